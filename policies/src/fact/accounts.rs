@@ -1,0 +1,78 @@
+//! Section `accounts`: who can log in, and the rules for passwords, lockout and idle sessions.
+
+use super::value::{Days, Seconds};
+use super::{Fact, Instant, List};
+
+choice! {
+    /// How stored passwords are hashed, strongest first.
+    HashMethod {
+        /// yescrypt.
+        Yescrypt = "yescrypt", "yescrypt", "yescrypt";
+        /// scrypt, bcrypt, gost-yescrypt: strong as well.
+        Strong = "strong", "thuật toán mạnh khác", "another strong method";
+        /// SHA-512.
+        Sha512 = "sha512", "SHA-512", "SHA-512";
+        /// SHA-256.
+        Sha256 = "sha256", "SHA-256", "SHA-256";
+        /// MD5.
+        Md5 = "md5", "MD5", "MD5";
+        /// DES.
+        Des = "des", "DES", "DES";
+    }
+}
+
+record! {
+    /// An account a person can log in with: an existing shell and a user id of a person, or root.
+    Account {
+        /// Login name.
+        personal [name] String = "tên tài khoản", "account";
+        /// Numeric id (Linux) or relative id (Windows).
+        [id] i64 = "mã số", "id";
+        /// True when it can act as administrator (uid 0, groups sudo/wheel/admin, sudoers).
+        [administrator] Fact<bool> = "có quyền quản trị", "administrator";
+        /// True when its password is not locked and it has not expired.
+        [enabled] Fact<bool> = "đang dùng được", "enabled";
+        /// True when it has an empty password.
+        [empty_password] Fact<bool> = "mật khẩu trống", "empty password";
+        /// Last login that the system recorded; unknown when it recorded none since the account was made.
+        personal [last_logon_at] Fact<Instant> = "đăng nhập lần cuối", "last logon";
+        /// When the password was last changed.
+        [password_changed_at] Fact<Instant> = "đổi mật khẩu lần cuối", "password changed at";
+        /// True when the password never has to be changed.
+        [password_never_expires] Fact<bool> = "mật khẩu không hết hạn", "password never expires";
+        /// How its password is stored.
+        [hash_method] Fact<HashMethod> = "cách lưu mật khẩu", "password storage";
+        /// Latest sign of use: last login, or the password's change where it never logged in.
+        personal [last_used_at] Fact<Instant> = "dùng lần cuối", "last used at";
+    }
+}
+
+section! {
+    /// Accounts and account rules.
+    Accounts = "accounts" ("Tài khoản", "Accounts") {
+        /// Accounts a person can log in with.
+        [users] List<Account> = "tài khoản", "accounts";
+        /// Names of accounts with uid 0 besides root (Linux), or enabled built-in accounts (Windows).
+        personal [extra_roots] List<String> = "tài khoản ngang quyền root", "accounts equal to root";
+        /// True when some rule lets a person act as administrator without a password (`NOPASSWD`).
+        [sudo_without_password] bool = "sudo không cần mật khẩu", "sudo without password";
+        /// Shortest password that is accepted.
+        [password_min_length] i64 = "độ dài mật khẩu tối thiểu", "minimum password length";
+        /// Kinds of characters a password must have (0 to 4).
+        [password_min_classes] i64 = "số loại ký tự tối thiểu", "minimum character classes";
+        /// Days after which a new account's password must be changed; 99999 means never.
+        [password_max_age] Days = "thời hạn mật khẩu", "maximum password age";
+        /// Wrong tries after which an account is locked; 0 means never.
+        [lockout_tries] i64 = "số lần sai trước khi khoá", "lockout threshold";
+        /// How long it stays locked; 0 means until an administrator unlocks it.
+        [lockout_time] Seconds = "thời gian khoá", "lockout duration";
+        /// True when the graphical session starts without asking for a password.
+        [automatic_logon] bool = "tự động đăng nhập", "automatic logon";
+        /// Seconds without use after which a text session ends (`TMOUT`); 0 means never.
+        [shell_timeout] Seconds = "thời gian chờ phiên dòng lệnh", "shell timeout";
+        /// Seconds without use after which the screen locks, where the machine sets it for all; 0 means never.
+        [screen_lock] Seconds = "thời gian tự khoá màn hình", "screen lock time";
+        /// True when the default mask keeps new files from other users (`UMASK` 027 or 077).
+        [private_files] bool = "tệp mới không cho người khác đọc", "new files private";
+    }
+}

@@ -1,0 +1,95 @@
+//! Section `antivirus`: the anti-malware programs of the machine and the one truth drawn from them.
+
+use super::{Fact, Instant, List};
+
+choice! {
+    /// Makers whose products are recognised.
+    Maker {
+        /// ClamAV.
+        ClamAv = "clamav", "ClamAV", "ClamAV";
+        /// Microsoft Defender, on Windows or as `mdatp` on Linux.
+        Microsoft = "microsoft", "Microsoft Defender", "Microsoft Defender";
+        /// Bkav.
+        Bkav = "bkav", "Bkav", "Bkav";
+        /// CMC.
+        Cmc = "cmc", "CMC", "CMC";
+        /// Viettel.
+        Viettel = "viettel", "Viettel", "Viettel";
+        /// Kaspersky.
+        Kaspersky = "kaspersky", "Kaspersky", "Kaspersky";
+        /// ESET.
+        Eset = "eset", "ESET", "ESET";
+        /// Bitdefender.
+        Bitdefender = "bitdefender", "Bitdefender", "Bitdefender";
+        /// Symantec (Broadcom) and Norton.
+        Symantec = "symantec", "Symantec", "Symantec";
+        /// Trend Micro.
+        TrendMicro = "trend_micro", "Trend Micro", "Trend Micro";
+        /// Avast and AVG.
+        Avast = "avast", "Avast", "Avast";
+        /// 360 Total Security.
+        Qihoo = "360", "360 Total Security", "360 Total Security";
+        /// Sophos.
+        Sophos = "sophos", "Sophos", "Sophos";
+        /// McAfee and Trellix.
+        Mcafee = "mcafee", "McAfee (Trellix)", "McAfee (Trellix)";
+        /// CrowdStrike.
+        CrowdStrike = "crowdstrike", "CrowdStrike", "CrowdStrike";
+        /// SentinelOne.
+        SentinelOne = "sentinelone", "SentinelOne", "SentinelOne";
+        /// F-Secure (WithSecure).
+        FSecure = "fsecure", "F-Secure", "F-Secure";
+        /// Dr.Web.
+        DrWeb = "drweb", "Dr.Web", "Dr.Web";
+    }
+}
+
+choice! {
+    /// Whether something protects the machine.
+    Protection {
+        /// A product runs.
+        On = "on", "đang hoạt động", "running";
+        /// A product is installed and does not run.
+        Off = "off", "đã cài nhưng không hoạt động", "installed but not running";
+        /// No product was found.
+        None = "none", "không có", "none";
+    }
+}
+
+record! {
+    /// One anti-malware product.
+    AntivirusProduct {
+        /// The maker.
+        [maker] Maker = "hãng", "maker";
+        /// The product's name.
+        [name] String = "tên phần mềm", "product";
+        /// Version of the program.
+        [version] Fact<String> = "phiên bản", "version";
+        /// True when its protecting process or service runs.
+        [running] Fact<bool> = "đang chạy", "running";
+        /// True when files are checked as they are opened.
+        [real_time] Fact<bool> = "bảo vệ thời gian thực", "real-time protection";
+        /// When the maker built the definitions in use, read from the definitions themselves.
+        [definitions_at] Fact<Instant> = "ngày của mẫu nhận diện", "definitions built at";
+        /// Version of the definitions.
+        [definitions_version] Fact<String> = "phiên bản mẫu nhận diện", "definitions version";
+        /// True when the product fetches new definitions by itself.
+        [updater] Fact<bool> = "tự động cập nhật", "updates itself";
+    }
+}
+
+section! {
+    /// Anti-malware. The facts besides `products` are the best of the running products, so that two products do not count as none.
+    Antivirus = "antivirus" ("Phòng chống mã độc", "Anti-malware") {
+        /// All products found.
+        [products] List<AntivirusProduct> = "phần mềm phòng chống mã độc", "anti-malware products";
+        /// Whether something protects the machine.
+        [protection] Protection = "phòng chống mã độc", "protection";
+        /// True when files are checked as they are opened.
+        [real_time] bool = "bảo vệ thời gian thực", "real-time protection";
+        /// When the maker built the definitions in use.
+        [definitions_at] Instant = "ngày của mẫu nhận diện", "definitions built at";
+        /// True when new definitions are fetched by themselves.
+        [updater] bool = "tự động cập nhật mẫu nhận diện", "updates definitions by itself";
+    }
+}

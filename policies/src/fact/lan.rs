@@ -1,0 +1,107 @@
+//! Section `lan`: how the machine stands in its network. Lists that change by the minute are in `neighbours` and `ports`.
+
+use super::{Fact, List};
+
+choice! {
+    /// Kind of a network interface.
+    InterfaceKind {
+        /// Ethernet.
+        Wired = "wired", "có dây", "wired";
+        /// Wi-Fi.
+        Wireless = "wireless", "không dây", "wireless";
+        /// VPN, bridge, container and other interfaces without hardware.
+        Virtual = "virtual", "ảo", "virtual";
+    }
+}
+
+choice! {
+    /// Where an address comes from.
+    Addressing {
+        /// From a DHCP server.
+        Dhcp = "dhcp", "cấp động (DHCP)", "DHCP";
+        /// Set by hand.
+        Static = "static", "đặt tĩnh", "static";
+    }
+}
+
+choice! {
+    /// What filters packets on the machine.
+    FirewallKind {
+        /// nftables.
+        Nftables = "nftables", "nftables", "nftables";
+        /// iptables.
+        Iptables = "iptables", "iptables", "iptables";
+        /// ufw.
+        Ufw = "ufw", "ufw", "ufw";
+        /// firewalld.
+        Firewalld = "firewalld", "firewalld", "firewalld";
+        /// The Windows firewall.
+        Windows = "windows", "tường lửa Windows", "Windows firewall";
+    }
+}
+
+record! {
+    /// One interface that is up. Loopback is left out.
+    Interface {
+        /// Its name.
+        [name] String = "tên cổng mạng", "interface";
+        /// Its kind.
+        [kind] InterfaceKind = "loại", "kind";
+        /// Hardware address, lower-case with colons.
+        [mac] Fact<String> = "địa chỉ MAC", "MAC address";
+        /// Addresses with prefix length, such as `10.0.0.5/24`.
+        [addresses] List<String> = "địa chỉ IP", "addresses";
+        /// Where its IPv4 address comes from.
+        [addressing] Fact<Addressing> = "cách cấp địa chỉ", "addressing";
+        /// True when the default route leaves by it.
+        [default_route] bool = "đường ra mặc định", "default route";
+    }
+}
+
+record! {
+    /// One host firewall.
+    Firewall {
+        /// What it is.
+        [kind] FirewallKind = "loại tường lửa", "kind";
+        /// True when its rules are in force.
+        [active] bool = "đang bật", "active";
+        /// True when a packet that no rule allows is dropped on its way in.
+        [blocks_inbound] Fact<bool> = "mặc định chặn kết nối vào", "blocks inbound by default";
+    }
+}
+
+record! {
+    /// A name that the hosts file gives an address, other than the machine's own and the loopback names.
+    HostOverride {
+        /// The name.
+        [name] String = "tên miền", "name";
+        /// The address.
+        [address] String = "địa chỉ", "address";
+    }
+}
+
+section! {
+    /// Addresses, name servers, gateway, firewall, proxy.
+    Lan = "lan" ("Mạng nội bộ", "Local network") {
+        /// Interfaces that are up.
+        [interfaces] List<Interface> = "cổng mạng", "interfaces";
+        /// Name servers in use, in order. A local stub is followed to its upstream servers.
+        [dns_servers] List<String> = "máy chủ DNS", "DNS servers";
+        /// Default gateways (IPv4 and IPv6).
+        [gateways] List<String> = "cổng mặc định", "default gateways";
+        /// Hardware address of the IPv4 gateway.
+        [gateway_mac] String = "địa chỉ MAC của cổng mặc định", "gateway MAC";
+        /// Host firewalls found.
+        [firewalls] List<Firewall> = "tường lửa trên máy", "host firewalls";
+        /// True when some host firewall is in force.
+        [firewall_active] bool = "tường lửa đang bật", "firewall active";
+        /// True when inbound packets that no rule allows are dropped.
+        [firewall_blocks_inbound] bool = "tường lửa mặc định chặn kết nối vào", "firewall blocks inbound by default";
+        /// Proxies set for the whole machine, as `host:port`, never with credentials.
+        [proxies] List<String> = "máy chủ proxy", "proxies";
+        /// Names that the hosts file overrides.
+        [host_overrides] List<HostOverride> = "tên miền bị ghi đè trong tệp hosts", "names overridden in hosts";
+        /// True when the machine forwards packets between interfaces.
+        [forwards] bool = "chuyển tiếp gói tin giữa các mạng", "forwards packets";
+    }
+}

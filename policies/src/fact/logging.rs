@@ -1,0 +1,24 @@
+//! Section `logging`: whether what happens on the machine is written down and kept.
+
+use super::value::Days;
+use super::{Instant, List};
+
+section! {
+    /// System logs.
+    Logging = "logging" ("Nhật ký", "Logging") {
+        /// Log services that run: `journald`, `rsyslog`, `syslog-ng`, `auditd`, `eventlog`.
+        [services] List<String> = "dịch vụ nhật ký", "log services";
+        /// True when some log service runs.
+        [running] bool = "dịch vụ nhật ký đang chạy", "logging runs";
+        /// True when logs survive a restart.
+        [persistent] bool = "nhật ký được lưu qua khởi động lại", "logs survive a restart";
+        /// Days that the configuration keeps logs; unknown when only size limits them.
+        [kept] Days = "số ngày lưu nhật ký theo cấu hình", "days kept by configuration";
+        /// The oldest entry that is still there.
+        [oldest_at] Instant = "mục nhật ký cũ nhất", "oldest entry";
+        /// True when logs are also sent to another machine.
+        [forwarded] bool = "nhật ký được gửi về máy chủ khác", "logs forwarded";
+        /// True when an audit service records security events (auditd; Windows audit policy).
+        [audit] bool = "ghi nhật ký kiểm toán", "auditing";
+    }
+}

@@ -1,0 +1,39 @@
+//! Section `patches`: what is waiting to be installed and when something last was.
+
+use super::{Instant, List};
+
+choice! {
+    /// What installs updates.
+    PackageSystem {
+        /// apt and dpkg.
+        Apt = "apt", "apt", "apt";
+        /// dnf and rpm.
+        Dnf = "dnf", "dnf", "dnf";
+        /// Windows Update.
+        WindowsUpdate = "windows_update", "Windows Update", "Windows Update";
+    }
+}
+
+section! {
+    /// Updates of the system and of the packages it manages.
+    Patches = "patches" ("Bản vá", "Patches") {
+        /// What installs updates here.
+        [system] PackageSystem = "hệ thống cập nhật", "update system";
+        /// Updates waiting, of any kind.
+        [pending] i64 = "bản cập nhật đang chờ", "pending updates";
+        /// Security updates waiting.
+        [pending_security] i64 = "bản vá bảo mật đang chờ", "pending security updates";
+        /// Names of the packages with a security update waiting.
+        [pending_names] List<String> = "gói có bản vá bảo mật đang chờ", "packages with a pending security update";
+        /// When the list of available updates was last fetched. Old lists make `pending` say too little.
+        [lists_at] Instant = "danh sách bản cập nhật lấy lúc", "update lists fetched at";
+        /// When an update was last installed.
+        [last_upgrade_at] Instant = "cập nhật lần cuối lúc", "last upgrade at";
+        /// True when security updates install themselves.
+        [automatic] bool = "tự động cài bản vá", "automatic updates";
+        /// True when an installed update needs a restart of the machine.
+        [reboot_needed] bool = "cần khởi động lại", "restart needed";
+        /// Versions of installed packages that are held back from updates.
+        [held] List<String> = "gói bị giữ lại, không cập nhật", "packages held back";
+    }
+}

@@ -1,0 +1,44 @@
+//! Section `remote`: ways to work on the machine from elsewhere.
+
+use super::List;
+use super::value::Seconds;
+
+choice! {
+    /// How root may log in by SSH (`PermitRootLogin`).
+    RootLogin {
+        /// Not at all.
+        No = "no", "không cho phép", "no";
+        /// With a key only.
+        KeyOnly = "key_only", "chỉ bằng khoá", "key only";
+        /// Only for commands bound to a key.
+        ForcedCommandsOnly = "forced_commands_only", "chỉ lệnh định sẵn", "forced commands only";
+        /// With a password.
+        Yes = "yes", "cho phép bằng mật khẩu", "yes";
+    }
+}
+
+section! {
+    /// SSH as the SSH server itself reports its settings, and remote-control programs.
+    Remote = "remote" ("Truy cập từ xa", "Remote access") {
+        /// True when an SSH server is installed and runs or starts on demand.
+        [ssh_server] bool = "dịch vụ SSH đang chạy", "SSH server running";
+        /// How root may log in.
+        [ssh_root_login] RootLogin = "đăng nhập root qua SSH", "SSH root login";
+        /// True when a password is enough.
+        [ssh_password] bool = "đăng nhập SSH bằng mật khẩu", "SSH password login";
+        /// True when an account without a password may log in.
+        [ssh_empty_password] bool = "cho phép mật khẩu trống qua SSH", "SSH empty passwords";
+        /// Tries before the connection is cut (`MaxAuthTries`).
+        [ssh_max_tries] i64 = "số lần thử đăng nhập SSH", "SSH tries";
+        /// Seconds of silence after which a session is cut (`ClientAliveInterval` x `ClientAliveCountMax`); 0 means never.
+        [ssh_idle] Seconds = "thời gian chờ phiên SSH", "SSH idle time";
+        /// True when who may log in, or from where, is limited (`AllowUsers`, `AllowGroups`).
+        [ssh_limited] bool = "giới hạn người được đăng nhập SSH", "SSH limited to named users";
+        /// True when windows of the graphical session are forwarded.
+        [ssh_x11] bool = "chuyển tiếp đồ hoạ X11 qua SSH", "SSH X11 forwarding";
+        /// Ciphers, key exchanges and codes the SSH server accepts that are known to be weak.
+        [ssh_weak_algorithms] List<String> = "thuật toán SSH yếu", "weak SSH algorithms";
+        /// Remote-control programs that run (TeamViewer, AnyDesk, RustDesk, UltraViewer, VNC, xrdp ...).
+        [control_programs] List<String> = "phần mềm điều khiển từ xa", "remote-control programs";
+    }
+}

@@ -1,0 +1,72 @@
+//! Section `system`: what machine this is and until when its maker supports it.
+
+use super::value::Mebibytes;
+use super::{Instant, List};
+
+choice! {
+    /// The family of operating systems.
+    Family {
+        /// Linux.
+        Linux = "linux", "Linux", "Linux";
+        /// Windows.
+        Windows = "windows", "Windows", "Windows";
+    }
+}
+
+choice! {
+    /// The shape of the machine, from the firmware's chassis type (SMBIOS 7.4.1).
+    Chassis {
+        /// A desktop computer.
+        Desktop = "desktop", "máy tính để bàn", "desktop";
+        /// A laptop or tablet.
+        Laptop = "laptop", "máy tính xách tay", "laptop";
+        /// A server.
+        Server = "server", "máy chủ", "server";
+        /// A virtual machine.
+        Virtual = "virtual", "máy ảo", "virtual machine";
+    }
+}
+
+section! {
+    /// The operating system and the hardware.
+    System = "system" ("Hệ điều hành và phần cứng", "System and hardware") {
+        /// The machine's own name (host name). Never trusted as an identity.
+        personal [name] String = "tên máy", "machine name";
+        /// The family of the operating system.
+        [family] Family = "họ hệ điều hành", "system family";
+        /// Identifier of the system in its family: `debian`, `ubuntu`, `windows-10`.
+        [id] String = "hệ điều hành", "operating system";
+        /// The name a person knows, such as `Debian GNU/Linux 12 (bookworm)`.
+        [title] String = "tên hệ điều hành", "system name";
+        /// Version of the system: `12`, `22.04`, `22H2`.
+        [version] String = "phiên bản hệ điều hành", "system version";
+        /// Kernel release or Windows build with its update revision.
+        [build] String = "bản dựng", "build";
+        /// Until when the maker delivers security updates without extra payment.
+        [supported_until] Instant = "được hãng hỗ trợ đến", "supported until";
+        /// Processor architecture, such as `x86_64`.
+        [architecture] String = "kiến trúc", "architecture";
+        /// When the system was last started.
+        [booted_at] Instant = "khởi động lúc", "started at";
+        /// True when a graphical session can be started on it.
+        [desktop] bool = "có giao diện đồ hoạ", "has a desktop";
+        /// Shape of the machine.
+        [chassis] Chassis = "loại máy", "chassis";
+        /// Maker and model from the firmware.
+        [model] String = "hãng và kiểu máy", "maker and model";
+        /// Serial number from the firmware; many are empty or a maker's filler.
+        [serial] String = "số sê-ri", "serial number";
+        /// Processor's name.
+        [processor] String = "bộ xử lý", "processor";
+        /// Logical processors.
+        [processors] i64 = "số bộ xử lý", "logical processors";
+        /// Main memory.
+        [memory] Mebibytes = "bộ nhớ", "memory";
+        /// Size of the file system that holds the system.
+        [disk] Mebibytes = "ổ đĩa hệ thống", "system disk";
+        /// True when the file system that holds people's data (`/home`, else `/`) is on an encrypted volume.
+        [disk_encrypted] bool = "ổ đĩa dữ liệu được mã hoá", "data disk encrypted";
+        /// Domain or directory the machine is joined to; known and empty when it is joined to none.
+        [domains] List<String> = "miền đã tham gia", "joined domains";
+    }
+}

@@ -1,0 +1,9 @@
+//! The words of Trạm An: what can be known of a machine (`fact`), what should hold (`policy`), what is the
+//! verdict (`evaluate`) and what an office is worth (`grade`).
+//!
+//! This crate is pure. It reads no clock, no file and no network, so that the agent and the server judge alike and a
+//! stored fact can be judged again under another policy.
+
+pub mod fact;
+pub mod outcome;
+pub mod text;

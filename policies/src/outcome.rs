@@ -1,0 +1,54 @@
+//! The outcome of one control on one machine: what was found, what was wanted, and the verdict between them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Text;
+
+/// The verdict on one control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// What is wanted holds (đạt).
+    Pass,
+    /// It does not (chưa đạt).
+    Fail,
+    /// The facts do not say (chưa xác định).
+    Unknown,
+    /// The control is not meant for this machine (không áp dụng).
+    NotApplicable,
+    /// An approved exception with an end (ngoại lệ có thời hạn). Only the server can say so.
+    Waived,
+}
+
+impl Verdict {
+    /// The verdict as a person reads it.
+    pub fn text(self) -> Text {
+        let (vi, en) = match self {
+            Self::Pass => ("đạt", "pass"),
+            Self::Fail => ("chưa đạt", "fail"),
+            Self::Unknown => ("chưa xác định", "unknown"),
+            Self::NotApplicable => ("không áp dụng", "not applicable"),
+            Self::Waived => ("ngoại lệ có thời hạn", "waived"),
+        };
+        Text::new(vi, en)
+    }
+}
+
+/// What the judge says of one control on one machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The control's id.
+    pub control: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was found (hiện trạng). Contains text from the machine: hostile until shown with care.
+    pub found: Text,
+    /// What is wanted (mức cần đạt).
+    pub wanted: Text,
+    /// True when the verdict is unknown only because the product has no reader for the fact: leaves both sums.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_reader: bool,
+    /// The failing control that explains this failure, so that one cause costs once: leaves both sums.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub implied_by: Option<String>,
+}
