@@ -1,1 +1,18 @@
-//! Placeholder while the workspace is laid out.
+//! The desk of Trạm An: receives what machines say, keeps it, judges it and shows it.
+//!
+//! Routes for agents are in [`api`], pages for people in `web`, every query in `store`. [`app::App`] is built once at
+//! start, the same in tests with another clock and another database.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod error;
+
+use std::process::ExitCode;
+
+/// Runs the program with the arguments of the process. Exit status 0 when it did what was asked, 2 when it could not.
+pub fn entry() -> ExitCode {
+    cli::run(std::env::args_os())
+}

@@ -1,0 +1,102 @@
+//! `server.toml`: what an administrator may choose, read once at start and checked. Owns no secrets.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+/// Name of the file in the data folder.
+pub const FILE: &str = "server.toml";
+
+/// The configuration of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Version of this file's form; 1.
+    pub version: u32,
+    /// Id of this server, drawn at `init`; policies are signed for it.
+    pub server: String,
+    /// Where to listen and under which names.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Where everything is kept.
+    #[serde(default)]
+    pub database: Database,
+    /// A certificate of the office's own for the pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<WebCertificate>,
+}
+
+/// Where to listen and under which names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Address and port. Default `0.0.0.0:8443`.
+    pub address: String,
+    /// Names and addresses people and agents dial, besides the fixed one. Default `localhost`, `127.0.0.1`, `::1`.
+    pub hosts: Vec<String>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            address: "0.0.0.0:8443".to_owned(),
+            hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite:NAME` (a file in the data folder) or `postgres://...`. Default `sqlite:tram-an.db`.
+    pub url: String,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: "sqlite:tram-an.db".to_owned() }
+    }
+}
+
+/// A certificate of the office's own for the pages; agents keep seeing the server CA's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebCertificate {
+    /// PEM file with the chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file with the private key, readable only by the server's user.
+    pub key: PathBuf,
+}
+
+impl Config {
+    /// Reads and checks `server.toml` in `data`.
+    ///
+    /// # Errors
+    /// The file is missing, is not TOML of this form, or holds a value that cannot be used; the message names the file.
+    pub fn read(data: &Path) -> anyhow::Result<Self> {
+        let path = data.join(FILE);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config: Self = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        config.validate().with_context(|| format!("{}", path.display()))
+    }
+
+    /// What types cannot say.
+    fn validate(self) -> anyhow::Result<Self> {
+        if self.version != 1 {
+            bail!("version {} is not known to this program; it reads version 1", self.version);
+        }
+        if !(self.database.url.starts_with("sqlite:")
+            || self.database.url.starts_with("postgres:")
+            || self.database.url.starts_with("postgresql:"))
+        {
+            bail!("database.url must begin with sqlite: or postgres:");
+        }
+        self.listen
+            .address
+            .parse::<std::net::SocketAddr>()
+            .with_context(|| format!("listen.address {:?} is not ADDRESS:PORT", self.listen.address))?;
+        Ok(self)
+    }
+}
