@@ -6,4 +6,5 @@
 
 pub mod fact;
 pub mod outcome;
+pub mod policy;
 pub mod text;
