@@ -1,1 +1,14 @@
-//! Placeholder while the workspace is laid out.
+//! The agent of Trạm An: reads the machine, never changes it, reports what it saw to one server.
+//!
+//! Two phases, told apart: while starting, any error ends the program with a message that names the file; once running,
+//! errors are logged and life goes on.
+
+use std::process::ExitCode;
+
+pub mod cli;
+pub mod terminal;
+
+/// Runs the program from its command line to its exit status.
+pub fn entry() -> ExitCode {
+    cli::run(std::env::args_os()).into()
+}

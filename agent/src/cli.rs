@@ -1,0 +1,157 @@
+//! The command line: which command a person asked for, in which language, and the exit status.
+//!
+//! Each command's work is a file below `cli/`; its options are a struct here, read once.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use policies::fact::Section;
+use policies::text::Language;
+
+use crate::terminal::Terminal;
+
+mod arguments;
+pub mod check;
+pub mod facts;
+
+/// The exit status of the program. `check` and `once` use all three, every other command the first and the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done; every applicable control holds.
+    Fine,
+    /// 1: done; some control fails.
+    Failing,
+    /// 2: it could not be done, or no control applies.
+    Impossible,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Fine => Self::from(0),
+            Exit::Failing => Self::from(1),
+            Exit::Impossible => Self::from(2),
+        }
+    }
+}
+
+/// A command line, read and understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    /// The language of every message.
+    pub language: Language,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Show what would be sent.
+    Facts(FactsOptions),
+    /// Judge this machine, or recorded facts, without any server.
+    Check(CheckOptions),
+    /// Connect this machine to a server.
+    Enrol(EnrolOptions),
+    /// Collect, report and judge once.
+    Once(OnceOptions),
+    /// Stay and watch.
+    Run(RunOptions),
+}
+
+/// `facts`: show everything that would be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactsOptions {
+    /// Print JSON, which `check --facts` reads back.
+    pub json: bool,
+    /// Only these sections; all when empty.
+    pub sections: Vec<Section>,
+}
+
+/// `check`: judge by a control file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckOptions {
+    /// The control file (TOML).
+    pub policy: PathBuf,
+    /// Recorded facts (JSON of `facts --json`) instead of this machine.
+    pub facts: Option<PathBuf>,
+    /// The role to judge by; from the machine's own shape when absent.
+    pub role: Option<Role>,
+    /// Print JSON.
+    pub json: bool,
+}
+
+/// What a machine is for; on a connected machine the server decides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Máy trạm.
+    Workstation,
+    /// Máy chủ.
+    Server,
+}
+
+/// `enrol`: connect this machine to a server.
+#[derive(Clone, PartialEq)]
+pub struct EnrolOptions {
+    /// `HOST:PORT` of the server.
+    pub server: String,
+    /// The one-time token of the office. Secret.
+    pub token: String,
+    /// SHA-256 of the server's CA, as the officer handed it over.
+    pub fingerprint: String,
+    /// The folder of the agent's state.
+    pub state: PathBuf,
+    /// The configuration file, for its proxy; the one in the state folder when absent.
+    pub config: Option<PathBuf>,
+    /// Print JSON.
+    pub json: bool,
+}
+
+impl std::fmt::Debug for EnrolOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("EnrolOptions")
+            .field("server", &self.server)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `once`: one check, reported and judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnceOptions {
+    /// The folder of the agent's state.
+    pub state: PathBuf,
+    /// The configuration file; the one in the state folder when absent.
+    pub config: Option<PathBuf>,
+    /// Print JSON.
+    pub json: bool,
+}
+
+/// `run`: the daemon.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOptions {
+    /// The folder of the agent's state.
+    pub state: PathBuf,
+    /// The configuration file; the one in the state folder when absent.
+    pub config: Option<PathBuf>,
+}
+
+/// Reads the command line and does what it asks for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let invocation = match arguments::read(arguments) {
+        Ok(invocation) => invocation,
+        Err(exit) => return exit,
+    };
+    let terminal = Terminal::new(invocation.language);
+    let done = match invocation.command {
+        Command::Facts(options) => facts::run(&options, &terminal),
+        Command::Check(options) => check::run(&options, &terminal),
+        Command::Enrol(_) | Command::Once(_) | Command::Run(_) => Err(anyhow::anyhow!("not built yet")),
+    };
+    done.unwrap_or_else(|error| {
+        terminal.complain(&format!("{}: {error:#}", terminal.words("Không thực hiện được", "Could not be done")));
+        Exit::Impossible
+    })
+}

@@ -1,0 +1,284 @@
+//! The words of the command line and their help, in the language asked for.
+//!
+//! The language must be known before the help is built, so it is looked for first: `--lang`, else TRAM_AN_LANG, else
+//! Vietnamese.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command as Words, value_parser};
+use policies::fact::Section;
+use policies::text::Language;
+
+use super::{CheckOptions, Command, EnrolOptions, Exit, FactsOptions, Invocation, OnceOptions, Role, RunOptions};
+use crate::terminal::Terminal;
+
+/// Where the agent keeps its state unless told otherwise.
+const STATE: &str = "/var/lib/tram-an-agent";
+
+/// Reads the command line. On `--help`, `--version` or a mistake the person has been answered and only the exit status is
+/// left.
+pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exit> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
+    let terminal = Terminal::new(language);
+    let matches =
+        words(language).try_get_matches_from(&arguments).map_err(|error| {
+            // clap knows which stream each kind of message belongs to.
+            if error.use_stderr() {
+                terminal.complain(terminal.words(
+                    "Lệnh chưa đúng. Xem: posture-agent --help",
+                    "Wrong command line. See: posture-agent --help",
+                ));
+            }
+            drop(error.print());
+            if error.use_stderr() { Exit::Impossible } else { Exit::Fine }
+        })?;
+    command_of(&matches).map(|command| Invocation { language, command }).ok_or(Exit::Impossible)
+}
+
+/// The language asked for, before anything else is read.
+fn language_of(arguments: &[OsString], environment: Option<&str>) -> Language {
+    let mut asked = None;
+    let mut words = arguments.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--lang") {
+            Some("") => asked = words.next(),
+            Some(rest) => asked = rest.strip_prefix('=').or(asked),
+            None => {}
+        }
+    }
+    match asked.or(environment) {
+        Some("en") => Language::En,
+        _ => Language::Vi,
+    }
+}
+
+fn command_of(matches: &ArgMatches) -> Option<Command> {
+    let path = |matches: &ArgMatches, name: &str| matches.get_one::<PathBuf>(name).cloned();
+    let text = |matches: &ArgMatches, name: &str| matches.get_one::<String>(name).cloned();
+    let (name, given) = matches.subcommand()?;
+    Some(match name {
+        "facts" => Command::Facts(FactsOptions {
+            json: given.get_flag("json"),
+            sections: given
+                .get_many::<String>("section")
+                .unwrap_or_default()
+                .filter_map(|name| Section::ALL.iter().copied().find(|section| section.name() == name))
+                .collect(),
+        }),
+        "check" => Command::Check(CheckOptions {
+            policy: path(given, "policy")?,
+            facts: path(given, "facts"),
+            role: match text(given, "role").as_deref() {
+                Some("server") => Some(Role::Server),
+                Some(_) => Some(Role::Workstation),
+                None => None,
+            },
+            json: given.get_flag("json"),
+        }),
+        "enrol" => Command::Enrol(EnrolOptions {
+            server: text(given, "server")?,
+            token: text(given, "token")?,
+            fingerprint: text(given, "fingerprint")?,
+            state: path(given, "state")?,
+            config: path(given, "config"),
+            json: given.get_flag("json"),
+        }),
+        "once" => Command::Once(OnceOptions {
+            state: path(given, "state")?,
+            config: path(given, "config"),
+            json: given.get_flag("json"),
+        }),
+        "run" => Command::Run(RunOptions { state: path(given, "state")?, config: path(given, "config") }),
+        _ => return None,
+    })
+}
+
+/// Every command and option with its help.
+fn words(language: Language) -> Words {
+    let t = |vi: &'static str, en: &'static str| Terminal::new(language).words(vi, en);
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let json = || flag("json", t("In JSON để chương trình khác đọc", "Print JSON for another program to read"));
+    let state = || {
+        Arg::new("state")
+            .long("state")
+            .value_name(t("THƯ MỤC", "DIR"))
+            .value_parser(value_parser!(PathBuf))
+            .default_value(STATE)
+            .help(t("Thư mục trạng thái của phần mềm trên máy này", "Folder of the agent's state on this machine"))
+    };
+    let config = || {
+        Arg::new("config").long("config").value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(t(
+            "Tệp cấu hình; nếu không nêu thì dùng agent.toml trong thư mục trạng thái (khi có)",
+            "Configuration file; agent.toml in the state folder (when there is one) if not given",
+        ))
+    };
+    let facts = Words::new("facts")
+        .about(t("Xem mọi thông tin ghi nhận sẽ được gửi đi", "Show every fact that would be sent"))
+        .long_about(t(
+            "Thu thập và in mọi thông tin ghi nhận mà phần mềm sẽ gửi về máy chủ, kèm lý do bên cạnh từng thông tin chưa xác định. \
+             Thông tin cá nhân được đánh dấu. Không gửi gì, không thay đổi gì trên máy.",
+            "Collects and prints every fact that would be sent to the server, with the reason beside each unknown one. Personal \
+             facts are marked. Sends nothing, changes nothing on the machine.",
+        ))
+        .arg(json())
+        .arg(
+            Arg::new("section")
+                .long("section")
+                .value_name(t("NHÓM", "SECTION"))
+                .action(ArgAction::Append)
+                .value_parser(PossibleValuesParser::new(Section::ALL.iter().map(|section| section.name())))
+                .help(t("Chỉ nhóm thông tin này (có thể nêu nhiều lần)", "Only this section (may be repeated)")),
+        );
+    let check = Words::new("check")
+        .about(t("Đối chiếu máy này với một bộ tiêu chí, không cần máy chủ", "Judge this machine by a policy, without any server"))
+        .long_about(t(
+            "Đối chiếu máy này, hoặc thông tin đã ghi, với một tệp tiêu chí. Từng tiêu chí nêu rõ hiện trạng và mức cần đạt.\n\
+             Mã kết thúc: 0 mọi tiêu chí áp dụng đều đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
+            "Judges this machine, or recorded facts, by a control file. Each control says what was found and what is wanted.\n\
+             Exit status: 0 every applicable control holds; 1 some control fails; 2 it could not be done or no control applies.",
+        ))
+        .arg(
+            Arg::new("policy")
+                .long("policy")
+                .required(true)
+                .value_name(t("TỆP", "FILE"))
+                .value_parser(value_parser!(PathBuf))
+                .help(t("Tệp tiêu chí (TOML), có thể chưa ký", "Control file (TOML), may be unsigned")),
+        )
+        .arg(
+            Arg::new("facts")
+                .long("facts")
+                .value_name(t("TỆP", "FILE"))
+                .value_parser(value_parser!(PathBuf))
+                .help(t("Thông tin đã ghi (kết quả của facts --json) thay cho máy này", "Recorded facts (output of facts --json) instead of this machine")),
+        )
+        .arg(Arg::new("role").long("role").value_name(t("VAI TRÒ", "ROLE")).value_parser(["workstation", "server"]).help(t(
+            "Vai trò của máy: workstation (máy trạm) hoặc server (máy chủ)",
+            "The machine's role: workstation or server",
+        )))
+        .arg(json());
+    let enrol = Words::new("enrol")
+        .about(t("Kết nối máy này với máy chủ của cơ quan", "Connect this machine to the office's server"))
+        .long_about(t(
+            "Tạo khoá trên máy này, kiểm tra máy chủ bằng dấu vân tay rồi mới gửi mã đăng ký, và nhận chứng thư của máy. Chạy lại \
+             với cùng mã là an toàn: không tốn thêm lượt. Máy xử lý bí mật nhà nước không được kết nối.",
+            "Makes a key on this machine, checks the server by its fingerprint before the token is sent, and receives the machine's \
+             certificate. Running it again with the same token is safe and costs no second use. Machines for state secrets must not \
+             be enrolled.",
+        ))
+        .arg(Arg::new("server").long("server").required(true).value_name("HOST:PORT").help(t(
+            "Địa chỉ máy chủ, ví dụ may-chu.xa.gov.vn:8443",
+            "Address of the server, such as server.example:8443",
+        )))
+        .arg(
+            Arg::new("token")
+                .long("token")
+                .required(true)
+                .value_name(t("MÃ", "TOKEN"))
+                .env("TRAM_AN_TOKEN")
+                .hide_env_values(true)
+                .help(t("Mã đăng ký máy do cán bộ phụ trách cấp", "Enrolment token handed over by the officer")),
+        )
+        .arg(Arg::new("fingerprint").long("fingerprint").required(true).value_name("SHA-256").help(t(
+            "Dấu vân tay SHA-256 của chứng thư gốc máy chủ (64 chữ số thập lục phân)",
+            "SHA-256 fingerprint of the server's CA (64 hexadecimal digits)",
+        )))
+        .arg(state())
+        .arg(config())
+        .arg(json());
+    let once = Words::new("once")
+        .about(t("Kiểm tra một lần, gửi báo cáo và xem kết quả", "Check once, report and show the outcome"))
+        .long_about(t(
+            "Thu thập, gửi báo cáo về máy chủ (mất kết nối thì giữ lại để gửi sau) và đối chiếu với bộ tiêu chí đã ký.\n\
+             Mã kết thúc: 0 mọi tiêu chí áp dụng đều đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
+            "Collects, reports to the server (kept for later when it is away) and judges by the signed policy.\n\
+             Exit status: 0 every applicable control holds; 1 some control fails; 2 it could not be done or no control applies.",
+        ))
+        .arg(state())
+        .arg(config())
+        .arg(json());
+    let run = Words::new("run")
+        .about(t("Chạy thường trực: kiểm tra theo lịch và khi có thay đổi", "Stay: check on a schedule and when something changes"))
+        .long_about(t(
+            "Chạy thường trực và yên lặng: kiểm tra toàn bộ theo lịch, kiểm tra lại ngay nhóm thông tin có thay đổi, gửi báo cáo, \
+             giữ báo cáo khi mất kết nối. Kết thúc bằng SIGTERM hoặc Ctrl-C.",
+            "Stays, quietly: a full check on a schedule, a section again as soon as it changes, reports delivered or kept while the \
+             server is away. Ends on SIGTERM or Ctrl-C.",
+        ))
+        .arg(state())
+        .arg(config());
+    Words::new("posture-agent")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(t(
+            "Trạm An - phần mềm theo dõi an ninh mạng máy tính (phần trên máy). Chỉ đọc, không thay đổi máy.",
+            "Trạm An - watches the security posture of computers (on the machine). It only reads, never changes the machine.",
+        ))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .arg(
+            Arg::new("lang")
+                .long("lang")
+                .global(true)
+                .value_parser(["vi", "en"])
+                .env("TRAM_AN_LANG")
+                .help(t("Ngôn ngữ của thông báo (mặc định vi)", "Language of messages (default vi)")),
+        )
+        .subcommands([facts, check, enrol, once, run])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Invocation {
+        read(line.split(' ').map(OsString::from)).unwrap()
+    }
+
+    #[test]
+    fn the_words_are_consistent_in_both_languages() {
+        words(Language::Vi).debug_assert();
+        words(Language::En).debug_assert();
+    }
+
+    #[test]
+    fn language_is_found_wherever_it_stands() {
+        let line = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(language_of(&line("a facts --lang en"), None), Language::En);
+        assert_eq!(language_of(&line("a --lang=en facts"), Some("vi")), Language::En);
+        assert_eq!(language_of(&line("a facts"), Some("en")), Language::En);
+        assert_eq!(language_of(&line("a facts"), None), Language::Vi);
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        assert_eq!(
+            parsed("a facts --section lan --section system --json").command,
+            Command::Facts(FactsOptions { json: true, sections: vec![Section::Lan, Section::System] })
+        );
+        let Command::Check(check) = parsed("a check --policy p.toml --role server").command else {
+            panic!("not check")
+        };
+        assert_eq!((check.role, check.facts), (Some(Role::Server), None));
+        let Command::Enrol(enrol) = parsed("a enrol --server h:1 --token secret-word --fingerprint ab").command else {
+            panic!("not enrol")
+        };
+        assert_eq!(enrol.state, PathBuf::from(STATE));
+        assert!(!format!("{enrol:?}").contains("secret-word"));
+        assert_eq!(
+            parsed("a run --state s --lang en").command,
+            Command::Run(RunOptions { state: PathBuf::from("s"), config: None })
+        );
+    }
+
+    #[test]
+    fn mistakes_end_with_two_and_help_with_zero() {
+        let exit = |line: &str| read(line.split(' ').map(OsString::from)).unwrap_err();
+        assert_eq!(exit("a nothing"), Exit::Impossible);
+        assert_eq!(exit("a check"), Exit::Impossible);
+        assert_eq!(exit("a run --help"), Exit::Fine);
+    }
+}
