@@ -4,7 +4,9 @@
 //! This crate is pure. It reads no clock, no file and no network, so that the agent and the server judge alike and a
 //! stored fact can be judged again under another policy.
 
+pub mod calendar;
 pub mod fact;
+pub mod grade;
 pub mod outcome;
 pub mod policy;
 pub mod text;

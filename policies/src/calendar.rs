@@ -1,0 +1,102 @@
+//! Working time: when so many working days have passed. The days themselves come from the policy
+//! ([`CalendarDays`]); this only counts with them.
+//!
+//! Time is counted, not dates: three working days are 72 hours of Mondays to Fridays that are no holiday. So the nine
+//! days of Tết cost nothing, and what is seen later never ends earlier.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use crate::policy::CalendarDays;
+
+/// How many days a search walks before it gives up: a calendar without any working day must not hang a server.
+const FURTHEST_DAYS: u32 = 3_660;
+
+/// Counts working time by the days of a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Calendar<'a> {
+    days: &'a CalendarDays,
+}
+
+impl<'a> Calendar<'a> {
+    /// The calendar of these days.
+    pub const fn new(days: &'a CalendarDays) -> Self {
+        Self { days }
+    }
+
+    /// True when people work on `date`: a day of the week that is no holiday, or a day worked in exchange (làm bù).
+    pub fn is_working(&self, date: Date) -> bool {
+        self.days.worked.contains(&date)
+            || !(self.days.weekend.contains(&date.weekday()) || self.days.holidays.contains(&date))
+    }
+
+    /// The office's local date at `at`.
+    pub fn date(&self, at: Timestamp) -> Date {
+        self.local(at).date()
+    }
+
+    /// The last instant at which no more than `days` working days have passed since `from`: what is older than that is
+    /// older from the next moment on, and never on a weekend or holiday. When the calendar holds too few working days
+    /// in ten years the answer is the end of time: nothing becomes overdue by a broken calendar.
+    pub fn after_working_days(&self, from: Timestamp, days: u32) -> Timestamp {
+        let mut left = SignedDuration::from_hours(24 * i64::from(days));
+        let mut at = self.local(from);
+        for _ in 0..FURTHEST_DAYS {
+            let Ok(next) = at.date().tomorrow().map(|date| date.at(0, 0, 0, 0)) else { break };
+            if self.is_working(at.date()) {
+                let day = at.duration_until(next);
+                if left < day {
+                    return at.checked_add(left).map_or(Timestamp::MAX, |end| self.instant(end));
+                }
+                left -= day;
+            }
+            at = next;
+        }
+        Timestamp::MAX
+    }
+
+    /// The earliest instant from which at most `days` working days have passed until `now`: evidence from before it is
+    /// older than `days` working days. The beginning of time when the calendar holds too few working days.
+    pub fn before_working_days(&self, now: Timestamp, days: u32) -> Timestamp {
+        let mut left = SignedDuration::from_hours(24 * i64::from(days));
+        let mut date = self.date(now);
+        let mut end = self.local(now);
+        for _ in 0..FURTHEST_DAYS {
+            let begin = date.at(0, 0, 0, 0);
+            if self.is_working(date) {
+                let day = begin.duration_until(end);
+                if left < day {
+                    return end.checked_sub(left).map_or(Timestamp::MIN, |begin| self.instant(begin));
+                }
+                left -= day;
+            }
+            let Ok(before) = date.yesterday() else { break };
+            date = before;
+            end = begin;
+        }
+        Timestamp::MIN
+    }
+
+    /// True when the holidays around `at` are listed; after the last listed year only weekends are known.
+    pub fn is_known(&self, at: Timestamp) -> bool {
+        self.date(at).year() <= self.days.known_to_year
+    }
+
+    fn offset(&self) -> Offset {
+        Offset::from_seconds(self.days.utc_offset_minutes.saturating_mul(60)).unwrap_or(Offset::UTC)
+    }
+
+    fn local(&self, at: Timestamp) -> DateTime {
+        self.offset().to_datetime(at)
+    }
+
+    fn instant(&self, local: DateTime) -> Timestamp {
+        self.offset().to_timestamp(local).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// `at` and so many days of 24 hours.
+pub fn after_days(at: Timestamp, days: u32) -> Timestamp {
+    at.checked_add((24 * i64::from(days)).hours()).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,16 @@
+//! What an office is worth, and why: machine scores, the office's score, its letter and caps, and the ledger in which every
+//! lost point stands. Pure arithmetic over plain values; the numbers come from the policy.
+
+mod input;
+mod output;
+mod points;
+mod words;
+
+pub use input::{
+    Attested, Away, AwayReason, Control, Controls, Judged, Machine, OfficeState, RosterState, Rules, Standing,
+};
+pub use output::{
+    Cap, CapKind, CapState, Colour, Coverage, Grade, LetterResult, Line, LineKind, MachineGrade, MachineState, NoLetter,
+};
+pub use points::Points;
+pub use words::{disclaimer, ledger_title};
