@@ -5,10 +5,12 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod password;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,335 @@
+//! The log of every change by a person: what an entry says and how entries are chained. Each entry carries the hash of
+//! the one before, so that none can be changed, removed or slipped in without the chain breaking from there on. Owns no
+//! SQL: entries are appended by `store::audit` inside the transaction of the change itself.
+
+use std::collections::BTreeMap;
+
+use data_encoding::HEXLOWER;
+use ring::digest::{Context, SHA256};
+
+/// What stands in front of every hashed entry, so that no other hash of the product can pass for one.
+const PREFIX: &[u8] = b"tram-an audit entry v1\n";
+
+/// `previous` of the first entry.
+pub const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Who made a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A person with an account, by its login name.
+    Person(String),
+    /// Whoever may run the program on the server itself, by the name of the system user.
+    Operator(String),
+    /// The program, on its own: nobody asked for it at that moment.
+    Program,
+}
+
+impl Actor {
+    /// The form in the log: `person:NAME`, `operator:NAME` or `program`.
+    pub fn code(&self) -> String {
+        match self {
+            Self::Person(name) => format!("person:{name}"),
+            Self::Operator(name) => format!("operator:{name}"),
+            Self::Program => "program".to_owned(),
+        }
+    }
+}
+
+/// Names every action once: its variant and its code in the log, which is also its key in the catalogue of the pages.
+macro_rules! actions {
+    ($( $(#[doc = $doc:literal])+ $action:ident = $code:literal; )+) => {
+        /// What was done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Action {
+            $( $(#[doc = $doc])+ $action, )+
+        }
+
+        impl Action {
+            /// Every action, in the order they are listed.
+            pub const ALL: &'static [Self] = &[$( Self::$action ),+];
+
+            /// The word in the log.
+            pub const fn code(self) -> &'static str {
+                match self { $( Self::$action => $code, )+ }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A person logged in.
+    LoggedIn = "logged_in";
+    /// A person logged out.
+    LoggedOut = "logged_out";
+    /// Wrong passwords for one account from one place reached the limit.
+    LoginThrottled = "login_throttled";
+    /// A person changed the own password.
+    PasswordChanged = "password_changed";
+    /// Somebody gave a person a new first password.
+    PasswordReset = "password_reset";
+    /// An account was made.
+    PersonAdded = "person_added";
+    /// An account was closed.
+    PersonClosed = "person_closed";
+    /// An office was made.
+    OfficeAdded = "office_added";
+    /// An office's numbers or name were changed.
+    OfficeChanged = "office_changed";
+    /// A machine was put on a roster.
+    RosterAdded = "roster_added";
+    /// A line of a roster changed its state.
+    RosterChanged = "roster_changed";
+    /// A line was taken off a roster.
+    RosterRemoved = "roster_removed";
+    /// A roster was declared complete.
+    RosterDeclared = "roster_declared";
+    /// An enrolment token was made.
+    TokenMade = "token_made";
+    /// An enrolment token was revoked.
+    TokenRevoked = "token_revoked";
+    /// A machine used a token and is known from then on.
+    MachineEnrolled = "machine_enrolled";
+    /// A pending machine was confirmed.
+    MachineConfirmed = "machine_confirmed";
+    /// A machine was revoked: the server no longer talks to it.
+    MachineRevoked = "machine_revoked";
+    /// A machine was asked to check itself at once.
+    CheckOrdered = "check_ordered";
+    /// A set of policies was published.
+    PolicyPublished = "policy_published";
+}
+
+/// A change to be written down. Holds no secret, ever: no password, no token, no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// Id of the office it belongs to; none when it concerns the whole server. Decides who may read the entry.
+    pub office: Option<String>,
+    /// What it was done to: an id and, where there is one, a name after a space.
+    pub subject: String,
+    /// More, by name. Names are keys of the pages' catalogue (`audit_detail.*`).
+    pub detail: BTreeMap<&'static str, String>,
+}
+
+impl Change {
+    /// A change without details.
+    pub fn new(actor: Actor, action: Action, office: Option<&str>, subject: impl Into<String>) -> Self {
+        Self { actor, action, office: office.map(str::to_owned), subject: subject.into(), detail: BTreeMap::new() }
+    }
+
+    /// The same with one more detail.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.detail.insert(name, value.to_string());
+        self
+    }
+}
+
+/// One entry as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Entry {
+    /// Position in the chain, from 1.
+    pub number: i64,
+    /// When, in milliseconds UTC.
+    pub at: i64,
+    /// [`Actor::code`].
+    pub actor: String,
+    /// [`Action::code`].
+    pub action: String,
+    /// The office it belongs to; empty when it concerns the whole server.
+    pub office: String,
+    /// What it was done to.
+    pub subject: String,
+    /// A JSON object of strings.
+    pub detail: String,
+    /// Hash of the entry before; [`BEGINNING`] for the first.
+    pub previous: String,
+    /// Hash of this entry.
+    pub hash: String,
+}
+
+impl Entry {
+    /// The entry for `change` behind the entry `number - 1` whose hash is `previous`.
+    pub fn chain(change: &Change, at: i64, number: i64, previous: &str) -> Self {
+        let detail: serde_json::Map<String, serde_json::Value> =
+            change.detail.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+        let mut entry = Self {
+            number,
+            at,
+            actor: change.actor.code(),
+            action: change.action.code().to_owned(),
+            office: change.office.clone().unwrap_or_default(),
+            subject: change.subject.clone(),
+            detail: serde_json::Value::Object(detail).to_string(),
+            previous: previous.to_owned(),
+            hash: String::new(),
+        };
+        entry.hash = entry.compute_hash();
+        entry
+    }
+
+    /// SHA-256 over every field but the hash, each with its length in front, in lower-case hex.
+    pub fn compute_hash(&self) -> String {
+        let mut context = Context::new(&SHA256);
+        context.update(PREFIX);
+        context.update(&self.number.to_be_bytes());
+        context.update(&self.at.to_be_bytes());
+        for field in [&self.actor, &self.action, &self.office, &self.subject, &self.detail, &self.previous] {
+            context.update(&(field.len() as u64).to_be_bytes());
+            context.update(field.as_bytes());
+        }
+        HEXLOWER.encode(context.finish().as_ref())
+    }
+}
+
+/// Where a chain breaks first.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Break {
+    /// A number is missing or out of order.
+    #[error("audit entry {expected} is missing; {found} stands in its place")]
+    Missing {
+        /// The number that should follow.
+        expected: i64,
+        /// The number that does.
+        found: i64,
+    },
+    /// An entry does not name the hash of the one before.
+    #[error("audit entry {0} does not continue the entry before it")]
+    Unlinked(i64),
+    /// An entry was changed after it was written.
+    #[error("audit entry {0} was changed after it was written")]
+    Changed(i64),
+    /// The last entries were cut off.
+    #[error("the audit log ends at entry {found}, its head says {expected}")]
+    Cut {
+        /// The number the head names.
+        expected: i64,
+        /// The last entry that is there.
+        found: i64,
+    },
+}
+
+/// Checks a chain piece by piece, so that a long log never has to be in memory at once.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    number: i64,
+    hash: String,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Self { number: 0, hash: BEGINNING.to_owned() }
+    }
+}
+
+impl Verifier {
+    /// Checks that `entries` continue what was checked before.
+    ///
+    /// # Errors
+    /// The first break.
+    pub fn verify(&mut self, entries: &[Entry]) -> Result<(), Break> {
+        for entry in entries {
+            if entry.number != self.number + 1 {
+                return Err(Break::Missing { expected: self.number + 1, found: entry.number });
+            }
+            if entry.previous != self.hash {
+                return Err(Break::Unlinked(entry.number));
+            }
+            if entry.compute_hash() != entry.hash {
+                return Err(Break::Changed(entry.number));
+            }
+            self.number = entry.number;
+            self.hash.clone_from(&entry.hash);
+        }
+        Ok(())
+    }
+
+    /// Number of the last entry checked; 0 before the first.
+    pub fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// Checks that nothing follows what the head of the log names.
+    ///
+    /// # Errors
+    /// [`Break::Cut`] when the last entries are missing or are others.
+    pub fn finish(self, head_number: i64, head_hash: &str) -> Result<(), Break> {
+        if self.number == head_number && self.hash == head_hash {
+            Ok(())
+        } else {
+            Err(Break::Cut { expected: head_number, found: self.number })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(length: i64) -> Vec<Entry> {
+        let mut previous = BEGINNING.to_owned();
+        (1..=length)
+            .map(|number| {
+                let change =
+                    Change::new(Actor::Person("lan".to_owned()), Action::TokenMade, Some("office-1"), "token-1")
+                        .with("uses", 10);
+                let entry = Entry::chain(&change, 1_795_331_100_000 + number, number, &previous);
+                previous.clone_from(&entry.hash);
+                entry
+            })
+            .collect()
+    }
+
+    fn verify(entries: &[Entry]) -> Result<(), Break> {
+        Verifier::default().verify(entries)
+    }
+
+    #[test]
+    fn the_exact_bytes_are_pinned() {
+        let first = &chain(1)[0];
+        assert_eq!(first.detail, r#"{"uses":"10"}"#);
+        assert_eq!(first.hash, "333e76855b8f1ed84469ec811f1cbf9106df1697130fcfdf5947e529f07612f1");
+    }
+
+    #[test]
+    fn a_whole_chain_verifies_in_pieces() {
+        let entries = chain(5);
+        let mut verifier = Verifier::default();
+        verifier.verify(&entries[..2]).unwrap();
+        verifier.verify(&entries[2..]).unwrap();
+        assert_eq!(verifier.number(), 5);
+        verifier.finish(5, &entries[4].hash).unwrap();
+    }
+
+    #[test]
+    fn every_kind_of_tampering_shows() {
+        let mut changed = chain(3);
+        changed[1].actor = "person:minh".to_owned();
+        assert_eq!(verify(&changed), Err(Break::Changed(2)));
+
+        changed[1].hash = changed[1].compute_hash();
+        assert_eq!(verify(&changed), Err(Break::Unlinked(3)));
+
+        let mut removed = chain(3);
+        removed.remove(1);
+        assert_eq!(verify(&removed), Err(Break::Missing { expected: 2, found: 3 }));
+
+        let cut = chain(3);
+        let mut verifier = Verifier::default();
+        verifier.verify(&cut[..2]).unwrap();
+        assert_eq!(verifier.finish(3, &cut[2].hash), Err(Break::Cut { expected: 3, found: 2 }));
+    }
+
+    #[test]
+    fn moving_a_byte_between_fields_changes_the_hash() {
+        let mut entry = chain(1).remove(0);
+        let hash = entry.compute_hash();
+        entry.actor.push('x');
+        entry.action.insert(0, 'x');
+        entry.actor.pop();
+        assert_ne!(entry.compute_hash(), hash);
+    }
+}

@@ -1,0 +1,133 @@
+//! Passwords of people: hashing (argon2id), checking and drawing first ones. Owns no account and no throttle; those are
+//! in `store::person` and `web::throttle`.
+
+use std::sync::LazyLock;
+
+use argon2::password_hash::SaltString;
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use ring::rand::{SecureRandom, SystemRandom};
+use unicode_normalization::UnicodeNormalization;
+
+/// Fewest characters of a password that a person chooses.
+pub const MIN_CHARACTERS: usize = 12;
+
+/// Most bytes of a password, so that nobody makes the server hash a book.
+pub const MAX_BYTES: usize = 512;
+
+/// Letters and digits that are not mistaken for each other on paper.
+const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz234567890";
+
+/// Why a password cannot be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Weakness {
+    /// Fewer than [`MIN_CHARACTERS`] characters.
+    #[error("the password has fewer than {MIN_CHARACTERS} characters")]
+    Short,
+    /// More than [`MAX_BYTES`] bytes.
+    #[error("the password has more than {MAX_BYTES} bytes")]
+    Long,
+    /// Fewer than five different characters.
+    #[error("the password repeats too few characters")]
+    Plain,
+    /// It contains the login name.
+    #[error("the password contains the login name")]
+    Name,
+    /// It is the old one.
+    #[error("the password is the old one")]
+    Same,
+}
+
+/// Says why `secret` cannot be the new password of `login`, if so.
+///
+/// # Errors
+/// The first rule it breaks.
+pub fn check_new(secret: &str, login: &str) -> Result<(), Weakness> {
+    if secret.len() > MAX_BYTES {
+        return Err(Weakness::Long);
+    }
+    let characters: Vec<char> = secret.nfc().collect();
+    if characters.len() < MIN_CHARACTERS {
+        return Err(Weakness::Short);
+    }
+    let different: std::collections::BTreeSet<char> = characters.iter().copied().collect();
+    if different.len() < 5 {
+        return Err(Weakness::Plain);
+    }
+    if login.chars().count() >= 3 && secret.to_lowercase().contains(&login.to_lowercase()) {
+        return Err(Weakness::Name);
+    }
+    Ok(())
+}
+
+/// Hashes `secret` with a salt of its own. Takes about 50 ms and 19 MiB: call it off the async threads.
+///
+/// # Errors
+/// When the system has no random numbers or the hash function refuses, which its constant settings rule out.
+pub fn hash(secret: &str) -> anyhow::Result<String> {
+    let mut salt = [0_u8; 16];
+    SystemRandom::new().fill(&mut salt).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
+    let salt = SaltString::encode_b64(&salt).map_err(|error| anyhow::anyhow!("salt: {error}"))?;
+    let normal: String = secret.nfc().collect();
+    let hash = Argon2::default()
+        .hash_password(normal.as_bytes(), &salt)
+        .map_err(|error| anyhow::anyhow!("password hash: {error}"))?;
+    Ok(hash.to_string())
+}
+
+/// True when `secret` is the password behind `hash`. Without a hash (no such account) it does the same work and says no,
+/// so that the time of the answer does not tell which names exist. Call it off the async threads.
+pub fn verify(secret: &str, hash: Option<&str>) -> bool {
+    static NOBODY: LazyLock<String> = LazyLock::new(|| self::hash("nobody has this password").unwrap_or_default());
+    if secret.len() > MAX_BYTES {
+        return false;
+    }
+    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(&NOBODY)) else { return false };
+    // Vietnamese keyboards type the same letter in two ways (one code point or letter and mark): both must fit.
+    let normal: String = secret.nfc().collect();
+    Argon2::default().verify_password(normal.as_bytes(), &parsed).is_ok() && hash.is_some()
+}
+
+/// Draws a first password: 20 characters in groups of five, 100 random bits, easily copied from paper.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn draw_first() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 20];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
+    let letters: Vec<char> = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    Ok(letters.chunks(5).map(String::from_iter).collect::<Vec<_>>().join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_fits_its_hash_however_its_marks_are_typed() {
+        let hash = hash("mật khẩu của tôi").unwrap();
+        assert!(hash.starts_with("$argon2id$"));
+        let decomposed: String = "mật khẩu của tôi".nfd().collect();
+        assert!(verify("mật khẩu của tôi", Some(&hash)));
+        assert!(verify(&decomposed, Some(&hash)));
+        assert!(!verify("mat khau cua toi", Some(&hash)));
+        assert!(!verify("nobody has this password", None));
+        assert!(!verify("anything", Some("not a hash")));
+    }
+
+    #[test]
+    fn weak_passwords_are_named() {
+        assert_eq!(check_new("ngắn quá", "lan"), Err(Weakness::Short));
+        assert_eq!(check_new("aaaaaaaaaaaabbbb", "lan"), Err(Weakness::Plain));
+        assert_eq!(check_new("nguyenvanlan-2026", "NguyenVanLan"), Err(Weakness::Name));
+        assert_eq!(check_new(&"0123456789".repeat(60), "lan"), Err(Weakness::Long));
+        assert_eq!(check_new("hoa sữa tháng mười", "lan"), Ok(()));
+    }
+
+    #[test]
+    fn first_passwords_differ_and_pass_the_rules() {
+        let (one, two) = (draw_first().unwrap(), draw_first().unwrap());
+        assert_ne!(one, two);
+        assert_eq!(one.len(), 23);
+        assert_eq!(check_new(&one, "lan"), Ok(()));
+    }
+}
