@@ -1,1 +1,50 @@
-//! Placeholder while the workspace is laid out.
+//! The wire between agents and server, byte for byte: what is said ([`message`], [`report`]), how a report is framed
+//! ([`frame`]), compressed ([`compress`]), signed ([`sign`]) and bounded ([`limits`]).
+//!
+//! WHEN CHANGING THE WIRE: released agents stay in the field for years. Only add fields, give each a default, and keep every
+//! pinned text in the tests readable. Readers ignore fields they do not know.
+
+pub mod bundle;
+pub mod compress;
+pub mod digest;
+pub mod frame;
+pub mod header;
+pub mod limits;
+pub mod message;
+pub mod report;
+pub mod shape;
+pub mod sign;
+pub mod token;
+
+pub use bundle::{Bundle, SignedBundle};
+pub use digest::Digest;
+pub use frame::Report;
+pub use header::{Header, Opened, OpenedReason, Position, SectionEntry};
+pub use message::{
+    Assignment, EnrolAnswer, EnrolRequest, Order, PollAnswer, PollRequest, Refusal, RefusalAction, RenewAnswer,
+    RenewRequest, Role, SignedRenewal,
+};
+pub use report::{Receipt, ReportAnswer, ReportAnswers, SignedReceipt};
+
+/// The one DNS name that agents look for in the server's certificate, whatever address they dial.
+pub const SERVER_NAME: &str = "tram-an.internal";
+
+/// Version of the wire, in every header.
+pub const VERSION: u32 = 1;
+
+/// Paths of the agents' interface.
+pub mod path {
+    /// `POST` [`crate::EnrolRequest`], no client certificate.
+    pub const ENROL: &str = "/agent/enrol";
+    /// `POST` [`crate::SignedRenewal`], no client certificate (it may have expired).
+    pub const RENEW: &str = "/agent/renew";
+    /// `POST` frames of [`crate::Report`], answered by [`crate::ReportAnswers`].
+    pub const REPORTS: &str = "/agent/reports";
+    /// `POST` [`crate::PollRequest`], held until there is an order.
+    pub const POLL: &str = "/agent/poll";
+    /// `GET` with a bundle's address appended, answered by [`crate::SignedBundle`].
+    pub const POLICY: &str = "/agent/policy/";
+}
+
+/// Media type of a body of report frames.
+pub const REPORTS_MEDIA_TYPE: &str = "application/vnd.tram-an.reports";

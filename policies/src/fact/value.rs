@@ -16,7 +16,7 @@ pub enum Kind {
     /// One of a fixed set.
     Choice(&'static [ChoiceItem]),
     /// A list of texts, numbers or records.
-    List(&'static Kind),
+    List(&'static Self),
     /// A record with named fields; only inside a list.
     Record(&'static [Field]),
 }
