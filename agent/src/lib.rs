@@ -6,6 +6,8 @@
 use std::process::ExitCode;
 
 pub mod cli;
+pub mod collect;
+pub mod os;
 pub mod terminal;
 
 /// Runs the program from its command line to its exit status.
