@@ -1,0 +1,158 @@
+//! The collectors: answers of the machine in, facts out. One file per section.
+//!
+//! Each section is collected in a worker of its own. One that does not come back before its deadline becomes unknown
+//! (`timed_out`), is left behind, and no second one is started for that section while it hangs. One that panics becomes
+//! unknown (`unreadable`). The rest goes on.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use policies::fact::{Facts, Reason, Section};
+
+use crate::os::Os;
+
+mod accounts;
+mod antivirus;
+mod lan;
+mod logging;
+mod memory;
+mod neighbours;
+mod patches;
+mod ports;
+mod remote;
+mod scene;
+mod sharing;
+mod system;
+mod text;
+mod time;
+
+pub use memory::Memory;
+use scene::Scene;
+
+/// Collects facts; keeps what need not be worked out again and which workers hang.
+#[derive(Clone)]
+pub struct Collector {
+    os: Arc<dyn Os>,
+    memory: Arc<Memory>,
+    hanging: Arc<Mutex<BTreeSet<Section>>>,
+    deadlines: fn(Section) -> Duration,
+}
+
+impl Collector {
+    /// A collector of the machine behind `os`.
+    pub fn new(os: Arc<dyn Os>) -> Self {
+        Self { os, memory: Arc::default(), hanging: Arc::default(), deadlines: deadline }
+    }
+
+    /// Collects `sections` as of `now`; every other section is unknown (`not_collected`). Blocks for at most the sum of the
+    /// sections' deadlines, usually well under a second.
+    pub fn collect(&self, sections: &[Section], now: Timestamp) -> Facts {
+        let mut facts = Facts::unknown(Reason::NotCollected);
+        let scene = Arc::new(Scene::new(Arc::clone(&self.os), now));
+        for &section in sections {
+            self.collect_one(section, &scene, &mut facts);
+        }
+        facts
+    }
+
+    fn collect_one(&self, section: Section, scene: &Arc<Scene>, facts: &mut Facts) {
+        if !locked(&self.hanging).insert(section) {
+            facts.forget(section, Reason::TimedOut, "an earlier collection still hangs");
+            return;
+        }
+        let (sender, answer) = mpsc::channel();
+        let (scene, memory, hanging) = (Arc::clone(scene), Arc::clone(&self.memory), Arc::clone(&self.hanging));
+        let work = move || {
+            let filled = catch_unwind(AssertUnwindSafe(|| {
+                let mut facts = Facts::unknown(Reason::NotCollected);
+                fill(section, &scene, &memory, &mut facts);
+                facts
+            }));
+            locked(&hanging).remove(&section);
+            let _ = sender.send(filled);
+        };
+        let worker = thread::Builder::new().name(section.name().to_owned()).stack_size(512 << 10).spawn(work);
+        if let Err(error) = worker {
+            locked(&self.hanging).remove(&section);
+            facts.forget(section, Reason::Unreadable, &format!("start a worker: {error}"));
+            return;
+        }
+        match answer.recv_timeout((self.deadlines)(section)) {
+            Ok(Ok(mut filled)) => facts.take(section, &mut filled),
+            Ok(Err(panic)) => {
+                let said = panic
+                    .downcast_ref::<&str>()
+                    .copied()
+                    .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                let detail = format!("the collector failed: {}", said.unwrap_or("no message"));
+                tracing::error!(section = section.name(), detail, "collector panicked");
+                facts.forget(section, Reason::Unreadable, &text::capped(&detail));
+            }
+            Err(_) => {
+                tracing::warn!(section = section.name(), "collector did not answer before its deadline");
+                facts.forget(section, Reason::TimedOut, "");
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long a section may take.
+const fn deadline(section: Section) -> Duration {
+    Duration::from_secs(match section {
+        Section::Patches => 90,
+        _ => 15,
+    })
+}
+
+fn fill(section: Section, scene: &Scene, memory: &Memory, facts: &mut Facts) {
+    match section {
+        Section::System => facts.system = system::collect(scene),
+        Section::Antivirus => facts.antivirus = antivirus::collect(scene),
+        Section::Patches => facts.patches = patches::collect(scene, memory),
+        Section::Lan => facts.lan = lan::collect(scene),
+        Section::Ports => facts.ports = ports::collect(scene),
+        Section::Neighbours => facts.neighbours = neighbours::collect(scene),
+        Section::Sharing => facts.sharing = sharing::collect(scene),
+        Section::Remote => facts.remote = remote::collect(scene),
+        Section::Accounts => facts.accounts = accounts::collect(scene),
+        Section::Time => facts.time = time::collect(scene),
+        Section::Logging => facts.logging = logging::collect(scene),
+    }
+}
+
+/// The files and folders whose change makes it worth collecting `section` again at once. Some may not exist.
+pub fn watched(section: Section) -> Vec<PathBuf> {
+    let paths: &[&str] = match section {
+        Section::System => &["/etc/os-release", "/etc/hostname", "/etc/machine-info"],
+        Section::Antivirus => &["/var/lib/clamav", "/etc/clamav"],
+        Section::Patches => {
+            &["/var/lib/dpkg/status", "/var/lib/apt/lists", "/etc/apt/apt.conf.d", "/run/reboot-required"]
+        }
+        Section::Lan => &["/etc/hosts", "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/etc/environment"],
+        Section::Ports | Section::Neighbours => &[],
+        Section::Sharing => &["/etc/samba/smb.conf", "/etc/exports"],
+        Section::Remote => &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d"],
+        Section::Accounts => &[
+            "/etc/passwd",
+            "/etc/shadow",
+            "/etc/group",
+            "/etc/sudoers",
+            "/etc/sudoers.d",
+            "/etc/login.defs",
+            "/etc/security",
+            "/etc/pam.d",
+        ],
+        Section::Time => &["/etc/localtime", "/etc/chrony", "/etc/systemd/timesyncd.conf"],
+        Section::Logging => &["/etc/systemd/journald.conf", "/etc/rsyslog.conf", "/etc/logrotate.conf"],
+    };
+    paths.iter().map(PathBuf::from).collect()
+}

@@ -1,0 +1,288 @@
+//! The Linux door: files by the kernel's own checks, programs of the allow-list only.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+
+use super::{
+    Answer, FOLDER_CAP, FileKind, Hardware, KernelClock, Os, OsError, Output, Program, Source, Stat, failed, lossy,
+};
+
+/// This machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Linux;
+
+impl Os for Linux {
+    fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
+        // Without NONBLOCK, a pipe put in the place of a file would hold the collector for ever.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+            .map_err(|error| failed(path, &error))?;
+        let metadata = file.metadata().map_err(|error| failed(path, &error))?;
+        if !metadata.is_file() {
+            return Err(OsError::Failed(path.to_owned(), "is no ordinary file".to_owned()));
+        }
+        Ok(Box::new(file))
+    }
+
+    fn list(&self, path: &str) -> Answer<Vec<String>> {
+        let entries = std::fs::read_dir(path).map_err(|error| failed(path, &error))?;
+        let mut names = Vec::new();
+        for entry in entries.take(FOLDER_CAP) {
+            let entry = entry.map_err(|error| failed(path, &error))?;
+            names.extend(entry.file_name().into_string());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn stat(&self, path: &str) -> Answer<Stat> {
+        let metadata = std::fs::metadata(path).map_err(|error| failed(path, &error))?;
+        let kind = match () {
+            () if metadata.is_file() => FileKind::File,
+            () if metadata.is_dir() => FileKind::Folder,
+            () => FileKind::Other,
+        };
+        let modified_at = metadata.modified().ok().and_then(|at| jiff::Timestamp::try_from(at).ok());
+        Ok(Stat { kind, size: metadata.len(), modified_at: modified_at.map_or(0, jiff::Timestamp::as_millisecond) })
+    }
+
+    fn link(&self, path: &str) -> Answer<String> {
+        let target = std::fs::read_link(path).map_err(|error| failed(path, &error))?;
+        target.into_os_string().into_string().map_err(|_| OsError::Failed(path.to_owned(), "is not UTF-8".to_owned()))
+    }
+
+    fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output> {
+        let path = program.paths().iter().find(|path| self.exists(path));
+        let path = path.ok_or_else(|| OsError::Missing(program.paths()[0].to_owned()))?;
+        run(path, arguments, program.deadline(), program.output_cap())
+    }
+
+    fn administrator(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    fn hardware(&self) -> Hardware {
+        let kinds = sysinfo::RefreshKind::nothing()
+            .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram())
+            .with_cpu(sysinfo::CpuRefreshKind::nothing());
+        let booted_at = sysinfo::System::boot_time().ok().and_then(|at| i64::try_from(at).ok()).unwrap_or_default();
+        let Ok(system) = sysinfo::System::new_with_specifics(kinds) else {
+            return Hardware { booted_at, ..Hardware::default() };
+        };
+        Hardware {
+            memory: system.total_memory(),
+            processors: system.cpus().len() as u64,
+            processor: system.cpus().first().map_or("", sysinfo::Cpu::brand).to_owned(),
+            booted_at,
+        }
+    }
+
+    fn disk_size(&self, path: &str) -> Answer<u64> {
+        let size = rustix::fs::statvfs(path).map_err(|error| failed(path, &error.into()))?;
+        Ok(size.f_blocks.saturating_mul(size.f_frsize))
+    }
+
+    fn kernel_clock(&self) -> Answer<KernelClock> {
+        clock::read()
+    }
+}
+
+/// Starts the program at `path` in a process group of its own and ends the group at the deadline, and also when the
+/// program ended and left children behind.
+fn run(path: &str, arguments: &[&str], deadline: Duration, cap: usize) -> Answer<Output> {
+    let until = Instant::now() + deadline;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that starts a process; `Program` is the allow-list"
+    )]
+    let mut command = Command::new(path);
+    command.args(arguments).env_clear().env("LC_ALL", "C").current_dir("/").process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| failed(path, &error))?;
+    let group = Pid::from_child(&child);
+
+    let (sender, answers) = mpsc::channel();
+    let started = read_apart(child.stdout.take(), cap, Part::Stdout, &sender)
+        .and_then(|()| read_apart(child.stderr.take(), cap, Part::Stderr, &sender))
+        .and_then(|()| wait_apart(group, &sender));
+    let (mut stdout, mut stderr, mut ended) = (None, None, false);
+    let mut complete = started.is_ok();
+    while complete && !(ended && stdout.is_some() && stderr.is_some()) {
+        match answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok((Part::Stdout, bytes)) => stdout = Some(bytes),
+            Ok((Part::Stderr, bytes)) => stderr = Some(bytes),
+            Ok((Part::End, _)) => ended = true,
+            Err(_) => complete = false,
+        }
+    }
+    // The leader is not reaped yet, so that its number cannot belong to somebody else.
+    let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    let status = reap(&mut child, path)?;
+    started.map_err(|error| failed(path, &error))?;
+    match (complete, stdout, stderr) {
+        (true, Some(stdout), Some(stderr)) => {
+            let cut = stdout.len() >= cap;
+            Ok(Output { status, stdout: lossy(stdout), stderr: lossy(stderr), cut })
+        }
+        _ => Err(OsError::TimedOut(path.to_owned())),
+    }
+}
+
+fn reap(child: &mut Child, path: &str) -> Answer<Option<i32>> {
+    Ok(child.wait().map_err(|error| failed(path, &error))?.code())
+}
+
+/// What a helping thread reports.
+enum Part {
+    Stdout,
+    Stderr,
+    End,
+}
+
+type Reports = mpsc::Sender<(Part, Vec<u8>)>;
+
+/// Keeps the first `cap` bytes and throws away the rest, so that a talkative program does not stand still.
+fn read_apart(pipe: Option<impl Read + Send + 'static>, cap: usize, part: Part, to: &Reports) -> std::io::Result<()> {
+    let to = to.clone();
+    let read = move || {
+        let mut kept = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let whole = pipe.by_ref().take(cap as u64).read_to_end(&mut kept);
+            let _ = whole.and_then(|_| std::io::copy(&mut pipe, &mut std::io::sink()));
+        }
+        let _ = to.send((part, kept));
+    };
+    thread::Builder::new().name("pipe".to_owned()).stack_size(64 << 10).spawn(read).map(drop)
+}
+
+/// Tells when the process ended, without reaping it.
+fn wait_apart(group: Pid, to: &Reports) -> std::io::Result<()> {
+    let to = to.clone();
+    let wait = move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while matches!(rustix::process::waitid(WaitId::Pid(group), options), Err(rustix::io::Errno::INTR)) {}
+        let _ = to.send((Part::End, Vec::new()));
+    };
+    thread::Builder::new().name("wait".to_owned()).stack_size(64 << 10).spawn(wait).map(drop)
+}
+
+mod clock {
+    //! The kernel's own word on its clock.
+
+    use crate::os::{Answer, KernelClock, failed};
+
+    /// Asks `adjtimex` with `modes` 0, which changes nothing.
+    pub(super) fn read() -> Answer<KernelClock> {
+        #[expect(unsafe_code, reason = "no safe crate reads the kernel clock's status without being able to set it")]
+        let (state, timex) = {
+            // SAFETY: `timex` is plain old data for which all zeroes is a valid value (modes 0: read only), and the kernel
+            // writes within the struct it is given.
+            unsafe {
+                let mut timex: libc::timex = std::mem::zeroed();
+                let state = libc::adjtimex(&raw mut timex);
+                (state, timex)
+            }
+        };
+        if state < 0 {
+            return Err(failed("adjtimex", &std::io::Error::last_os_error()));
+        }
+        let scale = if timex.status & libc::STA_NANO == 0 { 1 } else { 1_000 };
+        Ok(KernelClock {
+            synchronised: timex.status & libc::STA_UNSYNC == 0 && state != libc::TIME_ERROR,
+            offset_us: timex.offset / scale,
+            error_us: timex.esterror,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, deadline: Duration, cap: usize) -> Answer<Output> {
+        run("/bin/sh", &["-c", script], deadline, cap)
+    }
+
+    #[test]
+    fn a_program_gets_an_empty_environment_and_closed_input() {
+        let output = shell("/usr/bin/env; read line && echo heard; exit 3", Duration::from_secs(30), 1000).unwrap();
+        let lines: Vec<&str> = output
+            .stdout
+            .lines()
+            .filter(|line| !["PWD=", "_=", "SHLVL="].iter().any(|own| line.starts_with(own)))
+            .collect();
+        assert_eq!((output.status, lines), (Some(3), vec!["LC_ALL=C"]));
+    }
+
+    #[test]
+    fn a_hung_program_is_ended_with_all_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("pid");
+        let script = format!("sleep 1000 & echo $! > {}; wait", mark.display());
+        assert!(matches!(shell(&script, Duration::from_millis(500), 10), Err(OsError::TimedOut(_))));
+        let child = std::fs::read_to_string(&mark).unwrap();
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+        let until = Instant::now() + Duration::from_secs(30);
+        // Its end is the kernel's business; a zombie waits for whoever adopted it.
+        while Instant::now() < until && !state().is_empty() && !state().contains(") Z ") {
+            thread::yield_now();
+        }
+        assert!(state().is_empty() || state().contains(") Z "), "{}", state());
+    }
+
+    #[test]
+    fn a_program_that_leaves_a_child_behind_does_not_hold_the_answer_beyond_the_deadline() {
+        let answer = shell("sleep 1000 & echo done", Duration::from_millis(500), 10);
+        assert!(matches!(answer, Err(OsError::TimedOut(_))));
+    }
+
+    #[test]
+    fn a_talkative_program_is_cut_and_still_ends() {
+        let output = shell("yes | head -c 1000000; yes | head -c 1000000 >&2", Duration::from_secs(30), 100).unwrap();
+        assert_eq!((output.stdout.len(), output.stderr.len(), output.cut, output.status), (100, 100, true, Some(0)));
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        assert!(matches!(Linux.head(pipe.to_str().unwrap(), 10), Err(OsError::Failed(..))));
+        assert!(matches!(Linux.open("/dev/zero"), Err(OsError::Failed(..))));
+        assert!(matches!(Linux.open("/no/such/file"), Err(OsError::Missing(_))));
+    }
+
+    #[test]
+    fn caps_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "0123456789").unwrap();
+        let file = file.to_str().unwrap();
+        assert_eq!(Linux.read(file, 9), Err(OsError::TooLarge(file.to_owned(), 9)));
+        assert_eq!(Linux.read(file, 10).unwrap(), b"0123456789");
+        assert_eq!(Linux.head(file, 3).unwrap(), b"012");
+        assert_eq!(Linux.tail(file, 3).unwrap(), b"789");
+        assert_eq!(Linux.tail(file, 30).unwrap(), b"0123456789");
+        assert_eq!(Linux.range(file, 8, 30).unwrap(), b"89");
+        assert_eq!(Linux.range(file, 80, 30).unwrap(), b"");
+    }
+
+    #[test]
+    fn the_kernel_answers() {
+        assert!(Linux.kernel_clock().is_ok());
+        assert!(Linux.disk_size("/").unwrap() > 0);
+        let hardware = Linux.hardware();
+        assert!(hardware.memory > 0 && hardware.processors > 0 && hardware.booted_at > 0, "{hardware:?}");
+    }
+}

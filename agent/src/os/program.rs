@@ -1,0 +1,66 @@
+//! The programs that may be started: an allow-list with absolute paths and deadlines. Nothing else may start a process.
+
+use std::time::Duration;
+
+/// A program of the allow-list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// nftables' own tool: `-j list ruleset`, `list ruleset`.
+    Nft,
+    /// `iptables-save`.
+    IptablesSave,
+    /// The SSH server: `-T` prints its settings.
+    Sshd,
+    /// Samba: `-s --suppress-prompt` prints the settings in force.
+    Testparm,
+    /// apt: `-s dist-upgrade` only where pins are set that the product does not read itself.
+    AptGet,
+    /// dnf: `-C` (from the cache only).
+    Dnf,
+    /// chrony: `-n tracking`.
+    Chronyc,
+}
+
+impl Program {
+    /// Where it may be; the first that exists is started. Never looked up in a `PATH`.
+    pub const fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Nft => &["/usr/sbin/nft", "/sbin/nft"],
+            Self::IptablesSave => &["/usr/sbin/iptables-save", "/sbin/iptables-save"],
+            Self::Sshd => &["/usr/sbin/sshd"],
+            Self::Testparm => &["/usr/bin/testparm"],
+            Self::AptGet => &["/usr/bin/apt-get"],
+            Self::Dnf => &["/usr/bin/dnf"],
+            Self::Chronyc => &["/usr/bin/chronyc"],
+        }
+    }
+
+    /// After how long it is ended, with all it started.
+    pub const fn deadline(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::AptGet | Self::Dnf => 60,
+            Self::Nft | Self::IptablesSave | Self::Sshd | Self::Testparm | Self::Chronyc => 5,
+        })
+    }
+
+    /// The most bytes of each of its two outputs that are kept; the rest is read and thrown away.
+    pub const fn output_cap(self) -> usize {
+        1 << 21
+    }
+}
+
+/// What a program answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Output {
+    /// Its exit status; `None` when a signal ended it.
+    pub status: Option<i32>,
+    /// Standard output, up to [`Program::output_cap`].
+    pub stdout: String,
+    /// Standard error, up to [`Program::output_cap`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// True when standard output was longer than the cap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
