@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod password;
+pub mod store;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,140 @@
+//! Events: one table that pages and polls read at least every second, the same on both databases, so that any number of
+//! servers see what each of them did.
+
+use sqlx::FromRow;
+
+use super::{StoreResult, Tx};
+
+words! {
+    /// What happened.
+    ChangeKind {
+        /// A report of a machine was accepted.
+        Reported = "reported",
+        /// An outcome or the score of a machine changed.
+        Judged = "judged",
+        /// A machine enrolled, was confirmed, moved, flagged or got another role.
+        Machine = "machine",
+        /// A machine was revoked: its open polls end.
+        Revoked = "revoked",
+        /// A machine has an order waiting.
+        Ordered = "ordered",
+        /// Offices, rosters or their declarations changed.
+        Roster = "roster",
+        /// A token was made, used or revoked.
+        Token = "token",
+        /// A policy was published; `subject` is its address.
+        Policy = "policy",
+    }
+}
+
+/// Something that is about to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChange {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The office concerned; `None`: all.
+    pub office: Option<String>,
+    /// The machine concerned.
+    pub machine: Option<String>,
+    /// Anything else concerned: a token's id, a policy's address.
+    pub subject: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct Change {
+    /// Rises without gaps, in the order of commits.
+    pub sequence: i64,
+    /// Milliseconds UTC.
+    pub at: i64,
+    /// What happened.
+    #[sqlx(try_from = "String")]
+    pub kind: ChangeKind,
+    /// The office concerned; `None`: all.
+    pub office: Option<String>,
+    /// The machine concerned.
+    pub machine: Option<String>,
+    /// Anything else concerned.
+    pub subject: Option<String>,
+}
+
+impl NewChange {
+    /// An event about a machine of an office.
+    pub fn of_machine(kind: ChangeKind, office: &str, machine: &str) -> Self {
+        Self { kind, office: Some(office.to_owned()), machine: Some(machine.to_owned()), subject: None }
+    }
+
+    /// An event about an office.
+    pub fn of_office(kind: ChangeKind, office: &str) -> Self {
+        Self { kind, office: Some(office.to_owned()), machine: None, subject: None }
+    }
+}
+
+impl Tx {
+    /// Tells what happened. Call it last before the commit: from here to there no other transaction can tell anything, which
+    /// is what makes the numbers appear in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_append(&mut self, at: i64, changes: &[NewChange]) -> StoreResult<()> {
+        let Ok(count) = i64::try_from(changes.len()) else { return Ok(()) };
+        if count == 0 {
+            return Ok(());
+        }
+        on_db!(self, connection => {
+            let last: i64 = sqlx::query_scalar("update sequence set value = value + $1 where name = 'change' returning value")
+                .bind(count)
+                .fetch_one(&mut *connection)
+                .await?;
+            let mut sequence = last - count;
+            for chunk in changes.chunks(100) {
+                let mut insert = sqlx::QueryBuilder::new("insert into change (sequence, at, kind, office, machine, subject) ");
+                insert.push_values(chunk, |mut row, change| {
+                    sequence += 1;
+                    row.push_bind(sequence)
+                        .push_bind(at)
+                        .push_bind(change.kind.word())
+                        .push_bind(change.office.clone())
+                        .push_bind(change.machine.clone())
+                        .push_bind(change.subject.clone());
+                });
+                insert.build().execute(&mut *connection).await?;
+            }
+        });
+        Ok(())
+    }
+
+    /// What happened after the event `sequence`, at most `limit`, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_list(&mut self, sequence: i64, limit: i64) -> StoreResult<Vec<Change>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from change where sequence > $1 order by sequence limit $2")
+                .bind(sequence)
+                .bind(limit)
+                .fetch_all(connection)
+                .await?
+        }))
+    }
+
+    /// The number of the last event; 0 when there was none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_last(&mut self) -> StoreResult<i64> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar("select value from sequence where name = 'change'").fetch_one(connection).await?
+        }))
+    }
+
+    /// Deletes events older than `before`; returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_prune(&mut self, before: i64) -> StoreResult<u64> {
+        Ok(on_db!(self, connection => {
+            sqlx::query("delete from change where at < $1").bind(before).execute(connection).await?.rows_affected()
+        }))
+    }
+}

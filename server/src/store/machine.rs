@@ -1,0 +1,268 @@
+//! Machines: who they are, whose they are, whether they count. Keys and certificates are in `key`, orders in `order`.
+
+use sqlx::FromRow;
+
+use super::{Scope, StoreError, StoreResult, Tx};
+
+pub mod key;
+pub mod order;
+
+words! {
+    /// Decides which control file judges a machine. Said by the server, never by the machine.
+    Role {
+        /// Máy trạm.
+        Workstation = "workstation",
+        /// Máy chủ.
+        Server = "server",
+    }
+}
+
+words! {
+    /// Whether a machine counts.
+    MachineStatus {
+        /// Chờ xác nhận: reports are kept, the grade does not know it.
+        Pending = "pending",
+        /// Đã xác nhận.
+        Confirmed = "confirmed",
+        /// Đã thu hồi: every request is refused.
+        Revoked = "revoked",
+    }
+}
+
+/// An enrolled machine.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct Machine {
+    /// UUIDv7, drawn by the server.
+    pub id: String,
+    /// The office it counts for.
+    pub office: String,
+    /// Workstation or server.
+    #[sqlx(try_from = "String")]
+    pub role: Role,
+    /// Whether it counts.
+    #[sqlx(try_from = "String")]
+    pub status: MachineStatus,
+    /// The name it gives itself: hostile text.
+    pub name: String,
+    /// Digest of its hardware traits at enrolment.
+    pub traits: String,
+    /// The token it enrolled with.
+    pub token: Option<String>,
+    /// Milliseconds UTC.
+    pub enrolled_at: i64,
+    /// When an officer, a roster line or the token confirmed it.
+    pub confirmed_at: Option<i64>,
+    /// Who confirmed it.
+    pub confirmed_by: Option<String>,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+    /// Who revoked it.
+    pub revoked_by: Option<String>,
+    /// Why.
+    pub revoked_for: Option<String>,
+    /// Since when two machines seem to use its key; the grade stands still until an officer decides.
+    pub clone_at: Option<i64>,
+    /// What showed it.
+    pub clone_why: Option<String>,
+}
+
+impl Tx {
+    /// Adds a machine.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when its office is not within `scope`.
+    pub async fn machine_insert(&mut self, scope: &Scope, machine: &Machine) -> StoreResult<()> {
+        self.office_require(scope, &machine.office).await?;
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into machine (id, office, role, status, name, traits, token, enrolled_at, confirmed_at, confirmed_by,
+                     revoked_at, revoked_by, revoked_for, clone_at, clone_why)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            )
+            .bind(&machine.id)
+            .bind(&machine.office)
+            .bind(machine.role.word())
+            .bind(machine.status.word())
+            .bind(&machine.name)
+            .bind(&machine.traits)
+            .bind(&machine.token)
+            .bind(machine.enrolled_at)
+            .bind(machine.confirmed_at)
+            .bind(&machine.confirmed_by)
+            .bind(machine.revoked_at)
+            .bind(&machine.revoked_by)
+            .bind(&machine.revoked_for)
+            .bind(machine.clone_at)
+            .bind(&machine.clone_why)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// One machine.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_get(&mut self, scope: &Scope, id: &str) -> StoreResult<Option<Machine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select m.* from machine m join office_within w on w.office = m.office where w.ancestor = $1 and m.id = $2",
+            )
+            .bind(scope.ancestor())
+            .bind(id)
+            .fetch_optional(connection)
+            .await?
+        }))
+    }
+
+    /// One machine, or [`StoreError::NotFound`].
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn machine_require(&mut self, scope: &Scope, id: &str) -> StoreResult<Machine> {
+        self.machine_get(scope, id).await?.ok_or_else(|| StoreError::not_found("machine", id))
+    }
+
+    /// The machines of one office (not of those below it), by name, revoked ones included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<Machine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select m.* from machine m join office_within w on w.office = m.office
+                 where w.ancestor = $1 and m.office = $2 order by m.name, m.id",
+            )
+            .bind(scope.ancestor())
+            .bind(office)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// Every machine within `scope` after the id `after`, at most `limit`, by id: for jobs that walk through all of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_walk(&mut self, scope: &Scope, after: &str, limit: i64) -> StoreResult<Vec<Machine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select m.* from machine m join office_within w on w.office = m.office
+                 where w.ancestor = $1 and m.id > $2 order by m.id limit $3",
+            )
+            .bind(scope.ancestor())
+            .bind(after)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// Confirms a pending machine, so that it counts from `at`. True when it was pending.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn machine_confirm(&mut self, scope: &Scope, id: &str, at: i64, by: &str) -> StoreResult<bool> {
+        self.machine_require(scope, id).await?;
+        Ok(on_db!(self, connection => {
+            sqlx::query(
+                "update machine set status = 'confirmed', confirmed_at = $2, confirmed_by = $3
+                 where id = $1 and status = 'pending'",
+            )
+            .bind(id)
+            .bind(at)
+            .bind(by)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        }) == 1)
+    }
+
+    /// Revokes a machine: from now on every request of its keys is refused. Its roster line becomes free; its evidence
+    /// stays. True when it was not revoked before.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn machine_revoke(&mut self, scope: &Scope, id: &str, at: i64, by: &str, why: &str) -> StoreResult<bool> {
+        self.machine_require(scope, id).await?;
+        Ok(on_db!(self, connection => {
+            let revoked = sqlx::query(
+                "update machine set status = 'revoked', revoked_at = $2, revoked_by = $3, revoked_for = $4
+                 where id = $1 and status <> 'revoked'",
+            )
+            .bind(id)
+            .bind(at)
+            .bind(by)
+            .bind(why)
+            .execute(&mut *connection)
+            .await?
+            .rows_affected();
+            sqlx::query("update roster_line set machine = null where machine = $1").bind(id).execute(connection).await?;
+            revoked
+        }) == 1)
+    }
+
+    /// Gives a machine another role; the judge uses the other control file from the next judgement.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn machine_role_set(&mut self, scope: &Scope, id: &str, role: Role) -> StoreResult<()> {
+        self.machine_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update machine set role = $2 where id = $1").bind(id).bind(role.word()).execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// Moves a machine to another office; both must lie within `scope`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when one of them does not.
+    pub async fn machine_move(&mut self, scope: &Scope, id: &str, office: &str) -> StoreResult<()> {
+        self.machine_require(scope, id).await?;
+        self.office_require(scope, office).await?;
+        on_db!(self, connection => {
+            sqlx::query("update machine set office = $2 where id = $1").bind(id).bind(office).execute(&mut *connection).await?;
+            sqlx::query("update roster_line set machine = null where machine = $1 and office <> $2")
+                .bind(id)
+                .bind(office)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Marks a machine as cloned, once: the first sighting and its reason stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn machine_clone_set(&mut self, scope: &Scope, id: &str, at: i64, why: &str) -> StoreResult<()> {
+        self.machine_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update machine set clone_at = $2, clone_why = $3 where id = $1 and clone_at is null")
+                .bind(id)
+                .bind(at)
+                .bind(why)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// An officer decided which machine keeps this identity: judging goes on from the next report.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn machine_clone_settle(&mut self, scope: &Scope, id: &str) -> StoreResult<()> {
+        self.machine_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update machine set clone_at = null, clone_why = null where id = $1")
+                .bind(id)
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query("update machine_head set starts = '' where machine = $1").bind(id).execute(connection).await?;
+        });
+        Ok(())
+    }
+}

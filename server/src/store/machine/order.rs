@@ -1,0 +1,78 @@
+//! What the server asks of a machine at its next poll.
+
+use sqlx::FromRow;
+
+use crate::store::{Scope, StoreResult, Tx};
+
+/// One wish of the server: at present only "check again now".
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct MachineOrder {
+    /// UUIDv7.
+    pub id: String,
+    /// Of whom.
+    pub machine: String,
+    /// `check_now`.
+    pub kind: String,
+    /// Milliseconds UTC.
+    pub asked_at: i64,
+    /// Who asked.
+    pub asked_by: String,
+    /// When a poll carried it away.
+    pub delivered_at: Option<i64>,
+}
+
+impl Tx {
+    /// Asks a machine to check itself now. While such an order waits, a second one adds nothing.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
+    pub async fn machine_order_check(&mut self, scope: &Scope, machine: &str, at: i64, by: &str) -> StoreResult<()> {
+        self.machine_require(scope, machine).await?;
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into machine_order (id, machine, kind, asked_at, asked_by)
+                 select cast($1 as text), cast($2 as text), 'check_now', cast($3 as bigint), cast($4 as text)
+                 where not exists (select 1 from machine_order
+                                   where machine = $2 and kind = 'check_now' and delivered_at is null)",
+            )
+            .bind(crate::store::new_id())
+            .bind(machine)
+            .bind(at)
+            .bind(by)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// Takes every waiting order of a machine away, marking it delivered at `at`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_order_take(&mut self, machine: &str, at: i64) -> StoreResult<Vec<MachineOrder>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "update machine_order set delivered_at = $2 where machine = $1 and delivered_at is null returning *",
+            )
+            .bind(machine)
+            .bind(at)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// True when an order waits for the machine.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_order_waits(&mut self, machine: &str) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar(
+                "select exists (select 1 from machine_order where machine = $1 and delivered_at is null)",
+            )
+            .bind(machine)
+            .fetch_one(connection)
+            .await?
+        }))
+    }
+}

@@ -1,0 +1,184 @@
+//! Offices: the tree, and the closure that makes a [`Scope`] one comparison.
+
+use sqlx::FromRow;
+
+use super::{Scope, StoreError, StoreResult, Tx};
+
+words! {
+    /// What an office is.
+    OfficeKind {
+        /// Tỉnh, thành phố.
+        Province = "province",
+        /// Phường.
+        Ward = "ward",
+        /// Xã.
+        Commune = "commune",
+        /// Đặc khu.
+        SpecialZone = "special_zone",
+        /// Phòng, ban.
+        Department = "department",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+/// A node of the office tree.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct Office {
+    /// UUIDv7.
+    pub id: String,
+    /// The office above; `None` for a root.
+    pub parent: Option<String>,
+    /// As people write it.
+    pub name: String,
+    /// What it is.
+    #[sqlx(try_from = "String")]
+    pub kind: OfficeKind,
+    /// Milliseconds UTC.
+    pub created_at: i64,
+    /// Until then the office is being set up (đang khởi tạo); `None`: the policy's days after the first enrolment.
+    pub setup_until_at: Option<i64>,
+}
+
+impl Tx {
+    /// Adds an office. The office above must lie within `scope`; a root needs the whole tree.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the office above is not within `scope`.
+    pub async fn office_insert(&mut self, scope: &Scope, office: &Office) -> StoreResult<()> {
+        match &office.parent {
+            Some(parent) => self.office_require(scope, parent).await?,
+            None if scope.is_whole() => {}
+            None => return Err(StoreError::not_found("office", "")),
+        }
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into office (id, parent, name, kind, created_at, setup_until_at) values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(&office.id)
+            .bind(&office.parent)
+            .bind(&office.name)
+            .bind(office.kind.word())
+            .bind(office.created_at)
+            .bind(office.setup_until_at)
+            .execute(&mut *connection)
+            .await?;
+            sqlx::query("insert into office_within (office, ancestor, depth) values ($1, $1, 0), ($1, '*', -1)")
+                .bind(&office.id)
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query(
+                "insert into office_within (office, ancestor, depth)
+                 select cast($1 as text), ancestor, depth + 1 from office_within where office = $2 and ancestor <> '*'",
+            )
+            .bind(&office.id)
+            .bind(&office.parent)
+            .execute(&mut *connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// One office.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_get(&mut self, scope: &Scope, id: &str) -> StoreResult<Option<Office>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select o.* from office o join office_within w on w.office = o.id where w.ancestor = $1 and o.id = $2",
+            )
+            .bind(scope.ancestor())
+            .bind(id)
+            .fetch_optional(connection)
+            .await?
+        }))
+    }
+
+    /// Fails unless the office `id` lies within `scope`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it does not.
+    pub async fn office_require(&mut self, scope: &Scope, id: &str) -> StoreResult<()> {
+        self.office_get(scope, id).await?.map(|_| ()).ok_or_else(|| StoreError::not_found("office", id))
+    }
+
+    /// Every office within `scope`, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_list(&mut self, scope: &Scope) -> StoreResult<Vec<Office>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select o.* from office o join office_within w on w.office = o.id where w.ancestor = $1
+                 order by o.name, o.id",
+            )
+            .bind(scope.ancestor())
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// The offices directly below `parent`, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_children(&mut self, scope: &Scope, parent: &str) -> StoreResult<Vec<Office>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select o.* from office o join office_within w on w.office = o.id where w.ancestor = $1 and o.parent = $2
+                 order by o.name, o.id",
+            )
+            .bind(scope.ancestor())
+            .bind(parent)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// The office `id` and the offices above it as far as `scope` reaches, the topmost first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_path(&mut self, scope: &Scope, id: &str) -> StoreResult<Vec<Office>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select o.* from office_within above join office o on o.id = above.ancestor
+                 join office_within w on w.office = o.id
+                 where above.office = $2 and w.ancestor = $1 order by above.depth desc",
+            )
+            .bind(scope.ancestor())
+            .bind(id)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// Gives an office another name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn office_rename(&mut self, scope: &Scope, id: &str, name: &str) -> StoreResult<()> {
+        self.office_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update office set name = $2 where id = $1").bind(id).bind(name).execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// Sets until when an office is being set up; `Some(created_at)` ends it at once.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn office_setup_set(&mut self, scope: &Scope, id: &str, until_at: Option<i64>) -> StoreResult<()> {
+        self.office_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update office set setup_until_at = $2 where id = $1")
+                .bind(id)
+                .bind(until_at)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+}

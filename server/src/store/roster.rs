@@ -1,0 +1,266 @@
+//! The roster (danh mục máy tính): the machines an office says it has, and the declaration that it is complete.
+
+use sqlx::FromRow;
+
+use super::machine::Role;
+use super::{Scope, StoreError, StoreResult, Tx};
+
+words! {
+    /// Where a rostered machine is. All but `in_use` need a person and an end, and a report ends them.
+    RosterState {
+        /// Đang sử dụng.
+        InUse = "in_use",
+        /// Người dùng nghỉ dài ngày.
+        OnLeave = "on_leave",
+        /// Đang sửa chữa.
+        InRepair = "in_repair",
+        /// Cất kho.
+        InStore = "in_store",
+        /// Chờ thanh lý.
+        AwaitingDisposal = "awaiting_disposal",
+    }
+}
+
+/// One machine an office says it has.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct RosterLine {
+    /// UUIDv7.
+    pub id: String,
+    /// The office that has it.
+    pub office: String,
+    /// What the office calls it (an inventory number, a machine's name).
+    pub label: String,
+    /// Where it stands; may be empty.
+    pub room: String,
+    /// Who uses it; may be empty.
+    pub person: String,
+    /// Workstation or server.
+    #[sqlx(try_from = "String")]
+    pub role: Role,
+    /// Where it is now.
+    #[sqlx(try_from = "String")]
+    pub state: RosterState,
+    /// Who said so.
+    pub state_by: Option<String>,
+    /// Until when, milliseconds UTC.
+    pub state_until_at: Option<i64>,
+    /// The enrolled machine of this line.
+    pub machine: Option<String>,
+    /// Milliseconds UTC.
+    pub created_at: i64,
+    /// Set when the line was taken off; removed lines stay for the history.
+    pub removed_at: Option<i64>,
+}
+
+/// An office's word that its roster is complete.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct Roster {
+    /// The office.
+    pub office: String,
+    /// Milliseconds UTC.
+    pub declared_at: i64,
+    /// Who declared it.
+    pub declared_by: String,
+    /// Machines for state secrets: only their count, outside every sum.
+    pub secret_machines: i64,
+}
+
+impl Tx {
+    /// Records that the roster of an office is complete.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the office is not within `scope`.
+    pub async fn roster_declare(&mut self, scope: &Scope, roster: &Roster) -> StoreResult<()> {
+        self.office_require(scope, &roster.office).await?;
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into roster (office, declared_at, declared_by, secret_machines) values ($1, $2, $3, $4)
+                 on conflict (office) do update set declared_at = excluded.declared_at,
+                     declared_by = excluded.declared_by, secret_machines = excluded.secret_machines",
+            )
+            .bind(&roster.office)
+            .bind(roster.declared_at)
+            .bind(&roster.declared_by)
+            .bind(roster.secret_machines)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// The declaration of an office; `None`: not declared, so there is no letter.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn roster_get(&mut self, scope: &Scope, office: &str) -> StoreResult<Option<Roster>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select r.* from roster r join office_within w on w.office = r.office where w.ancestor = $1 and r.office = $2",
+            )
+            .bind(scope.ancestor())
+            .bind(office)
+            .fetch_optional(connection)
+            .await?
+        }))
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the office is not within `scope`; a duplicate when the machine has a line already.
+    pub async fn roster_line_insert(&mut self, scope: &Scope, line: &RosterLine) -> StoreResult<()> {
+        self.office_require(scope, &line.office).await?;
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into roster_line (id, office, label, room, person, role, state, state_by, state_until_at, machine,
+                     created_at, removed_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            )
+            .bind(&line.id)
+            .bind(&line.office)
+            .bind(&line.label)
+            .bind(&line.room)
+            .bind(&line.person)
+            .bind(line.role.word())
+            .bind(line.state.word())
+            .bind(&line.state_by)
+            .bind(line.state_until_at)
+            .bind(&line.machine)
+            .bind(line.created_at)
+            .bind(line.removed_at)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// The lines of one office that were not removed, by label.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn roster_line_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<RosterLine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select l.* from roster_line l join office_within w on w.office = l.office
+                 where w.ancestor = $1 and l.office = $2 and l.removed_at is null order by l.label, l.id",
+            )
+            .bind(scope.ancestor())
+            .bind(office)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// One line, removed or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn roster_line_get(&mut self, scope: &Scope, id: &str) -> StoreResult<Option<RosterLine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select l.* from roster_line l join office_within w on w.office = l.office where w.ancestor = $1 and l.id = $2",
+            )
+            .bind(scope.ancestor())
+            .bind(id)
+            .fetch_optional(connection)
+            .await?
+        }))
+    }
+
+    /// The line of an enrolled machine.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn roster_line_of_machine(&mut self, scope: &Scope, machine: &str) -> StoreResult<Option<RosterLine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select l.* from roster_line l join office_within w on w.office = l.office
+                 where w.ancestor = $1 and l.machine = $2 and l.removed_at is null",
+            )
+            .bind(scope.ancestor())
+            .bind(machine)
+            .fetch_optional(connection)
+            .await?
+        }))
+    }
+
+    /// The one line of `office` that is labelled like a machine that just enrolled, has the same role and no machine yet.
+    /// `None` when there is none or more than one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn roster_line_match(
+        &mut self,
+        scope: &Scope,
+        office: &str,
+        name: &str,
+        role: Role,
+    ) -> StoreResult<Option<RosterLine>> {
+        let wanted = name.trim().to_lowercase();
+        let mut matching = self.roster_line_list(scope, office).await?;
+        matching.retain(|line| {
+            line.machine.is_none()
+                && line.role == role
+                && !wanted.is_empty()
+                && line.label.trim().to_lowercase() == wanted
+        });
+        Ok(if matching.len() == 1 { matching.pop() } else { None })
+    }
+
+    /// Ties a line to an enrolled machine, or frees it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the line is not within `scope`; a duplicate when the machine has a line already.
+    pub async fn roster_line_machine_set(&mut self, scope: &Scope, id: &str, machine: Option<&str>) -> StoreResult<()> {
+        self.roster_line_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update roster_line set machine = $2 where id = $1").bind(id).bind(machine).execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// Says where the machine of a line is, by whom and until when.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the line is not within `scope`.
+    pub async fn roster_line_state_set(
+        &mut self,
+        scope: &Scope,
+        id: &str,
+        state: RosterState,
+        by: Option<&str>,
+        until_at: Option<i64>,
+    ) -> StoreResult<()> {
+        self.roster_line_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update roster_line set state = $2, state_by = $3, state_until_at = $4 where id = $1")
+                .bind(id)
+                .bind(state.word())
+                .bind(by)
+                .bind(until_at)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Takes a line off the roster; its machine is free again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the line is not within `scope`.
+    pub async fn roster_line_remove(&mut self, scope: &Scope, id: &str, at: i64) -> StoreResult<()> {
+        self.roster_line_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update roster_line set removed_at = $2, machine = null where id = $1")
+                .bind(id)
+                .bind(at)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    async fn roster_line_require(&mut self, scope: &Scope, id: &str) -> StoreResult<()> {
+        self.roster_line_get(scope, id).await?.map(|_| ()).ok_or_else(|| StoreError::not_found("roster line", id))
+    }
+}

@@ -1,0 +1,112 @@
+//! Sessions of persons: only the hash of a session's token is kept.
+
+use sqlx::FromRow;
+
+use super::{StoreResult, Tx};
+
+/// A login that lasts.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Session {
+    /// SHA-256 of the cookie's token, hexadecimal.
+    pub token_hash: String,
+    /// Whose it is.
+    pub person: String,
+    /// The token that forms must repeat.
+    pub csrf: String,
+    /// Milliseconds UTC.
+    pub created_at: i64,
+    /// Milliseconds UTC.
+    pub last_seen_at: i64,
+    /// Milliseconds UTC.
+    pub expires_at: i64,
+}
+
+impl Tx {
+    /// Keeps a session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_insert(&mut self, session: &Session) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into session (token_hash, person, csrf, created_at, last_seen_at, expires_at)
+                 values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(&session.token_hash)
+            .bind(&session.person)
+            .bind(&session.csrf)
+            .bind(session.created_at)
+            .bind(session.last_seen_at)
+            .bind(session.expires_at)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// The session with this hash, unless it ended before `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_get(&mut self, token_hash: &str, now: i64) -> StoreResult<Option<Session>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from session where token_hash = $1 and expires_at > $2")
+                .bind(token_hash)
+                .bind(now)
+                .fetch_optional(connection)
+                .await?
+        }))
+    }
+
+    /// Notes that a session was used at `at` and now lasts until `expires_at`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_touch(&mut self, token_hash: &str, at: i64, expires_at: i64) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query("update session set last_seen_at = $2, expires_at = $3 where token_hash = $1")
+                .bind(token_hash)
+                .bind(at)
+                .bind(expires_at)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Ends one session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_delete(&mut self, token_hash: &str) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query("delete from session where token_hash = $1").bind(token_hash).execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// Ends every session of a person but `kept` (a hash; empty keeps none).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_delete_others(&mut self, person: &str, kept: &str) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query("delete from session where person = $1 and token_hash <> $2")
+                .bind(person)
+                .bind(kept)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Deletes sessions that ended before `now`; returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_prune(&mut self, now: i64) -> StoreResult<u64> {
+        Ok(on_db!(self, connection => {
+            sqlx::query("delete from session where expires_at <= $1").bind(now).execute(connection).await?.rows_affected()
+        }))
+    }
+}

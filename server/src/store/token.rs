@@ -1,0 +1,223 @@
+//! Enrolment tokens (mã đăng ký máy), of which only a hash is kept, and the enrolments made with them.
+
+use sqlx::FromRow;
+
+use super::machine::Role;
+use super::{Scope, StoreError, StoreResult, Tx};
+
+words! {
+    /// What becomes of a machine that enrols with a token.
+    Admission {
+        /// It waits for an officer or a matching roster line.
+        Pending = "pending",
+        /// It is confirmed at once: for a quickstart's own machine.
+        Confirmed = "confirmed",
+    }
+}
+
+/// A token as the store knows it; the token itself is seen once, by whoever made it.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct Token {
+    /// UUIDv7.
+    pub id: String,
+    /// SHA-256 of the token, hexadecimal.
+    #[serde(skip)]
+    pub hash: String,
+    /// The office its machines belong to.
+    pub office: String,
+    /// The role of its machines.
+    #[sqlx(try_from = "String")]
+    pub role: Role,
+    /// Whether its machines wait for confirmation.
+    #[sqlx(try_from = "String")]
+    pub admits: Admission,
+    /// How many machines may still enrol.
+    pub uses_left: i64,
+    /// How many could at first.
+    pub uses_total: i64,
+    /// Milliseconds UTC.
+    pub created_at: i64,
+    /// Who made it.
+    pub created_by: String,
+    /// Milliseconds UTC.
+    pub expires_at: i64,
+    /// Milliseconds UTC.
+    pub revoked_at: Option<i64>,
+    /// Who revoked it.
+    pub revoked_by: Option<String>,
+}
+
+/// One machine that enrolled with a token.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Enrolment {
+    /// The token's id.
+    pub token: String,
+    /// The key's id.
+    pub machine_key: String,
+    /// The machine's id.
+    pub machine: String,
+    /// The serial of the certificate that was answered.
+    pub certificate: String,
+    /// Milliseconds UTC.
+    pub at: i64,
+}
+
+impl Tx {
+    /// Keeps a new token.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when its office is not within `scope`.
+    pub async fn token_insert(&mut self, scope: &Scope, token: &Token) -> StoreResult<()> {
+        self.office_require(scope, &token.office).await?;
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into token (id, hash, office, role, admits, uses_left, uses_total, created_at, created_by, expires_at,
+                     revoked_at, revoked_by)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            )
+            .bind(&token.id)
+            .bind(&token.hash)
+            .bind(&token.office)
+            .bind(token.role.word())
+            .bind(token.admits.word())
+            .bind(token.uses_left)
+            .bind(token.uses_total)
+            .bind(token.created_at)
+            .bind(&token.created_by)
+            .bind(token.expires_at)
+            .bind(token.revoked_at)
+            .bind(&token.revoked_by)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// The token with this hash, used up, expired and revoked ones included. It takes no scope: knowing the token is the
+    /// proof.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn token_by_hash(&mut self, hash: &str) -> StoreResult<Option<Token>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from token where hash = $1").bind(hash).fetch_optional(connection).await?
+        }))
+    }
+
+    /// Takes one use of a token that is neither revoked, expired at `now` nor used up. False when it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn token_use(&mut self, id: &str, now: i64) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query(
+                "update token set uses_left = uses_left - 1
+                 where id = $1 and uses_left > 0 and revoked_at is null and expires_at > $2",
+            )
+            .bind(id)
+            .bind(now)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        }) == 1)
+    }
+
+    /// The tokens of one office, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn token_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<Token>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select t.* from token t join office_within w on w.office = t.office
+                 where w.ancestor = $1 and t.office = $2 order by t.created_at desc, t.id",
+            )
+            .bind(scope.ancestor())
+            .bind(office)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// One token.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn token_get(&mut self, scope: &Scope, id: &str) -> StoreResult<Option<Token>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select t.* from token t join office_within w on w.office = t.office where w.ancestor = $1 and t.id = $2",
+            )
+            .bind(scope.ancestor())
+            .bind(id)
+            .fetch_optional(connection)
+            .await?
+        }))
+    }
+
+    /// Revokes a token. What it enrolled is listed by [`Tx::enrolment_list`] and revoked apart.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it is not within `scope`.
+    pub async fn token_revoke(&mut self, scope: &Scope, id: &str, at: i64, by: &str) -> StoreResult<()> {
+        self.token_get(scope, id).await?.ok_or_else(|| StoreError::not_found("token", id))?;
+        on_db!(self, connection => {
+            sqlx::query("update token set revoked_at = $2, revoked_by = $3 where id = $1 and revoked_at is null")
+                .bind(id)
+                .bind(at)
+                .bind(by)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// The enrolment that this token and this key already made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enrolment_get(&mut self, token: &str, machine_key: &str) -> StoreResult<Option<Enrolment>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from enrolment where token = $1 and machine_key = $2")
+                .bind(token)
+                .bind(machine_key)
+                .fetch_optional(connection)
+                .await?
+        }))
+    }
+
+    /// Keeps an enrolment.
+    ///
+    /// # Errors
+    /// A duplicate when the token and key made one already.
+    pub async fn enrolment_insert(&mut self, enrolment: &Enrolment) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query("insert into enrolment (token, machine_key, machine, certificate, at) values ($1, $2, $3, $4, $5)")
+                .bind(&enrolment.token)
+                .bind(&enrolment.machine_key)
+                .bind(&enrolment.machine)
+                .bind(&enrolment.certificate)
+                .bind(enrolment.at)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Everything a token enrolled, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enrolment_list(&mut self, scope: &Scope, token: &str) -> StoreResult<Vec<Enrolment>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select e.* from enrolment e join token t on t.id = e.token join office_within w on w.office = t.office
+                 where w.ancestor = $1 and e.token = $2 order by e.at, e.machine",
+            )
+            .bind(scope.ancestor())
+            .bind(token)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+}
