@@ -16,8 +16,13 @@ pub const BEGINNING: &str = "000000000000000000000000000000000000000000000000000
 /// Who made a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A person with an account, by its login name.
-    Person(String),
+    /// A person with an account.
+    Person {
+        /// The account's id.
+        id: String,
+        /// Its login name, as it was at that moment.
+        login: String,
+    },
     /// Whoever may run the program on the server itself, by the name of the system user.
     Operator(String),
     /// The program, on its own: nobody asked for it at that moment.
@@ -28,9 +33,17 @@ impl Actor {
     /// The form in the log: `person:NAME`, `operator:NAME` or `program`.
     pub fn code(&self) -> String {
         match self {
-            Self::Person(name) => format!("person:{name}"),
+            Self::Person { login, .. } => format!("person:{login}"),
             Self::Operator(name) => format!("operator:{name}"),
             Self::Program => "program".to_owned(),
+        }
+    }
+
+    /// The account's id, where there is one.
+    pub fn person(&self) -> Option<&str> {
+        match self {
+            Self::Person { id, .. } => Some(id),
+            Self::Operator(_) | Self::Program => None,
         }
     }
 }
@@ -135,12 +148,14 @@ pub struct Entry {
     pub number: i64,
     /// When, in milliseconds UTC.
     pub at: i64,
+    /// The account's id, where a person with an account did it.
+    pub person: Option<String>,
     /// [`Actor::code`].
     pub actor: String,
+    /// The office it belongs to; none when it concerns the whole server.
+    pub office: Option<String>,
     /// [`Action::code`].
     pub action: String,
-    /// The office it belongs to; empty when it concerns the whole server.
-    pub office: String,
     /// What it was done to.
     pub subject: String,
     /// A JSON object of strings.
@@ -159,9 +174,10 @@ impl Entry {
         let mut entry = Self {
             number,
             at,
+            person: change.actor.person().map(str::to_owned),
             actor: change.actor.code(),
+            office: change.office.clone(),
             action: change.action.code().to_owned(),
-            office: change.office.clone().unwrap_or_default(),
             subject: change.subject.clone(),
             detail: serde_json::Value::Object(detail).to_string(),
             previous: previous.to_owned(),
@@ -171,13 +187,15 @@ impl Entry {
         entry
     }
 
-    /// SHA-256 over every field but the hash, each with its length in front, in lower-case hex.
+    /// SHA-256 over every field but the hash, each with its length in front, in lower-case hex. A missing field counts as
+    /// an empty one: ids are never empty.
     pub fn compute_hash(&self) -> String {
         let mut context = Context::new(&SHA256);
         context.update(PREFIX);
         context.update(&self.number.to_be_bytes());
         context.update(&self.at.to_be_bytes());
-        for field in [&self.actor, &self.action, &self.office, &self.subject, &self.detail, &self.previous] {
+        let (person, office) = (self.person.as_deref().unwrap_or(""), self.office.as_deref().unwrap_or(""));
+        for field in [person, &self.actor, office, &self.action, &self.subject, &self.detail, &self.previous] {
             context.update(&(field.len() as u64).to_be_bytes());
             context.update(field.as_bytes());
         }
@@ -269,13 +287,15 @@ impl Verifier {
 mod tests {
     use super::*;
 
+    fn lan() -> Actor {
+        Actor::Person { id: "person-1".to_owned(), login: "lan".to_owned() }
+    }
+
     fn chain(length: i64) -> Vec<Entry> {
         let mut previous = BEGINNING.to_owned();
         (1..=length)
             .map(|number| {
-                let change =
-                    Change::new(Actor::Person("lan".to_owned()), Action::TokenMade, Some("office-1"), "token-1")
-                        .with("uses", 10);
+                let change = Change::new(lan(), Action::TokenMade, Some("office-1"), "token-1").with("uses", 10);
                 let entry = Entry::chain(&change, 1_795_331_100_000 + number, number, &previous);
                 previous.clone_from(&entry.hash);
                 entry
@@ -291,7 +311,7 @@ mod tests {
     fn the_exact_bytes_are_pinned() {
         let first = &chain(1)[0];
         assert_eq!(first.detail, r#"{"uses":"10"}"#);
-        assert_eq!(first.hash, "333e76855b8f1ed84469ec811f1cbf9106df1697130fcfdf5947e529f07612f1");
+        assert_eq!(first.hash, "f97c8224e8f20c2a6878f0db2b314cfaf0d8b55628f715f34c426c54455aaa4a");
     }
 
     #[test]

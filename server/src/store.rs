@@ -31,6 +31,7 @@ macro_rules! on_db {
 #[macro_use]
 mod word;
 
+pub mod audit;
 pub mod change;
 pub mod machine;
 pub mod office;
