@@ -1,19 +1,13 @@
 //! What a caller sees when something is refused or fails, and what the log keeps: [`ApiError`] for agents,
-//! [`PageError`] for people. Inner layers know no status codes.
+//! [`PageError`] for people at a page, [`Told`] for people at a terminal. Inner layers know no status codes.
+
+use std::fmt;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use policies::text::Text;
-
-/// What an agent should do after a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Try the same again later.
-    Retry,
-    /// Do not send the same again.
-    Final,
-}
+use policies::text::{Language, Text};
+use protocol::{Refusal, RefusalAction};
 
 /// A refused or failed request of an agent.
 #[derive(Debug)]
@@ -25,7 +19,7 @@ pub struct ApiError {
     /// What a person reads: what, where and what to do.
     pub message: Text,
     /// What the agent should do.
-    pub next: Next,
+    pub action: RefusalAction,
     /// When to come again, in seconds.
     pub retry_after_s: Option<u32>,
     /// What the log keeps and the caller never sees.
@@ -35,7 +29,14 @@ pub struct ApiError {
 impl ApiError {
     /// A refusal that sending the same again cannot change.
     pub fn refused(status: StatusCode, code: &'static str, vi: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { status, code, message: Text::new(vi, en), next: Next::Final, retry_after_s: None, cause: None }
+        Self {
+            status,
+            code,
+            message: Text::new(vi, en),
+            action: RefusalAction::Final,
+            retry_after_s: None,
+            cause: None,
+        }
     }
 
     /// A refusal that passes by itself: come again after `seconds`.
@@ -44,9 +45,21 @@ impl ApiError {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code,
             message: Text::new(vi, en),
-            next: Next::Retry,
+            action: RefusalAction::Retry,
             retry_after_s: Some(seconds),
             cause: None,
+        }
+    }
+}
+
+impl ApiError {
+    /// The body of the answer.
+    pub fn refusal(self) -> Refusal {
+        Refusal {
+            code: self.code.to_owned(),
+            message: self.message,
+            action: self.action,
+            retry_after_s: self.retry_after_s,
         }
     }
 }
@@ -61,7 +74,7 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
                 "Máy chủ gặp lỗi, yêu cầu chưa được thực hiện. Máy sẽ tự gửi lại sau.",
                 "The server failed and the request was not carried out. The machine will send it again later.",
             ),
-            next: Next::Retry,
+            action: RefusalAction::Retry,
             retry_after_s: Some(60),
             cause: Some(cause.into()),
         }
@@ -73,16 +86,9 @@ impl IntoResponse for ApiError {
         if let Some(cause) = &self.cause {
             tracing::error!(code = self.code, "request of an agent failed: {cause:#}");
         }
-        let action = match self.next {
-            Next::Retry => "retry",
-            Next::Final => "final",
-        };
-        let mut body = serde_json::json!({ "code": self.code, "message": self.message, "action": action });
-        if let Some(seconds) = self.retry_after_s {
-            body["retry_after_s"] = seconds.into();
-        }
-        let mut response = (self.status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after_s {
+        let retry_after_s = self.retry_after_s;
+        let mut response = (self.status, Json(self.refusal())).into_response();
+        if let Some(seconds) = retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
@@ -126,5 +132,48 @@ impl IntoResponse for PageError {
             tracing::error!("page failed: {cause:#}");
         }
         (self.status, format!("{}\n{}\n", self.message.vi, self.message.en)).into_response()
+    }
+}
+
+/// A failure told to the person at the terminal in both languages: what, where and what to do.
+#[derive(Debug)]
+pub struct Told {
+    text: Text,
+    cause: Option<anyhow::Error>,
+}
+
+impl Told {
+    /// A failure with nothing behind it.
+    pub fn new(vi: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { text: Text::new(vi, en), cause: None }
+    }
+
+    /// The same with the technical cause, which stands after the sentence.
+    pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// What to print for `error`, whatever it is.
+    pub fn render(error: &anyhow::Error, language: Language) -> String {
+        match error.downcast_ref::<Self>() {
+            Some(Self { text, cause: None }) => text.get(language).to_owned(),
+            Some(Self { text, cause: Some(cause) }) => {
+                format!("{}\n  {}", text.get(language), Self::render(cause, language))
+            }
+            None => format!("{error:#}"),
+        }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text.en)
+    }
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause.as_ref())
     }
 }

@@ -6,12 +6,15 @@
 pub mod api;
 pub mod app;
 pub mod audit;
+pub mod ca;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod password;
 pub mod store;
+pub mod secrets;
+pub mod tls;
 
 use std::process::ExitCode;
 

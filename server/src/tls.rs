@@ -1,0 +1,67 @@
+//! How a connection becomes trusted: TLS 1.3 alone, a machine's certificate accepted only from this server's client CA,
+//! the server's own certificate renewed before it ends. Owns no route.
+
+pub mod accept;
+pub mod leaf;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::UnixTime;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::time_provider::TimeProvider;
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::clock::Clock;
+use crate::secrets::Secrets;
+
+pub use accept::{Acceptor, Deadlines, Peer, PeerCertificate};
+pub use leaf::Certificates;
+
+/// The one cryptographic provider of the program.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The rules of every connection. A client certificate may be absent, for people have none; one that is shown must come
+/// from this server's client CA, or the handshake ends.
+///
+/// # Errors
+/// When a CA's certificate cannot be used.
+pub fn server_config(
+    secrets: &Secrets,
+    certificates: Arc<Certificates>,
+    clock: &Clock,
+) -> anyhow::Result<Arc<ServerConfig>> {
+    let mut roots = RootCertStore::empty();
+    for authority in secrets.client_cas() {
+        roots.add(authority.clone()).context("the client CA's certificate cannot be used")?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .allow_unauthenticated()
+        .build()
+        .context("the client CA's certificate cannot be used")?;
+    let mut config = ServerConfig::builder_with_details(provider(), Arc::new(ServerTime(clock.clone())))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .context("TLS 1.3 is not available")?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // A resumed session would carry a client certificate past its end; a full handshake costs 0.3 ms.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+/// Certificates are judged by the same clock as everything else.
+#[derive(Debug)]
+struct ServerTime(Clock);
+
+impl TimeProvider for ServerTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let millis = u64::try_from(self.0.now_ms()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(millis)))
+    }
+}

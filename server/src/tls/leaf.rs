@@ -1,0 +1,164 @@
+//! The certificates this server shows: its own from the server CA, made and renewed here, and for the pages the office's if it
+//! has one. Agents ask for the fixed name and always get the first.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::Context;
+use rcgen::KeyPair;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use x509_parser::extensions::GeneralName;
+
+use crate::ca::{Authority, Host, LEAF_MS, valid_until_ms};
+use crate::config::WebCertificate;
+use crate::error::Told;
+use crate::secrets::{Places, file, key_generate};
+
+/// What is shown now. Replaced while connections run; open ones keep what they had.
+#[derive(Debug)]
+pub struct Certificates {
+    path: PathBuf,
+    hosts: Vec<Host>,
+    web: Option<WebCertificate>,
+    shown: RwLock<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    own: Arc<CertifiedKey>,
+    own_until_ms: i64,
+    web: Option<Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    /// Reads the server's own certificate from `data`, or makes it when there is none that still serves, and reads the
+    /// office's for the pages.
+    ///
+    /// # Errors
+    /// A file cannot be read or written, or the office's certificate and key cannot be used.
+    pub fn open(
+        data: &Path,
+        authority: &Authority,
+        hosts: Vec<Host>,
+        web: Option<WebCertificate>,
+        now_ms: i64,
+    ) -> anyhow::Result<Self> {
+        let path = Places::new(data).secrets().join("server.pem");
+        let kept = if path.exists() { Some(own_read(&path)?) } else { None };
+        let (own, own_until_ms) = match kept {
+            Some((own, until_ms)) if serves(&own, until_ms, authority, &hosts, now_ms) => (own, until_ms),
+            _ => own_make(&path, authority, &hosts, now_ms)?,
+        };
+        let web_key = web.as_ref().map(web_read).transpose()?;
+        let shown = RwLock::new(Shown { own: Arc::new(own), own_until_ms, web: web_key });
+        Ok(Self { path, hosts, web, shown })
+    }
+
+    /// Renews the server's own certificate in the last third of its life, and reads the office's again, for somebody else renews
+    /// that one. Called from time to time by a task.
+    ///
+    /// # Errors
+    /// A new certificate cannot be made or read; what was shown stays.
+    pub fn refresh(&self, authority: &Authority, now_ms: i64) -> anyhow::Result<()> {
+        let until_ms = self.shown.read().unwrap_or_else(PoisonError::into_inner).own_until_ms;
+        if last_third(until_ms, now_ms) {
+            let (own, own_until_ms) = own_make(&self.path, authority, &self.hosts, now_ms)?;
+            let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+            shown.own = Arc::new(own);
+            shown.own_until_ms = own_until_ms;
+            tracing::info!("the server's certificate was renewed");
+        }
+        if let Some(web) = &self.web {
+            let web = web_read(web)?;
+            self.shown.write().unwrap_or_else(PoisonError::into_inner).web = Some(web);
+        }
+        Ok(())
+    }
+
+    /// The last instant at which the server's own certificate is valid; milliseconds since 1970 UTC.
+    pub fn own_until_ms(&self) -> i64 {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).own_until_ms
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        let agent = hello.server_name().is_some_and(|name| name.eq_ignore_ascii_case(protocol::SERVER_NAME));
+        match &shown.web {
+            Some(web) if !agent => Some(Arc::clone(web)),
+            _ => Some(Arc::clone(&shown.own)),
+        }
+    }
+}
+
+fn last_third(until_ms: i64, now_ms: i64) -> bool {
+    until_ms.saturating_sub(now_ms) < LEAF_MS / 3
+}
+
+/// Whether a kept certificate still does: far from its end, of the present CA, with all the names wanted.
+fn serves(own: &CertifiedKey, until_ms: i64, authority: &Authority, hosts: &[Host], now_ms: i64) -> bool {
+    let [leaf, issuer] = own.cert.as_slice() else { return false };
+    !last_third(until_ms, now_ms)
+        && issuer == authority.certificate()
+        && hosts_of(leaf).is_some_and(|named| hosts.iter().all(|host| named.contains(host)))
+}
+
+fn hosts_of(leaf: &CertificateDer<'_>) -> Option<Vec<Host>> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(leaf).ok()?;
+    let names = parsed.subject_alternative_name().ok()??;
+    let hosts = names.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(Host::Name((*name).to_owned())),
+        GeneralName::IPAddress(bytes) => match *bytes {
+            [a, b, c, d] => Some(Host::Address([*a, *b, *c, *d].into())),
+            bytes => Some(Host::Address(<[u8; 16]>::try_from(bytes).ok()?.into())),
+        },
+        _ => None,
+    });
+    Some(hosts.collect())
+}
+
+/// Makes key and certificate and keeps both in one file, so that they can never be of two makings.
+fn own_make(path: &Path, authority: &Authority, hosts: &[Host], now_ms: i64) -> anyhow::Result<(CertifiedKey, i64)> {
+    let key: KeyPair = key_generate()?;
+    let leaf = authority.issue_server(&key, hosts, now_ms)?;
+    let until_ms = valid_until_ms(&leaf)?;
+    let chain = vec![leaf, authority.certificate().clone()];
+    let document = key.serialize_der();
+    let text = file::certificates_pem(&chain) + &file::key_pem(&document);
+    file::replace(path, text.as_bytes())?;
+    Ok((certified(chain, PrivatePkcs8KeyDer::from(document).into())?, until_ms))
+}
+
+fn own_read(path: &Path) -> anyhow::Result<(CertifiedKey, i64)> {
+    let chain = file::certificates_read(path)?;
+    let until_ms = valid_until_ms(&chain[0])?;
+    Ok((certified(chain, PrivatePkcs8KeyDer::from(file::key_read(path)?).into())?, until_ms))
+}
+
+fn web_read(web: &WebCertificate) -> anyhow::Result<Arc<CertifiedKey>> {
+    let unusable = |cause: anyhow::Error| {
+        Told::new(
+            format!("Không dùng được chứng thư cho trang web ({}, {}).", web.certificate.display(), web.key.display()),
+            format!(
+                "The certificate for the pages cannot be used ({}, {}).",
+                web.certificate.display(),
+                web.key.display()
+            ),
+        )
+        .because(cause)
+    };
+    let read = || {
+        file::private_check(&web.key)?;
+        let key = PrivateKeyDer::from_pem_slice(&file::read(&web.key)?).context("no private key in PEM")?;
+        certified(file::certificates_read(&web.certificate)?, key)
+    };
+    Ok(Arc::new(read().map_err(unusable)?))
+}
+
+fn certified(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> anyhow::Result<CertifiedKey> {
+    CertifiedKey::from_der(chain, key, &super::provider()).context("the certificate and its key do not fit")
+}
