@@ -1,1 +1,8 @@
-//! Harness.
+//! The proof: starts the real programs as a person would and asks only what they answer. Owns no rule of the product.
+//!
+//! [`quickstart`] is the first of the two commands of the README; the rest serves it, the stories in `tests/tests` and the
+//! benchmarks. Nothing here reaches into the agent or the server: every step is one of their commands.
+
+pub mod checkout;
+pub mod process;
+pub mod wait;

@@ -1,0 +1,95 @@
+//! The checkout this program was built from, and the product's programs built from it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::process;
+
+/// The programs of the product.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// `posture-agent`.
+    pub agent: PathBuf,
+    /// `posture-server`.
+    pub server: PathBuf,
+}
+
+/// How the programs are optimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As the tests are, sharing what is compiled.
+    Dev,
+    /// As the quickstart shows them.
+    Release,
+    /// As an office installs the agent.
+    Agent,
+}
+
+impl Profile {
+    /// The name cargo knows it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// The folder that holds the workspace's `Cargo.toml`.
+///
+/// # Errors
+/// The checkout is gone or is not this repository.
+pub fn root() -> anyhow::Result<PathBuf> {
+    // cargo says where the package is; a program started by hand remembers where it was built.
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let root = package.parent().unwrap_or(Path::new("/")).to_path_buf();
+    for part in ["Cargo.toml", "agent", "server", "policies"] {
+        if !root.join(part).exists() {
+            bail!("{} is missing: run this from a checkout of the repository", root.join(part).display());
+        }
+    }
+    Ok(root)
+}
+
+/// Builds both programs with cargo, whose progress goes to standard error, and says where they are.
+///
+/// # Errors
+/// cargo cannot be started or the build fails; cargo has said why on standard error.
+pub fn build(profile: Profile) -> anyhow::Result<Programs> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = process::command(&cargo)
+        .args(["build", "--profile", profile.name(), "--message-format", "json-render-diagnostics"])
+        .args(["--package", "tram-an-agent", "--bin", "posture-agent"])
+        .args(["--package", "tram-an-server", "--bin", "posture-server"])
+        .current_dir(root()?)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", cargo.display()))?;
+    if !output.status.success() {
+        bail!("cargo could not build the programs ({})", output.status);
+    }
+    let built = executables(&output.stdout);
+    let find = |name: &str| built.get(name).cloned().with_context(|| format!("cargo built no {name}"));
+    Ok(Programs { agent: find("posture-agent")?, server: find("posture-server")? })
+}
+
+/// One line of cargo's answer; lines of other kinds have no executable.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+}
+
+fn executables(messages: &[u8]) -> BTreeMap<String, PathBuf> {
+    messages
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Message>(line).ok()?.executable)
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
+        .collect()
+}

@@ -1,0 +1,176 @@
+//! Programs started by the proof: the one door to them, and guards that leave none behind.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::wait;
+
+/// How long a program may take to end by itself before its group is killed.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A command yet to be started. The proof is the one place that starts programs without the agent's allow-list.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the proof starts the programs of the product; the allow-list is the agent's"
+)]
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// What a command that ended said.
+#[derive(Debug)]
+pub struct Answer {
+    /// Exit status; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Runs `command` to its end with closed input.
+///
+/// # Errors
+/// It cannot be started, or says something that is not UTF-8.
+pub fn answer(command: &mut Command) -> anyhow::Result<Answer> {
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    Ok(Answer {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).context("standard output is not UTF-8")?,
+        err: String::from_utf8(output.stderr).context("standard error is not UTF-8")?,
+    })
+}
+
+/// A program that stays. Its process group ends with this value at the latest.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    lines: Option<Receiver<String>>,
+}
+
+impl Running {
+    /// Starts `command` in a process group of its own; standard error is added to the file `log`, standard output is read
+    /// line by line by [`Running::line`].
+    ///
+    /// # Errors
+    /// The log cannot be written or the program cannot be started.
+    pub fn start(name: &str, mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let errors = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write the log {}", log.display()))?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {name} ({:?})", command.get_program()))?;
+        let (sender, lines) = channel();
+        if let Some(out) = child.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(out).lines().map_while(Result::ok) {
+                    // Nobody may be waiting any more; reading goes on so that the program never blocks.
+                    drop(sender.send(line));
+                }
+            });
+        }
+        Ok(Self { name: name.to_owned(), child, log: log.to_path_buf(), lines: Some(lines) })
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line of standard output.
+    ///
+    /// # Errors
+    /// The program ended or stayed silent for `patience`; the message carries the end of its log.
+    pub fn line(&mut self, patience: Duration) -> anyhow::Result<String> {
+        let line = self.lines.as_ref().and_then(|lines| lines.recv_timeout(patience).ok());
+        match line {
+            Some(line) => Ok(line),
+            None => bail!("{}", self.complaint()?),
+        }
+    }
+
+    /// The status if the program has ended.
+    ///
+    /// # Errors
+    /// The system cannot say.
+    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// What to tell a person about a program that does not do what it should.
+    ///
+    /// # Errors
+    /// The system cannot say how it ended.
+    pub fn complaint(&mut self) -> anyhow::Result<String> {
+        let state = match self.ended()? {
+            Some(status) => format!("{} ended ({status})", self.name),
+            None => format!("{} runs but does not answer", self.name),
+        };
+        Ok(format!("{state}; the end of {}:\n{}", self.log.display(), self.log_tail()))
+    }
+
+    /// The last lines the program wrote to standard error.
+    pub fn log_tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// Ends the program as an administrator would: SIGTERM, then SIGKILL to its group when it does not obey.
+    ///
+    /// # Errors
+    /// The system refuses, or the program had to be killed.
+    pub fn stop(&mut self) -> anyhow::Result<ExitStatus> {
+        if let Some(status) = self.ended()? {
+            return Ok(status);
+        }
+        kill_process(self.pid(), Signal::TERM)?;
+        let ended = wait::until(&format!("{} ends after SIGTERM", self.name), GRACE, || self.ended());
+        if ended.is_err() {
+            self.kill()?;
+        }
+        ended
+    }
+
+    /// Ends the program and all it started at once, as a power cut would (`kill -9`).
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn kill(&mut self) -> anyhow::Result<ExitStatus> {
+        if let Some(status) = self.ended()? {
+            return Ok(status);
+        }
+        kill_process_group(self.pid(), Signal::KILL)?;
+        Ok(self.child.wait()?)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The last resort, also while a failed test unwinds: there is nobody left to tell.
+        drop(self.kill());
+    }
+}

@@ -1,0 +1,154 @@
+//! The law of the repository that a compiler does not hold: who may use whom, and how a file looks.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+/// What `policies` may be built from: no clock, no file system, no network.
+const PURE: &[&str] = &["jiff", "serde", "serde_json", "strsim", "thiserror", "toml"];
+
+/// What each crate of the workspace may use of the others, tests included.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("tram-an-policies", &[]),
+    ("tram-an-protocol", &["tram-an-policies"]),
+    ("tram-an-agent", &["tram-an-policies", "tram-an-protocol"]),
+    ("tram-an-server", &["tram-an-policies", "tram-an-protocol"]),
+    ("tram-an-tests", &["tram-an-agent", "tram-an-policies", "tram-an-protocol", "tram-an-server"]),
+];
+
+/// The longest a file of Rust may be; data is kept in tables of other formats.
+const LONGEST: usize = 500;
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap()
+}
+
+fn root() -> PathBuf {
+    harness::checkout::root().unwrap()
+}
+
+/// Every file of the repository under `folder` whose name ends in `ending`, without what is built.
+fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && name != ".git" {
+            files(&path, ending, found);
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = root();
+    let mut found = Vec::new();
+    for part in ["agent", "server", "policies", "tests"] {
+        files(&root.join(part), ".rs", &mut found);
+    }
+    assert!(found.len() > 50, "only {} sources found: the search is broken", found.len());
+    found
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path.strip_prefix(&root).unwrap().to_path_buf(), text)
+        })
+        .collect()
+}
+
+#[test]
+fn agent_and_server_never_meet() {
+    let metadata = metadata();
+    let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let members: BTreeSet<&str> = metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(members, allowed.keys().copied().collect(), "a new crate needs a line in ARROWS");
+    for package in metadata.workspace_packages() {
+        for used in package.dependencies.iter().filter(|used| members.contains(used.name.as_str())) {
+            assert!(
+                allowed[package.name.as_str()].contains(&used.name.as_str()),
+                "{} must not use {} ({:?})",
+                package.name,
+                used.name,
+                used.kind
+            );
+        }
+    }
+}
+
+#[test]
+fn policies_stay_pure() {
+    let metadata = metadata();
+    let policies = metadata.packages.iter().find(|package| package.name == "tram-an-policies").unwrap();
+    for used in policies.dependencies.iter().filter(|used| used.kind == DependencyKind::Normal) {
+        assert!(PURE.contains(&used.name.as_str()), "policies must stay pure and may not use {}", used.name);
+    }
+    let reaching =
+        ["std::fs", "std::net", "std::process", "std::env", "SystemTime::now", "Timestamp::now", "Zoned::now"];
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("policies/src")) {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in reaching {
+            assert!(!code.contains(word), "{} reaches out of the pure crate: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_crate_obeys_the_workspace_law() {
+    for package in metadata().workspace_packages() {
+        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} does not opt into the lints", package.name);
+        let own = manifest.lines().find(|line| line.contains("version = \"") || line.contains("path = \"../"));
+        assert_eq!(own, None, "{} names a version or path of its own", package.name);
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns_and_stays_short() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        if !text.starts_with("//!") {
+            faults.push(format!("{}: does not open with //!", path.display()));
+        }
+        let lines = text.lines().count();
+        if lines > LONGEST {
+            faults.push(format!("{}: {lines} lines, at most {LONGEST}", path.display()));
+        }
+        if path.file_name().is_some_and(|name| name == "mod.rs") {
+            faults.push(format!("{}: is called mod.rs; use the folder's name", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_written_on() {
+    let root = root();
+    let folder = format!("{}/", root.display());
+    let home =
+        std::env::var("HOME").ok().filter(|home| home.len() > 1 && home != "/root").map(|home| format!("{home}/"));
+    let mut faults = Vec::new();
+    let mut found = Vec::new();
+    for ending in [".rs", ".toml", ".md", ".html", ".css", ".js", ".sql", ".json", ".service", ".snap"] {
+        files(&root, ending, &mut found);
+    }
+    for path in found {
+        let text = String::from_utf8(std::fs::read(&path).unwrap()).unwrap_or_default();
+        if text.contains(&folder) || home.as_ref().is_some_and(|home| text.contains(home)) {
+            faults.push(path.display().to_string());
+        }
+    }
+    assert!(faults.is_empty(), "these files hold a path of this machine:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_top_level_is_what_was_asked_for() {
+    let visible: BTreeSet<String> = std::fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.') && name != "target")
+        .collect();
+    let wanted = ["Cargo.lock", "Cargo.toml", "README.md", "agent", "policies", "server", "tests"];
+    assert_eq!(visible, wanted.map(str::to_owned).into());
+}
