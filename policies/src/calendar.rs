@@ -100,3 +100,82 @@ impl<'a> Calendar<'a> {
 pub fn after_days(at: Timestamp, days: u32) -> Timestamp {
     at.checked_add((24 * i64::from(days)).hours()).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::civil::{Weekday, date};
+    use jiff::{SignedDuration, Timestamp};
+    use proptest::prelude::*;
+
+    use super::Calendar;
+    use crate::policy::CalendarDays;
+
+    /// Weekends, the working days of Tết 2026, and a Saturday worked in exchange.
+    fn days() -> CalendarDays {
+        CalendarDays {
+            utc_offset_minutes: 420,
+            weekend: vec![Weekday::Saturday, Weekday::Sunday],
+            holidays: (16..=20).map(|day| date(2026, 2, day)).collect(),
+            worked: BTreeSet::from([date(2026, 8, 22)]),
+            known_to_year: 2026,
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[track_caller]
+    fn after(from: &str, count: u32, expected: &str) {
+        assert_eq!(Calendar::new(&days()).after_working_days(at(from), count), at(expected));
+    }
+
+    #[test]
+    fn working_days_skip_weekends_and_holidays() {
+        after("2026-11-02T14:00:00+07", 3, "2026-11-05T14:00:00+07");
+        after("2026-10-30T17:00:00+07", 5, "2026-11-06T17:00:00+07");
+        // Over a weekend no working time passes: what ends with Friday is overdue from Monday on.
+        after("2026-10-31T10:00:00+07", 5, "2026-11-09T00:00:00+07");
+        // The nine days of Tết.
+        after("2026-02-13T17:00:00+07", 5, "2026-02-27T17:00:00+07");
+        // A Saturday worked in exchange counts.
+        after("2026-08-21T10:00:00+07", 1, "2026-08-22T10:00:00+07");
+        // The office's day, not that of London: Monday 01:00 here is Sunday there.
+        after("2026-11-01T18:00:00Z", 1, "2026-11-02T18:00:00Z");
+    }
+
+    #[test]
+    fn a_calendar_without_working_days_hangs_nothing() {
+        let mut days = days();
+        days.weekend =
+            [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday].into();
+        days.weekend.extend([Weekday::Saturday, Weekday::Sunday]);
+        let calendar = Calendar::new(&days);
+        assert_eq!(calendar.after_working_days(at("2026-11-02T14:00:00+07"), 1), Timestamp::MAX);
+        assert_eq!(calendar.before_working_days(at("2026-11-02T14:00:00+07"), 1), Timestamp::MIN);
+        assert_eq!(calendar.after_working_days(Timestamp::MAX, 1), Timestamp::MAX);
+        assert_eq!(calendar.before_working_days(Timestamp::MIN, 1), Timestamp::MIN);
+    }
+
+    #[test]
+    fn holidays_are_known_to_the_end_of_the_listed_years() {
+        let days = days();
+        assert!(Calendar::new(&days).is_known(at("2026-12-31T23:00:00+07")));
+        assert!(!Calendar::new(&days).is_known(at("2026-12-31T18:00:00Z")));
+    }
+
+    proptest! {
+        /// What is seen later never ends earlier, and both directions agree on what is older than so many working days.
+        #[test]
+        fn later_never_ends_earlier(hours in 0..9_000_i64, later in 0..900_i64, count in 0..12_u32) {
+            let days = days();
+            let calendar = Calendar::new(&days);
+            let from = at("2026-01-01T00:30:00+07") + SignedDuration::from_hours(hours);
+            let then = from + SignedDuration::from_hours(later);
+            prop_assert!(calendar.after_working_days(from, count) <= calendar.after_working_days(then, count));
+            prop_assert_eq!(calendar.after_working_days(from, count) < then, from < calendar.before_working_days(then, count));
+        }
+    }
+}

@@ -1,14 +1,25 @@
 //! What an office is worth, and why: machine scores, the office's score, its letter and caps, and the ledger in which every
 //! lost point stands. Pure arithmetic over plain values; the numbers come from the policy.
 
+mod caps;
+mod exact;
 mod input;
+mod ledger;
+mod machine;
+mod office;
 mod output;
 mod points;
+#[cfg(test)]
+mod sample;
+mod survey;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use input::{
     Attested, Away, AwayReason, Control, Controls, Judged, Machine, OfficeState, RosterState, Rules, Standing,
 };
+pub use office::grade_office;
 pub use output::{
     Cap, CapKind, CapState, Colour, Coverage, Grade, LetterResult, Line, LineKind, MachineGrade, MachineState, NoLetter,
 };

@@ -1,0 +1,168 @@
+//! Every machine of an office looked at once: how it counts, its sums, and from when it is missing. Letter, caps, ledger and
+//! plan are all made from this.
+
+use jiff::Timestamp;
+
+use super::machine::{Loss, Tally, View, causes, tally};
+use super::{Away, Coverage, Machine, MachineGrade, MachineState, OfficeState, Rules, Standing};
+use crate::calendar::{Calendar, after_days};
+use crate::outcome::Verdict;
+use crate::policy::{LiftedBy, Severity};
+
+/// A machine that has been silent this long may be missed soon: the coming cap on coverage is announced. Machines report
+/// at least daily.
+const SILENT_AFTER_WORKING_DAYS: u32 = 1;
+
+/// One machine and how it counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Member<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) state: MachineState,
+    /// The sums that count; of the last evidence where none count.
+    pub(crate) tally: Tally<'a>,
+    pub(crate) covered: bool,
+    /// When its evidence becomes, or became, too old.
+    pub(crate) stale_from: Option<Timestamp>,
+    /// From when it is missing in the coverage, where there are signs of it: [`Timestamp::MIN`] when it never reported.
+    pub(crate) missing_from: Option<Timestamp>,
+}
+
+/// All machines of an office at `now`.
+#[derive(Clone, Debug)]
+pub(crate) struct Survey<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) calendar: Calendar<'a>,
+    pub(crate) now: Timestamp,
+    /// Evidence from before this is stale.
+    pub(crate) fresh_from: Timestamp,
+    pub(crate) members: Vec<Member<'a>>,
+}
+
+impl<'a> Survey<'a> {
+    pub(crate) fn new(rules: &'a Rules, office: &'a OfficeState, now: Timestamp) -> Self {
+        let calendar = Calendar::new(&rules.office.calendar);
+        let fresh_from = calendar.before_working_days(now, rules.office.evidence.stale_after_working_days);
+        let mut survey = Self { rules, calendar, now, fresh_from, members: Vec::with_capacity(office.machines.len()) };
+        survey.members = office.machines.iter().map(|machine| survey.member(machine)).collect();
+        survey
+    }
+
+    /// The machines that count.
+    pub(crate) fn expected(&self) -> impl Iterator<Item = &Member<'a>> {
+        self.members.iter().filter(|member| !matches!(member.state, MachineState::Away | MachineState::Pending))
+    }
+
+    pub(crate) fn coverage(&self) -> Coverage {
+        let (mut expected, mut covered) = (0, 0);
+        for member in self.expected() {
+            expected += 1;
+            covered += u64::from(member.covered);
+        }
+        Coverage { expected, covered }
+    }
+
+    /// The sums of `member` seen through `view`; none where it has no score.
+    pub(crate) fn view(&self, member: &Member<'a>, view: View) -> Option<Tally<'a>> {
+        (member.state == MachineState::Scored
+            || (member.state == MachineState::Unscored && view == View::WithoutWaivers))
+            .then(|| self.tally(member.machine, self.fresh_from, view))
+    }
+
+    fn tally(&self, machine: &'a Machine, fresh_from: Timestamp, view: View) -> Tally<'a> {
+        tally(self.rules.controls(machine.role), self.rules.office.weights, &machine.outcomes, fresh_from, view)
+    }
+
+    fn member(&self, machine: &'a Machine) -> Member<'a> {
+        let stale_days = self.rules.office.evidence.stale_after_working_days;
+        let stale_from = machine.evidence_at.map(|at| self.calendar.after_working_days(at, stale_days));
+        let fresh = machine.evidence_at.is_some_and(|at| at >= self.fresh_from);
+        let tally = self.tally(machine, if fresh { self.fresh_from } else { Timestamp::MIN }, View::Overall);
+        let state = match (&machine.standing, machine.evidence_at) {
+            (Standing::Pending, _) => MachineState::Pending,
+            (Standing::Away(away), at) if self.is_away(away, at) => MachineState::Away,
+            (_, None) => MachineState::Unreported,
+            _ if !fresh => MachineState::Stale,
+            _ if tally.applicable == 0 => MachineState::Unscored,
+            _ => MachineState::Scored,
+        };
+        let missing_from = self.missing_from(machine, stale_from);
+        let covered = fresh && missing_from.is_none_or(|from| from >= self.now);
+        Member { machine, state, tally, covered, stale_from, missing_from }
+    }
+
+    /// A line is away only with a person, an end within the policy's bound, and no report since it began.
+    fn is_away(&self, away: &Away, evidence_at: Option<Timestamp>) -> bool {
+        let latest_end = after_days(away.from, self.rules.office.roster.away_at_most_days);
+        !away.person.trim().is_empty()
+            && away.from <= self.now
+            && self.now < away.until
+            && away.until <= latest_end
+            && evidence_at.is_none_or(|at| at <= away.from)
+    }
+
+    fn missing_from(&self, machine: &Machine, stale_from: Option<Timestamp>) -> Option<Timestamp> {
+        let Some(evidence_at) = machine.evidence_at else { return Some(Timestamp::MIN) };
+        let silent = evidence_at < self.calendar.before_working_days(self.now, SILENT_AFTER_WORKING_DAYS);
+        let controls = self.rules.controls(machine.role);
+        let days = self.rules.office.evidence.critical_unknown_after_days;
+        let unknown_from = machine
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.verdict == Verdict::Unknown && !outcome.no_reader)
+            .filter(|outcome| controls.get(&outcome.control).is_some_and(|c| c.severity == Severity::Critical))
+            .map(|outcome| after_days(outcome.since, days))
+            .min();
+        stale_from.filter(|_| silent).into_iter().chain(unknown_from).min()
+    }
+
+    /// The critical failures of `member` that were seen and not seen mended, with when they were first seen. A failure that
+    /// another one explains is left to its cause; one that is waived, hidden or silent still stands.
+    pub(crate) fn standing_criticals(&self, member: &Member<'a>) -> Vec<(&'a str, Timestamp)> {
+        let controls = self.rules.controls(member.machine.role);
+        let causes = causes(controls, &member.machine.outcomes, Timestamp::MIN);
+        let stands = |outcome: &&'a super::Judged| match outcome.verdict {
+            Verdict::Fail | Verdict::Waived => true,
+            Verdict::Unknown => !outcome.no_reader,
+            Verdict::Pass | Verdict::NotApplicable => false,
+        };
+        member
+            .machine
+            .outcomes
+            .iter()
+            .filter(stands)
+            .filter_map(|outcome| {
+                let (id, control) = controls.get_key_value(&outcome.control)?;
+                let may_cap = control.severity == Severity::Critical && control.lifted_by == LiftedBy::OnSpot;
+                (may_cap && !causes.contains_key(id.as_str())).then_some((id.as_str(), outcome.failing_since?))
+            })
+            .collect()
+    }
+
+    /// What the grade says of every machine.
+    pub(crate) fn machine_grades(&self) -> Vec<MachineGrade> {
+        self.members
+            .iter()
+            .map(|member| {
+                let controls = self.rules.controls(member.machine.role);
+                let count = |test: &dyn Fn(&super::machine::Lost<'_>) -> bool| {
+                    let lost = member.tally.lost.iter().filter(|lost| test(lost)).count();
+                    u32::try_from(lost).unwrap_or(u32::MAX)
+                };
+                let critical = |id: &str| controls.get(id).is_some_and(|c| c.severity == Severity::Critical);
+                MachineGrade {
+                    id: member.machine.id.clone(),
+                    state: member.state,
+                    score: member.machine.evidence_at.and_then(|_| member.tally.score()),
+                    covered: member.covered,
+                    stale_from: member.stale_from,
+                    passed: member.tally.passed,
+                    applicable: member.tally.applicable,
+                    waived: member.tally.waived,
+                    failed: count(&|lost| lost.loss == Loss::Failed),
+                    unknown: count(&|lost| lost.loss != Loss::Failed),
+                    critical_failed: count(&|lost| lost.loss == Loss::Failed && critical(lost.control)),
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,5 @@
+//! Worked examples and laws of the office grade.
+
+mod caps;
+mod laws;
+mod score;
