@@ -1,10 +1,16 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::Told;
+use crate::events::Events;
+use crate::policy::Policies;
+use crate::secrets::Secrets;
+use crate::store::Db;
 
 /// The state of the server, cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,9 +23,31 @@ pub struct State {
     pub config: Config,
     /// The only source of the time.
     pub clock: Clock,
+    /// Everything that lasts.
+    pub db: Db,
+    /// Keys and certificates.
+    pub secrets: Secrets,
+    /// The policy in force.
+    pub policies: Policies,
+    /// What happens, as pages and held polls hear of it.
+    pub events: Events,
 }
 
 impl App {
+    /// Opens the server whose data folder is `data`: checks and reads its keys, brings the database up to date, and reads
+    /// the policy in force.
+    ///
+    /// # Errors
+    /// Anything of that fails; the message says what and where.
+    pub async fn open(data: &Path, config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let secrets = Secrets::read(data)?;
+        let db = database_open(data, &config).await?;
+        let policies = Policies::new(config.server.clone(), secrets.policy_keys.clone());
+        policies.refresh(&db).await?;
+        let events = Events::new(db.read().await?.change_last().await?);
+        Ok(Self::new(State { config, clock, db, secrets, policies, events }))
+    }
+
     /// Puts the parts together.
     pub fn new(state: State) -> Self {
         Self(Arc::new(state))
@@ -32,4 +60,30 @@ impl Deref for App {
     fn deref(&self) -> &State {
         &self.0
     }
+}
+
+/// Opens the database that `config` names and brings its schema up to date.
+///
+/// # Errors
+/// It cannot be opened or reached, belongs to a newer program, or to another server.
+pub async fn database_open(data: &Path, config: &Config) -> anyhow::Result<Db> {
+    let failed = |cause: crate::store::StoreError| {
+        Told::new(
+            "Không mở được cơ sở dữ liệu. Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không.",
+            "The database cannot be opened. Check [database] in server.toml and whether the database is running.",
+        )
+        .because(cause)
+    };
+    let db = match config.database.url.strip_prefix("sqlite:") {
+        Some(file) => Db::open_sqlite(&sqlite_file(data, file)).await,
+        None => Db::open_postgres(&config.database.url).await,
+    };
+    let db = db.map_err(failed)?;
+    db.migrate().await.map_err(failed)?;
+    Ok(db)
+}
+
+/// An SQLite file is named relative to the data folder.
+fn sqlite_file(data: &Path, file: &str) -> PathBuf {
+    data.join(file)
 }

@@ -11,9 +11,11 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod events;
 pub mod password;
-pub mod store;
+pub mod policy;
 pub mod secrets;
+pub mod store;
 pub mod tls;
 
 use std::process::ExitCode;

@@ -36,6 +36,7 @@ pub mod change;
 pub mod machine;
 pub mod office;
 pub mod person;
+pub mod policy;
 pub mod roster;
 mod scope;
 pub mod session;

@@ -1,0 +1,70 @@
+//! The policy in force: what was published last, believed only under a known key, and shared with whoever judges or hands it
+//! out. Reading and judging are in the crate `policies`; publishing is a command.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::Context;
+use protocol::message::PolicyKey;
+use protocol::{Bundle, Digest, SignedBundle};
+
+use crate::store::Db;
+
+/// A published policy.
+#[derive(Debug)]
+pub struct Published {
+    /// By which agents ask for it.
+    pub address: Digest,
+    /// What travels.
+    pub signed: SignedBundle,
+    /// What it says.
+    pub bundle: Bundle,
+}
+
+/// The policy in force, kept in memory and read again when another is published.
+#[derive(Debug)]
+pub struct Policies {
+    server: String,
+    keys: Vec<PolicyKey>,
+    current: RwLock<Option<Arc<Published>>>,
+}
+
+impl Policies {
+    /// No policy yet; `keys` may sign for `server`.
+    pub fn new(server: String, keys: Vec<PolicyKey>) -> Self {
+        Self { server, keys, current: RwLock::default() }
+    }
+
+    /// The policy in force; `None` until the first is published.
+    pub fn current(&self) -> Option<Arc<Published>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its address.
+    pub fn address(&self) -> Option<Digest> {
+        self.current().map(|published| published.address)
+    }
+
+    /// Reads the newest policy from the store when it is not the one in memory. What stands in the database is believed only under
+    /// a known key, for whoever can write there must not be able to hand out policies.
+    ///
+    /// # Errors
+    /// The database fails, or what it holds is not signed by a known key.
+    pub async fn refresh(&self, db: &Db) -> anyhow::Result<()> {
+        let Some(stored) = db.read().await?.policy_bundle_latest().await? else { return Ok(()) };
+        if self.address().is_some_and(|address| address.to_string() == stored.address) {
+            return Ok(());
+        }
+        let published = Arc::new(self.open(stored.signed()?, 0).context("the policy in the database cannot be used")?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(published);
+        Ok(())
+    }
+
+    /// Checks a bundle against the known keys, this server's id and the version in use.
+    ///
+    /// # Errors
+    /// Any of the three does not fit.
+    pub fn open(&self, signed: SignedBundle, used: u64) -> Result<Published, protocol::bundle::BundleError> {
+        let bundle = signed.open(&self.keys, &self.server, used)?;
+        Ok(Published { address: signed.address(), signed, bundle })
+    }
+}

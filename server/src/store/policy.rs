@@ -1,0 +1,87 @@
+//! Published policies. A bundle is kept for ever under its address, so that every past judgement can be explained.
+
+use anyhow::Context;
+use protocol::SignedBundle;
+use sqlx::FromRow;
+
+use super::{StoreResult, Tx};
+
+/// A published bundle as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct PolicyBundle {
+    /// Digest of `bytes`, hexadecimal.
+    pub address: String,
+    /// Rises with every publication.
+    pub version: i64,
+    /// JSON of the bundle, to the letter as signed.
+    pub bytes: Vec<u8>,
+    /// Its signature, DER.
+    pub signature: Vec<u8>,
+    /// Id of the signing key.
+    pub key_id: String,
+    /// Milliseconds UTC.
+    pub published_at: i64,
+    /// Who published it.
+    pub published_by: String,
+}
+
+impl PolicyBundle {
+    /// The bundle in the form that travels.
+    ///
+    /// # Errors
+    /// The bytes are not text: the database was damaged.
+    pub fn signed(&self) -> anyhow::Result<SignedBundle> {
+        Ok(SignedBundle {
+            bundle: String::from_utf8(self.bytes.clone()).context("a policy in the database is damaged")?,
+            signature: data_encoding::BASE64.encode(&self.signature),
+        })
+    }
+}
+
+impl Tx {
+    /// Keeps a bundle.
+    ///
+    /// # Errors
+    /// A duplicate when the version or the address is there already.
+    pub async fn policy_bundle_insert(&mut self, bundle: &PolicyBundle) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into policy_bundle (address, version, bytes, signature, key_id, published_at, published_by)
+                 values ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(&bundle.address)
+            .bind(bundle.version)
+            .bind(&bundle.bytes)
+            .bind(&bundle.signature)
+            .bind(&bundle.key_id)
+            .bind(bundle.published_at)
+            .bind(&bundle.published_by)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// The bundle in force: the one with the highest version.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn policy_bundle_latest(&mut self) -> StoreResult<Option<PolicyBundle>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from policy_bundle order by version desc limit 1").fetch_optional(connection).await?
+        }))
+    }
+
+    /// The bundle with this address.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn policy_bundle_get(&mut self, address: &str) -> StoreResult<Option<PolicyBundle>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from policy_bundle where address = $1")
+                .bind(address)
+                .fetch_optional(connection)
+                .await?
+        }))
+    }
+}
