@@ -5,9 +5,14 @@
 
 use std::process::ExitCode;
 
+pub mod backoff;
+pub mod chance;
 pub mod cli;
+pub mod clock;
 pub mod collect;
+pub mod config;
 pub mod os;
+pub mod state;
 pub mod terminal;
 
 /// Runs the program from its command line to its exit status.

@@ -1,0 +1,46 @@
+//! Where random numbers come from. What uses them takes them as a parameter, so that tests can choose.
+
+use data_encoding::HEXLOWER;
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// The system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random bytes")]
+pub struct NoChance;
+
+/// `N` random bytes.
+///
+/// # Errors
+/// When the system gives none.
+pub fn bytes<const N: usize>() -> Result<[u8; N], NoChance> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| NoChance)?;
+    Ok(bytes)
+}
+
+/// 128 random bits in hexadecimal.
+///
+/// # Errors
+/// When the system gives none.
+pub fn identifier() -> Result<String, NoChance> {
+    Ok(HEXLOWER.encode(&bytes::<16>()?))
+}
+
+/// A number from 0 (included) to 1 (excluded), for spreading delays. One half when the system gives no random bytes: a
+/// delay that is not spread is better than none.
+pub fn unit() -> f64 {
+    bytes::<4>().map_or(0.5, |bytes| f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn identifiers_differ_and_units_stay_within_bounds() {
+        let (one, other) = (super::identifier().unwrap(), super::identifier().unwrap());
+        assert_eq!(one.len(), 32);
+        assert_ne!(one, other);
+        for _ in 0..1000 {
+            assert!((0.0..1.0).contains(&super::unit()));
+        }
+    }
+}

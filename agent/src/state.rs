@@ -1,0 +1,312 @@
+//! The agent's own folder: the only place it writes to. Mode 0700, one process at a time, files replaced whole.
+//!
+//! Owns how bytes reach the disk ([`records`] for what is appended, [`slots`] for what must be writable on a full disk);
+//! what the files mean is their owners' business.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use policies::text::Text;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub mod records;
+pub mod slots;
+#[cfg(unix)]
+#[path = "state/unix.rs"]
+mod system;
+
+/// The name of the lock file.
+const LOCK: &str = "lock";
+/// The most bytes of a file that is read whole: a policy bundle with its JSON escapes.
+const MOST: u64 = 4 * 1024 * 1024;
+
+/// The state folder, held by this process alone until it is dropped.
+#[derive(Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+    // The lock lives as long as the open file.
+    _lock: File,
+}
+
+/// What to do when the folder does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Make it.
+    Create,
+    /// Say that the machine is not enrolled.
+    Refuse,
+}
+
+/// Whether a written file must survive a power cut that follows at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// File and folder are synchronised before the call returns.
+    Synced,
+    /// The system writes when it likes: for what can be made again and is checked when read.
+    Relaxed,
+}
+
+/// What may go wrong with the state folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another process holds it.
+    #[error("another posture-agent is using {0}; end it first (systemctl stop posture-agent)")]
+    Locked(PathBuf),
+    /// It does not exist.
+    #[error("{0} does not exist; connect this machine first (posture-agent enrol)")]
+    Missing(PathBuf),
+    /// Others than its owner may read it.
+    #[error("{path} may be read by others (mode {mode:o}); close it (chmod {wanted:o} {path})")]
+    Exposed {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode it should have.
+        wanted: u32,
+    },
+    /// A file's content makes no sense.
+    #[error("{path} is damaged ({reason}); {remedy}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// What to do, in English.
+        remedy: &'static str,
+    },
+    /// The system refused.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl StateError {
+    /// The error as a person reads it.
+    pub fn text(&self) -> Text {
+        let vi = match self {
+            Self::Locked(path) => format!(
+                "một tiến trình posture-agent khác đang dùng {}; hãy dừng nó trước (systemctl stop posture-agent)",
+                path.display()
+            ),
+            Self::Missing(path) => {
+                format!("chưa có thư mục {}; hãy kết nối máy này trước (posture-agent enrol)", path.display())
+            }
+            Self::Exposed { path, mode, wanted } => {
+                format!("người khác đọc được {0} (quyền {mode:o}); hãy đóng lại (chmod {wanted:o} {0})", path.display())
+            }
+            Self::Damaged { path, reason, .. } => {
+                format!("tệp {} bị hỏng ({reason}); hãy kết nối lại máy này (posture-agent enrol)", path.display())
+            }
+            Self::Io { doing, path, source } => {
+                let doing = match *doing {
+                    "read" => "đọc",
+                    "open" => "mở",
+                    _ => "ghi",
+                };
+                format!("không {doing} được {}: {source}", path.display())
+            }
+        };
+        let en = match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        };
+        Text::new(vi, en)
+    }
+}
+
+impl StateFolder {
+    /// Opens the folder and locks it against other processes.
+    ///
+    /// # Errors
+    /// When it is missing, readable by others, in use, or the system refuses.
+    pub fn open(path: &Path, missing: Missing) -> Result<Self, StateError> {
+        if !path.is_dir() {
+            match missing {
+                Missing::Refuse => return Err(StateError::Missing(path.to_owned())),
+                Missing::Create => system::folder_create(path).map_err(|source| io("create", path, source))?,
+            }
+        }
+        check_exposure(path, system::FOLDER)?;
+        let lock_path = path.join(LOCK);
+        let lock = system::file_open(&lock_path).map_err(|source| io("open", &lock_path, source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(StateError::Locked(path.to_owned())),
+            Err(std::fs::TryLockError::Error(source)) => Err(io("lock", &lock_path, source)),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the file `name` is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder `name` within, made when it is missing.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn folder(&self, name: &str) -> Result<PathBuf, StateError> {
+        let path = self.path.join(name);
+        if !path.is_dir() {
+            system::folder_create(&path).map_err(|source| io("create", &path, source))?;
+        }
+        Ok(path)
+    }
+
+    /// Opens the file `name` for reading and writing in place, made when it is missing.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn open_file(&self, name: &str) -> Result<File, StateError> {
+        let path = self.file(name);
+        system::file_open(&path).map_err(|source| io("open", &path, source))
+    }
+
+    /// The bytes of the file `name`; none when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read or is longer than any file of ours.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+        let path = self.file(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(io("open", &path, source)),
+        };
+        let mut bytes = Vec::new();
+        file.take(MOST + 1).read_to_end(&mut bytes).map_err(|source| io("read", &path, source))?;
+        if bytes.len() as u64 > MOST {
+            return Err(damaged(&path, format!("more than {MOST} bytes")));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The JSON of the file `name`; none when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read; [`StateError::Damaged`] when it is not such JSON.
+    pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        let Some(bytes) = self.read(name)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(&self.file(name), error.to_string()))
+    }
+
+    /// Replaces the file `name` as a whole: a reader, or a restart at any moment, sees the old bytes or the new ones.
+    ///
+    /// # Errors
+    /// When the system refuses; the old bytes stay.
+    pub fn write(&self, name: &str, bytes: &[u8], durability: Durability) -> Result<(), StateError> {
+        let path = self.file(name);
+        system::file_replace(&path, bytes, durability).map_err(|source| io("write", &path, source))
+    }
+
+    /// Replaces the file `name` by the JSON of `value`.
+    ///
+    /// # Errors
+    /// As [`StateFolder::write`].
+    pub fn write_json<T: Serialize>(&self, name: &str, value: &T, durability: Durability) -> Result<(), StateError> {
+        let path = self.file(name);
+        let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| damaged(&path, error.to_string()))?;
+        bytes.push(b'\n');
+        self.write(name, &bytes, durability)
+    }
+
+    /// Removes the file `name`, if there is one.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(&self, name: &str) -> Result<(), StateError> {
+        let path = self.file(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses the file `name` when others than its owner may read it.
+    ///
+    /// # Errors
+    /// [`StateError::Exposed`].
+    pub fn check_private(&self, name: &str) -> Result<(), StateError> {
+        check_exposure(&self.file(name), system::FILE)
+    }
+}
+
+fn check_exposure(path: &Path, wanted: u32) -> Result<(), StateError> {
+    let mode = system::mode(path).map_err(|source| io("open", path, source))?;
+    if mode & !wanted != 0 {
+        return Err(StateError::Exposed { path: path.to_owned(), mode, wanted });
+    }
+    Ok(())
+}
+
+fn io(doing: &'static str, path: &Path, source: std::io::Error) -> StateError {
+    StateError::Io { doing, path: path.to_owned(), source }
+}
+
+fn damaged(path: &Path, reason: String) -> StateError {
+    StateError::Damaged { path: path.to_owned(), reason, remedy: "connect this machine again (posture-agent enrol)" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        assert!(matches!(StateFolder::open(&path, Missing::Refuse), Err(StateError::Missing(_))));
+        let first = StateFolder::open(&path, Missing::Create).unwrap();
+        let error = StateFolder::open(&path, Missing::Create).unwrap_err();
+        assert!(matches!(error, StateError::Locked(_)));
+        assert!(error.text().vi.contains("đang dùng"));
+        drop(first);
+        StateFolder::open(&path, Missing::Refuse).unwrap();
+    }
+
+    #[test]
+    fn the_folder_and_its_files_are_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let state = StateFolder::open(&path, Missing::Create).unwrap();
+        state.write("key", b"x", Durability::Synced).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&state.file("key"))), (0o700, 0o600));
+        std::fs::set_permissions(state.file("key"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(state.check_private("key"), Err(StateError::Exposed { mode: 0o640, .. })));
+        drop(state);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let error = StateFolder::open(&path, Missing::Create).unwrap_err();
+        assert!(error.to_string().contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
+        assert!(state.read_json::<u32>("number").unwrap().is_none());
+        state.write_json("number", &7, Durability::Relaxed).unwrap();
+        assert_eq!(state.read_json::<u32>("number").unwrap(), Some(7));
+        state.write("number", b"{torn", Durability::Relaxed).unwrap();
+        let error = state.read_json::<u32>("number").unwrap_err().to_string();
+        assert!(error.contains("number is damaged"), "{error}");
+        state.remove("number").unwrap();
+        state.remove("number").unwrap();
+    }
+}

@@ -1,0 +1,60 @@
+//! The state folder's files where modes are Unix modes.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Result, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::Durability;
+
+/// The mode of a folder.
+pub(super) const FOLDER: u32 = 0o700;
+/// The mode of a file.
+pub(super) const FILE: u32 = 0o600;
+
+/// Makes a private folder, and the folders above it as the system makes them.
+pub(super) fn folder_create(path: &Path) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(FOLDER).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a private file for reading and writing in place.
+pub(super) fn file_open(path: &Path) -> Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE).open(path)
+}
+
+/// Replaces a file by way of a new one beside it.
+pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(FILE)
+        .open(&fresh)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            if durability == Durability::Synced { file.sync_all() } else { Ok(()) }
+        })
+        .and_then(|()| std::fs::rename(&fresh, path));
+    if let Err(error) = written {
+        // On a full disk the half-written file would only make things worse.
+        drop(std::fs::remove_file(&fresh));
+        return Err(error);
+    }
+    match (durability, path.parent()) {
+        (Durability::Synced, Some(parent)) => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// The permission bits of what stands at `path`.
+pub(super) fn mode(path: &Path) -> Result<u32> {
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
+}
