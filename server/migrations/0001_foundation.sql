@@ -179,9 +179,11 @@ create table machine_order (
     kind         text not null check (kind in ('check_now')),
     asked_at     bigint not null,
     asked_by     text not null,
-    delivered_at bigint
+    -- When a poll last carried it away; its answer may be lost, so the order waits on until the machine says it is done.
+    delivered_at bigint,
+    done_at      bigint
 );
-create index machine_order_by_machine on machine_order (machine, delivered_at);
+create index machine_order_by_machine on machine_order (machine, done_at);
 
 -- Roster ------------------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,99 @@
-//! What agents call: the routes of `/agent/*`. Each file below owns one of them.
+//! What agents call: the routes of `/agent/*`, in the order in which a request passes: who is it, how much does it send, what
+//! does it say. Each file below owns one route.
+
+pub mod caller;
+pub mod enrol;
+pub mod policy;
+pub mod poll;
+pub mod renew;
+
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use policies::text::Text;
+use protocol::{RefusalAction, limits, path};
+use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::error::ApiError;
 
-/// The routes of `/agent/*`.
-pub fn router() -> Router<App> {
-    Router::new()
+pub use caller::Caller;
+
+/// How long a request's body may take to arrive.
+const BODY_ARRIVES: Duration = Duration::from_secs(30);
+
+/// The routes of `/agent/*`. All but enrolment and renewal demand the certificate of a machine that is not revoked.
+pub fn router(app: &App) -> Router<App> {
+    let known = Router::new()
+        .route(path::POLL, post(poll::poll_hold))
+        .route(&format!("{}{{address}}", path::POLICY), get(policy::policy_show))
+        .layer(from_fn(small_body_read))
+        .route_layer(from_fn_with_state(app.clone(), caller::caller_identify));
+    let strangers = Router::new()
+        .route(path::ENROL, post(enrol::enrol))
+        .route(path::RENEW, post(renew::renew))
+        .layer(from_fn(small_body_read));
+    known.merge(strangers)
+}
+
+async fn small_body_read(request: Request, next: Next) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let bytes = body_read(body, limits::REQUEST_BODY, BODY_ARRIVES).await?;
+    Ok(next.run(Request::from_parts(head, Body::from(bytes))).await)
+}
+
+/// Reads a whole body, of at most `most` bytes and within `arrives`.
+///
+/// # Errors
+/// A refusal when it is longer (final), slower or broken off (to be tried again).
+pub async fn body_read(body: Body, most: usize, arrives: Duration) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(arrives, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if too_long(&error) => Err(ApiError::refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_long",
+            format!("Yêu cầu dài hơn {most} byte cho phép."),
+            format!("The request is longer than the {most} bytes allowed."),
+        )),
+        Ok(Err(_)) | Err(_) => Err(ApiError {
+            status: StatusCode::REQUEST_TIMEOUT,
+            code: "body_incomplete",
+            message: Text::new("Yêu cầu gửi lên chưa đủ hoặc quá chậm.", "The request did not arrive whole in time."),
+            action: RefusalAction::Retry,
+            retry_after_s: Some(30),
+            cause: None,
+        }),
+    }
+}
+
+fn too_long(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("length limit") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Reads a JSON request.
+///
+/// # Errors
+/// A final refusal that says where it stops being readable.
+pub fn json_read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::refused(
+            StatusCode::BAD_REQUEST,
+            "unreadable",
+            format!("Không đọc được nội dung yêu cầu (dòng {}, cột {}).", error.line(), error.column()),
+            format!("The request cannot be read (line {}, column {}).", error.line(), error.column()),
+        )
+    })
 }

@@ -106,6 +106,8 @@ actions! {
     MachineConfirmed = "machine_confirmed";
     /// A machine was revoked: the server no longer talks to it.
     MachineRevoked = "machine_revoked";
+    /// A machine changed its key, the old one signing for the new.
+    MachineKeyReplaced = "machine_key_replaced";
     /// A machine was asked to check itself at once.
     CheckOrdered = "check_ordered";
     /// A set of policies was published.

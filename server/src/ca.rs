@@ -237,13 +237,24 @@ fn valid_between(params: &mut CertificateParams, from_ms: i64, until_ms: i64) {
     params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_1970(until_ms);
 }
 
-/// The last instant at which a certificate is valid; milliseconds since 1970 UTC.
+/// From when until when a certificate is valid; milliseconds since 1970 UTC.
 ///
 /// # Errors
 /// When it is not a certificate.
-pub fn valid_until_ms(certificate: &[u8]) -> anyhow::Result<i64> {
+pub fn validity_ms(certificate: &[u8]) -> anyhow::Result<(i64, i64)> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).context("not a certificate")?;
-    Ok(parsed.validity().not_after.timestamp().saturating_mul(1000))
+    let validity = parsed.validity();
+    let millis = |instant: &x509_parser::time::ASN1Time| instant.timestamp().saturating_mul(1000);
+    Ok((millis(&validity.not_before), millis(&validity.not_after)))
+}
+
+/// A certificate's serial number, hexadecimal.
+///
+/// # Errors
+/// When it is not a certificate.
+pub fn serial_of(certificate: &[u8]) -> anyhow::Result<String> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).context("not a certificate")?;
+    Ok(data_encoding::HEXLOWER.encode(parsed.raw_serial()))
 }
 
 #[cfg(test)]
@@ -313,7 +324,7 @@ mod tests {
             verify_server(&authority, &leaf, name, NOW).unwrap();
         }
         assert!(verify_server(&authority, &leaf, "example.org", NOW).is_err());
-        assert_eq!(valid_until_ms(&leaf).unwrap(), NOW + LEAF_MS);
+        assert_eq!(validity_ms(&leaf).unwrap().1, NOW + LEAF_MS);
         verify_server(&authority, &leaf, SERVER_NAME, NOW - 300 * DAY_MS).unwrap();
         assert!(verify_server(&authority, &leaf, SERVER_NAME, NOW + LEAF_MS + 1000).is_err());
     }

@@ -1,8 +1,10 @@
 //! `server.toml`: what an administrator may choose, read once at start and checked. Owns no secrets.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use protocol::limits;
 use serde::{Deserialize, Serialize};
 
 /// Name of the file in the data folder.
@@ -22,6 +24,9 @@ pub struct Config {
     /// Where everything is kept.
     #[serde(default)]
     pub database: Database,
+    /// How agents are answered.
+    #[serde(default)]
+    pub agents: Agents,
     /// A certificate of the office's own for the pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<WebCertificate>,
@@ -57,6 +62,27 @@ pub struct Database {
 impl Default for Database {
     fn default() -> Self {
         Self { url: "sqlite:tram-an.db".to_owned() }
+    }
+}
+
+/// How agents are answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agents {
+    /// How long a poll is held, in seconds, before its spread of 20 %. Default 1200; less where a router forgets idle connections.
+    pub poll_held_s: u32,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self { poll_held_s: u32::try_from(limits::POLL_HELD.as_secs()).unwrap_or(1200) }
+    }
+}
+
+impl Agents {
+    /// How long a poll is held.
+    pub fn poll_held(&self) -> Duration {
+        Duration::from_secs(self.poll_held_s.into())
     }
 }
 

@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 
-use crate::ca::{Authority, Host, LEAF_MS, valid_until_ms};
+use crate::ca::{Authority, Host, LEAF_MS, validity_ms};
 use crate::config::WebCertificate;
 use crate::error::Told;
 use crate::secrets::{Places, file, key_generate};
@@ -125,7 +125,7 @@ fn hosts_of(leaf: &CertificateDer<'_>) -> Option<Vec<Host>> {
 fn own_make(path: &Path, authority: &Authority, hosts: &[Host], now_ms: i64) -> anyhow::Result<(CertifiedKey, i64)> {
     let key: KeyPair = key_generate()?;
     let leaf = authority.issue_server(&key, hosts, now_ms)?;
-    let until_ms = valid_until_ms(&leaf)?;
+    let (_, until_ms) = validity_ms(&leaf)?;
     let chain = vec![leaf, authority.certificate().clone()];
     let document = key.serialize_der();
     let text = file::certificates_pem(&chain) + &file::key_pem(&document);
@@ -135,7 +135,7 @@ fn own_make(path: &Path, authority: &Authority, hosts: &[Host], now_ms: i64) -> 
 
 fn own_read(path: &Path) -> anyhow::Result<(CertifiedKey, i64)> {
     let chain = file::certificates_read(path)?;
-    let until_ms = valid_until_ms(&chain[0])?;
+    let (_, until_ms) = validity_ms(&chain[0])?;
     Ok((certified(chain, PrivatePkcs8KeyDer::from(file::key_read(path)?).into())?, until_ms))
 }
 

@@ -17,8 +17,10 @@ pub struct MachineOrder {
     pub asked_at: i64,
     /// Who asked.
     pub asked_by: String,
-    /// When a poll carried it away.
+    /// When a poll last carried it away.
     pub delivered_at: Option<i64>,
+    /// When the machine said that it was carried out.
+    pub done_at: Option<i64>,
 }
 
 impl Tx {
@@ -33,7 +35,7 @@ impl Tx {
                 "insert into machine_order (id, machine, kind, asked_at, asked_by)
                  select cast($1 as text), cast($2 as text), 'check_now', cast($3 as bigint), cast($4 as text)
                  where not exists (select 1 from machine_order
-                                   where machine = $2 and kind = 'check_now' and delivered_at is null)",
+                                   where machine = $2 and kind = 'check_now' and done_at is null)",
             )
             .bind(crate::store::new_id())
             .bind(machine)
@@ -45,34 +47,60 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes every waiting order of a machine away, marking it delivered at `at`.
+    /// The orders of a machine that are to be carried along now: those not done, unless one was carried after `carried_before`
+    /// and may still be on its way. They are marked as carried at `at`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn machine_order_take(&mut self, machine: &str, at: i64) -> StoreResult<Vec<MachineOrder>> {
+    pub async fn machine_order_carry(
+        &mut self,
+        machine: &str,
+        at: i64,
+        carried_before: i64,
+    ) -> StoreResult<Vec<MachineOrder>> {
         Ok(on_db!(self, connection => {
             sqlx::query_as(
-                "update machine_order set delivered_at = $2 where machine = $1 and delivered_at is null returning *",
+                "update machine_order set delivered_at = $2 where machine = $1 and done_at is null
+                     and (delivered_at is null or delivered_at <= $3) returning *",
             )
             .bind(machine)
             .bind(at)
+            .bind(carried_before)
             .fetch_all(connection)
             .await?
         }))
     }
 
-    /// True when an order waits for the machine.
+    /// True when [`Tx::machine_order_carry`] would find an order: asked first, because it does not write.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn machine_order_waits(&mut self, machine: &str) -> StoreResult<bool> {
+    pub async fn machine_order_waits(&mut self, machine: &str, carried_before: i64) -> StoreResult<bool> {
         Ok(on_db!(self, connection => {
             sqlx::query_scalar(
-                "select exists (select 1 from machine_order where machine = $1 and delivered_at is null)",
+                "select exists (select 1 from machine_order where machine = $1 and done_at is null
+                     and (delivered_at is null or delivered_at <= $2))",
             )
             .bind(machine)
+            .bind(carried_before)
             .fetch_one(connection)
             .await?
         }))
+    }
+
+    /// Notes that a machine carried out an order. Ids of no order of this machine are left alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_order_done(&mut self, machine: &str, id: &str, at: i64) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query("update machine_order set done_at = $3 where id = $1 and machine = $2 and done_at is null")
+                .bind(id)
+                .bind(machine)
+                .bind(at)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
     }
 }

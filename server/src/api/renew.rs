@@ -1,0 +1,114 @@
+//! `POST /agent/renew`: a new certificate for a known machine, by a request signed with its key. The old certificate may have
+//! expired; only revoked machines are refused. A new key is accepted when the old one signs for it; every key is kept with its period.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use data_encoding::BASE64;
+use protocol::{Digest, RenewAnswer, SignedRenewal};
+use rustls::pki_types::CertificateDer;
+
+use super::caller::{revoked, unknown_machine};
+use super::enrol::{certificate_issue, csr_read, key_in_use};
+use super::json_read;
+use crate::app::App;
+use crate::audit::{Action, Actor, Change};
+use crate::ca::LEAF_MS;
+use crate::ca::csr::{MachineKey, point_of};
+use crate::error::ApiError;
+use crate::store::Tx;
+use crate::store::machine::MachineStatus;
+use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
+
+/// Renews a machine's certificate.
+///
+/// # Errors
+/// A final refusal: unknown or revoked machine, wrong signature, unusable request.
+pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnswer>, ApiError> {
+    let signed: SignedRenewal = json_read(&body)?;
+    let request = signed.claim().map_err(|_| bad_signature())?;
+    let mut tx = app.db.write().await?;
+    let current = key_in_use(&mut tx, &request.machine).await?.ok_or_else(unknown_machine)?;
+    let new_key = csr_read(&request.csr)?;
+    let repeated = new_key.id() == current.key;
+    signature_check(&mut tx, &signed, &current, repeated).await?;
+    if current.status == MachineStatus::Revoked {
+        return Err(revoked());
+    }
+    let certificate = match tx.certificate_latest(&current.machine).await? {
+        Some(latest) if repeated && is_answer(&latest, request.certificate, app.clock.now_ms()) => latest,
+        _ => {
+            if !repeated {
+                key_replace(&app, &mut tx, &current, &new_key).await?;
+            }
+            certificate_issue(&app, &mut tx, &current.machine, &new_key).await?
+        }
+    };
+    tx.commit().await?;
+    let base64 = |certificate: &CertificateDer<'_>| BASE64.encode(certificate);
+    Ok(Json(RenewAnswer {
+        certificate: BASE64.encode(&certificate.der),
+        client_chain: vec![base64(app.secrets.client_ca.certificate())],
+        server_cas: app.secrets.server_cas().map(base64).to_vec(),
+        server_time_at: app.clock.now_ms(),
+    }))
+}
+
+/// The machine's present key must have signed; when the request only repeats a change of keys that was already made (its answer
+/// was lost), the key before may have.
+async fn signature_check(tx: &mut Tx, signed: &SignedRenewal, current: &Peer, repeated: bool) -> Result<(), ApiError> {
+    let fits = |spki: &[u8]| point_of(spki).is_some_and(|point| signed.verify(point).is_ok());
+    if fits(&current.public_key) {
+        return Ok(());
+    }
+    if repeated {
+        let keys = tx.machine_key_list(&current.machine).await?;
+        let before = keys.iter().rev().find(|key| key.until_at.is_some());
+        if before.is_some_and(|key| fits(&key.public_key)) {
+            return Ok(());
+        }
+    }
+    Err(bad_signature())
+}
+
+/// Whether `latest` is what an earlier, equal request was answered: it came after the certificate the machine names, and is far
+/// from its end.
+fn is_answer(latest: &Certificate, replaced: Digest, now: i64) -> bool {
+    Digest::of(&latest.der) != replaced && latest.not_after_at.saturating_sub(now) > LEAF_MS / 3
+}
+
+async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKey) -> Result<(), ApiError> {
+    let now = app.clock.now_ms();
+    if tx.machine_peer(&new_key.id()).await?.is_some() {
+        return Err(ApiError::refused(
+            StatusCode::CONFLICT,
+            "key_known",
+            "Khoá mới đã từng được dùng. Máy cần tạo một khoá khác.",
+            "The new key was used before. The machine must make another one.",
+        ));
+    }
+    let stored = StoredKey {
+        id: new_key.id(),
+        machine: current.machine.clone(),
+        public_key: new_key.spki().to_vec(),
+        since_at: now,
+        until_at: None,
+    };
+    tx.machine_key_insert(&stored).await?;
+    tx.machine_key_end_others(&current.machine, &stored.id, now).await?;
+    let change = Change::new(Actor::Program, Action::MachineKeyReplaced, Some(&current.office), &current.machine)
+        .with("key_before", &current.key)
+        .with("key", &stored.id);
+    tx.audit_append(now, &change).await?;
+    Ok(())
+}
+
+fn bad_signature() -> ApiError {
+    ApiError::refused(
+        StatusCode::FORBIDDEN,
+        "bad_signature",
+        "Chữ ký của yêu cầu gia hạn không đúng với khoá của máy.",
+        "The renewal's signature does not fit the machine's key.",
+    )
+}
