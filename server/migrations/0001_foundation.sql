@@ -204,6 +204,7 @@ create table roster_line (
     role        text not null check (role in ('workstation', 'server')),
     state       text not null check (state in ('in_use', 'on_leave', 'in_repair', 'in_store', 'awaiting_disposal')),
     state_by    text,
+    state_from_at  bigint,
     state_until_at bigint,
     machine     text unique references machine (id),
     created_at  bigint not null,
@@ -261,8 +262,6 @@ create table segment (
     stood_segment   bigint,
     stood_number    bigint,
     stood_hash      text,
-    -- The sections as they stood before, so that a clone's branch can be taken out of the grade again.
-    stood_sections  text,
     primary key (machine, segment)
 );
 
@@ -323,6 +322,8 @@ create table outcome (
     control    text not null,
     verdict    text not null check (verdict in ('pass', 'fail', 'unknown', 'not_applicable', 'waived')),
     since_at   bigint not null,
+    -- When a failure was first seen that was not seen mended since: hiding it does not make it younger.
+    failing_since_at bigint,
     found_vi   text not null,
     found_en   text not null,
     wanted_vi  text not null,

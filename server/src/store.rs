@@ -34,13 +34,18 @@ mod word;
 pub mod audit;
 pub mod change;
 pub mod machine;
+mod many;
 pub mod office;
 pub mod person;
 pub mod policy;
+pub mod report;
 pub mod roster;
 mod scope;
+pub mod section;
 pub mod session;
 pub mod token;
+#[cfg(test)]
+pub(crate) mod trial;
 
 pub use scope::Scope;
 

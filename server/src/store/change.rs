@@ -138,3 +138,34 @@ impl Tx {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::on_both;
+    use super::*;
+
+    on_both! {
+        async fn events_are_numbered_in_the_order_of_commits(trial: &Trial) {
+            let event = NewChange { kind: ChangeKind::Policy, office: None, machine: None, subject: Some("a".to_owned()) };
+            for count in [1_usize, 130] {
+                let mut tx = trial.db.write().await.unwrap();
+                tx.change_append(5, &vec![event.clone(); count]).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            let mut undone = trial.db.write().await.unwrap();
+            undone.change_append(6, &[event.clone()]).await.unwrap();
+            drop(undone);
+
+            let mut tx = trial.db.read().await.unwrap();
+            assert_eq!(tx.change_last().await.unwrap(), 131);
+            let changes = tx.change_list(1, 1000).await.unwrap();
+            assert_eq!(changes.iter().map(|change| change.sequence).collect::<Vec<_>>(), (2..=131).collect::<Vec<_>>());
+            assert_eq!(changes[0].kind, ChangeKind::Policy);
+            drop(tx);
+
+            let mut tx = trial.db.write().await.unwrap();
+            assert_eq!(tx.change_prune(5).await.unwrap(), 0);
+            assert_eq!(tx.change_prune(6).await.unwrap(), 131);
+        }
+    }
+}

@@ -29,6 +29,15 @@ words! {
     }
 }
 
+impl From<Role> for protocol::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Workstation => Self::Workstation,
+            Role::Server => Self::Server,
+        }
+    }
+}
+
 /// An enrolled machine.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct Machine {

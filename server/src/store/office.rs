@@ -182,3 +182,40 @@ impl Tx {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::{self, on_both};
+    use super::*;
+
+    on_both! {
+        async fn a_scope_reaches_down_and_never_up(trial: &Trial) {
+            let mut tx = trial.db.write().await.unwrap();
+            let province = trial::office(&mut tx, "Tỉnh", None).await;
+            let commune = trial::office(&mut tx, "Xã", Some(&province)).await;
+            let room = trial::office(&mut tx, "Phòng", Some(&commune)).await;
+            let other = trial::office(&mut tx, "Xã khác", Some(&province)).await;
+            tx.commit().await.unwrap();
+
+            let mut tx = trial.db.read().await.unwrap();
+            let names = |offices: Vec<Office>| offices.into_iter().map(|office| office.name).collect::<Vec<_>>();
+            assert_eq!(tx.office_list(&Scope::whole()).await.unwrap().len(), 4);
+            let scope = Scope::office(&commune);
+            assert_eq!(names(tx.office_list(&scope).await.unwrap()), ["Phòng", "Xã"]);
+            assert_eq!(names(tx.office_path(&Scope::whole(), &room).await.unwrap()), ["Tỉnh", "Xã", "Phòng"]);
+            assert_eq!(names(tx.office_path(&scope, &room).await.unwrap()), ["Xã", "Phòng"]);
+            assert!(tx.office_get(&scope, &province).await.unwrap().is_none());
+            assert!(tx.office_get(&scope, &other).await.unwrap().is_none());
+            assert!(tx.office_list(&Scope::office("*")).await.unwrap().is_empty());
+            drop(tx);
+
+            let mut tx = trial.db.write().await.unwrap();
+            assert!(matches!(tx.office_rename(&scope, &other, "x").await, Err(StoreError::NotFound { .. })));
+            tx.office_rename(&scope, &room, "Phòng Văn hoá").await.unwrap();
+            let below_other = Office { parent: Some(other), ..tx.office_get(&scope, &room).await.unwrap().unwrap() };
+            assert!(matches!(tx.office_insert(&scope, &below_other).await, Err(StoreError::NotFound { .. })));
+            let root = Office { parent: None, ..below_other };
+            assert!(matches!(tx.office_insert(&scope, &root).await, Err(StoreError::NotFound { .. })));
+        }
+    }
+}

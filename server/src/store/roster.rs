@@ -3,6 +3,7 @@
 use sqlx::FromRow;
 
 use super::machine::Role;
+use super::many::in_lists;
 use super::{Scope, StoreError, StoreResult, Tx};
 
 words! {
@@ -42,6 +43,8 @@ pub struct RosterLine {
     pub state: RosterState,
     /// Who said so.
     pub state_by: Option<String>,
+    /// Since when, milliseconds UTC.
+    pub state_from_at: Option<i64>,
     /// Until when, milliseconds UTC.
     pub state_until_at: Option<i64>,
     /// The enrolled machine of this line.
@@ -112,9 +115,9 @@ impl Tx {
         self.office_require(scope, &line.office).await?;
         on_db!(self, connection => {
             sqlx::query(
-                "insert into roster_line (id, office, label, room, person, role, state, state_by, state_until_at, machine,
-                     created_at, removed_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                "insert into roster_line (id, office, label, room, person, role, state, state_by, state_from_at, state_until_at,
+                     machine, created_at, removed_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             )
             .bind(&line.id)
             .bind(&line.office)
@@ -124,6 +127,7 @@ impl Tx {
             .bind(line.role.word())
             .bind(line.state.word())
             .bind(&line.state_by)
+            .bind(line.state_from_at)
             .bind(line.state_until_at)
             .bind(&line.machine)
             .bind(line.created_at)
@@ -219,7 +223,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Says where the machine of a line is, by whom and until when.
+    /// Says where the machine of a line is, by whom, since when (now) and until when.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the line is not within `scope`.
@@ -229,17 +233,21 @@ impl Tx {
         id: &str,
         state: RosterState,
         by: Option<&str>,
+        from_at: i64,
         until_at: Option<i64>,
     ) -> StoreResult<()> {
         self.roster_line_require(scope, id).await?;
         on_db!(self, connection => {
-            sqlx::query("update roster_line set state = $2, state_by = $3, state_until_at = $4 where id = $1")
-                .bind(id)
-                .bind(state.word())
-                .bind(by)
-                .bind(until_at)
-                .execute(connection)
-                .await?;
+            sqlx::query(
+                "update roster_line set state = $2, state_by = $3, state_from_at = $4, state_until_at = $5 where id = $1",
+            )
+            .bind(id)
+            .bind(state.word())
+            .bind(by)
+            .bind(from_at)
+            .bind(until_at)
+            .execute(connection)
+            .await?;
         });
         Ok(())
     }
@@ -260,7 +268,82 @@ impl Tx {
         Ok(())
     }
 
+    /// A report ends every absence: the lines of these machines are in use again. Returns the offices concerned.
+    pub(crate) async fn roster_line_return(&mut self, machines: &[String]) -> StoreResult<Vec<String>> {
+        let mut offices = Vec::new();
+        for padded in in_lists(machines) {
+            offices.extend(on_db!(self, connection => {
+                let mut update = sqlx::QueryBuilder::new(
+                    "update roster_line set state = 'in_use', state_by = null, state_from_at = null, state_until_at = null
+                     where state <> 'in_use' and machine in ",
+                );
+                update.push_tuples(padded, |mut row, machine| { row.push_bind(machine); });
+                update.push(" returning office");
+                update.build_query_scalar::<String>().fetch_all(connection).await?
+            }));
+        }
+        Ok(offices)
+    }
+
     async fn roster_line_require(&mut self, scope: &Scope, id: &str) -> StoreResult<()> {
         self.roster_line_get(scope, id).await?.map(|_| ()).ok_or_else(|| StoreError::not_found("roster line", id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::{self, on_both};
+    use super::*;
+
+    fn line(id: &str, office: &str, label: &str) -> RosterLine {
+        RosterLine {
+            id: id.to_owned(),
+            office: office.to_owned(),
+            label: label.to_owned(),
+            room: String::new(),
+            person: String::new(),
+            role: Role::Workstation,
+            state: RosterState::InUse,
+            state_by: None,
+            state_from_at: None,
+            state_until_at: None,
+            machine: None,
+            created_at: 1,
+            removed_at: None,
+        }
+    }
+
+    on_both! {
+        async fn a_machine_finds_its_line_and_a_report_ends_an_absence(trial: &Trial) {
+            let mut tx = trial.db.write().await.unwrap();
+            let office = trial::office(&mut tx, "Xã", None).await;
+            let all = Scope::whole();
+            for (id, label) in [("1", "PC-01"), ("2", "PC-02"), ("3", "pc-02 ")] {
+                tx.roster_line_insert(&all, &line(id, &office, label)).await.unwrap();
+            }
+            let found = tx.roster_line_match(&all, &office, " pc-01", Role::Workstation).await.unwrap().unwrap();
+            assert_eq!(found.id, "1");
+            assert!(tx.roster_line_match(&all, &office, "pc-01", Role::Server).await.unwrap().is_none());
+            assert!(tx.roster_line_match(&all, &office, "PC-02", Role::Workstation).await.unwrap().is_none(), "two fit");
+
+            let machine = trial::machine(&mut tx, &office).await;
+            tx.roster_line_machine_set(&all, "1", Some(&machine)).await.unwrap();
+            tx.roster_line_state_set(&all, "1", RosterState::InRepair, Some("lan"), 1, Some(9)).await.unwrap();
+            let machines = vec![machine.clone(), "no such machine".to_owned()];
+            assert_eq!(tx.roster_line_return(&machines).await.unwrap(), [office.clone()]);
+            assert!(tx.roster_line_return(&machines).await.unwrap().is_empty());
+            let returned = tx.roster_line_of_machine(&all, &machine).await.unwrap().unwrap();
+            assert_eq!((returned.state, returned.state_by), (RosterState::InUse, None));
+
+            tx.roster_line_remove(&all, "1", 7).await.unwrap();
+            assert!(tx.roster_line_of_machine(&all, &machine).await.unwrap().is_none());
+            assert_eq!(tx.roster_line_list(&all, &office).await.unwrap().len(), 2);
+            assert!(tx.roster_line_list(&Scope::office("elsewhere"), &office).await.unwrap().is_empty());
+
+            let roster = Roster { office: office.clone(), declared_at: 3, declared_by: "lan".to_owned(), secret_machines: 2 };
+            tx.roster_declare(&all, &roster).await.unwrap();
+            tx.roster_declare(&all, &Roster { declared_at: 4, ..roster.clone() }).await.unwrap();
+            assert_eq!(tx.roster_get(&all, &office).await.unwrap().unwrap().declared_at, 4);
+        }
     }
 }

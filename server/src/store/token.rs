@@ -221,3 +221,46 @@ impl Tx {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::{self, on_both};
+    use super::*;
+
+    on_both! {
+        async fn a_token_is_used_as_often_as_it_says_and_only_while_it_is_good(trial: &Trial) {
+            let mut tx = trial.db.write().await.unwrap();
+            let office = trial::office(&mut tx, "Xã", None).await;
+            let token = Token {
+                id: "t".to_owned(),
+                hash: "h".to_owned(),
+                office: office.clone(),
+                role: Role::Workstation,
+                admits: Admission::Pending,
+                uses_left: 2,
+                uses_total: 2,
+                created_at: 1,
+                created_by: "lan".to_owned(),
+                expires_at: 100,
+                revoked_at: None,
+                revoked_by: None,
+            };
+            tx.token_insert(&Scope::whole(), &token).await.unwrap();
+            assert!(!tx.token_use("t", 100).await.unwrap(), "expired");
+            assert!(tx.token_use("t", 99).await.unwrap());
+            assert!(tx.token_use("t", 99).await.unwrap());
+            assert!(!tx.token_use("t", 99).await.unwrap(), "used up");
+            assert_eq!(tx.token_by_hash("h").await.unwrap().unwrap().uses_left, 0);
+
+            let second = Token { id: "u".to_owned(), hash: "i".to_owned(), ..token };
+            tx.token_insert(&Scope::office(&office), &second).await.unwrap();
+            tx.token_revoke(&Scope::office(&office), "u", 5, "lan").await.unwrap();
+            assert!(!tx.token_use("u", 9).await.unwrap(), "revoked");
+            assert!(matches!(
+                tx.token_revoke(&Scope::office("elsewhere"), "u", 5, "lan").await,
+                Err(StoreError::NotFound { .. })
+            ));
+            assert_eq!(tx.token_list(&Scope::office(&office), &office).await.unwrap().len(), 2);
+        }
+    }
+}

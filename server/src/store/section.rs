@@ -1,0 +1,286 @@
+//! The latest state of every section of a machine, and the bodies of sections by content.
+
+use std::collections::BTreeMap;
+
+use policies::fact::{Facts, Section};
+use protocol::Digest;
+use protocol::{compress, limits};
+use sqlx::FromRow;
+
+use super::many::{in_lists, pieces};
+use super::{Scope, StoreResult, Tx};
+
+/// Bodies shorter than this are kept as they are: compressing them saves less than it costs.
+const PLAIN_BELOW: usize = 256;
+
+/// What a machine last said of one section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectionState {
+    /// Digest of the section's JSON text.
+    pub digest: Digest,
+    /// When the facts were observed; an impossible time is replaced by that of receipt. Milliseconds UTC.
+    pub observed_at: i64,
+    /// When the server last received this section's digest.
+    pub received_at: i64,
+    /// False when nothing in the section is known.
+    pub known: bool,
+}
+
+/// The sections of one machine by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections(pub BTreeMap<String, SectionState>);
+
+impl Sections {
+    /// True for a name that can be kept: lower-case letters, digits and underscores.
+    pub fn is_name(name: &str) -> bool {
+        !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    }
+
+    /// The form in `machine_head.sections`.
+    pub fn encode(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(self.0.len() * 120);
+        for (name, SectionState { digest, observed_at, received_at, known }) in &self.0 {
+            let known = if *known { "known" } else { "unknown" };
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "{name} {digest} {observed_at} {received_at} {known}");
+        }
+        text
+    }
+
+    /// Reads [`Sections::encode`]. A line that cannot be read is left out: the machine will be asked for its body again.
+    pub fn decode(text: &str) -> Self {
+        let line = |line: &str| {
+            let mut words = line.split(' ');
+            let name = words.next()?.to_owned();
+            let state = SectionState {
+                digest: words.next()?.parse().ok()?,
+                observed_at: words.next()?.parse().ok()?,
+                received_at: words.next()?.parse().ok()?,
+                known: words.next()? == "known",
+            };
+            Some((name, state))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+}
+
+/// A section's JSON text by content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Whose.
+    pub machine: String,
+    /// The section's name.
+    pub section: String,
+    /// Digest of `text`.
+    pub digest: Digest,
+    /// JSON.
+    pub text: String,
+}
+
+/// One stored body.
+#[derive(Debug, FromRow)]
+struct BodyRow {
+    machine: String,
+    section: String,
+    encoding: String,
+    bytes: Vec<u8>,
+}
+
+impl BodyRow {
+    fn text(&self) -> Option<Vec<u8>> {
+        match self.encoding.as_str() {
+            "plain" => Some(self.bytes.clone()),
+            _ => compress::inflate(&self.bytes, limits::SECTION).ok(),
+        }
+    }
+}
+
+/// The bytes that a body costs, and how they are kept.
+struct Packed {
+    encoding: &'static str,
+    bytes: Vec<u8>,
+}
+
+fn pack(text: &str) -> Packed {
+    if text.len() < PLAIN_BELOW {
+        return Packed { encoding: "plain", bytes: text.as_bytes().to_vec() };
+    }
+    Packed { encoding: "deflate", bytes: compress::deflate(text.as_bytes()) }
+}
+
+impl Tx {
+    /// Keeps bodies and makes them the current ones of their sections. A body that is there already is only marked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn body_insert(&mut self, bodies: &[(Body, bool)], at: i64) -> StoreResult<()> {
+        for piece in pieces(bodies) {
+            let packed: Vec<(&(Body, bool), Packed)> = piece.iter().map(|body| (body, pack(&body.0.text))).collect();
+            on_db!(self, connection => {
+                let mut insert = sqlx::QueryBuilder::new(
+                    "insert into body (machine, section, digest, encoding, bytes, size, current, first_at, last_at) ",
+                );
+                insert.push_values(packed, |mut row, ((body, current), packed)| {
+                    row.push_bind(body.machine.clone())
+                        .push_bind(body.section.clone())
+                        .push_bind(body.digest.to_string())
+                        .push_bind(packed.encoding)
+                        .push_bind(packed.bytes)
+                        .push_bind(i64::try_from(body.text.len()).unwrap_or(i64::MAX))
+                        .push_bind(*current)
+                        .push_bind(at)
+                        .push_bind(at);
+                });
+                insert.push(
+                    " on conflict (machine, section, digest) do update set current = excluded.current, last_at = excluded.last_at",
+                );
+                insert.build().execute(connection).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes one body that is already stored the current one of its section (`None`: none of them is).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn body_current_set(
+        &mut self,
+        machine: &str,
+        section: &str,
+        digest: Option<Digest>,
+        at: i64,
+    ) -> StoreResult<()> {
+        let digest = digest.map(|digest| digest.to_string()).unwrap_or_default();
+        on_db!(self, connection => {
+            sqlx::query(
+                "update body set current = (digest = $3), last_at = $4
+                 where machine = $1 and section = $2 and current <> (digest = $3)",
+            )
+            .bind(machine)
+            .bind(section)
+            .bind(digest)
+            .bind(at)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// Whether the body of this digest is stored.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn body_exists(&mut self, machine: &str, section: &str, digest: Digest) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar(
+                "select exists (select 1 from body where machine = $1 and section = $2 and digest = $3)",
+            )
+            .bind(machine)
+            .bind(section)
+            .bind(digest.to_string())
+            .fetch_one(connection)
+            .await?
+        }))
+    }
+
+    /// The facts that the current bodies of these machines hold. A section that is missing, unreadable or unknown to this
+    /// version reads as not collected; a machine without bodies is left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn facts_load(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
+        let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
+        for list in in_lists(machines) {
+            let rows: Vec<BodyRow> = on_db!(self, connection => {
+                let mut select =
+                    sqlx::QueryBuilder::new("select machine, section, encoding, bytes from body where current and machine in ");
+                select.push_tuples(list, |mut row, machine| { row.push_bind(machine); });
+                select.build_query_as().fetch_all(connection).await?
+            });
+            for row in rows {
+                let of_machine = facts
+                    .entry(row.machine.clone())
+                    .or_insert_with(|| Facts::unknown(policies::fact::Reason::NotCollected));
+                let read = Section::from_name(&row.section).zip(row.text());
+                if let Some((section, text)) = read
+                    && let Err(error) = of_machine.decode(section, &text)
+                {
+                    tracing::warn!(
+                        machine = row.machine,
+                        section = row.section,
+                        "a stored section cannot be read: {error}"
+                    );
+                }
+            }
+        }
+        Ok(facts)
+    }
+
+    /// The exact JSON texts of a machine's current sections by name, for pages and exports.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
+    pub async fn section_texts(&mut self, scope: &Scope, machine: &str) -> StoreResult<BTreeMap<String, String>> {
+        self.machine_require(scope, machine).await?;
+        let rows: Vec<BodyRow> = on_db!(self, connection => {
+            sqlx::query_as("select machine, section, encoding, bytes from body where current and machine = $1")
+                .bind(machine)
+                .fetch_all(connection)
+                .await?
+        });
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((row.section.clone(), String::from_utf8(row.text()?).ok()?)))
+            .collect())
+    }
+
+    /// Deletes bodies of `section` that are not current and were last current before `before`; at most `limit` at once.
+    /// Digests stay in the signed headers, so the chain still verifies. Returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn body_prune(&mut self, section: &str, before: i64, limit: i64) -> StoreResult<u64> {
+        Ok(on_db!(self, connection => {
+            sqlx::query(
+                "delete from body where section = $1 and last_at < $2 and not current and (machine, digest) in
+                     (select machine, digest from body where section = $1 and last_at < $2 and not current limit $3)",
+            )
+            .bind(section)
+            .bind(before)
+            .bind(limit)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        }))
+    }
+
+    /// The names of all sections of which bodies are stored.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn body_sections(&mut self) -> StoreResult<Vec<String>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar("select distinct section from body order by section").fetch_all(connection).await?
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_survive_their_form() {
+        let state = |observed_at| SectionState {
+            digest: Digest::of(b"x"),
+            observed_at,
+            received_at: 9,
+            known: observed_at > 0,
+        };
+        let sections = Sections(BTreeMap::from([("lan".to_owned(), state(7)), ("time".to_owned(), state(-7))]));
+        assert_eq!(Sections::decode(&sections.encode()), sections);
+        assert_eq!(Sections::decode("lan nonsense 1 2 known\n\n x"), Sections::default());
+    }
+}

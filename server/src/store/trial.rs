@@ -1,0 +1,149 @@
+//! Databases for tests: every store test runs on SQLite and on PostgreSQL, each in a database of its own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use protocol::Digest;
+
+use super::{Db, Link, Scope, Tx, new_id};
+use crate::store::machine::{Machine, MachineStatus, Role};
+use crate::store::office::{Office, OfficeKind};
+
+/// Names the PostgreSQL server of the tests: the address of a database whose user may create databases.
+pub(crate) const POSTGRES: &str = "TRAM_AN_TEST_POSTGRES";
+
+/// A database that is deleted when the test ends.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) db: Db,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(tempfile::TempDir),
+    Database { admin: Db, name: String, url: String },
+}
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+impl Trial {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
+        db.migrate().await.unwrap();
+        Self { db, place: Place::Folder(folder) }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let admin_url = std::env::var(POSTGRES).unwrap_or_else(|_| {
+            panic!("{POSTGRES} must name an administrator's PostgreSQL database; tests/run starts one")
+        });
+        let admin = Db::open_postgres(&admin_url).await.unwrap();
+        let name = format!("trial_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        run(&admin, &format!("drop database if exists {name} with (force)")).await;
+        run(&admin, &format!("create database {name} template template0")).await;
+        let (server, _) = admin_url.rsplit_once('/').unwrap();
+        let url = format!("{server}/{name}");
+        let db = Db::open_postgres(&url).await.unwrap();
+        db.migrate().await.unwrap();
+        Self { db, place: Place::Database { admin, name, url } }
+    }
+
+    /// A second server on the same database.
+    pub(crate) async fn second(&self) -> Db {
+        match &self.place {
+            Place::Folder(folder) => Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap(),
+            Place::Database { url, .. } => Db::open_postgres(url).await.unwrap(),
+        }
+    }
+
+    /// Ends every connection and deletes the database.
+    pub(crate) async fn end(self) {
+        self.db.close().await;
+        if let Place::Database { admin, name, .. } = self.place {
+            run(&admin, &format!("drop database {name} with (force)")).await;
+            admin.close().await;
+        }
+    }
+}
+
+async fn run(db: &Db, sql: &str) {
+    let Db::Postgres(pool) = db else { return };
+    sqlx::QueryBuilder::<sqlx::Postgres>::new(sql).build().persistent(false).execute(pool).await.unwrap();
+}
+
+/// An office at the top of the tree, with its id.
+pub(crate) async fn office(tx: &mut Tx, name: &str, parent: Option<&str>) -> String {
+    let office = Office {
+        id: new_id(),
+        parent: parent.map(str::to_owned),
+        name: name.to_owned(),
+        kind: OfficeKind::Commune,
+        created_at: 1,
+        setup_until_at: None,
+    };
+    tx.office_insert(&Scope::whole(), &office).await.unwrap();
+    office.id
+}
+
+/// A confirmed workstation of `office`, with its id.
+pub(crate) async fn machine(tx: &mut Tx, office: &str) -> String {
+    let machine = Machine {
+        id: new_id(),
+        office: office.to_owned(),
+        role: Role::Workstation,
+        status: MachineStatus::Confirmed,
+        name: "PC-01".to_owned(),
+        traits: Digest::of(b"traits").to_string(),
+        token: None,
+        enrolled_at: 1,
+        confirmed_at: Some(1),
+        confirmed_by: Some("lan".to_owned()),
+        revoked_at: None,
+        revoked_by: None,
+        revoked_for: None,
+        clone_at: None,
+        clone_why: None,
+    };
+    tx.machine_insert(&Scope::whole(), &machine).await.unwrap();
+    machine.id
+}
+
+/// Counts the rows that a constant query over one bound text returns.
+pub(crate) async fn count(tx: &mut Tx, sql: &'static str, value: &str) -> i64 {
+    match &mut tx.link {
+        Link::Sqlite(link) => sqlx::query_scalar(sql).bind(value).fetch_one(&mut **link).await.unwrap(),
+        Link::Postgres(link) => sqlx::query_scalar(sql).bind(value).fetch_one(&mut **link).await.unwrap(),
+    }
+}
+
+/// Makes two tests of one async function over a [`Trial`]: `NAME::sqlite` and `NAME::postgres`.
+macro_rules! on_both {
+    ($( $(#[$meta:meta])* async fn $name:ident($trial:ident: &Trial) $body:block )+) => {
+        $(
+            mod $name {
+                use super::*;
+
+                async fn body($trial: &$crate::store::trial::Trial) $body
+
+                $(#[$meta])*
+                #[tokio::test]
+                async fn sqlite() {
+                    let trial = $crate::store::trial::Trial::sqlite().await;
+                    body(&trial).await;
+                    trial.end().await;
+                }
+
+                $(#[$meta])*
+                #[tokio::test]
+                async fn postgres() {
+                    let trial = $crate::store::trial::Trial::postgres().await;
+                    body(&trial).await;
+                    trial.end().await;
+                }
+            }
+        )+
+    };
+}
+
+pub(crate) use on_both;
