@@ -6,14 +6,23 @@
 use std::process::ExitCode;
 
 pub mod backoff;
+pub mod chain;
 pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod connection;
+pub mod identity;
+pub mod keys;
 pub mod os;
+pub mod receipts;
+pub mod report;
+pub mod sections;
+pub mod spool;
 pub mod state;
 pub mod terminal;
+pub mod tls;
 
 /// Runs the program from its command line to its exit status.
 pub fn entry() -> ExitCode {

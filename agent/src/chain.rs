@@ -1,0 +1,246 @@
+//! Where this machine stands in its chain of reports: the last one made, the last one the server has, and a break that the
+//! next one must declare. Kept in two slots that can be written on a full disk, because a number used twice with different
+//! bytes looks like a forged report.
+
+use protocol::Digest;
+use protocol::header::{Opened, OpenedReason, Position};
+use serde::{Deserialize, Serialize};
+
+use crate::state::slots::{Found, Slots};
+use crate::state::{StateError, StateFolder};
+
+/// The chain's file.
+const FILE: &str = "chain";
+
+/// The place of the next report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its segment.
+    pub segment: u64,
+    /// Its number.
+    pub number: u64,
+    /// The hash of the report before it.
+    pub previous: Digest,
+    /// In number 1: the break before it.
+    pub opened: Option<Opened>,
+}
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    /// The last report that was made.
+    made: Option<Position>,
+    /// The last report the server has, as far as this machine knows.
+    agreed: Option<Position>,
+    /// A segment that is used up although no report of it is known here.
+    #[serde(default)]
+    beyond: u64,
+    /// The break that the next report declares.
+    broken: Option<Break>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Break {
+    reason: OpenedReason,
+    lost: u64,
+}
+
+/// The chain.
+#[derive(Debug)]
+pub struct Chain {
+    slots: Slots,
+    head: Head,
+}
+
+impl Chain {
+    /// Opens the chain. Numbers are never used again: when the file cannot be read, the next segment takes its number from
+    /// the clock `now` (seconds), which is far beyond any counted one.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn open(state: &StateFolder, now: i64) -> Result<Self, StateError> {
+        let io = |source| StateError::Io { doing: "read", path: state.file(FILE), source };
+        let (slots, found) = Slots::open(state.open_file(FILE)?).map_err(io)?;
+        let head = match found {
+            Found::Nothing => Head::default(),
+            Found::Value(head) => head,
+            Found::Damaged => {
+                tracing::error!(file = %state.file(FILE).display(), "the chain's file is damaged; a new segment is opened");
+                Head {
+                    beyond: u64::try_from(now / 1000).unwrap_or(0),
+                    broken: Some(Break { reason: OpenedReason::StateLost, lost: 0 }),
+                    ..Head::default()
+                }
+            }
+        };
+        Ok(Self { slots, head })
+    }
+
+    /// The last report made.
+    pub fn made(&self) -> Option<Position> {
+        self.head.made
+    }
+
+    /// The last report the server has, as far as this machine knows.
+    pub fn agreed(&self) -> Option<Position> {
+        self.head.agreed
+    }
+
+    /// True when the next report opens a segment, and so must hold every section.
+    pub fn opens(&self) -> bool {
+        self.head.broken.is_some() || self.head.made.is_none()
+    }
+
+    /// Where the next report stands.
+    pub fn next(&self) -> Place {
+        match (self.head.made, self.head.broken) {
+            (Some(made), None) => {
+                Place { segment: made.segment, number: made.number + 1, previous: made.hash, opened: None }
+            }
+            (made, broken) => {
+                let used = made.map_or(0, |made| made.segment).max(self.head.agreed.map_or(0, |agreed| agreed.segment));
+                let broken = broken.unwrap_or(Break { reason: OpenedReason::Enrolled, lost: 0 });
+                Place {
+                    segment: used.max(self.head.beyond) + 1,
+                    number: 1,
+                    previous: Digest::ZERO,
+                    opened: Some(Opened { reason: broken.reason, agreed: self.head.agreed, lost: broken.lost }),
+                }
+            }
+        }
+    }
+
+    /// Notes that a report was made and is in the spool (or, on a full disk, is about to be sent).
+    ///
+    /// # Errors
+    /// When the system refuses to write; the chain goes on in memory.
+    pub fn made_one(&mut self, position: Position) -> std::io::Result<()> {
+        self.head.made = Some(position);
+        self.head.broken = None;
+        self.slots.write(&self.head)
+    }
+
+    /// Notes that the server has a report.
+    ///
+    /// # Errors
+    /// As [`Chain::made_one`].
+    pub fn agree(&mut self, position: Position) -> std::io::Result<()> {
+        self.head.agreed = Some(position);
+        self.slots.write(&self.head)
+    }
+
+    /// Notes that the next report must open a segment, because `lost` reports are gone for `reason`. Breaks before it has
+    /// been declared add up under their first reason. `agreed` is where the server says it stands.
+    ///
+    /// # Errors
+    /// As [`Chain::made_one`].
+    pub fn break_off(&mut self, reason: OpenedReason, lost: u64, agreed: Option<Position>) -> std::io::Result<()> {
+        let broken = self.head.broken.get_or_insert(Break { reason, lost: 0 });
+        broken.lost = broken.lost.saturating_add(lost);
+        if agreed.is_some() {
+            self.head.agreed = agreed;
+        }
+        self.slots.write(&self.head)
+    }
+
+    /// Brings the chain together with what the spool holds after a restart: `last` is the spool's last report.
+    ///
+    /// # Errors
+    /// As [`Chain::made_one`].
+    pub fn recover(&mut self, last: Option<Position>) -> std::io::Result<()> {
+        let place = |position: Position| (position.segment, position.number);
+        let newest = last.into_iter().chain(self.head.agreed).max_by_key(|position| place(*position));
+        match (newest, self.head.made) {
+            // Killed between the spool and the chain: the spool is right.
+            (Some(newest), made) if made.is_none_or(|made| place(made) < place(newest)) => self.made_one(newest),
+            // Reports were made that are neither in the spool nor at the server: they are lost, their numbers are used.
+            (newest, Some(made)) if newest.is_none_or(|newest| place(newest) < place(made)) => {
+                let lost = match newest {
+                    Some(newest) if newest.segment == made.segment => made.number - newest.number,
+                    _ => made.number,
+                };
+                self.break_off(OpenedReason::StateLost, lost, None)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Missing;
+
+    fn at(segment: u64, number: u64) -> Position {
+        Position { segment, number, hash: Digest::of(&[segment.to_be_bytes(), number.to_be_bytes()].concat()) }
+    }
+
+    fn with_chain(test: impl FnOnce(&StateFolder)) {
+        let folder = tempfile::tempdir().unwrap();
+        test(&StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap());
+    }
+
+    #[test]
+    fn counts_from_enrolment_and_remembers_across_a_restart() {
+        with_chain(|state| {
+            let mut chain = Chain::open(state, 0).unwrap();
+            let first = chain.next();
+            assert_eq!((first.segment, first.number, first.previous), (1, 1, Digest::ZERO));
+            assert_eq!(first.opened.unwrap().reason, OpenedReason::Enrolled);
+            chain.made_one(at(1, 1)).unwrap();
+            let mut chain = Chain::open(state, 0).unwrap();
+            let second = chain.next();
+            assert_eq!((second.number, second.previous, second.opened), (2, at(1, 1).hash, None));
+            chain.agree(at(1, 1)).unwrap();
+            chain.made_one(at(1, 2)).unwrap();
+            chain.break_off(OpenedReason::SpoolOverflow, 3, None).unwrap();
+            chain.break_off(OpenedReason::Refused, 2, None).unwrap();
+            let opening = Chain::open(state, 0).unwrap().next();
+            assert_eq!((opening.segment, opening.number), (2, 1));
+            let opened = opening.opened.unwrap();
+            assert_eq!((opened.reason, opened.lost, opened.agreed), (OpenedReason::SpoolOverflow, 5, Some(at(1, 1))));
+        });
+    }
+
+    #[test]
+    fn never_uses_a_segment_that_the_server_knows() {
+        with_chain(|state| {
+            let mut chain = Chain::open(state, 0).unwrap();
+            chain.made_one(at(2, 7)).unwrap();
+            chain.break_off(OpenedReason::Refused, 0, Some(at(9, 4))).unwrap();
+            assert_eq!(chain.next().segment, 10);
+        });
+    }
+
+    #[test]
+    fn recovers_from_a_kill_between_spool_and_chain() {
+        with_chain(|state| {
+            let mut chain = Chain::open(state, 0).unwrap();
+            chain.made_one(at(1, 4)).unwrap();
+            chain.recover(Some(at(1, 5))).unwrap();
+            assert_eq!((chain.next().number, chain.next().previous), (6, at(1, 5).hash));
+        });
+    }
+
+    #[test]
+    fn declares_what_the_spool_lost() {
+        with_chain(|state| {
+            let mut chain = Chain::open(state, 0).unwrap();
+            chain.agree(at(1, 2)).unwrap();
+            chain.made_one(at(1, 6)).unwrap();
+            chain.recover(Some(at(1, 4))).unwrap();
+            let opened = chain.next().opened.unwrap();
+            assert_eq!((opened.reason, opened.lost, opened.agreed), (OpenedReason::StateLost, 2, Some(at(1, 2))));
+        });
+    }
+
+    #[test]
+    fn a_damaged_file_opens_a_segment_beyond_any_other() {
+        with_chain(|state| {
+            state.write(FILE, &[1; 100], crate::state::Durability::Relaxed).unwrap();
+            let chain = Chain::open(state, 1_800_000_000_000).unwrap();
+            assert_eq!(chain.next().segment, 1_800_000_001);
+            assert_eq!(chain.next().opened.unwrap().reason, OpenedReason::StateLost);
+        });
+    }
+}

@@ -1,0 +1,241 @@
+//! The line to the server: HTTP/2 over TLS 1.3, no redirects, a proxy only from our own configuration, every answer bounded.
+//! Owns one request and its answer; when to try again is not its business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use policies::text::Text;
+use protocol::{Digest, Refusal, RefusalAction, ReportAnswers, SignedBundle, limits, path};
+use rustls::pki_types::PrivateKeyDer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::terminal::visible;
+use crate::tls::{Rejected, RejectedReason, Trust};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How long an ordinary request may take.
+const EXCHANGE: Duration = Duration::from_secs(60);
+/// How long a poll may be held: its time, the spread of 20 %, and the way.
+const POLL: Duration = Duration::from_secs(limits::POLL_HELD.as_secs() * 12 / 10 + 60);
+/// The system asks whether the other end is alive after this silence, without waking the agent.
+const KEEP_ALIVE: Duration = Duration::from_secs(4 * 60);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// No connection, or it broke.
+    #[error("cannot reach the server at {address}: {reason}")]
+    Unreachable {
+        /// `HOST:PORT`.
+        address: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The other end did not prove to be the server.
+    #[error("the server at {address} is not believed: {}", rejected_text(.rejected).en)]
+    Untrusted {
+        /// `HOST:PORT`.
+        address: String,
+        /// Its certificate.
+        rejected: Rejected,
+    },
+    /// The server said no.
+    #[error("the server refused ({}): {}", .refusal.code, .refusal.message.en)]
+    Refused {
+        /// What it said.
+        refusal: Refusal,
+    },
+    /// The answer is none of ours.
+    #[error("the server's answer cannot be used: {0}")]
+    Unusable(String),
+    /// The connection cannot be set up at all.
+    #[error("cannot set up the connection: {0}")]
+    SetUp(String),
+}
+
+impl WireError {
+    /// How long the server asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { refusal } => refusal.retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
+            _ => None,
+        }
+    }
+
+    /// True when the same request must never be sent again.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { refusal } if refusal.action == RefusalAction::Final)
+    }
+
+    /// The error as a person reads it.
+    pub fn text(&self) -> Text {
+        let vi = match self {
+            Self::Unreachable { address, reason } => format!("không kết nối được máy chủ {address}: {reason}"),
+            Self::Untrusted { address, rejected } => {
+                format!("không tin cậy máy chủ {address}: {}", rejected_text(rejected).vi)
+            }
+            Self::Refused { refusal } => {
+                format!("máy chủ từ chối ({}): {}", visible(&refusal.code), visible(&refusal.message.vi))
+            }
+            Self::Unusable(reason) => format!("không dùng được câu trả lời của máy chủ: {reason}"),
+            Self::SetUp(reason) => format!("không thiết lập được kết nối: {reason}"),
+        };
+        Text::new(vi, visible(&self.to_string()))
+    }
+}
+
+fn rejected_text(rejected: &Rejected) -> Text {
+    let issuer = visible(&rejected.issuer);
+    match &rejected.reason {
+        RejectedReason::OtherIssuer => Text::new(
+            format!(
+                "chứng thư do \"{issuer}\" cấp, không phải máy chủ của cơ quan. Kiểm tra địa chỉ và dấu vân tay; nếu trên đường truyền có \
+                 thiết bị giải mã TLS, hãy cho kết nối này đi thẳng"
+            ),
+            format!(
+                "its certificate was issued by \"{issuer}\", not by our server. Check address and fingerprint; if a device on the way \
+                 decrypts TLS, exempt this connection"
+            ),
+        ),
+        RejectedReason::Time => Text::new(
+            "chứng thư không còn (hoặc chưa) hiệu lực theo giờ của máy này; kiểm tra đồng hồ của máy",
+            "its certificate is not valid at this machine's time; check the machine's clock",
+        ),
+        RejectedReason::Other(reason) => {
+            let reason = visible(reason);
+            Text::new(format!("chứng thư không hợp lệ: {reason}"), format!("its certificate is not valid: {reason}"))
+        }
+    }
+}
+
+/// A line to one server.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    client: reqwest::Client,
+    address: String,
+    trust: Arc<Trust>,
+}
+
+impl Connection {
+    /// Prepares a line to `address` (`HOST:PORT`); nothing is sent yet. `machine` is certificate chain and key.
+    ///
+    /// # Errors
+    /// When certificate, key or proxy cannot be used.
+    pub fn new(
+        address: &str,
+        proxy: Option<&str>,
+        trust: &Arc<Trust>,
+        machine: Option<(Vec<Vec<u8>>, PrivateKeyDer<'static>)>,
+    ) -> Result<Self, WireError> {
+        let configuration = trust.configuration(machine).map_err(|error| WireError::SetUp(error.to_string()))?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(configuration)
+            .https_only(true)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .http2_prior_knowledge()
+            .http2_initial_stream_window_size(256 * 1024)
+            .http2_initial_connection_window_size(512 * 1024)
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(None)
+            .tcp_keepalive(KEEP_ALIVE);
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|error| WireError::SetUp(reason(&error)))?);
+        }
+        let client = builder.build().map_err(|error| WireError::SetUp(reason(&error)))?;
+        Ok(Self { client, address: address.to_owned(), trust: Arc::clone(trust) })
+    }
+
+    /// Sends JSON and reads JSON.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub async fn post<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, WireError> {
+        let body = serde_json::to_vec(question).map_err(|error| WireError::SetUp(error.to_string()))?;
+        let timeout = if path == path::POLL { POLL } else { EXCHANGE };
+        let request = self.client.post(self.url(path)).header("content-type", "application/json").body(body);
+        read(&self.exchange(request.timeout(timeout), limits::ANSWER_BODY).await?)
+    }
+
+    /// Sends frames of reports.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub async fn send_reports(&self, frames: Vec<u8>) -> Result<ReportAnswers, WireError> {
+        let request = self.client.post(self.url(path::REPORTS)).header("content-type", protocol::REPORTS_MEDIA_TYPE);
+        read(&self.exchange(request.body(frames).timeout(EXCHANGE), limits::ANSWER_BODY).await?)
+    }
+
+    /// Fetches the policy bundle with this address.
+    ///
+    /// # Errors
+    /// As [`WireError`] says; a bundle with another address is [`WireError::Unusable`].
+    pub async fn policy(&self, address: Digest) -> Result<SignedBundle, WireError> {
+        let request = self.client.get(self.url(&format!("{}{address}", path::POLICY))).timeout(EXCHANGE);
+        // A bundle travels as a JSON text within JSON: every quote and line end is escaped once more.
+        let bundle: SignedBundle = read(&self.exchange(request, 3 * limits::BUNDLE).await?)?;
+        if bundle.address() != address {
+            return Err(WireError::Unusable(format!(
+                "the policy has the address {}, asked for was {address}",
+                bundle.address()
+            )));
+        }
+        Ok(bundle)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.address)
+    }
+
+    async fn exchange(&self, request: reqwest::RequestBuilder, most: usize) -> Result<Vec<u8>, WireError> {
+        let mut response = request.send().await.map_err(|error| self.failed(&error))?;
+        let status = response.status();
+        let retry_after_s = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.trim().parse::<u32>().ok());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
+            if body.len() + chunk.len() > most {
+                return Err(WireError::Unusable(format!("it has more than {most} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return Ok(body);
+        }
+        let mut refusal: Refusal = serde_json::from_slice(&body).map_err(|_| {
+            WireError::Unusable(format!("status {status}, which is not how our server refuses (a proxy's answer?)"))
+        })?;
+        refusal.retry_after_s = refusal.retry_after_s.or(retry_after_s);
+        Err(WireError::Refused { refusal })
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> WireError {
+        let address = self.address.clone();
+        match self.trust.rejected() {
+            Some(rejected) => WireError::Untrusted { address, rejected },
+            None => WireError::Unreachable { address, reason: reason(error) },
+        }
+    }
+}
+
+fn read<A: DeserializeOwned>(body: &[u8]) -> Result<A, WireError> {
+    serde_json::from_slice(body).map_err(|error| WireError::Unusable(error.to_string()))
+}
+
+/// The innermost cause in the system's own words: the layers above it only say that a request failed.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

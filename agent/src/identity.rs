@@ -1,0 +1,243 @@
+//! Who this machine is to its server, and everything it pins: written at enrolment and renewal, read at start.
+
+use data_encoding::BASE64;
+use protocol::message::PolicyKey;
+use protocol::{Digest, EnrolAnswer, RenewAnswer};
+use serde::{Deserialize, Serialize};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::state::{Durability, StateError, StateFolder};
+
+/// The identity's file.
+const FILE: &str = "identity.json";
+
+/// The machine's identity. Holds no secret: the key is in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `HOST:PORT` given at enrolment.
+    pub address: String,
+    /// The machine's id, drawn by the server.
+    pub machine: String,
+    /// The server's id, which every policy names.
+    pub server: String,
+    /// The machine's certificate, DER in base64.
+    pub certificate: String,
+    /// The CA above it.
+    pub client_chain: Vec<String>,
+    /// The CAs a server's certificate may come from.
+    pub server_cas: Vec<String>,
+    /// The keys that may sign policies.
+    pub policy_keys: Vec<PolicyKey>,
+    /// The key that signs receipts: uncompressed point in base64.
+    pub receipt_key: String,
+}
+
+/// The server's answer cannot be what an honest server sends.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's answer cannot be used: {0}")]
+pub struct BadAnswer(pub String);
+
+/// When a certificate is valid; milliseconds since 1970 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// First instant.
+    pub from: i64,
+    /// Last instant.
+    pub until: i64,
+}
+
+impl Validity {
+    /// True in the last third of the validity, and after it.
+    pub fn renewal_is_due(self, now: i64) -> bool {
+        now >= self.renewal_at()
+    }
+
+    /// When the last third begins.
+    pub fn renewal_at(self) -> i64 {
+        self.until - (self.until - self.from) / 3
+    }
+}
+
+impl Identity {
+    /// Reads the identity; none when the machine is not enrolled.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn load(state: &StateFolder) -> Result<Option<Self>, StateError> {
+        state.read_json(FILE)
+    }
+
+    /// Writes the identity, durably.
+    ///
+    /// # Errors
+    /// When the state folder refuses.
+    pub fn save(&self, state: &StateFolder) -> Result<(), StateError> {
+        state.write_json(FILE, self, Durability::Synced)
+    }
+
+    /// The identity that `answer` gives to the machine whose public key is `public_key`.
+    ///
+    /// # Errors
+    /// When the answer's parts do not fit together.
+    pub fn enrolled(address: &str, answer: EnrolAnswer, public_key: &[u8]) -> Result<Self, BadAnswer> {
+        let identity = Self {
+            address: address.to_owned(),
+            machine: answer.machine,
+            server: answer.server,
+            certificate: answer.certificate,
+            client_chain: answer.client_chain,
+            server_cas: answer.server_cas,
+            policy_keys: answer.policy_keys,
+            receipt_key: answer.receipt_key,
+        };
+        identity.checked(public_key)
+    }
+
+    /// The identity with a new certificate.
+    ///
+    /// # Errors
+    /// As [`Identity::enrolled`].
+    pub fn renewed(&self, answer: RenewAnswer, public_key: &[u8]) -> Result<Self, BadAnswer> {
+        let identity = Self {
+            certificate: answer.certificate,
+            client_chain: answer.client_chain,
+            server_cas: answer.server_cas,
+            ..self.clone()
+        };
+        identity.checked(public_key)
+    }
+
+    fn checked(self, public_key: &[u8]) -> Result<Self, BadAnswer> {
+        let bad = |what: &str| BadAnswer(what.to_owned());
+        let certificate = decode(&self.certificate).ok_or_else(|| bad("the certificate is not base64"))?;
+        let (_, parsed) =
+            X509Certificate::from_der(&certificate).map_err(|error| BadAnswer(format!("the certificate: {error}")))?;
+        if *parsed.public_key().subject_public_key.data != *public_key {
+            return Err(bad("the certificate is for another key than this machine's"));
+        }
+        if self.server_cas.is_empty() || ders(&self.server_cas).is_none() || ders(&self.client_chain).is_none() {
+            return Err(bad("a CA is missing or not base64"));
+        }
+        if self.policy_keys.is_empty() || self.policy_keys.iter().any(|key| decode(&key.public_key).is_none()) {
+            return Err(bad("a policy key is missing or not base64"));
+        }
+        if decode(&self.receipt_key).is_none() {
+            return Err(bad("the receipt key is not base64"));
+        }
+        if self.machine.is_empty() || self.machine.len() > 64 || self.server.is_empty() {
+            return Err(bad("the machine's or the server's id is missing or too long"));
+        }
+        Ok(self)
+    }
+
+    /// The machine's certificate and the CA above it, DER.
+    pub fn chain(&self) -> Vec<Vec<u8>> {
+        let mut chain = ders(std::slice::from_ref(&self.certificate)).unwrap_or_default();
+        chain.extend(ders(&self.client_chain).unwrap_or_default());
+        chain
+    }
+
+    /// The CAs a server's certificate may come from, DER.
+    pub fn authorities(&self) -> Vec<Vec<u8>> {
+        ders(&self.server_cas).unwrap_or_default()
+    }
+
+    /// The point that receipts are checked against.
+    pub fn receipt_point(&self) -> Vec<u8> {
+        decode(&self.receipt_key).unwrap_or_default()
+    }
+
+    /// The digest of the machine's certificate, by which a renewal names it.
+    pub fn certificate_digest(&self) -> Digest {
+        Digest::of(&decode(&self.certificate).unwrap_or_default())
+    }
+
+    /// When the machine's certificate is valid; always in need of renewal when it cannot be read.
+    pub fn validity(&self) -> Validity {
+        let der = decode(&self.certificate).unwrap_or_default();
+        match X509Certificate::from_der(&der) {
+            Ok((_, certificate)) => Validity {
+                from: certificate.validity().not_before.timestamp().saturating_mul(1000),
+                until: certificate.validity().not_after.timestamp().saturating_mul(1000),
+            },
+            Err(_) => Validity { from: 0, until: 0 },
+        }
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text.as_bytes()).ok()
+}
+
+fn ders(texts: &[String]) -> Option<Vec<Vec<u8>>> {
+    texts.iter().map(|text| decode(text)).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::keys::MachineKey;
+    use crate::state::Missing;
+
+    /// An identity whose certificate is self-signed by the key of `state`.
+    pub(crate) fn sample(state: &StateFolder) -> Identity {
+        let key = MachineKey::load_or_make(state).unwrap();
+        let rustls::pki_types::PrivateKeyDer::Pkcs8(document) = key.for_tls() else { panic!("not PKCS #8") };
+        let pair = rcgen::KeyPair::try_from(document.secret_pkcs8_der()).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&pair).unwrap();
+        let certificate = BASE64.encode(certificate.der());
+        let point = BASE64.encode(key.signing().public_key());
+        Identity {
+            address: "127.0.0.1:1".to_owned(),
+            machine: "m".to_owned(),
+            server: "s".to_owned(),
+            client_chain: vec![certificate.clone()],
+            server_cas: vec![certificate.clone()],
+            certificate,
+            policy_keys: vec![PolicyKey {
+                id: PolicyKey::id_of(key.signing().public_key()),
+                public_key: point.clone(),
+            }],
+            receipt_key: point,
+        }
+    }
+
+    #[test]
+    fn an_identity_is_kept_and_its_validity_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
+        assert!(Identity::load(&state).unwrap().is_none());
+        let identity = sample(&state);
+        identity.save(&state).unwrap();
+        assert_eq!(Identity::load(&state).unwrap(), Some(identity.clone()));
+        let validity = identity.validity();
+        assert!(validity.from < validity.until);
+        assert_eq!(identity.chain().len(), 2);
+    }
+
+    #[test]
+    fn renewal_is_due_in_the_last_third_and_ever_after() {
+        let validity = Validity { from: 0, until: 300 };
+        assert!(!validity.renewal_is_due(199));
+        assert!(validity.renewal_is_due(200));
+        assert!(validity.renewal_is_due(1000));
+    }
+
+    #[test]
+    fn an_answer_for_another_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
+        let identity = sample(&state);
+        let key = MachineKey::load_or_make(&state).unwrap();
+        let answer = RenewAnswer {
+            certificate: identity.certificate.clone(),
+            client_chain: vec![],
+            server_cas: identity.server_cas.clone(),
+            server_time_at: 0,
+        };
+        assert!(identity.renewed(answer.clone(), key.signing().public_key()).is_ok());
+        assert!(identity.renewed(answer.clone(), b"another").unwrap_err().0.contains("another key"));
+        let answer = RenewAnswer { server_cas: vec![], ..answer };
+        assert!(identity.renewed(answer, key.signing().public_key()).is_err());
+    }
+}

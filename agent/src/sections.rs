@@ -1,0 +1,66 @@
+//! The text of each section as it was last put into a report. Tells what has changed since, and answers a server that lacks
+//! a body. What is read back is checked by its digest, so these files need not be synchronised.
+
+use policies::fact::Section;
+use protocol::Digest;
+
+use crate::state::{Durability, StateError, StateFolder};
+
+/// The folder within the state folder.
+const FOLDER: &str = "sections";
+
+/// A section's file.
+fn file(section: &str) -> String {
+    format!("{FOLDER}/{section}.json")
+}
+
+/// The digest of the text last reported for `section`; none when there is none.
+pub fn digest(state: &StateFolder, section: Section) -> Option<Digest> {
+    state.read(&file(section.name())).ok().flatten().map(|bytes| Digest::of(&bytes))
+}
+
+/// The text of the section named `name` if it is still the one with this digest.
+pub fn text(state: &StateFolder, name: &str, digest: Digest) -> Option<String> {
+    // The name comes from a server: only a section's own name leads to a file.
+    let section = Section::ALL.iter().find(|section| section.name() == name)?;
+    let bytes = state.read(&file(section.name())).ok().flatten()?;
+    if Digest::of(&bytes) == digest { String::from_utf8(bytes).ok() } else { None }
+}
+
+/// Keeps the text that was put into a report.
+///
+/// # Errors
+/// When the state folder refuses; the section is then sent again with the next report.
+pub fn keep(state: &StateFolder, section: Section, text: &str) -> Result<(), StateError> {
+    state.folder(FOLDER)?;
+    state.write(&file(section.name()), text.as_bytes(), Durability::Relaxed)
+}
+
+/// Forgets every text, so that the next report holds every body.
+///
+/// # Errors
+/// When the state folder refuses.
+pub fn forget(state: &StateFolder) -> Result<(), StateError> {
+    Section::ALL.iter().try_for_each(|section| state.remove(&file(section.name())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Missing;
+
+    #[test]
+    fn texts_are_found_by_digest_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
+        let of = |text: &str| Digest::of(text.as_bytes());
+        assert_eq!(digest(&state, Section::Time), None);
+        keep(&state, Section::Time, "{}").unwrap();
+        assert_eq!(digest(&state, Section::Time), Some(of("{}")));
+        assert_eq!(text(&state, "time", of("{}")).as_deref(), Some("{}"));
+        assert_eq!(text(&state, "time", of("{ }")), None);
+        assert_eq!(text(&state, "../identity", of("{}")), None);
+        forget(&state).unwrap();
+        assert_eq!(digest(&state, Section::Time), None);
+    }
+}
