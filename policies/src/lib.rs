@@ -5,8 +5,10 @@
 //! stored fact can be judged again under another policy.
 
 pub mod calendar;
+pub mod evaluate;
 pub mod fact;
 pub mod grade;
 pub mod outcome;
+pub mod phrase;
 pub mod policy;
 pub mod text;

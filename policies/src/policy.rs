@@ -1,7 +1,22 @@
 //! What should hold: controls read from TOML. A [`Policy`] is valid once read; whatever is wrong with a file is said when it is
 //! read, with file, line and column, in Vietnamese and English.
 
+mod condition;
+mod control;
+mod error;
 mod office;
+mod operator;
+mod set;
+mod source;
+mod table;
+
+pub use condition::{Bound, Condition, CountBound, Matcher, Operand, Subject, Test};
+pub use control::read::{FORMAT, MOST_CONTROLS, MOST_STEPS};
+pub use control::{Clause, Control, Fix, Policy};
+pub use error::{PolicyError, PolicyErrors};
+pub use operator::{Operator, Takes};
+pub use set::{OFFICE_FILE, PolicySet, SHIPPED};
+pub use source::{DEEPEST_NESTING, LARGEST_FILE};
 
 pub use office::{
     CalendarDays, Caps, ControlFiles, CoverageCap, CriticalCap, Evidence, Letter, Letters, Office, Roster, Shares,

@@ -36,4 +36,102 @@ impl Text {
             Language::En => &self.en,
         }
     }
+
+    /// Adds words to both forms.
+    pub fn push(&mut self, vi: &str, en: &str) {
+        self.vi.push_str(vi);
+        self.en.push_str(en);
+    }
+
+    /// Adds another sentence to this one.
+    pub fn append(&mut self, other: &Self) {
+        self.push(&other.vi, &other.en);
+    }
+}
+
+/// Text from a machine or a file, safe to show: at most `most` characters (the last of them `…` when something was cut), on one
+/// line, and with every character made visible that would not be seen or would change the order of the others.
+///
+/// Every output uses this function for text it did not write itself; what a format needs besides (HTML, a spreadsheet) is escaped by that format.
+pub fn visible(text: &str, most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(most.saturating_mul(4)));
+    let mut count = 0;
+    let mut marks = 0;
+    // Where to cut back to when the text turns out too long: the place before its last character.
+    let mut last = 0;
+    for character in text.chars() {
+        if count >= most {
+            shown.truncate(last);
+            shown.push('…');
+            return shown;
+        }
+        last = shown.len();
+        count += 1;
+        marks = if is_mark(character) { marks + 1 } else { 0 };
+        match character {
+            // The control pictures block mirrors the control characters.
+            '\0'..='\u{1f}' => shown.push(char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}')),
+            '\u{7f}' => shown.push('\u{2421}'),
+            _ if is_invisible(character) || marks > MOST_MARKS => {
+                shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(character)));
+            }
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+/// Marks stacked on one letter; Vietnamese in its decomposed form needs two.
+const MOST_MARKS: usize = 3;
+
+fn is_mark(character: char) -> bool {
+    matches!(character, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
+}
+
+/// Characters without a shape of their own: controls, separators, directions, joiners, fillers, tags.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{80}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_made_visible() {
+        assert_eq!(visible("máy\u{202e}txt.exe\n\u{7}", 100), "máy⟨U+202E⟩txt.exe␊␇");
+        assert_eq!(visible("a\u{200b}b\u{feff}", 100), "a⟨U+200B⟩b⟨U+FEFF⟩");
+        assert_eq!(visible("Phòng Văn hoá – Xã hội", 100), "Phòng Văn hoá – Xã hội");
+        // Decomposed Vietnamese stays as it is; a tower of marks does not.
+        assert_eq!(visible("e\u{302}\u{301}", 9), "e\u{302}\u{301}");
+        assert_eq!(visible("e\u{302}\u{301}\u{302}\u{301}", 9), "e\u{302}\u{301}\u{302}⟨U+0301⟩");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_where_it_shows() {
+        assert_eq!(visible("abcdef", 6), "abcdef");
+        assert_eq!(visible("abcdefg", 6), "abcde…");
+        assert_eq!(visible("ạạạạ", 3), "ạạ…");
+        assert_eq!(visible("a\u{202e}bc", 2), "a…");
+        assert_eq!(visible("", 0), "");
+        assert_eq!(visible("a", 0), "…");
+    }
 }

@@ -1,6 +1,8 @@
 //! The office's numbers: what `level-2.toml` holds. Letters, caps, weights, shares, deadlines, the calendar of working days and
 //! the names of the two control files. Owns the numbers and their bounds, not the arithmetic (that is `grade`).
 
+mod read;
+
 use std::collections::BTreeSet;
 
 use jiff::civil::{Date, Weekday};
@@ -36,6 +38,16 @@ pub struct Office {
     pub start_up: StartUp,
     /// Working days.
     pub calendar: CalendarDays,
+}
+
+impl Office {
+    /// Reads an office file. `file` is the name that errors carry.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with line and column.
+    pub fn read(file: &str, text: impl AsRef<[u8]>) -> Result<Self, super::PolicyErrors> {
+        read::office(file, text.as_ref())
+    }
 }
 
 /// The files of the controls, by role.
@@ -109,6 +121,17 @@ pub enum Letter {
 impl Letter {
     /// All letters, best first.
     pub const ALL: [Self; 5] = [Self::A, Self::B, Self::C, Self::D, Self::E];
+
+    /// The letter as it is written.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+            Self::D => "D",
+            Self::E => "E",
+        }
+    }
 
     /// The letter's name as a person reads it.
     pub fn text(self) -> Text {
@@ -237,7 +260,7 @@ pub struct StartUp {
 /// The days on which an office works, as data. `calendar` counts with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CalendarDays {
-    /// The offset of the office's clock from UTC in minutes, 420 for Vietnam (no summer time).
+    /// The offset of the office's clock from UTC in minutes, 420 for Viet Nam (no summer time).
     pub utc_offset_minutes: i32,
     /// Days of the week without work.
     pub weekend: Vec<Weekday>,

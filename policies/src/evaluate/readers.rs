@@ -1,0 +1,117 @@
+//! What the product cannot read: the table of fact, system and maker that alone may excuse an unknown (it then leaves both sums). An
+//! agent that says `no_reader` is believed only where this table agrees. Whoever writes a reader removes its line here.
+
+use crate::fact::{Antivirus, Fact, Facts, Family, List, Maker, Reason};
+
+/// One thing that the product cannot read.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
+    /// The fact, `section.name`, or the field of a list's records, `section.name.field`.
+    pub fact: &'static str,
+    /// The family of systems.
+    pub family: Family,
+    /// Where on this family.
+    pub makers: Makers,
+    /// Identifiers of systems (`system.id`) for which there is a reader nevertheless.
+    pub except_systems: &'static [&'static str],
+}
+
+/// For which anti-malware products a gap is believed.
+#[derive(Clone, Copy, Debug)]
+pub enum Makers {
+    /// The fact has no maker.
+    Any,
+    /// Only where no product of these makers is on the machine, and some product is.
+    Except(&'static [Maker]),
+}
+
+/// The makers whose products can be asked on Linux.
+const READ_ON_LINUX: Makers = Makers::Except(&[Maker::ClamAv]);
+/// Linux systems whose package system and life cycle are known.
+const KNOWN_LINUX: &[&str] = &["debian", "ubuntu", "fedora", "rhel", "centos", "rocky", "almalinux", "ol", "linuxmint"];
+
+const fn linux(fact: &'static str, makers: Makers, except_systems: &'static [&'static str]) -> Gap {
+    Gap { fact, family: Family::Linux, makers, except_systems }
+}
+
+/// The table.
+pub const GAPS: &[Gap] = &[
+    linux("antivirus.real_time", READ_ON_LINUX, &[]),
+    linux("antivirus.definitions_at", READ_ON_LINUX, &[]),
+    linux("antivirus.updater", READ_ON_LINUX, &[]),
+    linux("antivirus.products.version", READ_ON_LINUX, &[]),
+    linux("antivirus.products.real_time", READ_ON_LINUX, &[]),
+    linux("antivirus.products.definitions_at", READ_ON_LINUX, &[]),
+    linux("antivirus.products.definitions_version", READ_ON_LINUX, &[]),
+    linux("antivirus.products.updater", READ_ON_LINUX, &[]),
+    linux("system.supported_until", Makers::Any, KNOWN_LINUX),
+    linux("patches.system", Makers::Any, KNOWN_LINUX),
+    linux("patches.pending", Makers::Any, KNOWN_LINUX),
+    linux("patches.pending_security", Makers::Any, KNOWN_LINUX),
+    linux("patches.pending_names", Makers::Any, KNOWN_LINUX),
+    linux("patches.lists_at", Makers::Any, KNOWN_LINUX),
+    linux("patches.last_upgrade_at", Makers::Any, KNOWN_LINUX),
+    linux("patches.automatic", Makers::Any, KNOWN_LINUX),
+    linux("patches.reboot_needed", Makers::Any, KNOWN_LINUX),
+    linux("patches.held", Makers::Any, KNOWN_LINUX),
+    // Desktops keep it per person; only what is set for all is read.
+    linux("accounts.screen_lock", Makers::Any, &[]),
+];
+
+/// A part that is unknown and could have decided.
+#[derive(Clone, Debug)]
+pub(super) struct Blame {
+    /// `section.name`, with `.field` for a field of a list's record.
+    pub(super) fact: String,
+    /// Why the fact is not known; `None` when it is known and yet decides nothing (a cut list, an impossible instant).
+    pub(super) reason: Option<Reason>,
+}
+
+/// True when every unknown part is one that the product cannot read on this machine.
+pub(super) fn excuse(unknown: &[Blame], facts: &Facts) -> bool {
+    !unknown.is_empty()
+        && unknown.iter().all(|blame| blame.reason == Some(Reason::NoReader) && is_gap(&blame.fact, facts))
+}
+
+fn is_gap(fact: &str, facts: &Facts) -> bool {
+    let Some(family) = facts.system.family.known() else { return false };
+    let system = facts.system.id.known().map(String::as_str);
+    GAPS.iter().any(|gap| {
+        gap.fact == fact
+            && gap.family == *family
+            && system.is_some_and(|system| !gap.except_systems.contains(&system))
+            && match gap.makers {
+                Makers::Any => true,
+                Makers::Except(read) => only_others(&facts.antivirus, read),
+            }
+    })
+}
+
+/// True when the machine has products and none of them is by one of the makers `read`.
+fn only_others(antivirus: &Antivirus, read: &[Maker]) -> bool {
+    match &antivirus.products {
+        Fact::Known(List { items, left_out: 0 }) => {
+            !items.is_empty() && items.iter().all(|product| !read.contains(&product.maker))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Kind, find};
+
+    #[test]
+    fn every_gap_names_a_fact_or_a_field_that_exists() {
+        for gap in GAPS {
+            let mut parts = gap.fact.splitn(3, '.');
+            let name = format!("{}.{}", parts.next().unwrap(), parts.next().unwrap());
+            let (_, _, field) = find(&name).unwrap_or_else(|| panic!("{name}"));
+            if let Some(part) = parts.next() {
+                let Kind::List(Kind::Record(fields)) = field.kind else { panic!("{name} has no fields") };
+                assert!(fields.iter().any(|field| field.name == part), "{}", gap.fact);
+            }
+        }
+    }
+}

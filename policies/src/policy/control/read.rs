@@ -1,0 +1,270 @@
+//! Reads a control file: the keys, their bounds, and what must hold between controls (unique ids, no circle of causes).
+
+use toml::de::DeTable;
+
+use super::{Clause, Control, Fix, Policy};
+use crate::policy::condition::{read::condition, words};
+use crate::policy::error::PolicyErrors;
+use crate::policy::source::{Source, Span, read_file};
+use crate::policy::table::{Node, Table, items, text, unknown_name};
+use crate::policy::{Duty, LiftedBy, Role, Severity};
+use crate::text::{Text, visible};
+
+/// The version of the language that this reader knows.
+pub const FORMAT: i64 = 1;
+/// The most controls of one file.
+pub const MOST_CONTROLS: usize = 500;
+/// The most steps of one remedy.
+pub const MOST_STEPS: usize = 6;
+const MOST_MINUTES: i64 = 100_000;
+const LONGEST_TITLE: usize = 200;
+const LONGEST_STEP: usize = 400;
+
+/// Reads a control file.
+pub(super) fn policy(file: &str, bytes: &[u8]) -> Result<Policy, PolicyErrors> {
+    read_file(file, bytes, document)
+}
+
+fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) -> Option<Policy> {
+    // A missing key of the whole file is said at its start.
+    let table = Table::new(source, entries, span.start..span.start);
+    table.number("format", FORMAT, FORMAT);
+    let id = identifier(&table, "id");
+    let title = table.sentence("title", LONGEST_TITLE);
+    let role = table.word("for", Role::ALL, Role::code);
+    let controls = match table.get("control") {
+        Some(node) => items(source, node, 1, MOST_CONTROLS).map(|nodes| controls(source, nodes)),
+        None => {
+            source.error(
+                &table.span,
+                Text::new("không có tiêu chí nào ([[control]])", "there is no control ([[control]])"),
+            );
+            None
+        }
+    };
+    table.end();
+    Some(Policy { id: id?, title: title?, role: role?, controls: controls?? })
+}
+
+/// Lower-case letters, digits and hyphens: safe in file names, addresses and documents.
+pub(crate) fn identifier(table: &Table<'_, '_>, key: &'static str) -> Option<String> {
+    let node = table.need(key)?;
+    let name = text(table.source, node, 64)?;
+    let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
+    if starts && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        return Some(name.to_owned());
+    }
+    let shown = visible(name, 64);
+    table.source.error(
+        &node.span(),
+        Text::new(
+            format!("mã `{shown}` chỉ được có chữ thường không dấu, chữ số và dấu gạch ngang, bắt đầu bằng chữ"),
+            format!("the id `{shown}` may hold lower-case letters, digits and hyphens only and starts with a letter"),
+        ),
+    );
+    None
+}
+
+/// An id with the places of its definition and of the cause it names.
+struct Names<'s> {
+    id: Option<&'s Node<'s>>,
+    implied_by: Option<&'s Node<'s>>,
+}
+
+fn controls<'s>(source: &'s Source<'s>, nodes: &'s [Node<'s>]) -> Option<Vec<Control>> {
+    let mut read: Vec<Option<Control>> = Vec::with_capacity(nodes.len());
+    let mut names: Vec<Names<'s>> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let Some(table) = Table::of(source, node) else {
+            read.push(None);
+            names.push(Names { id: None, implied_by: None });
+            continue;
+        };
+        names.push(Names { id: table.get("id"), implied_by: table.get("implied_by") });
+        read.push(control(source, table));
+    }
+    let ids: Vec<Option<&str>> = names.iter().map(|names| names.id.and_then(|node| node.get_ref().as_str())).collect();
+    for (index, id) in ids.iter().enumerate() {
+        let Some(id) = id else { continue };
+        if ids[..index].contains(&Some(id))
+            && let Some(node) = names[index].id
+        {
+            let shown = visible(id, 64);
+            source.error(
+                &node.span(),
+                Text::new(format!("mã `{shown}` đã dùng cho tiêu chí khác"), format!("the id `{shown}` is used twice")),
+            );
+        }
+    }
+    let causes: Vec<Option<usize>> = names.iter().map(|names| cause(source, names.implied_by?, &ids)).collect();
+    for (index, names) in names.iter().enumerate() {
+        if let Some(node) = names.implied_by
+            && in_circle(&causes, index)
+        {
+            source.error(
+                &node.span(),
+                Text::new(
+                    "`implied_by` tạo thành vòng: một tiêu chí không thể là nguyên nhân của chính nó",
+                    "`implied_by` goes in a circle: a control cannot be its own cause",
+                ),
+            );
+        }
+    }
+    let mut controls: Vec<Control> = read.into_iter().collect::<Option<_>>()?;
+    for (control, cause) in controls.iter_mut().zip(&causes) {
+        control.implied_by = *cause;
+        control.implied_by_id = cause.and_then(|cause| ids[cause]).map(str::to_owned);
+    }
+    Some(controls)
+}
+
+fn cause(source: &Source<'_>, node: &Node<'_>, ids: &[Option<&str>]) -> Option<usize> {
+    let name = text(source, node, 64)?;
+    let found = ids.iter().position(|id| *id == Some(name));
+    if found.is_none() {
+        source.error(&node.span(), unknown_name("tiêu chí", "control", name, ids.iter().flatten().copied()));
+    }
+    found
+}
+
+/// True when following the causes from `start` comes back to it.
+fn in_circle(causes: &[Option<usize>], start: usize) -> bool {
+    let mut at = causes[start];
+    for _ in 0..causes.len() {
+        match at {
+            Some(index) if index == start => return true,
+            Some(index) => at = causes[index],
+            None => return false,
+        }
+    }
+    false
+}
+
+fn control<'s>(source: &'s Source<'s>, table: Table<'s, 's>) -> Option<Control> {
+    let id = identifier(&table, "id");
+    let title = table.sentence("title", LONGEST_TITLE);
+    let clauses = table.items("clauses", 1, 20).and_then(|nodes| {
+        let clauses: Vec<Option<Clause>> = nodes.iter().map(|node| clause(source, node)).collect();
+        clauses.into_iter().collect::<Option<Vec<_>>>()
+    });
+    let severity = table.word("severity", Severity::ALL, Severity::code);
+    let duty = table.word("duty", Duty::ALL, Duty::code);
+    let lifted_by = table.word("lifted_by", LiftedBy::ALL, LiftedBy::code);
+    let minutes = table.number("minutes", 0, MOST_MINUTES).and_then(|minutes| u32::try_from(minutes).ok());
+    let applies = match table.get("applies") {
+        Some(node) => Some(condition(source, node)),
+        None => None,
+    };
+    let require = table.need("require").and_then(|node| condition(source, node));
+    let fixes = table.items("fix", 1, 20).and_then(|nodes| fixes(source, nodes));
+    if severity == Some(Severity::Critical) {
+        critical_is_fair(&table, duty, lifted_by);
+    }
+    table.allow(["implied_by"]);
+    table.end();
+    let require = require?;
+    Some(Control {
+        id: id?,
+        title: title?,
+        clauses: clauses?,
+        severity: severity?,
+        duty: duty?,
+        lifted_by: lifted_by?,
+        minutes: minutes?,
+        // A condition that could not be read was reported; without it the control must not apply everywhere.
+        applies: match applies {
+            Some(condition) => Some(condition?),
+            None => None,
+        },
+        wanted: words::wanted(&require),
+        require,
+        implied_by: None,
+        implied_by_id: None,
+        fixes: fixes?,
+    })
+}
+
+/// Only what an office can fix on the spot, and what is a duty, may cap its letter.
+fn critical_is_fair(table: &Table<'_, '_>, duty: Option<Duty>, lifted_by: Option<LiftedBy>) {
+    let Some(node) = table.get("severity") else { return };
+    if duty == Some(Duty::Suggested) {
+        table.source.error(
+            &node.span(),
+            Text::new(
+                "mức gợi ý (`duty = \"suggested\"`) không được xếp `critical`",
+                "a suggested value (`duty = \"suggested\"`) must not be `critical`",
+            ),
+        );
+    }
+    if lifted_by.is_some_and(|lifted_by| lifted_by != LiftedBy::OnSpot) {
+        table.source.error(
+            &node.span(),
+            Text::new(
+                "chỉ tiêu chí khắc phục được tại chỗ (`lifted_by = \"on_spot\"`) mới được xếp `critical`",
+                "only what can be fixed on the spot (`lifted_by = \"on_spot\"`) may be `critical`",
+            ),
+        );
+    }
+}
+
+fn clause<'s>(source: &'s Source<'s>, node: &'s Node<'s>) -> Option<Clause> {
+    let table = Table::of(source, node)?;
+    let (standard, clause) = (table.text("standard", 100), table.text("clause", 100));
+    table.end();
+    Some(Clause { standard: standard?.to_owned(), clause: clause?.to_owned() })
+}
+
+fn fixes<'s>(source: &'s Source<'s>, nodes: &'s [Node<'s>]) -> Option<Vec<Fix>> {
+    let mut fixes = Vec::with_capacity(nodes.len());
+    for (index, node) in nodes.iter().enumerate() {
+        let last = index + 1 == nodes.len();
+        fixes.push(fix(source, node, last));
+    }
+    fixes.into_iter().collect()
+}
+
+fn fix<'s>(source: &'s Source<'s>, node: &'s Node<'s>, last: bool) -> Option<Fix> {
+    let table = Table::of(source, node)?;
+    let when = table.get("when");
+    match (when, last) {
+        (Some(node), true) => source.error(
+            &node.span(),
+            Text::new(
+                "mục `fix` cuối cùng không được có `when`: phải luôn có hướng dẫn cho mọi máy",
+                "the last `fix` must not have `when`: there must be steps for every machine",
+            ),
+        ),
+        (None, false) => source.error(
+            &table.span,
+            Text::new(
+                "mục `fix` không có `when` phải đứng cuối, vì các mục sau nó không bao giờ được dùng",
+                "a `fix` without `when` must be the last, because those behind it are never used",
+            ),
+        ),
+        _ => {}
+    }
+    let when = match when {
+        Some(node) => Some(condition(source, node)?),
+        None => None,
+    };
+    let (vi, en) = (steps(source, &table, "vi"), steps(source, &table, "en"));
+    let (vi, en) = (vi?, en?);
+    if vi.len() != en.len() {
+        source.error(
+            &table.span,
+            Text::new(
+                format!("`vi` có {} bước nhưng `en` có {} bước", vi.len(), en.len()),
+                format!("`vi` has {} steps and `en` has {}", vi.len(), en.len()),
+            ),
+        );
+        return None;
+    }
+    table.end();
+    Some(Fix { when, steps: vi.into_iter().zip(en).map(|(vi, en)| Text::new(vi, en)).collect() })
+}
+
+fn steps<'s>(source: &Source<'s>, table: &Table<'s, 's>, key: &'static str) -> Option<Vec<&'s str>> {
+    let steps: Vec<Option<&str>> =
+        table.items(key, 1, MOST_STEPS)?.iter().map(|node| text(source, node, LONGEST_STEP)).collect();
+    steps.into_iter().collect()
+}

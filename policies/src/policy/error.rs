@@ -1,0 +1,90 @@
+//! What is wrong with a policy file: where, what and what was probably meant, in Vietnamese and English. Owns the bound on how
+//! much is said at once.
+
+use std::fmt;
+
+use crate::text::{Language, Text};
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyError {
+    /// The file's name as the caller gave it.
+    pub file: String,
+    /// Line, from 1; 0 when the error concerns the whole file.
+    pub line: usize,
+    /// Column in characters, from 1; 0 when the error concerns the whole file.
+    pub column: usize,
+    /// What is wrong.
+    pub message: Text,
+}
+
+impl PolicyError {
+    /// An error about the file as a whole.
+    pub fn of_file(file: &str, message: Text) -> Self {
+        Self { file: file.to_owned(), line: 0, column: 0, message }
+    }
+
+    /// `file:line:column: message`, the form editors can jump to.
+    pub fn show(&self, language: Language) -> String {
+        let message = self.message.get(language);
+        if self.line == 0 {
+            format!("{}: {message}", self.file)
+        } else {
+            format!("{}:{}:{}: {message}", self.file, self.line, self.column)
+        }
+    }
+}
+
+/// Everything that is wrong with one or more files: the first [`PolicyErrors::SHOWN`] in full, the rest counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyErrors {
+    /// The errors that are said, in the order of the file. Never empty.
+    pub errors: Vec<PolicyError>,
+    /// How many more there were.
+    pub left_out: usize,
+}
+
+impl PolicyErrors {
+    /// How many errors are said at once.
+    pub const SHOWN: usize = 20;
+
+    /// Keeps the first errors and counts the rest; `None` when there is none.
+    pub fn new(mut errors: Vec<PolicyError>) -> Option<Self> {
+        if errors.is_empty() {
+            return None;
+        }
+        let left_out = errors.len().saturating_sub(Self::SHOWN);
+        errors.truncate(Self::SHOWN);
+        Some(Self { errors, left_out })
+    }
+
+    /// Adds the errors of another file behind these.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let left_out = self.left_out + other.left_out;
+        self.errors.extend(other.errors);
+        let cut = self.errors.len().saturating_sub(Self::SHOWN);
+        self.errors.truncate(Self::SHOWN);
+        Self { errors: self.errors, left_out: left_out + cut }
+    }
+
+    /// One error a line, and a last line with the number of those left out.
+    pub fn show(&self, language: Language) -> String {
+        let mut lines: Vec<String> = self.errors.iter().map(|error| error.show(language)).collect();
+        if self.left_out > 0 {
+            lines.push(match language {
+                Language::Vi => format!("... và {} lỗi khác", self.left_out),
+                Language::En => format!("... and {} more errors", self.left_out),
+            });
+        }
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for PolicyErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.show(Language::En))
+    }
+}
+
+impl std::error::Error for PolicyErrors {}
