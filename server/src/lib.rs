@@ -3,6 +3,7 @@
 //! Routes for agents are in [`api`], pages for people in `web`, every query in `store`. [`app::App`] is built once at
 //! start, the same in tests with another clock and another database.
 
+pub mod act;
 pub mod api;
 pub mod app;
 pub mod audit;

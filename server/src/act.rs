@@ -1,0 +1,42 @@
+//! What a person may change, whether at a page or at the command line. Every act is one transaction: the change itself, its
+//! entry in the audit log and the event that tells pages and polls of it. Owns no SQL and no form.
+
+pub mod machine;
+pub mod office;
+pub mod person;
+pub mod policy;
+pub mod roster;
+pub mod token;
+
+use crate::audit::{Action, Actor, Change};
+use crate::store::change::NewChange;
+use crate::store::{Scope, StoreResult, Tx};
+
+/// Who acts, within which part of the office tree, and when.
+#[derive(Clone, Debug)]
+pub struct By {
+    /// Who.
+    pub actor: Actor,
+    /// What lies outside does not exist for this person.
+    pub scope: Scope,
+    /// Milliseconds UTC.
+    pub at: i64,
+}
+
+impl By {
+    /// The name that rows keep beside a decision.
+    pub fn name(&self) -> String {
+        self.actor.code()
+    }
+
+    fn change(&self, action: Action, office: Option<&str>, subject: impl Into<String>) -> Change {
+        Change::new(self.actor.clone(), action, office, subject)
+    }
+
+    /// Writes the change into the log, tells everybody, and makes it last.
+    async fn conclude(&self, mut tx: Tx, change: &Change, events: &[NewChange]) -> StoreResult<()> {
+        tx.audit_append(self.at, change).await?;
+        tx.change_append(self.at, events).await?;
+        tx.commit().await
+    }
+}

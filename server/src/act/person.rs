@@ -1,0 +1,109 @@
+//! Making accounts and giving first passwords. The password goes back to the caller alone: no log, audit entry or JSON has it.
+
+use anyhow::Context;
+use tokio::task::spawn_blocking;
+
+use super::By;
+use crate::audit::Action;
+use crate::error::Told;
+use crate::password;
+use crate::store::person::{Person, PersonRole};
+use crate::store::{Db, new_id};
+
+/// A new account.
+#[derive(Clone, Debug)]
+pub struct NewPerson {
+    /// What the person types.
+    pub login: String,
+    /// As people write it.
+    pub name: String,
+    /// What the person may do.
+    pub role: PersonRole,
+    /// The top of the person's part of the tree; all of it when absent.
+    pub office: Option<String>,
+}
+
+/// Adds a person and draws a first password, to be changed at the first login.
+///
+/// # Errors
+/// The login is not usable or taken, the office is not within scope, or the database fails.
+pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Person, String)> {
+    let login = new.login.trim().to_lowercase();
+    if !is_login(&login) {
+        return Err(Told::new(
+            format!("Tên đăng nhập {login:?} không dùng được: chỉ gồm chữ cái không dấu, chữ số, dấu chấm, gạch ngang, gạch dưới; từ 3 đến 64 ký tự."),
+            format!("The login {login:?} cannot be used: letters without marks, digits, dot, dash and underscore, 3 to 64 of them."),
+        )
+        .into());
+    }
+    let (secret, password_hash) = first_password().await?;
+    let person = Person {
+        id: new_id(),
+        login,
+        name: new.name.trim().to_owned(),
+        password_hash,
+        must_change: true,
+        role: new.role,
+        office: new.office.clone(),
+        language: "vi".to_owned(),
+        created_at: by.at,
+        disabled_at: None,
+        last_login_at: None,
+    };
+    let mut tx = db.write().await?;
+    tx.person_insert(&by.scope, &person).await.map_err(|error| {
+        if error.is_duplicate() {
+            let login = &person.login;
+            anyhow::Error::from(Told::new(
+                format!(
+                    "Tên đăng nhập {login} đã có. Hãy chọn tên khác, hoặc cấp lại mật khẩu: person password {login}"
+                ),
+                format!("The login {login} is taken. Choose another, or give a new password: person password {login}"),
+            ))
+        } else {
+            error.into()
+        }
+    })?;
+    let change = by
+        .change(Action::PersonAdded, person.office.as_deref(), format!("{} {}", person.id, person.login))
+        .with("role", person.role);
+    by.conclude(tx, &change, &[]).await?;
+    Ok((person, secret))
+}
+
+/// Gives a person a new first password and ends every session.
+///
+/// # Errors
+/// There is no such person within scope, or the database fails.
+pub async fn password_reset(db: &Db, by: &By, login: &str) -> anyhow::Result<(Person, String)> {
+    let (secret, password_hash) = first_password().await?;
+    let mut tx = db.write().await?;
+    let within = tx.person_list(&by.scope).await?;
+    let person = within.into_iter().find(|person| person.login == login).ok_or_else(|| {
+        Told::new(
+            format!("Không có tài khoản {login}. Xem danh sách: person list"),
+            format!("There is no account {login}. See: person list"),
+        )
+    })?;
+    tx.person_password_set(&person.id, &password_hash, true).await?;
+    tx.session_delete_others(&person.id, "").await?;
+    let change = by.change(Action::PasswordReset, person.office.as_deref(), format!("{} {}", person.id, person.login));
+    by.conclude(tx, &change, &[]).await?;
+    Ok((person, secret))
+}
+
+/// Draws a password and hashes it away from the threads that serve requests.
+async fn first_password() -> anyhow::Result<(String, String)> {
+    spawn_blocking(|| {
+        let secret = password::draw_first()?;
+        let hash = password::hash(&secret)?;
+        Ok((secret, hash))
+    })
+    .await
+    .context("the password could not be hashed")?
+}
+
+fn is_login(login: &str) -> bool {
+    (3..=64).contains(&login.len())
+        && login.chars().all(|character| character.is_ascii_alphanumeric() || "._-".contains(character))
+}

@@ -1,0 +1,68 @@
+//! Publishing a policy: only what a known key signed for this server, and never an older version than the one in force.
+
+use data_encoding::BASE64;
+use protocol::SignedBundle;
+use protocol::bundle::BundleError;
+
+use super::By;
+use crate::audit::Action;
+use crate::error::Told;
+use crate::policy::{Policies, Published};
+use crate::store::Db;
+use crate::store::change::{ChangeKind, NewChange};
+use crate::store::policy::PolicyBundle;
+
+/// Publishes `signed`. Publishing the policy in force again changes nothing.
+///
+/// # Errors
+/// The signature, server or version does not fit, or the database fails.
+pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: SignedBundle) -> anyhow::Result<Published> {
+    let mut tx = db.write().await?;
+    let latest = tx.policy_bundle_latest().await?;
+    let used = latest.as_ref().map_or(0, |latest| u64::try_from(latest.version).unwrap_or(0));
+    let published = policies.open(signed, used).map_err(told)?;
+    if latest.as_ref().is_some_and(|latest| latest.address == published.address.to_string()) {
+        return Ok(published);
+    }
+    if latest.is_some() && published.bundle.version == used {
+        return Err(told(BundleError::Older { offered: published.bundle.version, used }));
+    }
+    let kept = PolicyBundle {
+        address: published.address.to_string(),
+        version: i64::try_from(published.bundle.version)?,
+        bytes: published.signed.bundle.clone().into_bytes(),
+        signature: BASE64.decode(published.signed.signature.as_bytes())?,
+        key_id: published.bundle.key.clone(),
+        published_at: by.at,
+        published_by: by.name(),
+    };
+    tx.policy_bundle_insert(&kept).await?;
+    let change =
+        by.change(Action::PolicyPublished, None, &kept.address).with("version", kept.version).with("key", &kept.key_id);
+    let event =
+        NewChange { kind: ChangeKind::Policy, office: None, machine: None, subject: Some(kept.address.clone()) };
+    by.conclude(tx, &change, &[event]).await?;
+    Ok(published)
+}
+
+fn told(error: BundleError) -> anyhow::Error {
+    let (vi, en) = match &error {
+        BundleError::UnknownKey(_) | BundleError::BadSignature => (
+            "Bộ tiêu chí không mang chữ ký của khoá mà máy chủ này công nhận. Hãy ký lại bằng khoá trong thư mục policy-signing.",
+            "The policy is not signed by a key this server knows. Sign it again with the key in the folder policy-signing.",
+        ),
+        BundleError::OtherServer(_) => (
+            "Bộ tiêu chí được ký cho máy chủ khác. Hãy ký lại với mã của máy chủ này.",
+            "The policy was signed for another server. Sign it again for this one.",
+        ),
+        BundleError::Older { .. } => (
+            "Bộ tiêu chí không mới hơn bản đang dùng. Hãy ký lại với số phiên bản lớn hơn.",
+            "The policy is not newer than the one in force. Sign it again with a higher version.",
+        ),
+        BundleError::TooLong(_) | BundleError::Unreadable(_) => (
+            "Tệp không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: policy sign",
+            "The file is not a signed policy. Make one with: policy sign",
+        ),
+    };
+    Told::new(vi, en).because(error).into()
+}
