@@ -3,11 +3,15 @@
 
 mod caps;
 mod exact;
+mod frozen;
 mod input;
 mod ledger;
 mod machine;
+mod movement;
 mod office;
 mod output;
+mod parent;
+mod plan;
 mod points;
 #[cfg(test)]
 mod sample;
@@ -16,12 +20,16 @@ mod survey;
 mod tests;
 mod words;
 
+pub use frozen::{DailyScore, FrozenScore, frozen_score};
 pub use input::{
     Attested, Away, AwayReason, Control, Controls, Judged, Machine, OfficeState, RosterState, Rules, Standing,
 };
+pub use movement::{Cause, Movement};
 pub use office::grade_office;
 pub use output::{
     Cap, CapKind, CapState, Colour, Coverage, Grade, LetterResult, Line, LineKind, MachineGrade, MachineState, NoLetter,
 };
+pub use parent::{Child, ParentGrade, grade_parent};
+pub use plan::{Plan, Step, Why, plan_next_letter};
 pub use points::Points;
 pub use words::{disclaimer, ledger_title};

@@ -149,7 +149,7 @@ pub(crate) fn lifted_by(kind: LineKind, control: Option<&Control>) -> LiftedBy {
     }
 }
 
-fn title(kind: LineKind) -> Text {
+pub(crate) fn title(kind: LineKind) -> Text {
     let (vi, en) = match kind {
         LineKind::Unreported => ("Máy chưa gửi số liệu lần nào", "Machines that never reported"),
         LineKind::Stale => ("Máy có số liệu quá hạn", "Machines whose figures are too old"),

@@ -68,7 +68,7 @@ impl Tally<'_> {
 /// Adds up the outcomes of one machine. Evidence from before `fresh_from` is stale. Outcomes of controls that the policy no
 /// longer has are passed over.
 ///
-/// A failure that another failure explains leaves the sums, so that one cause costs once. Left at that, a machine whose
+/// What another failure explains leaves the sums, so that one cause costs once. Left at that, a machine whose
 /// system is no longer supported (weight 4) would explain away missing patches (8) and antivirus (8) and score *above* a
 /// supported machine with the same failures. So a cause weighs what it explains, where that is more than its own weight.
 pub(crate) fn tally<'a>(
@@ -106,7 +106,7 @@ pub(crate) fn tally<'a>(
                 tally.passed += own;
                 tally.applicable += own;
             }
-            Stands::Lost(Loss::Failed) if causes.contains_key(id) => {}
+            Stands::Lost(Loss::Failed | Loss::Unknown) if causes.contains_key(id) => {}
             Stands::Lost(loss) => {
                 let (weight, explains) = match loss {
                     Loss::Failed => explained.remove(id).unwrap_or_default(),
@@ -146,31 +146,38 @@ fn standing(outcome: &Judged, fresh_from: Timestamp) -> Stands {
     }
 }
 
-/// The failures that others explain, each with the failure at the root of it. A cause that does not fail itself (waived,
-/// unknown, gone from the policy) explains nothing, and a circle explains nothing either.
+/// What a failure explains (`implied_by`), failing or unknown, each with the failure at the root of it. A cause that does not
+/// fail itself (waived, unknown, gone from the policy) explains nothing, and a circle explains nothing either.
 pub(crate) fn causes<'a>(
     controls: &'a Controls,
     outcomes: &'a [Judged],
     fresh_from: Timestamp,
 ) -> BTreeMap<&'a str, &'a str> {
-    let failing: BTreeMap<&str, Option<&str>> = outcomes
+    let lost: BTreeMap<&str, (Loss, Option<&str>)> = outcomes
         .iter()
-        .filter(|outcome| matches!(standing(outcome, fresh_from), Stands::Lost(Loss::Failed)))
         .filter_map(|outcome| {
             let (id, _) = controls.get_key_value(&outcome.control)?;
-            Some((id.as_str(), outcome.implied_by.as_deref()))
+            match standing(outcome, fresh_from) {
+                Stands::Lost(loss @ (Loss::Failed | Loss::Unknown)) => {
+                    Some((id.as_str(), (loss, outcome.implied_by.as_deref())))
+                }
+                _ => None,
+            }
         })
         .collect();
-    let cause = |id: &str| failing.get(id).copied().flatten().and_then(|cause| failing.get_key_value(cause));
+    let cause = |id: &str| {
+        let (&cause, &(loss, _)) = lost.get_key_value(lost.get(id)?.1?)?;
+        (loss == Loss::Failed).then_some(cause)
+    };
     let mut roots = BTreeMap::new();
-    for &id in failing.keys() {
+    for &id in lost.keys() {
         let (mut root, mut steps) = (id, 0);
-        while let Some((&next, _)) = cause(root)
-            && steps <= failing.len()
+        while let Some(next) = cause(root)
+            && steps <= lost.len()
         {
             (root, steps) = (next, steps + 1);
         }
-        if root != id && steps <= failing.len() {
+        if root != id && steps <= lost.len() {
             roots.insert(id, root);
         }
     }

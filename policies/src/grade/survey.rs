@@ -105,10 +105,12 @@ impl<'a> Survey<'a> {
         let silent = evidence_at < self.calendar.before_working_days(self.now, SILENT_AFTER_WORKING_DAYS);
         let controls = self.rules.controls(machine.role);
         let days = self.rules.office.evidence.critical_unknown_after_days;
+        let causes = causes(controls, &machine.outcomes, Timestamp::MIN);
         let unknown_from = machine
             .outcomes
             .iter()
             .filter(|outcome| outcome.verdict == Verdict::Unknown && !outcome.no_reader)
+            .filter(|outcome| !causes.contains_key(outcome.control.as_str()))
             .filter(|outcome| controls.get(&outcome.control).is_some_and(|c| c.severity == Severity::Critical))
             .map(|outcome| after_days(outcome.since, days))
             .min();

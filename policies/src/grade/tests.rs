@@ -2,4 +2,5 @@
 
 mod caps;
 mod laws;
+mod moves;
 mod score;

@@ -85,6 +85,9 @@ fn one_cause_costs_once_and_no_less_than_what_it_explains() {
     // Through a chain, the root explains all.
     let chain = [passed("firewall"), failed("supported"), implied("patches", "supported"), implied("clock", "patches")];
     assert_eq!(sums(&chain, View::Overall), (4, 4 + 8 + 2));
+    // What is unknown because of it is explained as well.
+    let unknown = Judged { implied_by: Some("antivirus".to_owned()), ..unknown("clock") };
+    assert_eq!(sums(&[passed("firewall"), failed("antivirus"), unknown], View::Overall), (4, 12));
     // A cause that is waived explains nothing, and neither does a circle.
     let waived = [passed("firewall"), judged("supported", Verdict::Waived), implied("patches", "supported")];
     assert_eq!(sums(&waived, View::Overall), (4, 12));
@@ -130,7 +133,10 @@ enum Pair {
     FailsImplied {
         implied_by: usize,
     },
-    Unknown,
+    /// Unknown on both, on the unsupported one explained by the missing support.
+    Unknown {
+        explained: bool,
+    },
 }
 
 fn pair() -> impl Strategy<Value = Pair> {
@@ -140,7 +146,7 @@ fn pair() -> impl Strategy<Value = Pair> {
         1 => Just(Pair::PassesOrNotApplicable),
         4 => prop::option::of(prop_oneof![3 => Just(0_usize), 1 => 0..12_usize]).prop_map(|implied_by| Pair::Fails { implied_by }),
         1 => (1..12_usize).prop_map(|implied_by| Pair::FailsImplied { implied_by }),
-        1 => Just(Pair::Unknown),
+        1 => any::<bool>().prop_map(|explained| Pair::Unknown { explained }),
     ]
 }
 
@@ -165,7 +171,10 @@ proptest! {
                 Pair::PassesOrNotApplicable => (passed(&id), judged(&id, Verdict::NotApplicable)),
                 Pair::Fails { implied_by } => (implied(implied_by.filter(|by| *by != 0)), implied(implied_by)),
                 Pair::FailsImplied { implied_by } => (implied(Some(implied_by)), implied(Some(implied_by))),
-                Pair::Unknown => (unknown(&id), unknown(&id)),
+                Pair::Unknown { explained } => {
+                    let implied_by = explained.then(|| name(0));
+                    (unknown(&id), Judged { implied_by, ..unknown(&id) })
+                }
             };
             supported.push(here);
             unsupported.push(there);

@@ -54,7 +54,7 @@ fn machine() -> impl Strategy<Value = Machine> {
 }
 
 prop_compose! {
-    fn office()(
+    pub(super) fn office()(
         mut machines in prop::collection::vec(machine(), 0..12),
         declared in any::<bool>(),
         first_enrolled_at in prop::option::of(instant()),

@@ -1,0 +1,74 @@
+//! The grade of an office with others below it: the mean of its children weighted by machines.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Colour, LetterResult, NoLetter, Points, Rules, office};
+use crate::policy::Letter;
+
+/// What a parent needs to know of a child: an office below it, or its own machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// Its score.
+    pub score: Points,
+    /// Its letter, when it has one.
+    pub letter: Option<Letter>,
+    /// How many machines it is expected to have.
+    pub machines: u64,
+}
+
+/// The grade of a parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentGrade {
+    /// The mean of the children's scores weighted by machines; none without any machine.
+    pub score: Option<Points>,
+    /// The letter of that mean, or why there is none.
+    pub result: LetterResult,
+    /// How many machines the mean is made of.
+    pub machines: u64,
+    /// How many children have machines.
+    pub children: u64,
+    /// How many of these have a letter.
+    pub with_letter: u64,
+}
+
+impl ParentGrade {
+    /// The letter, when there is one.
+    pub const fn letter(&self) -> Option<Letter> {
+        match self.result {
+            LetterResult::Letter { letter, .. } => Some(letter),
+            LetterResult::NoLetter { .. } => None,
+        }
+    }
+
+    /// The colour of the letter; grey without one.
+    pub const fn colour(&self) -> Colour {
+        Colour::of(self.letter())
+    }
+}
+
+/// Grades a parent. Children without a letter count in the score all the same; when they hold so many machines that the rest
+/// is less than the coverage the policy asks for, the parent has no letter either: leaving offices undeclared must not pay.
+pub fn grade_parent(rules: &Rules, children: impl IntoIterator<Item = Child>) -> ParentGrade {
+    let (mut sum, mut machines, mut graded) = (0_i128, 0_u64, 0_u64);
+    let (mut count, mut with_letter) = (0, 0);
+    for child in children.into_iter().filter(|child| child.machines > 0) {
+        sum += i128::from(child.score.0) * i128::from(child.machines);
+        machines += child.machines;
+        count += 1;
+        if child.letter.is_some() {
+            graded += child.machines;
+            with_letter += 1;
+        }
+    }
+    let score = sum.checked_div(i128::from(machines)).and_then(|mean| i64::try_from(mean).ok()).map(Points);
+    let enough = graded * 100 >= machines * u64::from(rules.office.caps.coverage.under_percent);
+    let result = match score {
+        None => LetterResult::NoLetter { reason: NoLetter::NoMachine },
+        Some(_) if !enough => LetterResult::NoLetter { reason: NoLetter::ChildrenWithout },
+        Some(score) => {
+            let letter = office::letter_by_score(rules, score);
+            LetterResult::Letter { letter, by_score: letter }
+        }
+    };
+    ParentGrade { score, result, machines, children: count, with_letter }
+}

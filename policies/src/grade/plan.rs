@@ -1,0 +1,157 @@
+//! What to do for the next letter: the cheapest set of fixes that reaches it. What holds the letter down and critical
+//! failures come first, then what brings most points for a minute.
+//!
+//! The set is found with each fix's own gain and then proven by grading the office as it would be, so a promise is never
+//! larger than what doing it brings (as far as the machines that never reported can be foretold).
+
+mod fix;
+
+use std::collections::BTreeMap;
+
+pub use fix::Why;
+use fix::{Fix, candidates, carry_out, exemplars};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::office::letter_under_caps;
+use super::survey::Survey;
+use super::{Grade, LineKind, OfficeState, Points, Rules, caps, grade_office};
+use crate::policy::{Letter, LiftedBy};
+use crate::text::Text;
+
+/// The fixes that lead to a better letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The letter aimed at.
+    pub target: Letter,
+    /// What to do, in this order.
+    pub steps: Vec<Step>,
+    /// Minutes for all of it.
+    pub minutes: u64,
+    /// The score when all is done.
+    pub score: Points,
+    /// The letter when all is done: `target` or better, unless even everything together does not reach it.
+    pub letter: Letter,
+    /// True when machines that never reported are among the steps: their score is taken to be that of the middle machine.
+    pub foretold: bool,
+}
+
+/// One thing to do on some machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Why it stands where it stands.
+    pub why: Why,
+    /// What kind of line of the ledger it takes away.
+    pub kind: LineKind,
+    /// The control to fix; none for making machines report.
+    pub control: Option<String>,
+    /// What a person reads.
+    pub title: Text,
+    /// On which machines.
+    pub machines: Vec<String>,
+    /// Minutes for all of them.
+    pub minutes: u64,
+    /// Who can do it.
+    pub lifted_by: LiftedBy,
+}
+
+/// The plan for the next better letter of an office as it stands at `now`; none when it has an A (or would have one, were it
+/// not being set up).
+pub fn plan_next_letter(rules: &Rules, office: &OfficeState, now: Timestamp) -> Option<Plan> {
+    let survey = Survey::new(rules, office, now);
+    let grade = grade_office(rules, office, now);
+    let letter = letter_under_caps(rules, grade.score, &caps::caps(&survey));
+    let target = Letter::ALL.into_iter().rev().find(|better| *better < letter)?;
+    let goal = Goal { rules, office, now, target, floor: Points::whole(rules.office.letters.lowest(target)) };
+    let exemplars = exemplars(&survey);
+    let fixes = candidates(&survey, &exemplars, &grade, target);
+    let chosen = goal.choose(&fixes, &exemplars, grade.score);
+    let reached = goal.graded(&chosen, &exemplars);
+    Some(Plan {
+        target,
+        minutes: chosen.iter().map(|fix| u64::from(fix.minutes)).sum(),
+        score: reached.score,
+        letter: letter_under_caps(rules, reached.score, &reached.caps),
+        foretold: chosen.iter().any(|fix| fix.kind == LineKind::Unreported),
+        steps: steps(rules, &chosen),
+    })
+}
+
+/// What is to be reached, from where.
+struct Goal<'a> {
+    rules: &'a Rules,
+    office: &'a OfficeState,
+    now: Timestamp,
+    target: Letter,
+    floor: Points,
+}
+
+impl Goal<'_> {
+    /// The first fixes of the ordered list that reach the goal, less those that turn out not to be needed.
+    fn choose<'f>(&self, fixes: &'f [Fix<'f>], exemplars: &fix::Exemplars<'_>, score: Points) -> Vec<&'f Fix<'f>> {
+        let must = fixes.iter().take_while(|fix| fix.why != Why::Points).count();
+        let mut sum = score;
+        let mut count = 0;
+        while count < fixes.len() && (count < must || sum < self.floor) {
+            sum = sum + fixes[count].gain;
+            count += 1;
+        }
+        // Fixes may help each other less than their gains say: take more until the grade itself says that it is enough.
+        let mut more = 1;
+        while count < fixes.len() && !self.reached(&fixes[..count].iter().collect::<Vec<_>>(), exemplars) {
+            count = (count + more).min(fixes.len());
+            more *= 2;
+        }
+        let all: Vec<&Fix<'_>> = fixes[..count].iter().collect();
+        let pruned = self.prune(&all, must, sum);
+        if self.reached(&pruned, exemplars) { pruned } else { all }
+    }
+
+    /// Leaves out, the dearest first, what the goal does not need. What comes first for its own sake stays.
+    fn prune<'f>(&self, chosen: &[&'f Fix<'f>], must: usize, sum: Points) -> Vec<&'f Fix<'f>> {
+        let mut spare = sum - self.floor;
+        let mut keep = vec![true; chosen.len()];
+        let mut order: Vec<usize> = (must.min(chosen.len())..chosen.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse((chosen[index].minutes, index)));
+        for index in order {
+            if chosen[index].gain <= spare {
+                spare = spare - chosen[index].gain;
+                keep[index] = false;
+            }
+        }
+        chosen.iter().zip(keep).filter_map(|(fix, keep)| keep.then_some(*fix)).collect()
+    }
+
+    fn reached(&self, fixes: &[&Fix<'_>], exemplars: &fix::Exemplars<'_>) -> bool {
+        let grade = self.graded(fixes, exemplars);
+        letter_under_caps(self.rules, grade.score, &grade.caps) <= self.target
+    }
+
+    fn graded(&self, fixes: &[&Fix<'_>], exemplars: &fix::Exemplars<'_>) -> Grade {
+        grade_office(self.rules, &carry_out(self.office, fixes, exemplars, self.now), self.now)
+    }
+}
+
+/// The chosen fixes by what is to be done, in the order of the first of each.
+fn steps(rules: &Rules, chosen: &[&Fix<'_>]) -> Vec<Step> {
+    let mut places: BTreeMap<(Why, LineKind, Option<&str>), usize> = BTreeMap::new();
+    let mut steps: Vec<Step> = Vec::new();
+    for fix in chosen {
+        let place = *places.entry((fix.why, fix.kind, fix.control)).or_insert_with(|| {
+            let control = fix.control.and_then(|id| rules.control(id));
+            steps.push(Step {
+                why: fix.why,
+                kind: fix.kind,
+                control: fix.control.map(str::to_owned),
+                title: control.map_or_else(|| super::ledger::title(fix.kind), |control| control.title.clone()),
+                machines: Vec::new(),
+                minutes: 0,
+                lifted_by: fix.lifted_by,
+            });
+            steps.len() - 1
+        });
+        steps[place].machines.push(fix.machine.to_owned());
+        steps[place].minutes += u64::from(fix.minutes);
+    }
+    steps
+}
