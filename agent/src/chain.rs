@@ -76,6 +76,14 @@ impl Chain {
         Ok(Self { slots, head })
     }
 
+    /// Forgets the chain: the machine was enrolled anew.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn forget(state: &StateFolder) -> Result<(), StateError> {
+        state.remove(FILE)
+    }
+
     /// The last report made.
     pub fn made(&self) -> Option<Position> {
         self.head.made
