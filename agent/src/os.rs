@@ -126,6 +126,12 @@ pub trait Os: Send + Sync {
     /// Memory, processors, start of the system.
     fn hardware(&self) -> Hardware;
 
+    /// The IPv4 addresses of the interfaces: name and address with prefix length, such as `("eth0", "10.0.0.5/24")`.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] when the kernel cannot be asked.
+    fn addresses(&self) -> Answer<Vec<(String, String)>>;
+
     /// Size in bytes of the file system that holds `path`.
     ///
     /// # Errors

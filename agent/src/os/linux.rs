@@ -88,6 +88,18 @@ impl Os for Linux {
         }
     }
 
+    fn addresses(&self) -> Answer<Vec<(String, String)>> {
+        let networks = sysinfo::Networks::new_with_refreshed_list();
+        let networks = networks.map_err(|error| OsError::Failed("interfaces".to_owned(), error.to_string()))?;
+        let mut addresses = Vec::new();
+        for (name, network) in networks.iter() {
+            let own = network.ip_networks().iter().filter(|network| network.addr.is_ipv4());
+            addresses.extend(own.map(|network| (name.to_string_lossy().into_owned(), network.to_string())));
+        }
+        addresses.sort_unstable();
+        Ok(addresses)
+    }
+
     fn disk_size(&self, path: &str) -> Answer<u64> {
         let size = rustix::fs::statvfs(path).map_err(|error| failed(path, &error.into()))?;
         Ok(size.f_blocks.saturating_mul(size.f_frsize))

@@ -6,10 +6,12 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
-    /// nftables' own tool: `-j list ruleset`, `list ruleset`.
+    /// nftables' own tool: `-j -t list ruleset`.
     Nft,
-    /// `iptables-save`.
+    /// `iptables-save`, the older one where both are installed: nft does not show its tables.
     IptablesSave,
+    /// The same for IPv6.
+    Ip6tablesSave,
     /// The SSH server: `-T` prints its settings.
     Sshd,
     /// Samba: `-s --suppress-prompt` prints the settings in force.
@@ -27,7 +29,10 @@ impl Program {
     pub const fn paths(self) -> &'static [&'static str] {
         match self {
             Self::Nft => &["/usr/sbin/nft", "/sbin/nft"],
-            Self::IptablesSave => &["/usr/sbin/iptables-save", "/sbin/iptables-save"],
+            Self::IptablesSave => &["/usr/sbin/iptables-legacy-save", "/usr/sbin/iptables-save", "/sbin/iptables-save"],
+            Self::Ip6tablesSave => {
+                &["/usr/sbin/ip6tables-legacy-save", "/usr/sbin/ip6tables-save", "/sbin/ip6tables-save"]
+            }
             Self::Sshd => &["/usr/sbin/sshd"],
             Self::Testparm => &["/usr/bin/testparm"],
             Self::AptGet => &["/usr/bin/apt-get"],
@@ -40,7 +45,7 @@ impl Program {
     pub const fn deadline(self) -> Duration {
         Duration::from_secs(match self {
             Self::AptGet | Self::Dnf => 60,
-            Self::Nft | Self::IptablesSave | Self::Sshd | Self::Testparm | Self::Chronyc => 5,
+            Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::Sshd | Self::Testparm | Self::Chronyc => 5,
         })
     }
 

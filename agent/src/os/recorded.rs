@@ -18,6 +18,8 @@ pub struct Recorded {
     pub hardware: Hardware,
     /// Kernel clock, when it can be asked.
     pub kernel_clock: Option<KernelClock>,
+    /// IPv4 addresses: interface, address with prefix length.
+    pub addresses: Vec<(String, String)>,
     /// Size of every file system, in bytes.
     pub disk: u64,
     /// Symbolic links.
@@ -257,6 +259,10 @@ impl Os for Recorded {
 
     fn hardware(&self) -> Hardware {
         self.hardware.clone()
+    }
+
+    fn addresses(&self) -> Answer<Vec<(String, String)>> {
+        Ok(self.addresses.clone())
     }
 
     fn disk_size(&self, path: &str) -> Answer<u64> {
