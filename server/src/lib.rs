@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod events;
+pub mod ingest;
 pub mod password;
 pub mod policy;
 pub mod secrets;

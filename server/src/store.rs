@@ -38,6 +38,7 @@ mod many;
 pub mod office;
 pub mod person;
 pub mod policy;
+pub mod refusal;
 pub mod report;
 pub mod roster;
 mod scope;
@@ -218,6 +219,38 @@ impl Tx {
             Link::Sqlite(transaction) => transaction.commit().await?,
             Link::Postgres(transaction) => transaction.commit().await?,
         }
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Begins a part that can be undone alone. Parts do not nest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn savepoint(&mut self) -> StoreResult<()> {
+        on_db!(self, connection => { sqlx::query("savepoint part").execute(connection).await?; });
+        Ok(())
+    }
+
+    /// Ends the part; what it did belongs to the transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn savepoint_release(&mut self) -> StoreResult<()> {
+        on_db!(self, connection => { sqlx::query("release savepoint part").execute(connection).await?; });
+        Ok(())
+    }
+
+    /// Undoes the part.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn savepoint_rollback(&mut self) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query("rollback to savepoint part").execute(&mut *connection).await?;
+            sqlx::query("release savepoint part").execute(connection).await?;
+        });
         Ok(())
     }
 }

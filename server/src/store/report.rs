@@ -66,6 +66,10 @@ pub struct Standing {
     pub enrolled_at: i64,
     /// Since when it counts as cloned.
     pub clone_at: Option<i64>,
+    /// When it was judged last.
+    pub judged_at: Option<i64>,
+    /// The address of the policy it was judged by.
+    pub judged_policy: Option<String>,
     /// The end of its chain; none before its first report.
     pub head: Option<Head>,
 }
@@ -190,6 +194,8 @@ struct StandingRow {
     status: MachineStatus,
     enrolled_at: i64,
     clone_at: Option<i64>,
+    judged_at: Option<i64>,
+    judged_policy: Option<String>,
     #[sqlx(flatten)]
     head: HeadRow,
 }
@@ -239,9 +245,10 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.status, m.enrolled_at, m.clone_at, h.segment,
-    h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.stored_day, h.stored_bytes
-    from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id where m.id in ";
+const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.status, m.enrolled_at, m.clone_at,
+    s.judged_at, s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.stored_day, h.stored_bytes
+    from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id
+    left join machine_summary s on s.machine = m.id where m.id in ";
 
 impl Tx {
     /// What is known of these machines, by id. On PostgreSQL the machines are locked in the order of their ids, so that two
@@ -278,6 +285,8 @@ impl Tx {
                     status: row.status,
                     enrolled_at: row.enrolled_at,
                     clone_at: row.clone_at,
+                    judged_at: row.judged_at,
+                    judged_policy: row.judged_policy,
                     head: row.head.head(),
                 };
                 (row.id, standing)

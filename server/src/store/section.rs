@@ -110,7 +110,8 @@ fn pack(text: &str) -> Packed {
 }
 
 impl Tx {
-    /// Keeps bodies and makes them the current ones of their sections. A body that is there already is only marked.
+    /// Keeps bodies, each with whether it is the current one of its section. One that is there already stays as it is;
+    /// [`Tx::body_turn`] makes it current.
     ///
     /// # Errors
     /// When the database fails.
@@ -133,7 +134,7 @@ impl Tx {
                         .push_bind(at);
                 });
                 insert.push(
-                    " on conflict (machine, section, digest) do update set current = excluded.current, last_at = excluded.last_at",
+                    " on conflict (machine, section, digest) do update set last_at = excluded.last_at",
                 );
                 insert.build().execute(connection).await?;
             });
@@ -141,30 +142,28 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes one body that is already stored the current one of its section (`None`: none of them is).
+    /// Makes other bodies the current ones of their sections: machine, section and digest (`None`: the section is gone). They
+    /// are stored already.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn body_current_set(
-        &mut self,
-        machine: &str,
-        section: &str,
-        digest: Option<Digest>,
-        at: i64,
-    ) -> StoreResult<()> {
-        let digest = digest.map(|digest| digest.to_string()).unwrap_or_default();
-        on_db!(self, connection => {
-            sqlx::query(
-                "update body set current = (digest = $3), last_at = $4
-                 where machine = $1 and section = $2 and current <> (digest = $3)",
-            )
-            .bind(machine)
-            .bind(section)
-            .bind(digest)
-            .bind(at)
-            .execute(connection)
-            .await?;
-        });
+    pub(crate) async fn body_turn(&mut self, turned: &[(String, String, Option<Digest>)], at: i64) -> StoreResult<()> {
+        for piece in pieces(turned) {
+            on_db!(self, connection => {
+                let mut update = sqlx::QueryBuilder::new("with now (machine, section, digest) as (");
+                update.push_values(piece, |mut row, (machine, section, digest)| {
+                    row.push_bind(machine.clone())
+                        .push_bind(section.clone())
+                        .push_bind(digest.map(|digest| digest.to_string()).unwrap_or_default());
+                });
+                update.push(") update body set current = (body.digest = now.digest), last_at = ").push_bind(at);
+                update.push(
+                    " from now where body.machine = now.machine and body.section = now.section
+                      and body.current <> (body.digest = now.digest)",
+                );
+                update.build().execute(connection).await?;
+            });
+        }
         Ok(())
     }
 

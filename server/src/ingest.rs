@@ -1,0 +1,157 @@
+//! Taking in reports: checked one by one by whoever received them ([`check`]), planned in memory ([`plan`]) and written many
+//! at once ([`commit`]). An answer is given only after the commit; a refused report never hurts another's.
+
+pub mod check;
+mod commit;
+pub mod judging;
+mod plan;
+pub mod rate;
+pub mod refusal;
+pub mod retention;
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::store::Db;
+use crate::store::machine::{MachineStatus, Role};
+
+pub use check::{Checked, check};
+pub use judging::{Evidence, Judge, Judging};
+pub use plan::Answer;
+pub use rate::Rate;
+pub use refusal::{Counters, Reason};
+
+/// Requests that may wait for the next commit.
+const QUEUE: usize = 4096;
+/// Reports that share one commit at most.
+const REPORTS_A_COMMIT: usize = 512;
+/// How long refusals may wait to be written down while no report comes.
+const COUNTERS_WAIT: Duration = Duration::from_secs(10);
+
+/// The reports of one request, and where their answers go.
+#[derive(Debug)]
+struct Job {
+    machine: String,
+    reports: Vec<Checked>,
+    reply: oneshot::Sender<Taken>,
+}
+
+/// The answers to one request, after the commit.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// One for each report, in order.
+    pub answers: Vec<Answer>,
+    /// The machine as it stood; none when the store failed before it could be read.
+    pub machine: Option<TakenMachine>,
+    /// Hash of the newest entry of the audit log.
+    pub audit_head: protocol::Digest,
+}
+
+/// What an answer says of the machine.
+#[derive(Clone, Debug)]
+pub struct TakenMachine {
+    /// Name of its office.
+    pub office: String,
+    /// Its role.
+    pub role: Role,
+    /// Whether it counts.
+    pub status: MachineStatus,
+}
+
+/// The way into the queue. Cheap to share; when the last one is dropped the queue is emptied and its task ends.
+#[derive(Debug)]
+pub struct Ingest {
+    queue: mpsc::Sender<Job>,
+    /// How often which refusal happened.
+    pub counters: Arc<Counters>,
+    /// How much each machine sends.
+    pub rate: Rate,
+}
+
+/// Why reports could not be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// Too many wait already.
+    #[error("the queue of reports is full")]
+    Full,
+    /// The queue's task ended: the server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl Ingest {
+    /// Starts the task that writes reports to `db` and has them judged by `judge`.
+    pub fn start(db: Db, clock: Clock, judge: Arc<dyn Judge>) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let counters = Arc::new(Counters::default());
+        tokio::spawn(run(commit::Committer::new(db, judge, Arc::clone(&counters)), clock, jobs));
+        Self { queue, counters, rate: Rate::default() }
+    }
+
+    /// Hands in the checked reports of one request of `machine` and waits until they are durable, or refused.
+    ///
+    /// # Errors
+    /// When the queue is full or the server is stopping; nothing was stored then.
+    pub async fn take(&self, machine: &str, reports: Vec<Checked>) -> Result<Taken, NotTaken> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job { machine: machine.to_owned(), reports, reply };
+        self.queue.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotTaken::Full,
+            mpsc::error::TrySendError::Closed(_) => NotTaken::Stopping,
+        })?;
+        answer.await.map_err(|_| NotTaken::Stopping)
+    }
+}
+
+/// Writes batch after batch: while one is being committed, the next gathers by itself.
+async fn run(mut committer: commit::Committer, clock: Clock, mut jobs: mpsc::Receiver<Job>) {
+    // Jobs whose machine has another job in the batch wait here for the next one.
+    let mut held: VecDeque<Job> = VecDeque::new();
+    let mut open = true;
+    while open || !held.is_empty() {
+        if held.is_empty() {
+            match tokio::time::timeout(COUNTERS_WAIT, jobs.recv()).await {
+                Ok(Some(job)) => held.push_back(job),
+                Ok(None) => open = false,
+                Err(_) => {
+                    committer.counters_write().await;
+                    continue;
+                }
+            }
+        }
+        while held.len() < REPORTS_A_COMMIT
+            && let Ok(job) = jobs.try_recv()
+        {
+            held.push_back(job);
+        }
+        let batch = batch_take(&mut held);
+        if !batch.is_empty() {
+            committer.commit(batch, clock.now_ms()).await;
+        }
+    }
+    committer.counters_write().await;
+}
+
+/// Takes the oldest jobs, one a machine, up to the size of a commit, in the order of machines.
+fn batch_take(held: &mut VecDeque<Job>) -> Vec<Job> {
+    let mut batch: Vec<Job> = Vec::new();
+    let mut machines: HashSet<String> = HashSet::new();
+    let mut reports = 0;
+    let mut later = VecDeque::new();
+    for job in held.drain(..) {
+        let fits = batch.is_empty() || reports + job.reports.len() <= REPORTS_A_COMMIT;
+        if fits && machines.insert(job.machine.clone()) {
+            reports += job.reports.len();
+            batch.push(job);
+        } else {
+            later.push_back(job);
+        }
+    }
+    *held = later;
+    batch.sort_by(|one, other| one.machine.cmp(&other.machine));
+    batch
+}

@@ -1,0 +1,427 @@
+//! Writing a batch: one transaction, few statements, one commit. When a statement fails, the batch is written again one
+//! machine at a time, each in a savepoint, so that only the one that cannot be written is refused.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use policies::fact::{Facts, Section};
+use protocol::{Digest, Header, Position};
+
+use super::judging::{Evidence, FactsKept, Judge};
+use super::plan::{Answer, Known, Plan, plan, questions, sections_of};
+use super::refusal::{Counters, Reason};
+use super::{Checked, Job, Taken, TakenMachine};
+use crate::store::change::{ChangeKind, NewChange};
+use crate::store::machine::MachineStatus;
+use crate::store::report::{Head, Standing};
+use crate::store::section::Sections;
+use crate::store::{Db, Scope, StoreResult, Tx};
+
+/// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
+const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
+
+/// Writes batches.
+#[derive(Debug)]
+pub(super) struct Committer {
+    db: Db,
+    judge: Arc<dyn Judge>,
+    counters: Arc<Counters>,
+    facts: FactsKept,
+}
+
+/// One machine's part of a batch.
+#[derive(Debug)]
+struct Work {
+    standing: Standing,
+    plan: Plan,
+    /// Sections that travelled with the reports, as facts; a later one replaces an earlier one.
+    brought: Vec<(Section, Facts)>,
+}
+
+impl Committer {
+    pub(super) fn new(db: Db, judge: Arc<dyn Judge>, counters: Arc<Counters>) -> Self {
+        Self { db, judge, counters, facts: FactsKept::default() }
+    }
+
+    /// Writes a batch, one job a machine, in the order of machines, and answers every job.
+    pub(super) async fn commit(&mut self, batch: Vec<Job>, now: i64) {
+        let (replies, jobs): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|job| ((job.reply, job.reports.len()), (job.machine, job.reports))).unzip();
+        let counts = self.counters.take();
+        let outcome = self.transact(jobs, &counts, now).await;
+        let taken = match outcome {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::error!("reports could not be stored: {error:#}", error = anyhow::Error::new(error));
+                self.counters.give_back(counts);
+                replies.iter().map(|(_, reports)| failed(*reports)).collect()
+            }
+        };
+        for ((reply, _), taken) in replies.into_iter().zip(taken) {
+            for answer in &taken.answers {
+                if let Answer::Refused { reason, detail, .. } = answer
+                    && *reason != Reason::AfterRefused
+                {
+                    self.counters.count(now, *reason, taken.id.as_deref().unwrap_or(""), detail);
+                }
+            }
+            // Whoever asked may be gone; the reports are stored all the same.
+            let _ = reply.send(taken.taken);
+        }
+    }
+
+    /// Writes down refusals that were counted since the last commit.
+    pub(super) async fn counters_write(&self) {
+        let counts = self.counters.take();
+        if counts.is_empty() {
+            return;
+        }
+        let written = async {
+            let mut tx = self.db.write().await?;
+            tx.refusal_add(&counts).await?;
+            tx.commit().await
+        };
+        if let Err(error) = written.await {
+            tracing::error!("refusals could not be counted: {error:#}", error = anyhow::Error::new(error));
+            self.counters.give_back(counts);
+        }
+    }
+
+    async fn transact(
+        &mut self,
+        jobs: Vec<(String, Vec<Checked>)>,
+        counts: &BTreeMap<(i64, Reason, String), i64>,
+        now: i64,
+    ) -> StoreResult<Vec<Answered>> {
+        let mut tx = self.db.write().await?;
+        let machines: Vec<String> = jobs.iter().map(|(machine, _)| machine.clone()).collect();
+        let mut standings = tx.report_standing(&machines).await?;
+        let mut works = Vec::with_capacity(jobs.len());
+        let mut refused = HashMap::new();
+        for (machine, reports) in jobs {
+            match standings.remove(&machine) {
+                Some(standing) if standing.status != MachineStatus::Revoked => {
+                    works.push(work(&mut tx, standing, reports, now).await?);
+                }
+                _ => {
+                    refused.insert(machine, reports.len());
+                }
+            }
+        }
+        let mut events = Vec::new();
+        let all: Vec<usize> = (0..works.len()).collect();
+        let mut judged = Vec::new();
+        match self.try_write(&mut tx, &mut works, &all, now).await {
+            Ok(written) => {
+                events.extend(written.events);
+                judged.extend(written.judged);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "a batch is written one machine at a time: {error:#}",
+                    error = anyhow::Error::new(error)
+                );
+                for index in 0..works.len() {
+                    match self.try_write(&mut tx, &mut works, &[index], now).await {
+                        Ok(written) => {
+                            events.extend(written.events);
+                            judged.extend(written.judged);
+                        }
+                        Err(error) => {
+                            let error = anyhow::Error::new(error);
+                            tracing::error!(
+                                machine = works[index].plan.machine,
+                                "a report could not be stored: {error:#}"
+                            );
+                            works[index].plan.refuse_all(Reason::ServerFailed, "the store refused it");
+                        }
+                    }
+                }
+            }
+        }
+        if !counts.is_empty() {
+            tx.refusal_add(counts).await?;
+        }
+        let audit_head = tx.audit_head().await?.hash.parse().unwrap_or(Digest::ZERO);
+        tx.change_append(now, &events).await?;
+        tx.commit().await?;
+        for evidence in judged {
+            self.facts.put(&evidence.machine, &evidence.sections, evidence.facts);
+        }
+        let mut works = works.into_iter().map(|work| (work.plan.machine.clone(), work)).collect::<HashMap<_, _>>();
+        Ok(machines
+            .into_iter()
+            .map(|machine| match works.remove(&machine) {
+                Some(Work { standing, plan, .. }) => Answered {
+                    id: Some(machine),
+                    taken: Taken {
+                        answers: plan.answers,
+                        machine: Some(TakenMachine {
+                            office: standing.office_name,
+                            role: standing.role,
+                            status: standing.status,
+                        }),
+                        audit_head,
+                    },
+                },
+                None => {
+                    let count = refused.get(&machine).copied().unwrap_or(0);
+                    Answered {
+                        id: Some(machine),
+                        taken: Taken {
+                            answers: refusals(Reason::Revoked, "revoked", count),
+                            machine: None,
+                            audit_head,
+                        },
+                    }
+                }
+            })
+            .collect())
+    }
+
+    /// Writes the works of these indices in a savepoint of their own.
+    async fn try_write(
+        &mut self,
+        tx: &mut Tx,
+        works: &mut [Work],
+        indices: &[usize],
+        now: i64,
+    ) -> StoreResult<Written> {
+        tx.savepoint().await?;
+        match self.write(tx, works, indices, now).await {
+            Ok(written) => {
+                tx.savepoint_release().await?;
+                Ok(written)
+            }
+            Err(error) => {
+                tx.savepoint_rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(&mut self, tx: &mut Tx, works: &mut [Work], indices: &[usize], now: i64) -> StoreResult<Written> {
+        for &index in indices {
+            clone_settle(tx, &mut works[index], now).await?;
+        }
+        let moves: Vec<(String, Option<Position>, Head)> = indices
+            .iter()
+            .filter_map(|&index| {
+                let plan = &works[index].plan;
+                Some((plan.machine.clone(), plan.from, plan.head.clone()?))
+            })
+            .collect();
+        let moved: HashSet<String> = tx.head_move(&moves).await?;
+        for (machine, _, _) in moves.iter().filter(|(machine, _, _)| !moved.contains(machine)) {
+            if let Some(work) = indices.iter().map(|&index| index).find(|&index| works[index].plan.machine == *machine)
+            {
+                works[work].plan.refuse_all(Reason::Contended, "another server moved the chain first");
+            }
+        }
+        let works: Vec<&Work> = indices.iter().map(|&index| &works[index]).collect();
+        let moved_works = || works.iter().filter(|work| moved.contains(&work.plan.machine));
+
+        let reports: Vec<_> = moved_works().flat_map(|work| work.plan.reports.iter().cloned()).collect();
+        tx.report_insert(&reports).await?;
+        let is_current = |plan: &Plan, section: &str, digest| plan.turned.get(section) == Some(&Some(digest));
+        let bodies: Vec<_> = moved_works()
+            .flat_map(|work| {
+                let plan = &work.plan;
+                plan.bodies.iter().map(move |body| (body.clone(), is_current(plan, &body.section, body.digest)))
+            })
+            .collect();
+        tx.body_insert(&bodies, now).await?;
+        let turned: Vec<_> = moved_works()
+            .filter(|work| work.plan.from.is_some())
+            .flat_map(|work| {
+                let machine = &work.plan.machine;
+                work.plan.turned.iter().map(move |(section, digest)| (machine.clone(), section.clone(), *digest))
+            })
+            .collect();
+        tx.body_turn(&turned, now).await?;
+        for work in moved_works() {
+            for segment in &work.plan.segments {
+                tx.segment_insert(segment).await?;
+            }
+            for fork in &work.plan.forks {
+                tx.fork_insert(fork).await?;
+            }
+        }
+        let reported: Vec<&&Work> = moved_works().filter(|work| !work.plan.reports.is_empty()).collect();
+        let mut events: Vec<NewChange> = reported
+            .iter()
+            .map(|work| NewChange::of_machine(ChangeKind::Reported, &work.standing.office, &work.plan.machine))
+            .collect();
+        for work in moved_works().filter(|work| work.plan.cloned.is_some()) {
+            events.push(NewChange::of_machine(ChangeKind::Machine, &work.standing.office, &work.plan.machine));
+        }
+        let returned: Vec<String> = reported.iter().map(|work| work.plan.machine.clone()).collect();
+        for office in tx.roster_line_return(&returned).await? {
+            events.push(NewChange::of_office(ChangeKind::Roster, &office));
+        }
+        let due: Vec<&Work> = moved_works().filter(|work| self.is_due(work, now)).copied().collect();
+        let judged = self.evidence(tx, &due).await?;
+        if !judged.is_empty() {
+            events.extend(self.judge.judge(tx, &judged, now).await?);
+        }
+        Ok(Written { events, judged })
+    }
+
+    /// Whether a machine must be judged: something changed, the policy is another one, or enough time went by.
+    fn is_due(&self, work: &Work, now: i64) -> bool {
+        let Some(policy) = self.judge.policy() else { return false };
+        if !work.plan.judged && work.plan.cloned.is_none() {
+            return false;
+        }
+        let standing = &work.standing;
+        !work.plan.turned.is_empty()
+            || standing.judged_policy.as_deref() != Some(policy.to_string().as_str())
+            || standing.judged_at.is_none_or(|at| now.saturating_sub(at) >= JUDGED_AGAIN_MS)
+    }
+
+    /// The newest facts of these machines: from memory where they are known there, else from the store.
+    async fn evidence(&mut self, tx: &mut Tx, works: &[&Work]) -> StoreResult<Vec<Evidence>> {
+        let mut evidence = Vec::with_capacity(works.len());
+        let mut missing = Vec::new();
+        for work in works {
+            let Some(head) = &work.plan.head else { continue };
+            let before = work.standing.head.as_ref().map_or_else(Sections::default, |head| head.sections.clone());
+            let known = match (&work.standing.head, &work.plan.cloned) {
+                (None, _) => Some(Arc::new(Facts::unknown(policies::fact::Reason::NotCollected))),
+                (Some(_), None) => self.facts.take(&work.plan.machine, &before),
+                (Some(_), Some(_)) => None,
+            };
+            let facts = known.and_then(|known| facts_after(known, work, head));
+            if facts.is_none() {
+                missing.push(work.plan.machine.clone());
+            }
+            evidence.push(Evidence {
+                machine: work.plan.machine.clone(),
+                office: work.standing.office.clone(),
+                role: work.standing.role,
+                facts: facts.unwrap_or_default(),
+                sections: head.sections.clone(),
+            });
+        }
+        if !missing.is_empty() {
+            let mut loaded = tx.facts_load(&missing).await?;
+            for item in &mut evidence {
+                if let Some(facts) = loaded.remove(&item.machine) {
+                    item.facts = Arc::new(facts);
+                }
+            }
+        }
+        Ok(evidence)
+    }
+}
+
+/// What was written for some machines.
+#[derive(Debug)]
+struct Written {
+    events: Vec<NewChange>,
+    judged: Vec<Evidence>,
+}
+
+/// The answers of one job with the machine they are about.
+#[derive(Debug)]
+struct Answered {
+    id: Option<String>,
+    taken: Taken,
+}
+
+impl std::ops::Deref for Answered {
+    type Target = Taken;
+
+    fn deref(&self) -> &Taken {
+        &self.taken
+    }
+}
+
+impl Plan {
+    /// Nothing of this is written after all.
+    fn refuse_all(&mut self, reason: Reason, detail: &str) {
+        self.answers = refusals(reason, detail, self.answers.len());
+    }
+}
+
+fn refusals(reason: Reason, detail: &str, count: usize) -> Vec<Answer> {
+    let mut reason = Some(reason);
+    std::iter::repeat_with(|| {
+        let reason = reason.take().unwrap_or(Reason::AfterRefused);
+        Answer::Refused { reason, detail: detail.to_owned(), agreed: None }
+    })
+    .take(count)
+    .collect()
+}
+
+fn failed(reports: usize) -> Answered {
+    let answers = refusals(Reason::ServerFailed, "the store failed", reports);
+    Answered { id: None, taken: Taken { answers, machine: None, audit_head: Digest::ZERO } }
+}
+
+/// Asks the store what planning needs, and plans.
+async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, now: i64) -> StoreResult<Work> {
+    let questions = questions(&standing, &reports);
+    let mut known = Known::default();
+    for (section, digest) in questions.bodies {
+        if tx.body_exists(&standing.machine, &section, digest).await? {
+            known.bodies.insert((section, digest));
+        }
+    }
+    for (segment, number) in questions.reports {
+        if let Some(report) = tx.report_get(&standing.machine, segment, number).await? {
+            let hash = report.hash.parse().unwrap_or(Digest::ZERO);
+            known.reports.insert((segment, number), (hash, report.received_at));
+        }
+    }
+    let mut brought = Vec::new();
+    let mut reports = reports;
+    for checked in &mut reports {
+        for section in checked.bodies.keys().filter_map(|name| Section::from_name(name)) {
+            let mut only = Facts::default();
+            only.take(section, &mut checked.facts);
+            brought.push((section, checked.header.sections[section.name()].digest, only));
+        }
+    }
+    let plan = plan(&standing, reports, &known, now);
+    // Only what became the newest state counts; a section of a refused report does not.
+    let newest = |section: Section, digest| plan.turned.get(section.name()) == Some(&Some(digest));
+    let brought = brought
+        .into_iter()
+        .filter(|(section, digest, _)| newest(*section, *digest))
+        .map(|(section, _, facts)| (section, facts))
+        .collect();
+    Ok(Work { standing, plan, brought })
+}
+
+/// The facts after a job, given those before it; `None` when a section turned to a body that did not travel with it.
+fn facts_after(before: Arc<Facts>, work: &Work, head: &Head) -> Option<Arc<Facts>> {
+    let mut facts = before;
+    for (name, digest) in &work.plan.turned {
+        let Some(section) = Section::from_name(name) else { continue };
+        let target = Arc::make_mut(&mut facts);
+        if digest.is_none() {
+            target.forget(section, policies::fact::Reason::NotCollected, "");
+            continue;
+        }
+        let (_, brought) = work.brought.iter().rfind(|(brought, _)| *brought == section)?;
+        target.take(section, &mut brought.clone());
+    }
+    debug_assert!(!head.sections.0.is_empty() || work.plan.turned.values().all(Option::is_none));
+    Some(facts)
+}
+
+/// A machine that turns out to be two: marked, and its sections put back to where the branches parted.
+async fn clone_settle(tx: &mut Tx, work: &mut Work, now: i64) -> StoreResult<()> {
+    let Some(cloned) = work.plan.cloned.clone() else { return Ok(()) };
+    let machine = work.plan.machine.clone();
+    tx.machine_clone_set(&Scope::whole(), &machine, now, cloned.why).await?;
+    let (Some((segment, number)), Some(head)) = (cloned.before, &mut work.plan.head) else { return Ok(()) };
+    let Some(before) = tx.report_get(&machine, segment, number).await? else { return Ok(()) };
+    let Ok(header) = Header::decode(&before.header) else { return Ok(()) };
+    let stood = sections_of(&header, before.received_at, work.standing.enrolled_at);
+    work.plan.turned = head.sections.0.keys().map(|name| (name.clone(), None)).collect();
+    work.plan.turned.extend(stood.0.iter().map(|(name, state)| (name.clone(), Some(state.digest))));
+    head.sections = stood;
+    Ok(())
+}

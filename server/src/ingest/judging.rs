@@ -1,0 +1,101 @@
+//! How ingest hands evidence to the judge, and the facts it keeps in memory so that an unchanged machine costs no reading.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use policies::fact::Facts;
+use protocol::Digest;
+
+use crate::store::change::NewChange;
+use crate::store::machine::Role;
+use crate::store::section::Sections;
+use crate::store::{StoreResult, Tx};
+
+/// The newest evidence of one machine, about to be committed.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The machine's id.
+    pub machine: String,
+    /// Its office's id.
+    pub office: String,
+    /// Its role.
+    pub role: Role,
+    /// What is known of it.
+    pub facts: Arc<Facts>,
+    /// When each section was observed and received.
+    pub sections: Sections,
+}
+
+/// What a judge returns: the events to tell.
+pub type Judging<'a> = Pin<Box<dyn Future<Output = StoreResult<Vec<NewChange>>> + Send + 'a>>;
+
+/// Judges evidence within the transaction that stores it.
+pub trait Judge: std::fmt::Debug + Send + Sync {
+    /// The address of the policy in force; `None` while there is none.
+    fn policy(&self) -> Option<Digest>;
+
+    /// Judges each machine and writes outcomes, changes and summaries through `tx`, which the caller commits.
+    fn judge<'a>(&'a self, tx: &'a mut Tx, evidence: &'a [Evidence], now: i64) -> Judging<'a>;
+}
+
+/// Facts of the machines that were judged last, at most [`FactsKept::MOST`]. What is kept is only believed for exactly the
+/// digests it was made from, so several servers may keep their own.
+#[derive(Debug, Default)]
+pub(super) struct FactsKept {
+    young: HashMap<String, Kept>,
+    old: HashMap<String, Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    digests: BTreeMap<String, Digest>,
+    facts: Arc<Facts>,
+}
+
+impl FactsKept {
+    /// Machines whose facts are kept.
+    const MOST: usize = 4096;
+
+    /// Takes the facts of a machine out, if they were made from the sections `before`.
+    pub(super) fn take(&mut self, machine: &str, before: &Sections) -> Option<Arc<Facts>> {
+        let kept = self.young.remove(machine).or_else(|| self.old.remove(machine))?;
+        (kept.digests == digests(before)).then_some(kept.facts)
+    }
+
+    /// Keeps the facts of a machine that were made from `sections`.
+    pub(super) fn put(&mut self, machine: &str, sections: &Sections, facts: Arc<Facts>) {
+        if self.young.len() >= Self::MOST / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(machine.to_owned(), Kept { digests: digests(sections), facts });
+    }
+}
+
+fn digests(sections: &Sections) -> BTreeMap<String, Digest> {
+    sections.0.iter().map(|(name, state)| (name.clone(), state.digest)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::section::SectionState;
+
+    #[test]
+    fn facts_are_believed_only_for_the_digests_they_were_made_from() {
+        let sections = |text: &[u8]| {
+            let state = SectionState { digest: Digest::of(text), observed_at: 1, received_at: 1, known: true };
+            Sections(BTreeMap::from([("lan".to_owned(), state)]))
+        };
+        let mut kept = FactsKept::default();
+        kept.put("m", &sections(b"one"), Arc::default());
+        assert!(kept.take("m", &sections(b"other")).is_none());
+        kept.put("m", &sections(b"one"), Arc::default());
+        assert!(kept.take("m", &sections(b"one")).is_some());
+        for machine in 0..FactsKept::MOST * 3 {
+            kept.put(&machine.to_string(), &sections(b"one"), Arc::default());
+        }
+        assert!(kept.young.len() + kept.old.len() <= FactsKept::MOST);
+    }
+}

@@ -1,0 +1,58 @@
+//! How often reports were refused, by day, reason and machine.
+
+use std::collections::BTreeMap;
+
+use sqlx::FromRow;
+
+use super::{StoreResult, Tx};
+use crate::ingest::Reason;
+
+/// Refusals of one reason on one day.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct RefusalCount {
+    /// Days since 1970.
+    pub day: i64,
+    /// The word of the reason.
+    pub reason: String,
+    /// The machine; empty where nobody was identified.
+    pub machine: String,
+    /// How often.
+    pub count: i64,
+}
+
+impl Tx {
+    /// Adds counts to what was counted before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn refusal_add(&mut self, counts: &BTreeMap<(i64, Reason, String), i64>) -> StoreResult<()> {
+        for ((day, reason, machine), count) in counts {
+            on_db!(self, connection => {
+                sqlx::query(
+                    "insert into refusal (day, reason, machine, count) values ($1, $2, $3, $4)
+                     on conflict (day, reason, machine) do update set count = refusal.count + excluded.count",
+                )
+                .bind(day)
+                .bind(reason.code())
+                .bind(machine)
+                .bind(count)
+                .execute(connection)
+                .await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// Refusals since the day `since` (days since 1970), the newest day first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn refusal_list(&mut self, since: i64) -> StoreResult<Vec<RefusalCount>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from refusal where day >= $1 order by day desc, reason, machine")
+                .bind(since)
+                .fetch_all(connection)
+                .await?
+        }))
+    }
+}
