@@ -6,12 +6,13 @@ pub mod enrol;
 pub mod policy;
 pub mod poll;
 pub mod renew;
+pub mod report;
 
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -34,6 +35,12 @@ pub fn router(app: &App) -> Router<App> {
         .route(path::POLL, post(poll::poll_hold))
         .route(&format!("{}{{address}}", path::POLICY), get(policy::policy_show))
         .layer(from_fn(small_body_read))
+        .merge(
+            Router::new()
+                .route(path::REPORTS, post(report::reports_take))
+                .layer(DefaultBodyLimit::disable())
+                .route_layer(from_fn_with_state(app.clone(), report::reports_read)),
+        )
         .route_layer(from_fn_with_state(app.clone(), caller::caller_identify));
     let strangers = Router::new()
         .route(path::ENROL, post(enrol::enrol))

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Told;
 use crate::events::Events;
+use crate::ingest::{Ingest, Unjudged};
 use crate::policy::Policies;
 use crate::secrets::Secrets;
 use crate::store::Db;
@@ -31,6 +32,8 @@ pub struct State {
     pub policies: Policies,
     /// What happens, as pages and held polls hear of it.
     pub events: Events,
+    /// The way of reports into the store.
+    pub ingest: Ingest,
 }
 
 impl App {
@@ -45,7 +48,8 @@ impl App {
         let policies = Policies::new(config.server.clone(), secrets.policy_keys.clone());
         policies.refresh(&db).await?;
         let events = Events::new(db.read().await?.change_last().await?);
-        Ok(Self::new(State { config, clock, db, secrets, policies, events }))
+        let ingest = Ingest::start(db.clone(), clock.clone(), Arc::new(Unjudged));
+        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest }))
     }
 
     /// Puts the parts together.

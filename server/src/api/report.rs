@@ -1,0 +1,148 @@
+//! `POST /agent/reports`: frames of signed reports. The order is that of cost: identity (the router), rate, size, signature over
+//! the header, bounded decompression, digests, and only then the store. Answered after the commit.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::{Extension, Json};
+use protocol::{Assignment, Receipt, Report, ReportAnswer, ReportAnswers, SignedReceipt, limits};
+
+use super::caller::Caller;
+use super::{BODY_ARRIVES, body_read};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::ingest::check::Refused;
+use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
+use crate::store::machine::MachineStatus;
+use crate::store::machine::key::Peer;
+
+/// Requests with more reports than this are checked away from the threads that serve connections.
+const CHECKED_AT_ONCE: usize = 4;
+
+/// Rate and size: before a byte of the body is looked at.
+///
+/// # Errors
+/// A refusal to be tried again when the machine sends too often; a final one when the body is too long.
+pub async fn reports_read(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let now = app.clock.now_ms();
+    if !app.ingest.rate.take(&caller.machine, now) {
+        app.ingest.counters.count(now, Reason::TooManyRequests, &caller.machine, "the allowance is used up");
+        return Err(error(Reason::TooManyRequests, StatusCode::TOO_MANY_REQUESTS));
+    }
+    let (head, body) = request.into_parts();
+    let bytes = match body_read(body, limits::REPORTS_BODY, BODY_ARRIVES).await {
+        Ok(bytes) => bytes,
+        Err(refusal) => {
+            if refusal.status == StatusCode::PAYLOAD_TOO_LARGE {
+                app.ingest.counters.count(now, Reason::BadFrame, &caller.machine, "the request is too long");
+            }
+            return Err(refusal);
+        }
+    };
+    Ok(next.run(Request::from_parts(head, Body::from(bytes))).await)
+}
+
+/// Takes in the reports of one request.
+///
+/// # Errors
+/// A final refusal when the bytes are not reports at all, one to be tried again when too many wait.
+pub async fn reports_take(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Result<Json<ReportAnswers>, ApiError> {
+    let reports = Report::decode_all(&body).map_err(|frame| {
+        app.ingest.counters.count(app.clock.now_ms(), Reason::BadFrame, &caller.machine, &frame.to_string());
+        error(Reason::BadFrame, StatusCode::BAD_REQUEST)
+    })?;
+    let count = reports.len();
+    let (checked, refused) = if count > CHECKED_AT_ONCE {
+        let peer = caller.0.clone();
+        tokio::task::spawn_blocking(move || check_all(reports, &peer)).await?
+    } else {
+        check_all(reports, &caller)
+    };
+    let mut results = Vec::with_capacity(count);
+    let mut assignment = None;
+    if !checked.is_empty() {
+        let taken = app.ingest.take(&caller.machine, checked).await.map_err(|not| {
+            if not == NotTaken::Full {
+                app.ingest.counters.count(app.clock.now_ms(), Reason::QueueFull, &caller.machine, "the queue is full");
+            }
+            error(Reason::QueueFull, StatusCode::SERVICE_UNAVAILABLE)
+        })?;
+        if taken.answers.iter().any(|answer| matches!(answer, Answer::Refused { reason: Reason::Revoked, .. })) {
+            return Err(super::caller::revoked());
+        }
+        assignment = taken.machine.as_ref().map(|machine| Assignment {
+            office: machine.office.clone(),
+            role: machine.role.into(),
+            confirmed: machine.status == MachineStatus::Confirmed,
+            policy: app.policies.address(),
+        });
+        for answer in &taken.answers {
+            results.push(answer_of(&app, &caller, answer, &taken)?);
+        }
+    }
+    if let Some((reason, detail)) = refused {
+        app.ingest.counters.count(app.clock.now_ms(), reason, &caller.machine, &detail);
+        let accepted = results.iter().all(|answer| matches!(answer, ReportAnswer::Accepted { .. }));
+        results.push(refusal(if accepted { reason } else { Reason::AfterRefused }));
+    }
+    results.resize_with(count, || refusal(Reason::AfterRefused));
+    let assignment = match assignment {
+        Some(assignment) => assignment,
+        None => super::caller::assignment(&app, &mut app.db.read().await?, &caller).await?,
+    };
+    Ok(Json(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() }))
+}
+
+/// Checks reports up to the first that is refused.
+fn check_all(reports: Vec<Report>, peer: &Peer) -> (Vec<Checked>, Option<Refused>) {
+    let mut checked = Vec::with_capacity(reports.len());
+    for report in reports {
+        match check(report, peer) {
+            Ok(report) => checked.push(report),
+            Err(refused) => return (checked, Some(refused)),
+        }
+    }
+    (checked, None)
+}
+
+fn answer_of(app: &App, caller: &Caller, answer: &Answer, taken: &Taken) -> Result<ReportAnswer, ApiError> {
+    Ok(match answer {
+        Answer::Accepted { position, received_at } => {
+            let receipt = Receipt {
+                machine: caller.machine.clone(),
+                position: *position,
+                received_at: *received_at,
+                audit_head: taken.audit_head,
+            };
+            ReportAnswer::Accepted { receipt: SignedReceipt::sign(&receipt, &app.secrets.receipt)? }
+        }
+        Answer::Need(sections) => ReportAnswer::Need { sections: sections.clone() },
+        Answer::Refused { reason, agreed, .. } => ReportAnswer::Refused { refusal: reason.refusal(), agreed: *agreed },
+    })
+}
+
+fn refusal(reason: Reason) -> ReportAnswer {
+    ReportAnswer::Refused { refusal: reason.refusal(), agreed: None }
+}
+
+fn error(reason: Reason, status: StatusCode) -> ApiError {
+    ApiError {
+        status,
+        code: reason.code(),
+        message: reason.text(),
+        action: reason.action(),
+        retry_after_s: reason.retry_after_s(),
+        cause: None,
+    }
+}
