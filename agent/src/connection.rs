@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use policies::text::Text;
+use policies::text::{Text, visible};
 use protocol::{Digest, Refusal, RefusalAction, ReportAnswers, SignedBundle, limits, path};
 use rustls::pki_types::PrivateKeyDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::terminal::visible;
 use crate::tls::{Rejected, RejectedReason, Trust};
 
+/// Characters of a stranger's sentence that are shown.
+const SHOWN: usize = 500;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
 /// How long an ordinary request may take.
@@ -77,17 +78,17 @@ impl WireError {
                 format!("không tin cậy máy chủ {address}: {}", rejected_text(rejected).vi)
             }
             Self::Refused { refusal } => {
-                format!("máy chủ từ chối ({}): {}", visible(&refusal.code), visible(&refusal.message.vi))
+                format!("máy chủ từ chối ({}): {}", visible(&refusal.code, 64), visible(&refusal.message.vi, SHOWN))
             }
             Self::Unusable(reason) => format!("không dùng được câu trả lời của máy chủ: {reason}"),
             Self::SetUp(reason) => format!("không thiết lập được kết nối: {reason}"),
         };
-        Text::new(vi, visible(&self.to_string()))
+        Text::new(vi, visible(&self.to_string(), 2 * SHOWN))
     }
 }
 
 fn rejected_text(rejected: &Rejected) -> Text {
-    let issuer = visible(&rejected.issuer);
+    let issuer = visible(&rejected.issuer, 200);
     match &rejected.reason {
         RejectedReason::OtherIssuer => Text::new(
             format!(
@@ -104,7 +105,7 @@ fn rejected_text(rejected: &Rejected) -> Text {
             "its certificate is not valid at this machine's time; check the machine's clock",
         ),
         RejectedReason::Other(reason) => {
-            let reason = visible(reason);
+            let reason = visible(reason, SHOWN);
             Text::new(format!("chứng thư không hợp lệ: {reason}"), format!("its certificate is not valid: {reason}"))
         }
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use policies::text::visible;
 use protocol::header::{OpenedReason, Position};
 use protocol::{Refusal, RefusalAction, ReportAnswer, ReportAnswers, SignedReceipt, compress, limits};
 
@@ -233,8 +234,8 @@ impl Delivery {
         tracing::warn!(
             segment = position.segment,
             number = position.number,
-            code = crate::terminal::visible(&refusal.code),
-            reason = crate::terminal::visible(&refusal.message.en),
+            code = visible(&refusal.code, 64),
+            reason = visible(&refusal.message.en, 500),
             "the server refused a report"
         );
         let asked = refusal.retry_after_s.map(|seconds| Duration::from_secs(seconds.into()));
