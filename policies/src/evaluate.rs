@@ -20,15 +20,22 @@ use crate::policy::{Condition, Control, Policy};
 /// Judges `facts` as at `now`: one outcome for every control, in the order of the policy.
 pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = policy.controls().iter().map(|control| outcome(control, facts, now)).collect();
-    for (index, control) in policy.controls().iter().enumerate() {
-        let Some(cause) = control.implied_by_index() else { continue };
+    for index in 0..outcomes.len() {
         // A control that passes is no cost, and one that does not apply is in no sum.
-        let costs = matches!(outcomes[index].verdict, Verdict::Fail | Verdict::Unknown);
-        if costs && outcomes[cause].verdict == Verdict::Fail {
-            outcomes[index].implied_by = Some(policy.controls()[cause].id().to_owned());
+        if matches!(outcomes[index].verdict, Verdict::Fail | Verdict::Unknown) {
+            outcomes[index].implied_by = failing_cause(policy, &outcomes, index);
         }
     }
     outcomes
+}
+
+/// The nearest control that fails on the way from cause to cause. Causes form no circle.
+fn failing_cause(policy: &Policy, outcomes: &[Outcome], index: usize) -> Option<String> {
+    let mut cause = policy.controls()[index].implied_by_index()?;
+    while outcomes[cause].verdict != Verdict::Fail {
+        cause = policy.controls()[cause].implied_by_index()?;
+    }
+    Some(policy.controls()[cause].id().to_owned())
 }
 
 /// What `condition` is worth on `facts` as at `now`.

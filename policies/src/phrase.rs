@@ -28,11 +28,17 @@ const WORDS_FOR_NUMBERS: &[(&str, i64, &str, &str)] = &[
 /// The value of `field` in words, as at `now`.
 pub fn field_value(field: &Field, value: &Value<'_>, now: Instant) -> Text {
     if let Value::Integer(number) = value
-        && let Some((.., vi, en)) = WORDS_FOR_NUMBERS.iter().find(|(name, at, ..)| at == number && *name == field.name)
+        && let Some(word) = word_for_number(field, *number)
     {
-        return Text::new(*vi, *en);
+        return word;
     }
     plain_value(field.kind, value, now)
+}
+
+/// The word that `number` stands for in `field`, such as `không khoá` for 0 tries.
+pub(crate) fn word_for_number(field: &Field, number: i64) -> Option<Text> {
+    let entry = WORDS_FOR_NUMBERS.iter().find(|(name, at, ..)| *at == number && *name == field.name);
+    entry.map(|(.., vi, en)| Text::new(*vi, *en))
 }
 
 /// A value of `kind` in words, as at `now`.
@@ -86,10 +92,13 @@ pub(crate) fn and_more(more: usize) -> Text {
     Text::new(format!(" và {more} mục khác"), format!(" and {more} more"))
 }
 
-/// What tells one record of a list from another: its name, or its leading choices with the number behind them.
+/// What tells one record of a list from another: its name, or its leading choices with the number behind them; a socket also by the
+/// program that holds it.
 pub fn identity(record: &dyn Record, now: Instant) -> Text {
     let mut text = Text::default();
-    for index in identity_fields(record.fields()) {
+    let program = record.fields().iter().position(|field| field.name == "program");
+    let known = program.filter(|index| !matches!(record.value(*index), Value::Unknown(_)));
+    for index in identity_fields(record.fields()).into_iter().chain(known) {
         let field = &record.fields()[index];
         if !text.vi.is_empty() {
             text.push(" ", " ");
@@ -125,6 +134,7 @@ pub fn quantity(unit: Unit, number: i64) -> Text {
             let number = number.to_string();
             Text::new(number.clone(), number)
         }
+        Unit::Seconds if number != 0 && number % 86_400 == 0 => counted(number / 86_400, "ngày", "day"),
         Unit::Seconds if number != 0 && number % 3600 == 0 => counted(number / 3600, "giờ", "hour"),
         Unit::Seconds if number != 0 && number % 60 == 0 => counted(number / 60, "phút", "minute"),
         Unit::Seconds => counted(number, "giây", "second"),

@@ -24,7 +24,7 @@ pub(super) fn explain(condition: &Condition, scene: &Scene<'_, '_>) -> Explained
     let mut tale = Tale::default();
     tale.tell(condition, judge::truth(condition, scene), scene);
     let mut text = Text::default();
-    for (index, part) in tale.parts.iter().enumerate() {
+    for (index, Part { text: part, .. }) in tale.parts.iter().enumerate() {
         if index > 0 {
             text.push("; ", "; ");
         }
@@ -43,9 +43,17 @@ fn cut(mut text: String) -> String {
     text
 }
 
+/// One fact that decided, in words.
+#[derive(PartialEq)]
+struct Part {
+    text: Text,
+    /// True for a known yes or no, which on an item of a list only repeats what was asked for.
+    plain: bool,
+}
+
 #[derive(Default)]
 struct Tale {
-    parts: Vec<Text>,
+    parts: Vec<Part>,
     unknown: Vec<Blame>,
     /// The list at hand and the fields that name its items, inside a condition on a list.
     list: Option<(String, Vec<usize>)>,
@@ -91,7 +99,7 @@ impl Tale {
             Value::Unknown(unknown) => self.unknown.push(Blame { fact: name.clone(), reason: Some(unknown.reason) }),
             Value::List(items, left_out) => {
                 let text = self.list_text(test, &name, items, *left_out, whole, scene);
-                self.add(labelled(field, &text));
+                self.add(labelled(field, &text), false);
                 return;
             }
             Value::Instant(at) if whole == Truth::Unknown => {
@@ -101,16 +109,18 @@ impl Tale {
                     format!("chưa xác định (ghi ngày {}, là ngày trong tương lai)", date.vi),
                     format!("unknown (it says {}, which is in the future)", date.en),
                 );
-                self.add(labelled(field, &text));
+                self.add(labelled(field, &text), false);
                 return;
             }
             _ => {}
         }
+        // An item that is a plain value is named as a whole.
         let Some(field) = field else { return };
-        self.add(labelled(Some(field), &phrase::field_value(field, value, scene.now)));
+        self.add(labelled(Some(field), &phrase::field_value(field, value, scene.now)), matches!(value, Value::Bool(_)));
     }
 
-    fn add(&mut self, part: Text) {
+    fn add(&mut self, text: Text, plain: bool) {
+        let part = Part { text, plain };
         if !self.parts.contains(&part) {
             self.parts.push(part);
         }
@@ -132,7 +142,7 @@ impl Tale {
             Matcher::NoItem(inner) => (inner, if whole == Truth::True { None } else { Some(!whole) }),
             Matcher::AllItems(inner) => (inner, if whole == Truth::True { None } else { Some(whole) }),
             Matcher::Count { filter: Some(inner), .. } => (inner, Some(Truth::True)),
-            _ => return amount(total),
+            _ => return phrase::plain_value(test.subject.kind(), &Value::List(items.to_vec(), left_out), scene.now),
         };
         let counted = matches!(test.matcher, Matcher::Count { .. });
         if total == 0 {
@@ -160,15 +170,17 @@ impl Tale {
         } else {
             Text::default()
         };
-        for part in [names, unknown_names] {
+        for (part, between) in [(names, ": "), (unknown_names, "; ")] {
             if !part.vi.is_empty() {
-                text.push(if text.vi.is_empty() { "" } else { ": " }, if text.en.is_empty() { "" } else { ": " });
+                let between = if text.vi.is_empty() { "" } else { between };
+                text.push(between, between);
                 text.append(&part);
             }
         }
         if left_out > 0 && whole == Truth::Unknown {
             self.unknown.push(Blame { fact: name.to_owned(), reason: None });
-            text.push(if text.vi.is_empty() { "" } else { "; " }, if text.en.is_empty() { "" } else { "; " });
+            let between = if text.vi.is_empty() { "" } else { "; " };
+            text.push(between, between);
             text.push(
                 &format!("chưa xác định (danh sách bị cắt, còn {left_out} mục chưa xem)"),
                 &format!("unknown (the list was cut, {left_out} more were not seen)"),
@@ -236,24 +248,13 @@ impl Tale {
         tale.tell(inner, telling, scene);
         self.unknown.append(&mut tale.unknown);
         let mut text = Text::default();
-        let yes_or_no = [": có", ": không"];
-        let weighty: Vec<&Text> =
-            tale.parts.iter().filter(|part| !yes_or_no.iter().any(|end| part.vi.ends_with(end))).collect();
-        for (index, part) in weighty.into_iter().enumerate() {
+        for (index, part) in tale.parts.iter().filter(|part| !part.plain).enumerate() {
             if index > 0 {
                 text.push(", ", ", ");
             }
-            text.append(part);
+            text.append(&part.text);
         }
         text
-    }
-}
-
-fn amount(total: u64) -> Text {
-    if total == 0 {
-        Text::new("không có", "none")
-    } else {
-        Text::new(format!("{total} mục"), format!("{total} items"))
     }
 }
 

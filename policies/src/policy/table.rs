@@ -109,7 +109,7 @@ impl<'s, 't> Table<'s, 't> {
         let word = text(self.source, node, 100)?;
         let found = all.iter().copied().find(|item| code(*item) == word);
         if found.is_none() {
-            self.source.error(&node.span(), unknown_name("giá trị", "value", word, all.iter().map(|item| code(*item))));
+            self.source.error(&node.span(), unknown_value(word, all.iter().map(|item| code(*item))));
         }
         found
     }
@@ -204,7 +204,7 @@ pub(super) fn wrong_type(source: &Source<'_>, span: &Span, vi: &str, en: &str, f
         DeValue::Float(number) if number.as_str().contains("inf") => ("số vô hạn", "an infinite number"),
         DeValue::Float(_) => ("số có phần thập phân", "a number with a fraction"),
         DeValue::Boolean(_) => ("true/false", "true/false"),
-        DeValue::Datetime(_) => ("ngày giờ", "a date"),
+        DeValue::Datetime(_) => ("ngày hoặc giờ khác", "another date or time"),
         DeValue::Array(_) => ("một danh sách", "a list"),
         DeValue::Table(_) => ("một bảng", "a table"),
     };
@@ -222,6 +222,14 @@ pub(super) fn unknown_name<'n>(vi: &str, en: &str, name: &str, known: impl IntoI
         ),
         None => Text::new(format!("không có {vi} `{shown}`"), format!("there is no {en} `{shown}`")),
     }
+}
+
+/// The sentence for a value that is none of a few, with all of them.
+pub(super) fn unknown_value<'n>(value: &str, known: impl Iterator<Item = &'n str> + Clone) -> Text {
+    let mut message = unknown_name("giá trị", "value", value, known.clone());
+    let known = visible(&known.collect::<Vec<_>>().join(", "), 200);
+    message.push(&format!(" (có: {known})"), &format!(" (there are: {known})"));
+    message
 }
 
 /// The known name most like `name`, when it is like it at all.

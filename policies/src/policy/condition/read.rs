@@ -6,8 +6,8 @@ use super::{Bound, Condition, CountBound, Matcher, Operand, Subject, Test};
 use crate::fact::{self, Field, Kind};
 use crate::policy::operator::{Operator, kind_text};
 use crate::policy::source::Source;
-use crate::policy::table::{Node, Table, boolean, items, number, text, unknown_name};
-use crate::text::{Text, visible};
+use crate::policy::table::{Node, Table, boolean, items, number, text, unknown_name, unknown_value};
+use crate::text::Text;
 
 /// The most parts of one `all` or `any`, and the most values of one `one_of`.
 const MOST_PARTS: usize = 500;
@@ -272,11 +272,7 @@ fn operand(source: &Source<'_>, node: &Node<'_>, kind: Kind) -> Option<Operand> 
             let code = text(source, node, 100)?;
             let found = choices.iter().find(|choice| choice.code == code);
             if found.is_none() {
-                let mut message = unknown_name("giá trị", "value", code, choices.iter().map(|choice| choice.code));
-                let codes: Vec<&str> = choices.iter().map(|choice| choice.code).collect();
-                let codes = visible(&codes.join(", "), 200);
-                message.vi.push_str(&format!(" (có: {codes})"));
-                message.en.push_str(&format!(" (there are: {codes})"));
+                let message = unknown_value(code, choices.iter().map(|choice| choice.code));
                 source.error(&node.span(), message);
             }
             found.map(Operand::Choice)

@@ -6,7 +6,7 @@ use super::{Clause, Control, Fix, Policy};
 use crate::policy::condition::{read::condition, words};
 use crate::policy::error::PolicyErrors;
 use crate::policy::source::{Source, Span, read_file};
-use crate::policy::table::{Node, Table, items, text, unknown_name};
+use crate::policy::table::{Node, Table, items, number, text, unknown_name};
 use crate::policy::{Duty, LiftedBy, Role, Severity};
 use crate::text::{Text, visible};
 
@@ -28,7 +28,7 @@ pub(super) fn policy(file: &str, bytes: &[u8]) -> Result<Policy, PolicyErrors> {
 fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) -> Option<Policy> {
     // A missing key of the whole file is said at its start.
     let table = Table::new(source, entries, span.start..span.start);
-    table.number("format", FORMAT, FORMAT);
+    format(&table);
     let id = identifier(&table, "id");
     let title = table.sentence("title", LONGEST_TITLE);
     let role = table.word("for", Role::ALL, Role::code);
@@ -44,6 +44,23 @@ fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) ->
     };
     table.end();
     Some(Policy { id: id?, title: title?, role: role?, controls: controls?? })
+}
+
+/// The version of the language; says so when it is another one.
+pub(crate) fn format(table: &Table<'_, '_>) {
+    let Some(node) = table.need("format") else { return };
+    let version = number(table.source, node, 1, i64::MAX);
+    if let Some(version) = version.filter(|version| *version != FORMAT) {
+        table.source.error(
+            &node.span(),
+            Text::new(
+                format!(
+                    "phần mềm này chỉ đọc được định dạng {FORMAT}, không đọc được {version}; hãy cập nhật phần mềm"
+                ),
+                format!("this program reads format {FORMAT} and not {version}; update the program"),
+            ),
+        );
+    }
 }
 
 /// Lower-case letters, digits and hyphens: safe in file names, addresses and documents.

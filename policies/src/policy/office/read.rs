@@ -7,10 +7,10 @@ use super::{
     CalendarDays, Caps, ControlFiles, CoverageCap, CriticalCap, Evidence, Letter, Letters, Office, Roster, Shares,
     StartUp, WaivedCap, Waivers, Weights, WidespreadCap,
 };
-use crate::policy::control::read::{FORMAT, identifier};
+use crate::policy::control::read::{format, identifier};
 use crate::policy::error::PolicyErrors;
 use crate::policy::source::{Source, Span, read_file};
-use crate::policy::table::{Node, Table, text, wrong_type};
+use crate::policy::table::{Node, Table, text, unknown_value, wrong_type};
 use crate::text::{Text, visible};
 
 /// The longest any deadline in days may be.
@@ -23,7 +23,7 @@ pub(super) fn office(file: &str, bytes: &[u8]) -> Result<Office, PolicyErrors> {
 
 fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) -> Option<Office> {
     let table = Table::new(source, entries, span.start..span.start);
-    table.number("format", FORMAT, FORMAT);
+    format(&table);
     let id = identifier(&table, "id");
     let title = table.sentence("title", 200);
     let controls = part(&table, "controls", |table| {
@@ -209,10 +209,7 @@ fn weekday(source: &Source<'_>, node: &Node<'_>) -> Option<Weekday> {
     let name = text(source, node, 20)?;
     let found = WEEKDAYS.iter().find(|(code, _)| *code == name).map(|(_, day)| *day);
     if found.is_none() {
-        source.error(
-            &node.span(),
-            crate::policy::table::unknown_name("ngày", "day", name, WEEKDAYS.iter().map(|(code, _)| *code)),
-        );
+        source.error(&node.span(), unknown_value(name, WEEKDAYS.iter().map(|(code, _)| *code)));
     }
     found
 }
