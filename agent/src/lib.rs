@@ -23,11 +23,14 @@ pub mod receipts;
 pub mod report;
 pub mod schedule;
 pub mod sections;
+pub mod service;
 pub mod spool;
 pub mod standing;
 pub mod state;
+pub mod telemetry;
 pub mod terminal;
 pub mod tls;
+pub mod watch;
 
 /// Runs the program from its command line to its exit status.
 pub fn entry() -> ExitCode {

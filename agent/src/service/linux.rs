@@ -1,0 +1,106 @@
+//! systemd: SIGTERM (and Ctrl-C) as the wish to stop, and the readiness protocol of `sd_notify(3)` over a datagram socket.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The wish to stop.
+#[derive(Debug)]
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Listens from now on, instead of ending at once.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the wish.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Where readiness is told; nowhere when nobody asked.
+#[derive(Debug)]
+pub struct Notifier {
+    to: Option<(UnixDatagram, SocketAddr)>,
+}
+
+impl Notifier {
+    /// The socket that `NOTIFY_SOCKET` names: a path, or a name beginning with `@` that is no file.
+    ///
+    /// # Errors
+    /// When there is such a name and it cannot be used.
+    pub fn new(named: Option<std::ffi::OsString>) -> io::Result<Self> {
+        let Some(name) = named.filter(|name| !name.is_empty()) else { return Ok(Self { to: None }) };
+        let address = match name.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(&name)?,
+        };
+        Ok(Self { to: Some((UnixDatagram::unbound()?, address)) })
+    }
+
+    /// Says that the service is up.
+    pub fn ready(&self) {
+        self.say("READY=1");
+    }
+
+    /// Says that the service is ending.
+    pub fn stopping(&self) {
+        self.say("STOPPING=1");
+    }
+
+    fn say(&self, words: &str) {
+        if let Some((socket, address)) = &self.to
+            && let Err(error) = socket.send_to_addr(words.as_bytes(), address)
+        {
+            tracing::warn!(%error, words, "the service manager could not be told");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(socket: &UnixDatagram) -> String {
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+        let mut buffer = [0; 64];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+
+    #[test]
+    fn readiness_is_told_to_a_path_and_to_an_abstract_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::new(Some(path.into_os_string())).unwrap();
+        notifier.ready();
+        notifier.stopping();
+        assert_eq!((heard(&socket), heard(&socket)), ("READY=1".to_owned(), "STOPPING=1".to_owned()));
+
+        let name = format!("tram-an-test-{}", std::process::id());
+        let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        Notifier::new(Some(format!("@{name}").into())).unwrap().ready();
+        assert_eq!(heard(&socket), "READY=1");
+    }
+
+    #[test]
+    fn nobody_asked_is_no_error() {
+        Notifier::new(None).unwrap().ready();
+        Notifier::new(Some("".into())).unwrap().stopping();
+    }
+}

@@ -1,0 +1,222 @@
+//! Tells when a file changes that matters: the sources of a section, the policy, the agent's own configuration.
+//!
+//! Folders are watched rather than files, so that a file that is replaced as a whole, or made later, is seen. Reading a file
+//! is no change and does not wake the agent.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use policies::fact::Section;
+
+#[cfg(target_os = "linux")]
+#[path = "watch/linux.rs"]
+mod system;
+
+/// What a change concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The sources of a section.
+    Section(Section),
+    /// The policy's folder.
+    Policy,
+    /// The agent's configuration.
+    Config,
+}
+
+/// Watched paths.
+#[derive(Debug)]
+pub struct Watch {
+    wanted: Vec<Wanted>,
+    folders: system::Folders,
+}
+
+/// One path and where it leads to when it is a link.
+#[derive(Clone, Debug)]
+struct Wanted {
+    path: PathBuf,
+    target: Option<PathBuf>,
+    subject: Subject,
+}
+
+/// What happened in a watched folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Event {
+    /// Something at this path was written, made, moved or removed.
+    Changed(PathBuf),
+    /// Events were lost: anything may have changed.
+    Lost,
+}
+
+impl Watch {
+    /// Watches `wanted`. Paths that do not exist are seen when they are made.
+    ///
+    /// # Errors
+    /// When the system gives no watch at all.
+    pub fn new(wanted: impl IntoIterator<Item = (PathBuf, Subject)>) -> std::io::Result<Self> {
+        let wanted = wanted.into_iter().map(|(path, subject)| Wanted { path, target: None, subject }).collect();
+        let mut watch = Self { wanted, folders: system::Folders::new()? };
+        watch.arm();
+        Ok(watch)
+    }
+
+    /// Watches the folders as they are now: links may lead elsewhere, folders may have been made since.
+    pub fn arm(&mut self) {
+        let mut folders = BTreeSet::new();
+        for wanted in &mut self.wanted {
+            wanted.target = std::fs::canonicalize(&wanted.path).ok().filter(|target| *target != wanted.path);
+            for path in [Some(&wanted.path), wanted.target.as_ref()].into_iter().flatten() {
+                if path.is_dir() {
+                    folders.insert(path.clone());
+                }
+                folders.extend(nearest_folder(path));
+            }
+        }
+        self.folders.watch(folders);
+    }
+
+    /// Waits until something changes and says what it concerns.
+    ///
+    /// # Errors
+    /// When the system takes the watch away.
+    pub async fn changed(&mut self) -> std::io::Result<BTreeSet<Subject>> {
+        loop {
+            let mut subjects = BTreeSet::new();
+            let mut arm = false;
+            for event in self.folders.events().await? {
+                match event {
+                    Event::Lost => {
+                        arm = true;
+                        subjects.extend(self.wanted.iter().map(|wanted| wanted.subject));
+                    }
+                    Event::Changed(path) => {
+                        for wanted in &self.wanted {
+                            let concern = concerns(wanted, &path);
+                            arm |= concern == Concern::Anew;
+                            if concern != Concern::None {
+                                subjects.insert(wanted.subject);
+                            }
+                        }
+                    }
+                }
+            }
+            if arm {
+                self.arm();
+            }
+            if !subjects.is_empty() {
+                return Ok(subjects);
+            }
+        }
+    }
+}
+
+/// Whether a change at a path concerns a wanted path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Concern {
+    None,
+    /// Something in the wanted folder.
+    Within,
+    /// The wanted path itself, or a folder above it: what is watched has to be found anew.
+    Anew,
+}
+
+fn concerns(wanted: &Wanted, changed: &Path) -> Concern {
+    for path in [Some(&wanted.path), wanted.target.as_ref()].into_iter().flatten() {
+        if path.starts_with(changed) {
+            return Concern::Anew;
+        }
+        if changed.parent() == Some(path) {
+            return Concern::Within;
+        }
+    }
+    Concern::None
+}
+
+/// The nearest existing folder above `path`.
+fn nearest_folder(path: &Path) -> Option<PathBuf> {
+    path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn next(watch: &mut Watch) -> Vec<Subject> {
+        let changed = tokio::time::timeout(Duration::from_secs(30), watch.changed()).await;
+        changed.expect("no event within 30 s").unwrap().into_iter().collect()
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn files_are_seen_when_written_replaced_made_and_linked() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().canonicalize().unwrap();
+            let (hosts, later) = (root.join("hosts"), root.join("made/later/file"));
+            let (link, elsewhere) = (root.join("link"), root.join("elsewhere"));
+            std::fs::write(&hosts, "1").unwrap();
+            std::fs::create_dir(&elsewhere).unwrap();
+            std::fs::write(elsewhere.join("target"), "1").unwrap();
+            std::os::unix::fs::symlink(elsewhere.join("target"), &link).unwrap();
+            let wanted = [
+                (hosts.clone(), Subject::Section(Section::Lan)),
+                (later.clone(), Subject::Config),
+                (link.clone(), Subject::Policy),
+            ];
+            let mut watch = Watch::new(wanted).unwrap();
+
+            std::fs::write(&hosts, "2").unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Section(Section::Lan)]);
+
+            std::fs::write(root.join("hosts.new"), "3").unwrap();
+            std::fs::rename(root.join("hosts.new"), &hosts).unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Section(Section::Lan)]);
+            std::fs::write(&hosts, "4").unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Section(Section::Lan)]);
+
+            std::fs::create_dir(root.join("made")).unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Config]);
+            std::fs::create_dir(root.join("made/later")).unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Config]);
+            std::fs::write(&later, "x").unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Config]);
+
+            std::fs::write(elsewhere.join("target"), "2").unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Policy]);
+        });
+    }
+
+    #[test]
+    fn reading_and_neighbours_are_no_change() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().canonicalize().unwrap();
+            let (hosts, other) = (root.join("hosts"), root.join("other"));
+            std::fs::write(&hosts, "1").unwrap();
+            let mut watch = Watch::new([(hosts.clone(), Subject::Section(Section::Lan))]).unwrap();
+            std::fs::read(&hosts).unwrap();
+            std::fs::write(&other, "1").unwrap();
+            std::fs::remove_file(&hosts).unwrap();
+            // The first thing that is told is the removal; reading and the neighbour came before it.
+            assert_eq!(next(&mut watch).await, [Subject::Section(Section::Lan)]);
+            assert!(tokio::time::timeout(Duration::ZERO, watch.changed()).await.is_err());
+        });
+    }
+
+    #[test]
+    fn a_folder_is_watched_for_its_entries() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().canonicalize().unwrap();
+            let definitions = root.join("clamav");
+            std::fs::create_dir(&definitions).unwrap();
+            let mut watch = Watch::new([(definitions.clone(), Subject::Section(Section::Antivirus))]).unwrap();
+            std::fs::write(definitions.join("daily.cld"), "1").unwrap();
+            assert_eq!(next(&mut watch).await, [Subject::Section(Section::Antivirus)]);
+        });
+    }
+}
