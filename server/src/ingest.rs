@@ -8,6 +8,8 @@ mod plan;
 pub mod rate;
 pub mod refusal;
 pub mod retention;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

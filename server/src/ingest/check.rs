@@ -7,6 +7,7 @@ use policies::fact::{Facts, Reason as Unknown, Section};
 use protocol::{Digest, Header, Position, Report, compress};
 
 use super::refusal::Reason;
+use crate::ca::csr::point_of;
 use crate::store::machine::key::Peer;
 use crate::store::section::Sections;
 
@@ -33,7 +34,8 @@ pub type Refused = (Reason, String);
 /// # Errors
 /// The reason, and what exactly did not fit.
 pub fn check(report: Report, peer: &Peer) -> Result<Checked, Refused> {
-    report.verify(peer.point()).map_err(|error| (Reason::BadSignature, error.to_string()))?;
+    let point = point_of(&peer.public_key).ok_or((Reason::BadSignature, "the stored key is damaged".to_owned()))?;
+    report.verify(point).map_err(|error| (Reason::BadSignature, error.to_string()))?;
     let header = Header::decode(&report.header).map_err(|error| (Reason::BadHeader, error.to_string()))?;
     if header.machine != peer.machine {
         return Err((Reason::WrongMachine, format!("the header names machine {:?}", header.machine)));

@@ -60,13 +60,6 @@ pub struct Peer {
     pub until_at: Option<i64>,
 }
 
-impl Peer {
-    /// The uncompressed point within `public_key`, which signatures are checked with: the last 65 bytes for P-256.
-    pub fn point(&self) -> &[u8] {
-        self.public_key.last_chunk::<65>().map_or(&[], |point| point.as_slice())
-    }
-}
-
 impl Tx {
     /// The machine that holds the key `key`. It takes no scope: the key itself is the proof.
     ///

@@ -1,0 +1,116 @@
+//! What an honest machine sends is kept, whole and once.
+
+use super::*;
+use crate::store::trial::on_both;
+
+on_both! {
+    async fn reports_in_order_are_kept_with_their_signed_bytes(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        machine.set("lan", r#"{"forwards":{"known":true}}"#);
+        let backlog: Vec<Report> = vec![machine.report(&["lan"]), machine.report(&[]), machine.report(&[])];
+        let answers = desk.send(&machine, &backlog).await;
+        assert!(answers.iter().all(|answer| matches!(answer, ReportAnswer::Accepted { .. })), "{answers:?}");
+
+        let mut tx = desk.app.db.read().await.unwrap();
+        let stored = tx.report_list(&Scope::whole(), &machine.id, 10).await.unwrap();
+        let sent: Vec<&Report> = backlog.iter().rev().chain([&first]).collect();
+        assert_eq!(stored.len(), 4);
+        for (stored, sent) in stored.iter().zip(sent) {
+            assert_eq!((&stored.header, &stored.signature), (&sent.header, &sent.signature));
+        }
+        let texts = tx.section_texts(&Scope::whole(), &machine.id).await.unwrap();
+        assert_eq!(texts, machine.sections);
+        let facts = tx.facts_load(&[machine.id.clone()]).await.unwrap();
+        assert_eq!(facts[&machine.id].lan.forwards, policies::fact::Fact::Known(true));
+        drop(tx);
+        assert_eq!(desk.count("select count(*) from body where machine = $1", &machine).await, 3);
+        assert_eq!(desk.count("select count(*) from body where current and machine = $1", &machine).await, 2);
+        assert_eq!(desk.count("select count(*) from change where kind = 'reported' and machine = $1", &machine).await, 2);
+    }
+
+    async fn the_same_report_again_is_accepted_and_not_stored_twice(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let reports = [machine.full(), machine.report(&[]), machine.report(&[])];
+        desk.send(&machine, &reports).await;
+        desk.app.clock.advance(60_000);
+        let answers = desk.send(&machine, &reports).await;
+        for (answer, report) in answers.iter().zip(&reports) {
+            let ReportAnswer::Accepted { receipt } = answer else { panic!("{answer:?}") };
+            let receipt = receipt.open(desk.app.secrets.receipt.public_key()).unwrap();
+            assert_eq!((receipt.position.hash, receipt.received_at), (report.hash(), START), "as it was received first");
+        }
+        assert_eq!(desk.reports(&machine).await, 3);
+        let next = machine.report(&[]);
+        desk.accepted(&machine, &next).await;
+    }
+
+    async fn an_equal_digest_renews_the_evidence(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        desk.app.clock.advance(3_600_000);
+        machine.made_at += 3_600_000;
+        let second = machine.report(&[]);
+        desk.accepted(&machine, &second).await;
+        let state = &desk.head(&machine).await.sections.0["lan"];
+        assert_eq!((state.observed_at, state.received_at), (START + 3_600_000, START + 3_600_000));
+    }
+
+    async fn a_digest_the_server_lacks_is_asked_for(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let before = machine.sections["lan"].clone();
+        machine.set("lan", r#"{"forwards":{"known":true}}"#);
+        let header = machine.header();
+        let bare = machine.sign(&header, Vec::new());
+        let later = Report { header: b"never looked at".to_vec(), ..bare.clone() };
+        assert_eq!(desk.send(&machine, &[bare.clone()]).await, [ReportAnswer::Need { sections: vec!["lan".to_owned()] }]);
+        let answers = desk.send(&machine, &[bare, later]).await;
+        assert!(matches!(answers[0], ReportAnswer::Need { .. }));
+        assert!(matches!(&answers[1], ReportAnswer::Refused { refusal, .. } if refusal.code == "after_refused"));
+        assert_eq!(desk.reports(&machine).await, 1);
+        let whole = machine.report(&["lan"]);
+        desk.accepted(&machine, &whole).await;
+        // A body that was current once is still there.
+        machine.set("lan", &before);
+        let back = machine.report(&[]);
+        desk.accepted(&machine, &back).await;
+        let mut tx = desk.app.db.read().await.unwrap();
+        assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), machine.sections);
+    }
+
+    async fn many_machines_at_once_share_commits_and_none_is_lost(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machines = Vec::new();
+        for _ in 0..40 {
+            machines.push(desk.machine().await);
+        }
+        let mut sending = tokio::task::JoinSet::new();
+        let desk = Arc::new(desk);
+        for mut machine in machines.clone() {
+            let desk = Arc::clone(&desk);
+            sending.spawn(async move {
+                for round in 0..3 {
+                    machine.set("lan", &format!(r#"{{"round":{round}}}"#));
+                    let report = if round == 0 { machine.full() } else { machine.report(&["lan"]) };
+                    desk.accepted(&machine, &report).await;
+                }
+            });
+        }
+        sending.join_all().await;
+        for machine in &machines {
+            assert_eq!(desk.reports(machine).await, 3);
+        }
+        let mut tx = desk.app.db.read().await.unwrap();
+        let events = tx.change_list(0, 1000).await.unwrap();
+        assert_eq!(events.len(), 120);
+        assert!(events.iter().zip(1..).all(|(event, sequence)| event.sequence == sequence));
+    }
+}

@@ -1,0 +1,191 @@
+//! Honest trouble ends as the design says: gaps, restored servers and disks, copied state folders, wrong clocks, two servers.
+
+use super::*;
+use crate::store::report::SegmentKind;
+use crate::store::trial::on_both;
+
+async fn kinds(desk: &Desk, machine: &Machine) -> Vec<SegmentKind> {
+    let mut tx = desk.app.db.read().await.unwrap();
+    let segments = tx.segment_list(&Scope::whole(), &machine.id).await.unwrap();
+    segments.iter().rev().map(|segment| segment.kind).collect()
+}
+
+async fn clone_why(desk: &Desk, machine: &Machine) -> Option<String> {
+    let mut tx = desk.app.db.read().await.unwrap();
+    tx.machine_get(&Scope::whole(), &machine.id).await.unwrap().unwrap().clone_why
+}
+
+on_both! {
+    async fn a_gap_ends_in_a_new_segment_that_blocks_nothing(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let agreed = machine.head;
+        let _lost = machine.report(&[]);
+        let third = machine.report(&[]);
+        assert_eq!(desk.refused(&machine, &third, Reason::Gap).await, agreed);
+        machine.open(OpenedReason::Refused, agreed);
+        let opening = machine.full();
+        desk.accepted(&machine, &opening).await;
+        let next = machine.report(&[]);
+        desk.accepted(&machine, &next).await;
+        assert_eq!(kinds(&desk, &machine).await, [SegmentKind::First, SegmentKind::Continued]);
+        assert_eq!(clone_why(&desk, &machine).await, None);
+    }
+
+    async fn a_restored_server_goes_on_with_a_machine_that_is_ahead(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        // Receipts that this server's database no longer knows of.
+        let _forgotten = [machine.full(), machine.report(&[])];
+        let ahead = machine.head;
+        let third = machine.report(&[]);
+        assert_eq!(desk.refused(&machine, &third, Reason::Gap).await, None);
+        machine.open(OpenedReason::ServerRestored, ahead);
+        let opening = machine.full();
+        desk.accepted(&machine, &opening).await;
+        assert_eq!(kinds(&desk, &machine).await, [SegmentKind::ServerBehind]);
+
+        // The same with a server that knows an earlier part.
+        let known = machine.head;
+        let _forgotten = machine.report(&[]);
+        let ahead = machine.head;
+        let next = machine.report(&[]);
+        assert_eq!(desk.refused(&machine, &next, Reason::Gap).await, known);
+        machine.open(OpenedReason::ServerRestored, ahead);
+        let opening = machine.full();
+        desk.accepted(&machine, &opening).await;
+        assert_eq!(kinds(&desk, &machine).await, [SegmentKind::ServerBehind, SegmentKind::ServerBehind]);
+    }
+
+    async fn a_restored_disk_is_shown_as_that_and_not_as_a_clone(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let mut frozen = machine.clone();
+        for _ in 0..3 {
+            let report = machine.report(&[]);
+            desk.accepted(&machine, &report).await;
+        }
+        frozen.start = "1".repeat(32);
+        let behind = frozen.report(&[]);
+        let before = first.hash();
+        assert_eq!(desk.refused(&frozen, &behind, Reason::Fork).await, machine.head);
+        frozen.open(OpenedReason::Refused, Some(Position { segment: 1, number: 1, hash: before }));
+        let opening = frozen.full();
+        desk.accepted(&frozen, &opening).await;
+        assert_eq!(kinds(&desk, &machine).await, [SegmentKind::First, SegmentKind::MachineBehind]);
+        assert_eq!(clone_why(&desk, &machine).await, None);
+    }
+
+    async fn a_fork_with_other_traits_marks_a_clone_and_the_grade_stands_still(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let agreed = machine.head;
+        let sections_before = machine.sections.clone();
+        let mut twin = machine.clone();
+        (twin.start, twin.traits) = ("1".repeat(32), Digest::of(b"another board"));
+        // The original goes on, then the copy turns up at the same number.
+        machine.set("lan", r#"{"forwards":{"known":true}}"#);
+        let second = machine.report(&["lan"]);
+        desk.accepted(&machine, &second).await;
+        let forked = twin.report(&[]);
+        desk.refused(&twin, &forked, Reason::Fork).await;
+        assert_eq!(clone_why(&desk, &machine).await.as_deref(), Some("fork_with_other_traits"));
+
+        let mut tx = desk.app.db.read().await.unwrap();
+        assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), sections_before, "as before the fork");
+        drop(tx);
+        // Both branches are kept from now on, and neither moves the grade.
+        twin.open(OpenedReason::Refused, agreed);
+        twin.set("time", r#"{"zone":{"known":"UTC"}}"#);
+        let opening = twin.full();
+        desk.accepted(&twin, &opening).await;
+        let mut tx = desk.app.db.read().await.unwrap();
+        assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), sections_before);
+        drop(tx);
+        assert_eq!(desk.reports(&machine).await, 3);
+
+        // The officer decides: the next report counts again.
+        let mut tx = desk.app.db.write().await.unwrap();
+        tx.machine_clone_settle(&Scope::whole(), &machine.id).await.unwrap();
+        tx.commit().await.unwrap();
+        let next = twin.report(&[]);
+        desk.accepted(&twin, &next).await;
+        let mut tx = desk.app.db.read().await.unwrap();
+        assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), twin.sections);
+    }
+
+    async fn alternating_starts_mark_a_clone_with_the_same_traits(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let mut twin = machine.clone();
+        twin.start = "1".repeat(32);
+        let on_twin = twin.report(&[]);
+        desk.accepted(&twin, &on_twin).await;
+        assert_eq!(clone_why(&desk, &machine).await, None, "a restarted agent looks like this");
+        let on_original = machine.report(&[]);
+        desk.refused(&machine, &on_original, Reason::Fork).await;
+        assert_eq!(clone_why(&desk, &machine).await.as_deref(), Some("alternating_starts"));
+    }
+
+    async fn a_wrong_clock_costs_no_report(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        for made_at in [0, START + 10 * 365 * 24 * 60 * 60 * 1000, i64::MAX, i64::MIN] {
+            let mut machine = desk.machine().await;
+            machine.made_at = made_at;
+            let report = machine.full();
+            desk.accepted(&machine, &report).await;
+            let head = desk.head(&machine).await;
+            let observed = head.sections.0["lan"].observed_at;
+            // The machine of a test enrolled in 1970, so that 1970 is not impossible for it.
+            assert_eq!(observed, if made_at == 0 { 0 } else { START });
+            assert_eq!((head.made_at, head.clock_offset), (made_at, made_at.saturating_sub(START)));
+        }
+    }
+
+    async fn two_servers_on_one_database_accept_a_report_once(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let second = Desk::over(trial.second().await, desk.office.clone());
+        for _ in 0..5 {
+            let mut machine = desk.machine().await;
+            let first = machine.full();
+            desk.accepted(&machine, &first).await;
+            let mut twin = machine.clone();
+            twin.made_at += 1;
+            let reports = [machine.report(&[]), twin.report(&[])];
+            let (one, other) = tokio::join!(
+                desk.send(&machine, std::slice::from_ref(&reports[0])),
+                second.send(&twin, std::slice::from_ref(&reports[1]))
+            );
+            let accepted = [&one[0], &other[0]].iter().filter(|answer| matches!(answer, ReportAnswer::Accepted { .. })).count();
+            assert_eq!(accepted, 1, "{one:?} {other:?}");
+            assert_eq!(desk.reports(&machine).await, 2);
+        }
+        second.app.db.close().await;
+    }
+
+    async fn old_bodies_go_and_the_chain_stays(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        machine.set("lan", r#"{"forwards":{"known":true}}"#);
+        let second = machine.report(&["lan"]);
+        desk.accepted(&machine, &second).await;
+        let retention = crate::ingest::retention::Retention::default();
+        let after = |days: i64| jiff::Timestamp::from_millisecond(START + days * 24 * 60 * 60 * 1000).unwrap();
+        let apply = async |days| crate::ingest::retention::retention_apply(&desk.app.db, &retention, after(days)).await.unwrap();
+        assert_eq!(apply(300).await, 0);
+        assert_eq!(apply(400).await, 1, "only the body that is not current");
+        let mut tx = desk.app.db.read().await.unwrap();
+        assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), machine.sections);
+        assert_eq!(tx.report_list(&Scope::whole(), &machine.id, 9).await.unwrap().len(), 2);
+    }
+}
