@@ -6,6 +6,7 @@ mod control;
 mod error;
 mod office;
 mod operator;
+mod schema;
 mod set;
 mod source;
 mod table;
@@ -15,6 +16,7 @@ pub use control::read::{FORMAT, MOST_CONTROLS, MOST_STEPS};
 pub use control::{Clause, Control, Fix, Policy};
 pub use error::{PolicyError, PolicyErrors};
 pub use operator::{Operator, Takes};
+pub use schema::schema;
 pub use set::{OFFICE_FILE, PolicySet, SHIPPED};
 pub use source::{DEEPEST_NESTING, LARGEST_FILE};
 

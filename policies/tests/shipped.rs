@@ -1,11 +1,202 @@
-//! The policy that comes with the product: it reads, and every control of it can pass and can fail.
+//! The policy that comes with the product: it reads, every control of it can pass and can fail, and it cites what the standards
+//! really contain.
 
-use policies::policy::PolicySet;
+use policies::evaluate::evaluate;
+use policies::fact::{Fact, Facts, Family, Instant, Reason};
+use policies::outcome::{Outcome, Verdict};
+use policies::policy::{Clause, Control, Duty, LiftedBy, Policy, PolicySet, Role, Severity};
 use policies::text::Language;
 
+fn shipped() -> PolicySet {
+    PolicySet::shipped().unwrap_or_else(|errors| panic!("{}", errors.show(Language::Vi)))
+}
+
+fn now() -> Instant {
+    "2026-11-22T03:00:00Z".parse().unwrap()
+}
+
+/// A made machine on which everything is in order, and one on which nothing is.
+fn machine(json: &str) -> Facts {
+    serde_json::from_str(json).unwrap()
+}
+
+fn judge(policy: &Policy, json: &str) -> Vec<Outcome> {
+    evaluate(policy, &machine(json), now())
+}
+
+const GOOD: &str = include_str!("machines/good.json");
+const BAD: &str = include_str!("machines/bad.json");
+const ROLES: [Role; 2] = [Role::Workstation, Role::Server];
+
+fn controls(set: &PolicySet) -> impl Iterator<Item = (Role, &Control)> {
+    ROLES.into_iter().flat_map(|role| set.controls(role).controls().iter().map(move |control| (role, control)))
+}
+
 #[test]
-fn it_reads() {
-    if let Err(errors) = PolicySet::shipped() {
-        panic!("{}", errors.show(Language::Vi));
+fn each_file_has_enough_controls() {
+    let set = shipped();
+    for role in ROLES {
+        assert!(set.controls(role).controls().len() >= 30, "{role:?}");
     }
+}
+
+#[test]
+fn every_control_can_pass() {
+    let set = shipped();
+    for role in ROLES {
+        for outcome in judge(set.controls(role), GOOD) {
+            assert_eq!(outcome.verdict, Verdict::Pass, "{}: {}", outcome.control, outcome.found.vi);
+        }
+    }
+}
+
+#[test]
+fn every_control_can_fail() {
+    let set = shipped();
+    for role in ROLES {
+        for outcome in judge(set.controls(role), BAD) {
+            assert_eq!(outcome.verdict, Verdict::Fail, "{}: {}", outcome.control, outcome.found.vi);
+            assert!(!outcome.found.vi.is_empty() && !outcome.wanted.vi.is_empty(), "{}", outcome.control);
+        }
+    }
+}
+
+#[test]
+fn what_is_implied_costs_once() {
+    let set = shipped();
+    let outcomes = judge(set.controls(Role::Workstation), BAD);
+    let cause = |id: &str| outcomes.iter().find(|outcome| outcome.control == id).and_then(|o| o.implied_by.clone());
+    assert_eq!(cause("antivirus-definitions").as_deref(), Some("antivirus-running"));
+    assert_eq!(cause("firewall-blocks-inbound").as_deref(), Some("firewall-active"));
+    assert_eq!(cause("antivirus-running"), None);
+}
+
+#[test]
+fn nothing_known_is_unknown_and_never_a_failure() {
+    let set = shipped();
+    let facts = Facts::unknown(Reason::NotCollected);
+    for role in ROLES {
+        for outcome in evaluate(set.controls(role), &facts, now()) {
+            assert_eq!(outcome.verdict, Verdict::Unknown, "{}", outcome.control);
+            assert!(!outcome.no_reader, "{}", outcome.control);
+            assert!(outcome.found.vi.contains("chưa thu thập"), "{}: {}", outcome.control, outcome.found.vi);
+        }
+    }
+}
+
+#[test]
+fn what_is_for_linux_only_does_not_apply_to_windows() {
+    let set = shipped();
+    let mut facts = Facts::unknown(Reason::NoReader);
+    facts.system.family = Fact::Known(Family::Windows);
+    let outcomes = evaluate(set.controls(Role::Workstation), &facts, now());
+    for id in ["sudo-password", "shell-timeout", "private-files", "password-storage", "patches-held", "forwarding-off"]
+    {
+        let outcome = outcomes.iter().find(|outcome| outcome.control == id).unwrap();
+        assert_eq!(outcome.verdict, Verdict::NotApplicable, "{id}");
+    }
+    for id in ["antivirus-running", "firewall-active", "accounts-empty-password"] {
+        let outcome = outcomes.iter().find(|outcome| outcome.control == id).unwrap();
+        assert_eq!(outcome.verdict, Verdict::Unknown, "{id}");
+    }
+}
+
+/// The standards by their full names; the year is always given, because editions number their clauses differently.
+const STANDARDS: [&str; 3] = ["TCVN 14423:2026", "TCVN 11930:2017", "TT 12/2022/TT-BTTTT"];
+
+#[test]
+fn every_control_cites_the_current_and_the_older_standard() {
+    for (role, control) in controls(&shipped()) {
+        let id = control.id();
+        let from = |standard: &str| control.clauses().iter().any(|clause| clause.standard == standard);
+        assert!(from("TCVN 14423:2026"), "{role:?} {id}");
+        assert!(from("TCVN 11930:2017") || from("TT 12/2022/TT-BTTTT"), "{role:?} {id}");
+        for Clause { standard, clause } in control.clauses() {
+            assert!(STANDARDS.contains(&standard.as_str()), "{id}: {standard}");
+            match standard.as_str() {
+                // Level 2 is part 4 of the edition of 2026.
+                "TCVN 14423:2026" => assert!(clause.starts_with("4."), "{id}: {clause}"),
+                "TCVN 11930:2017" => {
+                    assert!(clause.starts_with("6."), "{id}: {clause}");
+                    // Not in the table of TT 12/2022, or only from level 3 on.
+                    assert!(!["6.2.1.1", "6.1.5.6", "6.1.5.7", "6.1.5.8"].contains(&clause.as_str()), "{id}: {clause}");
+                    // 6.2.2 speaks of servers.
+                    assert!(role == Role::Server || !clause.starts_with("6.2.2."), "{id}: {clause}");
+                }
+                _ => assert!(clause.contains("Phụ lục II"), "{id}: {clause}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_can_be_fixed_on_the_spot_is_critical() {
+    let mut critical = 0;
+    for (_, control) in controls(&shipped()) {
+        if control.severity() == Severity::Critical {
+            critical += 1;
+            assert_eq!(control.lifted_by(), LiftedBy::OnSpot, "{}", control.id());
+            assert_ne!(control.duty(), Duty::Suggested, "{}", control.id());
+        }
+    }
+    assert!(critical >= 6);
+}
+
+#[test]
+fn every_failure_has_steps_for_every_machine() {
+    let set = shipped();
+    let mut facts = machine(BAD);
+    for system in ["linux", "windows"] {
+        if system == "windows" {
+            facts = Facts::unknown(Reason::NotCollected);
+        }
+        for (_, control) in controls(&set) {
+            let steps = control.fix_for(&facts, now());
+            assert!((1..=6).contains(&steps.len()), "{}", control.id());
+            // Vietnamese without its marks would be another language.
+            let marked = steps.iter().any(|step| !step.vi.is_ascii());
+            assert!(marked && steps.iter().all(|step| step.vi != step.en), "{}", control.id());
+        }
+    }
+}
+
+#[test]
+fn the_steps_are_those_of_the_machines_system() {
+    let set = shipped();
+    let control = set.controls(Role::Workstation).control("antivirus-running").unwrap();
+    let facts = machine(BAD);
+    assert!(control.fix_for(&facts, now())[1].vi.contains("apt install clamav"));
+}
+
+#[test]
+fn both_files_say_the_same_of_a_control_they_share() {
+    let set = shipped();
+    for control in set.controls(Role::Workstation).controls() {
+        let Some(other) = set.controls(Role::Server).control(control.id()) else { continue };
+        assert_eq!(control.title(), other.title());
+        assert_eq!(control.duty(), other.duty());
+        assert_eq!(control.implied_by(), other.implied_by());
+    }
+}
+
+#[test]
+fn a_machine_without_a_graphical_session_needs_no_screen_lock() {
+    let mut facts = machine(BAD);
+    facts.system.desktop = Fact::Known(false);
+    let outcomes = evaluate(shipped().controls(Role::Workstation), &facts, now());
+    let outcome = outcomes.iter().find(|outcome| outcome.control == "screen-lock").unwrap();
+    assert_eq!(outcome.verdict, Verdict::NotApplicable);
+    assert_eq!(outcome.found.vi, "có giao diện đồ hoạ: không");
+}
+
+#[test]
+fn the_office_numbers_are_those_of_the_design() {
+    let set = shipped();
+    let office = set.office();
+    assert_eq!(Severity::ALL.iter().map(|severity| office.weights.get(*severity)).collect::<Vec<_>>(), [8, 4, 2, 1]);
+    assert_eq!((office.letters.a, office.letters.b, office.letters.c, office.letters.d), (90, 75, 60, 40));
+    assert_eq!((office.shares.technical_percent, office.shares.organisational_percent), (100, 0));
+    assert_eq!(office.evidence.stale_after_working_days, 5);
+    assert_eq!(office.start_up.days, 30);
+    assert!(office.calendar.holidays.contains(&jiff::civil::date(2027, 2, 6)));
 }

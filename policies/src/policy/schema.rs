@@ -1,0 +1,210 @@
+//! The JSON Schema of a control file, for editors: made from the same tables as the reader, so that the two cannot drift. It
+//! helps while writing; what it cannot say (unique ids, circles of causes) the reader says.
+
+use serde_json::{Map, Value, json};
+
+use super::operator::{Operator, Takes};
+use super::{Duty, FORMAT, LiftedBy, MOST_CONTROLS, MOST_STEPS, Role, Severity};
+use crate::fact::{ChoiceItem, Field, Kind, Section};
+
+/// The schema, ready to be written to `schema.json`.
+pub fn schema() -> Value {
+    let mut definitions = Map::new();
+    definitions.insert("sentence".to_owned(), sentence());
+    let mut items = Definitions::default();
+    definitions.insert("condition".to_owned(), condition(&mut items, None));
+    definitions.extend(items.made);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Trạm An: controls of one role",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["format", "id", "title", "for", "control"],
+        "properties": {
+            "format": { "const": FORMAT, "description": "Version of the language." },
+            "id": identifier("Name of this file's controls."),
+            "title": { "$ref": "#/$defs/sentence" },
+            "for": { "enum": codes(Role::ALL.iter().map(|role| role.code())), "description": "The machines it is meant for." },
+            "control": { "type": "array", "minItems": 1, "maxItems": MOST_CONTROLS, "items": control() },
+        },
+        "$defs": definitions,
+    })
+}
+
+fn codes<'c>(codes: impl Iterator<Item = &'c str>) -> Value {
+    Value::Array(codes.map(Value::from).collect())
+}
+
+fn identifier(description: &str) -> Value {
+    json!({ "type": "string", "pattern": "^[a-z][a-z0-9-]{0,63}$", "description": description })
+}
+
+fn sentence() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["vi", "en"],
+        "properties": { "vi": { "type": "string", "minLength": 1 }, "en": { "type": "string", "minLength": 1 } },
+    })
+}
+
+fn control() -> Value {
+    let steps = json!({
+        "type": "array", "minItems": 1, "maxItems": MOST_STEPS, "items": { "type": "string", "minLength": 1, "maxLength": 400 },
+    });
+    let clause = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["standard", "clause"],
+        "properties": { "standard": { "type": "string" }, "clause": { "type": "string" } },
+    });
+    let fix = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["vi", "en"],
+        "properties": {
+            "when": { "$ref": "#/$defs/condition", "description": "The machines these steps are meant for; the last entry has none." },
+            "vi": steps, "en": steps,
+        },
+    });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["id", "title", "clauses", "severity", "duty", "lifted_by", "minutes", "require", "fix"],
+        "properties": {
+            "id": identifier("Unique in this file; never changed once published."),
+            "title": { "$ref": "#/$defs/sentence" },
+            "clauses": { "type": "array", "minItems": 1, "maxItems": 20, "items": clause, "description": "The clauses that ask for it." },
+            "severity": { "enum": codes(Severity::ALL.iter().map(|item| item.code())), "description": "Critical only for a duty that can be fixed on the spot." },
+            "duty": { "enum": codes(Duty::ALL.iter().map(|item| item.code())), "description": "Where the wanted value comes from." },
+            "lifted_by": { "enum": codes(LiftedBy::ALL.iter().map(|item| item.code())), "description": "Who can lift a failure." },
+            "minutes": { "type": "integer", "minimum": 0, "maximum": 100_000, "description": "Minutes the remedy takes on one machine." },
+            "applies": { "$ref": "#/$defs/condition", "description": "The machines it is meant for; all without it." },
+            "require": { "$ref": "#/$defs/condition", "description": "What should hold." },
+            "implied_by": identifier("The control whose failure explains this one's."),
+            "fix": { "type": "array", "minItems": 1, "maxItems": 20, "items": fix },
+        },
+    })
+}
+
+/// The definitions of conditions on the items of lists, by the name they are referred to.
+#[derive(Default)]
+struct Definitions {
+    made: Map<String, Value>,
+}
+
+/// A condition on facts, or on the items of the list called `list.0`.
+fn condition(definitions: &mut Definitions, list: Option<(&str, Kind)>) -> Value {
+    let name = list.map_or_else(|| "condition".to_owned(), |(list, _)| format!("item.{list}"));
+    let own = json!({ "$ref": format!("#/$defs/{name}") });
+    let parts = json!({ "type": "array", "minItems": 1, "items": own });
+    let mut kinds = vec![
+        only("all", parts.clone(), "Every part holds."),
+        only("any", parts, "Some part holds."),
+        only("not", own, "The part does not hold."),
+    ];
+    match list {
+        None => {
+            for section in Section::ALL {
+                for field in section.fields() {
+                    let fact = format!("{}.{}", section.name(), field.name);
+                    kinds.push(comparison(definitions, Some(("fact", &fact)), &fact, field.kind, field.doc.trim()));
+                }
+            }
+        }
+        Some((list, Kind::Record(fields))) => {
+            for Field { name, kind, doc, .. } in fields {
+                let path = format!("{list}.{name}");
+                kinds.push(comparison(definitions, Some(("field", name)), &path, *kind, doc.trim()));
+            }
+        }
+        Some((list, kind)) => kinds.push(comparison(definitions, None, list, kind, "The item itself.")),
+    }
+    json!({ "anyOf": kinds })
+}
+
+fn only(key: &str, value: Value, description: &str) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": [key],
+        "properties": { key: value },
+        "description": description,
+    })
+}
+
+/// One comparison: the subject's key and name, and exactly one operator that suits its kind.
+fn comparison(
+    definitions: &mut Definitions,
+    subject: Option<(&str, &str)>,
+    path: &str,
+    kind: Kind,
+    description: &str,
+) -> Value {
+    let mut properties = Map::new();
+    if let Some((key, name)) = subject {
+        properties.insert(key.to_owned(), json!({ "const": name }));
+    }
+    let mut operators = Vec::new();
+    for operator in Operator::ALL.iter().filter(|operator| operator.suits(kind)) {
+        let mut operand = operand(definitions, *operator, path, kind);
+        operand["description"] = operator.meaning().into();
+        properties.insert(operator.code().to_owned(), operand);
+        operators.push(json!({ "required": [operator.code()] }));
+    }
+    let required: Vec<&str> = subject.iter().map(|(key, _)| *key).collect();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": required,
+        "properties": properties,
+        "oneOf": operators,
+        "description": description,
+    })
+}
+
+fn operand(definitions: &mut Definitions, operator: Operator, path: &str, kind: Kind) -> Value {
+    match operator.takes() {
+        Takes::Value => value(kind),
+        Takes::Values => json!({ "type": "array", "minItems": 1, "items": value(kind) }),
+        Takes::Number => json!({ "type": "integer" }),
+        Takes::Text => json!({ "type": "string", "minLength": 1 }),
+        Takes::Days => json!({ "type": "integer", "minimum": 0, "maximum": 36_500 }),
+        Takes::Condition => item(definitions, path, kind),
+        Takes::Counting => {
+            let number = json!({ "type": "integer", "minimum": 0, "maximum": 1_000_000 });
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "where": item(definitions, path, kind),
+                    "at_most": number, "at_least": number, "is": number,
+                },
+                "oneOf": [{ "required": ["at_most"] }, { "required": ["at_least"] }, { "required": ["is"] }],
+            })
+        }
+    }
+}
+
+/// A reference to the condition on the items of the list at `path`, which is made once.
+fn item(definitions: &mut Definitions, path: &str, kind: Kind) -> Value {
+    let name = format!("item.{path}");
+    if let Kind::List(item) = kind
+        && !definitions.made.contains_key(&name)
+    {
+        definitions.made.insert(name.clone(), Value::Null);
+        let made = condition(definitions, Some((path, *item)));
+        definitions.made.insert(name.clone(), made);
+    }
+    json!({ "$ref": format!("#/$defs/{name}") })
+}
+
+fn value(kind: Kind) -> Value {
+    match kind {
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Integer(_) => json!({ "type": "integer" }),
+        Kind::Choice(items) => json!({ "enum": codes(items.iter().map(|ChoiceItem { code, .. }| *code)) }),
+        // Only kinds with equality take a value: `Operator::suits`.
+        Kind::Text | Kind::Instant | Kind::List(_) | Kind::Record(_) => json!({ "type": "string" }),
+    }
+}
