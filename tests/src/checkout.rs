@@ -1,6 +1,7 @@
 //! The checkout this program was built from, and the product's programs built from it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -57,12 +58,34 @@ pub fn root() -> anyhow::Result<PathBuf> {
     Ok(root)
 }
 
+/// The folder cargo builds into: CARGO_TARGET_DIR, what cargo's configuration says, or `target` in the checkout.
+///
+/// # Errors
+/// cargo cannot be asked.
+pub fn target() -> anyhow::Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let mut command = process::command(cargo());
+    command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root()?);
+    let answer = process::answer(&mut command)?;
+    if answer.code != Some(0) {
+        bail!("cargo metadata failed: {}", answer.err);
+    }
+    Ok(serde_json::from_str::<Metadata>(&answer.out).context("cargo metadata")?.target_directory)
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 /// Builds both programs with cargo, whose progress goes to standard error, and says where they are.
 ///
 /// # Errors
 /// cargo cannot be started or the build fails; cargo has said why on standard error.
 pub fn build(profile: Profile) -> anyhow::Result<Programs> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo = cargo();
     let output = process::command(&cargo)
         .args(["build", "--profile", profile.name(), "--message-format", "json-render-diagnostics"])
         .args(["--package", "tram-an-agent", "--bin", "posture-agent"])

@@ -4,5 +4,11 @@
 //! benchmarks. Nothing here reaches into the agent or the server: every step is one of their commands.
 
 pub mod checkout;
+pub mod desk;
 pub mod process;
+#[cfg(feature = "puppets")]
+pub mod puppet;
+pub mod quickstart;
+pub mod relay;
+pub mod station;
 pub mod wait;

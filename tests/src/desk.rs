@@ -1,0 +1,209 @@
+//! A `posture-server` of our own: its data folder, and its commands as an officer would type them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::process::{self, Running};
+
+/// How long a server may take to be ready: it checks its keys and brings the database up to date.
+const READY: Duration = Duration::from_secs(60);
+
+/// A server's data folder and the program that serves it.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    program: PathBuf,
+    data: PathBuf,
+}
+
+/// An office to be declared.
+#[derive(Clone, Debug)]
+pub struct NewOffice {
+    /// Its name.
+    pub name: String,
+    /// Whether it is given time to set up before it gets a letter.
+    pub start_up: StartUp,
+}
+
+/// Whether an office is given time to set up before it gets a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartUp {
+    /// The days of the policy.
+    OfPolicy,
+    /// None: a letter at once.
+    Off,
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct RunningDesk {
+    /// The process.
+    pub running: Running,
+    /// The port it listens on.
+    pub port: u16,
+}
+
+impl RunningDesk {
+    /// The address of the page of `office`.
+    pub fn url(&self, office: &str) -> String {
+        format!("https://127.0.0.1:{}/offices/{office}", self.port)
+    }
+}
+
+/// What `run --ready-json` says once it listens.
+#[derive(Deserialize)]
+struct Ready {
+    address: std::net::SocketAddr,
+}
+
+impl Desk {
+    /// The server `program` with its data in `data`.
+    pub fn new(program: PathBuf, data: PathBuf) -> Self {
+        Self { program, data }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// One of its commands, before it is started.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = process::command(&self.program);
+        command.args(words).arg("--data").arg(&self.data);
+        command
+    }
+
+    /// Runs a command to its end and reads what it says as JSON.
+    ///
+    /// # Errors
+    /// It fails, with what it said, or says something else.
+    pub fn ask<T: DeserializeOwned>(&self, words: &[&str]) -> anyhow::Result<T> {
+        let shown = words.join(" ");
+        let answer = process::answer(self.command(words).arg("--json"))?;
+        if answer.code != Some(0) {
+            bail!("posture-server {shown} failed: {}{}", answer.err, answer.out);
+        }
+        serde_json::from_str(&answer.out).with_context(|| format!("posture-server {shown} said {}", answer.out))
+    }
+
+    /// True when `init` has made the data folder.
+    pub fn is_initialised(&self) -> bool {
+        self.data.join("server.toml").exists()
+    }
+
+    /// Makes keys, certificates and the database; SQLite in the data folder unless `database` says another.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn init(&self, database: Option<&str>) -> anyhow::Result<()> {
+        let mut words = vec!["init", "--host", "127.0.0.1"];
+        words.extend(database.iter().flat_map(|url| ["--database", url]));
+        self.ask::<Ignored>(&words)?;
+        Ok(())
+    }
+
+    /// The fingerprint an officer hands over.
+    ///
+    /// # Errors
+    /// There is no server yet.
+    pub fn fingerprint(&self) -> anyhow::Result<String> {
+        #[derive(Deserialize)]
+        struct Shown {
+            fingerprint: String,
+        }
+        Ok(self.ask::<Shown>(&["show"])?.fingerprint)
+    }
+
+    /// Declares an office and gives its id.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn office_add(&self, office: &NewOffice) -> anyhow::Result<String> {
+        let mut words = vec!["office", "add", "--kind", "commune", "--name", &office.name];
+        if office.start_up == StartUp::Off {
+            words.push("--graded-at-once");
+        }
+        Ok(self.ask::<Made>(&words)?.id)
+    }
+
+    /// Writes machines on the roster of `office` and declares it complete.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn roster_declare(&self, office: &str, machines: &[String]) -> anyhow::Result<()> {
+        for label in machines {
+            self.ask::<Ignored>(&["office", "roster", "add", office, "--label", label, "--role", "workstation"])?;
+        }
+        self.ask::<Ignored>(&["office", "roster", "declare", office])?;
+        Ok(())
+    }
+
+    /// Signs the policy files of a folder and publishes them.
+    ///
+    /// # Errors
+    /// A file is not valid, or the key is not there.
+    pub fn policy_publish(&self, policies: &Path) -> anyhow::Result<()> {
+        let policies = policies.to_string_lossy();
+        self.ask::<Ignored>(&["policy", "publish", &policies])?;
+        Ok(())
+    }
+
+    /// Makes a login and gives its first password.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn person_add(&self, login: &str, name: &str) -> anyhow::Result<String> {
+        let answer = process::answer(&mut self.command(&["person", "add", login, "--name", name]))?;
+        if answer.code != Some(0) {
+            bail!("posture-server person add failed: {}{}", answer.err, answer.out);
+        }
+        Ok(answer.out.trim().to_owned())
+    }
+
+    /// A one-time token for workstations of `office`.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn token_add(&self, office: &str) -> anyhow::Result<String> {
+        #[derive(Deserialize)]
+        struct Token {
+            token: String,
+        }
+        Ok(self.ask::<Token>(&["token", "add", office, "--confirmed"])?.token)
+    }
+
+    /// The office with its grade and its machines.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn office_show<T: DeserializeOwned>(&self, office: &str) -> anyhow::Result<T> {
+        self.ask(&["office", "show", office])
+    }
+
+    /// Starts the server on `listen` and waits until it is ready.
+    ///
+    /// # Errors
+    /// It ends or stays silent; the message carries the end of its log.
+    pub fn run(&self, listen: &str, log: &Path) -> anyhow::Result<RunningDesk> {
+        let mut running =
+            Running::start("posture-server", self.command(&["run", "--listen", listen, "--ready-json"]), log)?;
+        let line = running.line(READY)?;
+        let ready: Ready = serde_json::from_str(&line).with_context(|| format!("posture-server run said {line}"))?;
+        Ok(RunningDesk { running, port: ready.address.port() })
+    }
+}
+
+/// An answer of which only the success counts.
+#[derive(Deserialize)]
+struct Ignored {}
+
+/// What was made.
+#[derive(Deserialize)]
+struct Made {
+    id: String,
+}

@@ -1,0 +1,6 @@
+//! Stories: what a person, a machine and trouble do to the real programs, on both databases.
+
+mod stories {
+    pub(crate) mod books;
+    pub(crate) mod browser;
+}

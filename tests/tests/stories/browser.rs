@@ -1,0 +1,138 @@
+//! A real Chromium, as an officer has one: opens pages, types, clicks, and looks until something is there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use fantoccini::{Client, ClientBuilder, Locator};
+use harness::process::{Running, command};
+use harness::wait;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// How long Chromium may take to start on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// One window with an empty profile. Ends with this value.
+pub(crate) struct Browser {
+    runtime: Runtime,
+    client: Client,
+    // In this order: the driver ends before its profile is deleted.
+    _driver: Running,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let mut chromedriver = command("chromedriver");
+        // What Chromium writes beside its profile goes the same way.
+        chromedriver.arg("--port=0").env("HOME", profile.path()).env("XDG_CONFIG_HOME", profile.path());
+        let mut driver = Running::start("chromedriver", chromedriver, &profile.path().join("driver.log"))?;
+        let port = loop {
+            let line = driver.line(START)?;
+            if let Some((_, rest)) = line.split_once("on port ") {
+                let digits = rest.trim_end_matches('.');
+                break digits.parse::<u16>().with_context(|| line.clone())?;
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let wish = wishes(profile.path());
+        let client = runtime.block_on(async {
+            ClientBuilder::new(HttpConnector::new())
+                .capabilities(wish)
+                .connect(&format!("http://127.0.0.1:{port}"))
+                .await
+        })?;
+        Ok(Self { runtime, client, _driver: driver, _profile: profile })
+    }
+
+    pub(crate) fn open(&self, url: &str) -> anyhow::Result<()> {
+        Ok(self.runtime.block_on(self.client.goto(url))?)
+    }
+
+    pub(crate) fn address(&self) -> anyhow::Result<String> {
+        Ok(self.runtime.block_on(self.client.current_url())?.to_string())
+    }
+
+    /// Types into the field with this name.
+    pub(crate) fn fill(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let selector = format!("[name='{name}']");
+        self.runtime.block_on(async {
+            let field = self.client.find(Locator::Css(&selector)).await.with_context(|| selector.clone())?;
+            field.clear().await?;
+            field.send_keys(text).await.with_context(|| selector.clone())
+        })
+    }
+
+    pub(crate) fn click(&self, selector: &str) -> anyhow::Result<()> {
+        self.runtime.block_on(async {
+            let button = self.client.find(Locator::Css(selector)).await.with_context(|| selector.to_owned())?;
+            button.click().await.with_context(|| selector.to_owned())
+        })
+    }
+
+    /// The text a person sees of the first element that fits; none when there is none.
+    pub(crate) fn text(&self, selector: &str) -> anyhow::Result<Option<String>> {
+        let found =
+            self.run("return document.querySelector(arguments[0])?.innerText ?? null", vec![json!(selector)])?;
+        Ok(found.as_str().map(str::to_owned))
+    }
+
+    /// Runs a script in the page and returns what it returns.
+    pub(crate) fn run(&self, script: &str, arguments: Vec<Value>) -> anyhow::Result<Value> {
+        Ok(self.runtime.block_on(self.client.execute(script, arguments))?)
+    }
+
+    /// Looks until the whole page's text fits, without reloading it.
+    pub(crate) fn until(&self, what: &str, fits: impl Fn(&str) -> bool) -> anyhow::Result<String> {
+        let mut last = String::new();
+        let found = wait::until(what, wait::PATIENCE, || {
+            last = self.text("body")?.unwrap_or_default();
+            Ok(fits(&last).then(|| last.clone()))
+        });
+        found.with_context(|| format!("the page {} says:\n{last}", self.address().unwrap_or_default()))
+    }
+
+    /// Keeps a picture of the page as it is.
+    pub(crate) fn picture(&self, path: &Path) -> anyhow::Result<()> {
+        let png = self.runtime.block_on(self.client.screenshot())?;
+        Ok(std::fs::write(path, png)?)
+    }
+
+    pub(crate) fn resize(&self, width: u32, height: u32) -> anyhow::Result<()> {
+        Ok(self.runtime.block_on(self.client.set_window_size(width, height))?)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ends Chromium itself; what stays behind goes with the driver's process group.
+        drop(self.runtime.block_on(self.client.clone().close()));
+    }
+}
+
+/// A new profile, no look-ups of its own, and the server's own certificate accepted as a person would.
+fn wishes(profile: &Path) -> Map<String, Value> {
+    let profile = format!("--user-data-dir={}", profile.join("profile").display());
+    let arguments = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--lang=vi",
+        "--window-size=1280,1400",
+        &profile,
+    ];
+    let mut wish = Map::new();
+    wish.insert("acceptInsecureCerts".to_owned(), json!(true));
+    wish.insert("goog:chromeOptions".to_owned(), json!({ "binary": "/usr/bin/chromium", "args": arguments }));
+    wish
+}
