@@ -12,6 +12,7 @@ use crate::ingest::{Ingest, Unjudged};
 use crate::policy::Policies;
 use crate::secrets::Secrets;
 use crate::store::Db;
+use crate::web::Desk;
 
 /// The state of the server, cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct State {
     pub events: Events,
     /// The way of reports into the store.
     pub ingest: Ingest,
+    /// What the pages keep in memory.
+    pub desk: Desk,
 }
 
 impl App {
@@ -49,7 +52,8 @@ impl App {
         policies.refresh(&db).await?;
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::new(Unjudged));
-        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest }))
+        let desk = Desk::new(config.pages.zone()?);
+        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest, desk }))
     }
 
     /// Puts the parts together.

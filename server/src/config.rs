@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use jiff::tz::TimeZone;
 use protocol::limits;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Config {
     /// How agents are answered.
     #[serde(default)]
     pub agents: Agents,
+    /// How pages are written.
+    #[serde(default)]
+    pub pages: Pages,
     /// A certificate of the office's own for the pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<WebCertificate>,
@@ -86,6 +90,30 @@ impl Agents {
     }
 }
 
+/// How pages are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pages {
+    /// The time zone of dates and times, by its IANA name. Default `Asia/Ho_Chi_Minh`.
+    pub time_zone: String,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { time_zone: "Asia/Ho_Chi_Minh".to_owned() }
+    }
+}
+
+impl Pages {
+    /// The time zone.
+    ///
+    /// # Errors
+    /// When no zone has that name.
+    pub fn zone(&self) -> anyhow::Result<TimeZone> {
+        TimeZone::get(&self.time_zone).with_context(|| format!("pages.time_zone {:?} is not known", self.time_zone))
+    }
+}
+
 /// A certificate of the office's own for the pages; agents keep seeing the server CA's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +136,18 @@ impl Config {
         config.validate().with_context(|| format!("{}", path.display()))
     }
 
+    /// The address that a machine dials: the first name that is not this computer's own, else the first; with the port.
+    pub fn dial_address(&self) -> String {
+        let own = |host: &&String| !["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
+        let host = self.listen.hosts.iter().find(own).or_else(|| self.listen.hosts.first());
+        let port = self.listen.address.rsplit_once(':').map_or("8443", |(_, port)| port);
+        match host {
+            Some(host) if host.contains(':') => format!("[{host}]:{port}"),
+            Some(host) => format!("{host}:{port}"),
+            None => format!("localhost:{port}"),
+        }
+    }
+
     /// What types cannot say.
     fn validate(self) -> anyhow::Result<Self> {
         if self.version != 1 {
@@ -123,6 +163,7 @@ impl Config {
             .address
             .parse::<std::net::SocketAddr>()
             .with_context(|| format!("listen.address {:?} is not ADDRESS:PORT", self.listen.address))?;
+        self.pages.zone()?;
         Ok(self)
     }
 }

@@ -3,11 +3,13 @@
 
 use std::fmt;
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use policies::text::{Language, Text};
 use protocol::{Refusal, RefusalAction};
+
+use crate::store::StoreError;
 
 /// A refused or failed request of an agent.
 #[derive(Debug)]
@@ -113,15 +115,27 @@ impl PageError {
     }
 }
 
+/// Says in an answer's extensions that it is a refusal with this message; the pages' layer dresses it as a page.
+#[derive(Clone, Debug)]
+pub struct Refused(pub Text);
+
 impl<E: Into<anyhow::Error>> From<E> for PageError {
     fn from(cause: E) -> Self {
+        let cause = cause.into();
+        if let Some(StoreError::NotFound { .. }) = cause.downcast_ref() {
+            return Self::refused(
+                StatusCode::NOT_FOUND,
+                "Không tìm thấy nội dung này, hoặc nội dung không thuộc phạm vi của bạn.",
+                "There is no such thing, or it lies outside your part of the tree.",
+            );
+        }
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             message: Text::new(
                 "Máy chủ gặp lỗi khi dựng trang. Lỗi đã được ghi vào nhật ký; hãy thử lại sau ít phút.",
                 "The server failed while making the page. The failure is in the log; try again in a few minutes.",
             ),
-            cause: Some(cause.into()),
+            cause: Some(cause),
         }
     }
 }
@@ -131,7 +145,8 @@ impl IntoResponse for PageError {
         if let Some(cause) = &self.cause {
             tracing::error!("page failed: {cause:#}");
         }
-        (self.status, format!("{}\n{}\n", self.message.vi, self.message.en)).into_response()
+        let text = format!("{}\n{}\n", self.message.vi, self.message.en);
+        (self.status, Extension(Refused(self.message)), text).into_response()
     }
 }
 

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod secrets;
 pub mod store;
 pub mod tls;
+pub mod web;
 
 use std::process::ExitCode;
 

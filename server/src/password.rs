@@ -32,9 +32,6 @@ pub enum Weakness {
     /// It contains the login name.
     #[error("the password contains the login name")]
     Name,
-    /// It is the old one.
-    #[error("the password is the old one")]
-    Same,
 }
 
 /// Says why `secret` cannot be the new password of `login`, if so.

@@ -33,6 +33,7 @@ mod word;
 
 pub mod audit;
 pub mod change;
+pub mod login;
 pub mod machine;
 mod many;
 pub mod office;

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::machine::Role;
+use super::machine::{Machine, Role};
 use super::{Scope, StoreError, StoreResult, Tx};
 
 words! {
@@ -170,6 +170,24 @@ impl Tx {
                 .await?;
         });
         Ok(())
+    }
+
+    /// The machines that a token enrolled, the oldest first, revoked ones included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn token_machines(&mut self, scope: &Scope, token: &str) -> StoreResult<Vec<Machine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select m.* from machine m join office_within w on w.office = m.office
+                 where w.ancestor = $1 and m.id in (select machine from enrolment where token = $2)
+                 order by m.enrolled_at, m.id",
+            )
+            .bind(scope.ancestor())
+            .bind(token)
+            .fetch_all(connection)
+            .await?
+        }))
     }
 
     /// The enrolment that this token and this key already made.

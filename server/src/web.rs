@@ -1,0 +1,76 @@
+//! What people see: the pages' routes and the layers around them, in the order they run. One file per page below; sentences
+//! are in `server/locales`, markup in `server/templates`, style and script in `server/assets`.
+
+mod asset;
+mod audit;
+mod change_password;
+mod cookie;
+mod enrolment;
+mod events;
+mod frame;
+mod headers;
+mod line;
+mod login;
+mod number;
+mod offices;
+mod posted;
+mod refusal;
+mod secret;
+mod throttle;
+mod visitor;
+mod words;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use jiff::tz::TimeZone;
+
+use crate::app::App;
+use crate::error::PageError;
+
+/// Streams that one session may have open: more pages than anybody reads.
+const STREAMS: usize = 16;
+
+/// What the pages keep in memory: nothing that another server, or this one after a restart, would miss.
+#[derive(Debug)]
+pub struct Desk {
+    turns: throttle::Turns,
+    streams: line::Line,
+    zone: TimeZone,
+}
+
+impl Desk {
+    /// A desk that writes times in `zone`.
+    pub fn new(zone: TimeZone) -> Self {
+        Self { turns: throttle::Turns::default(), streams: line::Line::new(STREAMS), zone }
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.zone.clone()
+    }
+}
+
+/// The routes of the pages, with everything around them. Takes every path that no other router has.
+pub fn router(app: &App) -> Router<App> {
+    Router::new()
+        .route("/", get(async || Redirect::to("/offices")))
+        .route("/login", get(login::login_page).post(login::login_submit))
+        .route("/logout", post(login::logout_submit))
+        .route("/language", post(login::language_submit))
+        .route("/password", get(change_password::password_page).post(change_password::password_submit))
+        .route("/offices", get(offices::office_list_page))
+        .route("/events", get(events::events_get))
+        .route("/audit", get(audit::audit_page).post(audit::audit_verify))
+        .route("/enrolment", get(enrolment::enrolment_page).post(enrolment::token_make))
+        .route("/enrolment/{token}/revoke", post(enrolment::token_revoke))
+        .fallback(unknown)
+        .layer(from_fn_with_state(app.clone(), visitor::recognise))
+        .route("/assets/{hash}/{name}", get(asset::asset_get))
+        .layer(from_fn(headers::add_headers))
+}
+
+async fn unknown() -> PageError {
+    refusal::unknown_page(StatusCode::NOT_FOUND)
+}

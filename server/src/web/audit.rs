@@ -1,0 +1,145 @@
+//! The page `/audit`: every change by a person within the reader's part of the tree, and the check of the whole chain.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use policies::text::visible;
+use serde::Deserialize;
+
+use super::frame::{Frame, Place, render};
+use super::login::NoFields;
+use super::posted::Posted;
+use super::visitor::{Session, Visitor};
+use super::words::Words;
+use crate::app::App;
+use crate::audit::{Break, Entry};
+use crate::error::PageError;
+
+/// Entries on one page.
+const ENTRIES: i64 = 100;
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    t: Words,
+    frame: Frame,
+    entries: Vec<EntryView>,
+    /// Where the next page begins.
+    older: Option<i64>,
+    /// Whether the reader may verify the whole chain, which reaches beyond one part of the tree.
+    may_verify: bool,
+    verified: Option<Verified>,
+}
+
+struct EntryView {
+    number: String,
+    at: String,
+    actor: String,
+    action: String,
+    subject: String,
+    detail: Vec<(String, String)>,
+    hash: String,
+    short_hash: String,
+}
+
+struct Verified {
+    class: &'static str,
+    sentence: String,
+}
+
+/// Where in the log to begin.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AuditQuery {
+    before: Option<i64>,
+}
+
+/// `GET /audit`
+pub(crate) async fn audit_page(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+    Query(query): Query<AuditQuery>,
+) -> Result<Response, PageError> {
+    page(&app, &visitor, &session, query.before.unwrap_or(i64::MAX), None).await
+}
+
+/// `POST /audit`: verifies the whole chain. A post, because it reads every entry there is.
+pub(crate) async fn audit_verify(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+    Posted(NoFields {}): Posted<NoFields>,
+) -> Result<Response, PageError> {
+    if !session.scope.is_whole() {
+        return Err(super::refusal::only_looking());
+    }
+    let t = Words::new(visitor.language);
+    let result = app.db.read().await?.audit_verify().await?;
+    let n = visitor.frame(&app, "", Place::Audit).n;
+    let verified = match result {
+        Ok(count) => Verified { class: "good", sentence: t.say1("audit.verified", n.count(count)) },
+        Err(broken) => {
+            tracing::error!("the audit log's chain is broken: {broken}");
+            let sentence = match broken {
+                Break::Missing { expected, .. } => t.say1("audit.broken_missing", expected),
+                Break::Unlinked(number) => t.say1("audit.broken_unlinked", number),
+                Break::Changed(number) => t.say1("audit.broken_changed", number),
+                Break::Cut { expected, found } => t.say2("audit.broken_cut", expected, found),
+            };
+            Verified { class: "error", sentence }
+        }
+    };
+    page(&app, &visitor, &session, i64::MAX, Some(verified)).await
+}
+
+async fn page(
+    app: &App,
+    visitor: &Visitor,
+    session: &Session,
+    before: i64,
+    verified: Option<Verified>,
+) -> Result<Response, PageError> {
+    let t = Words::new(visitor.language);
+    let frame = visitor.frame(app, t.say("audit.title"), Place::Audit);
+    let mut entries = app.db.read().await?.audit_list(&session.scope, before, ENTRIES + 1).await?;
+    let more = i64::try_from(entries.len()).is_ok_and(|count| count > ENTRIES);
+    if more {
+        entries.pop();
+    }
+    let older = if more { entries.last().map(|entry| entry.number) } else { None };
+    let entries = entries.iter().map(|entry| entry_view(entry, t, &frame)).collect();
+    render(&AuditPage { t, frame, entries, older, may_verify: session.scope.is_whole(), verified })
+}
+
+fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
+    let (kind, name) = entry.actor.split_once(':').unwrap_or((&entry.actor, ""));
+    let actor = match kind {
+        "person" => t.say1("audit.person", visible(name, 80)),
+        "operator" => t.say1("audit.operator", visible(name, 80)),
+        _ => t.say("audit.program").to_owned(),
+    };
+    let detail: BTreeMap<String, String> = serde_json::from_str(&entry.detail).unwrap_or_default();
+    let detail = detail
+        .into_iter()
+        .map(|(name, value)| {
+            let shown = match (name.strip_suffix("_at"), value.parse()) {
+                (Some(_), Ok(instant)) => frame.n.moment(instant),
+                _ if name == "role" => t.word("role", &value),
+                _ => visible(&value, 200),
+            };
+            (t.word("audit_detail", &name), shown)
+        })
+        .collect();
+    EntryView {
+        number: entry.number.to_string(),
+        at: frame.n.second(entry.at),
+        actor,
+        action: t.word("audit_action", &entry.action),
+        subject: visible(&entry.subject, 200),
+        detail,
+        hash: entry.hash.clone(),
+        short_hash: entry.hash.chars().take(12).collect(),
+    }
+}

@@ -1,0 +1,138 @@
+//! The page `/password`: a person changes the own password; the first one must be changed before anything else.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::cookie::Cookie;
+use super::frame::{Frame, Place, render};
+use super::login::{check_password, session_open};
+use super::posted::Posted;
+use super::secret::{draw_token, hash_token};
+use super::throttle::{Origin, WINDOW_MS, wait_ms};
+use super::visitor::{Session, Visitor};
+use super::words::Words;
+use crate::app::App;
+use crate::audit::{Action, Change};
+use crate::error::PageError;
+use crate::password::{self, MIN_CHARACTERS, Weakness};
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage {
+    t: Words,
+    frame: Frame,
+    login: String,
+    first: bool,
+    rule: String,
+    error: String,
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(crate) struct PasswordForm {
+    current: String,
+    new: String,
+    again: String,
+}
+
+fn page(app: &App, visitor: &Visitor, session: &Session, error: String) -> Result<Response, PageError> {
+    let t = Words::new(visitor.language);
+    render(&PasswordPage {
+        t,
+        frame: visitor.frame(app, t.say("password.title"), Place::Password),
+        login: session.person.login.clone(),
+        first: session.person.must_change,
+        rule: t.say1("password.rule", MIN_CHARACTERS),
+        error,
+    })
+}
+
+/// `GET /password`
+pub(crate) async fn password_page(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+) -> Result<Response, PageError> {
+    page(&app, &visitor, &session, String::new())
+}
+
+/// `POST /password`
+pub(crate) async fn password_submit(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+    Posted(form): Posted<PasswordForm>,
+) -> Result<Response, PageError> {
+    let t = Words::new(visitor.language);
+    let refuse = |status: StatusCode, error: String| {
+        let mut response = page(&app, &visitor, &session, error)?;
+        *response.status_mut() = status;
+        Ok(response)
+    };
+    let unusable = |key: &str| refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say(key).to_owned());
+    if form.new != form.again {
+        return unusable("password.differ");
+    }
+    if form.new == form.current {
+        return unusable("password.same");
+    }
+    match password::check_new(&form.new, &session.person.login) {
+        Ok(()) => {}
+        Err(Weakness::Short) => {
+            return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say1("password.short", MIN_CHARACTERS));
+        }
+        Err(Weakness::Long) => return unusable("password.long"),
+        Err(Weakness::Plain) => return unusable("password.plain"),
+        Err(Weakness::Name) => return unusable("password.name"),
+    }
+
+    let now = app.clock.now_ms();
+    let login = hash_token(&session.person.login);
+    let origin = Origin::Session(session.token_hash.clone());
+    let failures = app.db.read().await?.login_failure_list(&login, &origin.code(), now - WINDOW_MS).await?;
+    if let Some(wait) = wait_ms(&failures, now) {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, t.say1("login.wait", wait.div_euclid(60_000) + 1));
+    }
+    let hash = Some(session.person.password_hash.clone());
+    match check_password(&app, &origin, form.current, hash).await? {
+        None => return refuse(StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned()),
+        Some(false) => {
+            let mut tx = app.db.write().await?;
+            tx.login_failure_insert(&login, &origin.code(), now).await?;
+            tx.commit().await?;
+            return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say("password.wrong").to_owned());
+        }
+        Some(true) => {}
+    }
+    let Some(turn) = app.desk.turns.take(&origin).await else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned());
+    };
+    let hash = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        password::hash(&form.new)
+    })
+    .await??;
+    password_set(&app, &session, &hash, now).await
+}
+
+/// Sets the password, ends every session of the person and opens a new one for this browser.
+async fn password_set(app: &App, session: &Session, hash: &str, now: i64) -> Result<Response, PageError> {
+    let person = &session.person;
+    let device = draw_token()?;
+    let mut tx = app.db.write().await?;
+    tx.person_password_set(&person.id, hash, false).await?;
+    tx.session_delete_others(&person.id, "").await?;
+    tx.known_device_clear(&person.id).await?;
+    tx.known_device_insert(&hash_token(&device), &person.id, now).await?;
+    let token = session_open(&mut tx, &person.id, now).await?;
+    let change = Change::new(session.actor(), Action::PasswordChanged, person.office.as_deref(), &person.login);
+    tx.audit_append(now, &change).await?;
+    tx.commit().await?;
+    let mut response = Redirect::to("/").into_response();
+    Cookie::Session.set(response.headers_mut(), &token);
+    Cookie::Device.set(response.headers_mut(), &device);
+    Ok(response)
+}

@@ -1,0 +1,305 @@
+//! The page `/enrolment`: making and revoking enrolment tokens (mã đăng ký máy), and what each of them enrolled.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use policies::text::visible;
+use protocol::token;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Deserialize;
+
+use super::frame::{Frame, Place, render};
+use super::posted::Posted;
+use super::refusal;
+use super::visitor::{Session, Visitor};
+use super::words::Words;
+use crate::app::App;
+use crate::audit::{Action, Change};
+use crate::error::PageError;
+use crate::store::change::{ChangeKind, NewChange};
+use crate::store::machine::{MachineStatus, Role};
+use crate::store::office::Office;
+use crate::store::token::{Admission, Token};
+use crate::store::{StoreError, Tx, new_id};
+
+const HOUR_MS: i64 = 3600 * 1000;
+
+/// How long a token may be valid, in hours. The first is not the default; 24 is.
+const HOURS: [i64; 5] = [1, 8, 24, 72, 168];
+
+/// Most machines one token may enrol.
+const MOST_USES: i64 = 500;
+
+/// More offices than this are not offered in one list: their own pages lead here.
+const CHOICES: usize = 400;
+
+#[derive(Template)]
+#[template(path = "enrolment.html")]
+struct EnrolmentPage {
+    t: Words,
+    frame: Frame,
+    may_change: bool,
+    offices: Vec<Choice>,
+    office: Option<Choice>,
+    made: Option<Made>,
+    tokens: Vec<TokenView>,
+}
+
+#[derive(Clone)]
+struct Choice {
+    id: String,
+    name: String,
+    chosen: bool,
+}
+
+/// A token that was just made, for the only time it is shown.
+struct Made {
+    token: String,
+    server: String,
+    fingerprint: String,
+    command: String,
+    validity: String,
+}
+
+struct TokenView {
+    id: String,
+    class: &'static str,
+    state: String,
+    summary: String,
+    made: String,
+    machines: Vec<MachineView>,
+    revocable: bool,
+}
+
+struct MachineView {
+    id: String,
+    name: String,
+    status: String,
+    at: String,
+}
+
+/// Which office's tokens to show.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct EnrolmentQuery {
+    #[serde(default)]
+    office: String,
+}
+
+/// `GET /enrolment`
+pub(crate) async fn enrolment_page(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+    Query(query): Query<EnrolmentQuery>,
+) -> Result<Response, PageError> {
+    page(&app, &visitor, &session, &query.office, None).await
+}
+
+async fn page(
+    app: &App,
+    visitor: &Visitor,
+    session: &Session,
+    chosen: &str,
+    made: Option<(Token, token::Token)>,
+) -> Result<Response, PageError> {
+    let t = Words::new(visitor.language);
+    let mut frame = visitor.frame(app, t.say("enrolment.title"), Place::Enrolment);
+    let mut tx = app.db.read().await?;
+    let mut offices = tx.office_list(&session.scope).await?;
+    let office = if chosen.is_empty() {
+        offices.first().cloned()
+    } else {
+        Some(
+            tx.office_get(&session.scope, chosen)
+                .await?
+                .ok_or_else(|| StoreError::NotFound { what: "office", id: chosen.to_owned() })?,
+        )
+    };
+    let mut tokens = Vec::new();
+    if let Some(office) = &office {
+        frame = frame.following(&format!("office={}", office.id));
+        for token in tx.token_list(&session.scope, &office.id).await? {
+            tokens.push(token_view(&mut tx, session, &token, t, &frame, app.clock.now_ms()).await?);
+        }
+    }
+    if offices.len() > CHOICES {
+        offices.clear();
+    }
+    let choice =
+        |office: Office| Choice { chosen: chosen == office.id, name: visible(&office.name, 200), id: office.id };
+    let made = made.map(|(stored, token)| made_view(app, &stored, &token, t, &frame));
+    let office = office.map(choice);
+    let offices = offices.into_iter().map(choice).collect();
+    render(&EnrolmentPage { t, frame, may_change: session.may_change(), offices, office, made, tokens })
+}
+
+fn made_view(app: &App, stored: &Token, token: &token::Token, t: Words, frame: &Frame) -> Made {
+    let server = app.config.dial_address();
+    let fingerprint = app.secrets.server_ca.fingerprint().to_string();
+    let token = token.reveal();
+    Made {
+        command: format!("posture-agent enrol --server {server} --token {token} --fingerprint {fingerprint}"),
+        validity: t.say3(
+            "enrolment.validity",
+            frame.n.count(stored.uses_total),
+            t.word("role", stored.role.word()),
+            frame.n.moment(stored.expires_at),
+        ),
+        token,
+        server,
+        fingerprint,
+    }
+}
+
+async fn token_view(
+    tx: &mut Tx,
+    session: &Session,
+    token: &Token,
+    t: Words,
+    frame: &Frame,
+    now: i64,
+) -> Result<TokenView, PageError> {
+    let (class, state) = match token {
+        _ if token.revoked_at.is_some() => ("grey", t.say("enrolment.revoked")),
+        _ if token.expires_at <= now => ("grey", t.say("enrolment.expired")),
+        _ if token.uses_left == 0 => ("grey", t.say("enrolment.used_up")),
+        _ => ("green", t.say("enrolment.active")),
+    };
+    let mut made = t.say3(
+        "enrolment.made_by",
+        frame.n.moment(token.created_at),
+        visible(&token.created_by, 80),
+        frame.n.moment(token.expires_at),
+    );
+    if let (Some(at), Some(by)) = (token.revoked_at, &token.revoked_by) {
+        made = format!("{made}. {}", t.say2("enrolment.revoked_by", frame.n.moment(at), visible(by, 80)));
+    }
+    let machines = tx.token_machines(&session.scope, &token.id).await?;
+    Ok(TokenView {
+        id: token.id.clone(),
+        class,
+        state: state.to_owned(),
+        summary: t.say3(
+            "enrolment.summary",
+            t.word("role", token.role.word()),
+            frame.n.count(token.uses_left),
+            frame.n.count(token.uses_total),
+        ),
+        made: format!("{made}."),
+        revocable: token.revoked_at.is_none(),
+        machines: machines
+            .into_iter()
+            .map(|machine| MachineView {
+                name: visible(&machine.name, 80),
+                status: t.word("machine_status", machine.status.word()),
+                at: frame.n.moment(machine.enrolled_at),
+                id: machine.id,
+            })
+            .collect(),
+    })
+}
+
+/// What the form for a new token sends.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TokenForm {
+    office: String,
+    role: String,
+    uses: i64,
+    hours: i64,
+}
+
+/// `POST /enrolment`: makes a token and shows it, once.
+pub(crate) async fn token_make(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+    Posted(form): Posted<TokenForm>,
+) -> Result<Response, PageError> {
+    session.require_change()?;
+    let role: Role = form.role.parse().map_err(|_| refusal::broken_form(axum::http::StatusCode::BAD_REQUEST))?;
+    if !(1..=MOST_USES).contains(&form.uses) || !HOURS.contains(&form.hours) {
+        return Err(refusal::wrong_value(
+            "Số máy được đăng ký phải từ 1 đến 500 và hiệu lực phải là một trong các lựa chọn. Hãy quay lại và điền lại.",
+            "A token enrols 1 to 500 machines and is valid for one of the times offered. Go back and fill it in again.",
+        ));
+    }
+    let mut random = [0_u8; 16];
+    SystemRandom::new().fill(&mut random).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
+    let token = token::Token::new(random);
+    let now = app.clock.now_ms();
+    let stored = Token {
+        id: new_id(),
+        hash: token.digest().to_string(),
+        office: form.office,
+        role,
+        admits: Admission::Pending,
+        uses_left: form.uses,
+        uses_total: form.uses,
+        created_at: now,
+        created_by: session.person.login.clone(),
+        expires_at: now + form.hours * HOUR_MS,
+        revoked_at: None,
+        revoked_by: None,
+    };
+    let mut tx = app.db.write().await?;
+    tx.token_insert(&session.scope, &stored).await?;
+    let change = Change::new(session.actor(), Action::TokenMade, Some(&stored.office), &stored.id)
+        .with("role", role)
+        .with("uses", stored.uses_total)
+        .with("expires_at", stored.expires_at);
+    tx.audit_append(now, &change).await?;
+    tx.change_append(now, &[token_change(&stored)]).await?;
+    tx.commit().await?;
+    let office = stored.office.clone();
+    page(&app, &visitor, &session, &office, Some((stored, token))).await
+}
+
+fn token_change(token: &Token) -> NewChange {
+    NewChange { subject: Some(token.id.clone()), ..NewChange::of_office(ChangeKind::Token, &token.office) }
+}
+
+/// What the form that revokes a token sends.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RevokeForm {
+    #[serde(default)]
+    machines: String,
+}
+
+/// `POST /enrolment/{token}/revoke`: revokes a token and, when asked, what it enrolled.
+pub(crate) async fn token_revoke(
+    State(app): State<App>,
+    session: Session,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Posted(form): Posted<RevokeForm>,
+) -> Result<Response, PageError> {
+    session.require_change()?;
+    let now = app.clock.now_ms();
+    let mut tx = app.db.write().await?;
+    let token = tx
+        .token_get(&session.scope, &id)
+        .await?
+        .ok_or_else(|| StoreError::NotFound { what: "token", id: id.clone() })?;
+    let mut changes = vec![token_change(&token)];
+    if token.revoked_at.is_none() {
+        tx.token_revoke(&session.scope, &id, now, &session.person.login).await?;
+        tx.audit_append(now, &Change::new(session.actor(), Action::TokenRevoked, Some(&token.office), &id)).await?;
+    }
+    if form.machines == "revoke" {
+        let why = Words::new(visitor.language).say("enrolment.with_token");
+        for machine in tx.token_machines(&session.scope, &id).await? {
+            if machine.status == MachineStatus::Revoked {
+                continue;
+            }
+            tx.machine_revoke(&session.scope, &machine.id, now, &session.person.login, why).await?;
+            let subject = format!("{} {}", machine.id, machine.name);
+            let change =
+                Change::new(session.actor(), Action::MachineRevoked, Some(&machine.office), subject).with("token", &id);
+            tx.audit_append(now, &change).await?;
+            changes.push(NewChange::of_machine(ChangeKind::Revoked, &machine.office, &machine.id));
+        }
+    }
+    tx.change_append(now, &changes).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/enrolment?office={}", token.office)).into_response())
+}

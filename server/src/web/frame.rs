@@ -1,0 +1,95 @@
+//! What surrounds every page: title, navigation, who is logged in, the language switch. Owns no page.
+
+use askama::Template;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use policies::text::visible;
+
+use super::asset;
+use super::number::Numbers;
+use super::visitor::{Session, Visitor};
+use crate::app::App;
+use crate::error::PageError;
+
+/// Where a page stands in the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Offices, an office, a machine.
+    Offices,
+    /// Enrolment.
+    Enrolment,
+    /// The audit log.
+    Audit,
+    /// The person's own password.
+    Password,
+    /// Login and refusals.
+    Nowhere,
+}
+
+/// The frame as the template sees it.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// Title of the page.
+    pub(crate) title: String,
+    /// Name and login of the person, made safe; none when nobody is logged in.
+    pub(crate) person: Option<(String, String)>,
+    /// True while the first password must be changed: there is nothing to navigate to.
+    pub(crate) locked: bool,
+    /// The token that forms repeat.
+    pub(crate) csrf: String,
+    /// Path and query of this page, for the way back from the language switch.
+    pub(crate) here: String,
+    /// Where this page stands.
+    pub(crate) place: Place,
+    /// Path of the stream the page follows; empty when it does not.
+    pub(crate) events: String,
+    /// How numbers and dates are written.
+    pub(crate) n: Numbers,
+    /// The moment the page was made.
+    pub(crate) made_at: String,
+}
+
+impl Frame {
+    pub(crate) fn new(visitor: &Visitor, session: Option<&Session>, app: &App, title: String, place: Place) -> Self {
+        let n = Numbers::new(visitor.language, app.desk.zone());
+        Self {
+            title,
+            person: session.map(|session| (visible(&session.person.name, 80), visible(&session.person.login, 80))),
+            locked: session.is_some_and(|session| session.person.must_change),
+            csrf: visitor.csrf.clone(),
+            here: visitor.uri.path_and_query().map_or("/", |here| here.as_str()).to_owned(),
+            place,
+            events: String::new(),
+            made_at: n.second(app.clock.now_ms()),
+            n,
+        }
+    }
+
+    /// The same frame for a page that follows the events of `query` (see `web::events`).
+    pub(crate) fn following(mut self, query: &str) -> Self {
+        self.events = format!("/events?{query}");
+        self
+    }
+
+    pub(crate) fn style_path(&self) -> &'static str {
+        asset::style_path()
+    }
+
+    pub(crate) fn script_path(&self) -> &'static str {
+        asset::script_path()
+    }
+
+    pub(crate) fn icon_path(&self) -> &'static str {
+        asset::icon_path()
+    }
+}
+
+/// The page as an answer.
+///
+/// # Errors
+/// When the template cannot be written, which only a failing formatter could cause.
+pub(crate) fn render(page: &impl Template) -> Result<Response, PageError> {
+    let mut response = page.render()?.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Ok(response)
+}

@@ -1,0 +1,295 @@
+//! The pages `/login` and `/logout`, and the language switch: the only routes for whoever is not logged in.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::cookie::Cookie;
+use super::frame::{Frame, Place, render};
+use super::posted::Posted;
+use super::secret::{draw_token, hash_token};
+use super::throttle::{FREE, Origin, WINDOW_MS, wait_ms};
+use super::visitor::{IDLE_MS, Session, Visitor};
+use super::words::Words;
+use crate::app::App;
+use crate::audit::{Action, Actor, Change};
+use crate::error::PageError;
+use crate::password;
+use crate::store::person::Person;
+use crate::store::session;
+use crate::tls::Peer;
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    t: Words,
+    frame: Frame,
+    login: String,
+    next: String,
+    notice: String,
+    error: String,
+}
+
+/// What may stand behind `/login`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LoginQuery {
+    #[serde(default)]
+    next: String,
+}
+
+/// What the login form sends.
+#[derive(Deserialize)]
+pub(crate) struct LoginForm {
+    login: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /login`
+pub(crate) async fn login_page(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Option<Session>,
+    Query(query): Query<LoginQuery>,
+) -> Result<Response, PageError> {
+    if session.is_some() {
+        return Ok(Redirect::to(own_path(&query.next)).into_response());
+    }
+    let t = Words::new(visitor.language);
+    let notice = if visitor.expired { t.say("login.expired") } else { "" };
+    render(&LoginPage {
+        t,
+        frame: visitor.frame(&app, t.say("login.title"), Place::Nowhere),
+        login: String::new(),
+        next: query.next,
+        notice: notice.to_owned(),
+        error: String::new(),
+    })
+}
+
+/// How a try to log in ends.
+enum Tried {
+    /// The password fits.
+    Welcome(Box<Person>),
+    /// Name or password are wrong; which, nobody is told.
+    Wrong,
+    /// Too many mistakes from this place; the next try is possible after so many milliseconds.
+    Wait(i64),
+    /// Too many people check passwords at this moment.
+    Busy,
+}
+
+/// `POST /login`
+pub(crate) async fn login_submit(
+    State(app): State<App>,
+    visitor: Visitor,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    Posted(form): Posted<LoginForm>,
+) -> Result<Response, PageError> {
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(peer)| peer.address.ip());
+    let name = form.login.trim().to_owned();
+    let device = Cookie::Device.read(&headers);
+    let (tried, origin) = login_try(&app, &name, form.password, device.as_deref(), address).await?;
+    let t = Words::new(visitor.language);
+    let (status, error) = match tried {
+        Tried::Welcome(person) => return welcome(&app, &person, &origin, address, device, &form.next).await,
+        Tried::Wrong => (StatusCode::UNAUTHORIZED, t.say("login.wrong").to_owned()),
+        Tried::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, t.say1("login.wait", wait.div_euclid(60_000) + 1)),
+        Tried::Busy => (StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned()),
+    };
+    let mut response = render(&LoginPage {
+        t,
+        frame: visitor.frame(&app, t.say("login.title"), Place::Nowhere),
+        login: name,
+        next: form.next,
+        notice: String::new(),
+        error,
+    })?;
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+async fn login_try(
+    app: &App,
+    name: &str,
+    secret: String,
+    device: Option<&str>,
+    address: IpAddr,
+) -> Result<(Tried, Origin), PageError> {
+    let now = app.clock.now_ms();
+    let login = hash_token(name);
+    let mut tx = app.db.read().await?;
+    let person = tx.person_by_login(name).await?.filter(|person| person.disabled_at.is_none());
+    let mut origin = Origin::Address(address);
+    if let (Some(person), Some(device)) = (&person, device) {
+        let device = hash_token(device);
+        if tx.known_device_is(&device, &person.id).await? {
+            origin = Origin::Known(device);
+        }
+    }
+    let failures = tx.login_failure_list(&login, &origin.code(), now - WINDOW_MS).await?;
+    drop(tx);
+    if let Some(wait) = wait_ms(&failures, now) {
+        return Ok((Tried::Wait(wait), origin));
+    }
+    let hash = person.as_ref().map(|person| person.password_hash.clone());
+    let Some(right) = check_password(app, &origin, secret, hash).await? else { return Ok((Tried::Busy, origin)) };
+    if let (true, Some(person)) = (right, &person) {
+        return Ok((Tried::Welcome(Box::new(person.clone())), origin));
+    }
+    let mut tx = app.db.write().await?;
+    tx.login_failure_prune(now - WINDOW_MS).await?;
+    tx.login_failure_insert(&login, &origin.code(), now).await?;
+    if let Some(person) = person.filter(|_| failures.len() + 1 == FREE) {
+        // Nobody is named as the one who did it: whoever typed these was not the person, or could not show it.
+        let change = Change::new(Actor::Program, Action::LoginThrottled, person.office.as_deref(), person.login)
+            .with("address", address)
+            .with("failures", FREE);
+        tx.audit_append(now, &change).await?;
+    }
+    tx.commit().await?;
+    Ok((Tried::Wrong, origin))
+}
+
+/// Checks a password off the async threads, in its turn; none when there is no turn.
+pub(crate) async fn check_password(
+    app: &App,
+    origin: &Origin,
+    secret: String,
+    hash: Option<String>,
+) -> Result<Option<bool>, PageError> {
+    let Some(turn) = app.desk.turns.take(origin).await else { return Ok(None) };
+    let right = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        password::verify(&secret, hash.as_deref())
+    })
+    .await?;
+    Ok(Some(right))
+}
+
+async fn welcome(
+    app: &App,
+    person: &Person,
+    origin: &Origin,
+    address: IpAddr,
+    device: Option<String>,
+    next: &str,
+) -> Result<Response, PageError> {
+    let now = app.clock.now_ms();
+    let login = hash_token(&person.login);
+    let device = match device {
+        Some(device) => device,
+        None => draw_token()?,
+    };
+    let mut tx = app.db.write().await?;
+    let failures = tx.login_failure_count(&login, now - WINDOW_MS).await?;
+    tx.login_failure_clear(&login, &origin.code()).await?;
+    tx.session_prune(now).await?;
+    let token = session_open(&mut tx, &person.id, now).await?;
+    tx.known_device_insert(&hash_token(&device), &person.id, now).await?;
+    tx.person_login_set(&person.id, now).await?;
+    let actor = Actor::Person { id: person.id.clone(), login: person.login.clone() };
+    let mut change =
+        Change::new(actor, Action::LoggedIn, person.office.as_deref(), &person.login).with("address", address);
+    if failures > 0 {
+        change = change.with("failures", failures);
+    }
+    tx.audit_append(now, &change).await?;
+    tx.commit().await?;
+    let mut response = Redirect::to(own_path(next)).into_response();
+    let headers = response.headers_mut();
+    Cookie::Session.set(headers, &token);
+    Cookie::Device.set(headers, &device);
+    Cookie::Form.remove(headers);
+    Ok(response)
+}
+
+/// Opens a session for a person; returns its token, which is kept nowhere else.
+pub(crate) async fn session_open(tx: &mut crate::store::Tx, person: &str, now: i64) -> Result<String, PageError> {
+    let token = draw_token()?;
+    tx.session_insert(&session::Session {
+        token_hash: hash_token(&token),
+        person: person.to_owned(),
+        csrf: draw_token()?,
+        created_at: now,
+        last_seen_at: now,
+        expires_at: now + IDLE_MS,
+    })
+    .await?;
+    Ok(token)
+}
+
+/// What a form without fields of its own sends.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NoFields {}
+
+/// `POST /logout`
+pub(crate) async fn logout_submit(
+    State(app): State<App>,
+    session: Session,
+    Posted(NoFields {}): Posted<NoFields>,
+) -> Result<Response, PageError> {
+    let now = app.clock.now_ms();
+    let mut tx = app.db.write().await?;
+    tx.session_delete(&session.token_hash).await?;
+    let office = session.person.office.as_deref();
+    let change = Change::new(session.actor(), Action::LoggedOut, office, &session.person.login);
+    tx.audit_append(now, &change).await?;
+    tx.commit().await?;
+    let mut response = Redirect::to("/login").into_response();
+    Cookie::Session.remove(response.headers_mut());
+    Ok(response)
+}
+
+/// What the language switch sends.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LanguageForm {
+    language: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /language`
+pub(crate) async fn language_submit(
+    State(app): State<App>,
+    session: Option<Session>,
+    Posted(form): Posted<LanguageForm>,
+) -> Result<Response, PageError> {
+    let language = if form.language == "en" { "en" } else { "vi" };
+    if let Some(session) = session {
+        let mut tx = app.db.write().await?;
+        tx.person_language_set(&session.person.id, language).await?;
+        tx.commit().await?;
+    }
+    let mut response = Redirect::to(own_path(&form.next)).into_response();
+    Cookie::Language.set(response.headers_mut(), language);
+    Ok(response)
+}
+
+/// `next` when it leads to a page of this server, else the first page: a link must not carry people elsewhere.
+fn own_path(next: &str) -> &str {
+    let own = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if own { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_path;
+
+    #[test]
+    fn the_way_back_stays_on_this_server() {
+        assert_eq!(own_path("/offices/1?q=a%20b"), "/offices/1?q=a%20b");
+        for elsewhere in ["", "//bad.example", "https://bad.example", "/\\bad.example", "/a\r\nset-cookie: a", "x"] {
+            assert_eq!(own_path(elsewhere), "/", "{elsewhere:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Pages that say why there is no page: an unknown address, something outside the person's part of the tree, a form from
+//! elsewhere, a failing database.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use policies::text::Text;
+
+use super::frame::{Frame, Place, render};
+use super::visitor::Visitor;
+use super::words::Words;
+use crate::app::App;
+use crate::error::{PageError, Refused};
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalPage {
+    t: Words,
+    frame: Frame,
+    code: u16,
+    message: String,
+}
+
+/// An address that leads nowhere, or a thing that does not exist or lies outside the person's part of the tree; the two
+/// are not told apart.
+pub(crate) fn unknown_page(status: StatusCode) -> PageError {
+    PageError::refused(
+        status,
+        "Không tìm thấy trang này, hoặc nội dung không thuộc phạm vi của bạn. Hãy kiểm tra lại địa chỉ hoặc quay về danh sách cơ quan.",
+        "There is no such page, or it lies outside your part of the tree. Check the address or go back to the list of offices.",
+    )
+}
+
+/// A role that may only look.
+pub(crate) fn only_looking() -> PageError {
+    PageError::refused(
+        StatusCode::FORBIDDEN,
+        "Vai trò của bạn chỉ được xem, không được thay đổi. Hãy liên hệ người quản trị nếu cần quyền này.",
+        "Your role may look but not change anything. Ask the administrator if you need to.",
+    )
+}
+
+/// A form that did not come from one of our pages, or whose page is too old.
+pub(crate) fn foreign_form() -> PageError {
+    PageError::refused(
+        StatusCode::FORBIDDEN,
+        "Biểu mẫu không được chấp nhận vì không được gửi từ trang đang mở của phần mềm (trang có thể đã cũ). Hãy tải lại trang rồi gửi lại.",
+        "The form was not accepted because it was not sent from an open page of this software (the page may be too old). Reload the page and send it again.",
+    )
+}
+
+/// A form that cannot be read.
+pub(crate) fn broken_form(status: StatusCode) -> PageError {
+    PageError::refused(
+        status,
+        "Không đọc được biểu mẫu: thiếu mục, sai kiểu hoặc quá lớn. Hãy quay lại và điền lại.",
+        "The form cannot be read: a field is missing, of the wrong kind or too large. Go back and fill it in again.",
+    )
+}
+
+/// A form with a value that cannot be used; `vi` and `en` say which and what to do.
+pub(crate) fn wrong_value(vi: &str, en: &str) -> PageError {
+    PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, vi, en)
+}
+
+/// More pages follow along in one browser than the server answers.
+pub(crate) fn too_many_pages(status: StatusCode) -> PageError {
+    PageError::refused(
+        status,
+        "Trình duyệt này đang mở quá nhiều trang theo dõi. Hãy đóng bớt trang rồi tải lại.",
+        "Too many pages follow along in this browser. Close some and reload.",
+    )
+}
+
+/// Turns a refusal into a page in the visitor's language; any other answer stays as it is.
+pub(crate) fn dress(mut response: Response, visitor: &Visitor, app: &App) -> Response {
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response = unknown_page(StatusCode::METHOD_NOT_ALLOWED).into_response();
+    }
+    let Some(Refused(message)) = response.extensions_mut().remove::<Refused>() else { return response };
+    let status = response.status();
+    let t = Words::new(visitor.language);
+    let page = RefusalPage {
+        t,
+        frame: visitor.frame(app, title(t, status), Place::Nowhere),
+        code: status.as_u16(),
+        message: pick(t, &message),
+    };
+    match render(&page) {
+        Ok(mut dressed) => {
+            *dressed.status_mut() = status;
+            dressed
+        }
+        Err(_) => response,
+    }
+}
+
+fn pick(t: Words, message: &Text) -> String {
+    t.pick(message).to_owned()
+}
+
+fn title(t: Words, status: StatusCode) -> &'static str {
+    let key = match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "refusal.not_found",
+        StatusCode::FORBIDDEN => "refusal.forbidden",
+        StatusCode::UNPROCESSABLE_ENTITY
+        | StatusCode::BAD_REQUEST
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::REQUEST_TIMEOUT => "refusal.form",
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "refusal.busy",
+        _ => "refusal.failed",
+    };
+    t.say(key)
+}

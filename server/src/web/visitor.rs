@@ -1,0 +1,260 @@
+//! Who is looking at a page: the language, the session where there is one, and the token that ties forms to either. A layer
+//! finds it out once for every request; handlers take a [`Visitor`] or, where a login is needed, a [`Session`].
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use policies::text::Language;
+
+use super::cookie::Cookie;
+use super::frame::{Frame, Place};
+use super::refusal;
+use super::secret::{draw_token, hash_token};
+use crate::app::App;
+use crate::audit::Actor;
+use crate::error::PageError;
+use crate::store::Scope;
+use crate::store::person::{Person, PersonRole};
+
+/// A session ends after two hours without a request of the person's own...
+pub(crate) const IDLE_MS: i64 = 2 * 3600 * 1000;
+
+/// ...and after twelve hours in any case: a working day.
+pub(crate) const LONGEST_MS: i64 = 12 * 3600 * 1000;
+
+/// The last use is written down at most once a minute.
+const TOUCH_MS: i64 = 60 * 1000;
+
+/// The header by which the page's script says that nobody clicked: such a request does not keep a session alive.
+pub(crate) const FOLLOWING: &str = "x-following";
+
+/// Whoever sent a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    /// The language to answer in.
+    pub(crate) language: Language,
+    /// The token that forms repeat: the session's, else the browser's.
+    pub(crate) csrf: String,
+    /// Path and query of the request.
+    pub(crate) uri: Uri,
+    /// True when the browser still shows the cookie of a session that has ended.
+    pub(crate) expired: bool,
+    session: Option<Session>,
+}
+
+/// A person who is logged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// The person.
+    pub(crate) person: Person,
+    /// The part of the tree the person may see.
+    pub(crate) scope: Scope,
+    /// Hash of the session's token, by which the store knows it.
+    pub(crate) token_hash: String,
+    csrf: String,
+}
+
+impl Session {
+    /// The person as the audit log names it.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Person { id: self.person.id.clone(), login: self.person.login.clone() }
+    }
+
+    /// True when the person's role may change things and not only look.
+    pub(crate) fn may_change(&self) -> bool {
+        matches!(self.person.role, PersonRole::Officer | PersonRole::Administrator)
+    }
+
+    /// Refuses whoever may only look.
+    ///
+    /// # Errors
+    /// 403 for the roles that only look.
+    pub(crate) fn require_change(&self) -> Result<(), PageError> {
+        if self.may_change() { Ok(()) } else { Err(refusal::only_looking()) }
+    }
+}
+
+impl Visitor {
+    /// The frame of a page called `title` at `place` of the navigation.
+    pub(crate) fn frame(&self, app: &App, title: impl Into<String>, place: Place) -> Frame {
+        Frame::new(self, self.session.as_ref(), app, title.into(), place)
+    }
+
+    /// The visitor when nothing could be found out, because the store does not answer.
+    fn unknown(request: &Request) -> Self {
+        Self {
+            language: chosen_language(request.headers()).unwrap_or_default(),
+            csrf: String::new(),
+            uri: request.uri().clone(),
+            expired: false,
+            session: None,
+        }
+    }
+}
+
+fn chosen_language(headers: &HeaderMap) -> Option<Language> {
+    match Cookie::Language.read(headers)?.as_str() {
+        "vi" => Some(Language::Vi),
+        "en" => Some(Language::En),
+        _ => None,
+    }
+}
+
+/// The layer: recognises the visitor, runs the handler, and dresses a refusal as a page in the visitor's language.
+pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let (headers, uri) = (request.headers(), request.uri());
+    let (visitor, new_form) = match recognise_visitor(&app, headers, uri).await {
+        Ok(recognised) => recognised,
+        Err(error) => {
+            let visitor = Visitor::unknown(&request);
+            return refusal::dress(error.into_response(), &visitor, &app);
+        }
+    };
+    request.extensions_mut().insert(visitor.clone());
+    if let Some(session) = &visitor.session {
+        request.extensions_mut().insert(session.clone());
+    }
+    let mut response = refusal::dress(next.run(request).await, &visitor, &app);
+    if new_form {
+        Cookie::Form.set(response.headers_mut(), &visitor.csrf);
+    }
+    response
+}
+
+/// The visitor, and whether its form token is new and must be set as a cookie.
+async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<(Visitor, bool), PageError> {
+    let token = Cookie::Session.read(headers);
+    let session = match &token {
+        Some(token) => session_find(app, &hash_token(token), headers.contains_key(FOLLOWING)).await?,
+        None => None,
+    };
+    let (csrf, new_form) = match (&session, Cookie::Form.read(headers)) {
+        (Some(session), _) => (session.csrf.clone(), false),
+        (None, Some(form)) => (form, false),
+        (None, None) => (draw_token()?, true),
+    };
+    let language = chosen_language(headers)
+        .or_else(|| session.as_ref().map(|session| language_of(&session.person)))
+        .unwrap_or_default();
+    let expired = token.is_some() && session.is_none();
+    Ok((Visitor { language, csrf, uri: uri.clone(), expired, session }, new_form))
+}
+
+fn language_of(person: &Person) -> Language {
+    if person.language == "en" { Language::En } else { Language::Vi }
+}
+
+/// The session behind a token's hash with its person, unless it ended or the account was closed. A request of the person's
+/// own makes it last longer.
+async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Option<Session>, PageError> {
+    let now = app.clock.now_ms();
+    let mut tx = app.db.read().await?;
+    let Some(session) = tx.session_get(token_hash, now).await? else { return Ok(None) };
+    let Some(person) = tx.person_get(&session.person).await? else { return Ok(None) };
+    drop(tx);
+    if person.disabled_at.is_some() {
+        return Ok(None);
+    }
+    if !following && now - session.last_seen_at >= TOUCH_MS {
+        let until = (now + IDLE_MS).min(session.created_at + LONGEST_MS);
+        let mut tx = app.db.write().await?;
+        tx.session_touch(token_hash, now, until).await?;
+        tx.commit().await?;
+    }
+    Ok(Some(Session { scope: person.scope(), person, token_hash: session.token_hash, csrf: session.csrf }))
+}
+
+/// True while the session lasts and its person may come in: asked again and again by a stream of events.
+pub(crate) async fn session_lasts(app: &App, token_hash: &str) -> bool {
+    matches!(session_find(app, token_hash, true).await, Ok(Some(_)))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
+        parts.extensions.get().cloned().ok_or_else(|| anyhow::anyhow!("a route outside the visitor's layer").into())
+    }
+}
+
+/// Why a request that needs a session is turned away.
+#[derive(Debug)]
+pub(crate) enum Turned {
+    /// Nobody is logged in: to the login, and from there back.
+    Login(String),
+    /// The first password must be changed before anything else.
+    ChangePassword,
+}
+
+impl IntoResponse for Turned {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Login(next) => {
+                let query = [("next", next)];
+                let query = form_encode(&query);
+                Redirect::to(&format!("/login?{query}")).into_response()
+            }
+            Self::ChangePassword => Redirect::to("/password").into_response(),
+        }
+    }
+}
+
+/// Pairs as a query string.
+pub(crate) fn form_encode(pairs: &[(&str, String)]) -> String {
+    let mut encoded = String::new();
+    for (name, value) in pairs {
+        if !encoded.is_empty() {
+            encoded.push('&');
+        }
+        encoded.push_str(name);
+        encoded.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    encoded
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = Turned;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Turned> {
+        let session: Option<&Self> = parts.extensions.get();
+        let Some(session) = session else {
+            // A form that was sent too late cannot be sent again by the login: begin at its page.
+            let next = if parts.method == axum::http::Method::GET { parts.uri.to_string() } else { "/".to_owned() };
+            return Err(Turned::Login(next));
+        };
+        if session.person.must_change && !["/password", "/logout"].contains(&parts.uri.path()) {
+            return Err(Turned::ChangePassword);
+        }
+        Ok(session.clone())
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::form_encode;
+
+    #[test]
+    fn a_query_keeps_to_its_alphabet() {
+        assert_eq!(
+            form_encode(&[("next", "/offices/1?q=máy&a=b".to_owned())]),
+            "next=/offices/1%3Fq%3Dm%C3%A1y%26a%3Db"
+        );
+    }
+}

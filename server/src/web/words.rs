@@ -1,0 +1,179 @@
+//! The catalogue: every sentence a page shows, looked up by key in the language of the reader. The sentences themselves
+//! are in `server/locales/{vi,en}.toml`, which a translator can edit; tests hold that both have the same keys.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::LazyLock;
+
+use policies::text::{Language, Text, visible};
+
+/// One language's catalogue, cheap to hand to templates, where it is called `t`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words(pub(crate) Language);
+
+type Catalogue = HashMap<String, String>;
+
+static VI: LazyLock<Catalogue> = LazyLock::new(|| read_catalogue(include_str!("../../locales/vi.toml")));
+static EN: LazyLock<Catalogue> = LazyLock::new(|| read_catalogue(include_str!("../../locales/en.toml")));
+
+fn read_catalogue(file: &str) -> Catalogue {
+    let sections: HashMap<String, HashMap<String, String>> =
+        toml::from_str(file).expect("the catalogue is part of the program and a test reads it");
+    sections
+        .into_iter()
+        .flat_map(|(section, sentences)| {
+            sentences.into_iter().map(move |(key, sentence)| (format!("{section}.{key}"), sentence))
+        })
+        .collect()
+}
+
+impl Words {
+    /// The catalogue for `language`.
+    pub(crate) fn new(language: Language) -> Self {
+        Self(language)
+    }
+
+    /// The sentence `key`; the key itself where the catalogue lacks it, which a test rules out.
+    pub(crate) fn say<'k>(&self, key: &'k str) -> &'k str {
+        let catalogue: &'static Catalogue = match self.0 {
+            Language::Vi => &VI,
+            Language::En => &EN,
+        };
+        catalogue.get(key).map_or(key, String::as_str)
+    }
+
+    /// The sentence `key` with `{0}` filled in.
+    pub(crate) fn say1(&self, key: &str, first: impl Display) -> String {
+        self.say(key).replace("{0}", &first.to_string())
+    }
+
+    /// The sentence `key` with `{0}` and `{1}` filled in.
+    pub(crate) fn say2(&self, key: &str, first: impl Display, second: impl Display) -> String {
+        fill(self.say(key), &[first.to_string(), second.to_string()])
+    }
+
+    /// The sentence `key` with `{0}`, `{1}` and `{2}` filled in.
+    pub(crate) fn say3(&self, key: &str, first: impl Display, second: impl Display, third: impl Display) -> String {
+        fill(self.say(key), &[first.to_string(), second.to_string(), third.to_string()])
+    }
+
+    /// The sentence for a word of the store (a role, a state, an action) in `section`; the word itself, made safe, where the
+    /// catalogue lacks it.
+    pub(crate) fn word(&self, section: &str, word: &str) -> String {
+        let key = format!("{section}.{word}");
+        let sentence = self.say(&key);
+        if sentence == key { visible(word, 60) } else { sentence.to_owned() }
+    }
+
+    /// The form of `text` for this language.
+    pub(crate) fn pick<'t>(&self, text: &'t Text) -> &'t str {
+        text.get(self.0)
+    }
+
+    /// True for Vietnamese.
+    pub(crate) fn is_vietnamese(&self) -> bool {
+        self.0 == Language::Vi
+    }
+
+    /// The language's code in HTML.
+    pub(crate) fn code(&self) -> &'static str {
+        match self.0 {
+            Language::Vi => "vi",
+            Language::En => "en",
+        }
+    }
+}
+
+/// Puts `values` in at `{0}`, `{1}`, ... in one pass, so that braces inside a value stay text.
+fn fill(sentence: &str, values: &[String]) -> String {
+    let mut filled = String::with_capacity(sentence.len() + 32);
+    let mut rest = sentence;
+    while let Some(open) = rest.find('{') {
+        filled.push_str(&rest[..open]);
+        let value = rest[open + 1..].split_once('}').and_then(|(index, after)| {
+            let index: usize = index.parse().ok()?;
+            Some((values.get(index)?, after))
+        });
+        if let Some((value, after)) = value {
+            filled.push_str(value);
+            rest = after;
+        } else {
+            filled.push('{');
+            rest = &rest[open + 1..];
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    fn keys(catalogue: &Catalogue) -> BTreeSet<&str> {
+        catalogue.keys().map(String::as_str).collect()
+    }
+
+    fn holes(sentence: &str) -> BTreeSet<char> {
+        sentence.match_indices('{').filter_map(|(at, _)| sentence[at + 1..].chars().next()).collect()
+    }
+
+    #[test]
+    fn both_languages_have_the_same_keys_and_the_same_holes() {
+        assert_eq!(keys(&VI), keys(&EN));
+        for (key, sentence) in VI.iter() {
+            assert_eq!(holes(sentence), holes(&EN[key]), "{key}");
+            assert!(!sentence.trim().is_empty(), "{key} is empty in Vietnamese");
+            assert!(!EN[key].trim().is_empty(), "{key} is empty in English");
+        }
+    }
+
+    /// Every key that templates and sources ask for by name, found by reading them.
+    fn used_keys() -> BTreeSet<String> {
+        fn visit(folder: &Path, used: &mut BTreeSet<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    visit(&path, used);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                for (at, _) in text.match_indices("say") {
+                    let rest = text[at + 3..].trim_start_matches(|c: char| c.is_ascii_digit());
+                    let Some(rest) = rest.strip_prefix('(') else { continue };
+                    let Some(rest) = rest.trim_start().strip_prefix('"') else { continue };
+                    if let Some(end) = rest.find('"') {
+                        used.insert(rest[..end].to_owned());
+                    }
+                }
+            }
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut used = BTreeSet::new();
+        visit(&root.join("templates"), &mut used);
+        visit(&root.join("src/web"), &mut used);
+        used
+    }
+
+    #[test]
+    fn every_key_that_pages_use_is_in_the_catalogue() {
+        let missing: Vec<_> = used_keys().into_iter().filter(|key| !VI.contains_key(key)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn every_action_of_the_audit_log_has_its_words() {
+        for action in crate::audit::Action::ALL {
+            assert!(VI.contains_key(&format!("audit_action.{}", action.code())), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_with_braces_stays_text() {
+        assert_eq!(fill("{1} before {0}", &["{1}".to_owned(), "b".to_owned()]), "b before {1}");
+        assert_eq!(fill("{x} {9} {", &[]), "{x} {9} {");
+    }
+}
