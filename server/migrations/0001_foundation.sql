@@ -317,20 +317,16 @@ create table policy_bundle (
     published_by text not null
 );
 
-create table outcome (
-    machine    text not null references machine (id),
-    control    text not null,
-    verdict    text not null check (verdict in ('pass', 'fail', 'unknown', 'not_applicable', 'waived')),
-    since_at   bigint not null,
-    -- When a failure was first seen that was not seen mended since: hiding it does not make it younger.
-    failing_since_at bigint,
-    found_vi   text not null,
-    found_en   text not null,
-    wanted_vi  text not null,
-    wanted_en  text not null,
-    no_reader  boolean not null,
-    implied_by text,
-    primary key (machine, control)
+-- The verdicts on one machine, one row, so that a new policy costs one write a machine. What was found and wanted is not kept:
+-- it is evaluated again from the facts when a person looks.
+create table judgement (
+    machine   text primary key references machine (id),
+    -- Address of the policy.
+    policy    text not null,
+    role      text not null check (role in ('workstation', 'server')),
+    judged_at bigint not null,
+    -- One control a line: control verdict since_at failing_since_at|- reader|no_reader cause|-. Owned by store/judgement.rs.
+    verdicts  text not null
 );
 
 create table outcome_change (
@@ -345,29 +341,40 @@ create table outcome_change (
 );
 create index outcome_change_by_machine on outcome_change (machine, at);
 
--- One row a machine, so that an office or a province is summed without reading outcomes.
-create table machine_summary (
-    machine            text primary key references machine (id),
-    policy             text not null,
-    judged_at          bigint not null,
-    -- Digest of the outcomes, so that an unchanged judgement writes nothing else.
-    outcomes           text not null,
-    passed_weight      bigint not null,
-    applicable_weight  bigint not null,
-    -- The same two over what can be fixed on the spot.
-    spot_passed_weight bigint not null,
-    spot_applicable_weight bigint not null,
-    passed             bigint not null,
-    failed             bigint not null,
-    unknown            bigint not null,
-    not_applicable     bigint not null,
-    waived             bigint not null,
-    -- Since when the oldest critical failure lasts, and since when a critical control is unknown.
-    critical_since_at  bigint,
-    critical_unknown_since_at bigint,
-    -- The instant of the oldest evidence of a section the policy needs.
-    evidence_at        bigint not null
+-- The grade of an office's own machines as last made, so that pages about many offices read one row each.
+create table office_grade (
+    office          text primary key references office (id) on delete cascade,
+    policy          text not null,
+    graded_at       bigint not null,
+    -- When it must be made again though nothing happens: evidence grows old, a cap comes.
+    next_at         bigint not null,
+    -- Millionths of a point.
+    score           bigint not null,
+    on_spot         bigint,
+    without_waivers bigint not null,
+    letter          text,
+    expected        bigint not null,
+    covered         bigint not null,
+    -- The whole grade, JSON of policies::grade::Grade.
+    grade           text not null
 );
+create index office_grade_by_next on office_grade (next_at);
+
+-- Every change of a score or letter, with what caused it: the three parts add up to the difference.
+create table grade_change (
+    id            text primary key,
+    office        text not null references office (id) on delete cascade,
+    at            bigint not null,
+    policy        text not null,
+    score_before  bigint,
+    score_after   bigint not null,
+    letter_before text,
+    letter_after  text,
+    by_office     bigint not null,
+    by_policy     bigint not null,
+    by_roster     bigint not null
+);
+create index grade_change_by_office on grade_change (office, at);
 
 -- The frozen figure of an office for one day ('2026-11-22'). A later revision is a correction and never rewrites the first.
 create table office_day (

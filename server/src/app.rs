@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Told;
 use crate::events::Events;
-use crate::ingest::{Ingest, Unjudged};
+use crate::ingest::Ingest;
 use crate::policy::Policies;
 use crate::secrets::Secrets;
 use crate::store::Db;
@@ -30,7 +30,7 @@ pub struct State {
     /// Keys and certificates.
     pub secrets: Secrets,
     /// The policy in force.
-    pub policies: Policies,
+    pub policies: Arc<Policies>,
     /// What happens, as pages and held polls hear of it.
     pub events: Events,
     /// The way of reports into the store.
@@ -48,12 +48,17 @@ impl App {
     pub async fn open(data: &Path, config: Config, clock: Clock) -> anyhow::Result<Self> {
         let secrets = Secrets::read(data)?;
         let db = database_open(data, &config).await?;
-        let policies = Policies::new(config.server.clone(), secrets.policy_keys.clone());
+        let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
         policies.refresh(&db).await?;
         let events = Events::new(db.read().await?.change_last().await?);
+<<<<<<< HEAD
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::new(Unjudged));
         let desk = Desk::new(config.pages.zone()?);
         Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest, desk }))
+=======
+        let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
+        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest }))
+>>>>>>> 91d90c0 (Judge machines by the policy in force: since when each verdict holds, one row a machine, all processors after a new policy)
     }
 
     /// Puts the parts together.

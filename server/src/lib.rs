@@ -14,6 +14,7 @@ pub mod config;
 pub mod error;
 pub mod events;
 pub mod ingest;
+pub mod judge;
 pub mod password;
 pub mod policy;
 pub mod secrets;

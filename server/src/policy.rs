@@ -4,9 +4,12 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
+use policies::policy::PolicyErrors;
+use protocol::bundle::BundleError;
 use protocol::message::PolicyKey;
 use protocol::{Bundle, Digest, SignedBundle};
 
+use crate::judge::Judge;
 use crate::store::Db;
 
 /// A published policy.
@@ -18,6 +21,19 @@ pub struct Published {
     pub signed: SignedBundle,
     /// What it says.
     pub bundle: Bundle,
+    /// What judges by it.
+    pub judge: Arc<Judge>,
+}
+
+/// Why a bundle is not a policy to use.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The envelope does not fit: key, server or version.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The files inside are not a valid policy.
+    #[error("the policy cannot be read")]
+    Policy(#[from] PolicyErrors),
 }
 
 /// The policy in force, kept in memory and read again when another is published.
@@ -62,9 +78,11 @@ impl Policies {
     /// Checks a bundle against the known keys, this server's id and the version in use.
     ///
     /// # Errors
-    /// Any of the three does not fit.
-    pub fn open(&self, signed: SignedBundle, used: u64) -> Result<Published, protocol::bundle::BundleError> {
+    /// Any of the three does not fit, or the files inside are not a valid policy.
+    pub fn open(&self, signed: SignedBundle, used: u64) -> Result<Published, OpenError> {
         let bundle = signed.open(&self.keys, &self.server, used)?;
-        Ok(Published { address: signed.address(), signed, bundle })
+        let address = signed.address();
+        let judge = Arc::new(Judge::new(&address.to_string(), &bundle.files)?);
+        Ok(Published { address, signed, bundle, judge })
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Verdict;
-use crate::policy::{LiftedBy, Office, Role, Severity};
+use crate::policy::{LiftedBy, Office, PolicySet, Role, Severity};
 use crate::text::Text;
 
 /// What the grade needs to know of a control.
@@ -35,6 +35,21 @@ pub struct Rules {
     pub workstation: Controls,
     /// Controls of servers (máy chủ).
     pub server: Controls,
+}
+
+impl From<&PolicySet> for Rules {
+    fn from(set: &PolicySet) -> Self {
+        let controls = |role| {
+            let control = |control: &crate::policy::Control| Control {
+                title: control.title().clone(),
+                severity: control.severity(),
+                lifted_by: control.lifted_by(),
+                minutes: control.minutes(),
+            };
+            set.controls(role).controls().iter().map(|item| (item.id().to_owned(), control(item))).collect()
+        };
+        Self { office: set.office().clone(), workstation: controls(Role::Workstation), server: controls(Role::Server) }
+    }
 }
 
 impl Rules {

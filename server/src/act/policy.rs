@@ -7,7 +7,7 @@ use protocol::bundle::BundleError;
 use super::By;
 use crate::audit::Action;
 use crate::error::Told;
-use crate::policy::{Policies, Published};
+use crate::policy::{OpenError, Policies, Published};
 use crate::store::Db;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::policy::PolicyBundle;
@@ -20,7 +20,7 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
     let mut tx = db.write().await?;
     let latest = tx.policy_bundle_latest().await?;
     let used = latest.as_ref().map_or(0, |latest| u64::try_from(latest.version).unwrap_or(0));
-    let published = policies.open(signed, used).map_err(told)?;
+    let published = policies.open(signed, used).map_err(not_opened)?;
     if latest.as_ref().is_some_and(|latest| latest.address == published.address.to_string()) {
         return Ok(published);
     }
@@ -43,6 +43,18 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
         NewChange { kind: ChangeKind::Policy, office: None, machine: None, subject: Some(kept.address.clone()) };
     by.conclude(tx, &change, &[event]).await?;
     Ok(published)
+}
+
+fn not_opened(error: OpenError) -> anyhow::Error {
+    match error {
+        OpenError::Bundle(error) => told(error),
+        OpenError::Policy(errors) => Told::new(
+            "Bộ tiêu chí đã ký có lỗi, không công bố được. Hãy kiểm tra bằng lệnh: policy check",
+            "The signed policy has errors and is not published. Look at them with: policy check",
+        )
+        .because(errors)
+        .into(),
+    }
 }
 
 fn told(error: BundleError) -> anyhow::Error {

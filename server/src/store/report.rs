@@ -248,7 +248,7 @@ fn signed(number: u64) -> i64 {
 const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.status, m.enrolled_at, m.clone_at,
     s.judged_at, s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.stored_day, h.stored_bytes
     from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id
-    left join machine_summary s on s.machine = m.id where m.id in ";
+    left join judgement s on s.machine = m.id where m.id in ";
 
 impl Tx {
     /// What is known of these machines, by id. On PostgreSQL the machines are locked in the order of their ids, so that two

@@ -1,0 +1,171 @@
+//! From facts to verdicts: judges a machine under the policy in force and says since when each verdict holds. Owns no SQL; what
+//! is kept is in `store/judgement`.
+
+mod evidence;
+pub mod machines;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use policies::evaluate::evaluate;
+use policies::fact::{Facts, Section};
+use policies::grade::Rules;
+use policies::outcome::{Outcome, Verdict};
+use policies::policy::{Condition, PolicyErrors, PolicySet, Role};
+
+use crate::store::judgement::{Judgement, VerdictChange, VerdictState};
+use crate::store::machine;
+
+/// What changes with time alone (definitions grow old) is judged again this long after the last time, though a report says
+/// that nothing changed. Milliseconds.
+const JUDGE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
+
+/// A policy ready to judge by.
+#[derive(Debug)]
+pub struct Judge {
+    address: String,
+    set: PolicySet,
+    rules: Rules,
+    /// The sections that each control reads, by role and control.
+    reads: BTreeMap<Role, BTreeMap<String, Vec<Section>>>,
+}
+
+/// What was judged: the verdicts as they stand now, and which of them changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// To be kept.
+    pub judgement: Judgement,
+    /// From which verdict to which; empty at the first judgement of a machine.
+    pub changes: Vec<VerdictChange>,
+}
+
+impl Judge {
+    /// Reads the policy at `address` from its files.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files.
+    pub fn new(address: &str, files: &BTreeMap<String, String>) -> Result<Self, PolicyErrors> {
+        let set = PolicySet::read(files.iter().map(|(name, text)| (name, text)))?;
+        let rules = Rules::from(&set);
+        let reads = Role::ALL
+            .iter()
+            .map(|&role| {
+                let controls = set.controls(role).controls().iter();
+                (role, controls.map(|control| (control.id().to_owned(), sections_read(control))).collect())
+            })
+            .collect();
+        Ok(Self { address: address.to_owned(), set, rules, reads })
+    }
+
+    /// The policy's address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The policy itself: titles, clauses and fix steps of controls.
+    pub const fn set(&self) -> &PolicySet {
+        &self.set
+    }
+
+    /// What grades are made by.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The sections that `control` reads on a machine of `role`.
+    pub fn sections_read(&self, role: Role, control: &str) -> &[Section] {
+        self.reads.get(&role).and_then(|controls| controls.get(control)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is found and wanted on a machine, as at `now`: for a person to read. The same function judges.
+    pub fn outcomes(&self, role: Role, facts: &Facts, now: Timestamp) -> Vec<Outcome> {
+        evaluate(self.set.controls(role), facts, now)
+    }
+
+    /// Judges the facts of a machine that were observed at `seen_at`, as at `now` (milliseconds UTC).
+    ///
+    /// A verdict that stays keeps its beginning. A failure keeps the instant it was first seen until it is seen mended: being
+    /// unknown or waived meanwhile does not make it younger.
+    pub fn judge(
+        &self,
+        machine: &str,
+        role: machine::Role,
+        facts: &Facts,
+        previous: Option<&Judgement>,
+        seen_at: i64,
+        now: i64,
+    ) -> Judged {
+        let instant = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
+        let outcomes = self.outcomes(policy_role(role), facts, instant);
+        // What is new under another policy is new since that policy, not since the machine looked like this.
+        let same_policy = previous.is_none_or(|previous| previous.policy == self.address && previous.role == role);
+        let begins = if same_policy { seen_at.min(now) } else { now };
+        let before: BTreeMap<&str, &VerdictState> =
+            previous.iter().flat_map(|p| p.verdicts.iter()).map(|state| (state.control.as_str(), state)).collect();
+        let mut changes = Vec::new();
+        let verdicts = outcomes
+            .into_iter()
+            .map(|outcome| {
+                let was = before.get(outcome.control.as_str()).copied();
+                let stays = was.filter(|was| was.verdict == outcome.verdict);
+                if stays.is_none() && previous.is_some() {
+                    let (before, after) = (was.map(|was| was.verdict), outcome.verdict);
+                    changes.push(VerdictChange { control: outcome.control.clone(), before, after });
+                }
+                let failing_since_at = was.and_then(|was| was.failing_since_at);
+                VerdictState {
+                    verdict: outcome.verdict,
+                    since_at: stays.map_or(begins, |was| was.since_at),
+                    failing_since_at: match outcome.verdict {
+                        Verdict::Fail => Some(failing_since_at.unwrap_or(begins)),
+                        Verdict::Unknown | Verdict::Waived => failing_since_at,
+                        Verdict::Pass | Verdict::NotApplicable => None,
+                    },
+                    no_reader: outcome.no_reader,
+                    implied_by: outcome.implied_by,
+                    control: outcome.control,
+                }
+            })
+            .collect();
+        let judgement =
+            Judgement { machine: machine.to_owned(), policy: self.address.clone(), role, judged_at: now, verdicts };
+        Judged { judgement, changes }
+    }
+
+    /// True when a machine whose facts did not change must be judged again at `now`: another policy, another role, or so long
+    /// ago that time alone may have changed a verdict.
+    pub fn is_due(&self, previous: Option<&Judgement>, role: machine::Role, now: i64) -> bool {
+        previous.is_none_or(|previous| {
+            previous.policy != self.address || previous.role != role || now - previous.judged_at >= JUDGE_AGAIN_AFTER
+        })
+    }
+}
+
+/// The role in the words of the policy.
+pub const fn policy_role(role: machine::Role) -> Role {
+    match role {
+        machine::Role::Workstation => Role::Workstation,
+        machine::Role::Server => Role::Server,
+    }
+}
+
+fn sections_read(control: &policies::policy::Control) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let mut add = |condition: &Condition| {
+        condition.visit(&mut |test| {
+            if let policies::policy::Subject::Fact { section, .. } = test.subject
+                && !sections.contains(&section)
+            {
+                sections.push(section);
+            }
+        });
+    };
+    add(control.require());
+    if let Some(applies) = control.applies() {
+        add(applies);
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests;

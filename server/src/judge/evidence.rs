@@ -1,0 +1,48 @@
+//! The judge as ingest calls it: in the transaction that keeps the reports, by the policy in force.
+
+use std::collections::BTreeMap;
+
+use protocol::Digest;
+
+use super::Judged;
+use super::machines::judged_put;
+use crate::ingest::{Evidence, Judge, Judging};
+use crate::policy::Policies;
+use crate::store::change::{ChangeKind, NewChange};
+use crate::store::judgement::JudgedFor;
+use crate::store::{StoreResult, Tx};
+
+impl Judge for Policies {
+    fn policy(&self) -> Option<Digest> {
+        self.address()
+    }
+
+    fn judge<'a>(&'a self, tx: &'a mut Tx, evidence: &'a [Evidence], now: i64) -> Judging<'a> {
+        Box::pin(self.evidence_judge(tx, evidence, now))
+    }
+}
+
+impl Policies {
+    /// Judges new evidence. Tells of the machines on which a verdict changed.
+    async fn evidence_judge(&self, tx: &mut Tx, evidence: &[Evidence], now: i64) -> StoreResult<Vec<NewChange>> {
+        let Some(policy) = self.current() else { return Ok(Vec::new()) };
+        let ids: Vec<String> = evidence.iter().map(|item| item.machine.clone()).collect();
+        let previous = tx.judgement_load(&ids).await?;
+        let judged: Vec<Judged> = evidence
+            .iter()
+            .map(|item| {
+                let seen_at = item.sections.0.values().map(|section| section.observed_at).max().unwrap_or(now);
+                let before = previous.get(&item.machine);
+                policy.judge.judge(&item.machine, item.role, &item.facts, before, seen_at, now)
+            })
+            .collect();
+        let offices: BTreeMap<&str, &str> =
+            evidence.iter().map(|item| (item.machine.as_str(), item.office.as_str())).collect();
+        let changed = judged_put(tx, &judged, &previous, JudgedFor::Report).await?;
+        let event = |machine: String| {
+            let office = offices.get(machine.as_str())?;
+            Some(NewChange::of_machine(ChangeKind::Judged, office, &machine))
+        };
+        Ok(changed.into_iter().filter_map(event).collect())
+    }
+}

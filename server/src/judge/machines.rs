@@ -1,0 +1,147 @@
+//! Judging many machines at once: after reports in the transaction that keeps them, after a change of the policy in batches over
+//! all processors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use policies::fact::{Facts, Reason};
+
+use super::{Judge, Judged};
+use crate::store::judgement::{Behind, JudgedFor, Judgement};
+use crate::store::machine::Role;
+use crate::store::{Db, StoreResult, Tx};
+
+/// Machines judged in one go after a change of the policy.
+const BATCH: i64 = 512;
+
+/// A machine to be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToJudge {
+    /// Its id.
+    pub machine: String,
+    /// Its role, as the server has it.
+    pub role: Role,
+    /// When its facts were observed, milliseconds UTC.
+    pub seen_at: i64,
+    /// The instant as at which it is judged: now for a report, the receipt of the last report after a change of the policy, so
+    /// that a silent machine does not get worse by a new policy.
+    pub as_at: i64,
+}
+
+/// Judges machines by the facts in the store and keeps the result, in the caller's transaction. Returns the machines of which a
+/// verdict changed (or that were judged for the first time).
+///
+/// # Errors
+/// When the database fails.
+pub async fn machines_judge(
+    tx: &mut Tx,
+    judge: &Judge,
+    machines: &[ToJudge],
+    cause: JudgedFor,
+) -> StoreResult<Vec<String>> {
+    let ids: Vec<String> = machines.iter().map(|machine| machine.machine.clone()).collect();
+    let previous = tx.judgement_load(&ids).await?;
+    let facts = tx.facts_load(&ids).await?;
+    let judged = judge_all(judge, machines, &facts, &previous);
+    judged_put(tx, &judged, &previous, cause).await
+}
+
+/// Keeps what was judged of `previous` state. Returns the machines of which a verdict changed, and those that are new.
+///
+/// # Errors
+/// When the database fails.
+pub async fn judged_put(
+    tx: &mut Tx,
+    judged: &[Judged],
+    previous: &BTreeMap<String, Judgement>,
+    cause: JudgedFor,
+) -> StoreResult<Vec<String>> {
+    let judgements: Vec<Judgement> = judged.iter().map(|judged| judged.judgement.clone()).collect();
+    tx.judgement_put(&judgements).await?;
+    let mut changed = Vec::new();
+    for Judged { judgement, changes } in judged {
+        tx.outcome_change_insert(judgement, changes, cause).await?;
+        if !changes.is_empty() || !previous.contains_key(&judgement.machine) {
+            changed.push(judgement.machine.clone());
+        }
+    }
+    Ok(changed)
+}
+
+/// Judges machines by their facts; a machine without stored facts is judged as one of which nothing is known.
+pub fn judge_all(
+    judge: &Judge,
+    machines: &[ToJudge],
+    facts: &BTreeMap<String, Facts>,
+    previous: &BTreeMap<String, Judgement>,
+) -> Vec<Judged> {
+    let nothing = Facts::unknown(Reason::NotCollected);
+    machines
+        .iter()
+        .map(|item| {
+            let facts = facts.get(&item.machine).unwrap_or(&nothing);
+            judge.judge(&item.machine, item.role, facts, previous.get(&item.machine), item.seen_at, item.as_at)
+        })
+        .collect()
+}
+
+/// Judges every machine that was judged under another policy, in another role, or not yet, though it reported. Batches are
+/// read, judged and written side by side, one more than there are processors. Returns how many were judged.
+///
+/// Safe beside another server doing the same, and after a stop in the middle: what is done is not done again.
+///
+/// # Errors
+/// When the database fails; batches that were written stay.
+pub async fn machines_catch_up(db: &Db, judge: &Arc<Judge>) -> anyhow::Result<u64> {
+    let side_by_side = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
+    let mut running = tokio::task::JoinSet::new();
+    let (mut after, mut count) = (String::new(), 0);
+    loop {
+        let behind = db.read().await?.machine_behind(judge.address(), &after, BATCH).await?;
+        let Some(last) = behind.last() else { break };
+        after.clone_from(&last.id);
+        count += behind.len() as u64;
+        if running.len() >= side_by_side
+            && let Some(done) = running.join_next().await
+        {
+            done??;
+        }
+        running.spawn(batch_judge(db.clone(), Arc::clone(judge), behind));
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    Ok(count)
+}
+
+async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>) -> anyhow::Result<()> {
+    let ids: Vec<String> = behind.iter().map(|machine| machine.id.clone()).collect();
+    let (previous, facts) = {
+        let mut tx = db.read().await?;
+        (tx.judgement_load(&ids).await?, tx.facts_load(&ids).await?)
+    };
+    let machines: Vec<ToJudge> = behind
+        .into_iter()
+        .map(|Behind { id, role, received_at, .. }| ToJudge {
+            machine: id,
+            role,
+            seen_at: received_at,
+            as_at: received_at,
+        })
+        .collect();
+    let (judged, previous) =
+        tokio::task::spawn_blocking(move || (judge_all(&judge, &machines, &facts, &previous), previous)).await?;
+    let mut tx = db.write().await?;
+    // A report that came meanwhile was judged by newer facts: leave that alone.
+    let now = tx.judgement_load(&ids).await?;
+    let judged: Vec<Judged> = judged
+        .into_iter()
+        .filter(|judged| {
+            let machine = &judged.judgement.machine;
+            now.get(machine).map(|now| now.judged_at) == previous.get(machine).map(|before| before.judged_at)
+        })
+        .collect();
+    judged_put(&mut tx, &judged, &previous, JudgedFor::Policy).await?;
+    tx.commit().await?;
+    Ok(())
+}

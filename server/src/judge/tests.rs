@@ -1,0 +1,93 @@
+//! Since when verdicts hold.
+
+use policies::fact::{Fact, Facts, Reason};
+use policies::outcome::Verdict;
+use policies::policy::{Role, SHIPPED};
+
+use super::Judge;
+use crate::store::judgement::{Judgement, VerdictState};
+use crate::store::machine;
+
+fn judge(address: &str) -> Judge {
+    let files = SHIPPED.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    Judge::new(address, &files).unwrap()
+}
+
+fn state<'a>(judgement: &'a Judgement, control: &str) -> &'a VerdictState {
+    judgement.verdicts.iter().find(|state| state.control == control).unwrap()
+}
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// A verdict keeps its beginning while it stays; a failure keeps its first sight through being unknown, until it is mended.
+#[test]
+fn a_failure_keeps_its_first_sight_until_it_is_mended() {
+    use Verdict::{Fail, Pass, Unknown};
+    let judge = judge("p1");
+    let mut last: Option<Judgement> = None;
+    let mut seen = Vec::new();
+    for (day, verdict) in [(1, Fail), (2, Fail), (3, Unknown), (4, Unknown), (5, Fail), (6, Pass), (7, Fail)] {
+        let (at, now) = (day * DAY, day * DAY + 5);
+        let judged = judge.judge("m", machine::Role::Workstation, &facts(verdict), last.as_ref(), at, now);
+        let state = state(&judged.judgement, clock());
+        seen.push((state.since_at / DAY, state.failing_since_at.map(|at| at / DAY)));
+        let changed = judged.changes.iter().any(|change| change.control == clock());
+        assert_eq!(changed, last.is_some() && ![2, 4].contains(&day), "day {day}");
+        last = Some(judged.judgement);
+    }
+    let first = Some(1);
+    assert_eq!(seen, [(1, first), (1, first), (3, first), (3, first), (5, first), (6, None), (7, Some(7))]);
+}
+
+/// What fails only under a new policy fails since that policy, though the machine looked like this for long.
+#[test]
+fn a_new_policy_makes_no_failure_older_than_itself() {
+    let (old, new) = (judge("p1"), judge("p2"));
+    let before = old.judge("m", machine::Role::Workstation, &facts(Verdict::Pass), None, 0, DAY).judgement;
+    let after =
+        new.judge("m", machine::Role::Workstation, &facts(Verdict::Fail), Some(&before), DAY, 9 * DAY).judgement;
+    assert_eq!(state(&after, clock()).failing_since_at, Some(9 * DAY));
+    let kept = old.judge("m", machine::Role::Workstation, &facts(Verdict::Fail), None, 0, DAY).judgement;
+    let after = new.judge("m", machine::Role::Workstation, &facts(Verdict::Fail), Some(&kept), DAY, 9 * DAY).judgement;
+    assert_eq!(state(&after, clock()).failing_since_at, Some(0));
+}
+
+/// An unchanged machine is judged again under another policy, in another role, or after an hour.
+#[test]
+fn an_unchanged_machine_is_judged_again_when_due() {
+    let judge = judge("p1");
+    let judgement = judge.judge("m", machine::Role::Workstation, &facts(Verdict::Pass), None, 0, DAY).judgement;
+    let due = |role, now| judge.is_due(Some(&judgement), role, now);
+    assert!(!due(machine::Role::Workstation, DAY + 59 * 60 * 1000));
+    assert!(due(machine::Role::Workstation, DAY + 60 * 60 * 1000));
+    assert!(due(machine::Role::Server, DAY));
+    assert!(judge.is_due(None, machine::Role::Workstation, DAY));
+    assert!(self::judge("p2").is_due(Some(&judgement), machine::Role::Workstation, DAY));
+}
+
+/// Every control of the shipped policy reads some section, or nothing could make its evidence old.
+#[test]
+fn every_control_reads_a_section() {
+    let judge = judge("p1");
+    for &role in Role::ALL {
+        for control in judge.set().controls(role).controls() {
+            assert!(!judge.sections_read(role, control.id()).is_empty(), "{}", control.id());
+        }
+    }
+}
+
+/// A control of the shipped policy that looks at whether the clock is synchronised.
+fn clock() -> &'static str {
+    "time-synchronised"
+}
+
+/// Facts of which the clock control says `verdict`, everything else unknown.
+fn facts(verdict: Verdict) -> Facts {
+    let mut facts = Facts::unknown(Reason::NotCollected);
+    facts.time.synchronised = match verdict {
+        Verdict::Pass => Fact::Known(true),
+        Verdict::Fail => Fact::Known(false),
+        _ => Fact::unknown(Reason::NotCollected, ""),
+    };
+    facts
+}

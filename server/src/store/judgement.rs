@@ -1,0 +1,447 @@
+//! Verdicts as they stand on every machine, and how they changed.
+
+use std::collections::BTreeMap;
+
+use policies::outcome::Verdict;
+use sqlx::FromRow;
+
+use super::machine::{MachineStatus, Role};
+use super::many::{in_lists, pieces};
+use super::{Scope, StoreResult, Tx, new_id};
+
+words! {
+    /// Why machines were judged.
+    JudgedFor {
+        /// A report came.
+        Report = "report",
+        /// Another policy was published.
+        Policy = "policy",
+        /// Time passed.
+        Time = "time",
+        /// An exception began or ended.
+        Waiver = "waiver",
+        /// The machine got another role.
+        Role = "role",
+    }
+}
+
+/// How one control stands on one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictState {
+    /// The control's id.
+    pub control: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// When it began, milliseconds UTC.
+    pub since_at: i64,
+    /// When a failure was first seen that was not seen mended since.
+    pub failing_since_at: Option<i64>,
+    /// Unknown only because the product has no reader.
+    pub no_reader: bool,
+    /// The failing control that explains this one.
+    pub implied_by: Option<String>,
+}
+
+/// The verdicts on one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Which.
+    pub machine: String,
+    /// Address of the policy.
+    pub policy: String,
+    /// The role it was judged in.
+    pub role: Role,
+    /// Milliseconds UTC.
+    pub judged_at: i64,
+    /// In the order of the policy.
+    pub verdicts: Vec<VerdictState>,
+}
+
+/// A verdict that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictChange {
+    /// The control's id.
+    pub control: String,
+    /// What it was; none when the control is new.
+    pub before: Option<Verdict>,
+    /// What it is.
+    pub after: Verdict,
+}
+
+/// A change of a verdict as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct StoredChange {
+    /// The machine.
+    pub machine: String,
+    /// The control's id.
+    pub control: String,
+    /// The word of the verdict before.
+    pub before: Option<String>,
+    /// The word of the verdict after.
+    pub after: Option<String>,
+    /// Why it was judged.
+    #[sqlx(try_from = "String")]
+    pub cause: JudgedFor,
+    /// Under which policy.
+    pub policy: String,
+    /// Milliseconds UTC.
+    pub at: i64,
+}
+
+/// A machine that must be judged again though no report came.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct Behind {
+    pub(crate) id: String,
+    pub(crate) office: String,
+    #[sqlx(try_from = "String")]
+    pub(crate) role: Role,
+    /// When its last report was received: its facts are judged as at that instant.
+    pub(crate) received_at: i64,
+}
+
+/// A machine of an office with all that its grade is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgedMachine {
+    /// Its id.
+    pub id: String,
+    /// The name it gives itself: hostile text.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Whether it counts.
+    pub status: MachineStatus,
+    /// Milliseconds UTC.
+    pub enrolled_at: i64,
+    /// Two machines seem to use its key since then.
+    pub clone_at: Option<i64>,
+    /// When its last report came; none when none came.
+    pub received_at: Option<i64>,
+    /// The latest state of its sections, in the form of [`super::section::Sections`].
+    pub sections: Option<String>,
+    /// The verdicts; none when it was never judged.
+    pub judgement: Option<Judgement>,
+}
+
+#[derive(Debug, FromRow)]
+struct JudgedRow {
+    id: String,
+    name: String,
+    #[sqlx(try_from = "String")]
+    role: Role,
+    #[sqlx(try_from = "String")]
+    status: MachineStatus,
+    enrolled_at: i64,
+    clone_at: Option<i64>,
+    received_at: Option<i64>,
+    sections: Option<String>,
+    policy: Option<String>,
+    judged_role: Option<String>,
+    judged_at: Option<i64>,
+    verdicts: Option<String>,
+}
+
+#[derive(Debug, FromRow)]
+struct JudgementRow {
+    machine: String,
+    policy: String,
+    #[sqlx(try_from = "String")]
+    role: Role,
+    judged_at: i64,
+    verdicts: String,
+}
+
+impl VerdictState {
+    fn line(&self) -> String {
+        let failing = self.failing_since_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        let reader = if self.no_reader { "no_reader" } else { "reader" };
+        let cause = self.implied_by.as_deref().unwrap_or("-");
+        format!("{} {} {} {failing} {reader} {cause}\n", self.control, word(self.verdict), self.since_at)
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.split(' ');
+        let optional = |word: &str| (word != "-").then(|| word.to_owned());
+        Some(Self {
+            control: words.next()?.to_owned(),
+            verdict: verdict(words.next()?)?,
+            since_at: words.next()?.parse().ok()?,
+            failing_since_at: match optional(words.next()?) {
+                Some(at) => Some(at.parse().ok()?),
+                None => None,
+            },
+            no_reader: words.next()? == "no_reader",
+            implied_by: optional(words.next()?),
+        })
+    }
+}
+
+/// The word of a verdict in the store and on the wire.
+pub const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Unknown => "unknown",
+        Verdict::NotApplicable => "not_applicable",
+        Verdict::Waived => "waived",
+    }
+}
+
+fn verdict(word: &str) -> Option<Verdict> {
+    use Verdict::{Fail, NotApplicable, Pass, Unknown, Waived};
+    [Pass, Fail, Unknown, NotApplicable, Waived].into_iter().find(|verdict| self::word(*verdict) == word)
+}
+
+fn encode(verdicts: &[VerdictState]) -> String {
+    verdicts.iter().map(VerdictState::line).collect()
+}
+
+/// Reads the kept form. A line that cannot be read is left out and told: the next judgement writes it anew.
+fn decode(machine: &str, text: &str) -> Vec<VerdictState> {
+    text.lines()
+        .filter_map(|line| {
+            let state = VerdictState::read(line);
+            if state.is_none() {
+                tracing::warn!(machine, line, "a stored verdict cannot be read");
+            }
+            state
+        })
+        .collect()
+}
+
+impl From<JudgementRow> for Judgement {
+    fn from(row: JudgementRow) -> Self {
+        let verdicts = decode(&row.machine, &row.verdicts);
+        Self { machine: row.machine, policy: row.policy, role: row.role, judged_at: row.judged_at, verdicts }
+    }
+}
+
+impl From<JudgedRow> for JudgedMachine {
+    fn from(row: JudgedRow) -> Self {
+        let judgement = row.policy.zip(row.judged_role).zip(row.judged_at).zip(row.verdicts).and_then(
+            |(((policy, role), judged_at), verdicts)| {
+                let verdicts = decode(&row.id, &verdicts);
+                Some(Judgement { machine: row.id.clone(), policy, role: role.parse().ok()?, judged_at, verdicts })
+            },
+        );
+        Self {
+            id: row.id,
+            name: row.name,
+            role: row.role,
+            status: row.status,
+            enrolled_at: row.enrolled_at,
+            clone_at: row.clone_at,
+            received_at: row.received_at,
+            sections: row.sections,
+            judgement,
+        }
+    }
+}
+
+impl Tx {
+    /// Keeps judgements in place of those before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn judgement_put(&mut self, judgements: &[Judgement]) -> StoreResult<()> {
+        for piece in pieces(judgements) {
+            on_db!(self, connection => {
+                let mut insert =
+                    sqlx::QueryBuilder::new("insert into judgement (machine, policy, role, judged_at, verdicts) ");
+                insert.push_values(piece, |mut row, judgement| {
+                    row.push_bind(judgement.machine.clone())
+                        .push_bind(judgement.policy.clone())
+                        .push_bind(judgement.role.word())
+                        .push_bind(judgement.judged_at)
+                        .push_bind(encode(&judgement.verdicts));
+                });
+                insert.push(
+                    " on conflict (machine) do update set policy = excluded.policy, role = excluded.role,
+                        judged_at = excluded.judged_at, verdicts = excluded.verdicts",
+                );
+                insert.build().execute(connection).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// The judgements of these machines, by machine; those that were never judged are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn judgement_load(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Judgement>> {
+        let mut judgements = BTreeMap::new();
+        for list in in_lists(machines) {
+            let rows: Vec<JudgementRow> = on_db!(self, connection => {
+                let mut select = sqlx::QueryBuilder::new("select * from judgement where machine in ");
+                select.push_tuples(list, |mut row, machine| { row.push_bind(machine); });
+                select.build_query_as().fetch_all(connection).await?
+            });
+            judgements.extend(rows.into_iter().map(|row| (row.machine.clone(), Judgement::from(row))));
+        }
+        Ok(judgements)
+    }
+
+    /// The judgement of one machine.
+    ///
+    /// # Errors
+    /// [`super::StoreError::NotFound`] when the machine is not within `scope`.
+    pub async fn judgement_get(&mut self, scope: &Scope, machine: &str) -> StoreResult<Option<Judgement>> {
+        self.machine_require(scope, machine).await?;
+        Ok(self.judgement_load(&[machine.to_owned()]).await?.remove(machine))
+    }
+
+    /// Keeps how verdicts of a machine changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn outcome_change_insert(
+        &mut self,
+        judgement: &Judgement,
+        changes: &[VerdictChange],
+        cause: JudgedFor,
+    ) -> StoreResult<()> {
+        for piece in pieces(changes) {
+            on_db!(self, connection => {
+                let mut insert = sqlx::QueryBuilder::new(
+                    "insert into outcome_change (id, machine, control, before, after, cause, policy, at) ",
+                );
+                insert.push_values(piece, |mut row, change| {
+                    row.push_bind(new_id())
+                        .push_bind(judgement.machine.clone())
+                        .push_bind(change.control.clone())
+                        .push_bind(change.before.map(word))
+                        .push_bind(word(change.after))
+                        .push_bind(cause.word())
+                        .push_bind(judgement.policy.clone())
+                        .push_bind(judgement.judged_at);
+                });
+                insert.build().execute(connection).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// How the verdicts on a machine changed, the newest first.
+    ///
+    /// # Errors
+    /// [`super::StoreError::NotFound`] when the machine is not within `scope`.
+    pub async fn outcome_change_list(
+        &mut self,
+        scope: &Scope,
+        machine: &str,
+        limit: i64,
+    ) -> StoreResult<Vec<StoredChange>> {
+        self.machine_require(scope, machine).await?;
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select machine, control, before, after, cause, policy, at from outcome_change where machine = $1
+                 order by at desc, id desc limit $2",
+            )
+            .bind(machine)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// Machines after the id `after` that reported and were not judged under `policy` or not in their role, by id. Machines
+    /// that may be cloned stay as they were judged last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn machine_behind(&mut self, policy: &str, after: &str, limit: i64) -> StoreResult<Vec<Behind>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select m.id, m.office, m.role, h.received_at
+                 from machine m join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
+                 where m.id > $2 and m.status <> 'revoked' and m.clone_at is null
+                     and (j.machine is null or j.policy <> $1 or j.role <> m.role)
+                 order by m.id limit $3",
+            )
+            .bind(policy)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// The machines of one office (not of those below it) with their verdicts, by name, revoked ones included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_judged_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<JudgedMachine>> {
+        let rows: Vec<JudgedRow> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select m.id, m.name, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections,
+                     j.policy, j.role as judged_role, j.judged_at, j.verdicts
+                 from machine m join office_within w on w.office = m.office
+                     left join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
+                 where w.ancestor = $1 and m.office = $2 order by m.name, m.id",
+            )
+            .bind(scope.ancestor())
+            .bind(office)
+            .fetch_all(connection)
+            .await?
+        });
+        Ok(rows.into_iter().map(JudgedMachine::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::trial::{self, on_both};
+
+    fn state(control: &str, verdict: Verdict) -> VerdictState {
+        VerdictState {
+            control: control.to_owned(),
+            verdict,
+            since_at: 5,
+            failing_since_at: (verdict == Verdict::Fail).then_some(-3),
+            no_reader: verdict == Verdict::Unknown,
+            implied_by: (verdict == Verdict::Fail).then(|| "cause".to_owned()),
+        }
+    }
+
+    fn judgement(machine: &str, policy: &str, verdict: Verdict) -> Judgement {
+        let verdicts = vec![state("antivirus", verdict), state("firewall", Verdict::Pass)];
+        Judgement {
+            machine: machine.to_owned(),
+            policy: policy.to_owned(),
+            role: Role::Workstation,
+            judged_at: 7,
+            verdicts,
+        }
+    }
+
+    #[test]
+    fn verdicts_survive_their_form() {
+        use Verdict::{Fail, NotApplicable, Pass, Unknown, Waived};
+        let states: Vec<VerdictState> = [Pass, Fail, Unknown, NotApplicable, Waived].map(|v| state("x-1", v)).into();
+        assert_eq!(decode("m", &encode(&states)), states);
+        assert_eq!(decode("m", "x-1 pass\n\nx-2 perhaps 1 - reader -\n"), []);
+    }
+
+    on_both! {
+        async fn a_judgement_replaces_the_one_before(trial: &Trial) {
+            let mut tx = trial.db.write().await.unwrap();
+            let office = trial::office(&mut tx, "Phường 1", None).await;
+            let machine = trial::machine(&mut tx, &office).await;
+            let other = trial::machine(&mut tx, &office).await;
+            tx.judgement_put(&[judgement(&machine, "p1", Verdict::Fail), judgement(&other, "p1", Verdict::Pass)]).await.unwrap();
+            let second = judgement(&machine, "p2", Verdict::Unknown);
+            tx.judgement_put(std::slice::from_ref(&second)).await.unwrap();
+            assert_eq!(tx.judgement_get(&Scope::whole(), &machine).await.unwrap(), Some(second.clone()));
+            let change = VerdictChange { control: "antivirus".to_owned(), before: Some(Verdict::Fail), after: Verdict::Unknown };
+            tx.outcome_change_insert(&second, &[change], JudgedFor::Policy).await.unwrap();
+            let kept = tx.outcome_change_list(&Scope::whole(), &machine, 10).await.unwrap();
+            assert_eq!((kept.len(), kept[0].before.as_deref(), kept[0].cause), (1, Some("fail"), JudgedFor::Policy));
+            let listed = tx.machine_judged_list(&Scope::whole(), &office).await.unwrap();
+            assert_eq!(listed.len(), 2);
+            assert!(listed.iter().all(|listed| listed.judgement.is_some() && listed.received_at.is_none()));
+            // Without a report there is nothing to judge.
+            assert_eq!(tx.machine_behind("p3", "", 10).await.unwrap(), []);
+        }
+    }
+}
