@@ -55,18 +55,16 @@ impl Text {
 /// Every output uses this function for text it did not write itself; what a format needs besides (HTML, a spreadsheet) is escaped by that format.
 pub fn visible(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(most.saturating_mul(4)));
-    let mut count = 0;
     let mut marks = 0;
     // Where to cut back to when the text turns out too long: the place before its last character.
     let mut last = 0;
-    for character in text.chars() {
+    for (count, character) in text.chars().enumerate() {
         if count >= most {
             shown.truncate(last);
             shown.push('…');
             return shown;
         }
         last = shown.len();
-        count += 1;
         marks = if is_mark(character) { marks + 1 } else { 0 };
         match character {
             // The control pictures block mirrors the control characters.

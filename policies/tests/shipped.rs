@@ -1,6 +1,8 @@
 //! The policy that comes with the product: it reads, every control of it can pass and can fail, and it cites what the standards
 //! really contain.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use policies::evaluate::evaluate;
 use policies::fact::{Fact, Facts, Family, Instant, Reason};
 use policies::outcome::{Outcome, Verdict};

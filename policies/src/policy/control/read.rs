@@ -168,10 +168,7 @@ fn control<'s>(source: &'s Source<'s>, table: Table<'s, 's>) -> Option<Control> 
     let duty = table.word("duty", Duty::ALL, Duty::code);
     let lifted_by = table.word("lifted_by", LiftedBy::ALL, LiftedBy::code);
     let minutes = table.number("minutes", 0, MOST_MINUTES).and_then(|minutes| u32::try_from(minutes).ok());
-    let applies = match table.get("applies") {
-        Some(node) => Some(condition(source, node)),
-        None => None,
-    };
+    let applies = table.get("applies").map(|node| condition(source, node));
     let require = table.need("require").and_then(|node| condition(source, node));
     let fixes = table.items("fix", 1, 20).and_then(|nodes| fixes(source, nodes));
     if severity == Some(Severity::Critical) {
