@@ -51,14 +51,9 @@ impl App {
         let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
         policies.refresh(&db).await?;
         let events = Events::new(db.read().await?.change_last().await?);
-<<<<<<< HEAD
-        let ingest = Ingest::start(db.clone(), clock.clone(), Arc::new(Unjudged));
+        let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
         let desk = Desk::new(config.pages.zone()?);
         Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest, desk }))
-=======
-        let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
-        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest }))
->>>>>>> 91d90c0 (Judge machines by the policy in force: since when each verdict holds, one row a machine, all processors after a new policy)
     }
 
     /// Puts the parts together.

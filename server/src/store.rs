@@ -33,11 +33,8 @@ mod word;
 
 pub mod audit;
 pub mod change;
-<<<<<<< HEAD
-pub mod login;
-=======
 pub mod judgement;
->>>>>>> 91d90c0 (Judge machines by the policy in force: since when each verdict holds, one row a machine, all processors after a new policy)
+pub mod login;
 pub mod machine;
 mod many;
 pub mod office;
