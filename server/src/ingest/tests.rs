@@ -62,9 +62,10 @@ impl Desk {
         let secrets = Secrets::read(&data).unwrap();
         let config: Config = toml::from_str("version = 1\nserver = \"server-1\"").unwrap();
         let clock = Clock::fixed(START);
-        let policies = Policies::new(config.server.clone(), secrets.policy_keys.clone());
+        let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::new(Unjudged));
-        let app = App::new(State { config, clock, db, secrets, policies, events: Events::new(0), ingest });
+        let desk = crate::web::Desk::new(config.pages.zone().unwrap());
+        let app = App::new(State { config, clock, db, secrets, policies, events: Events::new(0), ingest, desk });
         let router = crate::api::router(&app).with_state(app.clone());
         Self { app, router, office, _folder: folder }
     }
