@@ -9,11 +9,18 @@ use std::process::ExitCode;
 use policies::fact::Section;
 use policies::text::Language;
 
+use crate::connection::WireError;
+use crate::enrol::EnrolError;
+use crate::state::StateError;
+use crate::station::StartError;
 use crate::terminal::Terminal;
 
 mod arguments;
 pub mod check;
+mod enrol;
 pub mod facts;
+mod once;
+mod run;
 
 /// The exit status of the program. `check` and `once` use all three, every other command the first and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,10 +155,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match invocation.command {
         Command::Facts(options) => facts::run(&options, &terminal),
         Command::Check(options) => check::run(&options, &terminal),
-        Command::Enrol(_) | Command::Once(_) | Command::Run(_) => Err(anyhow::anyhow!("not built yet")),
+        Command::Enrol(options) => enrol::run(options, &terminal),
+        Command::Once(options) => once::run(&options, &terminal),
+        Command::Run(options) => run::run(&options, &terminal),
     };
     done.unwrap_or_else(|error| {
-        terminal.complain(&format!("{}: {error:#}", terminal.words("Không thực hiện được", "Could not be done")));
+        let reason = explained(&error, &terminal);
+        terminal.complain(&format!("{}: {reason}", terminal.words("Không thực hiện được", "Could not be done")));
         Exit::Impossible
     })
+}
+
+/// The error in the person's language where it has one.
+fn explained(error: &anyhow::Error, terminal: &Terminal) -> String {
+    let text = None
+        .or_else(|| error.downcast_ref().map(EnrolError::text))
+        .or_else(|| error.downcast_ref().map(StartError::text))
+        .or_else(|| error.downcast_ref().map(StateError::text))
+        .or_else(|| error.downcast_ref().map(WireError::text));
+    match text {
+        Some(text) => text.get(terminal.language).to_owned(),
+        None => format!("{error:#}"),
+    }
+}
+
+/// A runtime with one thread: an agent waits most of the time.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
 }

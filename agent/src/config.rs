@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use policies::text::Text;
 use serde::Deserialize;
 
 /// The most bytes of a configuration file.
@@ -87,6 +88,21 @@ pub enum ConfigError {
         /// What is wrong, and where.
         message: String,
     },
+}
+
+impl ConfigError {
+    /// The error as a person reads it.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Unreadable { path, source } => Text::new(
+                format!("không đọc được tệp cấu hình {}: {source}", path.display()),
+                format!("{self}: {source}"),
+            ),
+            Self::Invalid { path, message } => {
+                Text::new(format!("tệp cấu hình {} chưa đúng: {message}", path.display()), self.to_string())
+            }
+        }
+    }
 }
 
 impl Config {

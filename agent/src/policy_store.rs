@@ -8,9 +8,10 @@ use protocol::{Digest, SignedBundle};
 use crate::identity::Identity;
 use crate::state::{Durability, StateError, StateFolder};
 
-/// The folder that is watched, and the bundle's file in it.
+/// The folder of the bundle, which is watched.
 pub const FOLDER: &str = "policy";
-const FILE: &str = "policy/bundle.json";
+/// The bundle's file.
+pub const FILE: &str = "policy/bundle.json";
 
 /// Why a bundle is not used.
 #[derive(Debug, thiserror::Error)]

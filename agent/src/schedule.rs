@@ -7,7 +7,7 @@ use protocol::Digest;
 
 /// The longest sleep before the clock is looked at again: a suspended laptop or a corrected clock must not delay a check by
 /// hours.
-const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
+pub const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// The next full check.
 #[derive(Clone, Debug, PartialEq, Eq)]

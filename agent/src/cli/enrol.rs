@@ -1,0 +1,90 @@
+//! `posture-agent enrol`: connects this machine to a server and says what comes next.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{EnrolOptions, Exit, runtime};
+use crate::clock::Clock;
+use crate::enrol::{Enrolled, Invitation, enrol};
+use crate::os::linux::Linux;
+use crate::terminal::Terminal;
+
+/// What a program reads.
+#[derive(Serialize)]
+struct Answer<'a> {
+    machine: &'a str,
+    office: &'a str,
+    role: &'a str,
+    confirmed: bool,
+}
+
+/// Enrols.
+///
+/// # Errors
+/// Why the machine was not enrolled.
+pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let invitation = Invitation { server: options.server, token: options.token, fingerprint: options.fingerprint };
+    let clock = Arc::new(Clock::system());
+    let work = enrol(&invitation, &options.state, options.config.as_deref(), Arc::new(Linux), clock);
+    let enrolled = runtime()?.block_on(work)?;
+    if options.json {
+        let assignment = &enrolled.assignment;
+        let answer = Answer {
+            machine: &enrolled.machine,
+            office: &assignment.office,
+            role: assignment.role.name(),
+            confirmed: assignment.confirmed,
+        };
+        terminal.print(&serde_json::to_string(&answer)?)?;
+    } else {
+        terminal.print(&sentences(&enrolled, terminal))?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
+    let office = policies::text::visible(&enrolled.assignment.office, 200);
+    let role = crate::judgement::role_of(enrolled.assignment.role).text();
+    let role = role.get(terminal.language);
+    let mut lines = vec![match terminal.language {
+        policies::text::Language::Vi => {
+            format!("Đã kết nối máy này với cơ quan \"{office}\", vai trò {role}. Mã máy: {}.", enrolled.machine)
+        }
+        policies::text::Language::En => {
+            format!(
+                "This machine is connected to the office \"{office}\" as a {role}. Machine id: {}.",
+                enrolled.machine
+            )
+        }
+    }];
+    if !enrolled.assignment.confirmed {
+        lines.push(
+            terminal
+                .words(
+                    "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo vẫn được nhận nhưng chưa tính điểm.",
+                    "It waits for an officer's confirmation; until then its reports are received but not graded.",
+                )
+                .to_owned(),
+        );
+    }
+    if enrolled.given_up > 0 {
+        lines.push(format!(
+            "{} {}",
+            terminal.words(
+                "Số báo cáo chưa gửi của lần kết nối trước đã bỏ:",
+                "Undelivered reports of the former connection, given up:"
+            ),
+            enrolled.given_up
+        ));
+    }
+    lines.push(
+        terminal
+            .words(
+                "Bước tiếp theo: chạy posture-agent run (hoặc bật dịch vụ posture-agent).",
+                "Next: posture-agent run (or enable the service posture-agent).",
+            )
+            .to_owned(),
+    );
+    lines.join("\n")
+}

@@ -1,0 +1,103 @@
+//! `posture-agent once`: one check, reported and judged, and what came of it.
+
+use std::sync::Arc;
+
+use policies::outcome::{Outcome, Verdict};
+use policies::text::visible;
+use serde::Serialize;
+
+use super::{Exit, OnceOptions, runtime};
+use crate::clock::Clock;
+use crate::judgement::{Judgement, exit_of};
+use crate::once::{Once, once};
+use crate::os::linux::Linux;
+use crate::station::Station;
+use crate::telemetry;
+use crate::terminal::Terminal;
+
+/// What a program reads.
+#[derive(Serialize)]
+struct Answer<'a> {
+    delivered: bool,
+    waiting: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<policies::text::Text>,
+    result: Option<&'a Judgement>,
+}
+
+/// Checks once.
+///
+/// # Errors
+/// When it could not be done.
+pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+    telemetry::start();
+    let clock = Arc::new(Clock::system());
+    let mut station = Station::open(&options.state, options.config.as_deref(), Arc::new(Linux), clock)?;
+    let done = runtime()?.block_on(once(&mut station))?;
+    if options.json {
+        let answer = Answer {
+            delivered: done.delivered,
+            waiting: done.waiting,
+            trouble: done.trouble.as_ref().map(crate::connection::WireError::text),
+            result: done.judgement.as_ref(),
+        };
+        terminal.print(&serde_json::to_string(&answer)?)?;
+    } else {
+        terminal.print(&sentences(&done, terminal))?;
+    }
+    Ok(done.judgement.map_or(Exit::Impossible, |judgement| exit_of(&judgement.outcomes)))
+}
+
+fn sentences(done: &Once, terminal: &Terminal) -> String {
+    let mut lines = Vec::new();
+    if let Some(judgement) = &done.judgement {
+        lines.extend(judgement.outcomes.iter().map(|outcome| line(outcome, terminal)));
+        let count = |verdict: Verdict| judgement.outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+        let counted = [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
+            .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(terminal.language)));
+        lines.push(format!(
+            "{} {} ({}): {}.",
+            terminal.words("Bộ tiêu chí phiên bản", "Policy version"),
+            judgement.policy_version,
+            crate::judgement::role_of(judgement.role).text().get(terminal.language),
+            counted.join(", ")
+        ));
+    } else {
+        lines.push(
+            terminal
+                .words(
+                    "Chưa có bộ tiêu chí đã ký từ máy chủ nên chưa đánh giá được.",
+                    "There is no signed policy from the server yet, so nothing could be judged.",
+                )
+                .to_owned(),
+        );
+    }
+    lines.push(match &done.trouble {
+        None if done.delivered => {
+            terminal.words("Báo cáo đã được máy chủ nhận.", "The server has the report.").to_owned()
+        }
+        trouble => {
+            let kept = terminal
+                .words("Báo cáo được giữ lại trên máy để gửi sau", "The report is kept on the machine for later");
+            let reason = trouble.as_ref().map(|trouble| format!(" ({})", trouble.text().get(terminal.language)));
+            format!("{kept}: {}{}", done.waiting, reason.unwrap_or_default())
+        }
+    });
+    lines.join("\n")
+}
+
+fn line(outcome: &Outcome, terminal: &Terminal) -> String {
+    let verdict = outcome.verdict.text();
+    let head = format!("[{}] {}", verdict.get(terminal.language), outcome.control);
+    if matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown) {
+        let found = visible(outcome.found.get(terminal.language), 300);
+        let wanted = visible(outcome.wanted.get(terminal.language), 300);
+        format!(
+            "{head}\n    {}: {found}\n    {}: {wanted}",
+            terminal.words("hiện trạng", "found"),
+            terminal.words("mức cần đạt", "wanted")
+        )
+    } else {
+        head
+    }
+}

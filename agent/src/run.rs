@@ -1,0 +1,432 @@
+//! The daemon: one loop that waits for whatever comes first and sleeps in between. It checks on a schedule and when something
+//! changes, reports, delivers, asks for orders, and ends when it is told to.
+//!
+//! Once it runs, no trouble ends it: errors are logged and life goes on.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use policies::fact::{Facts, Section};
+use policies::text::visible;
+use protocol::{Digest, Order, PollAnswer, PollRequest, RenewAnswer, ReportAnswers, SignedBundle, limits, path};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::collect;
+use crate::connection::{Connection, WireError};
+use crate::debounce::Debounce;
+use crate::delivery::{Batch, Next};
+use crate::policy_store;
+use crate::renew;
+use crate::schedule::{LOOK_AGAIN, Schedule};
+use crate::service::{Notifier, Stop};
+use crate::station::Station;
+use crate::watch::{Subject, Watch};
+
+mod errand;
+
+use errand::Errand;
+
+/// Orders that are remembered; an honest server never has more open.
+const ORDERS: usize = 32;
+/// A poll that comes back sooner than this with no news is a server in trouble.
+const POLL_TOO_SHORT: Duration = Duration::from_millis(500);
+
+/// The daemon.
+struct Daemon {
+    station: Station,
+    connection: Connection,
+    /// None once the system took it away.
+    watch: Option<Watch>,
+    debounce: Debounce<Subject>,
+    schedule: Schedule,
+    /// Sections to collect as soon as the collector is free.
+    wanted: BTreeSet<Section>,
+    collecting: Option<Collecting>,
+    /// Outcomes of the newest facts.
+    outcomes: Option<Digest>,
+    ordered: Vec<String>,
+    done: Vec<String>,
+    order_not_before: Instant,
+    policy_wanted: Option<Digest>,
+    renewal_at: i64,
+    poll_started: Instant,
+    sending: Errand<(Batch, Result<ReportAnswers, WireError>)>,
+    polling: Errand<Result<PollAnswer, WireError>>,
+    fetching: Errand<Result<SignedBundle, WireError>>,
+    renewing: Errand<Result<RenewAnswer, WireError>>,
+}
+
+/// A collection under way.
+struct Collecting {
+    sections: Vec<Section>,
+    observed_at: i64,
+    /// A full check is reported even when nothing changed: it renews the evidence.
+    full: bool,
+    /// The orders that it carries out.
+    orders: Vec<String>,
+    facts: JoinHandle<Facts>,
+}
+
+/// What came first.
+enum Event {
+    Stop,
+    Changed(std::io::Result<BTreeSet<Subject>>),
+    Collected(Collecting, Option<Box<Facts>>),
+    Sent(Batch, Result<ReportAnswers, WireError>),
+    Polled(Result<PollAnswer, WireError>),
+    Fetched(Result<SignedBundle, WireError>),
+    Renewed(Result<RenewAnswer, WireError>),
+    Time,
+}
+
+/// Runs until `stop` is asked for.
+///
+/// # Errors
+/// When it cannot start: no watch, or the line to the server cannot be set up.
+pub async fn run(station: Station, mut stop: Stop, notifier: &Notifier) -> anyhow::Result<()> {
+    let mut daemon = Daemon::new(station)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        machine = daemon.station.identity.machine,
+        server = daemon.station.address(),
+        waiting = daemon.station.delivery.spool.count(),
+        "posture-agent runs"
+    );
+    notifier.ready();
+    loop {
+        daemon.start_what_is_due();
+        match daemon.next(&mut stop).await {
+            Event::Stop => break,
+            event => daemon.handle(event),
+        }
+    }
+    notifier.stopping();
+    tracing::info!(waiting = daemon.station.delivery.spool.count(), "posture-agent ends");
+    Ok(())
+}
+
+impl Daemon {
+    fn new(station: Station) -> anyhow::Result<Self> {
+        let sections = Section::ALL.iter().flat_map(|&section| {
+            collect::watched(section).into_iter().map(move |path| (path, Subject::Section(section)))
+        });
+        let own = [
+            (station.state.folder(policy_store::FOLDER)?, Subject::Policy),
+            (station.config_path().to_owned(), Subject::Config),
+        ];
+        let watch = Watch::new(sections.chain(own))?;
+        let period = station.config.schedule.full_check();
+        let now = Instant::now();
+        Ok(Self {
+            connection: station.connection()?,
+            watch: Some(watch),
+            debounce: Debounce::new(),
+            schedule: Schedule::new(&station.identity.machine, period, station.clock.now()),
+            wanted: BTreeSet::new(),
+            collecting: None,
+            outcomes: None,
+            ordered: Vec::new(),
+            done: Vec::new(),
+            order_not_before: now,
+            policy_wanted: None,
+            renewal_at: station.validity().renewal_at(),
+            poll_started: now,
+            sending: Errand::new("delivering reports"),
+            polling: Errand::new("asking for orders"),
+            fetching: Errand::new("fetching the policy"),
+            renewing: Errand::new("renewing the certificate"),
+            station,
+        })
+    }
+
+    /// Starts whatever may start now.
+    fn start_what_is_due(&mut self) {
+        let now = Instant::now();
+        for subject in self.debounce.due(now) {
+            self.changed(subject);
+        }
+        let ordered = !self.ordered.is_empty() && now >= self.order_not_before;
+        let full = ordered || self.schedule.is_due(self.station.clock.now());
+        if self.collecting.is_none() && (full || !self.wanted.is_empty()) {
+            self.collect(full);
+        }
+        if self.sending.may_start()
+            && let Some(mut batch) = self.station.delivery.request()
+        {
+            let (connection, frames) = (self.connection.clone(), std::mem::take(&mut batch.frames));
+            self.sending.start(async move {
+                let answers = connection.send_reports(frames).await;
+                (batch, answers)
+            });
+        }
+        if self.fetching.may_start()
+            && let Some(address) = self.policy_wanted
+        {
+            let connection = self.connection.clone();
+            self.fetching.start(async move { connection.policy(address).await });
+        }
+        if self.polling.may_start() && self.may_poll() {
+            let request = PollRequest { policy: self.station.policies.address(), done: self.done.clone() };
+            let connection = self.connection.clone();
+            self.poll_started = now;
+            self.polling.start(async move { connection.post(path::POLL, &request).await });
+        }
+        if self.renewing.may_start() && self.station.clock.trusted() >= self.renewal_at {
+            match self.station.plain_connection().and_then(|line| Ok((line, renew::request(&self.station)?))) {
+                Ok((line, request)) => self.renewing.start(renew::send(line, request)),
+                Err(error) => self.renewing.failed(&error, None),
+            }
+        }
+    }
+
+    /// True when nothing is under way that a poll would only be told again at once: an order or a policy.
+    fn may_poll(&self) -> bool {
+        let carrying_out = self.collecting.as_ref().is_some_and(|collecting| !collecting.orders.is_empty());
+        self.ordered.is_empty() && !carrying_out && !self.fetching.is_on_its_way()
+    }
+
+    fn collect(&mut self, full: bool) {
+        let orders = if full { std::mem::take(&mut self.ordered) } else { Vec::new() };
+        if !orders.is_empty() {
+            self.order_not_before = Instant::now() + limits::CHECK_APART;
+        }
+        let wanted = std::mem::take(&mut self.wanted);
+        let sections: Vec<Section> = if full { Section::ALL.to_vec() } else { wanted.into_iter().collect() };
+        let collector = self.station.collector.clone();
+        let instant = self.station.clock.instant();
+        let asked = sections.clone();
+        let facts = tokio::task::spawn_blocking(move || collector.collect(&asked, instant));
+        self.collecting = Some(Collecting { sections, observed_at: instant.as_millisecond(), full, orders, facts });
+    }
+
+    /// Waits for whatever comes first.
+    async fn next(&mut self, stop: &mut Stop) -> Event {
+        let wake = self.wake();
+        let changed = async {
+            match &mut self.watch {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let facts = async {
+            match &mut self.collecting {
+                Some(collecting) => (&mut collecting.facts).await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            biased;
+            () = stop.asked() => return Event::Stop,
+            facts = facts => Err(facts),
+            (batch, answers) = self.sending.back() => Ok(Event::Sent(batch, answers)),
+            answer = self.polling.back() => Ok(Event::Polled(answer)),
+            bundle = self.fetching.back() => Ok(Event::Fetched(bundle)),
+            answer = self.renewing.back() => Ok(Event::Renewed(answer)),
+            changed = changed => Ok(Event::Changed(changed)),
+            () = tokio::time::sleep_until(wake) => Ok(Event::Time),
+        };
+        match (event, self.collecting.take()) {
+            (Err(facts), Some(collecting)) => Event::Collected(collecting, facts.ok().map(Box::new)),
+            (Ok(event), collecting) => {
+                self.collecting = collecting;
+                event
+            }
+            (Err(_), None) => Event::Time,
+        }
+    }
+
+    /// When something is due, if nothing happens before.
+    fn wake(&self) -> Instant {
+        let mut wake = Instant::now() + LOOK_AGAIN;
+        let mut at_latest = |at: Option<Instant>| wake = at.map_or(wake, |at| wake.min(at));
+        // What needs the collector is looked at again when it is free.
+        if self.collecting.is_none() {
+            at_latest(Some(Instant::now() + self.schedule.sleep(self.station.clock.now())));
+            if !self.ordered.is_empty() {
+                at_latest(Some(self.order_not_before));
+            }
+        }
+        at_latest(self.debounce.next());
+        if self.station.delivery.waits() {
+            at_latest(self.sending.next());
+        }
+        if self.policy_wanted.is_some() {
+            at_latest(self.fetching.next());
+        }
+        if self.may_poll() {
+            at_latest(self.polling.next());
+        }
+        if self.station.clock.trusted() >= self.renewal_at {
+            at_latest(self.renewing.next());
+        }
+        wake
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Stop | Event::Time => {}
+            Event::Changed(Ok(subjects)) => {
+                let now = Instant::now();
+                subjects.into_iter().for_each(|subject| self.debounce.note(subject, now));
+            }
+            Event::Changed(Err(error)) => {
+                tracing::error!(%error, "changes of files are no longer seen at once, only at full checks");
+                self.watch = None;
+            }
+            Event::Collected(collecting, facts) => self.collected(collecting, facts),
+            Event::Sent(batch, Ok(answers)) => self.sent(&batch, &answers),
+            Event::Sent(_, Err(error)) => self.sending.failed(&error, error.retry_after()),
+            Event::Polled(Ok(answer)) => self.polled(answer),
+            Event::Polled(Err(error)) => self.polling.failed(&error, error.retry_after()),
+            Event::Fetched(Ok(bundle)) => self.fetched(&bundle),
+            Event::Fetched(Err(error)) => self.fetch_failed(&error, error.retry_after()),
+            Event::Renewed(Ok(answer)) => match renew::adopt(&mut self.station, answer) {
+                Ok(()) => {
+                    self.renewing.succeeded();
+                    self.reconnect();
+                }
+                Err(error) => self.renewing.failed(&error, None),
+            },
+            Event::Renewed(Err(error)) => self.renewing.failed(&error, error.retry_after()),
+        }
+    }
+
+    fn changed(&mut self, subject: Subject) {
+        match subject {
+            Subject::Section(section) => drop(self.wanted.insert(section)),
+            Subject::Policy => match self.station.policies.reload(&self.station.state, &self.station.identity) {
+                Ok(false) => {}
+                Ok(true) => self.judge(),
+                Err(error) => {
+                    tracing::error!(%error, "the policy on disk is not used; it is fetched again");
+                    // The next poll says that there is none, and is told which one to fetch.
+                    self.polling.call_back();
+                }
+            },
+            Subject::Config => match self.station.config_reload() {
+                Ok(false) => {}
+                Ok(true) => {
+                    tracing::info!(file = %self.station.config_path().display(), "the configuration changed");
+                    let period = self.station.config.schedule.full_check();
+                    let now = self.station.clock.now();
+                    self.schedule.set_period(&self.station.identity.machine, period, now);
+                    self.reconnect();
+                }
+                Err(error) => tracing::error!(%error, "the former configuration stays in force"),
+            },
+        }
+    }
+
+    /// Makes a new line to the server; what was on its way on the old one is asked again.
+    fn reconnect(&mut self) {
+        match self.station.connection() {
+            Ok(connection) => {
+                self.connection = connection;
+                self.sending.call_back();
+                self.polling.call_back();
+                self.fetching.call_back();
+                self.renewal_at = self.station.validity().renewal_at();
+            }
+            Err(error) => tracing::error!(%error, "the former line to the server stays in use"),
+        }
+    }
+
+    fn collected(&mut self, collecting: Collecting, facts: Option<Box<Facts>>) {
+        let Collecting { sections, observed_at, full, orders, .. } = collecting;
+        if full {
+            self.schedule.checked(self.station.clock.now());
+            self.done.extend(orders);
+            if let Some(watch) = &mut self.watch {
+                watch.arm();
+            }
+        }
+        let Some(facts) = facts else {
+            tracing::error!("the collection broke off");
+            return;
+        };
+        let changed = match self.station.observation.take_in(&sections, *facts, observed_at) {
+            Ok(changed) => changed,
+            Err(error) => {
+                tracing::error!(%error, "the facts cannot be reported");
+                return;
+            }
+        };
+        if full || changed {
+            self.judge();
+            self.report();
+        }
+    }
+
+    fn judge(&mut self) {
+        self.outcomes = self.station.judge_and_keep().map(|judgement| judgement.digest());
+    }
+
+    fn report(&mut self) {
+        if let Err(error) = self.station.report(self.outcomes) {
+            tracing::error!(%error, "no report could be made");
+        }
+    }
+
+    fn sent(&mut self, batch: &Batch, answers: &ReportAnswers) {
+        self.learn(self.station.standing.assignment.is_none(), &answers.assignment, answers.server_time_at);
+        match self.station.delivery.answered(batch, answers, &self.station.state) {
+            Next::Rest | Next::Again => self.sending.succeeded(),
+            Next::Wait(asked) => self.sending.failed(&"the server did not take the reports", asked),
+        }
+        if self.station.delivery.chain.opens() && !self.station.delivery.waits() && !self.station.observation.is_empty()
+        {
+            self.report();
+        }
+    }
+
+    fn polled(&mut self, answer: PollAnswer) {
+        self.done.clear();
+        let news = !answer.orders.is_empty();
+        for order in answer.orders.into_iter().take(ORDERS) {
+            match order {
+                Order::CheckNow { id } if !self.ordered.contains(&id) => {
+                    tracing::info!(order = visible(&id, 64), "the server asks for a check");
+                    self.ordered.push(id);
+                }
+                Order::CheckNow { .. } | Order::Unknown => {}
+            }
+        }
+        self.learn(false, &answer.assignment, answer.server_time_at);
+        let too_short = self.poll_started.elapsed() < POLL_TOO_SHORT;
+        if too_short && !news && self.policy_wanted.is_none() {
+            self.polling.failed(&"the server holds no poll", None);
+        } else {
+            self.polling.succeeded();
+            self.polling.rest(limits::DELAY_LEAST);
+        }
+    }
+
+    /// Takes in what the server decided; `first` is true when it is the first word ever.
+    fn learn(&mut self, first: bool, assignment: &protocol::Assignment, server_time_at: i64) {
+        self.policy_wanted = self.station.learn(assignment, server_time_at);
+        if first && self.policy_wanted.is_none() {
+            self.judge();
+        }
+    }
+
+    fn fetched(&mut self, bundle: &SignedBundle) {
+        match self.station.policy_use(bundle) {
+            Ok(()) => {
+                self.policy_wanted =
+                    self.policy_wanted.filter(|wanted| Some(*wanted) != self.station.policies.address());
+                self.fetching.succeeded();
+                self.judge();
+            }
+            Err(error) => self.fetch_failed(&error, None),
+        }
+    }
+
+    fn fetch_failed(&mut self, trouble: &dyn std::fmt::Display, asked: Option<Duration>) {
+        self.fetching.failed(trouble, asked);
+        // Until then the server would answer each poll at once with the same policy.
+        if let Some(next) = self.fetching.next() {
+            self.polling.rest(next.saturating_duration_since(Instant::now()));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Everything the agent holds between start and end: state, identity, policy, the newest facts and the reports on their way.
+//! `once` and `run` are two ways of driving it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use policies::text::Text;
+use protocol::{Assignment, Digest};
+
+use crate::clock::Clock;
+use crate::collect::Collector;
+use crate::config::{Config, ConfigError};
+use crate::connection::{Connection, WireError};
+use crate::delivery::Delivery;
+use crate::identity::{Identity, Validity};
+use crate::judgement::Judgement;
+use crate::keys::{KeyError, MachineKey};
+use crate::observation::{Observation, Volatile};
+use crate::os::Os;
+use crate::policy_store::{PolicyStore, PolicyStoreError};
+use crate::report::{Author, Draft, ReportError};
+use crate::standing::Standing;
+use crate::state::{Missing, StateError, StateFolder};
+use crate::tls::{Anchor, Trust};
+
+/// The configuration's file in the state folder.
+const CONFIG: &str = "agent.toml";
+/// The server's time is remembered on disk when it moved on by this many milliseconds.
+const REMEMBER_TIME: i64 = 60 * 60 * 1000;
+
+/// The agent at work.
+pub struct Station {
+    /// The state folder.
+    pub state: StateFolder,
+    /// The sense of time.
+    pub clock: Arc<Clock>,
+    /// What a person set.
+    pub config: Config,
+    /// Who this machine is.
+    pub identity: Identity,
+    /// What reads the machine.
+    pub collector: Collector,
+    /// The newest facts.
+    pub observation: Observation,
+    /// Reports on their way.
+    pub delivery: Delivery,
+    /// The policy in use.
+    pub policies: PolicyStore,
+    /// What the server last said.
+    pub standing: Standing,
+    author: Author,
+    config_path: PathBuf,
+    server_at_kept: i64,
+}
+
+impl std::fmt::Debug for Station {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Station")
+            .field("state", &self.state)
+            .field("machine", &self.identity.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state folder.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The machine was never enrolled, or the enrolment was not finished.
+    #[error("this machine is not connected to a server yet; run: posture-agent enrol")]
+    NotEnrolled,
+    /// No random bytes.
+    #[error(transparent)]
+    Chance(#[from] crate::chance::NoChance),
+}
+
+impl StartError {
+    /// The error as a person reads it.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::State(error) | Self::Key(KeyError::State(error)) => error.text(),
+            Self::Config(error) => error.text(),
+            Self::Key(error) => Text::new(format!("khoá của máy: {error}"), format!("the machine's key: {error}")),
+            Self::NotEnrolled => {
+                Text::new("máy này chưa kết nối với máy chủ; hãy chạy: posture-agent enrol", self.to_string())
+            }
+            Self::Chance(error) => Text::new("hệ thống không cho số ngẫu nhiên", error.to_string()),
+        }
+    }
+}
+
+/// Where the configuration is.
+pub fn config_path(state: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| state.join(CONFIG), Path::to_owned)
+}
+
+impl Station {
+    /// Starts from the folder `state`, reading the machine through `os`.
+    ///
+    /// # Errors
+    /// When the machine is not enrolled, another process is at work, or a file cannot be used.
+    pub fn open(state: &Path, config: Option<&Path>, os: Arc<dyn Os>, clock: Arc<Clock>) -> Result<Self, StartError> {
+        let state = StateFolder::open(state, Missing::Refuse)?;
+        let config_path = config_path(state.path(), config);
+        let config = Config::load(&config_path)?;
+        let identity = Identity::load(&state)?.ok_or(StartError::NotEnrolled)?;
+        let key = MachineKey::load(&state)?.ok_or(StartError::NotEnrolled)?;
+        let standing = Standing::load(&state)?;
+        clock.server_said(standing.server_at, identity.validity().until);
+        let most_bytes = config.spool.most_mebibytes << 20;
+        let delivery =
+            Delivery::open(&state, &identity.machine, identity.receipt_point(), most_bytes, clock.trusted())?;
+        let (policies, problem) = PolicyStore::open(&state, &identity, standing.policy_version);
+        if let Some(error) = problem {
+            tracing::error!(%error, "the policy on disk is not used; it is fetched again");
+        }
+        let author = Author { machine: identity.machine.clone(), start: crate::chance::identifier()?, key };
+        Ok(Self {
+            server_at_kept: standing.server_at,
+            state,
+            clock,
+            config,
+            identity,
+            collector: Collector::new(os),
+            observation: Observation::default(),
+            delivery,
+            policies,
+            standing,
+            author,
+            config_path,
+        })
+    }
+
+    /// The configuration's file.
+    pub fn config_path(&self) -> &Path {
+        &self.config_path
+    }
+
+    /// Reads the configuration again. True when it says something else.
+    ///
+    /// # Errors
+    /// When it cannot be used; the former stays in force.
+    pub fn config_reload(&mut self) -> Result<bool, ConfigError> {
+        let config = Config::load(&self.config_path)?;
+        let changed = config != self.config;
+        self.config = config;
+        self.delivery.spool.set_most_bytes(self.config.spool.most_mebibytes << 20);
+        Ok(changed)
+    }
+
+    /// When the machine's certificate is valid.
+    pub fn validity(&self) -> Validity {
+        self.identity.validity()
+    }
+
+    /// The machine's key.
+    pub fn key(&self) -> &MachineKey {
+        &self.author.key
+    }
+
+    /// `HOST:PORT` to dial.
+    pub fn address(&self) -> &str {
+        self.config.server.address.as_deref().unwrap_or(&self.identity.address)
+    }
+
+    /// A line to the server on which the machine proves itself.
+    ///
+    /// # Errors
+    /// When certificate, key or proxy cannot be used.
+    pub fn connection(&self) -> Result<Connection, WireError> {
+        self.line(Some((self.identity.chain(), self.author.key.for_tls())))
+    }
+
+    /// A line to the server without a certificate, for renewal.
+    ///
+    /// # Errors
+    /// When the proxy cannot be used.
+    pub fn plain_connection(&self) -> Result<Connection, WireError> {
+        self.line(None)
+    }
+
+    fn line(
+        &self,
+        machine: Option<(Vec<Vec<u8>>, rustls::pki_types::PrivateKeyDer<'static>)>,
+    ) -> Result<Connection, WireError> {
+        let trust = Trust::new(Anchor::Authorities(self.identity.authorities()), Arc::clone(&self.clock));
+        Connection::new(self.address(), self.config.server.proxy.as_deref(), &trust, machine)
+    }
+
+    /// Judges the newest facts by the signed policy; none before there are facts, a policy and a role.
+    ///
+    /// # Errors
+    /// When the policy on disk does not check.
+    pub fn judge(&self) -> Result<Option<Judgement>, PolicyStoreError> {
+        let Some(role) = self.standing.assignment.as_ref().map(|assignment| assignment.role) else { return Ok(None) };
+        if self.observation.is_empty() {
+            return Ok(None);
+        }
+        let loaded = self.policies.load(&self.state, &self.identity)?;
+        Ok(loaded.map(|loaded| Judgement::new(&loaded, role, self.observation.facts(), self.clock.instant())))
+    }
+
+    /// Judges, and keeps the result for the person at the machine. Trouble is logged.
+    pub fn judge_and_keep(&self) -> Option<Judgement> {
+        let judgement = match self.judge() {
+            Ok(judgement) => judgement?,
+            Err(error) => {
+                tracing::error!(%error, "the machine cannot be judged by the policy on disk");
+                return None;
+            }
+        };
+        if let Err(error) = judgement.save(&self.state) {
+            tracing::warn!(%error, "the result could not be kept");
+        }
+        Some(judgement)
+    }
+
+    /// Makes a report of the newest facts and keeps it for delivery. `outcomes` is the digest of the verdicts, if judged.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn report(&mut self, outcomes: Option<Digest>) -> Result<(), ReportError> {
+        let now = self.clock.now();
+        let volatile = if self.delivery.chain.opens() || self.observation.outcomes_changed(outcomes) {
+            Volatile::Now
+        } else {
+            Volatile::Hourly
+        };
+        let draft = Draft {
+            entries: self.observation.entries(volatile, now)?,
+            traits: self.observation.traits(),
+            policy: self.policies.address(),
+            made_at: now,
+        };
+        self.delivery.submit(&self.author, &draft, &self.state)?;
+        self.observation.reported(&draft.entries, outcomes, now);
+        Ok(())
+    }
+
+    /// Takes in what every answer of the server says. Returns the address of a policy that is to be fetched.
+    pub fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
+        self.clock.server_said(server_time_at, self.validity().until);
+        self.standing.server_at = self.clock.server_at();
+        let mut keep = self.standing.server_at - self.server_at_kept >= REMEMBER_TIME;
+        if self.standing.assignment.as_ref() != Some(assignment) {
+            tracing::info!(
+                office = policies::text::visible(&assignment.office, 200),
+                role = assignment.role.name(),
+                confirmed = assignment.confirmed,
+                "the server's decision about this machine"
+            );
+            self.standing.assignment = Some(assignment.clone());
+            keep = true;
+        }
+        if keep {
+            self.keep_standing();
+        }
+        assignment.policy.filter(|policy| Some(*policy) != self.policies.address())
+    }
+
+    /// Takes a fetched bundle into use.
+    ///
+    /// # Errors
+    /// Why it is not used.
+    pub fn policy_use(&mut self, signed: &protocol::SignedBundle) -> Result<(), PolicyStoreError> {
+        self.policies.replace(&self.state, &self.identity, signed)?;
+        self.standing.policy_version = self.policies.version();
+        self.keep_standing();
+        tracing::info!(version = self.policies.version(), "a new policy is in use");
+        Ok(())
+    }
+
+    fn keep_standing(&mut self) {
+        match self.standing.save(&self.state) {
+            Ok(()) => self.server_at_kept = self.standing.server_at,
+            Err(error) => tracing::warn!(%error, "what the server said could not be remembered"),
+        }
+    }
+}
