@@ -48,6 +48,14 @@ impl App {
     pub async fn open(data: &Path, config: Config, clock: Clock) -> anyhow::Result<Self> {
         let secrets = Secrets::read(data)?;
         let db = database_open(data, &config).await?;
+        Self::assemble(config, clock, db, secrets).await
+    }
+
+    /// The server over an open database: reads the policy in force and starts what runs beside the requests.
+    ///
+    /// # Errors
+    /// The database fails, or the policy in it cannot be used.
+    pub async fn assemble(config: Config, clock: Clock, db: Db, secrets: Secrets) -> anyhow::Result<Self> {
         let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
         policies.refresh(&db).await?;
         let events = Events::new(db.read().await?.change_last().await?);

@@ -12,8 +12,8 @@ use super::plan::{Answer, Known, Plan, plan, questions, sections_of};
 use super::refusal::{Counters, Reason};
 use super::{Checked, Job, Taken, TakenMachine};
 use crate::store::change::{ChangeKind, NewChange};
+use crate::store::head::{Head, Standing};
 use crate::store::machine::MachineStatus;
-use crate::store::report::{Head, Standing};
 use crate::store::section::Sections;
 use crate::store::{Db, Scope, StoreResult, Tx};
 
@@ -95,7 +95,7 @@ impl Committer {
     ) -> StoreResult<Vec<Answered>> {
         let mut tx = self.db.write().await?;
         let machines: Vec<String> = jobs.iter().map(|(machine, _)| machine.clone()).collect();
-        let mut standings = tx.report_standing(&machines).await?;
+        let mut standings = tx.head_standing(&machines).await?;
         let mut works = Vec::with_capacity(jobs.len());
         let mut refused = HashMap::new();
         for (machine, reports) in jobs {

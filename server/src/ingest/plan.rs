@@ -7,7 +7,8 @@ use protocol::{Digest, Header, OpenedReason, Position};
 
 use super::check::Checked;
 use super::refusal::{DAY_MS, Reason};
-use crate::store::report::{Head, NewFork, NewReport, NewSegment, SegmentKind, Standing};
+use crate::store::head::{Head, Standing};
+use crate::store::report::{NewFork, NewReport, NewSegment, SegmentKind};
 use crate::store::section::{Body, SectionState, Sections};
 
 /// How far a machine's clock may run ahead before its instants count as impossible. Milliseconds.

@@ -19,13 +19,11 @@ use protocol::{
 };
 use tower::ServiceExt as _;
 
-use super::{Ingest, Reason, Unjudged};
-use crate::app::{App, State};
+use super::Reason;
+use crate::app::App;
 use crate::ca::csr::key_id;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::events::Events;
-use crate::policy::Policies;
 use crate::secrets::{Secrets, secrets_create};
 use crate::store::machine::key::MachineKey;
 use crate::store::trial::{self, Trial};
@@ -50,22 +48,18 @@ impl Desk {
         let mut tx = trial.db.write().await.unwrap();
         let office = trial::office(&mut tx, "Xã An", None).await;
         tx.commit().await.unwrap();
-        Self::over(trial.db.clone(), office)
+        Self::over(trial.db.clone(), office).await
     }
 
     /// A server, the first or one more, over the same database.
-    fn over(db: Db, office: String) -> Self {
+    async fn over(db: Db, office: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
         secrets_create(&data, "server-1", &[], START).unwrap();
         let secrets = Secrets::read(&data).unwrap();
         let config: Config = toml::from_str("version = 1\nserver = \"server-1\"").unwrap();
-        let clock = Clock::fixed(START);
-        let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
-        let ingest = Ingest::start(db.clone(), clock.clone(), Arc::new(Unjudged));
-        let desk = crate::web::Desk::new(config.pages.zone().unwrap());
-        let app = App::new(State { config, clock, db, secrets, policies, events: Events::new(0), ingest, desk });
+        let app = App::assemble(config, Clock::fixed(START), db, secrets).await.unwrap();
         let router = crate::api::router(&app).with_state(app.clone());
         Self { app, router, office, _folder: folder }
     }
@@ -150,7 +144,7 @@ impl Desk {
         self.count("select count(*) from report where machine = $1", machine).await
     }
 
-    async fn head(&self, machine: &Machine) -> crate::store::report::Head {
+    async fn head(&self, machine: &Machine) -> crate::store::head::Head {
         self.app.db.read().await.unwrap().head_get(&Scope::whole(), &machine.id).await.unwrap().unwrap()
     }
 }

@@ -152,7 +152,7 @@ on_both! {
 
     async fn two_servers_on_one_database_accept_a_report_once(trial: &Trial) {
         let desk = Desk::open(trial).await;
-        let second = Desk::over(trial.second().await, desk.office.clone());
+        let second = Desk::over(trial.second().await, desk.office.clone()).await;
         for _ in 0..5 {
             let mut machine = desk.machine().await;
             let first = machine.full();
