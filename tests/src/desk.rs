@@ -13,11 +13,15 @@ use crate::process::{self, Running};
 /// How long a server may take to be ready: it checks its keys and brings the database up to date.
 const READY: Duration = Duration::from_secs(60);
 
+/// The three files that are published as one policy.
+pub const POLICY_FILES: [&str; 3] = ["level-2.toml", "level-2-workstation.toml", "level-2-server.toml"];
+
 /// A server's data folder and the program that serves it.
 #[derive(Clone, Debug)]
 pub struct Desk {
     program: PathBuf,
     data: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// An office to be declared.
@@ -63,7 +67,14 @@ struct Ready {
 impl Desk {
     /// The server `program` with its data in `data`.
     pub fn new(program: PathBuf, data: PathBuf) -> Self {
-        Self { program, data }
+        Self { program, data, environment: Vec::new() }
+    }
+
+    /// The same server with a variable in its environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The data folder.
@@ -74,6 +85,7 @@ impl Desk {
     /// One of its commands, before it is started.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = process::command(&self.program);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(words).arg("--data").arg(&self.data);
         command
     }
@@ -107,26 +119,14 @@ impl Desk {
         Ok(())
     }
 
-    /// The fingerprint an officer hands over.
-    ///
-    /// # Errors
-    /// There is no server yet.
-    pub fn fingerprint(&self) -> anyhow::Result<String> {
-        #[derive(Deserialize)]
-        struct Shown {
-            fingerprint: String,
-        }
-        Ok(self.ask::<Shown>(&["show"])?.fingerprint)
-    }
-
     /// Declares an office and gives its id.
     ///
     /// # Errors
     /// It fails.
     pub fn office_add(&self, office: &NewOffice) -> anyhow::Result<String> {
-        let mut words = vec!["office", "add", "--kind", "commune", "--name", &office.name];
+        let mut words = vec!["office", "add", &office.name, "--kind", "commune"];
         if office.start_up == StartUp::Off {
-            words.push("--graded-at-once");
+            words.extend(["--setup-days", "0"]);
         }
         Ok(self.ask::<Made>(&words)?.id)
     }
@@ -137,7 +137,7 @@ impl Desk {
     /// It fails.
     pub fn roster_declare(&self, office: &str, machines: &[String]) -> anyhow::Result<()> {
         for label in machines {
-            self.ask::<Ignored>(&["office", "roster", "add", office, "--label", label, "--role", "workstation"])?;
+            self.ask::<Ignored>(&["office", "roster", "add", office, label, "--role", "workstation"])?;
         }
         self.ask::<Ignored>(&["office", "roster", "declare", office])?;
         Ok(())
@@ -148,8 +148,14 @@ impl Desk {
     /// # Errors
     /// A file is not valid, or the key is not there.
     pub fn policy_publish(&self, policies: &Path) -> anyhow::Result<()> {
-        let policies = policies.to_string_lossy();
-        self.ask::<Ignored>(&["policy", "publish", &policies])?;
+        let files = POLICY_FILES.map(|name| policies.join(name).to_string_lossy().into_owned());
+        let signed = self.data.with_extension("policy");
+        let signed = signed.to_string_lossy();
+        let mut words = vec!["policy", "sign"];
+        words.extend(files.iter().map(String::as_str));
+        words.extend(["--out", &signed]);
+        self.ask::<Ignored>(&words)?;
+        self.ask::<Ignored>(&["policy", "publish", &signed])?;
         Ok(())
     }
 
@@ -158,23 +164,19 @@ impl Desk {
     /// # Errors
     /// It fails.
     pub fn person_add(&self, login: &str, name: &str) -> anyhow::Result<String> {
-        let answer = process::answer(&mut self.command(&["person", "add", login, "--name", name]))?;
-        if answer.code != Some(0) {
-            bail!("posture-server person add failed: {}{}", answer.err, answer.out);
-        }
-        Ok(answer.out.trim().to_owned())
+        let file = self.data.with_extension("password");
+        self.ask::<Ignored>(&["person", "add", login, "--name", name, "--password-file", &file.to_string_lossy()])?;
+        let password = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        std::fs::remove_file(&file)?;
+        Ok(password.trim().to_owned())
     }
 
-    /// A one-time token for workstations of `office`.
+    /// A token for `uses` workstations of `office`, with the fingerprint that goes along.
     ///
     /// # Errors
     /// It fails.
-    pub fn token_add(&self, office: &str) -> anyhow::Result<String> {
-        #[derive(Deserialize)]
-        struct Token {
-            token: String,
-        }
-        Ok(self.ask::<Token>(&["token", "add", office, "--confirmed"])?.token)
+    pub fn token_add(&self, office: &str, uses: u32) -> anyhow::Result<Token> {
+        self.ask(&["token", "add", office, "--role", "workstation", "--uses", &uses.to_string(), "--confirm"])
     }
 
     /// The office with its grade and its machines.
@@ -201,6 +203,17 @@ impl Desk {
 /// An answer of which only the success counts.
 #[derive(Deserialize)]
 struct Ignored {}
+
+/// What an officer hands over with a machine.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Token {
+    /// The token's id.
+    pub id: String,
+    /// The token itself.
+    pub token: String,
+    /// SHA-256 of the server's CA.
+    pub fingerprint: String,
+}
 
 /// What was made.
 #[derive(Deserialize)]

@@ -101,12 +101,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
     if !memory.enrolled {
         voice.step("Kết nối máy này bằng mã đăng ký dùng một lần", "Enrolling this machine with a one-time token");
-        let token = desk.token_add(&memory.office)?;
-        station.enrol(&Enrolment {
-            server: format!("127.0.0.1:{}", server.port),
-            token,
-            fingerprint: desk.fingerprint()?,
-        })?;
+        let token = desk.token_add(&memory.office, 1)?;
+        station.enrol(&Enrolment::new(format!("127.0.0.1:{}", server.port), token))?;
         memory.enrolled = true;
         place.remember(&memory)?;
     }

@@ -3,23 +3,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What becomes of the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mode {
-    /// They arrive.
-    Open = 0,
-    /// Answers are lost once the sender has sent a request behind its handshake; what is sent arrives.
-    AnswersLost = 1,
-    /// Nothing can be reached.
-    Closed = 2,
-}
-
-/// More than a handshake with a client certificate sends, less than a handshake and a request.
-const HANDSHAKE: u64 = 3_000;
+/// Sent bytes of one connection: more than a handshake sends, less than a handshake and a request, for a machine that shows
+/// no certificate yet.
+pub const ENROLMENT: u64 = 900;
 
 /// The relay. Ends with this value.
 #[derive(Debug)]
@@ -31,7 +20,8 @@ pub struct Relay {
 #[derive(Debug)]
 struct Shared {
     target: SocketAddr,
-    mode: AtomicU8,
+    /// Answers are lost on connections that have sent more than this.
+    most: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
     up: AtomicU64,
     down: AtomicU64,
@@ -41,14 +31,6 @@ struct Shared {
 impl Shared {
     fn open(&self) -> MutexGuard<'_, Vec<TcpStream>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn mode(&self) -> Mode {
-        match self.mode.load(Ordering::SeqCst) {
-            0 => Mode::Open,
-            1 => Mode::AnswersLost,
-            _ => Mode::Closed,
-        }
     }
 }
 
@@ -62,7 +44,7 @@ impl Relay {
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             target,
-            mode: AtomicU8::new(0),
+            most: AtomicU64::new(u64::MAX),
             open: Mutex::default(),
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
@@ -71,10 +53,8 @@ impl Relay {
         let inner = Arc::clone(&shared);
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                if inner.mode() != Mode::Closed {
-                    // A target that is away closes the connection, as a network would.
-                    drop(inner.connect(near));
-                }
+                // A target that is away closes the connection, as a network would.
+                drop(inner.connect(near));
             }
         });
         Ok(Self { shared, port })
@@ -85,9 +65,16 @@ impl Relay {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// From now on.
-    pub fn set(&self, mode: Mode) {
-        self.shared.mode.store(mode as u8, Ordering::SeqCst);
+    /// From now on what is sent arrives and what is answered is lost, on every connection that has sent more than `beyond`
+    /// bytes.
+    pub fn lose_answers(&self, beyond: u64) {
+        self.shared.most.store(beyond, Ordering::SeqCst);
+    }
+
+    /// From now on everything arrives again. Connections on which something was lost are broken.
+    pub fn mend(&self) {
+        self.shared.most.store(u64::MAX, Ordering::SeqCst);
+        self.cut();
     }
 
     /// Breaks every connection there is.
@@ -125,7 +112,7 @@ impl Shared {
         let this = Arc::clone(self);
         std::thread::spawn(move || {
             pass(far, near, |bytes| {
-                let lost = this.mode() == Mode::AnswersLost && sent.load(Ordering::SeqCst) > HANDSHAKE;
+                let lost = sent.load(Ordering::SeqCst) > this.most.load(Ordering::SeqCst);
                 if lost { &this.swallowed } else { &this.down }.fetch_add(bytes, Ordering::SeqCst);
                 !lost
             });

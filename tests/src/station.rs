@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
+use crate::desk::Token;
 use crate::process::{self, Answer, Running};
 
 /// An agent's state folder and the program that uses it.
@@ -12,6 +13,8 @@ use crate::process::{self, Answer, Running};
 pub struct Station {
     program: PathBuf,
     state: PathBuf,
+    etc: Option<PathBuf>,
+    environment: Vec<(String, String)>,
 }
 
 /// What an officer hands over to connect a machine.
@@ -25,10 +28,31 @@ pub struct Enrolment {
     pub fingerprint: String,
 }
 
+impl Enrolment {
+    /// Connects to `server` (`HOST:PORT`) with `token`.
+    pub fn new(server: String, token: Token) -> Self {
+        Self { server, token: token.token, fingerprint: token.fingerprint }
+    }
+}
+
 impl Station {
     /// The agent `program` with its state in `state`.
     pub fn new(program: PathBuf, state: PathBuf) -> Self {
-        Self { program, state }
+        Self { program, state, etc: None, environment: Vec::new() }
+    }
+
+    /// The same agent on a machine whose `/etc` is the folder `etc`, in a mount namespace of its own: the real machine is
+    /// left alone.
+    #[must_use]
+    pub fn with_etc(self, etc: PathBuf) -> Self {
+        Self { etc: Some(etc), ..self }
+    }
+
+    /// The same agent with a variable in its environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The state folder.
@@ -43,7 +67,22 @@ impl Station {
 
     /// One of its commands on this state folder, before it is started.
     pub fn command(&self, word: &str) -> Command {
-        let mut command = process::command(&self.program);
+        let mut command = match &self.etc {
+            None => process::command(&self.program),
+            Some(etc) => {
+                let mut command = process::command("unshare");
+                if !rustix::process::geteuid().is_root() {
+                    command.arg("--map-root-user");
+                }
+                let enter = "mount --bind \"$1\" /etc && shift && exec \"$@\"";
+                command
+                    .args(["--mount", "--propagation", "private", "sh", "-c", enter, "sh"])
+                    .arg(etc)
+                    .arg(&self.program);
+                command
+            }
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg(word).arg("--state").arg(&self.state);
         command
     }

@@ -3,4 +3,9 @@
 mod stories {
     pub(crate) mod books;
     pub(crate) mod browser;
+    pub(crate) mod world;
+
+    mod delivery;
+    mod machine;
+    mod trouble;
 }

@@ -10,6 +10,8 @@ use protocol::Digest;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use crate::desk::POLICY_FILES;
+
 /// The file by which a folder is known as a quickstart's.
 const MEMORY: &str = "quickstart.json";
 /// The port when nobody asked for one.
@@ -142,7 +144,7 @@ pub fn choose_port(asked: Option<u16>, memory: &Memory) -> anyhow::Result<u16> {
 /// They cannot be read.
 pub fn digest_of(policies: &Path) -> anyhow::Result<String> {
     let mut text = Vec::new();
-    for name in ["level-2.toml", "level-2-workstation.toml", "level-2-server.toml"] {
+    for name in POLICY_FILES {
         let path = policies.join(name);
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         text.extend_from_slice(Digest::of(&bytes).to_string().as_bytes());

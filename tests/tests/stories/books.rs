@@ -50,6 +50,44 @@ impl Books {
         Ok(Self { runtime, url: Some(url), file, admin: Some((admin, name)) })
     }
 
+    /// Keeps a copy of the database as it is. The server must be stopped.
+    pub(crate) fn save(&self) -> anyhow::Result<()> {
+        self.copy("", "_saved")
+    }
+
+    /// Puts the copy back, as an administrator does after a disk broke. The server must be stopped.
+    pub(crate) fn restore(&self) -> anyhow::Result<()> {
+        self.copy("_saved", "")
+    }
+
+    /// Replaces the database with the second ending by the one with the first.
+    fn copy(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        let Some((admin, name)) = &self.admin else {
+            let file = self.file.trim_start_matches("sqlite:");
+            for part in ["", "-wal"] {
+                let (from, to) = (format!("{file}{from}{part}"), format!("{file}{to}{part}"));
+                if std::path::Path::new(&to).exists() {
+                    std::fs::remove_file(&to)?;
+                }
+                if std::path::Path::new(&from).exists() {
+                    std::fs::copy(&from, &to)?;
+                }
+            }
+            return Ok(());
+        };
+        let statements: [&'static str; 2] = [
+            format!("drop database if exists {name}{to} with (force)").leak(),
+            format!("create database {name}{to} template {name}{from}").leak(),
+        ];
+        self.runtime.block_on(async {
+            let mut connection = PgConnection::connect(admin).await?;
+            for statement in statements {
+                sqlx::raw_sql(statement).execute(&mut connection).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// Every accepted report in order.
     pub(crate) fn reports(&self) -> anyhow::Result<Vec<Row>> {
         let rows: Vec<(String, i64, i64, String)> =
@@ -88,12 +126,14 @@ impl Books {
 impl Drop for Books {
     fn drop(&mut self) {
         if let Some((admin, name)) = &self.admin {
-            let statement: &'static str = format!("drop database if exists {name} with (force)").leak();
-            // A database left behind ends with the tests' PostgreSQL.
-            drop(self.runtime.block_on(async {
-                let mut connection = PgConnection::connect(admin).await?;
-                sqlx::raw_sql(statement).execute(&mut connection).await
-            }));
+            for ending in ["", "_saved"] {
+                let statement: &'static str = format!("drop database if exists {name}{ending} with (force)").leak();
+                // A database left behind ends with the tests' PostgreSQL.
+                drop(self.runtime.block_on(async {
+                    let mut connection = PgConnection::connect(admin).await?;
+                    sqlx::raw_sql(statement).execute(&mut connection).await
+                }));
+            }
         }
     }
 }

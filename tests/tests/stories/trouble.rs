@@ -1,0 +1,275 @@
+//! Honest trouble: answers that are lost, folders that are copied, clocks that are wrong. Each ends as it should: the break is
+//! shown and blocks nothing.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use harness::process::{Running, answer};
+use harness::relay::{ENROLMENT, Relay};
+use harness::station::{Enrolment, Station};
+use harness::wait;
+
+use super::books::Kind;
+use super::world::{World, append, on_both};
+
+on_both! {
+    a_lost_answer_stores_nothing_twice;
+    a_lost_token_answer_costs_no_second_use;
+    a_lost_spool_is_a_gap_that_is_shown;
+    an_overfull_spool_opens_a_segment;
+    a_restored_server_is_told_where_it_stands;
+    a_copied_state_folder_is_seen_as_a_clone;
+    a_wrong_clock_costs_no_report;
+    an_expired_certificate_renews_itself;
+}
+
+const BREAKS: &str = "select count(*) from segment where kind <> 'first'";
+
+fn a_lost_answer_stores_nothing_twice(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let _server = world.serve()?;
+    let relay = Relay::start(world.address())?;
+    let etc = world.etc()?;
+    let station = world.enrolled("machine")?.with_etc(etc.clone());
+    station.address_set(&relay.address())?;
+    let _agent = world.run(&station)?;
+    let first = world.reports_beyond(0)?;
+
+    relay.lose_answers(0);
+    append(&etc.join("hosts"), "203.0.113.1 doi-dia-chi.example")?;
+    let second = world.reports_beyond(first)?;
+    wait::until("a lost answer", wait::PATIENCE, || Ok((relay.swallowed() > 0).then_some(())))?;
+    relay.mend();
+
+    append(&etc.join("hosts"), "203.0.113.2 doi-dia-chi-2.example")?;
+    world.reports_beyond(second)?;
+    world.assert_whole()?;
+    assert_eq!(world.books.count(BREAKS)?, 0, "a lost answer broke the chain");
+    Ok(())
+}
+
+fn a_lost_token_answer_costs_no_second_use(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let _server = world.serve()?;
+    let relay = Relay::start(world.address())?;
+    let station = world.station("machine");
+    let enrolment = Enrolment { server: relay.address(), ..world.enrolment(1)? };
+
+    relay.lose_answers(ENROLMENT);
+    std::thread::scope(|scope| {
+        let tried = scope.spawn(|| station.try_enrol(&enrolment));
+        wait::until("the enrolment in the books", wait::PATIENCE, || {
+            Ok((world.books.count("select count(*) from enrolment")? == 1).then_some(()))
+        })?;
+        relay.mend();
+        let tried = tried.join().expect("the thread that enrols")?;
+        anyhow::ensure!(tried.code != Some(0) || tried.out.contains("machine"), "{tried:?}");
+        Ok(())
+    })?;
+    station.enrol(&enrolment)?;
+    assert_eq!(world.books.count("select count(*) from machine")?, 1);
+    assert_eq!(world.books.count("select count(*) from certificate")?, 1);
+    assert_eq!(world.books.count("select uses_left from token")?, 0);
+    let other = world.station("other").try_enrol(&enrolment)?;
+    assert_eq!(other.code, Some(2), "a token for one machine enrolled two: {other:?}");
+    Ok(())
+}
+
+fn a_lost_spool_is_a_gap_that_is_shown(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let mut server = world.serve()?;
+    let etc = world.etc()?;
+    let station = world.enrolled("machine")?.with_etc(etc.clone());
+    let mut agent = world.run(&station)?;
+    let before = world.reports_beyond(0)?;
+    server.running.kill()?;
+    let kept = world.spool_length(&station)?;
+    append(&etc.join("hosts"), "203.0.113.1 doi-dia-chi.example")?;
+    world.spool_beyond(&station, kept)?;
+    agent.kill()?;
+    std::fs::remove_file(station.state().join("spool"))?;
+
+    let _server = world.serve()?;
+    let _agent = world.run(&station)?;
+    world.reports_beyond(before)?;
+    world.assert_whole()?;
+    let breaks: Vec<(i64, String)> = world.books.all("select segment, reason from segment where kind <> 'first'")?;
+    assert_eq!(breaks, [(2, "state_lost".to_owned())]);
+    Ok(())
+}
+
+fn an_overfull_spool_opens_a_segment(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let mut server = world.serve()?;
+    let etc = world.etc()?;
+    let station = world.enrolled("machine")?.with_etc(etc.clone());
+    station.config_set("[spool]\nmost_mebibytes = 1\n")?;
+    let _agent = world.run(&station)?;
+    let before = world.reports_beyond(0)?;
+    server.running.kill()?;
+
+    // Names that do not compress, so that few reports fill the spool.
+    let mut chance = 0x2545_f491_4f6c_dd1d_u64;
+    let mut overrides = |path: &Path| -> anyhow::Result<()> {
+        let mut text = "127.0.0.1 localhost\n".to_owned();
+        for number in 0..480 {
+            write!(text, "203.0.113.{} ", number % 250)?;
+            for label in 0..4 {
+                if label > 0 {
+                    text.push('.');
+                }
+                for _ in 0..50 {
+                    chance ^= chance << 13;
+                    chance ^= chance >> 7;
+                    chance ^= chance << 17;
+                    text.push(char::from(b"abcdefghijklmnopqrstuvwxyz012345"[usize::try_from(chance % 32)?]));
+                }
+            }
+            text.push('\n');
+        }
+        Ok(std::fs::write(path, text)?)
+    };
+    let full = wait::until("a full spool", wait::PATIENCE * 4, || {
+        let kept = world.spool_length(&station)?;
+        overrides(&etc.join("hosts"))?;
+        // Nothing more is put into a full spool; its log says so.
+        let full = wait::until("a longer or a full spool", wait::PATIENCE, || {
+            let log = std::fs::read_to_string(world.path("machine.log"))?;
+            let full = log.contains("the spool is full");
+            Ok((full || world.spool_length(&station)? > kept).then_some(full))
+        })?;
+        Ok(full.then_some(world.spool_length(&station)?))
+    })?;
+    assert!(full <= 1024 * 1024, "the spool has {full} bytes");
+
+    let _server = world.serve()?;
+    wait::until("the segment after the overflow", wait::PATIENCE * 3, || {
+        Ok((world.books.count("select count(*) from segment where reason = 'spool_overflow'")? == 1).then_some(()))
+    })?;
+    assert!(world.books.count("select count(*) from report")? > before + 1, "what was kept did not arrive");
+    world.assert_whole()
+}
+
+fn a_restored_server_is_told_where_it_stands(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let mut server = world.serve()?;
+    let etc = world.etc()?;
+    let station = world.enrolled("machine")?.with_etc(etc.clone());
+    let mut agent = world.run(&station)?;
+    let first = world.reports_beyond(0)?;
+    server.running.stop()?;
+    world.books.save()?;
+
+    let mut server = world.serve()?;
+    append(&etc.join("hosts"), "203.0.113.1 doi-dia-chi.example")?;
+    world.reports_beyond(first)?;
+    agent.stop()?;
+    server.running.stop()?;
+    world.books.restore()?;
+    assert_eq!(world.books.count("select count(*) from report")?, first);
+
+    let _server = world.serve()?;
+    let _agent = world.run(&station)?;
+    wait::until("the segment after the restore", wait::PATIENCE, || {
+        Ok((world.books.count("select count(*) from segment where kind = 'server_behind'")? == 1).then_some(()))
+    })?;
+    append(&etc.join("hosts"), "203.0.113.2 doi-dia-chi-2.example")?;
+    world.reports_beyond(first + 1)?;
+    world.assert_whole()
+}
+
+fn a_copied_state_folder_is_seen_as_a_clone(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let _server = world.serve()?;
+    let station = world.enrolled("machine")?;
+    let original_etc = world.etc()?;
+    let mut first = world.run(&station.clone().with_etc(original_etc.clone()))?;
+    let mut count = world.reports_beyond(0)?;
+    first.stop()?;
+
+    let copy = world.path("copy");
+    let copied = answer(harness::process::command("cp").arg("-a").arg(station.state()).arg(&copy))?;
+    assert_eq!(copied.code, Some(0), "{copied:?}");
+    let copy_etc = world.path("copy-etc");
+    answer(harness::process::command("cp").arg("-a").arg(&original_etc).arg(&copy_etc))?;
+    let twin = world.station("copy").with_etc(copy_etc.clone());
+    let _original: Running = world.run(&station.with_etc(original_etc.clone()))?;
+    count = world.reports_beyond(count)?;
+    let _copy = world.run(&twin)?;
+    for round in 1..=4 {
+        if world.books.count("select count(*) from machine where clone_at is not null")? == 1 {
+            break;
+        }
+        for etc in [&original_etc, &copy_etc] {
+            append(&etc.join("hosts"), &format!("203.0.113.{round} doi-dia-chi-{round}.example"))?;
+            wait::until("a report of one of the two", wait::PATIENCE * 3, || {
+                let now = world.books.count("select (select count(*) from report) + (select count(*) from fork)")?;
+                let moved = now > count;
+                count = now;
+                Ok(moved.then_some(()))
+            })?;
+        }
+    }
+    assert_eq!(world.books.count("select count(*) from machine where clone_at is not null")?, 1, "no clone was seen");
+    Ok(())
+}
+
+fn a_wrong_clock_costs_no_report(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let _server = world.serve()?;
+    let mut before = 0;
+    for (name, shift) in [("behind", "-3000d"), ("ahead", "+20d")] {
+        let station = at(world.enrolled(name)?, shift)?;
+        let mut agent = world.run(&station)?;
+        before = world.reports_beyond(before)?;
+        agent.stop()?;
+    }
+    let offsets: Vec<(i64,)> = world.books.all("select clock_offset from machine_head order by clock_offset")?;
+    let days: Vec<i64> = offsets.iter().map(|offset| offset.0 / 86_400_000).collect();
+    assert_eq!(days.len(), 2);
+    assert!((-3001..=-2999).contains(&days[0]) && (19..=20).contains(&days[1]), "{days:?}");
+    let impossible = world.books.count("select count(*) from machine_summary where evidence_at > judged_at")?;
+    assert_eq!(impossible, 0, "evidence from the future counts");
+    Ok(())
+}
+
+fn an_expired_certificate_renews_itself(kind: Kind) -> anyhow::Result<()> {
+    let mut world = World::new(kind)?;
+    let mut server = world.serve()?;
+    let station = world.enrolled("machine")?;
+    let mut agent = world.run(&station)?;
+    let before = world.reports_beyond(0)?;
+    agent.stop()?;
+    server.running.stop()?;
+
+    // 400 days later: the machine's certificate, good for a year, ended while it was in a drawer.
+    world.desk = at_desk(&world.desk, "+400d")?;
+    let _server = world.serve()?;
+    let _agent = world.run(&at(station, "+400d")?)?;
+    world.reports_beyond(before)?;
+    assert_eq!(world.books.count("select count(*) from certificate")?, 2);
+    world.assert_whole()
+}
+
+/// The same agent on a machine whose clock is off.
+fn at(station: Station, shift: &str) -> anyhow::Result<Station> {
+    Ok(clock(shift)?.into_iter().fold(station, |station, (name, value)| station.with_variable(name, &value)))
+}
+
+fn at_desk(desk: &harness::desk::Desk, shift: &str) -> anyhow::Result<harness::desk::Desk> {
+    Ok(clock(shift)?.into_iter().fold(desk.clone(), |desk, (name, value)| desk.with_variable(name, &value)))
+}
+
+/// What makes a program see another time. Its timers go on as before.
+fn clock(shift: &str) -> anyhow::Result<[(&'static str, String); 3]> {
+    let library = std::fs::read_dir("/usr/lib")?
+        .flatten()
+        .map(|entry| entry.path().join("faketime/libfaketime.so.1"))
+        .find(|path| path.exists());
+    let library = library.ok_or_else(|| anyhow::anyhow!("libfaketime is not installed: tests/run installs it"))?;
+    Ok([
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME", shift.to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ])
+}

@@ -1,0 +1,168 @@
+//! Where a story takes place: one office, its server on one of the two databases, and its machines, all in one temporary
+//! folder.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use harness::checkout::{self, Profile, Programs};
+use harness::desk::{Desk, NewOffice, RunningDesk, StartUp};
+use harness::process::{Running, answer, command};
+use harness::station::{Enrolment, Station};
+use harness::wait;
+use tempfile::TempDir;
+
+use super::books::{Books, Kind};
+
+pub(crate) struct World {
+    pub(crate) programs: Programs,
+    pub(crate) desk: Desk,
+    pub(crate) books: Books,
+    pub(crate) office: String,
+    port: Cell<u16>,
+    folder: TempDir,
+}
+
+impl World {
+    /// An office with a declared roster and the policy of the repository.
+    pub(crate) fn new(kind: Kind) -> anyhow::Result<Self> {
+        let programs = checkout::build(Profile::Dev)?;
+        let folder = tempfile::tempdir()?;
+        let desk = Desk::new(programs.server.clone(), folder.path().join("server"));
+        let books = Books::open(kind, desk.data())?;
+        desk.init(books.url.as_deref())?;
+        let office = desk.office_add(&NewOffice { name: "UBND xã An Bình".to_owned(), start_up: StartUp::Off })?;
+        desk.roster_declare(&office, &[])?;
+        desk.policy_publish(&checkout::root()?.join("policies"))?;
+        Ok(Self { programs, desk, books, office, port: Cell::new(0), folder })
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the server, on the same port each time.
+    pub(crate) fn serve(&self) -> anyhow::Result<RunningDesk> {
+        let running = self.desk.run(&format!("127.0.0.1:{}", self.port.get()), &self.path("server.log"))?;
+        self.port.set(running.port);
+        Ok(running)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port.get()))
+    }
+
+    /// A machine that has not enrolled yet.
+    pub(crate) fn station(&self, name: &str) -> Station {
+        Station::new(self.programs.agent.clone(), self.path(name))
+    }
+
+    /// What an officer hands over for `uses` machines.
+    pub(crate) fn enrolment(&self, uses: u32) -> anyhow::Result<Enrolment> {
+        Ok(Enrolment::new(self.address().to_string(), self.desk.token_add(&self.office, uses)?))
+    }
+
+    /// A machine that has enrolled.
+    pub(crate) fn enrolled(&self, name: &str) -> anyhow::Result<Station> {
+        let station = self.station(name);
+        station.enrol(&self.enrolment(1)?)?;
+        Ok(station)
+    }
+
+    /// Starts the daemon of a machine.
+    pub(crate) fn run(&self, station: &Station) -> anyhow::Result<Running> {
+        let name = station.state().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        station.run(&self.path(&format!("{name}.log")))
+    }
+
+    /// A copy of this machine's `/etc` that a story may change.
+    pub(crate) fn etc(&self) -> anyhow::Result<PathBuf> {
+        let etc = self.path("etc");
+        let copied = answer(command("cp").arg("-a").arg("/etc").arg(&etc))?;
+        // Without root some files cannot be read; the agent cannot read them either.
+        anyhow::ensure!(etc.join("hosts").exists(), "cannot copy /etc: {}", copied.err);
+        Ok(etc)
+    }
+
+    /// Waits until the database holds more than `before` reports.
+    pub(crate) fn reports_beyond(&self, before: i64) -> anyhow::Result<i64> {
+        wait::until(&format!("more than {before} stored reports"), wait::PATIENCE, || {
+            let count = self.books.count("select count(*) from report")?;
+            Ok((count > before).then_some(count))
+        })
+        .with_context(|| self.logs())
+    }
+
+    /// How long the machine's spool is.
+    pub(crate) fn spool_length(&self, station: &Station) -> anyhow::Result<u64> {
+        let spool = station.state().join("spool");
+        Ok(if spool.exists() { std::fs::metadata(&spool)?.len() } else { 0 })
+    }
+
+    /// Waits until a report was put into the machine's spool, whose length was `kept`.
+    pub(crate) fn spool_beyond(&self, station: &Station, kept: u64) -> anyhow::Result<()> {
+        wait::until("a report in the spool", wait::PATIENCE, || Ok((self.spool_length(station)? > kept).then_some(())))
+            .with_context(|| self.logs())
+    }
+
+    /// The ends of all logs, for a person who looks into a failed story.
+    fn logs(&self) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "log") {
+                let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = lines[lines.len().saturating_sub(30)..].join("\n");
+                text.push_str(&format!("\n--- {}\n{tail}\n", entry.path().display()));
+            }
+        }
+        text
+    }
+
+    /// The numbers of every machine's reports run from 1 without gap or double, each behind the one before.
+    pub(crate) fn assert_whole(&self) -> anyhow::Result<()> {
+        let rows = self.books.reports()?;
+        anyhow::ensure!(!rows.is_empty(), "no report was stored");
+        let mut last: Option<(&str, i64, i64)> = None;
+        for row in &rows {
+            let expected = match last {
+                Some((machine, segment, number)) if machine == row.machine && segment == row.segment => number + 1,
+                _ => 1,
+            };
+            anyhow::ensure!(row.number == expected, "expected number {expected}, found {row:?} in {rows:?}");
+            last = Some((&row.machine, row.segment, row.number));
+        }
+        Ok(())
+    }
+}
+
+/// Adds a line to a file without replacing it, as an editor on the machine would.
+pub(crate) fn append(path: &Path, line: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::File::options().append(true).open(path).with_context(|| path.display().to_string())?;
+    writeln!(file, "{line}")?;
+    Ok(())
+}
+
+/// The same story on both databases.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* $story:ident;)+) => {
+        $(
+            #[allow(clippy::redundant_pub_crate, reason = "made by a macro")]
+            mod $story {
+                $(#[$meta])*
+                #[test]
+                fn on_sqlite() -> anyhow::Result<()> {
+                    super::$story($crate::stories::books::Kind::Sqlite)
+                }
+                $(#[$meta])*
+                #[test]
+                fn on_postgres() -> anyhow::Result<()> {
+                    super::$story($crate::stories::books::Kind::Postgres)
+                }
+            }
+        )+
+    };
+}
+pub(crate) use on_both;
