@@ -11,8 +11,10 @@ mod frame;
 mod headers;
 mod line;
 mod login;
+mod machine;
 mod number;
 mod offices;
+mod path;
 mod posted;
 mod refusal;
 mod secret;
@@ -65,6 +67,10 @@ pub fn router(app: &App) -> Router<App> {
         .route("/audit", get(audit::audit_page).post(audit::audit_verify))
         .route("/enrolment", get(enrolment::enrolment_page).post(enrolment::token_make))
         .route("/enrolment/{token}/revoke", post(enrolment::token_revoke))
+        .route("/machines/{machine}", get(machine::machine_page))
+        .route("/machines/{machine}/confirm", post(machine::machine_confirm))
+        .route("/machines/{machine}/revoke", post(machine::machine_revoke))
+        .route("/machines/{machine}/check", post(machine::machine_check))
         .fallback(unknown)
         .layer(from_fn_with_state(app.clone(), visitor::recognise))
         .route("/assets/{hash}/{name}", get(asset::asset_get))

@@ -114,12 +114,6 @@ async fn page(
 }
 
 fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
-    let (kind, name) = entry.actor.split_once(':').unwrap_or((&entry.actor, ""));
-    let actor = match kind {
-        "person" => t.say1("audit.person", visible(name, 80)),
-        "operator" => t.say1("audit.operator", visible(name, 80)),
-        _ => t.say("audit.program").to_owned(),
-    };
     let detail: BTreeMap<String, String> = serde_json::from_str(&entry.detail).unwrap_or_default();
     let detail = detail
         .into_iter()
@@ -135,7 +129,7 @@ fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
     EntryView {
         number: entry.number.to_string(),
         at: frame.n.second(entry.at),
-        actor,
+        actor: t.actor(&entry.actor),
         action: t.word("audit_action", &entry.action),
         subject: visible(&entry.subject, 200),
         detail,

@@ -1,11 +1,12 @@
 //! The page `/enrolment`: making and revoking enrolment tokens (mã đăng ký máy), and what each of them enrolled.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use policies::text::visible;
 use protocol::token;
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 
 use super::frame::{Frame, Place, render};
@@ -13,22 +14,20 @@ use super::posted::Posted;
 use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
+use crate::act;
+use crate::act::token::Reach;
 use crate::app::App;
-use crate::audit::{Action, Change};
 use crate::error::PageError;
-use crate::store::change::{ChangeKind, NewChange};
-use crate::store::machine::{MachineStatus, Role};
+use crate::store::machine::Role;
 use crate::store::office::Office;
 use crate::store::token::{Admission, Token};
-use crate::store::{StoreError, Tx, new_id};
-
-const HOUR_MS: i64 = 3600 * 1000;
+use crate::store::{StoreError, Tx};
 
 /// How long a token may be valid, in hours. The first is not the default; 24 is.
-const HOURS: [i64; 5] = [1, 8, 24, 72, 168];
+const HOURS: [u64; 5] = [1, 8, 24, 72, 168];
 
 /// Most machines one token may enrol.
-const MOST_USES: i64 = 500;
+const MOST_USES: u32 = 500;
 
 /// More offices than this are not offered in one list: their own pages lead here.
 const CHOICES: usize = 400;
@@ -168,11 +167,11 @@ async fn token_view(
     let mut made = t.say3(
         "enrolment.made_by",
         frame.n.moment(token.created_at),
-        visible(&token.created_by, 80),
+        t.actor(&token.created_by),
         frame.n.moment(token.expires_at),
     );
     if let (Some(at), Some(by)) = (token.revoked_at, &token.revoked_by) {
-        made = format!("{made}. {}", t.say2("enrolment.revoked_by", frame.n.moment(at), visible(by, 80)));
+        made = format!("{made}. {}", t.say2("enrolment.revoked_by", frame.n.moment(at), t.actor(by)));
     }
     let machines = tx.token_machines(&session.scope, &token.id).await?;
     Ok(TokenView {
@@ -204,8 +203,8 @@ async fn token_view(
 pub(crate) struct TokenForm {
     office: String,
     role: String,
-    uses: i64,
-    hours: i64,
+    uses: u32,
+    hours: u64,
 }
 
 /// `POST /enrolment`: makes a token and shows it, once.
@@ -223,39 +222,15 @@ pub(crate) async fn token_make(
             "A token enrols 1 to 500 machines and is valid for one of the times offered. Go back and fill it in again.",
         ));
     }
-    let mut random = [0_u8; 16];
-    SystemRandom::new().fill(&mut random).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
-    let token = token::Token::new(random);
-    let now = app.clock.now_ms();
-    let stored = Token {
-        id: new_id(),
-        hash: token.digest().to_string(),
+    let new = act::token::NewToken {
         office: form.office,
         role,
+        uses: form.uses,
+        valid: Duration::from_secs(form.hours * 3600),
         admits: Admission::Pending,
-        uses_left: form.uses,
-        uses_total: form.uses,
-        created_at: now,
-        created_by: session.person.login.clone(),
-        expires_at: now + form.hours * HOUR_MS,
-        revoked_at: None,
-        revoked_by: None,
     };
-    let mut tx = app.db.write().await?;
-    tx.token_insert(&session.scope, &stored).await?;
-    let change = Change::new(session.actor(), Action::TokenMade, Some(&stored.office), &stored.id)
-        .with("role", role)
-        .with("uses", stored.uses_total)
-        .with("expires_at", stored.expires_at);
-    tx.audit_append(now, &change).await?;
-    tx.change_append(now, &[token_change(&stored)]).await?;
-    tx.commit().await?;
-    let office = stored.office.clone();
-    page(&app, &visitor, &session, &office, Some((stored, token))).await
-}
-
-fn token_change(token: &Token) -> NewChange {
-    NewChange { subject: Some(token.id.clone()), ..NewChange::of_office(ChangeKind::Token, &token.office) }
+    let (stored, token) = act::token::token_make(&app.db, &session.by(&app), &new).await?;
+    page(&app, &visitor, &session, &new.office, Some((stored, token))).await
 }
 
 /// What the form that revokes a token sends.
@@ -269,37 +244,14 @@ pub(crate) struct RevokeForm {
 pub(crate) async fn token_revoke(
     State(app): State<App>,
     session: Session,
-    visitor: Visitor,
     Path(id): Path<String>,
     Posted(form): Posted<RevokeForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
-    let now = app.clock.now_ms();
-    let mut tx = app.db.write().await?;
-    let token = tx
-        .token_get(&session.scope, &id)
-        .await?
-        .ok_or_else(|| StoreError::NotFound { what: "token", id: id.clone() })?;
-    let mut changes = vec![token_change(&token)];
-    if token.revoked_at.is_none() {
-        tx.token_revoke(&session.scope, &id, now, &session.person.login).await?;
-        tx.audit_append(now, &Change::new(session.actor(), Action::TokenRevoked, Some(&token.office), &id)).await?;
-    }
-    if form.machines == "revoke" {
-        let why = Words::new(visitor.language).say("enrolment.with_token");
-        for machine in tx.token_machines(&session.scope, &id).await? {
-            if machine.status == MachineStatus::Revoked {
-                continue;
-            }
-            tx.machine_revoke(&session.scope, &machine.id, now, &session.person.login, why).await?;
-            let subject = format!("{} {}", machine.id, machine.name);
-            let change =
-                Change::new(session.actor(), Action::MachineRevoked, Some(&machine.office), subject).with("token", &id);
-            tx.audit_append(now, &change).await?;
-            changes.push(NewChange::of_machine(ChangeKind::Revoked, &machine.office, &machine.id));
-        }
-    }
-    tx.change_append(now, &changes).await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&format!("/enrolment?office={}", token.office)).into_response())
+    let reach = if form.machines == "revoke" { Reach::Machines } else { Reach::Token };
+    let by = session.by(&app);
+    act::token::token_revoke(&app.db, &by, &id, reach).await?;
+    let token = app.db.read().await?.token_get(&session.scope, &id).await?;
+    let office = token.map(|token| token.office).unwrap_or_default();
+    Ok(Redirect::to(&format!("/enrolment?office={office}")).into_response())
 }

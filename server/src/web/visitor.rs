@@ -12,6 +12,7 @@ use super::cookie::Cookie;
 use super::frame::{Frame, Place};
 use super::refusal;
 use super::secret::{draw_token, hash_token};
+use crate::act::By;
 use crate::app::App;
 use crate::audit::Actor;
 use crate::error::PageError;
@@ -60,6 +61,11 @@ impl Session {
     /// The person as the audit log names it.
     pub(crate) fn actor(&self) -> Actor {
         Actor::Person { id: self.person.id.clone(), login: self.person.login.clone() }
+    }
+
+    /// The person as one who acts now.
+    pub(crate) fn by(&self, app: &App) -> By {
+        By { actor: self.actor(), scope: self.scope.clone(), at: app.clock.now_ms() }
     }
 
     /// True when the person's role may change things and not only look.

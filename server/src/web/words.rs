@@ -65,6 +65,16 @@ impl Words {
         if sentence == key { visible(word, 60) } else { sentence.to_owned() }
     }
 
+    /// Who did something, from the word that the log and the store keep (`person:lan`, `operator:root`, `program`).
+    pub(crate) fn actor(&self, code: &str) -> String {
+        match code.split_once(':') {
+            Some(("person", name)) => visible(name, 80),
+            Some(("operator", name)) => self.say1("actor.operator", visible(name, 80)),
+            _ if code == "program" => self.say("actor.program").to_owned(),
+            _ => visible(code, 80),
+        }
+    }
+
     /// The form of `text` for this language.
     pub(crate) fn pick<'t>(&self, text: &'t Text) -> &'t str {
         text.get(self.0)

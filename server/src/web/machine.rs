@@ -1,0 +1,226 @@
+//! The page `/machines/{machine}`: how one machine stands, why, how to fix it, what it said and what changed; and what an
+//! officer may decide about it.
+
+mod facts;
+mod history;
+mod outcomes;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use policies::fact::{Facts, Reason};
+use policies::text::visible;
+use serde::Deserialize;
+
+use self::facts::{FactShown, SectionView, Shower};
+use self::history::{EventView, history};
+use self::outcomes::{Group, Reading};
+use super::frame::{Frame, Place, render};
+use super::login::NoFields;
+use super::number::Numbers;
+use super::path::{Step, path_find};
+use super::posted::Posted;
+use super::refusal;
+use super::visitor::{Session, Visitor};
+use super::words::Words;
+use crate::act;
+use crate::app::App;
+use crate::error::PageError;
+use crate::judge::policy_role;
+use crate::store::machine::{Machine, MachineStatus};
+use crate::store::head::Head;
+
+/// A clock this far off is shown, in milliseconds; less is the way of the report.
+const OFFSET_SHOWN: u64 = 5_000;
+
+#[derive(Template)]
+#[template(path = "machine.html")]
+struct MachinePage {
+    t: Words,
+    frame: Frame,
+    path: Vec<Step>,
+    id: String,
+    status: String,
+    status_class: &'static str,
+    role: String,
+    system: Option<String>,
+    warnings: Vec<String>,
+    pending: bool,
+    revoked: bool,
+    may_change: bool,
+    order_waits: bool,
+    score: Option<String>,
+    failed: usize,
+    unknown: usize,
+    passed: usize,
+    received: String,
+    offset: Option<String>,
+    enrolled: String,
+    roster_line: Option<String>,
+    policy: Option<String>,
+    groups: Vec<Group>,
+    sections: Vec<SectionView>,
+    history: Vec<EventView>,
+}
+
+/// `GET /machines/{machine}`
+pub(crate) async fn machine_page(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let t = Words::new(visitor.language);
+    let now = app.clock.now();
+    let scope = &session.scope;
+    let mut tx = app.db.read().await?;
+    let machine = tx.machine_require(scope, &id).await?;
+    let head = tx.head_get(scope, &id).await?;
+    let facts = tx.facts_load(std::slice::from_ref(&id)).await?.remove(&id);
+    let facts = facts.unwrap_or_else(|| Facts::unknown(Reason::NotCollected));
+    let judgement = tx.judgement_get(scope, &id).await?;
+    let line = tx.roster_line_of_machine(scope, &id).await?;
+    let order_waits = tx.machine_order_waits(&id, now.as_millisecond()).await?;
+    let path = path_find(&mut tx, scope, &machine.office).await?;
+    let published = app.policies.current();
+    let judge = published.as_ref().map(|published| published.judge.as_ref());
+
+    let name = visible(&machine.name, 120);
+    let frame = visitor.frame(&app, name, Place::Offices).following(&format!("machine={id}"));
+    let n = &frame.n;
+    let history = history(&mut tx, scope, &machine, judge, t, n).await?;
+    drop(tx);
+
+    let sections = head.as_ref().map(|head| &head.sections);
+    let groups = match judge {
+        Some(judge) if head.is_some() => {
+            let reading = Reading { t, n, judge, role: policy_role(machine.role), facts: &facts, sections, now };
+            reading.groups(judgement.as_ref().map_or(&[], |judgement| &judgement.verdicts))
+        }
+        _ => Vec::new(),
+    };
+    let count = |code: &str| groups.iter().filter(|group| group.code == code).map(|group| group.outcomes.len()).sum();
+    let page = MachinePage {
+        path,
+        status: t.word("machine_status", machine.status.word()),
+        status_class: match machine.status {
+            MachineStatus::Pending => "pending",
+            MachineStatus::Confirmed => "green",
+            MachineStatus::Revoked => "grey",
+        },
+        role: t.word("role", machine.role.word()),
+        system: facts.system.title.known().map(|title| visible(title, 120)),
+        warnings: warnings(&machine, judge.is_some(), t, n),
+        pending: machine.status == MachineStatus::Pending,
+        revoked: machine.status == MachineStatus::Revoked,
+        may_change: session.may_change(),
+        order_waits,
+        score: None,
+        failed: count("fail"),
+        unknown: count("unknown"),
+        passed: count("pass"),
+        received: head.as_ref().map_or_else(
+            || t.say("machine.never").to_owned(),
+            |head| t.say1("machine.received_at", n.second(head.received_at)),
+        ),
+        offset: head.as_ref().and_then(|head| offset(head, t, n)),
+        enrolled: t.say1("machine.enrolled_at", n.moment(machine.enrolled_at)),
+        roster_line: line.map(|line| visible(&line.label, 120)),
+        policy: published.as_ref().map(|published| t.say1("machine.policy_version", published.bundle.version)),
+        sections: Shower { t, n, now }.sections(&facts, sections),
+        groups,
+        history,
+        id,
+        t,
+        frame,
+    };
+    render(&page)
+}
+
+fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if machine.status == MachineStatus::Pending {
+        warnings.push(t.say("machine.is_pending").to_owned());
+    }
+    if let Some(at) = machine.revoked_at {
+        let by = machine.revoked_by.as_deref().map_or_else(String::new, |by| t.actor(by));
+        let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), 200);
+        warnings.push(t.say3("machine.is_revoked", n.moment(at), by, reason));
+    }
+    if let Some(at) = machine.clone_at {
+        warnings.push(t.say1("machine.is_cloned", n.moment(at)));
+    }
+    if !judged {
+        warnings.push(t.say("machine.no_policy").to_owned());
+    }
+    warnings
+}
+
+/// How far the machine's clock is off, in the largest unit that says it well; none when it is right.
+fn offset(head: &Head, t: Words, n: &Numbers) -> Option<String> {
+    let size = head.clock_offset.unsigned_abs();
+    if size < OFFSET_SHOWN {
+        return None;
+    }
+    let seconds = size / 1000;
+    let span = match seconds {
+        0..120 => t.say1("machine.seconds", seconds),
+        120..7200 => t.say1("machine.minutes", seconds / 60),
+        7200..172_800 => t.say1("machine.hours", seconds / 3600),
+        _ => t.say1("machine.days", n.count(seconds / 86_400)),
+    };
+    Some(if head.clock_offset > 0 { t.say1("machine.ahead", span) } else { t.say1("machine.behind", span) })
+}
+
+fn back(id: &str) -> Response {
+    Redirect::to(&format!("/machines/{id}")).into_response()
+}
+
+/// `POST /machines/{machine}/confirm`
+pub(crate) async fn machine_confirm(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    Posted(NoFields {}): Posted<NoFields>,
+) -> Result<Response, PageError> {
+    session.require_change()?;
+    let machine = act::machine::machine_confirm(&app.db, &session.by(&app), &id).await?;
+    Ok(back(&machine.id))
+}
+
+/// `POST /machines/{machine}/check`
+pub(crate) async fn machine_check(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    Posted(NoFields {}): Posted<NoFields>,
+) -> Result<Response, PageError> {
+    session.require_change()?;
+    let machine = act::machine::machine_check(&app.db, &session.by(&app), &id).await?;
+    Ok(back(&machine.id))
+}
+
+/// What the form that revokes a machine sends.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RevokeForm {
+    reason: String,
+}
+
+/// `POST /machines/{machine}/revoke`
+pub(crate) async fn machine_revoke(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    Posted(form): Posted<RevokeForm>,
+) -> Result<Response, PageError> {
+    session.require_change()?;
+    let reason = form.reason.trim();
+    if reason.is_empty() || reason.chars().count() > 200 {
+        return Err(refusal::wrong_value(
+            "Hãy ghi lý do thu hồi máy, không quá 200 ký tự.",
+            "Say why the machine is revoked, in at most 200 characters.",
+        ));
+    }
+    let machine = act::machine::machine_revoke(&app.db, &session.by(&app), &id, reason).await?;
+    Ok(back(&machine.id))
+}

@@ -1,0 +1,64 @@
+//! What happened to a machine, the newest first: verdicts that changed, breaks in its chain of reports, refused branches,
+//! and what people decided about it.
+
+use policies::text::visible;
+
+use crate::error::PageError;
+use crate::judge::{Judge, policy_role};
+use crate::store::machine::Machine;
+use crate::store::{Scope, Tx};
+use crate::web::number::Numbers;
+use crate::web::words::Words;
+
+/// Changes of verdicts on one page.
+const CHANGES: i64 = 200;
+
+/// One line of the history.
+#[derive(Debug)]
+pub(super) struct EventView {
+    sort: i64,
+    pub(super) at: String,
+    pub(super) what: String,
+    pub(super) why: String,
+}
+
+/// The history of `machine`.
+pub(super) async fn history(
+    tx: &mut Tx,
+    scope: &Scope,
+    machine: &Machine,
+    judge: Option<&Judge>,
+    t: Words,
+    n: &Numbers,
+) -> Result<Vec<EventView>, PageError> {
+    let event = |sort: i64, what: String, why: String| EventView { sort, at: n.moment(sort), what, why };
+    let mut events = Vec::new();
+    for change in tx.outcome_change_list(scope, &machine.id, CHANGES).await? {
+        let control = judge.and_then(|judge| judge.set().controls(policy_role(machine.role)).control(&change.control));
+        let title = control.map_or_else(|| visible(&change.control, 80), |control| t.pick(control.title()).to_owned());
+        let verdict = |word: &Option<String>| match word {
+            Some(word) => t.word("verdict", word),
+            None => t.say("machine.none_before").to_owned(),
+        };
+        let what = t.say3("machine.verdict_change", title, verdict(&change.before), verdict(&change.after));
+        events.push(event(change.at, what, t.word("cause", change.cause.word())));
+    }
+    for segment in tx.segment_list(scope, &machine.id).await? {
+        let why = format!("{} ({})", t.word("segment", segment.kind.word()), visible(&segment.reason, 80));
+        events.push(event(segment.opened_at, t.say1("machine.segment", segment.segment), why));
+    }
+    for fork in tx.fork_list(scope, &machine.id).await? {
+        events.push(event(fork.received_at, t.say1("machine.fork", fork.number), String::new()));
+    }
+    let by =
+        |by: &Option<String>| by.as_deref().map_or_else(String::new, |by| t.say1("machine.confirmed_by", t.actor(by)));
+    if let Some(at) = machine.confirmed_at {
+        events.push(event(at, t.say("machine.confirmed").to_owned(), by(&machine.confirmed_by)));
+    }
+    if let Some(at) = machine.revoked_at {
+        events.push(event(at, t.say("machine.revoked").to_owned(), by(&machine.revoked_by)));
+    }
+    events.push(event(machine.enrolled_at, t.say("machine.enrolled").to_owned(), String::new()));
+    events.sort_by_key(|event| std::cmp::Reverse(event.sort));
+    Ok(events)
+}
