@@ -1,19 +1,245 @@
-//! The command line of `posture-server`: reads arguments and hands each command to the file of its noun.
+//! The command line of `posture-server`: which command, in which language, answered how. Each noun's words and work are in a file
+//! below. Exit status 0 when it did what was asked, 2 when it could not.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use anyhow::Context;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use policies::text::Language;
 
-/// Trạm An - máy chủ theo dõi an ninh mạng máy tính. The server of Trạm An.
-#[derive(Debug, Parser)]
-#[command(name = "posture-server", version)]
-pub struct Arguments {}
+use crate::clock::Clock;
+use crate::error::Told;
+
+pub mod audit;
+pub mod desk;
+pub mod init;
+pub mod machine;
+pub mod office;
+pub mod person;
+pub mod policy;
+pub mod roster;
+pub mod run;
+pub mod terminal;
+pub mod token;
+
+use desk::Desk;
+use terminal::{Form, Terminal};
+
+/// Where a server keeps its data unless told otherwise.
+const DATA: &str = "/var/lib/tram-an-server";
 
 /// Reads `arguments` (the first is the program's name) and does what they say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match Arguments::try_parse_from(arguments) {
-        Ok(Arguments {}) => ExitCode::SUCCESS,
-        Err(error) => error.exit(),
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
+    let matches = match words(language).try_get_matches_from(&arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // A closed terminal is no reason to say more.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let form = if is_json(&matches) { Form::Json } else { Form::Text };
+    let terminal = Terminal::new(language, form);
+    match perform(&matches, &terminal) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal.complain(&Told::render(&error, language));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let Some((noun, given)) = matches.subcommand() else { return Ok(ExitCode::from(2)) };
+    let data = data_of(given);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    runtime.block_on(async {
+        match noun {
+            "init" => init::perform(given, &data, &Clock::System, terminal).await?,
+            "run" => run::perform(given, &data, terminal).await?,
+            "policy" => return policy::perform(given, &data, terminal).await,
+            _ => {
+                let desk = Desk::open(&data).await?;
+                let (verb, given) = given.subcommand().context("no command")?;
+                match noun {
+                    "office" if verb == "roster" => roster::perform(given, &desk, terminal).await?,
+                    "office" => office::perform(verb, given, &desk, terminal).await?,
+                    "machine" => machine::perform(verb, given, &desk, terminal).await?,
+                    "token" => token::perform(verb, given, &desk, terminal).await?,
+                    "person" => person::perform(verb, given, &desk, terminal).await?,
+                    _ => audit::perform(&desk, terminal).await?,
+                }
+                desk.db.close().await;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The language asked for, before anything else is read: `--lang`, else TRAM_AN_LANG, else Vietnamese.
+fn language_of(arguments: &[OsString], environment: Option<&str>) -> Language {
+    let mut asked = None;
+    let mut words = arguments.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--lang") {
+            Some("") => asked = words.next(),
+            Some(rest) => asked = rest.strip_prefix('=').or(asked),
+            None => {}
+        }
+    }
+    match asked.or(environment) {
+        Some("en") => Language::En,
+        _ => Language::Vi,
+    }
+}
+
+/// Help in one of the two languages.
+#[derive(Clone, Copy, Debug)]
+pub struct Help(Language);
+
+impl Help {
+    /// The sentence in the language asked for.
+    pub fn t(self, vi: &'static str, en: &'static str) -> &'static str {
+        match self.0 {
+            Language::Vi => vi,
+            Language::En => en,
+        }
+    }
+
+    /// A required word that stands by its place.
+    pub fn place(self, name: &'static str, shown: &'static str, help: &'static str) -> Arg {
+        Arg::new(name).value_name(shown).required(true).help(help)
+    }
+
+    /// An option with a text.
+    pub fn option(self, name: &'static str, shown: &'static str, help: &'static str) -> Arg {
+        Arg::new(name).long(name).value_name(shown).help(help)
+    }
+
+    /// An option with a file.
+    pub fn file(self, name: &'static str, help: &'static str) -> Arg {
+        self.option(name, self.t("TỆP", "FILE"), help).value_parser(value_parser!(PathBuf))
+    }
+
+    /// An option that is there or not.
+    pub fn flag(self, name: &'static str, help: &'static str) -> Arg {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    }
+
+    /// The office a command is about.
+    pub fn office(self) -> Arg {
+        self.place(
+            "office",
+            self.t("MÃ-CƠ-QUAN", "OFFICE"),
+            self.t("Mã của cơ quan (xem: office list)", "Id of the office (see: office list)"),
+        )
+    }
+
+    /// The role of a machine.
+    pub fn role(self) -> Arg {
+        self.option(
+            "role",
+            self.t("LOẠI", "ROLE"),
+            self.t("workstation (máy trạm) hoặc server (máy chủ)", "workstation or server"),
+        )
+        .value_parser(PossibleValuesParser::new(["workstation", "server"]))
+        .default_value("workstation")
+    }
+}
+
+/// Every command with its help.
+fn words(language: Language) -> Command {
+    let help = Help(language);
+    Command::new("posture-server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(help.t(
+            "Máy chủ Trạm An - phần mềm theo dõi an ninh mạng máy tính",
+            "The server of Trạm An, which watches the security of an office's computers",
+        ))
+        .after_help(help.t(
+            "Trình tự lần đầu: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
+             Mã kết thúc: 0 đã thực hiện; 2 không thực hiện được (lý do in ra lỗi chuẩn).",
+            "The first time: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
+             Exit status: 0 done; 2 it could not be done (why is on standard error).",
+        ))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(
+            help.option("lang", "vi|en", help.t("Ngôn ngữ (mặc định: biến TRAM_AN_LANG, rồi tiếng Việt)", "Language (default: TRAM_AN_LANG, then Vietnamese)"))
+                .value_parser(PossibleValuesParser::new(["vi", "en"]))
+                .global(true),
+        )
+        .arg(
+            help.option("data", help.t("THƯ MỤC", "DIR"), help.t("Thư mục dữ liệu của máy chủ", "Data folder of the server"))
+                .value_parser(value_parser!(PathBuf))
+                .env("TRAM_AN_DATA")
+                .default_value(DATA)
+                .global(true),
+        )
+        .arg(help.flag("json", help.t("In JSON để chương trình khác đọc", "Print JSON for another program to read")).global(true))
+        .subcommand(init::words(help))
+        .subcommand(run::words(help))
+        .subcommand(office::words(help).subcommand(roster::words(help)))
+        .subcommand(machine::words(help))
+        .subcommand(token::words(help))
+        .subcommand(person::words(help))
+        .subcommand(policy::words(help))
+        .subcommand(audit::words(help))
+}
+
+fn is_json(matches: &ArgMatches) -> bool {
+    let mut deepest = matches;
+    while let Some((_, below)) = deepest.subcommand() {
+        deepest = below;
+    }
+    deepest.get_flag("json")
+}
+
+fn data_of(matches: &ArgMatches) -> PathBuf {
+    let mut deepest = matches;
+    while let Some((_, below)) = deepest.subcommand() {
+        deepest = below;
+    }
+    deepest.get_one::<PathBuf>("data").cloned().unwrap_or_else(|| PathBuf::from(DATA))
+}
+
+/// A text given on the command line; empty when it was not.
+pub(crate) fn text(matches: &ArgMatches, name: &str) -> String {
+    matches.get_one::<String>(name).cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_in_both_languages() {
+        for language in [Language::Vi, Language::En] {
+            words(language).debug_assert();
+        }
+    }
+
+    #[test]
+    fn data_and_json_may_stand_anywhere() {
+        for line in ["office list --data /d --json", "--json --data /d office list", "office --data /d list --json"] {
+            let arguments = std::iter::once("posture-server").chain(line.split(' '));
+            let matches = words(Language::Vi).try_get_matches_from(arguments).unwrap();
+            assert!(is_json(&matches), "{line}");
+            assert_eq!(data_of(&matches), PathBuf::from("/d"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_language_is_known_before_the_rest() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(language_of(&words("p office --lang en"), None), Language::En);
+        assert_eq!(language_of(&words("p --lang=vi office"), Some("en")), Language::Vi);
+        assert_eq!(language_of(&words("p office"), Some("en")), Language::En);
+        assert_eq!(language_of(&words("p office"), None), Language::Vi);
     }
 }

@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use jiff::tz::TimeZone;
 use protocol::limits;
 use serde::{Deserialize, Serialize};
+
+use crate::ca::Host;
+use crate::error::Told;
+use crate::ingest::retention::Retention;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "server.toml";
@@ -31,6 +35,9 @@ pub struct Config {
     /// How pages are written.
     #[serde(default)]
     pub pages: Pages,
+    /// How long what is kept.
+    #[serde(default)]
+    pub retention: Retention,
     /// A certificate of the office's own for the pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<WebCertificate>,
@@ -125,15 +132,35 @@ pub struct WebCertificate {
 }
 
 impl Config {
+    /// The configuration of a new server with this id: every default.
+    pub fn new(server: String) -> Self {
+        Self {
+            version: 1,
+            server,
+            listen: Listen::default(),
+            database: Database::default(),
+            agents: Agents::default(),
+            pages: Pages::default(),
+            retention: Retention::default(),
+            web: None,
+        }
+    }
+
     /// Reads and checks `server.toml` in `data`.
     ///
     /// # Errors
     /// The file is missing, is not TOML of this form, or holds a value that cannot be used; the message names the file.
     pub fn read(data: &Path) -> anyhow::Result<Self> {
         let path = data.join(FILE);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let config: Self = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
-        config.validate().with_context(|| format!("{}", path.display()))
+        let text = std::fs::read_to_string(&path).map_err(|cause| {
+            Told::new(
+                format!("Không có máy chủ trong {0}. Hãy tạo trước: posture-server init --data {0}", data.display()),
+                format!("There is no server in {0}. Make one first: posture-server init --data {0}", data.display()),
+            )
+            .because(anyhow::Error::from(cause).context(path.display().to_string()))
+        })?;
+        let config: Self = toml::from_str(&text).map_err(|cause| unusable(&path.display().to_string(), cause))?;
+        config.validate()
     }
 
     /// The address that a machine dials: the first name that is not this computer's own, else the first; with the port.
@@ -149,21 +176,78 @@ impl Config {
     }
 
     /// What types cannot say.
-    fn validate(self) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// A value cannot be used; the message names it.
+    pub fn validate(self) -> anyhow::Result<Self> {
         if self.version != 1 {
-            bail!("version {} is not known to this program; it reads version 1", self.version);
+            return Err(unusable(FILE, anyhow!("version = {}: this program reads version 1", self.version)));
         }
-        if !(self.database.url.starts_with("sqlite:")
-            || self.database.url.starts_with("postgres:")
-            || self.database.url.starts_with("postgresql:"))
-        {
-            bail!("database.url must begin with sqlite: or postgres:");
+        let url = &self.database.url;
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|kind| url.starts_with(kind)) {
+            return Err(unusable(FILE, anyhow!("[database] url: must begin with sqlite: or postgres:")));
         }
-        self.listen
-            .address
-            .parse::<std::net::SocketAddr>()
-            .with_context(|| format!("listen.address {:?} is not ADDRESS:PORT", self.listen.address))?;
-        self.pages.zone()?;
+        if let Err(error) = self.listen.address.parse::<std::net::SocketAddr>() {
+            return Err(unusable(FILE, anyhow!("[listen] address {:?}: {error}", self.listen.address)));
+        }
+        if self.agents.poll_held_s == 0 {
+            return Err(unusable(FILE, anyhow!("[agents] poll_held_s: must be at least 1")));
+        }
+        self.pages.zone().map_err(|cause| unusable(FILE, cause))?;
+        self.hosts()?;
         Ok(self)
+    }
+
+    /// The names and addresses in the server's certificate besides the fixed one.
+    ///
+    /// # Errors
+    /// One of them is neither a name nor an address.
+    pub fn hosts(&self) -> anyhow::Result<Vec<Host>> {
+        self.listen.hosts.iter().map(|host| host.parse().map_err(|cause| unusable("[listen] hosts", cause))).collect()
+    }
+
+    /// The file's text, with what each part means.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn to_toml(&self) -> anyhow::Result<String> {
+        let head = "# Cấu hình máy chủ Trạm An. Khởi động lại máy chủ sau khi sửa.\n\
+                    # Configuration of the Trạm An server. Start it again after a change.\n\n";
+        Ok(format!("{head}{}", toml::to_string(self)?))
+    }
+}
+
+fn unusable(place: &str, cause: impl Into<anyhow::Error>) -> anyhow::Error {
+    Told::new(format!("Cấu hình không dùng được ({place})."), format!("The configuration cannot be used ({place})."))
+        .because(cause)
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_init_writes_reads_back() {
+        let config = Config::new("server-1".to_owned());
+        let text = config.to_toml().unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Config::read(folder.path()).unwrap_err().to_string().contains("init"));
+        for (text, wrong) in [
+            ("version = 2\nserver = \"s\"\n", "version"),
+            ("version = 1\nserver = \"s\"\ncolour = 1\n", "colour"),
+            ("version = 1\nserver = \"s\"\n[listen]\naddress = \"8443\"\n", "address"),
+            ("version = 1\nserver = \"s\"\n[listen]\nhosts = [\"a b\"]\n", "a b"),
+            ("version = 1\nserver = \"s\"\n[database]\nurl = \"mysql://x\"\n", "url"),
+        ] {
+            std::fs::write(folder.path().join(FILE), text).unwrap();
+            let refused = Told::render(&Config::read(folder.path()).unwrap_err(), policies::text::Language::En);
+            assert!(refused.contains(wrong), "{refused}");
+        }
     }
 }

@@ -15,7 +15,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::store::Db;
@@ -72,6 +73,8 @@ pub struct Ingest {
     pub counters: Arc<Counters>,
     /// How much each machine sends.
     pub rate: Rate,
+    stop: watch::Sender<bool>,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Why reports could not be taken in.
@@ -90,8 +93,20 @@ impl Ingest {
     pub fn start(db: Db, clock: Clock, judge: Arc<dyn Judge>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let counters = Arc::new(Counters::default());
-        tokio::spawn(run(commit::Committer::new(db, judge, Arc::clone(&counters)), clock, jobs));
-        Self { queue, counters, rate: Rate::default() }
+        let (stop, stopped) = watch::channel(false);
+        let committer = commit::Committer::new(db, judge, Arc::clone(&counters));
+        let task = tokio::spawn(run(committer, clock, jobs, stopped));
+        Self { queue, counters, rate: Rate::default(), stop, task: tokio::sync::Mutex::new(Some(task)) }
+    }
+
+    /// Takes in nothing more, and returns when everything that was handed in is written.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        if let Some(task) = self.task.lock().await.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!("the queue of reports broke off: {error}");
+        }
     }
 
     /// Hands in the checked reports of one request of `machine` and waits until they are durable, or refused.
@@ -110,16 +125,28 @@ impl Ingest {
 }
 
 /// Writes batch after batch: while one is being committed, the next gathers by itself.
-async fn run(mut committer: commit::Committer, clock: Clock, mut jobs: mpsc::Receiver<Job>) {
+async fn run(
+    mut committer: commit::Committer,
+    clock: Clock,
+    mut jobs: mpsc::Receiver<Job>,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Jobs whose machine has another job in the batch wait here for the next one.
     let mut held: VecDeque<Job> = VecDeque::new();
     let mut open = true;
     while open || !held.is_empty() {
         if held.is_empty() {
-            match tokio::time::timeout(COUNTERS_WAIT, jobs.recv()).await {
-                Ok(Some(job)) => held.push_back(job),
-                Ok(None) => open = false,
-                Err(_) => {
+            tokio::select! {
+                // Closed to new jobs; those in the queue still come out, then `recv` gives none.
+                _ = stopped.changed(), if !jobs.is_closed() => {
+                    jobs.close();
+                    continue;
+                }
+                job = jobs.recv() => match job {
+                    Some(job) => held.push_back(job),
+                    None => open = false,
+                },
+                () = tokio::time::sleep(COUNTERS_WAIT) => {
                     committer.counters_write().await;
                     continue;
                 }

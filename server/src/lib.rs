@@ -18,7 +18,9 @@ pub mod judge;
 pub mod password;
 pub mod policy;
 pub mod secrets;
+pub mod serve;
 pub mod store;
+pub mod task;
 pub mod tls;
 pub mod web;
 

@@ -3,12 +3,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anyhow::Context;
 use policies::policy::PolicyErrors;
 use protocol::bundle::BundleError;
 use protocol::message::PolicyKey;
 use protocol::{Bundle, Digest, SignedBundle};
 
+use crate::error::Told;
 use crate::judge::Judge;
 use crate::store::Db;
 
@@ -70,7 +70,13 @@ impl Policies {
         if self.address().is_some_and(|address| address.to_string() == stored.address) {
             return Ok(());
         }
-        let published = Arc::new(self.open(stored.signed()?, 0).context("the policy in the database cannot be used")?);
+        let published = Arc::new(self.open(stored.signed()?, 0).map_err(|cause| {
+            Told::new(
+                "Bộ tiêu chí trong cơ sở dữ liệu không dùng được. Hãy ký và công bố lại: policy sign, policy publish.",
+                "The policy in the database cannot be used. Sign and publish it again: policy sign, policy publish.",
+            )
+            .because(cause)
+        })?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(published);
         Ok(())
     }

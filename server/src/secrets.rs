@@ -13,6 +13,7 @@ pub mod file;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use protocol::Digest;
 use protocol::message::PolicyKey;
 use protocol::sign::SigningKey;
 use rcgen::KeyPair;
@@ -154,24 +155,33 @@ impl Secrets {
     /// # Errors
     /// A file is missing, damaged, or open to others; the message says which and what to do.
     pub fn read(data: &Path) -> anyhow::Result<Self> {
+        let secrets = Self::read_quietly(data)?;
+        let offline = Places::new(data).offline();
+        if offline.exists() {
+            tracing::warn!(
+                folder = %offline.display(),
+                "the standby keys are still on this computer: move this folder to removable storage and lock it away",
+            );
+        }
+        Ok(secrets)
+    }
+
+    /// The same without a word about standby keys: for `init`, which has just made them.
+    ///
+    /// # Errors
+    /// As [`Secrets::read`].
+    pub fn read_quietly(data: &Path) -> anyhow::Result<Self> {
         let places = Places::new(data);
         file::secrets_check(&places.secrets())?;
         file::public_check(&places.public())?;
-        let secrets = Self {
+        Ok(Self {
             server_ca: authority_read(&places, name::SERVER_CA)?,
             server_ca_standby: file::certificate_read(&places.certificate(name::SERVER_CA_STANDBY))?,
             client_ca: authority_read(&places, name::CLIENT_CA)?,
             client_ca_standby: file::certificate_read(&places.certificate(name::CLIENT_CA_STANDBY))?,
             receipt: SigningKey::from_pkcs8(&file::key_read(&places.key(name::RECEIPT))?)?,
             policy_keys: policy_keys_read(data)?,
-        };
-        if places.offline().exists() {
-            tracing::warn!(
-                folder = %places.offline().display(),
-                "the standby keys are still on this computer: move this folder to removable storage and lock it away",
-            );
-        }
-        Ok(secrets)
+        })
     }
 
     /// The server CAs that agents pin: active, standby.
@@ -193,6 +203,14 @@ pub fn policy_keys_read(data: &Path) -> anyhow::Result<Vec<PolicyKey>> {
     let path = Places::new(data).policy_keys();
     let text = file::read(&path)?;
     serde_json::from_slice(&text).map_err(|cause| damaged(&path).because(cause).into())
+}
+
+/// SHA-256 of the active server CA's certificate: what an officer hands over.
+///
+/// # Errors
+/// The certificate is missing or damaged.
+pub fn fingerprint_read(data: &Path) -> anyhow::Result<Digest> {
+    Ok(Digest::of(&file::certificate_read(&Places::new(data).certificate(name::SERVER_CA))?))
 }
 
 fn authority_read(places: &Places, name: &str) -> anyhow::Result<Authority> {

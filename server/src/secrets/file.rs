@@ -1,9 +1,9 @@
 //! Files that hold keys and certificates: writing them so that they last and only their owner reads them, and refusing
 //! them when somebody else could.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use data_encoding::BASE64;
@@ -25,6 +25,14 @@ pub fn folder_create(path: &Path) -> anyhow::Result<()> {
         .because(cause)
         .into()
     })
+}
+
+/// Closes an existing folder to others.
+///
+/// # Errors
+/// It is not ours or cannot be changed.
+pub fn private_folder_set(path: &Path) -> anyhow::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|cause| cannot_write(path).because(cause).into())
 }
 
 /// Writes a new file that only its owner may read, through to the disk.
@@ -217,7 +225,7 @@ fn unreadable(path: &Path) -> Told {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 

@@ -1,0 +1,52 @@
+//! The server's data as a command works on it, whether or not the server runs at the same time.
+
+use std::path::{Path, PathBuf};
+
+use crate::act::By;
+use crate::app::database_open;
+use crate::audit::Actor;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::{Db, Scope};
+
+/// The data folder and what is in it.
+#[derive(Debug)]
+pub struct Desk {
+    /// The folder.
+    pub data: PathBuf,
+    /// `server.toml`.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Desk {
+    /// Opens the data folder `data`.
+    ///
+    /// # Errors
+    /// There is no server in it, or its database cannot be opened.
+    pub async fn open(data: &Path) -> anyhow::Result<Self> {
+        let config = Config::read(data)?;
+        let db = database_open(data, &config).await?;
+        Ok(Self { data: data.to_owned(), config, db, clock: Clock::System })
+    }
+
+    /// Whoever may run this program on the server may do everything; the log names the system's user.
+    pub fn by(&self) -> By {
+        By { actor: Actor::Operator(operator_name()), scope: Scope::whole(), at: self.clock.now_ms() }
+    }
+}
+
+/// The name of the user who runs this program, by the password file; the number where there is no name.
+fn operator_name() -> String {
+    let number = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    named.unwrap_or(number)
+}

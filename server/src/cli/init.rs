@@ -1,0 +1,149 @@
+//! `init`: makes a new server: its folder, keys, certificates and database.
+
+use std::path::Path;
+
+use clap::{ArgAction, ArgMatches, Command};
+use serde::Serialize;
+
+use super::terminal::Terminal;
+use super::{Help, text};
+use crate::app::database_open;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::error::Told;
+use crate::secrets::{Places, Secrets, file, secrets_create};
+
+/// The words of `init`.
+pub fn words(help: Help) -> Command {
+    Command::new("init")
+        .about(help.t("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Make a new server: data folder, keys, certificates, database"))
+        .long_about(help.t(
+            "Tạo máy chủ mới trong thư mục dữ liệu: khoá và chứng thư riêng, cơ sở dữ liệu, tệp server.toml. In ra dấu vân tay (SHA-256) mà \
+             cán bộ giao cho từng máy khi đăng ký. Khoá dự phòng nằm trong thư mục offline, cần cất đi ngay; khoá ký bộ tiêu chí nằm trong \
+             thư mục policy-signing, máy chủ khi chạy không đọc khoá này.",
+            "Makes a new server in the data folder: keys and certificates of its own, the database, server.toml. Prints the fingerprint \
+             (SHA-256) that the officer hands over with every enrolment. The standby keys are in the folder offline and are to be locked \
+             away at once; the key that signs policies is in policy-signing, which the running server never reads.",
+        ))
+        .arg(
+            help.option("host", help.t("TÊN|ĐỊA CHỈ", "NAME|IP"), help.t(
+                "Tên hoặc địa chỉ IP mà người dùng và máy trạm dùng để kết nối (nêu nhiều lần được)",
+                "Name or IP address that people and machines dial (may be repeated)",
+            ))
+            .action(ArgAction::Append),
+        )
+        .arg(help.option("listen", help.t("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.t("Nơi lắng nghe (mặc định 0.0.0.0:8443)", "Where to listen (default 0.0.0.0:8443)")))
+        .arg(help.option("database", "URL", help.t(
+            "postgres://… ; không nêu thì dùng SQLite ngay trong thư mục dữ liệu",
+            "postgres://...; without it, SQLite in the data folder",
+        )))
+}
+
+/// What `init --json` prints.
+#[derive(Debug, Serialize)]
+struct Made {
+    server: String,
+    fingerprint: String,
+    data: String,
+    offline: String,
+    policy_signing: String,
+}
+
+/// Makes the server.
+///
+/// # Errors
+/// The folder is taken, a host is no name or address, the database cannot be reached, or something cannot be written.
+pub async fn perform(given: &ArgMatches, data: &Path, clock: &Clock, terminal: &Terminal) -> anyhow::Result<()> {
+    let mut config = Config::new(uuid::Uuid::now_v7().to_string());
+    for host in given.get_many::<String>("host").unwrap_or_default() {
+        if !config.listen.hosts.contains(host) {
+            config.listen.hosts.push(host.clone());
+        }
+    }
+    if let Some(address) = given.get_one::<String>("listen") {
+        config.listen.address.clone_from(address);
+    }
+    let database = text(given, "database");
+    if !database.is_empty() {
+        config.database.url = database;
+    }
+    let config = config.validate()?;
+    server_make(data, &config, clock).await?;
+    let secrets = Secrets::read_quietly(data)?;
+    let places = Places::new(data);
+    let made = Made {
+        server: config.server.clone(),
+        fingerprint: secrets.server_ca.fingerprint().to_string(),
+        data: data.display().to_string(),
+        offline: places.offline().display().to_string(),
+        policy_signing: places.policy_signing().display().to_string(),
+    };
+    terminal.answer(&made, |terminal| {
+        let Made { fingerprint, data, offline, policy_signing, .. } = &made;
+        match terminal.language {
+            policies::text::Language::Vi => format!(
+                "Đã tạo máy chủ trong {data}.\n\n\
+                 Dấu vân tay của máy chủ (giao cho cán bộ đăng ký máy):\n  {fingerprint}\n\n\
+                 VIỆC CẦN LÀM NGAY:\n\
+                 - Chuyển thư mục {offline} sang thiết bị lưu trữ rời, cất trong tủ có khoá, rồi xoá khỏi máy chủ.\n  \
+                   Trong đó là khoá dự phòng, chỉ cần khi khoá đang dùng bị lộ hoặc bị mất.\n\
+                 - Khoá ký bộ tiêu chí nằm trong {policy_signing}; nên chuyển sang máy của người ký. Máy chủ khi chạy không đọc khoá này."
+            ),
+            policies::text::Language::En => format!(
+                "The server is made in {data}.\n\n\
+                 Fingerprint of the server (hand it to whoever enrols machines):\n  {fingerprint}\n\n\
+                 TO BE DONE NOW:\n\
+                 - Move the folder {offline} to removable storage, lock that away and delete it from the server.\n  \
+                   It holds the standby keys, needed only when a key in use was exposed or lost.\n\
+                 - The key that signs policies is in {policy_signing}; better move it to the signer's computer. The running server never reads it."
+            ),
+        }
+    })
+}
+
+/// Makes folder, keys, database and, last, `server.toml`: with it, the server is complete.
+///
+/// # Errors
+/// See [`perform`].
+pub async fn server_make(data: &Path, config: &Config, clock: &Clock) -> anyhow::Result<()> {
+    let hosts = config.hosts()?;
+    folder_prepare(data)?;
+    database_open(data, config).await?.close().await;
+    secrets_create(data, &config.server, &hosts, clock.now_ms())?;
+    file::write(&data.join(config::FILE), config.to_toml()?.as_bytes())
+}
+
+/// The folder must be new or empty: keys are never mixed with what is there, and never overwritten.
+fn folder_prepare(data: &Path) -> anyhow::Result<()> {
+    let shown = data.display();
+    if data.join(config::FILE).exists() {
+        return Err(Told::new(
+            format!("Đã có máy chủ trong {shown}. Hãy chạy: posture-server run --data {shown}, hoặc chọn thư mục khác."),
+            format!("There is a server in {shown} already. Run: posture-server run --data {shown}, or choose another folder."),
+        )
+        .into());
+    }
+    if !data.exists() {
+        if let Some(parent) = data.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|cause| {
+                Told::new(
+                    format!("Không tạo được thư mục {}.", parent.display()),
+                    format!("Cannot make the folder {}.", parent.display()),
+                )
+                .because(cause)
+            })?;
+        }
+        return file::folder_create(data);
+    }
+    let mut entries = std::fs::read_dir(data).map_err(|cause| {
+        Told::new(format!("Không đọc được thư mục {shown}."), format!("Cannot read the folder {shown}.")).because(cause)
+    })?;
+    if entries.next().is_some() {
+        return Err(Told::new(
+            format!("Thư mục {shown} không trống (có thể lần tạo trước bị dừng giữa chừng). Hãy dọn thư mục này hoặc chọn thư mục khác."),
+            format!("The folder {shown} is not empty (an earlier init may have been broken off). Clear it or choose another."),
+        )
+        .into());
+    }
+    file::private_folder_set(data)
+}

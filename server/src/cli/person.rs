@@ -1,0 +1,181 @@
+//! `person`: accounts of people, and their first passwords, which are shown to a person or written into a file and nowhere else.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::PossibleValuesParser;
+use clap::{ArgMatches, Command};
+use serde::Serialize;
+
+use super::desk::Desk;
+use super::terminal::{Terminal, moment, table};
+use super::{Help, text};
+use crate::act::person::{NewPerson, password_reset, person_add};
+use crate::error::Told;
+use crate::secrets::file;
+use crate::store::Scope;
+use crate::store::person::{Person, PersonRole};
+
+/// The words of `person`.
+pub fn words(help: Help) -> Command {
+    let roles = PersonRole::ALL.iter().map(|role| role.word());
+    let login =
+        || help.place("login", help.t("TÊN-ĐĂNG-NHẬP", "LOGIN"), help.t("Tên đăng nhập", "What the person types"));
+    let password_file = || {
+        help.file(
+            "password-file",
+            help.t(
+                "Ghi mật khẩu đầu tiên vào tệp mới này (chỉ chủ tệp đọc được) thay vì hiện ra màn hình",
+                "Write the first password into this new file (readable by its owner alone) instead of showing it",
+            ),
+        )
+    };
+    Command::new("person")
+        .about(help.t("Tài khoản người dùng: thêm, liệt kê, cấp lại mật khẩu", "Accounts of people: add, list, give a new password"))
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("add")
+                .about(help.t("Thêm tài khoản; mật khẩu đầu tiên hiện một lần và phải đổi khi đăng nhập", "Add an account; its first password is shown once and must be changed"))
+                .arg(login())
+                .arg(help.option("name", help.t("HỌ TÊN", "NAME"), help.t("Họ và tên", "The person's name")).required(true))
+                .arg(
+                    help.option("role", help.t("VAI TRÒ", "ROLE"), help.t(
+                        "officer cán bộ CNTT, head lãnh đạo, police công an, auditor kiểm tra, administrator quản trị",
+                        "What the person may do",
+                    ))
+                    .value_parser(PossibleValuesParser::new(roles))
+                    .default_value("officer"),
+                )
+                .arg(help.option("office", help.t("MÃ-CƠ-QUAN", "OFFICE"), help.t(
+                    "Chỉ thấy cơ quan này và các đơn vị bên dưới; không nêu thì thấy tất cả",
+                    "Sees this office and those below it; without it, all of them",
+                )))
+                .arg(password_file()),
+        )
+        .subcommand(Command::new("list").about(help.t("Liệt kê tài khoản", "List the accounts")))
+        .subcommand(
+            Command::new("password")
+                .about(help.t("Cấp mật khẩu mới và kết thúc mọi phiên đăng nhập của người này", "Give a new password and end every session of the person"))
+                .arg(login())
+                .arg(password_file()),
+        )
+}
+
+/// A person as programs see one: no hash, no password.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    login: &'a str,
+    name: &'a str,
+    role: PersonRole,
+    office: Option<&'a str>,
+    created_at: i64,
+    last_login_at: Option<i64>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(person: &'a Person) -> Self {
+        Self {
+            id: &person.id,
+            login: &person.login,
+            name: &person.name,
+            role: person.role,
+            office: person.office.as_deref(),
+            created_at: person.created_at,
+            last_login_at: person.last_login_at,
+        }
+    }
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// The login is taken or unknown, nobody could see the password, or the database fails.
+pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    if verb == "list" {
+        return list(desk, terminal).await;
+    }
+    let way = Way::of(given, terminal)?;
+    let (person, secret) = if verb == "add" {
+        let new = NewPerson {
+            login: text(given, "login"),
+            name: text(given, "name"),
+            role: text(given, "role").parse()?,
+            office: given.get_one::<String>("office").cloned(),
+        };
+        person_add(&desk.db, &desk.by(), &new).await?
+    } else {
+        password_reset(&desk.db, &desk.by(), &text(given, "login")).await?
+    };
+    way.hand_over(&secret, terminal)?;
+    terminal.answer(&Shown::of(&person), |terminal| {
+        let done = terminal.words("Tài khoản:", "Account:");
+        format!("{done} {} ({})", person.login, person.name)
+    })
+}
+
+/// How the first password reaches its person.
+enum Way<'a> {
+    Screen,
+    File(&'a Path),
+}
+
+impl<'a> Way<'a> {
+    /// Decided before anything is changed: an account whose password nobody saw is of no use.
+    fn of(given: &'a ArgMatches, terminal: &Terminal) -> anyhow::Result<Self> {
+        match given.get_one::<PathBuf>("password-file") {
+            Some(path) if path.exists() => Err(Told::new(
+                format!("Tệp {} đã có. Hãy chọn tên khác.", path.display()),
+                format!("The file {} exists. Choose another name.", path.display()),
+            )
+            .into()),
+            Some(path) => Ok(Self::File(path)),
+            None if terminal.is_watched() => Ok(Self::Screen),
+            None => Err(Told::new(
+                "Không có màn hình để hiện mật khẩu đầu tiên. Hãy nêu --password-file TỆP.",
+                "There is no terminal to show the first password on. Give --password-file FILE.",
+            )
+            .into()),
+        }
+    }
+
+    fn hand_over(&self, secret: &str, terminal: &Terminal) -> anyhow::Result<()> {
+        match self {
+            Self::File(path) => file::write(path, format!("{secret}\n").as_bytes()),
+            Self::Screen => {
+                let said = terminal.words(
+                    "Mật khẩu đầu tiên (chỉ hiện một lần, phải đổi khi đăng nhập):",
+                    "First password (shown once, to be changed at the first login):",
+                );
+                terminal.complain(&format!("{said} {secret}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let people = desk.db.read().await?.person_list(&Scope::whole()).await?;
+    let shown: Vec<Shown<'_>> = people.iter().map(Shown::of).collect();
+    terminal.answer(&shown, |terminal| {
+        let heads = [
+            terminal.words("Tên đăng nhập", "Login"),
+            terminal.words("Họ và tên", "Name"),
+            terminal.words("Vai trò", "Role"),
+            terminal.words("Cơ quan", "Office"),
+            terminal.words("Đăng nhập gần nhất", "Last login"),
+        ];
+        let rows: Vec<Vec<String>> = people
+            .iter()
+            .map(|person| {
+                vec![
+                    person.login.clone(),
+                    person.name.clone(),
+                    person.role.word().to_owned(),
+                    person.office.clone().unwrap_or_default(),
+                    person.last_login_at.map(moment).unwrap_or_default(),
+                ]
+            })
+            .collect();
+        table(&heads, &rows)
+    })
+}

@@ -1,0 +1,129 @@
+//! A roster from a CSV file as spreadsheets write it: RFC 4180 with commas or semicolons, with or without a byte order mark.
+
+use anyhow::{Context, bail};
+
+use crate::act::roster::NewLine;
+use crate::store::machine::Role;
+
+/// Most machines in one file.
+const LINES: usize = 10_000;
+/// Most characters in one cell.
+const CELL: usize = 200;
+
+/// Reads a roster.
+///
+/// # Errors
+/// The text is not such a file; the message names the line.
+pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let separator = if text.lines().next().is_some_and(|head| head.contains(';')) { ';' } else { ',' };
+    let mut records = records_read(text, separator)?.into_iter();
+    let (_, head) = records.next().context("the file is empty")?;
+    let column = |names: &[&str]| head.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str()));
+    let label = column(&["label", "tên máy", "máy"]).context("line 1: no column named label (tên máy)")?;
+    let room = column(&["room", "phòng"]);
+    let person = column(&["person", "người dùng", "người sử dụng"]);
+    let role = column(&["role", "loại", "loại máy"]);
+    let mut lines = Vec::new();
+    for (number, cells) in records {
+        let cell = |at: Option<usize>| at.and_then(|at| cells.get(at)).map_or("", |cell| cell.trim());
+        if cells.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        if cells.iter().any(|cell| cell.chars().count() > CELL) {
+            bail!("line {number}: a cell is longer than {CELL} characters");
+        }
+        let label = cell(Some(label));
+        if label.is_empty() {
+            bail!("line {number}: the machine has no name");
+        }
+        let role = match cell(role).to_lowercase().as_str() {
+            "" | "workstation" | "máy trạm" => Role::Workstation,
+            "server" | "máy chủ" => Role::Server,
+            other => bail!("line {number}: {other:?} is neither workstation (máy trạm) nor server (máy chủ)"),
+        };
+        lines.push(NewLine {
+            label: label.to_owned(),
+            room: cell(room).to_owned(),
+            person: cell(person).to_owned(),
+            role,
+        });
+        if lines.len() > LINES {
+            bail!("more than {LINES} machines");
+        }
+    }
+    if lines.is_empty() {
+        bail!("the file names no machine");
+    }
+    Ok(lines)
+}
+
+/// The records with the line each begins on.
+fn records_read(text: &str, separator: char) -> anyhow::Result<Vec<(usize, Vec<String>)>> {
+    let mut records = Vec::new();
+    let (mut cells, mut cell) = (Vec::new(), String::new());
+    let (mut line, mut begun, mut quoted) = (1, 1, false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                cell.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if cell.is_empty() => quoted = true,
+            '\r' if !quoted && characters.peek() == Some(&'\n') => {}
+            '\n' if !quoted => {
+                cells.push(std::mem::take(&mut cell));
+                records.push((begun, std::mem::take(&mut cells)));
+                line += 1;
+                begun = line;
+            }
+            _ if character == separator && !quoted => cells.push(std::mem::take(&mut cell)),
+            _ => {
+                line += usize::from(character == '\n');
+                cell.push(character);
+            }
+        }
+    }
+    if quoted {
+        bail!("line {begun}: a quotation mark is not closed");
+    }
+    if !cell.is_empty() || !cells.is_empty() {
+        cells.push(cell);
+        records.push((begun, cells));
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_spreadsheets_write() {
+        let lines = roster_read(
+            "\u{feff}Tên máy;Phòng;Loại\r\nPC-01;\"Một cửa; tầng 1\";máy trạm\r\n\r\n\"Máy \"\"chủ\"\"\";;Server\r\n",
+        )
+        .unwrap();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((lines[0].label.as_str(), lines[0].room.as_str()), ("PC-01", "Một cửa; tầng 1"));
+        assert_eq!((lines[1].label.as_str(), lines[1].role), ("Máy \"chủ\"", Role::Server));
+        assert_eq!(roster_read("label\nPC-01").unwrap()[0].role, Role::Workstation);
+    }
+
+    #[test]
+    fn says_which_line_cannot_be_used() {
+        for (text, why) in [
+            ("", "empty"),
+            ("name\nPC", "no column"),
+            ("label\n", "no machine"),
+            ("label,role\nPC-01,laptop", "line 2"),
+            ("label,room\n\"two\nlines\",x\n,y", "line 4"),
+            ("label\n\"PC", "not closed"),
+        ] {
+            let refused = roster_read(text).unwrap_err().to_string();
+            assert!(refused.contains(why), "{text:?}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `run`: the server itself, until it is asked to end. Starting, every error stops it; running, errors are logged and it goes on.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{ArgMatches, Command};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::Help;
+use super::terminal::Terminal;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, WebCertificate};
+use crate::error::Told;
+use crate::serve::{Serving, serve};
+use crate::tls::Deadlines;
+
+/// The words of `run`.
+pub fn words(help: Help) -> Command {
+    Command::new("run")
+        .about(help.t("Chạy máy chủ", "Run the server"))
+        .long_about(help.t(
+            "Chạy máy chủ cho đến khi nhận SIGTERM hoặc Ctrl-C: một cổng cho máy trạm và trang web (HTTPS). Nhật ký ra lỗi chuẩn; mức nhật ký theo \
+             biến TRAM_AN_LOG (mặc định info).",
+            "Runs the server until SIGTERM or Ctrl-C: one port for agents and pages (HTTPS). Logs go to standard error; their level is in \
+             TRAM_AN_LOG (default info).",
+        ))
+        .arg(help.option("listen", help.t("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.t(
+            "Nơi lắng nghe thay cho server.toml; cổng 0 là cổng bất kỳ",
+            "Where to listen instead of server.toml; port 0 takes any",
+        )))
+        .arg(help.flag("ready-json", help.t(
+            "Khi sẵn sàng, in một dòng JSON {\"address\", \"fingerprint\"}",
+            "When ready, print one line of JSON {\"address\", \"fingerprint\"}",
+        )))
+        .arg(help.file("web-cert", help.t("Chứng thư riêng cho trang web (PEM, cả chuỗi)", "Certificate for the pages (PEM, with its chain)")).requires("web-key"))
+        .arg(help.file("web-key", help.t("Khoá của chứng thư đó (PEM)", "Key of that certificate (PEM)")).requires("web-cert"))
+}
+
+#[derive(Debug, Serialize)]
+struct Ready {
+    address: SocketAddr,
+    fingerprint: String,
+}
+
+/// Runs the server.
+///
+/// # Errors
+/// It cannot start: keys open to others, database away, port taken, certificate unusable.
+pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<()> {
+    log_start();
+    let mut config = Config::read(data)?;
+    if let Some(address) = given.get_one::<String>("listen") {
+        config.listen.address.clone_from(address);
+    }
+    if let (Some(certificate), Some(key)) = (given.get_one::<PathBuf>("web-cert"), given.get_one::<PathBuf>("web-key"))
+    {
+        config.web = Some(WebCertificate { certificate: certificate.clone(), key: key.clone() });
+    }
+    let config = config.validate()?;
+    // Asked for first, so that no signal is missed between readiness and waiting.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let app = App::open(data, config, Clock::System).await?;
+    let listener = listen(&app.config.listen.address)?;
+    let fingerprint = app.secrets.server_ca.fingerprint().to_string();
+    let serving = serve(app, data, listener, Deadlines::default()).await?;
+    tracing::info!(address = %serving.address(), fingerprint, "the server accepts connections");
+    if given.get_flag("ready-json") {
+        terminal.print(&serde_json::to_string(&Ready { address: serving.address(), fingerprint })?)?;
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        result = serving.broken() => return result,
+    }
+    tracing::info!("asked to end");
+    Serving::stop(serving).await
+}
+
+fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).map_err(|cause| {
+        Told::new(
+            format!(
+                "Không mở được {address}. Cổng có thể đang được chương trình khác dùng; chọn cổng khác bằng --listen."
+            ),
+            format!("Cannot listen on {address}. Another program may use the port; choose another with --listen."),
+        )
+        .because(cause)
+    })?;
+    bound.set_nonblocking(true)?;
+    Ok(bound)
+}
+
+/// Logs go to standard error, one line an event. Started once for the process; a second start (in tests) leaves the first.
+fn log_start() {
+    let filter = EnvFilter::try_from_env("TRAM_AN_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let started = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    if started.is_err() {
+        tracing::debug!("logging was started before");
+    }
+}

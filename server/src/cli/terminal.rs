@@ -1,0 +1,125 @@
+//! What is said to the person or program that started a command: results on standard output, trouble and secrets on standard
+//! error. Texts that came from machines are shown so that they cannot play tricks on a terminal.
+
+use std::io::{IsTerminal, Write};
+
+use policies::text::Language;
+use serde::Serialize;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// One JSON value for a program.
+    Json,
+}
+
+/// Where and how a command answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// The language of every message.
+    pub language: Language,
+    /// How results are printed.
+    pub form: Form,
+}
+
+impl Terminal {
+    /// Answers in `language` and `form`.
+    pub fn new(language: Language, form: Form) -> Self {
+        Self { language, form }
+    }
+
+    /// The sentence in the language asked for.
+    pub fn words<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
+        match self.language {
+            Language::Vi => vi,
+            Language::En => en,
+        }
+    }
+
+    /// Prints the result: `value` for a program, `text` for a person.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn answer(&self, value: &impl Serialize, text: impl FnOnce(&Self) -> String) -> anyhow::Result<()> {
+        match self.form {
+            Form::Json => self.print(&serde_json::to_string(value)?),
+            Form::Text => self.print(text(self).trim_end()),
+        }
+    }
+
+    /// Prints a line on standard output.
+    ///
+    /// # Errors
+    /// It cannot be written; a reader that went away is no error.
+    pub fn print(&self, text: &str) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{text}").and_then(|()| out.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        }
+    }
+
+    /// Says on standard error what went wrong or what to mind.
+    pub fn complain(&self, text: &str) {
+        // Without a standard error there is nobody to tell.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Whether a person reads standard error, so that a secret may be shown there.
+    pub fn is_watched(&self) -> bool {
+        std::io::stderr().is_terminal()
+    }
+}
+
+/// `rows` under `heads`, in columns.
+pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(heads.get(column).map(|head| head.chars().count())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    std::iter::once(line(&heads)).chain(rows.iter().map(|row| line(row))).collect::<Vec<_>>().join("\n")
+}
+
+/// `text` with control and direction-changing characters written out.
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| {
+            let tricky = character.is_control()
+                || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+            let shown = if tricky { character.escape_unicode().to_string() } else { character.to_string() };
+            shown.chars().collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// An instant of the store as people of this server read it: local time, to the minute.
+pub fn moment(millis: i64) -> String {
+    let Ok(instant) = jiff::Timestamp::from_millisecond(millis) else { return "?".to_owned() };
+    instant.to_zoned(jiff::tz::TimeZone::system()).strftime("%d/%m/%Y %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machines_name_cannot_play_tricks() {
+        assert_eq!(visible("Máy số 1"), "Máy số 1");
+        assert_eq!(visible("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\\u{a}");
+    }
+
+    #[test]
+    fn columns_line_up_under_their_heads() {
+        let rows = [vec!["Xã An".to_owned(), "1".to_owned()], vec!["Đ".to_owned(), "22".to_owned()]];
+        assert_eq!(table(&["Tên", "Số"], &rows), "Tên    Số\nXã An  1\nĐ      22");
+    }
+}

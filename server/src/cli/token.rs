@@ -1,0 +1,169 @@
+//! `token`: codes by which machines enrol (mã đăng ký máy).
+
+use std::time::Duration;
+
+use clap::{ArgMatches, Command, value_parser};
+use serde::Serialize;
+
+use super::desk::Desk;
+use super::machine::machines_table;
+use super::roster::role_text;
+use super::terminal::{Terminal, moment, table};
+use super::{Help, text};
+use crate::act::token::{NewToken, Reach, USES_MOST, token_make, token_revoke};
+use crate::secrets::fingerprint_read;
+use crate::store::Scope;
+use crate::store::token::{Admission, Token};
+
+/// The words of `token`.
+pub fn words(help: Help) -> Command {
+    Command::new("token")
+        .about(help.t("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: make, list, revoke"))
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("add")
+                .about(help.t("Cấp mã đăng ký máy cho một cơ quan", "Make a token for an office"))
+                .long_about(help.t(
+                    "Cấp mã đăng ký máy cho một cơ quan. Mã chỉ hiện một lần ở đây; máy chủ chỉ giữ giá trị băm. Máy đăng ký bằng mã này chờ xác nhận, \
+                     trừ khi khớp một dòng trong danh mục máy tính.",
+                    "Makes a token for an office. It is shown here once; the server keeps a hash of it. A machine that enrols with it waits \
+                     for confirmation unless it matches a line of the roster.",
+                ))
+                .arg(help.office())
+                .arg(help.role())
+                .arg(
+                    help.option("uses", help.t("SỐ", "COUNT"), help.t("Số máy được đăng ký bằng mã này", "How many machines it enrols"))
+                        .value_parser(value_parser!(u32).range(1..=i64::from(USES_MOST)))
+                        .default_value("1"),
+                )
+                .arg(
+                    help.option("hours", help.t("GIỜ", "HOURS"), help.t("Thời hạn của mã, tính bằng giờ (tối đa 720)", "How long it is good, in hours (at most 720)"))
+                        .value_parser(value_parser!(u32).range(1..=720))
+                        .default_value("24"),
+                )
+                .arg(help.flag("confirm", help.t(
+                    "Xác nhận ngay máy đăng ký bằng mã này (chỉ dùng khi người giữ mã chính là người quản lý máy)",
+                    "Confirm machines that enrol with it at once (only when whoever holds the token answers for the machines)",
+                ))),
+        )
+        .subcommand(Command::new("list").about(help.t("Liệt kê mã của một cơ quan", "List an office's tokens")).arg(help.office()))
+        .subcommand(
+            Command::new("revoke")
+                .about(help.t("Thu hồi mã và liệt kê các máy đã đăng ký bằng mã đó", "Revoke a token and list what it enrolled"))
+                .arg(help.place("token", help.t("MÃ-SỐ", "TOKEN"), help.t("Mã số của mã đăng ký (xem: token list)", "Id of the token (see: token list)")))
+                .arg(help.flag("machines", help.t("Thu hồi luôn các máy đã đăng ký bằng mã này", "Revoke the machines it enrolled as well"))),
+        )
+}
+
+/// What `token add --json` prints; the only place where the token itself is seen.
+#[derive(Debug, Serialize)]
+struct Made {
+    id: String,
+    token: String,
+    fingerprint: String,
+    office: String,
+    expires_at: i64,
+    uses: i64,
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// There is no such office or token, or the database fails.
+pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    match verb {
+        "add" => add(given, desk, terminal).await,
+        "list" => list(&text(given, "office"), desk, terminal).await,
+        _ => {
+            let reach = if given.get_flag("machines") { Reach::Machines } else { Reach::Token };
+            let machines = token_revoke(&desk.db, &desk.by(), &text(given, "token"), reach).await?;
+            terminal.answer(&machines, |terminal| {
+                let said = terminal.words(
+                    "Đã thu hồi mã. Máy đã đăng ký bằng mã này:",
+                    "The token is revoked. Machines that enrolled with it:",
+                );
+                format!("{said}\n{}", machines_table(&machines, terminal))
+            })
+        }
+    }
+}
+
+async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let hours = given.get_one::<u32>("hours").copied().unwrap_or(24);
+    let new = NewToken {
+        office: text(given, "office"),
+        role: text(given, "role").parse()?,
+        uses: given.get_one::<u32>("uses").copied().unwrap_or(1),
+        valid: Duration::from_secs(u64::from(hours) * 60 * 60),
+        admits: if given.get_flag("confirm") { Admission::Confirmed } else { Admission::Pending },
+    };
+    let fingerprint = fingerprint_read(&desk.data)?.to_string();
+    let (token, secret) = token_make(&desk.db, &desk.by(), &new).await?;
+    let made = Made {
+        id: token.id,
+        token: secret.reveal(),
+        fingerprint,
+        office: token.office,
+        expires_at: token.expires_at,
+        uses: token.uses_total,
+    };
+    let port = desk.config.listen.address.rsplit(':').next().unwrap_or("8443");
+    terminal.answer(&made, |terminal| {
+        format!(
+            "{} {}\n{} {}\n\n{}\n  posture-agent enrol --server {}:{port} --token {} --fingerprint {}",
+            terminal.words("Mã đăng ký máy (chỉ hiện một lần):", "Enrolment token (shown once):"),
+            made.token,
+            terminal.words("Có hiệu lực đến:", "Good until:"),
+            moment(made.expires_at),
+            terminal.words(
+                "Trên máy cần kết nối, chạy bằng quyền quản trị:",
+                "On the machine to be connected, as administrator:"
+            ),
+            terminal.words("TÊN-MÁY-CHỦ", "SERVER-NAME"),
+            made.token,
+            made.fingerprint,
+        )
+    })
+}
+
+async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let mut tx = desk.db.read().await?;
+    tx.office_require(&Scope::whole(), office).await?;
+    let tokens = tx.token_list(&Scope::whole(), office).await?;
+    drop(tx);
+    let now = desk.clock.now_ms();
+    terminal.answer(&tokens, |terminal| {
+        let heads = [
+            terminal.words("Mã số", "Id"),
+            terminal.words("Loại", "Role"),
+            terminal.words("Còn lượt", "Left"),
+            terminal.words("Hết hạn", "Until"),
+            terminal.words("Trạng thái", "Status"),
+        ];
+        let rows: Vec<Vec<String>> = tokens
+            .iter()
+            .map(|token| {
+                vec![
+                    token.id.clone(),
+                    role_text(token.role, terminal).to_owned(),
+                    format!("{}/{}", token.uses_left, token.uses_total),
+                    moment(token.expires_at),
+                    status_text(token, now, terminal).to_owned(),
+                ]
+            })
+            .collect();
+        table(&heads, &rows)
+    })
+}
+
+fn status_text<'a>(token: &Token, now: i64, terminal: &Terminal) -> &'a str {
+    if token.revoked_at.is_some() {
+        terminal.words("đã thu hồi", "revoked")
+    } else if token.expires_at <= now {
+        terminal.words("hết hạn", "expired")
+    } else if token.uses_left == 0 {
+        terminal.words("hết lượt", "used up")
+    } else {
+        terminal.words("dùng được", "good")
+    }
+}

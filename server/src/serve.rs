@@ -1,0 +1,109 @@
+//! The running server: one port, the tasks beside it, and its end in good order. `router` alone serves tests without a network.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::app::App;
+use crate::events::changes_follow;
+use crate::tls::{Acceptor, Certificates, Deadlines, server_config};
+use crate::{api, task, web};
+
+/// How long open requests may take after the server was asked to end.
+const END_WITHIN: Duration = Duration::from_secs(10);
+/// How long a request's head may take to arrive on HTTP/1.
+const HEAD_ARRIVES: Duration = Duration::from_secs(10);
+/// Requests at the same time on one connection.
+const STREAMS: u32 = 64;
+/// Bytes of a request's headers.
+const HEADERS: u32 = 16 * 1024;
+
+/// Every route: agents' and people's.
+pub fn router(app: App) -> Router {
+    Router::new().merge(api::router(&app)).merge(web::router(&app)).with_state(app)
+}
+
+/// A server that accepts connections.
+#[derive(Debug)]
+pub struct Serving {
+    app: App,
+    address: SocketAddr,
+    handle: Handle<SocketAddr>,
+    server: JoinHandle<std::io::Result<()>>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts to serve on `listener`, with certificates kept below `data`, and starts every task beside it.
+///
+/// # Errors
+/// A certificate cannot be made or used, or the listener cannot.
+pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Deadlines) -> anyhow::Result<Serving> {
+    let certificates = Arc::new(Certificates::open(
+        data,
+        &app.secrets.server_ca,
+        app.config.hosts()?,
+        app.config.web.clone(),
+        app.clock.now_ms(),
+    )?);
+    let acceptor = Acceptor::new(server_config(&app.secrets, Arc::clone(&certificates), &app.clock)?, deadlines);
+    let address = listener.local_addr().context("the listener has no address")?;
+    let handle = Handle::new();
+    let mut server =
+        axum_server::from_tcp(listener).context("cannot listen")?.acceptor(acceptor).handle(handle.clone());
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_ARRIVES);
+    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADERS);
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let server = tokio::spawn(server.serve(service));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(changes_follow(app.clone()));
+    tasks.spawn(task::certificates_renew(app.clone(), certificates));
+    tasks.spawn(task::housekeeping(app.clone()));
+    Ok(Serving { app, address, handle, server, tasks })
+}
+
+impl Serving {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The server's state.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Waits for the day when accepting connections fails for good.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub async fn broken(&self) -> anyhow::Result<()> {
+        while !self.server.is_finished() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        anyhow::bail!("the server no longer accepts connections")
+    }
+
+    /// Ends: no new connection, held polls are answered, open requests finish, what was taken in is written.
+    ///
+    /// # Errors
+    /// Accepting connections had failed before.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let Self { app, handle, server, mut tasks, .. } = self;
+        app.events.stop();
+        handle.graceful_shutdown(Some(END_WITHIN));
+        let ended = server.await.context("the server's task failed")?;
+        while tasks.join_next().await.is_some() {}
+        app.ingest.stop().await;
+        app.db.close().await;
+        tracing::info!("the server has ended");
+        Ok(ended?)
+    }
+}

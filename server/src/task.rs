@@ -1,0 +1,60 @@
+//! What the server does beside answering: renewing its certificate and throwing away what is over. Errors are logged, and
+//! the next turn tries again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::ingest::retention::retention_apply;
+use crate::tls::Certificates;
+
+/// How often the certificates are looked at.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often old rows are thrown away.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Events older than this are of no use to any listener.
+const CHANGES_KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1000;
+
+/// Renews the server's certificate before it ends and reads the office's again, until the server stops.
+pub async fn certificates_renew(app: App, certificates: Arc<Certificates>) {
+    while waited(&app, CERTIFICATES_EVERY).await {
+        let (renewing, shown) = (app.clone(), Arc::clone(&certificates));
+        let renewed =
+            tokio::task::spawn_blocking(move || shown.refresh(&renewing.secrets.server_ca, renewing.clock.now_ms()));
+        match renewed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("a certificate could not be renewed: {error:#}"),
+            Err(error) => tracing::error!("a certificate could not be renewed: {error}"),
+        }
+    }
+}
+
+/// Throws away what is over, until the server stops: old events, ended sessions, bodies past their time.
+pub async fn housekeeping(app: App) {
+    loop {
+        if let Err(error) = housekeep(&app).await {
+            tracing::error!("housekeeping failed and is tried again later: {error:#}");
+        }
+        if !waited(&app, HOUSEKEEPING_EVERY).await {
+            return;
+        }
+    }
+}
+
+async fn housekeep(app: &App) -> anyhow::Result<()> {
+    let now = app.clock.now_ms();
+    let mut tx = app.db.write().await?;
+    tx.change_prune(now - CHANGES_KEPT_MS).await?;
+    tx.session_prune(now).await?;
+    tx.commit().await?;
+    retention_apply(&app.db, &app.config.retention, app.clock.now()).await?;
+    Ok(())
+}
+
+/// Waits; false when the server stops meanwhile.
+async fn waited(app: &App, time: Duration) -> bool {
+    tokio::select! {
+        () = app.events.stopped() => false,
+        () = tokio::time::sleep(time) => true,
+    }
+}
