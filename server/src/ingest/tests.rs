@@ -20,11 +20,15 @@ use protocol::{
 use tower::ServiceExt as _;
 
 use super::Reason;
+use crate::act::By;
+use crate::act::policy::policy_publish;
 use crate::app::App;
+use crate::audit::Actor;
 use crate::ca::csr::key_id;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::secrets::{Secrets, secrets_create};
+use crate::secrets::file::key_read;
+use crate::secrets::{Places, Secrets, secrets_create};
 use crate::store::machine::key::MachineKey;
 use crate::store::trial::{self, Trial};
 use crate::store::{Db, Scope};
@@ -40,7 +44,7 @@ struct Desk {
     app: App,
     router: Router,
     office: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Desk {
@@ -61,7 +65,25 @@ impl Desk {
         let config: Config = toml::from_str("version = 1\nserver = \"server-1\"").unwrap();
         let app = App::assemble(config, Clock::fixed(START), db, secrets).await.unwrap();
         let router = crate::api::router(&app).with_state(app.clone());
-        Self { app, router, office, _folder: folder }
+        Self { app, router, office, folder }
+    }
+
+    /// Publishes the policies that ship with the product.
+    async fn publish(&self) {
+        let data = self.folder.path().join("data");
+        let key = key_read(&Places::new(&data).policy_signing().join("policy.key")).unwrap();
+        let shipped = policies::policy::PolicySet::shipped().unwrap();
+        let bundle = protocol::Bundle {
+            server: "server-1".to_owned(),
+            version: 1,
+            key: String::new(),
+            made_at: START,
+            files: shipped.files().clone(),
+        };
+        let signed = protocol::SignedBundle::sign(bundle, &SigningKey::from_pkcs8(&key).unwrap()).unwrap();
+        let by = By { actor: Actor::Program, scope: Scope::whole(), at: START };
+        policy_publish(&self.app.db, &by, &self.app.policies, signed).await.unwrap();
+        self.app.policies.refresh(&self.app.db).await.unwrap();
     }
 
     /// A machine that enrolled.

@@ -113,4 +113,38 @@ on_both! {
         assert_eq!(events.len(), 120);
         assert!(events.iter().zip(1..).all(|(event, sequence)| event.sequence == sequence));
     }
+    async fn reports_are_judged_in_the_commit_that_keeps_them(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        desk.publish().await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let judged = async || {
+            let mut tx = desk.app.db.read().await.unwrap();
+            let judgement = tx.judgement_get(&Scope::whole(), &machine.id).await.unwrap().unwrap();
+            let changes = tx.outcome_change_list(&Scope::whole(), &machine.id, 100).await.unwrap();
+            (judgement, changes.len())
+        };
+        let (before, changes) = judged().await;
+        assert_eq!((before.judged_at, changes), (START, 0));
+        assert!(before.verdicts.iter().all(|state| state.since_at <= START));
+
+        // Nothing changed: judged again only after an hour. A change: at once, with one section in hand and the rest in memory.
+        desk.app.clock.advance(60_000);
+        let mut sender = machine.clone();
+        let unchanged = sender.report(&[]);
+        desk.accepted(&sender, &unchanged).await;
+        assert_eq!(judged().await.0, before);
+        sender.set("remote", r#"{"ssh_server":{"known":true},"ssh_root_login":{"known":"yes"},"ssh_empty_password":{"known":true}}"#);
+        let changed = sender.report(&["remote"]);
+        desk.accepted(&sender, &changed).await;
+        let (after, changes) = judged().await;
+        assert_eq!(after.judged_at, START + 60_000);
+        assert_eq!(changes, after.verdicts.iter().zip(&before.verdicts).filter(|(a, b)| a.verdict != b.verdict).count());
+        assert!(changes > 0);
+        desk.app.clock.advance(3_600_000);
+        let later = sender.report(&[]);
+        desk.accepted(&sender, &later).await;
+        assert_eq!(judged().await.0.judged_at, START + 3_660_000);
+    }
 }
