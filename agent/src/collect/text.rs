@@ -70,6 +70,34 @@ pub(super) fn yes(word: &str) -> bool {
     ["yes", "true", "1", "on", "enable", "enabled"].iter().any(|yes| word.eq_ignore_ascii_case(yes))
 }
 
+/// True when `name` fits a pattern of `*` (anything) and `?` (one character).
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut read) = (0, 0);
+    let mut star = None;
+    while read < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, read));
+                at += 1;
+            }
+            Some(&character) if character == '?' || character == name[read] => {
+                at += 1;
+                read += 1;
+            }
+            _ => match star {
+                Some((position, taken)) => {
+                    at = position + 1;
+                    read = taken + 1;
+                    star = Some((position, taken + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|&character| character == '*')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +116,12 @@ mod tests {
         assert_eq!(assigned(text, "B"), Some("x y"));
         assert_eq!(assigned(text, "C"), None);
         assert_eq!(assigned("", "A"), None);
+    }
+
+    #[test]
+    fn patterns_fit() {
+        assert!(fits("*.conf", "a.conf") && fits("5?-*", "50-x") && fits("*", "") && !fits("*.conf", "a.cnf"));
+        assert!(fits("a*b*c", "axxbyyc") && !fits("a*b*c", "axxbyy") && fits("", "") && !fits("", "a"));
     }
 
     #[test]
