@@ -3,6 +3,8 @@
 //! [`quickstart`] is the first of the two commands of the README; the rest serves it, the stories in `tests/tests` and the
 //! benchmarks. Nothing here reaches into the agent or the server: every step is one of their commands.
 
+#[cfg(feature = "puppets")]
+pub mod bench;
 pub mod checkout;
 pub mod desk;
 pub mod process;

@@ -1,0 +1,114 @@
+//! One full check, and the size of the program that does it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use super::Figure;
+use super::process_table::{peak_memory, processor};
+use crate::process::command;
+
+/// How often a warm check is repeated.
+const WARM: u32 = 10;
+/// How often a cold one.
+const COLD: u32 = 3;
+
+/// What one run cost.
+struct Run {
+    processor: Duration,
+    wall: Duration,
+    memory: u64,
+}
+
+/// The agent's binary and one full check with it, warm and cold.
+///
+/// # Errors
+/// The check cannot be run.
+pub fn measure(agent: &Path, policy: &Path) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let bytes = std::fs::metadata(agent).with_context(|| agent.display().to_string())?.len();
+    figures.push(Figure::new(
+        "agent binary, stripped",
+        "<= 5 MB",
+        format!("{:.2} MB", kilo(bytes) / 1000.0),
+        "profile `agent` (opt-level s, fat LTO)",
+    ));
+    check(agent, policy)?;
+    let warm = repeat(WARM, || check(agent, policy))?;
+    figures.push(figure("one full check, warm", "<= 0.3 cpu-s, <= 1 s wall, <= 20 MB", &warm, &format!(
+        "`posture-agent check`, mean of {WARM} runs after one; processor time with all children, largest resident memory of the agent itself"
+    )));
+    if rustix::process::geteuid().is_root() && drop_caches().is_ok() {
+        let cold = repeat(COLD, || {
+            drop_caches()?;
+            check(agent, policy)
+        })?;
+        figures.push(figure(
+            "one full check, cold",
+            "given beside it",
+            &cold,
+            &format!("mean of {COLD} runs, each after dropping the page cache"),
+        ));
+    }
+    Ok(figures)
+}
+
+fn figure(what: &str, budget: &str, run: &Run, method: &str) -> Figure {
+    let measured = format!(
+        "{:.3} cpu-s, {:.2} s wall, {:.1} MB",
+        run.processor.as_secs_f64(),
+        run.wall.as_secs_f64(),
+        kilo(run.memory * 1024) / 1000.0
+    );
+    Figure::new(what, budget, measured, method)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn kilo(bytes: u64) -> f64 {
+    bytes as f64 / 1000.0
+}
+
+fn repeat(times: u32, mut run: impl FnMut() -> anyhow::Result<Run>) -> anyhow::Result<Run> {
+    let mut sum = Run { processor: Duration::ZERO, wall: Duration::ZERO, memory: 0 };
+    for _ in 0..times {
+        let one = run()?;
+        sum.processor += one.processor;
+        sum.wall += one.wall;
+        sum.memory = sum.memory.max(one.memory);
+    }
+    Ok(Run { processor: sum.processor / times, wall: sum.wall / times, memory: sum.memory })
+}
+
+/// One check of this machine; its processor time is read before it is waited for.
+fn check(agent: &Path, policy: &Path) -> anyhow::Result<Run> {
+    let start = Instant::now();
+    let mut child = command(agent)
+        .args(["check", "--json", "--policy"])
+        .arg(policy)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let pid = Pid::from_child(&child);
+    let mut memory = 0;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    while waitid(WaitId::Pid(pid), options)?.is_none() {
+        memory = memory.max(peak_memory(child.id()).unwrap_or(0));
+        #[expect(clippy::disallowed_methods, reason = "the pause between two looks at its memory")]
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let wall = start.elapsed();
+    let processor = processor(child.id())?;
+    let status = child.wait()?;
+    ensure!(matches!(status.code(), Some(0 | 1)), "posture-agent check ended with {status}");
+    Ok(Run { processor, wall, memory })
+}
+
+/// Makes the system forget what it read from the disk.
+fn drop_caches() -> anyhow::Result<()> {
+    rustix::fs::sync();
+    Ok(std::fs::write("/proc/sys/vm/drop_caches", "3")?)
+}
