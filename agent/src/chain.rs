@@ -138,16 +138,16 @@ impl Chain {
     }
 
     /// Notes that the next report must open a segment, because `lost` reports are gone for `reason`. Breaks before it has
-    /// been declared add up under their first reason. `agreed` is where the server says it stands.
+    /// been declared add up under their first reason. `server` is where the server says it stands: its segment is used up,
+    /// but what the next report names as agreed stays what this machine has a receipt for, so that a restored disk or a
+    /// restored server shows.
     ///
     /// # Errors
     /// As [`Chain::made_one`].
-    pub fn break_off(&mut self, reason: OpenedReason, lost: u64, agreed: Option<Position>) -> std::io::Result<()> {
+    pub fn break_off(&mut self, reason: OpenedReason, lost: u64, server: Option<Position>) -> std::io::Result<()> {
         let broken = self.head.broken.get_or_insert(Break { reason, lost: 0 });
         broken.lost = broken.lost.saturating_add(lost);
-        if agreed.is_some() {
-            self.head.agreed = agreed;
-        }
+        self.head.beyond = self.head.beyond.max(server.map_or(0, |server| server.segment));
         self.slots.write(&self.head)
     }
 
@@ -216,7 +216,8 @@ mod tests {
             let mut chain = Chain::open(state, 0).unwrap();
             chain.made_one(at(2, 7)).unwrap();
             chain.break_off(OpenedReason::Refused, 0, Some(at(9, 4))).unwrap();
-            assert_eq!(chain.next().segment, 10);
+            let next = chain.next();
+            assert_eq!((next.segment, next.opened.unwrap().agreed), (10, None));
         });
     }
 

@@ -144,6 +144,14 @@ impl Spool {
     }
 }
 
+#[cfg(test)]
+impl Spool {
+    /// From now on the system refuses every write, as a full disk does.
+    pub(crate) fn break_for_test(&mut self) {
+        self.records.break_for_test();
+    }
+}
+
 fn read(record: &[u8]) -> Option<Waiting> {
     Waiting::read(Report::decode_all(record).ok()?.pop()?)
 }

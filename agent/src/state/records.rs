@@ -183,6 +183,14 @@ impl Records {
     }
 }
 
+#[cfg(test)]
+impl Records {
+    /// From now on the system refuses every write: the file is open for reading only.
+    pub(crate) fn break_for_test(&mut self) {
+        self.file = File::open(&self.path).unwrap();
+    }
+}
+
 fn check(content: &[u8]) -> [u8; 8] {
     let digest = Digest::of_parts(&[&(content.len() as u64).to_be_bytes(), content]).0;
     let mut check = [0; 8];
