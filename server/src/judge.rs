@@ -1,8 +1,12 @@
 //! From facts to verdicts: judges a machine under the policy in force and says since when each verdict holds. Owns no SQL; what
-//! is kept is in `store/judgement`.
+//! is kept is in `store/judgement`, what an office is worth in [`office`], when grades are made in [`grader`], and what people
+//! and programs see of both in [`view`].
 
 mod evidence;
+pub mod grader;
 pub mod machines;
+pub mod office;
+pub mod view;
 
 use std::collections::BTreeMap;
 

@@ -55,6 +55,11 @@ impl Policies {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What judges by it.
+    pub fn judge(&self) -> Option<Arc<Judge>> {
+        self.current().map(|published| Arc::clone(&published.judge))
+    }
+
     /// Its address.
     pub fn address(&self) -> Option<Digest> {
         self.current().map(|published| published.address)

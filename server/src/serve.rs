@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::App;
 use crate::events::changes_follow;
+use crate::judge::grader::grades_follow;
 use crate::tls::{Acceptor, Certificates, Deadlines, server_config};
 use crate::{api, task, web};
 
@@ -64,6 +65,7 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     let server = tokio::spawn(server.serve(service));
     let mut tasks = JoinSet::new();
     tasks.spawn(changes_follow(app.clone()));
+    tasks.spawn(grades_follow(app.clone()));
     tasks.spawn(task::certificates_renew(app.clone(), certificates));
     tasks.spawn(task::housekeeping(app.clone()));
     Ok(Serving { app, address, handle, server, tasks })

@@ -33,6 +33,7 @@ mod word;
 
 pub mod audit;
 pub mod change;
+pub mod grade;
 pub mod head;
 pub mod judgement;
 pub mod login;

@@ -145,7 +145,7 @@ impl Control {
 }
 
 /// A clause of a standard or a law.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Clause {
     /// The standard with its year, such as `TCVN 14423:2026`.
     pub standard: String,

@@ -1,0 +1,216 @@
+//! The task that keeps grades current: it hears what happens, makes the grades of the offices concerned again, and after a new
+//! policy has every machine judged and every office graded by it. Grades also change by time alone; it looks for that too.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policies::grade::{Cause, Movement, Points};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Judge;
+use super::machines::machines_catch_up;
+use super::office::{instant, next_at, office_rows};
+use crate::app::App;
+use crate::store::change::{Change, ChangeKind, NewChange};
+use crate::store::grade::{GradeChange, StoredGrade};
+use crate::store::{Db, Scope, StoreError};
+
+/// How long what happened is gathered before grades are made: many reports of one office cost one grade.
+const GATHER: Duration = Duration::from_millis(250);
+/// Reports that changed no verdict only renew evidence: their offices are graded at most this often.
+const RENEW: Duration = Duration::from_secs(60);
+/// Offices found due at once.
+const DUE: i64 = 256;
+
+/// What must be done next.
+#[derive(Debug, Default)]
+struct Todo {
+    /// Offices where something changed.
+    changed: BTreeSet<String>,
+    /// Offices where evidence was renewed.
+    renewed: BTreeSet<String>,
+    /// Machines may have to be judged: another policy, another role, a machine that counts again.
+    judge: bool,
+    /// What grades were made by last.
+    last: Option<Arc<Judge>>,
+}
+
+impl Todo {
+    fn hear(&mut self, change: &Change) {
+        match (change.kind, &change.office) {
+            (ChangeKind::Policy, _) => self.judge = true,
+            (ChangeKind::Reported, Some(office)) => {
+                self.renewed.insert(office.clone());
+            }
+            // What the grader itself tells names no machine.
+            (ChangeKind::Judged, _) if change.machine.is_none() => {}
+            (ChangeKind::Machine, Some(office)) => {
+                self.judge = true;
+                self.changed.insert(office.clone());
+            }
+            (ChangeKind::Judged | ChangeKind::Revoked | ChangeKind::Roster, Some(office)) => {
+                self.changed.insert(office.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Keeps the grades of all offices current until the server stops. A database that is away is asked again.
+pub async fn grades_follow(app: App) {
+    let mut changes = app.events.subscribe();
+    // What happened while nobody listened is found by looking at everything once.
+    let mut todo = Todo { judge: true, ..Todo::default() };
+    let mut renew = tokio::time::interval(RENEW);
+    let mut gather = tokio::time::interval(GATHER);
+    gather.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut away = false;
+    loop {
+        tokio::select! {
+            () = app.events.stopped() => return,
+            change = changes.recv() => match change {
+                Ok(change) => todo.hear(&change),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::info!(missed, "the grader fell behind and looks at every office");
+                    todo.judge = true;
+                    if let Err(error) = everything(&app, &mut todo).await {
+                        tracing::error!("offices cannot be listed: {error:#}");
+                    }
+                }
+                Err(RecvError::Closed) => return,
+            },
+            _ = renew.tick() => {
+                let renewed = std::mem::take(&mut todo.renewed);
+                todo.changed.extend(renewed);
+            }
+            _ = gather.tick() => match grades_make(&app.db, app.policies.judge().as_ref(), app.clock.now_ms(), &mut todo).await {
+                Ok(()) => away = false,
+                Err(error) if !away => {
+                    away = true;
+                    tracing::error!("grades cannot be made, they wait: {error:#}");
+                }
+                Err(_) => {}
+            },
+        }
+    }
+}
+
+async fn everything(app: &App, todo: &mut Todo) -> anyhow::Result<()> {
+    let offices = app.db.read().await?.office_list(&Scope::whole()).await?;
+    todo.changed.extend(offices.into_iter().map(|office| office.id));
+    Ok(())
+}
+
+/// Makes every grade that is due: judges what must be judged first.
+///
+/// # Errors
+/// When the database fails; what is left to do stays in `todo`.
+async fn grades_make(db: &Db, judge: Option<&Arc<Judge>>, now: i64, todo: &mut Todo) -> anyhow::Result<()> {
+    let Some(judge) = judge else {
+        // Before the first policy there is nothing to judge by; the policy will ask for everything.
+        *todo = Todo { judge: todo.judge, ..Todo::default() };
+        return Ok(());
+    };
+    // What happened before another policy came is the office's own doing: book it under the policy it happened under.
+    if let Some(last) = todo.last.take().filter(|last| last.address() != judge.address()) {
+        for office in todo.changed.union(&todo.renewed) {
+            office_grade_try(db, &last, office, now).await?;
+        }
+    }
+    todo.last = Some(Arc::clone(judge));
+    if todo.judge {
+        let judged = machines_catch_up(db, judge).await?;
+        if judged > 0 {
+            tracing::info!(judged, policy = judge.address(), "machines judged");
+        }
+        todo.judge = false;
+    }
+    let due = db.read().await?.office_grade_due(judge.address(), now, DUE).await?;
+    todo.changed.extend(due);
+    while let Some(office) = todo.changed.first().cloned() {
+        office_grade_try(db, judge, &office, now).await?;
+        todo.changed.remove(&office);
+        todo.renewed.remove(&office);
+    }
+    Ok(())
+}
+
+/// Makes the grade of an office that may be gone.
+async fn office_grade_try(db: &Db, judge: &Judge, office: &str, now: i64) -> Result<(), StoreError> {
+    match office_grade_make(db, judge, office, now).await {
+        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Grades every office by the policy in force, as after a publication: judges what is behind, then grades what is due.
+///
+/// # Errors
+/// When the database fails.
+pub async fn grades_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> anyhow::Result<()> {
+    let mut todo = Todo { judge: true, ..Todo::default() };
+    loop {
+        grades_make(db, Some(judge), now, &mut todo).await?;
+        if db.read().await?.office_grade_due(judge.address(), now, 1).await?.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Makes the grade of one office's own machines and keeps it with what changed and why. True when score or letter changed.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is no such office; else when the database fails.
+pub async fn office_grade_make(db: &Db, judge: &Judge, office: &str, now: i64) -> Result<bool, StoreError> {
+    let mut tx = db.write().await?;
+    let rows = office_rows(&mut tx, &Scope::whole(), office).await?;
+    let before = tx.office_grade_get(office).await?;
+    let grade = rows.grade(judge, instant(now));
+    let change = change(judge, office, before.as_ref(), &grade, now);
+    let policy = judge.address().to_owned();
+    let stored =
+        StoredGrade { office: office.to_owned(), policy, graded_at: now, next_at: next_at(&grade, now), grade };
+    if !tx.office_grade_put(&stored, before.as_ref().map(|before| before.graded_at)).await? {
+        // Another server was quicker.
+        return Ok(false);
+    }
+    if let Some(change) = &change {
+        tx.grade_change_insert(change).await?;
+        tx.change_append(now, &[NewChange::of_office(ChangeKind::Judged, office)]).await?;
+    }
+    tx.commit().await?;
+    Ok(change.is_some())
+}
+
+/// What changed since the grade `before`; none when neither score nor letter did.
+fn change(
+    judge: &Judge,
+    office: &str,
+    before: Option<&StoredGrade>,
+    grade: &policies::grade::Grade,
+    now: i64,
+) -> Option<GradeChange> {
+    let cause = before
+        .map_or(Cause::Office, |before| if before.policy == judge.address() { Cause::Office } else { Cause::Policy });
+    let movement =
+        before.map_or_else(Movement::default, |before| Movement::between(judge.rules(), &before.grade, grade, cause));
+    let letter_before = before.and_then(|before| before.grade.letter());
+    let still = [movement.office, movement.policy, movement.roster] == [Points::ZERO; 3];
+    if before.is_some() && still && letter_before == grade.letter() {
+        return None;
+    }
+    Some(GradeChange {
+        office: office.to_owned(),
+        at: now,
+        policy: judge.address().to_owned(),
+        score_before: before.map(|before| before.grade.score),
+        score_after: grade.score,
+        letter_before,
+        letter_after: grade.letter(),
+        movement,
+    })
+}
+
+#[cfg(test)]
+mod tests;

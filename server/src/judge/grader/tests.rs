@@ -1,0 +1,1 @@
+//! Grades of stored offices, on both databases.

@@ -1,0 +1,187 @@
+//! From the store's rows to what a grade is made of: roster lines and enrolled machines of one office become one list.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use policies::grade::{
+    self, Away, AwayReason, CapState, Grade, LetterResult, NoLetter, OfficeState, RosterState, Standing, grade_office,
+};
+
+use super::{Judge, policy_role};
+use crate::store::judgement::{JudgedMachine, Judgement};
+use crate::store::machine::MachineStatus;
+use crate::store::office::Office;
+use crate::store::roster::{self, Roster, RosterLine};
+use crate::store::section::Sections;
+use crate::store::{Scope, StoreError, StoreResult, Tx};
+
+/// A grade is made again after this long, whatever was foretold. Milliseconds.
+const GRADE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
+
+/// A machine of an office: a line of its roster, an enrolled machine, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The id it has in the grade: the line's, else the machine's.
+    pub id: String,
+    /// The line of the roster.
+    pub line: Option<RosterLine>,
+    /// The enrolled machine.
+    pub machine: Option<JudgedMachine>,
+}
+
+/// Everything stored about one office that its grade is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfficeRows {
+    /// The office.
+    pub office: Office,
+    /// The declaration of its roster.
+    pub roster: Option<Roster>,
+    /// Its machines: the lines of the roster in order, then machines without a line by name.
+    pub places: Vec<Place>,
+    /// When its first machine enrolled.
+    pub first_enrolled_at: Option<i64>,
+}
+
+/// Reads what the grade of an office is made of.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when it is not within `scope`.
+pub async fn office_rows(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResult<OfficeRows> {
+    let office = tx.office_get(scope, office).await?.ok_or_else(|| StoreError::not_found("office", office))?;
+    let roster = tx.roster_get(scope, &office.id).await?;
+    let lines = tx.roster_line_list(scope, &office.id).await?;
+    let machines = tx.machine_judged_list(scope, &office.id).await?;
+    let first_enrolled_at = machines.iter().map(|machine| machine.enrolled_at).min();
+    Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at })
+}
+
+fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<Place> {
+    let order: Vec<String> = machines.iter().map(|machine| machine.id.clone()).collect();
+    let mut machines: BTreeMap<String, JudgedMachine> =
+        machines.into_iter().map(|machine| (machine.id.clone(), machine)).collect();
+    let mut places: Vec<Place> = lines
+        .into_iter()
+        .filter(|line| line.removed_at.is_none())
+        .map(|line| {
+            let machine = line.machine.as_ref().and_then(|machine| machines.remove(machine));
+            Place { id: line.id.clone(), machine, line: Some(line) }
+        })
+        .collect();
+    let without_line = order.into_iter().filter_map(|id| machines.remove(&id));
+    places.extend(without_line.filter(|machine| machine.status != MachineStatus::Revoked).map(|machine| Place {
+        id: machine.id.clone(),
+        line: None,
+        machine: Some(machine),
+    }));
+    places
+}
+
+impl OfficeRows {
+    /// The grade as at `now`.
+    pub fn grade(&self, judge: &Judge, now: Timestamp) -> Grade {
+        grade_office(judge.rules(), &self.state(judge), now)
+    }
+
+    /// The office in the words of the grade.
+    pub fn state(&self, judge: &Judge) -> OfficeState {
+        OfficeState {
+            roster: if self.roster.is_some() { RosterState::Declared } else { RosterState::Undeclared },
+            first_enrolled_at: self.first_enrolled_at.map(instant),
+            start_up_until: self.office.setup_until_at.map(instant),
+            machines: self.places.iter().map(|place| place.graded(judge)).collect(),
+            attested: Vec::new(),
+        }
+    }
+}
+
+impl Place {
+    fn graded(&self, judge: &Judge) -> grade::Machine {
+        let role = match (&self.machine, &self.line) {
+            (Some(machine), _) => policy_role(machine.role),
+            (None, Some(line)) => policy_role(line.role),
+            (None, None) => policies::policy::Role::Workstation,
+        };
+        let pending = self.machine.as_ref().is_some_and(|machine| machine.status == MachineStatus::Pending);
+        let standing = match &self.line {
+            Some(line) => standing(line),
+            None if pending => Standing::Pending,
+            None => Standing::Expected,
+        };
+        let (evidence_at, outcomes) =
+            self.machine.as_ref().map_or((None, Vec::new()), |machine| evidence(judge, machine));
+        grade::Machine { id: self.id.clone(), role, standing, evidence_at, outcomes }
+    }
+}
+
+fn standing(line: &RosterLine) -> Standing {
+    let reason = match line.state {
+        roster::RosterState::InUse => return Standing::Expected,
+        roster::RosterState::OnLeave => AwayReason::Leave,
+        roster::RosterState::InRepair => AwayReason::Repair,
+        roster::RosterState::InStore => AwayReason::Store,
+        roster::RosterState::AwaitingDisposal => AwayReason::Disposal,
+    };
+    let from = line.state_from_at.unwrap_or(line.created_at);
+    Standing::Away(Away {
+        reason,
+        person: line.state_by.clone().unwrap_or_default(),
+        from: instant(from),
+        // Without an end the machine is not away.
+        until: instant(line.state_until_at.unwrap_or(from)),
+    })
+}
+
+/// When the newest evidence of a machine was observed, and its verdicts with the age of what each rests on.
+fn evidence(judge: &Judge, machine: &JudgedMachine) -> (Option<Timestamp>, Vec<grade::Judged>) {
+    let Some(received_at) = machine.received_at else { return (None, Vec::new()) };
+    let sections = Sections::decode(machine.sections.as_deref().unwrap_or_default());
+    let newest = sections.0.values().map(|section| section.observed_at).max().unwrap_or(received_at);
+    let observed_at = |judgement: &Judgement, control: &str| {
+        judge
+            .sections_read(policy_role(judgement.role), control)
+            .iter()
+            .filter_map(|section| sections.0.get(section.name()))
+            .map(|section| section.observed_at)
+            .min()
+            .unwrap_or(newest)
+    };
+    let outcomes = machine.judgement.iter().flat_map(|judgement| {
+        judgement.verdicts.iter().map(move |state| grade::Judged {
+            control: state.control.clone(),
+            verdict: state.verdict,
+            since: instant(state.since_at),
+            failing_since: state.failing_since_at.map(instant),
+            observed_at: instant(observed_at(judgement, &state.control)),
+            no_reader: state.no_reader,
+            implied_by: state.implied_by.clone(),
+        })
+    });
+    (Some(instant(newest)), outcomes.collect())
+}
+
+/// When a grade must be made again though nothing happens: the first of what is foretold in it, and at least every hour.
+pub fn next_at(grade: &Grade, now: i64) -> i64 {
+    let caps = grade.caps.iter().filter_map(|cap| match cap.state {
+        CapState::Announced { from } => Some(from),
+        CapState::Holding { .. } => None,
+    });
+    let start_up = match grade.result {
+        LetterResult::NoLetter { reason: NoLetter::StartUp { until } } => until,
+        _ => None,
+    };
+    grade
+        .machines
+        .iter()
+        .filter_map(|machine| machine.stale_from)
+        .chain(caps)
+        .chain(start_up)
+        // One more: what is older than an instant is so from the next moment on.
+        .map(|at| at.as_millisecond().saturating_add(1))
+        .filter(|at| *at > now)
+        .fold(now.saturating_add(GRADE_AGAIN_AFTER), i64::min)
+}
+
+/// Milliseconds of the store as an instant; what is out of range is the end of time.
+pub fn instant(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
