@@ -1,0 +1,75 @@
+//! The system's watch on folders (crate `notify`), asked for changes only: to be told of every *opening* of a file would wake the
+//! agent for each program that anybody starts.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use notify::event::EventKindMask;
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+use super::Event;
+
+/// The watched folders.
+#[derive(Debug)]
+pub(super) struct Folders {
+    watcher: RecommendedWatcher,
+    events: mpsc::UnboundedReceiver<notify::Result<notify::Event>>,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Folders {
+    /// Watches nothing yet.
+    pub(super) fn new() -> io::Result<Self> {
+        // A file counts as changed when its writer closes it, not at each write.
+        let changes = EventKindMask::CREATE
+            | EventKindMask::REMOVE
+            | EventKindMask::MODIFY_NAME
+            | EventKindMask::MODIFY_META
+            | EventKindMask::ACCESS_CLOSE;
+        // Unbounded, because the watcher's thread cannot wait; it holds what happens until the agent's next turn.
+        let (sender, events) = mpsc::unbounded_channel();
+        let watcher = RecommendedWatcher::new(
+            // The receiver is gone only when the agent stops watching.
+            move |event| drop(sender.send(event)),
+            Config::default().with_event_kinds(changes).with_follow_symlinks(false),
+        )
+        .map_err(io::Error::other)?;
+        Ok(Self { watcher, events, watched: BTreeSet::new() })
+    }
+
+    /// Watches exactly these folders.
+    pub(super) fn watch(&mut self, folders: BTreeSet<PathBuf>) {
+        for gone in self.watched.difference(&folders) {
+            // It may be gone already together with its folder.
+            let _gone = self.watcher.unwatch(gone);
+        }
+        // Known folders too: one that was removed and made again has to be watched anew.
+        self.watched = folders;
+        for folder in &self.watched {
+            if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive) {
+                tracing::warn!(folder = %folder.display(), %error, "the folder cannot be watched; its changes are seen at the next full check");
+            }
+        }
+    }
+
+    /// Waits for events and gives all there are.
+    pub(super) async fn events(&mut self) -> io::Result<Vec<Event>> {
+        let ended = || io::Error::other("the system's watch on files has ended");
+        let mut events = read(self.events.recv().await.ok_or_else(ended)?);
+        while let Ok(event) = self.events.try_recv() {
+            events.extend(read(event));
+        }
+        Ok(events)
+    }
+}
+
+/// What one event of the crate says. Trouble with the watch may have hidden changes.
+fn read(event: notify::Result<notify::Event>) -> Vec<Event> {
+    match event {
+        Ok(event) if event.need_rescan() => vec![Event::Lost],
+        Ok(event) => event.paths.into_iter().map(Event::Changed).collect(),
+        Err(_) => vec![Event::Lost],
+    }
+}
