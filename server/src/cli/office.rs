@@ -1,6 +1,7 @@
 //! `office`: the tree of offices and what each is worth.
 
-use anyhow::Context;
+mod show;
+
 use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command, value_parser};
 
@@ -56,7 +57,7 @@ pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Ter
     match verb {
         "add" => add(given, desk, terminal).await,
         "list" => list(desk, terminal).await,
-        _ => super::office::show(given, desk, terminal).await,
+        _ => show::office_show(given, desk, terminal).await,
     }
 }
 
@@ -100,11 +101,4 @@ async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
             .collect();
         table(&heads, &rows)
     })
-}
-
-async fn show(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let id = text(given, "office");
-    let office =
-        desk.db.read().await?.office_get(&Scope::whole(), &id).await?.with_context(|| format!("no office {id:?}"))?;
-    terminal.answer(&office, |_| office.name.clone())
 }

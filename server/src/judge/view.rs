@@ -63,8 +63,8 @@ pub struct MachineLine {
     pub line: Option<RosterLine>,
     /// Id of the enrolled machine.
     pub machine: Option<String>,
-    /// The name the machine gives itself: hostile text.
-    pub name: Option<String>,
+    /// The name the machine gives itself, else the label of its line: hostile text.
+    pub name: String,
     /// Its role.
     pub role: Role,
     /// Whether it counts.
@@ -75,6 +75,9 @@ pub struct MachineLine {
     pub received_at: Option<i64>,
     /// How it counts; none before the first policy.
     pub grade: Option<MachineGrade>,
+    /// Every control; only where it was asked for ([`outcomes_add`]).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<OutcomeView>,
 }
 
 /// An office below another, with what lies below it.
@@ -188,12 +191,17 @@ fn machine_lines(rows: &OfficeRows, grade: Option<&Grade>) -> Vec<MachineLine> {
                 id: id.clone(),
                 line: line.clone(),
                 machine: machine.as_ref().map(|machine| machine.id.clone()),
-                name: machine.as_ref().map(|machine| machine.name.clone()),
+                name: machine
+                    .as_ref()
+                    .map(|machine| machine.name.clone())
+                    .or_else(|| line.as_ref().map(|line| line.label.clone()))
+                    .unwrap_or_default(),
                 role: role.unwrap_or(Role::Workstation),
                 status,
                 clone_at,
                 received_at,
                 grade: grade.and_then(|grade| grade.machines.get(index)).cloned(),
+                outcomes: Vec::new(),
             }
         })
         .collect()
@@ -245,6 +253,23 @@ fn child(judge: &Judge, row: &GradeRow, below: &BTreeMap<&str, Vec<&GradeRow>>) 
 
 fn as_child(view: &ChildView) -> Child {
     Child { score: view.score.unwrap_or(Points::ZERO), letter: view.letter, machines: view.expected }
+}
+
+/// Puts every outcome of every machine into the view of an office, for a program that reads it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn outcomes_add(tx: &mut Tx, judge: &Judge, view: &mut OfficeView) -> StoreResult<()> {
+    let ids: Vec<String> = view.machines.iter().filter_map(|line| line.machine.clone()).collect();
+    let judgements = tx.judgement_load(&ids).await?;
+    let facts = tx.facts_load(&ids).await?;
+    let now = instant(view.at);
+    for line in view.machines.iter_mut().filter(|line| line.received_at.is_some()) {
+        if let Some(machine) = &line.machine {
+            line.outcomes = outcomes(judge, line.role, facts.get(machine), judgements.get(machine), now);
+        }
+    }
+    Ok(())
 }
 
 /// Everything about a machine as at `now`. What was found is evaluated again as at the instant of its judgement, so that it is

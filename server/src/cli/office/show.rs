@@ -1,0 +1,181 @@
+//! `office show`: score, letter, ledger, plan and machines of an office, as at the moment of asking.
+
+use std::collections::BTreeMap;
+
+use clap::ArgMatches;
+use policies::grade::{CapState, Grade, LetterResult, Plan, Points, disclaimer, ledger_title};
+use policies::text::Language;
+
+use super::super::desk::Desk;
+use super::super::terminal::{Terminal, table};
+use super::super::text;
+use crate::judge::view::{MachineLine, OfficeView, office_view, outcomes_add};
+use crate::policy::Policies;
+use crate::secrets::policy_keys_read;
+use crate::store::Scope;
+
+/// Shows an office. For a program also every outcome of every machine.
+///
+/// # Errors
+/// There is no such office, or the database fails.
+pub(super) async fn office_show(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let policies = Policies::new(desk.config.server.clone(), policy_keys_read(&desk.data)?);
+    policies.refresh(&desk.db).await?;
+    let judge = policies.judge();
+    let mut tx = desk.db.read().await?;
+    let mut view =
+        office_view(&mut tx, judge.as_deref(), &Scope::whole(), &text(given, "office"), desk.clock.now()).await?;
+    if let Some(judge) = &judge {
+        outcomes_add(&mut tx, judge, &mut view).await?;
+    }
+    terminal.answer(&view, |terminal| page(terminal, &view))
+}
+
+fn page(terminal: &Terminal, view: &OfficeView) -> String {
+    let mut text = format!("{}\n", view.office.name);
+    let Some(grade) = &view.grade else {
+        text.push_str(terminal.words(
+            "Chưa công bố bộ tiêu chí: chưa có điểm. Hãy chạy: policy publish",
+            "No policy is published, so there is no score. Run: policy publish",
+        ));
+        return text;
+    };
+    text.push_str(&head(terminal, grade));
+    if let Some(whole) = &view.whole {
+        let score = whole.score.map_or_else(|| "-".to_owned(), |score| shown(terminal, score));
+        let letter = whole.letter().map_or("-", |letter| crate::store::grade::letter_word(letter));
+        let line = match terminal.language {
+            Language::Vi => format!(
+                "Cùng các đơn vị cấp dưới: {score} điểm, xếp loại {letter} ({} đơn vị, {} máy)\n",
+                whole.children, whole.machines
+            ),
+            Language::En => format!(
+                "With the offices below: {score} points, letter {letter} ({} offices, {} machines)\n",
+                whole.children, whole.machines
+            ),
+        };
+        text.push_str(&line);
+    }
+    text.push_str(&ledger(terminal, grade, &view.machines));
+    if let Some(plan) = &view.plan {
+        text.push_str(&steps(terminal, plan));
+    }
+    text.push_str(&machines(terminal, &view.machines));
+    text.push_str(&format!("\n{}\n", disclaimer().get(terminal.language)));
+    text
+}
+
+fn shown(terminal: &Terminal, points: Points) -> String {
+    points.show(2, terminal.language)
+}
+
+fn head(terminal: &Terminal, grade: &Grade) -> String {
+    let language = terminal.language;
+    let letter = match grade.result {
+        LetterResult::Letter { letter, .. } => {
+            format!("{} ({})", crate::store::grade::letter_word(letter), letter.text().get(language))
+        }
+        LetterResult::NoLetter { reason } => reason.text().get(language).to_owned(),
+    };
+    let on_spot = grade.on_spot.map_or_else(|| "-".to_owned(), |points| shown(terminal, points));
+    let mut text = match language {
+        Language::Vi => format!(
+            "Xếp loại: {letter}\nĐiểm chung: {} · khắc phục được tại chỗ: {on_spot} · không tính ngoại lệ: {}\n\
+             Tỷ lệ máy có số liệu: {}/{}\n",
+            shown(terminal, grade.score),
+            shown(terminal, grade.without_waivers),
+            grade.coverage.covered,
+            grade.coverage.expected,
+        ),
+        Language::En => format!(
+            "Letter: {letter}\nOverall score: {} · fixable on the spot: {on_spot} · without waivers: {}\n\
+             Coverage: {}/{}\n",
+            shown(terminal, grade.score),
+            shown(terminal, grade.without_waivers),
+            grade.coverage.covered,
+            grade.coverage.expected,
+        ),
+    };
+    for cap in &grade.caps {
+        let mark = if matches!(cap.state, CapState::Holding { .. }) { "!" } else { "·" };
+        text.push_str(&format!("{mark} {}\n", cap.title.get(language)));
+    }
+    if !grade.calendar_known {
+        text.push_str(terminal.words(
+            "! Bộ tiêu chí chưa có lịch nghỉ của năm nay: chỉ tính ngày nghỉ cuối tuần.\n",
+            "! The policy does not list this year's holidays: only weekends are known.\n",
+        ));
+    }
+    text
+}
+
+fn ledger(terminal: &Terminal, grade: &Grade, machines: &[MachineLine]) -> String {
+    let names: BTreeMap<&str, &str> =
+        machines.iter().map(|machine| (machine.id.as_str(), machine.name.as_str())).collect();
+    let rows: Vec<Vec<String>> = grade
+        .ledger
+        .iter()
+        .map(|line| {
+            let on: Vec<&str> = line.machines.iter().filter_map(|id| names.get(id.as_str()).copied()).collect();
+            vec![
+                shown(terminal, line.points),
+                line.kind.text().get(terminal.language).to_owned(),
+                line.title.get(terminal.language).to_owned(),
+                on.join(", "),
+                line.minutes.to_string(),
+                line.lifted_by.text().get(terminal.language).to_owned(),
+            ]
+        })
+        .collect();
+    let heads = [
+        terminal.words("Điểm", "Points"),
+        terminal.words("Loại", "Kind"),
+        terminal.words("Nội dung", "What"),
+        terminal.words("Máy", "Machines"),
+        terminal.words("Phút", "Minutes"),
+        terminal.words("Ai xử lý", "Lifted by"),
+    ];
+    format!("\n{}\n{}\n", ledger_title().get(terminal.language), table(&heads, &rows))
+}
+
+fn steps(terminal: &Terminal, plan: &Plan) -> String {
+    let target = crate::store::grade::letter_word(plan.target);
+    let mut text = match terminal.language {
+        Language::Vi => format!("\nĐể đạt loại {target} ({} phút):\n", plan.minutes),
+        Language::En => format!("\nTo reach {target} ({} minutes):\n", plan.minutes),
+    };
+    for (number, step) in plan.steps.iter().enumerate() {
+        let title = step.title.get(terminal.language);
+        let count = step.machines.len();
+        let line = match terminal.language {
+            Language::Vi => format!("{}. {title}: {count} máy, {} phút\n", number + 1, step.minutes),
+            Language::En => format!("{}. {title}: {count} machines, {} minutes\n", number + 1, step.minutes),
+        };
+        text.push_str(&line);
+    }
+    text
+}
+
+fn machines(terminal: &Terminal, machines: &[MachineLine]) -> String {
+    let rows: Vec<Vec<String>> = machines
+        .iter()
+        .map(|machine| {
+            let grade = machine.grade.as_ref();
+            vec![
+                machine.name.clone(),
+                grade.map_or_else(String::new, |grade| grade.state.text().get(terminal.language).to_owned()),
+                grade.and_then(|grade| grade.score).map_or_else(|| "-".to_owned(), |score| shown(terminal, score)),
+                grade.map_or_else(String::new, |grade| grade.failed.to_string()),
+                grade.map_or_else(String::new, |grade| grade.unknown.to_string()),
+            ]
+        })
+        .collect();
+    let heads = [
+        terminal.words("Máy", "Machine"),
+        terminal.words("Tình trạng", "State"),
+        terminal.words("Điểm", "Points"),
+        terminal.words("Chưa đạt", "Fail"),
+        terminal.words("Chưa xác định", "Unknown"),
+    ];
+    format!("\n{}\n", table(&heads, &rows))
+}
