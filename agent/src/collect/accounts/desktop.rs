@@ -100,7 +100,7 @@ pub(super) fn screen_lock(scene: &Scene) -> Fact<Seconds> {
         Some(0) => Fact::Known(Seconds(0)),
         Some(_) if !locks => Fact::Known(Seconds(0)),
         Some(idle) => Fact::Known(Seconds(idle.saturating_add(number(screensaver, "lock-delay").unwrap_or(0)))),
-        None => Fact::unknown(Reason::SourceMissing, "the machine sets none; each person does"),
+        None => Fact::unknown(Reason::NoReader, "the machine sets none; each person does"),
     }
 }
 
