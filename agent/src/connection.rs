@@ -240,3 +240,6 @@ fn reason(error: &reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+pub(crate) mod trial;

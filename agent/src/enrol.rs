@@ -170,4 +170,132 @@ mod tests {
             }
         }
     }
+
+    use std::sync::Mutex;
+
+    use protocol::Role;
+    use protocol::message::PolicyKey;
+    use protocol::sign::SigningKey;
+    use x509_parser::prelude::FromDer;
+
+    use crate::connection::trial::{Answer, Server, run};
+    use crate::os::recorded::Recorded;
+    use crate::tls::tests::{Authority, authority};
+
+    const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
+
+    /// What an honest server answers: a certificate for the key of the request, under `clients`.
+    fn admit(ours: &[u8], clients: &Authority, machine: &str, body: &[u8]) -> Answer {
+        let request: EnrolRequest = serde_json::from_slice(body).unwrap();
+        let csr = BASE64.decode(request.csr.as_bytes()).unwrap();
+        let (_, parsed) = x509_parser::certification_request::X509CertificationRequest::from_der(&csr).unwrap();
+        let key = rcgen::SubjectPublicKeyInfo::from_der(parsed.certification_request_info.subject_pki.raw).unwrap();
+        let certificate = rcgen::CertificateParams::default().signed_by(&key, &clients.issuer).unwrap();
+        let policy_key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
+        let point = BASE64.encode(policy_key.public_key());
+        let answer = EnrolAnswer {
+            machine: machine.to_owned(),
+            certificate: BASE64.encode(certificate.der()),
+            client_chain: vec![BASE64.encode(&clients.der)],
+            server_cas: vec![BASE64.encode(ours)],
+            policy_keys: vec![PolicyKey { id: PolicyKey::id_of(policy_key.public_key()), public_key: point.clone() }],
+            receipt_key: point,
+            server: "s".to_owned(),
+            server_time_at: 1,
+            assignment: Assignment {
+                office: "Xã An".to_owned(),
+                role: Role::Workstation,
+                confirmed: false,
+                policy: None,
+            },
+        };
+        (200, vec![], serde_json::to_vec(&answer).unwrap())
+    }
+
+    async fn attempt(server: &Server, fingerprint: Digest, state: &Path) -> Result<Enrolled, EnrolError> {
+        let invitation = Invitation {
+            server: server.address.to_string(),
+            token: TOKEN.to_owned(),
+            fingerprint: fingerprint.to_string(),
+        };
+        enrol(&invitation, state, None, Arc::new(Recorded::default()), Arc::new(Clock::system())).await
+    }
+
+    #[test]
+    fn the_token_goes_only_to_the_server_of_the_fingerprint() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            let (ours, clients) = (authority("ours"), authority("clients"));
+            let fingerprint = Digest::of(&ours.der);
+            let ca = ours.der.clone();
+            let server = Server::start(&ours, move |_, body| admit(&ca, &clients, "m", body)).await;
+
+            let error = attempt(&server, Digest::of(b"another"), &state).await.unwrap_err();
+            assert!(matches!(error, EnrolError::Wire(WireError::Untrusted { .. })), "{error}");
+            assert!(server.asked().is_empty(), "nothing is sent before the fingerprint fits");
+            assert!(!state.join("identity.json").exists());
+
+            let enrolled = attempt(&server, fingerprint, &state).await.unwrap();
+            assert_eq!((enrolled.machine.as_str(), enrolled.assignment.confirmed), ("m", false));
+            assert_eq!(server.asked(), [path::ENROL]);
+            let kept = std::fs::read_to_string(state.join("identity.json")).unwrap();
+            assert!(!kept.contains(TOKEN));
+        });
+    }
+
+    #[test]
+    fn a_retry_uses_the_same_key_and_keeps_the_chain_unless_the_machine_is_another() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let (ours, clients) = (authority("ours"), authority("clients"));
+            let fingerprint = Digest::of(&ours.der);
+            let ca = ours.der.clone();
+            let machine = Arc::new(Mutex::new("m"));
+            let named = Arc::clone(&machine);
+            let server = Server::start(&ours, move |_, body| admit(&ca, &clients, *named.lock().unwrap(), body)).await;
+            attempt(&server, fingerprint, &path).await.unwrap();
+            let key = std::fs::read(path.join("key")).unwrap();
+            {
+                let state = StateFolder::open(&path, Missing::Refuse).unwrap();
+                let mut delivery = Delivery::open(&state, "m", vec![], 1 << 20, 0).unwrap();
+                let report = crate::spool::tests::report(1, 1);
+                delivery.spool.append(&report).unwrap();
+                delivery.chain.made_one(crate::spool::Waiting::read(report).unwrap().position).unwrap();
+            }
+            assert_eq!(attempt(&server, fingerprint, &path).await.unwrap().given_up, 0);
+            assert_eq!(std::fs::read(path.join("key")).unwrap(), key);
+            *machine.lock().unwrap() = "n";
+            assert_eq!(attempt(&server, fingerprint, &path).await.unwrap().given_up, 1);
+            let state = StateFolder::open(&path, Missing::Refuse).unwrap();
+            let delivery = Delivery::open(&state, "n", vec![], 1 << 20, 0).unwrap();
+            assert_eq!((delivery.spool.count(), delivery.chain.next().segment), (0, 1));
+        });
+    }
+
+    #[test]
+    fn what_was_handed_over_wrongly_is_said_before_anything_is_sent() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let attempt = async |server: &str, token: &str, fingerprint: &str| {
+                let invitation = Invitation {
+                    server: server.to_owned(),
+                    token: token.to_owned(),
+                    fingerprint: fingerprint.to_owned(),
+                };
+                let state = folder.path().join("state");
+                enrol(&invitation, &state, None, Arc::new(Recorded::default()), Arc::new(Clock::system()))
+                    .await
+                    .unwrap_err()
+            };
+            let fingerprint = Digest::ZERO.to_string();
+            assert!(matches!(attempt("https://a", TOKEN, &fingerprint).await, EnrolError::Address(_)));
+            assert!(matches!(attempt("a:1", TOKEN, "").await, EnrolError::Fingerprint));
+            let error = attempt("a:1", "secret-token", &fingerprint).await;
+            assert!(matches!(error, EnrolError::Token(_)));
+            assert!(!error.to_string().contains("secret-token") && !error.text().vi.contains("secret-token"));
+            assert!(!folder.path().join("state").exists());
+        });
+    }
 }
