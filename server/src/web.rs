@@ -8,17 +8,21 @@ mod cookie;
 mod enrolment;
 mod events;
 mod frame;
+mod grade;
 mod headers;
 mod line;
 mod login;
 mod machine;
 mod number;
+mod office;
 mod offices;
+mod pages;
 mod path;
 mod posted;
 mod refusal;
 mod secret;
 mod throttle;
+mod tree;
 mod visitor;
 mod words;
 
@@ -63,6 +67,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/language", post(login::language_submit))
         .route("/password", get(change_password::password_page).post(change_password::password_submit))
         .route("/offices", get(offices::office_list_page))
+        .route("/offices/{office}", get(office::office_page))
         .route("/events", get(events::events_get))
         .route("/audit", get(audit::audit_page).post(audit::audit_verify))
         .route("/enrolment", get(enrolment::enrolment_page).post(enrolment::token_make))

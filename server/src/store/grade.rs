@@ -57,6 +57,8 @@ pub struct GradeRow {
     pub kind: OfficeKind,
     /// Millionths of a point; none when it was never graded.
     pub score: Option<i64>,
+    /// The score over what can be fixed on the spot, in millionths; none when no such control applies.
+    pub on_spot: Option<i64>,
     /// The letter's name.
     pub letter: Option<String>,
     /// How many machines are expected.
@@ -218,7 +220,7 @@ impl Tx {
     pub async fn office_grade_tree(&mut self, scope: &Scope, top: &str) -> StoreResult<Vec<GradeRow>> {
         Ok(on_db!(self, connection => {
             sqlx::query_as(
-                "select o.id as office, o.parent, o.name, o.kind, g.score, g.letter, g.expected, g.covered
+                "select o.id as office, o.parent, o.name, o.kind, g.score, g.on_spot, g.letter, g.expected, g.covered
                  from office_within below join office_within w on w.office = below.office
                      join office o on o.id = below.office left join office_grade g on g.office = o.id
                  where below.ancestor = $2 and w.ancestor = $1 order by o.name, o.id",

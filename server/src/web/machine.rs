@@ -9,6 +9,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use policies::fact::{Facts, Reason};
+use policies::grade::MachineState;
 use policies::text::visible;
 use serde::Deserialize;
 
@@ -16,6 +17,7 @@ use self::facts::{FactShown, SectionView, Shower};
 use self::history::{EventView, history};
 use self::outcomes::{Group, Reading};
 use super::frame::{Frame, Place, render};
+use super::grade::points;
 use super::login::NoFields;
 use super::number::Numbers;
 use super::path::{Step, path_find};
@@ -27,6 +29,7 @@ use crate::act;
 use crate::app::App;
 use crate::error::PageError;
 use crate::judge::policy_role;
+use crate::judge::view::machine_view;
 use crate::store::head::Head;
 use crate::store::machine::{Machine, MachineStatus};
 
@@ -73,17 +76,16 @@ pub(crate) async fn machine_page(
     let t = Words::new(visitor.language);
     let now = app.clock.now();
     let scope = &session.scope;
+    let published = app.policies.current();
+    let judge = published.as_ref().map(|published| published.judge.as_ref());
     let mut tx = app.db.read().await?;
-    let machine = tx.machine_require(scope, &id).await?;
+    let view = machine_view(&mut tx, judge, scope, &id, now).await?;
+    let machine = view.machine;
     let head = tx.head_get(scope, &id).await?;
     let facts = tx.facts_load(std::slice::from_ref(&id)).await?.remove(&id);
     let facts = facts.unwrap_or_else(|| Facts::unknown(Reason::NotCollected));
-    let judgement = tx.judgement_get(scope, &id).await?;
-    let line = tx.roster_line_of_machine(scope, &id).await?;
     let order_waits = tx.machine_order_waits(&id, now.as_millisecond()).await?;
     let path = path_find(&mut tx, scope, &machine.office).await?;
-    let published = app.policies.current();
-    let judge = published.as_ref().map(|published| published.judge.as_ref());
 
     let name = visible(&machine.name, 120);
     let frame = visitor.frame(&app, name, Place::Offices).following(&format!("machine={id}"));
@@ -92,13 +94,13 @@ pub(crate) async fn machine_page(
     drop(tx);
 
     let sections = head.as_ref().map(|head| &head.sections);
-    let groups = match judge {
-        Some(judge) if head.is_some() => {
-            let reading = Reading { t, n, judge, role: policy_role(machine.role), facts: &facts, sections, now };
-            reading.groups(judgement.as_ref().map_or(&[], |judgement| &judgement.verdicts))
-        }
-        _ => Vec::new(),
-    };
+    let groups = judge.map_or_else(Vec::new, |judge| {
+        Reading { t, n, judge, role: policy_role(machine.role), sections, now }.groups(&view.outcomes)
+    });
+    let grade = view.grade;
+    let mut warnings = warnings(&machine, judge.is_some(), t, n);
+    let stale = grade.as_ref().filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
+    warnings.extend(stale.map(|from| t.say1("machine.is_stale", n.moment(from.as_millisecond()))));
     let count = |code: &str| groups.iter().filter(|group| group.code == code).map(|group| group.outcomes.len()).sum();
     let page = MachinePage {
         path,
@@ -110,12 +112,12 @@ pub(crate) async fn machine_page(
         },
         role: t.word("role", machine.role.word()),
         system: facts.system.title.known().map(|title| visible(title, 120)),
-        warnings: warnings(&machine, judge.is_some(), t, n),
+        warnings,
         pending: machine.status == MachineStatus::Pending,
         revoked: machine.status == MachineStatus::Revoked,
         may_change: session.may_change(),
         order_waits,
-        score: None,
+        score: grade.and_then(|grade| grade.score).map(|score| points(n, score)),
         failed: count("fail"),
         unknown: count("unknown"),
         passed: count("pass"),
@@ -125,7 +127,7 @@ pub(crate) async fn machine_page(
         ),
         offset: head.as_ref().and_then(|head| offset(head, t, n)),
         enrolled: t.say1("machine.enrolled_at", n.moment(machine.enrolled_at)),
-        roster_line: line.map(|line| visible(&line.label, 120)),
+        roster_line: view.line.map(|line| visible(&line.label, 120)),
         policy: published.as_ref().map(|published| t.say1("machine.policy_version", published.bundle.version)),
         sections: Shower { t, n, now }.sections(&facts, sections),
         groups,

@@ -1,27 +1,38 @@
-//! The page `/offices`: all offices of the reader's part of the tree side by side.
+//! The page `/offices`: all offices of the reader's part of the tree side by side, those that need a look first.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Response;
-use policies::text::visible;
+use policies::grade::disclaimer;
 
 use super::frame::{Frame, Place, render};
+use super::pages::{PageLink, PageQuery};
+use super::tree::{OfficeRow, Tree};
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::error::PageError;
+
+/// Offices on one page.
+const OFFICES: usize = 200;
 
 #[derive(Template)]
 #[template(path = "offices.html")]
 struct OfficesPage {
     t: Words,
     frame: Frame,
-    offices: Vec<OfficeView>,
+    disclaimer: String,
+    no_policy: Option<String>,
+    tallies: Vec<Tally>,
+    rows: Vec<OfficeRow>,
+    pages: Vec<PageLink>,
 }
 
-struct OfficeView {
-    id: String,
-    name: String,
+/// How many offices have one colour.
+struct Tally {
+    colour: &'static str,
+    words: String,
+    count: String,
 }
 
 /// `GET /offices`
@@ -29,11 +40,30 @@ pub(crate) async fn office_list_page(
     State(app): State<App>,
     visitor: Visitor,
     session: Session,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
     let frame = visitor.frame(&app, t.say("frame.offices"), Place::Offices).following("");
-    let offices = app.db.read().await?.office_list(&session.scope).await?;
-    let offices =
-        offices.into_iter().map(|office| OfficeView { name: visible(&office.name, 200), id: office.id }).collect();
-    render(&OfficesPage { t, frame, offices })
+    let rows = app.db.read().await?.office_grade_tree(&session.scope, "*").await?;
+    let published = app.policies.current();
+    let rules = published.as_ref().map(|published| published.judge.rules());
+    let mut rows = Tree::new(rows).all(rules, t, &frame.n);
+    let tallies = ["grey", "red", "yellow", "green"]
+        .into_iter()
+        .map(|colour| Tally {
+            colour,
+            words: t.word("colour", colour),
+            count: frame.n.count(rows.iter().filter(|row| row.mark.colour == colour).count()),
+        })
+        .collect();
+    let pages = query.cut(&mut rows, OFFICES);
+    render(&OfficesPage {
+        disclaimer: t.pick(&disclaimer()).to_owned(),
+        no_policy: rules.is_none().then(|| t.say("office.no_policy").to_owned()),
+        tallies,
+        rows,
+        pages,
+        t,
+        frame,
+    })
 }

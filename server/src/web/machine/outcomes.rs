@@ -1,17 +1,15 @@
 //! The outcomes of a machine as its page shows them: what fails first, each with what was found and wanted, how to fix it,
 //! in how many minutes, and who can.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use policies::calendar::Calendar;
-use policies::fact::Facts;
 use policies::outcome::{Outcome, Verdict};
-use policies::policy::{Control, Role};
+use policies::policy::Role;
 use policies::text::visible;
 
 use crate::judge::Judge;
-use crate::store::judgement::{VerdictState, word};
+use crate::judge::view::OutcomeView as Judged;
+use crate::store::judgement::word;
 use crate::store::section::Sections;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
@@ -54,7 +52,6 @@ pub(super) struct Reading<'a> {
     pub(super) n: &'a Numbers,
     pub(super) judge: &'a Judge,
     pub(super) role: Role,
-    pub(super) facts: &'a Facts,
     pub(super) sections: Option<&'a Sections>,
     pub(super) now: Timestamp,
 }
@@ -68,20 +65,15 @@ const ORDER: [(Verdict, &str); 5] = [
 ];
 
 impl Reading<'_> {
-    /// Judges the facts as at now and groups what comes out, the worst first.
-    pub(super) fn groups(&self, states: &[VerdictState]) -> Vec<Group> {
-        let states: HashMap<&str, &VerdictState> = states.iter().map(|state| (state.control.as_str(), state)).collect();
-        let mut outcomes = self.judge.outcomes(self.role, self.facts, self.now);
-        let policy = self.judge.set().controls(self.role);
-        outcomes.sort_by_key(|outcome| policy.control(&outcome.control).map(Control::severity));
+    /// Groups the outcomes, the worst first.
+    pub(super) fn groups(&self, outcomes: &[Judged]) -> Vec<Group> {
+        let mut outcomes: Vec<&Judged> = outcomes.iter().collect();
+        outcomes.sort_by_key(|judged| judged.severity);
         ORDER
             .into_iter()
             .filter_map(|(verdict, title)| {
-                let of_group: Vec<OutcomeView> = outcomes
-                    .iter()
-                    .filter(|outcome| outcome.verdict == verdict)
-                    .filter_map(|outcome| self.outcome(outcome, states.get(outcome.control.as_str()).copied()))
-                    .collect();
+                let of_group = outcomes.iter().filter(|judged| judged.outcome.verdict == verdict);
+                let of_group: Vec<OutcomeView> = of_group.map(|judged| self.outcome(judged)).collect();
                 let open = matches!(verdict, Verdict::Fail | Verdict::Unknown | Verdict::Waived);
                 let title = self.t.say(title).to_owned();
                 (!of_group.is_empty()).then(|| Group { code: word(verdict), title, open, outcomes: of_group })
@@ -89,41 +81,30 @@ impl Reading<'_> {
             .collect()
     }
 
-    fn outcome(&self, outcome: &Outcome, state: Option<&VerdictState>) -> Option<OutcomeView> {
-        let policy = self.judge.set().controls(self.role);
-        let control = policy.control(&outcome.control)?;
-        let title = |control: &Control| visible(self.t.pick(control.title()), LONGEST);
+    fn outcome(&self, judged: &Judged) -> OutcomeView {
+        let outcome = &judged.outcome;
         let to_fix = matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown);
-        let steps: Vec<String> = if to_fix {
-            let steps = control.fix_for(self.facts, self.now).iter();
-            steps.map(|step| visible(self.t.pick(step), LONGEST)).collect()
-        } else {
-            Vec::new()
-        };
-        let clauses: Vec<String> = control.clauses().iter().map(|clause| visible(&clause.to_string(), 120)).collect();
+        let steps = judged.fix.iter().filter(|_| to_fix).map(|step| visible(self.t.pick(step), LONGEST));
+        let clauses: Vec<String> = judged.clauses.iter().map(|clause| visible(&clause.to_string(), 120)).collect();
         let stale = self.is_stale(outcome);
-        let verdict = if stale {
-            self.t.say("outcome.stale").to_owned()
-        } else {
-            self.t.pick(&outcome.verdict.text()).to_owned()
-        };
-        Some(OutcomeView {
-            title: title(control),
+        let verdict = outcome.verdict.text();
+        let verdict = if stale { self.t.say("outcome.stale") } else { self.t.pick(&verdict) };
+        let cause = outcome.implied_by.as_deref();
+        let cause = cause.and_then(|cause| self.judge.set().controls(self.role).control(cause));
+        OutcomeView {
+            title: visible(self.t.pick(&judged.title), LONGEST),
             code: if stale { "stale" } else { word(outcome.verdict) },
             sign: sign(outcome.verdict),
-            verdict: format!("{verdict} - {}", self.t.pick(&control.severity().text())),
+            verdict: format!("{verdict} - {}", self.t.pick(&judged.severity.text())),
             found: visible(self.t.pick(&outcome.found), LONGEST),
             wanted: visible(self.t.pick(&outcome.wanted), LONGEST),
-            // What the store has is of the last judgement; a verdict that only time changed since began unseen.
-            since: state
-                .filter(|state| state.verdict == outcome.verdict)
-                .map(|state| self.n.moment(state.failing_since_at.unwrap_or(state.since_at))),
-            implied_by: outcome.implied_by.as_deref().and_then(|cause| policy.control(cause)).map(title),
-            steps,
-            effort: self.t.say2("machine.effort", control.minutes(), self.t.pick(&control.lifted_by().text())),
+            since: judged.failing_since_at.or(judged.since_at).map(|at| self.n.moment(at)),
+            implied_by: cause.map(|control| visible(self.t.pick(control.title()), LONGEST)),
+            steps: steps.collect(),
+            effort: self.t.say2("machine.effort", judged.minutes, self.t.pick(&judged.lifted_by.text())),
             clauses: clauses.join("; "),
             control: outcome.control.clone(),
-        })
+        }
     }
 
     /// True when some evidence of an outcome that counts is too old.

@@ -1,0 +1,164 @@
+//! The page `/offices/{office}`: one big letter and why, the ledger, what to do for the next letter, the offices below, the
+//! machines, those that wait for a decision, and the roster.
+
+mod history;
+mod machines;
+mod roster;
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use policies::grade::{Grade, ParentGrade, Plan, disclaimer};
+use policies::policy::Role;
+use policies::text::visible;
+
+use self::history::{HistoryRow, history_rows, movement_words};
+use self::machines::{MachineRow, PendingRow, is_pending, machine_rows, pending_rows};
+use self::roster::{LineRow, roster_rows, roster_words};
+use super::frame::{Frame, Place, render};
+use super::grade::{GradeView, Grader, Mark, Named, Names, points};
+use super::pages::{PageLink, PageQuery};
+use super::path::{Step, path_find};
+use super::tree::{Figures, OfficeRow, Tree};
+use super::visitor::{Session, Visitor};
+use super::words::Words;
+use crate::app::App;
+use crate::error::PageError;
+use crate::judge::Judge;
+use crate::judge::view::{MachineLine, office_view};
+
+/// Machines on one page.
+const MACHINES: usize = 100;
+
+#[derive(Template)]
+#[template(path = "office.html")]
+struct OfficePage {
+    t: Words,
+    frame: Frame,
+    path: Vec<Step>,
+    id: String,
+    may_change: bool,
+    warnings: Vec<String>,
+    parent: Option<ParentView>,
+    grade: Option<GradeView>,
+    children: Vec<OfficeRow>,
+    pending: Vec<PendingRow>,
+    machines: Vec<MachineRow>,
+    machine_count: String,
+    pages: Vec<PageLink>,
+    roster: Vec<LineRow>,
+    roster_count: String,
+    roster_words: Vec<String>,
+    movement: Option<String>,
+    history: Vec<HistoryRow>,
+}
+
+/// The figures of an office with offices below it.
+struct ParentView {
+    mark: Mark,
+    score: String,
+    on_spot: Option<String>,
+    covered: String,
+    expected: String,
+    coverage: String,
+    offices: String,
+    disclaimer: String,
+}
+
+/// `GET /offices/{office}`
+pub(crate) async fn office_page(
+    State(app): State<App>,
+    visitor: Visitor,
+    session: Session,
+    Path(id): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, PageError> {
+    let t = Words::new(visitor.language);
+    let published = app.policies.current();
+    let judge = published.as_ref().map(|published| published.judge.as_ref());
+    let mut tx = app.db.read().await?;
+    let view = office_view(&mut tx, judge, &session.scope, &id, app.clock.now()).await?;
+    let mut path = path_find(&mut tx, &session.scope, &id).await?;
+    path.pop();
+    let tree = Tree::new(tx.office_grade_tree(&session.scope, &id).await?);
+    drop(tx);
+
+    let frame = visitor.frame(&app, visible(&view.office.name, 200), Place::Offices).following(&format!("office={id}"));
+    let n = &frame.n;
+    let rules = judge.map(Judge::rules);
+    let parent = view.whole.as_ref().map(|whole| ParentView::new(whole, tree.figures(&id, rules).as_ref(), &frame, t));
+    // An office that only has others below it has no ledger of its own.
+    let has_own = parent.is_none() || view.machines.iter().any(|line| !is_pending(line));
+    let grade = judge.zip(view.grade.as_ref()).filter(|_| has_own).map(|(judge, grade)| {
+        let mut shown = grade_show(&frame, t, &names(&view.machines), judge, grade, view.plan.as_ref());
+        shown.policy = published.as_ref().map(|published| t.say1("grade.policy", published.bundle.version));
+        shown
+    });
+    let warnings = match judge {
+        None => vec![t.say("office.no_policy").to_owned()],
+        Some(_) => Vec::new(),
+    };
+    let mut machines = machine_rows(&view.machines, t, n);
+    let machine_count = n.count(machines.len());
+    let pages = query.cut(&mut machines, MACHINES);
+    let roster = roster_rows(&view.machines, t, n);
+    render(&OfficePage {
+        path,
+        may_change: session.may_change(),
+        warnings,
+        parent,
+        grade,
+        children: tree.children(&id, rules, t, n),
+        pending: pending_rows(&view.machines, t, n),
+        machines,
+        machine_count,
+        pages,
+        roster_count: n.count(roster.len()),
+        roster,
+        roster_words: roster_words(view.roster.as_ref(), t, n),
+        movement: movement_words(&view, t, n),
+        history: history_rows(&view.history, t, n),
+        id,
+        t,
+        frame,
+    })
+}
+
+/// What each machine of the office is called: by its roster line, else by the name it gives itself.
+fn names(machines: &[MachineLine]) -> Names {
+    machines.iter().map(|line| (line.id.clone(), named(line))).collect()
+}
+
+fn named(line: &MachineLine) -> Named {
+    let label = line.line.as_ref().map(|line| line.label.as_str());
+    let name = label.or(line.name.as_deref()).unwrap_or_default();
+    Named { name: visible(name, 80), link: line.machine.clone() }
+}
+
+fn grade_show(frame: &Frame, t: Words, names: &Names, judge: &Judge, grade: &Grade, plan: Option<&Plan>) -> GradeView {
+    let titles: HashMap<String, String> = [Role::Workstation, Role::Server]
+        .into_iter()
+        .flat_map(|role| judge.set().controls(role).controls())
+        .map(|control| (control.id().to_owned(), visible(t.pick(control.title()), 300)))
+        .collect();
+    Grader { t, n: &frame.n, names, titles: &titles }.grade(grade, plan)
+}
+
+impl ParentView {
+    fn new(whole: &ParentGrade, figures: Option<&Figures>, frame: &Frame, t: Words) -> Self {
+        let n = &frame.n;
+        let (expected, covered) = figures.map_or((whole.machines, 0), |figures| (figures.expected, figures.covered));
+        Self {
+            mark: Mark::new(t, whole.result),
+            score: whole.score.map_or_else(|| "–".to_owned(), |score| points(n, score)),
+            on_spot: figures.and_then(|figures| figures.on_spot).map(|score| points(n, score)),
+            covered: n.count(covered),
+            expected: n.count(expected),
+            coverage: n.percent(covered, expected),
+            offices: t.say2("grade.parent", n.count(whole.children), n.count(whole.with_letter)),
+            disclaimer: t.pick(&disclaimer()).to_owned(),
+        }
+    }
+}
