@@ -132,8 +132,7 @@ fn names(machines: &[MachineLine]) -> Names {
 }
 
 fn named(line: &MachineLine) -> Named {
-    let label = line.line.as_ref().map(|line| line.label.as_str());
-    let name = label.or(line.name.as_deref()).unwrap_or_default();
+    let name = line.line.as_ref().map_or(line.name.as_str(), |line| line.label.as_str());
     Named { name: visible(name, 80), link: line.machine.clone() }
 }
 
