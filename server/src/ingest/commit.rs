@@ -14,7 +14,7 @@ use super::{Checked, Job, Taken, TakenMachine};
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::head::{Head, Standing};
 use crate::store::machine::MachineStatus;
-use crate::store::section::Sections;
+use crate::store::section::{Sections, Turned};
 use crate::store::{Db, Scope, StoreResult, Tx};
 
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
@@ -213,8 +213,7 @@ impl Committer {
             .collect();
         let moved: HashSet<String> = tx.head_move(&moves).await?;
         for (machine, _, _) in moves.iter().filter(|(machine, _, _)| !moved.contains(machine)) {
-            if let Some(work) = indices.iter().map(|&index| index).find(|&index| works[index].plan.machine == *machine)
-            {
+            if let Some(work) = indices.iter().copied().find(|&index| works[index].plan.machine == *machine) {
                 works[work].plan.refuse_all(Reason::Contended, "another server moved the chain first");
             }
         }
@@ -231,14 +230,20 @@ impl Committer {
             })
             .collect();
         tx.body_insert(&bodies, now).await?;
-        let turned: Vec<_> = moved_works()
-            .filter(|work| work.plan.from.is_some())
-            .flat_map(|work| {
-                let machine = &work.plan.machine;
-                work.plan.turned.iter().map(move |(section, digest)| (machine.clone(), section.clone(), *digest))
-            })
-            .collect();
-        tx.body_turn(&turned, now).await?;
+        let (mut retired, mut restored) = (Vec::new(), Vec::new());
+        for work in moved_works().filter(|work| work.plan.from.is_some()) {
+            for (section, &digest) in &work.plan.turned {
+                let turned = Turned { machine: work.plan.machine.clone(), section: section.clone(), digest };
+                let travelled =
+                    work.plan.bodies.iter().any(|body| body.section == *section && Some(body.digest) == digest);
+                if digest.is_some() && !travelled {
+                    restored.push(turned.clone());
+                }
+                retired.push(turned);
+            }
+        }
+        tx.body_retire(&retired, now).await?;
+        tx.body_restore(&restored, now).await?;
         for work in moved_works() {
             for segment in &work.plan.segments {
                 tx.segment_insert(segment).await?;

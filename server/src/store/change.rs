@@ -153,7 +153,7 @@ mod tests {
                 tx.commit().await.unwrap();
             }
             let mut undone = trial.db.write().await.unwrap();
-            undone.change_append(6, &[event.clone()]).await.unwrap();
+            undone.change_append(6, std::slice::from_ref(&event)).await.unwrap();
             drop(undone);
 
             let mut tx = trial.db.read().await.unwrap();

@@ -330,7 +330,7 @@ mod tests {
             tx.roster_line_machine_set(&all, "1", Some(&machine)).await.unwrap();
             tx.roster_line_state_set(&all, "1", RosterState::InRepair, Some("lan"), 1, Some(9)).await.unwrap();
             let machines = vec![machine.clone(), "no such machine".to_owned()];
-            assert_eq!(tx.roster_line_return(&machines).await.unwrap(), [office.clone()]);
+            assert_eq!(tx.roster_line_return(&machines).await.unwrap(), std::slice::from_ref(&office));
             assert!(tx.roster_line_return(&machines).await.unwrap().is_empty());
             let returned = tx.roster_line_of_machine(&all, &machine).await.unwrap().unwrap();
             assert_eq!((returned.state, returned.state_by), (RosterState::InUse, None));

@@ -78,6 +78,28 @@ pub struct Body {
     pub text: String,
 }
 
+/// A section of which another body is the current one now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// Whose.
+    pub machine: String,
+    /// The section's name.
+    pub section: String,
+    /// The body's digest; none when the section is gone.
+    pub digest: Option<Digest>,
+}
+
+impl Turned {
+    fn bind<DB: sqlx::Database>(mut row: sqlx::query_builder::Separated<'_, DB, &'static str>, turned: &Self)
+    where
+        String: for<'q> sqlx::Encode<'q, DB> + sqlx::Type<DB>,
+    {
+        row.push_bind(turned.machine.clone())
+            .push_bind(turned.section.clone())
+            .push_bind(turned.digest.map(|digest| digest.to_string()).unwrap_or_default());
+    }
+}
+
 /// One stored body.
 #[derive(Debug, FromRow)]
 struct BodyRow {
@@ -110,8 +132,8 @@ fn pack(text: &str) -> Packed {
 }
 
 impl Tx {
-    /// Keeps bodies, each with whether it is the current one of its section. One that is there already stays as it is;
-    /// [`Tx::body_turn`] makes it current.
+    /// Keeps bodies, each with whether it is the current one of its section; the one before is retired by
+    /// [`Tx::body_retire`].
     ///
     /// # Errors
     /// When the database fails.
@@ -134,7 +156,8 @@ impl Tx {
                         .push_bind(at);
                 });
                 insert.push(
-                    " on conflict (machine, section, digest) do update set last_at = excluded.last_at",
+                    " on conflict (machine, section, digest) do update set
+                         current = (body.current or excluded.current), last_at = excluded.last_at",
                 );
                 insert.build().execute(connection).await?;
             });
@@ -142,24 +165,40 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes other bodies the current ones of their sections: machine, section and digest (`None`: the section is gone). They
-    /// are stored already.
+    /// Ends the time of bodies as the current ones of their sections, where another digest took their place (`None`: the
+    /// section is gone).
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn body_turn(&mut self, turned: &[(String, String, Option<Digest>)], at: i64) -> StoreResult<()> {
+    pub(crate) async fn body_retire(&mut self, turned: &[Turned], at: i64) -> StoreResult<()> {
         for piece in pieces(turned) {
             on_db!(self, connection => {
                 let mut update = sqlx::QueryBuilder::new("with now (machine, section, digest) as (");
-                update.push_values(piece, |mut row, (machine, section, digest)| {
-                    row.push_bind(machine.clone())
-                        .push_bind(section.clone())
-                        .push_bind(digest.map(|digest| digest.to_string()).unwrap_or_default());
-                });
-                update.push(") update body set current = (body.digest = now.digest), last_at = ").push_bind(at);
+                update.push_values(piece, Turned::bind);
+                update.push(") update body set current = false, last_at = ").push_bind(at);
+                update.push(
+                    " from now where body.machine = now.machine and body.section = now.section and body.current
+                      and body.digest <> now.digest",
+                );
+                update.build().execute(connection).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes bodies that were stored before the current ones of their sections again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn body_restore(&mut self, turned: &[Turned], at: i64) -> StoreResult<()> {
+        for piece in pieces(turned) {
+            on_db!(self, connection => {
+                let mut update = sqlx::QueryBuilder::new("with now (machine, section, digest) as (");
+                update.push_values(piece, Turned::bind);
+                update.push(") update body set current = true, last_at = ").push_bind(at);
                 update.push(
                     " from now where body.machine = now.machine and body.section = now.section
-                      and body.current <> (body.digest = now.digest)",
+                      and body.digest = now.digest and not body.current",
                 );
                 update.build().execute(connection).await?;
             });

@@ -23,7 +23,7 @@ on_both! {
         }
         let texts = tx.section_texts(&Scope::whole(), &machine.id).await.unwrap();
         assert_eq!(texts, machine.sections);
-        let facts = tx.facts_load(&[machine.id.clone()]).await.unwrap();
+        let facts = tx.facts_load(std::slice::from_ref(&machine.id)).await.unwrap();
         assert_eq!(facts[&machine.id].lan.forwards, policies::fact::Fact::Known(true));
         drop(tx);
         assert_eq!(desk.count("select count(*) from body where machine = $1", &machine).await, 3);
@@ -68,20 +68,24 @@ on_both! {
         desk.accepted(&machine, &first).await;
         let before = machine.sections["lan"].clone();
         machine.set("lan", r#"{"forwards":{"known":true}}"#);
+        let turned = machine.sections["lan"].clone();
         let header = machine.header();
         let bare = machine.sign(&header, Vec::new());
         let later = Report { header: b"never looked at".to_vec(), ..bare.clone() };
-        assert_eq!(desk.send(&machine, &[bare.clone()]).await, [ReportAnswer::Need { sections: vec!["lan".to_owned()] }]);
+        assert_eq!(desk.send(&machine, std::slice::from_ref(&bare)).await, [ReportAnswer::Need { sections: vec!["lan".to_owned()] }]);
         let answers = desk.send(&machine, &[bare, later]).await;
         assert!(matches!(answers[0], ReportAnswer::Need { .. }));
         assert!(matches!(&answers[1], ReportAnswer::Refused { refusal, .. } if refusal.code == "after_refused"));
         assert_eq!(desk.reports(&machine).await, 1);
         let whole = machine.report(&["lan"]);
         desk.accepted(&machine, &whole).await;
-        // A body that was current once is still there.
-        machine.set("lan", &before);
-        let back = machine.report(&[]);
-        desk.accepted(&machine, &back).await;
+        // A body that was current once is still there, and becomes current again whether it travels once more or not.
+        for (text, bodies) in [(&before, &[][..]), (&turned, &["lan"]), (&before, &["lan"])] {
+            machine.set("lan", text);
+            let back = machine.report(bodies);
+            desk.accepted(&machine, &back).await;
+        }
+        assert_eq!(desk.count("select count(*) from body where current and machine = $1", &machine).await, 2);
         let mut tx = desk.app.db.read().await.unwrap();
         assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), machine.sections);
     }

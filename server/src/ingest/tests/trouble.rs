@@ -1,7 +1,9 @@
 //! Honest trouble ends as the design says: gaps, restored servers and disks, copied state folders, wrong clocks, two servers.
 
 use super::*;
-use crate::store::report::SegmentKind;
+use crate::ingest::Answer;
+use crate::ingest::commit::Committer;
+use crate::store::report::{NewReport, SegmentKind};
 use crate::store::trial::on_both;
 
 async fn kinds(desk: &Desk, machine: &Machine) -> Vec<SegmentKind> {
@@ -187,5 +189,44 @@ on_both! {
         let mut tx = desk.app.db.read().await.unwrap();
         assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), machine.sections);
         assert_eq!(tx.report_list(&Scope::whole(), &machine.id, 9).await.unwrap().len(), 2);
+    }
+    async fn a_report_that_cannot_be_written_takes_no_other_with_it(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machines = Vec::new();
+        for _ in 0..5 {
+            let mut machine = desk.machine().await;
+            let first = machine.full();
+            desk.accepted(&machine, &first).await;
+            machines.push(machine);
+        }
+        let next: Vec<Report> = machines.iter_mut().map(|machine| machine.report(&[])).collect();
+        // A row that no server writes stands where the third machine's report belongs.
+        let mut tx = desk.app.db.write().await.unwrap();
+        let place = Position { hash: Digest::ZERO, ..machines[2].head.unwrap() };
+        let (machine, header) = (machines[2].id.clone(), b"in the way".to_vec());
+        let row = NewReport { machine, position: place, header, signature: Vec::new(), received_at: START, made_at: START };
+        tx.report_insert(&[row]).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let mut batch = Vec::new();
+        let mut replies = Vec::new();
+        for (machine, report) in machines.iter().zip(&next) {
+            let peer = desk.app.db.read().await.unwrap().machine_peer(&machine.key_id).await.unwrap().unwrap();
+            let (reply, answer) = tokio::sync::oneshot::channel();
+            let reports = vec![crate::ingest::check(report.clone(), &peer).unwrap()];
+            batch.push(crate::ingest::Job { machine: machine.id.clone(), reports, reply });
+            replies.push(answer);
+        }
+        let counters = Arc::default();
+        let mut committer = Committer::new(desk.app.db.clone(), Arc::new(crate::ingest::Unjudged), counters);
+        committer.commit(batch, START).await;
+        for (index, reply) in replies.into_iter().enumerate() {
+            let answers = reply.await.unwrap().answers;
+            let failed = matches!(answers[..], [Answer::Refused { reason: Reason::ServerFailed, .. }]);
+            let accepted = matches!(answers[..], [Answer::Accepted { .. }]);
+            assert!(if index == 2 { failed } else { accepted }, "{index}: {answers:?}");
+            let stands = desk.head(&machines[index]).await.position.number;
+            assert_eq!(stands, if index == 2 { 1 } else { 2 });
+        }
     }
 }
