@@ -1,6 +1,6 @@
 //! Section `remote`: SSH as the server itself reports its settings, and remote-control programs.
 
-use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds};
+use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds, Unknown};
 
 use super::scene::{Scene, unknown};
 use super::text::{capped, yes};
@@ -55,15 +55,15 @@ fn settings(scene: &Scene) -> Answer<Settings> {
     if !Program::Sshd.paths().iter().any(|path| scene.os.exists(path)) {
         return Err(OsError::Missing(Program::Sshd.paths()[0].to_owned()));
     }
-    let file = sshd::read_file(scene);
+    let why = |reason, detail: &str| Unknown { reason, detail: capped(detail) };
     // Without being an administrator it cannot read its own keys and prints nothing.
-    if scene.os.administrator() {
-        let output = scene.os.run(Program::Sshd, &["-T"])?;
-        if output.status == Some(0) && !output.cut {
-            return Ok(Settings::printed(&output.stdout, file?));
-        }
+    if !scene.os.administrator() {
+        return sshd::read_file(scene, why(Reason::NeedsAdministrator, "sshd -T"));
     }
-    file
+    let output = scene.os.run(Program::Sshd, &["-T"])?;
+    let said = output.stderr.lines().next().unwrap_or_default();
+    let file = sshd::read_file(scene, why(Reason::Unreadable, &format!("sshd -T: {said}")));
+    if output.status == Some(0) && !output.cut { Ok(Settings::printed(&output.stdout, file?)) } else { file }
 }
 
 /// A yes-or-no setting that is dangerous when `weak`. A `Match` block that says otherwise leaves it open, unless it is weak
@@ -75,7 +75,7 @@ fn decided(settings: &Answer<Settings>, keyword: &str, weak: impl Fn(&str) -> bo
     };
     match settings.value(keyword) {
         Fact::Known(value) if weak(&value) => Fact::Known(true),
-        Fact::Known(_) if settings.matches(keyword).any(|value| weak(value)) => {
+        Fact::Known(_) if settings.matches(keyword).any(weak) => {
             Fact::unknown(Reason::Unreadable, format!("a Match block sets {keyword} otherwise"))
         }
         Fact::Known(_) => Fact::Known(false),

@@ -10,11 +10,18 @@ pub(super) fn collect(scene: &Scene) -> Sharing {
     let samba = scene.runs("smbd");
     let smb_server = samba || scene.runs("ksmbd.mountd");
     let nfs_server = scene.runs_any(&["nfsd", "ganesha.nfsd"]);
-    let smb = if samba { samba_settings(scene) } else { ksmbd_settings(scene, smb_server) };
+    let smb = match (samba, smb_server) {
+        (true, _) => Some(samba_settings(scene)),
+        (false, true) => Some(ksmbd_settings(scene)),
+        (false, false) => None,
+    };
     Sharing {
-        shares: shares(scene, smb_server.then_some(&smb), nfs_server),
-        smb1: if smb_server { from(&smb, Smb::accepts_version_1) } else { Fact::Known(false) },
-        smb_signing: from(&smb, Smb::demands_signatures),
+        shares: shares(scene, smb.as_ref(), nfs_server),
+        smb1: smb.as_ref().map_or(Fact::Known(false), |smb| from(smb, Smb::accepts_version_1)),
+        smb_signing: smb.as_ref().map_or_else(
+            || Fact::unknown(Reason::SourceMissing, "no SMB server runs"),
+            |smb| from(smb, Smb::demands_signatures),
+        ),
         smb_server: Fact::Known(smb_server),
         nfs_server: Fact::Known(nfs_server),
     }
@@ -63,11 +70,8 @@ fn samba_settings(scene: &Scene) -> Answer<Smb> {
     }
 }
 
-fn ksmbd_settings(scene: &Scene, runs: bool) -> Answer<Smb> {
+fn ksmbd_settings(scene: &Scene) -> Answer<Smb> {
     let path = "/etc/ksmbd/ksmbd.conf";
-    if !runs {
-        return Err(OsError::Missing("a running SMB server".to_owned()));
-    }
     Ok(Smb { entries: ini(&scene.text(path)?), defaults: Defaults::Unknown })
 }
 

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(system.booted_at, Fact::Known(Timestamp::from_second(1_700_000_000).unwrap()));
         assert_eq!(system.desktop, Fact::Known(true));
         assert_eq!(system.domains, Fact::Known(List::default()));
-        assert_eq!(system.supported_until, Fact::Known("2027-06-01T23:59:59Z".parse().unwrap()));
+        assert_eq!(system.supported_until, Fact::Known("2027-06-01T16:59:59Z".parse().unwrap()));
     }
 
     #[test]

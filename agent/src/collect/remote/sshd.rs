@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policies::fact::{Fact, Reason};
+use policies::fact::{Fact, Reason, Unknown};
 
 use crate::collect::scene::Scene;
 use crate::collect::text::{capped, fits, unquoted};
@@ -15,8 +15,8 @@ pub(super) struct Settings {
     global: BTreeMap<String, String>,
     /// What `Match` blocks say.
     matched: Vec<(String, String)>,
-    /// True when every default is among `global`.
-    complete: bool,
+    /// Why the defaults that differ by version are not known; `None` when all are among `global`.
+    incomplete: Option<Unknown>,
 }
 
 /// What OpenSSH does where a file says nothing, for the keywords whose default no version or distribution changed.
@@ -40,19 +40,16 @@ impl Settings {
         for (keyword, value) in text.lines().filter_map(|line| line.trim().split_once(' ')) {
             global.entry(keyword.to_owned()).or_insert_with(|| value.trim().to_owned());
         }
-        Self { global, matched: file.matched, complete: true }
+        Self { global, matched: file.matched, incomplete: None }
     }
 
     /// The value of `keyword` for everybody.
     pub(super) fn value(&self, keyword: &str) -> Fact<String> {
         let default = || DEFAULTS.iter().find(|(known, _)| *known == keyword).map(|&(_, value)| value.to_owned());
-        match self.global.get(keyword).cloned() {
-            Some(value) => Fact::Known(value.to_lowercase()),
-            None if self.complete => Fact::unknown(Reason::Unreadable, format!("sshd -T prints no {keyword}")),
-            None => default().map_or_else(
-                || Fact::unknown(Reason::NeedsAdministrator, "only `sshd -T` tells, and it needs an administrator"),
-                Fact::Known,
-            ),
+        match (self.global.get(keyword).cloned(), &self.incomplete) {
+            (Some(value), _) => Fact::Known(value.to_lowercase()),
+            (None, None) => Fact::unknown(Reason::Unreadable, format!("sshd -T prints no {keyword}")),
+            (None, Some(unknown)) => default().map_or_else(|| Fact::Unknown(unknown.clone()), Fact::Known),
         }
     }
 
@@ -67,9 +64,9 @@ impl Settings {
     }
 }
 
-/// Reads `/etc/ssh/sshd_config` with the files it includes.
-pub(super) fn read_file(scene: &Scene) -> Answer<Settings> {
-    let mut settings = Settings::default();
+/// Reads `/etc/ssh/sshd_config` with the files it includes; `why` the server itself could not be asked.
+pub(super) fn read_file(scene: &Scene, why: Unknown) -> Answer<Settings> {
+    let mut settings = Settings { incomplete: Some(why), ..Settings::default() };
     read_into(scene, "/etc/ssh/sshd_config", Scope::Everybody, 8, &mut settings)?;
     Ok(settings)
 }
@@ -170,7 +167,8 @@ mod tests {
     use crate::os::recorded::Recorded;
 
     fn read(os: Recorded) -> Answer<Settings> {
-        read_file(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        let why = Unknown { reason: Reason::NeedsAdministrator, detail: String::new() };
+        read_file(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), why)
     }
 
     #[test]

@@ -53,7 +53,7 @@ const RELEASES: &[(&str, &str, &str)] = &[
     ("fedora", "43", "2026-12-09"),
 ];
 
-/// The end of support of the release that `os_release` describes: the last second of its last day, UTC.
+/// The end of support of the release that `os_release` describes: the last second of its last day in Viet Nam.
 pub(super) fn supported_until(os_release: &str) -> Fact<Instant> {
     let id = assigned(os_release, "ID").unwrap_or_default().to_lowercase();
     let version = assigned(os_release, "VERSION_ID").unwrap_or_default();
@@ -74,7 +74,7 @@ pub(super) fn supported_until(os_release: &str) -> Fact<Instant> {
 }
 
 fn end_of(day: &str) -> Fact<Instant> {
-    match format!("{day}T23:59:59Z").parse() {
+    match format!("{day}T23:59:59+07:00").parse() {
         Ok(at) => Fact::Known(at),
         Err(error) => Fact::unknown(Reason::Unreadable, format!("{day}: {error}")),
     }
@@ -97,12 +97,12 @@ mod tests {
     fn releases_are_found_as_they_describe_themselves() {
         let until = |text: &str| supported_until(text).known().map(ToString::to_string);
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
-        assert_eq!(until(debian).as_deref(), Some("2028-06-30T23:59:59Z"));
+        assert_eq!(until(debian).as_deref(), Some("2028-06-30T16:59:59Z"));
         let alma = "NAME=\"AlmaLinux\"\nID=\"almalinux\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.4\"\n";
-        assert_eq!(until(alma).as_deref(), Some("2032-05-31T23:59:59Z"));
-        assert_eq!(until("ID=ubuntu\r\nVERSION_ID=\"24.04\"\r\n").as_deref(), Some("2029-05-31T23:59:59Z"));
-        assert_eq!(until("NAME=\"CentOS Linux\"\nID=centos\nVERSION_ID=8\n").as_deref(), Some("2021-12-31T23:59:59Z"));
-        assert_eq!(until("NAME=\"CentOS Stream\"\nID=centos\nVERSION_ID=8\n").as_deref(), Some("2024-05-31T23:59:59Z"));
+        assert_eq!(until(alma).as_deref(), Some("2032-05-31T16:59:59Z"));
+        assert_eq!(until("ID=ubuntu\r\nVERSION_ID=\"24.04\"\r\n").as_deref(), Some("2029-05-31T16:59:59Z"));
+        assert_eq!(until("NAME=\"CentOS Linux\"\nID=centos\nVERSION_ID=8\n").as_deref(), Some("2021-12-31T16:59:59Z"));
+        assert_eq!(until("NAME=\"CentOS Stream\"\nID=centos\nVERSION_ID=8\n").as_deref(), Some("2024-05-31T16:59:59Z"));
         assert_eq!(until("ID=debian\n"), None, "testing has no version");
         assert_eq!(until("ID=templeos\nVERSION_ID=5\n"), None);
         assert_eq!(until(""), None);
