@@ -16,7 +16,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use policies::text::Text;
 use protocol::{RefusalAction, limits, path};
 use serde::de::DeserializeOwned;
@@ -46,7 +46,17 @@ pub fn router(app: &App) -> Router<App> {
         .route(path::ENROL, post(enrol::enrol))
         .route(path::RENEW, post(renew::renew))
         .layer(from_fn(small_body_read));
-    known.merge(strangers)
+    known.merge(strangers).route("/agent/{*rest}", any(unknown_path)).method_not_allowed_fallback(unknown_path)
+}
+
+/// What an agent is told that asks for something this version does not have.
+async fn unknown_path() -> ApiError {
+    ApiError::refused(
+        StatusCode::NOT_FOUND,
+        "unknown_path",
+        "Máy chủ không có chức năng này; phiên bản phần mềm trên máy và trên máy chủ có thể khác nhau.",
+        "The server has no such function; the versions of agent and server may differ.",
+    )
 }
 
 async fn small_body_read(request: Request, next: Next) -> Result<Response, ApiError> {

@@ -176,8 +176,26 @@ impl Told {
             Some(Self { text, cause: Some(cause) }) => {
                 format!("{}\n  {}", text.get(language), Self::render(cause, language))
             }
-            None => format!("{error:#}"),
+            None => match error.downcast_ref::<StoreError>() {
+                Some(StoreError::NotFound { what, id }) if language == Language::Vi => {
+                    format!("Không có {} mang mã {id:?}.", noun_vi(what))
+                }
+                Some(StoreError::NotFound { what, id }) => format!("There is no {what} {id:?}."),
+                _ => format!("{error:#}"),
+            },
         }
+    }
+}
+
+/// The Vietnamese word for what the store did not find.
+fn noun_vi(what: &str) -> &str {
+    match what {
+        "office" => "cơ quan",
+        "machine" => "máy",
+        "token" => "mã đăng ký máy",
+        "person" => "tài khoản",
+        "roster line" => "dòng danh mục",
+        other => other,
     }
 }
 

@@ -109,3 +109,6 @@ impl Serving {
         Ok(ended?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ pub async fn enrol(State(app): State<App>, body: Bytes) -> Result<Json<EnrolAnsw
     })?;
     let mut tx = app.db.write().await?;
     let token = tx
-        .token_by_hash(&text.digest().to_string())
+        .token_hold(&text.digest().to_string())
         .await?
         .ok_or_else(|| token_refused("token_unknown", "không có trên máy chủ này", "is not known to this server"))?;
     let key = csr_read(&request.csr)?;

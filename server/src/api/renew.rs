@@ -29,6 +29,9 @@ pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnsw
     let signed: SignedRenewal = json_read(&body)?;
     let request = signed.claim().map_err(|_| bad_signature())?;
     let mut tx = app.db.write().await?;
+    if !tx.machine_hold(&request.machine).await? {
+        return Err(unknown_machine());
+    }
     let current = key_in_use(&mut tx, &request.machine).await?.ok_or_else(unknown_machine)?;
     let new_key = csr_read(&request.csr)?;
     let repeated = new_key.id() == current.key;

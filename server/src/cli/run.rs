@@ -1,5 +1,6 @@
 //! `run`: the server itself, until it is asked to end. Starting, every error stops it; running, errors are logged and it goes on.
 
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -98,7 +99,11 @@ fn listen(address: &str) -> anyhow::Result<TcpListener> {
 /// Logs go to standard error, one line an event. Started once for the process; a second start (in tests) leaves the first.
 fn log_start() {
     let filter = EnvFilter::try_from_env("TRAM_AN_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let started = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }

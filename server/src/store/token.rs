@@ -93,14 +93,18 @@ impl Tx {
         Ok(())
     }
 
-    /// The token with this hash, used up, expired and revoked ones included. It takes no scope: knowing the token is the
-    /// proof.
+    /// The token with this hash, used up, expired and revoked ones included. It takes no scope: knowing the token is the proof.
+    /// It is held until the transaction ends: enrolments with one token happen one after the other, so that the
+    /// same request twice at once cannot make two machines.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn token_by_hash(&mut self, hash: &str) -> StoreResult<Option<Token>> {
+    pub async fn token_hold(&mut self, hash: &str) -> StoreResult<Option<Token>> {
         Ok(on_db!(self, connection => {
-            sqlx::query_as("select * from token where hash = $1").bind(hash).fetch_optional(connection).await?
+            sqlx::query_as("update token set uses_left = uses_left where hash = $1 returning *")
+                .bind(hash)
+                .fetch_optional(connection)
+                .await?
         }))
     }
 
@@ -268,7 +272,7 @@ mod tests {
             assert!(tx.token_use("t", 99).await.unwrap());
             assert!(tx.token_use("t", 99).await.unwrap());
             assert!(!tx.token_use("t", 99).await.unwrap(), "used up");
-            assert_eq!(tx.token_by_hash("h").await.unwrap().unwrap().uses_left, 0);
+            assert_eq!(tx.token_hold("h").await.unwrap().unwrap().uses_left, 0);
 
             let second = Token { id: "u".to_owned(), hash: "i".to_owned(), ..token };
             tx.token_insert(&Scope::office(&office), &second).await.unwrap();

@@ -77,6 +77,16 @@ impl Tx {
         }))
     }
 
+    /// Holds a machine until the transaction ends, so that two renewals happen one after the other. False when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_hold(&mut self, machine: &str) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query("update machine set status = status where id = $1").bind(machine).execute(connection).await?.rows_affected()
+        }) == 1)
+    }
+
     /// Adds a key.
     ///
     /// # Errors

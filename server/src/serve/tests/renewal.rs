@@ -1,0 +1,88 @@
+//! Renewal: also of an expired certificate, with the same key or a new one, never for a revoked machine.
+
+use protocol::{RenewAnswer, SignedRenewal};
+
+use super::*;
+use crate::act::machine::machine_revoke;
+use crate::ca::LEAF_MS;
+use crate::store::trial::on_both;
+
+async fn renew(server: &Server, machine: &Machine, next: &Machine) -> Result<RenewAnswer, (StatusCode, Refusal)> {
+    let signed = SignedRenewal::sign(&machine.renewal(next), &machine.signing_key()).unwrap();
+    server.post(&server.client(server.tls(None)), path::RENEW, &signed).await
+}
+
+/// A machine with the same identity and another key.
+fn rekeyed(machine: &Machine) -> Machine {
+    Machine { id: machine.id.clone(), chain: machine.chain.clone(), ..Machine::new() }
+}
+
+on_both! {
+    async fn an_expired_certificate_is_renewed(trial: &Trial) {
+        let server = Server::start(trial).await;
+        let mut machine = server.machine().await;
+        server.app().clock.advance(LEAF_MS + DAY_MS);
+        let refused = machine.client(&server).post(server.url(path::POLL)).body("{}").send().await;
+        assert!(refused.is_err(), "the handshake refuses an expired certificate");
+
+        let first = renew(&server, &machine, &machine).await.unwrap();
+        let again = renew(&server, &machine, &machine).await.unwrap();
+        assert_eq!(again.certificate, first.certificate, "the same request renews once");
+        let before = machine.chain[0].clone();
+        machine.chain_set(&first.certificate, &first.client_chain);
+        assert_ne!(machine.chain[0], before);
+        let policy = server.url(&format!("{}{}", path::POLICY, Digest::ZERO));
+        let asked = machine.client(&server).get(policy).send().await.unwrap();
+        assert_eq!(code(answer::<PollAnswer>(asked).await), "no_policy", "let in again");
+        server.app().clock.advance(1000);
+        let second = renew(&server, &machine, &machine).await.unwrap();
+        assert_ne!(second.certificate, first.certificate, "the next request renews again");
+        server.end().await;
+    }
+
+    async fn the_old_key_signs_for_the_new_one_and_is_over(trial: &Trial) {
+        let server = Server::start(trial).await;
+        let machine = server.machine().await;
+        server.app().clock.advance(1000);
+        let mut next = rekeyed(&machine);
+        let first = renew(&server, &machine, &next).await.unwrap();
+        assert_eq!(renew(&server, &machine, &next).await.unwrap().certificate, first.certificate, "a lost answer");
+        next.chain_set(&first.certificate, &first.client_chain);
+
+        let old = machine.poll(&server, &PollRequest::default()).await;
+        assert_eq!(code(old), "key_replaced");
+        let policy = server.url(&format!("{}{}", path::POLICY, Digest::ZERO));
+        let asked = next.client(&server).get(policy).send().await.unwrap();
+        assert_eq!(code(answer::<PollAnswer>(asked).await), "no_policy");
+        let keys = server.app().db.read().await.unwrap().machine_key_list(&machine.id).await.unwrap();
+        assert_eq!(keys.len(), 2);
+        assert!(keys.iter().any(|key| key.until_at.is_some()) && keys.iter().any(|key| key.until_at.is_none()));
+
+        // The old key can neither go on nor come back.
+        let third = rekeyed(&machine);
+        assert_eq!(code(renew(&server, &machine, &third).await), "bad_signature");
+        assert_eq!(code(renew(&server, &machine, &machine).await), "bad_signature");
+        assert_eq!(code(renew(&server, &next, &machine).await), "key_known");
+        server.end().await;
+    }
+
+    async fn strangers_and_revoked_machines_are_refused(trial: &Trial) {
+        let server = Server::start(trial).await;
+        let machine = server.machine().await;
+        let other = server.machine().await;
+        let client = server.client(server.tls(None));
+        let forged = SignedRenewal::sign(&machine.renewal(&other), &other.signing_key()).unwrap();
+        assert_eq!(code(server.post::<RenewAnswer>(&client, path::RENEW, &forged).await), "bad_signature");
+        let mut nobody = machine.renewal(&machine);
+        nobody.machine = "nobody".to_owned();
+        let nobody = SignedRenewal::sign(&nobody, &machine.signing_key()).unwrap();
+        assert_eq!(code(server.post::<RenewAnswer>(&client, path::RENEW, &nobody).await), "unknown_machine");
+        let mut changed = SignedRenewal::sign(&machine.renewal(&machine), &machine.signing_key()).unwrap();
+        changed.request = changed.request.replace("\"made_at\":1", "\"made_at\":2");
+        assert_eq!(code(server.post::<RenewAnswer>(&client, path::RENEW, &changed).await), "bad_signature");
+
+        machine_revoke(&server.app().db, &server.by(), &machine.id, "trial").await.unwrap();
+        assert_eq!(code(renew(&server, &machine, &machine).await), "revoked");
+        server.end().await;
+    }
+}
