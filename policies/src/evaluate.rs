@@ -4,6 +4,7 @@
 //! Comparisons follow Kleene's three-valued logic: an unknown part makes the whole unknown unless the known parts decide it. More
 //! knowledge therefore never turns a pass into a fail or a fail into a pass.
 
+mod blame;
 mod found;
 mod judge;
 mod readers;
@@ -17,25 +18,56 @@ use crate::fact::{Facts, Instant};
 use crate::outcome::{Outcome, Verdict};
 use crate::policy::{Condition, Control, Policy};
 
-/// Judges `facts` as at `now`: one outcome for every control, in the order of the policy.
+/// Judges `facts` as at `now`: one outcome for every control, in the order of the policy, with what was found and wanted.
 pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = policy.controls().iter().map(|control| outcome(control, facts, now)).collect();
-    for index in 0..outcomes.len() {
+    let scene = Scene::new(facts, now);
+    let outcome = |(control, ruling): (&Control, Ruling)| {
+        let decided_by = if ruling.by_applies { control.applies() } else { Some(control.require()) };
+        Outcome {
+            control: control.id().to_owned(),
+            verdict: ruling.verdict,
+            found: decided_by.map(|condition| found::found(condition, &scene)).unwrap_or_default(),
+            wanted: control.wanted().clone(),
+            no_reader: ruling.no_reader,
+            implied_by: ruling.implied_by.map(|cause| policy.controls()[cause].id().to_owned()),
+        }
+    };
+    policy.controls().iter().zip(rule(policy, facts, now)).map(outcome).collect()
+}
+
+/// What is said of one control, without the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// True when the verdict is unknown only because the product has no reader for the fact.
+    pub no_reader: bool,
+    /// The position in the policy of the failing control that explains this one.
+    pub implied_by: Option<usize>,
+    /// True when `applies` decided and not `require`.
+    by_applies: bool,
+}
+
+/// Judges like [`evaluate`] and finds no words, which is many times quicker: for grading many machines again.
+pub fn rule(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Ruling> {
+    let scene = Scene::new(facts, now);
+    let mut rulings: Vec<Ruling> = policy.controls().iter().map(|control| ruling(control, &scene)).collect();
+    for index in 0..rulings.len() {
         // A control that passes is no cost, and one that does not apply is in no sum.
-        if matches!(outcomes[index].verdict, Verdict::Fail | Verdict::Unknown) {
-            outcomes[index].implied_by = failing_cause(policy, &outcomes, index);
+        if matches!(rulings[index].verdict, Verdict::Fail | Verdict::Unknown) {
+            rulings[index].implied_by = failing_cause(policy, &rulings, index);
         }
     }
-    outcomes
+    rulings
 }
 
 /// The nearest control that fails on the way from cause to cause. Causes form no circle.
-fn failing_cause(policy: &Policy, outcomes: &[Outcome], index: usize) -> Option<String> {
+fn failing_cause(policy: &Policy, rulings: &[Ruling], index: usize) -> Option<usize> {
     let mut cause = policy.controls()[index].implied_by_index()?;
-    while outcomes[cause].verdict != Verdict::Fail {
+    while rulings[cause].verdict != Verdict::Fail {
         cause = policy.controls()[cause].implied_by_index()?;
     }
-    Some(policy.controls()[cause].id().to_owned())
+    Some(cause)
 }
 
 /// What `condition` is worth on `facts` as at `now`.
@@ -48,28 +80,17 @@ pub(crate) fn holds(condition: &Condition, facts: &Facts, now: Instant) -> bool 
     truth(condition, facts, now) == Truth::True
 }
 
-fn outcome(control: &Control, facts: &Facts, now: Instant) -> Outcome {
-    let scene = Scene::new(facts, now);
-    let applies = control.applies().map_or(Truth::True, |applies| judge::truth(applies, &scene));
-    let (verdict, decided_by) = match applies {
-        Truth::False => (Verdict::NotApplicable, control.applies()),
-        Truth::Unknown => (Verdict::Unknown, control.applies()),
-        Truth::True => {
-            let verdict = match judge::truth(control.require(), &scene) {
-                Truth::True => Verdict::Pass,
-                Truth::False => Verdict::Fail,
-                Truth::Unknown => Verdict::Unknown,
-            };
-            (verdict, Some(control.require()))
-        }
+fn ruling(control: &Control, scene: &Scene<'_, '_>) -> Ruling {
+    let applies = control.applies().map_or(Truth::True, |applies| judge::truth(applies, scene));
+    let verdict = match (applies, judge::truth(control.require(), scene)) {
+        (Truth::False, _) => Verdict::NotApplicable,
+        (Truth::Unknown, _) | (Truth::True, Truth::Unknown) => Verdict::Unknown,
+        (Truth::True, Truth::True) => Verdict::Pass,
+        (Truth::True, Truth::False) => Verdict::Fail,
     };
-    let explained = decided_by.map(|condition| found::explain(condition, &scene)).unwrap_or_default();
-    Outcome {
-        control: control.id().to_owned(),
-        verdict,
-        no_reader: verdict == Verdict::Unknown && readers::excuse(&explained.unknown, facts),
-        found: explained.text,
-        wanted: control.wanted().clone(),
-        implied_by: None,
-    }
+    let by_applies = applies != Truth::True;
+    let decided_by = if by_applies { control.applies() } else { Some(control.require()) };
+    let no_reader = verdict == Verdict::Unknown
+        && decided_by.is_some_and(|condition| readers::excuse(&blame::blames(condition, scene), scene.facts));
+    Ruling { verdict, no_reader, implied_by: None, by_applies }
 }

@@ -11,7 +11,7 @@ pub mod view;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use policies::evaluate::evaluate;
+use policies::evaluate::{evaluate, rule};
 use policies::fact::{Facts, Section};
 use policies::grade::Rules;
 use policies::outcome::{Outcome, Verdict};
@@ -100,34 +100,37 @@ impl Judge {
         now: i64,
     ) -> Judged {
         let instant = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
-        let outcomes = self.outcomes(policy_role(role), facts, instant);
+        let policy = self.set.controls(policy_role(role));
+        let rulings = rule(policy, facts, instant);
         // What is new under another policy is new since that policy, not since the machine looked like this.
         let same_policy = previous.is_none_or(|previous| previous.policy == self.address && previous.role == role);
         let begins = if same_policy { seen_at.min(now) } else { now };
         let before: BTreeMap<&str, &VerdictState> =
             previous.iter().flat_map(|p| p.verdicts.iter()).map(|state| (state.control.as_str(), state)).collect();
         let mut changes = Vec::new();
-        let verdicts = outcomes
-            .into_iter()
-            .map(|outcome| {
-                let was = before.get(outcome.control.as_str()).copied();
-                let stays = was.filter(|was| was.verdict == outcome.verdict);
+        let verdicts = policy
+            .controls()
+            .iter()
+            .zip(rulings)
+            .map(|(control, ruling)| {
+                let was = before.get(control.id()).copied();
+                let stays = was.filter(|was| was.verdict == ruling.verdict);
                 if stays.is_none() && previous.is_some() {
-                    let (before, after) = (was.map(|was| was.verdict), outcome.verdict);
-                    changes.push(VerdictChange { control: outcome.control.clone(), before, after });
+                    let (before, after) = (was.map(|was| was.verdict), ruling.verdict);
+                    changes.push(VerdictChange { control: control.id().to_owned(), before, after });
                 }
                 let failing_since_at = was.and_then(|was| was.failing_since_at);
                 VerdictState {
-                    verdict: outcome.verdict,
+                    verdict: ruling.verdict,
                     since_at: stays.map_or(begins, |was| was.since_at),
-                    failing_since_at: match outcome.verdict {
+                    failing_since_at: match ruling.verdict {
                         Verdict::Fail => Some(failing_since_at.unwrap_or(begins)),
                         Verdict::Unknown | Verdict::Waived => failing_since_at,
                         Verdict::Pass | Verdict::NotApplicable => None,
                     },
-                    no_reader: outcome.no_reader,
-                    implied_by: outcome.implied_by,
-                    control: outcome.control,
+                    no_reader: ruling.no_reader,
+                    implied_by: ruling.implied_by.map(|cause| policy.controls()[cause].id().to_owned()),
+                    control: control.id().to_owned(),
                 }
             })
             .collect();

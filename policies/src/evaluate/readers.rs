@@ -1,6 +1,7 @@
 //! What the product cannot read: the table of fact, system and maker that alone may excuse an unknown (it then leaves both sums). An
 //! agent that says `no_reader` is believed only where this table agrees. Whoever writes a reader removes its line here.
 
+use super::blame::Blame;
 use crate::fact::{Antivirus, Fact, Facts, Family, List, Maker, Reason};
 
 /// One thing that the product cannot read.
@@ -21,13 +22,13 @@ pub struct Gap {
 pub enum Makers {
     /// The fact has no maker.
     Any,
-    /// Only where no product of these makers is on the machine, and some product is.
+    /// Only where a product of a maker that is not among these is at work.
     Except(&'static [Maker]),
 }
 
 /// The makers whose products can be asked on Linux.
 const READ_ON_LINUX: Makers = Makers::Except(&[Maker::ClamAv]);
-/// Linux systems whose package system and life cycle are known.
+/// Linux systems whose package system is known.
 const KNOWN_LINUX: &[&str] = &["debian", "ubuntu", "fedora", "rhel", "centos", "rocky", "almalinux", "ol", "linuxmint"];
 
 const fn linux(fact: &'static str, makers: Makers, except_systems: &'static [&'static str]) -> Gap {
@@ -39,12 +40,15 @@ pub const GAPS: &[Gap] = &[
     linux("antivirus.real_time", READ_ON_LINUX, &[]),
     linux("antivirus.definitions_at", READ_ON_LINUX, &[]),
     linux("antivirus.updater", READ_ON_LINUX, &[]),
-    linux("antivirus.products.version", READ_ON_LINUX, &[]),
+    linux("antivirus.products.version", Makers::Any, &[]),
     linux("antivirus.products.real_time", READ_ON_LINUX, &[]),
     linux("antivirus.products.definitions_at", READ_ON_LINUX, &[]),
     linux("antivirus.products.definitions_version", READ_ON_LINUX, &[]),
     linux("antivirus.products.updater", READ_ON_LINUX, &[]),
-    linux("system.supported_until", Makers::Any, KNOWN_LINUX),
+    // A release younger than the agent is in no table of it, whatever the system.
+    linux("system.supported_until", Makers::Any, &[]),
+    // File systems without a block device below them (ZFS, network, containers).
+    linux("system.disk_encrypted", Makers::Any, &[]),
     linux("patches.system", Makers::Any, KNOWN_LINUX),
     linux("patches.pending", Makers::Any, KNOWN_LINUX),
     linux("patches.pending_security", Makers::Any, KNOWN_LINUX),
@@ -53,24 +57,23 @@ pub const GAPS: &[Gap] = &[
     linux("patches.last_upgrade_at", Makers::Any, KNOWN_LINUX),
     linux("patches.automatic", Makers::Any, KNOWN_LINUX),
     linux("patches.reboot_needed", Makers::Any, KNOWN_LINUX),
-    linux("patches.held", Makers::Any, KNOWN_LINUX),
+    // The version lock of dnf 5.
+    linux("patches.held", Makers::Any, &[]),
     // Desktops keep it per person; only what is set for all is read.
     linux("accounts.screen_lock", Makers::Any, &[]),
+    // Display managers besides gdm, lightdm, sddm and lxdm.
+    linux("accounts.automatic_logon", Makers::Any, &[]),
+    // Systems that keep logins in a database (lastlog2, wtmpdb).
+    linux("accounts.users.last_logon_at", Makers::Any, &[]),
+    linux("accounts.users.last_used_at", Makers::Any, &[]),
+    // Other programs that carry logs away.
+    linux("logging.forwarded", Makers::Any, &[]),
 ];
-
-/// A part that is unknown and could have decided.
-#[derive(Clone, Debug)]
-pub(super) struct Blame {
-    /// `section.name`, with `.field` for a field of a list's record.
-    pub(super) fact: String,
-    /// Why the fact is not known; `None` when it is known and yet decides nothing (a cut list, an impossible instant).
-    pub(super) reason: Option<Reason>,
-}
 
 /// True when every unknown part is one that the product cannot read on this machine.
 pub(super) fn excuse(unknown: &[Blame], facts: &Facts) -> bool {
     !unknown.is_empty()
-        && unknown.iter().all(|blame| blame.reason == Some(Reason::NoReader) && is_gap(&blame.fact, facts))
+        && unknown.iter().all(|blame| blame.reason == Some(Reason::NoReader) && is_gap(&blame.fact(), facts))
 }
 
 fn is_gap(fact: &str, facts: &Facts) -> bool {
@@ -82,18 +85,18 @@ fn is_gap(fact: &str, facts: &Facts) -> bool {
             && system.is_some_and(|system| !gap.except_systems.contains(&system))
             && match gap.makers {
                 Makers::Any => true,
-                Makers::Except(read) => only_others(&facts.antivirus, read),
+                Makers::Except(read) => another_works(&facts.antivirus, read),
             }
     })
 }
 
-/// True when the machine has products and none of them is by one of the makers `read`.
-fn only_others(antivirus: &Antivirus, read: &[Maker]) -> bool {
+/// True when some product that is not known to be off is by none of the makers `read`.
+fn another_works(antivirus: &Antivirus, read: &[Maker]) -> bool {
     match &antivirus.products {
-        Fact::Known(List { items, left_out: 0 }) => {
-            !items.is_empty() && items.iter().all(|product| !read.contains(&product.maker))
+        Fact::Known(List { items, .. }) => {
+            items.iter().any(|product| product.running != Fact::Known(false) && !read.contains(&product.maker))
         }
-        _ => false,
+        Fact::Unknown(_) => false,
     }
 }
 
