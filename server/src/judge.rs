@@ -49,7 +49,7 @@ impl Judge {
     /// # Errors
     /// Everything that is wrong with the files.
     pub fn new(address: &str, files: &BTreeMap<String, String>) -> Result<Self, PolicyErrors> {
-        let set = PolicySet::read(files.iter().map(|(name, text)| (name, text)))?;
+        let set = PolicySet::read(files)?;
         let rules = Rules::from(&set);
         let reads = Role::ALL
             .iter()

@@ -18,8 +18,8 @@ use crate::store::head::Head;
 use crate::store::judgement::JudgedFor;
 use crate::store::machine::Role;
 use crate::store::roster::{Roster, RosterLine, RosterState};
-use crate::store::section::{Body, SectionState, Sections};
-use crate::store::trial::{self, Trial, on_both};
+use crate::store::section::{Body, SectionState, Sections, Turned};
+use crate::store::trial::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
 
 /// Tuesday 3 November 2026, 10:00 in Hà Nội.
@@ -70,13 +70,18 @@ async fn report(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i64)
         text: text.to_owned(),
     };
     let before = tx.head_get(&Scope::whole(), machine).await.unwrap();
-    let turned: Vec<_> = texts
+    let turned: Vec<Turned> = texts
         .iter()
-        .map(|(section, text)| (machine.to_owned(), section.name().to_owned(), Some(Digest::of(text.as_bytes()))))
+        .map(|(section, text)| Turned {
+            machine: machine.to_owned(),
+            section: section.name().to_owned(),
+            digest: Some(Digest::of(text.as_bytes())),
+        })
         .collect();
     let bodies: Vec<(Body, bool)> = texts.iter().map(|(section, text)| (body(*section, text), true)).collect();
+    tx.body_retire(&turned, at).await.unwrap();
     tx.body_insert(&bodies, at).await.unwrap();
-    tx.body_turn(&turned, at).await.unwrap();
+    tx.body_restore(&turned, at).await.unwrap();
     let head = Head {
         position: Position { segment: 1, number, hash: Digest::of(&number.to_be_bytes()) },
         starts: Vec::new(),
@@ -139,7 +144,7 @@ on_both! {
         let office = trial::office(&mut tx, "Phường Đức Nhuận", None).await;
         let machine = trial::machine(&mut tx, &office).await;
         report(&mut tx, &machine, 1, &facts(false), NOW).await;
-        assert_eq!(judged(&mut tx, &first, &machine, NOW).await, [machine.clone()]);
+        assert_eq!(judged(&mut tx, &first, &machine, NOW).await, std::slice::from_ref(&machine));
         tx.commit().await.unwrap();
 
         // Without a roster: a score and no letter.
@@ -160,7 +165,7 @@ on_both! {
         // The clock is set right: all of the gain is the office's.
         let mut tx = db.write().await.unwrap();
         report(&mut tx, &machine, 2, &facts(true), NOW + 1000).await;
-        assert_eq!(judged(&mut tx, &first, &machine, NOW + 1000).await, [machine.clone()]);
+        assert_eq!(judged(&mut tx, &first, &machine, NOW + 1000).await, std::slice::from_ref(&machine));
         tx.commit().await.unwrap();
         office_grade_make(db, &first, &office, NOW + 1000).await.unwrap();
         let view = seen(db, &first, &office, NOW + 1000).await;
