@@ -198,6 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_file_is_valid_and_states_the_defaults() {
+        let shipped = include_str!("../packaging/agent.toml");
+        assert_eq!(Config::read(shipped).unwrap(), Config::default());
+        let stated: String = shipped
+            .lines()
+            .map(|line| {
+                line.strip_prefix('#').filter(|line| line.contains(" = ") && !line.starts_with(' ')).unwrap_or(line)
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let stated = Config::read(&stated).unwrap();
+        assert_eq!((stated.schedule, stated.spool), (ScheduleConfig::default(), SpoolConfig::default()));
+        assert!(stated.server.address.is_some() && stated.server.proxy.is_some());
+    }
+
+    #[test]
     fn mistakes_are_named_where_they_stand() {
         let error = Config::read("[schedule]\nfull_chek_minutes = 5\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("full_chek_minutes"), "{error}");

@@ -87,3 +87,151 @@ fn refusal(answers: &ReportAnswers) -> WireError {
     });
     refused.unwrap_or_else(|| WireError::Unusable("the server did not take the reports".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use data_encoding::BASE64;
+    use protocol::sign::SigningKey;
+    use protocol::{Assignment, RenewAnswer, Report, ReportAnswer, Role, SignedReceipt, SignedRenewal, limits, path};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::connection::trial::{Answer, Server, run};
+    use crate::identity::{Identity, tests::sample};
+    use crate::keys::MachineKey;
+    use crate::os::recorded::Recorded;
+    use crate::policy_store::tests::bundle;
+    use crate::spool::Waiting;
+    use crate::state::{Missing, StateFolder};
+    use crate::tls::tests::{Authority, authority};
+
+    /// The server's end: takes reports, renews, and gives the shipped policy, signed with the machine's own key.
+    #[derive(Clone)]
+    struct Desk {
+        key: Arc<SigningKey>,
+        taken: Arc<Mutex<Vec<(u64, u64)>>>,
+        fresh: String,
+        ours: Vec<u8>,
+    }
+
+    impl Desk {
+        fn answer(&self, path: &str, body: &[u8]) -> Answer {
+            let policy = bundle(&self.key, 7);
+            let json = match path {
+                path::REPORTS => self.reports(body, policy.address()),
+                path::RENEW => {
+                    let renewal: SignedRenewal = serde_json::from_slice(body).unwrap();
+                    renewal.verify(self.key.public_key()).unwrap();
+                    let answer = RenewAnswer {
+                        certificate: self.fresh.clone(),
+                        client_chain: vec![],
+                        server_cas: vec![BASE64.encode(&self.ours)],
+                        server_time_at: 1,
+                    };
+                    serde_json::to_vec(&answer)
+                }
+                _ => serde_json::to_vec(&policy),
+            };
+            (200, vec![], json.unwrap())
+        }
+
+        fn reports(&self, body: &[u8], policy: Digest) -> serde_json::Result<Vec<u8>> {
+            assert!(body.len() <= limits::REPORTS_BODY);
+            let reports = Report::decode_all(body).unwrap();
+            let results = reports.into_iter().map(|report| {
+                report.verify(self.key.public_key()).unwrap();
+                let position = Waiting::read(report).unwrap().position;
+                self.taken.lock().unwrap().push((position.segment, position.number));
+                let receipt =
+                    protocol::Receipt { machine: "m".to_owned(), position, received_at: 1, audit_head: Digest::ZERO };
+                ReportAnswer::Accepted { receipt: SignedReceipt::sign(&receipt, &self.key).unwrap() }
+            });
+            let assignment = Assignment {
+                office: "Xã An".to_owned(),
+                role: Role::Workstation,
+                confirmed: true,
+                policy: Some(policy),
+            };
+            serde_json::to_vec(&ReportAnswers { results: results.collect(), assignment, server_time_at: 1 })
+        }
+    }
+
+    /// A state folder enrolled with the server under `ours`, whose certificate ran from `from` to `until` (years).
+    fn enrolled(state: &Path, ours: &Authority, from: i32, until: i32) -> (Desk, Identity) {
+        let state = StateFolder::open(state, Missing::Create).unwrap();
+        let mut identity = sample(&state);
+        let key = MachineKey::load_or_make(&state).unwrap();
+        let rustls::pki_types::PrivateKeyDer::Pkcs8(document) = key.for_tls() else { panic!("not PKCS #8") };
+        let pair = rcgen::KeyPair::try_from(document.secret_pkcs8_der()).unwrap();
+        let certificate = |from: i32, until: i32| {
+            let mut parameters = rcgen::CertificateParams::default();
+            parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
+            parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+            BASE64.encode(parameters.self_signed(&pair).unwrap().der())
+        };
+        identity.certificate = certificate(from, until);
+        identity.server_cas = vec![BASE64.encode(&ours.der)];
+        identity.save(&state).unwrap();
+        let key = Arc::new(SigningKey::from_pkcs8(document.secret_pkcs8_der()).unwrap());
+        (Desk { key, taken: Arc::default(), fresh: certificate(2020, 2100), ours: ours.der.clone() }, identity)
+    }
+
+    fn open(state: &Path) -> Station {
+        Station::open(state, None, Arc::new(Recorded::default()), Arc::new(Clock::system())).unwrap()
+    }
+
+    /// Writes the server's address into the configuration.
+    fn dial(state: &Path, address: &str) {
+        std::fs::write(state.join("agent.toml"), format!("[server]\naddress = \"{address}\"\n")).unwrap();
+    }
+
+    #[test]
+    fn an_expired_certificate_is_renewed_and_the_machine_judged() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let ours = authority("ours");
+            let (desk, _) = enrolled(&path, &ours, 2020, 2021);
+            let (taken, fresh) = (Arc::clone(&desk.taken), desk.fresh.clone());
+            let server = Server::start(&ours, move |path, body| desk.answer(path, body)).await;
+            dial(&path, &server.address.to_string());
+            let mut station = open(&path);
+            let done = once(&mut station).await.unwrap();
+            assert!(done.delivered && done.trouble.is_none(), "{:?}", done.trouble);
+            assert_eq!(*taken.lock().unwrap(), [(1, 1)]);
+            let asked = server.asked();
+            assert_eq!(asked[..2], [path::RENEW, path::REPORTS]);
+            assert!(asked[2].starts_with(path::POLICY) && asked.len() == 3);
+            assert_eq!(done.judgement.unwrap().policy_version, 7);
+            drop(station);
+            let station = open(&path);
+            assert_eq!(station.identity.certificate, fresh);
+            assert!(station.judge().unwrap().is_none(), "nothing was observed since this start");
+        });
+    }
+
+    #[test]
+    fn reports_wait_while_the_server_is_away_and_leave_in_order() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let ours = authority("ours");
+            let (desk, _) = enrolled(&path, &ours, 2020, 2100);
+            let taken = Arc::clone(&desk.taken);
+            for waiting in 1..=3 {
+                let done = once(&mut open(&path)).await.unwrap();
+                assert!(!done.delivered && done.judgement.is_none());
+                assert!(matches!(done.trouble, Some(WireError::Unreachable { .. })));
+                assert_eq!(done.waiting, waiting);
+            }
+            let server = Server::start(&ours, move |path, body| desk.answer(path, body)).await;
+            dial(&path, &server.address.to_string());
+            let done = once(&mut open(&path)).await.unwrap();
+            assert!(done.delivered && done.judgement.is_some());
+            assert_eq!(*taken.lock().unwrap(), [(1, 1), (1, 2), (1, 3), (1, 4)]);
+        });
+    }
+}
