@@ -156,3 +156,133 @@ pub fn watched(section: Section) -> Vec<PathBuf> {
     };
     paths.iter().map(PathBuf::from).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Condvar;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use policies::fact::Fact;
+
+    use super::*;
+    use crate::os::recorded::Recorded;
+    use crate::os::{Answer, Hardware, KernelClock, Output, Program, Source, Stat};
+
+    /// A machine on which asking for one path hangs until it is let go, or panics.
+    struct Troubled {
+        machine: Recorded,
+        path: &'static str,
+        gate: Option<(Mutex<bool>, Condvar)>,
+        asked: AtomicUsize,
+    }
+
+    impl Troubled {
+        fn trouble(&self, path: &str) {
+            if path != self.path {
+                return;
+            }
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let (open, changed) = self.gate.as_ref().expect("a machine that fails");
+            drop(changed.wait_while(locked(open), |open| !*open));
+        }
+    }
+
+    impl Os for Troubled {
+        fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
+            self.trouble(path);
+            self.machine.open(path)
+        }
+        fn list(&self, path: &str) -> Answer<Vec<String>> {
+            self.trouble(path);
+            self.machine.list(path)
+        }
+        fn stat(&self, path: &str) -> Answer<Stat> {
+            self.machine.stat(path)
+        }
+        fn link(&self, path: &str) -> Answer<String> {
+            self.machine.link(path)
+        }
+        fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output> {
+            self.machine.run(program, arguments)
+        }
+        fn administrator(&self) -> bool {
+            true
+        }
+        fn hardware(&self) -> Hardware {
+            Hardware::default()
+        }
+        fn addresses(&self) -> Answer<Vec<(String, String)>> {
+            Ok(Vec::new())
+        }
+        fn disk_size(&self, path: &str) -> Answer<u64> {
+            self.machine.disk_size(path)
+        }
+        fn kernel_clock(&self) -> Answer<KernelClock> {
+            self.machine.kernel_clock()
+        }
+    }
+
+    fn machine() -> Recorded {
+        Recorded::new().file("/etc/hosts", "10.0.0.1 a.example\n").file("/proc/net/arp", "IP\n")
+    }
+
+    #[test]
+    fn a_hung_collector_times_out_once_and_the_rest_goes_on() {
+        let gate = Some((Mutex::new(false), Condvar::new()));
+        let os = Arc::new(Troubled { machine: machine(), path: "/etc/hosts", gate, asked: AtomicUsize::new(0) });
+        let mut collector = Collector::new(Arc::clone(&os) as Arc<dyn Os>);
+        collector.deadlines = |section| match section {
+            Section::Lan => Duration::from_millis(50),
+            _ => Duration::from_secs(30),
+        };
+        for _ in 0..3 {
+            let facts = collector.collect(&[Section::Lan, Section::Neighbours], Timestamp::UNIX_EPOCH);
+            assert!(matches!(facts.lan.host_overrides, Fact::Unknown(unknown) if unknown.reason == Reason::TimedOut));
+            assert!(facts.neighbours.seen.known().is_some());
+            assert!(matches!(facts.time.zone, Fact::Unknown(unknown) if unknown.reason == Reason::NotCollected));
+        }
+        assert_eq!(os.asked.load(Ordering::SeqCst), 1, "no second worker is started while the first hangs");
+
+        let (open, changed) = os.gate.as_ref().unwrap();
+        *locked(open) = true;
+        changed.notify_all();
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while locked(&collector.hanging).contains(&Section::Lan) && std::time::Instant::now() < until {
+            thread::yield_now();
+        }
+        let facts = collector.collect(&[Section::Lan], Timestamp::UNIX_EPOCH);
+        assert_eq!(facts.lan.host_overrides.known().unwrap().items[0].name, "a.example");
+    }
+
+    #[test]
+    fn a_collector_that_panics_costs_its_section_and_can_be_asked_again() {
+        let os = Troubled { machine: machine(), path: "/etc/hosts", gate: None, asked: AtomicUsize::new(0) };
+        let collector = Collector::new(Arc::new(os));
+        for _ in 0..2 {
+            let facts = collector.collect(&[Section::Lan, Section::Neighbours], Timestamp::UNIX_EPOCH);
+            let Fact::Unknown(unknown) = facts.lan.host_overrides else { panic!("it cannot be known") };
+            assert_eq!(unknown.reason, Reason::Unreadable);
+            assert!(unknown.detail.contains("a machine that fails"), "{}", unknown.detail);
+            assert!(facts.neighbours.seen.known().is_some());
+        }
+    }
+
+    #[test]
+    fn an_empty_machine_is_unknown_and_nothing_worse() {
+        for os in [Recorded::new(), Recorded::new().unprivileged()] {
+            let facts = Collector::new(Arc::new(os)).collect(Section::ALL, Timestamp::UNIX_EPOCH);
+            assert_eq!(facts.system.family, Fact::Known(policies::fact::Family::Linux));
+            for part in [facts.patches.pending.known().is_some(), facts.logging.running.known().is_some()] {
+                assert!(!part);
+            }
+            assert!(facts.accounts.users.known().is_none() && facts.antivirus.protection.known().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_watched_is_absolute_and_small() {
+        let watched: Vec<PathBuf> = Section::ALL.iter().flat_map(|&section| watched(section)).collect();
+        assert!(watched.iter().all(|path| path.is_absolute() && !path.starts_with("/proc")));
+        assert!(watched.len() < 64, "each is one watch of the kernel");
+    }
+}
