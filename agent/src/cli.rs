@@ -25,7 +25,7 @@ mod run;
 /// The exit status of the program. `check` and `once` use all three, every other command the first and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: done; every applicable control holds.
+    /// 0: done; no control fails.
     Fine,
     /// 1: done; some control fails.
     Failing,

@@ -136,9 +136,9 @@ fn words(language: Language) -> Words {
         .about(t("Đối chiếu máy này với một bộ tiêu chí, không cần máy chủ", "Judge this machine by a policy, without any server"))
         .long_about(t(
             "Đối chiếu máy này, hoặc thông tin đã ghi, với một tệp tiêu chí. Từng tiêu chí nêu rõ hiện trạng và mức cần đạt.\n\
-             Mã kết thúc: 0 mọi tiêu chí áp dụng đều đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
+             Mã kết thúc: 0 không có tiêu chí nào chưa đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
             "Judges this machine, or recorded facts, by a control file. Each control says what was found and what is wanted.\n\
-             Exit status: 0 every applicable control holds; 1 some control fails; 2 it could not be done or no control applies.",
+             Exit status: 0 no control fails; 1 some control fails; 2 it could not be done or no control applies.",
         ))
         .arg(
             Arg::new("policy")
@@ -193,9 +193,9 @@ fn words(language: Language) -> Words {
         .about(t("Kiểm tra một lần, gửi báo cáo và xem kết quả", "Check once, report and show the outcome"))
         .long_about(t(
             "Thu thập, gửi báo cáo về máy chủ (mất kết nối thì giữ lại để gửi sau) và đối chiếu với bộ tiêu chí đã ký.\n\
-             Mã kết thúc: 0 mọi tiêu chí áp dụng đều đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
+             Mã kết thúc: 0 không có tiêu chí nào chưa đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
             "Collects, reports to the server (kept for later when it is away) and judges by the signed policy.\n\
-             Exit status: 0 every applicable control holds; 1 some control fails; 2 it could not be done or no control applies.",
+             Exit status: 0 no control fails; 1 some control fails; 2 it could not be done or no control applies.",
         ))
         .arg(state())
         .arg(config())
@@ -210,7 +210,7 @@ fn words(language: Language) -> Words {
         ))
         .arg(state())
         .arg(config());
-    Words::new("posture-agent")
+    let words = Words::new("posture-agent")
         .version(env!("CARGO_PKG_VERSION"))
         .about(t(
             "Trạm An - phần mềm theo dõi an ninh mạng máy tính (phần trên máy). Chỉ đọc, không thay đổi máy.",
@@ -224,10 +224,37 @@ fn words(language: Language) -> Words {
                 .long("lang")
                 .global(true)
                 .value_parser(["vi", "en"])
+                .value_name("vi|en")
+                .hide_possible_values(true)
                 .env("TRAM_AN_LANG")
+                .hide_env(true)
                 .help(t("Ngôn ngữ của thông báo (mặc định vi)", "Language of messages (default vi)")),
         )
-        .subcommands([facts, check, enrol, once, run])
+        .subcommands([facts, check, enrol, once, run].map(|words| dressed(words, language)));
+    dressed(words, language)
+}
+
+/// The words around the help, which clap has in English only.
+fn dressed(words: Words, language: Language) -> Words {
+    let t = |vi: &'static str, en: &'static str| Terminal::new(language).words(vi, en);
+    let options = t("Tuỳ chọn", "Options");
+    let help =
+        Arg::new("help").short('h').long("help").action(ArgAction::Help).help(t("In hướng dẫn này", "Print this help"));
+    let words = words.disable_help_flag(true).disable_version_flag(true).arg(help);
+    let words = if words.get_version().is_some() {
+        let help = t("In phiên bản", "Print the version");
+        words.arg(Arg::new("version").short('V').long("version").action(ArgAction::Version).help(help))
+    } else {
+        words
+    };
+    words
+        .mut_args(|argument| argument.help_heading(options))
+        .subcommand_help_heading(t("Lệnh", "Commands"))
+        .subcommand_value_name(t("LỆNH", "COMMAND"))
+        .help_template(t(
+            "{about-with-newline}\nCách dùng: {usage}\n\n{all-args}",
+            "{about-with-newline}\nUsage: {usage}\n\n{all-args}",
+        ))
 }
 
 #[cfg(test)]
@@ -280,5 +307,6 @@ mod tests {
         assert_eq!(exit("a nothing"), Exit::Impossible);
         assert_eq!(exit("a check"), Exit::Impossible);
         assert_eq!(exit("a run --help"), Exit::Fine);
+        assert_eq!(exit("a --version"), Exit::Fine);
     }
 }
