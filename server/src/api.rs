@@ -22,7 +22,8 @@ use protocol::{RefusalAction, limits, path};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, RefusalCode};
+use crate::tls::Peer;
 
 pub use caller::Caller;
 
@@ -46,7 +47,24 @@ pub fn router(app: &App) -> Router<App> {
         .route(path::ENROL, post(enrol::enrol))
         .route(path::RENEW, post(renew::renew))
         .layer(from_fn(small_body_read));
-    known.merge(strangers).route("/agent/{*rest}", any(unknown_path)).method_not_allowed_fallback(unknown_path)
+    known
+        .merge(strangers)
+        .route("/agent/{*rest}", any(unknown_path))
+        .method_not_allowed_fallback(unknown_path)
+        .layer(from_fn(refusal_log))
+}
+
+/// Writes every refused request into the log, with who sent it: whoever tries tokens or keys shows there.
+async fn refusal_log(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let peer = request.extensions().get::<Peer>().cloned();
+    let response = next.run(request).await;
+    if let Some(RefusalCode(code)) = response.extensions().get() {
+        let address = peer.as_ref().map(|peer| peer.address.to_string()).unwrap_or_default();
+        let machine = peer.and_then(|peer| peer.certificate).map(|certificate| certificate.machine.clone());
+        tracing::info!(code, path, address, machine, "refused a request of an agent");
+    }
+    response
 }
 
 /// What an agent is told that asks for something this version does not have.

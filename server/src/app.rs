@@ -96,6 +96,16 @@ pub async fn database_open(data: &Path, config: &Config) -> anyhow::Result<Db> {
     };
     let db = db.map_err(failed)?;
     db.migrate().await.map_err(failed)?;
+    let mut tx = db.write().await.map_err(failed)?;
+    let owner = tx.server_claim(&config.server).await.map_err(failed)?;
+    if owner != config.server {
+        return Err(Told::new(
+            format!("Cơ sở dữ liệu này thuộc máy chủ khác ({owner}), không phải {}.", config.server),
+            format!("This database belongs to another server ({owner}), not to {}.", config.server),
+        )
+        .into());
+    }
+    tx.commit().await.map_err(failed)?;
     Ok(db)
 }
 

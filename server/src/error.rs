@@ -88,14 +88,18 @@ impl IntoResponse for ApiError {
         if let Some(cause) = &self.cause {
             tracing::error!(code = self.code, "request of an agent failed: {cause:#}");
         }
-        let retry_after_s = self.retry_after_s;
-        let mut response = (self.status, Json(self.refusal())).into_response();
+        let (retry_after_s, code) = (self.retry_after_s, RefusalCode(self.code));
+        let mut response = (self.status, Extension(code), Json(self.refusal())).into_response();
         if let Some(seconds) = retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 }
+
+/// The code of a refusal, in the answer's extensions: for the log.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusalCode(pub &'static str);
 
 /// A page that cannot be shown.
 #[derive(Debug)]

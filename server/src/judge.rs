@@ -3,6 +3,7 @@
 //! and programs see of both in [`view`].
 
 mod evidence;
+pub mod figure;
 pub mod grader;
 pub mod machines;
 pub mod office;

@@ -67,6 +67,7 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     tasks.spawn(changes_follow(app.clone()));
     tasks.spawn(grades_follow(app.clone()));
     tasks.spawn(task::certificates_renew(app.clone(), certificates));
+    tasks.spawn(task::figures_freeze(app.clone(), app.config.pages.zone()?));
     tasks.spawn(task::housekeeping(app.clone()));
     Ok(Serving { app, address, handle, server, tasks })
 }

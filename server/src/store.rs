@@ -33,12 +33,14 @@ mod word;
 
 pub mod audit;
 pub mod change;
+pub mod figure;
 pub mod grade;
 pub mod head;
 pub mod judgement;
 pub mod login;
 pub mod machine;
 mod many;
+mod meta;
 pub mod office;
 pub mod person;
 pub mod policy;

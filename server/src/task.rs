@@ -1,15 +1,20 @@
-//! What the server does beside answering: renewing its certificate and throwing away what is over. Errors are logged, and
+//! What the server does beside answering: renewing its certificate, freezing figures and throwing away what is over. Errors are logged, and
 //! the next turn tries again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::app::App;
 use crate::ingest::retention::retention_apply;
+use crate::judge::figure::{day_due, day_freeze};
 use crate::tls::Certificates;
 
 /// How often the certificates are looked at.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often it is asked whether the figures of the day are due.
+const FIGURES_EVERY: Duration = Duration::from_secs(60);
 /// How often old rows are thrown away.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Events older than this are of no use to any listener.
@@ -25,6 +30,20 @@ pub async fn certificates_renew(app: App, certificates: Arc<Certificates>) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!("a certificate could not be renewed: {error:#}"),
             Err(error) => tracing::error!("a certificate could not be renewed: {error}"),
+        }
+    }
+}
+
+/// Freezes the figures of every day at its hour, until the server stops.
+pub async fn figures_freeze(app: App, zone: TimeZone) {
+    let mut last = None;
+    while waited(&app, FIGURES_EVERY).await {
+        let due = day_due(app.clock.now(), &zone);
+        let Some(day) = due.filter(|day| last.as_ref() != Some(day)) else { continue };
+        match day_freeze(&app, &day).await {
+            Ok(0) => last = Some(day),
+            Ok(offices) => tracing::info!(offices, day, "figures of the day are frozen"),
+            Err(error) => tracing::error!("figures of {day} could not be frozen and are tried again: {error:#}"),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use crate::act::By;
 use crate::app::database_open;
 use crate::audit::Actor;
@@ -20,6 +22,8 @@ pub struct Desk {
     pub db: Db,
     /// The time.
     pub clock: Clock,
+    /// Where people read it.
+    pub zone: TimeZone,
 }
 
 impl Desk {
@@ -30,7 +34,8 @@ impl Desk {
     pub async fn open(data: &Path) -> anyhow::Result<Self> {
         let config = Config::read(data)?;
         let db = database_open(data, &config).await?;
-        Ok(Self { data: data.to_owned(), config, db, clock: Clock::System })
+        let zone = config.pages.zone()?;
+        Ok(Self { data: data.to_owned(), config, db, clock: Clock::System, zone })
     }
 
     /// Whoever may run this program on the server may do everything; the log names the system's user.

@@ -1,6 +1,7 @@
 //! `machine`: the machines that enrolled, and deciding about them.
 
 use clap::{ArgMatches, Command};
+use jiff::tz::TimeZone;
 
 use super::desk::Desk;
 use super::roster::role_text;
@@ -92,11 +93,11 @@ async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<
     tx.office_require(&Scope::whole(), office).await?;
     let machines = tx.machine_list(&Scope::whole(), office).await?;
     drop(tx);
-    terminal.answer(&machines, |terminal| machines_table(&machines, terminal))
+    terminal.answer(&machines, |terminal| machines_table(&machines, &desk.zone, terminal))
 }
 
 /// Machines in columns.
-pub(super) fn machines_table(machines: &[Machine], terminal: &Terminal) -> String {
+pub(super) fn machines_table(machines: &[Machine], zone: &TimeZone, terminal: &Terminal) -> String {
     let heads = [
         terminal.words("Mã", "Id"),
         terminal.words("Tên máy", "Name"),
@@ -117,7 +118,7 @@ pub(super) fn machines_table(machines: &[Machine], terminal: &Terminal) -> Strin
                 machine.name.clone(),
                 role_text(machine.role, terminal).to_owned(),
                 status.to_owned(),
-                moment(machine.enrolled_at),
+                moment(machine.enrolled_at, zone),
             ]
         })
         .collect();

@@ -172,7 +172,7 @@ async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
                     person.name.clone(),
                     person.role.word().to_owned(),
                     person.office.clone().unwrap_or_default(),
-                    person.last_login_at.map(moment).unwrap_or_default(),
+                    person.last_login_at.map(|at| moment(at, &desk.zone)).unwrap_or_default(),
                 ]
             })
             .collect();

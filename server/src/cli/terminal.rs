@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use jiff::tz::TimeZone;
 use policies::text::Language;
 use serde::Serialize;
 
@@ -101,10 +102,10 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-/// An instant of the store as people of this server read it: local time, to the minute.
-pub fn moment(millis: i64) -> String {
+/// An instant of the store as people of this server read it, to the minute.
+pub fn moment(millis: i64, zone: &TimeZone) -> String {
     let Ok(instant) = jiff::Timestamp::from_millisecond(millis) else { return "?".to_owned() };
-    instant.to_zoned(jiff::tz::TimeZone::system()).strftime("%d/%m/%Y %H:%M").to_string()
+    instant.to_zoned(zone.clone()).strftime("%d/%m/%Y %H:%M").to_string()
 }
 
 #[cfg(test)]

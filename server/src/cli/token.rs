@@ -82,7 +82,7 @@ pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Ter
                     "Đã thu hồi mã. Máy đã đăng ký bằng mã này:",
                     "The token is revoked. Machines that enrolled with it:",
                 );
-                format!("{said}\n{}", machines_table(&machines, terminal))
+                format!("{said}\n{}", machines_table(&machines, &desk.zone, terminal))
             })
         }
     }
@@ -114,7 +114,7 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
             terminal.words("Mã đăng ký máy (chỉ hiện một lần):", "Enrolment token (shown once):"),
             made.token,
             terminal.words("Có hiệu lực đến:", "Good until:"),
-            moment(made.expires_at),
+            moment(made.expires_at, &desk.zone),
             terminal.words(
                 "Trên máy cần kết nối, chạy bằng quyền quản trị:",
                 "On the machine to be connected, as administrator:"
@@ -147,7 +147,7 @@ async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<
                     token.id.clone(),
                     role_text(token.role, terminal).to_owned(),
                     format!("{}/{}", token.uses_left, token.uses_total),
-                    moment(token.expires_at),
+                    moment(token.expires_at, &desk.zone),
                     status_text(token, now, terminal).to_owned(),
                 ]
             })

@@ -1,0 +1,124 @@
+//! Freezing the figures of a day (số liệu chốt): what every office was worth at the stated hour. A day on which no server ran at
+//! or after that hour has no figure; a mean says how many days it is made of.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use protocol::Digest;
+
+use crate::app::App;
+use crate::store::figure::OfficeDay;
+use crate::store::grade::{StoredGrade, letter_word};
+use crate::store::{Scope, StoreResult};
+
+/// The hour of the day, by the calendar of the pages, from which its figures are frozen: the end of office hours.
+pub const HOUR: i8 = 17;
+/// Stands before what is hashed.
+const PREFIX: &[u8] = b"tram-an/office-day/1\n";
+/// Offices frozen in one transaction.
+const AT_ONCE: usize = 100;
+
+/// The day whose figures are due at `now`, when it is past the hour.
+pub fn day_due(now: Timestamp, zone: &TimeZone) -> Option<String> {
+    let local = now.to_zoned(zone.clone());
+    (local.hour() >= HOUR).then(|| local.date().to_string())
+}
+
+/// Freezes the figures of `day` for every office that has a grade and no figure of that day yet; returns how many.
+///
+/// # Errors
+/// When the database fails; offices frozen before stay frozen.
+pub async fn day_freeze(app: &App, day: &str) -> StoreResult<u64> {
+    let offices = app.db.read().await?.office_list(&Scope::whole()).await?;
+    let mut frozen = 0;
+    for some in offices.chunks(AT_ONCE) {
+        let mut tx = app.db.write().await?;
+        for office in some {
+            let Some(stored) = tx.office_grade_get(&office.id).await? else { continue };
+            let figure = figure(&stored, day, app.clock.now_ms())?;
+            frozen += u64::from(tx.office_day_insert(&figure).await?);
+        }
+        tx.commit().await?;
+    }
+    Ok(frozen)
+}
+
+fn figure(stored: &StoredGrade, day: &str, now: i64) -> StoreResult<OfficeDay> {
+    let grade = &stored.grade;
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut figure = OfficeDay {
+        office: stored.office.clone(),
+        day: day.to_owned(),
+        revision: 1,
+        frozen_at: now,
+        policy: stored.policy.clone(),
+        score: (grade.coverage.expected > 0).then_some(grade.score.0),
+        spot_score: grade.on_spot.map(|points| points.0),
+        letter: grade.letter().map(|letter| letter_word(letter).to_owned()),
+        expected: count(grade.coverage.expected),
+        covered: count(grade.coverage.covered),
+        ledger: serde_json::to_string(&grade.ledger).map_err(|error| sqlx::Error::Encode(error.into()))?,
+        hash: String::new(),
+    };
+    figure.hash = hash(&figure);
+    Ok(figure)
+}
+
+/// SHA-256 over every field but the hash, each with its length in front.
+pub fn hash(figure: &OfficeDay) -> String {
+    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let fields = [
+        figure.office.clone(),
+        figure.day.clone(),
+        figure.revision.to_string(),
+        figure.frozen_at.to_string(),
+        figure.policy.clone(),
+        number(figure.score),
+        number(figure.spot_score),
+        figure.letter.clone().unwrap_or_default(),
+        figure.expected.to_string(),
+        figure.covered.to_string(),
+        figure.ledger.clone(),
+    ];
+    let mut bytes = PREFIX.to_vec();
+    for field in fields {
+        bytes.extend((field.len() as u64).to_be_bytes());
+        bytes.extend(field.as_bytes());
+    }
+    Digest::of(&bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_due_from_the_hour_on_by_the_calendar_of_the_pages() {
+        let zone = TimeZone::get("Asia/Ho_Chi_Minh").unwrap();
+        let at = |text: &str| day_due(text.parse().unwrap(), &zone);
+        assert_eq!(at("2026-11-22T09:59:59Z"), None, "16:59 in Viet Nam");
+        assert_eq!(at("2026-11-22T10:00:00Z").as_deref(), Some("2026-11-22"));
+        assert_eq!(at("2026-11-22T16:59:00Z").as_deref(), Some("2026-11-22"));
+        assert_eq!(at("2026-11-22T17:00:00Z"), None, "the next day has begun");
+    }
+
+    #[test]
+    fn a_figure_cannot_be_changed_without_its_hash() {
+        let figure = OfficeDay {
+            office: "o".to_owned(),
+            day: "2026-11-22".to_owned(),
+            revision: 1,
+            frozen_at: 1,
+            policy: "p".to_owned(),
+            score: Some(90_000_000),
+            spot_score: None,
+            letter: Some("A".to_owned()),
+            expected: 2,
+            covered: 2,
+            ledger: "[]".to_owned(),
+            hash: String::new(),
+        };
+        let first = hash(&figure);
+        assert_ne!(first, hash(&OfficeDay { score: None, spot_score: Some(90_000_000), ..figure.clone() }));
+        assert_ne!(first, hash(&OfficeDay { covered: 1, ..figure }));
+    }
+}

@@ -1,0 +1,127 @@
+//! Frozen figures of offices, one a day. The first of a day is never rewritten; later evidence appears as a further revision.
+
+use sqlx::FromRow;
+
+use super::{Scope, StoreResult, Tx};
+
+/// What an office was worth on one day, at the stated hour.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct OfficeDay {
+    /// The office.
+    pub office: String,
+    /// The day as `2026-11-22`, by the calendar of the pages.
+    pub day: String,
+    /// 1, or more for a correction.
+    pub revision: i64,
+    /// Milliseconds UTC.
+    pub frozen_at: i64,
+    /// Address of the policy.
+    pub policy: String,
+    /// Millionths of a point; none when no machine was expected.
+    pub score: Option<i64>,
+    /// The same over what can be fixed on the spot.
+    pub spot_score: Option<i64>,
+    /// The letter's name.
+    pub letter: Option<String>,
+    /// Machines that counted.
+    pub expected: i64,
+    /// Those with fresh evidence.
+    pub covered: i64,
+    /// The ledger as JSON.
+    pub ledger: String,
+    /// SHA-256 over everything above, for the footer of documents.
+    pub hash: String,
+}
+
+impl Tx {
+    /// Keeps a frozen figure. False when that day and revision of the office is there already: it stays as it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_day_insert(&mut self, day: &OfficeDay) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query(
+                "insert into office_day (office, day, revision, frozen_at, policy, score, spot_score, letter, expected, covered,
+                     ledger, hash)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing",
+            )
+            .bind(&day.office)
+            .bind(&day.day)
+            .bind(day.revision)
+            .bind(day.frozen_at)
+            .bind(&day.policy)
+            .bind(day.score)
+            .bind(day.spot_score)
+            .bind(&day.letter)
+            .bind(day.expected)
+            .bind(day.covered)
+            .bind(&day.ledger)
+            .bind(&day.hash)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        }) == 1)
+    }
+
+    /// The frozen figures of an office from `first` to `last` (days as text), corrections behind what they correct.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_day_list(
+        &mut self,
+        scope: &Scope,
+        office: &str,
+        first: &str,
+        last: &str,
+    ) -> StoreResult<Vec<OfficeDay>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select d.* from office_day d join office_within w on w.office = d.office
+                 where w.ancestor = $1 and d.office = $2 and d.day >= $3 and d.day <= $4 order by d.day, d.revision",
+            )
+            .bind(scope.ancestor())
+            .bind(office)
+            .bind(first)
+            .bind(last)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::{self, on_both};
+    use super::*;
+
+    on_both! {
+        async fn the_first_figure_of_a_day_stays(trial: &Trial) {
+            let mut tx = trial.db.write().await.unwrap();
+            let office = trial::office(&mut tx, "Xã", None).await;
+            let figure = OfficeDay {
+                office: office.clone(),
+                day: "2026-11-22".to_owned(),
+                revision: 1,
+                frozen_at: 1,
+                policy: "p".to_owned(),
+                score: Some(90_000_000),
+                spot_score: None,
+                letter: Some("A".to_owned()),
+                expected: 2,
+                covered: 2,
+                ledger: "[]".to_owned(),
+                hash: "h".to_owned(),
+            };
+            assert!(tx.office_day_insert(&figure).await.unwrap());
+            assert!(!tx.office_day_insert(&OfficeDay { score: Some(0), ..figure.clone() }).await.unwrap());
+            let correction = OfficeDay { revision: 2, score: Some(80_000_000), ..figure.clone() };
+            assert!(tx.office_day_insert(&correction).await.unwrap());
+            tx.commit().await.unwrap();
+            let mut tx = trial.db.read().await.unwrap();
+            let kept = tx.office_day_list(&Scope::office(&office), &office, "2026-11-01", "2026-11-30").await.unwrap();
+            assert_eq!(kept, [figure, correction]);
+            let outside = tx.office_day_list(&Scope::office("x"), &office, "2026-11-01", "2026-11-30").await.unwrap();
+            assert!(outside.is_empty());
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The program as an administrator meets it: the built binary, its commands, its refusals and its exit status.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A data folder in a fresh place, and the program that works on it.
+struct Desk {
+    place: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { place: tempfile::tempdir().unwrap() }
+    }
+
+    fn made() -> Self {
+        let desk = Self::new();
+        desk.json(&["init", "--host", "127.0.0.1"]);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "the test starts the program under test")]
+        let mut command = Command::new(env!("CARGO_BIN_EXE_posture-server"));
+        command.args(words).env_remove("TRAM_AN_LANG").env("TRAM_AN_DATA", self.data()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let output = self.command(words).arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with status 2; what it says.
+    fn refused(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn office(&self) -> String {
+        self.json(&["office", "add", "UBND xã An Bình"])["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Starts `run` and waits until it is ready; what it says then.
+    fn start(&self) -> (Child, Value) {
+        let mut command = self.command(&["run", "--listen", "127.0.0.1:0", "--ready-json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (child, serde_json::from_str(&line).unwrap())
+    }
+}
+
+fn policies() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
+    ["level-2.toml", "level-2-workstation.toml", "level-2-server.toml"]
+        .map(|name| folder.join(name).to_str().unwrap().to_owned())
+        .to_vec()
+}
+
+#[test]
+fn init_makes_a_server_once_and_keeps_its_keys_to_itself() {
+    let desk = Desk::new();
+    let made = desk.json(&["init", "--host", "127.0.0.1", "--host", "tram-an.example"]);
+    let fingerprint = made["fingerprint"].as_str().unwrap();
+    assert!(fingerprint.len() == 64 && fingerprint.chars().all(|digit| digit.is_ascii_hexdigit()));
+    for folder in ["", "secrets", "policy-signing", "offline"] {
+        let mode = fs::metadata(desk.data().join(folder)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "{folder:?}");
+    }
+    for key in ["secrets/server-ca.key", "policy-signing/policy.key", "offline/server-ca-standby.key"] {
+        let mode = fs::metadata(desk.data().join(key)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{key}");
+    }
+    let configuration = fs::read_to_string(desk.data().join("server.toml")).unwrap();
+    assert!(configuration.contains("tram-an.example") && !configuration.contains("PRIVATE"));
+
+    assert!(desk.refused(&["init"]).contains("Đã có máy chủ"));
+    assert!(desk.refused(&["init", "--lang", "en"]).contains("There is a server"));
+    let elsewhere = Desk::new();
+    fs::create_dir(elsewhere.data()).unwrap();
+    fs::write(elsewhere.data().join("diary.txt"), "mine").unwrap();
+    assert!(elsewhere.refused(&["init", "--lang", "en"]).contains("not empty"));
+    assert_eq!(fs::read_to_string(elsewhere.data().join("diary.txt")).unwrap(), "mine");
+    assert!(Desk::new().refused(&["init", "--host", "not a name", "--lang", "en"]).contains("not a name"));
+    assert!(Desk::new().refused(&["office", "list", "--lang", "en"]).contains("init"));
+}
+
+#[test]
+fn run_answers_until_it_is_asked_to_end_and_refuses_keys_open_to_others() {
+    let desk = Desk::made();
+    let (child, ready) = desk.start();
+    let address: std::net::SocketAddr = ready["address"].as_str().unwrap().parse().unwrap();
+    std::net::TcpStream::connect(address).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(log.contains("standby keys are still on this computer") && log.contains("has ended"), "{log}");
+    assert!(!log.contains("PRIVATE KEY"));
+
+    // The running server never reads the keys that are to be taken away.
+    fs::remove_dir_all(desk.data().join("offline")).unwrap();
+    fs::remove_dir_all(desk.data().join("policy-signing")).unwrap();
+    let (child, again) = desk.start();
+    assert_eq!(again["fingerprint"], ready["fingerprint"]);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+
+    let key = desk.data().join("secrets/receipt.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let said = desk.refused(&["run", "--listen", "127.0.0.1:0"]);
+    assert!(said.contains("chmod 600") && said.contains("receipt.key"), "{said}");
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    fs::write(&key, "nonsense").unwrap();
+    assert!(desk.refused(&["run", "--lang", "en"]).contains("receipt.key"));
+}
+
+#[test]
+fn a_first_password_is_seen_by_one_person_alone() {
+    let desk = Desk::made();
+    let file = desk.path("password");
+    let add = ["person", "add", "lan", "--name", "Nguyễn Thị Lan", "--password-file", file.to_str().unwrap()];
+    assert!(
+        desk.refused(&["person", "add", "lan", "--name", "Lan", "--lang", "en"]).contains("--password-file"),
+        "without a terminal and without a file nobody would ever see the password",
+    );
+    let shown = desk.json(&add);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let secret = fs::read_to_string(&file).unwrap().trim().to_owned();
+    assert!(secret.len() >= 20);
+    assert!(!shown.to_string().contains(&secret) && !shown.to_string().contains("argon2"));
+    assert!(!desk.json(&["person", "list"]).to_string().contains("argon2"));
+    assert!(desk.refused(&add).contains("đã có"), "the file is not overwritten");
+    let other = desk.path("other");
+    let again = ["person", "add", "lan", "--name", "Lan", "--password-file", other.to_str().unwrap(), "--lang", "en"];
+    assert!(desk.refused(&again).contains("taken"));
+    assert!(!other.exists());
+    desk.json(&["person", "password", "lan", "--password-file", other.to_str().unwrap()]);
+    assert_ne!(fs::read_to_string(other).unwrap().trim(), secret);
+    assert!(
+        !fs::read(desk.data().join("tram-an.db")).unwrap().windows(secret.len()).any(|part| part == secret.as_bytes())
+    );
+    assert_eq!(desk.json(&["audit", "verify"])["entries"], 2);
+}
+
+#[test]
+fn offices_rosters_and_tokens() {
+    let desk = Desk::made();
+    let office = desk.office();
+    let below = desk.json(&["office", "add", "Phòng Văn hoá", "--kind", "department", "--parent", &office]);
+    assert_eq!(below["parent"], Value::String(office.clone()));
+    assert_eq!(desk.json(&["office", "list"]).as_array().unwrap().len(), 2);
+    assert!(desk.refused(&["office", "add", "X", "--parent", "nobody"]).contains("Không có cơ quan"));
+
+    let list = desk.path("roster.csv");
+    fs::write(&list, "label;room\nPC-01;Một cửa\nPC-02;\n").unwrap();
+    desk.json(&["office", "roster", "import", &office, list.to_str().unwrap()]);
+    fs::write(&list, "label,role\nPC-03,\nPC-04,toaster\n").unwrap();
+    let said = desk.refused(&["office", "roster", "import", &office, list.to_str().unwrap(), "--lang", "en"]);
+    assert!(said.contains("line 3") && said.contains("toaster"), "{said}");
+    assert_eq!(desk.json(&["office", "roster", "list", &office]).as_array().unwrap().len(), 2, "all or none");
+    desk.json(&["office", "roster", "declare", &office, "--secret-machines", "1"]);
+
+    let made = desk.json(&["token", "add", &office, "--uses", "3"]);
+    let token = made["token"].as_str().unwrap();
+    assert_eq!(token.replace('-', "").len(), 26);
+    let listed = desk.json(&["token", "list", &office]);
+    assert_eq!(listed[0]["uses_left"], 3);
+    assert!(!listed.to_string().contains(token) && listed[0].get("hash").is_none());
+    assert_eq!(desk.json(&["token", "revoke", made["id"].as_str().unwrap()]), Value::Array(Vec::new()));
+    assert!(desk.refused(&["token", "revoke", "nothing"]).contains("mã đăng ký"));
+    assert!(desk.refused(&["machine", "confirm", "nobody", "--lang", "en"]).contains("no machine"));
+    assert_eq!(desk.json(&["machine", "list", &office]), Value::Array(Vec::new()));
+}
+
+#[test]
+fn policies_are_checked_signed_apart_and_published_forwards() {
+    let desk = Desk::made();
+    let files = policies();
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    assert_eq!(desk.json(&[&["policy", "check"], names.as_slice()].concat())["errors"], Value::Array(Vec::new()));
+
+    let wrong = desk.path("wrong.toml");
+    fs::write(&wrong, "format = 1\nfor = \"workstation\"\ncolour = \"red\"\n").unwrap();
+    let output = desk.run(&["policy", "check", wrong.to_str().unwrap(), "--lang", "en"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains(&format!("{}:3:1", wrong.display())), "{said}");
+
+    let bundle = desk.path("bundle.json");
+    let out = bundle.to_str().unwrap();
+    let sign = |version: &str| {
+        let words = [&["policy", "sign"], names.as_slice(), &["--bundle-version", version, "--out", out]].concat();
+        desk.json(&words)
+    };
+    let signed = sign("2");
+    assert_eq!(signed["version"], 2);
+    assert_eq!(desk.json(&["policy", "publish", out])["address"], signed["address"]);
+    sign("1");
+    assert!(desk.refused(&["policy", "publish", out, "--lang", "en"]).contains("not newer"));
+    assert!(desk.refused(&["policy", "publish", names[0], "--lang", "en"]).contains("not a signed policy"));
+
+    // On another computer: a key and the server's id are all it takes; another key is not believed.
+    let other = Desk::made();
+    let key = other.data().join("policy-signing/policy.key");
+    let server = signed["server"].as_str().unwrap();
+    let options = ["--key", key.to_str().unwrap(), "--server", server, "--bundle-version", "3", "--out", out];
+    other.json(&[&["policy", "sign"], names.as_slice(), &options].concat());
+    assert!(desk.refused(&["policy", "publish", out, "--lang", "en"]).contains("not signed by a key"));
+}
+
+#[test]
+fn a_wrong_command_line_is_status_2_and_help_is_0_in_both_languages() {
+    let desk = Desk::new();
+    desk.refused(&["dance"]);
+    desk.refused(&["token", "add", "x", "--uses", "0"]);
+    for (language, word) in [("vi", "Máy chủ Trạm An"), ("en", "The server of Trạm An")] {
+        let output = desk.run(&["--lang", language, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8(output.stdout).unwrap().contains(word));
+    }
+}
