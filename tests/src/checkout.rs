@@ -86,7 +86,11 @@ fn cargo() -> OsString {
 /// cargo cannot be started or the build fails; cargo has said why on standard error.
 pub fn build(profile: Profile) -> anyhow::Result<Programs> {
     let cargo = cargo();
-    let output = process::command(&cargo)
+    let mut command = process::command(&cargo);
+    if profile == Profile::Dev {
+        command.arg("--quiet");
+    }
+    let output = command
         .args(["build", "--profile", profile.name(), "--message-format", "json-render-diagnostics"])
         .args(["--package", "tram-an-agent", "--bin", "posture-agent"])
         .args(["--package", "tram-an-server", "--bin", "posture-server"])

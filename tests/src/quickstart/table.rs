@@ -18,7 +18,7 @@ pub fn wrap(text: &str, most: usize) -> Vec<String> {
         while width(&word) > most {
             // The last place that fits, so that marks stay with their letter.
             let places = word.char_indices().map(|(at, _)| at);
-            let cut = places.filter(|&at| width(&word[..at]) <= most).last().unwrap_or(word.len());
+            let cut = places.rev().find(|&at| width(&word[..at]) <= most).unwrap_or(word.len());
             let rest = word.split_off(cut);
             lines.push(std::mem::replace(&mut word, rest));
         }
