@@ -80,11 +80,16 @@ fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Builds both programs with cargo, whose progress goes to standard error, and says where they are.
+/// Builds both programs with cargo, whose progress goes to standard error, and says where they are. Programs for tests are
+/// taken from the folder TRAM_AN_PROGRAMS when `tests/run` has built them there.
 ///
 /// # Errors
 /// cargo cannot be started or the build fails; cargo has said why on standard error.
 pub fn build(profile: Profile) -> anyhow::Result<Programs> {
+    if let Some(folder) = std::env::var_os("TRAM_AN_PROGRAMS").filter(|_| profile == Profile::Dev) {
+        let folder = PathBuf::from(folder);
+        return Ok(Programs { agent: folder.join("posture-agent"), server: folder.join("posture-server") });
+    }
     let cargo = cargo();
     let mut command = process::command(&cargo);
     if profile == Profile::Dev {

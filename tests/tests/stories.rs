@@ -5,7 +5,10 @@ mod stories {
     pub(crate) mod browser;
     pub(crate) mod world;
 
+    mod antivirus;
     mod delivery;
+    mod first_minutes;
     mod machine;
+    mod page;
     mod trouble;
 }

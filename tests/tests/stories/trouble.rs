@@ -265,7 +265,7 @@ fn at_desk(desk: &harness::desk::Desk, shift: &str) -> anyhow::Result<harness::d
 }
 
 /// What makes a program see another time. Its timers go on as before.
-fn clock(shift: &str) -> anyhow::Result<[(&'static str, String); 3]> {
+pub(crate) fn clock(shift: &str) -> anyhow::Result<[(&'static str, String); 3]> {
     let library = std::fs::read_dir("/usr/lib")?
         .flatten()
         .map(|entry| entry.path().join("faketime/libfaketime.so.1"))

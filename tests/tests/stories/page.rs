@@ -1,0 +1,81 @@
+//! What an officer sees in a real browser, and that it follows what happens on the machine.
+
+use std::path::PathBuf;
+
+use harness::process::answer;
+use serde_json::json;
+
+use super::books::Kind;
+use super::browser::Browser;
+use super::world::{World, append, on_both};
+
+on_both! {
+    a_change_on_the_machine_is_seen_without_reloading;
+}
+
+/// The officer's own password, after the first one was changed.
+const PASSWORD: &str = "mot cau du dai de nho 2026";
+
+fn a_change_on_the_machine_is_seen_without_reloading(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let server = world.serve()?;
+    let first = world.desk.person_add("canbo", "Nguyễn Thị Bình")?;
+    let etc = world.etc()?;
+    std::fs::write(etc.join("hosts"), "127.0.0.1 localhost\n")?;
+    let station = world.enrolled("machine")?.with_etc(etc.clone());
+    let _agent = world.run(&station)?;
+    world.reports_beyond(0)?;
+    let machines: Vec<(String,)> = world.books.all("select id from machine")?;
+    let [(machine,)] = machines.as_slice() else { anyhow::bail!("not one machine: {machines:?}") };
+
+    let browser = Browser::start()?;
+    let page = format!("https://127.0.0.1:{}/machines/{machine}", server.port);
+    browser.open(&page)?;
+    browser.fill("login", "canbo")?;
+    browser.fill("password", &first)?;
+    browser.click("main form button")?;
+    browser.until("the form for a password of one's own", |text| text.contains("Mật khẩu"))?;
+    browser.fill("current", &first)?;
+    browser.fill("new", PASSWORD)?;
+    browser.fill("again", PASSWORD)?;
+    browser.click("main form button")?;
+    browser.until("the pages", |text| text.contains("UBND xã An Bình"))?;
+
+    browser.open(&page)?;
+    let control = "document.getElementById('control-hosts-overridden')?.className ?? ''";
+    let class = |browser: &Browser| browser.run(&format!("return {control}"), Vec::new());
+    harness::wait::until("the control passes", harness::wait::PATIENCE, || {
+        Ok(class(&browser)?.as_str().is_some_and(|class| class.contains("is-pass")).then_some(()))
+    })?;
+    browser.run(
+        "window.tramAnWasHere = true; document.querySelectorAll('details').forEach(part => part.open = true)",
+        vec![],
+    )?;
+    picture(&browser, "machine")?;
+    append(&etc.join("hosts"), "203.0.113.9 dichvucong.gov.vn")?;
+    harness::wait::until("the control fails on the page", harness::wait::PATIENCE, || {
+        Ok(class(&browser)?.as_str().is_some_and(|class| class.contains("is-fail")).then_some(()))
+    })?;
+    browser.until("what was found", |text| text.contains("dichvucong.gov.vn"))?;
+    assert_eq!(browser.run("return window.tramAnWasHere === true", vec![])?, json!(true), "the page was reloaded");
+
+    browser.open(&format!("https://127.0.0.1:{}/offices/{}", server.port, world.office))?;
+    browser.until("the office", |text| {
+        text.contains("Bảng giải trình điểm") && text.contains("Thang điểm của phần mềm")
+    })?;
+    picture(&browser, "office")?;
+    let stranger =
+        answer(harness::process::command("curl").args(["-ks", "-o", "/dev/null", "-w", "%{http_code}"]).arg(&page));
+    if let Ok(stranger) = stranger {
+        assert_ne!(stranger.out, "200", "a stranger sees the page");
+    }
+    Ok(())
+}
+
+/// Keeps a picture where a person asked for one.
+fn picture(browser: &Browser, name: &str) -> anyhow::Result<()> {
+    match std::env::var_os("TRAM_AN_PICTURES") {
+        Some(folder) => browser.picture(&PathBuf::from(folder).join(format!("{name}.png"))),
+        None => Ok(()),
+    }
+}
