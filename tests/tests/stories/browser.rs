@@ -101,10 +101,6 @@ impl Browser {
         let png = self.runtime.block_on(self.client.screenshot())?;
         Ok(std::fs::write(path, png)?)
     }
-
-    pub(crate) fn resize(&self, width: u32, height: u32) -> anyhow::Result<()> {
-        Ok(self.runtime.block_on(self.client.set_window_size(width, height))?)
-    }
 }
 
 impl Drop for Browser {
