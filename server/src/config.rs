@@ -163,11 +163,13 @@ impl Config {
         config.validate()
     }
 
-    /// The address that a machine dials: the first name that is not this computer's own, else the first; with the port.
-    pub fn dial_address(&self) -> String {
+    /// The address that a machine dials: the first name that is not this computer's own, else the first; with `port`, or that
+    /// of the configuration.
+    pub fn dial_address(&self, port: Option<u16>) -> String {
         let own = |host: &&String| !["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
         let host = self.listen.hosts.iter().find(own).or_else(|| self.listen.hosts.first());
-        let port = self.listen.address.rsplit_once(':').map_or("8443", |(_, port)| port);
+        let configured = self.listen.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let port = port.or(configured).unwrap_or(8443);
         match host {
             Some(host) if host.contains(':') => format!("[{host}]:{port}"),
             Some(host) => format!("{host}:{port}"),

@@ -9,7 +9,7 @@ pub mod rate;
 pub mod refusal;
 pub mod retention;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

@@ -50,7 +50,7 @@ pub fn check_new(secret: &str, login: &str) -> Result<(), Weakness> {
     if different.len() < 5 {
         return Err(Weakness::Plain);
     }
-    if login.chars().count() >= 3 && secret.to_lowercase().contains(&login.to_lowercase()) {
+    if login.chars().count() >= 4 && secret.to_lowercase().contains(&login.to_lowercase()) {
         return Err(Weakness::Name);
     }
     Ok(())

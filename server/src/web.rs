@@ -21,6 +21,8 @@ mod path;
 mod posted;
 mod refusal;
 mod secret;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod tree;
 mod visitor;

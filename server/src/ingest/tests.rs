@@ -40,15 +40,15 @@ const START: i64 = 1_795_305_600_000;
 const SPKI: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
 
 /// A server over a database.
-struct Desk {
-    app: App,
+pub(crate) struct Desk {
+    pub(crate) app: App,
     router: Router,
-    office: String,
+    pub(crate) office: String,
     folder: tempfile::TempDir,
 }
 
 impl Desk {
-    async fn open(trial: &Trial) -> Self {
+    pub(crate) async fn open(trial: &Trial) -> Self {
         let mut tx = trial.db.write().await.unwrap();
         let office = trial::office(&mut tx, "Xã An", None).await;
         tx.commit().await.unwrap();
@@ -69,7 +69,7 @@ impl Desk {
     }
 
     /// Publishes the policies that ship with the product.
-    async fn publish(&self) {
+    pub(crate) async fn publish(&self) {
         let data = self.folder.path().join("data");
         let key = key_read(&Places::new(&data).policy_signing().join("policy.key")).unwrap();
         let shipped = policies::policy::PolicySet::shipped().unwrap();
@@ -87,7 +87,7 @@ impl Desk {
     }
 
     /// A machine that enrolled.
-    async fn machine(&self) -> Machine {
+    pub(crate) async fn machine(&self) -> Machine {
         let key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
         let spki = [data_encoding::HEXLOWER.decode(SPKI.as_bytes()).unwrap().as_slice(), key.public_key()].concat();
         let mut tx = self.app.db.write().await.unwrap();
@@ -138,7 +138,7 @@ impl Desk {
     }
 
     /// Sends one report, which must be accepted with a receipt that fits.
-    async fn accepted(&self, machine: &Machine, report: &Report) {
+    pub(crate) async fn accepted(&self, machine: &Machine, report: &Report) {
         let answers = self.send(machine, std::slice::from_ref(report)).await;
         let ReportAnswer::Accepted { receipt } = &answers[0] else { panic!("{answers:?}") };
         let receipt = receipt.open(self.app.secrets.receipt.public_key()).unwrap();
@@ -173,17 +173,17 @@ impl Desk {
 
 /// A machine as its agent would behave: it numbers, chains and signs. Cloning it copies its state folder.
 #[derive(Clone)]
-struct Machine {
-    id: String,
-    key_id: String,
+pub(crate) struct Machine {
+    pub(crate) id: String,
+    pub(crate) key_id: String,
     key: Arc<SigningKey>,
     start: String,
     traits: Digest,
     head: Option<Position>,
     segment: u64,
     opened: Option<Opened>,
-    sections: BTreeMap<String, String>,
-    made_at: i64,
+    pub(crate) sections: BTreeMap<String, String>,
+    pub(crate) made_at: i64,
 }
 
 impl Machine {
@@ -228,7 +228,7 @@ impl Machine {
     }
 
     /// The next report with every body.
-    fn full(&mut self) -> Report {
+    pub(crate) fn full(&mut self) -> Report {
         let names: Vec<String> = self.sections.keys().cloned().collect();
         self.report(&names.iter().map(String::as_str).collect::<Vec<_>>())
     }

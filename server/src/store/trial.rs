@@ -109,6 +109,14 @@ pub(crate) async fn machine(tx: &mut Tx, office: &str) -> String {
     machine.id
 }
 
+/// Gives a machine another name, as if it had enrolled under it.
+pub(crate) async fn rename(tx: &mut Tx, machine: &str, name: &str) {
+    on_db!(tx, connection => {
+        let renamed = sqlx::query("update machine set name = $2 where id = $1").bind(machine).bind(name);
+        assert_eq!(renamed.execute(connection).await.unwrap().rows_affected(), 1);
+    });
+}
+
 /// Counts the rows that a constant query over one bound text returns.
 pub(crate) async fn count(tx: &mut Tx, sql: &'static str, value: &str) -> i64 {
     match &mut tx.link {

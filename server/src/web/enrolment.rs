@@ -126,14 +126,16 @@ async fn page(
     }
     let choice =
         |office: Office| Choice { chosen: chosen == office.id, name: visible(&office.name, 200), id: office.id };
-    let made = made.map(|(stored, token)| made_view(app, &stored, &token, t, &frame));
+    let made = made.map(|(stored, token)| made_view(app, visitor, &stored, &token, t, &frame));
     let office = office.map(choice);
     let offices = offices.into_iter().map(choice).collect();
     render(&EnrolmentPage { t, frame, may_change: session.may_change(), offices, office, made, tokens })
 }
 
-fn made_view(app: &App, stored: &Token, token: &token::Token, t: Words, frame: &Frame) -> Made {
-    let server = app.config.dial_address();
+fn made_view(app: &App, visitor: &Visitor, stored: &Token, token: &token::Token, t: Words, frame: &Frame) -> Made {
+    // The port this officer dialled, which is the one in use also when the configuration left it open.
+    let port = visitor.host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let server = app.config.dial_address(port);
     let fingerprint = app.secrets.server_ca.fingerprint().to_string();
     let token = token.reveal();
     Made {

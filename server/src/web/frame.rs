@@ -7,7 +7,7 @@ use policies::text::visible;
 
 use super::asset;
 use super::number::Numbers;
-use super::visitor::{Session, Visitor};
+use super::visitor::{Session, Visitor, path_of};
 use crate::app::App;
 use crate::error::PageError;
 
@@ -57,7 +57,7 @@ impl Frame {
             person: session.map(|session| (visible(&session.person.name, 80), visible(&session.person.login, 80))),
             locked: session.is_some_and(|session| session.person.must_change),
             csrf: visitor.csrf.clone(),
-            here: visitor.uri.path_and_query().map_or("/", |here| here.as_str()).to_owned(),
+            here: path_of(&visitor.uri).to_owned(),
             place,
             events: String::new(),
             made_at: n.second(app.clock.now_ms()),

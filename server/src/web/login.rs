@@ -94,7 +94,7 @@ pub(crate) async fn login_submit(
     Posted(form): Posted<LoginForm>,
 ) -> Result<Response, PageError> {
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(peer)| peer.address.ip());
-    let name = form.login.trim().to_owned();
+    let name = form.login.trim().to_lowercase();
     let device = Cookie::Device.read(&headers);
     let (tried, origin) = login_try(&app, &name, form.password, device.as_deref(), address).await?;
     let t = Words::new(visitor.language);

@@ -3,7 +3,8 @@
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use policies::text::Language;
@@ -40,6 +41,8 @@ pub(crate) struct Visitor {
     pub(crate) csrf: String,
     /// Path and query of the request.
     pub(crate) uri: Uri,
+    /// Host and port that the browser dialled.
+    pub(crate) host: String,
     /// True when the browser still shows the cookie of a session that has ended.
     pub(crate) expired: bool,
     session: Option<Session>,
@@ -94,6 +97,7 @@ impl Visitor {
             language: chosen_language(request.headers()).unwrap_or_default(),
             csrf: String::new(),
             uri: request.uri().clone(),
+            host: String::new(),
             expired: false,
             session: None,
         }
@@ -145,7 +149,8 @@ async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<
         .or_else(|| session.as_ref().map(|session| language_of(&session.person)))
         .unwrap_or_default();
     let expired = token.is_some() && session.is_none();
-    Ok((Visitor { language, csrf, uri: uri.clone(), expired, session }, new_form))
+    let host = host_of(headers, uri).unwrap_or_default().to_owned();
+    Ok((Visitor { language, csrf, uri: uri.clone(), host, expired, session }, new_form))
 }
 
 fn language_of(person: &Person) -> Language {
@@ -207,6 +212,17 @@ impl IntoResponse for Turned {
     }
 }
 
+/// Path and query, without the scheme and host that HTTP/2 puts in front.
+pub(crate) fn path_of(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |path| path.as_str())
+}
+
+/// The host and port a request was sent to: from its header, or with HTTP/2 from its address.
+pub(crate) fn host_of<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Option<&'r str> {
+    let header = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    header.or_else(|| uri.authority().map(Authority::as_str))
+}
+
 /// Pairs as a query string.
 pub(crate) fn form_encode(pairs: &[(&str, String)]) -> String {
     let mut encoded = String::new();
@@ -234,7 +250,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
         let session: Option<&Self> = parts.extensions.get();
         let Some(session) = session else {
             // A form that was sent too late cannot be sent again by the login: begin at its page.
-            let next = if parts.method == axum::http::Method::GET { parts.uri.to_string() } else { "/".to_owned() };
+            let next = if parts.method == Method::GET { path_of(&parts.uri) } else { "/" };
+            let next = next.to_owned();
             return Err(Turned::Login(next));
         };
         if session.person.must_change && !["/password", "/logout"].contains(&parts.uri.path()) {

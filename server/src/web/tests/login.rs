@@ -1,0 +1,182 @@
+//! Coming in: first passwords, wrong ones, sessions that end, forms from elsewhere, and what every answer carries.
+
+use axum::http::{StatusCode, header};
+
+use super::{PASSWORD, Site};
+use crate::store::person::PersonRole;
+use crate::store::trial::on_both;
+use crate::web::headers::POLICY;
+use crate::web::visitor::{IDLE_MS, LONGEST_MS};
+
+const MINUTE: i64 = 60 * 1000;
+
+on_both! {
+    async fn a_first_password_must_be_changed_before_anything_else(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let first = site.newcomer("lan", PersonRole::Officer, None).await;
+        let mut browser = site.browser();
+        assert_eq!(browser.get("/offices?page=2").await.location(), "/login?next=/offices%3Fpage%3D2");
+        assert_eq!(browser.login(" LAN ", &first).await.location(), "/");
+        for path in ["/", "/offices", "/audit", "/enrolment"] {
+            assert_eq!(browser.get(path).await.location(), if path == "/" { "/offices" } else { "/password" });
+        }
+        let page = browser.get("/password").await;
+        assert!(page.has("mật khẩu cấp lần đầu"));
+        assert!(!page.has("href=\"/audit\""), "there is nothing to navigate to");
+
+        let (short, other) = ("ngắn quá", "một câu khác hẳn");
+        for (new, again) in [(short, short), (PASSWORD, other), (first.as_str(), first.as_str()), ("lan lan lan lan", "lan lan lan lan")] {
+            let answer = browser.post("/password", &[("current", &first), ("new", new), ("again", again)]).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{new}");
+        }
+        let answer = browser.post("/password", &[("current", "sai mật khẩu"), ("new", PASSWORD), ("again", PASSWORD)]).await;
+        assert!(answer.has("Mật khẩu hiện tại không đúng"));
+        let before = browser.cookie("__Host-session").unwrap().to_owned();
+        let answer = browser.post("/password", &[("current", &first), ("new", PASSWORD), ("again", PASSWORD)]).await;
+        assert_eq!(answer.location(), "/");
+        assert_ne!(browser.cookie("__Host-session").unwrap(), before, "a new session for a new password");
+        assert_eq!(browser.get("/offices").await.status, StatusCode::OK);
+
+        let mut elsewhere = site.browser();
+        assert_eq!(elsewhere.login("lan", &first).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(elsewhere.login("lan", PASSWORD).await.location(), "/");
+        let log = browser.get("/audit").await;
+        for action in ["thêm tài khoản", "đăng nhập", "đổi mật khẩu"] {
+            assert!(log.has(action), "{action}");
+        }
+        assert!(!log.has(&first) && !log.has(PASSWORD));
+    }
+
+    async fn wrong_passwords_slow_down_only_who_typed_them(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut owner = site.person("lan", PersonRole::Officer, None).await;
+        owner.get("/offices").await;
+        assert_eq!(owner.post("/logout", &[]).await.location(), "/login");
+        let mut stranger = site.browser();
+        for _ in 0..5 {
+            assert_eq!(stranger.login("lan", "sai mật khẩu").await.status, StatusCode::UNAUTHORIZED);
+        }
+        let answer = stranger.login("lan", PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "even the right one waits");
+        assert!(answer.has("thử lại sau 1 phút"));
+        // The owner's browser is known, though it comes from the same address; so is any other address.
+        assert_eq!(owner.login("lan", PASSWORD).await.location(), "/");
+        let mut colleague = site.browser();
+        colleague.address = [10, 0, 0, 6];
+        assert_eq!(colleague.login("lan", PASSWORD).await.location(), "/");
+        let log = owner.get("/audit").await;
+        assert!(log.has("bị hạn chế đăng nhập") && log.has("số lần sai trước đó: 5"));
+
+        site.app.clock.advance(MINUTE);
+        assert_eq!(stranger.login("lan", PASSWORD).await.location(), "/");
+    }
+
+    async fn unknown_names_are_answered_like_wrong_passwords(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.browser();
+        for attempt in 0..6 {
+            let answer = browser.login("nobody", "sai mật khẩu").await;
+            let expected = if attempt < 5 { StatusCode::UNAUTHORIZED } else { StatusCode::TOO_MANY_REQUESTS };
+            assert_eq!(answer.status, expected);
+            assert_eq!(attempt < 5, answer.has("Tên đăng nhập hoặc mật khẩu không đúng"));
+        }
+    }
+
+    async fn sessions_end_when_idle_and_after_a_working_day(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.person("lan", PersonRole::Officer, None).await;
+        let mut spent = 0;
+        while spent + IDLE_MS / 2 < LONGEST_MS {
+            site.app.clock.advance(IDLE_MS / 2);
+            spent += IDLE_MS / 2;
+            assert_eq!(browser.get("/offices").await.status, StatusCode::OK, "after {spent} ms");
+        }
+        site.app.clock.advance(IDLE_MS / 2);
+        assert_eq!(browser.get("/offices").await.location(), "/login?next=/offices");
+        assert!(browser.get("/login").await.has("Phiên làm việc đã hết hạn"));
+
+        assert_eq!(browser.login("lan", PASSWORD).await.location(), "/");
+        site.app.clock.advance(IDLE_MS - MINUTE);
+        // What the page's script fetches by itself keeps nothing alive.
+        let body = axum::body::Body::empty();
+        let followed = browser.open(axum::http::Method::GET, "/offices", body, &[("x-following", "1")]).await;
+        assert_eq!(followed.status(), StatusCode::OK);
+        site.app.clock.advance(MINUTE);
+        assert_eq!(browser.get("/offices").await.location(), "/login?next=/offices");
+    }
+
+    async fn logging_out_ends_the_session_at_the_server(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.person("lan", PersonRole::Officer, None).await;
+        browser.get("/offices").await;
+        let mut thief = browser.clone();
+        assert_eq!(browser.post("/logout", &[]).await.location(), "/login");
+        assert_eq!(thief.get("/offices").await.location(), "/login?next=/offices");
+        assert!(browser.cookie("__Host-session").is_none());
+    }
+
+    async fn every_form_needs_the_token_of_its_session(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let machine = site.machine(&policies::fact::Facts::default()).await;
+        let mut browser = site.person("lan", PersonRole::Administrator, None).await;
+        let machine = machine.id;
+        let paths = [
+            "/logout".to_owned(), "/language".to_owned(), "/password".to_owned(), "/audit".to_owned(),
+            "/enrolment".to_owned(), "/enrolment/x/revoke".to_owned(), format!("/machines/{machine}/confirm"),
+            format!("/machines/{machine}/check"), format!("/machines/{machine}/revoke"), "/login".to_owned(),
+        ];
+        browser.get("/offices").await;
+        let other = site.person("minh", PersonRole::Administrator, None).await.get("/offices").await;
+        let stolen = other.between("name=\"csrf\" value=\"", "\"").unwrap().to_owned();
+        for path in &paths {
+            for token in ["", "0", &stolen] {
+                let answer = browser.post_with(path, token, &[], &[]).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {token}");
+                assert!(answer.has("Biểu mẫu không được chấp nhận"), "{path}");
+            }
+        }
+        let own = browser.get("/offices").await.between("name=\"csrf\" value=\"", "\"").unwrap().to_owned();
+        for headers in [[("origin", "https://bad.example")], [("sec-fetch-site", "cross-site")]] {
+            let answer = browser.post_with("/logout", &own, &[], &headers).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        }
+        let honest = [("origin", "https://tram-an:8443"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(browser.post_with("/logout", &own, &[], &honest).await.location(), "/login");
+    }
+
+    async fn every_answer_of_the_pages_is_closed_to_the_outside(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.person("lan", PersonRole::Administrator, None).await;
+        let office = format!("/offices/{}", site.office);
+        for path in ["/login", "/offices", &office, "/enrolment", "/audit", "/password", "/nowhere", "/offices/x"] {
+            let answer = browser.get(path).await;
+            assert_eq!(answer.headers[header::CONTENT_SECURITY_POLICY], POLICY, "{path}");
+            assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+            assert!(answer.headers.contains_key("cross-origin-opener-policy"));
+            for inline in [" style=", " onclick=", " onload=", "<style", "javascript:", "http://", "//cdn"] {
+                assert!(!answer.has(inline), "{path} has {inline}");
+            }
+        }
+        let page = browser.get("/offices").await;
+        for (before, kind) in [("<link rel=\"stylesheet\" href=\"", "text/css"), ("<script src=\"", "text/javascript")] {
+            let path = page.between(before, "\"").unwrap().to_owned();
+            let answer = browser.get(&path).await;
+            assert!(answer.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with(kind));
+            assert!(answer.headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+        }
+        assert_eq!(browser.get("/assets/0/page.css").await.status, StatusCode::NOT_FOUND);
+    }
+
+    async fn a_database_that_fails_is_told_in_the_readers_language(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.person("lan", PersonRole::Administrator, None).await;
+        browser.get("/offices").await;
+        browser.post("/language", &[("language", "en"), ("next", "/offices")]).await;
+        site.app.db.close().await;
+        let answer = browser.get("/offices").await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(answer.has("The server failed") && answer.has("<html lang=\"en\">"));
+        assert!(!answer.has("sqlx") && !answer.has("pool"), "the cause is for the log");
+    }
+}

@@ -1,0 +1,118 @@
+//! The office's page: a letter that is explained, a ledger that adds up for the eye, and what changes when machines report.
+
+use axum::http::StatusCode;
+use policies::fact::{Fact, Facts, Protection};
+
+use super::browser::Answer;
+use super::{Site, sections};
+use crate::store::Scope;
+use crate::store::person::PersonRole;
+use crate::store::trial::on_both;
+
+/// Every figure of the ledger in hundredths: the score first.
+fn ledger(page: &Answer) -> Vec<i64> {
+    let points = page.body.split("data-points=\"").skip(1);
+    points.map(|rest| rest.split('"').next().unwrap().replace([',', '.'], "").parse().unwrap()).collect()
+}
+
+fn unprotected() -> Facts {
+    let mut facts = Facts::default();
+    facts.antivirus.protection = Fact::Known(Protection::None);
+    facts.antivirus.real_time = Fact::Known(false);
+    facts.time.synchronised = Fact::Known(false);
+    facts.lan.firewall_active = Fact::Known(true);
+    facts.lan.forwards = Fact::Known(false);
+    facts.logging.running = Fact::Known(true);
+    facts
+}
+
+on_both! {
+    async fn the_ledger_adds_up_to_a_hundred_for_the_eye(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let lines = site.roster(&site.office, &["PC-01", "PC-02", "PC-03"]).await;
+        let mut tx = site.app.db.write().await.unwrap();
+        tx.office_setup_set(&Scope::whole(), &site.office, Some(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
+        let page = format!("/offices/{}", site.office);
+        assert_eq!(ledger(&browser.get(&page).await), [0, 0, 10_000], "nothing reported: a cap, and one line costs everything");
+
+        let machine = site.machine(&unprotected()).await;
+        let mut tx = site.app.db.write().await.unwrap();
+        tx.roster_line_machine_set(&Scope::whole(), &lines[0], Some(&machine.id)).await.unwrap();
+        tx.commit().await.unwrap();
+        site.grade().await;
+        for (language, total) in [("vi", ">100,00<"), ("en", ">100.00<")] {
+            browser.get(&page).await;
+            browser.post("/language", &[("language", language), ("next", "/")]).await;
+            let shown = browser.get(&page).await;
+            let figures = ledger(&shown);
+            assert!(figures.len() > 4, "{figures:?}");
+            assert!(figures[0] > 0 && figures[0] < 10_000, "{figures:?}");
+            assert_eq!(figures.iter().sum::<i64>(), 10_000, "{figures:?}");
+            assert!(shown.has(total));
+        }
+        browser.get(&page).await;
+        browser.post("/language", &[("language", "vi"), ("next", "/")]).await;
+        let shown = browser.get(&page).await;
+        assert!(shown.has("Thang điểm của phần mềm, không phải xếp hạng của cơ quan nhà nước."));
+        assert!(shown.has("chưa đáp ứng (màu đỏ)"), "the colour is said in words");
+        assert!(shown.has("khắc phục được tại chỗ") && shown.has("điểm chung"));
+        assert!(shown.has("Cần làm gì để đạt loại"));
+        assert!(shown.has("Ngoài ra có 2 máy soạn thảo bí mật nhà nước"));
+        assert!(shown.has("PC-02") && shown.has("chưa gửi số liệu lần nào"));
+        let list = browser.get("/offices").await;
+        assert!(list.has("1 trên 3 máy") && list.has("class=\"badge red\""));
+    }
+
+    async fn a_machine_shows_found_and_wanted_and_the_way_between(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut machine = site.machine(&unprotected()).await;
+        let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
+        let path = format!("/machines/{}", machine.id);
+        let page = browser.get(&path).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        assert!(page.has("do máy tự báo, ký bằng khoá của máy"));
+        for words in ["Hiện trạng", "Mức cần đạt", "Cách khắc phục", "phút; người khắc phục được: ", "TCVN 14423:2026"] {
+            assert!(page.has(words), "{words}");
+        }
+        assert!(page.has("(cá nhân)") && page.has("chưa xác định: phiên bản phần mềm trên máy quá cũ"));
+        assert!(!page.has("Đồng hồ của máy"));
+
+        site.app.clock.advance(3_600_000);
+        let mut facts = unprotected();
+        facts.time.synchronised = Fact::Known(true);
+        machine.sections = sections(&facts);
+        machine.made_at = site.app.clock.now_ms() + 600_000;
+        let report = machine.full();
+        site.desk.accepted(&machine, &report).await;
+        let page = browser.get(&path).await;
+        assert!(page.has("chưa đạt → đạt") && page.has("báo cáo mới của máy"), "history");
+        assert!(page.has("Đồng hồ của máy") && page.has("nhanh hơn máy chủ 10 phút"));
+    }
+
+    async fn a_parent_is_worth_the_mean_of_those_below(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let ward = site.office("Phường Hoà", Some(&site.office)).await;
+        site.roster(&ward, &["PC-01", "PC-02"]).await;
+        site.roster(&site.office, &["PC-09"]).await;
+        site.grade().await;
+        let mut browser = site.person("lan", PersonRole::Head, None).await;
+        let page = browser.get(&format!("/offices/{}", site.office)).await;
+        assert!(page.has("Trung bình của 2 đơn vị theo số máy"), "{}", page.body);
+        assert!(page.has(&format!("href=\"/offices/{ward}\"")) && page.has("Máy của chính cơ quan này"));
+        let child = browser.get(&format!("/offices/{ward}")).await;
+        assert!(child.has(&format!("href=\"/offices/{}\"", site.office)), "the way back up");
+    }
+
+    async fn without_a_roster_there_is_a_score_and_no_letter(trial: &Trial) {
+        let site = Site::open(trial).await;
+        site.machine(&unprotected()).await;
+        site.grade().await;
+        let mut browser = site.person("lan", PersonRole::Head, None).await;
+        let page = browser.get(&format!("/offices/{}", site.office)).await;
+        assert!(page.has("Chưa xếp loại") && page.has("chưa khai danh mục máy tính"));
+        assert_eq!(ledger(&page).iter().sum::<i64>(), 10_000);
+        assert!(browser.get("/offices").await.has("chưa xếp loại (màu xám)"));
+    }
+}
