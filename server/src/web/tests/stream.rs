@@ -53,7 +53,7 @@ on_both! {
         // The office elsewhere hears of its own change first: the report was not told there.
         site.roster(&ward, &["PC-01"]).await;
         let (before, _) = (site.app.events.subscribe(), changes_read(&site.app).await.unwrap());
-        assert!(before.len() >= 1);
+        assert!(!before.is_empty(), "the change of the ward was told");
         assert!(next_event(&mut elsewhere).await.starts_with("event: changed"));
         site.app.events.stop();
         assert!(tokio::time::timeout(PATIENCE, elsewhere.next()).await.unwrap().is_none(), "one event, then the end");
