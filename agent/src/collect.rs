@@ -132,14 +132,27 @@ fn fill(section: Section, scene: &Scene, memory: &Memory, facts: &mut Facts) {
 /// The files and folders whose change makes it worth collecting `section` again at once. Some may not exist.
 pub fn watched(section: Section) -> Vec<PathBuf> {
     let paths: &[&str] = match section {
-        Section::System => &["/etc/os-release", "/etc/hostname", "/etc/machine-info"],
-        Section::Antivirus => &["/var/lib/clamav", "/etc/clamav"],
-        Section::Patches => {
-            &["/var/lib/dpkg/status", "/var/lib/apt/lists", "/etc/apt/apt.conf.d", "/run/reboot-required"]
-        }
-        Section::Lan => &["/etc/hosts", "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/etc/environment"],
+        Section::System => &["/etc/os-release", "/etc/hostname"],
+        // The daemon's socket comes and goes with it.
+        Section::Antivirus => &["/var/lib/clamav", "/run/clamav", "/etc/clamav", "/etc/clamd.d", "/etc/freshclam.conf"],
+        Section::Patches => &[
+            "/var/lib/dpkg/status",
+            "/var/lib/apt/lists",
+            "/etc/apt/apt.conf.d",
+            "/etc/apt/preferences.d",
+            "/var/lib/rpm",
+            "/run/reboot-required",
+        ],
+        Section::Lan => &[
+            "/etc/hosts",
+            "/etc/resolv.conf",
+            "/run/systemd/resolve/resolv.conf",
+            "/etc/environment",
+            "/etc/ufw/ufw.conf",
+            "/etc/nftables.conf",
+        ],
         Section::Ports | Section::Neighbours => &[],
-        Section::Sharing => &["/etc/samba/smb.conf", "/etc/exports"],
+        Section::Sharing => &["/etc/samba/smb.conf", "/etc/exports", "/etc/exports.d"],
         Section::Remote => &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d"],
         Section::Accounts => &[
             "/etc/passwd",
@@ -150,9 +163,12 @@ pub fn watched(section: Section) -> Vec<PathBuf> {
             "/etc/login.defs",
             "/etc/security",
             "/etc/pam.d",
+            "/etc/profile.d",
+            "/etc/gdm3",
+            "/etc/lightdm",
         ],
-        Section::Time => &["/etc/localtime", "/etc/chrony", "/etc/systemd/timesyncd.conf"],
-        Section::Logging => &["/etc/systemd/journald.conf", "/etc/rsyslog.conf", "/etc/logrotate.conf"],
+        Section::Time => &["/etc/localtime", "/etc/chrony", "/etc/chrony.conf", "/etc/systemd/timesyncd.conf"],
+        Section::Logging => &["/etc/systemd/journald.conf", "/etc/rsyslog.conf", "/etc/rsyslog.d", "/etc/logrotate.d"],
     };
     paths.iter().map(PathBuf::from).collect()
 }

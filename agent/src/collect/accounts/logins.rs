@@ -1,4 +1,5 @@
-//! Last logins: `/var/log/lastlog` by user number, and `/var/log/wtmp`, where graphical sessions are written too.
+//! Last logins: `/var/log/lastlog` by user number or its successor `lastlog2.db` by name, and `/var/log/wtmp`, where graphical
+//! sessions are written too.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +9,26 @@ use policies::fact::{Fact, Instant, Reason};
 use crate::collect::scene::{Scene, unknown};
 use crate::os::OsError;
 
+mod table;
+
+use table::Cell;
+
 /// Bytes of one record of `wtmp` (`utmp(5)`, 64-bit Linux).
 const RECORD: usize = 384;
 /// Bytes of one record of `lastlog`.
 const LAST: usize = 292;
+/// The successor of `lastlog`: a table of name, seconds, terminal, host, service.
+const DATABASE: &str = "/var/lib/lastlog/lastlog2.db";
 /// Newest part of `wtmp` that is read: some 10,000 sessions.
 const WTMP_CAP: usize = RECORD * 10_000;
+/// The largest `lastlog2.db` that is read: far more users than one machine has.
+const DATABASE_CAP: usize = 4 << 20;
 
 /// What the machine wrote down of logins.
 pub(super) struct Logins<'a> {
     scene: &'a Scene,
     sessions: BTreeMap<String, i64>,
     trouble: Option<OsError>,
-    database: bool,
 }
 
 impl<'a> Logins<'a> {
@@ -35,10 +43,13 @@ impl<'a> Logins<'a> {
                 Err(error) => trouble = Some(error),
             }
         }
-        // Newer systems keep a database in their place.
-        let database =
-            ["/var/lib/lastlog/lastlog2.db", "/var/lib/wtmpdb/wtmp.db"].iter().any(|path| scene.os.exists(path));
-        Self { scene, sessions, trouble, database }
+        match scene.os.read(DATABASE, DATABASE_CAP).map(|file| table::rows(&file, "Lastlog2")) {
+            Ok(Some(rows)) => record_rows(rows, &mut sessions),
+            Ok(None) => trouble = Some(OsError::Failed(DATABASE.to_owned(), "holds no table of logins".to_owned())),
+            Err(OsError::Missing(_)) => {}
+            Err(error) => trouble = Some(error),
+        }
+        Self { scene, sessions, trouble }
     }
 
     /// The last login of an account.
@@ -52,8 +63,17 @@ impl<'a> Logins<'a> {
         match (Timestamp::from_second(recorded.max(session)), &self.trouble) {
             (Ok(at), _) if at > Timestamp::UNIX_EPOCH => Fact::Known(at),
             (_, Some(error)) => unknown(error),
-            _ if self.database => Fact::unknown(Reason::NoReader, "logins are kept in a database (lastlog2, wtmpdb)"),
             _ => Fact::unknown(Reason::SourceMissing, "no login is recorded"),
+        }
+    }
+}
+
+/// The last login of each user in the rows of `lastlog2`.
+fn record_rows(rows: Vec<Vec<Cell>>, sessions: &mut BTreeMap<String, i64>) {
+    for row in rows {
+        if let [Cell::Text(name), Cell::Number(seconds), ..] = &row[..] {
+            let newest = sessions.entry(name.clone()).or_default();
+            *newest = (*newest).max(*seconds);
         }
     }
 }
@@ -107,9 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn a_database_has_no_reader_yet() {
-        let os = Recorded::new().file("/var/lib/lastlog/lastlog2.db", "");
-        assert!(matches!(last(os, "x", 0), Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
+    fn the_successor_of_lastlog_is_read() {
+        let os = Recorded::new().file(DATABASE, include_bytes!("logins/lastlog2.db"));
+        assert_eq!(last(os.clone(), "user7", 1007).known().unwrap().as_second(), 1_739_000_700);
+        assert!(matches!(last(os, "nobody", 1), Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
+        let broken = Recorded::new().file(DATABASE, "SQLite format 3\0 and no more");
+        assert!(matches!(last(broken, "x", 0), Fact::Unknown(unknown) if unknown.reason == Reason::Unreadable));
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_said() {
         let denied = Recorded::new().denying("/var/log/wtmp");
         assert!(matches!(last(denied, "x", 0), Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
         let truncated = Recorded::new().file("/var/log/wtmp", [7; 100]).file("/var/log/lastlog", [1, 2]);

@@ -1,0 +1,142 @@
+//! Captures what the collectors ask this machine, as a folder that `os::recorded` replays: for new fixtures in
+//! `tests/captured`. Not part of the product. Look at what it wrote before you share it: only password hashes are masked.
+//!
+//! `cargo run -p tram-an-agent --example capture -- FOLDER`
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use agent::collect::Collector;
+use agent::os::linux::Linux;
+use agent::os::recorded::Recorded;
+use agent::os::{Answer, FileKind, Hardware, KernelClock, Os, OsError, Output, Program, Source, Stat};
+use anyhow::Context;
+use policies::fact::Section;
+
+/// The most bytes of one file that are kept.
+const CAP: u64 = 4 << 20;
+
+/// The real machine, writing down its answers.
+#[derive(Default)]
+struct Capture(Mutex<Recorded>);
+
+impl Capture {
+    fn note<T>(&self, path: &str, answer: &Answer<T>, keep: impl FnOnce(&mut Recorded, &T)) {
+        let mut recorded = self.0.lock().expect("no other holder panics");
+        match answer {
+            Ok(value) => keep(&mut recorded, value),
+            Err(OsError::Denied(_)) => drop(recorded.denied.insert(path.to_owned())),
+            Err(_) => {}
+        }
+    }
+}
+
+impl Os for Capture {
+    fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
+        let opened = Linux.open(path);
+        let again = opened.as_ref().map_err(Clone::clone).and_then(|_| Linux.open(path));
+        self.note(path, &again, |recorded, _| {
+            let mut bytes = Vec::new();
+            if let Ok(file) = Linux.open(path) {
+                drop(file.take(CAP).read_to_end(&mut bytes));
+            }
+            let bytes = if path == "/etc/shadow" { masked(&bytes) } else { bytes };
+            recorded.files.insert(path.to_owned(), bytes);
+        });
+        opened
+    }
+    fn list(&self, path: &str) -> Answer<Vec<String>> {
+        let names = Linux.list(path);
+        self.note(path, &names, |recorded, names| {
+            recorded.folders.insert(path.to_owned());
+            // Enough that the folder lists them again; what they hold is kept when it is asked for.
+            for name in names.iter().filter(|_| !path.starts_with("/proc")) {
+                let path = format!("{path}/{name}");
+                let folder = Linux.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Folder);
+                if folder {
+                    recorded.folders.insert(path);
+                } else {
+                    recorded.files.entry(path).or_default();
+                }
+            }
+        });
+        names
+    }
+    fn stat(&self, path: &str) -> Answer<Stat> {
+        let stat = Linux.stat(path);
+        self.note(path, &stat, |recorded, stat| {
+            recorded.modified.insert(path.to_owned(), stat.modified_at);
+            if stat.kind == FileKind::Folder {
+                recorded.folders.insert(path.to_owned());
+            }
+        });
+        stat
+    }
+    fn link(&self, path: &str) -> Answer<String> {
+        let target = Linux.link(path);
+        self.note(path, &target, |recorded, target| drop(recorded.links.insert(path.to_owned(), target.clone())));
+        target
+    }
+    fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output> {
+        let output = Linux.run(program, arguments);
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        self.note("", &output, |recorded, output| recorded.runs.push((program, arguments, output.clone())));
+        output
+    }
+    fn administrator(&self) -> bool {
+        Linux.administrator()
+    }
+    fn hardware(&self) -> Hardware {
+        Linux.hardware()
+    }
+    fn addresses(&self) -> Answer<Vec<(String, String)>> {
+        Linux.addresses()
+    }
+    fn disk_size(&self, path: &str) -> Answer<u64> {
+        Linux.disk_size(path)
+    }
+    fn kernel_clock(&self) -> Answer<KernelClock> {
+        Linux.kernel_clock()
+    }
+}
+
+/// The method of each hash without the hash.
+fn masked(shadow: &[u8]) -> Vec<u8> {
+    let line = |line: &str| {
+        let mut fields: Vec<&str> = line.split(':').collect();
+        if let Some(hash) = fields.get_mut(1)
+            && let Some((method, _)) = hash.rsplit_once('$').filter(|(start, _)| !start.is_empty())
+        {
+            *hash = method.get(..3).unwrap_or("$6$");
+        }
+        fields.join(":") + "\n"
+    };
+    String::from_utf8_lossy(shadow).lines().map(line).collect::<String>().into_bytes()
+}
+
+fn main() -> anyhow::Result<()> {
+    let folder = std::env::args().nth(1).context("which folder?")?;
+    let folder = Path::new(&folder);
+    let capture = Arc::new(Capture::default());
+    let now = agent::clock::Clock::system().instant();
+    Collector::new(Arc::clone(&capture) as Arc<dyn Os>).collect(Section::ALL, now);
+    let mut recorded = capture.0.lock().expect("no other holder panics").clone();
+    recorded.administrator = Linux.administrator();
+    recorded.hardware = Linux.hardware();
+    recorded.addresses = Linux.addresses()?;
+    recorded.disk = Linux.disk_size("/")?;
+    recorded.kernel_clock = Linux.kernel_clock().ok();
+    // A link is not a file as well, and a folder not empty when something in it was kept.
+    let files: BTreeMap<String, Vec<u8>> = std::mem::take(&mut recorded.files);
+    let is_link = |path: &str| recorded.links.keys().any(|link| path == link || path.starts_with(&format!("{link}/")));
+    for (path, bytes) in files.iter().filter(|(path, _)| !is_link(path) && !recorded.folders.contains(*path)) {
+        let target = folder.join("root").join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(target.parent().context("a file lies in a folder")?)?;
+        std::fs::write(&target, bytes).with_context(|| format!("write {}", target.display()))?;
+    }
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("os.json"), serde_json::to_string_pretty(&recorded)?)?;
+    Ok(())
+}
