@@ -3,6 +3,8 @@
 //! A new one is made with `cargo run -p tram-an-agent --example capture`. A change of the facts is looked at and accepted with
 //! `cargo insta`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! The collectors on the machine that runs the tests: the real door, real programs, with and without an administrator.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![cfg(target_os = "linux")]
 
 use std::net::TcpListener;

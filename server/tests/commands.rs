@@ -1,5 +1,7 @@
 //! The program as an administrator meets it: the built binary, its commands, its refusals and its exit status.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
