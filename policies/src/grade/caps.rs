@@ -1,7 +1,7 @@
 //! What holds a letter down whatever the score. A cap is announced with its date the first day, and is gone with the
 //! evidence that its cause is fixed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -28,8 +28,7 @@ pub(crate) fn caps(survey: &Survey<'_>) -> Vec<Cap> {
         .flat_map(|member| {
             let machine = member.machine.id.as_str();
             let ripe = |since| survey.calendar.after_working_days(since, days);
-            let standing = survey.standing_criticals(member);
-            standing.into_iter().map(move |(control, since)| Critical { machine, control, ripe_from: ripe(since) })
+            member.criticals.iter().map(move |&(control, since)| Critical { machine, control, ripe_from: ripe(since) })
         })
         .collect();
     [critical(survey, &criticals), widespread(survey, &criticals), coverage(survey), waived(survey)]
@@ -63,11 +62,13 @@ fn widespread(survey: &Survey<'_>, criticals: &[Critical<'_>]) -> Option<Cap> {
     let rule = survey.rules.office.caps.widespread;
     let expected = survey.coverage().expected;
     let needed = (expected * u64::from(rule.over_percent) / 100 + 1).max(u64::from(rule.at_least_machines));
-    let machines = unique(criticals.iter().map(|critical| critical.machine));
-    let first_on = |machine: &String| {
-        criticals.iter().filter(|critical| critical.machine == machine).map(|critical| critical.ripe_from).min()
-    };
-    let from = nth(machines.iter().filter_map(first_on).collect(), needed)?;
+    let mut first_on: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    for critical in criticals {
+        let first = first_on.entry(critical.machine).or_insert(critical.ripe_from);
+        *first = critical.ripe_from.min(*first);
+    }
+    let from = nth(first_on.values().copied().collect(), needed)?;
+    let machines = first_on.into_keys().map(str::to_owned).collect();
     let percent = rule.over_percent;
     Some(cap(
         survey,
@@ -121,10 +122,10 @@ fn waived(survey: &Survey<'_>) -> Option<Cap> {
     let (mut waived, mut applicable) = (0_u64, 0_u64);
     let mut machines = BTreeSet::new();
     for member in survey.expected() {
-        if let Some(tally) = survey.view(member, View::WithoutWaivers) {
-            waived += tally.waived;
-            applicable += tally.applicable;
-            if tally.waived > 0 {
+        if let Some((_, counted)) = survey.earned(member, View::WithoutWaivers) {
+            waived += member.tally.waived;
+            applicable += counted;
+            if member.tally.waived > 0 {
                 machines.insert(member.machine.id.as_str());
             }
         }

@@ -194,16 +194,16 @@ fn lift(kind: LineKind) -> Text {
 }
 
 fn cap_line(survey: &Survey<'_>, cap: &Cap) -> Line {
+    let machines: BTreeSet<&str> = cap.machines.iter().map(String::as_str).collect();
     let each: u64 = survey
         .expected()
-        .filter(|member| cap.machines.contains(&member.machine.id))
+        .filter(|member| machines.contains(member.machine.id.as_str()))
         .map(|member| match (cap.controls.is_empty(), member.state) {
             (true, MachineState::Unreported) => u64::from(MINUTES_TO_ENROL),
             (true, _) => u64::from(MINUTES_TO_WAKE),
             (false, _) => {
-                let standing = survey.standing_criticals(member);
                 let minutes = |id: &str| survey.rules.controls(member.machine.role).get(id).map_or(0, |c| c.minutes);
-                standing.iter().map(|(id, _)| u64::from(minutes(id))).sum()
+                member.criticals.iter().map(|(id, _)| u64::from(minutes(id))).sum()
             }
         })
         .sum();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Controls, Judged, Points};
+use super::{Control, Controls, Judged, Points};
 use crate::outcome::Verdict;
 use crate::policy::{LiftedBy, Weights};
 
@@ -86,10 +86,11 @@ pub(crate) fn tally<'a>(
         entry.1.push(control);
     }
     let mut tally = Tally::default();
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeSet<*const Control> = BTreeSet::new();
     for outcome in outcomes {
         let Some((id, control)) = controls.get_key_value(&outcome.control) else { continue };
-        if !seen.insert(id) || (view == View::OnSpot && control.lifted_by != LiftedBy::OnSpot) {
+        // Outcomes are one a control; a second of one control must not count twice.
+        if !seen.insert(control) || (view == View::OnSpot && control.lifted_by != LiftedBy::OnSpot) {
             continue;
         }
         let id = id.as_str();
@@ -153,6 +154,9 @@ pub(crate) fn causes<'a>(
     outcomes: &'a [Judged],
     fresh_from: Timestamp,
 ) -> BTreeMap<&'a str, &'a str> {
+    if outcomes.iter().all(|outcome| outcome.implied_by.is_none()) {
+        return BTreeMap::new();
+    }
     let lost: BTreeMap<&str, (Loss, Option<&str>)> = outcomes
         .iter()
         .filter_map(|outcome| {

@@ -80,7 +80,7 @@ fn start_up(survey: &Survey<'_>, office: &OfficeState) -> Option<Option<Timestam
 ///
 /// Overall, a part without anything in it has earned nothing. On the spot, a machine or a part where nothing can be done on
 /// the spot leaves the mean.
-fn score(survey: &Survey<'_>, attested: &[Attested], view: View) -> Option<Points> {
+pub(crate) fn score(survey: &Survey<'_>, attested: &[Attested], view: View) -> Option<Points> {
     let shares = survey.rules.office.shares;
     let machines = machine_fractions(survey, view);
     let weights = attested_weights(survey, attested, view);
@@ -103,8 +103,8 @@ fn score(survey: &Survey<'_>, attested: &[Attested], view: View) -> Option<Point
 fn machine_fractions(survey: &Survey<'_>, view: View) -> Vec<(u64, u64)> {
     survey
         .expected()
-        .filter_map(|member| match survey.view(member, view) {
-            Some(tally) if tally.applicable > 0 => Some((tally.passed, tally.applicable)),
+        .filter_map(|member| match survey.earned(member, view) {
+            Some((passed, applicable)) if applicable > 0 => Some((passed, applicable)),
             Some(_) if view == View::OnSpot && member.state == MachineState::Scored => None,
             _ => Some((0, 1)),
         })

@@ -9,13 +9,14 @@ mod fix;
 use std::collections::BTreeMap;
 
 pub use fix::Why;
-use fix::{Fix, candidates, carry_out, exemplars};
+use fix::{Exemplars, Fix, candidates, carry_out, exemplars};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::machine::View;
 use super::office::letter_under_caps;
 use super::survey::Survey;
-use super::{Grade, LineKind, OfficeState, Points, Rules, caps, grade_office};
+use super::{LineKind, OfficeState, Points, Rules, caps, office};
 use crate::policy::{Letter, LiftedBy};
 use crate::text::Text;
 
@@ -59,19 +60,21 @@ pub struct Step {
 /// not being set up).
 pub fn plan_next_letter(rules: &Rules, office: &OfficeState, now: Timestamp) -> Option<Plan> {
     let survey = Survey::new(rules, office, now);
-    let grade = grade_office(rules, office, now);
-    let letter = letter_under_caps(rules, grade.score, &caps::caps(&survey));
+    let score = office::score(&survey, &office.attested, View::Overall).unwrap_or(Points::ZERO);
+    let caps = caps::caps(&survey);
+    let letter = letter_under_caps(rules, score, &caps);
     let target = Letter::ALL.into_iter().rev().find(|better| *better < letter)?;
-    let goal = Goal { rules, office, now, target, floor: Points::whole(rules.office.letters.lowest(target)) };
     let exemplars = exemplars(&survey);
-    let fixes = candidates(&survey, &exemplars, &grade, target);
-    let chosen = goal.choose(&fixes, &exemplars, grade.score);
-    let reached = goal.graded(&chosen, &exemplars);
+    let floor = Points::whole(rules.office.letters.lowest(target));
+    let goal = Goal { survey: &survey, exemplars: &exemplars, office, target, floor };
+    let fixes = candidates(&survey, &exemplars, &caps, target);
+    let chosen = goal.choose(&fixes, score);
+    let (score, letter) = goal.graded(&chosen);
     Some(Plan {
         target,
         minutes: chosen.iter().map(|fix| u64::from(fix.minutes)).sum(),
-        score: reached.score,
-        letter: letter_under_caps(rules, reached.score, &reached.caps),
+        score,
+        letter,
         foretold: chosen.iter().any(|fix| fix.kind == LineKind::Unreported),
         steps: steps(rules, &chosen),
     })
@@ -79,16 +82,16 @@ pub fn plan_next_letter(rules: &Rules, office: &OfficeState, now: Timestamp) -> 
 
 /// What is to be reached, from where.
 struct Goal<'a> {
-    rules: &'a Rules,
+    survey: &'a Survey<'a>,
+    exemplars: &'a Exemplars<'a>,
     office: &'a OfficeState,
-    now: Timestamp,
     target: Letter,
     floor: Points,
 }
 
 impl Goal<'_> {
     /// The first fixes of the ordered list that reach the goal, less those that turn out not to be needed.
-    fn choose<'f>(&self, fixes: &'f [Fix<'f>], exemplars: &fix::Exemplars<'_>, score: Points) -> Vec<&'f Fix<'f>> {
+    fn choose<'f>(&self, fixes: &'f [Fix<'f>], score: Points) -> Vec<&'f Fix<'f>> {
         let must = fixes.iter().take_while(|fix| fix.why != Why::Points).count();
         let mut sum = score;
         let mut count = 0;
@@ -98,13 +101,13 @@ impl Goal<'_> {
         }
         // Fixes may help each other less than their gains say: take more until the grade itself says that it is enough.
         let mut more = 1;
-        while count < fixes.len() && !self.reached(&fixes[..count].iter().collect::<Vec<_>>(), exemplars) {
+        while count < fixes.len() && !self.reached(&fixes[..count].iter().collect::<Vec<_>>()) {
             count = (count + more).min(fixes.len());
             more *= 2;
         }
         let all: Vec<&Fix<'_>> = fixes[..count].iter().collect();
         let pruned = self.prune(&all, must, sum);
-        if self.reached(&pruned, exemplars) { pruned } else { all }
+        if self.reached(&pruned) { pruned } else { all }
     }
 
     /// Leaves out, the dearest first, what the goal does not need. What comes first for its own sake stays.
@@ -122,13 +125,16 @@ impl Goal<'_> {
         chosen.iter().zip(keep).filter_map(|(fix, keep)| keep.then_some(*fix)).collect()
     }
 
-    fn reached(&self, fixes: &[&Fix<'_>], exemplars: &fix::Exemplars<'_>) -> bool {
-        let grade = self.graded(fixes, exemplars);
-        letter_under_caps(self.rules, grade.score, &grade.caps) <= self.target
+    fn reached(&self, fixes: &[&Fix<'_>]) -> bool {
+        self.graded(fixes).1 <= self.target
     }
 
-    fn graded(&self, fixes: &[&Fix<'_>], exemplars: &fix::Exemplars<'_>) -> Grade {
-        grade_office(self.rules, &carry_out(self.office, fixes, exemplars, self.now), self.now)
+    /// Score and letter of the office after these fixes.
+    fn graded(&self, fixes: &[&Fix<'_>]) -> (Points, Letter) {
+        let changed = carry_out(self.survey, fixes, self.exemplars, self.survey.now);
+        let survey = self.survey.with(&changed);
+        let score = office::score(&survey, &self.office.attested, View::Overall).unwrap_or(Points::ZERO);
+        (score, letter_under_caps(survey.rules, score, &caps::caps(&survey)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Every machine of an office looked at once: how it counts, its sums, and from when it is missing. Letter, caps, ledger and
 //! plan are all made from this.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::machine::{Loss, Tally, View, causes, tally};
@@ -25,6 +27,8 @@ pub(crate) struct Member<'a> {
     pub(crate) stale_from: Option<Timestamp>,
     /// From when it is missing in the coverage, where there are signs of it: [`Timestamp::MIN`] when it never reported.
     pub(crate) missing_from: Option<Timestamp>,
+    /// The critical failures that were seen and not seen mended, with when they were first seen.
+    pub(crate) criticals: Vec<(&'a str, Timestamp)>,
 }
 
 /// All machines of an office at `now`.
@@ -61,11 +65,38 @@ impl<'a> Survey<'a> {
         Coverage { expected, covered }
     }
 
-    /// The sums of `member` seen through `view`; none where it has no score.
-    pub(crate) fn view(&self, member: &Member<'a>, view: View) -> Option<Tally<'a>> {
-        (member.state == MachineState::Scored
-            || (member.state == MachineState::Unscored && view == View::WithoutWaivers))
-            .then(|| self.tally(member.machine, self.fresh_from, view))
+    /// The same office with these machines in place of those with the same ids.
+    pub(crate) fn with<'b>(&self, changed: &'b [Machine]) -> Survey<'b>
+    where
+        'a: 'b,
+    {
+        let survey: Survey<'b> = self.clone();
+        let by_id: BTreeMap<&str, &'b Machine> = changed.iter().map(|machine| (machine.id.as_str(), machine)).collect();
+        let members = survey
+            .members
+            .iter()
+            .map(|member| match by_id.get(member.machine.id.as_str()) {
+                Some(machine) => survey.member(machine),
+                None => member.clone(),
+            })
+            .collect();
+        Survey { members, ..survey }
+    }
+
+    /// What `member` earned of what, seen through `view`; none where it has no score.
+    pub(crate) fn earned(&self, member: &Member<'a>, view: View) -> Option<(u64, u64)> {
+        let of = |tally: &Tally<'_>| (tally.passed, tally.applicable);
+        match (member.state, view) {
+            (MachineState::Scored, View::Overall) => Some(of(&member.tally)),
+            (MachineState::Scored | MachineState::Unscored, View::WithoutWaivers) => {
+                if member.tally.waived == 0 {
+                    return Some(of(&member.tally));
+                }
+                Some(of(&self.tally(member.machine, self.fresh_from, view)))
+            }
+            (MachineState::Scored, View::OnSpot) => Some(of(&self.tally(member.machine, self.fresh_from, view))),
+            _ => None,
+        }
     }
 
     fn tally(&self, machine: &'a Machine, fresh_from: Timestamp, view: View) -> Tally<'a> {
@@ -87,7 +118,8 @@ impl<'a> Survey<'a> {
         };
         let missing_from = self.missing_from(machine, stale_from);
         let covered = fresh && missing_from.is_none_or(|from| from >= self.now);
-        Member { machine, state, tally, covered, stale_from, missing_from }
+        let criticals = self.standing_criticals(machine);
+        Member { machine, state, tally, covered, stale_from, missing_from, criticals }
     }
 
     /// A line is away only with a person, an end within the policy's bound, and no report since it began.
@@ -117,27 +149,27 @@ impl<'a> Survey<'a> {
         stale_from.filter(|_| silent).into_iter().chain(unknown_from).min()
     }
 
-    /// The critical failures of `member` that were seen and not seen mended, with when they were first seen. A failure that
-    /// another one explains is left to its cause; one that is waived, hidden or silent still stands.
-    pub(crate) fn standing_criticals(&self, member: &Member<'a>) -> Vec<(&'a str, Timestamp)> {
-        let controls = self.rules.controls(member.machine.role);
-        let causes = causes(controls, &member.machine.outcomes, Timestamp::MIN);
-        let stands = |outcome: &&'a super::Judged| match outcome.verdict {
-            Verdict::Fail | Verdict::Waived => true,
-            Verdict::Unknown => !outcome.no_reader,
-            Verdict::Pass | Verdict::NotApplicable => false,
-        };
-        member
-            .machine
-            .outcomes
-            .iter()
-            .filter(stands)
-            .filter_map(|outcome| {
-                let (id, control) = controls.get_key_value(&outcome.control)?;
-                let may_cap = control.severity == Severity::Critical && control.lifted_by == LiftedBy::OnSpot;
-                (may_cap && !causes.contains_key(id.as_str())).then_some((id.as_str(), outcome.failing_since?))
-            })
-            .collect()
+    /// The critical failures that were seen and not seen mended, with when they were first seen. What another failure
+    /// explains is left to its cause; one that is waived, hidden or silent still stands.
+    fn standing_criticals(&self, machine: &'a Machine) -> Vec<(&'a str, Timestamp)> {
+        let controls = self.rules.controls(machine.role);
+        let standing = machine.outcomes.iter().filter_map(|outcome| {
+            let since = outcome.failing_since?;
+            let stands = match outcome.verdict {
+                Verdict::Fail | Verdict::Waived => true,
+                Verdict::Unknown => !outcome.no_reader,
+                Verdict::Pass | Verdict::NotApplicable => false,
+            };
+            let (id, control) = controls.get_key_value(&outcome.control)?;
+            let may_cap = control.severity == Severity::Critical && control.lifted_by == LiftedBy::OnSpot;
+            (stands && may_cap).then_some((id.as_str(), since))
+        });
+        let standing: Vec<_> = standing.collect();
+        if standing.is_empty() {
+            return standing;
+        }
+        let causes = causes(controls, &machine.outcomes, Timestamp::MIN);
+        standing.into_iter().filter(|(id, _)| !causes.contains_key(id)).collect()
     }
 
     /// What the grade says of every machine.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::grade::ledger::{MINUTES_TO_ENROL, MINUTES_TO_WAKE, kind, lifted_by};
 use crate::grade::survey::{Member, Survey};
-use crate::grade::{CapKind, CapState, Grade, Judged, LineKind, MachineState, OfficeState, Points, Standing};
+use crate::grade::{Cap, CapKind, CapState, Judged, LineKind, Machine, MachineState, Points, Standing};
 use crate::outcome::Verdict;
 use crate::policy::{Letter, LiftedBy, Role};
 
@@ -54,7 +54,7 @@ pub(super) fn exemplars<'a>(survey: &'a Survey<'a>) -> Exemplars<'a> {
 pub(super) fn candidates<'a>(
     survey: &'a Survey<'a>,
     exemplars: &Exemplars<'_>,
-    grade: &Grade,
+    caps: &[Cap],
     target: Letter,
 ) -> Vec<Fix<'a>> {
     let whole = i64::from(survey.rules.office.shares.technical_percent) * Points::ONE.0;
@@ -65,14 +65,14 @@ pub(super) fn candidates<'a>(
     };
     let capped = |kind: CapKind| {
         let holds = |state: CapState| matches!(state, CapState::Holding { .. });
-        grade.caps.iter().any(|cap| cap.kind == kind && cap.at_most > target && holds(cap.state))
+        caps.iter().any(|cap| cap.kind == kind && cap.at_most > target && holds(cap.state))
     };
     let critical = if capped(CapKind::Critical) || capped(CapKind::Widespread) { Why::Cap } else { Why::Critical };
     let mut fixes = Vec::new();
     for member in survey.expected() {
         let machine = member.machine.id.as_str();
         let controls = survey.rules.controls(member.machine.role);
-        let standing: BTreeSet<&str> = survey.standing_criticals(member).into_iter().map(|(id, _)| id).collect();
+        let standing: BTreeSet<&str> = member.criticals.iter().map(|(id, _)| *id).collect();
         let fix = |id: &'a str, kind: LineKind, why: Why, gain: Points| {
             let control = controls.get(id)?;
             let (minutes, lifted_by) = (control.minutes, lifted_by(kind, Some(control)));
@@ -152,20 +152,21 @@ fn key<'a>(fix: &Fix<'a>) -> (Option<&'a str>, &'a str) {
     (fix.control, fix.machine)
 }
 
-/// The office after these fixes: fixed controls hold, with what they explained; machines that were silent have reported.
+/// The machines that these fixes change, as they would be: fixed controls hold, with what they explained; machines that were
+/// silent have reported.
 pub(super) fn carry_out(
-    office: &OfficeState,
+    survey: &Survey<'_>,
     fixes: &[&Fix<'_>],
     exemplars: &Exemplars<'_>,
     now: Timestamp,
-) -> OfficeState {
-    let mut after = office.clone();
+) -> Vec<Machine> {
     let mut by_machine: BTreeMap<&str, Vec<&Fix<'_>>> = BTreeMap::new();
     for fix in fixes {
         by_machine.entry(fix.machine).or_default().push(fix);
     }
-    for machine in &mut after.machines {
-        let Some(fixes) = by_machine.get(machine.id.as_str()) else { continue };
+    let changed = survey.members.iter().filter_map(|member| {
+        let fixes = by_machine.get(member.machine.id.as_str())?;
+        let mut machine = member.machine.clone();
         if fixes.iter().any(|fix| fix.control.is_none()) {
             if machine.evidence_at.is_none() {
                 let like = exemplars.get(&machine.role).map(|like| like.machine.outcomes.clone());
@@ -177,8 +178,9 @@ pub(super) fn carry_out(
         }
         let fixed: BTreeSet<&str> = fixes.iter().filter_map(|fix| fix.control).collect();
         hold(&mut machine.outcomes, &fixed, now);
-    }
-    after
+        Some(machine)
+    });
+    changed.collect()
 }
 
 /// Makes `fixed` hold, and what was explained by them.
