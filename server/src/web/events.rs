@@ -128,13 +128,14 @@ async fn follow(
             () = sleep_until(due.unwrap_or(calm_until)), if due.is_some() => {
                 due = None;
                 calm_until = Instant::now() + CALM;
-                Event::default().event("changed").data("")
+                // A browser drops an event whose data is empty.
+                Event::default().event("changed").data("1")
             }
             _ = breath.tick() => {
                 if session_lasts(app, &session.token_hash).await {
                     Event::default().comment("")
                 } else {
-                    let _ = sender.send(Ok(Event::default().event("ended").data(""))).await;
+                    let _ = sender.send(Ok(Event::default().event("ended").data("1"))).await;
                     return;
                 }
             }

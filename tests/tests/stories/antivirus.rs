@@ -66,7 +66,7 @@ fn outcomes(station: &Station) -> anyhow::Result<impl Fn(&str) -> String> {
     let done = answer(station.command("once").arg("--json"))?;
     let said: Value =
         serde_json::from_str(&done.out).map_err(|error| anyhow::anyhow!("{error}: {}{}", done.out, done.err))?;
-    let list = said["outcomes"].as_array().cloned().unwrap_or_default();
+    let list = said["result"]["outcomes"].as_array().cloned().unwrap_or_default();
     anyhow::ensure!(!list.is_empty(), "no outcome in {said}");
     Ok(move |control: &str| {
         let found = list.iter().find(|outcome| outcome["control"] == control);

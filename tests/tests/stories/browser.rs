@@ -33,7 +33,7 @@ impl Browser {
         let mut driver = Running::start("chromedriver", chromedriver, &profile.path().join("driver.log"))?;
         let port = loop {
             let line = driver.line(START)?;
-            if let Some((_, rest)) = line.split_once("on port ") {
+            if let Some((_, rest)) = line.split_once("started successfully on port ") {
                 let digits = rest.trim_end_matches('.');
                 break digits.parse::<u16>().with_context(|| line.clone())?;
             }

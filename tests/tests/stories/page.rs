@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use harness::process::answer;
 use serde_json::json;
 
@@ -53,9 +54,14 @@ fn a_change_on_the_machine_is_seen_without_reloading(kind: Kind) -> anyhow::Resu
     )?;
     picture(&browser, "machine")?;
     append(&etc.join("hosts"), "203.0.113.9 dichvucong.gov.vn")?;
-    harness::wait::until("the control fails on the page", harness::wait::PATIENCE, || {
+    let seen = harness::wait::until("the control fails on the page", harness::wait::PATIENCE, || {
         Ok(class(&browser)?.as_str().is_some_and(|class| class.contains("is-fail")).then_some(()))
-    })?;
+    });
+    if seen.is_err() {
+        let live = browser.text("#live")?.unwrap_or_default();
+        let reports = world.books.count("select count(*) from report")?;
+        seen.with_context(|| format!("the page says {live:?}, {reports} reports are stored{}", world.logs()))?;
+    }
     browser.until("what was found", |text| text.contains("dichvucong.gov.vn"))?;
     assert_eq!(browser.run("return window.tramAnWasHere === true", vec![])?, json!(true), "the page was reloaded");
 

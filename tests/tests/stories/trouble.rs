@@ -85,9 +85,12 @@ fn a_lost_spool_is_a_gap_that_is_shown(kind: Kind) -> anyhow::Result<()> {
     server.running.kill()?;
     // Counted now: a second report may have followed the first at once.
     let before = world.reports_beyond(0)?;
-    let kept = world.spool_length(&station)?;
-    append(&etc.join("hosts"), "203.0.113.1 doi-dia-chi.example")?;
-    world.spool_beyond(&station, kept)?;
+    // Two, so that the first is surely part of the chain by the time the spool is lost.
+    for number in 1..=2 {
+        let kept = world.spool_length(&station)?;
+        append(&etc.join("hosts"), &format!("203.0.113.{number} doi-dia-chi-{number}.example"))?;
+        world.spool_beyond(&station, kept)?;
+    }
     agent.kill()?;
     std::fs::remove_file(station.state().join("spool"))?;
 
