@@ -39,6 +39,7 @@ struct EntryView {
     actor: String,
     action: String,
     subject: String,
+    subject_id: String,
     detail: Vec<(String, String)>,
     hash: String,
     short_hash: String,
@@ -118,9 +119,11 @@ fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
     let detail = detail
         .into_iter()
         .map(|(name, value)| {
-            let shown = match (name.strip_suffix("_at"), value.parse()) {
-                (Some(_), Ok(instant)) => frame.n.moment(instant),
-                _ if name == "role" => t.word("role", &value),
+            let shown = match (name.as_str(), value.parse()) {
+                (name, Ok(instant)) if name.ends_with("_at") => frame.n.moment(instant),
+                ("role", _) => t.word("role", &value),
+                ("admits" | "status", _) => t.word("machine_status", &value),
+                ("kind", _) => t.word("office_kind", &value),
                 _ => visible(&value, 200),
             };
             (t.word("audit_detail", &name), shown)
@@ -131,9 +134,20 @@ fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
         at: frame.n.second(entry.at),
         actor: t.actor(&entry.actor),
         action: t.word("audit_action", &entry.action),
-        subject: visible(&entry.subject, 200),
+        subject: subject(&entry.subject),
+        subject_id: visible(&entry.subject, 200),
         detail,
         hash: entry.hash.clone(),
         short_hash: entry.hash.chars().take(12).collect(),
+    }
+}
+
+/// What a person calls the subject: its name where there is one, else the beginning of its id.
+fn subject(subject: &str) -> String {
+    let is_id = |word: &str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    match subject.split_once(' ') {
+        Some((id, name)) if is_id(id) => visible(name, 120),
+        None if is_id(subject) => format!("{}…", &subject[..13]),
+        _ => visible(subject, 120),
     }
 }

@@ -178,16 +178,27 @@ fn back(id: &str) -> Response {
     Redirect::to(&format!("/machines/{id}")).into_response()
 }
 
+/// What the form that confirms a machine sends.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ConfirmForm {
+    /// `office` when it stands on the office's page.
+    #[serde(default)]
+    back: String,
+}
+
 /// `POST /machines/{machine}/confirm`
 pub(crate) async fn machine_confirm(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(NoFields {}): Posted<NoFields>,
+    Posted(form): Posted<ConfirmForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let machine = act::machine::machine_confirm(&app.db, &session.by(&app), &id).await?;
-    Ok(back(&machine.id))
+    Ok(match form.back.as_str() {
+        "office" => Redirect::to(&format!("/offices/{}", machine.office)).into_response(),
+        _ => back(&machine.id),
+    })
 }
 
 /// `POST /machines/{machine}/check`

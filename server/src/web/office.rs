@@ -40,6 +40,8 @@ struct OfficePage {
     path: Vec<Step>,
     id: String,
     may_change: bool,
+    /// False for an office that only has others below it.
+    has_own: bool,
     warnings: Vec<String>,
     parent: Option<ParentView>,
     grade: Option<GradeView>,
@@ -107,6 +109,7 @@ pub(crate) async fn office_page(
     render(&OfficePage {
         path,
         may_change: session.may_change(),
+        has_own: has_own || view.roster.is_some(),
         warnings,
         parent,
         grade,

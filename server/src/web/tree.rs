@@ -133,9 +133,9 @@ impl Tree {
         let row = &self.rows[at];
         let figures = self.figures_at(at, rules);
         let letter = figures.letter;
-        let score = figures.score;
+        let score = figures.score.filter(|_| figures.expected > 0);
         let above = row.parent.as_ref().filter(|_| with_above).and_then(|parent| self.by_id.get(parent));
-        let note = match (figures.below, score) {
+        let note = match (figures.below, figures.score) {
             (0, None) => t.say("offices.not_graded").to_owned(),
             (0, Some(_)) => String::new(),
             (below, _) => t.say1("offices.below", n.count(below)),
