@@ -1,5 +1,5 @@
-//! Taking in reports: checked one by one by whoever received them ([`check`]), planned in memory ([`plan`]) and written many
-//! at once ([`commit`]). An answer is given only after the commit; a refused report never hurts another's.
+//! Taking in reports: checked one by one by whoever received them (`check`), planned in memory (`plan`) and written many
+//! at once (`commit`). An answer is given only after the commit; a refused report never hurts another's.
 
 pub mod check;
 mod commit;

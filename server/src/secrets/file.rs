@@ -87,7 +87,7 @@ pub fn certificates_pem(chain: &[CertificateDer<'_>]) -> String {
 /// Writes a new file with a private key in PKCS #8.
 ///
 /// # Errors
-/// See [`write`].
+/// See `write`.
 pub fn key_write(path: &Path, document: &[u8]) -> anyhow::Result<()> {
     write(path, key_pem(document).as_bytes())
 }
@@ -95,7 +95,7 @@ pub fn key_write(path: &Path, document: &[u8]) -> anyhow::Result<()> {
 /// Writes a new file with certificates.
 ///
 /// # Errors
-/// See [`write`].
+/// See `write`.
 pub fn certificates_write(path: &Path, chain: &[CertificateDer<'_>]) -> anyhow::Result<()> {
     write(path, certificates_pem(chain).as_bytes())
 }
