@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use agent::collect::Collector;
+use agent::collect::linux::Machine;
 use agent::os::linux::Linux;
 use agent::os::recorded::Recorded;
-use agent::os::{Answer, FileKind, Hardware, KernelClock, Os, OsError, Output, Program, Source, Stat};
+use agent::os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Program, Source, Stat};
 use anyhow::Context;
 use policies::fact::Section;
 
@@ -74,6 +75,18 @@ impl Os for Capture {
         });
         stat
     }
+    fn administrator(&self) -> bool {
+        Linux.administrator()
+    }
+    fn hardware(&self) -> Hardware {
+        Linux.hardware()
+    }
+    fn disk_size(&self, path: &str) -> Answer<u64> {
+        Linux.disk_size(path)
+    }
+}
+
+impl LinuxOs for Capture {
     fn link(&self, path: &str) -> Answer<String> {
         let target = Linux.link(path);
         self.note(path, &target, |recorded, target| drop(recorded.links.insert(path.to_owned(), target.clone())));
@@ -85,17 +98,8 @@ impl Os for Capture {
         self.note("", &output, |recorded, output| recorded.runs.push((program, arguments, output.clone())));
         output
     }
-    fn administrator(&self) -> bool {
-        Linux.administrator()
-    }
-    fn hardware(&self) -> Hardware {
-        Linux.hardware()
-    }
     fn addresses(&self) -> Answer<Vec<(String, String)>> {
         Linux.addresses()
-    }
-    fn disk_size(&self, path: &str) -> Answer<u64> {
-        Linux.disk_size(path)
     }
     fn kernel_clock(&self) -> Answer<KernelClock> {
         Linux.kernel_clock()
@@ -121,7 +125,7 @@ fn main() -> anyhow::Result<()> {
     let folder = Path::new(&folder);
     let capture = Arc::new(Capture::default());
     let now = agent::clock::Clock::system().instant();
-    Collector::new(Arc::clone(&capture) as Arc<dyn Os>).collect(Section::ALL, now);
+    Collector::new(Arc::new(Machine::new(Arc::clone(&capture) as Arc<dyn LinuxOs>))).collect(Section::ALL, now);
     let mut recorded = capture.0.lock().expect("no other holder panics").clone();
     recorded.administrator = Linux.administrator();
     recorded.hardware = Linux.hardware();

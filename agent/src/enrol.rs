@@ -17,7 +17,6 @@ use crate::connection::{Connection, WireError};
 use crate::delivery::Delivery;
 use crate::identity::{BadAnswer, Identity};
 use crate::keys::MachineKey;
-use crate::os::Os;
 use crate::policy_store;
 use crate::report;
 use crate::standing::Standing;
@@ -98,7 +97,7 @@ pub fn fingerprint_read(text: &str) -> Result<Digest, EnrolError> {
     digits.to_ascii_lowercase().parse().map_err(|_| EnrolError::Fingerprint)
 }
 
-/// Enrols the machine that `os` leads to, with its state in the folder `state`. May be repeated at will: the key stays the
+/// Enrols the machine that `collector` reads, with its state in the folder `state`. May be repeated at will: the key stays the
 /// same, and for the same key and token the server gives the same certificate.
 ///
 /// # Errors
@@ -107,7 +106,7 @@ pub async fn enrol(
     invitation: &Invitation,
     state: &Path,
     config: Option<&Path>,
-    os: Arc<dyn Os>,
+    collector: &Collector,
     clock: Arc<Clock>,
 ) -> Result<Enrolled, EnrolError> {
     let address = server_address(&invitation.server)?;
@@ -117,7 +116,7 @@ pub async fn enrol(
     let config = Config::load(&config_path(state.path(), config)).map_err(StartError::from)?;
     let former = Identity::load(&state).map_err(StartError::from)?;
     let key = MachineKey::load_or_make(&state).map_err(StartError::from)?;
-    let facts = Collector::new(os).collect(&[Section::System, Section::Lan], clock.instant());
+    let facts = collector.collect(&[Section::System, Section::Lan], clock.instant());
     let request = EnrolRequest {
         token: invitation.token.clone(),
         csr: BASE64.encode(&key.request().map_err(StartError::from)?),
@@ -178,6 +177,7 @@ mod tests {
     use protocol::sign::SigningKey;
     use x509_parser::prelude::FromDer;
 
+    use crate::collect::linux::Machine;
     use crate::connection::trial::{Answer, Server, run};
     use crate::os::recorded::Recorded;
     use crate::tls::tests::{Authority, authority};
@@ -218,7 +218,14 @@ mod tests {
             token: TOKEN.to_owned(),
             fingerprint: fingerprint.to_string(),
         };
-        enrol(&invitation, state, None, Arc::new(Recorded::default()), Arc::new(Clock::system())).await
+        enrol(
+            &invitation,
+            state,
+            None,
+            &Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default())))),
+            Arc::new(Clock::system()),
+        )
+        .await
     }
 
     #[test]
@@ -285,9 +292,15 @@ mod tests {
                     fingerprint: fingerprint.to_owned(),
                 };
                 let state = folder.path().join("state");
-                enrol(&invitation, &state, None, Arc::new(Recorded::default()), Arc::new(Clock::system()))
-                    .await
-                    .unwrap_err()
+                enrol(
+                    &invitation,
+                    &state,
+                    None,
+                    &Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default())))),
+                    Arc::new(Clock::system()),
+                )
+                .await
+                .unwrap_err()
             };
             let fingerprint = Digest::ZERO.to_string();
             assert!(matches!(attempt("https://a", TOKEN, &fingerprint).await, EnrolError::Address(_)));

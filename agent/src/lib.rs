@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+pub mod apart;
 pub mod backoff;
 pub mod chain;
 pub mod chance;

@@ -99,6 +99,8 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::collect::Collector;
+    use crate::collect::linux::Machine;
     use crate::connection::trial::{Answer, Server, run};
     use crate::identity::{Identity, tests::sample};
     use crate::keys::MachineKey;
@@ -180,7 +182,13 @@ mod tests {
     }
 
     fn open(state: &Path) -> Station {
-        Station::open(state, None, Arc::new(Recorded::default()), Arc::new(Clock::system())).unwrap()
+        Station::open(
+            state,
+            None,
+            Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default())))),
+            Arc::new(Clock::system()),
+        )
+        .unwrap()
     }
 
     /// Writes the server's address into the configuration.

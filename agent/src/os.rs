@@ -1,16 +1,19 @@
-//! The only door to the machine: read files, list folders, start an allow-listed program. Nothing here writes.
+//! The only door to the machine: read files, list folders, ask what only this family of systems knows. Nothing here writes.
 //!
-//! [`linux`] is the real machine; [`recorded`] replays what was captured, so that every collector is tested on every
-//! machine. Collectors get an [`Os`] and nothing else.
+//! [`Os`] is what every system answers; [`linux`] and [`windows`] add their own questions, each with the real machine and a
+//! twin that replays what was captured. Collectors get a door and nothing else.
 
 use std::io::{Read, Seek, SeekFrom};
 
+mod files;
+mod hardware;
 #[cfg(target_os = "linux")]
 pub mod linux;
-pub mod program;
-pub mod recorded;
+#[cfg(any(windows, test))]
+pub mod windows;
 
-pub use program::{Output, Program};
+#[cfg(target_os = "linux")]
+pub use linux::{KernelClock, LinuxOs, Output, Program, recorded};
 
 /// What may go wrong when the machine is asked something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,17 +67,6 @@ pub enum FileKind {
     Other,
 }
 
-/// What the kernel says of its clock (`adjtimex`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct KernelClock {
-    /// True when the clock follows a reference.
-    pub synchronised: bool,
-    /// What is still to be corrected, in microseconds.
-    pub offset_us: i64,
-    /// The time service's estimate of the error, in microseconds.
-    pub error_us: i64,
-}
-
 /// What the machine is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Hardware {
@@ -108,41 +100,17 @@ pub trait Os: Send + Sync {
     /// As [`Os::open`].
     fn stat(&self, path: &str) -> Answer<Stat>;
 
-    /// Where the link at `path` points.
-    ///
-    /// # Errors
-    /// As [`Os::open`]; [`OsError::Failed`] when it is no link.
-    fn link(&self, path: &str) -> Answer<String>;
-
-    /// Starts `program` with `arguments`, which come from code and never from a policy or a server, and waits for its end.
-    ///
-    /// # Errors
-    /// [`OsError::Missing`] when it is not installed, [`OsError::TimedOut`] when it was ended at its deadline.
-    fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output>;
-
     /// True when the agent may read what only an administrator may.
     fn administrator(&self) -> bool;
 
     /// Memory, processors, start of the system.
     fn hardware(&self) -> Hardware;
 
-    /// The IPv4 addresses of the interfaces: name and address with prefix length, such as `("eth0", "10.0.0.5/24")`.
-    ///
-    /// # Errors
-    /// [`OsError::Failed`] when the kernel cannot be asked.
-    fn addresses(&self) -> Answer<Vec<(String, String)>>;
-
     /// Size in bytes of the file system that holds `path`.
     ///
     /// # Errors
     /// As [`Os::open`].
     fn disk_size(&self, path: &str) -> Answer<u64>;
-
-    /// What the kernel says of its clock.
-    ///
-    /// # Errors
-    /// [`OsError::Failed`] when it cannot be asked.
-    fn kernel_clock(&self) -> Answer<KernelClock>;
 
     /// The whole of a file of at most `cap` bytes.
     ///

@@ -16,7 +16,6 @@ use crate::identity::{Identity, Validity};
 use crate::judgement::Judgement;
 use crate::keys::{KeyError, MachineKey};
 use crate::observation::{Observation, Volatile};
-use crate::os::Os;
 use crate::policy_store::{PolicyStore, PolicyStoreError};
 use crate::report::{Author, Draft, ReportError};
 use crate::standing::Standing;
@@ -104,11 +103,16 @@ pub fn config_path(state: &Path, named: Option<&Path>) -> PathBuf {
 }
 
 impl Station {
-    /// Starts from the folder `state`, reading the machine through `os`.
+    /// Starts from the folder `state`, reading the machine through `collector`.
     ///
     /// # Errors
     /// When the machine is not enrolled, another process is at work, or a file cannot be used.
-    pub fn open(state: &Path, config: Option<&Path>, os: Arc<dyn Os>, clock: Arc<Clock>) -> Result<Self, StartError> {
+    pub fn open(
+        state: &Path,
+        config: Option<&Path>,
+        collector: Collector,
+        clock: Arc<Clock>,
+    ) -> Result<Self, StartError> {
         let state = StateFolder::open(state, Missing::Refuse)?;
         let config_path = config_path(state.path(), config);
         let config = Config::load(&config_path)?;
@@ -130,7 +134,7 @@ impl Station {
             clock,
             config,
             identity,
-            collector: Collector::new(os),
+            collector,
             observation: Observation::default(),
             delivery,
             policies,

@@ -9,13 +9,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agent::collect::Collector;
+use agent::collect::linux::Machine;
 use agent::os::recorded::Recorded;
 use policies::fact::{Facts, Section};
 
 fn collected(name: &str) -> Facts {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captured").join(name);
     let machine = Recorded::load(&folder).unwrap();
-    Collector::new(Arc::new(machine)).collect(Section::ALL, "2025-02-21T00:00:00Z".parse().unwrap())
+    Collector::new(Arc::new(Machine::new(Arc::new(machine))))
+        .collect(Section::ALL, "2025-02-21T00:00:00Z".parse().unwrap())
 }
 
 macro_rules! machines {

@@ -3,7 +3,6 @@
 //! A file given by hand carries no signature that anybody checked, and the answer says so.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -19,7 +18,6 @@ use crate::cli::{CheckOptions, Exit, Role, facts};
 use crate::clock::Clock;
 use crate::collect::Collector;
 use crate::judgement::exit_of;
-use crate::os::linux::Linux;
 use crate::terminal::Terminal;
 
 /// The most characters of one text on the screen.
@@ -35,7 +33,7 @@ pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
     let now = Clock::system().instant();
     let facts = match &options.facts {
         Some(path) => facts::read(path)?,
-        None => Collector::new(Arc::new(Linux)).collect(Section::ALL, now),
+        None => Collector::of_this_machine().collect(Section::ALL, now),
     };
     let asked = options.role.map(|role| match role {
         Role::Workstation => policy::Role::Workstation,

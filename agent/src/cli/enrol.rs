@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{EnrolOptions, Exit, runtime};
 use crate::clock::Clock;
+use crate::collect::Collector;
 use crate::enrol::{Enrolled, Invitation, enrol};
-use crate::os::linux::Linux;
 use crate::terminal::Terminal;
 
 /// What a program reads.
@@ -25,8 +25,8 @@ struct Answer<'a> {
 /// Why the machine was not enrolled.
 pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let invitation = Invitation { server: options.server, token: options.token, fingerprint: options.fingerprint };
-    let clock = Arc::new(Clock::system());
-    let work = enrol(&invitation, &options.state, options.config.as_deref(), Arc::new(Linux), clock);
+    let (collector, clock) = (Collector::of_this_machine(), Arc::new(Clock::system()));
+    let work = enrol(&invitation, &options.state, options.config.as_deref(), &collector, clock);
     let enrolled = runtime()?.block_on(work)?;
     if options.json {
         let assignment = &enrolled.assignment;

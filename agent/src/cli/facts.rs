@@ -2,7 +2,6 @@
 //! facts marked. With `--json` it prints what `check --facts` reads back; [`read`] is that way back.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -14,7 +13,6 @@ use serde_json::value::RawValue;
 use crate::cli::{Exit, FactsOptions};
 use crate::clock::Clock;
 use crate::collect::Collector;
-use crate::os::linux::Linux;
 use crate::terminal::Terminal;
 
 /// The most bytes of a file of recorded facts: far above the largest that a machine can make.
@@ -30,7 +28,7 @@ const LINE: usize = 1_000;
 pub fn run(options: &FactsOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let now = Clock::system().instant();
     let sections = if options.sections.is_empty() { Section::ALL } else { &options.sections };
-    let facts = Collector::new(Arc::new(Linux)).collect(sections, now);
+    let facts = Collector::of_this_machine().collect(sections, now);
     let text = if options.json { json(&facts, sections, now)? } else { table(&facts, sections, now, terminal) };
     terminal.print(&text)?;
     Ok(Exit::Fine)

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::{Exit, OnceOptions, runtime};
 use crate::clock::Clock;
+use crate::collect::Collector;
 use crate::judgement::{Judgement, exit_of};
 use crate::once::{Once, once};
-use crate::os::linux::Linux;
 use crate::station::Station;
 use crate::telemetry;
 use crate::terminal::Terminal;
@@ -32,7 +32,7 @@ struct Answer<'a> {
 pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let clock = Arc::new(Clock::system());
-    let mut station = Station::open(&options.state, options.config.as_deref(), Arc::new(Linux), clock)?;
+    let mut station = Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(), clock)?;
     let done = runtime()?.block_on(once(&mut station))?;
     if options.json {
         let answer = Answer {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Exit, RunOptions, runtime};
 use crate::clock::Clock;
-use crate::os::linux::Linux;
+use crate::collect::Collector;
 use crate::service::{Notifier, Stop};
 use crate::station::Station;
 use crate::terminal::Terminal;
@@ -18,7 +18,7 @@ pub(super) fn run(options: &RunOptions, _terminal: &Terminal) -> anyhow::Result<
     telemetry::start();
     let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET"))?;
     let clock = Arc::new(Clock::system());
-    let station = Station::open(&options.state, options.config.as_deref(), Arc::new(Linux), clock)?;
+    let station = Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(), clock)?;
     let runtime = runtime()?;
     let ended = runtime.block_on(async { run::run(station, Stop::listen()?, &notifier).await });
     // A collector that hangs must not delay the end.

@@ -11,9 +11,50 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::{
-    Answer, FOLDER_CAP, FileKind, Hardware, KernelClock, Os, OsError, Output, Program, Source, Stat, failed, lossy,
-};
+use super::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware, lossy};
+
+pub mod program;
+pub mod recorded;
+
+pub use program::{Output, Program};
+
+/// What the kernel says of its clock (`adjtimex`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct KernelClock {
+    /// True when the clock follows a reference.
+    pub synchronised: bool,
+    /// What is still to be corrected, in microseconds.
+    pub offset_us: i64,
+    /// The time service's estimate of the error, in microseconds.
+    pub error_us: i64,
+}
+
+/// What only Linux answers.
+pub trait LinuxOs: Os {
+    /// Where the link at `path` points.
+    ///
+    /// # Errors
+    /// As [`Os::open`]; [`OsError::Failed`] when it is no link.
+    fn link(&self, path: &str) -> Answer<String>;
+
+    /// Starts `program` with `arguments`, which come from code and never from a policy or a server, and waits for its end.
+    ///
+    /// # Errors
+    /// [`OsError::Missing`] when it is not installed, [`OsError::TimedOut`] when it was ended at its deadline.
+    fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output>;
+
+    /// The IPv4 addresses of the interfaces: name and address with prefix length, such as `("eth0", "10.0.0.5/24")`.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] when the kernel cannot be asked.
+    fn addresses(&self) -> Answer<Vec<(String, String)>>;
+
+    /// What the kernel says of its clock.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] when it cannot be asked.
+    fn kernel_clock(&self) -> Answer<KernelClock>;
+}
 
 /// This machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,28 +76,29 @@ impl Os for Linux {
         Ok(Box::new(file))
     }
 
+    fn administrator(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    fn disk_size(&self, path: &str) -> Answer<u64> {
+        let size = rustix::fs::statvfs(path).map_err(|error| failed(path, &error.into()))?;
+        Ok(size.f_blocks.saturating_mul(size.f_frsize))
+    }
+
     fn list(&self, path: &str) -> Answer<Vec<String>> {
-        let entries = std::fs::read_dir(path).map_err(|error| failed(path, &error))?;
-        let mut names = Vec::new();
-        for entry in entries.take(FOLDER_CAP) {
-            let entry = entry.map_err(|error| failed(path, &error))?;
-            names.extend(entry.file_name().into_string());
-        }
-        names.sort_unstable();
-        Ok(names)
+        files::list(path)
     }
 
     fn stat(&self, path: &str) -> Answer<Stat> {
-        let metadata = std::fs::metadata(path).map_err(|error| failed(path, &error))?;
-        let kind = match () {
-            () if metadata.is_file() => FileKind::File,
-            () if metadata.is_dir() => FileKind::Folder,
-            () => FileKind::Other,
-        };
-        let modified_at = metadata.modified().ok().and_then(|at| jiff::Timestamp::try_from(at).ok());
-        Ok(Stat { kind, size: metadata.len(), modified_at: modified_at.map_or(0, jiff::Timestamp::as_millisecond) })
+        files::stat(path)
     }
 
+    fn hardware(&self) -> Hardware {
+        hardware::read()
+    }
+}
+
+impl LinuxOs for Linux {
     fn link(&self, path: &str) -> Answer<String> {
         let target = std::fs::read_link(path).map_err(|error| failed(path, &error))?;
         target.into_os_string().into_string().map_err(|_| OsError::Failed(path.to_owned(), "is not UTF-8".to_owned()))
@@ -66,26 +108,6 @@ impl Os for Linux {
         let path = program.paths().iter().find(|path| self.exists(path));
         let path = path.ok_or_else(|| OsError::Missing(program.paths()[0].to_owned()))?;
         run(path, arguments, program.deadline(), program.output_cap())
-    }
-
-    fn administrator(&self) -> bool {
-        rustix::process::geteuid().is_root()
-    }
-
-    fn hardware(&self) -> Hardware {
-        let kinds = sysinfo::RefreshKind::nothing()
-            .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram())
-            .with_cpu(sysinfo::CpuRefreshKind::nothing());
-        let booted_at = sysinfo::System::boot_time().ok().and_then(|at| i64::try_from(at).ok()).unwrap_or_default();
-        let Ok(system) = sysinfo::System::new_with_specifics(kinds) else {
-            return Hardware { booted_at, ..Hardware::default() };
-        };
-        Hardware {
-            memory: system.total_memory(),
-            processors: system.cpus().len() as u64,
-            processor: system.cpus().first().map_or("", sysinfo::Cpu::brand).to_owned(),
-            booted_at,
-        }
     }
 
     fn addresses(&self) -> Answer<Vec<(String, String)>> {
@@ -98,11 +120,6 @@ impl Os for Linux {
         }
         addresses.sort_unstable();
         Ok(addresses)
-    }
-
-    fn disk_size(&self, path: &str) -> Answer<u64> {
-        let size = rustix::fs::statvfs(path).map_err(|error| failed(path, &error.into()))?;
-        Ok(size.f_blocks.saturating_mul(size.f_frsize))
     }
 
     fn kernel_clock(&self) -> Answer<KernelClock> {

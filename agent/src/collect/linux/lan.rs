@@ -1,0 +1,204 @@
+//! Section `lan`: addresses, name servers, gateways, firewall, proxies, the hosts file.
+
+use policies::fact::{Fact, HostOverride, Lan, List, Reason};
+
+use super::neighbours::arp;
+use super::scene::{Scene, answered, unknown};
+use crate::collect::text::capped;
+use crate::os::OsError;
+
+mod addressing;
+mod filter;
+mod firewall;
+mod interfaces;
+mod iptables;
+mod nftables;
+mod proxies;
+mod routes;
+
+use routes::Route;
+
+pub(super) fn collect(scene: &Scene) -> Lan {
+    let routes = routes::default_routes(scene);
+    let firewalls = firewall::firewalls(scene);
+    let active = |all: &List<policies::fact::Firewall>| all.items.iter().any(|firewall| firewall.active);
+    Lan {
+        interfaces: interfaces::interfaces(scene, routes.known().map_or(&[], Vec::as_slice)),
+        dns_servers: name_servers(scene),
+        gateway_mac: gateway_mac(scene, &routes),
+        gateways: routes.map(|routes| {
+            let mut gateways: Vec<String> =
+                routes.into_iter().filter_map(|route| Some(route.gateway?.to_string())).collect();
+            gateways.dedup();
+            List::capped(gateways)
+        }),
+        firewall_active: firewalls.clone().map(|all| active(&all)),
+        firewall_blocks_inbound: match &firewalls {
+            Fact::Known(all) => firewall::blocks_inbound(&all.items),
+            Fact::Unknown(unknown) => Fact::Unknown(unknown.clone()),
+        },
+        firewalls,
+        proxies: proxies::proxies(scene),
+        host_overrides: host_overrides(scene),
+        forwards: forwards(scene),
+    }
+}
+
+/// Name servers of `resolv.conf`. Where all of them are a stub on this machine, those the stub asks in turn.
+fn name_servers(scene: &Scene) -> Fact<List<String>> {
+    let servers = match scene.text("/etc/resolv.conf") {
+        Ok(text) => resolv_conf(&text),
+        Err(error) => return unknown(&error),
+    };
+    let local = |server: &String| server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    if servers.is_empty() || !servers.iter().all(local) {
+        return Fact::Known(List::capped(servers));
+    }
+    ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"]
+        .iter()
+        .filter_map(|path| scene.text(path).ok())
+        .map(|text| resolv_conf(&text))
+        .find(|upstream| !upstream.is_empty() && !upstream.iter().all(local))
+        .map_or_else(
+            || Fact::unknown(Reason::SourceMissing, "the local resolver does not say whom it asks"),
+            |upstream| Fact::Known(List::capped(upstream)),
+        )
+}
+
+fn resolv_conf(text: &str) -> Vec<String> {
+    let mut servers: Vec<String> = Vec::new();
+    for line in crate::collect::text::lines(text) {
+        let mut words = line.split_ascii_whitespace();
+        if words.next() == Some("nameserver")
+            && let Some(server) = words.next()
+            && !servers.iter().any(|known| known == server)
+        {
+            servers.push(capped(server));
+        }
+    }
+    servers
+}
+
+fn gateway_mac(scene: &Scene, routes: &Fact<Vec<Route>>) -> Fact<String> {
+    let routes = match routes {
+        Fact::Known(routes) => routes,
+        Fact::Unknown(unknown) => return Fact::Unknown(unknown.clone()),
+    };
+    let Some(gateway) = routes.iter().find_map(|route| route.gateway.filter(std::net::IpAddr::is_ipv4)) else {
+        return Fact::unknown(Reason::SourceMissing, "there is no IPv4 gateway");
+    };
+    answered(scene.text("/proc/net/arp"), |text| {
+        let found = arp(&text).into_iter().find(|neighbour| neighbour.address == gateway.to_string());
+        found.map_or_else(
+            || Fact::unknown(Reason::SourceMissing, "the gateway is not in the neighbour table"),
+            |neighbour| Fact::Known(neighbour.mac),
+        )
+    })
+}
+
+fn host_overrides(scene: &Scene) -> Fact<List<HostOverride>> {
+    let own = scene.line("/proc/sys/kernel/hostname").unwrap_or_default();
+    answered(scene.text("/etc/hosts"), |text| Fact::Known(List::capped(overrides(&text, &own))))
+}
+
+/// Names of the hosts file besides the machine's own and those every system has.
+fn overrides(text: &str, own: &str) -> Vec<HostOverride> {
+    let own = own.to_lowercase();
+    let short = own.split('.').next().unwrap_or_default().to_owned();
+    let standard = |name: &str| {
+        name == "localhost"
+            || name == "broadcasthost"
+            || name.starts_with("localhost.")
+            || ["localhost4", "localhost6", "localhost4.localdomain4", "localhost6.localdomain6"].contains(&name)
+            || ["ip6-localhost", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix"].contains(&name)
+            || ["ip6-allnodes", "ip6-allrouters", "ip6-allhosts"].contains(&name)
+            || (!own.is_empty() && (name == own || name == short || name.starts_with(&format!("{short}."))))
+    };
+    let mut overrides = Vec::new();
+    for line in crate::collect::text::lines(text) {
+        let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
+        let Some(address) = words.next().filter(|address| address.parse::<std::net::IpAddr>().is_ok()) else {
+            continue;
+        };
+        for name in words.map(str::to_lowercase).filter(|name| !standard(name)) {
+            overrides.push(HostOverride { name: capped(&name), address: capped(address) });
+        }
+    }
+    overrides.sort_unstable_by(|one, other| (&one.name, &one.address).cmp(&(&other.name, &other.address)));
+    overrides.dedup();
+    overrides
+}
+
+fn forwards(scene: &Scene) -> Fact<bool> {
+    let read = |path| scene.text(path).map(|text| text.trim() != "0");
+    match (read("/proc/sys/net/ipv4/ip_forward"), read("/proc/sys/net/ipv6/conf/all/forwarding")) {
+        (Ok(true), _) | (_, Ok(true)) => Fact::Known(true),
+        // Without IPv6 there is no such file.
+        (Ok(false), Ok(false) | Err(OsError::Missing(_))) => Fact::Known(false),
+        (Err(error), _) | (_, Err(error)) => unknown(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::os::recorded::Recorded;
+
+    fn scene(os: Recorded) -> Scene {
+        Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    fn servers(os: Recorded) -> Option<Vec<String>> {
+        name_servers(&scene(os)).known().map(|list| list.items.clone())
+    }
+
+    #[test]
+    fn name_servers_are_followed_through_the_stub() {
+        let plain = "# by hand\r\nnameserver 203.113.131.1\r\nnameserver 203.113.131.2\nnameserver 203.113.131.1\nsearch lan\nnameserver\n";
+        assert_eq!(
+            servers(Recorded::new().file("/etc/resolv.conf", plain)).unwrap(),
+            ["203.113.131.1", "203.113.131.2"]
+        );
+        let stub = Recorded::new()
+            .symlink("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
+            .file("/run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\noptions edns0 trust-ad\n");
+        assert_eq!(servers(stub.clone()), None, "nobody says whom the stub asks");
+        let followed = stub.file("/run/systemd/resolve/resolv.conf", "nameserver 192.168.1.1\nnameserver 1.1.1.1\n");
+        assert_eq!(servers(followed).unwrap(), ["192.168.1.1", "1.1.1.1"]);
+        assert_eq!(servers(Recorded::new()), None);
+    }
+
+    #[test]
+    fn overridden_names_are_listed_and_the_usual_ones_left_out() {
+        let text = "127.0.0.1 localhost\n127.0.1.1\txa-mt-01.lan xa-mt-01\n::1 ip6-localhost ip6-loopback localhost\n\
+            10.1.1.1 dichvucong.gov.vn # chặn\nnot-an-address evil\n0.0.0.0 ADS.example ads.example\n";
+        let found: Vec<_> = overrides(text, "xa-mt-01").into_iter().map(|entry| (entry.name, entry.address)).collect();
+        let expected = [("ads.example", "0.0.0.0"), ("dichvucong.gov.vn", "10.1.1.1")];
+        assert_eq!(found, expected.map(|(name, address)| (name.to_owned(), address.to_owned())));
+        assert!(overrides("", "").is_empty());
+    }
+
+    #[test]
+    fn the_gateways_hardware_address_comes_from_the_neighbour_table() {
+        let os = Recorded::new()
+            .file("/proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")
+            .file("/proc/net/arp", "IP\n192.168.1.1 0x1 0x2 00:11:22:33:44:55 * eth0\n");
+        let lan = collect(&scene(os));
+        assert_eq!(lan.gateways.known().unwrap().items, ["192.168.1.1"]);
+        assert_eq!(lan.gateway_mac, Fact::Known("00:11:22:33:44:55".to_owned()));
+    }
+
+    #[test]
+    fn forwarding_is_read_for_both_protocols() {
+        let four = |value: &str| Recorded::new().file("/proc/sys/net/ipv4/ip_forward", value);
+        assert_eq!(forwards(&scene(four("0\n"))), Fact::Known(false));
+        assert_eq!(forwards(&scene(four("1\n"))), Fact::Known(true));
+        assert_eq!(
+            forwards(&scene(four("0\n").file("/proc/sys/net/ipv6/conf/all/forwarding", "1\n"))),
+            Fact::Known(true)
+        );
+        assert!(forwards(&scene(Recorded::new())).known().is_none());
+    }
+}

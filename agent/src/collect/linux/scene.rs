@@ -1,0 +1,160 @@
+//! What several collectors look at during one check: the machine, the hour, the processes. Read at most once per check.
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use policies::fact::{Fact, Reason};
+
+use crate::os::{Answer, LinuxOs, OsError};
+
+use crate::collect::text;
+
+/// One check of one machine.
+pub(super) struct Scene {
+    /// The machine.
+    pub(super) os: Arc<dyn LinuxOs>,
+    /// The hour of the check.
+    pub(super) now: Timestamp,
+    processes: OnceLock<Vec<Process>>,
+    zone: OnceLock<TimeZone>,
+}
+
+/// A running process of this machine (not of a container on it, where that can be told).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    /// Its number.
+    pub(super) pid: u32,
+    /// Its name as the kernel knows it: at most 15 bytes.
+    pub(super) name: String,
+}
+
+impl Scene {
+    pub(super) fn new(os: Arc<dyn LinuxOs>, now: Timestamp) -> Self {
+        Self { os, now, processes: OnceLock::new(), zone: OnceLock::new() }
+    }
+
+    /// All processes by number. Empty only when `/proc` cannot be read.
+    pub(super) fn processes(&self) -> &[Process] {
+        self.processes.get_or_init(|| {
+            let names = self.os.list("/proc").unwrap_or_default();
+            let mut processes: Vec<Process> = names
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .filter_map(|pid| {
+                    let name = self.os.head(&format!("/proc/{pid}/comm"), 64).ok()?;
+                    Some(Process { pid, name: String::from_utf8_lossy(&name).trim_end().to_owned() })
+                })
+                .collect();
+            processes.sort_unstable_by_key(|process| process.pid);
+            processes
+        })
+    }
+
+    /// True when a process called `name` runs on this machine. Names are cut at 15 bytes by the kernel, and so is `name`.
+    pub(super) fn runs(&self, name: &str) -> bool {
+        let name = &name.as_bytes()[..name.len().min(15)];
+        self.processes().iter().any(|process| process.name.as_bytes() == name && !self.contained(process.pid))
+    }
+
+    /// True when one of `names` runs.
+    pub(super) fn runs_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.runs(name))
+    }
+
+    /// True when the process is known to live in another process namespace: a container's daemon does not serve the machine.
+    fn contained(&self, pid: u32) -> bool {
+        let namespace = |pid: &str| self.os.link(&format!("/proc/{pid}/ns/pid")).ok();
+        match (namespace("self"), namespace(&pid.to_string())) {
+            (Some(own), Some(its)) => own != its,
+            _ => false,
+        }
+    }
+
+    /// True when systemd manages this machine.
+    pub(super) fn systemd(&self) -> bool {
+        self.os.exists("/run/systemd/system")
+    }
+
+    /// True when systemd holds processes for the unit: its control group exists.
+    pub(super) fn unit_active(&self, unit: &str) -> bool {
+        ["/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice"]
+            .iter()
+            .any(|slice| self.os.exists(&format!("{slice}/{unit}/cgroup.procs")))
+    }
+
+    /// True when the unit is set to start: a link in some `*.wants` folder of the administrator.
+    pub(super) fn unit_enabled(&self, unit: &str) -> bool {
+        [
+            "multi-user.target.wants",
+            "timers.target.wants",
+            "sockets.target.wants",
+            "graphical.target.wants",
+            "sysinit.target.wants",
+        ]
+        .iter()
+        .any(|wants| {
+            let path = format!("/etc/systemd/system/{wants}/{unit}");
+            self.os.link(&path).is_ok() || self.os.exists(&path)
+        })
+    }
+
+    /// The machine's time zone, UTC where it is not set.
+    pub(super) fn zone(&self) -> &TimeZone {
+        self.zone.get_or_init(|| {
+            let rules = self.os.read("/etc/localtime", 1 << 16);
+            rules.ok().and_then(|rules| TimeZone::tzif("localtime", &rules).ok()).unwrap_or(TimeZone::UTC)
+        })
+    }
+
+    /// The text of the file, without carriage returns.
+    pub(super) fn text(&self, path: &str) -> Answer<String> {
+        self.os.text(path).map(|text| if text.contains('\r') { text.replace('\r', "") } else { text })
+    }
+
+    /// The first line of a small file, trimmed and capped; `None` when it is missing, unreadable or empty.
+    pub(super) fn line(&self, path: &str) -> Option<String> {
+        let bytes = self.os.head(path, 4096).ok()?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let line = text.lines().next().unwrap_or_default().trim();
+        (!line.is_empty()).then(|| text::capped(line))
+    }
+
+    /// The files in `folder` whose names end in `suffix`, with their text, by name. A missing folder holds none.
+    pub(super) fn texts(&self, folder: &str, suffix: &str) -> Answer<Vec<(String, String)>> {
+        let names = match self.os.list(folder) {
+            Err(OsError::Missing(_)) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let mut texts = Vec::new();
+        for name in names.into_iter().filter(|name| name.ends_with(suffix)).take(1_000) {
+            match self.text(&format!("{folder}/{name}")) {
+                Ok(text) => texts.push((name, text)),
+                // A dangling link, or a folder: nothing that a program would read either.
+                Err(OsError::Missing(_)) => {}
+                Err(OsError::Failed(..)) if self.os.list(&format!("{folder}/{name}")).is_ok() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(texts)
+    }
+}
+
+/// The fact for a question that had no answer.
+pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
+    let reason = match error {
+        OsError::Missing(_) => Reason::SourceMissing,
+        OsError::Denied(_) => Reason::NeedsAdministrator,
+        OsError::TimedOut(_) => Reason::TimedOut,
+        OsError::TooLarge(..) | OsError::Failed(..) => Reason::Unreadable,
+    };
+    Fact::unknown(reason, text::capped(&error.to_string()))
+}
+
+/// The fact for an answer: what `read` makes of it, or why there was none.
+pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>) -> Fact<T> {
+    match answer {
+        Ok(answer) => read(answer),
+        Err(error) => unknown(&error),
+    }
+}

@@ -1,0 +1,304 @@
+//! Section `sharing`: SMB (Samba, ksmbd) and NFS shares that this machine offers.
+
+use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
+
+use super::scene::{Scene, unknown};
+use crate::collect::text::{capped, ini, lines, yes};
+use crate::os::{Answer, OsError, Program};
+
+pub(super) fn collect(scene: &Scene) -> Sharing {
+    let samba = scene.runs("smbd");
+    let smb_server = samba || scene.runs("ksmbd.mountd");
+    let nfs_server = scene.runs_any(&["nfsd", "ganesha.nfsd"]);
+    let smb = match (samba, smb_server) {
+        (true, _) => Some(samba_settings(scene)),
+        (false, true) => Some(ksmbd_settings(scene)),
+        (false, false) => None,
+    };
+    Sharing {
+        shares: shares(scene, smb.as_ref(), nfs_server),
+        smb1: smb.as_ref().map_or(Fact::Known(false), |smb| from(smb, Smb::accepts_version_1)),
+        smb_signing: smb.as_ref().map_or_else(
+            || Fact::unknown(Reason::SourceMissing, "no SMB server runs"),
+            |smb| from(smb, Smb::demands_signatures),
+        ),
+        smb_server: Fact::Known(smb_server),
+        nfs_server: Fact::Known(nfs_server),
+    }
+}
+
+fn from<T>(smb: &Answer<Smb>, read: impl FnOnce(&Smb) -> Fact<T>) -> Fact<T> {
+    match smb {
+        Ok(smb) => read(smb),
+        Err(error) => unknown(error),
+    }
+}
+
+/// The settings of an SMB server: `(section, key, value)` in order, lower case but for the value.
+struct Smb {
+    entries: Vec<(String, String, String)>,
+    defaults: Defaults,
+}
+
+/// Whether settings that are not written down are known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Defaults {
+    /// All are printed by the server's own tool.
+    Printed,
+    /// They depend on the server's version.
+    Unknown,
+}
+
+/// What Samba itself says it would use, else what is written in its file.
+fn samba_settings(scene: &Scene) -> Answer<Smb> {
+    match scene.os.run(Program::Testparm, &["-s", "-v", "--suppress-prompt"]) {
+        Ok(output) if output.status == Some(0) && !output.cut => {
+            return Ok(Smb { entries: ini(&output.stdout.replace('\r', "")), defaults: Defaults::Printed });
+        }
+        Ok(_) | Err(OsError::Missing(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let text = scene.text("/etc/samba/smb.conf")?;
+    let entries = ini(&text);
+    // What another file or the registry says cannot be told from here.
+    let elsewhere = entries.iter().find(|(_, key, value)| {
+        key == "include" || key == "config file" || (key == "config backend" && value.eq_ignore_ascii_case("registry"))
+    });
+    match elsewhere {
+        Some((_, key, _)) => Err(OsError::Failed("/etc/samba/smb.conf".to_owned(), format!("it says `{key}`"))),
+        None => Ok(Smb { entries, defaults: Defaults::Unknown }),
+    }
+}
+
+fn ksmbd_settings(scene: &Scene) -> Answer<Smb> {
+    let path = "/etc/ksmbd/ksmbd.conf";
+    Ok(Smb { entries: ini(&scene.text(path)?), defaults: Defaults::Unknown })
+}
+
+impl Smb {
+    fn global(&self, keys: &[&str]) -> Option<&str> {
+        let found = |(section, key, _): &&(String, String, String)| section == "global" && keys.contains(&key.as_str());
+        self.entries.iter().rev().find(found).map(|(_, _, value)| value.as_str())
+    }
+
+    fn accepts_version_1(&self) -> Fact<bool> {
+        match self.global(&["server min protocol", "min protocol"]).map(str::to_uppercase) {
+            Some(name) => Fact::Known(["CORE", "COREPLUS", "LANMAN1", "LANMAN2", "NT1"].contains(&name.as_str())),
+            None => {
+                Fact::unknown(Reason::SourceMissing, "the default depends on the server's version; testparm would tell")
+            }
+        }
+    }
+
+    fn demands_signatures(&self) -> Fact<bool> {
+        let demands = ["mandatory", "required", "force", "forced", "enforced"];
+        match (self.global(&["server signing"]).map(str::to_lowercase), self.defaults) {
+            (Some(word), _) => Fact::Known(demands.contains(&word.as_str())),
+            // No version of Samba demanded signatures of every client by default; ksmbd does not either.
+            (None, Defaults::Printed | Defaults::Unknown) => Fact::Known(false),
+        }
+    }
+
+    /// The shared folders; printers are none.
+    fn shares(&self) -> Vec<Share> {
+        let mut names: Vec<&str> = Vec::new();
+        for (section, _, _) in &self.entries {
+            if !section.is_empty() && section != "global" && !names.contains(&section.as_str()) {
+                names.push(section);
+            }
+        }
+        names.into_iter().filter_map(|name| self.share(name)).collect()
+    }
+
+    fn share(&self, name: &str) -> Option<Share> {
+        let own = |keys: &[&str]| {
+            let last = |section: &str| {
+                let found = |entry: &&(String, String, String)| entry.0 == section && keys.contains(&entry.1.as_str());
+                self.entries.iter().rev().find(found)
+            };
+            // What `[global]` says of a share's setting is the default of every share.
+            last(name).or_else(|| last("global"))
+        };
+        let says = |keys: &[&str]| own(keys).is_some_and(|(_, _, value)| yes(value));
+        if says(&["printable", "print ok"]) || own(&["available"]).is_some_and(|(_, _, value)| !yes(value)) {
+            return None;
+        }
+        let writable = own(&["read only", "writable", "writeable", "write ok"])
+            .is_some_and(|(_, key, value)| (key == "read only") != yes(value));
+        Some(Share {
+            kind: ShareKind::Smb,
+            name: capped(name),
+            open_to_all: Fact::Known(says(&["guest ok", "public", "guest only", "only guest"])),
+            writable: Fact::Known(writable),
+            remote_root: Fact::Known(false),
+        })
+    }
+}
+
+fn shares(scene: &Scene, smb: Option<&Answer<Smb>>, nfs_server: bool) -> Fact<List<Share>> {
+    let mut shares = match smb {
+        Some(Ok(smb)) => smb.shares(),
+        Some(Err(error)) => return unknown(error),
+        None => Vec::new(),
+    };
+    if nfs_server {
+        match exports(scene) {
+            Ok(exported) => shares.extend(exported),
+            Err(error) => return unknown(&error),
+        }
+    }
+    shares.sort_unstable_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
+    Fact::Known(List::capped(shares))
+}
+
+fn exports(scene: &Scene) -> Answer<Vec<Share>> {
+    let mut texts: Vec<String> = scene.texts("/etc/exports.d", ".exports")?.into_iter().map(|(_, text)| text).collect();
+    match scene.text("/etc/exports") {
+        Ok(text) => texts.push(text),
+        Err(OsError::Missing(_)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(texts.iter().flat_map(|text| exported(text)).collect())
+}
+
+/// `path host(options) host(options)`, lines continued with a backslash, paths with blanks in quotes.
+fn exported(text: &str) -> Vec<Share> {
+    let joined = text.replace("\\\n", " ");
+    lines(&joined)
+        .filter_map(|line| {
+            let (path, clients) = match line.strip_prefix('"') {
+                Some(rest) => rest.split_once('"')?,
+                None => line.split_once(char::is_whitespace).unwrap_or((line, "")),
+            };
+            let (mut defaults, mut hosts) = (String::new(), Vec::new());
+            for word in clients.split_ascii_whitespace().take_while(|word| !word.starts_with('#')) {
+                match (word.strip_prefix('-'), word.split_once('(')) {
+                    (Some(options), _) => options.clone_into(&mut defaults),
+                    (None, Some((host, options))) => {
+                        hosts.push((host, format!("{defaults},{}", options.trim_end_matches(')'))))
+                    }
+                    (None, None) => hosts.push((word, defaults.clone())),
+                }
+            }
+            if hosts.is_empty() {
+                hosts.push(("*", defaults));
+            }
+            let any =
+                |test: fn(&str, &str) -> bool| Fact::Known(hosts.iter().any(|(host, options)| test(host, options)));
+            let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            Some(Share {
+                kind: ShareKind::Nfs,
+                name: if name.is_empty() { "/".to_owned() } else { capped(name) },
+                open_to_all: any(|host, options| everyone(host) && !kerberos(options)),
+                writable: any(|_, options| option(options, "rw", "ro")),
+                remote_root: any(|_, options| option(options, "no_root_squash", "root_squash")),
+            })
+        })
+        .collect()
+}
+
+fn everyone(host: &str) -> bool {
+    ["", "*", "0.0.0.0/0", "0.0.0.0/0.0.0.0", "::/0"].contains(&host)
+}
+
+fn kerberos(options: &str) -> bool {
+    let security = options.split(',').rev().find_map(|option| option.strip_prefix("sec="));
+    security.is_some_and(|flavours| flavours.split(':').all(|flavour| flavour.starts_with("krb5")))
+}
+
+/// True when `on` stands in the options and `off` does not stand behind it.
+fn option(options: &str, on: &str, off: &str) -> bool {
+    options.split(',').rev().map(str::trim).find(|option| *option == on || *option == off) == Some(on)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::os::recorded::Recorded;
+
+    const TESTPARM: &[&str] = &["-s", "-v", "--suppress-prompt"];
+    const PRINTED: &str = "# Global parameters\n[global]\n\tserver min protocol = SMB2_02\n\tserver signing = default\n\tguest ok = No\n\
+        \tread only = Yes\n\n[printers]\n\tprintable = Yes\n\n[VanBan]\n\tpath = /srv/vanban\n\tguest ok = Yes\n\tread only = No\n\n\
+        [homes]\n\tbrowseable = No\n";
+
+    fn collected(os: Recorded) -> Sharing {
+        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    fn samba() -> Recorded {
+        Recorded::new().process(900, "smbd", "/usr/sbin/smbd")
+    }
+
+    fn shown(sharing: &Sharing) -> Vec<(&str, bool, bool)> {
+        let flag = |fact: &Fact<bool>| *fact.known().unwrap();
+        let items = &sharing.shares.known().unwrap().items;
+        items.iter().map(|share| (share.name.as_str(), flag(&share.open_to_all), flag(&share.writable))).collect()
+    }
+
+    #[test]
+    fn samba_is_believed_about_itself() {
+        let sharing = collected(samba().answering(Program::Testparm, TESTPARM, 0, PRINTED));
+        assert_eq!(shown(&sharing), [("homes", false, false), ("vanban", true, true)]);
+        assert_eq!((sharing.smb1, sharing.smb_signing), (Fact::Known(false), Fact::Known(false)));
+        let old = PRINTED.replace("SMB2_02", "NT1").replace("signing = default", "signing = required");
+        let sharing = collected(samba().answering(Program::Testparm, TESTPARM, 0, &old));
+        assert_eq!((sharing.smb1, sharing.smb_signing), (Fact::Known(true), Fact::Known(true)));
+    }
+
+    #[test]
+    fn without_testparm_the_file_speaks_and_defaults_stay_unknown() {
+        let file =
+            "; old\r\n[global]\r\n workgroup = UBND\r\n[Chung]\r\n path=/srv\r\n public = yes\r\n writeable = yes\r\n";
+        let sharing = collected(samba().file("/etc/samba/smb.conf", file));
+        assert_eq!(shown(&sharing), [("chung", true, true)]);
+        assert!(sharing.smb1.known().is_none());
+        let included = collected(samba().file("/etc/samba/smb.conf", "[global]\ninclude = /etc/samba/%m.conf\n"));
+        assert!(included.shares.known().is_none() && included.smb_signing.known().is_none());
+    }
+
+    #[test]
+    fn a_server_that_does_not_run_shares_nothing() {
+        let sharing = collected(
+            Recorded::new().file("/etc/samba/smb.conf", "[x]\nguest ok=yes\n").file("/etc/exports", "/srv *(rw)\n"),
+        );
+        assert_eq!(sharing.shares, Fact::Known(List::default()));
+        assert_eq!(
+            (sharing.smb_server, sharing.nfs_server, sharing.smb1),
+            (Fact::Known(false), Fact::Known(false), Fact::Known(false))
+        );
+        assert!(sharing.smb_signing.known().is_none());
+    }
+
+    #[test]
+    fn nfs_exports_are_read_with_their_options() {
+        let text = "# comment\n/srv/chung *(rw,sync,no_root_squash) 10.0.0.0/24(ro)\n\"/srv/hai chữ\" 10.0.0.5(ro)\n\
+            /srv/krb -sec=krb5p,rw *\n/srv/open\n/srv/long \\\n  10.0.0.0/24(rw,ro)\n";
+        let shares = exported(text);
+        let flag = |fact: &Fact<bool>| *fact.known().unwrap();
+        let shown: Vec<_> = shares
+            .iter()
+            .map(|share| {
+                (share.name.as_str(), flag(&share.open_to_all), flag(&share.writable), flag(&share.remote_root))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("chung", true, true, true),
+                ("hai chữ", false, false, false),
+                ("krb", false, true, false),
+                ("open", true, false, false),
+                ("long", false, false, false)
+            ]
+        );
+        assert!(exported("").is_empty() && exported("\"broken").is_empty());
+        let server = Recorded::new().process(2, "nfsd", "").file("/etc/exports.d/a.exports", "/srv/a *(rw)\n");
+        assert_eq!(shown_names(&collected(server)), ["a"]);
+    }
+
+    fn shown_names(sharing: &Sharing) -> Vec<&str> {
+        sharing.shares.known().unwrap().items.iter().map(|share| share.name.as_str()).collect()
+    }
+}

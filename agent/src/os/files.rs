@@ -1,0 +1,27 @@
+//! Files of this machine as every system shows them.
+
+use super::{Answer, FOLDER_CAP, FileKind, Stat, failed};
+
+/// [`super::Os::list`] of this machine.
+pub(super) fn list(path: &str) -> Answer<Vec<String>> {
+    let entries = std::fs::read_dir(path).map_err(|error| failed(path, &error))?;
+    let mut names = Vec::new();
+    for entry in entries.take(FOLDER_CAP) {
+        let entry = entry.map_err(|error| failed(path, &error))?;
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// [`super::Os::stat`] of this machine.
+pub(super) fn stat(path: &str) -> Answer<Stat> {
+    let metadata = std::fs::metadata(path).map_err(|error| failed(path, &error))?;
+    let kind = match () {
+        () if metadata.is_file() => FileKind::File,
+        () if metadata.is_dir() => FileKind::Folder,
+        () => FileKind::Other,
+    };
+    let modified_at = metadata.modified().ok().and_then(|at| jiff::Timestamp::try_from(at).ok());
+    Ok(Stat { kind, size: metadata.len(), modified_at: modified_at.map_or(0, jiff::Timestamp::as_millisecond) })
+}
