@@ -4,8 +4,8 @@ use data_encoding::BASE64;
 use protocol::message::PolicyKey;
 use protocol::{Digest, EnrolAnswer, RenewAnswer};
 use serde::{Deserialize, Serialize};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::certificate::Certificate;
 use crate::state::{Durability, StateError, StateFolder};
 
 /// The identity's file.
@@ -110,9 +110,8 @@ impl Identity {
     fn checked(self, public_key: &[u8]) -> Result<Self, BadAnswer> {
         let bad = |what: &str| BadAnswer(what.to_owned());
         let certificate = decode(&self.certificate).ok_or_else(|| bad("the certificate is not base64"))?;
-        let (_, parsed) =
-            X509Certificate::from_der(&certificate).map_err(|error| BadAnswer(format!("the certificate: {error}")))?;
-        if *parsed.public_key().subject_public_key.data != *public_key {
+        let parsed = Certificate::read(&certificate).ok_or_else(|| bad("the certificate is not X.509"))?;
+        if parsed.public_key != public_key {
             return Err(bad("the certificate is for another key than this machine's"));
         }
         if self.server_cas.is_empty() || ders(&self.server_cas).is_none() || ders(&self.client_chain).is_none() {
@@ -155,12 +154,12 @@ impl Identity {
     /// When the machine's certificate is valid; always in need of renewal when it cannot be read.
     pub fn validity(&self) -> Validity {
         let der = decode(&self.certificate).unwrap_or_default();
-        match X509Certificate::from_der(&der) {
-            Ok((_, certificate)) => Validity {
-                from: certificate.validity().not_before.timestamp().saturating_mul(1000),
-                until: certificate.validity().not_after.timestamp().saturating_mul(1000),
+        match Certificate::read(&der) {
+            Some(certificate) => Validity {
+                from: certificate.not_before.saturating_mul(1000),
+                until: certificate.not_after.saturating_mul(1000),
             },
-            Err(_) => Validity { from: 0, until: 0 },
+            None => Validity { from: 0, until: 0 },
         }
     }
 }

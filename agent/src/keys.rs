@@ -2,7 +2,10 @@
 //! machine in TLS.
 
 use protocol::sign::SigningKey;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 
+use crate::certificate;
 use crate::state::{Durability, StateError, StateFolder};
 
 /// The key's file: PKCS #8, DER, mode 0600.
@@ -22,9 +25,9 @@ pub enum KeyError {
         /// What is wrong.
         source: protocol::sign::BadKey,
     },
-    /// The signing request could not be made.
-    #[error("cannot make a signing request: {0}")]
-    Request(#[from] rcgen::Error),
+    /// The signing request could not be made: the system gives no random bytes.
+    #[error("cannot make a signing request")]
+    Request,
 }
 
 /// The machine's key.
@@ -78,10 +81,13 @@ impl MachineKey {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn request(&self) -> Result<Vec<u8>, KeyError> {
-        let pair = rcgen::KeyPair::try_from(self.document.as_slice())?;
-        let mut parameters = rcgen::CertificateParams::default();
-        parameters.distinguished_name = rcgen::DistinguishedName::new();
-        Ok(parameters.serialize_request(&pair)?.der().to_vec())
+        let random = SystemRandom::new();
+        // A request begins as every DER does and no `Purpose` does, so its signature is worth nothing elsewhere.
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.document, &random);
+        let pair = pair.map_err(|_| KeyError::Request)?;
+        certificate::request(self.signing.public_key(), |information| {
+            pair.sign(&random, information).map(|signature| signature.as_ref().to_vec()).map_err(|_| KeyError::Request)
+        })
     }
 }
 
@@ -113,6 +119,13 @@ mod tests {
         let info = &parsed.certification_request_info;
         assert_eq!(&*info.subject_pki.subject_public_key.data, key.signing().public_key());
         assert_eq!(info.subject.iter().count(), 0);
+        let held = ring::signature::UnparsedPublicKey::new(
+            &ring::signature::ECDSA_P256_SHA256_ASN1,
+            key.signing().public_key(),
+        );
+        held.verify(info.raw, &parsed.signature_value.data).unwrap();
+        // As the server reads it: key and signature in the forms it expects.
+        rcgen::CertificateSigningRequestParams::from_der(&request.into()).unwrap();
         assert_eq!(format!("{key:?}"), "MachineKey(..)");
     }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 pub mod apart;
 pub mod backoff;
+pub mod certificate;
 pub mod chain;
 pub mod chance;
 pub mod cli;

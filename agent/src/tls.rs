@@ -13,8 +13,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::certificate::Certificate;
 use crate::clock::Clock;
 
 /// What a server's certificate must come from.
@@ -58,8 +58,12 @@ pub struct Trust {
 impl Trust {
     /// Believes what comes from `anchor`.
     pub fn new(anchor: Anchor, clock: Arc<Clock>) -> Arc<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        Arc::new(Self { anchor, clock, provider, rejected: Mutex::default() })
+        Arc::new(Self {
+            anchor,
+            clock,
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            rejected: Mutex::default(),
+        })
     }
 
     /// The last certificate that was rejected, once.
@@ -128,9 +132,7 @@ impl ServerCertVerifier for Trust {
     ) -> Result<ServerCertVerified, Error> {
         let checked = self.check(end_entity, intermediates, ocsp);
         if let Err(error) = &checked {
-            let issuer = X509Certificate::from_der(end_entity)
-                .map(|(_, certificate)| certificate.issuer().to_string())
-                .unwrap_or_default();
+            let issuer = Certificate::read(end_entity).map(|certificate| certificate.issuer).unwrap_or_default();
             let reason = match error {
                 Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
                     RejectedReason::OtherIssuer
