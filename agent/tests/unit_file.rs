@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/posture-agent.service");
+const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/linux/posture-agent.service");
 
 /// The unit with the built program instead of the installed one, in a folder of its own.
 fn unit_with_built_program(folder: &Path) -> PathBuf {

@@ -9,6 +9,7 @@ mod stories {
     mod delivery;
     mod first_minutes;
     mod machine;
+    mod packages;
     mod page;
     mod trouble;
 }

@@ -33,9 +33,7 @@ pub(super) fn collect(scene: &Scene) -> Time {
         servers: parameter("NtpServer").or(Fact::Known(List::default()), |text| Fact::Known(servers(&text))),
         synchronised: Fact::unknown(Reason::NoReader, ""),
         within_a_second: Fact::unknown(Reason::NoReader, ""),
-        zone: scene
-            .text(ZONE, "TimeZoneKeyName")
-            .or(Fact::unknown(Reason::SourceMissing, ZONE), |zone| Fact::Known(zone)),
+        zone: scene.text(ZONE, "TimeZoneKeyName").or(Fact::unknown(Reason::SourceMissing, ZONE), Fact::Known),
     }
 }
 
