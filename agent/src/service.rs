@@ -4,5 +4,8 @@
 #[cfg(target_os = "linux")]
 #[path = "service/linux.rs"]
 mod system;
+#[cfg(windows)]
+#[path = "service/windows.rs"]
+mod system;
 
 pub use system::{Notifier, Stop};

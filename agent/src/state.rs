@@ -16,6 +16,9 @@ pub mod slots;
 #[cfg(unix)]
 #[path = "state/unix.rs"]
 mod system;
+#[cfg(windows)]
+#[path = "state/windows.rs"]
+mod system;
 
 /// The name of the lock file.
 const LOCK: &str = "lock";
@@ -58,14 +61,14 @@ pub enum StateError {
     #[error("{0} does not exist; connect this machine first (posture-agent enrol)")]
     Missing(PathBuf),
     /// Others than its owner may read it.
-    #[error("{path} may be read by others (mode {mode:o}); close it (chmod {wanted:o} {path})")]
+    #[error("{path} may be read by others ({found}); close it ({remedy})")]
     Exposed {
         /// The folder or file.
         path: PathBuf,
-        /// Its mode.
-        mode: u32,
-        /// The mode it should have.
-        wanted: u32,
+        /// Who may read it, as the system says it.
+        found: String,
+        /// The command that closes it.
+        remedy: String,
     },
     /// A file's content makes no sense.
     #[error("{path} is damaged ({reason}); {remedy}")]
@@ -100,8 +103,8 @@ impl StateError {
             Self::Missing(path) => {
                 format!("chưa có thư mục {}; hãy kết nối máy này trước (posture-agent enrol)", path.display())
             }
-            Self::Exposed { path, mode, wanted } => {
-                format!("người khác đọc được {0} (quyền {mode:o}); hãy đóng lại (chmod {wanted:o} {0})", path.display())
+            Self::Exposed { path, found, remedy } => {
+                format!("người khác đọc được {} ({found}); hãy đóng lại ({remedy})", path.display())
             }
             Self::Damaged { path, reason, .. } => {
                 format!("tệp {} bị hỏng ({reason}); hãy kết nối lại máy này (posture-agent enrol)", path.display())
@@ -135,7 +138,7 @@ impl StateFolder {
                 Missing::Create => system::folder_create(path).map_err(|source| io("create", path, source))?,
             }
         }
-        check_exposure(path, system::FOLDER)?;
+        check_exposure(path, Kind::Folder)?;
         let lock_path = path.join(LOCK);
         let lock = system::file_open(&lock_path).map_err(|source| io("open", &lock_path, source))?;
         match lock.try_lock() {
@@ -241,16 +244,28 @@ impl StateFolder {
     /// # Errors
     /// [`StateError::Exposed`].
     pub fn check_private(&self, name: &str) -> Result<(), StateError> {
-        check_exposure(&self.file(name), system::FILE)
+        check_exposure(&self.file(name), Kind::File)
     }
 }
 
-fn check_exposure(path: &Path, wanted: u32) -> Result<(), StateError> {
-    let mode = system::mode(path).map_err(|source| io("open", path, source))?;
-    if mode & !wanted != 0 {
-        return Err(StateError::Exposed { path: path.to_owned(), mode, wanted });
+/// What may be exposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    File,
+}
+
+/// What others may do to a folder or file that is ours alone.
+struct Exposure {
+    found: String,
+    remedy: String,
+}
+
+fn check_exposure(path: &Path, kind: Kind) -> Result<(), StateError> {
+    match system::exposure(path, kind).map_err(|source| io("open", path, source))? {
+        None => Ok(()),
+        Some(Exposure { found, remedy }) => Err(StateError::Exposed { path: path.to_owned(), found, remedy }),
     }
-    Ok(())
 }
 
 fn io(doing: &'static str, path: &Path, source: std::io::Error) -> StateError {
@@ -289,7 +304,7 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&state.file("key"))), (0o700, 0o600));
         std::fs::set_permissions(state.file("key"), std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(state.check_private("key"), Err(StateError::Exposed { mode: 0o640, .. })));
+        assert!(matches!(state.check_private("key"), Err(StateError::Exposed { found, .. }) if found == "mode 640"));
         drop(state);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let error = StateFolder::open(&path, Missing::Create).unwrap_err();

@@ -12,4 +12,5 @@ mod stories {
     mod packages;
     mod page;
     mod trouble;
+    mod windows;
 }

@@ -15,7 +15,7 @@ use super::{CheckOptions, Command, EnrolOptions, Exit, FactsOptions, Invocation,
 use crate::terminal::Terminal;
 
 /// Where the agent keeps its state unless told otherwise.
-const STATE: &str = "/var/lib/tram-an-agent";
+const STATE: &str = if cfg!(windows) { r"C:\ProgramData\TramAn\agent" } else { "/var/lib/tram-an-agent" };
 
 /// Reads the command line. On `--help`, `--version` or a mistake the person has been answered and only the exit status is
 /// left.

@@ -22,6 +22,7 @@ mod remote;
 mod scene;
 mod sharing;
 mod system;
+mod text;
 mod time;
 
 use memory::Memory;

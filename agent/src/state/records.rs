@@ -5,7 +5,6 @@
 //! next start.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use protocol::Digest;
@@ -95,7 +94,7 @@ impl Records {
         record.extend_from_slice(&u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes());
         record.extend_from_slice(&check(content));
         record.extend_from_slice(content);
-        let written = self.file.write_all_at(&record, self.end).and_then(|()| self.file.sync_data());
+        let written = system::write_all_at(&self.file, &record, self.end).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             drop(self.file.set_len(self.end));
             return Err(error.into());
@@ -131,7 +130,7 @@ impl Records {
     pub fn take(&mut self, count: u64) -> std::io::Result<()> {
         for _ in 0..count.min(self.count) {
             let mut prefix = [0; 4];
-            self.file.read_exact_at(&mut prefix, self.front)?;
+            system::read_exact_at(&self.file, &mut prefix, self.front)?;
             self.front += PREFIX + u64::from(u32::from_be_bytes(prefix));
             self.count -= 1;
         }
@@ -158,7 +157,7 @@ impl Records {
             return Ok(());
         }
         let mut bytes = vec![0; usize::try_from(waiting).unwrap_or(usize::MAX)];
-        self.file.read_exact_at(&mut bytes, self.front)?;
+        system::read_exact_at(&self.file, &mut bytes, self.front)?;
         system::file_replace(&self.path, &bytes, Durability::Synced)?;
         self.file = system::file_open(&self.path)?;
         (self.front, self.end) = (0, waiting);
@@ -171,14 +170,14 @@ impl Records {
             return Ok(None);
         }
         let mut prefix = [0; PREFIX as usize];
-        self.file.read_exact_at(&mut prefix, at)?;
+        system::read_exact_at(&self.file, &mut prefix, at)?;
         let (size, expected) = prefix.split_at(4);
         let size = size.iter().fold(0_usize, |size, byte| size << 8 | usize::from(*byte));
         if size > self.longest || length - at - PREFIX < size as u64 {
             return Ok(None);
         }
         let mut content = vec![0; size];
-        self.file.read_exact_at(&mut content, at + PREFIX)?;
+        system::read_exact_at(&self.file, &mut content, at + PREFIX)?;
         Ok((check(&content) == *expected).then_some(content))
     }
 }

@@ -2,8 +2,8 @@
 //! written in turn, each with its own check. A torn write leaves the other slot.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
+use super::system;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -40,7 +40,7 @@ impl Slots {
         let mut bytes = vec![0; 2 * SLOT];
         let mut filled = 0;
         while filled < bytes.len() {
-            match file.read_at(&mut bytes[filled..], filled as u64)? {
+            match system::read_at(&file, &mut bytes[filled..], filled as u64)? {
                 0 => break,
                 count => filled += count,
             }
@@ -56,7 +56,7 @@ impl Slots {
         let touched = bytes.iter().any(|byte| *byte != 0);
         if filled < bytes.len() {
             // Zeroes that are really written, unlike a hole, hold their blocks.
-            drop(file.write_all_at(&vec![0; bytes.len() - filled], filled as u64));
+            drop(system::write_all_at(&file, &vec![0; bytes.len() - filled], filled as u64));
         }
         Ok(match newest {
             Some((turn, value)) => (Self { file, turn }, Found::Value(value)),
@@ -78,7 +78,7 @@ impl Slots {
         slot.extend_from_slice(&length.to_be_bytes());
         slot.extend_from_slice(&check(turn, &json));
         slot.extend_from_slice(&json);
-        self.file.write_all_at(&slot, (turn % 2) * SLOT as u64)?;
+        system::write_all_at(&self.file, &slot, (turn % 2) * SLOT as u64)?;
         self.file.sync_data()?;
         self.turn = turn;
         Ok(())

@@ -2,15 +2,15 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Result, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use super::Durability;
+use super::{Durability, Exposure, Kind};
 
 /// The mode of a folder.
-pub(super) const FOLDER: u32 = 0o700;
+const FOLDER: u32 = 0o700;
 /// The mode of a file.
-pub(super) const FILE: u32 = 0o600;
+const FILE: u32 = 0o600;
 
 /// Makes a private folder, and the folders above it as the system makes them.
 pub(super) fn folder_create(path: &Path) -> Result<()> {
@@ -54,7 +54,29 @@ pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) ->
     }
 }
 
-/// The permission bits of what stands at `path`.
-pub(super) fn mode(path: &Path) -> Result<u32> {
-    Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
+/// What others may do to the folder or file; none when it is closed to them.
+pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    let wanted = match kind {
+        Kind::Folder => FOLDER,
+        Kind::File => FILE,
+    };
+    let exposure =
+        || Exposure { found: format!("mode {mode:o}"), remedy: format!("chmod {wanted:o} {}", path.display()) };
+    Ok((mode & !wanted != 0).then(exposure))
+}
+
+/// Reads at a place of the file; how many bytes, 0 at its end.
+pub(super) fn read_at(file: &File, bytes: &mut [u8], place: u64) -> Result<usize> {
+    file.read_at(bytes, place)
+}
+
+/// Fills `bytes` from a place of the file.
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], place: u64) -> Result<()> {
+    file.read_exact_at(bytes, place)
+}
+
+/// Writes all of `bytes` at a place of the file.
+pub(super) fn write_all_at(file: &File, bytes: &[u8], place: u64) -> Result<()> {
+    file.write_all_at(bytes, place)
 }

@@ -11,6 +11,16 @@ use tokio::sync::mpsc;
 
 use super::Event;
 
+/// What counts as a change.
+const CHANGES: EventKindMask = EventKindMask::CREATE
+    .union(EventKindMask::REMOVE)
+    .union(EventKindMask::MODIFY_NAME)
+    .union(EventKindMask::MODIFY_META)
+    .union(WRITTEN);
+/// Linux tells when a writer closes its file, which is better than each write; Windows tells only the writes.
+const WRITTEN: EventKindMask =
+    if cfg!(target_os = "linux") { EventKindMask::ACCESS_CLOSE } else { EventKindMask::MODIFY_DATA };
+
 /// The watched folders.
 #[derive(Debug)]
 pub(super) struct Folders {
@@ -22,18 +32,12 @@ pub(super) struct Folders {
 impl Folders {
     /// Watches nothing yet.
     pub(super) fn new() -> io::Result<Self> {
-        // A file counts as changed when its writer closes it, not at each write.
-        let changes = EventKindMask::CREATE
-            | EventKindMask::REMOVE
-            | EventKindMask::MODIFY_NAME
-            | EventKindMask::MODIFY_META
-            | EventKindMask::ACCESS_CLOSE;
         // Unbounded, because the watcher's thread cannot wait; it holds what happens until the agent's next turn.
         let (sender, events) = mpsc::unbounded_channel();
         let watcher = RecommendedWatcher::new(
             // The receiver is gone only when the agent stops watching.
             move |event| drop(sender.send(event)),
-            Config::default().with_event_kinds(changes).with_follow_symlinks(false),
+            Config::default().with_event_kinds(CHANGES).with_follow_symlinks(false),
         )
         .map_err(io::Error::other)?;
         Ok(Self { watcher, events, watched: BTreeSet::new() })

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use policies::fact::{Account, Accounts, Fact, HashMethod, Instant, List, Reason};
 
 use super::scene::{Scene, unknown};
-use crate::collect::text::{capped, lines};
+use crate::collect::linux::text::{capped, lines};
 use crate::os::{Answer, OsError};
 
 mod desktop;

@@ -4,7 +4,7 @@ use policies::fact::{Fact, HostOverride, Lan, List, Reason};
 
 use super::neighbours::arp;
 use super::scene::{Scene, answered, unknown};
-use crate::collect::text::capped;
+use crate::collect::linux::text::capped;
 use crate::os::OsError;
 
 mod addressing;
@@ -67,7 +67,7 @@ fn name_servers(scene: &Scene) -> Fact<List<String>> {
 
 fn resolv_conf(text: &str) -> Vec<String> {
     let mut servers: Vec<String> = Vec::new();
-    for line in crate::collect::text::lines(text) {
+    for line in crate::collect::linux::text::lines(text) {
         let mut words = line.split_ascii_whitespace();
         if words.next() == Some("nameserver")
             && let Some(server) = words.next()
@@ -115,7 +115,7 @@ fn overrides(text: &str, own: &str) -> Vec<HostOverride> {
             || (!own.is_empty() && (name == own || name == short || name.starts_with(&format!("{short}."))))
     };
     let mut overrides = Vec::new();
-    for line in crate::collect::text::lines(text) {
+    for line in crate::collect::linux::text::lines(text) {
         let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
         let Some(address) = words.next().filter(|address| address.parse::<std::net::IpAddr>().is_ok()) else {
             continue;

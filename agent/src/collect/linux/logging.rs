@@ -3,7 +3,7 @@
 use policies::fact::{Days, Fact, Logging, Reason};
 
 use super::scene::{Scene, unknown};
-use crate::collect::text::{capped, ini_value, lines};
+use crate::collect::linux::text::{capped, ini_value, lines};
 use crate::os::{Answer, OsError};
 
 mod oldest;

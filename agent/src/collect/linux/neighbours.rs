@@ -3,7 +3,7 @@
 use policies::fact::{Fact, List, Neighbour, Neighbours};
 
 use super::scene::{Scene, answered};
-use crate::collect::text::capped;
+use crate::collect::linux::text::capped;
 
 pub(super) fn collect(scene: &Scene) -> Neighbours {
     Neighbours { seen: answered(scene.text("/proc/net/arp"), |text| Fact::Known(List::capped(arp(&text)))) }

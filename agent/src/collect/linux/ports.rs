@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use policies::fact::{Fact, List, ListeningPort, Ports, Reach, Reason, Transport};
 
 use super::scene::{Scene, unknown};
-use crate::collect::text::capped;
+use crate::collect::linux::text::capped;
 use crate::os::OsError;
 
 /// A listening socket before its program is known.

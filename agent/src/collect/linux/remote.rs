@@ -3,7 +3,7 @@
 use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds, Unknown};
 
 use super::scene::{Scene, unknown};
-use crate::collect::text::{capped, yes};
+use crate::collect::linux::text::{capped, yes};
 use crate::os::{Answer, OsError, Program};
 
 mod sshd;

@@ -8,7 +8,7 @@ use policies::fact::{Fact, Reason};
 
 use crate::os::{Answer, LinuxOs, OsError};
 
-use crate::collect::text;
+use crate::collect::linux::text;
 
 /// One check of one machine.
 pub(super) struct Scene {

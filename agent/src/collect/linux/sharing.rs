@@ -3,7 +3,7 @@
 use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
 
 use super::scene::{Scene, unknown};
-use crate::collect::text::{capped, ini, lines, yes};
+use crate::collect::linux::text::{capped, ini, lines, yes};
 use crate::os::{Answer, OsError, Program};
 
 pub(super) fn collect(scene: &Scene) -> Sharing {

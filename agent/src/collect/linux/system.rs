@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use policies::fact::{Chassis, Fact, Family, List, Mebibytes, Reason, System};
 
 use super::scene::{Scene, answered, unknown};
-use crate::collect::text::{assigned, capped, ini_value, lines};
+use crate::collect::linux::text::{assigned, capped, ini_value, lines};
 use crate::os::{Answer, OsError};
 
 mod disk;

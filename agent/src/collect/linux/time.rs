@@ -3,7 +3,7 @@
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
 use super::scene::{Scene, unknown};
-use crate::collect::text::{capped, ini_value, lines};
+use crate::collect::linux::text::{capped, ini_value, lines};
 use crate::os::{Answer, OsError, Program};
 
 pub(super) fn collect(scene: &Scene) -> Time {

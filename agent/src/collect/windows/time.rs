@@ -65,7 +65,7 @@ mod tests {
     use crate::os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Time {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&Scene::new(Arc::new(os)))
     }
 
     fn office() -> Recorded {

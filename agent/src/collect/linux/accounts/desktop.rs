@@ -3,7 +3,7 @@
 use policies::fact::{Fact, Reason, Seconds};
 
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::{ini, ini_value, unquoted, yes};
+use crate::collect::linux::text::{ini, ini_value, unquoted, yes};
 use crate::os::{Answer, OsError};
 
 /// True when the display manager that is set up lets somebody in by itself.
@@ -15,7 +15,10 @@ pub(super) fn automatic_logon(scene: &Scene) -> Fact<bool> {
     let concerned = |name: &str| chosen.is_empty() || chosen.starts_with(name);
     let known = ["gdm", "lightdm", "sddm", "lxdm"].iter().any(|name| concerned(name));
     if !known {
-        return Fact::unknown(Reason::NoReader, format!("display manager {}", crate::collect::text::capped(chosen)));
+        return Fact::unknown(
+            Reason::NoReader,
+            format!("display manager {}", crate::collect::linux::text::capped(chosen)),
+        );
     }
     let answers = [
         concerned("gdm").then(|| gdm(scene)),

@@ -3,7 +3,7 @@
 use policies::fact::{Fact, Reason, Seconds};
 
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::lines;
+use crate::collect::linux::text::lines;
 use crate::os::{Answer, OsError};
 
 /// Demands on a new password.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use policies::fact::{Days, Fact, Reason, Seconds};
 
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::lines;
+use crate::collect::linux::text::lines;
 use crate::os::{Answer, OsError};
 
 /// The numbers that accounts of people get.

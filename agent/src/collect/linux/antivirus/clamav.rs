@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use policies::fact::{AntivirusProduct, Fact, Instant, Maker, Reason};
 
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::{capped, lines};
+use crate::collect::linux::text::{capped, lines};
 use crate::os::{Answer, OsError};
 
 /// Its programs: one of them makes it installed.
@@ -101,7 +101,7 @@ fn folder(scene: &Scene) -> String {
 /// `Key value` of ClamAV's files; quotes around the value are removed.
 fn setting(text: &str, key: &str) -> Option<String> {
     let found = lines(text).filter_map(|line| line.split_once(char::is_whitespace)).find(|(name, _)| *name == key);
-    found.map(|(_, value)| crate::collect::text::unquoted(value.trim()).trim_end_matches('/').to_owned())
+    found.map(|(_, value)| crate::collect::linux::text::unquoted(value.trim()).trim_end_matches('/').to_owned())
 }
 
 /// `ClamAV-VDB:07 Sep 2023 09-34 -0400:27023:signatures:level:md5:signature:builder:seconds`, padded to 512 bytes.

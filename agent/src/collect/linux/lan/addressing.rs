@@ -3,7 +3,7 @@
 use policies::fact::{Addressing, Fact, Reason};
 
 use crate::collect::linux::scene::Scene;
-use crate::collect::text::{ini_value, lines, unquoted};
+use crate::collect::linux::text::{ini_value, lines, unquoted};
 use crate::os::OsError;
 
 /// DHCP or static; unknown when nothing that the product reads set the address.
@@ -64,7 +64,7 @@ fn dhclient(text: &str, interface: &str, addresses: &[String]) -> bool {
 /// The `.network` file that systemd-networkd says it uses. A lease was looked for before.
 fn networkd(scene: &Scene, index: Option<&str>) -> Option<Addressing> {
     let state = scene.text(&format!("/run/systemd/netif/links/{}", index?)).ok()?;
-    let file = crate::collect::text::assigned(&state, "NETWORK_FILE")?.to_owned();
+    let file = crate::collect::linux::text::assigned(&state, "NETWORK_FILE")?.to_owned();
     let text = scene.text(&file).ok()?;
     let fixed = ini_value(&text, "network", "address").or_else(|| ini_value(&text, "address", "address"));
     let dhcp = ini_value(&text, "network", "dhcp")
@@ -105,8 +105,8 @@ fn ifcfg(scene: &Scene, uuid: &str, denied: &mut Option<String>) -> Option<Addre
     let folder = "/etc/sysconfig/network-scripts";
     for name in scene.os.list(folder).unwrap_or_default().iter().filter(|name| name.starts_with("ifcfg-")) {
         match scene.text(&format!("{folder}/{name}")) {
-            Ok(text) if crate::collect::text::assigned(&text, "UUID") == Some(uuid) => {
-                return match crate::collect::text::assigned(&text, "BOOTPROTO").unwrap_or("none") {
+            Ok(text) if crate::collect::linux::text::assigned(&text, "UUID") == Some(uuid) => {
+                return match crate::collect::linux::text::assigned(&text, "BOOTPROTO").unwrap_or("none") {
                     "dhcp" => Some(Addressing::Dhcp),
                     "none" | "static" => Some(Addressing::Static),
                     _ => None,

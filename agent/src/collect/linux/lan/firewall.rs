@@ -5,7 +5,7 @@ use policies::fact::{Fact, Firewall, FirewallKind, List, Reason};
 use super::filter::{Protocol, Table};
 use super::{iptables, nftables};
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::{assigned, capped};
+use crate::collect::linux::text::{assigned, capped};
 use crate::os::{Answer, OsError, Output, Program};
 
 /// All host firewalls found, in force or only installed.

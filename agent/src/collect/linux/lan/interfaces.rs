@@ -7,7 +7,7 @@ use policies::fact::{Fact, Interface, InterfaceKind, List, Reason};
 use super::addressing;
 use super::routes::Route;
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::capped;
+use crate::collect::linux::text::capped;
 
 /// All interfaces that are up, loopback and address-less virtual ones left out, by name.
 pub(super) fn interfaces(scene: &Scene, routes: &[Route]) -> Fact<List<Interface>> {

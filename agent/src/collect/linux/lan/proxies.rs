@@ -3,7 +3,7 @@
 use policies::fact::{Fact, List};
 
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::{assigned, capped, ini_value, lines, unquoted};
+use crate::collect::linux::text::{assigned, capped, ini_value, lines, unquoted};
 use crate::os::OsError;
 
 const VARIABLES: [&str; 8] =

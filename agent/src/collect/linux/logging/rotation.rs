@@ -1,7 +1,7 @@
 //! How long log files are kept: logrotate's settings for the system's main log, and journald's spans of time.
 
 use crate::collect::linux::scene::Scene;
-use crate::collect::text::lines;
+use crate::collect::linux::text::lines;
 use crate::os::{Answer, OsError};
 
 /// The system's main log file, by family.

@@ -11,7 +11,7 @@ use super::version::compare;
 use super::{Updates, configuration, files, fingerprint};
 use crate::collect::linux::memory::Fingerprint;
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::capped;
+use crate::collect::linux::text::capped;
 use crate::os::{Answer, OsError, Program};
 
 /// Simulates in memory: the empty names keep it from writing its caches.

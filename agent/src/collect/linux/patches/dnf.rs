@@ -5,7 +5,7 @@ use policies::fact::{Fact, Instant, Reason};
 use super::{Updates, apt, files, fingerprint};
 use crate::collect::linux::memory::Fingerprint;
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::text::{capped, ini_value, lines, yes};
+use crate::collect::linux::text::{capped, ini_value, lines, yes};
 use crate::os::{Answer, OsError, Output, Program};
 
 const CHECK: &[&str] = &["-C", "-q", "--setopt=logfilelevel=0", "check-update"];

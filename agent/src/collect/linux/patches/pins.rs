@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::index::{Installed, PackageList};
 use super::version::compare;
-use crate::collect::text::{fits, unquoted};
+use crate::collect::linux::text::{fits, unquoted};
 
 /// The pins, and the release that is preferred to all others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

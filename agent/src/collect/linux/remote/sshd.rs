@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use policies::fact::{Fact, Reason, Unknown};
 
 use crate::collect::linux::scene::Scene;
-use crate::collect::text::{capped, fits, unquoted};
+use crate::collect::linux::text::{capped, fits, unquoted};
 use crate::os::{Answer, OsError};
 
 /// Keywords in lower case with their values.

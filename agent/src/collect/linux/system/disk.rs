@@ -3,7 +3,7 @@
 use policies::fact::{Fact, Reason};
 
 use crate::collect::linux::scene::{Scene, answered};
-use crate::collect::text::capped;
+use crate::collect::linux::text::capped;
 
 /// A mount as `/proc/self/mountinfo` tells it.
 #[derive(Debug, PartialEq, Eq)]

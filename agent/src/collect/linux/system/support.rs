@@ -3,7 +3,7 @@
 
 use policies::fact::{Fact, Instant, Reason};
 
-use crate::collect::text::{assigned, capped};
+use crate::collect::linux::text::{assigned, capped};
 
 /// Identifier, version (as far as it matters), last day.
 const RELEASES: &[(&str, &str, &str)] = &[

@@ -1,0 +1,96 @@
+//! The state folder's files on Windows, where access is governed by owner and access control list.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, Result, Write};
+use std::os::windows::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+use super::{Durability, Exposure, Kind};
+
+#[path = "windows/access.rs"]
+mod access;
+
+/// `FILE_ATTRIBUTE_REPARSE_POINT`.
+const REPARSE_POINT: u32 = 0x400;
+
+/// Makes a private folder, and the folders above it as the system makes them.
+pub(super) fn folder_create(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path)?;
+    access::close(path, Kind::Folder)
+}
+
+/// Opens a private file for reading and writing in place.
+pub(super) fn file_open(path: &Path) -> Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Replaces a file by way of a new one beside it (`MoveFileEx` with replacing, which NTFS journals as one step).
+pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&fresh)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            if durability == Durability::Synced { file.sync_all() } else { Ok(()) }
+        })
+        .and_then(|()| std::fs::rename(&fresh, path));
+    if written.is_err() {
+        // On a full disk the half-written file would only make things worse.
+        drop(std::fs::remove_file(&fresh));
+    }
+    written
+}
+
+/// Reads at a place of the file; how many bytes, 0 at its end.
+pub(super) fn read_at(file: &File, bytes: &mut [u8], place: u64) -> Result<usize> {
+    file.seek_read(bytes, place)
+}
+
+/// Fills `bytes` from a place of the file.
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], place: u64) -> Result<()> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.seek_read(&mut bytes[filled..], place + filled as u64)? {
+            0 => return Err(Error::from(ErrorKind::UnexpectedEof)),
+            count => filled += count,
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at a place of the file.
+pub(super) fn write_all_at(file: &File, bytes: &[u8], place: u64) -> Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.seek_write(&bytes[written..], place + written as u64)? {
+            0 => return Err(Error::from(ErrorKind::WriteZero)),
+            count => written += count,
+        }
+    }
+    Ok(())
+}
+
+/// Nothing when the folder or file is closed to others. What is open is closed and reported rather than refused: nobody at an
+/// office could do it by hand. A link in its place is refused, because it may lead anywhere.
+pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    if metadata.file_attributes() & REPARSE_POINT != 0 {
+        return Err(Error::other("it is a link to another place; remove it"));
+    }
+    let found = access::read(path)?;
+    if access::is_closed(&found) {
+        return Ok(None);
+    }
+    access::close(path, kind)?;
+    let now = access::read(path)?;
+    if !access::is_closed(&now) {
+        let remedy = format!("icacls \"{}\" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F", path.display());
+        return Ok(Some(Exposure { found: now, remedy }));
+    }
+    tracing::warn!(path = %path.display(), found, "others could read it; now only SYSTEM and administrators can");
+    Ok(None)
+}
