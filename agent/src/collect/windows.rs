@@ -35,8 +35,8 @@ impl Machine {
 }
 
 impl Reader for Machine {
-    fn begin(&self, _now: Timestamp) -> Arc<dyn Check> {
-        Arc::new(Scene::new(Arc::clone(&self.os)))
+    fn begin(&self, now: Timestamp) -> Arc<dyn Check> {
+        Arc::new(Scene::new(Arc::clone(&self.os), now))
     }
 }
 

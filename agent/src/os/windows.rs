@@ -7,15 +7,19 @@
 use super::{Answer, Os};
 
 pub mod answer;
+mod decode;
 pub mod recorded;
 #[cfg(windows)]
 pub mod this;
 
-pub use answer::{Registry, Row, Service, Variant, WindowsProcess};
+pub use answer::{
+    AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
+    Service, Socket, UpdateSearch, UserAccount, Variant, WindowsProcess, WirelessLink,
+};
 #[cfg(windows)]
-pub use this::Windows;
+pub use this::{Windows, access};
 
-/// What only Windows answers. Every call that may hang (WMI) is given up at its deadline with
+/// What only Windows answers. Every call that may hang (WMI, COM, network management) is given up at its deadline with
 /// [`super::OsError::TimedOut`], and not started again while it hangs.
 ///
 /// Registry keys are written `HKLM\SOFTWARE\...`, `HKU\S-1-5-...\...`; a 32-bit agent sees the 64-bit view. Names of keys and
@@ -38,6 +42,12 @@ pub trait WindowsOs: Os {
     /// # Errors
     /// As [`WindowsOs::value`].
     fn keys(&self, key: &str) -> Answer<Vec<String>>;
+
+    /// When a value of the key was last written; milliseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// As [`WindowsOs::value`].
+    fn written_at(&self, key: &str) -> Answer<i64>;
 
     /// The rows of a WMI query (`SELECT a, b FROM class`) in a namespace (`ROOT\CIMV2`): the properties asked for, by name.
     ///
@@ -63,4 +73,94 @@ pub trait WindowsOs: Os {
     /// # Errors
     /// When it cannot be read.
     fn computer_name(&self) -> Answer<String>;
+
+    /// The domain or workgroup.
+    ///
+    /// # Errors
+    /// When network management cannot be asked.
+    fn join(&self) -> Answer<Join>;
+
+    /// Network adapters (`GetAdaptersAddresses`).
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn adapters(&self) -> Answer<Vec<Adapter>>;
+
+    /// The neighbour table (`GetIpNetTable2`).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn neighbours(&self) -> Answer<Vec<NeighbourEntry>>;
+
+    /// Listening TCP sockets and bound UDP sockets with their process.
+    ///
+    /// # Errors
+    /// When the tables cannot be read.
+    fn sockets(&self) -> Answer<Vec<Socket>>;
+
+    /// The category of each connected network (`INetworkListManager`).
+    ///
+    /// # Errors
+    /// When the list cannot be had.
+    fn network_categories(&self) -> Answer<Vec<NetworkCategory>>;
+
+    /// The wireless links that are up (`WlanQueryInterface`).
+    ///
+    /// # Errors
+    /// [`super::OsError::Missing`] where there is no wireless service (most servers).
+    fn wireless(&self) -> Answer<Vec<WirelessLink>>;
+
+    /// Local accounts (`NetUserEnum`, level 3).
+    ///
+    /// # Errors
+    /// When network management cannot be asked.
+    fn accounts(&self) -> Answer<Vec<UserAccount>>;
+
+    /// Direct members of the local group with this SID (such as `S-1-5-32-544`).
+    ///
+    /// # Errors
+    /// When network management cannot be asked.
+    fn members(&self, group: &str) -> Answer<Vec<Member>>;
+
+    /// Rules for passwords and lockout (`NetUserModalsGet`, levels 0 and 3).
+    ///
+    /// # Errors
+    /// When network management cannot be asked.
+    fn account_rules(&self) -> Answer<AccountRules>;
+
+    /// The version a program file states of itself, `a.b.c.d` from its fixed version block.
+    ///
+    /// # Errors
+    /// [`super::OsError::Missing`] when there is no such file or it states none.
+    fn file_version(&self, path: &str) -> Answer<String>;
+
+    /// Events of a channel, newest first.
+    ///
+    /// # Errors
+    /// [`super::OsError::Missing`] when there is no such channel.
+    fn events(&self, query: &EventQuery) -> Answer<Vec<Event>>;
+
+    /// Size and oldest record of an event log.
+    ///
+    /// # Errors
+    /// As [`WindowsOs::events`].
+    fn log_file(&self, channel: &str) -> Answer<LogFile>;
+
+    /// The audit setting of each subcategory (GUID in braces, upper case): bit 0 success, bit 1 failure.
+    ///
+    /// # Errors
+    /// [`super::OsError::Denied`] without the right to manage auditing.
+    fn audit_policy(&self, subcategories: &[&str]) -> Answer<Vec<(String, u32)>>;
+
+    /// What the Windows Update Agent knows without going online.
+    ///
+    /// # Errors
+    /// `TimedOut` after its deadline (it may take a minute), `Failed` with its HRESULT.
+    fn updates(&self) -> Answer<UpdateSearch>;
+
+    /// The firmware's tables as they are (SMBIOS, `GetSystemFirmwareTable('RSMB')`).
+    ///
+    /// # Errors
+    /// When the firmware gives none.
+    fn firmware(&self) -> Answer<Vec<u8>>;
 }

@@ -6,9 +6,7 @@ use std::os::windows::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use super::{Durability, Exposure, Kind};
-
-#[path = "windows/access.rs"]
-mod access;
+use crate::os::windows::access::{self, Access};
 
 /// `FILE_ATTRIBUTE_REPARSE_POINT`.
 const REPARSE_POINT: u32 = 0x400;
@@ -16,7 +14,7 @@ const REPARSE_POINT: u32 = 0x400;
 /// Makes a private folder, and the folders above it as the system makes them.
 pub(super) fn folder_create(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path)?;
-    access::close(path, Kind::Folder)
+    access::close(path, true)
 }
 
 /// Opens a private file for reading and writing in place.
@@ -74,23 +72,41 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], place: u64) -> Result<()> 
     Ok(())
 }
 
-/// Nothing when the folder or file is closed to others. What is open is closed and reported rather than refused: nobody at an
-/// office could do it by hand. A link in its place is refused, because it may lead anywhere.
+/// Nothing when the folder (with all within) or file is closed to others. What is open is closed and reported rather than refused:
+/// nobody at an office could do it by hand. What somebody else put there, or a link, is refused.
 pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
-    let metadata = std::fs::symlink_metadata(path)?;
-    if metadata.file_attributes() & REPARSE_POINT != 0 {
-        return Err(Error::other("it is a link to another place; remove it"));
+    let found = examine(path)?;
+    if kind == Kind::Folder {
+        let within = std::fs::read_dir(path)?.collect::<Result<Vec<_>>>()?;
+        if !found.is_ours() && !within.is_empty() {
+            return Err(Error::other(format!("it was made by somebody else ({}); remove it", found.text)));
+        }
+        for entry in within {
+            let kind = if entry.file_type()?.is_dir() { Kind::Folder } else { Kind::File };
+            if let Some(exposure) = exposure(&entry.path(), kind)? {
+                return Ok(Some(exposure));
+            }
+        }
+    } else if !found.is_ours() {
+        return Err(Error::other(format!("{} was made by somebody else ({}); remove it", path.display(), found.text)));
     }
-    let found = access::read(path)?;
-    if access::is_closed(&found) {
+    if found.is_ours() && found.is_closed() {
         return Ok(None);
     }
-    access::close(path, kind)?;
+    access::close(path, kind == Kind::Folder)?;
     let now = access::read(path)?;
-    if !access::is_closed(&now) {
+    if !now.is_closed() {
         let remedy = format!("icacls \"{}\" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F", path.display());
-        return Ok(Some(Exposure { found: now, remedy }));
+        return Ok(Some(Exposure { found: now.text, remedy }));
     }
-    tracing::warn!(path = %path.display(), found, "others could read it; now only SYSTEM and administrators can");
+    tracing::warn!(path = %path.display(), found = found.text, "others had access; now only SYSTEM and administrators have");
     Ok(None)
+}
+
+/// Owner and list of what is no link.
+fn examine(path: &Path) -> Result<Access> {
+    if std::fs::symlink_metadata(path)?.file_attributes() & REPARSE_POINT != 0 {
+        return Err(Error::other(format!("{} is a link to another place; remove it", path.display())));
+    }
+    access::read(path)
 }

@@ -30,6 +30,8 @@ const LIBRARIES: &[&str] = &[
     "shell32.dll",
     "user32.dll",
     "userenv.dll",
+    "version.dll",
+    "wevtapi.dll",
     "ws2_32.dll",
 ];
 

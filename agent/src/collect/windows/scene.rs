@@ -2,16 +2,20 @@
 
 use std::sync::{Arc, OnceLock};
 
+use jiff::Timestamp;
 use policies::fact::{Fact, Reason};
 
 use crate::collect::text::capped;
-use crate::os::windows::{Registry, Service, WindowsOs};
+use crate::os::windows::{Registry, Service, WindowsOs, WindowsProcess};
 use crate::os::{Answer, OsError};
 
 /// One check of one Windows machine.
 pub(super) struct Scene {
     /// The machine.
     pub(super) os: Arc<dyn WindowsOs>,
+    /// The hour of the check.
+    pub(super) now: Timestamp,
+    processes: OnceLock<Answer<Vec<WindowsProcess>>>,
     services: OnceLock<Answer<Vec<Service>>>,
 }
 
@@ -46,8 +50,8 @@ impl<T> Setting<T> {
 }
 
 impl Scene {
-    pub(super) fn new(os: Arc<dyn WindowsOs>) -> Self {
-        Self { os, services: OnceLock::new() }
+    pub(super) fn new(os: Arc<dyn WindowsOs>, now: Timestamp) -> Self {
+        Self { os, now, processes: OnceLock::new(), services: OnceLock::new() }
     }
 
     /// A number of the registry. A number written as text counts as one, as most of Windows reads it.
@@ -85,7 +89,20 @@ impl Scene {
     pub(super) fn service(&self, name: &str) -> Answer<Option<&Service>> {
         Ok(self.services()?.iter().find(|service| service.name.eq_ignore_ascii_case(name)))
     }
+
+    /// True when the service runs.
+    pub(super) fn service_runs(&self, name: &str) -> Answer<bool> {
+        Ok(self.service(name)?.is_some_and(|service| service.state == RUNNING))
+    }
+
+    /// All processes.
+    pub(super) fn processes(&self) -> Answer<&[WindowsProcess]> {
+        self.processes.get_or_init(|| self.os.processes()).as_deref().map_err(Clone::clone)
+    }
 }
+
+/// `SERVICE_RUNNING`.
+pub(super) const RUNNING: u32 = 4;
 
 fn odd<T>(key: &str, name: &str) -> Setting<T> {
     Setting::Unreadable(OsError::Failed(format!("{key} : {name}"), "is of another type".to_owned()))

@@ -99,7 +99,7 @@ mod tests {
     use crate::os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> System {
-        collect(&Scene::new(Arc::new(os)))
+        collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
     }
 
     fn office() -> Recorded {

@@ -61,11 +61,13 @@ impl AndNot for Fact<TimeSource> {
 mod tests {
     use std::sync::Arc;
 
+    use jiff::Timestamp;
+
     use super::*;
     use crate::os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Time {
-        collect(&Scene::new(Arc::new(os)))
+        collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
     }
 
     fn office() -> Recorded {

@@ -6,7 +6,10 @@ use std::io::Cursor;
 use serde::{Deserialize, Serialize};
 
 use super::WindowsOs;
-use super::answer::{Registry, Row, Service, WindowsProcess};
+use super::answer::{
+    AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
+    Service, Socket, UpdateSearch, UserAccount, WindowsProcess, WirelessLink,
+};
 use crate::os::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
 
 /// A Windows machine that answers from memory. What it was not given is missing.
@@ -25,6 +28,8 @@ pub struct Recorded {
     pub registry: BTreeMap<String, BTreeMap<String, (String, Registry)>>,
     /// Keys as they were spelled, by their lower case.
     pub spelled: BTreeMap<String, String>,
+    /// When keys were last written.
+    pub written_at: BTreeMap<String, i64>,
     /// Keys that may not be read, in lower case.
     pub denied: Vec<String>,
     /// WMI: namespace in lower case, class in lower case, rows.
@@ -37,6 +42,36 @@ pub struct Recorded {
     pub processes: Option<Vec<WindowsProcess>>,
     /// Computer's name.
     pub computer_name: Option<String>,
+    /// Domain or workgroup.
+    pub join: Option<Join>,
+    /// Adapters.
+    pub adapters: Option<Vec<Adapter>>,
+    /// Neighbours.
+    pub neighbours: Option<Vec<NeighbourEntry>>,
+    /// Sockets.
+    pub sockets: Option<Vec<Socket>>,
+    /// Categories of networks.
+    pub network_categories: Option<Vec<NetworkCategory>>,
+    /// Wireless links.
+    pub wireless: Option<Vec<WirelessLink>>,
+    /// Accounts.
+    pub accounts: Option<Vec<UserAccount>>,
+    /// Members of groups by SID.
+    pub members: BTreeMap<String, Vec<Member>>,
+    /// Password and lockout rules.
+    pub account_rules: Option<AccountRules>,
+    /// Versions of files by path, in lower case.
+    pub file_versions: BTreeMap<String, String>,
+    /// Events by channel.
+    pub events: BTreeMap<String, Vec<Event>>,
+    /// Event logs.
+    pub log_files: BTreeMap<String, LogFile>,
+    /// Audit policy by subcategory.
+    pub audit_policy: Option<BTreeMap<String, u32>>,
+    /// Windows Update Agent.
+    pub updates: Option<UpdateSearch>,
+    /// SMBIOS tables.
+    pub firmware: Option<Vec<u8>>,
 }
 
 impl Recorded {
@@ -71,6 +106,13 @@ impl Recorded {
         self.spell(key);
         self.registry.entry(key.to_lowercase()).or_default();
         self
+    }
+
+    /// With a key last written at this time; milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn written(mut self, key: &str, at: i64) -> Self {
+        self.written_at.insert(key.to_lowercase(), at);
+        self.key(key)
     }
 
     /// With a key that may not be read.
@@ -196,6 +238,11 @@ impl WindowsOs for Recorded {
         Ok(below.filter_map(|(_, spelled)| spelled.rsplit('\\').next().map(str::to_owned)).collect())
     }
 
+    fn written_at(&self, key: &str) -> Answer<i64> {
+        let known = self.known(key)?;
+        given(self.written_at.get(&known), key)
+    }
+
     fn wmi(&self, namespace: &str, query: &str) -> Answer<Vec<Row>> {
         if self.hanging.iter().any(|hanging| hanging.eq_ignore_ascii_case(namespace)) {
             return Err(OsError::TimedOut(namespace.to_owned()));
@@ -217,6 +264,72 @@ impl WindowsOs for Recorded {
 
     fn computer_name(&self) -> Answer<String> {
         given(self.computer_name.as_ref(), "computer name")
+    }
+
+    fn join(&self) -> Answer<Join> {
+        given(self.join.as_ref(), "NetGetJoinInformation")
+    }
+
+    fn adapters(&self) -> Answer<Vec<Adapter>> {
+        given(self.adapters.as_ref(), "GetAdaptersAddresses")
+    }
+
+    fn neighbours(&self) -> Answer<Vec<NeighbourEntry>> {
+        given(self.neighbours.as_ref(), "GetIpNetTable2")
+    }
+
+    fn sockets(&self) -> Answer<Vec<Socket>> {
+        given(self.sockets.as_ref(), "GetExtendedTcpTable")
+    }
+
+    fn network_categories(&self) -> Answer<Vec<NetworkCategory>> {
+        given(self.network_categories.as_ref(), "INetworkListManager")
+    }
+
+    fn wireless(&self) -> Answer<Vec<WirelessLink>> {
+        given(self.wireless.as_ref(), "WlanQueryInterface")
+    }
+
+    fn accounts(&self) -> Answer<Vec<UserAccount>> {
+        given(self.accounts.as_ref(), "NetUserEnum")
+    }
+
+    fn members(&self, group: &str) -> Answer<Vec<Member>> {
+        given(self.members.get(group), group)
+    }
+
+    fn account_rules(&self) -> Answer<AccountRules> {
+        given(self.account_rules.as_ref(), "NetUserModalsGet")
+    }
+
+    fn file_version(&self, path: &str) -> Answer<String> {
+        given(self.file_versions.get(&path.to_lowercase()), path)
+    }
+
+    fn events(&self, query: &EventQuery) -> Answer<Vec<Event>> {
+        let events = given(self.events.get(&query.channel), &query.channel)?;
+        let wanted = |event: &Event| event.at >= query.since && query.ids.contains(&event.id);
+        let mut events: Vec<Event> = events.into_iter().filter(wanted).collect();
+        events.sort_by_key(|event| std::cmp::Reverse(event.at));
+        events.truncate(query.most);
+        Ok(events)
+    }
+
+    fn log_file(&self, channel: &str) -> Answer<LogFile> {
+        given(self.log_files.get(channel), channel)
+    }
+
+    fn audit_policy(&self, subcategories: &[&str]) -> Answer<Vec<(String, u32)>> {
+        let known = given(self.audit_policy.as_ref(), "AuditQuerySystemPolicy")?;
+        Ok(subcategories.iter().filter_map(|&guid| Some((guid.to_owned(), *known.get(guid)?))).collect())
+    }
+
+    fn updates(&self) -> Answer<UpdateSearch> {
+        given(self.updates.as_ref(), "IUpdateSearcher")
+    }
+
+    fn firmware(&self) -> Answer<Vec<u8>> {
+        given(self.firmware.as_ref(), "GetSystemFirmwareTable")
     }
 }
 

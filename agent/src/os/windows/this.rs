@@ -1,32 +1,74 @@
-//! This Windows machine. `unsafe` stands only in [`services`] and [`machine`]; registry and WMI are asked through safe crates.
+//! This Windows machine. One file for each kind of question.
+#![expect(unsafe_code, reason = "reads texts that Windows points to")]
 
+use std::fs::File;
 use std::os::windows::fs::OpenOptionsExt;
 use std::time::Duration;
 
-use super::{Registry, Row, Service, WindowsOs, WindowsProcess};
+use windows::core::PWSTR;
+
+use super::{
+    AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
+    Service, Socket, UpdateSearch, UserAccount, WindowsOs, WindowsProcess, WirelessLink, decode,
+};
 use crate::apart::{Apart, Trouble};
 use crate::os::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware};
 
-mod machine;
+pub mod access;
+mod accounts;
+mod adapters;
+mod audit;
+mod com;
+mod events;
+mod networks;
+mod processes;
 mod registry;
 mod services;
+mod sockets;
+mod system;
+mod updates;
+mod version;
+mod wireless;
 mod wmi;
 
-/// This machine.
+/// How long a question to WMI may take; the first one after the start of the machine takes seconds.
+const WMI: Duration = Duration::from_secs(30);
+/// How long network management, events and the lists of networks may take.
+const ORDINARY: Duration = Duration::from_secs(15);
+/// How long the Windows Update Agent may take: even offline it may think for a minute.
+const UPDATES: Duration = Duration::from_secs(120);
+
+/// This machine. What may hang is asked in workers, one for each source (for WMI: each namespace).
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
-    workers: Apart<&'static str>,
+    apart: Apart<String>,
+}
+
+impl Windows {
+    /// Asks `source` in a worker of its own.
+    fn ask<T: Send + 'static>(
+        &self,
+        source: &str,
+        deadline: Duration,
+        work: impl FnOnce() -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        self.apart.run(source.to_owned(), "windows", deadline, work).map_err(|trouble| match trouble {
+            Trouble::Hangs | Trouble::TimedOut => OsError::TimedOut(source.to_owned()),
+            Trouble::Panicked(_) | Trouble::NotStarted(_) => OsError::Failed(source.to_owned(), trouble.to_string()),
+        })?
+    }
 }
 
 /// `FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE`: reading must not get in anybody's way.
 const SHARE_ALL: u32 = 7;
-/// How long WMI may take: with a foreign antivirus installed, some classes were seen to hang for minutes.
-const WMI_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Os for Windows {
     fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
-        let file = std::fs::OpenOptions::new().read(true).share_mode(SHARE_ALL).open(path);
-        let file = file.map_err(|error| failed(path, &error))?;
+        let file: File = std::fs::OpenOptions::new()
+            .read(true)
+            .share_mode(SHARE_ALL)
+            .open(path)
+            .map_err(|error| failed(path, &error))?;
         let metadata = file.metadata().map_err(|error| failed(path, &error))?;
         if !metadata.is_file() {
             return Err(OsError::Failed(path.to_owned(), "is no ordinary file".to_owned()));
@@ -47,11 +89,11 @@ impl Os for Windows {
     }
 
     fn administrator(&self) -> bool {
-        machine::administrator()
+        system::administrator()
     }
 
     fn disk_size(&self, path: &str) -> Answer<u64> {
-        machine::disk_size(path)
+        system::disk_size(path)
     }
 }
 
@@ -68,26 +110,110 @@ impl WindowsOs for Windows {
         registry::keys(key)
     }
 
+    fn written_at(&self, key: &str) -> Answer<i64> {
+        registry::written_at(key)
+    }
+
     fn wmi(&self, namespace: &str, query: &str) -> Answer<Vec<Row>> {
-        let (asked, query) = (namespace.to_owned(), query.to_owned());
-        let rows = self.workers.run("wmi", "wmi", WMI_DEADLINE, move || wmi::rows(&asked, &query));
-        rows.unwrap_or_else(|trouble| {
-            Err(match trouble {
-                Trouble::Hangs | Trouble::TimedOut => OsError::TimedOut(namespace.to_owned()),
-                other => OsError::Failed(namespace.to_owned(), other.to_string()),
-            })
-        })
+        let (namespace, query) = (namespace.to_owned(), query.to_owned());
+        self.ask(&format!("WMI {}", namespace.to_uppercase()), WMI, move || wmi::query(&namespace, &query))
     }
 
     fn services(&self) -> Answer<Vec<Service>> {
-        services::all()
+        self.ask("services", ORDINARY, services::list)
     }
 
     fn processes(&self) -> Answer<Vec<WindowsProcess>> {
-        machine::processes()
+        processes::list()
     }
 
     fn computer_name(&self) -> Answer<String> {
-        machine::name()
+        system::computer_name()
     }
+
+    fn join(&self) -> Answer<Join> {
+        self.ask("domain or workgroup", ORDINARY, accounts::join)
+    }
+
+    fn adapters(&self) -> Answer<Vec<Adapter>> {
+        adapters::adapters()
+    }
+
+    fn neighbours(&self) -> Answer<Vec<NeighbourEntry>> {
+        adapters::neighbours()
+    }
+
+    fn sockets(&self) -> Answer<Vec<Socket>> {
+        sockets::list()
+    }
+
+    fn network_categories(&self) -> Answer<Vec<NetworkCategory>> {
+        self.ask("networks", ORDINARY, networks::categories)
+    }
+
+    fn wireless(&self) -> Answer<Vec<WirelessLink>> {
+        self.ask("wireless", ORDINARY, wireless::links)
+    }
+
+    fn accounts(&self) -> Answer<Vec<UserAccount>> {
+        self.ask("accounts", ORDINARY, accounts::list)
+    }
+
+    fn members(&self, group: &str) -> Answer<Vec<Member>> {
+        let group = group.to_owned();
+        self.ask("members of a group", ORDINARY, move || accounts::members(&group))
+    }
+
+    fn account_rules(&self) -> Answer<AccountRules> {
+        self.ask("account rules", ORDINARY, accounts::rules)
+    }
+
+    fn file_version(&self, path: &str) -> Answer<String> {
+        version::of(path)
+    }
+
+    fn events(&self, query: &EventQuery) -> Answer<Vec<Event>> {
+        let query = query.clone();
+        self.ask("events", ORDINARY, move || events::list(&query))
+    }
+
+    fn log_file(&self, channel: &str) -> Answer<LogFile> {
+        let channel = channel.to_owned();
+        self.ask("event log", ORDINARY, move || events::log_file(&channel))
+    }
+
+    fn audit_policy(&self, subcategories: &[&str]) -> Answer<Vec<(String, u32)>> {
+        let subcategories: Vec<String> = subcategories.iter().map(|&guid| guid.to_owned()).collect();
+        self.ask("audit policy", ORDINARY, move || audit::policy(&subcategories))
+    }
+
+    fn updates(&self) -> Answer<UpdateSearch> {
+        self.ask("updates", UPDATES, updates::search)
+    }
+
+    fn firmware(&self) -> Answer<Vec<u8>> {
+        system::firmware()
+    }
+}
+
+/// What Windows refused, in the words of [`OsError`].
+fn refused(what: &str, error: &windows::core::Error) -> OsError {
+    decode::refused(what, error.code().0.cast_unsigned())
+}
+
+/// What the last call of this thread was refused with.
+fn last_error(what: &str) -> OsError {
+    refused(what, &windows::core::Error::from_thread())
+}
+
+/// A text that ends with NUL; the empty one for null.
+///
+/// # Safety
+/// `text` is null or points to units that end with NUL.
+unsafe fn text(text: PWSTR) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: as the caller says.
+    String::from_utf16_lossy(unsafe { text.as_wide() })
 }

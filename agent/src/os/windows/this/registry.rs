@@ -1,73 +1,82 @@
-//! The registry (crate `windows-registry`), in its 64-bit view also for a 32-bit agent.
+//! The registry (crate `windows-registry`), always in its 64-bit view.
+#![expect(unsafe_code, reason = "the crate does not tell when a key was last written")]
 
-use windows_registry::{CURRENT_USER, Key, LOCAL_MACHINE, Type, USERS};
+use windows::Win32::Foundation::FILETIME;
+use windows::Win32::System::Registry::{HKEY, RegQueryInfoKeyW};
+use windows_registry::{CLASSES_ROOT, CURRENT_USER, Key, LOCAL_MACHINE, USERS, Value};
 
-use crate::os::windows::Registry;
+use crate::os::windows::{Registry, decode};
 use crate::os::{Answer, OsError};
 
-/// `KEY_WOW64_64KEY`; without a meaning on 32-bit Windows.
-const VIEW_64: u32 = 0x100;
-/// `HRESULT` of `ERROR_FILE_NOT_FOUND` and `ERROR_PATH_NOT_FOUND`.
-const MISSING: [u32; 2] = [0x8007_0002, 0x8007_0003];
-/// `HRESULT` of `ERROR_ACCESS_DENIED`.
-const DENIED: u32 = 0x8007_0005;
+/// `KEY_WOW64_64KEY`: a 32-bit agent on a 64-bit Windows sees what everybody else sees.
+const VIEW: u32 = 0x100;
 
 /// [`super::super::WindowsOs::value`].
 pub(super) fn value(key: &str, name: &str) -> Answer<Registry> {
-    let opened = open(key)?;
-    let value = opened.get_value(name).map_err(|error| refused(&format!("{key} : {name}"), &error))?;
-    Ok(plain(value))
+    let value = open(key)?.get_value(name).map_err(|error| refused(&format!("{key} : {name}"), &error))?;
+    Ok(plain(&value))
 }
 
 /// [`super::super::WindowsOs::values`].
 pub(super) fn values(key: &str) -> Answer<Vec<(String, Registry)>> {
     let opened = open(key)?;
     let values = opened.values().map_err(|error| refused(key, &error))?;
-    let mut values: Vec<(String, Registry)> = values.map(|(name, value)| (name, plain(value))).collect();
-    values.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut values: Vec<_> = values.map(|(name, value)| (name, plain(&value))).collect();
+    values.sort_by_key(|(name, _)| name.to_lowercase());
     Ok(values)
 }
 
 /// [`super::super::WindowsOs::keys`].
 pub(super) fn keys(key: &str) -> Answer<Vec<String>> {
     let opened = open(key)?;
-    let mut keys: Vec<String> = opened.keys().map_err(|error| refused(key, &error))?.collect();
-    keys.sort_unstable();
-    Ok(keys)
+    let mut names: Vec<String> = opened.keys().map_err(|error| refused(key, &error))?.collect();
+    names.sort_by_key(|name| name.to_lowercase());
+    Ok(names)
+}
+
+/// [`super::super::WindowsOs::written_at`].
+pub(super) fn written_at(key: &str) -> Answer<i64> {
+    let opened = open(key)?;
+    let mut time = FILETIME::default();
+    // SAFETY: the key is open while `opened` lives; only the time is asked for, into a place that outlives the call.
+    let status = unsafe {
+        RegQueryInfoKeyW(
+            HKEY(opened.as_raw()),
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            Some(&raw mut time),
+        )
+    };
+    if status.is_err() {
+        return Err(decode::refused(key, status.0));
+    }
+    Ok(decode::filetime(u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime)))
 }
 
 fn open(key: &str) -> Answer<Key> {
-    let (hive, path) = key.split_once('\\').unwrap_or((key, ""));
-    let hive = match hive {
+    let (root, below) = key.split_once('\\').unwrap_or((key, ""));
+    let root = match root.to_ascii_uppercase().as_str() {
         "HKLM" => LOCAL_MACHINE,
         "HKU" => USERS,
         "HKCU" => CURRENT_USER,
-        other => return Err(OsError::Failed(key.to_owned(), format!("{other} is no hive that is read"))),
+        "HKCR" => CLASSES_ROOT,
+        _ => return Err(OsError::Failed(key.to_owned(), "begins with no known root".to_owned())),
     };
-    hive.options().read().access(READ | VIEW_64).open(path).map_err(|error| refused(key, &error))
+    root.options().read().access(VIEW).open(below).map_err(|error| refused(key, &error))
 }
 
-/// `KEY_READ`.
-const READ: u32 = 0x2_0019;
+fn plain(value: &Value) -> Registry {
+    decode::registry::value(value.ty().into(), value)
+}
 
 fn refused(what: &str, error: &windows::core::Error) -> OsError {
-    let code = error.code().0.cast_unsigned();
-    match code {
-        DENIED => OsError::Denied(what.to_owned()),
-        code if MISSING.contains(&code) => OsError::Missing(what.to_owned()),
-        code => OsError::Failed(what.to_owned(), format!("0x{code:08X}")),
-    }
-}
-
-/// A value whose content does not fit its type counts as bytes.
-fn plain(value: windows_registry::Value) -> Registry {
-    let kind = value.ty();
-    let read = match kind {
-        Type::U32 => u32::try_from(value.clone()).ok().map(|number| Registry::Number(number.into())),
-        Type::U64 => u64::try_from(value.clone()).ok().map(Registry::Number),
-        Type::String | Type::ExpandString => String::try_from(value.clone()).ok().map(Registry::Text),
-        Type::MultiString => Vec::<String>::try_from(value.clone()).ok().map(Registry::Texts),
-        _ => None,
-    };
-    read.unwrap_or_else(|| Registry::Bytes(value.to_vec()))
+    decode::refused(what, error.code().0.cast_unsigned())
 }

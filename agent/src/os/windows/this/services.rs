@@ -1,80 +1,81 @@
-//! Services and drivers as the service control manager lists them.
-#![expect(unsafe_code, reason = "no safe crate lists services")]
+//! Services and drivers (`EnumServicesStatusExW`): the service manager knows more than the registry, their state.
+#![expect(unsafe_code, reason = "the service manager is asked through its C interface")]
 
+use windows::Win32::Foundation::ERROR_MORE_DATA;
 use windows::Win32::System::Services::{
     CloseServiceHandle, ENUM_SERVICE_STATUS_PROCESSW, EnumServicesStatusExW, OpenSCManagerW, SC_ENUM_PROCESS_INFO,
     SC_HANDLE, SC_MANAGER_ENUMERATE_SERVICE, SERVICE_DRIVER, SERVICE_STATE_ALL, SERVICE_WIN32,
 };
-use windows::core::PCWSTR;
 
+use super::refused;
+use crate::os::Answer;
 use crate::os::windows::Service;
-use crate::os::{Answer, OsError};
 
-/// The most bytes one call may answer (documented for `EnumServicesStatusExW`).
-const MOST: usize = 256 * 1024;
+const WHAT: &str = "services";
 
-/// The handle of the service control manager, closed when it is dropped.
+/// The most that one call may fill, in 8 bytes each: Windows takes no more than 256 KiB.
+const BUFFER: usize = 32 << 10;
+
 struct Manager(SC_HANDLE);
 
 impl Drop for Manager {
     fn drop(&mut self) {
-        // SAFETY: the handle was opened by us and is closed once. There is nothing to be done when that fails.
-        let _closed = unsafe { CloseServiceHandle(self.0) };
+        // SAFETY: the handle was opened by `list` and is closed once. A failure leaves nothing to do.
+        let _ = unsafe { CloseServiceHandle(self.0) };
     }
 }
 
 /// [`super::super::WindowsOs::services`].
-pub(super) fn all() -> Answer<Vec<Service>> {
-    let refused = |error: windows::core::Error| {
-        OsError::Failed("service control manager".to_owned(), format!("0x{:08X}", error.code().0))
-    };
-    // SAFETY: null names are this machine and its active database.
-    let manager = unsafe { OpenSCManagerW(PCWSTR::null(), PCWSTR::null(), SC_MANAGER_ENUMERATE_SERVICE) };
-    let manager = Manager(manager.map_err(refused)?);
-    // Of 8-byte words, because the records that are written into it must be aligned.
-    let mut buffer = vec![0_u64; MOST / 8];
-    let (mut needed, mut count, mut resume) = (0, 0, 0);
+pub(super) fn list() -> Answer<Vec<Service>> {
+    // SAFETY: names of machine and database may be none, which means this machine and its active database.
+    let manager = unsafe { OpenSCManagerW(None, None, SC_MANAGER_ENUMERATE_SERVICE) };
+    let manager = Manager(manager.map_err(|error| refused(WHAT, &error))?);
     let mut services = Vec::new();
+    // Of 8-byte numbers, so that the structures in it are aligned.
+    let mut buffer = vec![0_u64; BUFFER];
+    let mut resume = 0;
     loop {
-        let bytes: &mut [u8] = {
-            let (start, length) = (buffer.as_mut_ptr().cast(), buffer.len() * 8);
-            // SAFETY: the same memory seen as bytes; the words are not touched while this lives.
-            unsafe { std::slice::from_raw_parts_mut(start, length) }
-        };
-        // SAFETY: the buffer is writable, and all counters live through the call.
+        let (mut needed, mut count) = (0, 0);
+        // SAFETY: the bytes are those of `buffer`, which nothing else touches while they are borrowed.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<u8>(), BUFFER * 8) };
+        // SAFETY: the manager is open; the buffer is told with its length, the numbers outlive the call.
         let answer = unsafe {
             EnumServicesStatusExW(
                 manager.0,
                 SC_ENUM_PROCESS_INFO,
-                SERVICE_WIN32 | SERVICE_DRIVER,
+                SERVICE_DRIVER | SERVICE_WIN32,
                 SERVICE_STATE_ALL,
                 Some(bytes),
                 &raw mut needed,
                 &raw mut count,
                 Some(&raw mut resume),
-                PCWSTR::null(),
+                None,
             )
         };
-        let records: *const ENUM_SERVICE_STATUS_PROCESSW = buffer.as_ptr().cast();
-        for index in 0..count as usize {
-            // SAFETY: Windows wrote `count` records at the start of the buffer, which is aligned for them; their names are
-            // zero-terminated and lie in the same buffer.
-            let (name, status) = unsafe {
-                let record = &*records.add(index);
-                (record.lpServiceName.to_string(), record.ServiceStatusProcess)
-            };
-            if let Ok(name) = name {
-                let (state, kind) = (status.dwCurrentState.0, status.dwServiceType.0);
-                services.push(Service { name, state, kind, pid: status.dwProcessId });
-            }
-        }
-        match answer {
-            Ok(()) => break,
-            // ERROR_MORE_DATA: the rest comes with the next call.
-            Err(error) if error.code().0.cast_unsigned() == 0x8007_00EA && count > 0 => {}
-            Err(error) => return Err(refused(error)),
+        let more = match answer {
+            Ok(()) => false,
+            Err(error) if error.code() == ERROR_MORE_DATA.to_hresult() && count > 0 => true,
+            Err(error) => return Err(refused(WHAT, &error)),
+        };
+        // SAFETY: the call filled `count` structures from the start of the aligned buffer, which is not written meanwhile.
+        let rows = unsafe {
+            std::slice::from_raw_parts(buffer.as_ptr().cast::<ENUM_SERVICE_STATUS_PROCESSW>(), count as usize)
+        };
+        services.extend(rows.iter().map(service));
+        if !more {
+            services.sort_by(|a, b| a.name.cmp(&b.name));
+            return Ok(services);
         }
     }
-    services.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(services)
+}
+
+fn service(row: &ENUM_SERVICE_STATUS_PROCESSW) -> Service {
+    let status = &row.ServiceStatusProcess;
+    Service {
+        // SAFETY: the name lies in the same buffer and ends with NUL.
+        name: unsafe { super::text(row.lpServiceName) },
+        state: status.dwCurrentState.0,
+        kind: status.dwServiceType.0,
+        pid: status.dwProcessId,
+    }
 }

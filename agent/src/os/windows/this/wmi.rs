@@ -1,48 +1,63 @@
-//! WMI (crate `wmi`): one connection for each question, so that nothing is shared with a question that was given up.
+//! WMI (crate `wmi`), with any query and whatever properties come back.
 
-use wmi::{Variant as Told, WMIConnection, WMIError};
+use wmi::{AuthLevel, IWbemClassWrapper, WMIConnection, WMIError};
 
-use crate::os::windows::{Row, Variant};
+use super::com::Com;
+use crate::os::windows::{Row, Variant, decode};
 use crate::os::{Answer, OsError};
 
-/// `WBEM_E_INVALID_NAMESPACE`, `WBEM_E_INVALID_CLASS`, `WBEM_E_NOT_FOUND`: this edition does not have it.
-const MISSING: [u32; 3] = [0x8004_100E, 0x8004_1010, 0x8004_1002];
-/// `WBEM_E_ACCESS_DENIED`, `E_ACCESSDENIED`.
-const DENIED: [u32; 2] = [0x8004_1003, 0x8007_0005];
-
-/// [`super::super::WindowsOs::wmi`], for a thread of its own.
-pub(super) fn rows(namespace: &str, query: &str) -> Answer<Vec<Row>> {
-    let refused = |error: WMIError| refused(namespace, &error);
-    let connection = WMIConnection::with_namespace_path(namespace).map_err(refused)?;
-    let rows: Vec<std::collections::HashMap<String, Told>> = connection.raw_query(query).map_err(refused)?;
-    Ok(rows.into_iter().map(|row| row.into_iter().map(|(name, value)| (name, plain(value))).collect()).collect())
-}
-
-fn refused(namespace: &str, error: &WMIError) -> OsError {
-    let code = match error {
-        WMIError::HResultError { hres } => hres.cast_unsigned(),
-        other => return OsError::Failed(namespace.to_owned(), other.to_string()),
-    };
-    match code {
-        code if MISSING.contains(&code) => OsError::Missing(namespace.to_owned()),
-        code if DENIED.contains(&code) => OsError::Denied(namespace.to_owned()),
-        code => OsError::Failed(namespace.to_owned(), format!("0x{code:08X}")),
+/// [`super::super::WindowsOs::wmi`].
+pub(super) fn query(namespace: &str, query: &str) -> Answer<Vec<Row>> {
+    let _com = Com::begin()?;
+    let failed = |error: WMIError| refused(&format!("{namespace}: {query}"), error);
+    let connection = WMIConnection::with_namespace_path(namespace).map_err(failed)?;
+    // BitLocker and the TPM answer only what cannot be overheard.
+    if namespace.to_ascii_lowercase().contains(r"\security\") {
+        connection.set_proxy_blanket(AuthLevel::PktPrivacy).map_err(failed)?;
     }
+    let mut rows = Vec::new();
+    for object in connection.exec_query(query).map_err(failed)? {
+        rows.push(row(&object.map_err(failed)?).map_err(failed)?);
+    }
+    Ok(rows)
 }
 
-fn plain(value: Told) -> Variant {
-    match value {
-        Told::String(text) => Variant::Text(text),
-        Told::Bool(yes) => Variant::Bool(yes),
-        Told::I1(number) => Variant::Number(number.into()),
-        Told::I2(number) => Variant::Number(number.into()),
-        Told::I4(number) => Variant::Number(number.into()),
-        Told::I8(number) => Variant::Number(number),
-        Told::UI1(number) => Variant::Number(number.into()),
-        Told::UI2(number) => Variant::Number(number.into()),
-        Told::UI4(number) => Variant::Number(number.into()),
-        Told::UI8(number) => i64::try_from(number).map_or(Variant::Null, Variant::Number),
-        Told::Array(items) => Variant::List(items.into_iter().map(plain).collect()),
-        _ => Variant::Null,
+fn row(object: &IWbemClassWrapper) -> Result<Row, WMIError> {
+    let mut row = Row::new();
+    for name in object.list_properties()? {
+        if let Some(value) = plain(object.get_property(&name)?) {
+            row.insert(name, value);
+        }
+    }
+    Ok(row)
+}
+
+/// `None` for objects within objects: no question asks for one.
+fn plain(value: wmi::Variant) -> Option<Variant> {
+    use wmi::Variant as Given;
+    Some(match value {
+        Given::Empty | Given::Null => Variant::Null,
+        Given::Bool(value) => Variant::Bool(value),
+        Given::String(text) => Variant::Text(text),
+        Given::I1(number) => Variant::Number(number.into()),
+        Given::I2(number) => Variant::Number(number.into()),
+        Given::I4(number) => Variant::Number(number.into()),
+        Given::I8(number) => Variant::Number(number),
+        Given::UI1(number) => Variant::Number(number.into()),
+        Given::UI2(number) => Variant::Number(number.into()),
+        Given::UI4(number) => Variant::Number(number.into()),
+        // Beyond 2^63 no property that is asked for has a value; as text it is at least not wrong.
+        Given::UI8(number) => i64::try_from(number).map_or_else(|_| Variant::Text(number.to_string()), Variant::Number),
+        Given::R4(number) => Variant::Text(number.to_string()),
+        Given::R8(number) => Variant::Text(number.to_string()),
+        Given::Array(values) => Variant::List(values.into_iter().filter_map(plain).collect()),
+        Given::Unknown(_) | Given::Object(_) => return None,
+    })
+}
+
+fn refused(what: &str, error: WMIError) -> OsError {
+    match error {
+        WMIError::HResultError { hres } => decode::refused(what, hres.cast_unsigned()),
+        other => OsError::Failed(what.to_owned(), other.to_string()),
     }
 }
