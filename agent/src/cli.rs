@@ -16,11 +16,13 @@ use crate::station::StartError;
 use crate::terminal::Terminal;
 
 mod arguments;
+mod browser;
 pub mod check;
 mod enrol;
 pub mod facts;
 mod once;
 mod run;
+mod status;
 
 /// The exit status of the program. `check` and `once` use all three, every other command the first and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub enum Command {
     Once(OnceOptions),
     /// Stay and watch.
     Run(RunOptions),
+    /// Show the last result.
+    Status(StatusOptions),
 }
 
 /// `facts`: show everything that would be sent.
@@ -145,6 +149,19 @@ pub struct RunOptions {
     pub config: Option<PathBuf>,
 }
 
+/// `status`: the last result, as anybody at the machine may see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatusOptions {
+    /// The folder of the agent's state, which says where its result is.
+    pub state: PathBuf,
+    /// Where to write the page; opened for the person when absent.
+    pub output: Option<PathBuf>,
+    /// Print it at the terminal.
+    pub text: bool,
+    /// Print JSON.
+    pub json: bool,
+}
+
 /// Reads the command line and does what it asks for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let invocation = match arguments::read(arguments) {
@@ -158,6 +175,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Enrol(options) => enrol::run(options, &terminal),
         Command::Once(options) => once::run(&options, &terminal),
         Command::Run(options) => run::run(&options, &terminal),
+        Command::Status(options) => status::run(&options, &terminal),
     };
     done.unwrap_or_else(|error| {
         let reason = explained(&error, &terminal);

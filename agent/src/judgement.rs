@@ -8,10 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Exit;
 use crate::policy_store::Loaded;
-use crate::state::{Durability, StateError, StateFolder};
-
-/// Where the last result is kept.
-const FILE: &str = "result.json";
 
 /// A result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,14 +42,6 @@ impl Judgement {
         let verdicts: Vec<String> =
             self.outcomes.iter().map(|outcome| format!("{}={:?}", outcome.control, outcome.verdict)).collect();
         Digest::of(verdicts.join("\n").as_bytes())
-    }
-
-    /// Keeps the result where `status` finds it.
-    ///
-    /// # Errors
-    /// When the state folder refuses.
-    pub fn save(&self, state: &StateFolder) -> Result<(), StateError> {
-        state.write_json(FILE, self, Durability::Relaxed)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod enrol;
 pub mod identity;
 pub mod judgement;
 pub mod keys;
+pub mod notice;
 pub mod observation;
 pub mod once;
 pub mod os;

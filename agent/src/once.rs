@@ -34,13 +34,10 @@ pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
     let now = station.clock.instant();
     let facts = station.collector.collect(Section::ALL, now);
     station.observation.take_in(Section::ALL, facts, now.as_millisecond())?;
-    let outcomes = station.judge_and_keep().map(|judgement| judgement.digest());
+    let outcomes = station.judged().map(|judgement| judgement.digest());
     station.report(outcomes)?;
     let trouble = exchange(station).await.err();
     let judgement = station.judge()?;
-    if let Some(judgement) = &judgement {
-        judgement.save(&station.state)?;
-    }
     let waiting = station.delivery.spool.count();
     Ok(Once { delivered: !station.delivery.waits(), waiting, trouble, judgement })
 }

@@ -359,7 +359,7 @@ impl Daemon {
     }
 
     fn judge(&mut self) {
-        self.outcomes = self.station.judge_and_keep().map(|judgement| judgement.digest());
+        self.outcomes = self.station.judged().map(|judgement| judgement.digest());
     }
 
     fn report(&mut self) {

@@ -20,6 +20,8 @@ mod system;
 #[path = "state/windows.rs"]
 mod system;
 
+/// Where the agent keeps its state unless told otherwise.
+pub const DEFAULT: &str = if cfg!(windows) { r"C:\ProgramData\TramAn\agent" } else { "/var/lib/tram-an-agent" };
 /// The name of the lock file.
 const LOCK: &str = "lock";
 /// The most bytes of a file that is read whole: a policy bundle with its JSON escapes.

@@ -13,8 +13,9 @@ use crate::config::{Config, ConfigError};
 use crate::connection::{Connection, WireError};
 use crate::delivery::Delivery;
 use crate::identity::{Identity, Validity};
-use crate::judgement::Judgement;
+use crate::judgement::{Judgement, role_of};
 use crate::keys::{KeyError, MachineKey};
+use crate::notice::Notice;
 use crate::observation::{Observation, Volatile};
 use crate::policy_store::{PolicyStore, PolicyStoreError};
 use crate::report::{Author, Draft, ReportError};
@@ -200,32 +201,33 @@ impl Station {
         Connection::new(self.address(), self.config.server.proxy.as_deref(), &trust, machine)
     }
 
-    /// Judges the newest facts by the signed policy; none before there are facts, a policy and a role.
+    /// Judges the newest facts by the signed policy, and posts the result for the person at the machine; none before there are
+    /// facts, a policy and a role.
     ///
     /// # Errors
     /// When the policy on disk does not check.
     pub fn judge(&self) -> Result<Option<Judgement>, PolicyStoreError> {
-        let Some(role) = self.standing.assignment.as_ref().map(|assignment| assignment.role) else { return Ok(None) };
+        let Some(assignment) = &self.standing.assignment else { return Ok(None) };
         if self.observation.is_empty() {
             return Ok(None);
         }
-        let loaded = self.policies.load(&self.state, &self.identity)?;
-        Ok(loaded.map(|loaded| Judgement::new(&loaded, role, self.observation.facts(), self.clock.instant())))
+        let Some(loaded) = self.policies.load(&self.state, &self.identity)? else { return Ok(None) };
+        let facts = self.observation.facts();
+        let judgement = Judgement::new(&loaded, assignment.role, facts, self.clock.instant());
+        let controls = loaded.set.controls(role_of(assignment.role));
+        let notice = Notice::new(&judgement, controls, facts, assignment, self.standing.server_at);
+        if let Err(error) = notice.post(self.state.path()) {
+            tracing::warn!(%error, "people at this machine cannot see the newest result");
+        }
+        Ok(Some(judgement))
     }
 
-    /// Judges, and keeps the result for the person at the machine. Trouble is logged.
-    pub fn judge_and_keep(&self) -> Option<Judgement> {
-        let judgement = match self.judge() {
-            Ok(judgement) => judgement?,
-            Err(error) => {
-                tracing::error!(%error, "the machine cannot be judged by the policy on disk");
-                return None;
-            }
-        };
-        if let Err(error) = judgement.save(&self.state) {
-            tracing::warn!(%error, "the result could not be kept");
-        }
-        Some(judgement)
+    /// As [`Station::judge`]; trouble is logged.
+    pub fn judged(&self) -> Option<Judgement> {
+        self.judge().unwrap_or_else(|error| {
+            tracing::error!(%error, "the machine cannot be judged by the policy on disk");
+            None
+        })
     }
 
     /// Makes a report of the newest facts and keeps it for delivery. `outcomes` is the digest of the verdicts, if judged.

@@ -11,11 +11,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Words, value_parser};
 use policies::fact::Section;
 use policies::text::Language;
 
-use super::{CheckOptions, Command, EnrolOptions, Exit, FactsOptions, Invocation, OnceOptions, Role, RunOptions};
+use super::{
+    CheckOptions, Command, EnrolOptions, Exit, FactsOptions, Invocation, OnceOptions, Role, RunOptions, StatusOptions,
+};
+use crate::state::DEFAULT;
 use crate::terminal::Terminal;
-
-/// Where the agent keeps its state unless told otherwise.
-const STATE: &str = if cfg!(windows) { r"C:\ProgramData\TramAn\agent" } else { "/var/lib/tram-an-agent" };
 
 /// Reads the command line. On `--help`, `--version` or a mistake the person has been answered and only the exit status is
 /// left.
@@ -91,6 +91,12 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             config: path(given, "config"),
             json: given.get_flag("json"),
         }),
+        "status" => Command::Status(StatusOptions {
+            state: path(given, "state")?,
+            output: path(given, "output"),
+            text: given.get_flag("text"),
+            json: given.get_flag("json"),
+        }),
         "run" => Command::Run(RunOptions { state: path(given, "state")?, config: path(given, "config") }),
         _ => return None,
     })
@@ -106,7 +112,7 @@ fn words(language: Language) -> Words {
             .long("state")
             .value_name(t("THƯ MỤC", "DIR"))
             .value_parser(value_parser!(PathBuf))
-            .default_value(STATE)
+            .default_value(DEFAULT)
             .help(t("Thư mục trạng thái của phần mềm trên máy này", "Folder of the agent's state on this machine"))
     };
     let config = || {
@@ -210,6 +216,24 @@ fn words(language: Language) -> Words {
         ))
         .arg(state())
         .arg(config());
+    let status = Words::new("status")
+        .about(t("Xem kết quả gần nhất của máy này và cách khắc phục", "Show this machine's last result and how to fix it"))
+        .long_about(t(
+            "Mở trang kết quả kiểm tra gần nhất của máy này kèm hướng dẫn khắc phục, không cần quyền quản trị, không kiểm tra lại.\n\
+             Mã kết thúc: 0 đã hiện kết quả; 2 chưa có kết quả hoặc không đọc được.",
+            "Opens a page with this machine's last result and the steps to fix it. Needs no administrator, checks nothing again.\n\
+             Exit status: 0 shown; 2 there is no result yet or it cannot be read.",
+        ))
+        .arg(
+            Arg::new("output")
+                .long("output")
+                .value_name(t("TỆP", "FILE"))
+                .value_parser(value_parser!(PathBuf))
+                .help(t("Ghi trang vào tệp này, không mở", "Write the page to this file, do not open it")),
+        )
+        .arg(flag("text", t("In tại cửa sổ lệnh, không mở trang", "Print here, open no page")).conflicts_with("output"))
+        .arg(state())
+        .arg(json().conflicts_with_all(["output", "text"]));
     let words = Words::new("posture-agent")
         .version(env!("CARGO_PKG_VERSION"))
         .about(t(
@@ -230,7 +254,7 @@ fn words(language: Language) -> Words {
                 .hide_env(true)
                 .help(t("Ngôn ngữ của thông báo (mặc định vi)", "Language of messages (default vi)")),
         )
-        .subcommands([facts, check, enrol, once, run].map(|words| dressed(words, language)));
+        .subcommands([facts, check, enrol, once, run, status].map(|words| dressed(words, language)));
     dressed(words, language)
 }
 
@@ -293,7 +317,7 @@ mod tests {
         let Command::Enrol(enrol) = parsed("a enrol --server h:1 --token secret-word --fingerprint ab").command else {
             panic!("not enrol")
         };
-        assert_eq!(enrol.state, PathBuf::from(STATE));
+        assert_eq!(enrol.state, PathBuf::from(DEFAULT));
         assert!(!format!("{enrol:?}").contains("secret-word"));
         assert_eq!(
             parsed("a run --state s --lang en").command,

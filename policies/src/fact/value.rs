@@ -64,6 +64,23 @@ pub struct Field {
     pub doc: &'static str,
 }
 
+impl Field {
+    /// True when it, or a part of it, says something about a person.
+    pub fn tells_of_people(&self) -> bool {
+        self.personal || self.kind.tells_of_people()
+    }
+}
+
+impl Kind {
+    fn tells_of_people(&self) -> bool {
+        match self {
+            Self::List(item) => item.tells_of_people(),
+            Self::Record(fields) => fields.iter().any(Field::tells_of_people),
+            _ => false,
+        }
+    }
+}
+
 /// A fact's value as the judge sees it.
 #[derive(Clone, Debug)]
 pub enum Value<'a> {

@@ -120,6 +120,18 @@ impl Control {
         &self.wanted
     }
 
+    /// True when what is found may name people: then it is not for everybody's eyes.
+    pub fn tells_of_people(&self) -> bool {
+        let mut tells = false;
+        let mut look = |test: &super::condition::Test| {
+            if let super::condition::Subject::Fact { field, .. } = test.subject {
+                tells |= field.tells_of_people();
+            }
+        };
+        self.require.visit(&mut look);
+        tells
+    }
+
     /// The control whose failure explains this one's.
     pub fn implied_by(&self) -> Option<&str> {
         self.implied_by_id.as_deref()

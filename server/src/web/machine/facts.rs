@@ -84,7 +84,7 @@ impl Shower<'_> {
         fields
             .map(|(index, field)| FactView {
                 label: self.label(field),
-                personal: field.personal || has_personal_part(field.kind),
+                personal: field.tells_of_people(),
                 shown: self.fact(field, &record.value(index)),
             })
             .collect()
@@ -168,13 +168,5 @@ impl Shower<'_> {
             }
             other => self.value(field, other),
         }
-    }
-}
-
-fn has_personal_part(kind: Kind) -> bool {
-    match kind {
-        Kind::List(item) => has_personal_part(*item),
-        Kind::Record(fields) => fields.iter().any(|field| field.personal || has_personal_part(field.kind)),
-        _ => false,
     }
 }

@@ -84,8 +84,19 @@ pub fn read(path: &Path) -> Result<Access> {
 /// # Errors
 /// When Windows refuses.
 pub fn close(path: &Path, folder: bool) -> Result<()> {
-    let within = if folder { "OICI" } else { "" };
-    let mut list = format!("D:P(A;{within};FA;;;SY)(A;{within};FA;;;BA)");
+    set(path, if folder { "OICI" } else { "" }, "")
+}
+
+/// Opens a folder, and what will be made within, for users of this machine to read; only SYSTEM and administrators write.
+///
+/// # Errors
+/// When Windows refuses.
+pub fn publish(folder: &Path) -> Result<()> {
+    set(folder, "OICI", "(A;OICI;FRFX;;;BU)")
+}
+
+fn set(path: &Path, within: &str, others: &str) -> Result<()> {
+    let mut list = format!("D:P(A;{within};FA;;;SY)(A;{within};FA;;;BA){others}");
     let mut which = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
     if system::administrator() {
         list.insert_str(0, "O:BA");

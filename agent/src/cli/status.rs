@@ -1,0 +1,125 @@
+//! `posture-agent status`: the last result on a page, for whoever sits at the machine.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use policies::outcome::Verdict;
+use policies::text::{Text, visible};
+
+use super::{Exit, StatusOptions, browser};
+use crate::clock::Clock;
+use crate::notice::page::{Page, counted, moment};
+use crate::notice::{Notice, NoticeResult};
+use crate::terminal::Terminal;
+
+/// The most characters of one text on the screen.
+const LINE: usize = 1_000;
+
+/// Shows the last result.
+///
+/// # Errors
+/// When the result cannot be read, or the page cannot be written.
+pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let notice = match Notice::read(&options.state) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            terminal.complain(terminal.words(
+                "Chưa có kết quả kiểm tra của máy này: phần mềm chưa chạy, chưa kết nối, hoặc chưa nhận bộ tiêu chí. Hãy hỏi cán bộ phụ trách công nghệ thông tin.",
+                "There is no result of this machine yet: the agent does not run, is not connected, or has no policy. Ask the officer in charge.",
+            ));
+            return Ok(Exit::Impossible);
+        }
+        read => read.context("read the last result")?,
+    };
+    if options.json {
+        terminal.print(&serde_json::to_string_pretty(&notice)?)?;
+        return Ok(Exit::Fine);
+    }
+    if options.text {
+        terminal.print(&sentences(&notice, terminal))?;
+        return Ok(Exit::Fine);
+    }
+    let page = Page { notice: &notice, language: terminal.language, now: Clock::system().instant() }.to_string();
+    match &options.output {
+        Some(path) => std::fs::write(path, page).with_context(|| format!("write {}", path.display()))?,
+        None => {
+            let path = fresh(&page)?;
+            if let Err(error) = browser::open(&path) {
+                terminal.complain(&format!(
+                    "{} ({error})",
+                    terminal.words(
+                        "Máy không mở được trang; hãy tự mở tệp sau:",
+                        "The page could not be opened; open this file:"
+                    )
+                ));
+            }
+            terminal.print(&path.display().to_string())?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// The page in a file of its own: where everybody writes, a name that could be guessed could be somebody's link.
+fn fresh(page: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::chance::identifier()?));
+    let made = OpenOptions::new().write(true).create_new(true).open(&path);
+    made.and_then(|mut file| file.write_all(page.as_bytes())).with_context(|| format!("write {}", shown(&path)))?;
+    Ok(path)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn sentences(notice: &Notice, terminal: &Terminal) -> String {
+    let language = terminal.language;
+    let own = |text: &Text| visible(text.get(language), LINE);
+    let mut lines = vec![
+        format!(
+            "{} {} - {}",
+            terminal.words("Máy:", "Machine:"),
+            visible(notice.machine.as_deref().unwrap_or("?"), LINE),
+            visible(&notice.assignment.office, LINE)
+        ),
+        format!("{} {}", terminal.words("Kiểm tra lúc:", "Checked at:"), moment(notice.judged_at)),
+        format!("{} {}", terminal.words("Kết quả:", "Result:"), counted(notice, language)),
+    ];
+    let open = |result: &&NoticeResult| matches!(result.verdict, Verdict::Fail | Verdict::Unknown);
+    for result in notice.results.iter().filter(open) {
+        lines.push(String::new());
+        lines.push(format!("[{}] {}", own(&result.verdict.text()), own(&result.title)));
+        lines.push(format!("    {} {}", terminal.words("hiện trạng:", "found:"), own(&result.found)));
+        lines.push(format!("    {} {}", terminal.words("mức cần đạt:", "wanted:"), own(&result.wanted)));
+        let steps = result.fix.iter().enumerate();
+        lines.extend(steps.map(|(number, step)| format!("    {}. {}", number + 1, own(step))));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use policies::text::Language;
+
+    use super::*;
+    use crate::notice::tests::sample;
+
+    #[test]
+    fn the_page_is_written_where_it_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let terminal = Terminal::new(Language::Vi);
+        let output = folder.path().join("ket-qua.html");
+        let state = folder.path().to_owned();
+        let options = StatusOptions { state, output: Some(output.clone()), text: false, json: false };
+        assert_eq!(run(&options, &terminal).unwrap(), Exit::Impossible, "there is no result yet");
+        sample().post(folder.path()).unwrap();
+        assert_eq!(run(&options, &terminal).unwrap(), Exit::Fine);
+        assert!(std::fs::read_to_string(&output).unwrap().starts_with("<!doctype html>"));
+    }
+
+    #[test]
+    fn the_terminal_shows_what_is_to_be_done() {
+        let said = sentences(&sample(), &Terminal::new(Language::Vi));
+        assert!(said.contains("[chưa đạt]") && said.contains("    1. "), "{said}");
+    }
+}

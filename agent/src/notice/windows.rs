@@ -1,0 +1,28 @@
+//! Where access is governed by owner and access control list.
+
+use std::fs::File;
+use std::io::{Error, Result, Write};
+use std::path::Path;
+
+use crate::os::windows::access;
+
+/// Makes the folder for all to read. Whatever somebody else put there is refused, for it could be a link.
+pub(super) fn folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path)?;
+    let own = path.ancestors().take(2).filter(|folder| folder.file_name().is_some());
+    for folder in own {
+        let found = access::read(folder)?;
+        if !found.is_ours() && std::fs::read_dir(folder)?.next().is_some() {
+            return Err(Error::other(format!("{} was made by somebody else ({})", folder.display(), found.text)));
+        }
+        access::publish(folder)?;
+    }
+    Ok(())
+}
+
+/// Replaces the file as a whole. A power cut may lose it: the next check makes it again.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fresh = path.with_extension("new");
+    File::create(&fresh)?.write_all(bytes)?;
+    std::fs::rename(&fresh, path)
+}
