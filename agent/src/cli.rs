@@ -111,6 +111,8 @@ pub struct EnrolOptions {
     pub token: String,
     /// SHA-256 of the server's CA, as the officer handed it over.
     pub fingerprint: String,
+    /// Room and person, as the office's roster names them; may be empty.
+    pub place: String,
     /// The folder of the agent's state.
     pub state: PathBuf,
     /// The configuration file, for its proxy; the one in the state folder when absent.

@@ -32,6 +32,8 @@ pub struct Invitation {
     pub token: String,
     /// The fingerprint as typed.
     pub fingerprint: String,
+    /// Room and person as typed; may be empty.
+    pub place: String,
 }
 
 /// How it ended.
@@ -121,6 +123,7 @@ pub async fn enrol(
         token: invitation.token.clone(),
         csr: BASE64.encode(&key.request().map_err(StartError::from)?),
         machine_name: visible(facts.system.name.known().map_or("", String::as_str), limits::MACHINE_NAME),
+        place: visible(&invitation.place, limits::MACHINE_PLACE),
         traits: report::traits(&facts),
         agent: env!("CARGO_PKG_VERSION").to_owned(),
     };
@@ -217,6 +220,7 @@ mod tests {
             server: server.address.to_string(),
             token: TOKEN.to_owned(),
             fingerprint: fingerprint.to_string(),
+            place: String::new(),
         };
         enrol(
             &invitation,
@@ -290,6 +294,7 @@ mod tests {
                     server: server.to_owned(),
                     token: token.to_owned(),
                     fingerprint: fingerprint.to_owned(),
+                    place: String::new(),
                 };
                 let state = folder.path().join("state");
                 enrol(

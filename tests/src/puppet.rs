@@ -62,6 +62,7 @@ impl Puppet {
                     token: enrolment.token.clone(),
                     csr: BASE64.encode(request.der()),
                     machine_name: name.to_owned(),
+                    place: String::new(),
                     traits,
                     agent: "puppet".to_owned(),
                 },

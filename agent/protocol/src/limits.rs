@@ -36,6 +36,8 @@ pub const BUNDLE: usize = 1024 * 1024;
 pub const CSR: usize = 4 * 1024;
 /// Characters of the name that a machine gives itself at enrolment.
 pub const MACHINE_NAME: usize = 255;
+/// Characters of the room and person typed at a machine.
+pub const MACHINE_PLACE: usize = 200;
 
 /// How long a poll is held, before its spread of 20 % either way.
 pub const POLL_HELD: Duration = Duration::from_secs(20 * 60);

@@ -51,6 +51,9 @@ pub struct EnrolRequest {
     pub csr: String,
     /// The name the machine gives itself; a hint for the officer.
     pub machine_name: String,
+    /// Room and person as typed at the machine; a hint for the officer, empty when nobody was asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
     /// Digest of hardware traits.
     pub traits: Digest,
     /// Version of the agent.

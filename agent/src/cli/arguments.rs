@@ -82,6 +82,7 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             server: text(given, "server")?,
             token: text(given, "token")?,
             fingerprint: text(given, "fingerprint")?,
+            place: text(given, "place").unwrap_or_default(),
             state: path(given, "state")?,
             config: path(given, "config"),
             json: given.get_flag("json"),
@@ -191,6 +192,10 @@ fn words(language: Language) -> Words {
         .arg(Arg::new("fingerprint").long("fingerprint").required(true).value_name("SHA-256").help(t(
             "Dấu vân tay SHA-256 của chứng thư gốc máy chủ (64 chữ số thập lục phân)",
             "SHA-256 fingerprint of the server's CA (64 hexadecimal digits)",
+        )))
+        .arg(Arg::new("place").long("place").value_name(t("PHÒNG, NGƯỜI", "ROOM, PERSON")).help(t(
+            "Phòng và người sử dụng như trong danh mục máy tính, ví dụ: \"Văn phòng, Nguyễn Văn A\"",
+            "Room and person as in the office's roster, such as \"Office, Nguyễn Văn A\"",
         )))
         .arg(state())
         .arg(config())

@@ -24,7 +24,12 @@ struct Answer<'a> {
 /// # Errors
 /// Why the machine was not enrolled.
 pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let invitation = Invitation { server: options.server, token: options.token, fingerprint: options.fingerprint };
+    let invitation = Invitation {
+        server: options.server,
+        token: options.token,
+        fingerprint: options.fingerprint,
+        place: options.place,
+    };
     let (collector, clock) = (Collector::of_this_machine(), Arc::new(Clock::system()));
     let work = enrol(&invitation, &options.state, options.config.as_deref(), &collector, clock);
     let enrolled = runtime()?.block_on(work)?;

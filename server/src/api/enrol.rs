@@ -142,8 +142,9 @@ async fn machine_add(
     if name.is_empty() {
         "?".clone_into(&mut name);
     }
+    let place: String = request.place.trim().chars().take(limits::MACHINE_PLACE).collect();
     let scope = Scope::office(&token.office);
-    let line = tx.roster_line_match(&scope, &token.office, &name, token.role).await?;
+    let line = tx.roster_line_match(&scope, &token.office, [&name, &place], token.role).await?;
     let confirmed_by = match (&line, token.admits) {
         (_, Admission::Confirmed) => Some(token.created_by.clone()),
         (Some(_), Admission::Pending) => Some("roster".to_owned()),
@@ -155,6 +156,7 @@ async fn machine_add(
         role: token.role,
         status: if confirmed_by.is_some() { MachineStatus::Confirmed } else { MachineStatus::Pending },
         name,
+        place,
         traits: request.traits.to_string(),
         token: Some(token.id.clone()),
         enrolled_at: now,

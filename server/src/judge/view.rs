@@ -65,6 +65,8 @@ pub struct MachineLine {
     pub machine: Option<String>,
     /// The name the machine gives itself, else the label of its line: hostile text.
     pub name: String,
+    /// Room and person as typed at it when it enrolled: hostile text.
+    pub place: String,
     /// Its role.
     pub role: Role,
     /// Whether it counts.
@@ -196,6 +198,7 @@ fn machine_lines(rows: &OfficeRows, grade: Option<&Grade>) -> Vec<MachineLine> {
                     .map(|machine| machine.name.clone())
                     .or_else(|| line.as_ref().map(|line| line.label.clone()))
                     .unwrap_or_default(),
+                place: machine.as_ref().map(|machine| machine.place.clone()).unwrap_or_default(),
                 role: role.unwrap_or(Role::Workstation),
                 status,
                 clone_at,

@@ -213,6 +213,7 @@ impl Machine {
             token: token.to_owned(),
             csr: self.csr(),
             machine_name: name.to_owned(),
+            place: String::new(),
             traits: Digest::of(b"traits"),
             agent: "0.1.0".to_owned(),
         };

@@ -106,6 +106,8 @@ pub struct JudgedMachine {
     pub id: String,
     /// The name it gives itself: hostile text.
     pub name: String,
+    /// Room and person as typed at it: hostile text.
+    pub place: String,
     /// Its role.
     pub role: Role,
     /// Whether it counts.
@@ -126,6 +128,7 @@ pub struct JudgedMachine {
 struct JudgedRow {
     id: String,
     name: String,
+    place: String,
     #[sqlx(try_from = "String")]
     role: Role,
     #[sqlx(try_from = "String")]
@@ -226,6 +229,7 @@ impl From<JudgedRow> for JudgedMachine {
         Self {
             id: row.id,
             name: row.name,
+            place: row.place,
             role: row.role,
             status: row.status,
             enrolled_at: row.enrolled_at,
@@ -373,7 +377,7 @@ impl Tx {
     pub async fn machine_judged_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<JudgedMachine>> {
         let rows: Vec<JudgedRow> = on_db!(self, connection => {
             sqlx::query_as(
-                "select m.id, m.name, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections,
+                "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections,
                      j.policy, j.role as judged_role, j.judged_at, j.verdicts
                  from machine m join office_within w on w.office = m.office
                      left join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id

@@ -53,6 +53,8 @@ pub struct Machine {
     pub status: MachineStatus,
     /// The name it gives itself: hostile text.
     pub name: String,
+    /// Room and person as typed at it when it enrolled; empty when nobody was asked: hostile text.
+    pub place: String,
     /// Digest of its hardware traits at enrolment.
     pub traits: String,
     /// The token it enrolled with.
@@ -85,8 +87,8 @@ impl Tx {
         on_db!(self, connection => {
             sqlx::query(
                 "insert into machine (id, office, role, status, name, traits, token, enrolled_at, confirmed_at, confirmed_by,
-                     revoked_at, revoked_by, revoked_for, clone_at, clone_why)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                     revoked_at, revoked_by, revoked_for, clone_at, clone_why, place)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
             )
             .bind(&machine.id)
             .bind(&machine.office)
@@ -103,6 +105,7 @@ impl Tx {
             .bind(&machine.revoked_for)
             .bind(machine.clone_at)
             .bind(&machine.clone_why)
+            .bind(&machine.place)
             .execute(connection)
             .await?;
         });

@@ -188,8 +188,9 @@ impl Tx {
         }))
     }
 
-    /// The one line of `office` that is labelled like a machine that just enrolled, has the same role and no machine yet.
-    /// `None` when there is none or more than one.
+    /// The one line of `office` that a machine which just enrolled means by one of its `words` (its name, or what was typed at
+    /// it): the line's label, its room with its person, or its person; of the same role and without a machine. `None` when there is
+    /// none or more than one.
     ///
     /// # Errors
     /// When the database fails.
@@ -197,16 +198,15 @@ impl Tx {
         &mut self,
         scope: &Scope,
         office: &str,
-        name: &str,
+        words: [&str; 2],
         role: Role,
     ) -> StoreResult<Option<RosterLine>> {
-        let wanted = name.trim().to_lowercase();
+        let wanted = words.map(plain);
         let mut matching = self.roster_line_list(scope, office).await?;
         matching.retain(|line| {
-            line.machine.is_none()
-                && line.role == role
-                && !wanted.is_empty()
-                && line.label.trim().to_lowercase() == wanted
+            let known = [plain(&line.label), plain(&format!("{} {}", line.room, line.person)), plain(&line.person)];
+            let means = |known: &String| !known.is_empty() && wanted.contains(known);
+            line.machine.is_none() && line.role == role && known.iter().any(means)
         });
         Ok(if matching.len() == 1 { matching.pop() } else { None })
     }
@@ -290,6 +290,13 @@ impl Tx {
     }
 }
 
+/// Words as people mean them: case, spaces and the signs between words do not matter.
+fn plain(text: &str) -> String {
+    let words: Vec<&str> =
+        text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.join(" ").to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::trial::{self, on_both};
@@ -321,10 +328,18 @@ mod tests {
             for (id, label) in [("1", "PC-01"), ("2", "PC-02"), ("3", "pc-02 ")] {
                 tx.roster_line_insert(&all, &line(id, &office, label)).await.unwrap();
             }
-            let found = tx.roster_line_match(&all, &office, " pc-01", Role::Workstation).await.unwrap().unwrap();
+            let found = tx.roster_line_match(&all, &office, [" pc-01", ""], Role::Workstation).await.unwrap().unwrap();
             assert_eq!(found.id, "1");
-            assert!(tx.roster_line_match(&all, &office, "pc-01", Role::Server).await.unwrap().is_none());
-            assert!(tx.roster_line_match(&all, &office, "PC-02", Role::Workstation).await.unwrap().is_none(), "two fit");
+            assert!(tx.roster_line_match(&all, &office, ["pc-01", ""], Role::Server).await.unwrap().is_none());
+            assert!(tx.roster_line_match(&all, &office, ["PC-02", ""], Role::Workstation).await.unwrap().is_none(), "two fit");
+
+            let seat = RosterLine { room: "Văn phòng".to_owned(), person: "Nguyễn Văn A".to_owned(), ..line("4", &office, "TS-4") };
+            tx.roster_line_insert(&all, &seat).await.unwrap();
+            for typed in ["VĂN PHÒNG - nguyễn văn a", "Nguyễn Văn A", "ts 4"] {
+                let found = tx.roster_line_match(&all, &office, ["DESKTOP-1", typed], Role::Workstation).await.unwrap();
+                assert_eq!(found.map(|line| line.id).as_deref(), Some("4"), "{typed}");
+            }
+            assert!(tx.roster_line_match(&all, &office, ["?", " - "], Role::Workstation).await.unwrap().is_none());
 
             let machine = trial::machine(&mut tx, &office).await;
             tx.roster_line_machine_set(&all, "1", Some(&machine)).await.unwrap();
@@ -337,7 +352,7 @@ mod tests {
 
             tx.roster_line_remove(&all, "1", 7).await.unwrap();
             assert!(tx.roster_line_of_machine(&all, &machine).await.unwrap().is_none());
-            assert_eq!(tx.roster_line_list(&all, &office).await.unwrap().len(), 2);
+            assert_eq!(tx.roster_line_list(&all, &office).await.unwrap().len(), 3);
             assert!(tx.roster_line_list(&Scope::office("elsewhere"), &office).await.unwrap().is_empty());
 
             let roster = Roster { office: office.clone(), declared_at: 3, declared_by: "lan".to_owned(), secret_machines: 2 };

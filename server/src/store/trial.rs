@@ -94,6 +94,7 @@ pub(crate) async fn machine(tx: &mut Tx, office: &str) -> String {
         role: Role::Workstation,
         status: MachineStatus::Confirmed,
         name: "PC-01".to_owned(),
+        place: String::new(),
         traits: Digest::of(b"traits").to_string(),
         token: None,
         enrolled_at: 1,

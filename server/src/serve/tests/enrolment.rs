@@ -52,6 +52,7 @@ on_both! {
             token,
             csr: BASE64.encode(wishes.serialize_request(&key).unwrap().der()),
             machine_name: "  Máy \u{202e}lạ\n".to_owned(),
+            place: String::new(),
             traits: Digest::of(b"traits"),
             agent: "0.1.0".to_owned(),
         };
@@ -158,6 +159,7 @@ on_both! {
             token: text,
             csr: "not base64!".to_owned(),
             machine_name: "PC".to_owned(),
+            place: String::new(),
             traits: Digest::of(b"traits"),
             agent: "0.1.0".to_owned(),
         };

@@ -1,6 +1,7 @@
 //! The machines of an office as rows, the worst first; and those that wait for a decision.
 
 use policies::grade::MachineState;
+use policies::text::visible;
 
 use super::named;
 use crate::judge::view::MachineLine;
@@ -30,6 +31,7 @@ pub(super) struct MachineRow {
 pub(super) struct PendingRow {
     pub(super) id: String,
     pub(super) name: String,
+    pub(super) place: String,
     pub(super) role: String,
     pub(super) reported: String,
 }
@@ -80,6 +82,7 @@ pub(super) fn pending_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> V
             Some(PendingRow {
                 id: line.machine.clone()?,
                 name: named(line).name,
+                place: visible(&line.place, 200),
                 role: t.word("role", line.role.word()),
                 reported: line.received_at.map_or_else(String::new, |at| n.moment(at)),
             })
