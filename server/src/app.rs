@@ -10,6 +10,7 @@ use crate::error::Told;
 use crate::events::Events;
 use crate::ingest::Ingest;
 use crate::policy::Policies;
+use crate::programs::Programs;
 use crate::secrets::Secrets;
 use crate::store::Db;
 use crate::web::Desk;
@@ -45,9 +46,10 @@ impl App {
     ///
     /// # Errors
     /// Anything of that fails; the message says what and where.
-    pub async fn open(data: &Path, config: Config, clock: Clock) -> anyhow::Result<Self> {
+    pub async fn open(data: &Path, mut config: Config, clock: Clock) -> anyhow::Result<Self> {
         let secrets = Secrets::read(data)?;
         let db = database_open(data, &config).await?;
+        config.agents.programs = data.join(&config.agents.programs);
         Self::assemble(config, clock, db, secrets).await
     }
 
@@ -60,7 +62,7 @@ impl App {
         policies.refresh(&db).await?;
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
-        let desk = Desk::new(config.pages.zone()?);
+        let desk = Desk::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
         Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest, desk }))
     }
 

@@ -82,11 +82,17 @@ impl Default for Database {
 pub struct Agents {
     /// How long a poll is held, in seconds, before its spread of 20 %. Default 1200; less where a router forgets idle connections.
     pub poll_held_s: u32,
+    /// Folder with the agent's programs and installers that the enrolment page hands out (`agent/packaging` makes them). A relative
+    /// one is below the data folder. Default `programs`.
+    pub programs: PathBuf,
 }
 
 impl Default for Agents {
     fn default() -> Self {
-        Self { poll_held_s: u32::try_from(limits::POLL_HELD.as_secs()).unwrap_or(1200) }
+        Self {
+            poll_held_s: u32::try_from(limits::POLL_HELD.as_secs()).unwrap_or(1200),
+            programs: PathBuf::from("programs"),
+        }
     }
 }
 

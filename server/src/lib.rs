@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod judge;
 pub mod password;
 pub mod policy;
+pub mod programs;
 pub mod secrets;
 pub mod serve;
 pub mod store;

@@ -19,6 +19,7 @@ mod offices;
 mod pages;
 mod path;
 mod posted;
+mod programs;
 mod refusal;
 mod secret;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 
 use crate::app::App;
 use crate::error::PageError;
+use crate::programs::Programs;
 
 /// Streams that one session may have open: more pages than anybody reads.
 const STREAMS: usize = 16;
@@ -47,12 +49,17 @@ pub struct Desk {
     turns: throttle::Turns,
     streams: line::Line,
     zone: TimeZone,
+    programs: Programs,
 }
 
 impl Desk {
-    /// A desk that writes times in `zone`.
-    pub fn new(zone: TimeZone) -> Self {
-        Self { turns: throttle::Turns::default(), streams: line::Line::new(STREAMS), zone }
+    /// A desk that writes times in `zone` and hands out `programs`.
+    pub fn new(zone: TimeZone, programs: Programs) -> Self {
+        Self { turns: throttle::Turns::default(), streams: line::Line::new(STREAMS), zone, programs }
+    }
+
+    fn programs(&self) -> &Programs {
+        &self.programs
     }
 
     fn zone(&self) -> TimeZone {
@@ -74,6 +81,8 @@ pub fn router(app: &App) -> Router<App> {
         .route("/audit", get(audit::audit_page).post(audit::audit_verify))
         .route("/enrolment", get(enrolment::enrolment_page).post(enrolment::token_make))
         .route("/enrolment/{token}/revoke", post(enrolment::token_revoke))
+        .route("/programs", get(programs::programs_page))
+        .route("/programs/{name}", get(programs::program_get))
         .route("/machines/{machine}", get(machine::machine_page))
         .route("/machines/{machine}/confirm", post(machine::machine_confirm))
         .route("/machines/{machine}/revoke", post(machine::machine_revoke))

@@ -62,7 +62,8 @@ impl Desk {
         std::fs::create_dir(&data).unwrap();
         secrets_create(&data, "server-1", &[], START).unwrap();
         let secrets = Secrets::read(&data).unwrap();
-        let config: Config = toml::from_str("version = 1\nserver = \"server-1\"").unwrap();
+        let mut config: Config = toml::from_str("version = 1\nserver = \"server-1\"").unwrap();
+        config.agents.programs = data.join("programs");
         let app = App::assemble(config, Clock::fixed(START), db, secrets).await.unwrap();
         let router = crate::api::router(&app).with_state(app.clone());
         Self { app, router, office, folder }

@@ -59,7 +59,8 @@ impl Server {
         let clock = Clock::fixed(Clock::System.now_ms());
         secrets_create(folder.path(), "server-1", &[], clock.now_ms()).unwrap();
         let secrets = Secrets::read(folder.path()).unwrap();
-        let mut config = Config { agents: Agents { poll_held_s: 600 }, ..Config::new("server-1".to_owned()) };
+        let mut config =
+            Config { agents: Agents { poll_held_s: 600, ..Agents::default() }, ..Config::new("server-1".to_owned()) };
         configure(&mut config);
         let app = App::assemble(config, clock, trial.db.clone(), secrets).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,7 @@
 //! The roster (danh mục máy tính): the machines an office says it has, and the declaration that it is complete.
 
 use sqlx::FromRow;
+use unicode_normalization::UnicodeNormalization;
 
 use super::machine::Role;
 use super::many::in_lists;
@@ -290,8 +291,9 @@ impl Tx {
     }
 }
 
-/// Words as people mean them: case, spaces and the signs between words do not matter.
+/// Words as people mean them: case, spaces, the signs between words and the way marks were typed do not matter.
 fn plain(text: &str) -> String {
+    let text: String = text.nfc().collect();
     let words: Vec<&str> =
         text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     words.join(" ").to_lowercase()
@@ -335,7 +337,7 @@ mod tests {
 
             let seat = RosterLine { room: "Văn phòng".to_owned(), person: "Nguyễn Văn A".to_owned(), ..line("4", &office, "TS-4") };
             tx.roster_line_insert(&all, &seat).await.unwrap();
-            for typed in ["VĂN PHÒNG - nguyễn văn a", "Nguyễn Văn A", "ts 4"] {
+            for typed in ["VĂN PHÒNG - nguyễn văn a", "Nguyễn Văn A", "Nguye\u{302}\u{303}n Va\u{306}n A", "ts 4"] {
                 let found = tx.roster_line_match(&all, &office, ["DESKTOP-1", typed], Role::Workstation).await.unwrap();
                 assert_eq!(found.map(|line| line.id).as_deref(), Some("4"), "{typed}");
             }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::frame::{Frame, Place, render};
 use super::posted::Posted;
+use super::programs::{apart, attachment};
 use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
@@ -22,6 +23,8 @@ use crate::store::machine::Role;
 use crate::store::office::Office;
 use crate::store::token::{Admission, Token};
 use crate::store::{StoreError, Tx};
+
+mod stick;
 
 /// How long a token may be valid, in hours. The first is not the default; 24 is.
 const HOURS: [u64; 5] = [1, 8, 24, 72, 168];
@@ -207,6 +210,9 @@ pub(crate) struct TokenForm {
     role: String,
     uses: u32,
     hours: u64,
+    /// `stick`: the folder for a USB stick instead of the page.
+    #[serde(default)]
+    give: String,
 }
 
 /// `POST /enrolment`: makes a token and shows it, once.
@@ -224,6 +230,13 @@ pub(crate) async fn token_make(
             "A token enrols 1 to 500 machines and is valid for one of the times offered. Go back and fill it in again.",
         ));
     }
+    let stick = form.give == "stick";
+    if stick && !apart(app.desk.programs().clone(), stick::can_be_made).await? {
+        return Err(refusal::wrong_value(
+            "Máy chủ chưa có phần mềm cho Windows để đưa vào USB. Xem trang \"Phần mềm cho các máy\".",
+            "This server holds no program for Windows to put on the stick. See the page \"Programs for the machines\".",
+        ));
+    }
     let new = act::token::NewToken {
         office: form.office,
         role,
@@ -232,7 +245,28 @@ pub(crate) async fn token_make(
         admits: Admission::Pending,
     };
     let (stored, token) = act::token::token_make(&app.db, &session.by(&app), &new).await?;
+    if stick {
+        return stick_answer(&app, &visitor, &session, &stored, &token).await;
+    }
     page(&app, &visitor, &session, &new.office, Some((stored, token))).await
+}
+
+/// The folder for a USB stick with the token just made.
+async fn stick_answer(
+    app: &App,
+    visitor: &Visitor,
+    session: &Session,
+    stored: &Token,
+    token: &token::Token,
+) -> Result<Response, PageError> {
+    let t = Words::new(visitor.language);
+    let frame = visitor.frame(app, t.say("enrolment.title"), Place::Enrolment);
+    let office = app.db.read().await?.office_get(&session.scope, &stored.office).await?;
+    let office = office.map_or_else(String::new, |office| visible(&office.name, 200));
+    let made = made_view(app, visitor, stored, token, t, &frame);
+    let archive =
+        apart(app.desk.programs().clone(), move |programs| stick::archive(programs, &made, &office, t)).await?;
+    Ok(attachment("TramAn-USB.zip", "application/zip", archive))
 }
 
 /// What the form that revokes a token sends.

@@ -82,7 +82,7 @@ async fn one_poll_a_machine_and_every_poll_has_an_end() {
     assert!(soon(second).await.unwrap().unwrap().orders.is_empty());
     Arc::into_inner(server).unwrap().end().await;
 
-    let agents = Agents { poll_held_s: 1 };
+    let agents = Agents { poll_held_s: 1, ..Agents::default() };
     let brief = Server::start_with(&trial, |config| config.agents = agents, Deadlines::default()).await;
     let answer = brief.machine().await.poll(&brief, &PollRequest::default()).await.unwrap();
     assert!(answer.orders.is_empty(), "its time is over");

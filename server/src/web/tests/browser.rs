@@ -15,6 +15,9 @@ use crate::web::visitor::form_encode;
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// What came, as it is: for files.
+    pub(super) bytes: Vec<u8>,
+    /// The page; empty where what came is no text.
     pub(super) body: String,
 }
 
@@ -86,8 +89,8 @@ impl Browser {
     async fn send(&mut self, method: Method, path: &str, body: Body, headers: &[(&str, &str)]) -> Answer {
         let response = self.open(method, path, body, headers).await;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        let answer = Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() };
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
+        let answer = Answer { status, headers, body: String::from_utf8(bytes.clone()).unwrap_or_default(), bytes };
         if let Some(csrf) = answer.between("name=\"csrf\" value=\"", "\"") {
             csrf.clone_into(&mut self.csrf);
         }

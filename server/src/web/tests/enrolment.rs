@@ -11,6 +11,44 @@ use crate::store::token::Enrolment;
 use crate::store::trial::on_both;
 
 on_both! {
+    async fn a_stick_carries_program_and_connection_and_its_programs_are_listed(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
+        browser.get("/enrolment").await;
+        let form = [("office", site.office.as_str()), ("role", "workstation"), ("uses", "40"), ("hours", "24"), ("give", "stick")];
+        let answer = browser.post("/enrolment", &form).await;
+        assert!(answer.status.is_client_error() && answer.has("chưa có phần mềm cho Windows"), "{}", answer.body);
+        let tokens = async || site.app.db.read().await.unwrap().token_list(&Scope::whole(), &site.office).await.unwrap();
+        assert!(tokens().await.is_empty(), "no token without a stick to put it on");
+        let folder = &site.app.config.agents.programs;
+        assert!(browser.get("/programs").await.has(&folder.display().to_string()), "says where to put them");
+
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("posture-agent-0.1.0-x86_64.exe"), b"MZ \xff wide").unwrap();
+        std::fs::write(folder.join("posture-agent-0.1.0-i686.exe"), b"MZ narrow").unwrap();
+        browser.get("/enrolment").await;
+        let answer = browser.post("/enrolment", &form).await;
+        assert_eq!(answer.headers["content-type"], "application/zip");
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(answer.bytes)).unwrap();
+        let mut file = |name: &str| {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut archive.by_name(name).unwrap(), &mut bytes).unwrap();
+            bytes
+        };
+        assert_eq!(file("TramAn/Cài đặt.exe"), b"MZ narrow", "the one that runs everywhere");
+        assert_eq!(file("TramAn/posture-agent-x86_64.exe"), b"MZ \xff wide");
+        let connection: serde_json::Value = serde_json::from_slice(&file("TramAn/ket-noi.json")).unwrap();
+        assert_eq!(connection["fingerprint"], site.app.secrets.server_ca.fingerprint().to_string());
+        let token = Token::read(connection["token"].as_str().unwrap()).unwrap();
+        assert_eq!(tokens().await[0].hash, token.digest().to_string());
+        assert!(String::from_utf8(file("TramAn/Doc-truoc.txt")).unwrap().contains("bí mật nhà nước"));
+
+        let page = browser.get("/programs").await;
+        assert!(page.has(&protocol::Digest::of(b"MZ narrow").to_string()) && page.has("Kaspersky"), "{}", page.body);
+        assert_eq!(browser.get("/programs/posture-agent-0.1.0-i686.exe").await.bytes, b"MZ narrow");
+        assert_eq!(browser.get("/programs/..%2Fserver.toml").await.status, StatusCode::NOT_FOUND);
+    }
+
     async fn a_token_is_shown_once_with_the_command_and_can_be_revoked_with_its_machines(trial: &Trial) {
         let site = Site::open(trial).await;
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;

@@ -1,0 +1,61 @@
+//! The folder for a USB stick (thư mục cài đặt): the program under the name of what it does, and the file that says whom to
+//! report to. A double-click connects a machine; nobody types a fingerprint.
+
+use std::io::{Cursor, Write};
+
+use anyhow::Context;
+use serde::Serialize;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::Made;
+use crate::programs::{Kind, Programs};
+use crate::web::words::Words;
+
+/// The folder in the archive. Without marks, for the archives of Windows 7.
+const FOLDER: &str = "TramAn";
+
+/// What the program reads beside itself (`agent/src/cli/setup.rs`).
+#[derive(Serialize)]
+struct Connection<'a> {
+    server: &'a str,
+    token: &'a str,
+    fingerprint: &'a str,
+    office: &'a str,
+}
+
+/// True when the folder of programs holds one for Windows.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn can_be_made(programs: &Programs) -> std::io::Result<bool> {
+    Ok(programs.list()?.iter().any(|program| matches!(program.kind, Kind::Windows64 | Kind::Windows32)))
+}
+
+/// The archive (ZIP).
+///
+/// # Errors
+/// When a program cannot be read, or there is none for Windows.
+pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Words) -> anyhow::Result<Vec<u8>> {
+    let (wide, narrow) = (programs.newest(Kind::Windows64)?, programs.newest(Kind::Windows32)?);
+    // The 32-bit program runs on both and chooses.
+    let setup = narrow.as_ref().or(wide.as_ref()).context("the programs for Windows are gone")?;
+    let connection = Connection { server: &made.server, token: &made.token, fingerprint: &made.fingerprint, office };
+    // With the mark that makes the editor of Windows 7 read it as UTF-8, and its line ends.
+    let readme =
+        format!("\u{feff}{}\r\n", t.say2("enrolment.stick_text", office, &made.validity).replace('\n', "\r\n"));
+    let mut files: Vec<(&str, &[u8])> = vec![("Cài đặt.exe", setup)];
+    let connection = serde_json::to_vec_pretty(&connection)?;
+    files.push(("ket-noi.json", &connection));
+    files.push(("Doc-truoc.txt", readme.as_bytes()));
+    for (name, program) in [("posture-agent-x86_64.exe", &wide), ("posture-agent-i686.exe", &narrow)] {
+        files.extend(program.as_deref().map(|program| (name, program)));
+    }
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    for (name, bytes) in files {
+        archive.start_file(format!("{FOLDER}/{name}"), options)?;
+        archive.write_all(bytes)?;
+    }
+    Ok(archive.finish()?.into_inner())
+}
