@@ -14,6 +14,7 @@ use crate::apart::{Apart, Trouble};
 
 #[cfg(target_os = "linux")]
 pub mod linux;
+mod products;
 mod text;
 #[cfg(any(windows, test))]
 pub mod windows;
@@ -92,6 +93,8 @@ impl Collector {
 const fn deadline(section: Section) -> Duration {
     Duration::from_secs(match section {
         Section::Patches => 90,
+        // On Windows two questions to WMI, each of which may take half a minute before it is given up.
+        Section::Antivirus => 75,
         _ => 15,
     })
 }

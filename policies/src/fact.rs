@@ -25,9 +25,9 @@ mod system;
 mod time;
 
 pub use accounts::{Account, Accounts, HashMethod};
-pub use antivirus::{Antivirus, AntivirusProduct, Maker, Protection};
+pub use antivirus::{Antivirus, AntivirusProduct, Detection, Maker, Protection, ThreatAction, ThreatPlace};
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
-pub use lan::{Addressing, Firewall, FirewallKind, HostOverride, Interface, InterfaceKind, Lan};
+pub use lan::{Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, Interface, InterfaceKind, Lan};
 pub use logging::Logging;
 pub use neighbours::{Neighbour, Neighbours};
 pub use patches::{PackageSystem, Patches};
@@ -127,6 +127,8 @@ pub enum Reason {
     TimedOut,
     /// The source failed or its answer could not be read.
     Unreadable,
+    /// Two sources say the opposite of each other, and neither is known to be the better one.
+    Contradictory,
     /// The agent is older than the fact (or newer than this reader, and gave a reason it does not know).
     #[serde(other)]
     AgentTooOld,
@@ -143,6 +145,7 @@ impl Reason {
             Self::SourceMissing => ("máy không có nguồn thông tin này", "the source is not on this machine"),
             Self::TimedOut => ("quá thời gian chờ trả lời", "no answer before the deadline"),
             Self::Unreadable => ("không đọc được câu trả lời", "the answer could not be read"),
+            Self::Contradictory => ("các nguồn thông tin mâu thuẫn nhau", "the sources contradict each other"),
         };
         crate::text::Text::new(vi, en)
     }

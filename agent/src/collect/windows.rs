@@ -9,6 +9,7 @@ use policies::fact::{Facts, Reason, Section};
 use super::{Check, Reader};
 use crate::os::windows::WindowsOs;
 
+mod antivirus;
 mod scene;
 mod system;
 mod time;
@@ -44,10 +45,10 @@ impl Check for Scene {
     fn fill(&self, section: Section, facts: &mut Facts) {
         match section {
             Section::System => facts.system = system::collect(self),
+            Section::Antivirus => facts.antivirus = antivirus::collect(self),
             Section::Time => facts.time = time::collect(self),
             // No collector yet. The judge believes no such excuse from a Windows machine: these facts earn nothing.
-            Section::Antivirus
-            | Section::Patches
+            Section::Patches
             | Section::Lan
             | Section::Ports
             | Section::Neighbours

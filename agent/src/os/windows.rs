@@ -16,6 +16,7 @@ pub use answer::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
     Service, Socket, UpdateSearch, UserAccount, Variant, WindowsProcess, WirelessLink,
 };
+pub(crate) use decode::filetime;
 #[cfg(windows)]
 pub use this::{Windows, access};
 

@@ -28,6 +28,8 @@ pub enum Makers {
 
 /// The makers whose products can be asked on Linux.
 const READ_ON_LINUX: Makers = Makers::Except(&[Maker::ClamAv]);
+/// The makers that are asked themselves on Windows; of others Security Center tells what it was told.
+const ASKED_ON_WINDOWS: Makers = Makers::Except(&[Maker::Microsoft]);
 /// Linux systems whose package system is known.
 const KNOWN_LINUX: &[&str] = &["debian", "ubuntu", "fedora", "rhel", "centos", "rocky", "almalinux", "ol", "linuxmint"];
 
@@ -35,16 +37,25 @@ const fn linux(fact: &'static str, makers: Makers, except_systems: &'static [&'s
     Gap { fact, family: Family::Linux, makers, except_systems }
 }
 
+const fn windows(fact: &'static str, makers: Makers) -> Gap {
+    Gap { fact, family: Family::Windows, makers, except_systems: &[] }
+}
+
 /// The table.
 pub const GAPS: &[Gap] = &[
     linux("antivirus.real_time", READ_ON_LINUX, &[]),
     linux("antivirus.definitions_at", READ_ON_LINUX, &[]),
+    linux("antivirus.definitions_current", Makers::Any, &[]),
     linux("antivirus.updater", READ_ON_LINUX, &[]),
     linux("antivirus.products.version", Makers::Any, &[]),
     linux("antivirus.products.real_time", READ_ON_LINUX, &[]),
     linux("antivirus.products.definitions_at", READ_ON_LINUX, &[]),
+    linux("antivirus.products.definitions_current", Makers::Any, &[]),
     linux("antivirus.products.definitions_version", READ_ON_LINUX, &[]),
     linux("antivirus.products.updater", READ_ON_LINUX, &[]),
+    // What products found lies in logs of their own.
+    linux("antivirus.detections", Makers::Any, &[]),
+    linux("antivirus.stops", Makers::Any, &[]),
     // A release younger than the agent is in no table of it, whatever the system.
     linux("system.supported_until", Makers::Any, &[]),
     // File systems without a block device below them (ZFS, network, containers).
@@ -68,6 +79,28 @@ pub const GAPS: &[Gap] = &[
     linux("accounts.users.last_used_at", Makers::Any, &[]),
     // Other programs that carry logs away.
     linux("logging.forwarded", Makers::Any, &[]),
+    // Where Security Center knows no such product (servers), other makers tell nobody whether they check files as they open.
+    windows("antivirus.real_time", ASKED_ON_WINDOWS),
+    windows("antivirus.definitions_at", ASKED_ON_WINDOWS),
+    windows("antivirus.definitions_current", ASKED_ON_WINDOWS),
+    windows("antivirus.updater", Makers::Any),
+    windows("antivirus.detections", ASKED_ON_WINDOWS),
+    windows("antivirus.stops", ASKED_ON_WINDOWS),
+    windows("antivirus.products.version", Makers::Any),
+    windows("antivirus.products.real_time", ASKED_ON_WINDOWS),
+    windows("antivirus.products.definitions_at", ASKED_ON_WINDOWS),
+    windows("antivirus.products.definitions_current", ASKED_ON_WINDOWS),
+    windows("antivirus.products.definitions_version", ASKED_ON_WINDOWS),
+    windows("antivirus.products.updater", Makers::Any),
+    // The settings of OpenSSH for Windows.
+    windows("remote.ssh_root_login", Makers::Any),
+    windows("remote.ssh_password", Makers::Any),
+    windows("remote.ssh_empty_password", Makers::Any),
+    windows("remote.ssh_max_tries", Makers::Any),
+    windows("remote.ssh_idle", Makers::Any),
+    windows("remote.ssh_limited", Makers::Any),
+    windows("remote.ssh_x11", Makers::Any),
+    windows("remote.ssh_weak_algorithms", Makers::Any),
 ];
 
 /// True when every unknown part is one that the product cannot read on this machine.
@@ -82,7 +115,8 @@ fn is_gap(fact: &str, facts: &Facts) -> bool {
     GAPS.iter().any(|gap| {
         gap.fact == fact
             && gap.family == *family
-            && system.is_some_and(|system| !gap.except_systems.contains(&system))
+            // Windows has no identifier of a distribution.
+            && (gap.family == Family::Windows || system.is_some_and(|system| !gap.except_systems.contains(&system)))
             && match gap.makers {
                 Makers::Any => true,
                 Makers::Except(read) => another_works(&facts.antivirus, read),

@@ -41,6 +41,10 @@ choice! {
         FSecure = "fsecure", "F-Secure", "F-Secure";
         /// Dr.Web.
         DrWeb = "drweb", "Dr.Web", "Dr.Web";
+        /// Huorong.
+        Huorong = "huorong", "Huorong", "Huorong";
+        /// Malwarebytes.
+        Malwarebytes = "malwarebytes", "Malwarebytes", "Malwarebytes";
     }
 }
 
@@ -53,6 +57,52 @@ choice! {
         Off = "off", "đã cài nhưng không hoạt động", "installed but not running";
         /// No product was found.
         None = "none", "không có", "none";
+    }
+}
+
+choice! {
+    /// What became of a threat.
+    ThreatAction {
+        /// The file was cleaned.
+        Cleaned = "cleaned", "đã làm sạch", "cleaned";
+        /// It was put into quarantine.
+        Quarantined = "quarantined", "đã cách ly", "quarantined";
+        /// It was removed.
+        Removed = "removed", "đã xoá", "removed";
+        /// It was kept from running.
+        Blocked = "blocked", "đã chặn", "blocked";
+        /// A person let it be.
+        Allowed = "allowed", "người dùng cho phép", "allowed";
+        /// Nothing was done, or it did not succeed.
+        Nothing = "nothing", "chưa xử lý", "nothing";
+    }
+}
+
+choice! {
+    /// Where a threat was found; never the path, which may name people or matters.
+    ThreatPlace {
+        /// On a removable drive.
+        Removable = "removable", "USB hoặc ổ cắm ngoài", "removable drive";
+        /// In a folder of another machine.
+        Share = "share", "thư mục chia sẻ", "share";
+        /// Among downloads or in a browser.
+        Download = "download", "tệp tải về", "download";
+        /// Elsewhere on the machine.
+        Local = "local", "ổ cứng của máy", "this machine";
+    }
+}
+
+record! {
+    /// A threat that a product found on the machine.
+    Detection {
+        /// When it was found.
+        [at] Instant = "thời điểm", "time";
+        /// The product's name for it.
+        [threat] String = "tên mã độc", "threat";
+        /// What became of it.
+        [action] ThreatAction = "cách xử lý", "action";
+        /// Where it was.
+        [place] Fact<ThreatPlace> = "nơi phát hiện", "place";
     }
 }
 
@@ -71,6 +121,8 @@ record! {
         [real_time] Fact<bool> = "bảo vệ thời gian thực", "real-time protection";
         /// When the maker built the definitions in use, read from the definitions themselves.
         [definitions_at] Fact<Instant> = "ngày của mẫu nhận diện", "definitions built at";
+        /// True when the product itself tells Windows that its definitions are current: the only word of makers that tell no date.
+        [definitions_current] Fact<bool> = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (by its own word)";
         /// Version of the definitions.
         [definitions_version] Fact<String> = "phiên bản mẫu nhận diện", "definitions version";
         /// True when the product fetches new definitions by itself.
@@ -89,7 +141,13 @@ section! {
         [real_time] bool = "bảo vệ thời gian thực", "real-time protection";
         /// When the maker built the definitions in use.
         [definitions_at] Instant = "ngày của mẫu nhận diện", "definitions built at";
+        /// True when a running product tells Windows that its definitions are current; what there is of makers that tell no date.
+        [definitions_current] bool = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (by its own word)";
         /// True when new definitions are fetched by themselves.
         [updater] bool = "tự động cập nhật mẫu nhận diện", "updates definitions by itself";
+        /// Threats found within the last 30 days, newest first.
+        [detections] List<Detection> = "mã độc đã phát hiện", "threats found";
+        /// When protection was switched off within the last 30 days, newest first.
+        [stops] List<Instant> = "thời điểm bảo vệ bị tắt", "protection switched off at";
     }
 }

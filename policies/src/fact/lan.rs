@@ -37,6 +37,20 @@ choice! {
         Firewalld = "firewalld", "firewalld", "firewalld";
         /// The Windows firewall.
         Windows = "windows", "tường lửa Windows", "Windows firewall";
+        /// A product of another maker, registered in Windows Security Center.
+        Product = "product", "tường lửa của phần mềm khác", "another maker's firewall";
+    }
+}
+
+choice! {
+    /// The profiles of the Windows firewall: which one holds depends on the network a machine is in.
+    FirewallProfile {
+        /// In the network of the machine's domain.
+        Domain = "domain", "mạng miền", "domain";
+        /// In a network said to be private.
+        Private = "private", "mạng riêng", "private";
+        /// In any other network.
+        Public = "public", "mạng công cộng", "public";
     }
 }
 
@@ -67,6 +81,8 @@ record! {
         [active] bool = "đang bật", "active";
         /// True when a packet that no rule allows is dropped on its way in.
         [blocks_inbound] Fact<bool> = "mặc định chặn kết nối vào", "blocks inbound by default";
+        /// Profiles of the Windows firewall that are switched off; empty for firewalls without profiles.
+        [profiles_off] Fact<List<FirewallProfile>> = "loại mạng đang tắt tường lửa", "profiles switched off";
     }
 }
 

@@ -18,7 +18,7 @@ choice! {
 }
 
 section! {
-    /// SSH as the SSH server itself reports its settings, and remote-control programs.
+    /// SSH as the SSH server itself reports its settings, Remote Desktop and WinRM of Windows, remote-control programs.
     Remote = "remote" ("Truy cập từ xa", "Remote access") {
         /// True when an SSH server is installed and runs or starts on demand.
         [ssh_server] bool = "dịch vụ SSH đang chạy", "SSH server running";
@@ -38,6 +38,12 @@ section! {
         [ssh_x11] bool = "chuyển tiếp đồ hoạ X11 qua SSH", "SSH X11 forwarding";
         /// Ciphers, key exchanges and codes the SSH server accepts that are known to be weak.
         [ssh_weak_algorithms] List<String> = "thuật toán SSH yếu", "weak SSH algorithms";
+        /// True when the Remote Desktop of Windows lets people in.
+        [rdp] bool = "Remote Desktop đang bật", "Remote Desktop on";
+        /// True when Remote Desktop asks who one is before it shows a screen (Network Level Authentication).
+        [rdp_nla] bool = "Remote Desktop xác thực trước (NLA)", "Remote Desktop demands NLA";
+        /// True when Windows Remote Management (WinRM) waits for connections.
+        [winrm] bool = "quản trị từ xa WinRM đang chạy", "WinRM running";
         /// Remote-control programs that run (TeamViewer, AnyDesk, RustDesk, UltraViewer, VNC, xrdp ...).
         [control_programs] List<String> = "phần mềm điều khiển từ xa", "remote-control programs";
     }

@@ -7,8 +7,16 @@ use proptest::strategy::BoxedStrategy;
 use serde_json::{Map, Value, json};
 
 const GOOD: &str = include_str!("../machines/good.json");
-const REASONS: [&str; 7] =
-    ["not_collected", "no_reader", "needs_administrator", "source_missing", "timed_out", "unreadable", "agent_too_old"];
+const REASONS: [&str; 8] = [
+    "not_collected",
+    "no_reader",
+    "needs_administrator",
+    "source_missing",
+    "timed_out",
+    "unreadable",
+    "contradictory",
+    "agent_too_old",
+];
 
 /// Any instant the judge may be asked at, most of them in our time.
 pub(crate) fn instant() -> impl Strategy<Value = Instant> {

@@ -3,6 +3,7 @@
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Protection, Reason};
 
 use super::scene::Scene;
+use crate::collect::products::{best, is_running};
 
 mod clamav;
 mod makers;
@@ -28,27 +29,16 @@ pub(super) fn collect(scene: &Scene) -> Antivirus {
             None,
             Fact::unknown(Reason::SourceMissing, "no anti-malware product runs"),
         ),
+        definitions_current: best(
+            &products,
+            |product| &product.definitions_current,
+            Some(&true),
+            Fact::unknown(Reason::NoReader, ""),
+        ),
+        detections: Fact::unknown(Reason::NoReader, ""),
+        stops: Fact::unknown(Reason::NoReader, ""),
         products: Fact::Known(List::capped(products)),
     }
-}
-
-fn is_running(product: &AntivirusProduct) -> bool {
-    product.running == Fact::Known(true)
-}
-
-/// The greatest value among the running products; `none` when none runs. Where one of them is not known, neither is the
-/// greatest, unless another already has all there is to have.
-fn best<T: PartialOrd + Clone>(
-    products: &[AntivirusProduct],
-    fact: impl Fn(&AntivirusProduct) -> &Fact<T>,
-    all_there_is: Option<&T>,
-    none: Fact<T>,
-) -> Fact<T> {
-    let facts: Vec<&Fact<T>> = products.iter().filter(|product| is_running(product)).map(fact).collect();
-    let complete = facts.iter().find(|fact| fact.known().is_some_and(|value| Some(value) == all_there_is));
-    let unknown = facts.iter().find(|fact| fact.known().is_none());
-    let greatest = || facts.iter().copied().reduce(|one, other| if other.known() > one.known() { other } else { one });
-    complete.or(unknown).copied().or_else(greatest).cloned().unwrap_or(none)
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ pub(super) fn collect(scene: &Scene) -> Remote {
         },
         ssh_x11: flag("x11forwarding"),
         ssh_weak_algorithms: weak_algorithms(&settings),
+        // Both are of Windows; xrdp and its like are remote-control programs.
+        rdp: Fact::Known(false),
+        rdp_nla: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
+        winrm: Fact::Known(false),
         control_programs: control_programs(scene),
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn refused(what: &str, code: u32) -> OsError {
 }
 
 /// 100 nanoseconds since 1601 UTC (`FILETIME`) as milliseconds since 1970 UTC.
-pub(super) fn filetime(ticks: u64) -> i64 {
+pub(crate) fn filetime(ticks: u64) -> i64 {
     const FROM_1601_TO_1970: i64 = 11_644_473_600_000;
     i64::try_from(ticks / 10_000).unwrap_or(i64::MAX).saturating_sub(FROM_1601_TO_1970)
 }

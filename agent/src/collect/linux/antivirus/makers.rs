@@ -130,6 +130,7 @@ fn product(scene: &Scene, signs: &Signs) -> Option<AntivirusProduct> {
         running: Fact::Known(running),
         real_time: no_reader(),
         definitions_at: no_reader(),
+        definitions_current: no_reader(),
         definitions_version: no_reader(),
         updater: no_reader(),
     })

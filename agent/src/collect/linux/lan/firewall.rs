@@ -27,6 +27,7 @@ pub(super) fn firewalls(scene: &Scene) -> Fact<List<Firewall>> {
                 kind,
                 active: true,
                 blocks_inbound: Fact::Known(blocks(&own, &interfaces, has_ipv6(scene))),
+                profiles_off: Fact::Known(List::default()),
             });
         }
     }
@@ -43,7 +44,12 @@ pub(super) fn firewalls(scene: &Scene) -> Fact<List<Firewall>> {
         [(FirewallKind::Ufw, ufw_installed(scene)), (FirewallKind::Firewalld, firewalld_installed(scene))]
     {
         if installed && !found.iter().any(|firewall| firewall.kind == kind) {
-            found.push(Firewall { kind, active: false, blocks_inbound: Fact::Known(false) });
+            found.push(Firewall {
+                kind,
+                active: false,
+                blocks_inbound: Fact::Known(false),
+                profiles_off: Fact::Known(List::default()),
+            });
         }
     }
     found.sort_unstable_by_key(|firewall| firewall.kind);

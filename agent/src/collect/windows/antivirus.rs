@@ -1,0 +1,238 @@
+//! Section `antivirus`: what Security Center lists, what the machine itself shows of each product, and the one truth drawn from both.
+//!
+//! The same row can mean opposite things: it can be left over from a product that is gone, and a product that guards need not have
+//! one. So a row that says "on" needs a second reading: a guard that runs, else the program that reported it. Where two
+//! readings say the opposite of each other and neither is known to be the better one, it is unknown, and says so. A product that is
+//! switched off, snoozed or without a licence counts as not running: it lets through what comes.
+
+use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason};
+
+use super::scene::{Scene, Setting, unknown};
+use crate::collect::products::{best, is_running};
+use crate::collect::text::capped;
+use crate::os::{Answer, OsError};
+
+mod center;
+mod defender;
+mod events;
+mod kaspersky;
+mod makers;
+mod state;
+
+use center::{Center, Listed, exists, path};
+use makers::{MAKERS, Signs, Trace, maker};
+use state::{Standing, State};
+
+pub(super) fn collect(scene: &Scene) -> Antivirus {
+    let center = center::center(scene);
+    let mut products = products(scene, &center);
+    products.sort_by(|one, other| (one.maker, &one.name).cmp(&(other.maker, &other.name)));
+    let protection = protection(scene, &products, &center);
+    if let Fact::Unknown(why) = &protection {
+        let mut section = Antivirus::unknown(why.reason, &why.detail);
+        (section.detections, section.stops) = (events::detections(scene, &products), events::stops(scene, &products));
+        section.products = Fact::Known(List::capped(products));
+        return section;
+    }
+    Antivirus {
+        protection,
+        real_time: best(&products, |product| &product.real_time, Some(&true), Fact::Known(false)),
+        updater: best(&products, |product| &product.updater, Some(&true), Fact::Known(false)),
+        definitions_at: best(&products, |product| &product.definitions_at, None, nothing()),
+        definitions_current: best(&products, |product| &product.definitions_current, Some(&true), nothing()),
+        detections: events::detections(scene, &products),
+        stops: events::stops(scene, &products),
+        products: Fact::Known(List::capped(products)),
+    }
+}
+
+fn protection(scene: &Scene, products: &[AntivirusProduct], center: &Answer<Center>) -> Fact<Protection> {
+    if products.iter().any(is_running) {
+        return Fact::Known(Protection::On);
+    }
+    if let Some(Fact::Unknown(why)) =
+        products.iter().map(|product| &product.running).find(|fact| fact.known().is_none())
+    {
+        return Fact::Unknown(why.clone());
+    }
+    // Products that nobody listed may guard: neither "off" nor "none" is known then.
+    if let Some(error) = scene.services().err().or(scene.processes().err()) {
+        return unknown(&error);
+    }
+    match center {
+        Err(error) if products.is_empty() || !matches!(error, OsError::Missing(_)) => unknown(error),
+        _ if products.is_empty() => Fact::Known(Protection::None),
+        _ => Fact::Known(Protection::Off),
+    }
+}
+
+fn nothing<T>() -> Fact<T> {
+    Fact::unknown(Reason::SourceMissing, "no anti-malware product runs")
+}
+
+/// The rows of one product, summed up: after an update a product may have two, of which one is on and the other one current.
+#[derive(Clone, Debug)]
+struct Sum {
+    name: String,
+    programs: Vec<String>,
+    state: State,
+    live: bool,
+}
+
+impl Sum {
+    fn of(rows: &[&Listed], live: bool) -> Option<Self> {
+        let rank = |standing: Standing| match standing {
+            Standing::On => 4,
+            Standing::Odd(_) => 3,
+            Standing::Snoozed => 2,
+            Standing::Expired => 1,
+            Standing::Off => 0,
+        };
+        let first = rows.iter().max_by_key(|row| rank(row.state.standing))?;
+        let current = rows.iter().filter_map(|row| row.state.current).max();
+        let mut programs: Vec<String> = rows.iter().flat_map(|row| row.programs.clone()).collect();
+        programs.sort();
+        programs.dedup();
+        Some(Self { name: first.name.clone(), programs, state: State { current, ..first.state }, live })
+    }
+}
+
+fn products(scene: &Scene, center: &Answer<Center>) -> Vec<AntivirusProduct> {
+    let (listed, live) = match center {
+        Ok(center) => (center.listed.as_slice(), center.live),
+        Err(_) => (&[][..], false),
+    };
+    let rows = |of: Maker| -> Vec<&Listed> { listed.iter().filter(|row| maker(row) == of).collect() };
+    let mut products: Vec<AntivirusProduct> =
+        defender::product(scene, Sum::of(&rows(Maker::Microsoft), live).as_ref()).into_iter().collect();
+    for signs in MAKERS {
+        products.extend(product(scene, signs.maker, Some(signs), Sum::of(&rows(signs.maker), live).as_ref(), center));
+    }
+    // Products of makers that are not known here, each by its name.
+    let others = rows(Maker::Other);
+    let mut names: Vec<&str> = others.iter().map(|row| row.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let same: Vec<&Listed> = others.iter().copied().filter(|row| row.name == name).collect();
+        products.extend(product(scene, Maker::Other, None, Sum::of(&same, live).as_ref(), center));
+    }
+    products
+}
+
+fn product(
+    scene: &Scene,
+    maker: Maker,
+    signs: Option<&Signs>,
+    sum: Option<&Sum>,
+    center: &Answer<Center>,
+) -> Option<AntivirusProduct> {
+    let trace = signs.filter(|signs| signs.known()).map(|signs| signs.trace(scene)).transpose();
+    let running = match sum {
+        Some(sum) => by_row(scene, sum, &trace),
+        None => match &trace {
+            Ok(Some(trace)) if trace.there && signs.is_some_and(Signs::alone) => Fact::Known(trace.runs),
+            _ => return None,
+        },
+    };
+    let no_reader = || Fact::unknown(Reason::NoReader, "");
+    // Where there is no Security Center nobody is told; where it does not answer it is not known what it was told.
+    let not_told = || match center {
+        Err(error) if !matches!(error, OsError::Missing(_)) => unknown(error),
+        _ => Fact::unknown(Reason::NoReader, "it is not listed in Security Center"),
+    };
+    let service = trace.as_ref().ok().and_then(|trace| trace.as_ref()?.service.clone());
+    let name = sum.map(|sum| sum.name.clone()).filter(|name| !name.is_empty());
+    Some(AntivirusProduct {
+        maker,
+        name: name.unwrap_or_else(|| signs.map(|signs| signs.name.to_owned()).unwrap_or_default()),
+        version: version(scene, sum, service.as_deref()),
+        real_time: match (sum, &running) {
+            (None, Fact::Known(true)) => not_told(),
+            (_, running) => running.clone(),
+        },
+        running,
+        definitions_at: if maker == Maker::Kaspersky {
+            kaspersky::updated_at(scene)
+        } else {
+            Fact::unknown(Reason::NoReader, "")
+        },
+        definitions_current: match sum.map(|sum| sum.state.current) {
+            Some(Some(current)) => Fact::Known(current),
+            Some(None) => Fact::unknown(Reason::Unreadable, "productState"),
+            None => not_told(),
+        },
+        definitions_version: Fact::unknown(Reason::NoReader, ""),
+        updater: no_reader(),
+    })
+}
+
+/// What a row and the machine itself say together.
+fn by_row(scene: &Scene, sum: &Sum, trace: &Answer<Option<Trace>>) -> Fact<bool> {
+    let guard = matches!(trace, Ok(Some(trace)) if trace.runs);
+    match sum.state.standing {
+        Standing::On if guard || reporter_runs(scene, sum) => Fact::Known(true),
+        Standing::On => {
+            let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(scene, program)).collect();
+            match trace {
+                // What reported is gone, and nothing runs: the row was left over.
+                _ if !there.is_empty() && !there.contains(&true) => Fact::Known(false),
+                Err(error) => unknown(error),
+                Ok(Some(trace)) if trace.driver => {
+                    contradictory("Security Center says on, only a driver of the product runs")
+                }
+                Ok(Some(_)) => contradictory("Security Center says on, no service or program of the product runs"),
+                Ok(None) if sum.live => Fact::Known(true),
+                Ok(None) => contradictory("Security Center remembers it as on but does not run"),
+            }
+        }
+        // Perhaps another product is the registered one; perhaps only its protection is switched off.
+        Standing::Off if guard => contradictory("Security Center says off, a service or program of the product runs"),
+        Standing::Off | Standing::Snoozed | Standing::Expired => Fact::Known(false),
+        Standing::Odd(number) => Fact::unknown(Reason::Unreadable, format!("productState {number}")),
+    }
+}
+
+/// True when the program that reported the row, or is shown for it, runs.
+fn reporter_runs(scene: &Scene, sum: &Sum) -> bool {
+    let processes = scene.processes().unwrap_or_default();
+    let name = |program: &str| program.rsplit('\\').next().unwrap_or_default().to_owned();
+    sum.programs
+        .iter()
+        .map(|program| name(program))
+        .filter(|name| !name.is_empty())
+        .any(|name| processes.iter().any(|process| process.name.eq_ignore_ascii_case(&name)))
+}
+
+fn contradictory<T>(detail: &str) -> Fact<T> {
+    Fact::unknown(Reason::Contradictory, detail)
+}
+
+/// The version that the product's program states of itself: that of its row, else that of its service.
+fn version(scene: &Scene, sum: Option<&Sum>, service: Option<&str>) -> Fact<String> {
+    let listed = sum.map(|sum| sum.programs.clone()).unwrap_or_default();
+    let of_service = service.and_then(|service| {
+        match scene.text(&format!(r"HKLM\SYSTEM\CurrentControlSet\Services\{service}"), "ImagePath") {
+            Setting::Set(command) => Some(program(&command).to_owned()),
+            Setting::Absent | Setting::Unreadable(_) => None,
+        }
+    });
+    let paths = listed.iter().chain(of_service.iter()).filter_map(|program| path(scene, program));
+    match paths.filter_map(|path| scene.os.file_version(&path).ok()).next() {
+        Some(version) => Fact::Known(capped(&version)),
+        None => Fact::unknown(Reason::SourceMissing, "no program of the product states a version"),
+    }
+}
+
+/// The program of a service's command, with or without quotes and arguments.
+fn program(command: &str) -> &str {
+    let command = command.trim();
+    if let Some(quoted) = command.strip_prefix('"') {
+        return quoted.split('"').next().unwrap_or_default();
+    }
+    let end = command.to_ascii_lowercase().find(".exe").map_or(command.len(), |at| at + 4);
+    command.get(..end).unwrap_or(command)
+}
+
+#[cfg(test)]
+mod tests;

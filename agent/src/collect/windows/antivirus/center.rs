@@ -1,0 +1,123 @@
+//! The rows of Windows Security Center: class `AntiVirusProduct` of `ROOT\SecurityCenter2`, and where WMI does not answer the place
+//! where the same service keeps them, `HKLM\SOFTWARE\Microsoft\Security Center\Provider\Av\{GUID}`. Servers have neither.
+
+use super::state::{State, decode};
+use crate::collect::text::capped;
+use crate::collect::windows::scene::{Scene, Setting};
+use crate::os::windows::{Row, Variant};
+use crate::os::{Answer, OsError};
+
+const NAMESPACE: &str = r"ROOT\SecurityCenter2";
+const STORE: &str = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider\Av";
+/// The most rows that are looked at: left-over rows were seen by the dozen.
+const MOST: usize = 64;
+
+/// One product as it registered itself. Whatever is in it was written by the product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// Its GUID in braces, upper case.
+    pub(super) guid: String,
+    /// The name it shows, in whatever language.
+    pub(super) name: String,
+    /// Its programs: the one that reports and the one that is shown. Some are no paths (`windowsdefender://`).
+    pub(super) programs: Vec<String>,
+    /// What it said last.
+    pub(super) state: State,
+}
+
+/// What is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Center {
+    /// The products.
+    pub(super) listed: Vec<Listed>,
+    /// True when Security Center itself answered, or runs and keeps its store in order. Otherwise the rows are a memory.
+    pub(super) live: bool,
+}
+
+/// What Security Center lists.
+///
+/// # Errors
+/// `Missing` where there is none (servers); whatever WMI said when the store has nothing either.
+pub(super) fn center(scene: &Scene) -> Answer<Center> {
+    // By asterisk, because older systems lack some of the properties.
+    match scene.os.wmi(NAMESPACE, "SELECT * FROM AntiVirusProduct") {
+        Ok(rows) => Ok(Center { listed: rows.iter().take(MOST).filter_map(from_row).collect(), live: true }),
+        Err(error) => {
+            let listed = stored(scene);
+            let live = matches!(scene.service_runs("wscsvc"), Ok(true));
+            if listed.is_empty() { Err(error) } else { Ok(Center { listed, live }) }
+        }
+    }
+}
+
+fn from_row(row: &Row) -> Option<Listed> {
+    let text = |name: &str| match row.get(name) {
+        Some(Variant::Text(text)) => text.as_str(),
+        _ => "",
+    };
+    // A row without a number says nothing.
+    let Some(Variant::Number(number)) = row.get("productState") else { return None };
+    Some(Listed {
+        guid: text("instanceGuid").trim().to_uppercase(),
+        name: capped(text("displayName")),
+        programs: programs([text("pathToSignedReportingExe"), text("pathToSignedProductExe")]),
+        state: decode(*number),
+    })
+}
+
+fn stored(scene: &Scene) -> Vec<Listed> {
+    let guids = scene.os.keys(STORE).unwrap_or_default();
+    let listed = |guid: String| {
+        let key = format!(r"{STORE}\{guid}");
+        let text = |name: &str| match scene.text(&key, name) {
+            Setting::Set(text) => text,
+            Setting::Absent | Setting::Unreadable(_) => String::new(),
+        };
+        let Setting::Set(number) = scene.number(&key, "STATE") else { return None };
+        Some(Listed {
+            guid: guid.to_uppercase(),
+            name: text("DISPLAYNAME"),
+            programs: programs([&text("REPORTINGEXE"), &text("PRODUCTEXE")]),
+            state: decode(i64::try_from(number).unwrap_or(i64::MAX)),
+        })
+    };
+    guids.into_iter().take(MOST).filter_map(listed).collect()
+}
+
+fn programs(texts: [&str; 2]) -> Vec<String> {
+    let mut programs: Vec<String> = texts.iter().map(|text| capped(text.trim_matches('"'))).collect();
+    programs.retain(|program| !program.is_empty());
+    programs.dedup();
+    programs
+}
+
+/// A path of this machine, with the variables that products use in it filled in; `None` for what is no path with a drive.
+pub(super) fn path(scene: &Scene, text: &str) -> Option<String> {
+    const FOLDERS: [(&str, &str, &str); 5] = [
+        ("%programfiles%", r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion", "ProgramFilesDir"),
+        ("%programfiles(x86)%", r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion", "ProgramFilesDir (x86)"),
+        ("%programdata%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList", "ProgramData"),
+        ("%systemroot%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
+        ("%windir%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
+    ];
+    let lower = text.to_ascii_lowercase();
+    let filled = FOLDERS.iter().find_map(|(variable, key, name)| {
+        let rest = text.get(lower.strip_prefix(variable).map(|_| variable.len())?..)?;
+        match scene.text(key, name) {
+            Setting::Set(folder) => Some(format!("{folder}{rest}")),
+            Setting::Absent | Setting::Unreadable(_) => None,
+        }
+    });
+    let filled = filled.unwrap_or_else(|| text.to_owned());
+    let [drive, b':', b'\\', ..] = filled.as_bytes() else { return None };
+    (drive.is_ascii_alphabetic() && !filled.contains('%')).then_some(filled)
+}
+
+/// Whether a program is there; `None` when that cannot be told.
+pub(super) fn exists(scene: &Scene, text: &str) -> Option<bool> {
+    match scene.os.stat(&path(scene, text)?) {
+        Ok(_) => Some(true),
+        Err(OsError::Missing(_)) => Some(false),
+        Err(_) => None,
+    }
+}

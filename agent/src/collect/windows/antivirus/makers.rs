@@ -1,0 +1,286 @@
+//! What products leave on a machine beside their row in Security Center: services, programs, drivers, by maker.
+//!
+//! Names of services are those of their keys. They come from lists that look for such products and from Microsoft's list of filter
+//! drivers; of CMC only programs are known, of Viettel nothing but its name. Where a maker renames its parts, its row in
+//! Security Center still counts.
+
+use policies::fact::Maker;
+
+use super::center::Listed;
+use crate::collect::windows::scene::{RUNNING, Scene};
+use crate::os::Answer;
+
+/// How the products of a maker are recognised.
+#[derive(Debug)]
+pub(super) struct Signs {
+    pub(super) maker: Maker,
+    /// The name a person knows.
+    pub(super) name: &'static str,
+    /// Marks in the path of a program or in the product's name, lower case. A maker's own name is not translated.
+    marks: &'static [&'static str],
+    /// Services that guard the machine; an asterisk at the end stands for anything.
+    services: &'static [&'static str],
+    /// Programs that guard the machine.
+    programs: &'static [&'static str],
+    /// Drivers that look at files.
+    drivers: &'static [&'static str],
+    /// True when a service that runs means protection also where Security Center lists no such product.
+    alone: bool,
+}
+
+/// The row of Microsoft Defender on every machine.
+const DEFENDER: &str = "{D68DDC3A-831F-4FAE-9E44-DA132C1ACF46}";
+
+const fn signs(
+    maker: Maker,
+    name: &'static str,
+    marks: &'static [&'static str],
+    services: &'static [&'static str],
+    programs: &'static [&'static str],
+    drivers: &'static [&'static str],
+) -> Signs {
+    Signs { maker, name, marks, services, programs, drivers, alone: true }
+}
+
+/// The makers seen in offices. Microsoft's is read in `defender.rs`.
+pub(super) const MAKERS: &[Signs] = &[
+    signs(
+        Maker::Bkav,
+        "Bkav",
+        &["bkav"],
+        &["BkavService", "BkavSystemService"],
+        &["BKavService.exe", "BkavPro.exe", "BLuPro.exe"],
+        &["BkavAutoFlt", "BkavSdFlt", "BkavAuto"],
+    ),
+    signs(Maker::Cmc, "CMC", &[r"\cmc", "cmc "], &[], &["cmccore.exe"], &[]),
+    signs(Maker::Viettel, "Viettel", &["viettel"], &[], &[], &[]),
+    signs(
+        Maker::Kaspersky,
+        "Kaspersky",
+        &["kaspersky"],
+        &["AVP*", "kavfs", "kavfswp"],
+        &["avp.exe", "kavfs.exe"],
+        &["klif", "klam"],
+    ),
+    signs(Maker::Eset, "ESET", &[r"\eset", "eset "], &["ekrn", "EsetService"], &["ekrn.exe"], &["eamonm"]),
+    signs(
+        Maker::Bitdefender,
+        "Bitdefender",
+        &["bitdefender"],
+        &["EPSecurityService", "VSSERV"],
+        &["EPSecurityService.exe", "bdservicehost.exe", "vsserv.exe"],
+        &["gzflt", "Atc", "AVC3", "TRUFOS", "gemma"],
+    ),
+    signs(
+        Maker::Symantec,
+        "Symantec (Norton)",
+        &["symantec", "norton"],
+        &["SepMasterService", "Symantec AntiVirus", "ccEvtMgr"],
+        &["ccSvcHst.exe", "Rtvscan.exe"],
+        &["SRTSP", "eeCtrl"],
+    ),
+    signs(
+        Maker::TrendMicro,
+        "Trend Micro",
+        &["trend micro"],
+        &["ntrtscan", "Amsp", "ds_agent"],
+        &["NTRtScan.exe", "coreServiceShell.exe", "ds_agent.exe"],
+        &["tmevtmgr", "TmEsFlt", "TmEyes", "tmpreflt"],
+    ),
+    signs(
+        Maker::Avast,
+        "Avast (AVG)",
+        &["avast", r"\avg\", "avg "],
+        &["avast! Antivirus", "AVG Antivirus"],
+        &["AvastSvc.exe", "AVGSvc.exe"],
+        &["aswMonFlt", "avgMonFlt", "avgmfx64"],
+    ),
+    signs(
+        Maker::Qihoo,
+        "360 Total Security",
+        &[r"\360", "360 "],
+        &["QHActiveDefense", "ZhuDongFangYu"],
+        &["QHActiveDefense.exe", "ZhuDongFangYu.exe", "360tray.exe", "360sd.exe", "QHSafeTray.exe"],
+        &["360AvFlt", "360qpesv"],
+    ),
+    signs(
+        Maker::Mcafee,
+        "McAfee (Trellix)",
+        &["mcafee", "trellix"],
+        &["McShield", "mfemms", "mfetp"],
+        &["mcshield.exe", "mfetp.exe"],
+        &["mfehidk", "mfencoas"],
+    ),
+    signs(
+        Maker::Sophos,
+        "Sophos",
+        &["sophos"],
+        &["Sophos File Scanner Service", "SAVService"],
+        &["SophosFS.exe", "SavService.exe"],
+        &["SophosED", "savonaccess"],
+    ),
+    signs(
+        Maker::CrowdStrike,
+        "CrowdStrike Falcon",
+        &["crowdstrike"],
+        &["CSFalconService"],
+        &["CSFalconService.exe"],
+        &["csagent"],
+    ),
+    signs(
+        Maker::SentinelOne,
+        "SentinelOne",
+        &["sentinelone", "sentinel agent"],
+        &["SentinelAgent"],
+        &["SentinelAgent.exe"],
+        &[],
+    ),
+    signs(Maker::FSecure, "F-Secure (WithSecure)", &["f-secure", "withsecure"], &[], &[], &[]),
+    signs(Maker::DrWeb, "Dr.Web", &["drweb", "dr.web"], &[], &[], &[]),
+    signs(Maker::ClamAv, "ClamAV", &["clamwin", "clamav"], &["clamd"], &["clamd.exe"], &[]),
+    signs(Maker::Huorong, "Huorong", &["huorong"], &["HipsDaemon"], &["HipsDaemon.exe", "HipsTray.exe"], &["sysdiag"]),
+    // Its free edition runs the same service and guards nothing.
+    Signs {
+        alone: false,
+        ..signs(Maker::Malwarebytes, "Malwarebytes", &["malwarebytes"], &["MBAMService"], &["MBAMService.exe"], &[])
+    },
+];
+
+/// Microsoft's own, also the one for Windows 7 (Security Essentials).
+pub(super) const MICROSOFT: Signs = signs(
+    Maker::Microsoft,
+    "Microsoft Defender",
+    &["windowsdefender:", "msmpeng.exe", "windows defender", "microsoft security client", "microsoft defender"],
+    &["WinDefend"],
+    &["MsMpEng.exe"],
+    &["WdFilter"],
+);
+
+/// The maker of a row: by its GUID, by where its programs lie, by its name. [`Maker::Other`] when nothing tells.
+pub(super) fn maker(listed: &Listed) -> Maker {
+    if listed.guid == DEFENDER {
+        return Maker::Microsoft;
+    }
+    let texts: Vec<String> = listed.programs.iter().chain([&listed.name]).map(|text| text.to_lowercase()).collect();
+    let all = || MAKERS.iter().chain([&MICROSOFT]);
+    let of = |text: &String| {
+        // A name may end with the mark that a blank follows elsewhere.
+        let text = format!("{text} ");
+        all().find(|signs| signs.marks.iter().any(|mark| text.contains(mark))).map(|signs| signs.maker)
+    };
+    texts.iter().find_map(of).unwrap_or(Maker::Other)
+}
+
+/// What the machine shows of a product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Trace {
+    /// A service, running or not, or a program that runs.
+    pub(super) there: bool,
+    /// One of its guards runs.
+    pub(super) runs: bool,
+    /// One of its drivers is loaded.
+    pub(super) driver: bool,
+    /// The key's name of its service, when it has one.
+    pub(super) service: Option<String>,
+}
+
+impl Signs {
+    /// What there is of this maker.
+    ///
+    /// # Errors
+    /// When neither services nor processes can be listed.
+    pub(super) fn trace(&self, scene: &Scene) -> Answer<Trace> {
+        let mut trace = Trace::default();
+        let services = scene.services();
+        for service in services.clone().unwrap_or_default() {
+            if self.services.iter().any(|pattern| matches(pattern, &service.name)) {
+                trace.there = true;
+                trace.runs |= service.state == RUNNING;
+                trace.service.get_or_insert_with(|| service.name.clone());
+            }
+            trace.driver |= service.state == RUNNING
+                && self.drivers.iter().any(|driver| driver.eq_ignore_ascii_case(&service.name));
+        }
+        match scene.processes() {
+            Ok(processes) => {
+                let guard = |name: &str| self.programs.iter().any(|program| program.eq_ignore_ascii_case(name));
+                if processes.iter().any(|process| guard(&process.name)) {
+                    (trace.there, trace.runs) = (true, true);
+                }
+            }
+            // With one of the two lists a guard that runs is seen; that none runs is not.
+            Err(error) if !trace.runs => return Err(error),
+            Err(_) => {}
+        }
+        match services {
+            Err(error) if !trace.runs => Err(error),
+            _ => Ok(trace),
+        }
+    }
+
+    /// True when what [`Signs::trace`] finds can be believed to tell that nothing runs.
+    pub(super) const fn known(&self) -> bool {
+        !self.services.is_empty() || !self.programs.is_empty()
+    }
+
+    /// True when its service alone means protection.
+    pub(super) const fn alone(&self) -> bool {
+        self.alone
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)),
+        None => pattern.eq_ignore_ascii_case(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::decode;
+    use super::*;
+
+    fn listed(guid: &str, name: &str, program: &str) -> Listed {
+        Listed {
+            guid: guid.to_owned(),
+            name: name.to_owned(),
+            programs: vec![program.to_owned()],
+            state: decode(266_240),
+        }
+    }
+
+    #[test]
+    fn the_maker_is_told_by_its_own_marks_and_never_by_words_of_a_language() {
+        let cases = [
+            (DEFENDER, "Bộ chống vi-rút", "", Maker::Microsoft),
+            ("", "Windows Defender", "windowsdefender://", Maker::Microsoft),
+            ("", "Kaspersky Endpoint Security 10 für Windows", "", Maker::Kaspersky),
+            ("", "火绒安全软件", r"D:\Sysdiag\Huorong\Sysdiag\bin\wsctrlsvc.exe", Maker::Huorong),
+            ("", "Bkav Pro", "", Maker::Bkav),
+            ("", "ESET Security", "", Maker::Eset),
+            ("", "", r"C:\Program Files\ESET\ESET Security\ekrn.exe", Maker::Eset),
+            ("", "AVG Antivirus", r"C:\Program Files\AVG\Antivirus\wsc_proxy.exe", Maker::Avast),
+            ("", "360 Total Security", "", Maker::Qihoo),
+            ("", "CMC Antivirus", "", Maker::Cmc),
+            (
+                "",
+                "Sentinel Agent",
+                r"C:\Program Files\SentinelOne\Sentinel Agent 4.1\SentinelAgent.exe",
+                Maker::SentinelOne,
+            ),
+            ("", "CylancePROTECT", r"C:\Program Files\Cylance\Desktop\CylanceSvc.exe", Maker::Other),
+            ("", "", "", Maker::Other),
+        ];
+        for (guid, name, program, expected) in cases {
+            assert_eq!(maker(&listed(guid, name, program)), expected, "{name} {program}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_matches_its_beginning_only() {
+        assert!(matches("AVP*", "avp21.3") && matches("AVP*", "AVP") && !matches("AVP*", "AV"));
+        assert!(matches("ekrn", "EKRN") && !matches("ekrn", "ekrnEpfw"));
+        assert!(!matches("AVP*", "ậvp"));
+    }
+}
