@@ -11,6 +11,7 @@ use policies::text::Language;
 
 use crate::connection::WireError;
 use crate::enrol::EnrolError;
+use crate::install::InstallError;
 use crate::state::StateError;
 use crate::station::StartError;
 use crate::terminal::Terminal;
@@ -20,6 +21,7 @@ mod browser;
 pub mod check;
 mod enrol;
 pub mod facts;
+mod install;
 mod once;
 mod run;
 mod status;
@@ -69,6 +71,10 @@ pub enum Command {
     Run(RunOptions),
     /// Show the last result.
     Status(StatusOptions),
+    /// Become a service of this Windows machine.
+    Install(InstallOptions),
+    /// Leave this Windows machine.
+    Uninstall(UninstallOptions),
 }
 
 /// `facts`: show everything that would be sent.
@@ -164,6 +170,42 @@ pub struct StatusOptions {
     pub json: bool,
 }
 
+/// `install`: the program as a service, connected by itself.
+#[derive(Clone, PartialEq)]
+pub struct InstallOptions {
+    /// `HOST:PORT` of the server. Server, token and fingerprint are all given or none: then only the program is replaced.
+    pub server: Option<String>,
+    /// The one-time token of the office. Secret.
+    pub token: Option<String>,
+    /// SHA-256 of the server's CA.
+    pub fingerprint: Option<String>,
+    /// Room and person, as the office's roster names them; may be empty.
+    pub place: String,
+    /// The folder of the agent's state.
+    pub state: PathBuf,
+}
+
+impl std::fmt::Debug for InstallOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("InstallOptions")
+            .field("server", &self.server)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `uninstall`: no service, no program, no state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UninstallOptions {
+    /// The folder of the agent's state.
+    pub state: PathBuf,
+    /// Leave key and identity for a later `install`.
+    pub keep_identity: bool,
+    /// Remove state and registry keys only: the installer (MSI) removes service and program itself.
+    pub state_only: bool,
+}
+
 /// Reads the command line and does what it asks for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let invocation = match arguments::read(arguments) {
@@ -178,6 +220,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Once(options) => once::run(&options, &terminal),
         Command::Run(options) => run::run(&options, &terminal),
         Command::Status(options) => status::run(&options, &terminal),
+        Command::Install(options) => install::install(options, &terminal),
+        Command::Uninstall(options) => install::uninstall(&options, &terminal),
     };
     done.unwrap_or_else(|error| {
         let reason = explained(&error, &terminal);
@@ -190,6 +234,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn explained(error: &anyhow::Error, terminal: &Terminal) -> String {
     let text = None
         .or_else(|| error.downcast_ref().map(EnrolError::text))
+        .or_else(|| error.downcast_ref().map(InstallError::text))
         .or_else(|| error.downcast_ref().map(StartError::text))
         .or_else(|| error.downcast_ref().map(StateError::text))
         .or_else(|| error.downcast_ref().map(WireError::text));

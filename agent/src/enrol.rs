@@ -9,6 +9,7 @@ use policies::fact::Section;
 use policies::text::{Text, visible};
 use protocol::token::Token;
 use protocol::{Assignment, Digest, EnrolAnswer, EnrolRequest, limits, path};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::collect::Collector;
@@ -24,7 +25,8 @@ use crate::state::{Missing, StateFolder};
 use crate::station::{StartError, config_path};
 use crate::tls::{Anchor, Trust};
 
-/// What a person hands over.
+/// What a person hands over. Never shown: it holds the token.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Invitation {
     /// `HOST:PORT`.
     pub server: String,
@@ -33,6 +35,7 @@ pub struct Invitation {
     /// The fingerprint as typed.
     pub fingerprint: String,
     /// Room and person as typed; may be empty.
+    #[serde(default)]
     pub place: String,
 }
 

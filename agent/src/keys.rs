@@ -6,9 +6,9 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 
 use crate::certificate;
-use crate::state::{Durability, StateError, StateFolder};
+use crate::state::{StateError, StateFolder};
 
-/// The key's file: PKCS #8, DER, mode 0600.
+/// The key's file: PKCS #8, DER; mode 0600, on Windows sealed for the account that runs the agent.
 const FILE: &str = "key";
 
 /// Why there is no key.
@@ -42,21 +42,26 @@ impl MachineKey {
     /// # Errors
     /// When the file may be read by others or is no key.
     pub fn load(state: &StateFolder) -> Result<Option<Self>, KeyError> {
-        let Some(document) = state.read(FILE)? else { return Ok(None) };
-        state.check_private(FILE)?;
+        let Some(document) = state.read_secret(FILE)? else { return Ok(None) };
         Self::read(document, state).map(Some)
     }
 
-    /// Reads the key, or makes one. A retried enrolment finds the key of the first attempt.
+    /// Reads the key, or makes one. A retried enrolment finds the key of the first attempt; a key that another account sealed (an
+    /// administrator's console, before the service) is given up for a new one.
     ///
     /// # Errors
     /// As [`MachineKey::load`], or when it cannot be written.
     pub fn load_or_make(state: &StateFolder) -> Result<Self, KeyError> {
-        if let Some(key) = Self::load(state)? {
-            return Ok(key);
+        match Self::load(state) {
+            Ok(Some(key)) => return Ok(key),
+            Ok(None) => {}
+            Err(KeyError::State(error @ StateError::Sealed { .. })) => {
+                tracing::warn!(%error, "a new key is made");
+            }
+            Err(error) => return Err(error),
         }
         let document = SigningKey::generate().map_err(|source| KeyError::Bad { path: state.file(FILE), source })?;
-        state.write(FILE, &document, Durability::Synced)?;
+        state.write_secret(FILE, &document)?;
         Self::read(document, state)
     }
 
@@ -102,7 +107,7 @@ mod tests {
     use x509_parser::prelude::FromDer;
 
     use super::*;
-    use crate::state::Missing;
+    use crate::state::{Durability, Missing};
 
     #[test]
     fn the_key_is_made_once_and_its_request_names_nothing() {

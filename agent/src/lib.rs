@@ -19,8 +19,11 @@ pub mod debounce;
 pub mod delivery;
 pub mod enrol;
 pub mod identity;
+pub mod install;
+pub mod joining;
 pub mod judgement;
 pub mod keys;
+pub mod logbook;
 pub mod notice;
 pub mod observation;
 pub mod once;
@@ -44,5 +47,7 @@ pub mod watch;
 
 /// Runs the program from its command line to its exit status.
 pub fn entry() -> ExitCode {
+    #[cfg(windows)]
+    os::windows::libraries::from_system_only();
     cli::run(std::env::args_os()).into()
 }

@@ -12,14 +12,16 @@ use protocol::{Digest, Order, PollAnswer, PollRequest, RenewAnswer, ReportAnswer
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::chance;
 use crate::collect;
 use crate::connection::{Connection, WireError};
 use crate::debounce::Debounce;
 use crate::delivery::{Batch, Next};
+use crate::logbook::{self, Entry};
 use crate::policy_store;
 use crate::renew;
 use crate::schedule::{LOOK_AGAIN, Schedule};
-use crate::service::{Notifier, Stop};
+use crate::service::{Manager, Wish, Wishes};
 use crate::station::Station;
 use crate::watch::{Subject, Watch};
 
@@ -31,6 +33,11 @@ use errand::Errand;
 const ORDERS: usize = 32;
 /// A poll that comes back sooner than this with no news is a server in trouble.
 const POLL_TOO_SHORT: Duration = Duration::from_millis(500);
+
+/// After sleep a full check follows no sooner than this, ...
+const AWAKE_LEAST: Duration = Duration::from_secs(5);
+/// ... spread over this.
+const AWAKE_SPREAD: Duration = Duration::from_secs(25);
 
 /// The daemon.
 struct Daemon {
@@ -49,6 +56,8 @@ struct Daemon {
     done: Vec<String>,
     order_not_before: Instant,
     policy_wanted: Option<Digest>,
+    /// Why the last policy was not used, while that is so.
+    refused: Option<String>,
     renewal_at: i64,
     poll_started: Instant,
     sending: Errand<(Batch, Result<ReportAnswers, WireError>)>,
@@ -70,7 +79,7 @@ struct Collecting {
 
 /// What came first.
 enum Event {
-    Stop,
+    Wish(Wish),
     Changed(std::io::Result<BTreeSet<Subject>>),
     Collected(Collecting, Option<Box<Facts>>),
     Sent(Batch, Result<ReportAnswers, WireError>),
@@ -80,11 +89,11 @@ enum Event {
     Time,
 }
 
-/// Runs until `stop` is asked for.
+/// Runs until the manager wishes it to end.
 ///
 /// # Errors
 /// When it cannot start: no watch, or the line to the server cannot be set up.
-pub async fn run(station: Station, mut stop: Stop, notifier: &Notifier) -> anyhow::Result<()> {
+pub async fn run(station: Station, mut wishes: Wishes, manager: &Manager) -> anyhow::Result<()> {
     let mut daemon = Daemon::new(station)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -93,15 +102,17 @@ pub async fn run(station: Station, mut stop: Stop, notifier: &Notifier) -> anyho
         waiting = daemon.station.delivery.spool.count(),
         "posture-agent runs"
     );
-    notifier.ready();
+    manager.ready();
+    logbook::enter(&Entry::Started);
     loop {
         daemon.start_what_is_due();
-        match daemon.next(&mut stop).await {
-            Event::Stop => break,
+        match daemon.next(&mut wishes).await {
+            Event::Wish(Wish::Stop(_)) => break,
             event => daemon.handle(event),
         }
     }
-    notifier.stopping();
+    manager.stopping();
+    logbook::enter(&Entry::Stopped);
     tracing::info!(waiting = daemon.station.delivery.spool.count(), "posture-agent ends");
     Ok(())
 }
@@ -130,6 +141,7 @@ impl Daemon {
             done: Vec::new(),
             order_not_before: now,
             policy_wanted: None,
+            refused: None,
             renewal_at: station.validity().renewal_at(),
             poll_started: now,
             sending: Errand::new("delivering reports"),
@@ -201,7 +213,7 @@ impl Daemon {
     }
 
     /// Waits for whatever comes first.
-    async fn next(&mut self, stop: &mut Stop) -> Event {
+    async fn next(&mut self, wishes: &mut Wishes) -> Event {
         let wake = self.wake();
         let changed = async {
             match &mut self.watch {
@@ -217,7 +229,7 @@ impl Daemon {
         };
         let event = tokio::select! {
             biased;
-            () = stop.asked() => return Event::Stop,
+            wish = wishes.next() => return Event::Wish(wish),
             facts = facts => Err(facts),
             (batch, answers) = self.sending.back() => Ok(Event::Sent(batch, answers)),
             answer = self.polling.back() => Ok(Event::Polled(answer)),
@@ -265,7 +277,8 @@ impl Daemon {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Stop | Event::Time => {}
+            Event::Wish(Wish::Awake) => self.awake(),
+            Event::Wish(Wish::Stop(_)) | Event::Time => {}
             Event::Changed(Ok(subjects)) => {
                 let now = Instant::now();
                 subjects.into_iter().for_each(|subject| self.debounce.note(subject, now));
@@ -292,6 +305,18 @@ impl Daemon {
         }
     }
 
+    /// The machine slept: a full check soon, on a new line, without waiting for what was put off before.
+    fn awake(&mut self) {
+        tracing::info!("the machine is awake again");
+        // Spread, because an office's machines wake up together; not at once, because the network needs a moment.
+        let wait = AWAKE_LEAST + AWAKE_SPREAD.mul_f64(chance::unit());
+        self.schedule.bring_forward(self.station.clock.now(), wait);
+        self.reconnect();
+        self.sending.again();
+        self.polling.again();
+        self.fetching.again();
+    }
+
     fn changed(&mut self, subject: Subject) {
         match subject {
             Subject::Section(section) => drop(self.wanted.insert(section)),
@@ -300,6 +325,7 @@ impl Daemon {
                 Ok(true) => self.judge(),
                 Err(error) => {
                     tracing::error!(%error, "the policy on disk is not used; it is fetched again");
+                    self.policy_refused(&error.to_string());
                     // The next poll says that there is none, and is told which one to fetch.
                     self.polling.call_back();
                 }
@@ -416,9 +442,21 @@ impl Daemon {
                 self.policy_wanted =
                     self.policy_wanted.filter(|wanted| Some(*wanted) != self.station.policies.address());
                 self.fetching.succeeded();
+                self.refused = None;
                 self.judge();
             }
-            Err(error) => self.fetch_failed(&error, None),
+            Err(error) => {
+                self.policy_refused(&error.to_string());
+                self.fetch_failed(&error, None);
+            }
+        }
+    }
+
+    /// Tells it once for each reason, although it is fetched again and again.
+    fn policy_refused(&mut self, reason: &str) {
+        if self.refused.as_deref() != Some(reason) {
+            logbook::enter(&Entry::PolicyRefused { reason: reason.to_owned() });
+            self.refused = Some(reason.to_owned());
         }
     }
 

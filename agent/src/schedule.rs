@@ -49,6 +49,12 @@ impl Schedule {
         self.next_at = earliest.saturating_add((self.period - since) % self.period);
     }
 
+    /// Checks everything within `wait`, unless it is due before.
+    pub fn bring_forward(&mut self, now: i64, wait: Duration) {
+        let at = now.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        self.next_at = self.next_at.min(at);
+    }
+
     /// How long to sleep before looking again.
     pub fn sleep(&self, now: i64) -> Duration {
         let left = u64::try_from(self.next_at - now).unwrap_or(0);
@@ -72,6 +78,16 @@ mod tests {
         assert!(!schedule.is_due(100 * HOUR));
         assert!(schedule.is_due(0));
         assert_eq!(schedule.sleep(100 * HOUR), LOOK_AGAIN);
+    }
+
+    #[test]
+    fn a_check_is_brought_forward_and_never_put_off() {
+        let mut schedule = Schedule::new("m", Duration::from_secs(4 * 3600), 100 * HOUR);
+        schedule.checked(100 * HOUR);
+        schedule.bring_forward(101 * HOUR, Duration::from_secs(10));
+        assert!(!schedule.is_due(101 * HOUR) && schedule.is_due(101 * HOUR + 10_000));
+        schedule.bring_forward(101 * HOUR, Duration::from_secs(20));
+        assert!(schedule.is_due(101 * HOUR + 10_000));
     }
 
     proptest! {

@@ -72,6 +72,14 @@ pub enum StateError {
         /// The command that closes it.
         remedy: String,
     },
+    /// A secret was sealed for another account of this machine, or its file is damaged.
+    #[error("{path} cannot be opened by this account ({reason}); connect this machine again (posture-agent install)")]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
     /// A file's content makes no sense.
     #[error("{path} is damaged ({reason}); {remedy}")]
     Damaged {
@@ -108,6 +116,10 @@ impl StateError {
             Self::Exposed { path, found, remedy } => {
                 format!("người khác đọc được {} ({found}); hãy đóng lại ({remedy})", path.display())
             }
+            Self::Sealed { path, reason } => format!(
+                "tài khoản đang chạy không mở được tệp {} ({reason}); hãy kết nối lại máy này (posture-agent install)",
+                path.display()
+            ),
             Self::Damaged { path, reason, .. } => {
                 format!("tệp {} bị hỏng ({reason}); hãy kết nối lại máy này (posture-agent enrol)", path.display())
             }
@@ -227,6 +239,26 @@ impl StateFolder {
         let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| damaged(&path, error.to_string()))?;
         bytes.push(b'\n');
         self.write(name, &bytes, durability)
+    }
+
+    /// The secret in the file `name`; none when it does not exist.
+    ///
+    /// # Errors
+    /// As [`StateFolder::read`]; when others than its owner may read the file; [`StateError::Sealed`] when this account may not.
+    pub fn read_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+        let Some(bytes) = self.read(name)? else { return Ok(None) };
+        self.check_private(name)?;
+        let sealed = |error: std::io::Error| StateError::Sealed { path: self.file(name), reason: error.to_string() };
+        system::unseal(bytes).map(Some).map_err(sealed)
+    }
+
+    /// Replaces the file `name` by a secret, durably. On Windows only the account that writes it can read it again.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write_secret(&self, name: &str, secret: &[u8]) -> Result<(), StateError> {
+        let sealed = system::seal(secret).map_err(|source| io("write", &self.file(name), source))?;
+        self.write(name, &sealed, Durability::Synced)
     }
 
     /// Removes the file `name`, if there is one.

@@ -12,7 +12,8 @@ use policies::fact::Section;
 use policies::text::Language;
 
 use super::{
-    CheckOptions, Command, EnrolOptions, Exit, FactsOptions, Invocation, OnceOptions, Role, RunOptions, StatusOptions,
+    CheckOptions, Command, EnrolOptions, Exit, FactsOptions, InstallOptions, Invocation, OnceOptions, Role, RunOptions,
+    StatusOptions, UninstallOptions,
 };
 use crate::state::DEFAULT;
 use crate::terminal::Terminal;
@@ -99,6 +100,18 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             json: given.get_flag("json"),
         }),
         "run" => Command::Run(RunOptions { state: path(given, "state")?, config: path(given, "config") }),
+        "install" => Command::Install(InstallOptions {
+            server: text(given, "server"),
+            token: text(given, "token"),
+            fingerprint: text(given, "fingerprint"),
+            place: text(given, "place").unwrap_or_default(),
+            state: path(given, "state")?,
+        }),
+        "uninstall" => Command::Uninstall(UninstallOptions {
+            state: path(given, "state")?,
+            keep_identity: given.get_flag("keep-identity"),
+            state_only: given.get_flag("state-only"),
+        }),
         _ => return None,
     })
 }
@@ -167,6 +180,32 @@ fn words(language: Language) -> Words {
             "The machine's role: workstation or server",
         )))
         .arg(json());
+    let server = || {
+        Arg::new("server").long("server").value_name("HOST:PORT").help(t(
+            "Địa chỉ máy chủ, ví dụ may-chu.xa.gov.vn:8443",
+            "Address of the server, such as server.example:8443",
+        ))
+    };
+    let token = || {
+        Arg::new("token")
+            .long("token")
+            .value_name(t("MÃ", "TOKEN"))
+            .env("TRAM_AN_TOKEN")
+            .hide_env_values(true)
+            .help(t("Mã đăng ký máy do cán bộ phụ trách cấp", "Enrolment token handed over by the officer"))
+    };
+    let fingerprint = || {
+        Arg::new("fingerprint").long("fingerprint").value_name("SHA-256").help(t(
+            "Dấu vân tay SHA-256 của chứng thư gốc máy chủ (64 chữ số thập lục phân)",
+            "SHA-256 fingerprint of the server's CA (64 hexadecimal digits)",
+        ))
+    };
+    let place = || {
+        Arg::new("place").long("place").value_name(t("PHÒNG, NGƯỜI", "ROOM, PERSON")).help(t(
+            "Phòng và người sử dụng như trong danh mục máy tính, ví dụ: \"Văn phòng, Nguyễn Văn A\"",
+            "Room and person as in the office's roster, such as \"Office, Nguyễn Văn A\"",
+        ))
+    };
     let enrol = Words::new("enrol")
         .about(t("Kết nối máy này với máy chủ của cơ quan", "Connect this machine to the office's server"))
         .long_about(t(
@@ -176,27 +215,8 @@ fn words(language: Language) -> Words {
              certificate. Running it again with the same token is safe and costs no second use. Machines for state secrets must not \
              be enrolled.",
         ))
-        .arg(Arg::new("server").long("server").required(true).value_name("HOST:PORT").help(t(
-            "Địa chỉ máy chủ, ví dụ may-chu.xa.gov.vn:8443",
-            "Address of the server, such as server.example:8443",
-        )))
-        .arg(
-            Arg::new("token")
-                .long("token")
-                .required(true)
-                .value_name(t("MÃ", "TOKEN"))
-                .env("TRAM_AN_TOKEN")
-                .hide_env_values(true)
-                .help(t("Mã đăng ký máy do cán bộ phụ trách cấp", "Enrolment token handed over by the officer")),
-        )
-        .arg(Arg::new("fingerprint").long("fingerprint").required(true).value_name("SHA-256").help(t(
-            "Dấu vân tay SHA-256 của chứng thư gốc máy chủ (64 chữ số thập lục phân)",
-            "SHA-256 fingerprint of the server's CA (64 hexadecimal digits)",
-        )))
-        .arg(Arg::new("place").long("place").value_name(t("PHÒNG, NGƯỜI", "ROOM, PERSON")).help(t(
-            "Phòng và người sử dụng như trong danh mục máy tính, ví dụ: \"Văn phòng, Nguyễn Văn A\"",
-            "Room and person as in the office's roster, such as \"Office, Nguyễn Văn A\"",
-        )))
+        .args([server(), token(), fingerprint()].map(|argument| argument.required(true)))
+        .arg(place())
         .arg(state())
         .arg(config())
         .arg(json());
@@ -239,6 +259,34 @@ fn words(language: Language) -> Words {
         .arg(flag("text", t("In tại cửa sổ lệnh, không mở trang", "Print here, open no page")).conflicts_with("output"))
         .arg(state())
         .arg(json().conflicts_with_all(["output", "text"]));
+    let install = Words::new("install")
+        .about(t("Cài đặt thành dịch vụ của Windows và kết nối", "Install as a service of Windows and connect"))
+        .long_about(t(
+            "Chép chương trình vào Program Files, tạo dịch vụ tự khởi động và kết nối máy với máy chủ; mất mạng thì dịch vụ tự thử lại. \
+             Chạy bằng quyền quản trị. Chạy lại để nâng cấp tại chỗ (giữ nguyên mã máy); khi đó không cần --server, --token, --fingerprint.\n\
+             Mã kết thúc: 0 đã kết nối; 1 đã cài đặt nhưng chưa kết nối; 2 không thực hiện được.",
+            "Copies the program to Program Files, makes a service that starts by itself, and connects the machine; while the server is away \
+             the service goes on trying. Takes an administrator. Run again it upgrades in place and keeps the identity; --server, --token and \
+             --fingerprint are not needed then.\n\
+             Exit status: 0 connected; 1 installed but not connected yet; 2 it could not be done.",
+        ))
+        .args([server().requires("token").requires("fingerprint"), token().requires("server"), fingerprint().requires("server")])
+        .arg(place().requires("server"))
+        .arg(state());
+    let uninstall = Words::new("uninstall")
+        .about(t("Gỡ dịch vụ khỏi Windows", "Remove the service from Windows"))
+        .long_about(t(
+            "Báo cho máy chủ, dừng và xoá dịch vụ, xoá chương trình, khoá registry và thư mục trạng thái. Chạy bằng quyền quản trị; chạy lại là \
+             an toàn.",
+            "Tells the server, stops and deletes the service, removes program, registry keys and state folder. Takes an administrator; may be \
+             repeated.",
+        ))
+        .arg(state())
+        .arg(flag("keep-identity", t("Giữ lại khoá và mã máy để cài lại sau này", "Keep key and identity for a later install")))
+        .arg(
+            flag("state-only", t("Chỉ xoá trạng thái và khoá registry; dịch vụ và chương trình do bộ cài MSI gỡ", "Remove state and registry keys only; the MSI removes service and program"))
+                .conflicts_with("keep-identity"),
+        );
     let words = Words::new("posture-agent")
         .version(env!("CARGO_PKG_VERSION"))
         .about(t(
@@ -259,7 +307,7 @@ fn words(language: Language) -> Words {
                 .hide_env(true)
                 .help(t("Ngôn ngữ của thông báo (mặc định vi)", "Language of messages (default vi)")),
         )
-        .subcommands([facts, check, enrol, once, run, status].map(|words| dressed(words, language)));
+        .subcommands([facts, check, enrol, once, run, status, install, uninstall].map(|words| dressed(words, language)));
     dressed(words, language)
 }
 
@@ -328,6 +376,22 @@ mod tests {
             parsed("a run --state s --lang en").command,
             Command::Run(RunOptions { state: PathBuf::from("s"), config: None })
         );
+        let Command::Install(install) = parsed("a install --server h:1 --token secret-word --fingerprint ab").command
+        else {
+            panic!("not install")
+        };
+        assert_eq!(install.server.as_deref(), Some("h:1"));
+        assert!(!format!("{install:?}").contains("secret-word"));
+        let Command::Install(upgrade) = parsed("a install").command else { panic!("not install") };
+        assert_eq!((upgrade.server, upgrade.token, upgrade.fingerprint), (None, None, None));
+        assert_eq!(
+            parsed("a uninstall --keep-identity").command,
+            Command::Uninstall(UninstallOptions {
+                state: PathBuf::from(DEFAULT),
+                keep_identity: true,
+                state_only: false
+            })
+        );
     }
 
     #[test]
@@ -335,6 +399,7 @@ mod tests {
         let exit = |line: &str| read(line.split(' ').map(OsString::from)).unwrap_err();
         assert_eq!(exit("a nothing"), Exit::Impossible);
         assert_eq!(exit("a check"), Exit::Impossible);
+        assert_eq!(exit("a install --server h:1"), Exit::Impossible);
         assert_eq!(exit("a run --help"), Exit::Fine);
         assert_eq!(exit("a --version"), Exit::Fine);
     }

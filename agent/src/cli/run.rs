@@ -1,12 +1,14 @@
-//! `posture-agent run`: starts the daemon.
+//! `posture-agent run`: starts the daemon, for a console or a service manager.
 
 use std::sync::Arc;
 
 use super::{Exit, RunOptions, runtime};
 use crate::clock::Clock;
 use crate::collect::Collector;
-use crate::service::{Notifier, Stop};
-use crate::station::Station;
+use crate::joining::{self, Settled};
+use crate::logbook::{self, Entry};
+use crate::service::{self, Manager};
+use crate::station::{StartError, Station};
 use crate::terminal::Terminal;
 use crate::{run, telemetry};
 
@@ -15,13 +17,75 @@ use crate::{run, telemetry};
 /// # Errors
 /// When it cannot start.
 pub(super) fn run(options: &RunOptions, _terminal: &Terminal) -> anyhow::Result<Exit> {
-    telemetry::start();
-    let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET"))?;
-    let clock = Arc::new(Clock::system());
-    let station = Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(), clock)?;
+    let options = options.clone();
+    service::attend(move |manager| work(&options, manager))?;
+    Ok(Exit::Fine)
+}
+
+fn work(options: &RunOptions, mut manager: Manager) -> anyhow::Result<()> {
+    prepare(options, &manager)?;
+    let (clock, collector) = (Arc::new(Clock::system()), Collector::of_this_machine());
     let runtime = runtime()?;
-    let ended = runtime.block_on(async { run::run(station, Stop::listen()?, &notifier).await });
+    let ended = runtime.block_on(async {
+        let mut wishes = manager.wishes()?;
+        let (state, config) = (&options.state, options.config.as_deref());
+        let ready = || manager.ready();
+        if joining::settle(state, config, &collector, &clock, &mut wishes, ready).await? == Settled::Ends {
+            manager.stopping();
+            return Ok(());
+        }
+        match Station::open(state, config, collector, clock) {
+            Ok(station) => run::run(station, wishes, &manager).await,
+            // Started again and again it would be no more connected than before.
+            Err(StartError::NotEnrolled) if manager.is_service() => {
+                logbook::enter(&Entry::NotEnrolled);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    });
     // A collector that hangs must not delay the end.
     runtime.shutdown_background();
-    ended.map(|()| Exit::Fine)
+    ended
+}
+
+/// Whoever watches a console sees the log; a service of Windows writes it into its folder, which is closed first, and takes what the
+/// installer left.
+#[cfg(windows)]
+fn prepare(options: &RunOptions, manager: &Manager) -> anyhow::Result<()> {
+    use anyhow::Context;
+
+    use crate::enrol::Invitation;
+    use crate::os::windows::{handover, journal};
+    use crate::state::{Missing, StateFolder};
+
+    if !manager.is_service() {
+        telemetry::start();
+        return Ok(());
+    }
+    let registered = journal::register();
+    let state = StateFolder::open(&options.state, Missing::Create)?;
+    telemetry::start_in_file(state.file(telemetry::FILE))?;
+    if let Err(error) = registered {
+        tracing::warn!(%error, "the source of our events could not be registered");
+    }
+    if let Some(handover) = handover::read().context("what the installer left in the registry")? {
+        let invitation = Invitation {
+            server: handover.server.clone(),
+            token: handover.token.clone(),
+            fingerprint: handover.fingerprint.clone(),
+            place: String::new(),
+        };
+        joining::invite(&state, &invitation)?;
+        handover.taken().context("the token in the registry")?;
+    }
+    Ok(())
+}
+
+/// The log goes to standard error, which the console shows and the journal keeps.
+#[cfg(not(windows))]
+#[expect(clippy::unnecessary_wraps, reason = "on Windows it may fail")]
+fn prepare(_options: &RunOptions, _manager: &Manager) -> anyhow::Result<()> {
+    telemetry::start();
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::pin::Pin;
 use std::time::Duration;
 
+use protocol::limits::DELAY_LEAST;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
@@ -72,6 +73,12 @@ impl<T> Errand<T> {
     /// Does not start before `wait` is over.
     pub(super) fn rest(&mut self, wait: Duration) {
         self.not_before = self.not_before.max(Instant::now() + wait);
+    }
+
+    /// May start in a moment, whatever it waits for: the network was away, not the server in trouble.
+    pub(super) fn again(&mut self) {
+        self.not_before = Instant::now() + DELAY_LEAST;
+        self.backoff.succeeded();
     }
 
     /// Notes a failure; the same trouble is said once.

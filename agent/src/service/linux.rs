@@ -7,38 +7,23 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The wish to stop.
-#[derive(Debug)]
-pub struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
+use super::{Why, Wish};
+
+/// Does `work` for whoever started the program; readiness is told where `NOTIFY_SOCKET` names somebody.
+///
+/// # Errors
+/// Those of `work`, and when the named socket cannot be used.
+pub fn attend(work: impl FnOnce(Manager) -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
+    work(Manager::new(std::env::var_os("NOTIFY_SOCKET"))?)
 }
 
-impl Stop {
-    /// Listens from now on, instead of ending at once.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for the wish.
-    pub async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Where readiness is told; nowhere when nobody asked.
+/// Whoever started the program; readiness is told nowhere when nobody asked.
 #[derive(Debug)]
-pub struct Notifier {
+pub struct Manager {
     to: Option<(UnixDatagram, SocketAddr)>,
 }
 
-impl Notifier {
+impl Manager {
     /// The socket that `NOTIFY_SOCKET` names: a path, or a name beginning with `@` that is no file.
     ///
     /// # Errors
@@ -50,6 +35,19 @@ impl Notifier {
             None => SocketAddr::from_pathname(&name)?,
         };
         Ok(Self { to: Some((UnixDatagram::unbound()?, address)) })
+    }
+
+    /// True when nobody sees the program's standard error: never, the journal keeps it.
+    pub fn is_service(&self) -> bool {
+        false
+    }
+
+    /// Listens for wishes from now on, instead of ending at once; within a runtime.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn wishes(&mut self) -> io::Result<Wishes> {
+        Ok(Wishes { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Says that the service is up.
@@ -71,6 +69,24 @@ impl Notifier {
     }
 }
 
+/// The wishes of whoever started the program.
+#[derive(Debug)]
+pub struct Wishes {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Wishes {
+    /// Waits for the next wish.
+    pub async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        Wish::Stop(Why::Asked)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,20 +103,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let notifier = Notifier::new(Some(path.into_os_string())).unwrap();
-        notifier.ready();
-        notifier.stopping();
+        let manager = Manager::new(Some(path.into_os_string())).unwrap();
+        manager.ready();
+        manager.stopping();
         assert_eq!((heard(&socket), heard(&socket)), ("READY=1".to_owned(), "STOPPING=1".to_owned()));
 
         let name = format!("tram-an-test-{}", std::process::id());
         let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        Notifier::new(Some(format!("@{name}").into())).unwrap().ready();
+        Manager::new(Some(format!("@{name}").into())).unwrap().ready();
         assert_eq!(heard(&socket), "READY=1");
     }
 
     #[test]
     fn nobody_asked_is_no_error() {
-        Notifier::new(None).unwrap().ready();
-        Notifier::new(Some("".into())).unwrap().stopping();
+        Manager::new(None).unwrap().ready();
+        Manager::new(Some("".into())).unwrap().stopping();
     }
 }

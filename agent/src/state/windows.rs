@@ -6,7 +6,9 @@ use std::os::windows::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use super::{Durability, Exposure, Kind};
+use crate::logbook::{self, Entry};
 use crate::os::windows::access::{self, Access};
+use crate::os::windows::secret;
 
 /// `FILE_ATTRIBUTE_REPARSE_POINT`.
 const REPARSE_POINT: u32 = 0x400;
@@ -41,6 +43,16 @@ pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) ->
         drop(std::fs::remove_file(&fresh));
     }
     written
+}
+
+/// A secret as it is kept: sealed for the account that runs the agent.
+pub(super) fn seal(secret: &[u8]) -> Result<Vec<u8>> {
+    secret::seal(secret)
+}
+
+/// The secret that [`seal`] sealed.
+pub(super) fn unseal(sealed: Vec<u8>) -> Result<Vec<u8>> {
+    secret::open(&sealed)
 }
 
 /// Reads at a place of the file; how many bytes, 0 at its end.
@@ -99,7 +111,7 @@ pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
         let remedy = format!("icacls \"{}\" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F", path.display());
         return Ok(Some(Exposure { found: now.text, remedy }));
     }
-    tracing::warn!(path = %path.display(), found = found.text, "others had access; now only SYSTEM and administrators have");
+    logbook::enter(&Entry::AccessRepaired { path: path.display().to_string(), found: found.text });
     Ok(None)
 }
 

@@ -110,10 +110,16 @@ fn set(path: &Path, within: &str, others: &str) -> Result<()> {
     Ok(())
 }
 
-struct Descriptor(PSECURITY_DESCRIPTOR, #[expect(dead_code, reason = "gives the memory back")] Local);
+/// A security descriptor that Windows made from SDDL.
+pub(super) struct Descriptor(PSECURITY_DESCRIPTOR, #[expect(dead_code, reason = "gives the memory back")] Local);
 
 impl Descriptor {
-    fn of(list: &str) -> Result<Self> {
+    /// Where it lies, for as long as `self` lives.
+    pub(super) fn place(&self) -> PSECURITY_DESCRIPTOR {
+        self.0
+    }
+
+    pub(super) fn of(list: &str) -> Result<Self> {
         let mut descriptor = PSECURITY_DESCRIPTOR::default();
         // SAFETY: the text ends with NUL; the place outlives the call.
         unsafe {

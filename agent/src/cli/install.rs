@@ -1,0 +1,116 @@
+//! `posture-agent install` and `uninstall`: on Windows, the program as a service; one line says how it ended.
+
+use policies::text::{Language, visible};
+
+use super::{Exit, InstallOptions, UninstallOptions};
+use crate::enrol::Invitation;
+use crate::install::{self, Installed, Plan, Removal};
+use crate::joining::Stage;
+use crate::terminal::Terminal;
+
+/// Characters of a reason that are shown.
+const SHOWN: usize = 1000;
+
+/// Installs.
+///
+/// # Errors
+/// Why it could not be done.
+pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let place = options.place;
+    let invitation = match (options.server, options.token, options.fingerprint) {
+        (Some(server), Some(token), Some(fingerprint)) => Some(Invitation { server, token, fingerprint, place }),
+        // The command line has all three or none.
+        _ => None,
+    };
+    let installed = install::install(&Plan { invitation, state: options.state })?;
+    for missing in &installed.missing {
+        let words = terminal.words("Windows không nhận cài đặt", "Windows refused a setting");
+        terminal.complain(&format!("{words}: {}", missing.get(terminal.language)));
+    }
+    let (sentence, exit) = outcome(&installed, terminal);
+    terminal.print(&sentence)?;
+    Ok(exit)
+}
+
+/// The one line, and what it means for the exit status.
+fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Exit) {
+    let Some(joining) = &installed.joining else {
+        let words = terminal.words(
+            "Đã cài đặt; chưa kết nối xong, dịch vụ sẽ tự thử lại.",
+            "Installed; not connected yet, the service goes on trying by itself.",
+        );
+        return (words.to_owned(), Exit::Failing);
+    };
+    let words = visible(joining.words.get(terminal.language), SHOWN);
+    match (joining.stage, terminal.language) {
+        (Stage::Connected, Language::Vi) => (format!("Đã kết nối với cơ quan \"{words}\"."), Exit::Fine),
+        (Stage::Connected, Language::En) => (format!("Connected to the office \"{words}\"."), Exit::Fine),
+        (Stage::Waiting, Language::Vi) => {
+            (format!("Đã cài đặt nhưng chưa kết nối: {words}. Dịch vụ sẽ tự thử lại."), Exit::Failing)
+        }
+        (Stage::Waiting, Language::En) => {
+            (format!("Installed but not connected yet: {words}. The service goes on trying."), Exit::Failing)
+        }
+        (Stage::Refused, Language::Vi) => {
+            (format!("Đã cài đặt nhưng không kết nối được: {words}. Chạy lại install với mã mới."), Exit::Impossible)
+        }
+        (Stage::Refused, Language::En) => {
+            (format!("Installed but refused: {words}. Run install again with a new token."), Exit::Impossible)
+        }
+    }
+}
+
+/// Uninstalls.
+///
+/// # Errors
+/// Which steps failed.
+pub(super) fn uninstall(options: &UninstallOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let what = match (options.state_only, options.keep_identity) {
+        (true, _) => Removal::StateOnly,
+        (false, true) => Removal::KeepIdentity,
+        (false, false) => Removal::All,
+    };
+    install::uninstall(&options.state, what)?;
+    terminal.print(if options.keep_identity {
+        terminal.words(
+            "Đã gỡ Trạm An khỏi máy này; khoá và mã máy được giữ lại.",
+            "Trạm An was removed from this machine; its key and identity were kept.",
+        )
+    } else {
+        terminal.words("Đã gỡ Trạm An khỏi máy này.", "Trạm An was removed from this machine.")
+    })?;
+    Ok(Exit::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use policies::text::Text;
+
+    use super::*;
+    use crate::joining::Joining;
+
+    #[test]
+    fn one_line_says_how_it_ended() {
+        let said = |stage: Option<Stage>, language| {
+            let words = Text::new("mã\u{202e}đã hết hạn", "the token has expired");
+            let joining = stage.map(|stage| Joining { stage, words });
+            outcome(&Installed { joining, missing: Vec::new() }, &Terminal::new(language))
+        };
+        let (line, exit) = said(Some(Stage::Connected), Language::Vi);
+        assert!(line.starts_with("Đã kết nối") && !line.contains('\u{202e}'), "{line}");
+        assert_eq!(exit, Exit::Fine);
+        let (line, exit) = said(Some(Stage::Refused), Language::En);
+        assert!(line.contains("the token has expired") && !line.contains('\n'), "{line}");
+        assert_eq!(exit, Exit::Impossible);
+        assert_eq!(said(Some(Stage::Waiting), Language::Vi).1, Exit::Failing);
+        assert_eq!(said(None, Language::En).1, Exit::Failing);
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn elsewhere_the_package_is_named() {
+        let plan = Plan { invitation: None, state: "s".into() };
+        let error = install::install(&plan).unwrap_err().text();
+        assert!(error.vi.contains(".deb") && error.en.contains(".deb"), "{error:?}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Puts the program on a Windows machine as a service, and takes it away again. Each step says what failed; all can be repeated.
+//!
+//! The connection to the server is left to the service: what `install` is handed waits in the state folder, because only the account
+//! that runs the service may be able to read the machine's key. On other systems packages do this.
+
+use std::path::PathBuf;
+
+use policies::text::Text;
+
+use crate::enrol::{EnrolError, Invitation};
+use crate::joining::Joining;
+use crate::state::StateError;
+
+#[cfg(windows)]
+mod manager;
+#[cfg(windows)]
+mod program;
+#[cfg(windows)]
+#[path = "install/windows.rs"]
+mod system;
+#[cfg(not(windows))]
+#[path = "install/elsewhere.rs"]
+mod system;
+
+pub use system::{install, uninstall};
+
+/// What is installed.
+#[derive(Clone)]
+pub struct Plan {
+    /// What the officer handed over; none to only replace the program.
+    pub invitation: Option<Invitation>,
+    /// The state folder.
+    pub state: PathBuf,
+}
+
+/// What is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Service, program, registry keys, state.
+    All,
+    /// All but the state.
+    KeepIdentity,
+    /// State and registry keys; the service is only stopped.
+    StateOnly,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Installed {
+    /// How far the connection came; none when the service has not said yet.
+    pub joining: Option<Joining>,
+    /// Settings of the service that Windows refused; the service works without them.
+    pub missing: Vec<Text>,
+}
+
+/// Why it could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// Not on this system.
+    #[error(
+        "install and uninstall are for Windows; here install the package tram-an-agent (.deb or .rpm) and run posture-agent enrol"
+    )]
+    Elsewhere,
+    /// The rights are missing.
+    #[error(
+        "this takes an administrator: start the command prompt with \"Run as administrator\" and repeat the command"
+    )]
+    NotAdministrator,
+    /// What was handed over makes no sense.
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    /// The state folder.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Windows refused a step.
+    #[error("{}: {reason}", .step.en)]
+    Step {
+        /// Which.
+        step: Text,
+        /// What Windows says.
+        reason: String,
+    },
+    /// Several steps of the removal failed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<InstallError>),
+}
+
+impl InstallError {
+    /// The error as a person reads it.
+    pub fn text(&self) -> Text {
+        let vi = match self {
+            Self::Elsewhere => "lệnh install và uninstall dành cho Windows; trên máy này hãy cài gói tram-an-agent (.deb hoặc .rpm) rồi chạy \
+                                posture-agent enrol"
+                .to_owned(),
+            Self::NotAdministrator => {
+                "cần quyền quản trị: mở Command Prompt bằng \"Run as administrator\" rồi chạy lại lệnh này".to_owned()
+            }
+            Self::Enrol(error) => return error.text(),
+            Self::State(error) => return error.text(),
+            Self::Step { step, reason } => format!("{}: {reason}", step.vi),
+            Self::Several(errors) => errors.iter().map(|error| error.text().vi).collect::<Vec<_>>().join("; "),
+        };
+        Text::new(vi, self.to_string())
+    }
+}

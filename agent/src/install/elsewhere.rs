@@ -1,0 +1,21 @@
+//! Where packages install the program.
+
+use std::path::Path;
+
+use super::{InstallError, Installed, Plan, Removal};
+
+/// Refused: packages do it.
+///
+/// # Errors
+/// [`InstallError::Elsewhere`].
+pub fn install(_plan: &Plan) -> Result<Installed, InstallError> {
+    Err(InstallError::Elsewhere)
+}
+
+/// Refused: packages do it.
+///
+/// # Errors
+/// [`InstallError::Elsewhere`].
+pub fn uninstall(_state: &Path, _what: Removal) -> Result<(), InstallError> {
+    Err(InstallError::Elsewhere)
+}

@@ -1,0 +1,148 @@
+//! The service's entry with the service control manager of Windows.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use policies::text::Text;
+use windows_service::service::{
+    Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceErrorControl, ServiceFailureActions,
+    ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceState, ServiceType,
+};
+use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
+use windows_service::{Error, Result};
+
+use crate::service::NAME;
+
+/// Shown in the list of services.
+const SHOWN: &str = "Trạm An";
+/// Shown beside it.
+const DESCRIPTION: &str = "Theo dõi an ninh mạng của máy tính này và gửi báo cáo về máy chủ của cơ quan. Chỉ đọc, không thay đổi máy. \
+                           (Watches this computer's security posture and reports to the office's server. Only reads.)";
+/// It is started again after each failure, later each time ...
+const AGAIN: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(5 * 60)];
+/// ... and a day without failure forgets the former ones.
+const FORGIVEN: Duration = Duration::from_secs(24 * 60 * 60);
+/// What the service needs at most when the machine goes down.
+const GOING_DOWN: Duration = Duration::from_secs(5);
+/// How long it may take to stop.
+const STOP: Duration = Duration::from_secs(20);
+/// How often its state is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// `ERROR_SERVICE_DOES_NOT_EXIST`.
+const NONE: i32 = 1060;
+/// `ERROR_SERVICE_NOT_ACTIVE`.
+const NOT_ACTIVE: i32 = 1062;
+/// `ERROR_SERVICE_ALREADY_RUNNING`.
+const RUNS: i32 = 1056;
+
+/// The manager, opened by an administrator.
+pub(super) struct Manager(ServiceManager);
+
+/// True when Windows refused with this number.
+fn refused_with(error: &Error, number: i32) -> bool {
+    matches!(error, Error::Winapi(error) if error.raw_os_error() == Some(number))
+}
+
+/// What Windows says, rather than that it said something.
+pub(super) fn reason(error: &Error) -> String {
+    match error {
+        Error::Winapi(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+impl Manager {
+    /// Opens the manager of this machine.
+    pub(super) fn open() -> Result<Self> {
+        let access = ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE;
+        ServiceManager::local_computer(None::<&str>, access).map(Self)
+    }
+
+    /// The service; none when it is not installed.
+    pub(super) fn service(&self) -> Result<Option<Service>> {
+        match self.0.open_service(NAME, ServiceAccess::ALL_ACCESS) {
+            Err(error) if refused_with(&error, NONE) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Makes the service that runs `program` with its state in `state`, or corrects it. What Windows refuses of the finer settings is named.
+    pub(super) fn establish(&self, program: &Path, arguments: &[OsString]) -> Result<(Service, Vec<Text>)> {
+        let info = ServiceInfo {
+            name: OsString::from(NAME),
+            display_name: OsString::from(SHOWN),
+            service_type: ServiceType::OWN_PROCESS,
+            start_type: ServiceStartType::AutoStart,
+            error_control: ServiceErrorControl::Normal,
+            executable_path: program.to_owned(),
+            launch_arguments: arguments.to_vec(),
+            dependencies: Vec::new(),
+            // None is LocalSystem.
+            account_name: None,
+            account_password: None,
+        };
+        let service = match self.service()? {
+            Some(service) => {
+                service.change_config(&info)?;
+                service
+            }
+            None => self.0.create_service(&info, ServiceAccess::ALL_ACCESS)?,
+        };
+        let mut missing = Vec::new();
+        let mut set = |done: Result<()>, vi: &str, en: &str| {
+            if let Err(error) = done {
+                let reason = reason(&error);
+                missing.push(Text::new(format!("{vi}: {reason}"), format!("{en}: {reason}")));
+            }
+        };
+        set(service.set_description(DESCRIPTION), "mô tả của dịch vụ", "the service's description");
+        set(service.set_delayed_auto_start(true), "khởi động trễ", "delayed start");
+        set(service.set_preshutdown_timeout(GOING_DOWN), "thời hạn khi tắt máy", "time-out at shutdown");
+        let again = |delay: &Duration| ServiceAction { action_type: ServiceActionType::Restart, delay: *delay };
+        let recovery = ServiceFailureActions {
+            reset_period: ServiceFailureResetPeriod::After(FORGIVEN),
+            reboot_msg: None,
+            command: None,
+            actions: Some(AGAIN.iter().map(again).collect()),
+        };
+        let recovers = service
+            .update_failure_actions(recovery)
+            .and_then(|()| service.set_failure_actions_on_non_crash_failures(true));
+        set(recovers, "tự khởi động lại khi lỗi", "start again after failure");
+        Ok((service, missing))
+    }
+}
+
+/// Starts the service; one that runs is left alone.
+pub(super) fn start(service: &Service) -> Result<()> {
+    match service.start::<&str>(&[]) {
+        Err(error) if refused_with(&error, RUNS) => Ok(()),
+        started => started,
+    }
+}
+
+/// Stops the service and waits until it has stopped. True when it has; false when it still has not.
+pub(super) async fn stop(service: &Service) -> Result<bool> {
+    match service.stop() {
+        Err(error) if refused_with(&error, NOT_ACTIVE) => return Ok(true),
+        // It may be starting or stopping right now.
+        Err(error) if has_stopped(service)? => drop(error),
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    let end = tokio::time::Instant::now() + STOP;
+    while !has_stopped(service)? {
+        if tokio::time::Instant::now() > end {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(true)
+}
+
+/// True when the service does not run.
+pub(super) fn has_stopped(service: &Service) -> Result<bool> {
+    Ok(service.query_status()?.current_state == ServiceState::Stopped)
+}

@@ -1,0 +1,104 @@
+//! The program's file below Program Files: brought there, replaced while somebody may have it open, removed even by itself.
+//!
+//! Who may write there is inherited from Program Files: administrators, nobody else.
+
+use std::io::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::os::windows::{Registry, Windows, WindowsOs, leftover};
+use crate::service::NAME;
+
+/// The program's name.
+const PROGRAM: &str = "posture-agent.exe";
+/// What a replaced program is called until nobody uses it any more.
+const FORMER: &str = "posture-agent.former.exe";
+/// How long a process that has stopped may still hold its file.
+const RELEASE: Duration = Duration::from_secs(5);
+/// How often it is tried again.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The folder of the program.
+pub(super) fn folder() -> Result<PathBuf> {
+    // Asked for in the 64-bit view of the registry, and not from the environment, which a caller chooses.
+    let key = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion";
+    match Windows::default().value(key, "ProgramFilesDir") {
+        Ok(Registry::Text(folder)) if Path::new(&folder).is_absolute() => Ok(Path::new(&folder).join(NAME)),
+        Ok(_) => Err(Error::other(format!("{key} : ProgramFilesDir is no path"))),
+        Err(error) => Err(Error::other(error)),
+    }
+}
+
+/// Where the program is.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join(PROGRAM)
+}
+
+/// Brings this program there, whole or not at all.
+pub(super) async fn place(folder: &Path) -> Result<()> {
+    let (own, path) = (std::env::current_exe()?, path(folder));
+    std::fs::create_dir_all(folder)?;
+    if is_same(&own, &path) {
+        return Ok(());
+    }
+    let fresh = folder.join("posture-agent.new.exe");
+    std::fs::copy(&own, &fresh)?;
+    std::fs::File::options().write(true).open(&fresh)?.sync_all()?;
+    let placed = match patiently(|| std::fs::rename(&fresh, &path)).await {
+        Err(_) if path.exists() => aside(&path, &folder.join(FORMER)).and_then(|()| std::fs::rename(&fresh, &path)),
+        done => done,
+    };
+    if placed.is_err() {
+        // The former program stays; the half-way one would only confuse.
+        drop(std::fs::remove_file(&fresh));
+    }
+    placed
+}
+
+/// Removes the program and its folder, also when this program is it.
+pub(super) async fn remove(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for name in [FORMER, PROGRAM] {
+        let path = folder.join(name);
+        match patiently(|| std::fs::remove_file(&path)).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(_) => {
+                // A program that runs can be moved but not removed: it goes with the next start of the machine.
+                let away = std::env::temp_dir().join(format!("tram-an-{}.exe", std::process::id()));
+                aside(&path, &away)?;
+                leftover::remove_at_next_start(&away)?;
+            }
+            Ok(()) => {}
+        }
+    }
+    std::fs::remove_dir(folder)
+}
+
+/// Moves a program out of the way; a former one there is replaced when nobody uses it.
+fn aside(path: &Path, away: &Path) -> Result<()> {
+    match std::fs::remove_file(away) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::rename(path, away)
+}
+
+/// Tries until it works or the time is over: a process that has stopped holds its file for a moment.
+async fn patiently(mut work: impl FnMut() -> Result<()>) -> Result<()> {
+    let end = tokio::time::Instant::now() + RELEASE;
+    loop {
+        match work() {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && tokio::time::Instant::now() < end => {
+                tokio::time::sleep(LOOK).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// True when both are the same file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((std::fs::canonicalize(one), std::fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+}

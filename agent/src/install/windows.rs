@@ -1,0 +1,191 @@
+//! The steps of installing and removing on Windows.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use policies::text::Text;
+use windows_service::service::Service;
+
+use super::manager::{self, Manager};
+use super::{InstallError, Installed, Plan, Removal, program};
+use crate::config::server_address;
+use crate::enrol::{EnrolError, fingerprint_read};
+use crate::joining::{self, Joining, Stage};
+use crate::os::Os;
+use crate::os::windows::{Windows, handover, journal};
+use crate::service::NAME;
+use crate::state::{DEFAULT, Missing, StateError, StateFolder};
+
+/// How long a person waits for *connected* before they are told that it goes on by itself.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How often the service's word is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Installs, or replaces an older version with all it knows in place, and waits for the connection.
+///
+/// # Errors
+/// As [`InstallError`] says.
+pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
+    if let Some(invitation) = &plan.invitation {
+        server_address(&invitation.server).map_err(EnrolError::from)?;
+        fingerprint_read(&invitation.fingerprint)?;
+        protocol::token::Token::read(&invitation.token).map_err(EnrolError::from)?;
+    }
+    administrator()?;
+    runtime()?.block_on(async {
+        let manager = open()?;
+        if let Some(service) = find(&manager)? {
+            halt(&service).await?;
+        }
+        let (vi, en) = ("chép chương trình vào Program Files", "copy the program to Program Files");
+        let folder = program::folder().map_err(|error| step(vi, en, error))?;
+        program::place(&folder).await.map_err(|error| step(vi, en, error))?;
+        {
+            let state = open_state(&plan.state).await?;
+            if let Some(invitation) = &plan.invitation {
+                joining::invite(&state, invitation)?;
+            }
+        }
+        // The service does it too; done here, its first message finds its form.
+        let registered = journal::register();
+        let (service, mut missing) = manager
+            .establish(&program::path(&folder), &arguments(&plan.state))
+            .map_err(|error| step("tạo dịch vụ", "create the service", manager::reason(&error)))?;
+        if let Err(error) = registered {
+            missing.push(Text::new(format!("nguồn nhật ký sự kiện: {error}"), format!("the events' source: {error}")));
+        }
+        manager::start(&service)
+            .map_err(|error| step("khởi động dịch vụ", "start the service", manager::reason(&error)))?;
+        let joining = connected(&service, &plan.state, plan.invitation.is_some()).await?;
+        Ok(Installed { joining, missing })
+    })
+}
+
+/// Removes what `what` says. What is absent already is no error; what fails does not keep the rest from being removed.
+///
+/// # Errors
+/// As [`InstallError`] says.
+pub fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
+    administrator()?;
+    runtime()?.block_on(async {
+        let mut failed = Vec::new();
+        let mut note = |done: Result<(), InstallError>| failed.extend(done.err());
+        note(remove_service(state, what).await);
+        if what != Removal::StateOnly {
+            let removed = match program::folder() {
+                Ok(folder) => program::remove(&folder).await,
+                Err(error) => Err(error),
+            };
+            note(removed.map_err(|error| step("xoá chương trình", "remove the program", error)));
+        }
+        if what != Removal::KeepIdentity {
+            let removed = remove_state(state).await;
+            note(removed.map_err(|error| step("xoá thư mục trạng thái", "remove the state folder", error)));
+        }
+        note(handover::forget().map_err(|error| step("xoá khoá registry", "remove the registry key", error)));
+        note(journal::forget().map_err(|error| step("xoá nguồn nhật ký sự kiện", "remove the events' source", error)));
+        match failed.len() {
+            0 => Ok(()),
+            1 => Err(failed.remove(0)),
+            _ => Err(InstallError::Several(failed)),
+        }
+    })
+}
+
+async fn remove_service(state: &Path, what: Removal) -> Result<(), InstallError> {
+    let Some(service) = find(&open()?)? else { return Ok(()) };
+    joining::leave(state);
+    halt(&service).await?;
+    if what == Removal::StateOnly {
+        return Ok(());
+    }
+    service.delete().map_err(|error| step("xoá dịch vụ", "delete the service", manager::reason(&error)))
+}
+
+async fn remove_state(state: &Path) -> std::io::Result<()> {
+    if !state.exists() {
+        return Ok(());
+    }
+    // Only a folder of ours is removed with all within, whatever was typed.
+    let folder = open_state(state).await.map_err(|error| std::io::Error::other(error.text().en))?;
+    let ours = folder.path().to_owned();
+    drop(folder);
+    std::fs::remove_dir_all(ours)?;
+    if let Some(above) = state.parent().filter(|above| above.file_name().is_some_and(|name| name == NAME)) {
+        // What the agent did not put there stays.
+        drop(std::fs::remove_dir(above));
+    }
+    Ok(())
+}
+
+fn administrator() -> Result<(), InstallError> {
+    if Windows::default().administrator() { Ok(()) } else { Err(InstallError::NotAdministrator) }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, InstallError> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| step("khởi động", "start", error))
+}
+
+fn open() -> Result<Manager, InstallError> {
+    Manager::open()
+        .map_err(|error| step("mở trình quản lý dịch vụ", "open the service manager", manager::reason(&error)))
+}
+
+fn find(manager: &Manager) -> Result<Option<Service>, InstallError> {
+    manager.service().map_err(|error| step("tìm dịch vụ", "find the service", manager::reason(&error)))
+}
+
+async fn halt(service: &Service) -> Result<(), InstallError> {
+    let (vi, en) = ("dừng dịch vụ", "stop the service");
+    match manager::stop(service).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(step(vi, en, "it does not stop")),
+        Err(error) => Err(step(vi, en, manager::reason(&error))),
+    }
+}
+
+/// The state folder, once a process that has stopped lets go of it.
+async fn open_state(path: &Path) -> Result<StateFolder, InstallError> {
+    let end = tokio::time::Instant::now() + Duration::from_secs(5);
+    loop {
+        match StateFolder::open(path, Missing::Create) {
+            Err(StateError::Locked(_)) if tokio::time::Instant::now() < end => tokio::time::sleep(LOOK).await,
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// What the service is started with.
+fn arguments(state: &Path) -> Vec<OsString> {
+    let mut arguments = vec![OsString::from("run")];
+    if state != Path::new(DEFAULT) {
+        arguments.extend([OsString::from("--state"), state.as_os_str().to_owned()]);
+    }
+    arguments
+}
+
+/// Waits for the service's word: connected or refused; *not yet* when it takes longer than a person waits.
+async fn connected(service: &Service, state: &Path, invited: bool) -> Result<Option<Joining>, InstallError> {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        // Asked first: what the service wrote before it ended is there then.
+        let stopped = manager::has_stopped(service)
+            .map_err(|error| step("hỏi trạng thái dịch vụ", "ask for the service's state", manager::reason(&error)))?;
+        let joining = joining::progress(state);
+        let settled = joining.as_ref().is_some_and(|joining| joining.stage != Stage::Waiting);
+        if settled || !invited && !stopped || tokio::time::Instant::now() > end {
+            return Ok(joining);
+        }
+        if stopped {
+            let reason = "it ended at once; the reason is in the Application log of Windows, source TramAn";
+            return Err(step("khởi động dịch vụ", "start the service", reason));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn step(vi: &str, en: &str, reason: impl std::fmt::Display) -> InstallError {
+    InstallError::Step { step: Text::new(vi, en), reason: reason.to_string() }
+}

@@ -1,0 +1,203 @@
+//! An invitation that waits in the state folder until the agent itself takes it up: whoever installs the program need not be the
+//! account that runs it, and need not wait until the server can be reached.
+//!
+//! The answer to "are we connected, and if not, why" stays in a file beside it, for the installer and for the person at the machine.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policies::text::Text;
+use protocol::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::backoff::Backoff;
+use crate::chance;
+use crate::clock::Clock;
+use crate::collect::Collector;
+use crate::enrol::{EnrolError, Invitation, enrol, fingerprint_read};
+use crate::identity::Identity;
+use crate::keys::MachineKey;
+use crate::logbook::{self, Entry};
+use crate::service::{Wish, Wishes};
+use crate::state::{Durability, Missing, StateError, StateFolder};
+
+/// The invitation's file: holds the token, until it is used.
+const INVITATION: &str = "invitation.json";
+/// The file of how far it came.
+const JOINING: &str = "joining.json";
+
+/// The mark of a removal under way.
+const LEAVING: &str = "leaving";
+
+/// How far the machine came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joining {
+    /// Where it stands.
+    pub stage: Stage,
+    /// The office when connected, else why not.
+    pub words: Text,
+}
+
+/// Where a machine stands on its way to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Connected.
+    Connected,
+    /// Tried in vain; tried again by itself.
+    Waiting,
+    /// The server said no for good, or what was handed over makes no sense.
+    Refused,
+}
+
+/// What came of an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// No invitation waits any more; whether the machine is connected its identity says.
+    Yes,
+    /// The program shall end.
+    Ends,
+}
+
+/// Keeps an invitation for the agent and forgets how an earlier one ended.
+///
+/// # Errors
+/// When the state folder refuses.
+pub fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(), StateError> {
+    state.remove(JOINING)?;
+    state.write_json(INVITATION, invitation, Durability::Synced)
+}
+
+/// Marks that the program is about to be removed, so that the agent says so with its last words. Without a state folder there is nobody
+/// who could.
+pub fn leave(state: &Path) {
+    if state.is_dir()
+        && let Err(error) = std::fs::write(state.join(LEAVING), b"")
+    {
+        tracing::warn!(%error, "the server will not be told that the program was removed");
+    }
+}
+
+/// True when the program is about to be removed.
+pub fn is_leaving(state: &StateFolder) -> bool {
+    state.file(LEAVING).exists()
+}
+
+/// How far the machine came, as the agent last wrote it; read beside a running agent, so without the folder's lock.
+pub fn progress(state: &Path) -> Option<Joining> {
+    serde_json::from_slice(&std::fs::read(state.join(JOINING)).ok()?).ok()
+}
+
+/// Takes up the invitation that waits, if any: enrols, and tries again for as long as it takes. `ready` is called once, when it turns
+/// out that something waits.
+///
+/// # Errors
+/// When the state folder refuses.
+pub async fn settle(
+    path: &Path,
+    config: Option<&Path>,
+    collector: &Collector,
+    clock: &Arc<Clock>,
+    wishes: &mut Wishes,
+    ready: impl FnOnce(),
+) -> Result<Settled, StateError> {
+    let Some(invitation) = waiting(path)? else { return Ok(Settled::Yes) };
+    ready();
+    let mut backoff = Backoff::default();
+    loop {
+        let attempt = tokio::select! {
+            biased;
+            wish = wishes.next() => match wish {
+                Wish::Stop(_) => return Ok(Settled::Ends),
+                Wish::Awake => continue,
+            },
+            attempt = enrol(&invitation, path, config, collector, Arc::clone(clock)) => attempt,
+        };
+        let error = match attempt {
+            Ok(enrolled) => {
+                let office = enrolled.assignment.office;
+                close(path, Stage::Connected, Text::new(office.clone(), office.clone()))?;
+                logbook::enter(&Entry::Enrolled { office });
+                return Ok(Settled::Yes);
+            }
+            Err(EnrolError::Start(crate::station::StartError::State(error))) => return Err(error),
+            Err(error) => error,
+        };
+        if is_final(&error) {
+            close(path, Stage::Refused, error.text())?;
+            logbook::enter(&Entry::EnrolmentRefused { reason: error.text() });
+            return Ok(Settled::Yes);
+        }
+        let asked = match &error {
+            EnrolError::Wire(error) => error.retry_after(),
+            _ => None,
+        };
+        let wait = backoff.failed(asked, chance::unit());
+        tracing::warn!(wait_s = wait.as_secs(), %error, "not connected yet");
+        keep(path, &Joining { stage: Stage::Waiting, words: error.text() })?;
+        if rest(wishes, wait).await {
+            return Ok(Settled::Ends);
+        }
+    }
+}
+
+/// Waits; true when the program shall end. A machine that woke up waits no longer.
+async fn rest(wishes: &mut Wishes, wait: Duration) -> bool {
+    tokio::select! {
+        wish = wishes.next() => matches!(wish, Wish::Stop(_)),
+        () = tokio::time::sleep(wait) => false,
+    }
+}
+
+/// The invitation that waits. One to the server that the machine is connected to already (an upgrade that is handed the same values
+/// again) is done with.
+fn waiting(path: &Path) -> Result<Option<Invitation>, StateError> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    let state = StateFolder::open(path, Missing::Refuse)?;
+    let invitation = match state.read_json::<Invitation>(INVITATION) {
+        Err(error @ StateError::Damaged { .. }) => {
+            tracing::error!(%error, "the invitation is given up");
+            state.remove(INVITATION)?;
+            None
+        }
+        read => read?,
+    };
+    let Some(invitation) = invitation else { return Ok(None) };
+    let fingerprint = fingerprint_read(&invitation.fingerprint).ok();
+    let identity = Identity::load(&state)?.filter(|_| matches!(MachineKey::load(&state), Ok(Some(_))));
+    let known =
+        |identity: &Identity| identity.authorities().iter().any(|authority| Some(Digest::of(authority)) == fingerprint);
+    if !identity.is_some_and(|identity| known(&identity)) {
+        return Ok(Some(invitation));
+    }
+    let office = crate::standing::Standing::load(&state)?.assignment.map(|assignment| assignment.office);
+    let office = office.unwrap_or_default();
+    end(&state, Stage::Connected, Text::new(office.clone(), office))?;
+    Ok(None)
+}
+
+/// True when trying again cannot help.
+fn is_final(error: &EnrolError) -> bool {
+    match error {
+        EnrolError::Address(_) | EnrolError::Fingerprint | EnrolError::Token(_) => true,
+        EnrolError::Wire(error) => error.is_final(),
+        EnrolError::Start(_) | EnrolError::Answer(_) => false,
+    }
+}
+
+fn close(path: &Path, stage: Stage, words: Text) -> Result<(), StateError> {
+    end(&StateFolder::open(path, Missing::Refuse)?, stage, words)
+}
+
+/// The invitation is done with. Its end is written before it goes: a power cut in between costs one more attempt.
+fn end(state: &StateFolder, stage: Stage, words: Text) -> Result<(), StateError> {
+    state.write_json(JOINING, &Joining { stage, words }, Durability::Synced)?;
+    state.remove(INVITATION)
+}
+
+fn keep(path: &Path, joining: &Joining) -> Result<(), StateError> {
+    StateFolder::open(path, Missing::Refuse)?.write_json(JOINING, joining, Durability::Relaxed)
+}

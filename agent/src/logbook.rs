@@ -1,0 +1,200 @@
+//! The few events that an officer at the machine should find without knowing where our log is: on Windows in the Application log,
+//! under the source of the service's name. On Linux the journal has every line of the log already.
+
+use policies::text::{Text, visible};
+
+/// Characters of a reason that are shown.
+const SHOWN: usize = 500;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The agent is at work.
+    Started,
+    /// The agent ends because somebody asked for it or the machine goes down.
+    Stopped,
+    /// The machine was connected to an office.
+    Enrolled {
+        /// The office's name, as the server says it.
+        office: String,
+    },
+    /// The server could not be reached for a long time.
+    Unreachable {
+        /// Whole hours since it last answered.
+        hours: i64,
+    },
+    /// Others had access to the agent's folder; it was closed.
+    AccessRepaired {
+        /// The folder or file.
+        path: String,
+        /// Owner and list as they were found (SDDL).
+        found: String,
+    },
+    /// A policy that does not check is not used.
+    PolicyRefused {
+        /// Why.
+        reason: String,
+    },
+    /// The agent cannot work.
+    CannotRun {
+        /// Why.
+        reason: String,
+    },
+    /// The server refused to connect the machine, and will not change its mind.
+    EnrolmentRefused {
+        /// Why.
+        reason: Text,
+    },
+    /// There is nothing to run: the machine was never connected.
+    NotEnrolled,
+}
+
+/// How grave it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gravity {
+    /// Good to know.
+    Information,
+    /// Worth a look.
+    Warning,
+    /// Somebody must do something.
+    Error,
+}
+
+impl Entry {
+    /// Its number in the log: stable, so that it can be searched for. 1 to 1000, which is what the message file knows.
+    pub fn number(&self) -> u16 {
+        match self {
+            Self::Started => 1,
+            Self::Stopped => 2,
+            Self::Enrolled { .. } => 3,
+            Self::Unreachable { .. } => 4,
+            Self::AccessRepaired { .. } => 5,
+            Self::PolicyRefused { .. } => 6,
+            Self::CannotRun { .. } => 7,
+            Self::EnrolmentRefused { .. } => 8,
+            Self::NotEnrolled => 9,
+        }
+    }
+
+    /// How grave it is.
+    pub fn gravity(&self) -> Gravity {
+        match self {
+            Self::Started | Self::Stopped | Self::Enrolled { .. } => Gravity::Information,
+            Self::Unreachable { .. } | Self::AccessRepaired { .. } | Self::NotEnrolled => Gravity::Warning,
+            Self::PolicyRefused { .. } | Self::CannotRun { .. } | Self::EnrolmentRefused { .. } => Gravity::Error,
+        }
+    }
+
+    /// The event as a person reads it.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Started => Text::new(
+                format!("Trạm An {} đã bắt đầu theo dõi máy này.", env!("CARGO_PKG_VERSION")),
+                format!("Trạm An {} watches this machine now.", env!("CARGO_PKG_VERSION")),
+            ),
+            Self::Stopped => Text::new(
+                "Trạm An đã dừng; máy này không được theo dõi cho đến khi dịch vụ chạy lại.",
+                "Trạm An has stopped; the machine is not watched until the service runs again.",
+            ),
+            Self::Enrolled { office } => {
+                let office = visible(office, 200);
+                Text::new(
+                    format!("Máy này đã kết nối với cơ quan \"{office}\"."),
+                    format!("This machine is connected to the office \"{office}\"."),
+                )
+            }
+            Self::Unreachable { hours } => Text::new(
+                format!(
+                    "Không liên lạc được máy chủ đã {hours} giờ. Báo cáo được giữ trên máy và sẽ gửi sau. Kiểm tra đường mạng, \
+                     proxy và địa chỉ máy chủ."
+                ),
+                format!(
+                    "The server could not be reached for {hours} hours. Reports are kept here and sent later. Check network, proxy and \
+                     the server's address."
+                ),
+            ),
+            Self::AccessRepaired { path, found } => {
+                let (path, found) = (visible(path, SHOWN), visible(found, SHOWN));
+                Text::new(
+                    format!(
+                        "{path} bị mở cho người khác ({found}); đã đóng lại, chỉ SYSTEM và quản trị viên truy cập được."
+                    ),
+                    format!("{path} was open to others ({found}); it was closed to all but SYSTEM and administrators."),
+                )
+            }
+            Self::PolicyRefused { reason } => {
+                let reason = visible(reason, SHOWN);
+                Text::new(
+                    format!("Bộ tiêu chí không hợp lệ nên không được dùng: {reason}"),
+                    format!("A policy that does not check is not used: {reason}"),
+                )
+            }
+            Self::CannotRun { reason } => {
+                let reason = visible(reason, SHOWN);
+                Text::new(format!("Trạm An không chạy được: {reason}"), format!("Trạm An cannot run: {reason}"))
+            }
+            Self::EnrolmentRefused { reason } => Text::new(
+                format!("Máy này chưa kết nối được: {}", reason.vi),
+                format!("This machine could not be connected: {}", reason.en),
+            ),
+            Self::NotEnrolled => Text::new(
+                "Máy này chưa kết nối với máy chủ nào; hãy chạy posture-agent install với mã đăng ký máy.",
+                "This machine is not connected to any server; run posture-agent install with an enrolment token.",
+            ),
+        }
+    }
+}
+
+/// Tells it: one line in our log, and an entry in the event log of Windows when the program runs as a service.
+pub fn enter(entry: &Entry) {
+    let text = entry.text();
+    match entry.gravity() {
+        Gravity::Information => tracing::info!(number = entry.number(), "{}", text.en),
+        Gravity::Warning => tracing::warn!(number = entry.number(), "{}", text.en),
+        Gravity::Error => tracing::error!(number = entry.number(), "{}", text.en),
+    }
+    #[cfg(windows)]
+    if IN_EVENT_LOG.load(std::sync::atomic::Ordering::Relaxed)
+        && let Err(error) = crate::os::windows::journal::write(entry)
+    {
+        tracing::warn!(%error, "the event log does not take it");
+    }
+}
+
+#[cfg(windows)]
+static IN_EVENT_LOG: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// From now on entries go to the event log too.
+#[cfg(windows)]
+pub fn to_event_log() {
+    IN_EVENT_LOG.store(true, std::sync::atomic::Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn numbers_differ_and_strangers_words_are_made_visible() {
+        let hostile = "a\u{202e}b\n".to_owned();
+        let all = [
+            Entry::Started,
+            Entry::Stopped,
+            Entry::Enrolled { office: hostile.clone() },
+            Entry::Unreachable { hours: 25 },
+            Entry::AccessRepaired { path: hostile.clone(), found: hostile.clone() },
+            Entry::PolicyRefused { reason: hostile.clone() },
+            Entry::CannotRun { reason: hostile },
+            Entry::EnrolmentRefused { reason: Text::new("mã hết hạn", "the token has expired") },
+            Entry::NotEnrolled,
+        ];
+        let numbers: BTreeSet<u16> = all.iter().map(Entry::number).collect();
+        assert_eq!((numbers.len(), numbers.iter().all(|number| (1..=1000).contains(number))), (all.len(), true));
+        for entry in &all {
+            let text = entry.text();
+            assert!(!text.vi.contains(['\u{202e}', '\n']) && !text.en.contains(['\u{202e}', '\n']), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The Application log of Windows, under the source of the service's name.
+//!
+//! A message needs a file of message forms. `EventCreate.exe` of every Windows since XP holds the form "%1" for the numbers 1 to 1000,
+//! so that our sentences are shown whole and no message file of ours has to be installed.
+#![expect(unsafe_code, reason = "the event log is written through its C interface")]
+
+use std::io::Result;
+
+use windows::Win32::Foundation::HANDLE;
+use windows::Win32::System::EventLog::{
+    DeregisterEventSource, EVENTLOG_ERROR_TYPE, EVENTLOG_INFORMATION_TYPE, EVENTLOG_WARNING_TYPE, RegisterEventSourceW,
+    ReportEventW,
+};
+use windows::core::{HSTRING, PCWSTR};
+use windows_registry::LOCAL_MACHINE;
+
+use crate::logbook::{Entry, Gravity};
+use crate::service::NAME;
+
+/// Where sources of the Application log are registered.
+const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";
+/// Error, warning and information.
+const TYPES: u32 = 7;
+
+/// Registers the source; again changes nothing.
+///
+/// # Errors
+/// When Windows refuses: it takes an administrator.
+pub fn register() -> Result<()> {
+    let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{NAME}"))?;
+    key.set_expand_hstring("EventMessageFile", &HSTRING::from(r"%SystemRoot%\System32\EventCreate.exe"))?;
+    key.set_u32("TypesSupported", TYPES)?;
+    Ok(())
+}
+
+/// Takes the source away. Entries that were written stay.
+///
+/// # Errors
+/// When Windows refuses.
+pub fn forget() -> Result<()> {
+    super::handover::removed(LOCAL_MACHINE.remove_tree(format!(r"{SOURCES}\{NAME}")))
+}
+
+struct Source(HANDLE);
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        // SAFETY: it was registered, and is given back once. Nothing is to be done when that fails.
+        let _given = unsafe { DeregisterEventSource(self.0) };
+    }
+}
+
+/// Writes one event, in Vietnamese and English.
+///
+/// # Errors
+/// When Windows refuses.
+pub fn write(entry: &Entry) -> Result<()> {
+    // SAFETY: the text ends with NUL and lives through the call.
+    let source = Source(unsafe { RegisterEventSourceW(PCWSTR::null(), &HSTRING::from(NAME)) }?);
+    let kind = match entry.gravity() {
+        Gravity::Information => EVENTLOG_INFORMATION_TYPE,
+        Gravity::Warning => EVENTLOG_WARNING_TYPE,
+        Gravity::Error => EVENTLOG_ERROR_TYPE,
+    };
+    let text = entry.text();
+    let text = HSTRING::from(format!("{}\r\n\r\n{}", text.vi, text.en));
+    let texts = [PCWSTR(text.as_ptr())];
+    // SAFETY: the source is open; the one text ends with NUL and lives through the call.
+    unsafe { ReportEventW(source.0, kind, 0, entry.number().into(), None, 0, Some(&texts), None) }?;
+    Ok(())
+}
