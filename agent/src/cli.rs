@@ -24,7 +24,10 @@ pub mod facts;
 mod install;
 mod once;
 mod run;
+mod setup;
 mod status;
+
+use setup::SetupError;
 
 /// The exit status of the program. `check` and `once` use all three, every other command the first and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,8 @@ pub enum Command {
     Status(StatusOptions),
     /// Become a service of this Windows machine.
     Install(InstallOptions),
+    /// Install from the folder of a USB stick.
+    Setup,
     /// Leave this Windows machine.
     Uninstall(UninstallOptions),
 }
@@ -208,6 +213,11 @@ pub struct UninstallOptions {
 
 /// Reads the command line and does what it asks for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.len() == 1 && setup::file().is_some() {
+        // A double-click, not a person who forgot the rest.
+        arguments.push("setup".into());
+    }
     let invocation = match arguments::read(arguments) {
         Ok(invocation) => invocation,
         Err(exit) => return exit,
@@ -220,6 +230,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Once(options) => once::run(&options, &terminal),
         Command::Run(options) => run::run(&options, &terminal),
         Command::Status(options) => status::run(&options, &terminal),
+        Command::Setup => setup::run(&terminal),
         Command::Install(options) => install::install(options, &terminal),
         Command::Uninstall(options) => install::uninstall(&options, &terminal),
     };
@@ -235,6 +246,7 @@ fn explained(error: &anyhow::Error, terminal: &Terminal) -> String {
     let text = None
         .or_else(|| error.downcast_ref().map(EnrolError::text))
         .or_else(|| error.downcast_ref().map(InstallError::text))
+        .or_else(|| error.downcast_ref().map(SetupError::text))
         .or_else(|| error.downcast_ref().map(StartError::text))
         .or_else(|| error.downcast_ref().map(StateError::text))
         .or_else(|| error.downcast_ref().map(WireError::text));

@@ -82,7 +82,7 @@ pub enum InstallError {
     },
     /// Several steps of the removal failed.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Several(Vec<InstallError>),
+    Several(Vec<Self>),
 }
 
 impl InstallError {

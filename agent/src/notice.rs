@@ -143,6 +143,22 @@ impl Notice {
     }
 }
 
+/// Removes the folder for all to read, with what the agent posted there.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(windows)]
+pub fn forget() -> std::io::Result<()> {
+    match std::fs::remove_file(Path::new(FOLDER).join(FILE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    match std::fs::remove_dir(FOLDER) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Where the notice of the agent with this state folder is.
 fn place(state: &Path) -> PathBuf {
     if state == Path::new(crate::state::DEFAULT) { Path::new(FOLDER).join(FILE) } else { state.join(FILE) }

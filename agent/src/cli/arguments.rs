@@ -107,6 +107,7 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             place: text(given, "place").unwrap_or_default(),
             state: path(given, "state")?,
         }),
+        "setup" => Command::Setup,
         "uninstall" => Command::Uninstall(UninstallOptions {
             state: path(given, "state")?,
             keep_identity: given.get_flag("keep-identity"),
@@ -273,6 +274,14 @@ fn words(language: Language) -> Words {
         .args([server().requires("token").requires("fingerprint"), token().requires("server"), fingerprint().requires("server")])
         .arg(place().requires("server"))
         .arg(state());
+    let setup = Words::new("setup")
+        .about(t("Cài đặt từ thư mục USB (bấm đúp \"Cài đặt\")", "Set up from the folder of a USB stick (double-click \"Cài đặt\")"))
+        .long_about(t(
+            "Đọc tệp ket-noi.json cạnh chương trình, xin quyền quản trị, hỏi phòng và người sử dụng, cài đặt và kết nối.\n\
+             Mã kết thúc: như install.",
+            "Reads ket-noi.json beside the program, asks for an administrator, for room and person, installs and connects.\n\
+             Exit status: as of install.",
+        ));
     let uninstall = Words::new("uninstall")
         .about(t("Gỡ dịch vụ khỏi Windows", "Remove the service from Windows"))
         .long_about(t(
@@ -307,7 +316,7 @@ fn words(language: Language) -> Words {
                 .hide_env(true)
                 .help(t("Ngôn ngữ của thông báo (mặc định vi)", "Language of messages (default vi)")),
         )
-        .subcommands([facts, check, enrol, once, run, status, install, uninstall].map(|words| dressed(words, language)));
+        .subcommands([facts, check, enrol, once, run, status, install, setup, uninstall].map(|words| dressed(words, language)));
     dressed(words, language)
 }
 

@@ -33,7 +33,7 @@ pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::R
 }
 
 /// The one line, and what it means for the exit status.
-fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Exit) {
+pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Exit) {
     let Some(joining) = &installed.joining else {
         let words = terminal.words(
             "Đã cài đặt; chưa kết nối xong, dịch vụ sẽ tự thử lại.",

@@ -79,6 +79,7 @@ pub fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
             };
             note(removed.map_err(|error| step("xoá chương trình", "remove the program", error)));
         }
+        note(crate::notice::forget().map_err(|error| step("xoá kết quả đã lưu", "remove the last result", error)));
         if what != Removal::KeepIdentity {
             let removed = remove_state(state).await;
             note(removed.map_err(|error| step("xoá thư mục trạng thái", "remove the state folder", error)));

@@ -18,7 +18,7 @@ pub use answer::{
 };
 pub(crate) use decode::filetime;
 #[cfg(windows)]
-pub use this::{Windows, access, handover, journal, leftover, libraries, secret};
+pub use this::{Windows, access, desktop, handover, journal, leftover, libraries, secret};
 
 /// What only Windows answers. Every call that may hang (WMI, COM, network management) is given up at its deadline with
 /// [`super::OsError::TimedOut`], and not started again while it hangs.

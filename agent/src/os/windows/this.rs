@@ -19,6 +19,7 @@ mod accounts;
 mod adapters;
 mod audit;
 mod com;
+pub mod desktop;
 mod events;
 pub mod handover;
 pub mod journal;

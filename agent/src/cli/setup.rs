@@ -1,0 +1,113 @@
+//! `posture-agent setup`: the double-click on *Cài đặt* in the folder for a USB stick. Reads beside the program whom to report to,
+//! asks for room and person, installs, and shows one sentence.
+
+#[cfg(any(windows, test))]
+use std::path::Path;
+use std::path::PathBuf;
+
+use policies::text::Text;
+#[cfg(any(windows, test))]
+use serde::Deserialize;
+
+#[cfg(not(windows))]
+#[path = "setup/elsewhere.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "setup/windows.rs"]
+mod system;
+
+pub(super) use system::run;
+
+/// The file beside the program that says whom to report to (`server/src/web/enrolment/stick.rs` makes it).
+const FILE: &str = "ket-noi.json";
+/// The most bytes of it.
+#[cfg(any(windows, test))]
+const MOST: u64 = 16 * 1024;
+
+/// Whom to report to.
+#[cfg(any(windows, test))]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Connection {
+    /// `HOST:PORT`.
+    server: String,
+    /// The enrolment token. Secret.
+    token: String,
+    /// SHA-256 of the server's CA.
+    fingerprint: String,
+    /// Name of the office, for the person.
+    office: String,
+}
+
+/// The file beside this program, when there is one: then a start without any word means setup.
+pub(super) fn file() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.with_file_name(FILE);
+    path.is_file().then_some(path)
+}
+
+/// Why the stick cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SetupError {
+    /// No file, or not readable.
+    #[error(
+        "{FILE} beside the program cannot be read ({0}); copy the whole folder from the enrolment page to the stick again"
+    )]
+    NoFile(#[from] std::io::Error),
+    /// It is damaged.
+    #[error("{FILE} beside the program is damaged ({0}); download the folder from the enrolment page again")]
+    Damaged(#[from] serde_json::Error),
+}
+
+impl SetupError {
+    /// The error as a person reads it.
+    pub(super) fn text(&self) -> Text {
+        let vi = match self {
+            Self::NoFile(error) => {
+                format!(
+                    "không đọc được tệp {FILE} cạnh chương trình ({error}); hãy chép lại cả thư mục từ trang đăng ký máy vào USB"
+                )
+            }
+            Self::Damaged(error) => {
+                format!("tệp {FILE} cạnh chương trình bị hỏng ({error}); hãy tải lại thư mục từ trang đăng ký máy")
+            }
+        };
+        Text::new(vi, self.to_string())
+    }
+}
+
+/// Reads the file.
+#[cfg(any(windows, test))]
+fn read(path: &Path) -> Result<Connection, SetupError> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    // An editor may have put its mark before the text.
+    Ok(serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_the_stick_is_read_or_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        assert!(read(&path).unwrap_err_text().contains("chép lại cả thư mục"));
+        std::fs::write(&path, "{\"server\": 1}").unwrap();
+        assert!(read(&path).unwrap_err_text().contains("bị hỏng"));
+        let text = "\u{feff}{\"server\":\"a:1\",\"token\":\"t\",\"fingerprint\":\"f\",\"office\":\"Xã\"}";
+        std::fs::write(&path, text).unwrap();
+        let connection = read(&path).ok().unwrap();
+        assert_eq!((connection.server.as_str(), connection.office.as_str()), ("a:1", "Xã"));
+    }
+
+    trait ErrText {
+        fn unwrap_err_text(self) -> String;
+    }
+
+    impl ErrText for Result<Connection, SetupError> {
+        fn unwrap_err_text(self) -> String {
+            self.err().unwrap().text().vi
+        }
+    }
+}

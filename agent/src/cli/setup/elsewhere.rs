@@ -1,0 +1,13 @@
+//! On other systems packages install.
+
+use crate::cli::Exit;
+use crate::install::InstallError;
+use crate::terminal::Terminal;
+
+/// Says what to do here.
+///
+/// # Errors
+/// Always.
+pub(in crate::cli) fn run(_terminal: &Terminal) -> anyhow::Result<Exit> {
+    Err(InstallError::Elsewhere.into())
+}

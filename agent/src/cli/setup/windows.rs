@@ -1,0 +1,86 @@
+//! The steps at a Windows machine, in front of a person who only double-clicked.
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use super::{Connection, SetupError, file, read};
+use crate::cli::Exit;
+use crate::cli::install::outcome;
+use crate::enrol::Invitation;
+use crate::install::{Plan, install};
+use crate::os::Os;
+use crate::os::windows::{Windows, desktop};
+use crate::state::DEFAULT;
+use crate::terminal::Terminal;
+
+/// The title of windows.
+const TITLE: &str = "Trạm An";
+/// The program for 64-bit Windows beside this one.
+const WIDE: &str = "posture-agent-x86_64.exe";
+
+/// Sets this machine up; the sentence that says how it ended is shown in a window.
+///
+/// # Errors
+/// Never: whatever goes wrong is told in that window.
+pub(in crate::cli) fn run(terminal: &Terminal) -> anyhow::Result<Exit> {
+    desktop::dress_console(TITLE);
+    let (sentence, exit) = match set_up(terminal) {
+        Ok(Some(done)) => done,
+        // The program with an administrator's rights goes on.
+        Ok(None) => return Ok(Exit::Fine),
+        Err(error) => (crate::cli::explained(&error, terminal), Exit::Impossible),
+    };
+    terminal.print(&sentence)?;
+    desktop::tell(TITLE, &sentence, exit != Exit::Fine);
+    Ok(exit)
+}
+
+fn set_up(terminal: &Terminal) -> anyhow::Result<Option<(String, Exit)>> {
+    let path = file().ok_or_else(|| SetupError::NoFile(std::io::ErrorKind::NotFound.into()))?;
+    let connection = read(&path)?;
+    let wide = path.with_file_name(WIDE);
+    let hands_over = desktop::is_narrow_on_wide() && wide.is_file();
+    if hands_over || !Windows::default().administrator() {
+        let program: PathBuf = if hands_over { wide } else { std::env::current_exe()? };
+        let arguments = format!("setup --lang {}", terminal.words("vi", "en"));
+        return match desktop::elevate(&program, &arguments) {
+            Ok(()) => Ok(None),
+            Err(error) => Ok(Some((not_allowed(&error, terminal), Exit::Impossible))),
+        };
+    }
+    let place = ask(&connection, terminal)?;
+    terminal.print(
+        terminal.words("Đang cài đặt và kết nối, chờ một chút...", "Setting up and connecting, wait a moment..."),
+    )?;
+    let Connection { server, token, fingerprint, .. } = connection;
+    let invitation = Some(Invitation { server, token, fingerprint, place });
+    let installed = install(&Plan { invitation, state: DEFAULT.into() })?;
+    Ok(Some(outcome(&installed, terminal)))
+}
+
+/// Room and person, as typed.
+fn ask(connection: &Connection, terminal: &Terminal) -> anyhow::Result<String> {
+    let office = policies::text::visible(&connection.office, 200);
+    terminal.print(&format!("{} {office}", terminal.words("Cơ quan:", "Office:")))?;
+    terminal.print(terminal.words(
+        "Không cài trên máy xử lý bí mật nhà nước: nếu là máy đó, hãy đóng cửa sổ này.",
+        "Never on a machine that handles state secrets: if this is one, close this window.",
+    ))?;
+    let mut out = std::io::stdout().lock();
+    let question = terminal.words(
+        "Phòng và người sử dụng máy này (ví dụ: Văn phòng, Nguyễn Văn A): ",
+        "Room and person of this machine (such as: Office, Nguyễn Văn A): ",
+    );
+    out.write_all(question.as_bytes()).and_then(|()| out.flush())?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+fn not_allowed(error: &std::io::Error, terminal: &Terminal) -> String {
+    let words = terminal.words(
+        "Chưa cài đặt: cần bấm \"Có\" khi Windows hỏi, hoặc nhờ người có tài khoản quản trị của máy",
+        "Not set up: answer Yes when Windows asks, or ask somebody who has an administrator's account of this machine",
+    );
+    format!("{words} ({error}).")
+}
