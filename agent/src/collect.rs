@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use policies::fact::{Facts, Reason, Section};
+use policies::policy::PolicySet;
 
 use crate::apart::{Apart, Trouble};
 
+mod firmware;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod products;
@@ -30,6 +32,9 @@ pub use system::watched;
 pub trait Reader: Send + Sync {
     /// Begins one check as of `now`; what several sections look at is read at most once in it.
     fn begin(&self, now: Timestamp) -> Arc<dyn Check>;
+
+    /// Takes over what a checked policy knows of systems, for the checks to come.
+    fn learn(&self, _policy: &PolicySet) {}
 }
 
 /// One check of one machine.
@@ -55,6 +60,11 @@ impl Collector {
     /// A collector of this machine.
     pub fn of_this_machine() -> Self {
         Self::new(Arc::new(system::Machine::this()))
+    }
+
+    /// Takes over what a checked policy knows of systems (the catalogue of Windows), for the checks to come.
+    pub fn learn(&self, policy: &PolicySet) {
+        self.reader.learn(policy);
     }
 
     /// Collects `sections` as of `now`; every other section is unknown (`not_collected`). Blocks for at most the sum of the
@@ -89,12 +99,13 @@ impl Collector {
     }
 }
 
-/// How long a section may take.
+/// How long a section may take. On Windows a question to WMI or network management has a deadline of its own, which must come first:
+/// one source that hangs may not cost its section.
 const fn deadline(section: Section) -> Duration {
     Duration::from_secs(match section {
+        Section::Patches if cfg!(windows) => 150,
         Section::Patches => 90,
-        // On Windows two questions to WMI, each of which may take half a minute before it is given up.
-        Section::Antivirus => 75,
+        _ if cfg!(windows) => 90,
         _ => 15,
     })
 }

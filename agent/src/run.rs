@@ -322,7 +322,10 @@ impl Daemon {
             Subject::Section(section) => drop(self.wanted.insert(section)),
             Subject::Policy => match self.station.policies.reload(&self.station.state, &self.station.identity) {
                 Ok(false) => {}
-                Ok(true) => self.judge(),
+                Ok(true) => {
+                    self.station.policy_learn();
+                    self.judge();
+                }
                 Err(error) => {
                     tracing::error!(%error, "the policy on disk is not used; it is fetched again");
                     self.policy_refused(&error.to_string());

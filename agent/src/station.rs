@@ -129,7 +129,7 @@ impl Station {
             tracing::error!(%error, "the policy on disk is not used; it is fetched again");
         }
         let author = Author { machine: identity.machine.clone(), start: crate::chance::identifier()?, key };
-        Ok(Self {
+        let station = Self {
             server_at_kept: standing.server_at,
             state,
             clock,
@@ -142,7 +142,16 @@ impl Station {
             standing,
             author,
             config_path,
-        })
+        };
+        station.policy_learn();
+        Ok(station)
+    }
+
+    /// Tells the collector what the policy in use knows of systems. A policy that cannot be used teaches nothing; who reads it says so.
+    pub fn policy_learn(&self) {
+        if let Ok(Some(loaded)) = self.policies.load(&self.state, &self.identity) {
+            self.collector.learn(&loaded.set);
+        }
     }
 
     /// The configuration's file.
@@ -280,6 +289,7 @@ impl Station {
     pub fn policy_use(&mut self, signed: &protocol::SignedBundle) -> Result<(), PolicyStoreError> {
         self.policies.replace(&self.state, &self.identity, signed)?;
         self.standing.policy_version = self.policies.version();
+        self.policy_learn();
         self.keep_standing();
         tracing::info!(version = self.policies.version(), "a new policy is in use");
         Ok(())

@@ -30,7 +30,7 @@ pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
 pub use lan::{Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, Interface, InterfaceKind, Lan};
 pub use logging::Logging;
 pub use neighbours::{Neighbour, Neighbours};
-pub use patches::{PackageSystem, Patches};
+pub use patches::{InstalledUpdate, MissingUpdate, PackageSystem, Patches};
 pub use ports::{ListeningPort, Ports, Reach, Transport};
 pub use remote::{Remote, RootLogin};
 pub use sharing::{Share, ShareKind, Sharing};

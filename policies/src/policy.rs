@@ -1,6 +1,7 @@
 //! What should hold: controls read from TOML. A [`Policy`] is valid once read; whatever is wrong with a file is said when it is
 //! read, with file, line and column, in Vietnamese and English.
 
+mod catalogue;
 mod condition;
 mod control;
 mod error;
@@ -11,6 +12,7 @@ mod set;
 mod source;
 mod table;
 
+pub use catalogue::{CATALOGUE_FILE, WindowsBuild, WindowsCatalogue, WindowsEdition, WindowsKind, WindowsUpdate};
 pub use condition::{Bound, Condition, CountBound, Matcher, Operand, Subject, Test};
 pub use control::read::{FORMAT, MOST_CONTROLS, MOST_STEPS};
 pub use control::{Clause, Control, Fix, Policy};

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use std::collections::BTreeSet;
-
 use policies::evaluate::evaluate;
 use policies::fact::{Fact, Facts, Family, Instant, Reason};
 use policies::outcome::{Outcome, Verdict};
@@ -30,8 +28,9 @@ fn judge(policy: &Policy, json: &str) -> Vec<Outcome> {
 
 const GOOD: &str = include_str!("machines/good.json");
 const BAD: &str = include_str!("machines/bad.json");
-const GOOD_WINDOWS: &str = include_str!("machines/good-windows.json");
-const BAD_WINDOWS: &str = include_str!("machines/bad-windows.json");
+/// Windows.
+const WINDOWS_GOOD: &str = include_str!("machines/windows-good.json");
+const WINDOWS_BAD: &str = include_str!("machines/windows-bad.json");
 const ROLES: [Role; 2] = [Role::Workstation, Role::Server];
 
 fn controls(set: &PolicySet) -> impl Iterator<Item = (Role, &Control)> {
@@ -46,38 +45,55 @@ fn each_file_has_enough_controls() {
     }
 }
 
-#[test]
-fn every_control_can_pass() {
+/// How each control is judged on a Linux and a Windows machine, both of which are in order or not: what is meant for one family only
+/// is judged on the machine of that family.
+fn on_both(linux: &str, windows: &str, wanted: Verdict) {
     let set = shipped();
     for role in ROLES {
-        let mut applied = BTreeSet::new();
-        for json in [GOOD, GOOD_WINDOWS] {
-            for outcome in judge(set.controls(role), json) {
-                if outcome.verdict == Verdict::NotApplicable {
-                    continue;
-                }
-                assert_eq!(outcome.verdict, Verdict::Pass, "{}: {}", outcome.control, outcome.found.vi);
-                applied.insert(outcome.control);
-            }
-        }
-        for control in set.controls(role).controls() {
-            assert!(applied.contains(control.id()), "{role:?} {}", control.id());
+        let outcomes = judge(set.controls(role), linux).into_iter().zip(judge(set.controls(role), windows));
+        for (linux, windows) in outcomes {
+            let judged = [&linux, &windows].into_iter().find(|outcome| outcome.verdict == wanted);
+            let Some(judged) = judged else { panic!("{}: {} / {}", linux.control, linux.found.vi, windows.found.vi) };
+            assert!(!judged.found.vi.is_empty() && !judged.wanted.vi.is_empty(), "{}", judged.control);
         }
     }
 }
 
 #[test]
+fn every_control_can_pass() {
+    on_both(GOOD, WINDOWS_GOOD, Verdict::Pass);
+}
+
+#[test]
 fn every_control_can_fail() {
+    on_both(BAD, WINDOWS_BAD, Verdict::Fail);
+}
+
+fn verdict(json: &str, id: &str) -> Verdict {
     let set = shipped();
-    for role in ROLES {
-        for outcome in judge(set.controls(role), BAD) {
-            let elsewhere = judge(set.controls(role), BAD_WINDOWS);
-            let elsewhere = elsewhere.iter().find(|other| other.control == outcome.control);
-            let failed = [Some(&outcome), elsewhere].into_iter().flatten().find(|one| one.verdict == Verdict::Fail);
-            let Some(failed) = failed else { panic!("{}: {}", outcome.control, outcome.found.vi) };
-            assert!(!failed.found.vi.is_empty() && !failed.wanted.vi.is_empty(), "{}", outcome.control);
-        }
-    }
+    let outcomes = judge(set.controls(Role::Workstation), json);
+    outcomes.iter().find(|outcome| outcome.control == id).unwrap().verdict
+}
+
+#[test]
+fn paid_updates_keep_a_windows_supported_as_long_as_they_come() {
+    assert_eq!(verdict(WINDOWS_BAD, "system-supported"), Verdict::Fail);
+    let enrolled = WINDOWS_BAD
+        .replace("\"paid_updates\": {\n      \"known\": false\n", "\"paid_updates\": {\n      \"known\": true\n");
+    assert_ne!(enrolled, WINDOWS_BAD);
+    assert_eq!(verdict(&enrolled, "system-supported"), Verdict::Pass);
+    let ended = enrolled.replace("2028-10-10T16:59:59Z", "2026-10-13T16:59:59Z");
+    assert_eq!(verdict(&ended, "system-supported"), Verdict::Fail);
+}
+
+#[test]
+fn a_windows_that_searched_long_ago_is_not_believed_to_be_up_to_date() {
+    let quiet = WINDOWS_BAD.replace("\"known\": 3\n", "\"known\": 0\n");
+    assert_ne!(quiet, WINDOWS_BAD);
+    assert_eq!(verdict(&quiet, "patches-monthly"), Verdict::Fail);
+    let searched = quiet.replace("2026-05-21T22:00:00Z", "2026-11-21T22:00:00Z");
+    assert_eq!(verdict(&searched, "patches-monthly"), Verdict::Pass);
+    assert_eq!(verdict(&searched, "patches-cumulative"), Verdict::Fail, "the build says otherwise");
 }
 
 #[test]
@@ -164,7 +180,7 @@ fn only_what_can_be_fixed_on_the_spot_is_critical() {
 #[test]
 fn every_failure_has_steps_for_every_machine() {
     let set = shipped();
-    for facts in [machine(BAD), machine(BAD_WINDOWS), Facts::unknown(Reason::NotCollected)] {
+    for facts in [machine(BAD), machine(WINDOWS_BAD), Facts::unknown(Reason::NotCollected)] {
         for (_, control) in controls(&set) {
             let steps = control.fix_for(&facts, now());
             assert!((1..=6).contains(&steps.len()), "{}", control.id());
@@ -186,9 +202,9 @@ fn the_steps_are_those_of_the_machines_system() {
 #[test]
 fn the_steps_on_windows_name_nothing_of_linux() {
     let set = shipped();
-    let facts = machine(BAD_WINDOWS);
+    let facts = machine(WINDOWS_BAD);
     for role in ROLES {
-        for outcome in judge(set.controls(role), BAD_WINDOWS) {
+        for outcome in judge(set.controls(role), WINDOWS_BAD) {
             if outcome.verdict != Verdict::Fail || !OURS.iter().any(|start| outcome.control.starts_with(start)) {
                 continue;
             }
@@ -203,7 +219,7 @@ fn the_steps_on_windows_name_nothing_of_linux() {
 }
 
 /// The controls whose facts are read on Windows.
-const OURS: [&str; 1] = ["antivirus-"];
+const OURS: [&str; 3] = ["antivirus-", "patches-", "system-"];
 
 #[test]
 fn both_files_say_the_same_of_a_control_they_share() {

@@ -156,7 +156,7 @@ pub trait WindowsOs: Os {
     /// What the Windows Update Agent knows without going online.
     ///
     /// # Errors
-    /// `TimedOut` after its deadline (it may take a minute), `Failed` with its HRESULT.
+    /// `TimedOut` after its deadline (it may take a minute), `Failed` with its HRESULT when the agent itself cannot be had.
     fn updates(&self) -> Answer<UpdateSearch>;
 
     /// The firmware's tables as they are (SMBIOS, `GetSystemFirmwareTable('RSMB')`).

@@ -101,6 +101,24 @@ pub const GAPS: &[Gap] = &[
     windows("remote.ssh_limited", Makers::Any),
     windows("remote.ssh_x11", Makers::Any),
     windows("remote.ssh_weak_algorithms", Makers::Any),
+    linux("patches.installed", Makers::Any, &[]),
+    linux("patches.missing", Makers::Any, &[]),
+    linux("patches.known_to", Makers::Any, &[]),
+    linux("patches.servers", Makers::Any, &[]),
+    linux("system.server_edition", Makers::Any, &[]),
+    linux("system.paid_until", Makers::Any, &[]),
+    linux("system.paid_updates", Makers::Any, &[]),
+    linux("system.secure_boot", Makers::Any, &[]),
+    linux("system.tpm", Makers::Any, &[]),
+    linux("system.language", Makers::Any, &[]),
+    linux("system.firmware_at", Makers::Any, &[]),
+    // A build younger than the catalogue, or one without known updates; a catalogue that is too old.
+    windows("system.supported_until", Makers::Any),
+    windows("system.paid_until", Makers::Any),
+    windows("system.paid_updates", Makers::Any),
+    windows("patches.missing", Makers::Any),
+    // Windows holds nothing back by name.
+    windows("patches.held", Makers::Any),
 ];
 
 /// True when every unknown part is one that the product cannot read on this machine.

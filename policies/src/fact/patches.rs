@@ -1,6 +1,6 @@
 //! Section `patches`: what is waiting to be installed and when something last was.
 
-use super::{Instant, List};
+use super::{Fact, Instant, List};
 
 choice! {
     /// What installs updates.
@@ -11,6 +11,26 @@ choice! {
         Dnf = "dnf", "dnf", "dnf";
         /// Windows Update.
         WindowsUpdate = "windows_update", "Windows Update", "Windows Update";
+    }
+}
+
+record! {
+    /// An update of the system that is installed.
+    InstalledUpdate {
+        /// Its name, such as `KB5066791`.
+        [name] String = "bản cập nhật", "update";
+        /// When it was installed.
+        [installed_at] Fact<Instant> = "cài lúc", "installed at";
+    }
+}
+
+record! {
+    /// A cumulative update that is known and not installed.
+    MissingUpdate {
+        /// The build with it, such as `19045.7807`.
+        [build] String = "bản dựng", "build";
+        /// The day it was released.
+        [released_at] Instant = "phát hành ngày", "released at";
     }
 }
 
@@ -35,5 +55,13 @@ section! {
         [reboot_needed] bool = "cần khởi động lại", "restart needed";
         /// Versions of installed packages that are held back from updates.
         [held] List<String> = "gói bị giữ lại, không cập nhật", "packages held back";
+        /// Updates of the system that are installed (Windows).
+        [installed] List<InstalledUpdate> = "bản cập nhật đã cài", "installed updates";
+        /// Cumulative updates that the catalogue of Windows knows for this build and that are not installed, oldest first.
+        [missing] List<MissingUpdate> = "bản vá tích luỹ còn thiếu", "missing cumulative updates";
+        /// The day of the catalogue by which `missing` was found.
+        [known_to] Instant = "danh mục bản vá tính đến", "catalogue of updates as of";
+        /// Update servers of the organisation (WSUS) that are set; none when updates come from the maker.
+        [servers] List<String> = "máy chủ cập nhật nội bộ", "update servers";
     }
 }

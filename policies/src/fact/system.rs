@@ -68,5 +68,19 @@ section! {
         [disk_encrypted] bool = "ổ đĩa dữ liệu được mã hoá", "data disk encrypted";
         /// Domain or directory the machine is joined to; known and empty when it is joined to none.
         [domains] List<String> = "miền đã tham gia", "joined domains";
+        /// True for an edition that is made to serve others (Windows Server).
+        [server_edition] bool = "hệ điều hành dành cho máy chủ", "server edition";
+        /// Until when the maker sells security updates beyond `supported_until` (Windows ESU).
+        [paid_until] Instant = "hãng bán bản vá mở rộng đến", "paid updates until";
+        /// True when updates are installed that the maker gives only to those who pay or enrol (Windows ESU).
+        [paid_updates] bool = "đang nhận bản vá mở rộng", "receives paid updates";
+        /// True when the firmware starts signed systems only.
+        [secure_boot] bool = "khởi động an toàn (Secure Boot)", "Secure Boot";
+        /// True when a TPM is there and ready.
+        [tpm] bool = "có TPM", "TPM";
+        /// Language of the system as Windows numbers it (LCID): 1033 English, 1066 Vietnamese.
+        [language] i64 = "mã ngôn ngữ hệ thống (LCID)", "system language (LCID)";
+        /// The day the firmware was released: about how old the machine is.
+        [firmware_at] Instant = "phần sụn (BIOS) phát hành ngày", "firmware released at";
     }
 }

@@ -1,7 +1,7 @@
 //! The office's numbers: what `level-2.toml` holds. Letters, caps, weights, shares, deadlines, the calendar of working days and
 //! the names of the two control files. Owns the numbers and their bounds, not the arithmetic (that is `grade`).
 
-mod read;
+pub(super) mod read;
 
 use std::collections::BTreeSet;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::catalogue::{CATALOGUE_FILE, WindowsCatalogue};
 use super::control::Policy;
 use super::error::{PolicyError, PolicyErrors};
 use super::office::{Office, Weights};
@@ -18,12 +19,13 @@ pub const SHIPPED: [(&str, &str); 3] = [
     ("level-2-server.toml", include_str!("../../level-2-server.toml")),
 ];
 
-/// The three files together. Valid once read.
+/// The three files together, and the catalogue of Windows where it travels with them. Valid once read.
 #[derive(Clone, Debug)]
 pub struct PolicySet {
     office: Office,
     workstation: Policy,
     server: Policy,
+    catalogue: Option<WindowsCatalogue>,
     files: BTreeMap<String, String>,
 }
 
@@ -47,8 +49,10 @@ impl PolicySet {
             (Err(errors), Err(more)) => return Err(errors.and(more)),
             (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return Err(errors),
         };
+        let catalogue =
+            files.get(CATALOGUE_FILE).map(|text| WindowsCatalogue::read(CATALOGUE_FILE, text)).transpose()?;
         let mut kept = BTreeMap::new();
-        for name in [OFFICE_FILE, &office.controls.workstation, &office.controls.server] {
+        for name in [CATALOGUE_FILE, OFFICE_FILE, &office.controls.workstation, &office.controls.server] {
             if let Some(text) = files.get(name).and_then(|text| std::str::from_utf8(text.as_ref()).ok()) {
                 kept.insert(name.to_owned(), text.to_owned());
             }
@@ -61,7 +65,7 @@ impl PolicySet {
             );
             return Err(one(PolicyError::of_file(&shown, message)));
         }
-        Ok(Self { office, workstation, server, files: kept })
+        Ok(Self { office, workstation, server, catalogue, files: kept })
     }
 
     /// The policy that comes with the product.
@@ -83,6 +87,11 @@ impl PolicySet {
             Role::Workstation => &self.workstation,
             Role::Server => &self.server,
         }
+    }
+
+    /// What is known of Windows, where it travels with the policy.
+    pub fn catalogue(&self) -> Option<&WindowsCatalogue> {
+        self.catalogue.as_ref()
     }
 
     /// The exact texts by file name: what a bundle holds and what its hash and signature cover.

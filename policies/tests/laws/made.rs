@@ -7,6 +7,7 @@ use proptest::strategy::BoxedStrategy;
 use serde_json::{Map, Value, json};
 
 const GOOD: &str = include_str!("../machines/good.json");
+const WINDOWS_GOOD: &str = include_str!("../machines/windows-good.json");
 const REASONS: [&str; 8] = [
     "not_collected",
     "no_reader",
@@ -154,7 +155,7 @@ fn forget(value: &mut Value, dice: &mut impl Iterator<Item = u8>) {
 
 /// All facts in their wire form. Of ten facts, `unknown` are not known.
 fn facts(unknown: u32) -> BoxedStrategy<Value> {
-    let sample: Value = serde_json::from_str(GOOD).unwrap();
+    let [sample, windows]: [Value; 2] = [GOOD, WINDOWS_GOOD].map(|json| serde_json::from_str(json).unwrap());
     let sections: Vec<BoxedStrategy<(String, Value)>> = Section::ALL
         .iter()
         .map(|section| {
@@ -162,7 +163,9 @@ fn facts(unknown: u32) -> BoxedStrategy<Value> {
                 .fields()
                 .iter()
                 .map(|field| {
-                    let shape = &sample[section.name()][field.name];
+                    // What only Windows knows, the Linux sample does not show.
+                    let shapes = [&sample, &windows].map(|sample| &sample[section.name()][field.name]);
+                    let shape = if shapes[0]["known"].is_null() { shapes[1] } else { shapes[0] };
                     named(field, fact(field.kind, &shape["known"], unknown))
                 })
                 .collect();

@@ -56,7 +56,16 @@ pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
         last_upgrade_at: if apt { apt::last_upgrade_at(scene) } else { dnf::last_upgrade_at(scene) },
         automatic: if apt { configuration::automatic(scene) } else { dnf::automatic(scene) },
         reboot_needed: kernel::reboot_needed(scene),
+        installed: windows_only(),
+        missing: windows_only(),
+        known_to: windows_only(),
+        servers: windows_only(),
     }
+}
+
+/// What is read on Windows only.
+fn windows_only<T>() -> Fact<T> {
+    Fact::unknown(Reason::NoReader, "this version reads it on Windows only")
 }
 
 /// Time and size of each of `paths`; what does not exist counts as such.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use policies::fact::{Chassis, Fact, Family, List, Mebibytes, Reason, System};
 
 use super::scene::{Scene, answered, unknown};
+use crate::collect::firmware::{chassis_of, filled_in};
 use crate::collect::linux::text::{assigned, capped, ini_value, lines};
 use crate::os::{Answer, OsError};
 
@@ -44,6 +45,13 @@ pub(super) fn collect(scene: &Scene) -> System {
         disk: answered(scene.os.disk_size("/"), |bytes| quantity(bytes, mebibytes)),
         disk_encrypted: disk::encrypted(scene),
         domains: domains(scene),
+        server_edition: windows_only(),
+        paid_until: windows_only(),
+        paid_updates: windows_only(),
+        secure_boot: windows_only(),
+        tpm: windows_only(),
+        language: windows_only(),
+        firmware_at: windows_only(),
     }
 }
 
@@ -52,6 +60,11 @@ fn line(scene: &Scene, path: &str) -> Fact<String> {
         Some(line) if !line.is_empty() => Fact::Known(line),
         _ => Fact::unknown(Reason::Unreadable, format!("{path} is empty")),
     })
+}
+
+/// What is read on Windows only.
+fn windows_only<T>() -> Fact<T> {
+    Fact::unknown(Reason::NoReader, "this version reads it on Windows only")
 }
 
 fn stated(text: &str) -> Fact<String> {
@@ -81,48 +94,10 @@ fn chassis(scene: &Scene) -> Fact<Chassis> {
     if virtual_machine {
         return Fact::Known(Chassis::Virtual);
     }
-    answered(scene.text("/sys/class/dmi/id/chassis_type"), |text| chassis_of(text.trim()))
-}
-
-/// SMBIOS 3.7, table 17 (system enclosure or chassis types).
-fn chassis_of(code: &str) -> Fact<Chassis> {
-    match code.parse() {
-        Ok(3..=7 | 13 | 15 | 16 | 24 | 34..=36) => Fact::Known(Chassis::Desktop),
-        Ok(8..=11 | 14 | 30..=32) => Fact::Known(Chassis::Laptop),
-        Ok(17 | 23 | 25 | 28 | 29) => Fact::Known(Chassis::Server),
-        Ok(1 | 2) => Fact::unknown(Reason::SourceMissing, "the firmware does not say"),
-        Ok(12 | 18..=22 | 26 | 27 | 33 | 37..=255u16) => Fact::Known(Chassis::Other),
-        _ => Fact::unknown(Reason::Unreadable, format!("chassis type {}", capped(code))),
-    }
-}
-
-/// What makers leave in the firmware when they fill in nothing.
-const FILLERS: [&str; 14] = [
-    "to be filled by o.e.m.",
-    "to be filled by o.e.m",
-    "default string",
-    "system manufacturer",
-    "system product name",
-    "system serial number",
-    "system version",
-    "chassis serial number",
-    "not specified",
-    "not applicable",
-    "none",
-    "o.e.m.",
-    "oem",
-    "n/a",
-];
-
-/// `None` for a filler: an empty field, one repeated character, or a known phrase.
-fn filled_in(text: &str) -> Option<String> {
-    let text = capped(text);
-    let first = text.chars().next()?;
-    let filler = FILLERS.contains(&text.to_lowercase().as_str())
-        || text.chars().all(|character| character == first)
-        || text == "123456789"
-        || text == "0123456789";
-    (!filler).then_some(text)
+    answered(scene.text("/sys/class/dmi/id/chassis_type"), |text| match text.trim().parse() {
+        Ok(code) => chassis_of(code),
+        Err(_) => Fact::unknown(Reason::Unreadable, format!("chassis type {}", capped(&text))),
+    })
 }
 
 fn model(scene: &Scene) -> Fact<String> {
@@ -241,9 +216,10 @@ mod tests {
         assert_eq!(system.chassis, Fact::Known(Chassis::Virtual));
         assert_eq!(system.model, Fact::Known("QEMU".to_owned()));
         assert!(system.serial.known().is_none());
-        assert!(matches!(chassis_of("2"), Fact::Unknown(_)));
-        assert!(matches!(chassis_of("999999"), Fact::Unknown(_)));
-        assert!(matches!(chassis_of("ba"), Fact::Unknown(_)));
+        for odd in ["2", "999999", "ba"] {
+            let os = Recorded::new().file("/sys/class/dmi/id/chassis_type", odd);
+            assert!(collected(os).chassis.known().is_none(), "{odd}");
+        }
     }
 
     #[test]

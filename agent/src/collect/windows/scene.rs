@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use policies::fact::{Fact, Reason};
+use policies::policy::WindowsCatalogue;
 
 use crate::collect::text::capped;
 use crate::os::windows::{Registry, Service, WindowsOs, WindowsProcess};
@@ -17,6 +18,8 @@ pub(super) struct Scene {
     pub(super) now: Timestamp,
     processes: OnceLock<Answer<Vec<WindowsProcess>>>,
     services: OnceLock<Answer<Vec<Service>>>,
+    /// What the policy knows of Windows, where that is newer than what the agent came with.
+    newer: Option<Arc<WindowsCatalogue>>,
 }
 
 /// What a setting says. `Absent` has a meaning of its own, which each collector knows from the documentation.
@@ -51,7 +54,18 @@ impl<T> Setting<T> {
 
 impl Scene {
     pub(super) fn new(os: Arc<dyn WindowsOs>, now: Timestamp) -> Self {
-        Self { os, now, processes: OnceLock::new(), services: OnceLock::new() }
+        Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None }
+    }
+
+    /// With what a policy knows of Windows.
+    pub(super) fn knowing(mut self, catalogue: Option<Arc<WindowsCatalogue>>) -> Self {
+        self.newer = catalogue;
+        self
+    }
+
+    /// What is known of Windows.
+    pub(super) fn catalogue(&self) -> Option<&WindowsCatalogue> {
+        self.newer.as_deref().or_else(|| shipped())
     }
 
     /// A number of the registry. A number written as text counts as one, as most of Windows reads it.
@@ -99,6 +113,12 @@ impl Scene {
     pub(super) fn processes(&self) -> Answer<&[WindowsProcess]> {
         self.processes.get_or_init(|| self.os.processes()).as_deref().map_err(Clone::clone)
     }
+}
+
+/// The catalogue that the agent came with, read once. A test holds that it reads.
+pub(super) fn shipped() -> Option<&'static WindowsCatalogue> {
+    static SHIPPED: OnceLock<Option<WindowsCatalogue>> = OnceLock::new();
+    SHIPPED.get_or_init(|| WindowsCatalogue::shipped().ok()).as_ref()
 }
 
 /// `SERVICE_RUNNING`.

@@ -1,43 +1,54 @@
-//! Section `system`: edition, build and hardware of a Windows machine.
+//! Section `system`: edition, build, support and hardware of a Windows machine.
 //!
-//! Source: `HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion` (`ProductName`, `DisplayVersion`, `ReleaseId`, `CurrentBuildNumber`,
-//! `UBR`, `InstallationType`), none of which Windows translates.
+//! Sources: `HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion` (`ProductName`, `DisplayVersion`, `ReleaseId`, `SystemRoot`), none of
+//! which Windows translates; the firmware's tables; `Nls\Language`.
 
 use jiff::Timestamp;
-use policies::fact::{Fact, Family, Mebibytes, Reason, System};
+use jiff::civil::Date;
+use policies::fact::{Chassis, Fact, Family, Instant, List, Mebibytes, Reason, System};
+use policies::policy::WindowsKind;
 
 use super::scene::{Scene, Setting, answered};
+use super::version::{self, VERSION, Version, WINDOWS_11};
+use crate::collect::firmware::{chassis_of, filled_in};
 use crate::collect::text::capped;
+use crate::os::windows::Join;
 
-const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+mod protection;
+mod smbios;
+mod support;
+
+use smbios::Tables;
+
 const FIRMWARE: &str = r"HKLM\HARDWARE\DESCRIPTION\System\BIOS";
-/// The first build of Windows 11. Its `ProductName` still says Windows 10.
-const WINDOWS_11: u64 = 22_000;
+const LANGUAGE: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\Language";
+
+/// The registry keys whose change makes it worth collecting this section again.
+pub(super) const WATCHED: &[&str] = &[VERSION, protection::SECURE_BOOT];
 
 pub(super) fn collect(scene: &Scene) -> System {
-    let build = scene.number(VERSION, "CurrentBuildNumber");
-    let product = scene.text(VERSION, "ProductName");
-    let server = scene.text(VERSION, "InstallationType").or(missing("InstallationType"), |kind| {
-        Fact::Known(kind.eq_ignore_ascii_case("Server") || kind.eq_ignore_ascii_case("Server Core"))
-    });
+    let version = version::read(scene);
+    let support = support::of(scene, &version);
+    let tables = scene.os.firmware().map(|bytes| smbios::read(&bytes));
     let hardware = scene.os.hardware();
     let mebibytes = |bytes: u64| Mebibytes(i64::try_from(bytes >> 20).unwrap_or(i64::MAX));
+    let drive = drive(scene);
     System {
         name: answered(scene.os.computer_name(), |name| Fact::Known(capped(&name))),
         family: Fact::Known(Family::Windows),
-        id: no_reader(),
-        title: product.or(missing("ProductName"), |product| Fact::Known(title(&product, &build, &server))),
+        id: support.id,
+        title: scene
+            .text(VERSION, "ProductName")
+            .or(missing("ProductName"), |product| Fact::Known(title(&product, &version))),
         version: scene
             .text(VERSION, "DisplayVersion")
             .else_by(|| scene.text(VERSION, "ReleaseId"))
+            .else_by(|| support.release.map_or(Setting::Absent, Setting::Set))
             .or(missing("DisplayVersion"), Fact::Known),
-        build: build.clone().or(missing("CurrentBuildNumber"), |build| {
-            // Before Windows 10 builds had no update revision.
-            scene
-                .number(VERSION, "UBR")
-                .or(Fact::Known(build.to_string()), |revision| Fact::Known(format!("{build}.{revision}")))
-        }),
-        supported_until: no_reader(),
+        build: build(scene),
+        supported_until: support.until,
+        paid_until: support.paid_until,
+        paid_updates: support.paid,
         architecture: Fact::Known(std::env::consts::ARCH.to_owned()),
         booted_at: match Timestamp::from_second(hardware.booted_at) {
             Ok(at) if hardware.booted_at > 0 => Fact::Known(at),
@@ -46,37 +57,114 @@ pub(super) fn collect(scene: &Scene) -> System {
         desktop: scene
             .text(VERSION, "InstallationType")
             .or(missing("InstallationType"), |kind| Fact::Known(!kind.eq_ignore_ascii_case("Server Core"))),
-        chassis: no_reader(),
+        server_edition: version::kind(scene).map(|kind| kind == WindowsKind::Server),
+        chassis: answered(tables.clone(), |tables| chassis(&tables)),
         model: model(scene),
-        serial: no_reader(),
+        serial: answered(tables.clone(), |tables| match tables.serial.as_deref().and_then(filled_in) {
+            Some(serial) => Fact::Known(serial),
+            None => Fact::unknown(Reason::SourceMissing, "the firmware holds a maker's filler"),
+        }),
         processor: match hardware.processor.trim() {
             "" => Fact::unknown(Reason::SourceMissing, ""),
             name => Fact::Known(capped(name)),
         },
         processors: known(hardware.processors, |count| i64::try_from(count).unwrap_or(i64::MAX)),
-        memory: known(hardware.memory, mebibytes),
-        disk: answered(scene.os.disk_size(r"C:\"), |bytes| known(bytes, mebibytes)),
-        disk_encrypted: no_reader(),
-        domains: no_reader(),
+        // The firmware knows what is plugged in; the system only what it was given.
+        memory: match &tables {
+            Ok(tables) if tables.memory > 0 => Fact::Known(mebibytes(tables.memory)),
+            _ => known(hardware.memory, mebibytes),
+        },
+        firmware_at: answered(tables, |tables| released(&tables)),
+        disk: answered(scene.os.disk_size(&format!(r"{drive}\")), |bytes| known(bytes, mebibytes)),
+        disk_encrypted: protection::disk_encrypted(scene, &drive),
+        secure_boot: protection::secure_boot(scene),
+        tpm: protection::tpm(scene),
+        language: scene.text(LANGUAGE, "InstallLanguage").or(missing("InstallLanguage"), |code| {
+            i64::from_str_radix(code.trim(), 16).map_or_else(|_| Fact::unknown(Reason::Unreadable, code), Fact::Known)
+        }),
+        domains: answered(scene.os.join(), |join| {
+            Fact::Known(match join {
+                Join::Domain(name) => [capped(&name).to_lowercase()].into_iter().collect(),
+                Join::Workgroup(_) | Join::None => List::default(),
+            })
+        }),
     }
 }
 
+/// The drive of the system, such as `C:`.
+fn drive(scene: &Scene) -> String {
+    match scene.text(VERSION, "SystemRoot") {
+        Setting::Set(root) if root.chars().nth(1) == Some(':') => root.chars().take(2).collect(),
+        _ => "C:".to_owned(),
+    }
+}
+
+fn build(scene: &Scene) -> Fact<String> {
+    scene.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), |build| {
+        // Before Windows 10 builds had no update revision.
+        scene
+            .number(VERSION, "UBR")
+            .or(Fact::Known(build.to_string()), |revision| Fact::Known(format!("{build}.{revision}")))
+    })
+}
+
 /// The product's name, corrected where Windows 11 calls itself 10.
-fn title(product: &str, build: &Setting<u64>, server: &Fact<bool>) -> String {
-    match (build, server, product.strip_prefix("Windows 10")) {
-        (Setting::Set(build), Fact::Known(false), Some(rest)) if *build >= WINDOWS_11 => format!("Windows 11{rest}"),
+fn title(product: &str, version: &Fact<Version>) -> String {
+    match (version, product.strip_prefix("Windows 10")) {
+        (Fact::Known(version), Some(rest)) if version.kind == WindowsKind::Client && version.build >= WINDOWS_11 => {
+            format!("Windows 11{rest}")
+        }
         _ => product.to_owned(),
     }
 }
 
 fn model(scene: &Scene) -> Fact<String> {
     let maker = scene.text(FIRMWARE, "SystemManufacturer");
+    let filler = || Fact::unknown(Reason::SourceMissing, "the firmware holds a maker's filler");
     scene.text(FIRMWARE, "SystemProductName").or(missing("SystemProductName"), |product| {
-        Fact::Known(match maker {
-            Setting::Set(maker) if !product.starts_with(&maker) => capped(&format!("{maker} {product}")),
-            _ => product,
-        })
+        let maker = match &maker {
+            Setting::Set(maker) => filled_in(maker),
+            Setting::Absent | Setting::Unreadable(_) => None,
+        };
+        match (maker, filled_in(&product)) {
+            (Some(maker), Some(product)) if !product.starts_with(&maker) => {
+                Fact::Known(capped(&format!("{maker} {product}")))
+            }
+            (_, Some(named)) | (Some(named), None) => Fact::Known(named),
+            (None, None) => filler(),
+        }
     })
+}
+
+/// Makers of virtual machines, by maker or product in the firmware's tables.
+const VIRTUAL: [&str; 8] =
+    ["vmware", "qemu", "innotek gmbh", "virtualbox", "xen", "parallels", "bochs", "virtual machine"];
+
+fn chassis(tables: &Tables) -> Fact<Chassis> {
+    let names = [&tables.maker, &tables.product].map(|name| name.as_deref().unwrap_or_default().to_lowercase());
+    if tables.virtual_machine || VIRTUAL.iter().any(|maker| names.iter().any(|name| name.starts_with(maker))) {
+        return Fact::Known(Chassis::Virtual);
+    }
+    match tables.chassis {
+        Some(code) => chassis_of(code.into()),
+        None => Fact::unknown(Reason::SourceMissing, "the firmware does not say"),
+    }
+}
+
+/// `MM/DD/YYYY`; long ago the year had two digits. The day begins at midnight in Viet Nam.
+fn released(tables: &Tables) -> Fact<Instant> {
+    let Some(text) = &tables.released else { return Fact::unknown(Reason::SourceMissing, "the firmware does not say") };
+    let parts: Vec<Option<i16>> = text.split('/').map(|part| part.trim().parse().ok()).collect();
+    let date = match parts.as_slice() {
+        [Some(month), Some(day), Some(year)] => {
+            let year = if (0..100).contains(year) { year + 1900 } else { *year };
+            let (month, day) = (i8::try_from(*month), i8::try_from(*day));
+            month.ok().zip(day.ok()).and_then(|(month, day)| Date::new(year, month, day).ok())
+        }
+        _ => None,
+    };
+    let at = date.and_then(|date| format!("{date}T00:00:00+07:00").parse().ok());
+    at.map_or_else(|| Fact::unknown(Reason::Unreadable, capped(text)), Fact::Known)
 }
 
 fn known<T>(amount: u64, unit: impl FnOnce(u64) -> T) -> Fact<T> {
@@ -87,74 +175,5 @@ fn missing<T>(name: &str) -> Fact<T> {
     Fact::unknown(Reason::SourceMissing, format!("no {name}"))
 }
 
-fn no_reader<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "this version reads it on Linux only")
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::os::windows::recorded::Recorded;
-
-    fn collected(os: Recorded) -> System {
-        collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
-    }
-
-    fn office() -> Recorded {
-        let mut os = Recorded::new()
-            .text(VERSION, "ProductName", "Windows 10 Pro")
-            .text(VERSION, "DisplayVersion", "22H2")
-            .text(VERSION, "ReleaseId", "2009")
-            .text(VERSION, "CurrentBuildNumber", "19045")
-            .number(VERSION, "UBR", 5487)
-            .text(VERSION, "InstallationType", "Client")
-            .text(FIRMWARE, "SystemManufacturer", "Dell Inc.")
-            .text(FIRMWARE, "SystemProductName", "OptiPlex 3080");
-        os.computer_name = Some("MÁY-VĂN-THƯ".to_owned());
-        os.disk = 250 << 30;
-        os
-    }
-
-    #[test]
-    fn an_office_computer_is_described() {
-        let system = collected(office());
-        assert_eq!(system.name, Fact::Known("MÁY-VĂN-THƯ".to_owned()));
-        assert_eq!(system.title, Fact::Known("Windows 10 Pro".to_owned()));
-        assert_eq!(system.version, Fact::Known("22H2".to_owned()));
-        assert_eq!(system.build, Fact::Known("19045.5487".to_owned()));
-        assert_eq!(system.model, Fact::Known("Dell Inc. OptiPlex 3080".to_owned()));
-        assert_eq!(system.disk, Fact::Known(Mebibytes(256_000)));
-        assert_eq!(system.desktop, Fact::Known(true));
-    }
-
-    #[test]
-    fn windows_11_calls_itself_10_and_is_called_by_its_name() {
-        let eleven = office().text(VERSION, "CurrentBuildNumber", "26100");
-        assert_eq!(collected(eleven.clone()).title, Fact::Known("Windows 11 Pro".to_owned()));
-        let server =
-            eleven.text(VERSION, "InstallationType", "Server").text(VERSION, "ProductName", "Windows Server 2025");
-        assert_eq!(collected(server).title, Fact::Known("Windows Server 2025".to_owned()));
-    }
-
-    #[test]
-    fn windows_7_has_no_revision_and_no_release() {
-        let os = Recorded::new().text(VERSION, "ProductName", "Windows 7 Professional").text(
-            VERSION,
-            "CurrentBuildNumber",
-            "7601",
-        );
-        let system = collected(os);
-        assert_eq!(system.build, Fact::Known("7601".to_owned()));
-        assert!(matches!(system.version, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
-    }
-
-    #[test]
-    fn nothing_is_invented_on_an_empty_or_closed_machine() {
-        let system = collected(Recorded::new());
-        assert!(system.title.known().is_none() && system.build.known().is_none() && system.memory.known().is_none());
-        let system = collected(Recorded::new().denying(VERSION));
-        assert!(matches!(system.title, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
-    }
-}
+mod tests;

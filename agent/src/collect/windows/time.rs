@@ -14,6 +14,14 @@ const ZONE: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\TimeZoneInformation";
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 
+/// The registry keys whose change makes it worth collecting this section again.
+pub(super) const WATCHED: &[&str] = &[
+    r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time",
+    r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Parameters",
+    r"HKLM\SOFTWARE\Policies\Microsoft\W32Time\Parameters",
+    ZONE,
+];
+
 pub(super) fn collect(scene: &Scene) -> Time {
     let parameter = |name: &str| {
         scene

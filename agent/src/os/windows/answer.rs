@@ -222,12 +222,14 @@ pub struct LogFile {
     pub oldest_at: Option<i64>,
 }
 
-/// What the Windows Update Agent knows.
+/// What the Windows Update Agent knows. The search may fail while the rest is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateSearch {
     /// Updates that wait: title's KB numbers, severity and categories by GUID.
     pub waiting: Vec<WaitingUpdate>,
+    /// Why they cannot be told, when they cannot: an `HRESULT` as `0x8024402C`.
+    pub refused: Option<String>,
     /// `IAutomaticUpdatesResults.LastSearchSuccessDate`; milliseconds since 1970 UTC.
     pub searched_at: Option<i64>,
     /// `LastInstallationSuccessDate`; milliseconds since 1970 UTC.

@@ -41,8 +41,9 @@ mod wmi;
 const WMI: Duration = Duration::from_secs(30);
 /// How long network management, events and the lists of networks may take.
 const ORDINARY: Duration = Duration::from_secs(15);
-/// How long the Windows Update Agent may take: even offline it may think for a minute.
-const UPDATES: Duration = Duration::from_secs(120);
+/// How long the Windows Update Agent may take: even offline it may think for a minute. Together with the other questions of its section it
+/// must stay below the section's deadline.
+const UPDATES: Duration = Duration::from_secs(75);
 
 /// This machine. What may hang is asked in workers, one for each source (for WMI: each namespace).
 #[derive(Clone, Debug, Default)]

@@ -216,11 +216,12 @@ fn weekday(source: &Source<'_>, node: &Node<'_>) -> Option<Weekday> {
 
 /// TOML dates without a time.
 fn dates(table: &Table<'_, '_>, key: &'static str) -> Option<Vec<Date>> {
-    let dates: Vec<Option<Date>> = table.items(key, 0, 2_000)?.iter().map(|node| date(table.source, node)).collect();
+    let dates: Vec<Option<Date>> = table.items(key, 0, 2_000)?.iter().map(|node| day(table.source, node)).collect();
     dates.into_iter().collect()
 }
 
-fn date(source: &Source<'_>, node: &Node<'_>) -> Option<Date> {
+/// A TOML date without a time.
+pub(in crate::policy) fn day(source: &Source<'_>, node: &Node<'_>) -> Option<Date> {
     if let DeValue::Datetime(value) = node.get_ref()
         && let (Some(date), None) = (value.date, value.time)
         && let (Ok(year), Ok(month), Ok(day)) =

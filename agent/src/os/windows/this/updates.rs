@@ -9,7 +9,6 @@ use windows::Win32::System::Variant::{VARIANT, VT_DATE};
 use windows::core::BSTR;
 
 use super::com::Com;
-use super::refused;
 use crate::os::Answer;
 use crate::os::windows::answer::WaitingUpdate;
 use crate::os::windows::{UpdateSearch, decode};
@@ -18,24 +17,33 @@ const WHAT: &str = "updates";
 /// Updates that somebody hid are not waited for.
 const CRITERIA: &str = "IsInstalled=0 and IsHidden=0";
 
-/// [`super::super::WindowsOs::updates`].
+/// [`super::super::WindowsOs::updates`]. Each part is asked for itself: a search that fails (a broken store, a server that is
+/// gone) takes neither the dates nor the wish for a restart with it.
 pub(super) fn search() -> Answer<UpdateSearch> {
     let com = Com::begin()?;
-    let failed = |error: windows::core::Error| refused(WHAT, &error);
     let session: IUpdateSession = com.object(WHAT, &UpdateSession)?;
-    let waiting = waiting(&session).map_err(failed)?;
-    let automatic: IAutomaticUpdates2 = com.object(WHAT, &AutomaticUpdates)?;
-    let system: ISystemInformation = com.object(WHAT, &SystemInformation)?;
+    let (waiting, refused) = match waiting(&session) {
+        Ok(waiting) => (waiting, None),
+        Err(error) => (Vec::new(), Some(format!("0x{:08X}", error.code().0))),
+    };
+    let automatic: Answer<IAutomaticUpdates2> = com.object(WHAT, &AutomaticUpdates);
+    let system: Answer<ISystemInformation> = com.object(WHAT, &SystemInformation);
     // SAFETY: the objects live, in a thread that has COM.
     let (searched, installed, reboot) = unsafe {
-        let results = automatic.Results().map_err(failed)?;
-        (results.LastSearchSuccessDate(), results.LastInstallationSuccessDate(), system.RebootRequired())
+        let results = automatic.ok().and_then(|automatic| automatic.Results().ok());
+        let results = results.as_ref();
+        (
+            results.and_then(|results| results.LastSearchSuccessDate().ok()),
+            results.and_then(|results| results.LastInstallationSuccessDate().ok()),
+            system.ok().and_then(|system| system.RebootRequired().ok()),
+        )
     };
     Ok(UpdateSearch {
         waiting,
-        searched_at: instant(&searched.map_err(failed)?),
-        installed_at: instant(&installed.map_err(failed)?),
-        reboot: Some(reboot.map_err(failed)?.as_bool()),
+        refused,
+        searched_at: searched.and_then(|at| instant(&at)),
+        installed_at: installed.and_then(|at| instant(&at)),
+        reboot: reboot.map(windows::Win32::Foundation::VARIANT_BOOL::as_bool),
     })
 }
 

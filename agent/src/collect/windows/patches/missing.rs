@@ -1,0 +1,40 @@
+//! The cumulative updates that are known for this build and not installed.
+
+use policies::fact::{Fact, List, MissingUpdate, Reason};
+
+use super::super::scene::{Scene, Setting, unknown};
+use super::super::version::{self, Version};
+use super::{day, outdated};
+
+/// Those whose revision is above the installed one, oldest first.
+pub(super) fn collect(scene: &Scene) -> Fact<List<MissingUpdate>> {
+    let version = match version::read(scene) {
+        Fact::Known(version) => version,
+        Fact::Unknown(unknown) => return Fact::Unknown(unknown),
+    };
+    let revision = match &version.revision {
+        Setting::Set(revision) => *revision,
+        Setting::Absent => return Fact::unknown(Reason::NoReader, "this build tells no update revision"),
+        Setting::Unreadable(error) => return unknown(error),
+    };
+    of(scene, &version, revision)
+}
+
+fn of(scene: &Scene, version: &Version, revision: u64) -> Fact<List<MissingUpdate>> {
+    let not_known = |detail: &str| Fact::unknown(Reason::NoReader, format!("build {}: {detail}", version.build));
+    let (Some(catalogue), Some(known)) = (scene.catalogue(), version::known(scene, version)) else {
+        return not_known("not in the catalogue");
+    };
+    let Some(newest) = known.updates.last() else {
+        return not_known("no updates are known");
+    };
+    let missing = known.updates.iter().filter(|update| update.revision > revision).filter_map(|update| {
+        let build = format!("{}.{}", version.build, update.revision);
+        Some(MissingUpdate { build, released_at: day(update.released)? })
+    });
+    let missing: List<MissingUpdate> = missing.collect();
+    if missing.items.is_empty() && outdated(scene.now, newest.released, catalogue) {
+        return not_known(&format!("the catalogue of {} is too old to say that nothing is missing", catalogue.as_of));
+    }
+    Fact::Known(missing)
+}
