@@ -110,6 +110,16 @@ actions! {
     MachineKeyReplaced = "machine_key_replaced";
     /// A machine was asked to check itself at once.
     CheckOrdered = "check_ordered";
+    /// Somebody asked for an exception.
+    WaiverAsked = "waiver_asked";
+    /// An exception was granted by somebody outside the office.
+    WaiverGranted = "waiver_granted";
+    /// An exception was refused.
+    WaiverRefused = "waiver_refused";
+    /// An exception was withdrawn before its date.
+    WaiverWithdrawn = "waiver_withdrawn";
+    /// The date of an exception came.
+    WaiverEnded = "waiver_ended";
     /// A set of policies was published.
     PolicyPublished = "policy_published";
 }

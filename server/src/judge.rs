@@ -8,6 +8,7 @@ pub mod grader;
 pub mod machines;
 pub mod office;
 pub mod view;
+pub mod waivers;
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,11 @@ use policies::grade::Rules;
 use policies::outcome::{Outcome, Verdict};
 use policies::policy::{Condition, PolicyErrors, PolicySet, Role};
 
+use self::machines::ToJudge;
+use self::waivers::with_waiver;
 use crate::store::judgement::{Judgement, VerdictChange, VerdictState};
 use crate::store::machine;
+use crate::store::waiver::InForce;
 
 /// What changes with time alone (definitions grow old) is judged again this long after the last time, though a report says
 /// that nothing changed. Milliseconds.
@@ -87,19 +91,12 @@ impl Judge {
         evaluate(self.set.controls(role), facts, now)
     }
 
-    /// Judges the facts of a machine that were observed at `seen_at`, as at `now` (milliseconds UTC).
+    /// Judges the facts of a machine under the exceptions `in_force`.
     ///
     /// A verdict that stays keeps its beginning. A failure keeps the instant it was first seen until it is seen mended: being
     /// unknown or waived meanwhile does not make it younger.
-    pub fn judge(
-        &self,
-        machine: &str,
-        role: machine::Role,
-        facts: &Facts,
-        previous: Option<&Judgement>,
-        seen_at: i64,
-        now: i64,
-    ) -> Judged {
+    pub fn judge(&self, item: &ToJudge, facts: &Facts, previous: Option<&Judgement>, in_force: &InForce) -> Judged {
+        let &ToJudge { ref machine, role, seen_at, as_at: now } = item;
         let instant = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
         let policy = self.set.controls(policy_role(role));
         let rulings = rule(policy, facts, instant);
@@ -115,18 +112,20 @@ impl Judge {
             .zip(rulings)
             .map(|(control, ruling)| {
                 let was = before.get(control.id()).copied();
-                let stays = was.filter(|was| was.verdict == ruling.verdict);
+                let verdict = with_waiver(ruling.verdict, in_force.holds(machine, control.id()));
+                let stays = was.filter(|was| was.verdict == verdict);
                 if stays.is_none() && previous.is_some() {
-                    let (before, after) = (was.map(|was| was.verdict), ruling.verdict);
-                    changes.push(VerdictChange { control: control.id().to_owned(), before, after });
+                    let before = was.map(|was| was.verdict);
+                    changes.push(VerdictChange { control: control.id().to_owned(), before, after: verdict });
                 }
                 let failing_since_at = was.and_then(|was| was.failing_since_at);
                 VerdictState {
-                    verdict: ruling.verdict,
+                    verdict,
                     since_at: stays.map_or(begins, |was| was.since_at),
-                    failing_since_at: match ruling.verdict {
-                        Verdict::Fail => Some(failing_since_at.unwrap_or(begins)),
-                        Verdict::Unknown | Verdict::Waived => failing_since_at,
+                    failing_since_at: match verdict {
+                        // What is waived fails: a cap that stands on it is not lifted.
+                        Verdict::Fail | Verdict::Waived => Some(failing_since_at.unwrap_or(begins)),
+                        Verdict::Unknown => failing_since_at,
                         Verdict::Pass | Verdict::NotApplicable => None,
                     },
                     no_reader: ruling.no_reader,
@@ -136,7 +135,7 @@ impl Judge {
             })
             .collect();
         let judgement =
-            Judgement { machine: machine.to_owned(), policy: self.address.clone(), role, judged_at: now, verdicts };
+            Judgement { machine: machine.clone(), policy: self.address.clone(), role, judged_at: now, verdicts };
         Judged { judgement, changes }
     }
 

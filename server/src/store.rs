@@ -53,6 +53,7 @@ pub mod session;
 pub mod token;
 #[cfg(test)]
 pub(crate) mod trial;
+pub mod waiver;
 
 pub use scope::Scope;
 

@@ -3,6 +3,7 @@
 pub(super) mod read;
 
 use super::condition::Condition;
+use super::table::unknown_name;
 use super::{Duty, LiftedBy, Role, Severity};
 use crate::fact::{Facts, Instant};
 use crate::text::Text;
@@ -48,6 +49,15 @@ impl Policy {
     /// The control called `id`.
     pub fn control(&self, id: &str) -> Option<&Control> {
         self.controls.iter().find(|control| control.id == id)
+    }
+
+    /// The control called `id`.
+    ///
+    /// # Errors
+    /// There is none: the sentence that says so, with the name most like it.
+    pub fn control_named(&self, id: &str) -> Result<&Control, Text> {
+        let known = self.controls.iter().map(|control| control.id.as_str());
+        self.control(id).ok_or_else(|| unknown_name("tiêu chí", "control", id, known))
     }
 }
 

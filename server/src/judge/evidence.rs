@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::Digest;
 
 use super::Judged;
-use super::machines::judged_put;
+use super::machines::{ToJudge, judged_put};
 use crate::ingest::{Evidence, Judge, Judging};
 use crate::policy::Policies;
 use crate::store::change::{ChangeKind, NewChange};
@@ -28,12 +28,14 @@ impl Policies {
         let Some(policy) = self.current() else { return Ok(Vec::new()) };
         let ids: Vec<String> = evidence.iter().map(|item| item.machine.clone()).collect();
         let previous = tx.judgement_load(&ids).await?;
+        let in_force = tx.waiver_in_force(&ids, now).await?;
         let judged: Vec<Judged> = evidence
             .iter()
             .map(|item| {
                 let seen_at = item.sections.0.values().map(|section| section.observed_at).max().unwrap_or(now);
                 let before = previous.get(&item.machine);
-                policy.judge.judge(&item.machine, item.role, &item.facts, before, seen_at, now)
+                let to_judge = ToJudge { machine: item.machine.clone(), role: item.role, seen_at, as_at: now };
+                policy.judge.judge(&to_judge, &item.facts, before, &in_force)
             })
             .collect();
         let offices: BTreeMap<&str, &str> =

@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::Judge;
 use super::machines::machines_catch_up;
 use super::office::{instant, next_at, office_rows};
+use crate::act::waiver::waivers_expire;
 use crate::app::App;
 use crate::store::change::{Change, ChangeKind, NewChange};
 use crate::store::grade::{GradeChange, StoredGrade};
@@ -30,7 +31,8 @@ struct Todo {
     changed: BTreeSet<String>,
     /// Offices where evidence was renewed.
     renewed: BTreeSet<String>,
-    /// Machines may have to be judged: another policy, another role, a machine that counts again.
+    /// Machines may have to be judged: another policy, another role, a machine that counts again, an exception that began or
+    /// ended while its machine was judged.
     judge: bool,
     /// What grades were made by last.
     last: Option<Arc<Judge>>,
@@ -45,7 +47,7 @@ impl Todo {
             }
             // What the grader itself tells names no machine.
             (ChangeKind::Judged, _) if change.machine.is_none() => {}
-            (ChangeKind::Machine, Some(office)) => {
+            (ChangeKind::Machine | ChangeKind::Waiver, Some(office)) => {
                 self.judge = true;
                 self.changed.insert(office.clone());
             }
@@ -112,6 +114,7 @@ async fn grades_make(db: &Db, judge: Option<&Arc<Judge>>, now: i64, todo: &mut T
         *todo = Todo { judge: todo.judge, ..Todo::default() };
         return Ok(());
     };
+    todo.changed.extend(waivers_expire(db, now).await?);
     // What happened before another policy came is the office's own doing: book it under the policy it happened under.
     if let Some(last) = todo.last.take().filter(|last| last.address() != judge.address()) {
         for office in todo.changed.union(&todo.renewed) {
@@ -120,7 +123,7 @@ async fn grades_make(db: &Db, judge: Option<&Arc<Judge>>, now: i64, todo: &mut T
     }
     todo.last = Some(Arc::clone(judge));
     if todo.judge {
-        let judged = machines_catch_up(db, judge).await?;
+        let judged = machines_catch_up(db, judge, now).await?;
         if judged > 0 {
             tracing::info!(judged, policy = judge.address(), "machines judged");
         }

@@ -9,6 +9,7 @@ use policies::fact::{Facts, Reason};
 use super::{Judge, Judged};
 use crate::store::judgement::{Behind, JudgedFor, Judgement};
 use crate::store::machine::Role;
+use crate::store::waiver::InForce;
 use crate::store::{Db, StoreResult, Tx};
 
 /// Machines judged in one go after a change of the policy.
@@ -28,8 +29,8 @@ pub struct ToJudge {
     pub as_at: i64,
 }
 
-/// Judges machines by the facts in the store and keeps the result, in the caller's transaction. Returns the machines of which a
-/// verdict changed (or that were judged for the first time).
+/// Judges machines by the facts in the store and the exceptions in force at `now`, and keeps the result, in the caller's
+/// transaction. Returns the machines of which a verdict changed (or that were judged for the first time).
 ///
 /// # Errors
 /// When the database fails.
@@ -38,11 +39,13 @@ pub async fn machines_judge(
     judge: &Judge,
     machines: &[ToJudge],
     cause: JudgedFor,
+    now: i64,
 ) -> StoreResult<Vec<String>> {
     let ids: Vec<String> = machines.iter().map(|machine| machine.machine.clone()).collect();
     let previous = tx.judgement_load(&ids).await?;
     let facts = tx.facts_load(&ids).await?;
-    let judged = judge_all(judge, machines, &facts, &previous);
+    let in_force = tx.waiver_in_force(&ids, now).await?;
+    let judged = judge_all(judge, machines, &facts, &previous, &in_force);
     judged_put(tx, &judged, &previous, cause).await
 }
 
@@ -74,25 +77,27 @@ pub fn judge_all(
     machines: &[ToJudge],
     facts: &BTreeMap<String, Facts>,
     previous: &BTreeMap<String, Judgement>,
+    in_force: &InForce,
 ) -> Vec<Judged> {
     let nothing = Facts::unknown(Reason::NotCollected);
     machines
         .iter()
         .map(|item| {
             let facts = facts.get(&item.machine).unwrap_or(&nothing);
-            judge.judge(&item.machine, item.role, facts, previous.get(&item.machine), item.seen_at, item.as_at)
+            judge.judge(item, facts, previous.get(&item.machine), in_force)
         })
         .collect()
 }
 
 /// Judges every machine that was judged under another policy, in another role, or not yet, though it reported. Batches are
-/// read, judged and written side by side, one more than there are processors. Returns how many were judged.
+/// read, judged and written side by side, one more than there are processors. The exceptions are those in force at `now`.
+/// Returns how many were judged.
 ///
 /// Safe beside another server doing the same, and after a stop in the middle: what is done is not done again.
 ///
 /// # Errors
 /// When the database fails; batches that were written stay.
-pub async fn machines_catch_up(db: &Db, judge: &Arc<Judge>) -> anyhow::Result<u64> {
+pub async fn machines_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> anyhow::Result<u64> {
     let side_by_side = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
     let mut running = tokio::task::JoinSet::new();
     let (mut after, mut count) = (String::new(), 0);
@@ -106,7 +111,7 @@ pub async fn machines_catch_up(db: &Db, judge: &Arc<Judge>) -> anyhow::Result<u6
         {
             done??;
         }
-        running.spawn(batch_judge(db.clone(), Arc::clone(judge), behind));
+        running.spawn(batch_judge(db.clone(), Arc::clone(judge), behind, now));
     }
     while let Some(done) = running.join_next().await {
         done??;
@@ -114,11 +119,11 @@ pub async fn machines_catch_up(db: &Db, judge: &Arc<Judge>) -> anyhow::Result<u6
     Ok(count)
 }
 
-async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>) -> anyhow::Result<()> {
+async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>, at: i64) -> anyhow::Result<()> {
     let ids: Vec<String> = behind.iter().map(|machine| machine.id.clone()).collect();
-    let (previous, facts) = {
+    let (previous, in_force, facts) = {
         let mut tx = db.read().await?;
-        (tx.judgement_load(&ids).await?, tx.facts_load(&ids).await?)
+        (tx.judgement_load(&ids).await?, tx.waiver_in_force(&ids, at).await?, tx.facts_load(&ids).await?)
     };
     let machines: Vec<ToJudge> = behind
         .into_iter()
@@ -129,16 +134,21 @@ async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>) -> anyhow::
             as_at: received_at,
         })
         .collect();
-    let (judged, previous) =
-        tokio::task::spawn_blocking(move || (judge_all(&judge, &machines, &facts, &previous), previous)).await?;
+    let (judged, previous, in_force) = tokio::task::spawn_blocking(move || {
+        (judge_all(&judge, &machines, &facts, &previous, &in_force), previous, in_force)
+    })
+    .await?;
     let mut tx = db.write().await?;
-    // A report that came meanwhile was judged by newer facts: leave that alone.
+    tx.judgements_lock(&ids).await?;
+    // A report that came meanwhile was judged by newer facts: leave that alone. Where an exception began or ended meanwhile,
+    // its event has the machine judged once more.
     let now = tx.judgement_load(&ids).await?;
+    let now_in_force = tx.waiver_in_force(&ids, at).await?;
     let judged: Vec<Judged> = judged
         .into_iter()
         .filter(|judged| {
             let machine = &judged.judgement.machine;
-            now.get(machine).map(|now| now.judged_at) == previous.get(machine).map(|before| before.judged_at)
+            now.get(machine) == previous.get(machine) && now_in_force.is_same_for(&in_force, machine)
         })
         .collect();
     judged_put(&mut tx, &judged, &previous, JudgedFor::Policy).await?;

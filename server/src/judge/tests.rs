@@ -4,9 +4,11 @@ use policies::fact::{Fact, Facts, Reason};
 use policies::outcome::Verdict;
 use policies::policy::{Role, SHIPPED};
 
-use super::Judge;
+use super::machines::ToJudge;
+use super::{Judge, Judged};
 use crate::store::judgement::{Judgement, VerdictState};
 use crate::store::machine;
+use crate::store::waiver::InForce;
 
 fn judge(address: &str) -> Judge {
     let files = SHIPPED.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
@@ -15,6 +17,11 @@ fn judge(address: &str) -> Judge {
 
 fn state<'a>(judgement: &'a Judgement, control: &str) -> &'a VerdictState {
     judgement.verdicts.iter().find(|state| state.control == control).unwrap()
+}
+
+fn judged(judge: &Judge, facts: &Facts, previous: Option<&Judgement>, seen_at: i64, as_at: i64) -> Judged {
+    let item = ToJudge { machine: "m".to_owned(), role: machine::Role::Workstation, seen_at, as_at };
+    judge.judge(&item, facts, previous, &InForce::default())
 }
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -28,7 +35,7 @@ fn a_failure_keeps_its_first_sight_until_it_is_mended() {
     let mut seen = Vec::new();
     for (day, verdict) in [(1, Fail), (2, Fail), (3, Unknown), (4, Unknown), (5, Fail), (6, Pass), (7, Fail)] {
         let (at, now) = (day * DAY, day * DAY + 5);
-        let judged = judge.judge("m", machine::Role::Workstation, &facts(verdict), last.as_ref(), at, now);
+        let judged = judged(&judge, &facts(verdict), last.as_ref(), at, now);
         let state = state(&judged.judgement, clock());
         seen.push((state.since_at / DAY, state.failing_since_at.map(|at| at / DAY)));
         let changed = judged.changes.iter().any(|change| change.control == clock());
@@ -43,12 +50,12 @@ fn a_failure_keeps_its_first_sight_until_it_is_mended() {
 #[test]
 fn a_new_policy_makes_no_failure_older_than_itself() {
     let (old, new) = (judge("p1"), judge("p2"));
-    let before = old.judge("m", machine::Role::Workstation, &facts(Verdict::Pass), None, 0, DAY).judgement;
+    let before = judged(&old, &facts(Verdict::Pass), None, 0, DAY).judgement;
     let after =
-        new.judge("m", machine::Role::Workstation, &facts(Verdict::Fail), Some(&before), DAY, 9 * DAY).judgement;
+        judged(&new, &facts(Verdict::Fail), Some(&before), DAY, 9 * DAY).judgement;
     assert_eq!(state(&after, clock()).failing_since_at, Some(9 * DAY));
-    let kept = old.judge("m", machine::Role::Workstation, &facts(Verdict::Fail), None, 0, DAY).judgement;
-    let after = new.judge("m", machine::Role::Workstation, &facts(Verdict::Fail), Some(&kept), DAY, 9 * DAY).judgement;
+    let kept = judged(&old, &facts(Verdict::Fail), None, 0, DAY).judgement;
+    let after = judged(&new, &facts(Verdict::Fail), Some(&kept), DAY, 9 * DAY).judgement;
     assert_eq!(state(&after, clock()).failing_since_at, Some(0));
 }
 
@@ -56,7 +63,7 @@ fn a_new_policy_makes_no_failure_older_than_itself() {
 #[test]
 fn an_unchanged_machine_is_judged_again_when_due() {
     let judge = judge("p1");
-    let judgement = judge.judge("m", machine::Role::Workstation, &facts(Verdict::Pass), None, 0, DAY).judgement;
+    let judgement = judged(&judge, &facts(Verdict::Pass), None, 0, DAY).judgement;
     let due = |role, now| judge.is_due(Some(&judgement), role, now);
     assert!(!due(machine::Role::Workstation, DAY + 59 * 60 * 1000));
     assert!(due(machine::Role::Workstation, DAY + 60 * 60 * 1000));

@@ -8,12 +8,13 @@ use policies::fact::{Facts, Reason};
 use policies::grade::{
     Child, Colour, Grade, MachineGrade, Movement, ParentGrade, Plan, Points, grade_parent, plan_next_letter,
 };
-use policies::outcome::Outcome;
+use policies::outcome::{Outcome, Verdict};
 use policies::policy::{Clause, Duty, Letter, LiftedBy, Severity};
 use policies::text::Text;
 use serde::Serialize;
 
 use super::office::{OfficeRows, Place, instant, office_rows};
+use super::waivers::with_waiver;
 use super::{Judge, policy_role};
 use crate::store::grade::{GradeChange, GradeRow, letter_read};
 use crate::store::judgement::{JudgedMachine, Judgement, StoredChange, VerdictState};
@@ -334,9 +335,11 @@ fn outcomes(
     judge
         .outcomes(policy_role(role), facts, at)
         .into_iter()
-        .filter_map(|outcome| {
+        .filter_map(|mut outcome| {
             let control = controls.control(&outcome.control)?;
             let state = states.get(outcome.control.as_str());
+            let waived = state.is_some_and(|state| state.verdict == Verdict::Waived);
+            outcome.verdict = with_waiver(outcome.verdict, waived);
             Some(OutcomeView {
                 title: control.title().clone(),
                 severity: control.severity(),

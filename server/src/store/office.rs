@@ -136,6 +136,21 @@ impl Tx {
         }))
     }
 
+    /// True when `scope` begins strictly above the office `id`: whoever has it is outside what that office is graded for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_is_below(&mut self, scope: &Scope, id: &str) -> StoreResult<bool> {
+        let depth: Option<i64> = on_db!(self, connection => {
+            sqlx::query_scalar("select depth from office_within where office = $1 and ancestor = $2")
+                .bind(id)
+                .bind(scope.ancestor())
+                .fetch_optional(connection)
+                .await?
+        });
+        Ok(depth.is_some_and(|depth| depth != 0))
+    }
+
     /// The office `id` and the offices above it as far as `scope` reaches, the topmost first.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ async fn report(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i64)
 
 async fn judged(tx: &mut Tx, judge: &Judge, machine: &str, at: i64) -> Vec<String> {
     let item = ToJudge { machine: machine.to_owned(), role: Role::Workstation, seen_at: at, as_at: at };
-    machines_judge(tx, judge, &[item], JudgedFor::Report).await.unwrap()
+    machines_judge(tx, judge, &[item], JudgedFor::Report, at).await.unwrap()
 }
 
 fn line(office: &str, label: &str, machine: Option<&str>) -> RosterLine {

@@ -1,0 +1,394 @@
+//! Exceptions with an end (ngoại lệ có thời hạn): one control on one machine, asked for by one person and decided by another.
+//! Nothing is ever deleted. Owns no rule: who may do what is decided in `act/waiver`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::FromRow;
+
+use super::many::in_lists;
+use super::{Link, Scope, StoreError, StoreResult, Tx};
+
+words! {
+    /// How far an exception has come.
+    WaiverState {
+        /// Đã đề nghị, chờ quyết định.
+        Asked = "asked",
+        /// Được chấp thuận.
+        Granted = "granted",
+        /// Không được chấp thuận.
+        Refused = "refused",
+        /// Đã rút trước hạn.
+        Withdrawn = "withdrawn",
+        /// Đã hết hạn.
+        Ended = "ended",
+    }
+}
+
+/// An exception.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct Waiver {
+    /// UUIDv7.
+    pub id: String,
+    /// The machine.
+    pub machine: String,
+    /// The control's id.
+    pub control: String,
+    /// Why it is asked for: text of a person.
+    pub reason: String,
+    /// How far it has come.
+    #[sqlx(try_from = "String")]
+    pub state: WaiverState,
+    /// Milliseconds UTC.
+    pub asked_at: i64,
+    /// Its author.
+    pub asked_by: String,
+    /// It holds before this instant, milliseconds UTC.
+    pub until_at: i64,
+    /// When it was granted or refused; a granted one holds from here.
+    pub decided_at: Option<i64>,
+    /// Who granted or refused it.
+    pub decided_by: Option<String>,
+    /// Why it was refused.
+    pub decided_why: Option<String>,
+    /// When it was withdrawn or found to be over.
+    pub ended_at: Option<i64>,
+    /// Who withdrew it; the program, when its date came.
+    pub ended_by: Option<String>,
+}
+
+/// An exception of a part of the tree, with what its row on a page needs.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
+pub struct ListedWaiver {
+    /// The exception.
+    #[sqlx(flatten)]
+    #[serde(flatten)]
+    pub waiver: Waiver,
+    /// The name the machine gives itself: hostile text.
+    pub machine_name: String,
+    /// The office of the machine.
+    pub office: String,
+    /// The name of that office.
+    pub office_name: String,
+}
+
+/// Which exceptions a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Asked for or in force.
+    Open,
+    /// Every one there ever was.
+    All,
+}
+
+/// The exceptions in force on some machines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce(BTreeMap<String, BTreeSet<String>>);
+
+impl InForce {
+    /// Whether `control` is waived on `machine`.
+    pub fn holds(&self, machine: &str, control: &str) -> bool {
+        self.0.get(machine).is_some_and(|controls| controls.contains(control))
+    }
+
+    /// Whether the same controls of `machine` are waived in both.
+    pub fn is_same_for(&self, other: &Self, machine: &str) -> bool {
+        self.0.get(machine) == other.0.get(machine)
+    }
+}
+
+impl Tx {
+    /// Keeps a new exception.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the machine is not within `scope`; a duplicate when one is open for the same control.
+    pub(crate) async fn waiver_insert(&mut self, scope: &Scope, waiver: &Waiver) -> StoreResult<()> {
+        self.machine_require(scope, &waiver.machine).await?;
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into waiver (id, machine, control, reason, state, asked_at, asked_by, until_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(&waiver.id)
+            .bind(&waiver.machine)
+            .bind(&waiver.control)
+            .bind(&waiver.reason)
+            .bind(waiver.state.word())
+            .bind(waiver.asked_at)
+            .bind(&waiver.asked_by)
+            .bind(waiver.until_at)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// One exception.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when its machine is not within `scope`.
+    pub async fn waiver_require(&mut self, scope: &Scope, id: &str) -> StoreResult<Waiver> {
+        let found: Option<Waiver> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select v.* from waiver v join machine m on m.id = v.machine join office_within w on w.office = m.office
+                 where w.ancestor = $1 and v.id = $2",
+            )
+            .bind(scope.ancestor())
+            .bind(id)
+            .fetch_optional(connection)
+            .await?
+        });
+        found.ok_or_else(|| StoreError::not_found("waiver", id))
+    }
+
+    /// Grants or refuses an exception that is asked for. False when it was decided or withdrawn meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when its machine is not within `scope`.
+    pub(crate) async fn waiver_decide(
+        &mut self,
+        scope: &Scope,
+        id: &str,
+        state: WaiverState,
+        at: i64,
+        by: &str,
+        why: Option<&str>,
+    ) -> StoreResult<bool> {
+        self.waiver_require(scope, id).await?;
+        Ok(on_db!(self, connection => {
+            sqlx::query(
+                "update waiver set state = $2, decided_at = $3, decided_by = $4, decided_why = $5
+                 where id = $1 and state = 'asked'",
+            )
+            .bind(id)
+            .bind(state.word())
+            .bind(at)
+            .bind(by)
+            .bind(why)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        }) == 1)
+    }
+
+    /// Ends an exception that is asked for or in force. False when it was over already.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when its machine is not within `scope`.
+    pub(crate) async fn waiver_end(
+        &mut self,
+        scope: &Scope,
+        id: &str,
+        state: WaiverState,
+        at: i64,
+        by: &str,
+    ) -> StoreResult<bool> {
+        self.waiver_require(scope, id).await?;
+        Ok(on_db!(self, connection => {
+            sqlx::query(
+                "update waiver set state = $2, ended_at = $3, ended_by = $4
+                 where id = $1 and state in ('asked', 'granted')",
+            )
+            .bind(id)
+            .bind(state.word())
+            .bind(at)
+            .bind(by)
+            .execute(connection)
+            .await?
+            .rows_affected()
+        }) == 1)
+    }
+
+    /// Every exception of a machine, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn waiver_list_of_machine(&mut self, scope: &Scope, machine: &str) -> StoreResult<Vec<Waiver>> {
+        self.machine_require(scope, machine).await?;
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from waiver where machine = $1 order by asked_at desc, id desc")
+                .bind(machine)
+                .fetch_all(connection)
+                .await?
+        }))
+    }
+
+    /// The exceptions on machines of an office and of those below it, at most `limit`: those that wait for a decision first,
+    /// then those that end first.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the office is not within `scope`.
+    pub async fn waiver_list(
+        &mut self,
+        scope: &Scope,
+        office: &str,
+        listed: Listed,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedWaiver>> {
+        self.office_require(scope, office).await?;
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select v.*, m.name as machine_name, o.id as office, o.name as office_name
+                 from waiver v join machine m on m.id = v.machine join office o on o.id = m.office
+                     join office_within w on w.office = m.office
+                 where w.ancestor = $1 and ($2 or v.state in ('asked', 'granted'))
+                 order by case v.state when 'asked' then 0 when 'granted' then 1 else 2 end, v.until_at, v.id limit $3",
+            )
+            .bind(office)
+            .bind(listed == Listed::All)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// The exceptions in force at `now` on these machines.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn waiver_in_force(&mut self, machines: &[String], now: i64) -> StoreResult<InForce> {
+        let mut in_force = InForce::default();
+        for list in in_lists(machines) {
+            let rows: Vec<(String, String)> = on_db!(self, connection => {
+                let mut select = sqlx::QueryBuilder::new("select machine, control from waiver where state = 'granted' and until_at > ");
+                select.push_bind(now);
+                select.push(" and machine in ");
+                select.push_tuples(list, |mut row, machine| { row.push_bind(machine); });
+                select.build_query_as().fetch_all(connection).await?
+            });
+            for (machine, control) in rows {
+                in_force.0.entry(machine).or_default().insert(control);
+            }
+        }
+        Ok(in_force)
+    }
+
+    /// The exceptions in force whose date has come at `now`, those first that ended first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn waiver_due(&mut self, now: i64, limit: i64) -> StoreResult<Vec<Waiver>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from waiver where state = 'granted' and until_at <= $1 order by until_at, id limit $2")
+                .bind(now)
+                .bind(limit)
+                .fetch_all(connection)
+                .await?
+        }))
+    }
+
+    /// Keeps every other transaction away from the verdicts on a machine until this one ends, so that neither a report nor
+    /// another server judges by the exceptions of before. SQLite has one writer and needs nothing. The head comes first, as
+    /// reports take it first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn verdicts_lock(&mut self, machine: &str) -> StoreResult<()> {
+        if let Link::Postgres(link) = &mut self.link {
+            sqlx::query("select 1 from machine_head where machine = $1 for update").bind(machine).execute(&mut **link).await?;
+        }
+        self.judgements_lock(&[machine.to_owned()]).await
+    }
+
+    /// Locks the kept judgements of these machines until the transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn judgements_lock(&mut self, machines: &[String]) -> StoreResult<()> {
+        if let Link::Postgres(link) = &mut self.link {
+            for list in in_lists(machines) {
+                let mut select = sqlx::QueryBuilder::new("select 1 from judgement where machine in ");
+                select.push_tuples(list, |mut row, machine| { row.push_bind(machine); });
+                select.push(" order by machine for update");
+                select.build().execute(&mut **link).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::{self, on_both};
+    use super::*;
+    use crate::store::new_id;
+
+    fn asked(machine: &str, control: &str, until_at: i64) -> Waiver {
+        Waiver {
+            id: new_id(),
+            machine: machine.to_owned(),
+            control: control.to_owned(),
+            reason: "Máy chờ thay".to_owned(),
+            state: WaiverState::Asked,
+            asked_at: 1,
+            asked_by: "person:lan".to_owned(),
+            until_at,
+            decided_at: None,
+            decided_by: None,
+            decided_why: None,
+            ended_at: None,
+            ended_by: None,
+        }
+    }
+
+    on_both! {
+        async fn one_at_a_time_and_nothing_is_lost(trial: &Trial) {
+            let mut tx = trial.db.write().await.unwrap();
+            let commune = trial::office(&mut tx, "Xã", None).await;
+            let room = trial::office(&mut tx, "Phòng", Some(&commune)).await;
+            let other = trial::office(&mut tx, "Xã khác", None).await;
+            let machine = trial::machine(&mut tx, &room).await;
+            let all = Scope::whole();
+            let first = asked(&machine, "patches", 100);
+            tx.waiver_insert(&all, &first).await.unwrap();
+            assert!(matches!(tx.waiver_insert(&Scope::office(&other), &first).await, Err(StoreError::NotFound { .. })));
+            tx.savepoint().await.unwrap();
+            assert!(tx.waiver_insert(&all, &asked(&machine, "patches", 90)).await.unwrap_err().is_duplicate());
+            tx.savepoint_rollback().await.unwrap();
+            let ids = [machine.clone(), "no such machine".to_owned()];
+            assert_eq!(tx.waiver_in_force(&ids, 5).await.unwrap(), InForce::default(), "asked is not granted");
+
+            assert!(tx.waiver_decide(&Scope::office(&other), &first.id, WaiverState::Granted, 5, "x", None).await.is_err());
+            assert!(tx.waiver_decide(&all, &first.id, WaiverState::Granted, 5, "person:minh", None).await.unwrap());
+            assert!(!tx.waiver_decide(&all, &first.id, WaiverState::Refused, 6, "person:ha", Some("x")).await.unwrap());
+            assert!(tx.waiver_in_force(&ids, 99).await.unwrap().holds(&machine, "patches"));
+            assert!(!tx.waiver_in_force(&ids, 100).await.unwrap().holds(&machine, "patches"));
+            assert_eq!(tx.waiver_due(99, 10).await.unwrap(), []);
+            assert_eq!(tx.waiver_due(100, 10).await.unwrap().len(), 1);
+            tx.verdicts_lock(&machine).await.unwrap();
+
+            tx.waiver_insert(&all, &asked(&machine, "firewall", 50)).await.unwrap();
+            let listed = tx.waiver_list(&Scope::office(&commune), &commune, Listed::Open, 10).await.unwrap();
+            let controls: Vec<&str> = listed.iter().map(|listed| listed.waiver.control.as_str()).collect();
+            assert_eq!(controls, ["firewall", "patches"], "what waits for a decision stands first");
+            assert_eq!((listed[0].office_name.as_str(), listed[0].machine_name.as_str()), ("Phòng", "PC-01"));
+            assert!(tx.waiver_list(&Scope::office(&other), &commune, Listed::Open, 10).await.is_err());
+            assert_eq!(tx.waiver_list(&all, &other, Listed::All, 10).await.unwrap(), []);
+
+            assert!(tx.waiver_end(&all, &first.id, WaiverState::Ended, 100, "program").await.unwrap());
+            assert!(!tx.waiver_end(&all, &first.id, WaiverState::Withdrawn, 101, "person:lan").await.unwrap());
+            tx.waiver_insert(&all, &asked(&machine, "patches", 300)).await.unwrap();
+            let kept = tx.waiver_list_of_machine(&all, &machine).await.unwrap();
+            assert_eq!(kept.len(), 3);
+            let ended = kept.iter().find(|kept| kept.id == first.id).unwrap();
+            assert_eq!((ended.state, ended.decided_by.as_deref(), ended.ended_at), (WaiverState::Ended, Some("person:minh"), Some(100)));
+            assert_eq!(tx.waiver_list(&all, &commune, Listed::Open, 10).await.unwrap().len(), 2);
+            assert_eq!(tx.waiver_list(&all, &commune, Listed::All, 10).await.unwrap().len(), 3);
+        }
+
+        async fn only_a_scope_from_above_is_outside(trial: &Trial) {
+            let mut tx = trial.db.write().await.unwrap();
+            let province = trial::office(&mut tx, "Tỉnh", None).await;
+            let commune = trial::office(&mut tx, "Xã", Some(&province)).await;
+            let other = trial::office(&mut tx, "Xã khác", Some(&province)).await;
+            for (scope, above) in [
+                (Scope::whole(), true),
+                (Scope::office(&province), true),
+                (Scope::office(&commune), false),
+                (Scope::office(&other), false),
+                (Scope::office("*"), false),
+            ] {
+                assert_eq!(tx.office_is_below(&scope, &commune).await.unwrap(), above, "{scope:?}");
+            }
+        }
+    }
+}
