@@ -85,9 +85,9 @@ pub async fn waiver_ask(db: &Db, by: &By, judge: Option<&Judge>, new: &NewWaiver
         ended_at: None,
         ended_by: None,
     };
-    tx.waiver_insert(&by.scope, &waiver).await.map_err(|error| {
-        if error.is_duplicate() { WaiverError::from(Refusal::Open) } else { error.into() }
-    })?;
+    tx.waiver_insert(&by.scope, &waiver)
+        .await
+        .map_err(|error| if error.is_duplicate() { WaiverError::from(Refusal::Open) } else { error.into() })?;
     conclude(tx, by, Action::WaiverAsked, &machine, &waiver, Some(&waiver.reason)).await?;
     Ok(waiver)
 }

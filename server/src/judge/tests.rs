@@ -51,8 +51,7 @@ fn a_failure_keeps_its_first_sight_until_it_is_mended() {
 fn a_new_policy_makes_no_failure_older_than_itself() {
     let (old, new) = (judge("p1"), judge("p2"));
     let before = judged(&old, &facts(Verdict::Pass), None, 0, DAY).judgement;
-    let after =
-        judged(&new, &facts(Verdict::Fail), Some(&before), DAY, 9 * DAY).judgement;
+    let after = judged(&new, &facts(Verdict::Fail), Some(&before), DAY, 9 * DAY).judgement;
     assert_eq!(state(&after, clock()).failing_since_at, Some(9 * DAY));
     let kept = judged(&old, &facts(Verdict::Fail), None, 0, DAY).judgement;
     let after = judged(&new, &facts(Verdict::Fail), Some(&kept), DAY, 9 * DAY).judgement;

@@ -284,7 +284,10 @@ impl Tx {
     /// When the database fails.
     pub(crate) async fn verdicts_lock(&mut self, machine: &str) -> StoreResult<()> {
         if let Link::Postgres(link) = &mut self.link {
-            sqlx::query("select 1 from machine_head where machine = $1 for update").bind(machine).execute(&mut **link).await?;
+            sqlx::query("select 1 from machine_head where machine = $1 for update")
+                .bind(machine)
+                .execute(&mut **link)
+                .await?;
         }
         self.judgements_lock(&[machine.to_owned()]).await
     }
@@ -297,7 +300,9 @@ impl Tx {
         if let Link::Postgres(link) = &mut self.link {
             for list in in_lists(machines) {
                 let mut select = sqlx::QueryBuilder::new("select 1 from judgement where machine in ");
-                select.push_tuples(list, |mut row, machine| { row.push_bind(machine); });
+                select.push_tuples(list, |mut row, machine| {
+                    row.push_bind(machine);
+                });
                 select.push(" order by machine for update");
                 select.build().execute(&mut **link).await?;
             }

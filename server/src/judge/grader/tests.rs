@@ -22,6 +22,8 @@ use crate::store::section::{Body, SectionState, Sections, Turned};
 use crate::store::trial::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
 
+mod waivers;
+
 /// Tuesday 3 November 2026, 10:00 in Hà Nội.
 const NOW: i64 = 1_793_674_800_000;
 const DAY: i64 = 24 * 60 * 60 * 1000;
