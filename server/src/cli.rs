@@ -24,6 +24,7 @@ pub mod roster;
 pub mod run;
 pub mod terminal;
 pub mod token;
+pub mod waiver;
 
 use desk::Desk;
 use terminal::{Form, Terminal};
@@ -71,6 +72,7 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
                     "office" => office::perform(verb, given, &desk, terminal).await?,
                     "machine" => machine::perform(verb, given, &desk, terminal).await?,
                     "token" => token::perform(verb, given, &desk, terminal).await?,
+                    "waiver" => waiver::perform(verb, given, &desk, terminal).await?,
                     "person" => person::perform(verb, given, &desk, terminal).await?,
                     _ => audit::perform(&desk, terminal).await?,
                 }
@@ -187,6 +189,7 @@ fn words(language: Language) -> Command {
         .subcommand(office::words(help).subcommand(roster::words(help)))
         .subcommand(machine::words(help))
         .subcommand(token::words(help))
+        .subcommand(waiver::words(help))
         .subcommand(person::words(help))
         .subcommand(policy::words(help))
         .subcommand(audit::words(help))

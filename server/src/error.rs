@@ -198,6 +198,7 @@ fn noun_vi(what: &str) -> &str {
         "machine" => "máy",
         "token" => "mã đăng ký máy",
         "person" => "tài khoản",
+        "waiver" => "ngoại lệ",
         "roster line" => "dòng danh mục",
         other => other,
     }

@@ -198,6 +198,27 @@ fn offices_rosters_and_tokens() {
 }
 
 #[test]
+fn exceptions_that_cannot_be_are_refused_before_anybody_reads_them() {
+    let desk = Desk::made();
+    let office = desk.office();
+    assert_eq!(desk.json(&["waiver", "list", &office]), Value::Array(Vec::new()));
+    assert!(desk.refused(&["waiver", "list", "nowhere"]).contains("Không có cơ quan"));
+    let ask = ["waiver", "ask", "nobody", "firewall-active", "--reason", "Chờ thay máy", "--until"];
+    for day in ["2026-02-30", "31/12/2026", ""] {
+        let said = desk.refused(&[ask.as_slice(), &[day]].concat());
+        assert!(said.contains("không phải một ngày") && said.contains("2026-12-31"), "{said}");
+    }
+    assert!(desk.refused(&[ask.as_slice(), &["2026-12-31"]].concat()).contains("Không có máy"));
+    desk.refused(&["waiver", "ask", "nobody", "firewall-active", "--until", "2026-12-31"]);
+    for verb in [&["grant", "nothing"][..], &["withdraw", "nothing"], &["refuse", "nothing", "--reason", "không"]] {
+        assert!(desk.refused(&[&["waiver"], verb].concat()).contains("Không có ngoại lệ"), "{verb:?}");
+        let said = desk.refused(&[&["waiver"], verb, &["--lang", "en"]].concat());
+        assert!(said.contains("no waiver \"nothing\""), "{said}");
+    }
+    assert_eq!(desk.json(&["audit", "verify"])["entries"], 1, "nothing was done");
+}
+
+#[test]
 fn policies_are_checked_signed_apart_and_published_forwards() {
     let desk = Desk::made();
     let files = policies();

@@ -1,0 +1,189 @@
+//! `waiver`: exceptions with an end (ngoại lệ có thời hạn), asked for by one person and decided by another.
+
+use clap::{Arg, ArgMatches, Command};
+use policies::policy::Role;
+
+use super::desk::Desk;
+use super::terminal::{Terminal, moment, table, visible};
+use super::{Help, text};
+use crate::act::waiver::{NewWaiver, WaiverError, day_end, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
+use crate::error::Told;
+use crate::judge::Judge;
+use crate::policy::Policies;
+use crate::secrets::policy_keys_read;
+use crate::store::Scope;
+use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
+
+/// The most exceptions that are listed.
+const MOST: i64 = 10_000;
+
+/// The words of `waiver`.
+pub fn words(help: Help) -> Command {
+    let waiver = || {
+        help.place(
+            "waiver",
+            help.t("MÃ-NGOẠI-LỆ", "WAIVER"),
+            help.t("Mã của ngoại lệ (xem: waiver list)", "Id of the exception (see: waiver list)"),
+        )
+    };
+    let reason = |help_text| -> Arg { help.option("reason", help.t("LÝ DO", "REASON"), help_text).required(true) };
+    Command::new("waiver")
+        .about(help.t(
+            "Ngoại lệ có thời hạn: đề nghị, chấp thuận, không chấp thuận, rút, liệt kê",
+            "Exceptions with an end: ask, grant, refuse, withdraw, list",
+        ))
+        .long_about(help.t(
+            "Ngoại lệ có thời hạn cho một tiêu chí trên một máy. Người thuộc cấp trên của cơ quan quyết định; người đề nghị không \
+             được tự quyết định. Ngoại lệ tự hết hiệu lực khi đến hạn và không gỡ giới hạn xếp loại.",
+            "Exceptions from one control on one machine. Somebody from above the office decides, never whoever asked. An exception \
+             ends by itself at its date and lifts no cap.",
+        ))
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("ask")
+                .about(help.t("Đề nghị một ngoại lệ", "Ask for an exception"))
+                .arg(help.place(
+                    "machine",
+                    help.t("MÃ-MÁY", "MACHINE"),
+                    help.t("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)"),
+                ))
+                .arg(help.place(
+                    "control",
+                    help.t("TIÊU-CHÍ", "CONTROL"),
+                    help.t("Mã tiêu chí, ví dụ: firewall-active", "Id of the control, such as firewall-active"),
+                ))
+                .arg(reason(help.t("Vì sao chưa khắc phục được", "Why it cannot be fixed yet")))
+                .arg(
+                    help.option(
+                        "until",
+                        help.t("NGÀY", "DATE"),
+                        help.t("Ngày cuối cùng được ngoại lệ, ví dụ: 2026-12-31", "The last day it holds, such as 2026-12-31"),
+                    )
+                    .required(true),
+                ),
+        )
+        .subcommand(Command::new("grant").about(help.t("Chấp thuận", "Grant an exception")).arg(waiver()))
+        .subcommand(
+            Command::new("refuse")
+                .about(help.t("Không chấp thuận", "Refuse an exception"))
+                .arg(waiver())
+                .arg(reason(help.t("Vì sao không chấp thuận", "Why it is refused"))),
+        )
+        .subcommand(
+            Command::new("withdraw").about(help.t("Rút trước hạn", "Withdraw an exception before its date")).arg(waiver()),
+        )
+        .subcommand(
+            Command::new("list")
+                .about(help.t(
+                    "Liệt kê ngoại lệ đang chờ và đang áp dụng của một cơ quan và các đơn vị bên dưới",
+                    "List what is asked for and in force in an office and those below it",
+                ))
+                .arg(help.office())
+                .arg(help.flag("all", help.t("Cả những ngoại lệ đã kết thúc", "Those that are over as well"))),
+        )
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// A rule forbids it, there is no such machine, control, exception or office, or the database fails.
+pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let policies = Policies::new(desk.config.server.clone(), policy_keys_read(&desk.data)?);
+    policies.refresh(&desk.db).await?;
+    let judge = policies.judge();
+    let judge = judge.as_deref();
+    if verb == "list" {
+        return list(given, judge, desk, terminal).await;
+    }
+    let (by, id) = (desk.by(), given.try_get_one::<String>("waiver").ok().flatten().cloned().unwrap_or_default());
+    let (done, vi, en) = match verb {
+        "ask" => {
+            (ask(given, judge, desk).await?, "Đã ghi đề nghị, chờ quyết định:", "Asked for, waiting for a decision:")
+        }
+        "grant" => (waiver_grant(&desk.db, &by, judge, &id).await, "Đã chấp thuận:", "Granted:"),
+        "refuse" => (waiver_refuse(&desk.db, &by, &id, &text(given, "reason")).await, "Không chấp thuận:", "Refused:"),
+        _ => (waiver_withdraw(&desk.db, &by, &id).await, "Đã rút:", "Withdrawn:"),
+    };
+    let waiver = done.map_err(told)?;
+    terminal.answer(&waiver, |terminal| {
+        let until = terminal.words("đến", "until");
+        let end = moment(waiver.until_at - 1, &desk.zone);
+        format!("{} {} - {}, {until} {end}", terminal.words(vi, en), waiver.id, waiver.control)
+    })
+}
+
+async fn ask(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk) -> anyhow::Result<Result<Waiver, WaiverError>> {
+    let day = text(given, "until");
+    let until_at = day_end(&day, &desk.zone).ok_or_else(|| {
+        Told::new(
+            format!("{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31."),
+            format!("{day:?} is no date. Write it as 2026-12-31."),
+        )
+    })?;
+    let new = NewWaiver {
+        machine: text(given, "machine"),
+        control: text(given, "control"),
+        reason: text(given, "reason"),
+        until_at,
+    };
+    Ok(waiver_ask(&desk.db, &desk.by(), judge, &new).await)
+}
+
+fn told(error: WaiverError) -> anyhow::Error {
+    match error {
+        WaiverError::Refused(refusal) => {
+            let text = refusal.text();
+            Told::new(text.vi, text.en).into()
+        }
+        WaiverError::Store(error) => error.into(),
+    }
+}
+
+async fn list(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let listed = if given.get_flag("all") { Listed::All } else { Listed::Open };
+    let waivers = desk.db.read().await?.waiver_list(&Scope::whole(), &text(given, "office"), listed, MOST).await?;
+    let now = desk.clock.now_ms();
+    terminal.answer(&waivers, |terminal| {
+        let heads = [
+            terminal.words("Mã", "Id"),
+            terminal.words("Máy", "Machine"),
+            terminal.words("Cơ quan", "Office"),
+            terminal.words("Tiêu chí", "Control"),
+            terminal.words("Trạng thái", "State"),
+            terminal.words("Đến", "Until"),
+            terminal.words("Người đề nghị", "Asked by"),
+            terminal.words("Người quyết định", "Decided by"),
+            terminal.words("Lý do", "Reason"),
+        ];
+        let row = |listed: &ListedWaiver| {
+            let ListedWaiver { waiver, machine_name, office_name, .. } = listed;
+            vec![
+                waiver.id.clone(),
+                machine_name.clone(),
+                office_name.clone(),
+                control_title(judge, &waiver.control, terminal),
+                state_text(waiver, now, terminal).to_owned(),
+                moment(waiver.until_at - 1, &desk.zone),
+                waiver.asked_by.clone(),
+                waiver.decided_by.clone().unwrap_or_default(),
+                waiver.reason.clone(),
+            ]
+        };
+        table(&heads, &waivers.iter().map(row).collect::<Vec<_>>())
+    })
+}
+
+fn control_title(judge: Option<&Judge>, id: &str, terminal: &Terminal) -> String {
+    let found = judge.and_then(|judge| Role::ALL.iter().find_map(|&role| judge.set().controls(role).control(id)));
+    found.map_or_else(|| visible(id), |control| control.title().get(terminal.language).to_owned())
+}
+
+fn state_text<'a>(waiver: &Waiver, now: i64, terminal: &Terminal) -> &'a str {
+    match waiver.state {
+        WaiverState::Asked => terminal.words("chờ quyết định", "asked"),
+        WaiverState::Granted if waiver.until_at > now => terminal.words("đang áp dụng", "in force"),
+        WaiverState::Granted | WaiverState::Ended => terminal.words("hết hạn", "ended"),
+        WaiverState::Refused => terminal.words("không chấp thuận", "refused"),
+        WaiverState::Withdrawn => terminal.words("đã rút", "withdrawn"),
+    }
+}
