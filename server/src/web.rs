@@ -27,6 +27,7 @@ mod tests;
 mod throttle;
 mod tree;
 mod visitor;
+mod waiver;
 mod words;
 
 use axum::Router;
@@ -87,6 +88,10 @@ pub fn router(app: &App) -> Router<App> {
         .route("/machines/{machine}/confirm", post(machine::machine_confirm))
         .route("/machines/{machine}/revoke", post(machine::machine_revoke))
         .route("/machines/{machine}/check", post(machine::machine_check))
+        .route("/machines/{machine}/waivers", post(waiver::ask_submit))
+        .route("/waivers/{waiver}/grant", post(waiver::grant_submit))
+        .route("/waivers/{waiver}/refuse", post(waiver::refuse_submit))
+        .route("/waivers/{waiver}/withdraw", post(waiver::withdraw_submit))
         .fallback(unknown)
         .layer(from_fn_with_state(app.clone(), visitor::recognise))
         .route("/assets/{hash}/{name}", get(asset::asset_get))

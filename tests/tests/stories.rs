@@ -12,5 +12,6 @@ mod stories {
     mod packages;
     mod page;
     mod trouble;
+    mod waiver;
     mod windows;
 }

@@ -4,6 +4,7 @@
 mod facts;
 mod history;
 mod outcomes;
+pub(super) mod waivers;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use self::facts::{FactShown, SectionView, Shower};
 use self::history::{EventView, history};
 use self::outcomes::{Group, Reading};
+use self::waivers::{Exceptions, Reader, WaiverView};
 use super::frame::{Frame, Place, render};
 use super::grade::points;
 use super::login::NoFields;
@@ -55,6 +57,7 @@ struct MachinePage {
     score: Option<String>,
     failed: usize,
     unknown: usize,
+    waived: usize,
     passed: usize,
     received: String,
     offset: Option<String>,
@@ -62,6 +65,8 @@ struct MachinePage {
     roster_line: Option<String>,
     policy: Option<String>,
     groups: Vec<Group>,
+    /// Exceptions from controls that have no outcome, by control.
+    other_waivers: Vec<(String, WaiverView)>,
     sections: Vec<SectionView>,
     history: Vec<EventView>,
 }
@@ -86,17 +91,27 @@ pub(crate) async fn machine_page(
     let facts = facts.unwrap_or_else(|| Facts::unknown(Reason::NotCollected));
     let order_waits = tx.machine_order_waits(&id, now.as_millisecond()).await?;
     let path = path_find(&mut tx, scope, &machine.office).await?;
+    let waivers = tx.waiver_list_of_machine(scope, &id).await?;
+    let reader = Reader {
+        name: session.by(&app).name(),
+        may_change: session.may_change(),
+        may_ask: session.may_change() && machine.status != MachineStatus::Revoked,
+        above: tx.office_is_below(scope, &machine.office).await?,
+    };
 
     let name = visible(&machine.name, 120);
     let frame = visitor.frame(&app, name, Place::Offices).following(&format!("machine={id}"));
     let n = &frame.n;
-    let history = history(&mut tx, scope, &machine, judge, t, n).await?;
+    let history = history(&mut tx, scope, &machine, judge, &waivers, (t, n)).await?;
     drop(tx);
 
     let sections = head.as_ref().map(|head| &head.sections);
-    let groups = judge.map_or_else(Vec::new, |judge| {
-        Reading { t, n, judge, role: policy_role(machine.role), sections, now }.groups(&view.outcomes)
+    let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.desk.zone()), reader, &waivers));
+    let groups = judge.zip(exceptions.as_ref()).map_or_else(Vec::new, |(judge, exceptions)| {
+        Reading { t, n, judge, role: policy_role(machine.role), sections, exceptions, now }.groups(&view.outcomes)
     });
+    let shown: Vec<&str> = view.outcomes.iter().map(|outcome| outcome.outcome.control.as_str()).collect();
+    let other_waivers = exceptions.as_ref().map_or_else(Vec::new, |exceptions| exceptions.beside(&shown));
     let grade = view.grade;
     let mut warnings = warnings(&machine, judge.is_some(), t, n);
     let stale = grade.as_ref().filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
@@ -120,6 +135,7 @@ pub(crate) async fn machine_page(
         score: grade.and_then(|grade| grade.score).map(|score| points(n, score)),
         failed: count("fail"),
         unknown: count("unknown"),
+        waived: count("waived"),
         passed: count("pass"),
         received: head.as_ref().map_or_else(
             || t.say("machine.never").to_owned(),
@@ -131,6 +147,7 @@ pub(crate) async fn machine_page(
         policy: published.as_ref().map(|published| t.say1("machine.policy_version", published.bundle.version)),
         sections: Shower { t, n, now }.sections(&facts, sections),
         groups,
+        other_waivers,
         history,
         id,
         t,

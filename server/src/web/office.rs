@@ -4,6 +4,7 @@
 mod history;
 mod machines;
 mod roster;
+mod waivers;
 
 use std::collections::HashMap;
 
@@ -17,6 +18,7 @@ use policies::text::visible;
 use self::history::{HistoryRow, history_rows, movement_words};
 use self::machines::{MachineRow, PendingRow, is_pending, machine_rows, pending_rows};
 use self::roster::{LineRow, roster_rows, roster_words};
+use self::waivers::{WaiverList, waiver_list, waivers_find};
 use super::frame::{Frame, Place, render};
 use super::grade::{GradeView, Grader, Mark, Named, Names, points};
 use super::pages::{PageLink, PageQuery};
@@ -46,6 +48,7 @@ struct OfficePage {
     parent: Option<ParentView>,
     grade: Option<GradeView>,
     children: Vec<OfficeRow>,
+    waivers: Option<WaiverList>,
     pending: Vec<PendingRow>,
     machines: Vec<MachineRow>,
     machine_count: String,
@@ -85,6 +88,7 @@ pub(crate) async fn office_page(
     let mut path = path_find(&mut tx, &session.scope, &id).await?;
     path.pop();
     let tree = Tree::new(tx.office_grade_tree(&session.scope, &id).await?);
+    let waivers = waivers_find(&mut tx, &session.scope, &id).await?;
     drop(tx);
 
     let frame = visitor.frame(&app, visible(&view.office.name, 200), Place::Offices).following(&format!("office={id}"));
@@ -114,6 +118,7 @@ pub(crate) async fn office_page(
         parent,
         grade,
         children: tree.children(&id, rules, t, n),
+        waivers: waiver_list(waivers, &id, judge, app.clock.now_ms(), (t, n)),
         pending: pending_rows(&view.machines, t, n),
         machines,
         machine_count,

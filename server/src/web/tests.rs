@@ -7,6 +7,7 @@ mod login;
 mod office;
 mod scope;
 mod stream;
+mod waiver;
 
 use std::collections::BTreeMap;
 

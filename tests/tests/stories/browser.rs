@@ -15,6 +15,9 @@ use tokio::runtime::Runtime;
 /// How long Chromium may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// A person's own password, after the first one was changed.
+const PASSWORD: &str = "mot cau du dai de nho 2026";
+
 /// One window with an empty profile. Ends with this value.
 pub(crate) struct Browser {
     runtime: Runtime,
@@ -51,6 +54,21 @@ impl Browser {
 
     pub(crate) fn open(&self, url: &str) -> anyhow::Result<()> {
         Ok(self.runtime.block_on(self.client.goto(url))?)
+    }
+
+    /// Logs in at `page` with a first password and changes it as the pages demand.
+    pub(crate) fn log_in(&self, page: &str, login: &str, first: &str) -> anyhow::Result<()> {
+        self.open(page)?;
+        self.fill("login", login)?;
+        self.fill("password", first)?;
+        self.click("main form button")?;
+        self.until("the form for a password of one's own", |text| text.contains("Mật khẩu"))?;
+        self.fill("current", first)?;
+        self.fill("new", PASSWORD)?;
+        self.fill("again", PASSWORD)?;
+        self.click("main form button")?;
+        self.until("the pages", |text| text.contains("UBND xã An Bình"))?;
+        Ok(())
     }
 
     pub(crate) fn address(&self) -> anyhow::Result<String> {

@@ -14,9 +14,6 @@ on_both! {
     a_change_on_the_machine_is_seen_without_reloading;
 }
 
-/// The officer's own password, after the first one was changed.
-const PASSWORD: &str = "mot cau du dai de nho 2026";
-
 fn a_change_on_the_machine_is_seen_without_reloading(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let server = world.serve()?;
@@ -31,16 +28,7 @@ fn a_change_on_the_machine_is_seen_without_reloading(kind: Kind) -> anyhow::Resu
 
     let browser = Browser::start()?;
     let page = format!("https://127.0.0.1:{}/machines/{machine}", server.port);
-    browser.open(&page)?;
-    browser.fill("login", "canbo")?;
-    browser.fill("password", &first)?;
-    browser.click("main form button")?;
-    browser.until("the form for a password of one's own", |text| text.contains("Mật khẩu"))?;
-    browser.fill("current", &first)?;
-    browser.fill("new", PASSWORD)?;
-    browser.fill("again", PASSWORD)?;
-    browser.click("main form button")?;
-    browser.until("the pages", |text| text.contains("UBND xã An Bình"))?;
+    browser.log_in(&page, "canbo", &first)?;
 
     browser.open(&page)?;
     let control = "document.getElementById('control-hosts-overridden')?.className ?? ''";

@@ -6,6 +6,7 @@ use policies::text::visible;
 use crate::error::PageError;
 use crate::judge::{Judge, policy_role};
 use crate::store::machine::Machine;
+use crate::store::waiver::{Waiver, WaiverState};
 use crate::store::{Scope, Tx};
 use crate::web::number::Numbers;
 use crate::web::words::Words;
@@ -28,19 +29,22 @@ pub(super) async fn history(
     scope: &Scope,
     machine: &Machine,
     judge: Option<&Judge>,
-    t: Words,
-    n: &Numbers,
+    waivers: &[Waiver],
+    (t, n): (Words, &Numbers),
 ) -> Result<Vec<EventView>, PageError> {
     let event = |sort: i64, what: String, why: String| EventView { sort, at: n.moment(sort), what, why };
     let mut events = Vec::new();
+    let title = |id: &str| {
+        let control = judge.and_then(|judge| judge.set().controls(policy_role(machine.role)).control(id));
+        control.map_or_else(|| visible(id, 80), |control| t.pick(control.title()).to_owned())
+    };
     for change in tx.outcome_change_list(scope, &machine.id, CHANGES).await? {
-        let control = judge.and_then(|judge| judge.set().controls(policy_role(machine.role)).control(&change.control));
-        let title = control.map_or_else(|| visible(&change.control, 80), |control| t.pick(control.title()).to_owned());
         let verdict = |word: &Option<String>| match word {
             Some(word) => t.word("verdict", word),
             None => t.say("machine.none_before").to_owned(),
         };
-        let what = t.say3("machine.verdict_change", title, verdict(&change.before), verdict(&change.after));
+        let what =
+            t.say3("machine.verdict_change", title(&change.control), verdict(&change.before), verdict(&change.after));
         events.push(event(change.at, what, t.word("cause", change.cause.word())));
     }
     for segment in tx.segment_list(scope, &machine.id).await? {
@@ -49,6 +53,14 @@ pub(super) async fn history(
     }
     for fork in tx.fork_list(scope, &machine.id).await? {
         events.push(event(fork.received_at, t.say1("machine.fork", fork.number), String::new()));
+    }
+    for waiver in waivers {
+        let steps = waiver_steps(waiver).into_iter().filter_map(|(at, state, by, why)| Some((at?, state, by?, why)));
+        for (at, state, by, why) in steps {
+            let what = t.say2("waiver.event", title(&waiver.control), t.word("waiver_step", state.word()));
+            let why = why.map_or_else(String::new, |why| format!(": {}", visible(why, 200)));
+            events.push(event(at, what, format!("{}{why}", t.say1("machine.confirmed_by", t.actor(by)))));
+        }
     }
     let by =
         |by: &Option<String>| by.as_deref().map_or_else(String::new, |by| t.say1("machine.confirmed_by", t.actor(by)));
@@ -61,4 +73,17 @@ pub(super) async fn history(
     events.push(event(machine.enrolled_at, t.say("machine.enrolled").to_owned(), String::new()));
     events.sort_by_key(|event| std::cmp::Reverse(event.sort));
     Ok(events)
+}
+
+type Step<'w> = (Option<i64>, WaiverState, Option<&'w str>, Option<&'w str>);
+
+/// What was done about an exception: when, what, by whom and why. What was not done yet has no time.
+fn waiver_steps(waiver: &Waiver) -> [Step<'_>; 3] {
+    let decided = if waiver.state == WaiverState::Refused { WaiverState::Refused } else { WaiverState::Granted };
+    let ended = if waiver.state == WaiverState::Ended { WaiverState::Ended } else { WaiverState::Withdrawn };
+    [
+        (Some(waiver.asked_at), WaiverState::Asked, Some(&waiver.asked_by), Some(&waiver.reason)),
+        (waiver.decided_at, decided, waiver.decided_by.as_deref(), waiver.decided_why.as_deref()),
+        (waiver.ended_at, ended, waiver.ended_by.as_deref(), None),
+    ]
 }

@@ -7,6 +7,7 @@ use policies::outcome::{Outcome, Verdict};
 use policies::policy::Role;
 use policies::text::visible;
 
+use super::waivers::{AskView, Exceptions, WaiverView};
 use crate::judge::Judge;
 use crate::judge::view::OutcomeView as Judged;
 use crate::store::judgement::word;
@@ -43,6 +44,8 @@ pub(super) struct OutcomeView {
     pub(super) steps: Vec<String>,
     pub(super) effort: String,
     pub(super) clauses: String,
+    pub(super) waiver: Option<WaiverView>,
+    pub(super) ask: Option<AskView>,
 }
 
 /// What the outcomes are read from.
@@ -53,6 +56,7 @@ pub(super) struct Reading<'a> {
     pub(super) judge: &'a Judge,
     pub(super) role: Role,
     pub(super) sections: Option<&'a Sections>,
+    pub(super) exceptions: &'a Exceptions<'a>,
     pub(super) now: Timestamp,
 }
 
@@ -83,12 +87,19 @@ impl Reading<'_> {
 
     fn outcome(&self, judged: &Judged) -> OutcomeView {
         let outcome = &judged.outcome;
-        let to_fix = matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown);
+        let to_fix = matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown | Verdict::Waived);
+        let waiver = self.exceptions.of(&outcome.control);
         let steps = judged.fix.iter().filter(|_| to_fix).map(|step| visible(self.t.pick(step), LONGEST));
         let clauses: Vec<String> = judged.clauses.iter().map(|clause| visible(&clause.to_string(), 120)).collect();
         let stale = self.is_stale(outcome);
         let verdict = outcome.verdict.text();
-        let verdict = if stale { self.t.say("outcome.stale") } else { self.t.pick(&verdict) };
+        let verdict = match &waiver {
+            _ if stale => self.t.say("outcome.stale").to_owned(),
+            Some(waiver) if outcome.verdict == Verdict::Waived => {
+                self.t.say2("waiver.verdict_until", self.t.pick(&verdict), &waiver.until)
+            }
+            _ => self.t.pick(&verdict).to_owned(),
+        };
         let cause = outcome.implied_by.as_deref();
         let cause = cause.and_then(|cause| self.judge.set().controls(self.role).control(cause));
         OutcomeView {
@@ -103,6 +114,8 @@ impl Reading<'_> {
             steps: steps.collect(),
             effort: self.t.say2("machine.effort", judged.minutes, self.t.pick(&judged.lifted_by.text())),
             clauses: clauses.join("; "),
+            ask: self.exceptions.ask(&outcome.control, outcome.verdict, judged.severity),
+            waiver,
             control: outcome.control.clone(),
         }
     }

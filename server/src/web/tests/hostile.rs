@@ -83,6 +83,10 @@ on_both! {
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         let page = format!("/machines/{}", machines[0]);
         browser.get(&page).await;
+        for (control, reason) in [("firewall-active", &names[0]), ("patches-monthly", &names[2]), ("lockout", &names[4])] {
+            let form = [("control", control), ("reason", reason), ("until", "2026-12-20")];
+            browser.post(&format!("{page}/waivers"), &form).await.location();
+        }
         browser.post(&format!("{page}/revoke"), &[("reason", &names[0])]).await;
         let office = format!("/offices/{}", site.office);
         let enrolment = format!("/enrolment?office={}", site.office);

@@ -1,0 +1,163 @@
+//! The exceptions with an end (ngoại lệ có thời hạn) as a machine's page shows them: beside each control the one that is asked
+//! for, in force or was refused last, what the reader may do about it, and the form to ask for one. Owns no rule.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use policies::outcome::Verdict;
+use policies::policy::Severity;
+use policies::text::visible;
+
+use crate::act::waiver::{REASON_MOST, day_end, latest_day, may_decide, may_withdraw};
+use crate::judge::Judge;
+use crate::store::waiver::{Waiver, WaiverState};
+use crate::web::number::Numbers;
+use crate::web::words::Words;
+
+/// The reader, as far as exceptions ask.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    /// The name that exceptions keep.
+    pub(super) name: String,
+    /// The role may change things.
+    pub(super) may_change: bool,
+    /// The same, and the machine is not revoked.
+    pub(super) may_ask: bool,
+    /// The reader's part of the tree begins above the machine's office.
+    pub(super) above: bool,
+}
+
+/// An exception beside its control.
+#[derive(Debug)]
+pub(super) struct WaiverView {
+    pub(super) id: String,
+    /// Class of its colour.
+    pub(super) class: &'static str,
+    pub(super) state: String,
+    /// Until when it holds, would hold, or would have held.
+    pub(super) until: String,
+    pub(super) reason: String,
+    /// Who asked and when.
+    pub(super) asked: String,
+    /// Who granted or refused it and when.
+    pub(super) decided: Option<String>,
+    pub(super) refused_for: Option<String>,
+    /// Why the reader sees no button.
+    pub(super) waits: Option<&'static str>,
+    pub(super) may_grant: bool,
+    pub(super) may_refuse: bool,
+    /// The words on the button, where the reader may withdraw it.
+    pub(super) withdraw: Option<&'static str>,
+}
+
+/// The form to ask for an exception.
+#[derive(Debug)]
+pub(super) struct AskView {
+    /// The first day that may be chosen, as a date field wants it.
+    pub(super) first: String,
+    /// The last one.
+    pub(super) last: String,
+    pub(super) reason_most: usize,
+    pub(super) hint: String,
+}
+
+/// The exceptions of one machine.
+#[derive(Debug)]
+pub(super) struct Exceptions<'a> {
+    t: Words,
+    n: &'a Numbers,
+    judge: &'a Judge,
+    now: Timestamp,
+    zone: TimeZone,
+    reader: Reader,
+    latest: BTreeMap<&'a str, &'a Waiver>,
+}
+
+impl<'a> Exceptions<'a> {
+    /// Of `waivers`, the newest first.
+    pub(super) fn new(
+        (t, n, judge): (Words, &'a Numbers, &'a Judge),
+        (now, zone): (Timestamp, TimeZone),
+        reader: Reader,
+        waivers: &'a [Waiver],
+    ) -> Self {
+        let mut latest = BTreeMap::new();
+        for waiver in waivers {
+            latest.entry(waiver.control.as_str()).or_insert(waiver);
+        }
+        Self { t, n, judge, now, zone, reader, latest }
+    }
+
+    /// The exception to show beside `control`: open, or refused last.
+    pub(super) fn of(&self, control: &str) -> Option<WaiverView> {
+        let waiver = self.latest.get(control)?;
+        (self.is_open(waiver) || waiver.state == WaiverState::Refused).then(|| self.view(waiver))
+    }
+
+    /// The open exceptions from controls that are not among `shown`: the policy dropped them, or the machine never reported.
+    pub(super) fn beside(&self, shown: &[&str]) -> Vec<(String, WaiverView)> {
+        let others =
+            self.latest.values().filter(|waiver| self.is_open(waiver) && !shown.contains(&waiver.control.as_str()));
+        others.map(|waiver| (visible(&waiver.control, 80), self.view(waiver))).collect()
+    }
+
+    /// The form to ask for an exception from `control`, where the reader may and one would change something.
+    pub(super) fn ask(&self, control: &str, verdict: Verdict, severity: Severity) -> Option<AskView> {
+        let open = self.latest.get(control).is_some_and(|waiver| self.is_open(waiver));
+        if open || verdict != Verdict::Fail || !self.reader.may_ask {
+            return None;
+        }
+        let last = latest_day(self.judge, severity, self.now, &self.zone);
+        let last_at = day_end(&last.to_string(), &self.zone)?;
+        Some(AskView {
+            first: self.now.to_zoned(self.zone.clone()).date().to_string(),
+            last: last.to_string(),
+            reason_most: REASON_MOST,
+            hint: self.t.say1("waiver.ask_hint", self.n.date(last_at - 1)),
+        })
+    }
+
+    fn is_open(&self, waiver: &Waiver) -> bool {
+        waiver.is_open(self.now.as_millisecond())
+    }
+
+    fn view(&self, waiver: &Waiver) -> WaiverView {
+        let (t, n, reader) = (self.t, self.n, &self.reader);
+        let asked = waiver.state == WaiverState::Asked;
+        let refused = waiver.state == WaiverState::Refused;
+        let past = waiver.until_at <= self.now.as_millisecond();
+        let decides = reader.may_change && may_decide(waiver, &reader.name, reader.above);
+        // Whoever may refuse what is asked for does that; only its author takes it back.
+        let withdraws = reader.may_change
+            && !refused
+            && may_withdraw(waiver, &reader.name, reader.above)
+            && (!asked || waiver.asked_by == reader.name);
+        let name_and_time =
+            |by: &Option<String>, at: Option<i64>| Some(t.say2("waiver.by_at", t.actor(by.as_deref()?), n.moment(at?)));
+        WaiverView {
+            id: waiver.id.clone(),
+            class: state_class(waiver.state),
+            state: t.word("waiver_state", waiver.state.word()),
+            until: n.date(waiver.until_at - 1),
+            reason: visible(&waiver.reason, REASON_MOST),
+            asked: t.say2("waiver.by_at", t.actor(&waiver.asked_by), n.moment(waiver.asked_at)),
+            decided: name_and_time(&waiver.decided_by, waiver.decided_at),
+            refused_for: waiver.decided_why.as_deref().map(|why| visible(why, REASON_MOST)),
+            waits: (asked && !decides).then(|| t.say("waiver.waits")),
+            may_grant: decides && !past,
+            may_refuse: decides,
+            withdraw: withdraws.then(|| t.say(if asked { "waiver.take_back" } else { "waiver.withdraw" })),
+        }
+    }
+}
+
+/// Class of a state's colour.
+pub(in crate::web) fn state_class(state: WaiverState) -> &'static str {
+    match state {
+        WaiverState::Asked => "pending",
+        WaiverState::Granted => "waived",
+        WaiverState::Refused => "red",
+        WaiverState::Withdrawn | WaiverState::Ended => "grey",
+    }
+}

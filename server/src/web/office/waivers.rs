@@ -1,0 +1,100 @@
+//! The exceptions with an end (ngoại lệ có thời hạn) of an office and those below it: what waits for a decision first, then what
+//! is in force, each with the way to its machine, where it is decided.
+
+use policies::policy::Role;
+use policies::text::visible;
+
+use crate::act::waiver::REASON_MOST;
+use crate::judge::Judge;
+use crate::store::waiver::{Listed, ListedWaiver};
+use crate::store::{Scope, StoreResult, Tx};
+use crate::web::machine::waivers::state_class;
+use crate::web::number::Numbers;
+use crate::web::words::Words;
+
+/// Exceptions on one page.
+const MOST: usize = 100;
+/// One more than is shown, so that it is known whether there are more.
+const READ: i64 = 101;
+
+/// The exceptions of an office.
+#[derive(Debug)]
+pub(super) struct WaiverList {
+    pub(super) title: String,
+    /// What exceptions do and do not do, by the policy's own numbers.
+    pub(super) hint: Option<String>,
+    /// True when some lie on machines of offices below: then every row names its office.
+    pub(super) names_offices: bool,
+    pub(super) rows: Vec<WaiverRow>,
+    /// Said when there are more than are shown.
+    pub(super) more: Option<String>,
+}
+
+/// One exception.
+#[derive(Debug)]
+pub(super) struct WaiverRow {
+    pub(super) machine: String,
+    pub(super) machine_name: String,
+    pub(super) office_name: String,
+    /// The control's id, which the machine's page has as an anchor.
+    pub(super) control: String,
+    pub(super) title: String,
+    pub(super) class: &'static str,
+    pub(super) state: String,
+    pub(super) until: String,
+    pub(super) reason: String,
+    pub(super) asked_by: String,
+    pub(super) decided_by: String,
+}
+
+/// What is open, read from the store, one more than is shown.
+pub(super) async fn waivers_find(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResult<Vec<ListedWaiver>> {
+    tx.waiver_list(scope, office, Listed::Open, READ).await
+}
+
+/// `found` as the page of `office` shows it at `now`; none when there is nothing to show.
+pub(super) fn waiver_list(
+    mut found: Vec<ListedWaiver>,
+    office: &str,
+    judge: Option<&Judge>,
+    now: i64,
+    (t, n): (Words, &Numbers),
+) -> Option<WaiverList> {
+    let more = found.len() > MOST;
+    found.truncate(MOST);
+    // One whose date came a moment ago is still to be ended.
+    found.retain(|listed| listed.waiver.is_open(now));
+    if found.is_empty() {
+        return None;
+    }
+    let count = if more { format!("{}+", n.count(MOST)) } else { n.count(found.len()) };
+    Some(WaiverList {
+        title: t.say1("waiver.of_office", count),
+        hint: judge.map(|judge| {
+            let cap = judge.rules().office.caps.waived;
+            t.say2("waiver.of_office_hint", cap.over_percent, cap.at_most.code())
+        }),
+        names_offices: found.iter().any(|listed| listed.office != office),
+        rows: found.iter().map(|listed| row(listed, judge, t, n)).collect(),
+        more: more.then(|| t.say1("waiver.more", n.count(MOST))),
+    })
+}
+
+fn row(listed: &ListedWaiver, judge: Option<&Judge>, t: Words, n: &Numbers) -> WaiverRow {
+    let waiver = &listed.waiver;
+    let control =
+        judge.and_then(|judge| Role::ALL.iter().find_map(|&role| judge.set().controls(role).control(&waiver.control)));
+    WaiverRow {
+        machine: waiver.machine.clone(),
+        machine_name: visible(&listed.machine_name, 80),
+        office_name: visible(&listed.office_name, 120),
+        control: visible(&waiver.control, 80),
+        title: control.map_or_else(|| visible(&waiver.control, 80), |control| visible(t.pick(control.title()), 300)),
+        class: state_class(waiver.state),
+        state: t.word("waiver_state", waiver.state.word()),
+        until: n.date(waiver.until_at - 1),
+        reason: visible(&waiver.reason, REASON_MOST),
+        asked_by: t.actor(&waiver.asked_by),
+        decided_by: waiver.decided_by.as_deref().map_or_else(String::new, |by| t.actor(by)),
+    }
+}
