@@ -64,6 +64,8 @@ impl<K: Ord + Clone + Send + 'static> Apart<K> {
         let (sender, answer) = mpsc::channel();
         let (hanging, done) = (Arc::clone(&self.hanging), what.clone());
         let work = move || {
+            #[cfg(windows)]
+            crate::os::windows::priority::give_way_entirely();
             let result = catch_unwind(AssertUnwindSafe(work));
             locked(&hanging).remove(&done);
             // Nobody listens any more when the deadline passed.

@@ -26,7 +26,7 @@ use linux as system;
 #[cfg(windows)]
 use windows as system;
 
-pub use system::watched;
+pub use system::{watched, watched_keys};
 
 /// What reads one family of systems.
 pub trait Reader: Send + Sync {

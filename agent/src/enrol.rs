@@ -157,7 +157,7 @@ pub async fn enrol(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -188,10 +188,10 @@ mod tests {
     use crate::os::recorded::Recorded;
     use crate::tls::tests::{Authority, authority};
 
-    const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
+    pub(crate) const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
 
     /// What an honest server answers: a certificate for the key of the request, under `clients`.
-    fn admit(ours: &[u8], clients: &Authority, machine: &str, body: &[u8]) -> Answer {
+    pub(crate) fn admit(ours: &[u8], clients: &Authority, machine: &str, body: &[u8]) -> Answer {
         let request: EnrolRequest = serde_json::from_slice(body).unwrap();
         let csr = BASE64.decode(request.csr.as_bytes()).unwrap();
         let (_, parsed) = x509_parser::certification_request::X509CertificationRequest::from_der(&csr).unwrap();

@@ -12,7 +12,7 @@ use crate::joining::Joining;
 use crate::state::StateError;
 
 #[cfg(windows)]
-mod manager;
+pub(crate) mod manager;
 #[cfg(windows)]
 mod program;
 #[cfg(windows)]

@@ -201,3 +201,118 @@ fn end(state: &StateFolder, stage: Stage, words: Text) -> Result<(), StateError>
 fn keep(path: &Path, joining: &Joining) -> Result<(), StateError> {
     StateFolder::open(path, Missing::Refuse)?.write_json(JOINING, joining, Durability::Relaxed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::collect::linux::Machine;
+    use crate::connection::trial::{Server, run};
+    use crate::enrol::tests::{TOKEN, admit};
+    use crate::os::recorded::Recorded;
+    use crate::service::Manager;
+    use crate::tls::tests::authority;
+
+    /// A machine that was handed `invitation`, and what came of it.
+    async fn settled(state: &Path, ready: impl FnOnce()) -> Settled {
+        let collector = Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default()))));
+        let mut wishes = Manager::new(None).unwrap().wishes().unwrap();
+        settle(state, None, &collector, &Arc::new(Clock::system()), &mut wishes, ready).await.unwrap()
+    }
+
+    fn invited(state: &Path, server: &str, token: &str, fingerprint: Digest) {
+        let invitation = Invitation {
+            server: server.to_owned(),
+            token: token.to_owned(),
+            fingerprint: fingerprint.to_string(),
+            place: String::new(),
+        };
+        invite(&StateFolder::open(state, Missing::Create).unwrap(), &invitation).unwrap();
+    }
+
+    #[test]
+    fn an_invitation_is_taken_up_once_its_server_answers_and_does_not_keep_its_token() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            let (ours, clients) = (authority("ours"), authority("clients"));
+            let fingerprint = Digest::of(&ours.der);
+            let ca = ours.der.clone();
+            let busy = Mutex::new(1);
+            let server = Server::start(&ours, move |_, body| {
+                let mut left = busy.lock().unwrap();
+                if *left == 0 {
+                    return admit(&ca, &clients, "m", body);
+                }
+                *left -= 1;
+                (503, vec![], b"{}".to_vec())
+            })
+            .await;
+            assert_eq!(settled(&state, || panic!("nothing waits")).await, Settled::Yes);
+
+            invited(&state, &server.address.to_string(), TOKEN, fingerprint);
+            let mut told = false;
+            assert_eq!(settled(&state, || told = true).await, Settled::Yes);
+            assert!(told, "the service is up while it tries");
+            assert_eq!(server.asked().len(), 2, "the first answer was none");
+            let joining = progress(&state).unwrap();
+            assert_eq!((joining.stage, joining.words.vi.as_str()), (Stage::Connected, "Xã An"));
+            for entry in std::fs::read_dir(&state).unwrap().map(Result::unwrap) {
+                let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default()).into_owned();
+                assert!(!text.contains(TOKEN), "{}", entry.path().display());
+            }
+
+            // The same values again, as an upgrade hands them over: nobody is asked, and nothing changes.
+            let before = std::fs::read(state.join("identity.json")).unwrap();
+            invited(&state, "127.0.0.1:1", TOKEN, fingerprint);
+            assert_eq!(settled(&state, || panic!("nothing waits")).await, Settled::Yes);
+            assert_eq!(std::fs::read(state.join("identity.json")).unwrap(), before);
+            assert_eq!(progress(&state).unwrap().stage, Stage::Connected);
+            assert!(!state.join(INVITATION).exists());
+        });
+    }
+
+    #[test]
+    fn a_refusal_for_good_ends_the_attempts_and_says_why() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            let ours = authority("ours");
+            let refusal = protocol::Refusal {
+                code: "token_expired".to_owned(),
+                message: Text::new("Mã đã hết hạn.", "The token has expired."),
+                action: protocol::RefusalAction::Final,
+                retry_after_s: None,
+            };
+            let server = Server::start(&ours, move |_, _| (403, vec![], serde_json::to_vec(&refusal).unwrap())).await;
+            invited(&state, &server.address.to_string(), TOKEN, Digest::of(&ours.der));
+            assert_eq!(settled(&state, || {}).await, Settled::Yes);
+            let joining = progress(&state).unwrap();
+            assert_eq!(joining.stage, Stage::Refused);
+            assert!(joining.words.vi.contains("Mã đã hết hạn"), "{joining:?}");
+            assert!(!state.join(INVITATION).exists() && !state.join("identity.json").exists());
+
+            invited(&state, &server.address.to_string(), "no token", Digest::of(&ours.der));
+            assert_eq!(progress(&state), None, "a new invitation forgets how the last one ended");
+            assert_eq!(settled(&state, || {}).await, Settled::Yes);
+            assert_eq!(progress(&state).unwrap().stage, Stage::Refused);
+            assert_eq!(server.asked().len(), 1, "a token that is none is sent to nobody");
+        });
+    }
+
+    #[test]
+    fn a_damaged_invitation_is_given_up_and_a_removal_is_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        leave(&path);
+        let state = StateFolder::open(&path, Missing::Create).unwrap();
+        assert!(!is_leaving(&state));
+        state.write(INVITATION, b"{torn", Durability::Relaxed).unwrap();
+        drop(state);
+        assert!(waiting(&path).unwrap().is_none());
+        leave(&path);
+        let state = StateFolder::open(&path, Missing::Refuse).unwrap();
+        assert!(!state.file(INVITATION).exists() && is_leaving(&state));
+    }
+}

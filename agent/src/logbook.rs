@@ -1,6 +1,8 @@
 //! The few events that an officer at the machine should find without knowing where our log is: on Windows in the Application log,
 //! under the source of the service's name. On Linux the journal has every line of the log already.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use policies::text::{Text, visible};
 
 /// Characters of a reason that are shown.
@@ -147,6 +149,9 @@ impl Entry {
 
 /// Tells it: one line in our log, and an entry in the event log of Windows when the program runs as a service.
 pub fn enter(entry: &Entry) {
+    if let Entry::AccessRepaired { .. } = entry {
+        REPAIRED.store(true, Ordering::Relaxed);
+    }
     let text = entry.text();
     match entry.gravity() {
         Gravity::Information => tracing::info!(number = entry.number(), "{}", text.en),
@@ -154,20 +159,27 @@ pub fn enter(entry: &Entry) {
         Gravity::Error => tracing::error!(number = entry.number(), "{}", text.en),
     }
     #[cfg(windows)]
-    if IN_EVENT_LOG.load(std::sync::atomic::Ordering::Relaxed)
+    if IN_EVENT_LOG.load(Ordering::Relaxed)
         && let Err(error) = crate::os::windows::journal::write(entry)
     {
         tracing::warn!(%error, "the event log does not take it");
     }
 }
 
+static REPAIRED: AtomicBool = AtomicBool::new(false);
+
+/// True when the access to the agent's folder had to be repaired since the program started: the server is told, too.
+pub fn was_repaired() -> bool {
+    REPAIRED.load(Ordering::Relaxed)
+}
+
 #[cfg(windows)]
-static IN_EVENT_LOG: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+static IN_EVENT_LOG: AtomicBool = AtomicBool::new(false);
 
 /// From now on entries go to the event log too.
 #[cfg(windows)]
 pub fn to_event_log() {
-    IN_EVENT_LOG.store(true, std::sync::atomic::Ordering::Relaxed);
+    IN_EVENT_LOG.store(true, Ordering::Relaxed);
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use policies::fact::{Facts, Section};
-use policies::text::visible;
-use protocol::{Digest, Order, PollAnswer, PollRequest, RenewAnswer, ReportAnswers, SignedBundle, limits, path};
+use protocol::{
+    AgentEvent, AgentEventAnswer, Digest, PollAnswer, PollRequest, RenewAnswer, ReportAnswers, SignedBundle, limits,
+    path,
+};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -26,13 +28,12 @@ use crate::station::Station;
 use crate::watch::{Subject, Watch};
 
 mod errand;
+mod orders;
+mod silence;
+mod words;
 
 use errand::Errand;
-
-/// Orders that are remembered; an honest server never has more open.
-const ORDERS: usize = 32;
-/// A poll that comes back sooner than this with no news is a server in trouble.
-const POLL_TOO_SHORT: Duration = Duration::from_millis(500);
+use silence::Silence;
 
 /// After sleep a full check follows no sooner than this, ...
 const AWAKE_LEAST: Duration = Duration::from_secs(5);
@@ -64,6 +65,10 @@ struct Daemon {
     polling: Errand<Result<PollAnswer, WireError>>,
     fetching: Errand<Result<SignedBundle, WireError>>,
     renewing: Errand<Result<RenewAnswer, WireError>>,
+    /// What the agent has to say of itself.
+    to_say: Option<AgentEvent>,
+    silence: Silence,
+    saying: Errand<Result<AgentEventAnswer, WireError>>,
 }
 
 /// A collection under way.
@@ -86,6 +91,7 @@ enum Event {
     Polled(Result<PollAnswer, WireError>),
     Fetched(Result<SignedBundle, WireError>),
     Renewed(Result<RenewAnswer, WireError>),
+    Said(Result<AgentEventAnswer, WireError>),
     Time,
 }
 
@@ -104,14 +110,15 @@ pub async fn run(station: Station, mut wishes: Wishes, manager: &Manager) -> any
     );
     manager.ready();
     logbook::enter(&Entry::Started);
-    loop {
+    let why = loop {
         daemon.start_what_is_due();
         match daemon.next(&mut wishes).await {
-            Event::Wish(Wish::Stop(_)) => break,
+            Event::Wish(Wish::Stop(why)) => break why,
             event => daemon.handle(event),
         }
-    }
+    };
     manager.stopping();
+    words::last(&daemon.station, &daemon.connection, why).await;
     logbook::enter(&Entry::Stopped);
     tracing::info!(waiting = daemon.station.delivery.spool.count(), "posture-agent ends");
     Ok(())
@@ -126,7 +133,10 @@ impl Daemon {
             (station.state.folder(policy_store::FOLDER)?, Subject::Policy),
             (station.config_path().to_owned(), Subject::Config),
         ];
-        let watch = Watch::new(sections.chain(own))?;
+        let keys = Section::ALL.iter().flat_map(|&section| {
+            collect::watched_keys(section).iter().map(move |&key| (key, Subject::Section(section)))
+        });
+        let watch = Watch::new(sections.chain(own))?.with_keys(keys);
         let period = station.config.schedule.full_check();
         let now = Instant::now();
         Ok(Self {
@@ -148,6 +158,9 @@ impl Daemon {
             polling: Errand::new("asking for orders"),
             fetching: Errand::new("fetching the policy"),
             renewing: Errand::new("renewing the certificate"),
+            to_say: words::first(&station),
+            silence: Silence::new(station.clock.now()),
+            saying: Errand::new("saying what was repaired"),
             station,
         })
     }
@@ -183,6 +196,11 @@ impl Daemon {
             let connection = self.connection.clone();
             self.poll_started = now;
             self.polling.start(async move { connection.post(path::POLL, &request).await });
+        }
+        if self.saying.may_start()
+            && let Some(event) = self.to_say
+        {
+            self.saying.start(words::say(self.connection.clone(), event));
         }
         if self.renewing.may_start() && self.station.clock.trusted() >= self.renewal_at {
             match self.station.plain_connection().and_then(|line| Ok((line, renew::request(&self.station)?))) {
@@ -235,6 +253,7 @@ impl Daemon {
             answer = self.polling.back() => Ok(Event::Polled(answer)),
             bundle = self.fetching.back() => Ok(Event::Fetched(bundle)),
             answer = self.renewing.back() => Ok(Event::Renewed(answer)),
+            answer = self.saying.back() => Ok(Event::Said(answer)),
             changed = changed => Ok(Event::Changed(changed)),
             () = tokio::time::sleep_until(wake) => Ok(Event::Time),
         };
@@ -269,6 +288,9 @@ impl Daemon {
         if self.may_poll() {
             at_latest(self.polling.next());
         }
+        if self.to_say.is_some() {
+            at_latest(self.saying.next());
+        }
         if self.station.clock.trusted() >= self.renewal_at {
             at_latest(self.renewing.next());
         }
@@ -289,9 +311,15 @@ impl Daemon {
             }
             Event::Collected(collecting, facts) => self.collected(collecting, facts),
             Event::Sent(batch, Ok(answers)) => self.sent(&batch, &answers),
-            Event::Sent(_, Err(error)) => self.sending.failed(&error, error.retry_after()),
+            Event::Sent(_, Err(error)) => {
+                self.sending.failed(&error, error.retry_after());
+                self.unanswered(&error);
+            }
             Event::Polled(Ok(answer)) => self.polled(answer),
-            Event::Polled(Err(error)) => self.polling.failed(&error, error.retry_after()),
+            Event::Polled(Err(error)) => {
+                self.polling.failed(&error, error.retry_after());
+                self.unanswered(&error);
+            }
             Event::Fetched(Ok(bundle)) => self.fetched(&bundle),
             Event::Fetched(Err(error)) => self.fetch_failed(&error, error.retry_after()),
             Event::Renewed(Ok(answer)) => match renew::adopt(&mut self.station, answer) {
@@ -302,7 +330,30 @@ impl Daemon {
                 Err(error) => self.renewing.failed(&error, None),
             },
             Event::Renewed(Err(error)) => self.renewing.failed(&error, error.retry_after()),
+            Event::Said(Ok(_)) => {
+                self.to_say = None;
+                self.saying.succeeded();
+            }
+            Event::Said(Err(error)) => {
+                // A server that will never take it, such as an older one, is not asked again.
+                self.to_say = self.to_say.filter(|_| !error.is_final());
+                self.saying.failed(&error, error.retry_after());
+            }
         }
+    }
+
+    /// Another network: what hangs on the former one is asked again, and the section that describes it is collected.
+    fn network_changed(&mut self) {
+        self.wanted.insert(Section::Lan);
+        self.reconnect();
+        self.ask_again();
+    }
+
+    /// What was put off because nobody answered need not wait any longer.
+    fn ask_again(&mut self) {
+        self.sending.again();
+        self.polling.again();
+        self.fetching.again();
     }
 
     /// The machine slept: a full check soon, on a new line, without waiting for what was put off before.
@@ -312,14 +363,13 @@ impl Daemon {
         let wait = AWAKE_LEAST + AWAKE_SPREAD.mul_f64(chance::unit());
         self.schedule.bring_forward(self.station.clock.now(), wait);
         self.reconnect();
-        self.sending.again();
-        self.polling.again();
-        self.fetching.again();
+        self.ask_again();
     }
 
     fn changed(&mut self, subject: Subject) {
         match subject {
             Subject::Section(section) => drop(self.wanted.insert(section)),
+            Subject::Network => self.network_changed(),
             Subject::Policy => match self.station.policies.reload(&self.station.state, &self.station.identity) {
                 Ok(false) => {}
                 Ok(true) => {
@@ -406,68 +456,6 @@ impl Daemon {
         if self.station.delivery.chain.opens() && !self.station.delivery.waits() && !self.station.observation.is_empty()
         {
             self.report();
-        }
-    }
-
-    fn polled(&mut self, answer: PollAnswer) {
-        self.done.clear();
-        let news = !answer.orders.is_empty();
-        for order in answer.orders.into_iter().take(ORDERS) {
-            match order {
-                Order::CheckNow { id } if !self.ordered.contains(&id) => {
-                    tracing::info!(order = visible(&id, 64), "the server asks for a check");
-                    self.ordered.push(id);
-                }
-                Order::CheckNow { .. } | Order::Unknown => {}
-            }
-        }
-        self.learn(false, &answer.assignment, answer.server_time_at);
-        let too_short = self.poll_started.elapsed() < POLL_TOO_SHORT;
-        if too_short && !news && self.policy_wanted.is_none() {
-            self.polling.failed(&"the server holds no poll", None);
-        } else {
-            self.polling.succeeded();
-            self.polling.rest(limits::DELAY_LEAST);
-        }
-    }
-
-    /// Takes in what the server decided; `first` is true when it is the first word ever.
-    fn learn(&mut self, first: bool, assignment: &protocol::Assignment, server_time_at: i64) {
-        self.policy_wanted = self.station.learn(assignment, server_time_at);
-        if first && self.policy_wanted.is_none() {
-            self.judge();
-        }
-    }
-
-    fn fetched(&mut self, bundle: &SignedBundle) {
-        match self.station.policy_use(bundle) {
-            Ok(()) => {
-                self.policy_wanted =
-                    self.policy_wanted.filter(|wanted| Some(*wanted) != self.station.policies.address());
-                self.fetching.succeeded();
-                self.refused = None;
-                self.judge();
-            }
-            Err(error) => {
-                self.policy_refused(&error.to_string());
-                self.fetch_failed(&error, None);
-            }
-        }
-    }
-
-    /// Tells it once for each reason, although it is fetched again and again.
-    fn policy_refused(&mut self, reason: &str) {
-        if self.refused.as_deref() != Some(reason) {
-            logbook::enter(&Entry::PolicyRefused { reason: reason.to_owned() });
-            self.refused = Some(reason.to_owned());
-        }
-    }
-
-    fn fetch_failed(&mut self, trouble: &dyn std::fmt::Display, asked: Option<Duration>) {
-        self.fetching.failed(trouble, asked);
-        // Until then the server would answer each poll at once with the same policy.
-        if let Some(next) = self.fetching.next() {
-            self.polling.rest(next.saturating_duration_since(Instant::now()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tells when a file changes that matters: the sources of a section, the policy, the agent's own configuration.
+//! Tells when a file or registry key changes that matters: the sources of a section, the policy, the agent's own configuration.
 //!
 //! Folders are watched rather than files, so that a file that is replaced as a whole, or made later, is seen. Reading a file
 //! is no change and does not wake the agent.
@@ -9,6 +9,13 @@ use std::path::{Path, PathBuf};
 use policies::fact::Section;
 
 mod folders;
+#[cfg(any(windows, test))]
+mod hives;
+#[cfg(windows)]
+mod keys;
+#[cfg(not(windows))]
+#[path = "watch/no_keys.rs"]
+mod keys;
 
 /// What a change concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +26,8 @@ pub enum Subject {
     Policy,
     /// The agent's configuration.
     Config,
+    /// The addresses of this machine.
+    Network,
 }
 
 /// Watched paths.
@@ -26,6 +35,7 @@ pub enum Subject {
 pub struct Watch {
     wanted: Vec<Wanted>,
     folders: folders::Folders,
+    keys: keys::Keys,
 }
 
 /// One path and where it leads to when it is a link.
@@ -52,9 +62,18 @@ impl Watch {
     /// When the system gives no watch at all.
     pub fn new(wanted: impl IntoIterator<Item = (PathBuf, Subject)>) -> std::io::Result<Self> {
         let wanted = wanted.into_iter().map(|(path, subject)| Wanted { path, target: None, subject }).collect();
-        let mut watch = Self { wanted, folders: folders::Folders::new()? };
+        let (folders, keys) = (folders::Folders::new()?, keys::Keys::new(Vec::new()));
+        let mut watch = Self { wanted, folders, keys };
         watch.arm();
         Ok(watch)
+    }
+
+    /// Watches registry keys too (`HKLM\SOFTWARE\...`; `HKU\*\...` is a key of every user). Only Windows has any.
+    #[must_use]
+    pub fn with_keys(mut self, keys: impl IntoIterator<Item = (&'static str, Subject)>) -> Self {
+        self.keys = keys::Keys::new(keys.into_iter().collect());
+        self.keys.arm();
+        self
     }
 
     /// Watches the folders as they are now: links may lead elsewhere, folders may have been made since.
@@ -70,6 +89,7 @@ impl Watch {
             }
         }
         self.folders.watch(folders);
+        self.keys.arm();
     }
 
     /// Waits until something changes and says what it concerns.
@@ -80,7 +100,11 @@ impl Watch {
         loop {
             let mut subjects = BTreeSet::new();
             let mut arm = false;
-            for event in self.folders.events().await? {
+            let events = tokio::select! {
+                events = self.folders.events() => events?,
+                subjects = self.keys.changed() => return subjects,
+            };
+            for event in events {
                 match event {
                     Event::Lost => {
                         arm = true;

@@ -3,6 +3,7 @@
 
 pub mod caller;
 pub mod enrol;
+pub mod event;
 pub mod policy;
 pub mod poll;
 pub mod renew;
@@ -34,6 +35,7 @@ const BODY_ARRIVES: Duration = Duration::from_secs(30);
 pub fn router(app: &App) -> Router<App> {
     let known = Router::new()
         .route(path::POLL, post(poll::poll_hold))
+        .route(path::EVENT, post(event::event_take))
         .route(&format!("{}{{address}}", path::POLICY), get(policy::policy_show))
         .layer(from_fn(small_body_read))
         .merge(

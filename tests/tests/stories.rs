@@ -14,4 +14,5 @@ mod stories {
     mod trouble;
     mod waiver;
     mod windows;
+    mod windows_service;
 }

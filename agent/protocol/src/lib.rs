@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod compress;
 pub mod digest;
+pub mod event;
 pub mod frame;
 pub mod header;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod token;
 
 pub use bundle::{Bundle, SignedBundle};
 pub use digest::Digest;
+pub use event::{AgentEvent, AgentEventAnswer, AgentEventKind};
 pub use frame::Report;
 pub use header::{Header, Opened, OpenedReason, Position, SectionEntry};
 pub use message::{
@@ -42,6 +44,8 @@ pub mod path {
     pub const REPORTS: &str = "/agent/reports";
     /// `POST` [`crate::PollRequest`], held until there is an order.
     pub const POLL: &str = "/agent/poll";
+    /// `POST` [`crate::AgentEvent`], answered by [`crate::AgentEventAnswer`].
+    pub const EVENT: &str = "/agent/event";
     /// `GET` with a bundle's address appended, answered by [`crate::SignedBundle`].
     pub const POLICY: &str = "/agent/policy/";
 }

@@ -52,22 +52,32 @@ fn work(options: &RunOptions, mut manager: Manager) -> anyhow::Result<()> {
 /// Whoever watches a console sees the log; a service of Windows writes it into its folder, which is closed first, and takes what the
 /// installer left.
 #[cfg(windows)]
-fn prepare(options: &RunOptions, manager: &Manager) -> anyhow::Result<()> {
+fn prepare(options: &RunOptions, starter: &Manager) -> anyhow::Result<()> {
     use anyhow::Context;
 
     use crate::enrol::Invitation;
-    use crate::os::windows::{handover, journal};
+    use crate::install::manager;
+    use crate::os::windows::{handover, journal, priority, service_guard};
     use crate::state::{Missing, StateFolder};
 
-    if !manager.is_service() {
+    if !starter.is_service() {
         telemetry::start();
         return Ok(());
     }
+    priority::give_way();
     let registered = journal::register();
     let state = StateFolder::open(&options.state, Missing::Create)?;
     telemetry::start_in_file(state.file(telemetry::FILE))?;
     if let Err(error) = registered {
         tracing::warn!(%error, "the source of our events could not be registered");
+    }
+    if let Err(error) = manager::refine_own() {
+        tracing::warn!(%error, "the service's own settings could not be looked at");
+    }
+    match service_guard::closed() {
+        Ok(None) => {}
+        Ok(Some(found)) => tracing::warn!(found, "others could stop the service; now only administrators can"),
+        Err(error) => tracing::warn!(%error, "who may stop the service could not be looked at"),
     }
     if let Some(handover) = handover::read().context("what the installer left in the registry")? {
         let invitation = Invitation {

@@ -78,6 +78,11 @@ impl Check for Round {
     }
 }
 
+/// Registry keys: none here.
+pub fn watched_keys(_section: Section) -> &'static [&'static str] {
+    &[]
+}
+
 /// The files and folders whose change makes it worth collecting `section` again at once. Some may not exist.
 pub fn watched(section: Section) -> Vec<PathBuf> {
     let paths: &[&str] = match section {

@@ -77,7 +77,8 @@ pub fn watched(_section: Section) -> Vec<PathBuf> {
     Vec::new()
 }
 
-/// The registry keys whose change, or that of a value in them, makes it worth collecting `section` again at once. Some may not exist.
+/// The registry keys whose change, or that of a value in them or below, makes it worth collecting `section` again at once. Some may not
+/// exist; `HKU\*\...` is a key of every user.
 pub fn watched_keys(section: Section) -> &'static [&'static str] {
     match section {
         Section::System => system::WATCHED,

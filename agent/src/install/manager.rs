@@ -90,29 +90,44 @@ impl Manager {
             }
             None => self.0.create_service(&info, ServiceAccess::ALL_ACCESS)?,
         };
-        let mut missing = Vec::new();
-        let mut set = |done: Result<()>, vi: &str, en: &str| {
-            if let Err(error) = done {
-                let reason = reason(&error);
-                missing.push(Text::new(format!("{vi}: {reason}"), format!("{en}: {reason}")));
-            }
-        };
-        set(service.set_description(DESCRIPTION), "mô tả của dịch vụ", "the service's description");
-        set(service.set_delayed_auto_start(true), "khởi động trễ", "delayed start");
-        set(service.set_preshutdown_timeout(GOING_DOWN), "thời hạn khi tắt máy", "time-out at shutdown");
-        let again = |delay: &Duration| ServiceAction { action_type: ServiceActionType::Restart, delay: *delay };
-        let recovery = ServiceFailureActions {
-            reset_period: ServiceFailureResetPeriod::After(FORGIVEN),
-            reboot_msg: None,
-            command: None,
-            actions: Some(AGAIN.iter().map(again).collect()),
-        };
-        let recovers = service
-            .update_failure_actions(recovery)
-            .and_then(|()| service.set_failure_actions_on_non_crash_failures(true));
-        set(recovers, "tự khởi động lại khi lỗi", "start again after failure");
+        let missing = refined(&service);
         Ok((service, missing))
     }
+}
+
+/// Has the service correct its own finer settings: the installer (MSI) cannot make them. What Windows refuses is logged.
+pub(crate) fn refine_own() -> Result<()> {
+    let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT)?;
+    let service = manager.open_service(NAME, ServiceAccess::CHANGE_CONFIG | ServiceAccess::START)?;
+    for missing in refined(&service) {
+        tracing::warn!("a setting of the service was refused: {}", missing.en);
+    }
+    Ok(())
+}
+
+/// Makes the finer settings and names what Windows refuses of them.
+fn refined(service: &Service) -> Vec<Text> {
+    let mut missing = Vec::new();
+    let mut set = |done: Result<()>, vi: &str, en: &str| {
+        if let Err(error) = done {
+            let reason = reason(&error);
+            missing.push(Text::new(format!("{vi}: {reason}"), format!("{en}: {reason}")));
+        }
+    };
+    set(service.set_description(DESCRIPTION), "mô tả của dịch vụ", "the service's description");
+    set(service.set_delayed_auto_start(true), "khởi động trễ", "delayed start");
+    set(service.set_preshutdown_timeout(GOING_DOWN), "thời hạn khi tắt máy", "time-out at shutdown");
+    let again = |delay: &Duration| ServiceAction { action_type: ServiceActionType::Restart, delay: *delay };
+    let recovery = ServiceFailureActions {
+        reset_period: ServiceFailureResetPeriod::After(FORGIVEN),
+        reboot_msg: None,
+        command: None,
+        actions: Some(AGAIN.iter().map(again).collect()),
+    };
+    let recovers =
+        service.update_failure_actions(recovery).and_then(|()| service.set_failure_actions_on_non_crash_failures(true));
+    set(recovers, "tự khởi động lại khi lỗi", "start again after failure");
+    missing
 }
 
 /// Starts the service; one that runs is left alone.

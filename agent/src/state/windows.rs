@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::os::windows::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Durability, Exposure, Kind};
 use crate::logbook::{self, Entry};
@@ -87,6 +87,20 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], place: u64) -> Result<()> 
 /// Nothing when the folder (with all within) or file is closed to others. What is open is closed and reported rather than refused:
 /// nobody at an office could do it by hand. What somebody else put there, or a link, is refused.
 pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
+    let mut repaired = Vec::new();
+    let exposure = closed(path, kind, &mut repaired);
+    if let Some((first, found)) = repaired.first() {
+        let path = match repaired.len() {
+            1 => first.display().to_string(),
+            count => format!("{} (+{})", first.display(), count - 1),
+        };
+        logbook::enter(&Entry::AccessRepaired { path, found: found.clone() });
+    }
+    exposure
+}
+
+/// As [`exposure`]; what was open, and how, is added to `repaired`.
+fn closed(path: &Path, kind: Kind, repaired: &mut Vec<(PathBuf, String)>) -> Result<Option<Exposure>> {
     let found = examine(path)?;
     if kind == Kind::Folder {
         let within = std::fs::read_dir(path)?.collect::<Result<Vec<_>>>()?;
@@ -95,7 +109,7 @@ pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
         }
         for entry in within {
             let kind = if entry.file_type()?.is_dir() { Kind::Folder } else { Kind::File };
-            if let Some(exposure) = exposure(&entry.path(), kind)? {
+            if let Some(exposure) = closed(&entry.path(), kind, repaired)? {
                 return Ok(Some(exposure));
             }
         }
@@ -111,7 +125,7 @@ pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
         let remedy = format!("icacls \"{}\" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F", path.display());
         return Ok(Some(Exposure { found: now.text, remedy }));
     }
-    logbook::enter(&Entry::AccessRepaired { path: path.display().to_string(), found: found.text });
+    repaired.push((path.to_owned(), found.text));
     Ok(None)
 }
 

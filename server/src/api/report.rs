@@ -136,7 +136,7 @@ fn refusal(reason: Reason) -> ReportAnswer {
     ReportAnswer::Refused { refusal: reason.refusal(), agreed: None }
 }
 
-fn error(reason: Reason, status: StatusCode) -> ApiError {
+pub(super) fn error(reason: Reason, status: StatusCode) -> ApiError {
     ApiError {
         status,
         code: reason.code(),

@@ -1,6 +1,7 @@
 //! The server as agents meet it: a real listener, real TLS, real requests, on both databases.
 
 mod enrolment;
+mod events;
 mod handshake;
 mod policies;
 mod polling;

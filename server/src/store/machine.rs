@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use super::{Scope, StoreError, StoreResult, Tx};
 
+pub mod event;
 pub mod key;
 pub mod order;
 

@@ -132,6 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn every_event_of_an_agent_has_words() {
+        use crate::store::machine::event::AgentEventKind as Kind;
+        for kind in [Kind::Stopped, Kind::Shutdown, Kind::Uninstalled, Kind::AccessRepaired] {
+            assert!(VI.contains_key(&format!("agent_event.{}", kind.word())), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn both_languages_have_the_same_keys_and_the_same_holes() {
         assert_eq!(keys(&VI), keys(&EN));
         for (key, sentence) in VI.iter() {

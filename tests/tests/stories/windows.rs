@@ -47,31 +47,31 @@ const LATER: &[&str] = &[
     "WakeByAddressSingle",
 ];
 
-fn program() -> anyhow::Result<PathBuf> {
+pub(super) fn program() -> anyhow::Result<PathBuf> {
     let built = answer(command(checkout::root()?.join("agent/packaging/windows/build")).arg("x86_64"))?;
     ensure!(built.code == Some(0), "the Windows program was not built: {}", built.err);
     Ok(PathBuf::from(built.out.trim()))
 }
 
 /// A Windows of its own.
-struct Windows {
-    program: PathBuf,
-    prefix: PathBuf,
+pub(super) struct Windows {
+    pub(super) program: PathBuf,
+    pub(super) prefix: PathBuf,
 }
 
 impl Windows {
-    fn wine(&self, arguments: &[&str]) -> Command {
+    pub(super) fn wine(&self, arguments: &[&str]) -> Command {
         let mut wine = command("wine");
         wine.args(arguments).env("WINEPREFIX", &self.prefix).env("WINEDEBUG", "-all").env_remove("DISPLAY");
         wine
     }
 
-    fn agent(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+    pub(super) fn agent(&self, arguments: &[&str]) -> anyhow::Result<Command> {
         let program = self.program.to_str().context("the program's path is not UTF-8")?;
         Ok(self.wine(&[&[program], arguments].concat()))
     }
 
-    fn registry_set(&self, key: &str, name: &str, value: &str) -> anyhow::Result<()> {
+    pub(super) fn registry_set(&self, key: &str, name: &str, value: &str) -> anyhow::Result<()> {
         let set = answer(&mut self.wine(&["reg", "add", key, "/v", name, "/t", "REG_SZ", "/d", value, "/f"]))?;
         ensure!(set.code == Some(0), "{set:?}");
         Ok(())

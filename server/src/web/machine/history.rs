@@ -1,5 +1,5 @@
 //! What happened to a machine, the newest first: verdicts that changed, breaks in its chain of reports, refused branches,
-//! and what people decided about it.
+//! what its agent said of itself, and what people decided about it.
 
 use policies::text::visible;
 
@@ -61,6 +61,9 @@ pub(super) async fn history(
             let why = why.map_or_else(String::new, |why| format!(": {}", visible(why, 200)));
             events.push(event(at, what, format!("{}{why}", t.say1("machine.confirmed_by", t.actor(by)))));
         }
+    }
+    for said in tx.agent_event_list(scope, &machine.id).await? {
+        events.push(event(said.received_at, t.word("agent_event", said.kind.word()), String::new()));
     }
     let by =
         |by: &Option<String>| by.as_deref().map_or_else(String::new, |by| t.say1("machine.confirmed_by", t.actor(by)));

@@ -134,7 +134,8 @@ impl Descriptor {
     }
 }
 
-fn text(descriptor: PSECURITY_DESCRIPTOR, which: OBJECT_SECURITY_INFORMATION) -> Result<String> {
+/// The descriptor in SDDL.
+pub(super) fn text(descriptor: PSECURITY_DESCRIPTOR, which: OBJECT_SECURITY_INFORMATION) -> Result<String> {
     let mut place = PWSTR::null();
     // SAFETY: the descriptor lives through the call; the place outlives it.
     unsafe {

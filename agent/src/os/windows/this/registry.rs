@@ -61,7 +61,8 @@ pub(super) fn written_at(key: &str) -> Answer<i64> {
     Ok(decode::filetime(u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime)))
 }
 
-fn open(key: &str) -> Answer<Key> {
+/// Opens a key for reading.
+pub(super) fn open(key: &str) -> Answer<Key> {
     let (root, below) = key.split_once('\\').unwrap_or((key, ""));
     let root = match root.to_ascii_uppercase().as_str() {
         "HKLM" => LOCAL_MACHINE,

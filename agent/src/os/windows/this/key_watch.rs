@@ -1,0 +1,178 @@
+//! Tells when registry keys change. Threads that sleep until Windows wakes them: nothing is looked at in between, and a quiet registry costs
+//! nothing.
+//!
+//! A key that does not exist is waited for in its nearest existing parent, whose other values and deeper keys wake nobody.
+#![expect(unsafe_code, reason = "no safe crate asks the registry to tell of changes")]
+
+use std::io::{Error, Result};
+use std::sync::Arc;
+use std::thread;
+
+use windows::Win32::Foundation::{CloseHandle, HANDLE, WAIT_OBJECT_0, WAIT_TIMEOUT};
+use windows::Win32::System::Registry::{
+    HKEY, REG_NOTIFY_CHANGE_LAST_SET, REG_NOTIFY_CHANGE_NAME, RegNotifyChangeKeyValue,
+};
+use windows::Win32::System::Threading::{
+    CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
+};
+use windows::core::PCWSTR;
+use windows_registry::Key;
+
+use super::registry;
+
+/// Keys that one thread waits for: Windows waits for 64 things at a time, one of which is the end.
+const AT_ONCE: usize = 60;
+/// A key that never rests wakes its thread no more often than this, in milliseconds.
+const REST: u32 = 50;
+/// The stack of a thread, in bytes.
+const STACK: usize = 128 << 10;
+
+/// Watched keys, until it is dropped.
+#[derive(Debug)]
+pub struct KeyWatch {
+    end: Arc<Event>,
+}
+
+impl KeyWatch {
+    /// Watches `keys` (`HKLM\SOFTWARE\...`) with all below them; `tell` is called with what stands beside a key when the key, or a
+    /// value in it, changed, appeared or went away.
+    ///
+    /// # Errors
+    /// When the system gives no events or threads.
+    pub fn start<K: Copy + Send + 'static>(
+        keys: &[(String, K)],
+        tell: impl Fn(K) + Clone + Send + 'static,
+    ) -> Result<Self> {
+        // Of the kind that stays signalled: every thread sees it.
+        let end = Arc::new(Event::new(true)?);
+        let watch = Self { end: Arc::clone(&end) };
+        for part in keys.chunks(AT_ONCE) {
+            let watched: Vec<Watched<K>> =
+                part.iter().map(|(path, what)| Watched::new(path, *what)).collect::<Result<_>>()?;
+            let (end, tell) = (Arc::clone(&end), tell.clone());
+            thread::Builder::new()
+                .name("registry".to_owned())
+                .stack_size(STACK)
+                .spawn(move || attend(watched, &end, tell))?;
+        }
+        Ok(watch)
+    }
+}
+
+impl Drop for KeyWatch {
+    fn drop(&mut self) {
+        self.end.signal();
+    }
+}
+
+/// Waits, tells and waits again. What is told of was armed again before, so that no change falls in between.
+fn attend<K: Copy>(mut watched: Vec<Watched<K>>, end: &Event, tell: impl Fn(K)) {
+    watched.iter_mut().for_each(Watched::arm);
+    let handles: Vec<HANDLE> = std::iter::once(end.0).chain(watched.iter().map(|watched| watched.changed.0)).collect();
+    loop {
+        // SAFETY: all events are open while `end` and `watched` live.
+        let woken = unsafe { WaitForMultipleObjects(&handles, false, INFINITE) };
+        let Some(watched) = woken.0.checked_sub(WAIT_OBJECT_0.0 + 1).and_then(|at| watched.get_mut(at as usize)) else {
+            // The end; or a refusal, which would come again at once and for ever: changes are seen at full checks then.
+            return;
+        };
+        let was_there = watched.is_there;
+        watched.arm();
+        if was_there || watched.is_there {
+            tell(watched.what);
+        }
+        // SAFETY: the event is open.
+        if unsafe { WaitForSingleObject(end.0, REST) } != WAIT_TIMEOUT {
+            return;
+        }
+    }
+}
+
+/// One key, or the nearest existing one above it.
+struct Watched<K> {
+    path: String,
+    what: K,
+    changed: Event,
+    open: Option<Key>,
+    /// True when the key itself is watched.
+    is_there: bool,
+}
+
+impl<K> Watched<K> {
+    fn new(path: &str, what: K) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), what, changed: Event::new(false)?, open: None, is_there: false })
+    }
+
+    /// Asks to be told of the next change. Where even that is refused the key is seen at full checks only.
+    fn arm(&mut self) {
+        if self.is_there && self.open.as_ref().is_some_and(|key| notify(key, true, &self.changed)) {
+            return;
+        }
+        self.open = None;
+        self.is_there = false;
+        let mut path = self.path.as_str();
+        // What lies on the way from the key that is watched to the one that is wanted: when that can be opened by now, it was
+        // made while we looked.
+        let mut wanted = None::<&str>;
+        loop {
+            let Ok(key) = registry::open(path) else {
+                wanted = Some(path);
+                match path.rsplit_once('\\') {
+                    Some((above, _)) => path = above,
+                    None => return,
+                }
+                continue;
+            };
+            let is_there = wanted.is_none();
+            if !notify(&key, is_there, &self.changed) {
+                return;
+            }
+            self.open = Some(key);
+            self.is_there = is_there;
+            match wanted {
+                Some(below) if registry::open(below).is_ok() => {
+                    path = self.path.as_str();
+                    wanted = None;
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Has `changed` signalled at the next change: of the key and all below it, or only of the names directly below it.
+fn notify(key: &Key, all_below: bool, changed: &Event) -> bool {
+    let which = if all_below { REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET } else { REG_NOTIFY_CHANGE_NAME };
+    // SAFETY: key and event are open; both stay so while the request stands, or are closed together, which ends it.
+    let answer = unsafe { RegNotifyChangeKeyValue(HKEY(key.as_raw()), all_below, which, Some(changed.0), true) };
+    answer.is_ok()
+}
+
+/// An event of Windows.
+#[derive(Debug)]
+struct Event(HANDLE);
+
+// SAFETY: events may be used and closed from any thread.
+unsafe impl Send for Event {}
+// SAFETY: as above; all calls take the event as it is.
+unsafe impl Sync for Event {}
+
+impl Event {
+    /// An event; `stays` when it stays signalled, else it wakes one waiting thread and is calm again.
+    fn new(stays: bool) -> Result<Self> {
+        // SAFETY: no name and no attributes are given.
+        unsafe { CreateEventW(None, stays, false, PCWSTR::null()) }.map(Self).map_err(Error::from)
+    }
+
+    fn signal(&self) {
+        // SAFETY: the event is open. Nothing is to be done when that fails.
+        let _signalled = unsafe { SetEvent(self.0) };
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: it is open, and closed once. Nothing is to be done when that fails.
+        let _closed = unsafe { CloseHandle(self.0) };
+    }
+}

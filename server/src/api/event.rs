@@ -1,0 +1,51 @@
+//! `POST /agent/event`: what an agent says about itself, such as its last words before it is removed.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind};
+
+use super::caller::Caller;
+use super::json_read;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::ingest::Reason;
+use crate::store::change::{ChangeKind, NewChange};
+use crate::store::machine::event::{AgentEvent as Kept, AgentEventKind as Kind};
+
+/// Notes an event. One that this version does not know is answered and forgotten.
+///
+/// # Errors
+/// A refusal to be tried again when the machine sends too often.
+pub async fn event_take(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Result<Json<AgentEventAnswer>, ApiError> {
+    let now = app.clock.now_ms();
+    if !app.ingest.rate.take(&caller.machine, now) {
+        app.ingest.counters.count(now, Reason::TooManyRequests, &caller.machine, "the allowance is used up");
+        return Err(super::report::error(Reason::TooManyRequests, StatusCode::TOO_MANY_REQUESTS));
+    }
+    let event: AgentEvent = json_read(&body)?;
+    let kind = match event.kind {
+        AgentEventKind::Stopped => Kind::Stopped,
+        AgentEventKind::Shutdown => Kind::Shutdown,
+        AgentEventKind::Uninstalled => Kind::Uninstalled,
+        AgentEventKind::AccessRepaired => Kind::AccessRepaired,
+        AgentEventKind::Unknown => return Ok(Json(AgentEventAnswer { server_time_at: now })),
+    };
+    tracing::info!(machine = caller.machine, kind = kind.word(), "an agent says of itself");
+    let changed = NewChange {
+        kind: ChangeKind::Machine,
+        office: Some(caller.office.clone()),
+        machine: Some(caller.machine.clone()),
+        subject: None,
+    };
+    let mut tx = app.db.write().await?;
+    tx.agent_event_insert(&caller.machine, &Kept { kind, said_at: event.at, received_at: now }).await?;
+    tx.change_append(now, &[changed]).await?;
+    tx.commit().await?;
+    Ok(Json(AgentEventAnswer { server_time_at: now }))
+}
