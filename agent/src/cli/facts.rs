@@ -157,6 +157,7 @@ mod tests {
             password_never_expires: Fact::Known(false),
             hash_method: Fact::unknown(Reason::NeedsAdministrator, ""),
             last_used_at: Fact::Known(Timestamp::UNIX_EPOCH),
+            password_required: Fact::Known(true),
         };
         facts.accounts.users = Fact::Known(List { items: vec![account], left_out: 2 });
         facts

@@ -11,6 +11,8 @@ use super::{Check, Reader};
 use crate::os::windows::WindowsOs;
 
 mod antivirus;
+mod accounts;
+mod logging;
 mod patches;
 mod scene;
 mod system;
@@ -56,6 +58,8 @@ impl Reader for Machine {
 impl Check for Scene {
     fn fill(&self, section: Section, facts: &mut Facts) {
         match section {
+            Section::Accounts => facts.accounts = accounts::collect(self),
+            Section::Logging => facts.logging = logging::collect(self),
             Section::Patches => facts.patches = patches::collect(self),
             Section::System => facts.system = system::collect(self),
             Section::Antivirus => facts.antivirus = antivirus::collect(self),
@@ -65,9 +69,7 @@ impl Check for Scene {
             | Section::Ports
             | Section::Neighbours
             | Section::Sharing
-            | Section::Remote
-            | Section::Accounts
-            | Section::Logging => facts.forget(section, Reason::NoReader, "this version reads it on Linux only"),
+            | Section::Remote => facts.forget(section, Reason::NoReader, "this version reads it on Linux only"),
         }
     }
 }
@@ -83,16 +85,23 @@ pub fn watched_keys(section: Section) -> &'static [&'static str] {
     match section {
         Section::System => system::WATCHED,
         Section::Patches => patches::WATCHED,
+        Section::Accounts => accounts::WATCHED,
+        Section::Logging => logging::WATCHED,
         Section::Time => time::WATCHED,
         Section::Antivirus
         | Section::Lan
         | Section::Ports
         | Section::Neighbours
         | Section::Sharing
-        | Section::Remote
-        | Section::Accounts
-        | Section::Logging => &[],
+        | Section::Remote => &[],
     }
+}
+
+/// 100 nanoseconds since 1601 UTC; `None` for what cannot be a time of this system.
+fn filetime(ticks: u64) -> Option<Timestamp> {
+    const FROM_1601_TO_1970: i64 = 11_644_473_600;
+    let second = i64::try_from(ticks / 10_000_000).ok()?.checked_sub(FROM_1601_TO_1970)?;
+    Timestamp::from_second(second).ok().filter(|at| at.as_second() > 0)
 }
 
 #[cfg(test)]

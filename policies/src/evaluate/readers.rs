@@ -101,6 +101,10 @@ pub const GAPS: &[Gap] = &[
     windows("remote.ssh_limited", Makers::Any),
     windows("remote.ssh_x11", Makers::Any),
     windows("remote.ssh_weak_algorithms", Makers::Any),
+    linux("logging.largest", Makers::Any, &[]),
+    linux("accounts.users.password_required", Makers::Any, &[]),
+    linux("accounts.uac", Makers::Any, &[]),
+    linux("accounts.autorun_off", Makers::Any, &[]),
     linux("patches.installed", Makers::Any, &[]),
     linux("patches.missing", Makers::Any, &[]),
     linux("patches.known_to", Makers::Any, &[]),
@@ -117,6 +121,15 @@ pub const GAPS: &[Gap] = &[
     windows("system.paid_until", Makers::Any),
     windows("system.paid_updates", Makers::Any),
     windows("patches.missing", Makers::Any),
+    // Windows tells neither; to know an empty password one would have to try it.
+    windows("accounts.users.empty_password", Makers::Any),
+    windows("accounts.users.hash_method", Makers::Any),
+    windows("accounts.sudo_without_password", Makers::Any),
+    windows("accounts.shell_timeout", Makers::Any),
+    windows("accounts.private_files", Makers::Any),
+    // The time service tells its state in words of the user's language only.
+    windows("time.synchronised", Makers::Any),
+    windows("time.within_a_second", Makers::Any),
     // Windows holds nothing back by name.
     windows("patches.held", Makers::Any),
 ];

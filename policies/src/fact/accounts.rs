@@ -28,7 +28,7 @@ record! {
         personal [name] String = "tên tài khoản", "account";
         /// Numeric id (Linux) or relative id (Windows).
         [id] i64 = "mã số", "id";
-        /// True when it can act as administrator (uid 0, groups sudo/wheel/admin, sudoers).
+        /// True when it can act as administrator (uid 0, groups sudo/wheel/admin, sudoers; the group S-1-5-32-544).
         [administrator] Fact<bool> = "có quyền quản trị", "administrator";
         /// True when its password is not locked and it has not expired.
         [enabled] Fact<bool> = "đang dùng được", "enabled";
@@ -44,6 +44,8 @@ record! {
         [hash_method] Fact<HashMethod> = "cách lưu mật khẩu", "password storage";
         /// Latest sign of use: last login, or the password's change where it never logged in.
         personal [last_used_at] Fact<Instant> = "dùng lần cuối", "last used at";
+        /// False when it may go without a password, whether it has one or not (Windows).
+        [password_required] Fact<bool> = "bắt buộc có mật khẩu", "password required";
     }
 }
 
@@ -70,9 +72,14 @@ section! {
         [automatic_logon] bool = "tự động đăng nhập", "automatic logon";
         /// Seconds without use after which a text session ends (`TMOUT`); 0 means never.
         [shell_timeout] Seconds = "thời gian chờ phiên dòng lệnh", "shell timeout";
-        /// Seconds without use after which the screen locks, where the machine sets it for all; 0 means never.
+        /// Seconds without use after which the screen locks, where the machine sets it for all (Windows: the longest of those who are logged
+        /// on); 0 means never.
         [screen_lock] Seconds = "thời gian tự khoá màn hình", "screen lock time";
         /// True when the default mask keeps new files from other users (`UMASK` 027 or 077).
         [private_files] bool = "tệp mới không cho người khác đọc", "new files private";
+        /// True when Windows asks before a program may act as administrator (User Account Control).
+        [uac] bool = "hỏi xác nhận khi dùng quyền quản trị (UAC)", "User Account Control";
+        /// True when a removable drive starts and offers nothing by itself, for everybody (Windows).
+        [autorun_off] bool = "đã tắt tự chạy từ USB", "autorun off";
     }
 }

@@ -1,6 +1,6 @@
 //! Section `logging`: whether what happens on the machine is written down and kept.
 
-use super::value::Days;
+use super::value::{Days, Mebibytes};
 use super::{Instant, List};
 
 section! {
@@ -20,5 +20,7 @@ section! {
         [forwarded] bool = "nhật ký được gửi về máy chủ khác", "logs forwarded";
         /// True when an audit service records security events (auditd; Windows audit policy).
         [audit] bool = "ghi nhật ký kiểm toán", "auditing";
+        /// The largest size of the log of security events (Windows).
+        [largest] Mebibytes = "dung lượng nhật ký an ninh tối đa", "largest security log";
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use policies::fact::{Account, Accounts, Fact, HashMethod, Instant, List, Reason};
 
-use super::scene::{Scene, unknown};
+use super::scene::{Scene, unknown, windows_only};
 use crate::collect::linux::text::{capped, lines};
 use crate::os::{Answer, OsError};
 
@@ -41,6 +41,8 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
         shell_timeout: rules::shell_timeout(scene),
         screen_lock: desktop::screen_lock(scene),
         private_files: rules::private_files(scene),
+        uac: windows_only(),
+        autorun_off: windows_only(),
     }
 }
 
@@ -111,6 +113,7 @@ fn accounts(scene: &Scene, passwd: &[Entry], sudoers: &Answer<Sudoers>) -> Vec<A
                 },
                 last_logon_at,
                 password_changed_at,
+                password_required: windows_only(),
             }
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use policies::fact::{Days, Fact, Logging, Reason};
 
-use super::scene::{Scene, unknown};
+use super::scene::{Scene, unknown, windows_only};
 use crate::collect::linux::text::{capped, ini_value, lines};
 use crate::os::{Answer, OsError};
 
@@ -27,6 +27,7 @@ pub(super) fn collect(scene: &Scene) -> Logging {
         },
         forwarded: forwarded(scene, &running),
         audit: Fact::Known(running.auditd),
+        largest: windows_only(),
     }
 }
 

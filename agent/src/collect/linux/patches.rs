@@ -3,7 +3,7 @@
 use policies::fact::{Fact, List, PackageSystem, Patches, Reason};
 
 use super::memory::{Fingerprint, Memory};
-use super::scene::Scene;
+use super::scene::{Scene, windows_only};
 
 mod apt;
 mod configuration;
@@ -61,11 +61,6 @@ pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
         known_to: windows_only(),
         servers: windows_only(),
     }
-}
-
-/// What is read on Windows only.
-fn windows_only<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "this version reads it on Windows only")
 }
 
 /// Time and size of each of `paths`; what does not exist counts as such.

@@ -140,6 +140,11 @@ impl Scene {
     }
 }
 
+/// What is read on Windows only.
+pub(super) fn windows_only<T>() -> Fact<T> {
+    Fact::unknown(Reason::NoReader, "this version reads it on Windows only")
+}
+
 /// The fact for a question that had no answer.
 pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
     let reason = match error {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use policies::fact::{Chassis, Fact, Family, List, Mebibytes, Reason, System};
 
-use super::scene::{Scene, answered, unknown};
+use super::scene::{Scene, answered, unknown, windows_only};
 use crate::collect::firmware::{chassis_of, filled_in};
 use crate::collect::linux::text::{assigned, capped, ini_value, lines};
 use crate::os::{Answer, OsError};
@@ -60,11 +60,6 @@ fn line(scene: &Scene, path: &str) -> Fact<String> {
         Some(line) if !line.is_empty() => Fact::Known(line),
         _ => Fact::unknown(Reason::Unreadable, format!("{path} is empty")),
     })
-}
-
-/// What is read on Windows only.
-fn windows_only<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "this version reads it on Windows only")
 }
 
 fn stated(text: &str) -> Fact<String> {

@@ -29,18 +29,25 @@ pub(super) fn collect(scene: &Scene) -> Time {
             .else_by(|| scene.text(&format!(r"{SERVICE}\Parameters"), name))
     };
     let kind = parameter("Type");
+    let source = answered(scene.service("W32Time"), |service| match service {
+        None => Fact::Known(TimeSource::None),
+        // Started by a trigger, it need not run at this moment.
+        Some(_) => scene.number(SERVICE, "Start").or(Fact::Known(TimeSource::W32Time), |start| {
+            Fact::Known(if start == DISABLED { TimeSource::None } else { TimeSource::W32Time })
+        }),
+    })
+    .and_not(kind.or(Fact::Known(false), |kind| Fact::Known(kind.eq_ignore_ascii_case("NoSync"))));
+    // The service says whether it follows a server in words of the user's language only (`w32tm`); its events share their numbers
+    // with those of other sources. That nothing is followed can be known all the same.
+    let follows = match &source {
+        Fact::Known(TimeSource::None) => Fact::Known(false),
+        _ => Fact::unknown(Reason::NoReader, "the time service tells it in the user's language only"),
+    };
     Time {
-        source: answered(scene.service("W32Time"), |service| match service {
-            None => Fact::Known(TimeSource::None),
-            // Started by a trigger, it need not run at this moment.
-            Some(_) => scene.number(SERVICE, "Start").or(Fact::Known(TimeSource::W32Time), |start| {
-                Fact::Known(if start == DISABLED { TimeSource::None } else { TimeSource::W32Time })
-            }),
-        })
-        .and_not(kind.clone().or(Fact::Known(false), |kind| Fact::Known(kind.eq_ignore_ascii_case("NoSync")))),
         servers: parameter("NtpServer").or(Fact::Known(List::default()), |text| Fact::Known(servers(&text))),
-        synchronised: Fact::unknown(Reason::NoReader, ""),
-        within_a_second: Fact::unknown(Reason::NoReader, ""),
+        within_a_second: follows.clone(),
+        synchronised: follows,
+        source,
         zone: scene.text(ZONE, "TimeZoneKeyName").or(Fact::unknown(Reason::SourceMissing, ZONE), Fact::Known),
     }
 }
@@ -92,6 +99,7 @@ mod tests {
     fn a_computer_as_it_is_delivered_follows_a_server() {
         let time = collected(office());
         assert_eq!(time.source, Fact::Known(TimeSource::W32Time));
+        assert!(matches!(&time.synchronised, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
         assert_eq!(time.servers.known().unwrap().items, ["time.windows.com", "ntp.xa.gov.vn"]);
         assert_eq!(time.zone, Fact::Known("SE Asia Standard Time".to_owned()));
     }
@@ -102,6 +110,7 @@ mod tests {
         assert_eq!(collected(office().text(&policy, "Type", "NoSync")).source, Fact::Known(TimeSource::None));
         let time = collected(office().text(&policy, "NtpServer", "ntp.tinh.gov.vn,0x8").number(SERVICE, "Start", 4));
         assert_eq!(time.source, Fact::Known(TimeSource::None));
+        assert_eq!((time.synchronised, time.within_a_second), (Fact::Known(false), Fact::Known(false)));
         assert_eq!(time.servers.known().unwrap().items, ["ntp.tinh.gov.vn"]);
     }
 

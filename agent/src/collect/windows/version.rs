@@ -12,6 +12,8 @@ use super::scene::{Scene, Setting};
 pub(super) const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const PRODUCT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions";
 
+/// The first build of Windows 8.
+pub(super) const WINDOWS_8: u64 = 9_200;
 /// The first build of Windows 10.
 pub(super) const WINDOWS_10: u64 = 10_240;
 /// The first build of Windows 11.

@@ -57,6 +57,7 @@ fn hostile_facts(names: &[String]) -> Facts {
         password_never_expires: Fact::default(),
         hash_method: Fact::default(),
         last_used_at: Fact::default(),
+        password_required: Fact::default(),
     };
     facts.accounts.users = Fact::Known(names.iter().map(account).collect());
     facts

@@ -3,12 +3,12 @@
 //! Sources: `Component Based Servicing\Packages` (`CurrentState`, `InstallTimeHigh`, `InstallTimeLow`), which knows the time to the
 //! second and no virus definitions; `Win32_QuickFixEngineering` for the list of names.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use policies::fact::{Fact, InstalledUpdate, Instant, List, Reason};
 
 use super::super::scene::{Scene, Setting, unknown};
 use crate::collect::text::capped;
+use crate::collect::windows::filetime;
 use crate::os::windows::{Row, Variant};
 
 const PACKAGES: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages";
@@ -41,13 +41,6 @@ fn installed_at(scene: &Scene, key: &str) -> Option<Instant> {
     }
     let (high, low) = (number("InstallTimeHigh")?, number("InstallTimeLow")?);
     filetime(high.checked_mul(1 << 32)?.checked_add(low)?)
-}
-
-/// 100 nanoseconds since 1601 UTC; `None` for what cannot be a time of Windows.
-fn filetime(ticks: u64) -> Option<Instant> {
-    const FROM_1601_TO_1970: i64 = 11_644_473_600;
-    let second = i64::try_from(ticks / 10_000_000).ok()?.checked_sub(FROM_1601_TO_1970)?;
-    Timestamp::from_second(second).ok().filter(|at| at.as_second() > 0)
 }
 
 fn from_list(scene: &Scene) -> Option<Fact<Instant>> {

@@ -1,0 +1,131 @@
+//! Who can log on: local accounts with their state.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use policies::fact::{Account, Fact, Instant, List, Reason};
+
+use super::sorted;
+use crate::collect::text::capped;
+use crate::collect::windows::scene::{Scene, Setting, answered, unknown};
+use crate::os::Answer;
+use crate::os::windows::{Member, UserAccount};
+
+/// `BUILTIN\Administrators`, whatever it is called.
+const ADMINISTRATORS: &str = "S-1-5-32-544";
+const PROFILES: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
+/// Accounts that every Windows comes with: administrator, guest, those for first use and for application guard.
+const BUILT_IN: std::ops::RangeInclusive<u32> = 500..=504;
+
+/// `UF_ACCOUNTDISABLE`, `UF_PASSWD_NOTREQD`, `UF_DONT_EXPIRE_PASSWD`.
+const DISABLED: u32 = 0x2;
+const NO_PASSWORD_NEEDED: u32 = 0x20;
+const NEVER_EXPIRES: u32 = 0x1_0000;
+
+/// Local accounts, by their number.
+pub(super) fn list(scene: &Scene) -> Fact<List<Account>> {
+    answered(scene.os.accounts(), |mut accounts| {
+        let administrators = scene.os.members(ADMINISTRATORS);
+        let used = used(scene, &administrators);
+        accounts.sort_unstable_by_key(|account| account.rid);
+        Fact::Known(accounts.iter().map(|account| describe(scene, account, &administrators, &used)).collect())
+    })
+}
+
+/// Names of the accounts that Windows comes with and that can be used.
+pub(super) fn built_in(scene: &Scene) -> Fact<List<String>> {
+    answered(scene.os.accounts(), |accounts| {
+        let names = accounts.iter().filter(|account| BUILT_IN.contains(&account.rid) && account.flags & DISABLED == 0);
+        Fact::Known(sorted(names.map(|account| capped(&account.name)).collect()))
+    })
+}
+
+fn describe(
+    scene: &Scene,
+    account: &UserAccount,
+    administrators: &Answer<Vec<Member>>,
+    used: &BTreeMap<u32, Instant>,
+) -> Account {
+    let has = |flag: u32| account.flags & flag != 0;
+    let last_logon_at = match account.last_logon {
+        0 => Fact::unknown(Reason::SourceMissing, "never logged on"),
+        seconds => at(i64::from(seconds)),
+    };
+    let password_changed_at = match account.password_age {
+        // The password must be changed at the next logon, or there never was one.
+        0 => Fact::unknown(Reason::SourceMissing, "never set"),
+        // Windows tells an age; in whole hours it does not tremble from one check to the next.
+        age => at((scene.now.as_second() - i64::from(age) + 1_800).div_euclid(3_600) * 3_600),
+    };
+    // Who signs in with an account of Microsoft is not always noted at the account, but at the profile.
+    let signs = [last_logon_at.known(), used.get(&account.rid)];
+    let last_used_at = match (signs.into_iter().flatten().max(), &password_changed_at) {
+        (Some(at), _) => Fact::Known(*at),
+        (None, changed) => changed.clone(),
+    };
+    Account {
+        name: capped(&account.name),
+        id: account.rid.into(),
+        administrator: match administrators {
+            Ok(members) => {
+                Fact::Known(members.iter().any(|member| rid_here(&member.sid, members) == Some(account.rid)))
+            }
+            Err(error) => unknown(error),
+        },
+        enabled: Fact::Known(!has(DISABLED)),
+        password_required: Fact::Known(!has(NO_PASSWORD_NEEDED)),
+        // To know it one would have to try it.
+        empty_password: Fact::unknown(Reason::NoReader, "Windows does not tell it"),
+        last_logon_at,
+        password_changed_at,
+        password_never_expires: Fact::Known(has(NEVER_EXPIRES)),
+        hash_method: Fact::unknown(Reason::NoReader, "Windows does not tell it"),
+        last_used_at,
+    }
+}
+
+fn at(second: i64) -> Fact<Instant> {
+    Timestamp::from_second(second).map_or_else(|_| Fact::unknown(Reason::Unreadable, "an impossible time"), Fact::Known)
+}
+
+/// What stands before the last number of an identifier of a person: that of the machine, or of a domain.
+fn authority(sid: &str) -> Option<(&str, u32)> {
+    let (authority, rid) = sid.rsplit_once('-')?;
+    authority.starts_with("S-1-5-21-").then_some(())?;
+    Some((authority, rid.parse().ok()?))
+}
+
+/// The machine's own authority: the built-in administrator belongs to the administrators and cannot be taken out of them.
+fn own_authority(members: &[Member]) -> Option<&str> {
+    let mut own = members.iter().filter_map(|member| authority(&member.sid)).filter(|(_, rid)| *rid == 500);
+    match (own.next(), own.next()) {
+        (Some((authority, _)), None) => Some(authority),
+        _ => None,
+    }
+}
+
+/// The number of an account of this machine; `None` for those of a domain.
+fn rid_here(sid: &str, members: &[Member]) -> Option<u32> {
+    let (authority, rid) = authority(sid)?;
+    own_authority(members).is_none_or(|own| own == authority).then_some(rid)
+}
+
+/// When the profiles of accounts of this machine were last opened or closed, by the account's number.
+fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> BTreeMap<u32, Instant> {
+    let members = administrators.as_deref().unwrap_or_default();
+    let (Some(own), Ok(sids)) = (own_authority(members), scene.os.keys(PROFILES)) else { return BTreeMap::new() };
+    let profile = |sid: &String| {
+        let (authority, rid) = authority(sid)?;
+        (authority == own).then_some(())?;
+        let key = format!(r"{PROFILES}\{sid}");
+        let time = |name: &str| {
+            let half = |half: &str| match scene.number(&key, &format!("{name}{half}")) {
+                Setting::Set(number) => Some(number),
+                Setting::Absent | Setting::Unreadable(_) => None,
+            };
+            crate::collect::windows::filetime(half("High")?.checked_mul(1 << 32)?.checked_add(half("Low")?)?)
+        };
+        Some((rid, time("LocalProfileLoadTime").max(time("LocalProfileUnloadTime"))?))
+    };
+    sids.iter().filter_map(profile).filter(|(_, at)| *at <= scene.now).collect()
+}

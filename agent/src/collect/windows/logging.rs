@@ -1,0 +1,214 @@
+//! Section `logging`: the event log, how far it reaches back, what is audited and whether it is also sent elsewhere.
+//!
+//! Sources: service `EventLog`; `Services\EventLog\Security` and the policy over it (`MaxSize`, `Retention`, `AutoBackupLogFiles`);
+//! the log itself; the audit policy by the identifiers of its subcategories (ntsecapi.h), which no language changes.
+
+use jiff::Timestamp;
+use policies::fact::{Days, Fact, Instant, Logging, Mebibytes, Reason};
+
+use super::scene::{Scene, Setting, answered, unknown};
+use crate::os::windows::LogFile;
+use crate::os::{Answer, OsError};
+
+const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Security";
+const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\EventLog\Security";
+const FORWARDING: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\EventLog\EventForwarding\SubscriptionManager";
+/// The registry keys whose change makes it worth collecting this section again.
+pub(super) const WATCHED: &[&str] =
+    &[LOCAL, POLICY, FORWARDING, r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog", r"HKLM\SECURITY\Policy\PolAdtEv"];
+
+/// What Windows gives a log where nothing is written down, in bytes.
+const USUAL: u64 = 20 << 20;
+/// A log that is kept for ever.
+const FOR_EVER: Days = Days(99_999);
+
+/// What must be audited at least: subcategory, success (1) and failure (2). Logons; changes to accounts, groups and to the audit
+/// policy itself.
+const AUDITED: [(&str, u32); 4] = [
+    ("{0CCE9215-69AE-11D9-BED3-505054503030}", 3),
+    ("{0CCE9235-69AE-11D9-BED3-505054503030}", 1),
+    ("{0CCE9237-69AE-11D9-BED3-505054503030}", 1),
+    ("{0CCE922F-69AE-11D9-BED3-505054503030}", 1),
+];
+
+/// Services that carry logs to another machine, by their keys.
+const CARRIERS: [&str; 11] = [
+    "nxlog",
+    "winlogbeat",
+    "filebeat",
+    "elastic agent",
+    "wazuhsvc",
+    "ossecsvc",
+    "splunkforwarder",
+    "fluent-bit",
+    "fluentdwinsvc",
+    "azuremonitoragent",
+    "snare",
+];
+
+pub(super) fn collect(scene: &Scene) -> Logging {
+    let running = scene.service_runs("EventLog");
+    let known = |running: Answer<bool>| answered(running, Fact::Known);
+    let file = scene.os.log_file("Security");
+    Logging {
+        services: answered(running.clone(), |running| {
+            Fact::Known(running.then(|| "eventlog".to_owned()).into_iter().collect())
+        }),
+        running: known(running.clone()),
+        // Event logs are files.
+        persistent: known(running),
+        kept: kept(scene, &file),
+        oldest_at: answered(file, oldest),
+        forwarded: forwarded(scene),
+        audit: audit(scene),
+        largest: largest(scene).or(mebibytes(USUAL), mebibytes),
+    }
+}
+
+fn oldest(file: LogFile) -> Fact<Instant> {
+    match file.oldest_at.map(Timestamp::from_millisecond) {
+        Some(Ok(at)) => Fact::Known(at),
+        Some(Err(_)) => Fact::unknown(Reason::Unreadable, "an impossible time"),
+        None => Fact::unknown(Reason::SourceMissing, "the log is empty"),
+    }
+}
+
+/// The largest size of the log in bytes. A policy tells it in kibibytes.
+fn largest(scene: &Scene) -> Setting<u64> {
+    match scene.number(POLICY, "MaxSize") {
+        Setting::Set(kibibytes) => Setting::Set(kibibytes.saturating_mul(1 << 10)),
+        other => other.else_by(|| scene.number(LOCAL, "MaxSize")),
+    }
+}
+
+fn mebibytes(bytes: u64) -> Fact<Mebibytes> {
+    Fact::Known(Mebibytes(i64::try_from(bytes >> 20).unwrap_or(i64::MAX)))
+}
+
+/// Days the configuration keeps the log for certain. One that is overwritten as it fills up keeps none for certain, once it is full; before
+/// that nobody can say how many it will be.
+fn kept(scene: &Scene, file: &Answer<LogFile>) -> Fact<Days> {
+    let archived = scene
+        .number(POLICY, "AutoBackupLogFiles")
+        .else_by(|| scene.number(LOCAL, "AutoBackupLogFiles"))
+        .or(Fact::Known(false), |value| Fact::Known(value == 1));
+    match (archived, file, largest(scene)) {
+        (Fact::Known(true), ..) => Fact::Known(FOR_EVER),
+        (Fact::Unknown(unknown), ..) => Fact::Unknown(unknown),
+        (_, Err(error), _) => unknown(error),
+        (_, _, Setting::Unreadable(error)) => unknown(&error),
+        (_, Ok(file), largest) => {
+            let largest = if let Setting::Set(largest) = largest { largest } else { USUAL };
+            // The file grows in steps and never quite reaches its limit.
+            if file.size >= largest - largest / 10 {
+                Fact::Known(Days(0))
+            } else {
+                Fact::unknown(Reason::SourceMissing, "only its size limits the log, and it is not full yet")
+            }
+        }
+    }
+}
+
+fn audit(scene: &Scene) -> Fact<bool> {
+    let subcategories = AUDITED.map(|(subcategory, _)| subcategory);
+    answered(scene.os.audit_policy(&subcategories), |settings| {
+        let set =
+            |wanted: &str| settings.iter().find(|(guid, _)| guid.eq_ignore_ascii_case(wanted)).map(|(_, set)| *set);
+        let each: Option<Vec<bool>> =
+            AUDITED.iter().map(|(subcategory, wanted)| Some(set(subcategory)? & wanted == *wanted)).collect();
+        each.map_or_else(
+            || Fact::unknown(Reason::Unreadable, "a subcategory was not answered"),
+            |each| Fact::Known(each.into_iter().all(|audited| audited)),
+        )
+    })
+}
+
+/// True when a subscription takes events away, or a service that carries them runs.
+fn forwarded(scene: &Scene) -> Fact<bool> {
+    match scene.os.values(FORWARDING) {
+        Ok(values) if !values.is_empty() => return Fact::Known(true),
+        Ok(_) | Err(OsError::Missing(_)) => {}
+        Err(error) => return unknown(&error),
+    }
+    answered(scene.services(), |services| {
+        let carries = |name: &str| CARRIERS.contains(&name.to_ascii_lowercase().as_str());
+        Fact::Known(services.iter().any(|service| service.state == super::scene::RUNNING && carries(&service.name)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use policies::fact::List;
+
+    use super::*;
+    use crate::os::windows::Registry;
+    use crate::os::windows::recorded::Recorded;
+
+    fn collected(os: Recorded) -> Logging {
+        collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+    }
+
+    fn office(size: u64) -> Recorded {
+        let mut os = Recorded::new().service("EventLog", true).number(LOCAL, "MaxSize", 20 << 20);
+        let oldest_at = "2026-09-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
+        os.log_files.insert("Security".to_owned(), LogFile { size, oldest_at: Some(oldest_at) });
+        os.audit_policy = Some(AUDITED.iter().map(|(guid, wanted)| ((*guid).to_owned(), *wanted)).collect());
+        os
+    }
+
+    #[test]
+    fn an_office_computer_writes_down_what_happens() {
+        let logging = collected(office(4 << 20));
+        assert_eq!(logging.services, Fact::Known(["eventlog".to_owned()].into_iter().collect()));
+        assert_eq!((logging.running, logging.persistent), (Fact::Known(true), Fact::Known(true)));
+        assert_eq!(logging.oldest_at, Fact::Known("2026-09-01T00:00:00Z".parse().unwrap()));
+        assert_eq!((logging.audit, logging.forwarded), (Fact::Known(true), Fact::Known(false)));
+        assert_eq!(logging.largest, Fact::Known(Mebibytes(20)));
+        assert!(logging.kept.known().is_none(), "it is not full");
+        assert_eq!(collected(office(4 << 20).service("Dhcp", true)).running, Fact::Known(true));
+        let stopped = collected(Recorded::new().service("EventLog", false));
+        assert_eq!((stopped.running, stopped.services), (Fact::Known(false), Fact::Known(List::default())));
+    }
+
+    #[test]
+    fn a_full_log_keeps_nothing_for_certain_and_an_archived_one_everything() {
+        assert_eq!(collected(office(20 << 20)).kept, Fact::Known(Days(0)));
+        assert_eq!(collected(office((20 << 20) - 65_536)).kept, Fact::Known(Days(0)));
+        assert_eq!(collected(office(20 << 20).number(LOCAL, "AutoBackupLogFiles", 1)).kept, Fact::Known(FOR_EVER));
+        let larger = office(20 << 20).number(POLICY, "MaxSize", 196_608);
+        assert_eq!(collected(larger.clone()).largest, Fact::Known(Mebibytes(192)));
+        assert!(collected(larger).kept.known().is_none());
+    }
+
+    #[test]
+    fn auditing_counts_when_all_of_it_is_on() {
+        let with = |change: fn(&mut BTreeMap<String, u32>)| {
+            let mut os = office(0);
+            change(os.audit_policy.as_mut().unwrap());
+            collected(os).audit
+        };
+        // As Windows 10 comes: logons that fail are not written down.
+        assert_eq!(with(|policy| drop(policy.insert(AUDITED[0].0.to_owned(), 1))), Fact::Known(false));
+        assert_eq!(with(|policy| drop(policy.insert(AUDITED[1].0.to_owned(), 3))), Fact::Known(true));
+        assert!(with(BTreeMap::clear).known().is_none());
+    }
+
+    #[test]
+    fn events_that_are_carried_away_count_as_forwarded() {
+        let subscription = Registry::Text("Server=https://log.tinh.gov.vn:5986/wsman".to_owned());
+        assert_eq!(collected(office(0).set(FORWARDING, "1", subscription)).forwarded, Fact::Known(true));
+        assert_eq!(collected(office(0).service("WazuhSvc", true)).forwarded, Fact::Known(true));
+        assert_eq!(collected(office(0).service("WazuhSvc", false)).forwarded, Fact::Known(false));
+        assert!(collected(office(0).denying(FORWARDING)).forwarded.known().is_none());
+    }
+
+    #[test]
+    fn nothing_is_invented_on_an_empty_machine() {
+        let logging = collected(Recorded::new());
+        assert!(logging.running.known().is_none() && logging.audit.known().is_none());
+        assert!(logging.kept.known().is_none() && logging.oldest_at.known().is_none());
+    }
+}
