@@ -21,6 +21,7 @@ mod patches;
 mod ports;
 mod remote;
 mod sharing;
+mod software;
 mod system;
 mod time;
 
@@ -34,6 +35,7 @@ pub use patches::{InstalledUpdate, MissingUpdate, PackageSystem, Patches};
 pub use ports::{ListeningPort, Ports, Reach, Transport};
 pub use remote::{Remote, RootLogin};
 pub use sharing::{Share, ShareKind, Sharing};
+pub use software::{Browser, BrowserKind, Program, Software};
 pub use system::{Chassis, Family, System};
 pub use time::{Time, TimeSource};
 pub use value::{ChoiceItem, Days, Facet, Field, Kind, Mebibytes, Milliseconds, Record, Seconds, Unit, Value};

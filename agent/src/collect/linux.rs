@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policies::fact::{Facts, Section};
+use policies::fact::{Facts, Reason, Section};
 
 use super::{Check, Reader};
 use crate::os::LinuxOs;
@@ -74,6 +74,7 @@ impl Check for Round {
             Section::Accounts => facts.accounts = accounts::collect(scene),
             Section::Time => facts.time = time::collect(scene),
             Section::Logging => facts.logging = logging::collect(scene),
+            Section::Software => facts.forget(section, Reason::NoReader, "this version reads it on Windows only"),
         }
     }
 }
@@ -105,7 +106,7 @@ pub fn watched(section: Section) -> Vec<PathBuf> {
             "/etc/ufw/ufw.conf",
             "/etc/nftables.conf",
         ],
-        Section::Ports | Section::Neighbours => &[],
+        Section::Ports | Section::Neighbours | Section::Software => &[],
         Section::Sharing => &["/etc/samba/smb.conf", "/etc/exports", "/etc/exports.d"],
         Section::Remote => &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d"],
         Section::Accounts => &[

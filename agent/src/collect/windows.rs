@@ -15,6 +15,7 @@ mod accounts;
 mod logging;
 mod patches;
 mod scene;
+mod software;
 mod system;
 mod time;
 mod version;
@@ -61,6 +62,7 @@ impl Check for Scene {
             Section::Accounts => facts.accounts = accounts::collect(self),
             Section::Logging => facts.logging = logging::collect(self),
             Section::Patches => facts.patches = patches::collect(self),
+            Section::Software => facts.software = software::collect(self),
             Section::System => facts.system = system::collect(self),
             Section::Antivirus => facts.antivirus = antivirus::collect(self),
             Section::Time => facts.time = time::collect(self),
@@ -83,6 +85,7 @@ pub fn watched(_section: Section) -> Vec<PathBuf> {
 /// exist; `HKU\*\...` is a key of every user.
 pub fn watched_keys(section: Section) -> &'static [&'static str] {
     match section {
+        Section::Software => software::WATCHED,
         Section::System => system::WATCHED,
         Section::Patches => patches::WATCHED,
         Section::Accounts => accounts::WATCHED,

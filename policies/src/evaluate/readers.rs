@@ -116,6 +116,10 @@ pub const GAPS: &[Gap] = &[
     linux("system.tpm", Makers::Any, &[]),
     linux("system.language", Makers::Any, &[]),
     linux("system.firmware_at", Makers::Any, &[]),
+    linux("software.programs", Makers::Any, &[]),
+    linux("software.browsers", Makers::Any, &[]),
+    linux("software.removable_denied", Makers::Any, &[]),
+    linux("software.removable_seen", Makers::Any, &[]),
     // A build younger than the catalogue, or one without known updates; a catalogue that is too old.
     windows("system.supported_until", Makers::Any),
     windows("system.paid_until", Makers::Any),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accounts, Antivirus, Field, Lan, Logging, Neighbours, Patches, Ports, Reason, Record, Remote, Sharing, System, Time,
+    Accounts, Antivirus, Field, Lan, Logging, Neighbours, Patches, Ports, Reason, Record, Remote, Sharing, Software,
+    System, Time,
 };
 
 /// Version of the facts' meaning. Rises when a fact changes its meaning; a new fact or field does not raise it.
@@ -109,6 +110,8 @@ sections! {
     Time = time;
     /// Logs.
     Logging = logging;
+    /// Installed software.
+    Software = software;
 }
 
 impl Section {

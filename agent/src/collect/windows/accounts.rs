@@ -13,6 +13,8 @@ use crate::os::{Answer, OsError};
 mod people;
 mod session;
 
+pub(super) use session::loaded;
+
 const WINLOGON: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon";
 const CONTROL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System";
 const DATABASE: &str = r"HKLM\SAM\SAM\Domains\Account";

@@ -191,8 +191,8 @@ mod tests {
             collected(os).audit
         };
         // As Windows 10 comes: logons that fail are not written down.
-        assert_eq!(with(|policy| drop(policy.insert(AUDITED[0].0.to_owned(), 1))), Fact::Known(false));
-        assert_eq!(with(|policy| drop(policy.insert(AUDITED[1].0.to_owned(), 3))), Fact::Known(true));
+        assert_eq!(with(|policy| policy.extend([(AUDITED[0].0.to_owned(), 1)])), Fact::Known(false));
+        assert_eq!(with(|policy| policy.extend([(AUDITED[1].0.to_owned(), 3)])), Fact::Known(true));
         assert!(with(BTreeMap::clear).known().is_none());
     }
 

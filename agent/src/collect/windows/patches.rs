@@ -5,7 +5,6 @@
 
 use jiff::Timestamp;
 use policies::fact::{Fact, Instant, List, MissingUpdate, PackageSystem, Patches, Reason};
-use policies::policy::WindowsCatalogue;
 
 use super::scene::{Scene, Setting, unknown};
 use super::version;
@@ -127,9 +126,8 @@ fn lacks(missing: &Fact<List<MissingUpdate>>) -> Option<String> {
 /// monthly; a catalogue that two of them passed by says nothing.
 const BELIEVED: i64 = 62;
 
-/// True when the catalogue may have missed updates of a build whose newest known one is of `newest`.
-fn outdated(now: Timestamp, newest: jiff::civil::Date, catalogue: &WindowsCatalogue) -> bool {
-    let newest = newest.max(catalogue.as_of.checked_sub(jiff::Span::new().days(BELIEVED)).unwrap_or(newest));
+/// True when the catalogue may have missed updates of a build whose newest known one was released on `newest`.
+fn outdated(now: Timestamp, newest: jiff::civil::Date) -> bool {
     day(newest).is_none_or(|newest| now.duration_since(newest).as_hours() > BELIEVED * 24)
 }
 

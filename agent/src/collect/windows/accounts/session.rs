@@ -18,7 +18,7 @@ pub(super) const EXPLORER: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersi
 const REMOVABLE: u64 = 0x4;
 
 /// The identifiers of the people whose settings are loaded.
-pub(super) fn loaded(scene: &Scene) -> Answer<Vec<String>> {
+pub(in crate::collect::windows) fn loaded(scene: &Scene) -> Answer<Vec<String>> {
     let person = |sid: &String| {
         // Accounts of the machine or a domain, and of Entra.
         (sid.starts_with("S-1-5-21-") || sid.starts_with("S-1-12-1-"))

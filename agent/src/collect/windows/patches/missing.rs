@@ -22,19 +22,24 @@ pub(super) fn collect(scene: &Scene) -> Fact<List<MissingUpdate>> {
 
 fn of(scene: &Scene, version: &Version, revision: u64) -> Fact<List<MissingUpdate>> {
     let not_known = |detail: &str| Fact::unknown(Reason::NoReader, format!("build {}: {detail}", version.build));
-    let (Some(catalogue), Some(known)) = (scene.catalogue(), version::known(scene, version)) else {
+    let Some(known) = version::known(scene, version) else {
         return not_known("not in the catalogue");
     };
-    let Some(newest) = known.updates.last() else {
+    // After its support ended a machine gets updates only where somebody pays or enrolled: others cannot be missing. That the support
+    // ended is a fault of its own and costs once.
+    let until = known.until(version.edition);
+    let pays = known.updates.iter().any(|update| update.released > until && update.revision <= revision);
+    let given: Vec<_> = known.updates.iter().filter(|update| pays || update.released <= until).collect();
+    let Some(newest) = given.last() else {
         return not_known("no updates are known");
     };
-    let missing = known.updates.iter().filter(|update| update.revision > revision).filter_map(|update| {
+    let missing = given.iter().filter(|update| update.revision > revision).filter_map(|update| {
         let build = format!("{}.{}", version.build, update.revision);
         Some(MissingUpdate { build, released_at: day(update.released)? })
     });
     let missing: List<MissingUpdate> = missing.collect();
-    if missing.items.is_empty() && outdated(scene.now, newest.released, catalogue) {
-        return not_known(&format!("the catalogue of {} is too old to say that nothing is missing", catalogue.as_of));
+    if missing.items.is_empty() && outdated(scene.now, newest.released) {
+        return not_known(&format!("no update after {} is known for it", newest.released));
     }
     Fact::Known(missing)
 }

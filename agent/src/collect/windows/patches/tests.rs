@@ -130,6 +130,10 @@ fn what_cannot_be_known_of_missing_updates_is_said() {
     };
     assert!(matches!(later(7807), Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
     assert_eq!(later(7725).known().unwrap().items.len(), 1);
+    // Who gets no paid updates cannot miss any; the last free ones can be missing.
+    let free = |revision| collected(windows("19045", revision, "Client")).missing;
+    assert!(matches!(free(6456), Fact::Unknown(unknown) if unknown.detail.contains("no update after 2025-10-14")));
+    assert_eq!(free(6000).known().unwrap().items.len(), 1);
     // The same build of a server has revisions of its own.
     let server = collected(windows("26100", 9711, "Server")).missing;
     assert_eq!(server.known().unwrap().items.len(), 6);
