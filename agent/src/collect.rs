@@ -13,10 +13,14 @@ use policies::policy::PolicySet;
 
 use crate::apart::{Apart, Trouble};
 
+mod control;
 mod firmware;
+mod hosts;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod products;
+mod proxy;
+mod reach;
 mod text;
 #[cfg(any(windows, test))]
 pub mod windows;

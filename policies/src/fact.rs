@@ -28,7 +28,10 @@ mod time;
 pub use accounts::{Account, Accounts, HashMethod};
 pub use antivirus::{Antivirus, AntivirusProduct, Detection, Maker, Protection, ThreatAction, ThreatPlace};
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
-pub use lan::{Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, Interface, InterfaceKind, Lan};
+pub use lan::{
+    Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, InboundService, Interface, InterfaceKind, Lan,
+    NetworkCategory, WirelessSecurity,
+};
 pub use logging::Logging;
 pub use neighbours::{Neighbour, Neighbours};
 pub use patches::{InstalledUpdate, MissingUpdate, PackageSystem, Patches};

@@ -4,17 +4,23 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use policies::fact::{Facts, Reason, Section};
+use policies::fact::{Facts, Section};
 use policies::policy::{PolicySet, WindowsCatalogue};
 
 use super::{Check, Reader};
 use crate::os::windows::WindowsOs;
 
-mod antivirus;
 mod accounts;
+mod antivirus;
+mod center;
+mod lan;
 mod logging;
+mod neighbours;
 mod patches;
+mod ports;
+mod remote;
 mod scene;
+mod sharing;
 mod software;
 mod system;
 mod time;
@@ -66,19 +72,25 @@ impl Check for Scene {
             Section::System => facts.system = system::collect(self),
             Section::Antivirus => facts.antivirus = antivirus::collect(self),
             Section::Time => facts.time = time::collect(self),
-            // No collector yet. The judge believes no such excuse from a Windows machine: these facts earn nothing.
-            Section::Lan
-            | Section::Ports
-            | Section::Neighbours
-            | Section::Sharing
-            | Section::Remote => facts.forget(section, Reason::NoReader, "this version reads it on Linux only"),
+            Section::Lan => facts.lan = lan::collect(self),
+            Section::Ports => facts.ports = ports::collect(self),
+            Section::Neighbours => facts.neighbours = neighbours::collect(self),
+            Section::Sharing => facts.sharing = sharing::collect(self),
+            Section::Remote => facts.remote = remote::collect(self),
         }
     }
 }
 
-/// The files and folders whose change makes it worth collecting `section` again at once: what is read lies in the registry.
-pub fn watched(_section: Section) -> Vec<PathBuf> {
-    Vec::new()
+/// The files and folders whose change makes it worth collecting `section` again at once; most of what is read lies in the registry
+/// ([`watched_keys`]).
+pub fn watched(section: Section) -> Vec<PathBuf> {
+    match section {
+        Section::Lan => {
+            let system = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
+            vec![PathBuf::from(system).join(r"System32\drivers\etc")]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The registry keys whose change, or that of a value in them or below, makes it worth collecting `section` again at once. Some may not
@@ -91,12 +103,32 @@ pub fn watched_keys(section: Section) -> &'static [&'static str] {
         Section::Accounts => accounts::WATCHED,
         Section::Logging => logging::WATCHED,
         Section::Time => time::WATCHED,
-        Section::Antivirus
-        | Section::Lan
-        | Section::Ports
-        | Section::Neighbours
-        | Section::Sharing
-        | Section::Remote => &[],
+        Section::Antivirus => &[
+            r"HKLM\SOFTWARE\Microsoft\Security Center\Provider",
+            r"HKLM\SOFTWARE\Microsoft\Windows Defender\Real-Time Protection",
+            r"HKLM\SOFTWARE\Microsoft\Windows Defender\Signature Updates",
+            r"HKLM\SOFTWARE\Policies\Microsoft\Windows Defender",
+        ],
+        Section::Lan => &[
+            r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall",
+            r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy",
+            r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters",
+            r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT\Parameters",
+            r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\DNSClient",
+            r"HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings",
+            r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings",
+        ],
+        Section::Sharing => &[
+            r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Shares",
+            r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Parameters",
+        ],
+        Section::Remote => &[
+            r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services",
+            r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server",
+            r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WinRM",
+            r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener",
+        ],
+        Section::Ports | Section::Neighbours => &[],
     }
 }
 
@@ -121,6 +153,14 @@ mod tests {
             "InstallationType",
             "Client",
         )
+    }
+
+    #[test]
+    fn what_is_watched_is_spelled_as_the_watch_reads_it_and_is_small() {
+        let keys: Vec<&str> = Section::ALL.iter().flat_map(|&section| watched_keys(section)).copied().collect();
+        let known = |key: &&&str| (key.starts_with(r"HKLM\") || key.starts_with(r"HKU\")) && !key.ends_with('\\');
+        assert_eq!(keys.iter().filter(known).count(), keys.len(), "{keys:?}");
+        assert!(keys.len() < 60, "each is a handle and a wait");
     }
 
     #[test]

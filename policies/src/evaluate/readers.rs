@@ -56,6 +56,12 @@ pub const GAPS: &[Gap] = &[
     // What products found lies in logs of their own.
     linux("antivirus.detections", Makers::Any, &[]),
     linux("antivirus.stops", Makers::Any, &[]),
+    // Rules of hand-written firewalls by service; names asked in the network; the network manager's view of a network.
+    linux("lan.open_inbound", Makers::Any, &[]),
+    linux("lan.llmnr", Makers::Any, &[]),
+    linux("lan.netbios", Makers::Any, &[]),
+    linux("lan.interfaces.category", Makers::Any, &[]),
+    linux("lan.interfaces.wireless", Makers::Any, &[]),
     // A release younger than the agent is in no table of it, whatever the system.
     linux("system.supported_until", Makers::Any, &[]),
     // File systems without a block device below them (ZFS, network, containers).
@@ -92,6 +98,9 @@ pub const GAPS: &[Gap] = &[
     windows("antivirus.products.definitions_current", ASKED_ON_WINDOWS),
     windows("antivirus.products.definitions_version", ASKED_ON_WINDOWS),
     windows("antivirus.products.updater", Makers::Any),
+    // Another maker's firewall tells Security Center that it is on, and nobody by which rules.
+    windows("lan.firewall_blocks_inbound", Makers::Any),
+    windows("lan.firewalls.blocks_inbound", Makers::Any),
     // The settings of OpenSSH for Windows.
     windows("remote.ssh_root_login", Makers::Any),
     windows("remote.ssh_password", Makers::Any),

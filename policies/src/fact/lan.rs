@@ -54,6 +54,46 @@ choice! {
     }
 }
 
+choice! {
+    /// What Windows takes a network for; the profile of its firewall follows it.
+    NetworkCategory {
+        /// A network of strangers.
+        Public = "public", "công cộng", "public";
+        /// A network said to be one's own.
+        Private = "private", "riêng", "private";
+        /// The network of the machine's domain.
+        Domain = "domain", "miền", "domain";
+    }
+}
+
+choice! {
+    /// How a wireless network keeps others out.
+    WirelessSecurity {
+        /// Not at all.
+        Open = "open", "không bảo vệ", "open";
+        /// By WEP, which is broken.
+        Wep = "wep", "WEP (đã bị phá)", "WEP (broken)";
+        /// By WPA or TKIP, which are outdated.
+        Wpa = "wpa", "WPA (lỗi thời)", "WPA (outdated)";
+        /// By WPA2.
+        Wpa2 = "wpa2", "WPA2", "WPA2";
+        /// By WPA3.
+        Wpa3 = "wpa3", "WPA3", "WPA3";
+    }
+}
+
+choice! {
+    /// Services by which a machine is managed or read from elsewhere.
+    InboundService {
+        /// Remote Desktop.
+        Rdp = "rdp", "Remote Desktop", "Remote Desktop";
+        /// Windows Remote Management.
+        Winrm = "winrm", "quản trị từ xa WinRM", "WinRM";
+        /// Shared folders.
+        Smb = "smb", "chia sẻ tệp (SMB)", "file sharing (SMB)";
+    }
+}
+
 record! {
     /// One interface that is up. Loopback is left out.
     Interface {
@@ -69,6 +109,10 @@ record! {
         [addressing] Fact<Addressing> = "cách cấp địa chỉ", "addressing";
         /// True when the default route leaves by it.
         [default_route] bool = "đường ra mặc định", "default route";
+        /// What Windows takes the network for.
+        [category] Fact<NetworkCategory> = "loại mạng", "network category";
+        /// Of a wireless interface, how its network keeps others out.
+        [wireless] Fact<WirelessSecurity> = "bảo vệ mạng không dây", "wireless security";
     }
 }
 
@@ -117,6 +161,12 @@ section! {
         [proxies] List<String> = "máy chủ proxy", "proxies";
         /// Names that the hosts file overrides.
         [host_overrides] List<HostOverride> = "tên miền bị ghi đè trong tệp hosts", "names overridden in hosts";
+        /// Services that a rule of the Windows firewall opens to every address, in the networks the machine is in.
+        [open_inbound] List<InboundService> = "dịch vụ tường lửa mở cho mọi địa chỉ", "services open to every address";
+        /// True when names are asked of everybody in the network (LLMNR), which lets anybody answer.
+        [llmnr] bool = "hỏi tên máy qua LLMNR", "LLMNR";
+        /// True when NetBIOS over TCP/IP is on at some interface.
+        [netbios] bool = "NetBIOS qua TCP/IP", "NetBIOS over TCP/IP";
         /// True when the machine forwards packets between interfaces.
         [forwards] bool = "chuyển tiếp gói tin giữa các mạng", "forwards packets";
     }

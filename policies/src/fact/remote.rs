@@ -42,6 +42,8 @@ section! {
         [rdp] bool = "Remote Desktop đang bật", "Remote Desktop on";
         /// True when Remote Desktop asks who one is before it shows a screen (Network Level Authentication).
         [rdp_nla] bool = "Remote Desktop xác thực trước (NLA)", "Remote Desktop demands NLA";
+        /// The port of Remote Desktop.
+        [rdp_port] i64 = "cổng của Remote Desktop", "Remote Desktop port";
         /// True when Windows Remote Management (WinRM) waits for connections.
         [winrm] bool = "quản trị từ xa WinRM đang chạy", "WinRM running";
         /// Remote-control programs that run (TeamViewer, AnyDesk, RustDesk, UltraViewer, VNC, xrdp ...).

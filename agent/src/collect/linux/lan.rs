@@ -4,6 +4,7 @@ use policies::fact::{Fact, HostOverride, Lan, List, Reason};
 
 use super::neighbours::arp;
 use super::scene::{Scene, answered, unknown};
+use crate::collect::hosts::overrides;
 use crate::collect::linux::text::capped;
 use crate::os::OsError;
 
@@ -40,8 +41,15 @@ pub(super) fn collect(scene: &Scene) -> Lan {
         firewalls,
         proxies: proxies::proxies(scene),
         host_overrides: host_overrides(scene),
+        open_inbound: no_reader(),
+        llmnr: no_reader(),
+        netbios: no_reader(),
         forwards: forwards(scene),
     }
+}
+
+fn no_reader<T>() -> Fact<T> {
+    Fact::unknown(Reason::NoReader, "")
 }
 
 /// Name servers of `resolv.conf`. Where all of them are a stub on this machine, those the stub asks in turn.
@@ -101,34 +109,6 @@ fn host_overrides(scene: &Scene) -> Fact<List<HostOverride>> {
     answered(scene.text("/etc/hosts"), |text| Fact::Known(List::capped(overrides(&text, &own))))
 }
 
-/// Names of the hosts file besides the machine's own and those every system has.
-fn overrides(text: &str, own: &str) -> Vec<HostOverride> {
-    let own = own.to_lowercase();
-    let short = own.split('.').next().unwrap_or_default().to_owned();
-    let standard = |name: &str| {
-        name == "localhost"
-            || name == "broadcasthost"
-            || name.starts_with("localhost.")
-            || ["localhost4", "localhost6", "localhost4.localdomain4", "localhost6.localdomain6"].contains(&name)
-            || ["ip6-localhost", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix"].contains(&name)
-            || ["ip6-allnodes", "ip6-allrouters", "ip6-allhosts"].contains(&name)
-            || (!own.is_empty() && (name == own || name == short || name.starts_with(&format!("{short}."))))
-    };
-    let mut overrides = Vec::new();
-    for line in crate::collect::linux::text::lines(text) {
-        let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
-        let Some(address) = words.next().filter(|address| address.parse::<std::net::IpAddr>().is_ok()) else {
-            continue;
-        };
-        for name in words.map(str::to_lowercase).filter(|name| !standard(name)) {
-            overrides.push(HostOverride { name: capped(&name), address: capped(address) });
-        }
-    }
-    overrides.sort_unstable_by(|one, other| (&one.name, &one.address).cmp(&(&other.name, &other.address)));
-    overrides.dedup();
-    overrides
-}
-
 fn forwards(scene: &Scene) -> Fact<bool> {
     let read = |path| scene.text(path).map(|text| text.trim() != "0");
     match (read("/proc/sys/net/ipv4/ip_forward"), read("/proc/sys/net/ipv6/conf/all/forwarding")) {
@@ -168,16 +148,6 @@ mod tests {
         let followed = stub.file("/run/systemd/resolve/resolv.conf", "nameserver 192.168.1.1\nnameserver 1.1.1.1\n");
         assert_eq!(servers(followed).unwrap(), ["192.168.1.1", "1.1.1.1"]);
         assert_eq!(servers(Recorded::new()), None);
-    }
-
-    #[test]
-    fn overridden_names_are_listed_and_the_usual_ones_left_out() {
-        let text = "127.0.0.1 localhost\n127.0.1.1\txa-mt-01.lan xa-mt-01\n::1 ip6-localhost ip6-loopback localhost\n\
-            10.1.1.1 dichvucong.gov.vn # chặn\nnot-an-address evil\n0.0.0.0 ADS.example ads.example\n";
-        let found: Vec<_> = overrides(text, "xa-mt-01").into_iter().map(|entry| (entry.name, entry.address)).collect();
-        let expected = [("ads.example", "0.0.0.0"), ("dichvucong.gov.vn", "10.1.1.1")];
-        assert_eq!(found, expected.map(|(name, address)| (name.to_owned(), address.to_owned())));
-        assert!(overrides("", "").is_empty());
     }
 
     #[test]

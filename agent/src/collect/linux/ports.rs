@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use policies::fact::{Fact, List, ListeningPort, Ports, Reach, Reason, Transport};
+use policies::fact::{Fact, List, ListeningPort, Ports, Reason, Transport};
 
 use super::scene::{Scene, unknown};
 use crate::collect::linux::text::capped;
+use crate::collect::reach::reach;
 use crate::os::OsError;
 
 /// A listening socket before its program is known.
@@ -58,15 +59,6 @@ fn nobody(scene: &Scene) -> Fact<String> {
         Fact::unknown(Reason::SourceMissing, "no process of this machine holds it: the kernel or a container does")
     } else {
         Fact::unknown(Reason::NeedsAdministrator, "")
-    }
-}
-
-fn reach(address: IpAddr) -> Reach {
-    let address = address.to_canonical();
-    match () {
-        () if address.is_unspecified() => Reach::Any,
-        () if address.is_loopback() => Reach::Loopback,
-        () => Reach::Address,
     }
 }
 
@@ -139,6 +131,8 @@ fn program(scene: &Scene, pid: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use policies::fact::Reach;
 
     use super::*;
     use crate::os::recorded::Recorded;

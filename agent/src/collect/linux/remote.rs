@@ -3,6 +3,7 @@
 use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds, Unknown};
 
 use super::scene::{Scene, unknown};
+use crate::collect::control::PROGRAMS;
 use crate::collect::linux::text::{capped, yes};
 use crate::os::{Answer, OsError, Program};
 
@@ -37,6 +38,7 @@ pub(super) fn collect(scene: &Scene) -> Remote {
         // Both are of Windows; xrdp and its like are remote-control programs.
         rdp: Fact::Known(false),
         rdp_nla: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
+        rdp_port: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
         winrm: Fact::Known(false),
         control_programs: control_programs(scene),
     }
@@ -176,43 +178,15 @@ fn is_weak(name: &str) -> bool {
         || name.ends_with("-96")
 }
 
-/// Process names of remote-control programs, as the kernel cuts them, and the name a person knows.
-const CONTROL_PROGRAMS: &[(&str, &str)] = &[
-    ("teamviewerd", "TeamViewer"),
-    ("anydesk", "AnyDesk"),
-    ("rustdesk", "RustDesk"),
-    ("hoptodesk", "HopToDesk"),
-    ("UltraViewer_Service", "UltraViewer"),
-    ("Xvnc", "VNC"),
-    ("Xtigervnc", "VNC"),
-    ("Xtightvnc", "VNC"),
-    ("Xvnc-core", "VNC"),
-    ("x11vnc", "VNC"),
-    ("x0vncserver", "VNC"),
-    ("vino-server", "VNC"),
-    ("wayvnc", "VNC"),
-    ("vncserver-x11-serviced", "RealVNC"),
-    ("vncagent", "RealVNC"),
-    ("krfb", "KDE Krfb"),
-    ("xrdp", "xrdp"),
-    ("gnome-remote-desktop-daemon", "GNOME Remote Desktop"),
-    ("krdpserver", "KDE KRdp"),
-    ("nxserver.bin", "NoMachine"),
-    ("nxd", "NoMachine"),
-    ("dwagsvc", "DWService"),
-    ("dwagent", "DWService"),
-    ("meshagent", "MeshCentral"),
-    ("SRFeature", "Splashtop"),
-    ("chrome-remote-desktop-host", "Chrome Remote Desktop"),
-    ("sunloginclient", "Sunlogin"),
-];
-
 fn control_programs(scene: &Scene) -> Fact<List<String>> {
     if scene.processes().is_empty() {
         return Fact::unknown(Reason::Unreadable, "/proc shows no process");
     }
-    let mut found: Vec<String> =
-        CONTROL_PROGRAMS.iter().filter(|(process, _)| scene.runs(process)).map(|&(_, name)| name.to_owned()).collect();
+    let mut found: Vec<String> = PROGRAMS
+        .iter()
+        .filter(|program| scene.runs_any(program.linux))
+        .map(|program| program.name.to_owned())
+        .collect();
     found.sort_unstable();
     found.dedup();
     Fact::Known(List::capped(found))

@@ -7,24 +7,21 @@
 
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason};
 
+use super::center::{self, Center, Kind, Listed, Standing, State, exists, path};
 use super::scene::{Scene, Setting, unknown};
 use crate::collect::products::{best, is_running};
 use crate::collect::text::capped;
 use crate::os::{Answer, OsError};
 
-mod center;
 mod defender;
 mod events;
 mod kaspersky;
 mod makers;
-mod state;
 
-use center::{Center, Listed, exists, path};
 use makers::{MAKERS, Signs, Trace, maker};
-use state::{Standing, State};
 
 pub(super) fn collect(scene: &Scene) -> Antivirus {
-    let center = center::center(scene);
+    let center = center::center(scene, Kind::Antivirus);
     let mut products = products(scene, &center);
     products.sort_by(|one, other| (one.maker, &one.name).cmp(&(other.maker, &other.name)));
     let protection = protection(scene, &products, &center);

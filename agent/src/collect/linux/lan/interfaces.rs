@@ -43,6 +43,8 @@ pub(super) fn interfaces(scene: &Scene, routes: &[Route]) -> Fact<List<Interface
             addressing,
             default_route: routes.iter().any(|route| route.interface == name),
             name: capped(&name),
+            category: Fact::unknown(Reason::NoReader, ""),
+            wireless: Fact::unknown(Reason::NoReader, ""),
         })
     });
     Fact::Known(found.collect())

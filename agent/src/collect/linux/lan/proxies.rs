@@ -3,7 +3,8 @@
 use policies::fact::{Fact, List};
 
 use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::linux::text::{assigned, capped, ini_value, lines, unquoted};
+use crate::collect::linux::text::{assigned, ini_value, lines, unquoted};
+use crate::collect::proxy::bare;
 use crate::os::OsError;
 
 const VARIABLES: [&str; 8] =
@@ -66,16 +67,6 @@ fn apt_proxies(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// `scheme://name:password@host:port/` as `host:port`; `None` when it names no host.
-fn bare(value: &str) -> Option<String> {
-    let value = value.trim();
-    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
-    let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let rest = rest.rsplit('@').next().unwrap_or_default();
-    let meaningful = rest.chars().any(char::is_alphanumeric) && !rest.contains(['$', '`', '"', '\'']);
-    (meaningful && !rest.eq_ignore_ascii_case("direct") && !rest.eq_ignore_ascii_case("_none_")).then(|| capped(rest))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -100,7 +91,5 @@ mod tests {
     fn no_proxy_is_a_known_empty_list() {
         let found = proxies(&Scene::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH));
         assert_eq!(found, Fact::Known(List::default()));
-        assert_eq!(bare(""), None);
-        assert_eq!(bare("http://user:pass@/"), None);
     }
 }

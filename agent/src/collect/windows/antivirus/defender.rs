@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
 use super::makers::{MICROSOFT, Trace};
-use super::state::Standing;
 use super::{Sum, contradictory, version};
 use crate::collect::text::capped;
+use crate::collect::windows::center::Standing;
 use crate::collect::windows::scene::{RUNNING, Scene, Setting, unknown};
 use crate::os::windows::{Registry, Row, Variant, filetime};
 use crate::os::{Answer, OsError};

@@ -6,7 +6,7 @@
 
 use policies::fact::Maker;
 
-use super::center::Listed;
+use crate::collect::windows::center::Listed;
 use crate::collect::windows::scene::{RUNNING, Scene};
 use crate::os::Answer;
 
@@ -238,8 +238,8 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::state::decode;
     use super::*;
+    use crate::collect::windows::center::decode;
 
     fn listed(guid: &str, name: &str, program: &str) -> Listed {
         Listed {

@@ -26,7 +26,8 @@ fn silences(rights: &str) -> bool {
         return u32::from_str_radix(digits, 16).map_or(true, |bits| bits & SILENCING_BITS != 0);
     }
     let pairs = rights.as_bytes().chunks(2);
-    rights.len() % 2 != 0 || pairs.into_iter().any(|pair| SILENCING.iter().any(|right| right.as_bytes() == pair))
+    !rights.len().is_multiple_of(2)
+        || pairs.into_iter().any(|pair| SILENCING.iter().any(|right| right.as_bytes() == pair))
 }
 
 #[cfg(test)]

@@ -1,16 +1,44 @@
-//! The rows of Windows Security Center: class `AntiVirusProduct` of `ROOT\SecurityCenter2`, and where WMI does not answer the place
-//! where the same service keeps them, `HKLM\SOFTWARE\Microsoft\Security Center\Provider\Av\{GUID}`. Servers have neither.
+//! The rows of Windows Security Center: classes `AntiVirusProduct` and `FirewallProduct` of `ROOT\SecurityCenter2`, and where WMI
+//! does not answer the place where the same service keeps them, `HKLM\SOFTWARE\Microsoft\Security Center\Provider\{Av,Fw}\{GUID}`.
+//! Servers have neither.
 
-use super::state::{State, decode};
+use super::scene::{Scene, Setting};
 use crate::collect::text::capped;
-use crate::collect::windows::scene::{Scene, Setting};
 use crate::os::windows::{Row, Variant};
 use crate::os::{Answer, OsError};
 
 const NAMESPACE: &str = r"ROOT\SecurityCenter2";
-const STORE: &str = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider\Av";
+const STORE: &str = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider";
 /// The most rows that are looked at: left-over rows were seen by the dozen.
 const MOST: usize = 64;
+
+mod state;
+
+pub(super) use state::{Standing, State, decode};
+
+/// What kind of products are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Antivirus,
+    Firewall,
+}
+
+impl Kind {
+    const fn query(self) -> &'static str {
+        // By asterisk, because older systems lack some of the properties.
+        match self {
+            Self::Antivirus => "SELECT * FROM AntiVirusProduct",
+            Self::Firewall => "SELECT * FROM FirewallProduct",
+        }
+    }
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Antivirus => "Av",
+            Self::Firewall => "Fw",
+        }
+    }
+}
 
 /// One product as it registered itself. Whatever is in it was written by the product.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +66,11 @@ pub(super) struct Center {
 ///
 /// # Errors
 /// `Missing` where there is none (servers); whatever WMI said when the store has nothing either.
-pub(super) fn center(scene: &Scene) -> Answer<Center> {
-    // By asterisk, because older systems lack some of the properties.
-    match scene.os.wmi(NAMESPACE, "SELECT * FROM AntiVirusProduct") {
+pub(super) fn center(scene: &Scene, kind: Kind) -> Answer<Center> {
+    match scene.os.wmi(NAMESPACE, kind.query()) {
         Ok(rows) => Ok(Center { listed: rows.iter().take(MOST).filter_map(from_row).collect(), live: true }),
         Err(error) => {
-            let listed = stored(scene);
+            let listed = stored(scene, kind);
             let live = matches!(scene.service_runs("wscsvc"), Ok(true));
             if listed.is_empty() { Err(error) } else { Ok(Center { listed, live }) }
         }
@@ -65,10 +92,11 @@ fn from_row(row: &Row) -> Option<Listed> {
     })
 }
 
-fn stored(scene: &Scene) -> Vec<Listed> {
-    let guids = scene.os.keys(STORE).unwrap_or_default();
+fn stored(scene: &Scene, kind: Kind) -> Vec<Listed> {
+    let store = format!(r"{STORE}\{}", kind.folder());
+    let guids = scene.os.keys(&store).unwrap_or_default();
     let listed = |guid: String| {
-        let key = format!(r"{STORE}\{guid}");
+        let key = format!(r"{store}\{guid}");
         let text = |name: &str| match scene.text(&key, name) {
             Setting::Set(text) => text,
             Setting::Absent | Setting::Unreadable(_) => String::new(),

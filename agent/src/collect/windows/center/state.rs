@@ -7,7 +7,7 @@
 
 /// Whether a product protects, as it told Security Center.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(in crate::collect::windows) enum Standing {
     /// It protects.
     On,
     /// It is switched off for a while.
@@ -22,17 +22,17 @@ pub(super) enum Standing {
 
 /// What the number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct State {
+pub(in crate::collect::windows) struct State {
     /// Whether it protects.
-    pub(super) standing: Standing,
+    pub(in crate::collect::windows) standing: Standing,
     /// Whether its definitions are current; `None` when the number says neither.
-    pub(super) current: Option<bool>,
+    pub(in crate::collect::windows) current: Option<bool>,
     /// Made by Microsoft.
-    pub(super) microsoft: bool,
+    pub(in crate::collect::windows) microsoft: bool,
 }
 
 /// Reads the number.
-pub(super) fn decode(number: i64) -> State {
+pub(in crate::collect::windows) fn decode(number: i64) -> State {
     // Nothing is known of a fourth byte, nor of negative numbers.
     if !(0..=0xFF_FFFF).contains(&number) {
         return State { standing: Standing::Odd(number), current: None, microsoft: false };

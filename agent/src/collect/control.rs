@@ -1,0 +1,63 @@
+//! Programs by which a machine is controlled from elsewhere, by the processes that let others in. One that needs no installation has neither
+//! a service nor an entry among the installed programs: only its process betrays it.
+
+/// A remote-control program.
+#[derive(Debug)]
+pub(super) struct ControlProgram {
+    /// The name a person knows.
+    pub(super) name: &'static str,
+    /// Its processes on Linux, as the kernel cuts them.
+    #[cfg(target_os = "linux")]
+    pub(super) linux: &'static [&'static str],
+    /// Its processes on Windows.
+    #[cfg(any(windows, test))]
+    pub(super) windows: &'static [&'static str],
+}
+
+/// Tells a program by its processes on either system; only those of the systems that are read are kept.
+macro_rules! program {
+    ($name:literal, $linux:expr, $windows:expr) => {
+        ControlProgram {
+            name: $name,
+            #[cfg(target_os = "linux")]
+            linux: &$linux,
+            #[cfg(any(windows, test))]
+            windows: &$windows,
+        }
+    };
+}
+
+/// All that are known.
+pub(super) const PROGRAMS: &[ControlProgram] = &[
+    program!("TeamViewer", ["teamviewerd"], ["TeamViewer.exe", "TeamViewer_Service.exe", "tv_w32.exe", "tv_x64.exe"]),
+    program!("AnyDesk", ["anydesk"], ["AnyDesk.exe", "AnyDeskMSI.exe"]),
+    program!("RustDesk", ["rustdesk"], ["rustdesk.exe"]),
+    program!("HopToDesk", ["hoptodesk"], ["HopToDesk.exe"]),
+    program!("UltraViewer", ["UltraViewer_Service"], ["UltraViewer_Desktop.exe", "UltraViewer_Service.exe"]),
+    program!(
+        "VNC",
+        ["Xvnc", "Xtigervnc", "Xtightvnc", "Xvnc-core", "x11vnc", "x0vncserver", "vino-server", "wayvnc"],
+        ["winvnc.exe", "winvnc4.exe", "tvnserver.exe"]
+    ),
+    program!("RealVNC", ["vncserver-x11-serviced", "vncagent"], ["vncserver.exe"]),
+    program!("KDE Krfb", ["krfb"], []),
+    program!("xrdp", ["xrdp"], []),
+    program!("GNOME Remote Desktop", ["gnome-remote-desktop-daemon"], []),
+    program!("KDE KRdp", ["krdpserver"], []),
+    program!("NoMachine", ["nxserver.bin", "nxd"], ["nxserver.bin", "nxservice64.exe", "nxservice32.exe"]),
+    program!("DWService", ["dwagsvc", "dwagent"], ["dwagsvc.exe", "dwagent.exe"]),
+    program!("MeshCentral", ["meshagent"], ["MeshAgent.exe"]),
+    program!("Splashtop", ["SRFeature"], ["SRService.exe", "SRFeature.exe", "SRServer.exe"]),
+    program!("Chrome Remote Desktop", ["chrome-remote-desktop-host"], ["remoting_host.exe"]),
+    program!("Sunlogin", ["sunloginclient"], ["SunloginClient.exe"]),
+    program!("ToDesk", [], ["ToDesk.exe", "ToDesk_Service.exe"]),
+    program!("ScreenConnect", [], ["ScreenConnect.ClientService.exe"]),
+    program!("Radmin", [], ["rserver3.exe"]),
+    program!("DameWare", [], ["dwrcs.exe"]),
+    program!("LogMeIn", [], ["LogMeIn.exe", "LMIGuardianSvc.exe"]),
+    program!("Remote Utilities", [], ["rutserv.exe", "rfusclient.exe"]),
+    program!("Ammyy Admin", [], ["AA_v3.exe"]),
+    program!("Zoho Assist", [], ["ZohoMeeting.exe", "ZA_Connect.exe"]),
+    program!("Atera", [], ["AteraAgent.exe"]),
+    program!("Quick Assist", [], ["quickassist.exe"]),
+];

@@ -1,0 +1,45 @@
+//! Asking everybody in the network for a name: LLMNR and NetBIOS. Whoever is asked can answer falsely.
+
+use policies::fact::Fact;
+
+use crate::collect::windows::scene::{Scene, Setting, unknown};
+use crate::os::windows::Adapter;
+
+const DNS_CLIENT: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\DNSClient";
+const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT";
+/// `SERVICE_DISABLED`.
+const DISABLED: u64 = 4;
+
+/// `EnableMulticast`: 0 switches it off; absent it is on (since Vista).
+pub(super) fn llmnr(scene: &Scene) -> Fact<bool> {
+    scene.number(DNS_CLIENT, "EnableMulticast").or(Fact::Known(true), |on| Fact::Known(on != 0))
+}
+
+/// `NetbiosOptions` of each interface that is up: 2 switches it off, 1 on; 0 or absent leaves it to the DHCP server, and where that one
+/// is silent it is on.
+pub(super) fn netbios(scene: &Scene, adapters: &[Adapter]) -> Fact<bool> {
+    const OFF: u64 = 2;
+    const BY_DHCP: u64 = 0;
+    match scene.number(NETBT, "Start") {
+        Setting::Set(DISABLED) => return Fact::Known(false),
+        Setting::Unreadable(error) => return unknown(&error),
+        Setting::Set(_) | Setting::Absent => {}
+    }
+    let four = |adapter: &&Adapter| adapter.addresses.iter().any(|address| !address.contains(':'));
+    for adapter in adapters.iter().filter(four) {
+        let key = format!(r"{NETBT}\Parameters\Interfaces\Tcpip_{}", adapter.guid);
+        let on = scene.number(&key, "NetbiosOptions").or(Fact::Known(BY_DHCP), Fact::Known);
+        let by_dhcp = || scene.number(&key, "DhcpNetbiosOptions").or(Fact::Known(BY_DHCP), Fact::Known);
+        match on {
+            Fact::Known(OFF) => {}
+            Fact::Known(BY_DHCP) => match by_dhcp() {
+                Fact::Known(OFF) => {}
+                Fact::Known(_) => return Fact::Known(true),
+                Fact::Unknown(why) => return Fact::Unknown(why),
+            },
+            Fact::Known(_) => return Fact::Known(true),
+            Fact::Unknown(why) => return Fact::Unknown(why),
+        }
+    }
+    Fact::Known(false)
+}

@@ -1,0 +1,207 @@
+use std::sync::Arc;
+
+use policies::fact::{FirewallKind, FirewallProfile, InboundService};
+
+use super::*;
+use crate::os::windows::recorded::Recorded;
+use crate::os::windows::{NeighbourEntry, NetworkCategory as Category, Registry, Row, Variant};
+
+const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
+const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
+const CENTER: &str = r"ROOT\SecurityCenter2";
+const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT\Parameters\Interfaces\Tcpip_{1}";
+
+fn collected(os: Recorded) -> Lan {
+    collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+}
+
+fn wired() -> Adapter {
+    Adapter {
+        guid: "{1}".to_owned(),
+        name: "Mạng Ethernet".to_owned(),
+        index: 7,
+        kind: 6,
+        up: true,
+        mac: vec![0, 0x11, 0x22, 0x33, 0x44, 0x55],
+        addresses: vec!["10.0.0.5/24".to_owned(), "fe80::5/64".to_owned()],
+        dhcp: true,
+        dns: vec!["10.0.0.2".to_owned(), "fec0:0:0:ffff::1".to_owned()],
+        gateways: vec!["10.0.0.1".to_owned()],
+        metric: 25,
+        hardware: true,
+    }
+}
+
+/// A computer in a private network, as it is delivered.
+fn office() -> Recorded {
+    let entry = NeighbourEntry {
+        address: "10.0.0.1".to_owned(),
+        mac: vec![0, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE],
+        index: 7,
+        state: 5,
+    };
+    Recorded {
+        adapters: Some(vec![wired()]),
+        neighbours: Some(vec![entry]),
+        network_categories: Some(vec![Category { adapter: "{1}".to_owned(), category: 1 }]),
+        wireless: Some(Vec::new()),
+        computer_name: Some("XA-MT-01".to_owned()),
+        ..Recorded::new().service("MpsSvc", true).rows(CENTER, "FirewallProduct", Vec::new())
+    }
+}
+
+fn product(number: i64) -> Row {
+    Row::from([
+        ("displayName".to_owned(), Variant::Text("Norton Security".to_owned())),
+        ("productState".to_owned(), Variant::Number(number)),
+    ])
+}
+
+fn why<T>(fact: &Fact<T>) -> Option<Reason> {
+    match fact {
+        Fact::Known(_) => None,
+        Fact::Unknown(unknown) => Some(unknown.reason),
+    }
+}
+
+#[test]
+fn an_office_machine_as_it_is_delivered() {
+    let lan = collected(office());
+    let [interface] = lan.interfaces.known().unwrap().items.as_slice() else { panic!("one interface") };
+    assert_eq!((interface.name.as_str(), interface.kind), ("Mạng Ethernet", InterfaceKind::Wired));
+    assert_eq!(interface.mac, Fact::Known("00:11:22:33:44:55".to_owned()));
+    assert_eq!(interface.addressing, Fact::Known(Addressing::Dhcp));
+    assert_eq!(interface.category, Fact::Known(NetworkCategory::Private));
+    assert!(interface.default_route && interface.wireless.known().is_none());
+    assert_eq!(lan.dns_servers.known().unwrap().items, ["10.0.0.2"]);
+    assert_eq!(lan.gateways.known().unwrap().items, ["10.0.0.1"]);
+    assert_eq!(lan.gateway_mac, Fact::Known("00:aa:bb:cc:dd:ee".to_owned()));
+    assert_eq!((lan.firewall_active, lan.firewall_blocks_inbound), (Fact::Known(true), Fact::Known(true)));
+    assert_eq!(lan.open_inbound, Fact::Known(List::default()));
+    // What nobody switched off is on.
+    assert_eq!((lan.llmnr, lan.netbios, lan.forwards), (Fact::Known(true), Fact::Known(true), Fact::Known(false)));
+    assert_eq!((lan.proxies, lan.host_overrides), (Fact::Known(List::default()), Fact::Known(List::default())));
+}
+
+#[test]
+fn the_firewall_is_judged_by_the_networks_the_machine_is_in() {
+    let off = |profile: &str| collected(office().number(&format!(r"{LOCAL}\{profile}"), "EnableFirewall", 0));
+    let elsewhere = off("PublicProfile");
+    assert_eq!(elsewhere.firewall_active, Fact::Known(true));
+    let firewalls = elsewhere.firewalls.known().unwrap();
+    assert_eq!(firewalls.items[0].profiles_off.known().unwrap().items, [FirewallProfile::Public]);
+    let here = off("StandardProfile");
+    assert_eq!((here.firewall_active, here.firewall_blocks_inbound), (Fact::Known(false), Fact::Known(false)));
+    // Where the networks are not told, all profiles must be in order.
+    let unknown = Recorded { network_categories: None, ..office() };
+    let unknown = collected(unknown.number(&format!(r"{LOCAL}\PublicProfile"), "EnableFirewall", 0));
+    assert_eq!(unknown.firewall_active, Fact::Known(false));
+}
+
+#[test]
+fn a_policy_stands_over_what_is_set_locally() {
+    let local = format!(r"{LOCAL}\StandardProfile");
+    let on =
+        office().number(&local, "EnableFirewall", 0).number(&format!(r"{POLICY}\PrivateProfile"), "EnableFirewall", 1);
+    assert_eq!(collected(on).firewall_active, Fact::Known(true));
+    let old = office().number(&format!(r"{POLICY}\StandardProfile"), "EnableFirewall", 0);
+    assert_eq!(collected(old).firewall_active, Fact::Known(false));
+    let lets_in = collected(office().number(&local, "DefaultInboundAction", 0));
+    assert_eq!((lets_in.firewall_active, lets_in.firewall_blocks_inbound), (Fact::Known(true), Fact::Known(false)));
+}
+
+#[test]
+fn another_makers_firewall_counts_and_hides_its_rules() {
+    let mut os = office().rows(CENTER, "FirewallProduct", vec![product(331_776)]);
+    os.services.as_mut().unwrap()[0].state = 1;
+    let lan = collected(os.clone());
+    assert_eq!((lan.firewall_active, why(&lan.firewall_blocks_inbound)), (Fact::Known(true), Some(Reason::NoReader)));
+    assert_eq!(lan.firewalls.known().unwrap().items[1].kind, FirewallKind::Product);
+    let off = collected(os.clone().rows(CENTER, "FirewallProduct", vec![product(327_680)]));
+    assert_eq!(off.firewall_active, Fact::Known(false));
+    os.hanging.push(CENTER.to_owned());
+    assert_eq!(why(&collected(os).firewall_active), Some(Reason::TimedOut));
+    // A server has no Security Center, and its firewall is its own.
+    let server = Recorded { wmi: std::collections::BTreeMap::new(), ..office() };
+    assert_eq!(collected(server).firewall_active, Fact::Known(true));
+}
+
+#[test]
+fn what_cannot_be_read_of_the_firewall_is_unknown() {
+    let denied = collected(office().denying(&format!(r"{LOCAL}\PublicProfile")));
+    assert_eq!(why(&denied.firewall_active), Some(Reason::NeedsAdministrator));
+    let odd = collected(office().set(&format!(r"{LOCAL}\DomainProfile"), "EnableFirewall", Registry::Bytes(vec![1])));
+    assert_eq!(why(&odd.firewalls), Some(Reason::Unreadable));
+    assert_eq!(why(&collected(office().denying(LOCAL)).open_inbound), Some(Reason::NeedsAdministrator));
+}
+
+#[test]
+fn rules_open_services_in_the_networks_of_the_machine_only() {
+    let rules = format!(r"{LOCAL}\FirewallRules");
+    let rule = |profile: &str, port: u16| {
+        format!("v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile={profile}|LPort={port}|Name=Quy tắc|")
+    };
+    let os = office()
+        .text(&rules, "a", &rule("Private", 5985))
+        .text(&rules, "b", &rule("Domain", 445))
+        .text(&format!(r"{POLICY}\FirewallRules"), "c", &rule("Private", 3390))
+        .number(&rules, "odd", 1)
+        .number(r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp", "PortNumber", 3390);
+    assert_eq!(collected(os).open_inbound.known().unwrap().items, [InboundService::Rdp, InboundService::Winrm]);
+}
+
+#[test]
+fn wireless_links_are_told_by_their_numbers() {
+    let link = |authentication, cipher| security(&WirelessLink { adapter: String::new(), authentication, cipher });
+    assert_eq!(link(1, 0), WirelessSecurity::Open);
+    assert_eq!([link(1, 0x101), link(2, 1), link(2, 0)], [WirelessSecurity::Wep; 3]);
+    assert_eq!([link(4, 4), link(7, 2)], [WirelessSecurity::Wpa; 2]);
+    assert_eq!([link(6, 4), link(7, 4)], [WirelessSecurity::Wpa2; 2]);
+    assert_eq!([link(8, 8), link(9, 4)], [WirelessSecurity::Wpa3; 2]);
+    assert_eq!(link(77, 4), WirelessSecurity::Other);
+    let adapter = Adapter { kind: 71, dhcp: false, ..wired() };
+    let links = vec![WirelessLink { adapter: "{1}".to_owned(), authentication: 7, cipher: 4 }];
+    let lan = collected(Recorded { adapters: Some(vec![adapter]), wireless: Some(links), ..office() });
+    let interface = &lan.interfaces.known().unwrap().items[0];
+    assert_eq!(
+        (interface.kind, interface.wireless.clone()),
+        (InterfaceKind::Wireless, Fact::Known(WirelessSecurity::Wpa2))
+    );
+    assert_eq!(interface.addressing, Fact::Known(Addressing::Static));
+}
+
+#[test]
+fn names_are_asked_of_nobody_where_it_was_switched_off() {
+    let llmnr = office().number(r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\DNSClient", "EnableMulticast", 0);
+    assert_eq!(collected(llmnr).llmnr, Fact::Known(false));
+    assert_eq!(collected(office().number(NETBT, "NetbiosOptions", 2)).netbios, Fact::Known(false));
+    let by_dhcp =
+        |option| collected(office().number(NETBT, "NetbiosOptions", 0).number(NETBT, "DhcpNetbiosOptions", option));
+    assert_eq!((by_dhcp(2).netbios, by_dhcp(1).netbios), (Fact::Known(false), Fact::Known(true)));
+    let disabled = office().number(r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT", "Start", 4);
+    assert_eq!(collected(disabled).netbios, Fact::Known(false));
+}
+
+#[test]
+fn the_hosts_file_is_read_where_the_registry_says() {
+    let text = "\u{FEFF}# Copyright\r\n127.0.0.1 localhost\r\n10.1.1.1 dichvucong.gov.vn XA-MT-01\r\n";
+    let os = office().file(r"C:\Windows\System32\drivers\etc\hosts", text);
+    let found = collected(os.clone()).host_overrides;
+    assert_eq!(found.known().unwrap().items[0].name, "dichvucong.gov.vn");
+    assert_eq!(found.known().unwrap().items.len(), 1);
+    let moved = os
+        .text(VERSION, "SystemRoot", r"D:\Win")
+        .text(TCPIP, "DataBasePath", r"%systemroot%\evil")
+        .file(r"D:\Win\evil\hosts", "6.6.6.6 vneid.gov.vn\n");
+    assert_eq!(collected(moved).host_overrides.known().unwrap().items[0].address, "6.6.6.6");
+}
+
+#[test]
+fn nothing_is_invented_on_an_empty_machine() {
+    let lan = collected(Recorded::new());
+    assert!(lan.interfaces.known().is_none() && lan.gateways.known().is_none() && lan.netbios.known().is_none());
+    assert!(lan.firewalls.known().is_none() && lan.firewall_active.known().is_none());
+    let lonely = collected(Recorded { adapters: Some(Vec::new()), ..office() });
+    assert_eq!(lonely.interfaces, Fact::Known(List::default()));
+    assert_eq!(why(&lonely.gateway_mac), Some(Reason::SourceMissing));
+}

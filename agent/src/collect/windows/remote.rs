@@ -1,0 +1,194 @@
+//! Section `remote`: Remote Desktop, Windows Remote Management, an SSH server, remote-control programs.
+//!
+//! Sources: `fDenyTSConnections` and `UserAuthentication`, the policy over what is set locally
+//! (`HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services` over `HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server`); the
+//! listeners of WinRM (`HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener`); services; processes.
+
+use policies::fact::{Fact, List, Reason, Remote};
+
+use super::scene::{Scene, Setting, answered, unknown};
+use crate::collect::control::PROGRAMS;
+use crate::os::OsError;
+
+const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services";
+const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server";
+const RDP_TCP: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp";
+const TERM_SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\TermService";
+const WINRM_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WinRM\Service";
+const LISTENERS: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener";
+const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+/// `SERVICE_DISABLED`.
+const DISABLED: u64 = 4;
+/// Windows 8: from here on the setting is written when the system is installed, so that absence means something odd.
+const NLA_WRITTEN: u64 = 9_200;
+
+pub(super) fn collect(scene: &Scene) -> Remote {
+    let ssh = scene.service("sshd").map(|service| service.is_some());
+    Remote {
+        ssh_server: answered(scene.service_runs("sshd"), Fact::Known),
+        ssh_root_login: of_ssh(&ssh),
+        ssh_password: of_ssh(&ssh),
+        ssh_empty_password: of_ssh(&ssh),
+        ssh_max_tries: of_ssh(&ssh),
+        ssh_idle: of_ssh(&ssh),
+        ssh_limited: of_ssh(&ssh),
+        ssh_x11: of_ssh(&ssh),
+        ssh_weak_algorithms: of_ssh(&ssh),
+        rdp: rdp(scene),
+        rdp_nla: nla(scene),
+        rdp_port: rdp_port(scene),
+        winrm: winrm(scene),
+        control_programs: control_programs(scene),
+    }
+}
+
+/// The settings of OpenSSH for Windows have no reader; where there is no server there are none.
+fn of_ssh<T>(installed: &Result<bool, OsError>) -> Fact<T> {
+    match installed {
+        Ok(true) => Fact::unknown(Reason::NoReader, ""),
+        Ok(false) => Fact::unknown(Reason::SourceMissing, "no SSH server is installed"),
+        Err(error) => unknown(error),
+    }
+}
+
+fn rdp(scene: &Scene) -> Fact<bool> {
+    let denied = scene.number(POLICY, "fDenyTSConnections").else_by(|| scene.number(LOCAL, "fDenyTSConnections"));
+    // The value is written when Windows is installed: that it is absent does not mean that it is off.
+    let absent = Fact::unknown(Reason::SourceMissing, format!("{LOCAL} : fDenyTSConnections"));
+    match denied.or(absent, |denied| Fact::Known(denied == 0)) {
+        Fact::Known(true) => {
+            scene.number(TERM_SERVICE, "Start").or(Fact::Known(true), |start| Fact::Known(start != DISABLED))
+        }
+        other => other,
+    }
+}
+
+fn nla(scene: &Scene) -> Fact<bool> {
+    let absent = match scene.number(VERSION, "CurrentBuildNumber") {
+        Setting::Set(build) if build < NLA_WRITTEN => Fact::Known(false),
+        _ => Fact::unknown(Reason::SourceMissing, format!("{RDP_TCP} : UserAuthentication")),
+    };
+    scene
+        .number(POLICY, "UserAuthentication")
+        .else_by(|| scene.number(RDP_TCP, "UserAuthentication"))
+        .or(absent, |demanded| Fact::Known(demanded != 0))
+}
+
+/// The port of Remote Desktop; 3389 where none is set.
+pub(super) fn rdp_port(scene: &Scene) -> Fact<i64> {
+    scene.number(RDP_TCP, "PortNumber").or(Fact::Known(3389), |port| match u16::try_from(port) {
+        Ok(port) => Fact::Known(i64::from(port)),
+        Err(_) => Fact::unknown(Reason::Unreadable, format!("PortNumber {port}")),
+    })
+}
+
+/// True when the service runs and has a listener, of its own or by policy.
+fn winrm(scene: &Scene) -> Fact<bool> {
+    match scene.service_runs("WinRM") {
+        Ok(true) => {}
+        Ok(false) => return Fact::Known(false),
+        Err(error) => return unknown(&error),
+    }
+    if scene.number(WINRM_POLICY, "AllowAutoConfig") == Setting::Set(1) {
+        return Fact::Known(true);
+    }
+    match scene.os.keys(LISTENERS) {
+        Ok(listeners) => Fact::Known(!listeners.is_empty()),
+        Err(OsError::Missing(_)) => Fact::Known(false),
+        Err(error) => unknown(&error),
+    }
+}
+
+fn control_programs(scene: &Scene) -> Fact<List<String>> {
+    answered(scene.processes(), |processes| {
+        let runs = |name: &str| processes.iter().any(|process| process.name.eq_ignore_ascii_case(name));
+        let mut found: Vec<String> = PROGRAMS
+            .iter()
+            .filter(|program| program.windows.iter().any(|name| runs(name)))
+            .map(|program| program.name.to_owned())
+            .collect();
+        found.sort_unstable();
+        Fact::Known(List::capped(found))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::os::windows::recorded::Recorded;
+
+    fn collected(os: Recorded) -> Remote {
+        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    fn office() -> Recorded {
+        Recorded::new()
+            .number(VERSION, "CurrentBuildNumber", 19_045)
+            .number(LOCAL, "fDenyTSConnections", 1)
+            .number(RDP_TCP, "UserAuthentication", 1)
+            .number(RDP_TCP, "PortNumber", 3389)
+            .service("TermService", false)
+            .service("WinRM", false)
+            .process(4, "System")
+    }
+
+    #[test]
+    fn an_office_machine_lets_nobody_in() {
+        let remote = collected(office());
+        assert_eq!(
+            (remote.rdp, remote.rdp_nla, remote.rdp_port),
+            (Fact::Known(false), Fact::Known(true), Fact::Known(3389))
+        );
+        assert_eq!((remote.winrm, remote.ssh_server), (Fact::Known(false), Fact::Known(false)));
+        assert_eq!(remote.control_programs, Fact::Known(List::default()));
+        assert!(matches!(remote.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
+    }
+
+    #[test]
+    fn a_policy_stands_over_what_is_set_locally() {
+        let remote =
+            collected(office().number(POLICY, "fDenyTSConnections", 0).number(POLICY, "UserAuthentication", 0));
+        assert_eq!((remote.rdp, remote.rdp_nla), (Fact::Known(true), Fact::Known(false)));
+        let disabled = office().number(LOCAL, "fDenyTSConnections", 0).number(TERM_SERVICE, "Start", 4);
+        assert_eq!(collected(disabled).rdp, Fact::Known(false));
+    }
+
+    #[test]
+    fn what_is_absent_means_what_the_version_means_by_it() {
+        let bare = |build| Recorded::new().number(VERSION, "CurrentBuildNumber", build).process(4, "System");
+        assert_eq!(collected(bare(7_601)).rdp_nla, Fact::Known(false));
+        let remote = collected(bare(19_045));
+        assert!(remote.rdp_nla.known().is_none() && remote.rdp.known().is_none());
+        assert_eq!(remote.rdp_port, Fact::Known(3389));
+        assert!(collected(bare(19_045).number(RDP_TCP, "PortNumber", 99_999)).rdp_port.known().is_none());
+        assert!(collected(bare(19_045).text(LOCAL, "fDenyTSConnections", "không")).rdp.known().is_none());
+        let denied = collected(office().denying(LOCAL));
+        assert!(matches!(denied.rdp, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
+    }
+
+    #[test]
+    fn winrm_needs_a_service_and_a_listener() {
+        let mut os = office();
+        os.services.as_mut().unwrap()[1].state = 4;
+        assert_eq!(collected(os.clone()).winrm, Fact::Known(false));
+        assert_eq!(collected(os.clone().key(&format!(r"{LISTENERS}\*+HTTP"))).winrm, Fact::Known(true));
+        assert_eq!(collected(os.clone().number(WINRM_POLICY, "AllowAutoConfig", 1)).winrm, Fact::Known(true));
+        assert!(collected(os.denying(LISTENERS)).winrm.known().is_none());
+    }
+
+    #[test]
+    fn programs_are_told_by_their_processes() {
+        let os = office()
+            .process(7, "ULTRAVIEWER_SERVICE.EXE")
+            .process(8, "UltraViewer_Desktop.exe")
+            .process(9, "AA_v3.exe");
+        assert_eq!(collected(os).control_programs.known().unwrap().items, ["Ammyy Admin", "UltraViewer"]);
+        let ssh = collected(office().service("sshd", true));
+        assert_eq!(ssh.ssh_server, Fact::Known(true));
+        assert!(matches!(ssh.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
+        let nothing = collected(Recorded::new());
+        assert!(nothing.control_programs.known().is_none() && nothing.winrm.known().is_none());
+    }
+}
