@@ -79,6 +79,14 @@ pub fn leave(state: &Path) {
     }
 }
 
+/// Forgets such a mark: the program is here to stay.
+///
+/// # Errors
+/// When the state folder refuses.
+pub fn stay(state: &StateFolder) -> Result<(), StateError> {
+    state.remove(LEAVING)
+}
+
 /// True when the program is about to be removed.
 pub fn is_leaving(state: &StateFolder) -> bool {
     state.file(LEAVING).exists()
@@ -314,5 +322,7 @@ mod tests {
         leave(&path);
         let state = StateFolder::open(&path, Missing::Refuse).unwrap();
         assert!(!state.file(INVITATION).exists() && is_leaving(&state));
+        stay(&state).unwrap();
+        assert!(!is_leaving(&state));
     }
 }

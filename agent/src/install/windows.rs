@@ -43,6 +43,7 @@ pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
         program::place(&folder).await.map_err(|error| step(vi, en, error))?;
         {
             let state = open_state(&plan.state).await?;
+            joining::stay(&state)?;
             if let Some(invitation) = &plan.invitation {
                 joining::invite(&state, invitation)?;
             }

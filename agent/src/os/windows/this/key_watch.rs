@@ -47,13 +47,17 @@ impl KeyWatch {
         let end = Arc::new(Event::new(true)?);
         let watch = Self { end: Arc::clone(&end) };
         for part in keys.chunks(AT_ONCE) {
-            let watched: Vec<Watched<K>> =
-                part.iter().map(|(path, what)| Watched::new(path, *what)).collect::<Result<_>>()?;
-            let (end, tell) = (Arc::clone(&end), tell.clone());
-            thread::Builder::new()
-                .name("registry".to_owned())
-                .stack_size(STACK)
-                .spawn(move || attend(watched, &end, tell))?;
+            let (part, end, tell) = (part.to_vec(), Arc::clone(&end), tell.clone());
+            let work = move || {
+                // Made here, because an opened key stays with its thread.
+                let watched: Result<Vec<Watched<K>>> =
+                    part.iter().map(|(path, what)| Watched::new(path, *what)).collect();
+                match watched {
+                    Ok(watched) => attend(watched, &end, tell),
+                    Err(error) => tracing::warn!(%error, "registry keys cannot be watched"),
+                }
+            };
+            thread::Builder::new().name("registry".to_owned()).stack_size(STACK).spawn(work)?;
         }
         Ok(watch)
     }
