@@ -60,9 +60,16 @@ pub(super) async fn remove(folder: &Path) -> Result<()> {
     if !folder.exists() {
         return Ok(());
     }
+    let own = std::env::current_exe()?;
     for name in [FORMER, PROGRAM] {
         let path = folder.join(name);
-        match patiently(|| std::fs::remove_file(&path)).await {
+        // The program that removes itself would wait for itself in vain.
+        let removed = if is_same(&own, &path) {
+            Err(Error::from(ErrorKind::PermissionDenied))
+        } else {
+            patiently(|| std::fs::remove_file(&path)).await
+        };
+        match removed {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(_) => {
                 // A program that runs can be moved but not removed: it goes with the next start of the machine.
