@@ -34,12 +34,13 @@ pub struct Machine {
     os: Arc<dyn WindowsOs>,
     /// What the policy knows of Windows, where that is newer than what the agent came with.
     newer: Arc<Mutex<Option<Arc<WindowsCatalogue>>>>,
+    memory: Arc<patches::Memory>,
 }
 
 impl Machine {
     /// The machine behind `os`.
     pub fn new(os: Arc<dyn WindowsOs>) -> Self {
-        Self { os, newer: Arc::default() }
+        Self { os, newer: Arc::default(), memory: Arc::default() }
     }
 
     /// This machine.
@@ -52,7 +53,7 @@ impl Machine {
 impl Reader for Machine {
     fn begin(&self, now: Timestamp) -> Arc<dyn Check> {
         let newer = self.newer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Arc::new(Scene::new(Arc::clone(&self.os), now).knowing(newer))
+        Arc::new(Scene::new(Arc::clone(&self.os), now).knowing(newer, Arc::clone(&self.memory)))
     }
 
     fn learn(&self, policy: &PolicySet) {

@@ -13,8 +13,12 @@ use crate::os::{Answer, OsError};
 
 mod automatic;
 mod installed;
+mod memory;
 mod missing;
 mod reboot;
+
+pub(super) use memory::Memory;
+use memory::State;
 
 /// Security updates; the same identifier in every language (learn.microsoft.com, "WSUS classification GUIDs").
 const SECURITY: &str = "0fa1201d-4330-4fa8-8ae9-b877473b6441";
@@ -22,7 +26,8 @@ const SECURITY: &str = "0fa1201d-4330-4fa8-8ae9-b877473b6441";
 const DEFINITIONS: &str = "e0789628-ce08-4437-be74-2495b842f43b";
 
 pub(super) fn collect(scene: &Scene) -> Patches {
-    let search = scene.os.updates();
+    let state = State::of(scene);
+    let search = scene.memory.search(state, scene.now, || scene.os.updates());
     let missing = missing::collect(scene);
     let waiting = security(&search, &missing);
     Patches {
@@ -35,7 +40,7 @@ pub(super) fn collect(scene: &Scene) -> Patches {
         automatic: automatic::collect(scene),
         reboot_needed: reboot::needed(scene, &search),
         held: Fact::unknown(Reason::NoReader, "Windows holds nothing back by name"),
-        installed: installed::list(scene),
+        installed: scene.memory.installed(state, || installed::list(scene)),
         missing,
         known_to: scene.catalogue().map_or_else(
             || Fact::unknown(Reason::Unreadable, "no catalogue"),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use policies::fact::{Fact, Reason};
 use policies::policy::WindowsCatalogue;
 
+use super::patches::Memory;
 use crate::collect::text::capped;
 use crate::os::windows::{Registry, Service, WindowsOs, WindowsProcess};
 use crate::os::{Answer, OsError};
@@ -20,6 +21,8 @@ pub(super) struct Scene {
     services: OnceLock<Answer<Vec<Service>>>,
     /// What the policy knows of Windows, where that is newer than what the agent came with.
     newer: Option<Arc<WindowsCatalogue>>,
+    /// Answers of former checks.
+    pub(super) memory: Arc<Memory>,
 }
 
 /// What a setting says. `Absent` has a meaning of its own, which each collector knows from the documentation.
@@ -54,12 +57,12 @@ impl<T> Setting<T> {
 
 impl Scene {
     pub(super) fn new(os: Arc<dyn WindowsOs>, now: Timestamp) -> Self {
-        Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None }
+        Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None, memory: Arc::default() }
     }
 
-    /// With what a policy knows of Windows.
-    pub(super) fn knowing(mut self, catalogue: Option<Arc<WindowsCatalogue>>) -> Self {
-        self.newer = catalogue;
+    /// With what a policy knows of Windows and what former checks were answered.
+    pub(super) fn knowing(mut self, catalogue: Option<Arc<WindowsCatalogue>>, memory: Arc<Memory>) -> Self {
+        (self.newer, self.memory) = (catalogue, memory);
         self
     }
 

@@ -11,7 +11,8 @@ use crate::collect::text::capped;
 use crate::collect::windows::filetime;
 use crate::os::windows::{Row, Variant};
 
-const PACKAGES: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages";
+/// The packages of the system.
+pub(super) const PACKAGES: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages";
 /// `CbsInstallState` installed.
 const INSTALLED: u64 = 0x70;
 /// Updates are packages of this name; all others are parts of Windows.
