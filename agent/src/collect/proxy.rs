@@ -1,6 +1,15 @@
 //! Addresses of proxies, as every system writes them.
 
+use policies::fact::{Fact, List};
+
 use super::text::capped;
+
+/// All proxies that were found, sorted, each once.
+pub(super) fn listed(mut proxies: Vec<String>) -> Fact<List<String>> {
+    proxies.sort_unstable();
+    proxies.dedup();
+    Fact::Known(List::capped(proxies))
+}
 
 /// `scheme://name:password@host:port/` as `host:port`; `None` when it names no host.
 pub(super) fn bare(value: &str) -> Option<String> {

@@ -2,9 +2,9 @@
 
 use policies::fact::{Fact, List};
 
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, answered};
 use crate::collect::linux::text::{assigned, ini_value, lines, unquoted};
-use crate::collect::proxy::bare;
+use crate::collect::proxy::{bare, listed};
 use crate::os::OsError;
 
 const VARIABLES: [&str; 8] =
@@ -12,14 +12,7 @@ const VARIABLES: [&str; 8] =
 
 /// All of them as `host:port`, sorted; never with a name or password.
 pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
-    match found(scene) {
-        Ok(mut proxies) => {
-            proxies.sort_unstable();
-            proxies.dedup();
-            Fact::Known(List::capped(proxies))
-        }
-        Err(error) => unknown(&error),
-    }
+    answered(found(scene), listed)
 }
 
 fn found(scene: &Scene) -> Result<Vec<String>, OsError> {

@@ -2,8 +2,8 @@
 
 use policies::fact::{Fact, List};
 
-use crate::collect::proxy::bare;
-use crate::collect::windows::scene::{Scene, Setting, unknown};
+use crate::collect::proxy::{bare, listed};
+use crate::collect::windows::scene::{Scene, Setting, answered};
 use crate::os::OsError;
 use crate::os::windows::Registry;
 
@@ -13,14 +13,7 @@ const MOST: usize = 64;
 
 /// All of them as `host:port` (of a script only its host), sorted; never with a name or password.
 pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
-    match found(scene) {
-        Ok(mut proxies) => {
-            proxies.sort_unstable();
-            proxies.dedup();
-            Fact::Known(List::capped(proxies))
-        }
-        Err(error) => unknown(&error),
-    }
+    answered(found(scene), listed)
 }
 
 fn found(scene: &Scene) -> Result<Vec<String>, OsError> {
