@@ -34,6 +34,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const NONE: i32 = 1060;
 /// `ERROR_SERVICE_NOT_ACTIVE`.
 const NOT_ACTIVE: i32 = 1062;
+/// `ERROR_SERVICE_CANNOT_ACCEPT_CTRL`, and `ERROR_INVALID_SERVICE_CONTROL` as Wine says it: the service is starting or stopping right now.
+const BUSY: [i32; 2] = [1061, 1052];
 /// `ERROR_SERVICE_ALREADY_RUNNING`.
 const RUNS: i32 = 1056;
 
@@ -140,14 +142,19 @@ pub(super) fn start(service: &Service) -> Result<()> {
 
 /// Stops the service and waits until it has stopped. True when it has; false when it still has not.
 pub(super) async fn stop(service: &Service) -> Result<bool> {
-    match service.stop() {
-        Err(error) if refused_with(&error, NOT_ACTIVE) => return Ok(true),
-        // It may be starting or stopping right now.
-        Err(error) if has_stopped(service)? => drop(error),
-        Err(error) => return Err(error),
-        Ok(_) => {}
-    }
     let end = tokio::time::Instant::now() + STOP;
+    loop {
+        match service.stop() {
+            Ok(_) => break,
+            Err(error) if refused_with(&error, NOT_ACTIVE) || has_stopped(service)? => return Ok(true),
+            Err(error)
+                if BUSY.iter().any(|number| refused_with(&error, *number)) && tokio::time::Instant::now() < end =>
+            {
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
     while !has_stopped(service)? {
         if tokio::time::Instant::now() > end {
             return Ok(false);
