@@ -42,8 +42,15 @@ pub struct Answer {
 /// # Errors
 /// It cannot be started, or says something that is not UTF-8.
 pub fn answer(command: &mut Command) -> anyhow::Result<Answer> {
-    let output =
-        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    answer_to(Stdio::null(), command)
+}
+
+/// As [`answer`], with a person's typing on standard input.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_to(typing: impl Into<Stdio>, command: &mut Command) -> anyhow::Result<Answer> {
+    let output = command.stdin(typing).output().with_context(|| format!("cannot start {:?}", command.get_program()))?;
     Ok(Answer {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).context("standard output is not UTF-8")?,

@@ -14,5 +14,6 @@ mod stories {
     mod trouble;
     mod waiver;
     mod windows;
+    mod windows_installer;
     mod windows_service;
 }

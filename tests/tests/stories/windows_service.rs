@@ -16,13 +16,13 @@ const SERVICE: &str = "TramAn";
 const HANDOVER: &str = r"HKLM\SOFTWARE\TramAn";
 
 /// A Windows that is switched on: Wine ends its services with the last program of a person.
-struct Machine {
-    windows: Windows,
+pub(super) struct Machine {
+    pub(super) windows: Windows,
     _person: Running,
 }
 
 impl Machine {
-    fn new(world: &World) -> anyhow::Result<Self> {
+    pub(super) fn new(world: &World) -> anyhow::Result<Self> {
         let windows = Windows { program: program()?, prefix: world.path("wine") };
         let started = answer(&mut windows.wine(&["wineboot", "-i"]))?;
         ensure!(started.code == Some(0), "{started:?}");
@@ -31,7 +31,7 @@ impl Machine {
         Ok(Self { windows, _person: person })
     }
 
-    fn drive(&self, path: &str) -> PathBuf {
+    pub(super) fn drive(&self, path: &str) -> PathBuf {
         self.windows.prefix.join("drive_c").join(path)
     }
 
@@ -39,7 +39,7 @@ impl Machine {
         self.drive("ProgramData/TramAn/agent")
     }
 
-    fn wine(&self, arguments: &[&str]) -> anyhow::Result<Answer> {
+    pub(super) fn wine(&self, arguments: &[&str]) -> anyhow::Result<Answer> {
         answer(&mut self.windows.wine(arguments))
     }
 
@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// What the service control manager says of the service; an error when there is none.
-    fn state_of_service(&self) -> anyhow::Result<String> {
+    pub(super) fn state_of_service(&self) -> anyhow::Result<String> {
         let asked = self.wine(&["sc", "query", SERVICE])?;
         ensure!(asked.code == Some(0), "{asked:?}");
         let state = asked.out.lines().find(|line| line.trim_start().starts_with("STATE"));
@@ -65,11 +65,11 @@ impl Machine {
         Ok(state.context("no state")?.to_owned())
     }
 
-    fn identity(&self) -> anyhow::Result<String> {
+    pub(super) fn identity(&self) -> anyhow::Result<String> {
         Ok(std::fs::read_to_string(self.state().join("identity.json"))?)
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         std::fs::read_to_string(self.state().join("agent.log")).unwrap_or_else(|error| error.to_string())
     }
 
