@@ -1,5 +1,6 @@
 //! The wire between agents and server, byte for byte: what is said ([`message`], [`report`]), how a report is framed
-//! ([`frame`]), compressed ([`compress`]), signed ([`sign`]) and bounded ([`limits`]).
+//! ([`frame`]), compressed ([`compress`]), signed ([`sign`]) and bounded ([`limits`]); and how the same is carried in files where
+//! there is no wire ([`unconnected`]).
 //!
 //! WHEN CHANGING THE WIRE: released agents stay in the field for years. Only add fields, give each a default, and keep every
 //! pinned text in the tests readable. Readers ignore fields they do not know.
@@ -16,6 +17,7 @@ pub mod report;
 pub mod shape;
 pub mod sign;
 pub mod token;
+pub mod unconnected;
 
 pub use bundle::{Bundle, SignedBundle};
 pub use digest::Digest;

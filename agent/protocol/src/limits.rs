@@ -39,6 +39,17 @@ pub const MACHINE_NAME: usize = 255;
 /// Characters of the room and person typed at a machine.
 pub const MACHINE_PLACE: usize = 200;
 
+/// A file that invites machines without a network.
+pub const INVITATION: usize = 32 * 1024;
+/// A file in which such a machine exports its request or its reports: the whole spool of usual size.
+pub const EXPORT: usize = 20 * 1024 * 1024;
+/// What an exported file says before its reports.
+pub const EXPORT_HEAD: usize = 64 * 1024;
+/// Requests of reports in one exported file: fewer than the server's rate lets a machine send at once.
+pub const EXPORT_REQUESTS: usize = 50;
+/// The file that answers an exported one: a receipt for each report, and a policy.
+pub const ANSWER_FILE: usize = 8 * 1024 * 1024;
+
 /// How long a poll is held, before its spread of 20 % either way.
 pub const POLL_HELD: Duration = Duration::from_secs(20 * 60);
 /// The least time between two checks that a server may order.

@@ -1,0 +1,208 @@
+//! The server's answer to an exported file. Signed by the key of receipts, because no TLS says who speaks; not encrypted, because it holds
+//! no secret: certificates, public keys, receipts and a policy, of which the last is published to every machine anyway.
+//!
+//! A file is three parts, each but the last ended by a line feed: [`MAGIC`], the signature in base64, the JSON of a [`FileAnswer`] to the
+//! letter as signed.
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::SignedBundle;
+use crate::digest::Digest;
+use crate::limits;
+use crate::message::{Assignment, EnrolAnswer, Refusal, RenewAnswer};
+use crate::report::ReportAnswer;
+use crate::sign::{BadKey, Purpose, SigningKey, verify};
+
+/// What a file begins with.
+pub const MAGIC: &[u8] = b"tram-an/answer/1\n";
+
+/// What the server says of one report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredReport {
+    /// The report's hash.
+    pub of: Digest,
+    /// As on the wire.
+    #[serde(flatten)]
+    pub answer: ReportAnswer,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileAnswer {
+    /// Id of the server that answers.
+    pub server: String,
+    /// Digest of the public point of the machine that is answered.
+    pub key: Digest,
+    /// The server's clock.
+    pub server_time_at: i64,
+    /// The answer to a request to be enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<EnrolAnswer>,
+    /// The answer to a request for a new certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<RenewAnswer>,
+    /// One for each report, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<AnsweredReport>,
+    /// What the server decided about the machine; none when it refused to speak with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<Assignment>,
+    /// The policy in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<SignedBundle>,
+    /// Why what was asked is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a file is not to be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// Longer than [`limits::ANSWER_FILE`], or not of this form.
+    #[error("the file is not an answer of a Trạm An server, or it is damaged")]
+    Unreadable,
+    /// Another server made it.
+    #[error("the answer is of another server ({0})")]
+    OtherServer(String),
+    /// The signature does not fit: it was changed, or somebody else made it.
+    #[error("the answer's signature does not fit: it was damaged or changed since")]
+    BadSignature,
+    /// It answers another machine.
+    #[error("the answer is for another machine")]
+    OtherMachine,
+}
+
+/// A file that was read; nobody has checked who made it.
+#[derive(Clone, Debug)]
+pub struct UncheckedAnswer {
+    text: Vec<u8>,
+    signature: Vec<u8>,
+    claim: FileAnswer,
+}
+
+impl FileAnswer {
+    /// Signs the answer with the key of receipts; the file's bytes.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, BadKey> {
+        let text = serde_json::to_vec(self).map_err(|_| BadKey)?;
+        let signature = BASE64.encode(&key.sign(Purpose::Answer, &text)?);
+        Ok([MAGIC, signature.as_bytes(), b"\n", &text].concat())
+    }
+}
+
+impl UncheckedAnswer {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`AnswerError::Unreadable`].
+    pub fn read(file: &[u8]) -> Result<Self, AnswerError> {
+        if file.len() > limits::ANSWER_FILE {
+            return Err(AnswerError::Unreadable);
+        }
+        let rest = file.strip_prefix(MAGIC).ok_or(AnswerError::Unreadable)?;
+        let end = rest.iter().position(|&byte| byte == b'\n').ok_or(AnswerError::Unreadable)?;
+        let (signature, text) = (&rest[..end], &rest[end + 1..]);
+        let signature = BASE64.decode(signature).map_err(|_| AnswerError::Unreadable)?;
+        let claim = serde_json::from_slice(text).map_err(|_| AnswerError::Unreadable)?;
+        Ok(Self { text: text.to_vec(), signature, claim })
+    }
+
+    /// The server it claims to be of, and whether it claims to answer an enrolment: tells whose key must fit.
+    pub fn claim(&self) -> (&str, bool) {
+        (&self.claim.server, self.claim.enrolment.is_some())
+    }
+
+    /// The answer, if the server `server` with the receipt key `receipt_point` gave it to the machine whose public point is `machine`.
+    ///
+    /// # Errors
+    /// As [`AnswerError`] says.
+    pub fn open(self, server: &str, receipt_point: &[u8], machine: &[u8]) -> Result<FileAnswer, AnswerError> {
+        if self.claim.server != server {
+            return Err(AnswerError::OtherServer(self.claim.server));
+        }
+        verify(receipt_point, Purpose::Answer, &self.text, &self.signature).map_err(|_| AnswerError::BadSignature)?;
+        if self.claim.key != Digest::of(machine) {
+            return Err(AnswerError::OtherMachine);
+        }
+        Ok(self.claim)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap()
+    }
+
+    fn answer() -> FileAnswer {
+        FileAnswer {
+            server: "s".to_owned(),
+            key: Digest::of(b"machine"),
+            server_time_at: 5,
+            enrolment: None,
+            renewal: None,
+            reports: vec![AnsweredReport {
+                of: Digest::ZERO,
+                answer: ReportAnswer::Need { sections: vec!["lan".to_owned()] },
+            }],
+            assignment: None,
+            policy: None,
+            refusal: None,
+        }
+    }
+
+    #[test]
+    fn opens_only_for_its_machine_under_its_servers_key() {
+        let key = key();
+        let file = answer().sign(&key).unwrap();
+        let read = || UncheckedAnswer::read(&file).unwrap();
+        assert_eq!(read().open("s", key.public_key(), b"machine").unwrap(), answer());
+        assert_eq!(read().open("t", key.public_key(), b"machine"), Err(AnswerError::OtherServer("s".to_owned())));
+        assert_eq!(read().open("s", super::tests::key().public_key(), b"machine"), Err(AnswerError::BadSignature));
+        assert_eq!(read().open("s", key.public_key(), b"other"), Err(AnswerError::OtherMachine));
+    }
+
+    #[test]
+    fn the_text_is_pinned() {
+        let zero = "0".repeat(64);
+        let machine = Digest::of(b"machine");
+        let text = format!(
+            r#"{{"server":"s","key":"{machine}","server_time_at":5,"reports":[{{"of":"{zero}","status":"need","sections":["lan"]}}]}}"#
+        );
+        assert_eq!(serde_json::to_string(&answer()).unwrap(), text);
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_looked_at() {
+        let mut file = answer().sign(&key()).unwrap();
+        file.resize(limits::ANSWER_FILE, b' ');
+        assert!(UncheckedAnswer::read(&file).is_ok());
+        file.push(b' ');
+        assert_eq!(UncheckedAnswer::read(&file).unwrap_err(), AnswerError::Unreadable);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = UncheckedAnswer::read(&bytes);
+            let _ = UncheckedAnswer::read(&[MAGIC, &bytes].concat());
+        }
+
+        #[test]
+        fn any_changed_byte_is_noticed(at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+            let key = key();
+            let mut file = answer().sign(&key).unwrap();
+            let at = at.index(file.len());
+            file[at] ^= 1 << bit;
+            let opened = UncheckedAnswer::read(&file).and_then(|read| read.open("s", key.public_key(), b"machine"));
+            prop_assert!(opened.is_err());
+        }
+    }
+}
