@@ -15,12 +15,15 @@ use crate::install::InstallError;
 use crate::state::StateError;
 use crate::station::StartError;
 use crate::terminal::Terminal;
+use crate::unconnected::FileError;
 
 mod arguments;
 mod browser;
 pub mod check;
 mod enrol;
+mod export;
 pub mod facts;
+mod import;
 mod install;
 mod once;
 mod run;
@@ -70,6 +73,10 @@ pub enum Command {
     Enrol(EnrolOptions),
     /// Collect, report and judge once.
     Once(OnceOptions),
+    /// Write a file for the server.
+    Export(ExportOptions),
+    /// Take in the server's answer.
+    Import(ImportOptions),
     /// Stay and watch.
     Run(RunOptions),
     /// Show the last result.
@@ -153,6 +160,38 @@ pub struct OnceOptions {
     pub json: bool,
 }
 
+/// `export`: a file for the server, from a machine that may not be connected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExportOptions {
+    /// Where to write it.
+    pub file: PathBuf,
+    /// The officer's invitation, the first time.
+    pub invitation: Option<PathBuf>,
+    /// Which line of the roster it is, in a person's words: room, person; empty for none.
+    pub place: String,
+    /// That the machine does not process state secrets; asked for when absent.
+    pub not_secret: bool,
+    /// The folder of the agent's state.
+    pub state: PathBuf,
+    /// The configuration file; the one in the state folder when absent.
+    pub config: Option<PathBuf>,
+    /// Print JSON.
+    pub json: bool,
+}
+
+/// `import`: the server's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportOptions {
+    /// The answer.
+    pub file: PathBuf,
+    /// The folder of the agent's state.
+    pub state: PathBuf,
+    /// The configuration file; the one in the state folder when absent.
+    pub config: Option<PathBuf>,
+    /// Print JSON.
+    pub json: bool,
+}
+
 /// `run`: the daemon.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOptions {
@@ -228,6 +267,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(options) => check::run(&options, &terminal),
         Command::Enrol(options) => enrol::run(options, &terminal),
         Command::Once(options) => once::run(&options, &terminal),
+        Command::Export(options) => export::run(&options, &terminal),
+        Command::Import(options) => import::run(&options, &terminal),
         Command::Run(options) => run::run(&options, &terminal),
         Command::Status(options) => status::run(&options, &terminal),
         Command::Setup => setup::run(&terminal),
@@ -247,6 +288,7 @@ fn explained(error: &anyhow::Error, terminal: &Terminal) -> String {
         .or_else(|| error.downcast_ref().map(EnrolError::text))
         .or_else(|| error.downcast_ref().map(InstallError::text))
         .or_else(|| error.downcast_ref().map(SetupError::text))
+        .or_else(|| error.downcast_ref().map(FileError::text))
         .or_else(|| error.downcast_ref().map(StartError::text))
         .or_else(|| error.downcast_ref().map(StateError::text))
         .or_else(|| error.downcast_ref().map(WireError::text));

@@ -15,6 +15,8 @@ use crate::spool::{Spool, Waiting};
 use crate::state::records::AppendError;
 use crate::state::{StateError, StateFolder};
 
+pub mod carried;
+
 /// Reports on their way.
 #[derive(Debug)]
 pub struct Delivery {

@@ -121,15 +121,7 @@ pub async fn enrol(
     let config = Config::load(&config_path(state.path(), config)).map_err(StartError::from)?;
     let former = Identity::load(&state).map_err(StartError::from)?;
     let key = MachineKey::load_or_make(&state).map_err(StartError::from)?;
-    let facts = collector.collect(&[Section::System, Section::Lan], clock.instant());
-    let request = EnrolRequest {
-        token: invitation.token.clone(),
-        csr: BASE64.encode(&key.request().map_err(StartError::from)?),
-        machine_name: visible(facts.system.name.known().map_or("", String::as_str), limits::MACHINE_NAME),
-        place: visible(&invitation.place, limits::MACHINE_PLACE),
-        traits: report::traits(&facts),
-        agent: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let request = request(&invitation.token, &invitation.place, &key, collector, &clock)?;
     let trust = Trust::new(Anchor::Fingerprint(fingerprint), Arc::clone(&clock));
     let connection = Connection::new(address, config.server.proxy.as_deref(), &trust, None)?;
     let answer: EnrolAnswer = connection.post(path::ENROL, &request).await?;
@@ -140,20 +132,58 @@ pub async fn enrol(
     if !identity.authorities().iter().any(|authority| Digest::of(authority) == fingerprint) {
         return Err(BadAnswer("its CA is not the one of the fingerprint".to_owned()).into());
     }
+    let given_up = adopt(&state, &clock, former.as_ref(), &identity, &assignment, server_time_at)?;
+    Ok(Enrolled { machine: identity.machine, assignment, given_up })
+}
+
+/// What this machine asks with `token`, by wire or by file; `place` is the roster line a person chose, or empty.
+///
+/// # Errors
+/// When the key cannot sign.
+pub fn request(
+    token: &str,
+    place: &str,
+    key: &MachineKey,
+    collector: &Collector,
+    clock: &Clock,
+) -> Result<EnrolRequest, StartError> {
+    let facts = collector.collect(&[Section::System, Section::Lan], clock.instant());
+    Ok(EnrolRequest {
+        token: token.to_owned(),
+        csr: BASE64.encode(&key.request()?),
+        machine_name: visible(facts.system.name.known().map_or("", String::as_str), limits::MACHINE_NAME),
+        place: visible(place, limits::MACHINE_PLACE),
+        traits: report::traits(&facts),
+        agent: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// Takes the identity into use that a server gave. Returns how many undelivered reports of a `former` one are given up.
+///
+/// # Errors
+/// When the state folder refuses.
+pub fn adopt(
+    state: &StateFolder,
+    clock: &Clock,
+    former: Option<&Identity>,
+    identity: &Identity,
+    assignment: &Assignment,
+    server_time_at: i64,
+) -> Result<u64, StartError> {
     let mut given_up = 0;
-    let mut standing = Standing::load(&state).map_err(StartError::from)?;
+    let mut standing = Standing::load(state)?;
     if former.is_none_or(|former| former.machine != identity.machine || former.server != identity.server) {
-        given_up = Delivery::forget(&state).map_err(StartError::from)?;
-        state.remove(policy_store::FILE).map_err(StartError::from)?;
+        given_up = Delivery::forget(state)?;
+        state.remove(policy_store::FILE)?;
         standing = Standing::default();
     }
     clock.server_said(server_time_at, identity.validity().until);
     standing.server_at = clock.server_at();
     standing.assignment = Some(assignment.clone());
-    standing.save(&state).map_err(StartError::from)?;
+    standing.save(state)?;
     // Last: the machine is enrolled from the moment this file is there.
-    identity.save(&state).map_err(StartError::from)?;
-    Ok(Enrolled { machine: identity.machine, assignment, given_up })
+    identity.save(state)?;
+    Ok(given_up)
 }
 
 #[cfg(test)]
@@ -206,6 +236,7 @@ pub(crate) mod tests {
             server_cas: vec![BASE64.encode(ours)],
             policy_keys: vec![PolicyKey { id: PolicyKey::id_of(policy_key.public_key()), public_key: point.clone() }],
             receipt_key: point,
+            sealing_key: None,
             server: "s".to_owned(),
             server_time_at: 1,
             assignment: Assignment {

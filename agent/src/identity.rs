@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64;
 use protocol::message::PolicyKey;
+use protocol::unconnected::SealingPublicKey;
 use protocol::{Digest, EnrolAnswer, RenewAnswer};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ const FILE: &str = "identity.json";
 /// The machine's identity. Holds no secret: the key is in a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// `HOST:PORT` given at enrolment.
+    /// `HOST:PORT` given at enrolment; empty for a machine that works by files alone.
     pub address: String,
     /// The machine's id, drawn by the server.
     pub machine: String,
@@ -30,6 +31,9 @@ pub struct Identity {
     pub policy_keys: Vec<PolicyKey>,
     /// The key that signs receipts: uncompressed point in base64.
     pub receipt_key: String,
+    /// The key to which files for the server are encrypted; none from a server that takes no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<String>,
 }
 
 /// The server's answer cannot be what an honest server sends.
@@ -89,6 +93,7 @@ impl Identity {
             server_cas: answer.server_cas,
             policy_keys: answer.policy_keys,
             receipt_key: answer.receipt_key,
+            sealing_key: answer.sealing_key,
         };
         identity.checked(public_key)
     }
@@ -102,6 +107,7 @@ impl Identity {
             certificate: answer.certificate,
             client_chain: answer.client_chain,
             server_cas: answer.server_cas,
+            sealing_key: answer.sealing_key.or_else(|| self.sealing_key.clone()),
             ..self.clone()
         };
         identity.checked(public_key)
@@ -144,6 +150,11 @@ impl Identity {
     /// The point that receipts are checked against.
     pub fn receipt_point(&self) -> Vec<u8> {
         decode(&self.receipt_key).unwrap_or_default()
+    }
+
+    /// The key to which files for the server are encrypted.
+    pub fn sealing(&self) -> Option<SealingPublicKey> {
+        SealingPublicKey::from_bytes(&decode(self.sealing_key.as_deref()?)?).ok()
     }
 
     /// The digest of the machine's certificate, by which a renewal names it.
@@ -198,6 +209,7 @@ pub(crate) mod tests {
                 public_key: point.clone(),
             }],
             receipt_key: point,
+            sealing_key: None,
         }
     }
 
@@ -232,6 +244,7 @@ pub(crate) mod tests {
             certificate: identity.certificate.clone(),
             client_chain: vec![],
             server_cas: identity.server_cas.clone(),
+            sealing_key: None,
             server_time_at: 0,
         };
         assert!(identity.renewed(answer.clone(), key.signing().public_key()).is_ok());

@@ -43,6 +43,7 @@ pub mod station;
 pub mod telemetry;
 pub mod terminal;
 pub mod tls;
+pub mod unconnected;
 pub mod watch;
 
 /// Runs the program from its command line to its exit status.

@@ -31,9 +31,7 @@ pub struct Once {
 /// # Errors
 /// When facts cannot be reported, or the policy on disk does not check.
 pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
-    let now = station.clock.instant();
-    let facts = station.collector.collect(Section::ALL, now);
-    station.observation.take_in(Section::ALL, facts, now.as_millisecond())?;
+    look(station)?;
     let outcomes = station.judged().map(|judgement| judgement.digest());
     station.report(outcomes)?;
     let trouble = exchange(station).await.err();
@@ -42,8 +40,22 @@ pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
     Ok(Once { delivered: !station.delivery.waits(), waiting, trouble, judgement })
 }
 
-/// Everything that needs the server.
+/// Collects every section.
+///
+/// # Errors
+/// When the facts cannot be taken in.
+pub fn look(station: &mut Station) -> anyhow::Result<()> {
+    let now = station.clock.instant();
+    let facts = station.collector.collect(Section::ALL, now);
+    station.observation.take_in(Section::ALL, facts, now.as_millisecond())?;
+    Ok(())
+}
+
+/// Everything that needs the server. Without an address there is none: what waits is exported to a file.
 async fn exchange(station: &mut Station) -> Result<(), WireError> {
+    if station.is_unconnected() {
+        return Ok(());
+    }
     if station.validity().renewal_is_due(station.clock.trusted()) {
         let request = renew::request(station)?;
         let answer = renew::send(station.plain_connection()?, request).await?;
@@ -128,6 +140,7 @@ mod tests {
                         certificate: self.fresh.clone(),
                         client_chain: vec![],
                         server_cas: vec![BASE64.encode(&self.ours)],
+                        sealing_key: None,
                         server_time_at: 1,
                     };
                     serde_json::to_vec(&answer)

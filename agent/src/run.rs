@@ -24,7 +24,7 @@ use crate::policy_store;
 use crate::renew;
 use crate::schedule::{LOOK_AGAIN, Schedule};
 use crate::service::{Manager, Wish, Wishes};
-use crate::station::Station;
+use crate::station::{StartError, Station};
 use crate::watch::{Subject, Watch};
 
 mod errand;
@@ -98,8 +98,11 @@ enum Event {
 /// Runs until the manager wishes it to end.
 ///
 /// # Errors
-/// When it cannot start: no watch, or the line to the server cannot be set up.
+/// When it cannot start: no watch, no server to dial, or the line to it cannot be set up.
 pub async fn run(station: Station, mut wishes: Wishes, manager: &Manager) -> anyhow::Result<()> {
+    if station.is_unconnected() {
+        return Err(StartError::Unconnected.into());
+    }
     let mut daemon = Daemon::new(station)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

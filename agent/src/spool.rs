@@ -102,11 +102,15 @@ impl Spool {
     /// # Errors
     /// When they cannot be read back.
     pub fn first(&self) -> std::io::Result<Vec<Waiting>> {
-        self.records
-            .first(limits::REPORTS, REQUEST)?
-            .iter()
-            .map(|record| read(record).ok_or_else(|| std::io::Error::other("a report of the spool cannot be read")))
-            .collect()
+        self.records.first(limits::REPORTS, REQUEST)?.iter().map(|record| waiting(record)).collect()
+    }
+
+    /// All reports from the front on, of at most `bytes` together.
+    ///
+    /// # Errors
+    /// When they cannot be read back.
+    pub fn all(&self, bytes: usize) -> std::io::Result<Vec<Waiting>> {
+        self.records.first(usize::MAX, bytes)?.iter().map(|record| waiting(record)).collect()
     }
 
     /// Takes the first `count` reports off.
@@ -150,6 +154,10 @@ impl Spool {
     pub(crate) fn break_for_test(&mut self) {
         self.records.break_for_test();
     }
+}
+
+fn waiting(record: &[u8]) -> std::io::Result<Waiting> {
+    read(record).ok_or_else(|| std::io::Error::other("a report of the spool cannot be read"))
 }
 
 fn read(record: &[u8]) -> Option<Waiting> {

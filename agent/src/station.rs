@@ -78,6 +78,9 @@ pub enum StartError {
     /// The machine was never enrolled, or the enrolment was not finished.
     #[error("this machine is not connected to a server yet; run: posture-agent enrol")]
     NotEnrolled,
+    /// The machine has no address to dial: it works by files.
+    #[error("this machine works by files alone; use: posture-agent export, posture-agent import")]
+    Unconnected,
     /// No random bytes.
     #[error(transparent)]
     Chance(#[from] crate::chance::NoChance),
@@ -93,6 +96,10 @@ impl StartError {
             Self::NotEnrolled => {
                 Text::new("máy này chưa kết nối với máy chủ; hãy chạy: posture-agent enrol", self.to_string())
             }
+            Self::Unconnected => Text::new(
+                "máy này không nối mạng, chỉ làm việc bằng tệp; hãy dùng: posture-agent export, posture-agent import",
+                self.to_string(),
+            ),
             Self::Chance(error) => Text::new("hệ thống không cho số ngẫu nhiên", error.to_string()),
         }
     }
@@ -184,6 +191,11 @@ impl Station {
     /// `HOST:PORT` to dial.
     pub fn address(&self) -> &str {
         self.config.server.address.as_deref().unwrap_or(&self.identity.address)
+    }
+
+    /// True when there is no address to dial: the machine enrolled by file and nobody configured one since.
+    pub fn is_unconnected(&self) -> bool {
+        self.address().is_empty()
     }
 
     /// A line to the server on which the machine proves itself.

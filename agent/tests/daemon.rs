@@ -29,6 +29,7 @@ fn enrolled(path: &Path) {
         certificate,
         policy_keys: vec![PolicyKey { id: PolicyKey::id_of(key.signing().public_key()), public_key: point.clone() }],
         receipt_key: point,
+        sealing_key: None,
     };
     identity.save(&state).expect("the identity");
 }

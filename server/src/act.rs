@@ -7,6 +7,7 @@ pub mod person;
 pub mod policy;
 pub mod roster;
 pub mod token;
+pub mod unconnected;
 pub mod waiver;
 
 use crate::audit::{Action, Actor, Change};

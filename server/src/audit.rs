@@ -120,6 +120,8 @@ actions! {
     WaiverWithdrawn = "waiver_withdrawn";
     /// The date of an exception came.
     WaiverEnded = "waiver_ended";
+    /// A file of a machine without a network was taken in.
+    FileImported = "file_imported";
     /// A set of policies was published.
     PolicyPublished = "policy_published";
 }

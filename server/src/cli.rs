@@ -15,6 +15,7 @@ use crate::error::Told;
 
 pub mod audit;
 pub mod desk;
+pub mod import;
 pub mod init;
 pub mod machine;
 pub mod office;
@@ -66,6 +67,11 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
             "policy" => return policy::perform(given, &data, terminal).await,
             _ => {
                 let desk = Desk::open(&data).await?;
+                if noun == "import" {
+                    let code = import::perform(given, &desk, terminal).await?;
+                    desk.db.close().await;
+                    return Ok(code);
+                }
                 let (verb, given) = given.subcommand().context("no command")?;
                 match noun {
                     "office" if verb == "roster" => roster::perform(given, &desk, terminal).await?,
@@ -189,6 +195,7 @@ fn words(language: Language) -> Command {
         .subcommand(office::words(help).subcommand(roster::words(help)))
         .subcommand(machine::words(help))
         .subcommand(token::words(help))
+        .subcommand(import::words(help))
         .subcommand(waiver::words(help))
         .subcommand(person::words(help))
         .subcommand(policy::words(help))

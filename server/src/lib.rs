@@ -23,6 +23,7 @@ pub mod serve;
 pub mod store;
 pub mod task;
 pub mod tls;
+pub mod unconnected;
 pub mod web;
 
 use std::process::ExitCode;

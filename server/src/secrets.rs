@@ -3,7 +3,7 @@
 //!
 //! | folder | holds | read by `run` |
 //! |---|---|---|
-//! | `secrets/` (0700, files 0600) | keys of the active CAs, of the server's certificate, of receipts | yes |
+//! | `secrets/` (0700, files 0600) | keys of the active CAs, of the server's certificate, of receipts, of files from machines without a network | yes |
 //! | `public/` | certificates and public keys | yes |
 //! | `policy-signing/` (0700) | the key that signs policies; may live on another computer | never |
 //! | `offline/` (0700) | the standby keys, to be taken away after `init` | never |
@@ -16,6 +16,7 @@ use anyhow::Context;
 use protocol::Digest;
 use protocol::message::PolicyKey;
 use protocol::sign::SigningKey;
+use protocol::unconnected::SealingKey;
 use rcgen::KeyPair;
 use rustls::pki_types::CertificateDer;
 
@@ -74,6 +75,7 @@ mod name {
     pub(super) const CLIENT_CA: &str = "client-ca";
     pub(super) const CLIENT_CA_STANDBY: &str = "client-ca-standby";
     pub(super) const RECEIPT: &str = "receipt";
+    pub(super) const SEALING: &str = "sealing";
     pub(super) const POLICY: &str = "policy";
     pub(super) const POLICY_STANDBY: &str = "policy-standby";
 }
@@ -98,8 +100,10 @@ pub struct Secrets {
     pub client_ca: Authority,
     /// Takes over when the active one must be replaced; its key is offline.
     pub client_ca_standby: CertificateDer<'static>,
-    /// Signs receipts.
+    /// Signs receipts, and the answers to files of machines without a network.
     pub receipt: SigningKey,
+    /// Opens files of machines without a network.
+    pub sealing: SealingKey,
     /// The keys that may sign policies: in use, standby.
     pub policy_keys: Vec<PolicyKey>,
 }
@@ -126,6 +130,7 @@ pub fn secrets_create(data: &Path, server: &str, hosts: &[Host], now_ms: i64) ->
         }
     }
     file::key_write(&places.key(name::RECEIPT), &SigningKey::generate()?)?;
+    file::key_write(&places.key(name::SEALING), &SealingKey::generate()?)?;
     let mut policy_keys = Vec::new();
     for (folder, file_name) in [(places.policy_signing(), name::POLICY), (places.offline(), name::POLICY_STANDBY)] {
         let document = SigningKey::generate()?;
@@ -180,6 +185,7 @@ impl Secrets {
             client_ca: authority_read(&places, name::CLIENT_CA)?,
             client_ca_standby: file::certificate_read(&places.certificate(name::CLIENT_CA_STANDBY))?,
             receipt: SigningKey::from_pkcs8(&file::key_read(&places.key(name::RECEIPT))?)?,
+            sealing: sealing_read_or_make(&places)?,
             policy_keys: policy_keys_read(data)?,
         })
     }
@@ -187,6 +193,11 @@ impl Secrets {
     /// The server CAs that agents pin: active, standby.
     pub fn server_cas(&self) -> [&CertificateDer<'static>; 2] {
         [self.server_ca.certificate(), &self.server_ca_standby]
+    }
+
+    /// The key to which files for this server are encrypted, as it stands in messages: base64.
+    pub fn sealing_key_text(&self) -> String {
+        data_encoding::BASE64.encode(self.sealing.public_key().as_bytes())
     }
 
     /// The client CAs this server accepts: active, standby.
@@ -220,6 +231,16 @@ fn authority_read(places: &Places, name: &str) -> anyhow::Result<Authority> {
         .map_err(|cause| damaged(&key_path).because(cause))?;
     Authority::new(file::certificate_read(&places.certificate(name))?, key)
         .map_err(|cause| damaged(&places.certificate(name)).because(cause).into())
+}
+
+/// Reads the key that opens files; a data folder from before there were such files gets one now. Of two programs that make it at the
+/// same moment one keeps its own, and both use that.
+fn sealing_read_or_make(places: &Places) -> anyhow::Result<SealingKey> {
+    let path = places.key(name::SEALING);
+    if !path.exists() {
+        file::key_write_once(&path, &SealingKey::generate()?)?;
+    }
+    SealingKey::from_pkcs8(&file::key_read(&path)?).map_err(|cause| damaged(&path).because(cause).into())
 }
 
 /// A file that cannot be what it should be.

@@ -5,6 +5,7 @@ mod stories {
     pub(crate) mod browser;
     pub(crate) mod world;
 
+    mod airgap;
     mod antivirus;
     mod delivery;
     mod first_minutes;

@@ -75,6 +75,10 @@ pub struct EnrolAnswer {
     pub policy_keys: Vec<PolicyKey>,
     /// The key that signs receipts: uncompressed point in base64.
     pub receipt_key: String,
+    /// The key to which files for the server are encrypted ([`crate::unconnected::seal`]), in base64; none from a server that
+    /// takes no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<String>,
     /// The server's id, which every policy names.
     pub server: String,
     /// The server's clock.
@@ -161,6 +165,9 @@ pub struct RenewAnswer {
     pub client_chain: Vec<String>,
     /// The CAs a server's certificate may come from: active, standby.
     pub server_cas: Vec<String>,
+    /// As in [`EnrolAnswer`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<String>,
     /// The server's clock.
     pub server_time_at: i64,
 }

@@ -12,8 +12,8 @@ use policies::fact::Section;
 use policies::text::Language;
 
 use super::{
-    CheckOptions, Command, EnrolOptions, Exit, FactsOptions, InstallOptions, Invocation, OnceOptions, Role, RunOptions,
-    StatusOptions, UninstallOptions,
+    CheckOptions, Command, EnrolOptions, Exit, ExportOptions, FactsOptions, ImportOptions, InstallOptions, Invocation,
+    OnceOptions, Role, RunOptions, StatusOptions, UninstallOptions,
 };
 use crate::state::DEFAULT;
 use crate::terminal::Terminal;
@@ -89,6 +89,21 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             json: given.get_flag("json"),
         }),
         "once" => Command::Once(OnceOptions {
+            state: path(given, "state")?,
+            config: path(given, "config"),
+            json: given.get_flag("json"),
+        }),
+        "export" => Command::Export(ExportOptions {
+            file: path(given, "file")?,
+            invitation: path(given, "invitation"),
+            place: text(given, "place").unwrap_or_default(),
+            not_secret: given.get_flag("not-secret"),
+            state: path(given, "state")?,
+            config: path(given, "config"),
+            json: given.get_flag("json"),
+        }),
+        "import" => Command::Import(ImportOptions {
+            file: path(given, "file")?,
             state: path(given, "state")?,
             config: path(given, "config"),
             json: given.get_flag("json"),
@@ -232,6 +247,45 @@ fn words(language: Language) -> Words {
         .arg(state())
         .arg(config())
         .arg(json());
+    let file = |help: &'static str| {
+        Arg::new("file").required(true).value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(help)
+    };
+    let export = Words::new("export")
+        .about(t("Máy không nối mạng: xuất tệp cho máy chủ", "A machine without a network: write a file for the server"))
+        .long_about(t(
+            "Dành cho máy không được phép nối mạng. Lần đầu (kèm --invitation) ghi yêu cầu đăng ký máy; sau khi nhập trả lời thì thu thập, lập báo cáo \
+             và ghi mọi báo cáo chưa được máy chủ xác nhận. Tệp được mã hoá cho máy chủ và ký bằng khoá của máy; xuất nhiều lần là an toàn.\n\
+             Máy xử lý bí mật nhà nước không được xuất: lệnh hỏi trước khi làm, hoặc cần nêu --not-secret.",
+            "For a machine that may not be connected. The first time (with --invitation) it writes a request to be enrolled; once the answer was \
+             imported it collects, reports and writes every report the server has not receipted. The file is encrypted to the server and signed by the \
+             machine; exporting again is safe.\n\
+             A machine for state secrets must not be exported: the command asks first, or wants --not-secret.",
+        ))
+        .arg(file(t("Tệp cần ghi, ví dụ trên thẻ nhớ USB", "File to write, such as on a USB stick")))
+        .arg(Arg::new("invitation").long("invitation").value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(t(
+            "Thư mời do cán bộ phụ trách giao (posture-server token add ... --file)",
+            "Invitation handed over by the officer (posture-server token add ... --file)",
+        )))
+        .arg(place())
+        .arg(flag("not-secret", t(
+            "Xác nhận máy này không xử lý bí mật nhà nước (không hỏi lại)",
+            "Say that this machine does not process state secrets (is not asked then)",
+        )))
+        .arg(state())
+        .arg(config())
+        .arg(json());
+    let import = Words::new("import")
+        .about(t("Máy không nối mạng: nhập tệp trả lời của máy chủ", "A machine without a network: take in the server's answer"))
+        .long_about(t(
+            "Kiểm tra chữ ký của máy chủ trên tệp trả lời và tệp có đúng cho máy này không, rồi nhận chứng thư, bộ tiêu chí và biên nhận, bỏ các báo cáo đã \
+             được nhận khỏi hàng chờ, và in kết quả đánh giá máy. Tệp sai, hỏng hoặc cũ không làm mất gì.",
+            "Checks the server's signature on the answer and that it is for this machine, then takes in certificate, policy and receipts, drops the reports that \
+             were receipted, and prints this machine's result. A wrong, damaged or older file loses nothing.",
+        ))
+        .arg(file(t("Tệp trả lời của máy chủ", "The server's answer")))
+        .arg(state())
+        .arg(config())
+        .arg(json());
     let run = Words::new("run")
         .about(t("Chạy thường trực: kiểm tra theo lịch và khi có thay đổi", "Stay: check on a schedule and when something changes"))
         .long_about(t(
@@ -316,7 +370,10 @@ fn words(language: Language) -> Words {
                 .hide_env(true)
                 .help(t("Ngôn ngữ của thông báo (mặc định vi)", "Language of messages (default vi)")),
         )
-        .subcommands([facts, check, enrol, once, run, status, install, setup, uninstall].map(|words| dressed(words, language)));
+        .subcommands(
+            [facts, check, enrol, once, run, status, export, import, install, setup, uninstall]
+                .map(|words| dressed(words, language)),
+        );
     dressed(words, language)
 }
 
@@ -381,6 +438,12 @@ mod tests {
         };
         assert_eq!(enrol.state, PathBuf::from(DEFAULT));
         assert!(!format!("{enrol:?}").contains("secret-word"));
+        let Command::Export(export) = parsed("a export f --invitation i --not-secret").command else {
+            panic!("not export")
+        };
+        assert_eq!((export.file, export.invitation), (PathBuf::from("f"), Some(PathBuf::from("i"))));
+        assert!(export.not_secret);
+        assert!(matches!(parsed("a import f").command, Command::Import(ImportOptions { json: false, .. })));
         assert_eq!(
             parsed("a run --state s --lang en").command,
             Command::Run(RunOptions { state: PathBuf::from("s"), config: None })

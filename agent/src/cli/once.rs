@@ -48,9 +48,10 @@ pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<
     Ok(done.judgement.map_or(Exit::Impossible, |judgement| exit_of(&judgement.outcomes)))
 }
 
-fn sentences(done: &Once, terminal: &Terminal) -> String {
+/// The result, one line or more for each control.
+pub(super) fn result_lines(judgement: Option<&Judgement>, terminal: &Terminal) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(judgement) = &done.judgement {
+    if let Some(judgement) = judgement {
         lines.extend(judgement.outcomes.iter().map(|outcome| line(outcome, terminal)));
         let count = |verdict: Verdict| judgement.outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
         let counted = [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
@@ -72,6 +73,11 @@ fn sentences(done: &Once, terminal: &Terminal) -> String {
                 .to_owned(),
         );
     }
+    lines
+}
+
+fn sentences(done: &Once, terminal: &Terminal) -> String {
+    let mut lines = result_lines(done.judgement.as_ref(), terminal);
     lines.push(match &done.trouble {
         None if done.delivered => {
             terminal.words("Báo cáo đã được máy chủ nhận.", "The server has the report.").to_owned()

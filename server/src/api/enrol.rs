@@ -28,7 +28,14 @@ use crate::store::{Scope, Tx, new_id};
 /// # Errors
 /// A final refusal that names what is wrong with the token or the request.
 pub async fn enrol(State(app): State<App>, body: Bytes) -> Result<Json<EnrolAnswer>, ApiError> {
-    let request: EnrolRequest = json_read(&body)?;
+    Ok(Json(machine_enrol(&app, &json_read(&body)?).await?))
+}
+
+/// Enrols the machine that asks by wire or by file.
+///
+/// # Errors
+/// A final refusal that names what is wrong with the token or the request.
+pub async fn machine_enrol(app: &App, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
     let text = TokenText::read(&request.token).map_err(|_| {
         ApiError::refused(
             StatusCode::BAD_REQUEST,
@@ -47,24 +54,25 @@ pub async fn enrol(State(app): State<App>, body: Bytes) -> Result<Json<EnrolAnsw
         Some(earlier) => certificate_again(&mut tx, &token, &earlier).await?,
         None => {
             token_check(&token, app.clock.now_ms())?;
-            machine_add(&app, &mut tx, &token, &key, &request).await?
+            machine_add(app, &mut tx, &token, &key, request).await?
         }
     };
     let peer = tx.machine_peer(&key.id()).await?.ok_or_else(|| anyhow::anyhow!("the key just kept is gone"))?;
-    let assignment = assignment(&app, &mut tx, &peer).await?;
+    let assignment = assignment(app, &mut tx, &peer).await?;
     tx.commit().await?;
     let base64 = |certificate: &CertificateDer<'_>| BASE64.encode(certificate);
-    Ok(Json(EnrolAnswer {
+    Ok(EnrolAnswer {
         machine: peer.machine,
         certificate: BASE64.encode(&certificate),
         client_chain: vec![base64(app.secrets.client_ca.certificate())],
         server_cas: app.secrets.server_cas().map(base64).to_vec(),
         policy_keys: app.secrets.policy_keys.clone(),
         receipt_key: BASE64.encode(app.secrets.receipt.public_key()),
+        sealing_key: Some(app.secrets.sealing_key_text()),
         server: app.config.server.clone(),
         server_time_at: app.clock.now_ms(),
         assignment,
-    }))
+    })
 }
 
 /// Reads a request's public key from base64 of a PKCS #10 request.
@@ -226,7 +234,10 @@ pub async fn certificate_issue(app: &App, tx: &mut Tx, machine: &str, key: &Mach
 }
 
 /// The present key of a machine, if it has one.
-pub(super) async fn key_in_use(tx: &mut Tx, machine: &str) -> anyhow::Result<Option<Peer>> {
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn key_in_use(tx: &mut Tx, machine: &str) -> anyhow::Result<Option<Peer>> {
     for key in tx.machine_key_list(machine).await?.into_iter().rev() {
         if key.until_at.is_none() {
             return Ok(tx.machine_peer(&key.id).await?);

@@ -26,7 +26,14 @@ use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
 /// # Errors
 /// A final refusal: unknown or revoked machine, wrong signature, unusable request.
 pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnswer>, ApiError> {
-    let signed: SignedRenewal = json_read(&body)?;
+    Ok(Json(machine_renew(&app, &json_read(&body)?).await?))
+}
+
+/// Renews the certificate of the machine that asks by wire or by file.
+///
+/// # Errors
+/// A final refusal: unknown or revoked machine, wrong signature, unusable request.
+pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAnswer, ApiError> {
     let request = signed.claim().map_err(|_| bad_signature())?;
     let mut tx = app.db.write().await?;
     if !tx.machine_hold(&request.machine).await? {
@@ -35,7 +42,7 @@ pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnsw
     let current = key_in_use(&mut tx, &request.machine).await?.ok_or_else(unknown_machine)?;
     let new_key = csr_read(&request.csr)?;
     let repeated = new_key.id() == current.key;
-    signature_check(&mut tx, &signed, &current, repeated).await?;
+    signature_check(&mut tx, signed, &current, repeated).await?;
     if current.status == MachineStatus::Revoked {
         return Err(revoked());
     }
@@ -43,19 +50,20 @@ pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnsw
         Some(latest) if repeated && is_answer(&latest, request.certificate, app.clock.now_ms()) => latest,
         _ => {
             if !repeated {
-                key_replace(&app, &mut tx, &current, &new_key).await?;
+                key_replace(app, &mut tx, &current, &new_key).await?;
             }
-            certificate_issue(&app, &mut tx, &current.machine, &new_key).await?
+            certificate_issue(app, &mut tx, &current.machine, &new_key).await?
         }
     };
     tx.commit().await?;
     let base64 = |certificate: &CertificateDer<'_>| BASE64.encode(certificate);
-    Ok(Json(RenewAnswer {
+    Ok(RenewAnswer {
         certificate: BASE64.encode(&certificate.der),
         client_chain: vec![base64(app.secrets.client_ca.certificate())],
         server_cas: app.secrets.server_cas().map(base64).to_vec(),
+        sealing_key: Some(app.secrets.sealing_key_text()),
         server_time_at: app.clock.now_ms(),
-    }))
+    })
 }
 
 /// The machine's present key must have signed; when the request only repeats a change of keys that was already made (its answer

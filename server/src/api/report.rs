@@ -31,11 +31,8 @@ pub async fn reports_read(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
+    rate_check(&app, &caller)?;
     let now = app.clock.now_ms();
-    if !app.ingest.rate.take(&caller.machine, now) {
-        app.ingest.counters.count(now, Reason::TooManyRequests, &caller.machine, "the allowance is used up");
-        return Err(error(Reason::TooManyRequests, StatusCode::TOO_MANY_REQUESTS));
-    }
     let (head, body) = request.into_parts();
     let bytes = match body_read(body, limits::REPORTS_BODY, BODY_ARRIVES).await {
         Ok(bytes) => bytes,
@@ -49,6 +46,19 @@ pub async fn reports_read(
     Ok(next.run(Request::from_parts(head, Body::from(bytes))).await)
 }
 
+/// Whether the machine may send one more request now.
+///
+/// # Errors
+/// A refusal to be tried again when it sends too often.
+pub fn rate_check(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    let now = app.clock.now_ms();
+    if !app.ingest.rate.take(&caller.machine, now) {
+        app.ingest.counters.count(now, Reason::TooManyRequests, &caller.machine, "the allowance is used up");
+        return Err(error(Reason::TooManyRequests, StatusCode::TOO_MANY_REQUESTS));
+    }
+    Ok(())
+}
+
 /// Takes in the reports of one request.
 ///
 /// # Errors
@@ -58,7 +68,15 @@ pub async fn reports_take(
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Result<Json<ReportAnswers>, ApiError> {
-    let reports = Report::decode_all(&body).map_err(|frame| {
+    Ok(Json(reports_answer(&app, &caller, &body).await?))
+}
+
+/// Takes in the reports of one request that came by wire or by file.
+///
+/// # Errors
+/// As [`reports_take`].
+pub async fn reports_answer(app: &App, caller: &Caller, body: &[u8]) -> Result<ReportAnswers, ApiError> {
+    let reports = Report::decode_all(body).map_err(|frame| {
         app.ingest.counters.count(app.clock.now_ms(), Reason::BadFrame, &caller.machine, &frame.to_string());
         error(Reason::BadFrame, StatusCode::BAD_REQUEST)
     })?;
@@ -67,7 +85,7 @@ pub async fn reports_take(
         let peer = caller.0.clone();
         tokio::task::spawn_blocking(move || check_all(reports, &peer)).await?
     } else {
-        check_all(reports, &caller)
+        check_all(reports, caller)
     };
     let mut results = Vec::with_capacity(count);
     let mut assignment = None;
@@ -88,7 +106,7 @@ pub async fn reports_take(
             policy: app.policies.address(),
         });
         for answer in &taken.answers {
-            results.push(answer_of(&app, &caller, answer, &taken)?);
+            results.push(answer_of(app, caller, answer, &taken)?);
         }
     }
     if let Some((reason, detail)) = refused {
@@ -99,9 +117,9 @@ pub async fn reports_take(
     results.resize_with(count, || refusal(Reason::AfterRefused));
     let assignment = match assignment {
         Some(assignment) => assignment,
-        None => super::caller::assignment(&app, &mut app.db.read().await?, &caller).await?,
+        None => super::caller::assignment(app, &mut app.db.read().await?, caller).await?,
     };
-    Ok(Json(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() }))
+    Ok(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() })
 }
 
 /// Checks reports up to the first that is refused.

@@ -1,5 +1,6 @@
 //! `token`: codes by which machines enrol (mã đăng ký máy).
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command, value_parser};
@@ -8,12 +9,14 @@ use serde::Serialize;
 use super::desk::Desk;
 use super::machine::machines_table;
 use super::roster::role_text;
-use super::terminal::{Terminal, moment, table};
+use super::terminal::{Terminal, moment, table, visible};
 use super::{Help, text};
 use crate::act::token::{NewToken, Reach, USES_MOST, token_make, token_revoke};
-use crate::secrets::fingerprint_read;
+use crate::error::Told;
+use crate::secrets::{Secrets, fingerprint_read};
 use crate::store::Scope;
 use crate::store::token::{Admission, Token};
+use crate::unconnected::{invitation_make, stick};
 
 /// The words of `token`.
 pub fn words(help: Help) -> Command {
@@ -25,9 +28,10 @@ pub fn words(help: Help) -> Command {
                 .about(help.t("Cấp mã đăng ký máy cho một cơ quan", "Make a token for an office"))
                 .long_about(help.t(
                     "Cấp mã đăng ký máy cho một cơ quan. Mã chỉ hiện một lần ở đây; máy chủ chỉ giữ giá trị băm. Máy đăng ký bằng mã này chờ xác nhận, \
-                     trừ khi khớp một dòng trong danh mục máy tính.",
+                     trừ khi khớp một dòng trong danh mục máy tính. Với máy không được phép nối mạng, nêu --file để ghi thư mời rồi mang tệp đến máy.",
                     "Makes a token for an office. It is shown here once; the server keeps a hash of it. A machine that enrols with it waits \
-                     for confirmation unless it matches a line of the roster.",
+                     for confirmation unless it matches a line of the roster. For machines that may not be connected, --file writes an \
+                     invitation to carry there.",
                 ))
                 .arg(help.office())
                 .arg(help.role())
@@ -41,6 +45,10 @@ pub fn words(help: Help) -> Command {
                         .value_parser(value_parser!(u32).range(1..=720))
                         .default_value("24"),
                 )
+                .arg(help.file("file", help.t(
+                    "Ghi thư mời cho máy không nối mạng vào tệp này (chứa mã, cần giữ kín); máy dùng: posture-agent export",
+                    "Write an invitation for machines without a network to this file (it holds the token); used by: posture-agent export",
+                )))
                 .arg(help.flag("confirm", help.t(
                     "Xác nhận ngay máy đăng ký bằng mã này (chỉ dùng khi người giữ mã chính là người quản lý máy)",
                     "Confirm machines that enrol with it at once (only when whoever holds the token answers for the machines)",
@@ -64,6 +72,9 @@ struct Made {
     office: String,
     expires_at: i64,
     uses: i64,
+    /// The invitation for machines without a network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
 }
 
 /// Does what was asked.
@@ -98,7 +109,21 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
         admits: if given.get_flag("confirm") { Admission::Confirmed } else { Admission::Pending },
     };
     let fingerprint = fingerprint_read(&desk.data)?.to_string();
+    let file = given.get_one::<PathBuf>("file");
+    if let Some(file) = file.filter(|file| file.symlink_metadata().is_ok()) {
+        anyhow::bail!(Told::new(
+            format!("Đã có {}. Hãy nêu tên tệp khác.", file.display()),
+            format!("{} exists. Name another file.", file.display()),
+        ));
+    }
     let (token, secret) = token_make(&desk.db, &desk.by(), &new).await?;
+    if let Some(file) = file
+        && let Err(error) = invitation_write(desk, &token, &secret, file).await
+    {
+        // A token that nobody was told of is worth nothing to its friends.
+        token_revoke(&desk.db, &desk.by(), &token.id, Reach::Token).await?;
+        return Err(error);
+    }
     let made = Made {
         id: token.id,
         token: secret.reveal(),
@@ -106,9 +131,28 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
         office: token.office,
         expires_at: token.expires_at,
         uses: token.uses_total,
+        file: file.map(|file| file.display().to_string()),
     };
     let port = desk.config.listen.address.rsplit(':').next().unwrap_or("8443");
     terminal.answer(&made, |terminal| {
+        if let Some(file) = &made.file {
+            return format!(
+                "{} {}\n{} {}\n\n{}\n  posture-agent export {} --invitation {}",
+                terminal.words(
+                    "Thư mời (chứa mã đăng ký, cần giữ kín):",
+                    "Invitation (it holds the token, keep it close):"
+                ),
+                visible(file),
+                terminal.words("Có hiệu lực đến:", "Good until:"),
+                moment(made.expires_at, &desk.zone),
+                terminal.words(
+                    "Mang tệp đến máy không nối mạng và chạy bằng quyền quản trị:",
+                    "Carry the file to the machine without a network and run as administrator:"
+                ),
+                terminal.words("TỆP-XUẤT", "EXPORT-FILE"),
+                terminal.words("THƯ-MỜI", "INVITATION"),
+            );
+        }
         format!(
             "{} {}\n{} {}\n\n{}\n  posture-agent enrol --server {}:{port} --token {} --fingerprint {}",
             terminal.words("Mã đăng ký máy (chỉ hiện một lần):", "Enrolment token (shown once):"),
@@ -124,6 +168,19 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
             made.fingerprint,
         )
     })
+}
+
+async fn invitation_write(
+    desk: &Desk,
+    token: &Token,
+    secret: &protocol::token::Token,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let office = desk.db.read().await?.office_get(&Scope::whole(), &token.office).await?;
+    let office = office.map(|office| office.name).unwrap_or_default();
+    let secrets = Secrets::read_quietly(&desk.data)?;
+    let invitation = invitation_make(&secrets, &desk.config.server, &office, token, secret);
+    stick::write(file, &invitation.to_bytes()?)
 }
 
 async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {

@@ -92,6 +92,26 @@ pub fn key_write(path: &Path, document: &[u8]) -> anyhow::Result<()> {
     write(path, key_pem(document).as_bytes())
 }
 
+/// Writes a file with a private key unless there is one by then; whole or not at all.
+///
+/// # Errors
+/// It cannot be written.
+pub fn key_write_once(path: &Path, document: &[u8]) -> anyhow::Result<()> {
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
+    key_write(&fresh, document)?;
+    let linked = fs::hard_link(&fresh, path);
+    fs::remove_file(&fresh).map_err(|cause| cannot_write(&fresh).because(cause))?;
+    match linked {
+        Err(cause) if cause.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(cannot_write(path).because(cause).into())
+        }
+        _ => path.parent().map_or(Ok(()), |folder| {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|cause| cannot_write(path).because(cause).into())
+        }),
+    }
+}
+
 /// Writes a new file with certificates.
 ///
 /// # Errors
@@ -248,6 +268,9 @@ mod tests {
         assert_eq!((mode(&folder), mode(&path)), (0o700, 0o600));
         assert_eq!(key_read(&path).unwrap(), document);
         assert!(key_write(&path, &document).is_err(), "an existing key is never overwritten");
+        key_write_once(&path, b"another").unwrap();
+        assert_eq!(key_read(&path).unwrap(), document, "whoever comes second uses the key of the first");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left behind");
         replace(&path, b"x").unwrap();
         assert_eq!((mode(&path), read(&path).unwrap().as_slice()), (0o600, b"x".as_slice()));
         secrets_check(&folder).unwrap();

@@ -1,0 +1,132 @@
+//! `posture-agent export`: a file for the server, from a machine that may not be connected. Asks first whether it may be made at all.
+
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+
+use policies::text::visible;
+use protocol::limits;
+use protocol::unconnected::Invitation;
+use serde::Serialize;
+
+use super::{Exit, ExportOptions};
+use crate::clock::Clock;
+use crate::collect::Collector;
+use crate::telemetry;
+use crate::terminal::Terminal;
+use crate::unconnected::export::{Exported, Handed, NotSecret, What, export};
+use crate::unconnected::{FileError, file_read, file_write};
+
+/// What a program reads.
+#[derive(Serialize)]
+#[serde(tag = "content", rename_all = "snake_case")]
+enum Answer<'a> {
+    Enrolment { office: &'a str, bytes: usize },
+    Reports { machine: &'a str, reports: u64, left: u64, bytes: usize },
+}
+
+/// Makes the file.
+///
+/// # Errors
+/// Why it was not made.
+pub(super) fn run(options: &ExportOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+    telemetry::start();
+    let said = if options.not_secret { Some(NotSecret) } else { ask(terminal) };
+    let said = said.ok_or(FileError::NotConfirmed)?;
+    let invitation = match &options.invitation {
+        Some(path) => {
+            let bytes = file_read(path, limits::INVITATION)?;
+            Some(Invitation::read(&bytes).map_err(FileError::from)?)
+        }
+        None => None,
+    };
+    let handed = Handed { invitation, place: options.place.clone() };
+    let (collector, clock) = (Collector::of_this_machine(), Arc::new(Clock::system()));
+    let exported = export(said, &options.state, options.config.as_deref(), handed, collector, clock)?;
+    file_write(&options.file, &exported.bytes)?;
+    if options.json {
+        let bytes = exported.bytes.len();
+        let answer = match &exported.what {
+            What::Enrolment { office } => Answer::Enrolment { office, bytes },
+            What::Reports { machine, reports, left } => {
+                Answer::Reports { machine, reports: *reports, left: *left, bytes }
+            }
+        };
+        terminal.print(&serde_json::to_string(&answer)?)?;
+    } else {
+        terminal.print(&sentences(&exported, options, terminal))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Asks the person at the terminal; without one there is nobody to answer.
+fn ask(terminal: &Terminal) -> Option<NotSecret> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return None;
+    }
+    terminal.complain(terminal.words(
+        "Máy xử lý bí mật nhà nước, hoặc nằm trong mạng riêng dành cho bí mật nhà nước, KHÔNG được đăng ký, xuất số liệu hay mô tả trong hệ thống này.\n\
+         Máy này có phải là máy xử lý bí mật nhà nước không? Gõ \"không\" rồi nhấn Enter nếu không phải:",
+        "A machine that processes state secrets, or stands in a network for them, must NOT be enrolled, exported or described here.\n\
+         Does this machine process state secrets? Type \"no\" and Enter if it does not:",
+    ));
+    is_no(input.lock()).then_some(NotSecret)
+}
+
+/// Whether the line says no, with or without marks.
+fn is_no(input: impl BufRead) -> bool {
+    let mut line = String::new();
+    // A person types a word, not more; an unreadable answer is no answer.
+    if input.take(100).read_line(&mut line).is_err() {
+        return false;
+    }
+    // The second form is written with a combining mark, as some keyboards do.
+    matches!(line.trim().to_lowercase().as_str(), "không" | "kho\u{302}ng" | "khong" | "no")
+}
+
+fn sentences(exported: &Exported, options: &ExportOptions, terminal: &Terminal) -> String {
+    let file = options.file.display();
+    let mut lines = Vec::new();
+    match &exported.what {
+        What::Enrolment { office } => {
+            let said = terminal.words("Đã ghi yêu cầu đăng ký máy vào cơ quan", "Wrote the request to be enrolled in");
+            lines.push(format!("{said} \"{}\": {file}", visible(office, 200)));
+        }
+        What::Reports { reports, left, .. } => {
+            lines.push(format!("{} ({reports}): {file}", terminal.words("Đã ghi báo cáo", "Wrote the reports")));
+            if *left > 0 {
+                let said = terminal.words(
+                    "Báo cáo chưa vừa tệp, sẽ xuất sau khi nhập trả lời",
+                    "Reports that did not fit, to be exported once the answer is imported",
+                );
+                lines.push(format!("{said}: {left}"));
+            }
+        }
+    }
+    lines.push(
+        terminal
+            .words(
+                "Tệp đã mã hoá, chỉ máy chủ đọc được. Trên máy chủ: posture-server import TỆP --answer THƯ-MỤC; mang tệp trả lời về máy này rồi chạy: posture-agent import TỆP-TRẢ-LỜI",
+                "Encrypted: only the server can read it. On the server: posture-server import FILE --answer DIR; carry the answer back here and run: posture-agent import ANSWER",
+            )
+            .to_owned(),
+    );
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_no_lets_it_pass() {
+        for yes in ["", "\n", "có\n", "yes\n", "y\n", "không biết\n", "\u{fffd}\n"] {
+            assert!(!is_no(yes.as_bytes()), "{yes:?}");
+        }
+        assert!(!is_no(b"\xff\n".as_slice()));
+        assert!(!is_no(format!("{}không", " ".repeat(200)).as_bytes()));
+        for no in ["không\n", " KHÔNG\r\n", "khong\n", "kho\u{302}ng\n", "no"] {
+            assert!(is_no(no.as_bytes()), "{no:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `posture-agent import`: the server's answer, and the result by the policy it brought.
+
+use std::sync::Arc;
+
+use policies::text::visible;
+use protocol::limits;
+use serde::Serialize;
+
+use super::{Exit, ImportOptions, once};
+use crate::clock::Clock;
+use crate::collect::Collector;
+use crate::judgement::{Judgement, role_of};
+use crate::telemetry;
+use crate::terminal::Terminal;
+use crate::unconnected::file_read;
+use crate::unconnected::import::{Imported, import};
+
+/// What a program reads.
+#[derive(Serialize)]
+struct Answer<'a> {
+    machine: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    office: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed: Option<bool>,
+    enrolled: bool,
+    delivered: u64,
+    waiting: u64,
+    new_policy: bool,
+    result: Option<&'a Judgement>,
+}
+
+/// Takes the answer in.
+///
+/// # Errors
+/// Why it was not taken in.
+pub(super) fn run(options: &ImportOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+    telemetry::start();
+    let bytes = file_read(&options.file, limits::ANSWER_FILE)?;
+    let (collector, clock) = (Collector::of_this_machine(), Arc::new(Clock::system()));
+    let imported = import(&options.state, options.config.as_deref(), &bytes, collector, clock)?;
+    if options.json {
+        let assignment = imported.assignment.as_ref();
+        let answer = Answer {
+            machine: &imported.machine,
+            office: assignment.map(|assignment| assignment.office.as_str()),
+            role: assignment.map(|assignment| assignment.role.name()),
+            confirmed: assignment.map(|assignment| assignment.confirmed),
+            enrolled: imported.enrolled,
+            delivered: imported.delivered,
+            waiting: imported.waiting,
+            new_policy: imported.new_policy,
+            result: imported.judgement.as_ref(),
+        };
+        terminal.print(&serde_json::to_string(&answer)?)?;
+    } else {
+        terminal.print(&sentences(&imported, terminal))?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn sentences(imported: &Imported, terminal: &Terminal) -> String {
+    let mut lines = once::result_lines(imported.judgement.as_ref(), terminal);
+    let mut add = |text: &str| lines.push(text.to_owned());
+    if imported.enrolled {
+        add(terminal.words("Máy này đã được đăng ký.", "This machine is enrolled."));
+    }
+    if let Some(assignment) = &imported.assignment {
+        let role = role_of(assignment.role).text();
+        add(&format!(
+            "{} \"{}\", {}. {} {}.",
+            terminal.words("Cơ quan", "Office"),
+            visible(&assignment.office, 200),
+            role.get(terminal.language),
+            terminal.words("Mã máy:", "Machine id:"),
+            imported.machine
+        ));
+        if !assignment.confirmed {
+            add(terminal.words(
+                "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo vẫn được nhận nhưng chưa tính điểm.",
+                "It waits for an officer's confirmation; until then its reports are received but not graded.",
+            ));
+        }
+    }
+    if imported.new_policy {
+        add(terminal.words("Đã nhận bộ tiêu chí mới.", "A new policy is in use."));
+    }
+    add(&format!(
+        "{}: {}; {}: {}",
+        terminal.words("Báo cáo máy chủ xác nhận đã nhận", "Reports the server has receipted"),
+        imported.delivered,
+        terminal.words("báo cáo còn chờ trên máy", "reports that wait here"),
+        imported.waiting
+    ));
+    if imported.enrolled {
+        add(terminal.words(
+            "Bước tiếp theo: posture-agent export TỆP để xuất báo cáo.",
+            "Next: posture-agent export FILE to export the reports.",
+        ));
+    }
+    lines.join("\n")
+}

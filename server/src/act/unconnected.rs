@@ -1,0 +1,22 @@
+//! Taking in a file of a machine without a network. What the file asks for is done as on the wire; here it is written down who brought it.
+
+use super::By;
+use crate::audit::Action;
+use crate::store::change::{ChangeKind, NewChange};
+use crate::store::machine::Machine;
+use crate::store::{Db, StoreResult};
+
+/// Notes that a person brought a file with a new machine or new `reports` of it.
+///
+/// # Errors
+/// The database fails.
+pub async fn file_note(db: &Db, by: &By, machine: &Machine, reports: usize) -> StoreResult<()> {
+    let tx = db.write().await?;
+    let subject = format!("{} {}", machine.id, machine.name);
+    let change = by
+        .change(Action::FileImported, Some(&machine.office), subject)
+        .with("status", machine.status)
+        .with("reports", reports);
+    let event = NewChange::of_machine(ChangeKind::Machine, &machine.office, &machine.id);
+    by.conclude(tx, &change, &[event]).await
+}

@@ -1,0 +1,210 @@
+//! `import`: files that machines without a network exported, and the answers that go back.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{ArgAction, ArgMatches, Command, value_parser};
+use protocol::limits;
+use serde::Serialize;
+
+use super::Help;
+use super::desk::Desk;
+use super::terminal::{Terminal, moment, visible};
+use crate::act::By;
+use crate::app::App;
+use crate::error::Told;
+use crate::secrets::Secrets;
+use crate::store::machine::MachineStatus;
+use crate::unconnected::stick::{self, Target};
+use crate::unconnected::{Came, Imported, import};
+
+/// The words of `import`.
+pub fn words(help: Help) -> Command {
+    Command::new("import")
+        .about(help.t("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Take in files of machines without a network, write the answers"))
+        .long_about(help.t(
+            "Nhập tệp do lệnh posture-agent export tạo ra trên máy không được phép nối mạng: đăng ký máy mới hoặc báo cáo. Tệp được giải mã bằng khoá của \
+             máy chủ rồi qua đúng các bước kiểm tra như khi máy nối mạng. Nhập lại cùng một tệp không làm thay đổi gì. Tệp trả lời mang chữ ký của máy chủ, không \
+             chứa bí mật nên không mã hoá; mang về máy và chạy: posture-agent import TỆP. Máy chủ có thể đang chạy.\n\
+             Mã kết thúc: 0 đã nhận mọi tệp; 2 có tệp hoặc báo cáo không được nhận.",
+            "Takes in files that posture-agent export wrote on a machine that may not be connected: a request to be enrolled, or reports. A file is \
+             decrypted with the server's key and then passes the very checks of the wire. The same file again changes nothing. The answer is signed by the server; it \
+             holds no secret and so is not encrypted. Carry it to the machine and run: posture-agent import FILE. The server may be running.\n\
+             Exit status: 0 every file was taken in; 2 some file or report was not.",
+        ))
+        .arg(
+            help.place("files", help.t("TỆP", "FILE"), help.t("Tệp xuất từ máy", "Files exported by machines"))
+                .action(ArgAction::Append)
+                .num_args(1..)
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            help.option("answer", help.t("THƯ MỤC|TỆP", "DIR|FILE"), help.t(
+                "Nơi ghi tệp trả lời: thư mục đã có, hoặc tệp khi chỉ nhập một tệp",
+                "Where answers are written: a folder that exists, or a file when only one file is taken in",
+            ))
+            .required(true)
+            .value_parser(value_parser!(PathBuf)),
+        )
+}
+
+/// What became of one file, for a program.
+#[derive(Debug, Serialize)]
+struct Line {
+    file: String,
+    /// `enrolled`, `known`, `reports` or `refused`.
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    office: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<MachineStatus>,
+    accepted: usize,
+    known: usize,
+    refused: usize,
+    left: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+}
+
+/// Takes in each file and goes on after one that is refused.
+///
+/// # Errors
+/// The server's keys or database cannot be used, or the answer has no place.
+pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let files: Vec<PathBuf> = given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect();
+    let target = Target::of(given.get_one::<PathBuf>("answer").map_or(Path::new("."), PathBuf::as_path))?;
+    if files.len() > 1 && matches!(target, Target::File(_)) {
+        anyhow::bail!(Told::new(
+            "Khi nhập nhiều tệp, --answer phải là một thư mục đã có.",
+            "With several files, --answer must be a folder that exists.",
+        ));
+    }
+    let secrets = Secrets::read(&desk.data)?;
+    let app = App::assemble(desk.config.clone(), desk.clock.clone(), desk.db.clone(), secrets).await?;
+    let mut lines = Vec::new();
+    for file in &files {
+        lines.push(take(&app, &desk.by(), file, &target, terminal).await);
+    }
+    app.ingest.stop().await;
+    terminal.answer(&lines, |terminal| {
+        lines.iter().map(|line| sentences(line, desk, terminal)).collect::<Vec<_>>().join("\n")
+    })?;
+    let whole = lines.iter().all(|line| line.reason.is_none());
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+async fn take(app: &App, by: &By, file: &Path, target: &Target, terminal: &Terminal) -> Line {
+    let mut line = Line {
+        file: file.display().to_string(),
+        result: "refused",
+        machine: None,
+        name: None,
+        office: None,
+        status: None,
+        accepted: 0,
+        known: 0,
+        refused: 0,
+        left: 0,
+        observed_at: None,
+        reason: None,
+        answer: None,
+    };
+    let imported = match stick::read(file, limits::EXPORT) {
+        Ok(bytes) => import(app, by, &bytes).await,
+        Err(error) => Err(error),
+    };
+    match imported {
+        Ok(imported) => fill(&mut line, imported, target, terminal),
+        Err(error) => line.reason = Some(Told::render(&error, terminal.language)),
+    }
+    line
+}
+
+fn fill(line: &mut Line, imported: Imported, target: &Target, terminal: &Terminal) {
+    line.reason = imported.refusal.map(|refusal| refusal.get(terminal.language).to_owned());
+    line.office = imported.office;
+    line.result = match imported.came {
+        Came::Enrolment { .. } if imported.machine.is_none() => "refused",
+        Came::Enrolment { again: true } => "known",
+        Came::Enrolment { again: false } => "enrolled",
+        Came::Reports { accepted, known, refused, left, observed_at } => {
+            (line.accepted, line.known, line.refused, line.left) = (accepted, known, refused, left);
+            line.observed_at = observed_at;
+            "reports"
+        }
+    };
+    if let Some(machine) = imported.machine {
+        (line.machine, line.name, line.status) = (Some(machine.id), Some(machine.name), Some(machine.status));
+    }
+    let path = target.path(&imported.answer_name);
+    match stick::write(&path, &imported.answer) {
+        Ok(()) => line.answer = Some(path.display().to_string()),
+        // What was taken in stays; the same file again gives the same answer.
+        Err(error) => line.reason = Some(Told::render(&error, terminal.language)),
+    }
+}
+
+fn sentences(line: &Line, desk: &Desk, terminal: &Terminal) -> String {
+    let mut text = vec![format!("{}:", visible(&line.file))];
+    let machine = line.machine.as_deref().unwrap_or_default();
+    let named = format!("{} ({machine})", visible(line.name.as_deref().unwrap_or_default()));
+    let office = visible(line.office.as_deref().unwrap_or_default());
+    match line.result {
+        "enrolled" => text.push(format!("{} {named}, {office}", terminal.words("Máy mới:", "New machine:"))),
+        "known" => text.push(format!(
+            "{} {named}, {office}",
+            terminal.words("Máy này đã đăng ký từ trước, không có gì thay đổi:", "Enrolled before, nothing changed:")
+        )),
+        "reports" => {
+            text.push(format!("{} {named}, {office}", terminal.words("Báo cáo của máy", "Reports of")));
+            text.push(format!(
+                "{}: {}; {}: {}; {}: {}",
+                terminal.words("báo cáo mới nhận", "new reports"),
+                line.accepted,
+                terminal.words("đã có từ trước", "known before"),
+                line.known,
+                terminal.words("không nhận", "not accepted"),
+                line.refused,
+            ));
+            if let Some(observed_at) = line.observed_at {
+                let at = moment(observed_at, &desk.zone);
+                text.push(format!(
+                    "{} {at}",
+                    terminal.words("số liệu mới nhất ghi nhận lúc", "newest evidence observed at")
+                ));
+            }
+            if line.left > 0 {
+                let said = terminal.words(
+                    "báo cáo còn lại trên máy (mang trả lời về máy rồi xuất lần nữa)",
+                    "reports still at the machine (carry the answer there, then export again)",
+                );
+                text.push(format!("{said}: {}", line.left));
+            }
+        }
+        _ => {}
+    }
+    if line.status == Some(MachineStatus::Pending) {
+        text.push(format!(
+            "{} posture-server machine confirm {machine}",
+            terminal.words(
+                "chờ xác nhận, chưa tính điểm; xác nhận bằng lệnh:",
+                "pending, outside the grade; confirm it with:"
+            )
+        ));
+    }
+    if let Some(reason) = &line.reason {
+        text.push(format!("{} {}", terminal.words("KHÔNG NHẬN:", "REFUSED:"), visible(reason)));
+    }
+    if let Some(answer) = &line.answer {
+        text.push(format!("{} {}", terminal.words("tệp trả lời:", "answer:"), visible(answer)));
+    }
+    text.join("\n  ")
+}

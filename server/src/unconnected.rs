@@ -1,0 +1,306 @@
+//! Machines that may never be connected: inviting them, and taking in the files they export. What a file asks for goes exactly the way
+//! of a request that came by wire (`api`); this only opens the file, finds out whose key must have signed it, and puts the answers
+//! into a file. The stick is hostile: nothing in a file names a path, and sizes are checked before content.
+
+pub mod stick;
+
+use policies::text::Text;
+use protocol::token::Token as TokenText;
+use protocol::unconnected::export::{ExportError, UncheckedExport, export_open};
+use protocol::unconnected::invitation::Inviting;
+use protocol::unconnected::{AnsweredReport, Content, FileAnswer, Invitation};
+use protocol::{Digest, EnrolRequest, Report, ReportAnswer, SignedRenewal};
+
+use crate::act::By;
+use crate::act::unconnected::file_note;
+use crate::api::caller::{assignment, caller_check, unknown_machine};
+use crate::api::enrol::{csr_read, key_in_use, machine_enrol};
+use crate::api::renew::machine_renew;
+use crate::api::report::{rate_check, reports_answer};
+use crate::app::App;
+use crate::ca::csr::point_of;
+use crate::error::{ApiError, Told};
+use crate::secrets::Secrets;
+use crate::store::head::Head;
+use crate::store::machine::Machine;
+use crate::store::token::Token;
+use crate::store::{Scope, StoreResult};
+
+/// What came of a file.
+#[derive(Debug)]
+pub struct Imported {
+    /// The machine; none when its enrolment was refused.
+    pub machine: Option<Machine>,
+    /// Name of its office.
+    pub office: Option<String>,
+    /// What the file brought.
+    pub came: Came,
+    /// The first thing that was refused.
+    pub refusal: Option<Text>,
+    /// A name for the answer's file: of letters, digits and dashes, none of them from the file.
+    pub answer_name: String,
+    /// The answer's bytes.
+    pub answer: Vec<u8>,
+}
+
+/// What a file brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// A request to be enrolled.
+    Enrolment {
+        /// The machine was known by then; nothing changed.
+        again: bool,
+    },
+    /// Reports.
+    Reports {
+        /// Stored now.
+        accepted: usize,
+        /// Stored before.
+        known: usize,
+        /// Neither.
+        refused: usize,
+        /// Still at the machine because they did not fit into the file.
+        left: u64,
+        /// When the machine observed the newest evidence that is stored now, by its own clock; milliseconds UTC.
+        observed_at: Option<i64>,
+    },
+}
+
+/// The file that invites machines by `token`.
+pub fn invitation_make(secrets: &Secrets, server: &str, office: &str, token: &Token, text: &TokenText) -> Invitation {
+    let inviting = Inviting {
+        office: office.to_owned(),
+        server: server.to_owned(),
+        expires_at: token.expires_at,
+        server_cas: secrets.server_cas().map(|certificate| certificate.to_vec()).to_vec(),
+        sealing_key: secrets.sealing.public_key(),
+        receipt_key: secrets.receipt.public_key().to_vec(),
+    };
+    Invitation::new(&inviting, text)
+}
+
+/// Takes in the file `bytes` that a person brought. Twice the same changes nothing the second time and is answered alike.
+///
+/// # Errors
+/// The file is not for this server, damaged, or not signed by the machine it names; or the server failed. Nothing was stored then.
+pub async fn import(app: &App, by: &By, bytes: &[u8]) -> anyhow::Result<Imported> {
+    let export = export_open(bytes, &app.secrets.sealing).map_err(not_opened)?;
+    if export.head.server != app.config.server {
+        anyhow::bail!(Told::new("Tệp này được xuất cho máy chủ khác.", "This file was exported for another server.",));
+    }
+    if !export.head.not_secret {
+        anyhow::bail!(Told::new(
+            "Tệp không có xác nhận rằng máy không xử lý bí mật nhà nước. Máy xử lý bí mật nhà nước không được đăng ký hoặc báo cáo vào hệ thống này.",
+            "The file lacks the confirmation that the machine does not process state secrets. Such machines must not be enrolled or reported here.",
+        ));
+    }
+    match &export.head.content {
+        Content::Enrolment { request } => enrolment_take(app, by, &export, request).await,
+        Content::Reports { machine, renewal, left } => {
+            reports_take(app, by, &export, machine, renewal.as_ref(), *left).await
+        }
+    }
+}
+
+async fn enrolment_take(
+    app: &App,
+    by: &By,
+    export: &UncheckedExport,
+    request: &EnrolRequest,
+) -> anyhow::Result<Imported> {
+    let key = csr_read(&request.csr).map_err(told)?;
+    export.verify(key.point()).map_err(|_| not_signed())?;
+    let again = app.db.read().await?.machine_peer(&key.id()).await?.is_some();
+    let mut answer = answer_of(app, key.point());
+    let mut machine = None;
+    match machine_enrol(app, request).await {
+        Ok(enrolment) => {
+            let enrolled = app.db.read().await?.machine_require(&Scope::whole(), &enrolment.machine).await?;
+            if !again {
+                file_note(&app.db, by, &enrolled, 0).await?;
+            }
+            machine = Some(enrolled);
+            answer.assignment = Some(enrolment.assignment.clone());
+            answer.enrolment = Some(enrolment);
+            policy_add(app, &mut answer);
+        }
+        Err(error) => answer.refusal = Some(refused(error)?.refusal()),
+    }
+    let name = machine.as_ref().map_or_else(|| Digest::of(key.point()).to_string(), |machine| machine.id.clone());
+    finish(app, machine, Came::Enrolment { again }, answer, format!("answer-enrolment-{name}"))
+}
+
+async fn reports_take(
+    app: &App,
+    by: &By,
+    export: &UncheckedExport,
+    claimed: &str,
+    renewal: Option<&SignedRenewal>,
+    left: u64,
+) -> anyhow::Result<Imported> {
+    let mut tx = app.db.read().await?;
+    let Some(machine) = tx.machine_get(&by.scope, claimed).await? else { return Err(told(unknown_machine())) };
+    let peer = key_in_use(&mut tx, &machine.id).await?.ok_or_else(|| told(unknown_machine()))?;
+    drop(tx);
+    let before = head_of(app, &machine.id).await?.map(|head| head.position);
+    let point = point_of(&peer.public_key).ok_or_else(not_signed)?;
+    export.verify(point).map_err(|_| not_signed())?;
+
+    let mut answer = answer_of(app, point);
+    let taken = requests_take(app, export, &machine.id, renewal, &mut answer).await;
+    if let Err(error) = taken {
+        answer.refusal = Some(refused(error)?.refusal());
+    } else {
+        policy_add(app, &mut answer);
+    }
+    let is_known = |answered: &AnsweredReport| match &answered.answer {
+        ReportAnswer::Accepted { receipt } => receipt.open(app.secrets.receipt.public_key()).ok().map(|receipt| {
+            before.is_some_and(|before| {
+                (receipt.position.segment, receipt.position.number) <= (before.segment, before.number)
+            })
+        }),
+        ReportAnswer::Need { .. } | ReportAnswer::Refused { .. } => None,
+    };
+    let known: Vec<Option<bool>> = answer.reports.iter().map(is_known).collect();
+    let count = |wanted: Option<bool>| known.iter().filter(|known| **known == wanted).count();
+    let accepted = count(Some(false));
+    if accepted > 0 {
+        file_note(&app.db, by, &machine, accepted).await?;
+    }
+    let machine = app.db.read().await?.machine_require(&by.scope, &machine.id).await?;
+    let head = head_of(app, &machine.id).await?;
+    let observed_at = head.and_then(|head| head.sections.0.values().map(|section| section.observed_at).max());
+    let came = Came::Reports { accepted, known: count(Some(true)), refused: count(None), left, observed_at };
+    let name = format!("answer-reports-{}", machine.id);
+    finish(app, Some(machine), came, answer, name)
+}
+
+/// The end of the machine's chain; none before its first report.
+async fn head_of(app: &App, machine: &str) -> StoreResult<Option<Head>> {
+    // Reading the end of a chain holds the machine, as taking in its reports does, and only a writer may hold one.
+    let mut tx = app.db.write().await?;
+    let standing = tx.head_standing(&[machine.to_owned()]).await?.remove(machine);
+    Ok(standing.and_then(|standing| standing.head))
+}
+
+/// Renewal and reports, each as on the wire. Ends at the first report that is not accepted: what follows hangs on it.
+async fn requests_take(
+    app: &App,
+    export: &UncheckedExport,
+    machine: &str,
+    renewal: Option<&SignedRenewal>,
+    answer: &mut FileAnswer,
+) -> Result<(), ApiError> {
+    if let Some(renewal) = renewal {
+        answer.renewal = Some(machine_renew(app, renewal).await?);
+    }
+    let mut tx = app.db.read().await?;
+    let caller = caller_check(key_in_use(&mut tx, machine).await?, machine)?;
+    answer.assignment = Some(assignment(app, &mut tx, &caller).await?);
+    drop(tx);
+    for request in &export.requests {
+        rate_check(app, &caller)?;
+        let answers = reports_answer(app, &caller, request).await?;
+        // They were just decoded to be answered.
+        let reports = Report::decode_all(request)?;
+        let answered = reports.iter().map(Report::hash).zip(answers.results);
+        answer.reports.extend(answered.map(|(of, answer)| AnsweredReport { of, answer }));
+        answer.assignment = Some(answers.assignment);
+        if !answer.reports.iter().all(|report| matches!(report.answer, ReportAnswer::Accepted { .. })) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn answer_of(app: &App, point: &[u8]) -> FileAnswer {
+    FileAnswer {
+        server: app.config.server.clone(),
+        key: Digest::of(point),
+        server_time_at: app.clock.now_ms(),
+        enrolment: None,
+        renewal: None,
+        reports: Vec::new(),
+        assignment: None,
+        policy: None,
+        refusal: None,
+    }
+}
+
+fn policy_add(app: &App, answer: &mut FileAnswer) {
+    answer.policy = app.policies.current().map(|published| published.signed.clone());
+}
+
+fn finish(
+    app: &App,
+    machine: Option<Machine>,
+    came: Came,
+    mut answer: FileAnswer,
+    answer_name: String,
+) -> anyhow::Result<Imported> {
+    let first = answer.reports.iter().find_map(|report| match &report.answer {
+        ReportAnswer::Refused { refusal, .. } => Some(refusal.message.clone()),
+        ReportAnswer::Need { sections } => Some(Text::new(
+            format!("Máy chủ thiếu nội dung của: {}. Tệp xuất lần sau của máy sẽ kèm theo.", sections.join(", ")),
+            format!(
+                "The server lacks the bodies of: {}. The machine's next file will bring them.",
+                sections.join(", ")
+            ),
+        )),
+        ReportAnswer::Accepted { .. } => None,
+    });
+    // The answer is dated when everything was done: the agent takes the later of two answers for the newer.
+    answer.server_time_at = app.clock.now_ms();
+    Ok(Imported {
+        office: answer.assignment.as_ref().map(|assignment| assignment.office.clone()),
+        refusal: answer.refusal.as_ref().map(|refusal| refusal.message.clone()).or(first),
+        answer: answer.sign(&app.secrets.receipt)?,
+        machine,
+        came,
+        answer_name,
+    })
+}
+
+/// A refusal goes into the answer; a failure of the server's own ends the import.
+fn refused(error: ApiError) -> anyhow::Result<ApiError> {
+    match error.cause {
+        Some(cause) => Err(cause.context("the server failed")),
+        None => Ok(error),
+    }
+}
+
+fn told(error: ApiError) -> anyhow::Error {
+    match error.cause {
+        Some(cause) => cause,
+        None => Told::new(error.message.vi, error.message.en).into(),
+    }
+}
+
+fn not_signed() -> anyhow::Error {
+    Told::new(
+        "Chữ ký trong tệp không khớp với khoá của máy nêu trong tệp. Không lưu gì.",
+        "The signature in the file does not fit the key of the machine it names. Nothing was stored.",
+    )
+    .into()
+}
+
+fn not_opened(error: ExportError) -> anyhow::Error {
+    let (vi, en) = match &error {
+        ExportError::TooLong => {
+            ("Tệp quá lớn so với giới hạn của tệp xuất từ máy.", "The file is larger than a machine's export may be.")
+        }
+        ExportError::OtherFile => (
+            "Đây không phải tệp do lệnh posture-agent export tạo ra.",
+            "This is not a file that posture-agent export wrote.",
+        ),
+        ExportError::Seal(_) => (
+            "Không giải mã được tệp: tệp được mã hoá cho máy chủ khác, hoặc đã bị hỏng hay bị sửa. Hãy chép lại từ máy.",
+            "The file cannot be decrypted: it is encrypted to another server, or was damaged or changed. Copy it from the machine again.",
+        ),
+        ExportError::Malformed(_) | ExportError::Head(_) | ExportError::Key(_) => (
+            "Tệp giải mã được nhưng nội dung không đúng định dạng. Không lưu gì.",
+            "The file was decrypted but is malformed. Nothing was stored.",
+        ),
+    };
+    Told::new(vi, en).because(error).into()
+}

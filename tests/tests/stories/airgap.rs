@@ -1,0 +1,275 @@
+//! A machine that may never be connected: invited, enrolled, graded by files alone, while the server runs; and sticks that somebody
+//! has tampered with.
+
+use std::path::{Path, PathBuf};
+
+use harness::desk::Desk;
+use harness::process::{Answer, answer};
+use harness::station::Station;
+use harness::wait;
+use serde_json::Value;
+
+use super::books::Kind;
+use super::world::{World, on_both};
+
+on_both! {
+    a_machine_without_a_network_is_graded_by_files;
+    tampered_and_foreign_files_change_nothing;
+    a_connected_machine_may_use_files_too;
+}
+
+/// What `command` says; it must end with `code`.
+fn said(mut command: std::process::Command, code: i32) -> anyhow::Result<Answer> {
+    let said = answer(&mut command)?;
+    anyhow::ensure!(said.code == Some(code), "wanted {code}: {said:?}");
+    Ok(said)
+}
+
+fn json(text: &str) -> anyhow::Result<Value> {
+    serde_json::from_str(text).map_err(|error| anyhow::anyhow!("{error} in {text}"))
+}
+
+fn invite(world: &World, name: &str) -> anyhow::Result<PathBuf> {
+    let file = world.path(name);
+    let words = ["token", "add", &world.office, "--file", &file.to_string_lossy()];
+    let made: Value = world.desk.ask(&words)?;
+    assert_eq!(made["file"], file.to_string_lossy().as_ref());
+    Ok(file)
+}
+
+fn export(station: &Station, file: &Path, invitation: Option<&Path>) -> anyhow::Result<Value> {
+    let mut command = station.command("export");
+    command.arg(file).args(["--not-secret", "--json"]);
+    if let Some(invitation) = invitation {
+        command.arg("--invitation").arg(invitation);
+    }
+    json(&said(command, 0)?.out)
+}
+
+/// What the agent says of an answer; `code` 0 taken in, 2 not.
+fn bring(station: &Station, file: &Path, code: i32) -> anyhow::Result<Answer> {
+    let mut command = station.command("import");
+    command.arg(file).args(["--json", "--lang", "en"]);
+    said(command, code)
+}
+
+/// What the server says of a file, and where the answer is.
+fn take(desk: &Desk, file: &Path, answers: &Path, code: i32) -> anyhow::Result<Value> {
+    let command = desk.command(&[
+        "import",
+        &file.to_string_lossy(),
+        "--answer",
+        &answers.to_string_lossy(),
+        "--json",
+        "--lang",
+        "en",
+    ]);
+    let lines = json(&said(command, code)?.out)?;
+    let [line] = lines.as_array().map_or(&[][..], Vec::as_slice) else { anyhow::bail!("not one line: {lines}") };
+    Ok(line.clone())
+}
+
+fn answer_file(line: &Value) -> PathBuf {
+    PathBuf::from(line["answer"].as_str().unwrap_or_default())
+}
+
+/// A machine that is enrolled by files, not confirmed yet; its id.
+fn enrolled(world: &World, name: &str, stick: &Path) -> anyhow::Result<(Station, String)> {
+    let station = world.station(name);
+    let file = stick.join(format!("{name}-request"));
+    export(&station, &file, Some(&invite(world, &format!("{name}-invitation"))?))?;
+    let line = take(&world.desk, &file, stick, 0)?;
+    assert_eq!((&line["result"], &line["status"]), (&"enrolled".into(), &"pending".into()), "{line}");
+    bring(&station, &answer_file(&line), 0)?;
+    Ok((station, line["machine"].as_str().unwrap_or_default().to_owned()))
+}
+
+fn stick(world: &World) -> anyhow::Result<PathBuf> {
+    let stick = world.path("stick");
+    std::fs::create_dir(&stick)?;
+    Ok(stick)
+}
+
+fn a_machine_without_a_network_is_graded_by_files(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let _server = world.serve()?;
+    let stick = stick(&world)?;
+    let station = world.station("machine");
+    let invitation = invite(&world, "invitation")?;
+
+    // Without a word about state secrets nothing is made, not even the state folder.
+    let request = stick.join("request");
+    let mut unconfirmed = station.command("export");
+    unconfirmed.arg(&request).arg("--invitation").arg(&invitation);
+    assert!(said(unconfirmed, 2)?.err.contains("bí mật nhà nước"));
+    assert!(!request.exists() && !station.state().exists());
+
+    // Asked twice is asked once.
+    assert_eq!(export(&station, &request, Some(&invitation))?["content"], "enrolment");
+    export(&station, &request, None)?;
+    let line = take(&world.desk, &request, &stick, 0)?;
+    assert_eq!((&line["result"], &line["status"]), (&"enrolled".into(), &"pending".into()), "{line}");
+    let line = take(&world.desk, &request, &stick, 0)?;
+    assert_eq!(line["result"], "known", "{line}");
+    assert_eq!(world.books.count("select count(*) from machine")?, 1);
+    let machine = line["machine"].as_str().unwrap_or_default().to_owned();
+    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    assert_eq!((&imported["enrolled"], &imported["confirmed"]), (&true.into(), &false.into()), "{imported}");
+    assert_eq!(imported["new_policy"], true, "{imported}");
+    assert!(imported["result"]["outcomes"].as_array().is_some_and(|outcomes| outcomes.len() >= 25), "{imported}");
+    let again = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    assert_eq!(again["enrolled"], false, "the same answer again changes nothing: {again}");
+
+    // Reports: exported again, the same and one more.
+    let reports = stick.join("reports");
+    assert_eq!(export(&station, &reports, None)?["reports"], 1);
+    let early = std::fs::read(&reports)?;
+    assert_eq!(export(&station, &reports, None)?["reports"], 2);
+    std::fs::write(stick.join("early"), &early)?;
+    let line = take(&world.desk, &stick.join("early"), &world.path("early-answer"), 0)?;
+    let early_answer = answer_file(&line);
+    assert_eq!((&line["accepted"], &line["known"]), (&1.into(), &0.into()), "{line}");
+    let line = take(&world.desk, &reports, &stick, 0)?;
+    assert_eq!((&line["accepted"], &line["known"]), (&1.into(), &1.into()), "{line}");
+    world.assert_whole()?;
+    let audit = world.books.count("select count(*) from audit_entry where action = 'file_imported'")?;
+    assert_eq!(audit, 3, "one for the machine, one for each file with something new");
+    let line = take(&world.desk, &reports, &stick, 0)?;
+    assert_eq!((&line["accepted"], &line["known"]), (&0.into(), &2.into()), "{line}");
+    assert_eq!(world.books.count("select count(*) from audit_entry where action = 'file_imported'")?, audit);
+    assert_eq!(world.books.count("select count(*) from report")?, 2);
+
+    // The running server grades it as soon as an officer confirms, with the age of its evidence.
+    world.desk.ask::<Value>(&["machine", "confirm", &machine])?;
+    wait::until("a letter by the running server", wait::PATIENCE, || {
+        let graded = world.books.count("select count(*) from office_grade where letter is not null")?;
+        Ok((graded > 0).then_some(()))
+    })?;
+    let office: Value = world.desk.office_show(&world.office)?;
+    assert!(office["grade"]["result"]["letter"].is_object(), "{office}");
+    let outcomes = office["machines"][0]["outcomes"].as_array().map_or(0, Vec::len);
+    assert!(outcomes >= 25, "{outcomes} outcomes in {office}");
+    let late: Vec<(i64, i64)> = world.books.all("select made_at, received_at from report order by number limit 1")?;
+    assert!(late.iter().all(|(made_at, received_at)| made_at < received_at), "{late:?}");
+
+    // Back at the machine: nothing waits any more, receipts are kept, an older answer is told as such.
+    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    assert_eq!((&imported["delivered"], &imported["waiting"]), (&2.into(), &0.into()), "{imported}");
+    let older = bring(&station, &early_answer, 2)?;
+    assert!(older.err.contains("older"), "{older:?}");
+    assert_eq!(export(&station, &reports, None)?["reports"], 1);
+    let line = take(&world.desk, &reports, &stick, 0)?;
+    assert_eq!((&line["accepted"], &line["known"]), (&1.into(), &0.into()), "{line}");
+    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    assert_eq!((&imported["delivered"], &imported["confirmed"]), (&1.into(), &true.into()), "{imported}");
+    world.assert_whole()?;
+    assert_eq!(world.books.count("select count(*) from segment where kind <> 'first'")?, 0, "the chain broke");
+
+    // It has no server to dial.
+    let refused = said(station.command("run"), 2)?;
+    assert!(refused.err.contains("posture-agent export"), "{refused:?}");
+    Ok(())
+}
+
+fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let stick = stick(&world)?;
+    let (station, machine) = enrolled(&world, "machine", &stick)?;
+    let (other, _) = enrolled(&world, "other", &stick)?;
+    let reports = stick.join("reports");
+    export(&station, &reports, None)?;
+
+    // A flipped byte, wherever it is, and every kind of wrong file.
+    let whole = std::fs::read(&reports)?;
+    for at in [0, 20, whole.len() / 2, whole.len() - 1] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        std::fs::write(stick.join("flipped"), flipped)?;
+        let line = take(&world.desk, &stick.join("flipped"), &stick, 2)?;
+        assert_eq!((&line["result"], &line["answer"]), (&"refused".into(), &Value::Null), "{line}");
+        assert!(line["reason"].is_string(), "{line}");
+    }
+    std::os::unix::fs::symlink("/etc/passwd", stick.join("link"))?;
+    std::fs::File::create(stick.join("huge"))?.set_len(1 << 40)?;
+    for name in ["link", "huge", "missing", "machine-invitation"] {
+        let line = take(&world.desk, &stick.join(name), &stick, 2)?;
+        assert_eq!(line["result"], "refused", "{line}");
+    }
+    // The answer's name is a link somebody prepared: it is replaced, what it points to stays.
+    let victim = world.path("victim");
+    std::fs::write(&victim, "mine")?;
+    std::os::unix::fs::symlink(&victim, stick.join(format!("answer-reports-{machine}.tram-an")))?;
+    assert_eq!(world.books.count("select count(*) from report")?, 0);
+    let line = take(&world.desk, &reports, &stick, 0)?;
+    assert_eq!(line["accepted"], 1, "{line}");
+    assert_eq!(std::fs::read_to_string(&victim)?, "mine");
+
+    // Another server knows nothing of this machine, and its answers are not taken.
+    let foreign = World::new(Kind::Sqlite)?;
+    let foreign_stick = world.path("foreign");
+    std::fs::create_dir(&foreign_stick)?;
+    assert_eq!(take(&foreign.desk, &reports, &foreign_stick, 2)?["result"], "refused");
+    let (_, _) = enrolled(&foreign, "stranger", &foreign_stick)?;
+    let answers: Vec<PathBuf> = std::fs::read_dir(&foreign_stick)?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "tram-an"))
+        .collect();
+    let [foreign_answer] = answers.as_slice() else { anyhow::bail!("not one answer: {answers:?}") };
+    let before = std::fs::read(station.state().join("identity.json"))?;
+    let kept = world.spool_length(&station)?;
+    let refused = bring(&station, foreign_answer, 2)?;
+    assert!(refused.err.contains("to which this machine has exported nothing"), "{refused:?}");
+
+    // Nor the answer of another machine, nor one with a flipped byte.
+    let answered = answer_file(&line);
+    let refused = bring(&other, &answered, 2)?;
+    assert!(refused.err.contains("for another machine"), "{refused:?}");
+    let text = std::fs::read(&answered)?;
+    for at in [3, 40, text.len() / 2, text.len() - 2] {
+        let mut flipped = text.clone();
+        flipped[at] ^= 1;
+        std::fs::write(stick.join("flipped"), flipped)?;
+        bring(&station, &stick.join("flipped"), 2)?;
+    }
+    assert_eq!(std::fs::read(station.state().join("identity.json"))?, before);
+    assert_eq!(world.spool_length(&station)?, kept, "a wrong file lost a report");
+    let imported = json(&bring(&station, &answered, 0)?.out)?;
+    assert_eq!((&imported["delivered"], &imported["waiting"]), (&1.into(), &0.into()), "{imported}");
+
+    // A revoked machine is told so, and nothing of it is stored any more.
+    export(&station, &reports, None)?;
+    world.desk.ask::<Value>(&["machine", "revoke", &machine, "--reason", "mất máy"])?;
+    let line = take(&world.desk, &reports, &stick, 2)?;
+    assert!(line["reason"].as_str().is_some_and(|reason| reason.contains("revoked")), "{line}");
+    assert_eq!(world.books.count("select count(*) from report")?, 1);
+    let refused = bring(&station, &answer_file(&line), 2)?;
+    assert!(refused.err.contains("revoked"), "{refused:?}");
+    Ok(())
+}
+
+fn a_connected_machine_may_use_files_too(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let stick = stick(&world)?;
+    let station = {
+        let _server = world.serve()?;
+        world.enrolled("machine")?
+    };
+    // The server cannot be reached any more: what waits goes by file.
+    let waits = answer(station.command("once").arg("--json"))?;
+    assert_eq!(json(&waits.out)?["delivered"], false, "{waits:?}");
+    let reports = stick.join("reports");
+    let exported = export(&station, &reports, None)?;
+    assert_eq!((&exported["content"], &exported["reports"]), (&"reports".into(), &2.into()), "{exported}");
+    let line = take(&world.desk, &reports, &stick, 0)?;
+    assert_eq!(line["accepted"], exported["reports"], "{line}");
+    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    assert_eq!((&imported["delivered"], &imported["waiting"]), (&exported["reports"], &0.into()), "{imported}");
+    // Connected again, the chain goes on where the files left it.
+    let _server = world.serve()?;
+    let done = answer(station.command("once").arg("--json"))?;
+    assert_eq!(json(&done.out)?["delivered"], true, "{done:?}");
+    world.assert_whole()?;
+    assert_eq!(world.books.count("select count(*) from segment where kind <> 'first'")?, 0, "the chain broke");
+    Ok(())
+}
