@@ -187,14 +187,18 @@ pub fn file_read(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     read().map_err(|source| FileError::Io { doing: "read", path: path.to_owned(), source })
 }
 
-/// Writes a file to a stick: all of it, or what was there before stays.
+/// Writes a file to a stick: all of it, or what was there before stays. It is sealed, so all may read it: on the server's side somebody
+/// else takes it in.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn file_write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let write = || {
-        let mut fresh = tempfile::Builder::new().prefix(".tram-an-").tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let mut fresh = builder.prefix(".tram-an-").tempfile_in(folder)?;
         fresh.write_all(bytes)?;
         fresh.as_file().sync_all()?;
         fresh.persist(path).map(drop).map_err(|error| error.error)

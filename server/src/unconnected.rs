@@ -183,7 +183,8 @@ async fn head_of(app: &App, machine: &str) -> StoreResult<Option<Head>> {
     Ok(standing.and_then(|standing| standing.head))
 }
 
-/// Renewal and reports, each as on the wire. Ends at the first report that is not accepted: what follows hangs on it.
+/// Renewal and reports, each as on the wire. Of the caller the key and the store decide, not a certificate: that proves the key in TLS, and
+/// a file is signed by the key itself, so that one whose certificate ran out between two sticks brings its renewal along. Ends at the first report that is not accepted: what follows hangs on it.
 async fn requests_take(
     app: &App,
     export: &UncheckedExport,

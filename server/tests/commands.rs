@@ -51,6 +51,13 @@ impl Desk {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Runs a command that must fail with status 2 and say in JSON what became of each part.
+    fn json_refused(&self, words: &[&str]) -> Value {
+        let output = self.command(words).arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// Runs a command that must fail with status 2; what it says.
     fn refused(&self, words: &[&str]) -> String {
         let output = self.run(words);
@@ -106,6 +113,40 @@ fn init_makes_a_server_once_and_keeps_its_keys_to_itself() {
     assert_eq!(fs::read_to_string(elsewhere.data().join("diary.txt")).unwrap(), "mine");
     assert!(Desk::new().refused(&["init", "--host", "not a name", "--lang", "en"]).contains("not a name"));
     assert!(Desk::new().refused(&["office", "list", "--lang", "en"]).contains("init"));
+}
+
+#[test]
+fn an_invitation_holds_what_a_machine_needs_and_is_its_owners_alone() {
+    let desk = Desk::made();
+    let office = desk.office();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let key = desk.data().join("secrets/sealing.key");
+    assert_eq!(mode(&key), 0o600);
+    // A data folder from before there were such files.
+    fs::remove_file(&key).unwrap();
+    let file = desk.path("invitation");
+    let add = ["token", "add", &office, "--uses", "3", "--file", file.to_str().unwrap()];
+    let made = desk.json(&add);
+    assert_eq!((mode(&key), mode(&file)), (0o600, 0o600));
+    let invitation = protocol::unconnected::Invitation::read(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!((invitation.office.as_str(), &made["token"]), ("UBND xã An Bình", &invitation.token.as_str().into()));
+    let kept = fs::read(&key).unwrap();
+    assert!(desk.refused(&add).contains("Đã có"), "an invitation is never written over another file");
+    let nowhere = desk.path("nowhere/invitation");
+    desk.refused(&["token", "add", &office, "--file", nowhere.to_str().unwrap()]);
+    let tokens = desk.json(&["token", "list", &office]);
+    let revoked: Vec<bool> = tokens.as_array().unwrap().iter().map(|token| token["revoked_at"].is_i64()).collect();
+    assert_eq!(
+        revoked.iter().filter(|revoked| **revoked).count(),
+        1,
+        "a token nobody was told of is worth nothing: {tokens}"
+    );
+    assert_eq!(fs::read(&key).unwrap(), kept, "the key is made once");
+    let refused =
+        desk.json_refused(&["import", file.to_str().unwrap(), "--answer", desk.path("answer").to_str().unwrap()]);
+    assert_eq!(refused[0]["result"], "refused");
+    let several = ["import", "a", "b", "--answer", "c", "--lang", "en"];
+    assert!(desk.refused(&several).contains("must be a folder"));
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::keys::MachineKey;
 use crate::report::entry;
 use crate::state::Missing;
 
+mod carried;
+
 struct Desk {
     _folder: tempfile::TempDir,
     state: StateFolder,

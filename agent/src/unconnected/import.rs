@@ -54,7 +54,7 @@ pub fn import(
     let identity = Identity::load(&folder)?;
     let key = MachineKey::load(&folder).map_err(StartError::from)?.ok_or(StartError::NotEnrolled)?;
     let mut papers = Papers::load(&folder)?;
-    let (server, _) = unchecked.claim();
+    let server = unchecked.claimed_server();
     let point = match (&identity, &papers.invitation) {
         (Some(identity), _) if identity.server == server => identity.receipt_point(),
         (_, Some(invitation)) if invitation.server == server => invitation.receipt_point(),

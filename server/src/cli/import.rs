@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::error::Told;
 use crate::secrets::Secrets;
 use crate::store::machine::MachineStatus;
-use crate::unconnected::stick::{self, Target};
+use crate::unconnected::stick::{self, Readers, Target};
 use crate::unconnected::{Came, Imported, import};
 
 /// The words of `import`.
@@ -145,7 +145,7 @@ fn fill(line: &mut Line, imported: Imported, target: &Target, terminal: &Termina
         (line.machine, line.name, line.status) = (Some(machine.id), Some(machine.name), Some(machine.status));
     }
     let path = target.path(&imported.answer_name);
-    match stick::write(&path, &imported.answer) {
+    match stick::write(&path, &imported.answer, Readers::All) {
         Ok(()) => line.answer = Some(path.display().to_string()),
         // What was taken in stays; the same file again gives the same answer.
         Err(error) => line.reason = Some(Told::render(&error, terminal.language)),

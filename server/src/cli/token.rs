@@ -16,7 +16,8 @@ use crate::error::Told;
 use crate::secrets::{Secrets, fingerprint_read};
 use crate::store::Scope;
 use crate::store::token::{Admission, Token};
-use crate::unconnected::{invitation_make, stick};
+use crate::unconnected::invitation_make;
+use crate::unconnected::stick::{self, Readers};
 
 /// The words of `token`.
 pub fn words(help: Help) -> Command {
@@ -180,7 +181,7 @@ async fn invitation_write(
     let office = office.map(|office| office.name).unwrap_or_default();
     let secrets = Secrets::read_quietly(&desk.data)?;
     let invitation = invitation_make(&secrets, &desk.config.server, &office, token, secret);
-    stick::write(file, &invitation.to_bytes()?)
+    stick::write(file, &invitation.to_bytes()?, Readers::Owner)
 }
 
 async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {

@@ -38,6 +38,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_may_hold_no_more_requests_than_a_burst() {
+        assert!(i64::try_from(protocol::limits::EXPORT_REQUESTS).unwrap() < BURST);
+    }
+
+    #[test]
     fn a_burst_is_allowed_and_then_one_a_second() {
         let rate = Rate::default();
         assert!((0..BURST).all(|_| rate.take("m", 0)));

@@ -1,9 +1,9 @@
 //! Reading from and writing to removable storage that somebody else may have prepared: no link is followed at the end of a path, nothing
 //! but a plain file is read, never more than a cap, and a file is written beside its place and then moved there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -36,11 +36,20 @@ pub fn read(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Who may read what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Only its owner: it holds a secret.
+    Owner,
+    /// Everybody: it holds none, and at the other end somebody else reads it.
+    All,
+}
+
 /// Writes `bytes` to `path` so that a reader sees all of them or what was there before. A link at `path` is replaced, not followed.
 ///
 /// # Errors
 /// It cannot be written, or its folder is a link.
-pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> anyhow::Result<()> {
     let shown = path.display();
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -50,7 +59,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         if fs::symlink_metadata(folder)?.is_symlink() {
             return Err(std::io::Error::other("its folder is a link"));
         }
-        let mut fresh = tempfile::Builder::new().prefix(".tram-an-").tempfile_in(folder)?;
+        let mode = match readers {
+            Readers::Owner => 0o600,
+            Readers::All => 0o644,
+        };
+        let mut builder = tempfile::Builder::new();
+        let mut fresh = builder.prefix(".tram-an-").permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
         fresh.write_all(bytes)?;
         fresh.as_file().sync_all()?;
         fresh.persist(path).map_err(|error| error.error)?;
@@ -118,7 +132,7 @@ mod tests {
         symlink(&secret, &link).unwrap();
         assert!(read(&link, 100).is_err());
         assert!(Target::of(&link).is_err());
-        write(&link, b"answer").unwrap();
+        write(&link, b"answer", Readers::All).unwrap();
         assert_eq!((fs::read(&secret).unwrap(), fs::read(&link).unwrap()), (b"mine".to_vec(), b"answer".to_vec()));
         assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
         let folder = place.path().join("folder");
@@ -126,10 +140,11 @@ mod tests {
         let linked = place.path().join("linked");
         symlink(&folder, &linked).unwrap();
         assert!(Target::of(&linked).is_err());
-        assert!(write(&linked.join("answer"), b"answer").is_err());
+        assert!(write(&linked.join("answer"), b"answer", Readers::All).is_err());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
-        write(&file, b"one").unwrap();
-        write(&file, b"two").unwrap();
+        write(&file, b"one", Readers::All).unwrap();
+        write(&file, b"two", Readers::Owner).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(read(&file, 3).unwrap(), b"two");
         assert_eq!(Target::of(&folder).unwrap().path("a"), folder.join("a.tram-an"));
         assert_eq!(Target::of(&file).unwrap().path("a"), file);

@@ -110,9 +110,9 @@ impl UncheckedAnswer {
         Ok(Self { text: text.to_vec(), signature, claim })
     }
 
-    /// The server it claims to be of, and whether it claims to answer an enrolment: tells whose key must fit.
-    pub fn claim(&self) -> (&str, bool) {
-        (&self.claim.server, self.claim.enrolment.is_some())
+    /// Id of the server it claims to be of: tells whose key must fit.
+    pub fn claimed_server(&self) -> &str {
+        &self.claim.server
     }
 
     /// The answer, if the server `server` with the receipt key `receipt_point` gave it to the machine whose public point is `machine`.
