@@ -17,4 +17,5 @@ mod stories {
     mod windows;
     mod windows_installer;
     mod windows_service;
+    mod windows_states;
 }
