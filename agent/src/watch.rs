@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use policies::fact::Section;
 
+#[cfg(not(windows))]
+mod folders;
+#[cfg(windows)]
+#[path = "watch/folders_windows.rs"]
 mod folders;
 #[cfg(any(windows, test))]
 mod hives;
@@ -16,6 +20,8 @@ mod keys;
 #[cfg(not(windows))]
 #[path = "watch/no_keys.rs"]
 mod keys;
+#[cfg(any(windows, test))]
+mod snapshot;
 
 /// What a change concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

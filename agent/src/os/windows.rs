@@ -18,6 +18,8 @@ pub use answer::{
 };
 pub(crate) use decode::filetime;
 #[cfg(windows)]
+pub use this::folder_watch::{FolderNews, FolderWatch};
+#[cfg(windows)]
 pub use this::key_watch::KeyWatch;
 #[cfg(windows)]
 pub use this::network_watch::NetworkWatch;

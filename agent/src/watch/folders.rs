@@ -16,10 +16,8 @@ const CHANGES: EventKindMask = EventKindMask::CREATE
     .union(EventKindMask::REMOVE)
     .union(EventKindMask::MODIFY_NAME)
     .union(EventKindMask::MODIFY_META)
-    .union(WRITTEN);
-/// Linux tells when a writer closes its file, which is better than each write; Windows tells only the writes.
-const WRITTEN: EventKindMask =
-    if cfg!(target_os = "linux") { EventKindMask::ACCESS_CLOSE } else { EventKindMask::MODIFY_DATA };
+    // When a writer closes its file, which is better than each write.
+    .union(EventKindMask::ACCESS_CLOSE);
 
 /// The watched folders.
 #[derive(Debug)]

@@ -73,10 +73,11 @@ impl Machine {
         std::fs::read_to_string(self.state().join("agent.log")).unwrap_or_else(|error| error.to_string())
     }
 
-    /// Waits until the newest time facts that were reported hold `words`.
-    fn time_facts_hold(&self, words: &str) -> anyhow::Result<()> {
+    /// Waits until the newest facts of a section that were reported hold `words`.
+    fn facts_hold(&self, section: &str, words: &str) -> anyhow::Result<()> {
         wait::until(&format!("{words} in a report"), wait::PATIENCE, || {
-            let kept = std::fs::read_to_string(self.state().join("sections/time.json")).unwrap_or_default();
+            let kept =
+                std::fs::read_to_string(self.state().join(format!("sections/{section}.json"))).unwrap_or_default();
             Ok(kept.contains(words).then_some(()))
         })
         .with_context(|| self.log())
@@ -108,12 +109,22 @@ fn the_windows_service_is_installed_watches_is_replaced_and_leaves_nothing() -> 
     assert!(!machine.state().join("invitation.json").exists(), "the token is kept after it was used");
 
     // A key that did not exist, and then a value in it, are seen when they change.
-    machine.time_facts_hold("servers")?;
+    machine.facts_hold("time", "servers")?;
     for name in ["ntp.mot.example", "ntp.hai.example"] {
         machine.windows.registry_set(policy, "NtpServer", &format!("{name},0x9"))?;
-        machine.time_facts_hold(name)?;
+        machine.facts_hold("time", name)?;
         reports = world.reports_beyond(reports)?;
     }
+
+    // So is the hosts file: when it is made or written, and when another takes its place.
+    machine.facts_hold("lan", "host_overrides")?;
+    let (hosts, other) = (machine.drive("windows/system32/drivers/etc/hosts"), machine.drive("hosts"));
+    std::fs::write(&hosts, "10.1.1.1 mot.hosts.example\n")?;
+    machine.facts_hold("lan", "mot.hosts.example")?;
+    std::fs::write(&other, "10.1.1.1 hai.hosts.example\n")?;
+    std::fs::rename(&other, &hosts)?;
+    machine.facts_hold("lan", "hai.hosts.example")?;
+    reports = world.reports_beyond(reports)?;
 
     // Stopped by an administrator, it says so before it goes, and goes on where it was.
     let stopped = machine.wine(&["net", "stop", SERVICE])?;

@@ -4,33 +4,32 @@
 //! A key that does not exist is waited for in its nearest existing parent, whose other values and deeper keys wake nobody.
 #![expect(unsafe_code, reason = "no safe crate asks the registry to tell of changes")]
 
-use std::io::{Error, Result};
+use std::io::Result;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use windows::Win32::Foundation::{CloseHandle, HANDLE, WAIT_OBJECT_0, WAIT_TIMEOUT};
+use windows::Win32::Foundation::{HANDLE, WAIT_OBJECT_0};
 use windows::Win32::System::Registry::{
     HKEY, REG_NOTIFY_CHANGE_LAST_SET, REG_NOTIFY_CHANGE_NAME, RegNotifyChangeKeyValue,
 };
-use windows::Win32::System::Threading::{
-    CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
-};
-use windows::core::PCWSTR;
+use windows::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 use windows_registry::Key;
 
 use super::registry;
+use super::signal::Signal;
 
 /// Keys that one thread waits for: Windows waits for 64 things at a time, one of which is the end.
 const AT_ONCE: usize = 60;
-/// A key that never rests wakes its thread no more often than this, in milliseconds.
-const REST: u32 = 50;
+/// A key that never rests wakes its thread no more often than this.
+const REST: Duration = Duration::from_millis(50);
 /// The stack of a thread, in bytes.
 const STACK: usize = 128 << 10;
 
 /// Watched keys, until it is dropped.
 #[derive(Debug)]
 pub struct KeyWatch {
-    end: Arc<Event>,
+    end: Arc<Signal>,
 }
 
 impl KeyWatch {
@@ -44,7 +43,7 @@ impl KeyWatch {
         tell: impl Fn(K) + Clone + Send + 'static,
     ) -> Result<Self> {
         // Of the kind that stays signalled: every thread sees it.
-        let end = Arc::new(Event::new(true)?);
+        let end = Arc::new(Signal::new(true)?);
         let watch = Self { end: Arc::clone(&end) };
         for part in keys.chunks(AT_ONCE) {
             let (part, end, tell) = (part.to_vec(), Arc::clone(&end), tell.clone());
@@ -65,14 +64,15 @@ impl KeyWatch {
 
 impl Drop for KeyWatch {
     fn drop(&mut self) {
-        self.end.signal();
+        self.end.give();
     }
 }
 
 /// Waits, tells and waits again. What is told of was armed again before, so that no change falls in between.
-fn attend<K: Copy>(mut watched: Vec<Watched<K>>, end: &Event, tell: impl Fn(K)) {
+fn attend<K: Copy>(mut watched: Vec<Watched<K>>, end: &Signal, tell: impl Fn(K)) {
     watched.iter_mut().for_each(Watched::arm);
-    let handles: Vec<HANDLE> = std::iter::once(end.0).chain(watched.iter().map(|watched| watched.changed.0)).collect();
+    let handles: Vec<HANDLE> =
+        std::iter::once(end.handle()).chain(watched.iter().map(|watched| watched.changed.handle())).collect();
     loop {
         // SAFETY: all events are open while `end` and `watched` live.
         let woken = unsafe { WaitForMultipleObjects(&handles, false, INFINITE) };
@@ -85,8 +85,7 @@ fn attend<K: Copy>(mut watched: Vec<Watched<K>>, end: &Event, tell: impl Fn(K)) 
         if was_there || watched.is_there {
             tell(watched.what);
         }
-        // SAFETY: the event is open.
-        if unsafe { WaitForSingleObject(end.0, REST) } != WAIT_TIMEOUT {
+        if end.came_within(REST) {
             return;
         }
     }
@@ -96,7 +95,7 @@ fn attend<K: Copy>(mut watched: Vec<Watched<K>>, end: &Event, tell: impl Fn(K)) 
 struct Watched<K> {
     path: String,
     what: K,
-    changed: Event,
+    changed: Signal,
     open: Option<Key>,
     /// True when the key itself is watched.
     is_there: bool,
@@ -104,7 +103,7 @@ struct Watched<K> {
 
 impl<K> Watched<K> {
     fn new(path: &str, what: K) -> Result<Self> {
-        Ok(Self { path: path.to_owned(), what, changed: Event::new(false)?, open: None, is_there: false })
+        Ok(Self { path: path.to_owned(), what, changed: Signal::new(false)?, open: None, is_there: false })
     }
 
     /// Asks to be told of the next change. Where even that is refused the key is seen at full checks only.
@@ -145,38 +144,9 @@ impl<K> Watched<K> {
 }
 
 /// Has `changed` signalled at the next change: of the key and all below it, or only of the names directly below it.
-fn notify(key: &Key, all_below: bool, changed: &Event) -> bool {
+fn notify(key: &Key, all_below: bool, changed: &Signal) -> bool {
     let which = if all_below { REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET } else { REG_NOTIFY_CHANGE_NAME };
     // SAFETY: key and event are open; both stay so while the request stands, or are closed together, which ends it.
-    let answer = unsafe { RegNotifyChangeKeyValue(HKEY(key.as_raw()), all_below, which, Some(changed.0), true) };
+    let answer = unsafe { RegNotifyChangeKeyValue(HKEY(key.as_raw()), all_below, which, Some(changed.handle()), true) };
     answer.is_ok()
-}
-
-/// An event of Windows.
-#[derive(Debug)]
-struct Event(HANDLE);
-
-// SAFETY: events may be used and closed from any thread.
-unsafe impl Send for Event {}
-// SAFETY: as above; all calls take the event as it is.
-unsafe impl Sync for Event {}
-
-impl Event {
-    /// An event; `stays` when it stays signalled, else it wakes one waiting thread and is calm again.
-    fn new(stays: bool) -> Result<Self> {
-        // SAFETY: no name and no attributes are given.
-        unsafe { CreateEventW(None, stays, false, PCWSTR::null()) }.map(Self).map_err(Error::from)
-    }
-
-    fn signal(&self) {
-        // SAFETY: the event is open. Nothing is to be done when that fails.
-        let _signalled = unsafe { SetEvent(self.0) };
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: it is open, and closed once. Nothing is to be done when that fails.
-        let _closed = unsafe { CloseHandle(self.0) };
-    }
 }
