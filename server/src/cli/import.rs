@@ -201,7 +201,9 @@ fn sentences(line: &Line, desk: &Desk, terminal: &Terminal) -> String {
         ));
     }
     if let Some(reason) = &line.reason {
-        text.push(format!("{} {}", terminal.words("KHÔNG NHẬN:", "REFUSED:"), visible(reason)));
+        // A technical cause stands on a line of its own.
+        let reason: Vec<String> = reason.lines().map(|line| visible(line.trim())).collect();
+        text.push(format!("{} {}", terminal.words("KHÔNG NHẬN:", "REFUSED:"), reason.join("\n    ")));
     }
     if let Some(answer) = &line.answer {
         text.push(format!("{} {}", terminal.words("tệp trả lời:", "answer:"), visible(answer)));
