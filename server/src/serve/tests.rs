@@ -2,6 +2,7 @@
 
 mod enrolment;
 mod events;
+mod files;
 mod handshake;
 mod policies;
 mod polling;
@@ -211,15 +212,19 @@ impl Machine {
     }
 
     async fn enrol_as(&self, server: &Server, token: &str, name: &str) -> Result<EnrolAnswer, (StatusCode, Refusal)> {
-        let request = EnrolRequest {
+        let request = EnrolRequest { machine_name: name.to_owned(), ..self.request(token) };
+        server.post(&server.client(server.tls(None)), path::ENROL, &request).await
+    }
+
+    fn request(&self, token: &str) -> EnrolRequest {
+        EnrolRequest {
             token: token.to_owned(),
             csr: self.csr(),
-            machine_name: name.to_owned(),
+            machine_name: "PC-01".to_owned(),
             place: String::new(),
             traits: Digest::of(b"traits"),
             agent: "0.1.0".to_owned(),
-        };
-        server.post(&server.client(server.tls(None)), path::ENROL, &request).await
+        }
     }
 
     fn settle(&mut self, answer: &EnrolAnswer) {
