@@ -1,6 +1,6 @@
 //! The only door to the machine: read files, list folders, ask what only this family of systems knows. Nothing here writes.
 //!
-//! [`Os`] is what every system answers; [`linux`] and [`windows`] add their own questions, each with the real machine and a
+//! [`Os`] is what every system answers; `linux` and `windows` add their own questions, each with the real machine and a
 //! twin that replays what was captured. Collectors get a door and nothing else.
 
 use std::io::{Read, Seek, SeekFrom};

@@ -195,7 +195,11 @@ impl Daemon {
             self.fetching.start(async move { connection.policy(address).await });
         }
         if self.polling.may_start() && self.may_poll() {
-            let request = PollRequest { policy: self.station.policies.address(), done: self.done.clone() };
+            let request = PollRequest {
+                policy: self.station.policies.address(),
+                known: self.station.standing.assignment.clone(),
+                done: self.done.clone(),
+            };
             let connection = self.connection.clone();
             self.poll_started = now;
             self.polling.start(async move { connection.post(path::POLL, &request).await });

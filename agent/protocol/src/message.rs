@@ -178,6 +178,9 @@ pub struct PollRequest {
     /// Address of the policy bundle the agent uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Digest>,
+    /// What the agent was last told that the server decided: a decision made since is answered at once. None from older agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Assignment>,
     /// Orders that were carried out since the last poll.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub done: Vec<String>,

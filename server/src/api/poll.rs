@@ -60,9 +60,10 @@ pub async fn poll_hold(
     }
 }
 
-/// Whether the policy in force is another than the agent says it uses.
+/// Whether the policy in force is another than the agent says it uses, or something was decided that it was not told.
 fn is_news(assignment: &Assignment, request: &PollRequest) -> bool {
-    assignment.policy.is_some() && assignment.policy != request.policy
+    let untold = request.known.as_ref().is_some_and(|known| known != assignment);
+    untold || (assignment.policy.is_some() && assignment.policy != request.policy)
 }
 
 /// What the store says now.

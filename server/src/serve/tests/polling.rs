@@ -35,8 +35,9 @@ on_both! {
         assert_eq!(lost.orders, answer.orders);
         server.app().clock.advance(3 * 60 * 1000);
         let (serving, polling, done) = (Arc::clone(&server), Arc::clone(&machine), vec![id.clone()]);
+        let known = Some(lost.assignment);
         let quiet = tokio::spawn(async move {
-            polling.poll(&serving, &PollRequest { done, ..PollRequest::default() }).await
+            polling.poll(&serving, &PollRequest { done, known, ..PollRequest::default() }).await
         });
         polls_held(&server, 1).await;
         machine_confirm(&server.app().db, &server.by(), &machine.id).await.unwrap();

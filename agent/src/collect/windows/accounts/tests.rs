@@ -1,3 +1,5 @@
+//! Accounts, sessions and rules on the recorded twin: an office machine, absent values, what is odd or refused.
+
 use std::sync::Arc;
 
 use jiff::Timestamp;

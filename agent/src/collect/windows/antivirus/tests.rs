@@ -1,3 +1,5 @@
+//! Antivirus on the recorded twin: documented states, sources that agree or oppose each other, servers, what hangs.
+
 use std::sync::Arc;
 
 use super::*;

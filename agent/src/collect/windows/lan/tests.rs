@@ -1,3 +1,5 @@
+//! The network on the recorded twin: profiles, rules, names, proxies, absent values and odd ones.
+
 use std::sync::Arc;
 
 use policies::fact::{FirewallKind, FirewallProfile, InboundService};

@@ -1,3 +1,5 @@
+//! Patches on the recorded twin: builds behind and ahead, searches, restarts, settings by policy and by hand.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Section `system` on the recorded twin.
+
 use std::sync::Arc;
 
 use super::*;
