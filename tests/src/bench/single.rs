@@ -34,7 +34,7 @@ pub fn measure(agent: &Path, policy: &Path) -> anyhow::Result<Vec<Figure>> {
         "agent binary, stripped",
         "<= 5 MB",
         format!("{:.2} MB", kilo(bytes) / 1000.0),
-        "profile `agent` (opt-level s, fat LTO)",
+        "profile `agent` (opt-level z, fat LTO)",
     ));
     check(agent, policy)?;
     let warm = repeat(WARM, || check(agent, policy))?;

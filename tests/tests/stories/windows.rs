@@ -47,7 +47,12 @@ const LATER: &[&str] = &[
     "WakeByAddressSingle",
 ];
 
+/// The 64-bit program, which Wine runs here.
 pub(super) fn program() -> anyhow::Result<PathBuf> {
+    built("x86_64")
+}
+
+fn built(architecture: &str) -> anyhow::Result<PathBuf> {
     let mut build = command(checkout::root()?.join("agent/packaging/windows/build"));
     // A build script that looks at these would build its crate, and all above it, anew for each test crate that asks.
     for (name, _) in std::env::vars() {
@@ -55,7 +60,7 @@ pub(super) fn program() -> anyhow::Result<PathBuf> {
             build.env_remove(name);
         }
     }
-    let built = answer(build.arg("x86_64"))?;
+    let built = answer(build.arg(architecture))?;
     ensure!(built.code == Some(0), "the Windows program was not built: {}", built.err);
     Ok(PathBuf::from(built.out.trim()))
 }
@@ -93,7 +98,7 @@ impl Drop for Windows {
 }
 
 fn assert_loads_on_windows_7(program: &Path) -> anyhow::Result<()> {
-    let imports = answer(command("x86_64-w64-mingw32-objdump").arg("-p").arg(program))?;
+    let imports = answer(command("objdump").arg("-p").arg(program))?;
     ensure!(imports.code == Some(0), "{}", imports.err);
     let mut libraries = imports.out.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: ")).peekable();
     assert!(libraries.peek().is_some(), "no import table was read");
@@ -108,9 +113,16 @@ fn assert_loads_on_windows_7(program: &Path) -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_windows_programs_load_on_windows_7() -> anyhow::Result<()> {
+    for architecture in ["x86_64", "i686"] {
+        assert_loads_on_windows_7(&built(architecture)?).context(architecture)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn the_windows_agent_reads_the_registry_enrols_and_reports() -> anyhow::Result<()> {
     let program = program()?;
-    assert_loads_on_windows_7(&program)?;
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
     let windows = Windows { program, prefix: world.path("wine") };
