@@ -49,8 +49,7 @@ pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
                     asked.text().get(terminal.language)
                 );
             }
-            let shipped = PolicySet::shipped().map_err(|errors| shown(&errors, terminal))?;
-            (policy, shipped.office().clone())
+            (policy, Office::shipped().map_err(|errors| shown(&errors, terminal))?)
         }
         Read::Whole(set) => {
             let role = asked.unwrap_or_else(|| shape(&facts));
