@@ -23,7 +23,17 @@ const GRACE: Duration = Duration::from_secs(20);
     reason = "the proof starts the programs of the product; the allow-list is the agent's"
 )]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
-    Command::new(program)
+    let mut command = Command::new(program);
+    // What cargo tells a program that it runs: to a cargo started by that program a crate whose build script looks at it would seem
+    // changed, and be built anew with all above it.
+    for (name, _) in std::env::vars_os() {
+        let told =
+            name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if told {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// What a command that ended said.

@@ -14,8 +14,7 @@ fn quickstart(data: &std::path::Path) -> anyhow::Result<Answer> {
             .args(["quickstart", "--once", "--json", "--port", "0", "--data"])
             .arg(data)
             // From anywhere in the checkout.
-            .current_dir(checkout::root()?.join("agent/src"))
-            .env_remove("CARGO_MANIFEST_DIR"),
+            .current_dir(checkout::root()?.join("agent/src")),
     )
 }
 

@@ -4,32 +4,20 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
 use harness::checkout;
-use harness::process::{Running, answer};
-use harness::wait;
+use harness::process::answer;
 use serde_json::Value;
 
 use super::windows::{Windows, program};
 
-/// Every setting wrong. Wine has no SMB server: a service of its name stands in for it, which is this agent, waiting for a server that
-/// does not answer.
+/// Every setting wrong.
 const WRONG: &str = include_str!("windows_states/wrong.reg");
 /// Every setting right.
 const RIGHT: &str = include_str!("windows_states/right.reg");
 /// The controls that those settings decide.
-const DECIDED: [&str; 8] = [
-    "system-supported",
-    "firewall-profiles",
-    "uac",
-    "automatic-logon",
-    "autorun-off",
-    "screen-lock",
-    "rdp-nla",
-    "smb1",
-];
+const DECIDED: [&str; 6] = ["firewall-profiles", "uac", "automatic-logon", "autorun-off", "screen-lock", "rdp-nla"];
 
 struct Machine {
     windows: Windows,
-    person: Option<Running>,
     folder: tempfile::TempDir,
 }
 
@@ -37,9 +25,8 @@ impl Machine {
     fn new() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let windows = Windows { program: program()?, prefix: folder.path().join("wine") };
-        let machine = Self { windows, person: None, folder };
+        let machine = Self { windows, folder };
         machine.done(&["wineboot", "-i"])?;
-        std::fs::copy(&machine.windows.program, machine.windows.prefix.join("drive_c/stand-in.exe"))?;
         Ok(machine)
     }
 
@@ -49,22 +36,14 @@ impl Machine {
         Ok(())
     }
 
-    /// Takes over settings as `regedit` exports them, and starts the machine anew.
-    fn set(&mut self, settings: &str) -> anyhow::Result<()> {
+    /// Takes over settings as `regedit` exports them.
+    fn set(&self, settings: &str) -> anyhow::Result<()> {
         let file = self.folder.path().join("settings.reg");
         let text = settings.replace('\n', "\r\n");
         let units = std::iter::once('\u{feff}').chain(text.chars()).collect::<String>();
         std::fs::write(&file, units.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())?;
         let path = format!("Z:{}", file.to_str().context("UTF-8")?.replace('/', "\\"));
-        self.done(&["regedit", "/S", &path])?;
-        self.person = None;
-        drop(answer(&mut self.windows.wine(&["wineboot", "--kill"])));
-        let person = self.windows.wine(&["ping", "-n", "1000000", "127.0.0.1"]);
-        self.person = Some(Running::start("ping", person, &self.folder.path().join("person.log"))?);
-        wait::until("the stand-in of the SMB server", wait::PATIENCE, || {
-            let asked = answer(&mut self.windows.wine(&["sc", "query", "LanmanServer"]))?;
-            Ok(asked.out.contains("RUNNING").then_some(()))
-        })
+        self.done(&["regedit", "/S", &path])
     }
 
     fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
@@ -85,10 +64,14 @@ impl Machine {
 
 #[test]
 fn what_a_windows_registry_is_set_to_decides_the_outcomes() -> anyhow::Result<()> {
-    let mut machine = Machine::new()?;
+    let machine = Machine::new()?;
     for (settings, wanted) in [(WRONG, "fail"), (RIGHT, "pass")] {
         machine.set(settings)?;
         let outcomes = machine.outcomes()?;
+        if wanted == "fail" {
+            // Only a past end stays what it is: of which Windows it is said today would be another matter next year.
+            assert_eq!(outcomes["system-supported"].0, "fail", "Windows 7");
+        }
         for control in DECIDED {
             let (outcome, found) = outcomes.get(control).with_context(|| format!("no control {control}"))?;
             assert_eq!(outcome, wanted, "{control}: {found}");
