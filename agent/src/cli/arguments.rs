@@ -319,11 +319,11 @@ fn words(language: Language) -> Words {
         .long_about(t(
             "Chép chương trình vào Program Files, tạo dịch vụ tự khởi động và kết nối máy với máy chủ; mất mạng thì dịch vụ tự thử lại. \
              Chạy bằng quyền quản trị. Chạy lại để nâng cấp tại chỗ (giữ nguyên mã máy); khi đó không cần --server, --token, --fingerprint.\n\
-             Mã kết thúc: 0 đã kết nối; 1 đã cài đặt nhưng chưa kết nối; 2 không thực hiện được.",
+             Mã kết thúc: 0 đã cài đặt (dòng in ra nói đã kết nối hay chưa); 2 không thực hiện được, hoặc máy chủ từ chối.",
             "Copies the program to Program Files, makes a service that starts by itself, and connects the machine; while the server is away \
              the service goes on trying. Takes an administrator. Run again it upgrades in place and keeps the identity; --server, --token and \
              --fingerprint are not needed then.\n\
-             Exit status: 0 connected; 1 installed but not connected yet; 2 it could not be done.",
+             Exit status: 0 installed (the line says whether it is connected yet); 2 it could not be done, or the server refused.",
         ))
         .args([server().requires("token").requires("fingerprint"), token().requires("server"), fingerprint().requires("server")])
         .arg(place().requires("server"))

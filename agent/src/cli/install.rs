@@ -39,17 +39,17 @@ pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Ex
             "Đã cài đặt; chưa kết nối xong, dịch vụ sẽ tự thử lại.",
             "Installed; not connected yet, the service goes on trying by itself.",
         );
-        return (words.to_owned(), Exit::Failing);
+        return (words.to_owned(), Exit::Fine);
     };
     let words = visible(joining.words.get(terminal.language), SHOWN);
     match (joining.stage, terminal.language) {
         (Stage::Connected, Language::Vi) => (format!("Đã kết nối với cơ quan \"{words}\"."), Exit::Fine),
         (Stage::Connected, Language::En) => (format!("Connected to the office \"{words}\"."), Exit::Fine),
         (Stage::Waiting, Language::Vi) => {
-            (format!("Đã cài đặt nhưng chưa kết nối: {words}. Dịch vụ sẽ tự thử lại."), Exit::Failing)
+            (format!("Đã cài đặt nhưng chưa kết nối: {words}. Dịch vụ sẽ tự thử lại."), Exit::Fine)
         }
         (Stage::Waiting, Language::En) => {
-            (format!("Installed but not connected yet: {words}. The service goes on trying."), Exit::Failing)
+            (format!("Installed but not connected yet: {words}. The service goes on trying."), Exit::Fine)
         }
         (Stage::Refused, Language::Vi) => {
             (format!("Đã cài đặt nhưng không kết nối được: {words}. Chạy lại install với mã mới."), Exit::Impossible)
@@ -102,8 +102,10 @@ mod tests {
         let (line, exit) = said(Some(Stage::Refused), Language::En);
         assert!(line.contains("the token has expired") && !line.contains('\n'), "{line}");
         assert_eq!(exit, Exit::Impossible);
-        assert_eq!(said(Some(Stage::Waiting), Language::Vi).1, Exit::Failing);
-        assert_eq!(said(None, Language::En).1, Exit::Failing);
+        let (line, exit) = said(Some(Stage::Waiting), Language::Vi);
+        assert!(line.contains("chưa kết nối"), "{line}");
+        assert_eq!(exit, Exit::Fine, "it is installed, and goes on by itself");
+        assert_eq!(said(None, Language::En).1, Exit::Fine);
     }
 
     #[cfg(not(windows))]
