@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,12 +60,26 @@ pub fn answer(command: &mut Command) -> anyhow::Result<Answer> {
 /// # Errors
 /// As [`answer`].
 pub fn answer_to(typing: impl Into<Stdio>, command: &mut Command) -> anyhow::Result<Answer> {
-    let output = command.stdin(typing).output().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    // Files, not pipes: what the program leaves running (Wine's services) holds them open long after it has ended.
+    let (out, err) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let status = command
+        .stdin(typing)
+        .stdout(out.try_clone()?)
+        .stderr(err.try_clone()?)
+        .status()
+        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
     Ok(Answer {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).context("standard output is not UTF-8")?,
-        err: String::from_utf8(output.stderr).context("standard error is not UTF-8")?,
+        code: status.code(),
+        out: said(out).context("standard output")?,
+        err: said(err).context("standard error")?,
     })
+}
+
+fn said(mut file: File) -> anyhow::Result<String> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A program that stays. Its process group ends with this value at the latest.
