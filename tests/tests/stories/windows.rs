@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use harness::checkout;
-use harness::process::{answer, command};
+use harness::process::{Running, answer, command};
 use serde_json::Value;
 
 use super::books::Kind;
@@ -59,17 +59,34 @@ fn built(architecture: &str) -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(built.out.trim()))
 }
 
-/// A Windows of its own.
+fn wine(prefix: &Path, arguments: &[&str]) -> Command {
+    let mut wine = command("wine");
+    wine.args(arguments).env("WINEPREFIX", prefix).env("WINEDEBUG", "-all").env_remove("DISPLAY");
+    wine
+}
+
+/// A Windows of its own that is switched on. Somebody always uses a program there: Wine ends its services with the last one, and what
+/// starts while they end finds them gone.
 pub(super) struct Windows {
     pub(super) program: PathBuf,
     pub(super) prefix: PathBuf,
+    _person: Running,
 }
 
 impl Windows {
+    /// Sets one up in the folder `prefix`.
+    pub(super) fn switched_on(prefix: PathBuf) -> anyhow::Result<Self> {
+        let log = prefix.with_extension("log");
+        let person = Running::start("ping", wine(&prefix, &["ping", "-n", "1000000", "127.0.0.1"]), &log)?;
+        let windows = Self { program: program()?, prefix, _person: person };
+        // Every program waits until the first has set the folder up and started the services.
+        let ready = answer(&mut windows.wine(&["cmd", "/c", "ver"]))?;
+        ensure!(ready.code == Some(0), "{ready:?}");
+        Ok(windows)
+    }
+
     pub(super) fn wine(&self, arguments: &[&str]) -> Command {
-        let mut wine = command("wine");
-        wine.args(arguments).env("WINEPREFIX", &self.prefix).env("WINEDEBUG", "-all").env_remove("DISPLAY");
-        wine
+        wine(&self.prefix, arguments)
     }
 
     pub(super) fn agent(&self, arguments: &[&str]) -> anyhow::Result<Command> {
@@ -86,7 +103,7 @@ impl Windows {
 
 impl Drop for Windows {
     fn drop(&mut self) {
-        // Wine's own server outlives the last program by some seconds; nothing is to be done when it is gone already.
+        // The services too; nothing is to be done when they are gone already.
         drop(answer(&mut self.wine(&["wineboot", "--kill"])));
     }
 }
@@ -116,10 +133,9 @@ fn the_windows_programs_load_on_windows_7() -> anyhow::Result<()> {
 
 #[test]
 fn the_windows_agent_reads_the_registry_enrols_and_reports() -> anyhow::Result<()> {
-    let program = program()?;
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
-    let windows = Windows { program, prefix: world.path("wine") };
+    let windows = Windows::switched_on(world.path("wine"))?;
 
     windows.registry_set(
         r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion",

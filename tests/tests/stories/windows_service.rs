@@ -3,32 +3,26 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use harness::process::{Answer, Running, answer};
+use harness::process::{Answer, answer};
 use harness::station::Enrolment;
 use harness::wait;
 use protocol::sign::SigningKey;
 
 use super::books::Kind;
-use super::windows::{Windows, program};
+use super::windows::Windows;
 use super::world::World;
 
 const SERVICE: &str = "TramAn";
 const HANDOVER: &str = r"HKLM\SOFTWARE\TramAn";
 
-/// A Windows that is switched on: Wine ends its services with the last program of a person.
+/// A Windows with the agent as a service, or without it yet.
 pub(super) struct Machine {
     pub(super) windows: Windows,
-    _person: Running,
 }
 
 impl Machine {
     pub(super) fn new(world: &World) -> anyhow::Result<Self> {
-        let windows = Windows { program: program()?, prefix: world.path("wine") };
-        let started = answer(&mut windows.wine(&["wineboot", "-i"]))?;
-        ensure!(started.code == Some(0), "{started:?}");
-        let person = windows.wine(&["ping", "-n", "1000000", "127.0.0.1"]);
-        let person = Running::start("ping", person, &world.path("person.log"))?;
-        Ok(Self { windows, _person: person })
+        Ok(Self { windows: Windows::switched_on(world.path("wine"))? })
     }
 
     pub(super) fn drive(&self, path: &str) -> PathBuf {

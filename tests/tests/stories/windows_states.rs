@@ -7,7 +7,7 @@ use harness::checkout;
 use harness::process::answer;
 use serde_json::Value;
 
-use super::windows::{Windows, program};
+use super::windows::Windows;
 
 /// Every setting wrong.
 const WRONG: &str = include_str!("windows_states/wrong.reg");
@@ -24,10 +24,7 @@ struct Machine {
 impl Machine {
     fn new() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let windows = Windows { program: program()?, prefix: folder.path().join("wine") };
-        let machine = Self { windows, folder };
-        machine.done(&["wineboot", "-i"])?;
-        Ok(machine)
+        Ok(Self { windows: Windows::switched_on(folder.path().join("wine"))?, folder })
     }
 
     fn done(&self, arguments: &[&str]) -> anyhow::Result<()> {
