@@ -110,9 +110,12 @@ impl<K: Ord + Clone + Send + 'static> Apart<K> {
     }
 }
 
+/// Takes what a panic says.
+type LastWords = Box<dyn FnOnce(String)>;
+
 thread_local! {
     /// What the worker of this thread does when it panics.
-    static LAST_WORDS: Cell<Option<Box<dyn FnOnce(String)>>> = const { Cell::new(None) };
+    static LAST_WORDS: Cell<Option<LastWords>> = const { Cell::new(None) };
 }
 
 /// Lets a worker that panics say its last words and sleep for good; any other thread that panics ends as ever.

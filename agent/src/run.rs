@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use policies::fact::{Facts, Section};
 use protocol::{
-    AgentEvent, AgentEventAnswer, Digest, PollAnswer, PollRequest, RenewAnswer, ReportAnswers, SignedBundle, limits,
-    path,
+    AgentEvent, AgentEventAnswer, Digest, PollAnswer, PollRequest, RenewAnswer, ReportAnswers, SignedBundle, path,
 };
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::chance;
@@ -27,12 +25,16 @@ use crate::service::{Manager, Wish, Wishes};
 use crate::station::{StartError, Station};
 use crate::watch::{Subject, Watch};
 
+mod collecting;
 mod errand;
 mod orders;
+mod routine;
 mod silence;
 mod words;
 
+use collecting::Collecting;
 use errand::Errand;
+use routine::Routine;
 use silence::Silence;
 
 /// After sleep a full check follows no sooner than this, ...
@@ -48,6 +50,7 @@ struct Daemon {
     watch: Option<Watch>,
     debounce: Debounce<Subject>,
     schedule: Schedule,
+    routine: Routine,
     /// Sections to collect as soon as the collector is free.
     wanted: BTreeSet<Section>,
     collecting: Option<Collecting>,
@@ -69,17 +72,6 @@ struct Daemon {
     to_say: Option<AgentEvent>,
     silence: Silence,
     saying: Errand<Result<AgentEventAnswer, WireError>>,
-}
-
-/// A collection under way.
-struct Collecting {
-    sections: Vec<Section>,
-    observed_at: i64,
-    /// A full check is reported even when nothing changed: it renews the evidence.
-    full: bool,
-    /// The orders that it carries out.
-    orders: Vec<String>,
-    facts: JoinHandle<Facts>,
 }
 
 /// What came first.
@@ -147,6 +139,7 @@ impl Daemon {
             watch: Some(watch),
             debounce: Debounce::new(),
             schedule: Schedule::new(&station.identity.machine, period, station.clock.now()),
+            routine: Routine::default(),
             wanted: BTreeSet::new(),
             collecting: None,
             outcomes: None,
@@ -174,10 +167,10 @@ impl Daemon {
         for subject in self.debounce.due(now) {
             self.changed(subject);
         }
-        let ordered = !self.ordered.is_empty() && now >= self.order_not_before;
-        let full = ordered || self.schedule.is_due(self.station.clock.now());
-        if self.collecting.is_none() && (full || !self.wanted.is_empty()) {
-            self.collect(full);
+        if self.collecting.is_none()
+            && let Some((why, sections)) = self.due(now)
+        {
+            self.collect(why, sections);
         }
         if self.sending.may_start()
             && let Some(mut batch) = self.station.delivery.request()
@@ -223,20 +216,6 @@ impl Daemon {
         self.ordered.is_empty() && !carrying_out && !self.fetching.is_on_its_way()
     }
 
-    fn collect(&mut self, full: bool) {
-        let orders = if full { std::mem::take(&mut self.ordered) } else { Vec::new() };
-        if !orders.is_empty() {
-            self.order_not_before = Instant::now() + limits::CHECK_APART;
-        }
-        let wanted = std::mem::take(&mut self.wanted);
-        let sections: Vec<Section> = if full { Section::ALL.to_vec() } else { wanted.into_iter().collect() };
-        let collector = self.station.collector.clone();
-        let instant = self.station.clock.instant();
-        let asked = sections.clone();
-        let facts = tokio::task::spawn_blocking(move || collector.collect(&asked, instant));
-        self.collecting = Some(Collecting { sections, observed_at: instant.as_millisecond(), full, orders, facts });
-    }
-
     /// Waits for whatever comes first.
     async fn next(&mut self, wishes: &mut Wishes) -> Event {
         let wake = self.wake();
@@ -280,7 +259,8 @@ impl Daemon {
         let mut at_latest = |at: Option<Instant>| wake = at.map_or(wake, |at| wake.min(at));
         // What needs the collector is looked at again when it is free.
         if self.collecting.is_none() {
-            at_latest(Some(Instant::now() + self.schedule.sleep(self.station.clock.now())));
+            let scheduled = || Instant::now() + self.schedule.sleep(self.station.clock.now());
+            at_latest(Some(self.routine.next().unwrap_or_else(scheduled)));
             if !self.ordered.is_empty() {
                 at_latest(Some(self.order_not_before));
             }
@@ -415,32 +395,6 @@ impl Daemon {
                 self.renewal_at = self.station.validity().renewal_at();
             }
             Err(error) => tracing::error!(%error, "the former line to the server stays in use"),
-        }
-    }
-
-    fn collected(&mut self, collecting: Collecting, facts: Option<Box<Facts>>) {
-        let Collecting { sections, observed_at, full, orders, .. } = collecting;
-        if full {
-            self.schedule.checked(self.station.clock.now());
-            self.done.extend(orders);
-            if let Some(watch) = &mut self.watch {
-                watch.arm();
-            }
-        }
-        let Some(facts) = facts else {
-            tracing::error!("the collection broke off");
-            return;
-        };
-        let changed = match self.station.observation.take_in(&sections, *facts, observed_at) {
-            Ok(changed) => changed,
-            Err(error) => {
-                tracing::error!(%error, "the facts cannot be reported");
-                return;
-            }
-        };
-        if full || changed {
-            self.judge();
-            self.report();
         }
     }
 

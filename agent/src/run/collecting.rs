@@ -1,0 +1,93 @@
+//! What the daemon collects next, and what becomes of the facts.
+
+use policies::fact::{Facts, Section};
+use protocol::limits;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::Daemon;
+
+/// A collection under way.
+pub(super) struct Collecting {
+    pub(super) sections: Vec<Section>,
+    pub(super) observed_at: i64,
+    pub(super) why: Why,
+    /// The orders that it carries out.
+    pub(super) orders: Vec<String>,
+    pub(super) facts: JoinHandle<Facts>,
+}
+
+/// Why sections are collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Something about them changed.
+    Changed,
+    /// A part of a full check, not its last: what it finds is reported with the last.
+    Part,
+    /// Everything, or the last part of it. Reported even when nothing changed: it renews the evidence.
+    Full,
+}
+
+impl Daemon {
+    /// What is to be collected now, and why.
+    pub(super) fn due(&mut self, now: Instant) -> Option<(Why, Vec<Section>)> {
+        let ordered = !self.ordered.is_empty() && now >= self.order_not_before;
+        let scheduled = self.schedule.is_due(self.station.clock.now());
+        // Somebody waits for an order, and for the first result of a machine.
+        if ordered || scheduled && self.station.observation.is_empty() {
+            self.routine.end();
+            self.wanted.clear();
+            return Some((Why::Full, Section::ALL.to_vec()));
+        }
+        if !self.wanted.is_empty() {
+            return Some((Why::Changed, std::mem::take(&mut self.wanted).into_iter().collect()));
+        }
+        if scheduled && !self.routine.is_under_way() {
+            self.routine.begin(now);
+        }
+        let part = self.routine.take(now)?;
+        Some((if self.routine.is_under_way() { Why::Part } else { Why::Full }, part))
+    }
+
+    pub(super) fn collect(&mut self, why: Why, sections: Vec<Section>) {
+        let orders =
+            if why == Why::Full && sections == Section::ALL { std::mem::take(&mut self.ordered) } else { Vec::new() };
+        if !orders.is_empty() {
+            self.order_not_before = Instant::now() + limits::CHECK_APART;
+        }
+        let collector = self.station.collector.clone();
+        let instant = self.station.clock.instant();
+        let asked = sections.clone();
+        let facts = tokio::task::spawn_blocking(move || collector.collect(&asked, instant));
+        self.collecting = Some(Collecting { sections, observed_at: instant.as_millisecond(), why, orders, facts });
+    }
+
+    pub(super) fn collected(&mut self, collecting: Collecting, facts: Option<Box<Facts>>) {
+        let Collecting { sections, observed_at, why, orders, .. } = collecting;
+        if why == Why::Part {
+            self.routine.rest(Instant::now());
+        }
+        if why == Why::Full {
+            self.schedule.checked(self.station.clock.now());
+            self.done.extend(orders);
+            if let Some(watch) = &mut self.watch {
+                watch.arm();
+            }
+        }
+        let Some(facts) = facts else {
+            tracing::error!("the collection broke off");
+            return;
+        };
+        let changed = match self.station.observation.take_in(&sections, *facts, observed_at) {
+            Ok(changed) => changed,
+            Err(error) => {
+                tracing::error!(%error, "the facts cannot be reported");
+                return;
+            }
+        };
+        if why == Why::Full || changed && why == Why::Changed {
+            self.judge();
+            self.report();
+        }
+    }
+}
