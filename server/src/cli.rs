@@ -40,6 +40,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match words(language).try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => {
+            if error.use_stderr() {
+                let sentence = Help(language)
+                    .t("Lệnh chưa đúng. Xem: posture-server --help", "Wrong command line. See: posture-server --help");
+                Terminal::new(language, Form::Text).complain(sentence);
+            }
             // A closed terminal is no reason to say more.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
@@ -163,7 +168,7 @@ impl Help {
 /// Every command with its help.
 fn words(language: Language) -> Command {
     let help = Help(language);
-    Command::new("posture-server")
+    let words = Command::new("posture-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about(help.t(
             "Máy chủ Trạm An - phần mềm theo dõi an ninh mạng máy tính",
@@ -180,10 +185,16 @@ fn words(language: Language) -> Command {
         .arg(
             help.option("lang", "vi|en", help.t("Ngôn ngữ (mặc định: biến TRAM_AN_LANG, rồi tiếng Việt)", "Language (default: TRAM_AN_LANG, then Vietnamese)"))
                 .value_parser(PossibleValuesParser::new(["vi", "en"]))
+                .hide_possible_values(true)
                 .global(true),
         )
         .arg(
-            help.option("data", help.t("THƯ MỤC", "DIR"), help.t("Thư mục dữ liệu của máy chủ", "Data folder of the server"))
+            help.option("data", help.t("THƯ MỤC", "DIR"), help.t(
+                "Thư mục dữ liệu của máy chủ (mặc định: biến TRAM_AN_DATA, rồi /var/lib/tram-an-server)",
+                "Data folder of the server (default: TRAM_AN_DATA, then /var/lib/tram-an-server)",
+            ))
+                .hide_env(true)
+                .hide_default_value(true)
                 .value_parser(value_parser!(PathBuf))
                 .env("TRAM_AN_DATA")
                 .default_value(DATA)
@@ -199,7 +210,37 @@ fn words(language: Language) -> Command {
         .subcommand(waiver::words(help))
         .subcommand(person::words(help))
         .subcommand(policy::words(help))
-        .subcommand(audit::words(help))
+        .subcommand(audit::words(help));
+    dressed(words, help)
+}
+
+/// The words around the help, which clap has in English only.
+fn dressed(words: Command, help: Help) -> Command {
+    let (places, options) = (help.t("Tham số", "Arguments"), help.t("Tuỳ chọn", "Options"));
+    let asked = Arg::new("help").short('h').long("help").action(ArgAction::Help);
+    let words = words
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .disable_version_flag(true)
+        .arg(asked.help(help.t("In hướng dẫn này", "Print this help")));
+    let words = if words.get_version().is_some() {
+        let asked = Arg::new("version").short('V').long("version").action(ArgAction::Version);
+        words.arg(asked.help(help.t("In phiên bản", "Print the version")))
+    } else {
+        words
+    };
+    words
+        .mut_args(|argument| {
+            let heading = if argument.is_positional() { places } else { options };
+            argument.help_heading(heading)
+        })
+        .mut_subcommands(|words| dressed(words, help))
+        .subcommand_help_heading(help.t("Lệnh", "Commands"))
+        .subcommand_value_name(help.t("LỆNH", "COMMAND"))
+        .help_template(help.t(
+            "{about-with-newline}\nCách dùng: {usage}\n\n{all-args}{after-help}",
+            "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
+        ))
 }
 
 fn is_json(matches: &ArgMatches) -> bool {
