@@ -25,7 +25,7 @@ mod software;
 mod system;
 mod time;
 
-pub use accounts::{Account, Accounts, HashMethod};
+pub use accounts::{Account, Accounts, DomainAdministrator, HashMethod, MemberKind};
 pub use antivirus::{Antivirus, AntivirusProduct, Detection, Maker, Protection, ThreatAction, ThreatPlace};
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
 pub use lan::{

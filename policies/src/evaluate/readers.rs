@@ -113,6 +113,7 @@ pub const GAPS: &[Gap] = &[
     linux("logging.largest", Makers::Any, &[]),
     linux("accounts.users.password_required", Makers::Any, &[]),
     linux("accounts.uac", Makers::Any, &[]),
+    linux("accounts.domain_administrators", Makers::Any, &[]),
     linux("accounts.autorun_off", Makers::Any, &[]),
     linux("patches.installed", Makers::Any, &[]),
     linux("patches.missing", Makers::Any, &[]),

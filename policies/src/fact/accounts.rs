@@ -49,11 +49,37 @@ record! {
     }
 }
 
+choice! {
+    /// What a member of a machine's administrators is that is no account of the machine.
+    MemberKind {
+        /// One account of a domain or of Entra.
+        User = "user", "một tài khoản", "an account";
+        /// A group of a domain.
+        Group = "group", "một nhóm", "a group";
+        /// A group that everybody belongs to: all users of the domain, everybody who logs on.
+        Everyone = "everyone", "nhóm gồm mọi người dùng", "everybody";
+    }
+}
+
+record! {
+    /// A member of the machine's administrators that is no account of the machine itself.
+    DomainAdministrator {
+        /// Its name as Windows shows it, `DOMAIN\name`; empty when nobody could be asked for it.
+        personal [name] String = "tên", "name";
+        /// Its security identifier, `S-1-5-21-...`.
+        [sid] String = "mã định danh (SID)", "SID";
+        /// What it is; `other` when nobody could be asked.
+        [kind] MemberKind = "loại", "kind";
+    }
+}
+
 section! {
     /// Accounts and account rules.
     Accounts = "accounts" ("Tài khoản", "Accounts") {
         /// Accounts a person can log in with.
         [users] List<Account> = "tài khoản", "accounts";
+        /// Members of the local administrators that are no accounts of the machine: of a domain, of Entra, or everybody (Windows).
+        [domain_administrators] List<DomainAdministrator> = "tài khoản, nhóm ngoài máy có quyền quản trị", "administrators from a domain";
         /// Names of accounts with uid 0 besides root (Linux), or enabled built-in accounts (Windows).
         personal [extra_roots] List<String> = "tài khoản ngang quyền root", "accounts equal to root";
         /// True when some rule lets a person act as administrator without a password (`NOPASSWD`).

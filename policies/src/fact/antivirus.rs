@@ -75,6 +75,8 @@ choice! {
         Allowed = "allowed", "người dùng cho phép", "allowed";
         /// Nothing was done, or it did not succeed.
         Nothing = "nothing", "chưa xử lý", "nothing";
+        /// The product's event tells it in words of a language only.
+        Untold = "untold", "nhật ký không cho biết", "not told";
     }
 }
 
@@ -97,7 +99,7 @@ record! {
     Detection {
         /// When it was found.
         [at] Instant = "thời điểm", "time";
-        /// The product's name for it.
+        /// The product's name for it; empty where its event names none in a form that is the same in every language.
         [threat] String = "tên mã độc", "threat";
         /// What became of it.
         [action] ThreatAction = "cách xử lý", "action";

@@ -31,6 +31,7 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
     Accounts {
         sudo_without_password: without_password(scene, &sudoers, users.known()),
         users,
+        domain_administrators: windows_only(),
         extra_roots,
         password_min_length: password.min_length,
         password_min_classes: password.min_classes,

@@ -10,6 +10,7 @@ use super::scene::{Scene, answered, unknown};
 use crate::os::windows::{AccountRules, Registry};
 use crate::os::{Answer, OsError};
 
+mod outsiders;
 mod people;
 mod session;
 
@@ -32,6 +33,7 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
     let sessions = session::loaded(scene);
     Accounts {
         users: people::list(scene),
+        domain_administrators: outsiders::list(scene),
         extra_roots: people::built_in(scene),
         password_min_length: rule(|rules| rules.min_length.into()),
         password_min_classes: classes(scene.os.value(DATABASE, "F")),

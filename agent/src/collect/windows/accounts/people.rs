@@ -12,7 +12,7 @@ use crate::os::Answer;
 use crate::os::windows::{Member, UserAccount};
 
 /// `BUILTIN\Administrators`, whatever it is called.
-const ADMINISTRATORS: &str = "S-1-5-32-544";
+pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
 const PROFILES: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
 /// Accounts that every Windows comes with: administrator, guest, those for first use and for application guard.
 const BUILT_IN: std::ops::RangeInclusive<u32> = 500..=504;
@@ -89,14 +89,14 @@ fn at(second: i64) -> Fact<Instant> {
 }
 
 /// What stands before the last number of an identifier of a person: that of the machine, or of a domain.
-fn authority(sid: &str) -> Option<(&str, u32)> {
+pub(super) fn authority(sid: &str) -> Option<(&str, u32)> {
     let (authority, rid) = sid.rsplit_once('-')?;
     authority.starts_with("S-1-5-21-").then_some(())?;
     Some((authority, rid.parse().ok()?))
 }
 
 /// The machine's own authority: the built-in administrator belongs to the administrators and cannot be taken out of them.
-fn own_authority(members: &[Member]) -> Option<&str> {
+pub(super) fn own_authority(members: &[Member]) -> Option<&str> {
     let mut own = members.iter().filter_map(|member| authority(&member.sid)).filter(|(_, rid)| *rid == 500);
     match (own.next(), own.next()) {
         (Some((authority, _)), None) => Some(authority),
