@@ -81,6 +81,13 @@ pub trait WindowsOs: Os {
     /// When it cannot be read.
     fn computer_name(&self) -> Answer<String>;
 
+    /// The machine's own kind of processor, whatever the agent's program was built for: `IMAGE_FILE_MACHINE_*` (0x8664 x64, 0x14C
+    /// x86, 0xAA64 ARM64).
+    ///
+    /// # Errors
+    /// When Windows tells a kind of processor that has no such number.
+    fn machine(&self) -> Answer<u16>;
+
     /// The domain or workgroup.
     ///
     /// # Errors

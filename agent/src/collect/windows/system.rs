@@ -49,7 +49,7 @@ pub(super) fn collect(scene: &Scene) -> System {
         supported_until: support.until,
         paid_until: support.paid_until,
         paid_updates: support.paid,
-        architecture: Fact::Known(std::env::consts::ARCH.to_owned()),
+        architecture: answered(scene.os.machine(), architecture),
         booted_at: match Timestamp::from_second(hardware.booted_at) {
             Ok(at) if hardware.booted_at > 0 => Fact::Known(at),
             _ => Fact::unknown(Reason::Unreadable, "no start time"),
@@ -89,6 +89,18 @@ pub(super) fn collect(scene: &Scene) -> System {
             })
         }),
     }
+}
+
+/// The kind of processor by its `IMAGE_FILE_MACHINE_*`, in the words that Linux has for it.
+fn architecture(machine: u16) -> Fact<String> {
+    let name = match machine {
+        0x8664 => "x86_64",
+        0x014C => "x86",
+        0xAA64 => "aarch64",
+        0x01C4 => "arm",
+        other => return Fact::unknown(Reason::Unreadable, format!("IMAGE_FILE_MACHINE {other:#06X}")),
+    };
+    Fact::Known(name.to_owned())
 }
 
 /// The drive of the system, such as `C:`.

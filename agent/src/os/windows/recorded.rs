@@ -42,6 +42,8 @@ pub struct Recorded {
     pub processes: Option<Vec<WindowsProcess>>,
     /// Computer's name.
     pub computer_name: Option<String>,
+    /// Kind of processor.
+    pub machine: Option<u16>,
     /// Domain or workgroup.
     pub join: Option<Join>,
     /// Adapters.
@@ -264,6 +266,10 @@ impl WindowsOs for Recorded {
 
     fn computer_name(&self) -> Answer<String> {
         given(self.computer_name.as_ref(), "computer name")
+    }
+
+    fn machine(&self) -> Answer<u16> {
+        given(self.machine.as_ref(), "GetNativeSystemInfo")
     }
 
     fn join(&self) -> Answer<Join> {

@@ -144,6 +144,10 @@ impl WindowsOs for Windows {
         system::computer_name()
     }
 
+    fn machine(&self) -> Answer<u16> {
+        system::machine()
+    }
+
     fn join(&self) -> Answer<Join> {
         self.ask("domain or workgroup", ORDINARY, accounts::join)
     }

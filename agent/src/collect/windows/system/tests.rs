@@ -66,6 +66,15 @@ fn nothing_is_invented_on_an_empty_or_closed_machine() {
 }
 
 #[test]
+fn the_processor_is_the_machines_and_not_that_of_the_agents_program() {
+    let of = |machine| collected(Recorded { machine, ..office() }).architecture;
+    for (number, name) in [(0x8664, "x86_64"), (0x14C, "x86"), (0xAA64, "aarch64")] {
+        assert_eq!(of(Some(number)), Fact::Known(name.to_owned()));
+    }
+    assert!(of(Some(0x200)).known().is_none() && of(None).known().is_none());
+}
+
+#[test]
 fn the_firmware_tells_shape_serial_age_and_what_is_plugged_in() {
     let mut os = office();
     os.firmware = Some(smbios::tests::office());
