@@ -1,9 +1,10 @@
 //! The Windows firewall by profile, and firewalls of other makers as Security Center lists them.
 //!
-//! For each profile the policy (`HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall`) stands over what is set locally
-//! (`...\SharedAccess\Parameters\FirewallPolicy`); absent both it is on and blocks what comes in (since Vista, MS-GPFAS). The private
-//! profile is called `StandardProfile` locally, and either name in a policy. Which profile holds depends on the networks the machine is
-//! in; where that cannot be told, all of them must be in order.
+//! For each profile the policy of the domain (`HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall`) stands over that of a management server
+//! (`...\SharedAccess\Parameters\FirewallPolicy\Mdm`), and both over what is set locally (`...\FirewallPolicy`); absent all it is on and
+//! blocks what comes in (since Vista, MS-GPFAS; learn.microsoft.com, "Firewall CSP", for who stands over whom). The private profile is
+//! called `StandardProfile` locally, and either name in a policy. Which profile holds depends on the networks the machine is in; where
+//! that cannot be told, all of them must be in order.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,10 @@ use crate::collect::windows::center::{Kind, Standing, center, exists};
 use crate::collect::windows::scene::{Scene, Setting, unknown};
 use crate::os::{Answer, OsError};
 
-const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
+pub(super) const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
 pub(super) const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
+/// What a management server (MDM) set.
+pub(super) const MANAGED: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\Mdm";
 
 /// All profiles.
 pub(super) const ALL: [FirewallProfile; 3] =
@@ -110,18 +113,43 @@ fn windows(scene: &Scene, current: &BTreeSet<FirewallProfile>) -> Fact<Firewall>
     })
 }
 
-/// A setting of a profile, the policy over what is set locally.
+/// A setting of a profile, the policies over what is set locally.
 fn setting(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
-    let (by_policy, local): (&[&str], &str) = match profile {
-        FirewallProfile::Domain => (&["DomainProfile"], "DomainProfile"),
-        FirewallProfile::Private => (&["PrivateProfile", "StandardProfile"], "StandardProfile"),
-        _ => (&["PublicProfile"], "PublicProfile"),
+    let local = match profile {
+        FirewallProfile::Domain => "DomainProfile",
+        FirewallProfile::Private => "StandardProfile",
+        _ => "PublicProfile",
+    };
+    by_policy(scene, profile, name).else_by(|| scene.number(&format!(r"{LOCAL}\{local}"), name))
+}
+
+/// What policies set for a profile.
+fn by_policy(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
+    let keys: &[&str] = match profile {
+        FirewallProfile::Domain => &["DomainProfile"],
+        FirewallProfile::Private => &["PrivateProfile", "StandardProfile"],
+        _ => &["PublicProfile"],
     };
     let mut found = Setting::Absent;
-    for key in by_policy.iter().map(|key| format!(r"{POLICY}\{key}")).chain([format!(r"{LOCAL}\{local}")]) {
+    for key in [POLICY, MANAGED].iter().flat_map(|policy| keys.iter().map(move |key| format!(r"{policy}\{key}"))) {
         found = found.else_by(|| scene.number(&key, name));
     }
     found
+}
+
+/// The profiles in which rules that are set locally count: all but those where a policy says no (`AllowLocalPolicyMerge` 0).
+pub(super) fn local_rules_count(scene: &Scene) -> Fact<BTreeSet<FirewallProfile>> {
+    let mut profiles = BTreeSet::new();
+    for profile in ALL {
+        match by_policy(scene, profile, "AllowLocalPolicyMerge")
+            .or(Fact::Known(true), |allowed| Fact::Known(allowed != 0))
+        {
+            Fact::Known(true) => drop(profiles.insert(profile)),
+            Fact::Known(false) => {}
+            Fact::Unknown(why) => return Fact::Unknown(why),
+        }
+    }
+    Fact::Known(profiles)
 }
 
 /// Firewalls of other makers that told Security Center they are on, and whose program has not gone.

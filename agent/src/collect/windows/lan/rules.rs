@@ -1,20 +1,20 @@
 //! Rules of the Windows firewall that open Remote Desktop, WinRM or file sharing to every address.
 //!
 //! A rule is a text `v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Private|LPort=3389|RA4=LocalSubnet|...` (MS-GPFAS 2.2.2.19);
-//! local ones and those of policies lie in two keys and hold together. A rule without a remote address is for every address, one without a
-//! port for every port, one without a profile for every network. Its name, which Windows translates, is not looked at.
+//! local ones, those of the domain's policies and those of a management server lie in three keys and hold together, unless a policy
+//! has local ones left out. A rule without a remote address is for every address, one without a port for every port, one without a
+//! profile for every network. Its name, which Windows translates, is not looked at.
 
 use std::collections::BTreeSet;
 
 use policies::fact::{Fact, FirewallProfile, InboundService, List};
 
-use super::firewall::LOCAL;
+use super::firewall::{LOCAL, MANAGED, POLICY, local_rules_count};
 use crate::collect::windows::remote::rdp_port;
 use crate::collect::windows::scene::{Scene, unknown};
 use crate::os::OsError;
 use crate::os::windows::Registry;
 
-const POLICY_RULES: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall\FirewallRules";
 const TCP: &str = "6";
 /// The port of Remote Desktop where none is set.
 const RDP: u16 = 3389;
@@ -35,13 +35,29 @@ struct Rule {
     bound: bool,
 }
 
+impl Rule {
+    /// The same rule where only these profiles count.
+    fn only_in(self, profiles: &BTreeSet<FirewallProfile>) -> Self {
+        let left = match &self.profiles {
+            Some(own) => own.intersection(profiles).copied().collect(),
+            None => profiles.clone(),
+        };
+        Self { profiles: Some(left), ..self }
+    }
+}
+
 /// The services that every address may reach in the networks of `current`.
 pub(super) fn open(scene: &Scene, current: &BTreeSet<FirewallProfile>) -> Fact<List<InboundService>> {
     let rdp = rdp_port(scene).known().and_then(|&port| u16::try_from(port).ok()).unwrap_or(RDP);
+    let local_count = match local_rules_count(scene) {
+        Fact::Known(profiles) => profiles,
+        Fact::Unknown(why) => return Fact::Unknown(why),
+    };
     let mut rules = Vec::new();
-    for key in [POLICY_RULES.to_owned(), format!(r"{LOCAL}\FirewallRules")] {
-        match scene.os.values(&key) {
+    for key in [POLICY, MANAGED, LOCAL] {
+        match scene.os.values(&format!(r"{key}\FirewallRules")) {
             Ok(values) => rules.extend(values.iter().filter_map(|(_, value)| match value {
+                Registry::Text(text) if key == LOCAL => read(text).map(|rule| rule.only_in(&local_count)),
                 Registry::Text(text) => read(text),
                 _ => None,
             })),

@@ -10,6 +10,7 @@ use crate::os::windows::{NeighbourEntry, NetworkCategory as Category, Registry, 
 
 const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
 const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
+const MANAGED: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\Mdm";
 const CENTER: &str = r"ROOT\SecurityCenter2";
 const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT\Parameters\Interfaces\Tcpip_{1}";
 
@@ -150,6 +151,44 @@ fn rules_open_services_in_the_networks_of_the_machine_only() {
         .number(&rules, "odd", 1)
         .number(r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp", "PortNumber", 3390);
     assert_eq!(collected(os).open_inbound.known().unwrap().items, [InboundService::Rdp, InboundService::Winrm]);
+}
+
+#[test]
+fn a_policy_has_local_rules_left_out_by_profile() {
+    let rule = |port: u16| format!("v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={port}|");
+    let merge = |key: &str, profile: &str, value: u64| {
+        let os = office()
+            .text(&format!(r"{LOCAL}\FirewallRules"), "a", &rule(5985))
+            .text(&format!(r"{POLICY}\FirewallRules"), "b", &rule(445))
+            .text(&format!(r"{MANAGED}\FirewallRules"), "c", &rule(3389));
+        collected(os.number(&format!(r"{key}\{profile}"), "AllowLocalPolicyMerge", value)).open_inbound
+    };
+    let all = [InboundService::Rdp, InboundService::Winrm, InboundService::Smb];
+    let of_policies = [InboundService::Rdp, InboundService::Smb];
+    for key in [POLICY, MANAGED] {
+        assert_eq!(merge(key, "PrivateProfile", 0).known().unwrap().items, of_policies, "{key}");
+        assert_eq!(merge(key, "StandardProfile", 0).known().unwrap().items, of_policies, "{key}");
+        // The machine is in a private network, and what is allowed is as it was.
+        assert_eq!(merge(key, "PublicProfile", 0).known().unwrap().items, all, "{key}");
+        assert_eq!(merge(key, "PrivateProfile", 1).known().unwrap().items, all, "{key}");
+    }
+    // What is set locally about it says nothing.
+    assert_eq!(merge(LOCAL, "StandardProfile", 0).known().unwrap().items, all);
+    let odd = office().set(&format!(r"{POLICY}\PublicProfile"), "AllowLocalPolicyMerge", Registry::Bytes(vec![0]));
+    assert_eq!(why(&collected(odd).open_inbound), Some(Reason::Unreadable));
+}
+
+#[test]
+fn a_management_server_stands_between_the_domain_and_what_is_set_locally() {
+    let set = |keys: &[(&str, u64)]| {
+        let set = |os: Recorded, &(key, on): &(&str, u64)| {
+            os.number(&format!(r"{key}\StandardProfile"), "EnableFirewall", on)
+        };
+        collected(keys.iter().fold(office(), set)).firewall_active
+    };
+    assert_eq!(set(&[(MANAGED, 0)]), Fact::Known(false));
+    assert_eq!(set(&[(MANAGED, 1), (LOCAL, 0)]), Fact::Known(true));
+    assert_eq!(set(&[(POLICY, 1), (MANAGED, 0)]), Fact::Known(true));
 }
 
 #[test]
