@@ -118,6 +118,8 @@ pub fn watched_keys(section: Section) -> &'static [&'static str] {
             r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\DNSClient",
             r"HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings",
             r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings",
+            r"HKU\*\Software\Policies\Microsoft\Windows\CurrentVersion\Internet Settings",
+            r"HKU\*\Software\Microsoft\Windows\CurrentVersion\Internet Settings",
         ],
         Section::Sharing => &[
             r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Shares",

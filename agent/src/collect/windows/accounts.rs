@@ -21,8 +21,17 @@ const CONTROL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\
 const DATABASE: &str = r"HKLM\SAM\SAM\Domains\Account";
 
 /// The registry keys whose change makes it worth collecting this section again.
-pub(super) const WATCHED: &[&str] =
-    &[WINLOGON, CONTROL, session::EXPLORER, r"HKLM\SAM\SAM\Domains\Account\Users\Names"];
+pub(super) const WATCHED: &[&str] = &[
+    WINLOGON,
+    CONTROL,
+    session::EXPLORER,
+    r"HKLM\SAM\SAM\Domains\Account\Users\Names",
+    // Screen lock and autorun of everybody who is logged on.
+    r"HKU\*\Control Panel\Desktop",
+    r"HKU\*\Software\Policies\Microsoft\Windows\Control Panel\Desktop",
+    r"HKU\*\Software\Microsoft\Windows\CurrentVersion\Policies\Explorer",
+    r"HKU\*\Software\Microsoft\Windows\CurrentVersion\Explorer\AutoplayHandlers",
+];
 
 /// What a password never has to be changed means in days.
 const NEVER: i64 = 99_999;

@@ -3,6 +3,7 @@
 use policies::fact::{Fact, List};
 
 use crate::collect::proxy::{bare, listed};
+use crate::collect::windows::accounts::loaded;
 use crate::collect::windows::scene::{Scene, Setting, answered};
 use crate::os::OsError;
 use crate::os::windows::Registry;
@@ -18,10 +19,7 @@ pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
 
 fn found(scene: &Scene) -> Result<Vec<String>, OsError> {
     let mut keys = vec![format!(r"HKLM\SOFTWARE\Policies\{SETTINGS}"), format!(r"HKLM\SOFTWARE\{SETTINGS}")];
-    // Classes of a person (`..._Classes`) have no settings.
-    let people = scene.os.keys("HKU").unwrap_or_default();
-    let people = people.iter().filter(|sid| sid.starts_with("S-1-5-21-") && !sid.ends_with("_Classes"));
-    for sid in people.take(MOST) {
+    for sid in loaded(scene).unwrap_or_default().iter().take(MOST) {
         keys.push(format!(r"HKU\{sid}\SOFTWARE\Policies\{SETTINGS}"));
         keys.push(format!(r"HKU\{sid}\SOFTWARE\{SETTINGS}"));
     }
@@ -78,6 +76,9 @@ mod tests {
     use crate::os::windows::recorded::Recorded;
 
     const PERSON: &str = r"HKU\S-1-5-21-1-2-3-1001\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+    const ENTRA: &str = r"HKU\S-1-12-1-1-2-3-4\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+    const CLASSES: &str =
+        r"HKU\S-1-5-21-1-2-3-1001_Classes\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
 
     fn collected(os: Recorded) -> Fact<List<String>> {
         proxies(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
@@ -98,13 +99,15 @@ mod tests {
             .number(PERSON, "ProxyEnable", 1)
             .text(PERSON, "ProxyServer", "10.0.0.3:8080")
             .text(PERSON, "AutoConfigURL", "http://u:p@10.0.0.4/proxy.pac")
+            .text(ENTRA, "AutoConfigURL", "http://10.0.0.5/proxy.pac")
+            .text(CLASSES, "AutoConfigURL", "http://10.9.9.8/proxy.pac")
             .text(
                 r"HKU\S-1-5-21-1-2-3-1002\Software\Microsoft\Windows\CurrentVersion\Internet Settings",
                 "ProxyServer",
                 "10.9.9.9:1",
             )
             .set(&format!(r"HKLM\SOFTWARE\{SETTINGS}\Connections"), "WinHttpSettings", Registry::Bytes(bytes));
-        let expected = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:8080", "10.0.0.4", "10.0.0.9:3128"];
+        let expected = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:8080", "10.0.0.4", "10.0.0.5", "10.0.0.9:3128"];
         assert_eq!(collected(os).known().unwrap().items, expected);
     }
 
