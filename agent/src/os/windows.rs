@@ -154,6 +154,13 @@ pub trait WindowsOs: Os {
     /// [`super::OsError::Missing`] when there is no such channel.
     fn events(&self, query: &EventQuery) -> Answer<Vec<Event>>;
 
+    /// Events that one provider wrote to a channel many write to (`System`, `Application`), newest first. A number has a meaning only
+    /// with the provider's name, which is not translated.
+    ///
+    /// # Errors
+    /// As [`WindowsOs::events`]. A provider that wrote nothing, or is not there, has no events.
+    fn events_of(&self, provider: &str, query: &EventQuery) -> Answer<Vec<Event>>;
+
     /// Size and oldest record of an event log.
     ///
     /// # Errors

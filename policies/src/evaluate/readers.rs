@@ -141,7 +141,7 @@ pub const GAPS: &[Gap] = &[
     windows("accounts.sudo_without_password", Makers::Any),
     windows("accounts.shell_timeout", Makers::Any),
     windows("accounts.private_files", Makers::Any),
-    // The time service tells its state in words of the user's language only.
+    // The time service tells its state in words of the user's language, its events not always; how far the clock is off in none.
     windows("time.synchronised", Makers::Any),
     windows("time.within_a_second", Makers::Any),
     // Windows holds nothing back by name.

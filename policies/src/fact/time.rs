@@ -25,7 +25,8 @@ section! {
         [source] TimeSource = "nguồn đồng bộ thời gian", "time source";
         /// Time servers that are set.
         [servers] List<String> = "máy chủ thời gian", "time servers";
-        /// True when the kernel says that its clock follows a reference (`adjtimex` without `STA_UNSYNC`).
+        /// True when the kernel says that its clock follows a reference (`adjtimex` without `STA_UNSYNC`); on Windows, when the time service's
+        /// last word in the event logs of two weeks was that it follows one.
         [synchronised] bool = "đã đồng bộ", "synchronised";
         /// True when the clock is less than one second from its reference, as the time service last measured.
         [within_a_second] bool = "sai lệch dưới một giây", "within a second";

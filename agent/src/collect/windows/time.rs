@@ -1,12 +1,14 @@
 //! Section `time`: the Windows time service (W32Time).
 //!
 //! Sources: `HKLM\SYSTEM\CurrentControlSet\Services\W32Time` (`Parameters\Type`, `Parameters\NtpServer`; policy below
-//! `HKLM\SOFTWARE\Policies\Microsoft\W32Time`), learn.microsoft.com, "Windows Time Service tools and settings".
+//! `HKLM\SOFTWARE\Policies\Microsoft\W32Time`), event logs (`time/journal.rs`), learn.microsoft.com, "Windows Time Service tools and settings".
 
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
 use super::scene::{Scene, answered};
 use crate::collect::text::capped;
+
+mod journal;
 
 const SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time";
 const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\W32Time";
@@ -37,16 +39,15 @@ pub(super) fn collect(scene: &Scene) -> Time {
         }),
     })
     .and_not(kind.or(Fact::Known(false), |kind| Fact::Known(kind.eq_ignore_ascii_case("NoSync"))));
-    // The service says whether it follows a server in words of the user's language only (`w32tm`); its events share their numbers
-    // with those of other sources. That nothing is followed can be known all the same.
-    let follows = match &source {
-        Fact::Known(TimeSource::None) => Fact::Known(false),
-        _ => Fact::unknown(Reason::NoReader, "the time service tells it in the user's language only"),
+    // That nothing is followed can be known without the service's word. How far it is from its server it tells in words only.
+    let (synchronised, within_a_second) = match &source {
+        Fact::Known(TimeSource::None) => (Fact::Known(false), Fact::Known(false)),
+        _ => (journal::synchronised(scene), Fact::unknown(Reason::NoReader, "the time service tells it in words only")),
     };
     Time {
         servers: parameter("NtpServer").or(Fact::Known(List::default()), |text| Fact::Known(servers(&text))),
-        within_a_second: follows.clone(),
-        synchronised: follows,
+        within_a_second,
+        synchronised,
         source,
         zone: scene.text(ZONE, "TimeZoneKeyName").or(Fact::unknown(Reason::SourceMissing, ZONE), Fact::Known),
     }
@@ -99,7 +100,7 @@ mod tests {
     fn a_computer_as_it_is_delivered_follows_a_server() {
         let time = collected(office());
         assert_eq!(time.source, Fact::Known(TimeSource::W32Time));
-        assert!(matches!(&time.synchronised, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
+        assert!(matches!(&time.within_a_second, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
         assert_eq!(time.servers.known().unwrap().items, ["time.windows.com", "ntp.xa.gov.vn"]);
         assert_eq!(time.zone, Fact::Known("SE Asia Standard Time".to_owned()));
     }

@@ -66,6 +66,8 @@ pub struct Recorded {
     pub file_versions: BTreeMap<String, String>,
     /// Events by channel.
     pub events: BTreeMap<String, Vec<Event>>,
+    /// Events of channels that many write to, by channel and provider; those of a provider that is not named are none.
+    pub provided: BTreeMap<String, BTreeMap<String, Vec<Event>>>,
     /// Event logs.
     pub log_files: BTreeMap<String, LogFile>,
     /// Audit policy by subcategory.
@@ -147,6 +149,13 @@ impl Recorded {
         self
     }
 
+    /// With events that a provider wrote to a channel.
+    #[must_use]
+    pub fn provided(mut self, channel: &str, provider: &str, events: Vec<Event>) -> Self {
+        self.provided.entry(channel.to_owned()).or_default().entry(provider.to_owned()).or_default().extend(events);
+        self
+    }
+
     /// With a file.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
@@ -179,6 +188,14 @@ impl Recorded {
 
 fn given<T: Clone>(answer: Option<&T>, what: &str) -> Answer<T> {
     answer.cloned().ok_or_else(|| OsError::Missing(what.to_owned()))
+}
+
+fn picked(events: Vec<Event>, query: &EventQuery) -> Vec<Event> {
+    let wanted = |event: &Event| event.at >= query.since && query.ids.contains(&event.id);
+    let mut events: Vec<Event> = events.into_iter().filter(wanted).collect();
+    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    events.truncate(query.most);
+    events
 }
 
 impl Os for Recorded {
@@ -313,12 +330,12 @@ impl WindowsOs for Recorded {
     }
 
     fn events(&self, query: &EventQuery) -> Answer<Vec<Event>> {
-        let events = given(self.events.get(&query.channel), &query.channel)?;
-        let wanted = |event: &Event| event.at >= query.since && query.ids.contains(&event.id);
-        let mut events: Vec<Event> = events.into_iter().filter(wanted).collect();
-        events.sort_by_key(|event| std::cmp::Reverse(event.at));
-        events.truncate(query.most);
-        Ok(events)
+        Ok(picked(given(self.events.get(&query.channel), &query.channel)?, query))
+    }
+
+    fn events_of(&self, provider: &str, query: &EventQuery) -> Answer<Vec<Event>> {
+        let providers = given(self.provided.get(&query.channel), &query.channel)?;
+        Ok(picked(providers.get(provider).cloned().unwrap_or_default(), query))
     }
 
     fn log_file(&self, channel: &str) -> Answer<LogFile> {

@@ -191,7 +191,12 @@ impl WindowsOs for Windows {
 
     fn events(&self, query: &EventQuery) -> Answer<Vec<Event>> {
         let query = query.clone();
-        self.ask("events", ORDINARY, move || events::list(&query))
+        self.ask("events", ORDINARY, move || events::list(None, &query))
+    }
+
+    fn events_of(&self, provider: &str, query: &EventQuery) -> Answer<Vec<Event>> {
+        let (provider, query) = (provider.to_owned(), query.clone());
+        self.ask("events", ORDINARY, move || events::list(Some(&provider), &query))
     }
 
     fn log_file(&self, channel: &str) -> Answer<LogFile> {

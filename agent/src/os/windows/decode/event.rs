@@ -8,10 +8,11 @@ use crate::os::windows::{Event, EventQuery};
 /// Windows refuses queries with more than about twenty conditions.
 const MOST_CONDITIONS: usize = 16;
 
-/// The query (XPath, as event logs understand it) for what is wanted. With many numbers it asks for all of them: whoever
-/// reads the answer picks.
-pub(in crate::os::windows) fn xpath(query: &EventQuery) -> String {
+/// The query (XPath, as event logs understand it) for what is wanted, of one provider or of all. With many numbers it asks for all of
+/// them: whoever reads the answer picks.
+pub(in crate::os::windows) fn xpath(provider: Option<&str>, query: &EventQuery) -> String {
     let mut conditions = Vec::new();
+    conditions.extend(provider.map(|provider| format!("Provider[@Name='{provider}']")));
     if query.ids.len() <= MOST_CONDITIONS {
         let ids: Vec<String> = query.ids.iter().map(|id| format!("EventID={id}")).collect();
         conditions.extend((!ids.is_empty()).then(|| format!("({})", ids.join(" or "))));
@@ -184,10 +185,16 @@ mod tests {
     fn a_query_names_numbers_and_time() {
         let mut query = EventQuery { channel: "System".to_owned(), ids: vec![7, 8], since: 1_704_067_200_123, most: 5 };
         assert_eq!(
-            xpath(&query),
+            xpath(None, &query),
             "*[System[(EventID=7 or EventID=8) and TimeCreated[@SystemTime>='2024-01-01T00:00:00.123Z']]]"
         );
+        query.ids = vec![9];
+        assert_eq!(
+            xpath(Some("Sophos Anti-Virus"), &query),
+            "*[System[Provider[@Name='Sophos Anti-Virus'] and (EventID=9) and \
+             TimeCreated[@SystemTime>='2024-01-01T00:00:00.123Z']]]"
+        );
         query.ids = (0..40).collect();
-        assert_eq!(xpath(&query), "*[System[TimeCreated[@SystemTime>='2024-01-01T00:00:00.123Z']]]");
+        assert_eq!(xpath(None, &query), "*[System[TimeCreated[@SystemTime>='2024-01-01T00:00:00.123Z']]]");
     }
 }

@@ -26,9 +26,9 @@ impl Drop for Handle {
     }
 }
 
-/// [`super::super::WindowsOs::events`].
-pub(super) fn list(query: &EventQuery) -> Answer<Vec<Event>> {
-    let asked = ask(&query.channel, &decode::event::xpath(query), EvtQueryReverseDirection.0)?;
+/// [`super::super::WindowsOs::events`], [`super::super::WindowsOs::events_of`].
+pub(super) fn list(provider: Option<&str>, query: &EventQuery) -> Answer<Vec<Event>> {
+    let asked = ask(&query.channel, &decode::event::xpath(provider, query), EvtQueryReverseDirection.0)?;
     let mut events = Vec::new();
     while events.len() < query.most {
         let some = next(&query.channel, &asked, AT_ONCE)?;
