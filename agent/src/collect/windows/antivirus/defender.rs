@@ -46,11 +46,14 @@ struct Status {
     version: String,
 }
 
+/// True where Microsoft's antivirus is Security Essentials: on Windows 7 and older.
+pub(super) fn is_essentials(scene: &Scene) -> bool {
+    matches!(scene.number(CURRENT_VERSION, "CurrentBuildNumber"), Setting::Set(build) if build < ANTIVIRUS_SINCE)
+}
+
 /// The product, when it is there; `sum` is its row.
 pub(super) fn product(scene: &Scene, sum: Option<&Sum>) -> Option<AntivirusProduct> {
-    let old =
-        matches!(scene.number(CURRENT_VERSION, "CurrentBuildNumber"), Setting::Set(build) if build < ANTIVIRUS_SINCE);
-    let generation = if old { ESSENTIALS } else { DEFENDER };
+    let generation = if is_essentials(scene) { ESSENTIALS } else { DEFENDER };
     let trace = trace(scene, &generation);
     if sum.is_none() && matches!(&trace, Ok(trace) if !trace.there) {
         return None;
