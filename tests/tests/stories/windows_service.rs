@@ -110,6 +110,12 @@ fn the_windows_service_is_installed_watches_is_replaced_and_leaves_nothing() -> 
         reports = world.reports_beyond(reports)?;
     }
 
+    // So is what somebody who is logged on set for themselves.
+    machine.facts_hold("lan", "proxies")?;
+    let own = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+    machine.windows.registry_set(own, "AutoConfigURL", "http://uy-nhiem.example/proxy.pac")?;
+    machine.facts_hold("lan", "uy-nhiem.example")?;
+
     // So is the hosts file: when it is made or written, and when another takes its place.
     machine.facts_hold("lan", "host_overrides")?;
     let (hosts, other) = (machine.drive("windows/system32/drivers/etc/hosts"), machine.drive("hosts"));

@@ -25,6 +25,10 @@ const NETBIOS: usize = 15;
 /// The members by identifier.
 pub(super) fn list(scene: &Scene) -> Fact<List<DomainAdministrator>> {
     answered(scene.os.members(ADMINISTRATORS), |mut members| {
+        // The built-in administrator cannot be taken out of them.
+        if members.is_empty() {
+            return Fact::unknown(Reason::Unreadable, "the group of the administrators is told to be empty");
+        }
         members.sort_unstable_by(|one, other| one.sid.cmp(&other.sid));
         let mut found = Vec::new();
         for member in &members {
@@ -141,6 +145,7 @@ mod tests {
     #[test]
     fn no_outsider_is_an_empty_list_and_no_answer_none() {
         assert_eq!(collected(&[OWN]), Fact::Known(List::default()));
+        assert!(collected(&[]).known().is_none());
         assert!(list(&Scene::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).known().is_none());
         // Damaged identifiers are nobody.
         assert_eq!(
