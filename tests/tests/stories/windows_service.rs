@@ -115,6 +115,7 @@ fn the_windows_service_is_installed_watches_is_replaced_and_leaves_nothing() -> 
     let own = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
     machine.windows.registry_set(own, "AutoConfigURL", "http://uy-nhiem.example/proxy.pac")?;
     machine.facts_hold("lan", "uy-nhiem.example")?;
+    reports = world.reports_beyond(reports)?;
 
     // So is the hosts file: when it is made or written, and when another takes its place.
     machine.facts_hold("lan", "host_overrides")?;
