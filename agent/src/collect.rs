@@ -18,6 +18,7 @@ mod firmware;
 mod hosts;
 #[cfg(target_os = "linux")]
 pub mod linux;
+mod logons;
 mod products;
 mod proxy;
 mod reach;

@@ -13,6 +13,7 @@ mod value;
 
 mod accounts;
 mod antivirus;
+mod backup;
 mod facts;
 mod lan;
 mod logging;
@@ -25,8 +26,9 @@ mod software;
 mod system;
 mod time;
 
-pub use accounts::{Account, Accounts, DomainAdministrator, HashMethod, MemberKind};
+pub use accounts::{Account, Accounts, DomainAdministrator, FailedLogon, HashMethod, LogonWay, MemberKind};
 pub use antivirus::{Antivirus, AntivirusProduct, Detection, Maker, Protection, ThreatAction, ThreatPlace};
+pub use backup::{Backup, BackupPlace, BackupProduct, BackupTool};
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
 pub use lan::{
     Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, InboundService, Interface, InterfaceKind, Lan,

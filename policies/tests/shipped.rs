@@ -112,6 +112,43 @@ fn a_windows_that_searched_long_ago_is_not_believed_to_be_up_to_date() {
 }
 
 #[test]
+fn who_was_knocked_at_is_kept_from_the_page_that_all_may_read() {
+    let set = shipped();
+    for role in ROLES {
+        assert!(set.controls(role).control("logons-guessed").unwrap().tells_of_people());
+        assert!(!set.controls(role).control("backup-at-work").unwrap().tells_of_people());
+    }
+}
+
+#[test]
+fn guesses_from_many_addresses_count_as_well() {
+    assert_eq!(verdict(GOOD, "logons-guessed"), Verdict::Pass);
+    let mut facts = machine(GOOD);
+    let judged = |facts: &Facts| {
+        let outcomes = evaluate(shipped().controls(Role::Server), facts, now());
+        outcomes.iter().find(|outcome| outcome.control == "logons-guessed").unwrap().verdict
+    };
+    let Fact::Known(list) = &mut facts.accounts.failed_logons else { panic!("it is known") };
+    // Nobody knows what the rest is like.
+    list.left_out = 1;
+    assert_eq!(judged(&facts), Verdict::Unknown);
+    let Fact::Known(list) = &mut facts.accounts.failed_logons else { panic!("it is known") };
+    list.items = vec![list.items[0].clone(); 200];
+    assert_eq!(judged(&facts), Verdict::Fail);
+}
+
+#[test]
+fn a_backup_that_does_not_tell_when_it_ended_leaves_the_sums() {
+    let set = shipped();
+    let outcomes = judge(set.controls(Role::Server), GOOD);
+    let recent = outcomes.iter().find(|outcome| outcome.control == "backup-recent").unwrap();
+    assert!(recent.verdict == Verdict::Unknown && recent.no_reader);
+    assert_eq!(verdict(GOOD, "backup-at-work"), Verdict::Pass);
+    assert_eq!(verdict(WINDOWS_BAD, "backup-at-work"), Verdict::Pass);
+    assert_eq!(verdict(WINDOWS_BAD, "backup-recent"), Verdict::Fail, "it ended well long ago");
+}
+
+#[test]
 fn what_is_implied_costs_once() {
     let set = shipped();
     let outcomes = judge(set.controls(Role::Workstation), BAD);

@@ -12,6 +12,7 @@ use crate::os::linux::Linux;
 
 mod accounts;
 mod antivirus;
+mod backup;
 mod lan;
 mod logging;
 mod memory;
@@ -74,6 +75,7 @@ impl Check for Round {
             Section::Accounts => facts.accounts = accounts::collect(scene),
             Section::Time => facts.time = time::collect(scene),
             Section::Logging => facts.logging = logging::collect(scene),
+            Section::Backup => facts.backup = backup::collect(scene),
             Section::Software => facts.forget(section, Reason::NoReader, "this version reads it on Windows only"),
         }
     }
@@ -123,6 +125,7 @@ pub fn watched(section: Section) -> Vec<PathBuf> {
             "/etc/lightdm",
         ],
         Section::Time => &["/etc/localtime", "/etc/chrony", "/etc/chrony.conf", "/etc/systemd/timesyncd.conf"],
+        Section::Backup => &["/etc/cron.d", "/etc/crontab", "/etc/systemd/system/timers.target.wants"],
         Section::Logging => &["/etc/systemd/journald.conf", "/etc/rsyslog.conf", "/etc/rsyslog.d", "/etc/logrotate.d"],
     };
     paths.iter().map(PathBuf::from).collect()

@@ -16,6 +16,13 @@ pub(super) fn capped(text: &str) -> String {
     kept
 }
 
+/// True when whoever named this job called it a backup.
+pub(super) fn named_backup(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["backup", "saoluu", "sao-luu", "sao_luu", "sao luu", "sao lưu"];
+    let name = name.to_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

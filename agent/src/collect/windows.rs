@@ -12,7 +12,9 @@ use crate::os::windows::WindowsOs;
 
 mod accounts;
 mod antivirus;
+mod backup;
 mod center;
+mod drives;
 mod lan;
 mod logging;
 mod neighbours;
@@ -78,6 +80,7 @@ impl Check for Scene {
             Section::Neighbours => facts.neighbours = neighbours::collect(self),
             Section::Sharing => facts.sharing = sharing::collect(self),
             Section::Remote => facts.remote = remote::collect(self),
+            Section::Backup => facts.backup = backup::collect(self),
         }
     }
 }
@@ -103,6 +106,7 @@ pub fn watched_keys(section: Section) -> &'static [&'static str] {
         Section::Patches => patches::WATCHED,
         Section::Accounts => accounts::WATCHED,
         Section::Logging => logging::WATCHED,
+        Section::Backup => backup::WATCHED,
         Section::Time => time::WATCHED,
         Section::Antivirus => &[
             r"HKLM\SOFTWARE\Microsoft\Security Center\Provider",

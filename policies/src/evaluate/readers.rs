@@ -146,6 +146,18 @@ pub const GAPS: &[Gap] = &[
     windows("time.within_a_second", Makers::Any),
     // Windows holds nothing back by name.
     windows("patches.held", Makers::Any),
+    // What programs that copy data away write down for nobody else; one of them (Déjà Dup) keeps even its schedule with each person.
+    linux("backup.products.active", Makers::Any, &[]),
+    linux("backup.products.scheduled", Makers::Any, &[]),
+    linux("backup.products.last_success_at", Makers::Any, &[]),
+    linux("backup.products.last_start_at", Makers::Any, &[]),
+    linux("backup.products.place", Makers::Any, &[]),
+    // Other makers tell nobody how their copies ended, nor when; a service that is started when it is needed, not whether anything needs it.
+    windows("backup.products.active", Makers::Any),
+    windows("backup.products.scheduled", Makers::Any),
+    windows("backup.products.last_success_at", Makers::Any),
+    windows("backup.products.last_start_at", Makers::Any),
+    windows("backup.products.place", Makers::Any),
 ];
 
 /// True when every unknown part is one that the product cannot read on this machine.

@@ -61,6 +61,20 @@ choice! {
     }
 }
 
+choice! {
+    /// The way by which somebody tried to log in.
+    LogonWay {
+        /// At the machine itself.
+        Local = "local", "tại máy", "at the machine";
+        /// Over the network: shares, SSH, RDP with network level authentication.
+        Network = "network", "qua mạng", "over the network";
+        /// Remote Desktop.
+        RemoteDesktop = "remote_desktop", "Remote Desktop", "Remote Desktop";
+        /// A service or a scheduled task that keeps a password.
+        Service = "service", "dịch vụ hoặc tác vụ", "service or task";
+    }
+}
+
 record! {
     /// A member of the machine's administrators that is no account of the machine itself.
     DomainAdministrator {
@@ -70,6 +84,23 @@ record! {
         [sid] String = "mã định danh (SID)", "SID";
         /// What it is; `other` when nobody could be asked.
         [kind] MemberKind = "loại", "kind";
+    }
+}
+
+record! {
+    /// Failed logons of one hour by account and source.
+    FailedLogon {
+        /// When the hour began.
+        [hour] Instant = "giờ", "hour";
+        /// The account: its SID on Windows (`DOMAIN\\name` where only the domain knows it), its name on Linux. Empty when the name that was
+        /// typed is no account's: people type passwords there, so such a name is never kept.
+        personal [account] String = "tài khoản", "account";
+        /// Address, or name of the computer, it came from; empty when it came from the machine itself or none is written down.
+        [source] String = "nguồn", "source";
+        /// By which way.
+        [way] LogonWay = "cách đăng nhập", "way";
+        /// How many.
+        [count] i64 = "số lần", "times";
     }
 }
 
@@ -107,5 +138,7 @@ section! {
         [uac] bool = "hỏi xác nhận khi dùng quyền quản trị (UAC)", "User Account Control";
         /// True when a removable drive starts and offers nothing by itself, for everybody (Windows).
         [autorun_off] bool = "đã tắt tự chạy từ USB", "autorun off";
+        /// Failed logons of the last seven days by hour, newest hour first. More than are listed is said where the log held more than is read.
+        [failed_logons] List<FailedLogon> = "dòng đăng nhập sai theo giờ", "hourly rows of failed logons";
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accounts, Antivirus, Field, Lan, Logging, Neighbours, Patches, Ports, Reason, Record, Remote, Sharing, Software,
-    System, Time,
+    Accounts, Antivirus, Backup, Field, Lan, Logging, Neighbours, Patches, Ports, Reason, Record, Remote, Sharing,
+    Software, System, Time,
 };
 
 /// Version of the facts' meaning. Rises when a fact changes its meaning; a new fact or field does not raise it.
@@ -112,6 +112,8 @@ sections! {
     Logging = logging;
     /// Installed software.
     Software = software;
+    /// Backup.
+    Backup = backup;
 }
 
 impl Section {

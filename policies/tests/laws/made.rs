@@ -215,7 +215,7 @@ fn wire(kind: Kind, shape: &Value, unknown: u32) -> BoxedStrategy<Value> {
                 .iter()
                 .map(|field| {
                     let shape = &shape[field.name];
-                    let value = if shape.get("known").is_some() {
+                    let value = if shape.get("known").or(shape.get("unknown")).is_some() {
                         fact(field.kind, &shape["known"], unknown)
                     } else {
                         wire(field.kind, shape, unknown)

@@ -10,6 +10,7 @@ use crate::collect::linux::text::{capped, lines};
 use crate::os::{Answer, OsError};
 
 mod desktop;
+mod failures;
 mod logins;
 mod pam;
 mod rules;
@@ -19,12 +20,14 @@ use sudoers::Sudoers;
 
 pub(super) fn collect(scene: &Scene) -> Accounts {
     let sudoers = sudoers::read(scene);
-    let (users, extra_roots) = match scene.text("/etc/passwd") {
+    let (users, extra_roots, failed_logons) = match scene.text("/etc/passwd") {
         Ok(text) => {
             let passwd = entries(&text);
-            (Fact::Known(List::capped(accounts(scene, &passwd, &sudoers))), Fact::Known(extra_roots(&passwd)))
+            let users = Fact::Known(List::capped(accounts(scene, &passwd, &sudoers)));
+            (users, Fact::Known(extra_roots(&passwd)), failures::list(scene, &passwd))
         }
-        Err(error) => (unknown(&error), unknown(&error)),
+        // A name can only be told from a password by the list of names.
+        Err(error) => (unknown(&error), unknown(&error), failures::list(scene, &[])),
     };
     let password = pam::password_rules(scene);
     let lockout = pam::lockout(scene);
@@ -42,6 +45,7 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
         shell_timeout: rules::shell_timeout(scene),
         screen_lock: desktop::screen_lock(scene),
         private_files: rules::private_files(scene),
+        failed_logons,
         uac: windows_only(),
         autorun_off: windows_only(),
     }

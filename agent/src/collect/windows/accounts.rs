@@ -2,7 +2,8 @@
 //!
 //! Sources: network management (`NetUserEnum`, `NetLocalGroupGetMembers`, `NetUserModalsGet`), the account database's own rules in
 //! `HKLM\SAM` (readable for the system only), `Winlogon`, the policies of User Account Control. Groups and built-in accounts are known
-//! by their numbers, never by names, which follow the system's language.
+//! by their numbers, never by names, which follow the system's language. Failed logons come from the event log, which is not watched:
+//! each of them would be a reason to collect again.
 
 use policies::fact::{Accounts, Days, Fact, List, Reason, Seconds};
 
@@ -10,6 +11,7 @@ use super::scene::{Scene, answered, unknown};
 use crate::os::windows::{AccountRules, Registry};
 use crate::os::{Answer, OsError};
 
+mod failures;
 mod outsiders;
 mod people;
 mod session;
@@ -62,6 +64,7 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
         screen_lock: session::screen_lock(scene, &sessions),
         autorun_off: session::autorun_off(scene, &sessions),
         uac: uac(scene),
+        failed_logons: failures::list(scene),
         sudo_without_password: linux_only(),
         shell_timeout: linux_only(),
         private_files: linux_only(),

@@ -207,6 +207,9 @@ pub struct EventQuery {
 pub struct Event {
     /// Its number.
     pub id: u32,
+    /// How bad it is: 1 critical, 2 error, 3 warning, 4 information, 0 not said.
+    #[serde(default)]
+    pub level: u8,
     /// When it was written; milliseconds since 1970 UTC.
     pub at: i64,
     /// Named data, in the order of the event.

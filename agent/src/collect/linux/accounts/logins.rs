@@ -14,7 +14,7 @@ mod table;
 use table::Cell;
 
 /// Bytes of one record of `wtmp` (`utmp(5)`, 64-bit Linux).
-const RECORD: usize = 384;
+pub(super) const RECORD: usize = 384;
 /// Bytes of one record of `lastlog`.
 const LAST: usize = 292;
 /// The successor of `lastlog`: a table of name, seconds, terminal, host, service.

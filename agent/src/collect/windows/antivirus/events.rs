@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan};
 use policies::fact::{AntivirusProduct, Detection, Fact, List, Maker, Reason};
 
 use crate::collect::products::is_running;
+use crate::collect::windows::drives::removable;
 use crate::collect::windows::scene::{Scene, answered, unknown};
 use crate::os::Answer;
 use crate::os::windows::{Event, EventQuery};
@@ -25,7 +26,7 @@ const KEPT: usize = 100;
 
 /// The findings, newest first.
 pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Detection>> {
-    let drives = place::removable(scene);
+    let drives = removable(scene);
     let mut found = match makers::findings(scene, products, &drives) {
         Ok(found) => found,
         Err(error) => return unknown(&error),

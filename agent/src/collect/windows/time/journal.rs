@@ -82,7 +82,7 @@ mod tests {
     fn event(id: u32, at: &str, data: &[(&str, &str)]) -> Event {
         let at: Timestamp = at.parse().unwrap();
         let data = data.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Event { id, at: at.as_millisecond(), data }
+        Event { id, level: 0, at: at.as_millisecond(), data }
     }
 
     fn collected(system: Vec<Event>, own: Option<Vec<Event>>) -> Fact<bool> {

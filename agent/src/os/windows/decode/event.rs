@@ -29,6 +29,7 @@ pub(in crate::os::windows) fn xpath(provider: Option<&str>, query: &EventQuery) 
 pub(in crate::os::windows) fn event(xml: &str) -> Option<Event> {
     let mut id = None;
     let mut at = None;
+    let mut level = 0;
     let mut data = Vec::new();
     // Elements that are open, and the one that was opened last.
     let mut open: Vec<&str> = Vec::new();
@@ -48,6 +49,9 @@ pub(in crate::os::windows) fn event(xml: &str) -> Option<Event> {
                 if name == "EventID" && open.last() == Some(&"System") {
                     id = text.trim().parse().ok();
                 }
+                if name == "Level" && open.last() == Some(&"System") {
+                    level = text.trim().parse().unwrap_or_default();
+                }
                 if empty {
                     data.extend(inner.take());
                 } else {
@@ -61,7 +65,7 @@ pub(in crate::os::windows) fn event(xml: &str) -> Option<Event> {
             }
         }
     }
-    Some(Event { id: id?, at: at?.as_millisecond(), data })
+    Some(Event { id: id?, level, at: at?.as_millisecond(), data })
 }
 
 enum Piece<'a> {
@@ -147,12 +151,12 @@ mod tests {
     #[test]
     fn named_data_is_read_in_order() {
         let xml = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
-            <Provider Name='Microsoft-Windows-Windows Defender' Guid='{11cd958a}'/><EventID>1116</EventID>\
+            <Provider Name='Microsoft-Windows-Windows Defender' Guid='{11cd958a}'/><EventID>1116</EventID><Level>3</Level>\
             <TimeCreated SystemTime='2024-01-01T00:00:00.1234567Z'/><Security UserID='S-1-5-18'/></System>\
             <EventData><Data Name='Threat Name'>A &amp; B &lt;1&gt; &#273;</Data><Data Name='Path'></Data>\
             <Data Name=\"Severity ID\">5</Data><Data Name='Nothing'/></EventData></Event>";
         let event = event(xml).unwrap();
-        assert_eq!((event.id, event.at), (1116, 1_704_067_200_123));
+        assert_eq!((event.id, event.level, event.at), (1116, 3, 1_704_067_200_123));
         assert_eq!(data(&event), [("Threat Name", "A & B <1> đ"), ("Path", ""), ("Severity ID", "5"), ("Nothing", "")]);
     }
 
@@ -163,7 +167,7 @@ mod tests {
              </System><EventData><Data>Spooler</Data><Binary>00FF</Binary></EventData></Event>",
         );
         let old = old.unwrap();
-        assert_eq!(old.id, 7036);
+        assert_eq!((old.id, old.level), (7036, 0));
         assert_eq!(data(&old), [("", "Spooler"), ("", "00FF")]);
         let cleared = event(
             "<Event><System><EventID>1102</EventID><TimeCreated SystemTime='2024-01-01T00:00:00Z'/></System>\

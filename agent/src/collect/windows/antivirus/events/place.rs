@@ -2,9 +2,6 @@
 
 use policies::fact::{Fact, Reason, ThreatPlace};
 
-use crate::collect::windows::scene::Scene;
-use crate::os::windows::Registry;
-
 /// The kind of place of a path. The folder of downloads is called so on the disk in every language. `removable` are letters of drives.
 pub(super) fn of(path: &str, removable: &[char]) -> Fact<ThreatPlace> {
     let bare = path.strip_prefix(r"\\?\").unwrap_or(path);
@@ -43,23 +40,6 @@ fn paths_of_line(line: &str) -> Vec<&str> {
     }
     let ends = starts.iter().skip(1).copied().chain([line.len()]);
     starts.iter().zip(ends).map(|(start, end)| line[*start..end].trim()).collect()
-}
-
-/// Letters of drives that are USB storage, also of those that are no longer plugged in.
-pub(super) fn removable(scene: &Scene) -> Vec<char> {
-    let is_usb = |bytes: &[u8]| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-        let text = String::from_utf16_lossy(&units).to_ascii_uppercase();
-        text.contains("USBSTOR#") || text.contains("REMOVABLEMEDIA")
-    };
-    let values = scene.os.values(r"HKLM\SYSTEM\MountedDevices").unwrap_or_default();
-    let drive = |(name, value): (String, Registry)| match value {
-        Registry::Bytes(bytes) if is_usb(&bytes) => {
-            name.to_ascii_uppercase().strip_prefix(r"\DOSDEVICES\")?.chars().next()
-        }
-        _ => None,
-    };
-    values.into_iter().filter_map(drive).collect()
 }
 
 #[cfg(test)]

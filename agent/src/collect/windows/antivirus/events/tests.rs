@@ -15,7 +15,7 @@ const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 fn event(id: u32, at: &str, data: &[(&str, &str)]) -> Event {
     let at: Timestamp = at.parse().unwrap();
     let data = data.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Event { id, at: at.as_millisecond(), data }
+    Event { id, level: 0, at: at.as_millisecond(), data }
 }
 
 fn office() -> Recorded {
