@@ -1,3 +1,5 @@
+//! Linux machines made up with and without backup.
+
 use std::sync::Arc;
 
 use super::*;
