@@ -1,11 +1,12 @@
 //! What the product costs, measured on the real programs and set beside its budgets. Owns no budget's reason.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub mod idle;
 pub mod process_table;
 pub mod single;
 pub mod storm;
+pub mod windows;
 
 /// One line of the answer.
 #[derive(Clone, Debug)]
@@ -63,4 +64,18 @@ pub fn machine() -> String {
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or_default();
     format!("{processor}, {cores} cores, {gigabytes:.0} GiB, {system}; load at the start {load}")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn ratio(a: u64, b: u64) -> f64 {
+    a as f64 / b as f64
+}
+
+/// Lets time pass: what is measured here is the agent at rest.
+fn rest(length: Duration) {
+    let end = Instant::now() + length;
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
+        #[expect(clippy::disallowed_methods, reason = "time itself is what is waited for")]
+        std::thread::sleep(left);
+    }
 }

@@ -14,3 +14,4 @@ pub mod quickstart;
 pub mod relay;
 pub mod station;
 pub mod wait;
+pub mod windows;

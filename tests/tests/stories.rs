@@ -15,6 +15,7 @@ mod stories {
     mod trouble;
     mod waiver;
     mod windows;
+    mod windows_7;
     mod windows_installer;
     mod windows_service;
     mod windows_states;

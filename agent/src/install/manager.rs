@@ -27,6 +27,8 @@ const FORGIVEN: Duration = Duration::from_secs(24 * 60 * 60);
 const GOING_DOWN: Duration = Duration::from_secs(5);
 /// How long it may take to stop.
 const STOP: Duration = Duration::from_secs(20);
+/// How long another service may keep this one from being started.
+const START: Duration = Duration::from_secs(30);
 /// How often its state is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -36,6 +38,8 @@ const NONE: i32 = 1060;
 const NOT_ACTIVE: i32 = 1062;
 /// `ERROR_SERVICE_CANNOT_ACCEPT_CTRL`, and `ERROR_INVALID_SERVICE_CONTROL` as Wine says it: the service is starting or stopping right now.
 const BUSY: [i32; 2] = [1061, 1052];
+/// `ERROR_SERVICE_DATABASE_LOCKED`: another service is being started, as after the machine was switched on.
+const LOCKED: i32 = 1055;
 /// `ERROR_SERVICE_ALREADY_RUNNING`.
 const RUNS: i32 = 1056;
 
@@ -132,11 +136,17 @@ fn refined(service: &Service) -> Vec<Text> {
     missing
 }
 
-/// Starts the service; one that runs is left alone.
-pub(super) fn start(service: &Service) -> Result<()> {
-    match service.start::<&str>(&[]) {
-        Err(error) if refused_with(&error, RUNS) => Ok(()),
-        started => started,
+/// Starts the service; one that runs is left alone. While another one is being started it waits, for a while.
+pub(super) async fn start(service: &Service) -> Result<()> {
+    let end = tokio::time::Instant::now() + START;
+    loop {
+        match service.start::<&str>(&[]) {
+            Err(error) if refused_with(&error, RUNS) => return Ok(()),
+            Err(error) if refused_with(&error, LOCKED) && tokio::time::Instant::now() < end => {
+                tokio::time::sleep(LOOK).await;
+            }
+            started => return started,
+        }
     }
 }
 

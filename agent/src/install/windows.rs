@@ -57,6 +57,7 @@ pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
             missing.push(Text::new(format!("nguồn nhật ký sự kiện: {error}"), format!("the events' source: {error}")));
         }
         manager::start(&service)
+            .await
             .map_err(|error| step("khởi động dịch vụ", "start the service", manager::reason(&error)))?;
         let joining = connected(&service, &plan.state, plan.invitation.is_some()).await?;
         Ok(Installed { joining, missing })

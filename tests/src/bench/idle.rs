@@ -1,10 +1,10 @@
 //! The agent at rest: memory, processor time, wake-ups, and what it puts on the wire.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Figure;
 use super::process_table::{cost, proportional_memory};
+use super::{Figure, ratio, rest};
 use crate::desk::{Desk, RunningDesk};
 use crate::relay::Relay;
 use crate::station::{Enrolment, Station};
@@ -78,18 +78,4 @@ pub fn measure(
             ),
         ),
     ])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn ratio(a: u64, b: u64) -> f64 {
-    a as f64 / b as f64
-}
-
-/// Lets time pass: what is measured here is the agent at rest.
-fn rest(length: Duration) {
-    let end = Instant::now() + length;
-    while let Some(left) = end.checked_duration_since(Instant::now()) {
-        #[expect(clippy::disallowed_methods, reason = "time itself is what is waited for")]
-        std::thread::sleep(left);
-    }
 }

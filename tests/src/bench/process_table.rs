@@ -51,6 +51,24 @@ pub fn proportional_memory(process: u32) -> anyhow::Result<u64> {
     kilobytes(&rollup, "Pss").context("no Pss in smaps_rollup")
 }
 
+/// Proportional memory of the mappings of files whose path holds `words`. Kilobytes.
+///
+/// # Errors
+/// The process is gone.
+pub fn proportional_memory_of(process: u32, words: &str) -> anyhow::Result<u64> {
+    let maps = std::fs::read_to_string(format!("/proc/{process}/smaps")).context("smaps")?;
+    let (mut sum, mut counts) = (0, false);
+    for line in maps.lines() {
+        match line.split_once(' ') {
+            // The first line of a mapping: addresses, then rights, offset, device, number and path.
+            Some((addresses, rest)) if !addresses.ends_with(':') => counts = rest.contains(words),
+            _ if counts => sum += kilobytes(line, "Pss").unwrap_or(0),
+            _ => {}
+        }
+    }
+    Ok(sum)
+}
+
 /// The most resident memory so far; none once the process has ended. Kilobytes.
 pub fn peak_memory(process: u32) -> Option<u64> {
     kilobytes(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmHWM")
@@ -70,6 +88,9 @@ mod tests {
         let own = std::process::id();
         assert!(proportional_memory(own).unwrap() > 100);
         assert!(peak_memory(own).unwrap() > 100);
+        let program = proportional_memory_of(own, "/deps/").unwrap();
+        assert!(program > 100 && program < proportional_memory(own).unwrap(), "{program}");
+        assert_eq!(proportional_memory_of(own, "/no such file/").unwrap(), 0);
         cost(own).unwrap();
         assert!(cost(u32::MAX).is_err());
     }

@@ -1,14 +1,14 @@
 //! One full check, and the size of the program that does it.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-use super::Figure;
 use super::process_table::{peak_memory, processor};
+use super::{Figure, ratio};
 use crate::process::command;
 
 /// How often a warm check is repeated.
@@ -17,10 +17,14 @@ const WARM: u32 = 10;
 const COLD: u32 = 3;
 
 /// What one run cost.
-struct Run {
-    processor: Duration,
-    wall: Duration,
-    memory: u64,
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Processor time with all children.
+    pub processor: Duration,
+    /// From its start to its end.
+    pub wall: Duration,
+    /// The most resident memory of the program itself, in kilobytes.
+    pub memory: u64,
 }
 
 /// The agent's binary and one full check with it, warm and cold.
@@ -33,7 +37,7 @@ pub fn measure(agent: &Path, policy: &Path) -> anyhow::Result<Vec<Figure>> {
     figures.push(Figure::new(
         "agent binary, stripped",
         "<= 5 MB",
-        format!("{:.2} MB", kilo(bytes) / 1000.0),
+        format!("{:.2} MB", ratio(bytes, 1_000_000)),
         "profile `agent` (opt-level z, fat LTO)",
     ));
     check(agent, policy)?;
@@ -57,21 +61,21 @@ pub fn measure(agent: &Path, policy: &Path) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn figure(what: &str, budget: &str, run: &Run, method: &str) -> Figure {
-    let measured = format!(
-        "{:.3} cpu-s, {:.2} s wall, {:.1} MB",
-        run.processor.as_secs_f64(),
-        run.wall.as_secs_f64(),
-        kilo(run.memory * 1024) / 1000.0
-    );
-    Figure::new(what, budget, measured, method)
+    Figure::new(what, budget, run.to_string(), method)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn kilo(bytes: u64) -> f64 {
-    bytes as f64 / 1000.0
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (processor, wall) = (self.processor.as_secs_f64(), self.wall.as_secs_f64());
+        write!(f, "{processor:.3} cpu-s, {wall:.2} s wall, {:.1} MB", ratio(self.memory * 1024, 1_000_000))
+    }
 }
 
-fn repeat(times: u32, mut run: impl FnMut() -> anyhow::Result<Run>) -> anyhow::Result<Run> {
+/// The mean of some runs, with the most memory of any.
+///
+/// # Errors
+/// One of them fails.
+pub fn repeat(times: u32, mut run: impl FnMut() -> anyhow::Result<Run>) -> anyhow::Result<Run> {
     let mut sum = Run { processor: Duration::ZERO, wall: Duration::ZERO, memory: 0 };
     for _ in 0..times {
         let one = run()?;
@@ -82,16 +86,18 @@ fn repeat(times: u32, mut run: impl FnMut() -> anyhow::Result<Run>) -> anyhow::R
     Ok(Run { processor: sum.processor / times, wall: sum.wall / times, memory: sum.memory })
 }
 
-/// One check of this machine; its processor time is read before it is waited for.
+/// One check of this machine.
 fn check(agent: &Path, policy: &Path) -> anyhow::Result<Run> {
+    measured(command(agent).args(["check", "--json", "--policy"]).arg(policy))
+}
+
+/// Runs `program` to its end, which must be 0 or 1; its processor time is read before it is waited for.
+///
+/// # Errors
+/// It cannot be started or ends otherwise.
+pub fn measured(program: &mut Command) -> anyhow::Result<Run> {
     let start = Instant::now();
-    let mut child = command(agent)
-        .args(["check", "--json", "--policy"])
-        .arg(policy)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut child = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let pid = Pid::from_child(&child);
     let mut memory = 0;
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
@@ -103,7 +109,7 @@ fn check(agent: &Path, policy: &Path) -> anyhow::Result<Run> {
     let wall = start.elapsed();
     let processor = processor(child.id())?;
     let status = child.wait()?;
-    ensure!(matches!(status.code(), Some(0 | 1)), "posture-agent check ended with {status}");
+    ensure!(matches!(status.code(), Some(0 | 1)), "{:?} ended with {status}", program.get_program());
     Ok(Run { processor, wall, memory })
 }
 

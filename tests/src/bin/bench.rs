@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use agent::clock::Clock;
 use anyhow::Context;
-use clap::Parser;
-use harness::bench::{Extent, idle, machine, single, storm, table};
+use clap::{Parser, ValueEnum};
+use harness::bench::{Extent, idle, machine, single, storm, table, windows};
 use harness::checkout::{self, Profile};
 use harness::desk::{Desk, NewOffice, StartUp};
 use harness::process;
 use policies::fact::Facts;
 
-/// Measures agent and server on this machine. Takes the idle time and about ten minutes more, most of them to build.
+/// Measures agent and server on this machine. Takes twice the idle time and about fifteen minutes more, most of them to build.
 #[derive(Debug, Parser)]
 #[command(name = "bench", bin_name = "cargo bench-all")]
 struct Arguments {
@@ -26,6 +26,22 @@ struct Arguments {
     /// How many reports each of them sends.
     #[arg(long, default_value_t = 40)]
     reports: u32,
+    /// Only these parts; all of them when none is named.
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+}
+
+/// A part of the measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The Linux agent's size and one full check.
+    Check,
+    /// Reports of many machines to the server.
+    Reports,
+    /// The Linux agent at rest.
+    Idle,
+    /// The Windows agent under Wine.
+    Windows,
 }
 
 fn main() -> ExitCode {
@@ -46,14 +62,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         machines: arguments.machines,
         reports: arguments.reports,
     };
+    let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     say("building as an office installs it");
-    let small = checkout::build(Profile::Agent)?;
     let fast = checkout::build(Profile::Release)?;
+    // The Linux agent's size and speed are those of its own profile; the Windows agent is built by its own script.
+    let linux = [Part::Check, Part::Reports, Part::Idle].into_iter().any(wanted);
+    let agent = if linux { checkout::build(Profile::Agent)?.agent } else { fast.agent };
     let policies = checkout::root()?.join("policies");
+    let policy = policies.join("level-2-workstation.toml");
     let header = format!("{}, {}", Clock::system().instant().strftime("%Y-%m-%d"), machine());
 
-    say("one full check");
-    let mut figures = single::measure(&small.agent, &policies.join("level-2-workstation.toml"))?;
+    let mut figures = Vec::new();
+    if wanted(Part::Check) {
+        say("one full check");
+        figures.extend(single::measure(&agent, &policy)?);
+    }
     let folder = tempfile::tempdir()?;
     let desk = Desk::new(fast.server, folder.path().join("server"));
     desk.init(None)?;
@@ -61,14 +84,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     desk.roster_declare(&office, &[])?;
     desk.policy_publish(&policies)?;
     let mut server = desk.run("127.0.0.1:0", &folder.path().join("server.log"))?;
-
-    say("reports of many machines");
-    let seen = process::answer(process::command(&small.agent).args(["facts", "--json"]))?;
-    let facts: Facts = serde_json::from_str(&seen.out).with_context(|| format!("facts --json: {}", seen.err))?;
-    figures.extend(storm::measure(&desk, &server, &office, &facts, extent)?);
-
-    say("the agent at rest");
-    figures.extend(idle::measure(&small.agent, &desk, &server, &office, folder.path(), extent.idle)?);
+    if wanted(Part::Reports) {
+        say("reports of many machines");
+        let seen = process::answer(process::command(&agent).args(["facts", "--json"]))?;
+        let facts: Facts = serde_json::from_str(&seen.out).with_context(|| format!("facts --json: {}", seen.err))?;
+        figures.extend(storm::measure(&desk, &server, &office, &facts, extent)?);
+    }
+    if wanted(Part::Idle) {
+        say("the agent at rest");
+        figures.extend(idle::measure(&agent, &desk, &server, &office, folder.path(), extent.idle)?);
+    }
+    if wanted(Part::Windows) {
+        say("the Windows agent under Wine");
+        figures.extend(windows::measure(&desk, &server, &office, &policy, folder.path(), extent.idle)?);
+    }
     server.running.stop()?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{header}\n\n{}", table(&figures))?;

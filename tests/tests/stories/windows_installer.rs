@@ -6,9 +6,9 @@ use anyhow::{Context, ensure};
 use harness::checkout;
 use harness::process::{answer, answer_to, command};
 use harness::wait;
+use harness::windows::{self, Machine};
 
 use super::books::Kind;
-use super::windows_service::Machine;
 use super::world::World;
 
 /// A certificate as an operator would have one, for this test alone.
@@ -47,16 +47,11 @@ fn packed(program: &Path, signer: &Signer, folder: &Path) -> anyhow::Result<[Pat
     files.try_into().map_err(|files| anyhow::anyhow!("not a program and an installer: {files:?}"))
 }
 
-/// A path as a Windows program under Wine reads it.
-fn as_windows(path: &Path) -> anyhow::Result<String> {
-    Ok(format!("Z:{}", path.to_str().context("the path is not UTF-8")?.replace('/', "\\")))
-}
-
 #[test]
 fn the_windows_installer_is_silent_keeps_the_identity_and_leaves_nothing() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
-    let machine = Machine::new(&world)?;
+    let machine = Machine::start(&world.path("windows"))?;
     let folder = world.path("packages");
     std::fs::create_dir_all(&folder)?;
     let signer = Signer::new(&folder)?;
@@ -65,7 +60,7 @@ fn the_windows_installer_is_silent_keeps_the_identity_and_leaves_nothing() -> an
     assert!(!signer.has_signed(&machine.windows.program)?, "the check says yes to anything");
 
     let enrolment = world.enrolment(2)?;
-    let package = as_windows(&installer)?;
+    let package = windows::path(&installer)?;
     let given = [
         format!("SERVER={}", enrolment.server),
         format!("TOKEN={}", enrolment.token),
@@ -109,7 +104,7 @@ fn the_windows_installer_is_silent_keeps_the_identity_and_leaves_nothing() -> an
 fn a_windows_machine_is_set_up_from_a_stick_by_typing_room_and_person() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
-    let machine = Machine::new(&world)?;
+    let machine = Machine::start(&world.path("windows"))?;
     let enrolment = world.enrolment(2)?;
     // As the enrolment page packs it; a test of the server unpacks that.
     let stick = world.path("stick");

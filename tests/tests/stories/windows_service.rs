@@ -1,81 +1,23 @@
 //! The agent as a service of Windows, under Wine: installed, at work, replaced, removed.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, ensure};
-use harness::process::{Answer, answer};
-use harness::station::Enrolment;
+use harness::process::answer;
 use harness::wait;
+use harness::windows::Machine;
 use protocol::sign::SigningKey;
 
 use super::books::Kind;
-use super::windows::Windows;
 use super::world::World;
 
 const SERVICE: &str = "TramAn";
 const HANDOVER: &str = r"HKLM\SOFTWARE\TramAn";
 
-/// A Windows with the agent as a service, or without it yet.
-pub(super) struct Machine {
-    pub(super) windows: Windows,
-}
-
-impl Machine {
-    pub(super) fn new(world: &World) -> anyhow::Result<Self> {
-        Ok(Self { windows: Windows::switched_on(world.path("wine"))? })
-    }
-
-    pub(super) fn drive(&self, path: &str) -> PathBuf {
-        self.windows.prefix.join("drive_c").join(path)
-    }
-
-    fn state(&self) -> PathBuf {
-        self.drive("ProgramData/TramAn/agent")
-    }
-
-    pub(super) fn wine(&self, arguments: &[&str]) -> anyhow::Result<Answer> {
-        answer(&mut self.windows.wine(arguments))
-    }
-
-    fn install(&self, enrolment: Option<&Enrolment>) -> anyhow::Result<Answer> {
-        let mut install = match enrolment {
-            None => self.windows.agent(&["install"])?,
-            Some(Enrolment { server, fingerprint, .. }) => {
-                self.windows.agent(&["install", "--server", server, "--fingerprint", fingerprint])?
-            }
-        };
-        if let Some(enrolment) = enrolment {
-            install.env("TRAM_AN_TOKEN", &enrolment.token);
-        }
-        answer(&mut install)
-    }
-
-    /// What the service control manager says of the service; an error when there is none.
-    pub(super) fn state_of_service(&self) -> anyhow::Result<String> {
-        let asked = self.wine(&["sc", "query", SERVICE])?;
-        ensure!(asked.code == Some(0), "{asked:?}");
-        let state = asked.out.lines().find(|line| line.trim_start().starts_with("STATE"));
-        let state = state.and_then(|line| line.split_ascii_whitespace().last());
-        Ok(state.context("no state")?.to_owned())
-    }
-
-    pub(super) fn identity(&self) -> anyhow::Result<String> {
-        Ok(std::fs::read_to_string(self.state().join("identity.json"))?)
-    }
-
-    pub(super) fn log(&self) -> String {
-        std::fs::read_to_string(self.state().join("agent.log")).unwrap_or_else(|error| error.to_string())
-    }
-
-    /// Waits until the newest facts of a section that were reported hold `words`.
-    fn facts_hold(&self, section: &str, words: &str) -> anyhow::Result<()> {
-        wait::until(&format!("{words} in a report"), wait::PATIENCE, || {
-            let kept =
-                std::fs::read_to_string(self.state().join(format!("sections/{section}.json"))).unwrap_or_default();
-            Ok(kept.contains(words).then_some(()))
-        })
-        .with_context(|| self.log())
-    }
+/// Waits until the newest facts of a section that the agent keeps hold `words`.
+fn facts_hold(machine: &Machine, section: &str, words: &str) -> anyhow::Result<()> {
+    wait::until(&format!("{words} in a report"), wait::PATIENCE, || {
+        Ok(machine.facts_hold(section, words).then_some(()))
+    })
+    .with_context(|| machine.log())
 }
 
 /// Waits until the machine's page tells `kind` of its agent.
@@ -88,7 +30,7 @@ fn told(world: &World, statement: &'static str) -> anyhow::Result<()> {
 fn the_windows_service_is_installed_watches_is_replaced_and_leaves_nothing() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
-    let machine = Machine::new(&world)?;
+    let machine = Machine::start(&world.path("windows"))?;
     let policy = r"HKLM\SOFTWARE\Policies\Microsoft\W32Time\Parameters";
 
     // One command connects the machine, and says so in one line.
@@ -103,28 +45,28 @@ fn the_windows_service_is_installed_watches_is_replaced_and_leaves_nothing() -> 
     assert!(!machine.state().join("invitation.json").exists(), "the token is kept after it was used");
 
     // A key that did not exist, and then a value in it, are seen when they change.
-    machine.facts_hold("time", "servers")?;
+    facts_hold(&machine, "time", "servers")?;
     for name in ["ntp.mot.example", "ntp.hai.example"] {
         machine.windows.registry_set(policy, "NtpServer", &format!("{name},0x9"))?;
-        machine.facts_hold("time", name)?;
+        facts_hold(&machine, "time", name)?;
         reports = world.reports_beyond(reports)?;
     }
 
     // So is what somebody who is logged on set for themselves.
-    machine.facts_hold("lan", "proxies")?;
+    facts_hold(&machine, "lan", "proxies")?;
     let own = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
     machine.windows.registry_set(own, "AutoConfigURL", "http://uy-nhiem.example/proxy.pac")?;
-    machine.facts_hold("lan", "uy-nhiem.example")?;
+    facts_hold(&machine, "lan", "uy-nhiem.example")?;
     reports = world.reports_beyond(reports)?;
 
     // So is the hosts file: when it is made or written, and when another takes its place.
-    machine.facts_hold("lan", "host_overrides")?;
+    facts_hold(&machine, "lan", "host_overrides")?;
     let (hosts, other) = (machine.drive("windows/system32/drivers/etc/hosts"), machine.drive("hosts"));
     std::fs::write(&hosts, "10.1.1.1 mot.hosts.example\n")?;
-    machine.facts_hold("lan", "mot.hosts.example")?;
+    facts_hold(&machine, "lan", "mot.hosts.example")?;
     std::fs::write(&other, "10.1.1.1 hai.hosts.example\n")?;
     std::fs::rename(&other, &hosts)?;
-    machine.facts_hold("lan", "hai.hosts.example")?;
+    facts_hold(&machine, "lan", "hai.hosts.example")?;
     reports = world.reports_beyond(reports)?;
 
     // Stopped by an administrator, it says so before it goes, and goes on where it was.
