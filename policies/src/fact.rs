@@ -36,7 +36,7 @@ pub use lan::{
 };
 pub use logging::Logging;
 pub use neighbours::{Neighbour, Neighbours};
-pub use patches::{InstalledUpdate, MissingUpdate, PackageSystem, Patches};
+pub use patches::{FailingUpdate, InstalledUpdate, MissingUpdate, PackageSystem, Patches};
 pub use ports::{ListeningPort, Ports, Reach, Transport};
 pub use remote::{Remote, RootLogin};
 pub use sharing::{Share, ShareKind, Sharing};

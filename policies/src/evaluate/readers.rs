@@ -116,6 +116,7 @@ pub const GAPS: &[Gap] = &[
     linux("accounts.domain_administrators", Makers::Any, &[]),
     linux("accounts.autorun_off", Makers::Any, &[]),
     linux("patches.installed", Makers::Any, &[]),
+    linux("patches.failing", Makers::Any, &[]),
     linux("patches.missing", Makers::Any, &[]),
     linux("patches.known_to", Makers::Any, &[]),
     linux("patches.servers", Makers::Any, &[]),

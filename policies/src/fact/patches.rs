@@ -34,6 +34,18 @@ record! {
     }
 }
 
+record! {
+    /// An update whose last try to install it failed.
+    FailingUpdate {
+        /// Its name, such as `KB5066791`; its identifier where it has no such name.
+        [name] String = "bản cập nhật", "update";
+        /// When it was last tried.
+        [failed_at] Instant = "lần thử cuối lúc", "last tried at";
+        /// What the update system says of it, such as `0x80070643`.
+        [code] String = "mã lỗi", "error code";
+    }
+}
+
 section! {
     /// Updates of the system and of the packages it manages.
     Patches = "patches" ("Bản vá", "Patches") {
@@ -57,6 +69,8 @@ section! {
         [held] List<String> = "gói bị giữ lại, không cập nhật", "packages held back";
         /// Updates of the system that are installed (Windows).
         [installed] List<InstalledUpdate> = "bản cập nhật đã cài", "installed updates";
+        /// Updates of the last 30 days whose last try to install them failed, the newest first (Windows).
+        [failing] List<FailingUpdate> = "bản cập nhật cài không thành công", "updates that fail to install";
         /// Cumulative updates that the catalogue of Windows knows for this build and that are not installed, oldest first.
         [missing] List<MissingUpdate> = "bản vá tích luỹ còn thiếu", "missing cumulative updates";
         /// The day of the catalogue by which `missing` was found.

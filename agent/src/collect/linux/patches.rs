@@ -57,6 +57,7 @@ pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
         automatic: if apt { configuration::automatic(scene) } else { dnf::automatic(scene) },
         reboot_needed: kernel::reboot_needed(scene),
         installed: windows_only(),
+        failing: windows_only(),
         missing: windows_only(),
         known_to: windows_only(),
         servers: windows_only(),

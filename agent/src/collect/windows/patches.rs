@@ -12,6 +12,7 @@ use crate::os::windows::UpdateSearch;
 use crate::os::{Answer, OsError};
 
 mod automatic;
+mod failing;
 mod installed;
 mod memory;
 mod missing;
@@ -41,6 +42,7 @@ pub(super) fn collect(scene: &Scene) -> Patches {
         reboot_needed: reboot::needed(scene, &search),
         held: Fact::unknown(Reason::NoReader, "Windows holds nothing back by name"),
         installed: scene.memory.installed(state, || installed::list(scene)),
+        failing: failing::list(&search, scene.now),
         missing,
         known_to: scene.catalogue().map_or_else(
             || Fact::unknown(Reason::Unreadable, "no catalogue"),

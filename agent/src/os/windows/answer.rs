@@ -239,6 +239,23 @@ pub struct UpdateSearch {
     pub installed_at: Option<i64>,
     /// `ISystemInformation.RebootRequired`.
     pub reboot: Option<bool>,
+    /// What was installed or tried, newest first; none when it cannot be told.
+    pub history: Option<Vec<PastInstallation>>,
+}
+
+/// A try to install an update (`IUpdateHistoryEntry`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastInstallation {
+    /// Its identifier, a GUID.
+    pub id: String,
+    /// Its title, in the user's language.
+    pub title: String,
+    /// When; milliseconds since 1970 UTC.
+    pub at: i64,
+    /// `OperationResultCode`: 2 succeeded, 3 succeeded with errors, 4 failed, 5 aborted.
+    pub result: i32,
+    /// `HRESULT`.
+    pub code: i32,
 }
 
 /// An update that waits.

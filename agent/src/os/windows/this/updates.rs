@@ -10,12 +10,14 @@ use windows::core::BSTR;
 
 use super::com::Com;
 use crate::os::Answer;
-use crate::os::windows::answer::WaitingUpdate;
+use crate::os::windows::answer::{PastInstallation, WaitingUpdate};
 use crate::os::windows::{UpdateSearch, decode};
 
 const WHAT: &str = "updates";
 /// Updates that somebody hid are not waited for.
 const CRITERIA: &str = "IsInstalled=0 and IsHidden=0";
+/// The most entries of the history that are read: definitions come several times a day.
+const HISTORY: i32 = 300;
 
 /// [`super::super::WindowsOs::updates`]. Each part is asked for itself: a search that fails (a broken store, a server that is
 /// gone) takes neither the dates nor the wish for a restart with it.
@@ -39,6 +41,7 @@ pub(super) fn search() -> Answer<UpdateSearch> {
         )
     };
     Ok(UpdateSearch {
+        history: history(&session).ok(),
         waiting,
         refused,
         searched_at: searched.and_then(|at| instant(&at)),
@@ -67,6 +70,28 @@ fn update(update: &IUpdate) -> windows::core::Result<WaitingUpdate> {
             .map(|at| Ok(categories.get_Item(at)?.CategoryID()?.to_string().to_lowercase()))
             .collect();
         Ok(WaitingUpdate { kb: kb?, categories: identifiers?, severity: update.MsrcSeverity()?.to_string() })
+    }
+}
+
+/// The newest entries of the history.
+fn history(session: &IUpdateSession) -> windows::core::Result<Vec<PastInstallation>> {
+    // SAFETY: the session lives, in a thread that has COM; so does all that it gives.
+    unsafe {
+        let searcher = session.CreateUpdateSearcher()?;
+        let entries = searcher.QueryHistory(0, searcher.GetTotalHistoryCount()?.min(HISTORY))?;
+        let mut past = Vec::new();
+        for at in 0..entries.Count()? {
+            let entry = entries.get_Item(at)?;
+            let Some(when) = decode::ole_date(entry.Date()?) else { continue };
+            past.push(PastInstallation {
+                id: entry.UpdateIdentity()?.UpdateID()?.to_string(),
+                title: entry.Title()?.to_string(),
+                at: when,
+                result: entry.ResultCode()?.0,
+                code: entry.HResult()?,
+            });
+        }
+        Ok(past)
     }
 }
 
