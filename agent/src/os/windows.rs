@@ -148,6 +148,12 @@ pub trait WindowsOs: Os {
     /// [`super::OsError::Missing`] when there is no such file or it states none.
     fn file_version(&self, path: &str) -> Answer<String>;
 
+    /// The company a program file says it is of (`CompanyName` of its version information): the maker's own words, not translated by Windows.
+    ///
+    /// # Errors
+    /// As [`WindowsOs::file_version`].
+    fn file_company(&self, path: &str) -> Answer<String>;
+
     /// Events of a channel, newest first.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason};
 
 use super::center::{self, Center, Kind, Listed, Standing, State, exists, path};
-use super::scene::{Scene, Setting, unknown};
+use super::scene::{Scene, unknown};
 use crate::collect::products::{best, is_running};
 use crate::collect::text::capped;
 use crate::os::{Answer, OsError};
@@ -17,8 +17,10 @@ mod defender;
 mod events;
 mod kaspersky;
 mod makers;
+mod parts;
 
 use makers::{MAKERS, Signs, Trace, maker};
+use parts::Parts;
 
 pub(super) fn collect(scene: &Scene) -> Antivirus {
     let center = center::center(scene, Kind::Antivirus);
@@ -63,6 +65,10 @@ fn protection(scene: &Scene, products: &[AntivirusProduct], center: &Answer<Cent
     }
 }
 
+fn no_reader<T>() -> Fact<T> {
+    Fact::unknown(Reason::NoReader, "")
+}
+
 fn nothing<T>() -> Fact<T> {
     Fact::unknown(Reason::SourceMissing, "no anti-malware product runs")
 }
@@ -100,10 +106,18 @@ fn products(scene: &Scene, center: &Answer<Center>) -> Vec<AntivirusProduct> {
         Err(_) => (&[][..], false),
     };
     let rows = |of: Maker| -> Vec<&Listed> { listed.iter().filter(|row| maker(row) == of).collect() };
+    let parts = Parts::of(scene);
     let mut products: Vec<AntivirusProduct> =
         defender::product(scene, Sum::of(&rows(Maker::Microsoft), live).as_ref()).into_iter().collect();
     for signs in MAKERS {
-        products.extend(product(scene, signs.maker, Some(signs), Sum::of(&rows(signs.maker), live).as_ref(), center));
+        let trace = signs.trace(scene, &parts);
+        products.extend(product(
+            scene,
+            signs.maker,
+            Some((signs, trace)),
+            Sum::of(&rows(signs.maker), live).as_ref(),
+            center,
+        ));
     }
     // Products of makers that are not known here, each by its name.
     let others = rows(Maker::Other);
@@ -114,17 +128,24 @@ fn products(scene: &Scene, center: &Answer<Center>) -> Vec<AntivirusProduct> {
         let same: Vec<&Listed> = others.iter().copied().filter(|row| row.name == name).collect();
         products.extend(product(scene, Maker::Other, None, Sum::of(&same, live).as_ref(), center));
     }
+    if others.is_empty() {
+        products.extend(unlisted(&parts));
+    }
     products
 }
 
 fn product(
     scene: &Scene,
     maker: Maker,
-    signs: Option<&Signs>,
+    traced: Option<(&Signs, Answer<Trace>)>,
     sum: Option<&Sum>,
     center: &Answer<Center>,
 ) -> Option<AntivirusProduct> {
-    let trace = signs.filter(|signs| signs.known()).map(|signs| signs.trace(scene)).transpose();
+    let (signs, trace) = traced.unzip();
+    let trace = trace.transpose().map(|trace| {
+        // Of a maker whose parts nobody knows, that none was seen says nothing.
+        trace.filter(|trace| trace.there || trace.driver || signs.is_some_and(Signs::known))
+    });
     let running = match sum {
         Some(sum) => by_row(scene, sum, &trace),
         None => match &trace {
@@ -132,7 +153,6 @@ fn product(
             _ => return None,
         },
     };
-    let no_reader = || Fact::unknown(Reason::NoReader, "");
     // Where there is no Security Center nobody is told; where it does not answer it is not known what it was told.
     let not_told = || match center {
         Err(error) if !matches!(error, OsError::Missing(_)) => unknown(error),
@@ -149,19 +169,39 @@ fn product(
             (_, running) => running.clone(),
         },
         running,
-        definitions_at: if maker == Maker::Kaspersky {
-            kaspersky::updated_at(scene)
-        } else {
-            Fact::unknown(Reason::NoReader, "")
-        },
+        definitions_at: if maker == Maker::Kaspersky { kaspersky::updated_at(scene) } else { no_reader() },
         definitions_current: match sum.map(|sum| sum.state.current) {
             Some(Some(current)) => Fact::Known(current),
             Some(None) => Fact::unknown(Reason::Unreadable, "productState"),
             None => not_told(),
         },
-        definitions_version: Fact::unknown(Reason::NoReader, ""),
+        definitions_version: no_reader(),
         updater: no_reader(),
     })
+}
+
+/// Products of makers that are not known here and that Security Center, where there is one, does not list: by services that Windows runs
+/// as anti-malware. Whether such a one guards files is not told by that.
+fn unlisted(parts: &Parts) -> Vec<AntivirusProduct> {
+    let known = |company: &str| MAKERS.iter().any(|signs| signs.is_named_in(company));
+    let mut companies: Vec<&String> =
+        parts.protected.iter().filter(|part| part.runs).map(|part| &part.company).collect();
+    companies.retain(|company| !company.is_empty() && !known(company) && !company.starts_with("Microsoft"));
+    companies.sort_unstable();
+    companies.dedup();
+    let open = || Fact::unknown(Reason::NoReader, "Windows runs a service of it as anti-malware");
+    let product = |company: &String| AntivirusProduct {
+        maker: Maker::Other,
+        name: capped(company),
+        version: no_reader(),
+        running: open(),
+        real_time: open(),
+        definitions_at: no_reader(),
+        definitions_current: no_reader(),
+        definitions_version: no_reader(),
+        updater: no_reader(),
+    };
+    companies.into_iter().map(product).collect()
 }
 
 /// What a row and the machine itself say together.
@@ -208,27 +248,12 @@ fn contradictory<T>(detail: &str) -> Fact<T> {
 /// The version that the product's program states of itself: that of its row, else that of its service.
 fn version(scene: &Scene, sum: Option<&Sum>, service: Option<&str>) -> Fact<String> {
     let listed = sum.map(|sum| sum.programs.clone()).unwrap_or_default();
-    let of_service = service.and_then(|service| {
-        match scene.text(&format!(r"HKLM\SYSTEM\CurrentControlSet\Services\{service}"), "ImagePath") {
-            Setting::Set(command) => Some(program(&command).to_owned()),
-            Setting::Absent | Setting::Unreadable(_) => None,
-        }
-    });
-    let paths = listed.iter().chain(of_service.iter()).filter_map(|program| path(scene, program));
+    let of_service = service.and_then(|service| parts::file(scene, service));
+    let paths = listed.iter().filter_map(|program| path(scene, program)).chain(of_service);
     match paths.filter_map(|path| scene.os.file_version(&path).ok()).next() {
         Some(version) => Fact::Known(capped(&version)),
         None => Fact::unknown(Reason::SourceMissing, "no program of the product states a version"),
     }
-}
-
-/// The program of a service's command, with or without quotes and arguments.
-fn program(command: &str) -> &str {
-    let command = command.trim();
-    if let Some(quoted) = command.strip_prefix('"') {
-        return quoted.split('"').next().unwrap_or_default();
-    }
-    let end = command.to_ascii_lowercase().find(".exe").map_or(command.len(), |at| at + 4);
-    command.get(..end).unwrap_or(command)
 }
 
 #[cfg(test)]

@@ -74,6 +74,19 @@ pub(super) fn file_version(block: &[u8]) -> Option<String> {
     Some(format!("{}.{}.{}.{}", high >> 16, high & 0xFFFF, low >> 16, low & 0xFFFF))
 }
 
+/// The languages of a file's texts as they stand in their names, `040904b0`: those it lists (`\\VarFileInfo\\Translation`, pairs of
+/// language and code page), then English in Unicode, which is there where the list is wrong.
+pub(super) fn file_languages(translations: &[u8]) -> Vec<String> {
+    const ENGLISH: &str = "040904b0";
+    let pair = |pair: &[u8]| {
+        let number = |at: usize| u16::from_le_bytes([pair[at], pair[at + 1]]);
+        format!("{:04x}{:04x}", number(0), number(2))
+    };
+    let mut languages: Vec<String> = translations.chunks_exact(4).take(16).map(pair).collect();
+    languages.push(ENGLISH.to_owned());
+    languages
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +131,11 @@ mod tests {
         assert_eq!(file_version(&block[..12]), None);
         block[0] = 0;
         assert_eq!(file_version(&block), None);
+    }
+    #[test]
+    fn languages_of_a_file_are_those_it_lists_and_english() {
+        assert_eq!(file_languages(&[0x2A, 0x04, 0xB0, 0x04, 0x09]), ["042a04b0", "040904b0"]);
+        assert_eq!(file_languages(&[]), ["040904b0"]);
+        assert_eq!(file_languages(&[0; 4_000]).len(), 17);
     }
 }

@@ -64,6 +64,8 @@ pub struct Recorded {
     pub account_rules: Option<AccountRules>,
     /// Versions of files by path, in lower case.
     pub file_versions: BTreeMap<String, String>,
+    /// Companies of files by path, in lower case.
+    pub file_companies: BTreeMap<String, String>,
     /// Events by channel.
     pub events: BTreeMap<String, Vec<Event>>,
     /// Events of channels that many write to, by channel and provider; those of a provider that is not named are none.
@@ -327,6 +329,10 @@ impl WindowsOs for Recorded {
 
     fn file_version(&self, path: &str) -> Answer<String> {
         given(self.file_versions.get(&path.to_lowercase()), path)
+    }
+
+    fn file_company(&self, path: &str) -> Answer<String> {
+        given(self.file_companies.get(&path.to_lowercase()), path)
     }
 
     fn events(&self, query: &EventQuery) -> Answer<Vec<Event>> {

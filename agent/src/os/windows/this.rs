@@ -189,6 +189,10 @@ impl WindowsOs for Windows {
         version::of(path)
     }
 
+    fn file_company(&self, path: &str) -> Answer<String> {
+        version::company(path)
+    }
+
     fn events(&self, query: &EventQuery) -> Answer<Vec<Event>> {
         let query = query.clone();
         self.ask("events", ORDINARY, move || events::list(None, &query))

@@ -1,11 +1,12 @@
 //! What products leave on a machine beside their row in Security Center: services, programs, drivers, by maker.
 //!
 //! Names of services are those of their keys. They come from lists that look for such products and from Microsoft's list of filter
-//! drivers; of CMC only programs are known, of Viettel nothing but its name. Where a maker renames its parts, its row in
-//! Security Center still counts.
+//! drivers. Names of CMC's and Viettel's services were never published: they, and what a maker renames, are recognised by what Windows
+//! demands of such parts (`parts.rs`) and by the row in Security Center.
 
 use policies::fact::Maker;
 
+use super::parts::{self, Part, Parts};
 use crate::collect::windows::center::Listed;
 use crate::collect::windows::scene::{RUNNING, Scene};
 use crate::os::Answer;
@@ -16,13 +17,14 @@ pub(super) struct Signs {
     pub(super) maker: Maker,
     /// The name a person knows.
     pub(super) name: &'static str,
-    /// Marks in the path of a program or in the product's name, lower case. A maker's own name is not translated.
+    /// Marks in the path of a program, the product's name or the company its files name, lower case. A maker's own name is not translated.
     marks: &'static [&'static str],
     /// Services that guard the machine; an asterisk at the end stands for anything.
     services: &'static [&'static str],
     /// Programs that guard the machine.
     programs: &'static [&'static str],
-    /// Drivers that look at files.
+    /// Drivers that look at files. What follows an at sign is the whole number of the altitude that Microsoft gave the maker, where a driver of
+    /// that name is sold to many.
     drivers: &'static [&'static str],
     /// True when a service that runs means protection also where Security Center lists no such product.
     alone: bool,
@@ -52,7 +54,8 @@ pub(super) const MAKERS: &[Signs] = &[
         &["BKavService.exe", "BkavPro.exe", "BLuPro.exe"],
         &["BkavAutoFlt", "BkavSdFlt", "BkavAuto"],
     ),
-    signs(Maker::Cmc, "CMC", &[r"\cmc", "cmc "], &[], &["cmccore.exe"], &[]),
+    // From Microsoft's list: a filter of CMC Cyber Security, under the name its vendor gave it.
+    signs(Maker::Cmc, "CMC", &[r"\cmc", "cmc "], &[], &["cmccore.exe"], &["cbfilter20@321120"]),
     signs(Maker::Viettel, "Viettel", &["viettel"], &[], &[], &[]),
     signs(
         Maker::Kaspersky,
@@ -161,14 +164,10 @@ pub(super) fn maker(listed: &Listed) -> Maker {
     if listed.guid == DEFENDER {
         return Maker::Microsoft;
     }
-    let texts: Vec<String> = listed.programs.iter().chain([&listed.name]).map(|text| text.to_lowercase()).collect();
+    let texts: Vec<&String> = listed.programs.iter().chain([&listed.name]).collect();
     let all = || MAKERS.iter().chain([&MICROSOFT]);
-    let of = |text: &String| {
-        // A name may end with the mark that a blank follows elsewhere.
-        let text = format!("{text} ");
-        all().find(|signs| signs.marks.iter().any(|mark| text.contains(mark))).map(|signs| signs.maker)
-    };
-    texts.iter().find_map(of).unwrap_or(Maker::Other)
+    let of = |text: &String| all().find(|signs| signs.is_named_in(text)).map(|signs| signs.maker);
+    texts.into_iter().find_map(of).unwrap_or(Maker::Other)
 }
 
 /// What the machine shows of a product.
@@ -189,17 +188,27 @@ impl Signs {
     ///
     /// # Errors
     /// When neither services nor processes can be listed.
-    pub(super) fn trace(&self, scene: &Scene) -> Answer<Trace> {
+    pub(super) fn trace(&self, scene: &Scene, parts: &Parts) -> Answer<Trace> {
         let mut trace = Trace::default();
         let services = scene.services();
         for service in services.clone().unwrap_or_default() {
-            if self.services.iter().any(|pattern| matches(pattern, &service.name)) {
+            if self.has_service(&service.name) {
                 trace.there = true;
                 trace.runs |= service.state == RUNNING;
                 trace.service.get_or_insert_with(|| service.name.clone());
             }
-            trace.driver |= service.state == RUNNING
-                && self.drivers.iter().any(|driver| driver.eq_ignore_ascii_case(&service.name));
+            trace.driver |=
+                service.state == RUNNING && self.drivers.iter().any(|driver| is(scene, driver, &service.name));
+        }
+        let ours = |part: &&Part| self.is_named_in(&part.company);
+        trace.driver |= parts.drivers.iter().any(|part| ours(&part));
+        let protected = parts.protected.iter();
+        // Beside a driver of its antivirus, a maker's service is that of its antivirus.
+        let others = if trace.driver && !trace.there { parts.programs() } else { &[] };
+        for part in protected.chain(others).filter(ours) {
+            trace.there = true;
+            trace.runs |= part.runs;
+            trace.service.get_or_insert_with(|| part.service.clone());
         }
         match scene.processes() {
             Ok(processes) => {
@@ -218,14 +227,42 @@ impl Signs {
         }
     }
 
+    /// True when a path, a product's name or a company's name is this maker's.
+    pub(super) fn is_named_in(&self, text: &str) -> bool {
+        // A name may end with the mark that a blank follows elsewhere.
+        let text = format!("{} ", text.to_lowercase());
+        self.marks.iter().any(|mark| text.contains(mark))
+    }
+
+    /// True when a service of this name is known to guard the machine.
+    pub(super) fn has_service(&self, name: &str) -> bool {
+        self.services.iter().any(|pattern| matches(pattern, name))
+    }
+
+    /// True when names of its services are known.
+    pub(super) const fn has_services(&self) -> bool {
+        !self.services.is_empty()
+    }
+
     /// True when what [`Signs::trace`] finds can be believed to tell that nothing runs.
     pub(super) const fn known(&self) -> bool {
-        !self.services.is_empty() || !self.programs.is_empty()
+        self.has_services() || !self.programs.is_empty()
     }
 
     /// True when its service alone means protection.
     pub(super) const fn alone(&self) -> bool {
         self.alone
+    }
+}
+
+/// True when a service is the driver that a maker's signs name.
+fn is(scene: &Scene, driver: &str, service: &str) -> bool {
+    match driver.split_once('@') {
+        None => driver.eq_ignore_ascii_case(service),
+        Some((name, given)) => {
+            let own = |altitude: &String| altitude.split('.').next() == Some(given);
+            name.eq_ignore_ascii_case(service) && parts::altitudes(scene, service).iter().any(own)
+        }
     }
 }
 

@@ -282,10 +282,77 @@ fn nothing_there_and_nothing_said_are_told_apart() {
     assert!(collected(os).protection.known().is_none());
 }
 
+const SERVICES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services";
+
+/// With a service or driver whose file names a company.
+fn with(os: Recorded, name: &str, kind: u32, running: bool, company: &str) -> Recorded {
+    let file = format!(r"C:\Program Files\{name}\{name}.exe");
+    let mut os = os.text(&format!(r"{SERVICES}\{name}"), "ImagePath", &file).service(name, running);
+    os.services.as_mut().unwrap().last_mut().unwrap().kind = kind;
+    os.file_companies.insert(file.to_lowercase(), company.to_owned());
+    os
+}
+
+/// With a driver of the group for antivirus.
+fn filtering(os: Recorded, name: &str, company: &str) -> Recorded {
+    with(os, name, 2, true, company).text(&format!(r"{SERVICES}\{name}"), "Group", "FSFilter Anti-Virus")
+}
+
+fn bare() -> Recorded {
+    Recorded::new().number(NT, "CurrentBuildNumber", 20_348).process(4, "System")
+}
+
+fn seen(antivirus: &Antivirus) -> Vec<(Maker, Option<bool>)> {
+    let products = &antivirus.products.known().unwrap().items;
+    products.iter().map(|product| (product.maker, product.running.known().copied())).collect()
+}
+
 #[test]
-fn programs_of_commands() {
-    assert_eq!(program(r#""C:\Program Files\A\b.exe" /run "x""#), r"C:\Program Files\A\b.exe");
-    assert_eq!(program(r"C:\Program Files\A\b.EXE -k"), r"C:\Program Files\A\b.EXE");
-    assert_eq!(program("\"C:\\broken"), "C:\\broken");
-    assert_eq!(program(""), "");
+fn a_maker_whose_services_have_no_known_names_is_recognised_by_its_company() {
+    const VIETTEL: &str = "Viettel Cyber Security Company";
+    let guarded = filtering(bare(), "vtflt", VIETTEL);
+    let running = collected(with(guarded.clone(), "vtagent", 0x10, true, VIETTEL));
+    assert_eq!(seen(&running), [(Maker::Viettel, Some(true))]);
+    assert_eq!(running.protection, Fact::Known(Protection::On));
+    let stopped = collected(with(guarded, "vtagent", 0x10, false, VIETTEL));
+    assert_eq!(stopped.protection, Fact::Known(Protection::Off));
+    // Its token for signatures guards nothing; nor does a driver of another group.
+    let token = with(bare(), "ViettelCAToken", 0x10, true, "Viettel Group");
+    assert_eq!(seen(&collected(token.clone())), []);
+    let other =
+        with(token, "vtcrypt", 2, true, VIETTEL).text(&format!(r"{SERVICES}\vtcrypt"), "Group", "FSFilter Encryption");
+    assert_eq!(seen(&collected(other)), []);
+    // What runs as anti-malware needs no driver beside it.
+    let protected = with(bare(), "vtprotect", 0x10, true, VIETTEL);
+    let protected = protected.number(&format!(r"{SERVICES}\vtprotect"), "LaunchProtected", 3);
+    assert_eq!(seen(&collected(protected)), [(Maker::Viettel, Some(true))]);
+}
+
+#[test]
+fn a_driver_that_is_sold_to_many_is_cmcs_by_its_altitude() {
+    let driver = |altitude: &str| {
+        let os = with(bare(), "cbfilter20", 2, true, "Callback Technologies, Inc.");
+        let os = os.text(&format!(r"{SERVICES}\cbfilter20\Instances\Default"), "Altitude", altitude);
+        with(os, "CmcNewService", 0x10, true, "CMC Cyber Security")
+    };
+    assert_eq!(seen(&collected(driver("321120.5"))), [(Maker::Cmc, Some(true))]);
+    assert_eq!(seen(&collected(driver("389251"))), []);
+    assert_eq!(seen(&collected(driver("32112"))), []);
+}
+
+#[test]
+fn a_product_that_nobody_knows_leaves_a_server_open_and_not_bare() {
+    let unknown = |running| {
+        let os = with(bare(), "NewGuard", 0x10, running, "New Guard Ltd.").service("WinDefend", false);
+        os.number(&format!(r"{SERVICES}\NewGuard"), "LaunchProtected", 3)
+    };
+    let antivirus = collected(unknown(true));
+    assert_eq!(seen(&antivirus), [(Maker::Microsoft, Some(false)), (Maker::Other, None)]);
+    assert_eq!(antivirus.products.known().unwrap().items[1].name, "New Guard Ltd.");
+    assert_eq!(why(&antivirus.protection), Some(Reason::NoReader));
+    assert_eq!(collected(unknown(false)).protection, Fact::Known(Protection::Off));
+    // Windows's own services run so as well.
+    let windows = with(bare(), "SecurityHealthService", 0x10, true, "Microsoft Corporation");
+    let windows = windows.number(&format!(r"{SERVICES}\SecurityHealthService"), "LaunchProtected", 3);
+    assert_eq!(seen(&collected(windows)), []);
 }

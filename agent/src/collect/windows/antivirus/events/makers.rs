@@ -8,7 +8,7 @@ use policies::fact::{AntivirusProduct, Detection, Fact, Maker, Reason, ThreatAct
 
 use jiff::Timestamp;
 
-use super::{Source, place};
+use super::{MOST, Source, place};
 use crate::collect::text::capped;
 use crate::collect::windows::scene::Scene;
 use crate::os::windows::Event;
@@ -37,7 +37,7 @@ const fn log(
     ids: &'static [u32],
     read: fn(&Event, &[char]) -> Option<Told>,
 ) -> Log {
-    Log { maker, source: Source { channel, provider, ids }, read }
+    Log { maker, source: Source { channel, provider, ids, most: MOST }, read }
 }
 
 const LOGS: &[Log] = &[

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use policies::fact::{Detection, Fact, ThreatAction, ThreatPlace};
 
 use super::super::defender::is_essentials;
-use super::{Source, place};
+use super::{MOST, Source, place};
 use crate::collect::text::capped;
 use crate::collect::windows::scene::Scene;
 use crate::os::Answer;
@@ -41,9 +41,9 @@ pub(super) fn stops(scene: &Scene) -> Answer<Vec<Timestamp>> {
 
 fn source(scene: &Scene, ids: &'static [u32]) -> Source {
     if is_essentials(scene) {
-        Source { channel: ESSENTIALS.0, provider: Some(ESSENTIALS.1), ids }
+        Source { channel: ESSENTIALS.0, provider: Some(ESSENTIALS.1), ids, most: MOST }
     } else {
-        Source { channel: CHANNEL, provider: None, ids }
+        Source { channel: CHANNEL, provider: None, ids, most: MOST }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::os::windows::recorded::Recorded;
 const NOW: &str = "2026-11-22T03:00:00Z";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 
-fn event(id: u32, at: &str, data: &[(&str, &str)]) -> Event {
+pub(super) fn event(id: u32, at: &str, data: &[(&str, &str)]) -> Event {
     let at: Timestamp = at.parse().unwrap();
     let data = data.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     Event { id, level: 0, at: at.as_millisecond(), data }
@@ -38,7 +38,7 @@ fn scene(os: Recorded) -> Scene {
     Scene::new(Arc::new(os), NOW.parse().unwrap())
 }
 
-fn product(maker: Maker, running: bool) -> AntivirusProduct {
+pub(super) fn product(maker: Maker, running: bool) -> AntivirusProduct {
     let no_reader = || Fact::unknown(Reason::NoReader, "");
     AntivirusProduct {
         maker,
@@ -166,7 +166,10 @@ fn where_two_guard_their_findings_are_one_list() {
 
 #[test]
 fn stops_are_listed_and_long_lists_are_cut() {
-    let off = (0..150).map(|_| event(5001, "2026-11-20T01:00:00Z", &[])).collect();
+    let start: Timestamp = "2026-11-20T01:00:00Z".parse().unwrap();
+    let minutes = |number: i64| start + SignedDuration::from_mins(5 * number);
+    // Each is said twice.
+    let off = (0..300).rev().map(|number| event(5001, &minutes(number / 2).to_string(), &[])).collect();
     let all = stops(&scene(defender(off)), &[]);
     let all = all.known().unwrap();
     assert_eq!((all.items.len(), all.left_out), (KEPT, 50));

@@ -1,0 +1,169 @@
+//! When protection stopped, whoever made it: the service manager writes that a service stopped or broke down, Security Center what a product
+//! told it. Both are read by what is in no user's language: the key's name of the service, the state's constant.
+//!
+//! That Windows goes down ends services as well; such ends are no stops. What a product's own update stops for a moment is one.
+//!
+//! Sources: published events of the provider `Service Control Manager` (7036: binary data `Spooler/1`, the state a `SERVICE_STOPPED`; 7031 and
+//! 7034: binary data `Spooler`) and of `SecurityCenter` (15: the product and `SECURITY_PRODUCT_STATE_OFF`; learn.microsoft.com, "Review
+//! event logs and error codes", "Microsoft Defender Antivirus won't start").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use policies::fact::{AntivirusProduct, Maker};
+
+use super::super::makers::{MAKERS, Signs};
+use super::super::parts;
+use super::Source;
+use crate::collect::windows::center::{self, Kind};
+use crate::collect::windows::scene::{Scene, Setting};
+use crate::collect::windows::version::{VERSION, WINDOWS_10};
+use crate::os::windows::Event;
+use crate::os::{Answer, OsError};
+
+const fn source(channel: &'static str, provider: &'static str, ids: &'static [u32], most: usize) -> Source {
+    Source { channel, provider: Some(provider), ids, most }
+}
+
+const STATE_CHANGED: u32 = 7036;
+/// Services: many events that are not about antivirus are among them.
+const SERVICES: Source = source("System", "Service Control Manager", &[STATE_CHANGED, 7031, 7034], 4_000);
+/// States of products; Windows writes them since version 10.
+const STATES: Source = source("Application", "SecurityCenter", &[15], super::MOST);
+/// Windows starts (12) and goes down (13).
+const TURNS: Source = source("System", "Microsoft-Windows-Kernel-General", &[12, 13], super::MOST);
+/// The event log itself goes down.
+const LOG_ENDS: Source = source("System", "EventLog", &[6006], super::MOST);
+/// How long Windows takes to go down, and products to come up.
+const TURN: SignedDuration = SignedDuration::from_mins(5);
+
+/// Who is asked about: the products that are not Microsoft's, and what Security Center calls them.
+pub(super) struct Watched<'a> {
+    signs: Vec<&'static Signs>,
+    /// Names in Security Center that no firewall has as well: an event tells the name alone.
+    names: Vec<&'a str>,
+}
+
+impl<'a> Watched<'a> {
+    /// Of the products that were found.
+    pub(super) fn of(scene: &Scene, products: &'a [AntivirusProduct]) -> Self {
+        let others = || products.iter().filter(|product| product.maker != Maker::Microsoft);
+        let firewalls = center::center(scene, Kind::Firewall).map(|center| center.listed).unwrap_or_default();
+        let is_firewall = |name: &str| firewalls.iter().any(|firewall| firewall.name == name);
+        let signs = MAKERS.iter().filter(|signs| others().any(|product| product.maker == signs.maker)).collect();
+        let names: Vec<&str> =
+            others().map(|product| product.name.as_str()).filter(|name| !is_firewall(name)).collect();
+        let told = matches!(scene.number(VERSION, "CurrentBuildNumber"), Setting::Set(build) if build >= WINDOWS_10);
+        Self { signs, names: if told { names } else { Vec::new() } }
+    }
+
+    /// True when something would be written that is read here.
+    pub(super) fn hears_of(&self, product: &AntivirusProduct) -> bool {
+        product.maker == Maker::Microsoft
+            || self.signs.iter().any(|signs| signs.maker == product.maker)
+            || self.names.contains(&product.name.as_str())
+    }
+}
+
+/// The stops, in no order.
+///
+/// # Errors
+/// When a log cannot be read.
+pub(super) fn list(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
+    let mut stops = services(scene, watched)?;
+    stops.extend(states(scene, watched)?);
+    if stops.is_empty() {
+        return Ok(stops);
+    }
+    let turns = [events(scene, &TURNS)?, events(scene, &LOG_ENDS)?].concat();
+    let turns: Vec<Timestamp> = turns.iter().filter_map(at).collect();
+    // What stops right before Windows goes down, and what was not yet up after it came up.
+    let turning = |stop: &Timestamp| turns.iter().any(|turn| stop.duration_until(*turn).abs() <= TURN);
+    stops.retain(|stop| !turning(stop));
+    Ok(stops)
+}
+
+fn services(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
+    if watched.signs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let events = events(scene, &SERVICES)?;
+    let ended: Vec<(Timestamp, String)> = events.iter().filter_map(|event| Some((at(event)?, ended(event)?))).collect();
+    let names: BTreeSet<&String> = ended.iter().map(|(_, service)| service).collect();
+    let guards: BTreeSet<&String> = names.into_iter().filter(|name| guards(scene, watched, name)).collect();
+    Ok(ended.iter().filter(|(_, service)| guards.contains(service)).map(|(at, _)| *at).collect())
+}
+
+/// True when the service is one of the products': by its name, or where nobody knows their names by the company of its file.
+fn guards(scene: &Scene, watched: &Watched, service: &str) -> bool {
+    let company = std::cell::LazyCell::new(|| parts::company(scene, service));
+    watched.signs.iter().any(|signs| {
+        signs.has_service(service) || !signs.has_services() && !company.is_empty() && signs.is_named_in(&company)
+    })
+}
+
+/// The key's name of the service that the event says ended.
+fn ended(event: &Event) -> Option<String> {
+    /// `SERVICE_STOPPED`.
+    const STOPPED: &str = "1";
+    let (_, hexadecimal) = event.data.iter().rfind(|(name, value)| name.is_empty() && !value.is_empty())?;
+    let text = wide(hexadecimal)?;
+    if event.id != STATE_CHANGED {
+        return Some(text);
+    }
+    let (service, state) = text.rsplit_once('/')?;
+    (state == STOPPED).then(|| service.to_owned())
+}
+
+/// The text of binary data as events show it, `530070006F00...`.
+fn wide(hexadecimal: &str) -> Option<String> {
+    if !hexadecimal.len().is_multiple_of(4) || !hexadecimal.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let digits = hexadecimal.as_bytes().chunks_exact(4);
+    let unit = |digits: &[u8]| {
+        let number = u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        Some(number.swap_bytes())
+    };
+    let units: Vec<u16> = digits.map(unit).collect::<Option<_>>()?;
+    let text = String::from_utf16(units.split(|&unit| unit == 0).next()?).ok()?;
+    (!text.is_empty()).then_some(text)
+}
+
+/// Changes from on to anything else, of each product.
+fn states(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
+    if watched.names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let events = events(scene, &STATES)?;
+    let mut on: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut stops = Vec::new();
+    for event in events.iter().rev() {
+        let [(_, name), (_, state), ..] = event.data.as_slice() else { continue };
+        let Some(state) = state.strip_prefix("SECURITY_PRODUCT_STATE_") else { continue };
+        if !watched.names.contains(&name.as_str()) {
+            continue;
+        }
+        let is_on = state == "ON";
+        // Of what was before the first event nothing is known; that it was on is the rule.
+        if on.insert(name, is_on).unwrap_or(true) && !is_on {
+            stops.extend(at(event));
+        }
+    }
+    Ok(stops)
+}
+
+/// The events; none where there is no such channel.
+fn events(scene: &Scene, source: &Source) -> Answer<Vec<Event>> {
+    match source.events(scene) {
+        Err(OsError::Missing(_)) => Ok(Vec::new()),
+        answer => answer,
+    }
+}
+
+fn at(event: &Event) -> Option<Timestamp> {
+    Timestamp::from_millisecond(event.at).ok()
+}
+
+#[cfg(test)]
+mod tests;
