@@ -56,6 +56,9 @@ mod door {
         say("account rules", os.account_rules());
         say("firmware", os.firmware());
         say("file version", os.file_version(r"C:\windows\system32\kernel32.dll"));
+        say("file company", os.file_company(r"C:\windows\system32\kernel32.dll"));
+        let own = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+        say("file company of this program", os.file_company(&own));
         say("file version of nothing", os.file_version(r"C:\windows\no such file.exe"));
         let channel = "System".to_owned();
         say("events", os.events(&EventQuery { channel, ids: vec![6005, 6006], since: 0, most: 5 }));

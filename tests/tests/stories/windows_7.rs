@@ -65,6 +65,20 @@ fn the_windows_programs_load_on_windows_7() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_windows_programs_say_whose_they_are_and_ask_for_no_rights() -> anyhow::Result<()> {
+    for architecture in ["x86_64", "i686"] {
+        let program = std::fs::read(windows::program(architecture)?)?;
+        let holds = |bytes: &[u8]| program.windows(bytes.len()).any(|window| window == bytes);
+        let text = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        for stated in ["CompanyName", "Trạm An", "FileVersion", env!("CARGO_PKG_VERSION")] {
+            assert!(holds(&text(stated)), "{architecture}: {stated}");
+        }
+        assert!(holds(br#"<requestedExecutionLevel level="asInvoker""#), "{architecture}: no manifest");
+    }
+    Ok(())
+}
+
+#[test]
 fn functions_that_windows_7_lacks_are_noticed() -> anyhow::Result<()> {
     let dump = "\tDLL Name: KERNEL32.dll\n\tvma:  Hint/Ord Member-Name Bound-To\n\t5594c0\t  161  CloseHandle\n\
         \t5594d8\t  283  GetSystemTimePreciseAsFileTime\n\n 00558014\t00558270 00000000 00000000 0055aa3c 00558be0\n\n\

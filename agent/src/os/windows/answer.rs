@@ -241,6 +241,8 @@ pub struct UpdateSearch {
     pub reboot: Option<bool>,
     /// What was installed or tried, newest first; none when it cannot be told.
     pub history: Option<Vec<PastInstallation>>,
+    /// Why there is no history, when there is none: an `HRESULT`.
+    pub history_refused: Option<String>,
 }
 
 /// A try to install an update (`IUpdateHistoryEntry`).

@@ -25,7 +25,8 @@ pub(super) fn list(search: &Answer<UpdateSearch>, now: Timestamp) -> Fact<List<F
         Err(error) => return unknown(error),
     };
     let Some(history) = &search.history else {
-        return Fact::unknown(Reason::SourceMissing, "the Windows Update Agent tells no history");
+        let why = search.history_refused.as_deref().unwrap_or_default();
+        return Fact::unknown(Reason::SourceMissing, format!("the Windows Update Agent tells no history {why}").trim_end());
     };
     let since = now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::MIN).as_millisecond();
     let mut newest: BTreeMap<String, &PastInstallation> = BTreeMap::new();

@@ -26,7 +26,11 @@ pub(super) fn search() -> Answer<UpdateSearch> {
     let session: IUpdateSession = com.object(WHAT, &UpdateSession)?;
     let (waiting, refused) = match waiting(&session) {
         Ok(waiting) => (waiting, None),
-        Err(error) => (Vec::new(), Some(format!("0x{:08X}", error.code().0))),
+        Err(error) => (Vec::new(), Some(number(&error))),
+    };
+    let (history, history_refused) = match history(&session) {
+        Ok(history) => (Some(history), None),
+        Err(error) => (None, Some(number(&error))),
     };
     let automatic: Answer<IAutomaticUpdates2> = com.object(WHAT, &AutomaticUpdates);
     let system: Answer<ISystemInformation> = com.object(WHAT, &SystemInformation);
@@ -41,13 +45,18 @@ pub(super) fn search() -> Answer<UpdateSearch> {
         )
     };
     Ok(UpdateSearch {
-        history: history(&session).ok(),
+        history,
+        history_refused,
         waiting,
         refused,
         searched_at: searched.and_then(|at| instant(&at)),
         installed_at: installed.and_then(|at| instant(&at)),
         reboot: reboot.map(windows::Win32::Foundation::VARIANT_BOOL::as_bool),
     })
+}
+
+fn number(error: &windows::core::Error) -> String {
+    format!("0x{:08X}", error.code().0)
 }
 
 fn waiting(session: &IUpdateSession) -> windows::core::Result<Vec<WaitingUpdate>> {
