@@ -65,13 +65,13 @@ fn what_is_no_registry_file_is_refused() {
 fn a_file_that_ends_anywhere_is_refused_or_lacks_only_what_nothing_points_to() {
     let whole = told(FILE, &ALL).unwrap();
     let mut refused = 0;
-    for end in (0..FILE.len()).step_by(7) {
+    for end in 0..FILE.len() {
         match told(&FILE[..end], &ALL) {
             Ok(read) => assert_eq!(read, whole, "{end}"),
             Err(_) => refused += 1,
         }
     }
-    assert!(refused > FILE.len() / 7 / 2, "{refused}");
+    assert!(refused > FILE.len() / 2, "{refused}");
 }
 
 /// A file of our own making: its root has `count` keys in the list at [`Own::list`].
