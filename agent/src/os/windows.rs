@@ -57,8 +57,8 @@ pub trait WindowsOs: Os {
     fn written_at(&self, key: &str) -> Answer<i64>;
 
     /// What a file holds that Windows keeps a part of the registry in (`NTUSER.DAT`) and has not loaded: for each of `keys`
-    /// (`Software\Microsoft`) the keys directly below it, none where there is no such key. Nothing is loaded or written; the file is
-    /// open only for that moment, and nobody's logon fails because of it.
+    /// (`Software\Microsoft`) the keys directly below it, none where there is no such key. Nothing is loaded or written. The file is open only
+    /// for that moment, and under a lock that has whoever wants it wait instead of fail.
     ///
     /// # Errors
     /// As [`Os::open`]; `Failed` also when the file is in use, is no registry or is damaged, `TimedOut`.

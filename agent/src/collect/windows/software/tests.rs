@@ -134,7 +134,7 @@ fn files_that_cannot_be_read_leave_the_rest_and_are_counted() {
         Saved::Denied,
         Saved::Hangs,
         Saved::Unreadable("is damaged: a key is none".to_owned()),
-        Saved::Unreadable("is in use: its owner is logging on or off".to_owned()),
+        Saved::Unreadable("is in use".to_owned()),
     ];
     for odd in odd {
         let (mut os, file) = person(office(), 1005, r"C:\Users\hoa");

@@ -235,5 +235,5 @@ fn is(error: &windows::core::Error, codes: &[WIN32_ERROR]) -> bool {
 }
 
 fn in_use(path: &str) -> OsError {
-    OsError::Failed(path.to_owned(), "is in use: its owner is logging on or off".to_owned())
+    OsError::Failed(path.to_owned(), "is in use".to_owned())
 }
