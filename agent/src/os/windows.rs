@@ -14,7 +14,7 @@ pub mod this;
 
 pub use answer::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
-    Service, Socket, UpdateSearch, UserAccount, Variant, WindowsProcess, WirelessLink,
+    Service, Socket, Subkey, UpdateSearch, UserAccount, Variant, WindowsProcess, WirelessLink,
 };
 pub(crate) use decode::filetime;
 #[cfg(windows)]
@@ -55,6 +55,14 @@ pub trait WindowsOs: Os {
     /// # Errors
     /// As [`WindowsOs::value`].
     fn written_at(&self, key: &str) -> Answer<i64>;
+
+    /// What a file holds that Windows keeps a part of the registry in (`NTUSER.DAT`) and has not loaded: for each of `keys`
+    /// (`Software\Microsoft`) the keys directly below it, none where there is no such key. Nothing is loaded or written. The file is open only
+    /// for that moment, and under a lock that has whoever wants it wait instead of fail.
+    ///
+    /// # Errors
+    /// As [`Os::open`]; `Failed` also when the file is in use, is no registry or is damaged, `TimedOut`.
+    fn saved(&self, file: &str, keys: &[&str]) -> Answer<Vec<Vec<Subkey>>>;
 
     /// The rows of a WMI query (`SELECT a, b FROM class`) in a namespace (`ROOT\CIMV2`): the properties asked for, by name.
     ///

@@ -49,7 +49,7 @@ record! {
 section! {
     /// Installed software and removable storage.
     Software = "software" ("Phần mềm", "Software") {
-        /// Programs, by name: those of the machine and those of everybody whose settings are loaded.
+        /// Programs, by name: those of the machine and those of everybody who has a profile on it.
         [programs] List<Program> = "phần mềm đã cài", "installed programs";
         /// Browsers with their versions.
         [browsers] List<Browser> = "trình duyệt", "browsers";

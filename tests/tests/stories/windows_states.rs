@@ -12,6 +12,10 @@ use serde_json::Value;
 const WRONG: &str = include_str!("windows_states/wrong.reg");
 /// Every setting right.
 const RIGHT: &str = include_str!("windows_states/right.reg");
+/// The folder of somebody who is not logged on, as the right settings name it.
+const SOMEBODY: &str = "users/Nguyễn Văn Hoà";
+/// What that person's registry holds, written by another program.
+const REGISTRY: &str = "agent/src/os/windows/decode/hive/NTUSER.DAT";
 /// The controls that those settings decide. What supports the right Windows ends in October 2034.
 const DECIDED: [&str; 8] = [
     "system-supported",
@@ -63,12 +67,32 @@ fn what_a_windows_registry_is_set_to_decides_the_outcomes() -> anyhow::Result<()
     let backup = json(&machine, &["facts", "--json", "--section", "backup"])?;
     assert!(!backup.to_string().contains("sao lưu"), "of a destination only its kind is told: {backup}");
     assert_eq!(backup["backup"]["products"]["known"]["items"][0]["place"]["known"], "share");
-    // No control judges that, but the page of the machine says it.
-    let software = json(&machine, &["facts", "--json", "--section", "software"])?;
-    let programs = software["software"]["programs"]["known"]["items"].as_array().context("no programs")?;
-    for (name, for_one_person) in [("Phần mềm kế toán xã", true), ("Phần mềm một cửa", false)] {
-        let found = programs.iter().find(|program| program["name"] == name).context(name)?;
-        assert_eq!(found["for_one_person"]["known"], for_one_person, "installed for one user only: {found}");
+    programs_of_everybody_are_told(&machine)
+}
+
+/// No control judges that, but the page of the machine says it.
+fn programs_of_everybody_are_told(machine: &Machine) -> anyhow::Result<()> {
+    let (folder, registry) = (machine.drive(SOMEBODY), std::fs::read(checkout::root()?.join(REGISTRY))?);
+    let told = [("Phần mềm kế toán xã", true), ("Phần mềm một cửa", false)];
+    let away = [("Phần mềm kế toán xã Tân An", true), ("UltraViewer", true)];
+    // Without a file that person is gone for good; of a part of a file nobody knows what the whole held.
+    for (file, wanted, missing) in [
+        (None, told.to_vec(), 0),
+        (Some(&registry[..]), [told, away].concat(), 0),
+        (Some(&registry[..registry.len() / 4]), told.to_vec(), 1),
+    ] {
+        if let Some(file) = file {
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join("NTUSER.DAT"), file)?;
+        }
+        let software = json(machine, &["facts", "--json", "--section", "software"])?;
+        let list = &software["software"]["programs"]["known"];
+        assert_eq!(list["left_out"].as_u64().unwrap_or_default(), missing, "{list}");
+        let programs = list["items"].as_array().context("no programs")?;
+        for (name, for_one_person) in wanted {
+            let found = programs.iter().find(|program| program["name"] == name).context(name)?;
+            assert_eq!(found["for_one_person"]["known"], for_one_person, "installed for one user only: {found}");
+        }
     }
     Ok(())
 }

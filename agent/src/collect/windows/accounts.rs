@@ -16,7 +16,8 @@ mod outsiders;
 mod people;
 mod session;
 
-pub(super) use session::loaded;
+pub(super) use people::PROFILES;
+pub(super) use session::{is_person, loaded};
 
 const WINLOGON: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon";
 const CONTROL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System";

@@ -121,17 +121,21 @@ fn programs(texts: [&str; 2]) -> Vec<String> {
 
 /// A path of this machine, with the variables that products use in it filled in; `None` for what is no path with a drive.
 pub(super) fn path(scene: &Scene, text: &str) -> Option<String> {
-    const FOLDERS: [(&str, &str, &str); 5] = [
+    const DRIVE: &str = "%systemdrive%";
+    const FOLDERS: [(&str, &str, &str); 6] = [
         ("%programfiles%", r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion", "ProgramFilesDir"),
         ("%programfiles(x86)%", r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion", "ProgramFilesDir (x86)"),
         ("%programdata%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList", "ProgramData"),
         ("%systemroot%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
         ("%windir%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
+        // Written down nowhere: the drive of the system's folder.
+        (DRIVE, r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
     ];
     let lower = text.to_ascii_lowercase();
     let filled = FOLDERS.iter().find_map(|(variable, key, name)| {
         let rest = text.get(lower.strip_prefix(variable).map(|_| variable.len())?..)?;
         match scene.text(key, name) {
+            Setting::Set(folder) if *variable == DRIVE => Some(format!("{}{rest}", folder.get(..2)?)),
             Setting::Set(folder) => Some(format!("{folder}{rest}")),
             Setting::Absent | Setting::Unreadable(_) => None,
         }

@@ -18,6 +18,15 @@ pub enum Registry {
     Bytes(Vec<u8>),
 }
 
+/// A key of the registry with its values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subkey {
+    /// Its own name, without the keys above it.
+    pub name: String,
+    /// Its values by name.
+    pub values: Vec<(String, Registry)>,
+}
+
 /// A property of a WMI row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::WindowsOs;
 use super::answer::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
-    Service, Socket, UpdateSearch, UserAccount, WindowsProcess, WirelessLink,
+    Service, Socket, Subkey, UpdateSearch, UserAccount, WindowsProcess, WirelessLink,
 };
 use crate::os::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
 
@@ -32,6 +32,8 @@ pub struct Recorded {
     pub written_at: BTreeMap<String, i64>,
     /// Keys that may not be read, in lower case.
     pub denied: Vec<String>,
+    /// Files of the registry by path, in lower case.
+    pub saved: BTreeMap<String, Saved>,
     /// WMI: namespace in lower case, class in lower case, rows.
     pub wmi: BTreeMap<String, BTreeMap<String, Vec<Row>>>,
     /// WMI namespaces that do not answer before their deadline.
@@ -80,6 +82,20 @@ pub struct Recorded {
     pub firmware: Option<Vec<u8>>,
 }
 
+/// What a file of the registry says when it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saved {
+    /// Keys in lower case, with the keys directly below them.
+    Keys(BTreeMap<String, Vec<Subkey>>),
+    /// It may not be read.
+    Denied,
+    /// It does not answer before the deadline.
+    Hangs,
+    /// It cannot be read for this reason.
+    Unreadable(String),
+}
+
 impl Recorded {
     /// An administrator's machine on which nothing is set.
     pub fn new() -> Self {
@@ -125,6 +141,21 @@ impl Recorded {
     #[must_use]
     pub fn denying(mut self, key: &str) -> Self {
         self.denied.push(key.to_lowercase());
+        self
+    }
+
+    /// With a text in a file of the registry, at a key directly below `above`.
+    #[must_use]
+    pub fn saved(mut self, file: &str, above: &str, key: &str, name: &str, value: &str) -> Self {
+        let saved = self.saved.entry(file.to_lowercase()).or_insert_with(|| Saved::Keys(BTreeMap::new()));
+        if let Saved::Keys(keys) = saved {
+            let below = keys.entry(above.to_lowercase()).or_default();
+            let value = (name.to_owned(), Registry::Text(value.to_owned()));
+            match below.iter_mut().find(|known| known.name == key) {
+                Some(known) => known.values.push(value),
+                None => below.push(Subkey { name: key.to_owned(), values: vec![value] }),
+            }
+        }
         self
     }
 
@@ -262,6 +293,18 @@ impl WindowsOs for Recorded {
     fn written_at(&self, key: &str) -> Answer<i64> {
         let known = self.known(key)?;
         given(self.written_at.get(&known), key)
+    }
+
+    fn saved(&self, file: &str, keys: &[&str]) -> Answer<Vec<Vec<Subkey>>> {
+        match self.saved.get(&file.to_lowercase()) {
+            Some(Saved::Keys(known)) => {
+                Ok(keys.iter().map(|key| known.get(&key.to_lowercase()).cloned().unwrap_or_default()).collect())
+            }
+            Some(Saved::Denied) => Err(OsError::Denied(file.to_owned())),
+            Some(Saved::Hangs) => Err(OsError::TimedOut(file.to_owned())),
+            Some(Saved::Unreadable(how)) => Err(OsError::Failed(file.to_owned(), how.clone())),
+            None => Err(OsError::Missing(file.to_owned())),
+        }
     }
 
     fn wmi(&self, namespace: &str, query: &str) -> Answer<Vec<Row>> {

@@ -9,7 +9,7 @@ use windows::core::PWSTR;
 
 use super::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
-    Service, Socket, UpdateSearch, UserAccount, WindowsOs, WindowsProcess, WirelessLink, decode,
+    Service, Socket, Subkey, UpdateSearch, UserAccount, WindowsOs, WindowsProcess, WirelessLink, decode,
 };
 use crate::apart::{Apart, Trouble};
 use crate::os::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware};
@@ -23,6 +23,7 @@ pub mod desktop;
 mod events;
 pub mod folder_watch;
 pub mod handover;
+mod hive;
 pub mod journal;
 pub mod key_watch;
 pub mod leftover;
@@ -125,6 +126,11 @@ impl WindowsOs for Windows {
 
     fn written_at(&self, key: &str) -> Answer<i64> {
         registry::written_at(key)
+    }
+
+    fn saved(&self, file: &str, keys: &[&str]) -> Answer<Vec<Vec<Subkey>>> {
+        let (path, keys) = (file.to_owned(), keys.iter().map(|&key| key.to_owned()).collect::<Vec<_>>());
+        self.ask(file, ORDINARY, move || hive::saved(&path, &keys))
     }
 
     fn wmi(&self, namespace: &str, query: &str) -> Answer<Vec<Row>> {

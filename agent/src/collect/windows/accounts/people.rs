@@ -13,7 +13,8 @@ use crate::os::windows::{Member, UserAccount};
 
 /// `BUILTIN\Administrators`, whatever it is called.
 pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
-const PROFILES: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
+/// One key for everybody who has a folder of their own on this machine.
+pub(in crate::collect::windows) const PROFILES: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
 /// Accounts that every Windows comes with: administrator, guest, those for first use and for application guard.
 const BUILT_IN: std::ops::RangeInclusive<u32> = 500..=504;
 

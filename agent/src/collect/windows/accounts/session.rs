@@ -19,12 +19,14 @@ const REMOVABLE: u64 = 0x4;
 
 /// The identifiers of the people whose settings are loaded.
 pub(in crate::collect::windows) fn loaded(scene: &Scene) -> Answer<Vec<String>> {
-    let person = |sid: &String| {
-        // Accounts of the machine or a domain, and of Entra.
-        (sid.starts_with("S-1-5-21-") || sid.starts_with("S-1-12-1-"))
-            && !sid.to_ascii_lowercase().ends_with("_classes")
-    };
-    Ok(scene.os.keys("HKU")?.into_iter().filter(person).collect())
+    Ok(scene.os.keys("HKU")?.into_iter().filter(|sid| is_person(sid)).collect())
+}
+
+/// True for the identifier of an account of the machine or a domain, or of Entra.
+pub(in crate::collect::windows) fn is_person(sid: &str) -> bool {
+    let rest = sid.strip_prefix("S-1-5-21-").or_else(|| sid.strip_prefix("S-1-12-1-"));
+    // Others are named like one, with `_Classes` or `.bak` behind it.
+    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }
 
 /// The longest time without use before the screen locks, over everybody who is logged on; 0 when somebody's never does.

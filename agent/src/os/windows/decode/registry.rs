@@ -24,7 +24,8 @@ pub(in crate::os::windows) fn value(kind: u32, bytes: &[u8]) -> Registry {
     }
 }
 
-fn units(bytes: &[u8]) -> Vec<u16> {
+/// Bytes as UTF-16; an odd one at the end is left out.
+pub(super) fn units(bytes: &[u8]) -> Vec<u16> {
     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 

@@ -3,7 +3,7 @@
 
 use windows::Win32::System::Threading::{
     BELOW_NORMAL_PRIORITY_CLASS, GetCurrentProcess, GetCurrentThread, SetPriorityClass, SetThreadPriority,
-    THREAD_MODE_BACKGROUND_BEGIN,
+    THREAD_MODE_BACKGROUND_BEGIN, THREAD_MODE_BACKGROUND_END,
 };
 
 /// The whole program gives way to programs of people. Not lower: a stop must be obeyed within seconds on a busy machine too.
@@ -16,4 +16,10 @@ pub fn give_way() {
 pub fn give_way_entirely() {
     // SAFETY: the thread is this one. Where it is refused the thread runs as others do.
     let _refused = unsafe { SetThreadPriority(GetCurrentThread(), THREAD_MODE_BACKGROUND_BEGIN) };
+}
+
+/// This thread takes what the program takes again: others wait for what it does next.
+pub fn as_others() {
+    // SAFETY: the thread is this one. Where it is refused the thread had not given way.
+    let _refused = unsafe { SetThreadPriority(GetCurrentThread(), THREAD_MODE_BACKGROUND_END) };
 }
