@@ -26,7 +26,10 @@ pub(super) fn list(search: &Answer<UpdateSearch>, now: Timestamp) -> Fact<List<F
     };
     let Some(history) = &search.history else {
         let why = search.history_refused.as_deref().unwrap_or_default();
-        return Fact::unknown(Reason::SourceMissing, format!("the Windows Update Agent tells no history {why}").trim_end());
+        return Fact::unknown(
+            Reason::SourceMissing,
+            format!("the Windows Update Agent tells no history {why}").trim_end(),
+        );
     };
     let since = now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::MIN).as_millisecond();
     let mut newest: BTreeMap<String, &PastInstallation> = BTreeMap::new();
