@@ -144,7 +144,7 @@ fn product(
     let (signs, trace) = traced.unzip();
     let trace = trace.transpose().map(|trace| {
         // Of a maker whose parts nobody knows, that none was seen says nothing.
-        trace.filter(|trace| trace.there || trace.driver || signs.is_some_and(Signs::known))
+        trace.filter(|trace| trace.there || signs.is_some_and(Signs::known))
     });
     let running = match sum {
         Some(sum) => by_row(scene, sum, &trace),

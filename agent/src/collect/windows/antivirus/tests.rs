@@ -316,6 +316,9 @@ fn a_maker_whose_services_have_no_known_names_is_recognised_by_its_company() {
     assert_eq!(running.protection, Fact::Known(Protection::On));
     let stopped = collected(with(guarded, "vtagent", 0x10, false, VIETTEL));
     assert_eq!(stopped.protection, Fact::Known(Protection::Off));
+    // A driver alone does not speak against what Security Center was told.
+    let listed = filtering(office(vec![row("Viettel Endpoint", "", 266_240)]), "vtflt", VIETTEL);
+    assert_eq!(seen(&collected(listed))[1], (Maker::Viettel, Some(true)));
     // Its token for signatures guards nothing; nor does a driver of another group.
     let token = with(bare(), "ViettelCAToken", 0x10, true, "Viettel Group");
     assert_eq!(seen(&collected(token.clone())), []);

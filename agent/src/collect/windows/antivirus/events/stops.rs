@@ -1,7 +1,8 @@
 //! When protection stopped, whoever made it: the service manager writes that a service stopped or broke down, Security Center what a product
 //! told it. Both are read by what is in no user's language: the key's name of the service, the state's constant.
 //!
-//! That Windows goes down ends services as well; such ends are no stops. What a product's own update stops for a moment is one.
+//! That Windows goes down ends services as well, and a product that comes up says that it is not yet on; neither is a stop, unless the product
+//! is still off: then it did not come back from the newest of them. What a product's own update stops for a moment is a stop.
 //!
 //! Sources: published events of the provider `Service Control Manager` (7036: binary data `Spooler/1`, the state a `SERVICE_STOPPED`; 7031 and
 //! 7034: binary data `Spooler`) and of `SecurityCenter` (15: the product and `SECURITY_PRODUCT_STATE_OFF`; learn.microsoft.com, "Review
@@ -10,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use policies::fact::{AntivirusProduct, Maker};
+use policies::fact::{AntivirusProduct, Fact, Maker};
 
 use super::super::makers::{MAKERS, Signs};
 use super::super::parts;
@@ -30,8 +31,10 @@ const STATE_CHANGED: u32 = 7036;
 const SERVICES: Source = source("System", "Service Control Manager", &[STATE_CHANGED, 7031, 7034], 4_000);
 /// States of products; Windows writes them since version 10.
 const STATES: Source = source("Application", "SecurityCenter", &[15], super::MOST);
-/// Windows starts (12) and goes down (13).
-const TURNS: Source = source("System", "Microsoft-Windows-Kernel-General", &[12, 13], super::MOST);
+/// Windows starts.
+const STARTS: Source = source("System", "Microsoft-Windows-Kernel-General", &[12], super::MOST);
+/// Windows goes down.
+const ENDS: Source = source("System", "Microsoft-Windows-Kernel-General", &[13], super::MOST);
 /// The event log itself goes down.
 const LOG_ENDS: Source = source("System", "EventLog", &[6006], super::MOST);
 /// How long Windows takes to go down, and products to come up.
@@ -42,6 +45,8 @@ pub(super) struct Watched<'a> {
     signs: Vec<&'static Signs>,
     /// Names in Security Center that no firewall has as well: an event tells the name alone.
     names: Vec<&'a str>,
+    /// All of them are off now.
+    off: bool,
 }
 
 impl<'a> Watched<'a> {
@@ -54,7 +59,8 @@ impl<'a> Watched<'a> {
         let names: Vec<&str> =
             others().map(|product| product.name.as_str()).filter(|name| !is_firewall(name)).collect();
         let told = matches!(scene.number(VERSION, "CurrentBuildNumber"), Setting::Set(build) if build >= WINDOWS_10);
-        Self { signs, names: if told { names } else { Vec::new() } }
+        let off = others().all(|product| product.running == Fact::Known(false));
+        Self { signs, names: if told { names } else { Vec::new() }, off }
     }
 
     /// True when something would be written that is read here.
@@ -70,17 +76,20 @@ impl<'a> Watched<'a> {
 /// # Errors
 /// When a log cannot be read.
 pub(super) fn list(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
-    let mut stops = services(scene, watched)?;
-    stops.extend(states(scene, watched)?);
-    if stops.is_empty() {
-        return Ok(stops);
-    }
-    let turns = [events(scene, &TURNS)?, events(scene, &LOG_ENDS)?].concat();
-    let turns: Vec<Timestamp> = turns.iter().filter_map(at).collect();
-    // What stops right before Windows goes down, and what was not yet up after it came up.
-    let turning = |stop: &Timestamp| turns.iter().any(|turn| stop.duration_until(*turn).abs() <= TURN);
-    stops.retain(|stop| !turning(stop));
-    Ok(stops)
+    let (mut services, mut states) = (services(scene, watched)?, states(scene, watched)?);
+    let newest = services.iter().chain(&states).max().copied();
+    let Some(newest) = newest else { return Ok(Vec::new()) };
+    let starts = times(&events(scene, &STARTS)?);
+    let ends = times(&[events(scene, &ENDS)?, events(scene, &LOG_ENDS)?].concat());
+    let within =
+        |first: Timestamp, then: Timestamp| (SignedDuration::ZERO..=TURN).contains(&first.duration_until(then));
+    let stays_off = |stop: Timestamp| watched.off && stop == newest;
+    let goes_down = |stop: Timestamp| ends.iter().any(|end| within(stop, *end));
+    let comes_up = |stop: Timestamp| starts.iter().any(|start| within(*start, stop));
+    services.retain(|&stop| stays_off(stop) || !goes_down(stop));
+    states.retain(|&stop| stays_off(stop) || !goes_down(stop) && !comes_up(stop));
+    services.extend(states);
+    Ok(services)
 }
 
 fn services(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
@@ -159,6 +168,10 @@ fn events(scene: &Scene, source: &Source) -> Answer<Vec<Event>> {
         Err(OsError::Missing(_)) => Ok(Vec::new()),
         answer => answer,
     }
+}
+
+fn times(events: &[Event]) -> Vec<Timestamp> {
+    events.iter().filter_map(at).collect()
 }
 
 fn at(event: &Event) -> Option<Timestamp> {

@@ -70,17 +70,35 @@ fn a_service_that_stops_or_breaks_down_is_told_by_the_service_manager() {
 }
 
 #[test]
-fn windows_going_down_is_no_stop_of_the_antivirus() {
+fn windows_going_down_is_no_stop_unless_the_product_did_not_come_back() {
     let os =
         machine(19_045, vec![changed("2026-11-20T10:00:00Z", "ekrn", 1), changed("2026-11-19T10:00:00Z", "ekrn", 1)]);
-    let down = os.provided(
-        "System",
-        "Microsoft-Windows-Kernel-General",
-        vec![event(13, "2026-11-20T10:00:20Z", &[]), event(12, "2026-11-19T07:00:00Z", &[])],
-    );
+    let kernel = |os: Recorded, events| os.provided("System", "Microsoft-Windows-Kernel-General", events);
+    let down = kernel(os, vec![event(13, "2026-11-20T10:00:20Z", &[]), event(12, "2026-11-19T09:58:00Z", &[])]);
+    // A guard that stops soon after Windows came up has stopped.
     assert_eq!(listed(down.clone(), &[product(Maker::Eset, true)]), at(&["2026-11-19T10:00:00Z"]));
     let log = down.provided("System", "EventLog", vec![event(6006, "2026-11-19T10:01:00Z", &[])]);
-    assert_eq!(listed(log, &[product(Maker::Eset, true)]), at(&[]));
+    assert_eq!(listed(log.clone(), &[product(Maker::Eset, true)]), at(&[]));
+    // Whoever switches it off and starts Windows anew is not hidden by that.
+    let mut off = log;
+    off.events.insert(super::super::microsoft::CHANNEL.to_owned(), Vec::new());
+    assert_eq!(listed(off, &[product(Maker::Eset, false)]), at(&["2026-11-20T10:00:00Z"]));
+}
+
+#[test]
+fn a_product_that_comes_up_with_windows_did_not_stop() {
+    let eset = AntivirusProduct { name: "ESET Security".to_owned(), ..product(Maker::Eset, true) };
+    let os = machine(19_045, Vec::new()).provided(
+        "Application",
+        "SecurityCenter",
+        vec![
+            told("2026-11-20T07:01:00Z", "ESET Security", "SECURITY_PRODUCT_STATE_ON"),
+            told("2026-11-20T07:00:10Z", "ESET Security", "SECURITY_PRODUCT_STATE_OFF"),
+        ],
+    );
+    assert_eq!(listed(os.clone(), std::slice::from_ref(&eset)), at(&["2026-11-20T07:00:10Z"]));
+    let start = vec![event(12, "2026-11-20T07:00:00Z", &[])];
+    assert_eq!(listed(os.provided("System", "Microsoft-Windows-Kernel-General", start), &[eset]), at(&[]));
 }
 
 #[test]
