@@ -255,8 +255,15 @@ fn what_is_for_linux_only_does_not_apply_to_windows() {
     let mut facts = Facts::unknown(Reason::NoReader);
     facts.system.family = Fact::Known(Family::Windows);
     let outcomes = evaluate(set.controls(Role::Workstation), &facts, now());
-    for id in ["sudo-password", "shell-timeout", "private-files", "password-storage", "patches-held", "forwarding-off"]
-    {
+    for id in [
+        "sudo-password",
+        "shell-timeout",
+        "private-files",
+        "password-storage",
+        "patches-held",
+        "forwarding-off",
+        "time-accurate",
+    ] {
         let outcome = outcomes.iter().find(|outcome| outcome.control == id).unwrap();
         assert_eq!(outcome.verdict, Verdict::NotApplicable, "{id}");
     }
@@ -343,6 +350,20 @@ fn the_steps_on_windows_name_nothing_of_linux() {
                 for word in ["sudo", "/etc/", "systemctl", "cửa sổ lệnh", "PowerShell"] {
                     assert!(!step.vi.contains(word), "{}: {}", outcome.control, step.vi);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_for_the_registry_is_whole() {
+    let set = shipped();
+    for (_, control) in controls(&set) {
+        let steps = control.fixes().iter().flat_map(|fix| &fix.steps);
+        for text in steps.flat_map(|step| [&step.vi, &step.en]) {
+            assert_eq!(text.matches('"').count() % 2, 0, "{}: {text}", control.id());
+            for command in text.split("reg add ").skip(1) {
+                assert!([" /v ", " /t REG_", " /d ", " /f"].iter().all(|part| command.contains(part)), "{text}");
             }
         }
     }
