@@ -89,13 +89,13 @@ fn winrm(scene: &Scene) -> Fact<bool> {
         Ok(false) => return Fact::Known(false),
         Err(error) => return unknown(&error),
     }
-    if scene.number(WINRM_POLICY, "AllowAutoConfig") == Setting::Set(1) {
-        return Fact::Known(true);
-    }
-    match scene.os.keys(LISTENERS) {
-        Ok(listeners) => Fact::Known(!listeners.is_empty()),
-        Err(OsError::Missing(_)) => Fact::Known(false),
-        Err(error) => unknown(&error),
+    let policy = scene.number(WINRM_POLICY, "AllowAutoConfig");
+    match (scene.os.keys(LISTENERS), policy) {
+        (_, Setting::Set(1)) => Fact::Known(true),
+        (Ok(listeners), _) if !listeners.is_empty() => Fact::Known(true),
+        (_, Setting::Unreadable(error)) => unknown(&error),
+        (Ok(_) | Err(OsError::Missing(_)), _) => Fact::Known(false),
+        (Err(error), _) => unknown(&error),
     }
 }
 
@@ -169,13 +169,38 @@ mod tests {
     }
 
     #[test]
+    fn remote_desktop_of_windows_7_asks_nobody_who_they_are_until_it_is_told_to() {
+        // As installed by hand: let people in, without a word of authentication; later with one; then a policy over both.
+        let seven = Recorded::new()
+            .number(VERSION, "CurrentBuildNumber", 7_601)
+            .number(LOCAL, "fDenyTSConnections", 0)
+            .number(RDP_TCP, "PortNumber", 3389)
+            .number(RDP_TCP, "SecurityLayer", 1)
+            .number(TERM_SERVICE, "Start", 3)
+            .service("TermService", true);
+        let nla = |os: &Recorded| {
+            let remote = collected(os.clone());
+            (remote.rdp, remote.rdp_nla)
+        };
+        let (on, off) = (Fact::Known(true), Fact::Known(false));
+        assert_eq!(nla(&seven), (on.clone(), off.clone()));
+        let written = seven.clone().number(RDP_TCP, "UserAuthentication", 0);
+        assert_eq!(nla(&written), (on.clone(), off.clone()));
+        assert_eq!(nla(&written.clone().number(POLICY, "UserAuthentication", 1)), (on.clone(), on.clone()));
+        assert_eq!(nla(&seven.number(RDP_TCP, "UserAuthentication", 1)), (on.clone(), on));
+    }
+
+    #[test]
     fn winrm_needs_a_service_and_a_listener() {
         let mut os = office();
         os.services.as_mut().unwrap()[1].state = 4;
         assert_eq!(collected(os.clone()).winrm, Fact::Known(false));
         assert_eq!(collected(os.clone().key(&format!(r"{LISTENERS}\*+HTTP"))).winrm, Fact::Known(true));
         assert_eq!(collected(os.clone().number(WINRM_POLICY, "AllowAutoConfig", 1)).winrm, Fact::Known(true));
-        assert!(collected(os.denying(LISTENERS)).winrm.known().is_none());
+        assert!(collected(os.clone().denying(LISTENERS)).winrm.known().is_none());
+        assert!(collected(os.clone().denying(WINRM_POLICY)).winrm.known().is_none());
+        let listens = os.denying(WINRM_POLICY).key(&format!(r"{LISTENERS}\*+HTTP"));
+        assert_eq!(collected(listens).winrm, Fact::Known(true));
     }
 
     #[test]
