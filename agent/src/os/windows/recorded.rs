@@ -12,6 +12,9 @@ use super::answer::{
 };
 use crate::os::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
 
+mod load;
+mod reg_file;
+
 /// A Windows machine that answers from memory. What it was not given is missing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -127,6 +130,24 @@ impl Recorded {
     pub fn key(mut self, key: &str) -> Self {
         self.spell(key);
         self.registry.entry(key.to_lowercase()).or_default();
+        self
+    }
+
+    /// Without a key and all below it.
+    fn without_key(mut self, key: &str) -> Self {
+        let gone = |known: &String| {
+            known.strip_prefix(&key.to_lowercase()).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'))
+        };
+        self.registry.retain(|known, _| !gone(known));
+        self.spelled.retain(|known, _| !gone(known));
+        self
+    }
+
+    /// Without a value.
+    fn without_value(mut self, key: &str, name: &str) -> Self {
+        if let Some(values) = self.registry.get_mut(&key.to_lowercase()) {
+            values.remove(&name.to_lowercase());
+        }
         self
     }
 
