@@ -62,7 +62,6 @@ pub const GAPS: &[Gap] = &[
     linux("lan.netbios", Makers::Any, &[]),
     linux("lan.interfaces.category", Makers::Any, &[]),
     linux("lan.interfaces.wireless", Makers::Any, &[]),
-    linux("sharing.smb1_client", Makers::Any, &[]),
     linux("sharing.lm_level", Makers::Any, &[]),
     // A release younger than the agent is in no table of it, whatever the system.
     linux("system.supported_until", Makers::Any, &[]),

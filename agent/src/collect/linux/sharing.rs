@@ -18,7 +18,6 @@ pub(super) fn collect(scene: &Scene) -> Sharing {
     Sharing {
         shares: shares(scene, smb.as_ref(), nfs_server),
         smb1: smb.as_ref().map_or(Fact::Known(false), |smb| from(smb, Smb::accepts_version_1)),
-        smb1_client: Fact::unknown(Reason::NoReader, ""),
         lm_level: Fact::unknown(Reason::NoReader, ""),
         smb_signing: smb.as_ref().map_or_else(
             || Fact::unknown(Reason::SourceMissing, "no SMB server runs"),

@@ -45,16 +45,24 @@ pub(super) fn collect(scene: &Scene) -> Sharing {
             Err(error) => unknown(error),
         },
         smb_server: answered(server.clone(), Fact::Known),
-        smb1: of_server(Fact::Known(false), smb1),
-        smb1_client: smb1_client(scene),
+        smb1: either(of_server(Fact::Known(false), smb1_server), smb1_client(scene)),
         smb_signing: of_server(Fact::unknown(Reason::SourceMissing, "no SMB server runs"), signing),
         lm_level: lm_level(scene),
         nfs_server: answered(scene.service_runs("NfsService"), Fact::Known),
     }
 }
 
-/// True when the driver is there, may start and is not told otherwise: an absent value never switched it off.
-fn smb1(scene: &Scene) -> Fact<bool> {
+/// True when one of them is.
+fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
+    match (one, other) {
+        (Fact::Known(true), _) | (_, Fact::Known(true)) => Fact::Known(true),
+        (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Fact::Unknown(why),
+        (Fact::Known(false), Fact::Known(false)) => Fact::Known(false),
+    }
+}
+
+/// True when the server's driver is there, may start and is not told otherwise: an absent value never switched it off.
+fn smb1_server(scene: &Scene) -> Fact<bool> {
     match scene.service("srv") {
         Err(error) => return unknown(&error),
         Ok(None) => return Fact::Known(false),
@@ -68,22 +76,21 @@ fn smb1(scene: &Scene) -> Fact<bool> {
     scene.number(&format!(r"{SERVICE}\Parameters"), "SMB1").or(Fact::Known(true), |on| Fact::Known(on != 0))
 }
 
-/// True when the client's driver for SMB 1 is there and something starts it: it starts by itself, runs, or the client depends on it
-/// (Windows 7). Until somebody switches it off it does.
+/// True when the client's driver is there and something starts it: it starts by itself, runs, or the client depends on it (Windows 7).
 fn smb1_client(scene: &Scene) -> Fact<bool> {
-    let (driver, client) = match (scene.service("mrxsmb10"), scene.number(CLIENT, "Start")) {
+    let driver = match (scene.service("mrxsmb10"), scene.number(CLIENT, "Start")) {
         (Ok(None), _) | (Ok(_), Setting::Set(DISABLED)) => return Fact::Known(false),
-        (Ok(Some(driver)), _) => (driver, scene.os.value(CLIENT, "DependOnService")),
+        (Ok(Some(driver)), _) => driver,
         (Err(error), _) => return unknown(&error),
     };
     match scene.number(SMB1_CLIENT_DRIVER, "Start") {
-        _ if driver.state == RUNNING => return Fact::Known(true),
         Setting::Set(DISABLED) => return Fact::Known(false),
+        _ if driver.state == RUNNING => return Fact::Known(true),
         Setting::Set(ON_DEMAND) => {}
         Setting::Set(_) | Setting::Absent => return Fact::Known(true),
         Setting::Unreadable(error) => return unknown(&error),
     }
-    match client {
+    match scene.os.value(CLIENT, "DependOnService") {
         Ok(Registry::Texts(names)) if names.iter().any(|name| name.eq_ignore_ascii_case("mrxsmb10")) => {
             Fact::Known(true)
         }
@@ -238,7 +245,8 @@ mod tests {
 
     #[test]
     fn smb_1_of_the_client_is_on_while_something_starts_its_driver() {
-        let client = |os: Recorded| collected(os).smb1_client;
+        // The server's driver was removed.
+        let client = |os: Recorded| collected(os).smb1;
         let driver = |start| server(19_045).service("mrxsmb10", false).number(SMB1_CLIENT_DRIVER, "Start", start);
         let depends = |os: Recorded, names: &[&str]| {
             os.set(CLIENT, "DependOnService", Registry::Texts(names.iter().map(|&name| name.to_owned()).collect()))

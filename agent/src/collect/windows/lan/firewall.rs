@@ -210,7 +210,7 @@ fn by_policy(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64
 
 /// The key in which the domain's policies keep a profile. `StandardProfile` is for private and public networks, and ignored where either
 /// of these has a key of its own (MS-GPFAS 2.2.3).
-fn policy_key(scene: &Scene, profile: FirewallProfile) -> Answer<&'static str> {
+pub(super) fn policy_key(scene: &Scene, profile: FirewallProfile) -> Answer<&'static str> {
     let there = |key: &str| match scene.os.keys(&format!(r"{POLICY}\{key}")) {
         Ok(_) => Ok(true),
         Err(OsError::Missing(_)) => Ok(false),

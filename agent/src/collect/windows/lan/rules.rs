@@ -3,7 +3,8 @@
 //! The question is whether a new connection over TCP from any address would be let in, in the networks the machine is in. It would be
 //! where the firewall is off, or where some rule (or what holds without a rule) allows it and none blocks it: what is blocked stays
 //! blocked, whatever is allowed. Rules that are set locally, those of the domain's policies and those of a management server lie in three
-//! keys and hold together, unless a policy has local ones left out. What one rule says: [`rule`].
+//! keys and hold together, unless a policy has local ones left out. What one rule says: [`rule`]. What policies allow besides:
+//! [`exceptions`].
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ use crate::collect::windows::scene::{Scene, unknown};
 use crate::os::windows::{Adapter, Registry};
 use crate::os::{Answer, OsError};
 
+mod exceptions;
 mod machine;
 mod ranges;
 mod rule;
@@ -103,6 +105,12 @@ fn sources(scene: &Scene) -> Fact<Vec<Source>> {
             Err(OsError::Missing(_)) => {}
             Err(error) => return unknown(&error),
         }
+    }
+    match exceptions::exceptions(scene) {
+        Ok(rules) => {
+            sources.push(Source { texts: rules.into_iter().map(Registry::Text).collect(), profiles: None });
+        }
+        Err(error) => return unknown(&error),
     }
     Fact::Known(sources)
 }

@@ -343,3 +343,23 @@ fn the_standard_profile_of_a_policy_is_for_both_kinds_of_networks_until_one_has_
     assert_eq!((off(machine(19_045, PUBLIC)), off(machine(19_045, PRIVATE)), off(machine(19_045, DOMAIN))), (3, 3, 0));
     assert_eq!(off(machine(19_045, PUBLIC).key(&format!(r"{POLICY}\PrivateProfile"))), 0);
 }
+
+#[test]
+fn what_policies_open_in_the_old_way_is_open() {
+    let policy = |os: Recorded, below: &str, addresses: &str| {
+        let key = format!(r"{POLICY}\StandardProfile\{below}");
+        os.number(&key, "Enabled", 1).text(&key, "RemoteAddresses", addresses)
+    };
+    let os = || machine(19_045, PUBLIC);
+    assert_eq!(open(policy(os(), r"Services\RemoteDesktop", "*")), [Rdp]);
+    assert_eq!(open(policy(os(), r"Services\RemoteDesktop", "localsubnet,10.0.0.0/24")), []);
+    assert_eq!(open(policy(os(), "RemoteAdminSettings", "*")), [Smb]);
+    assert_eq!(open(policy(machine(19_045, DOMAIN), r"Services\RemoteDesktop", "*")), []);
+    let listed =
+        |text: &str| answer(os().text(&format!(r"{POLICY}\StandardProfile\GloballyOpenPorts\List"), "1", text));
+    let items = |text: &str| listed(text).known().unwrap().items.clone();
+    assert_eq!(items("3389:TCP:*:enabled:RDP"), [Rdp]);
+    assert_eq!(items("5985:TCP:10.0.0.9,LocalSubnet:Enabled:WinRM"), []);
+    assert_eq!((items("3389:TCP:*:disabled:RDP"), items("3389:UDP:*:enabled:RDP")), (vec![], vec![]));
+    assert!(listed("3389").known().is_none());
+}
