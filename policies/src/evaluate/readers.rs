@@ -24,10 +24,14 @@ pub enum Makers {
     Any,
     /// Only where a product of a maker that is not among these is at work.
     Except(&'static [Maker]),
+    /// Only where a product of one of these makers is at work.
+    Of(&'static [Maker]),
 }
 
 /// The makers whose products can be asked on Linux.
 const READ_ON_LINUX: Makers = Makers::Except(&[Maker::ClamAv]);
+/// Makers of whose products nobody can tell even whether they guard.
+const NOBODY_KNOWS: Makers = Makers::Of(&[Maker::Other]);
 /// The makers that are asked themselves on Windows; of others Security Center tells what it was told.
 const ASKED_ON_WINDOWS: Makers = Makers::Except(&[Maker::Microsoft]);
 /// Linux systems whose package system is known.
@@ -43,6 +47,8 @@ const fn windows(fact: &'static str, makers: Makers) -> Gap {
 
 /// The table.
 pub const GAPS: &[Gap] = &[
+    linux("antivirus.protection", NOBODY_KNOWS, &[]),
+    linux("antivirus.products.running", NOBODY_KNOWS, &[]),
     linux("antivirus.real_time", READ_ON_LINUX, &[]),
     linux("antivirus.definitions_at", READ_ON_LINUX, &[]),
     linux("antivirus.definitions_current", Makers::Any, &[]),
@@ -179,16 +185,17 @@ fn is_gap(fact: &str, facts: &Facts) -> bool {
             && (gap.family == Family::Windows || system.is_some_and(|system| !gap.except_systems.contains(&system)))
             && match gap.makers {
                 Makers::Any => true,
-                Makers::Except(read) => another_works(&facts.antivirus, read),
+                Makers::Except(read) => works(&facts.antivirus, |maker| !read.contains(&maker)),
+                Makers::Of(unknown) => works(&facts.antivirus, |maker| unknown.contains(&maker)),
             }
     })
 }
 
-/// True when some product that is not known to be off is by none of the makers `read`.
-fn another_works(antivirus: &Antivirus, read: &[Maker]) -> bool {
+/// True when some product that is not known to be off is by a maker that `wanted` names.
+fn works(antivirus: &Antivirus, wanted: impl Fn(Maker) -> bool) -> bool {
     match &antivirus.products {
         Fact::Known(List { items, .. }) => {
-            items.iter().any(|product| product.running != Fact::Known(false) && !read.contains(&product.maker))
+            items.iter().any(|product| product.running != Fact::Known(false) && wanted(product.maker))
         }
         Fact::Unknown(_) => false,
     }
