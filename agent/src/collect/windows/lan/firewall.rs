@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use policies::evaluate::Truth;
 use policies::fact::{Fact, Firewall, FirewallKind, FirewallProfile, List, Reason};
 
-use crate::collect::windows::center::{Kind, Standing, center, exists};
+use crate::collect::windows::center::{Kind, Listed, Standing, center, exists};
 use crate::collect::windows::scene::{Scene, Setting, unknown};
 use crate::os::windows::{Adapter, NetworkCategory};
 use crate::os::{Answer, OsError};
@@ -254,11 +254,13 @@ fn others(scene: &Scene) -> Answer<Vec<Firewall>> {
             name => name.to_lowercase(),
         })
         .collect();
+    let untold = |what: &str| Err(OsError::Failed("firewalls of other makers".to_owned(), what.to_owned()));
     if !center.live && !products.is_empty() {
-        return Err(OsError::Failed(
-            "Security Center".to_owned(),
-            "does not run; what it stored may be old".to_owned(),
-        ));
+        return untold("Security Center does not run, and what it stored may be old");
+    }
+    let odd = |listed: &Listed| !listed.state.microsoft && matches!(listed.state.standing, Standing::Odd(_));
+    if products.is_empty() && center.listed.iter().any(odd) {
+        return untold("one says something that nobody has explained");
     }
     Ok(products
         .iter()

@@ -154,6 +154,11 @@ fn firewalls_that_could_not_be_asked_for_are_not_none() {
     // Off, and perhaps another one stands in for it.
     let off = collected(hanging.clone().number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
     assert_eq!((why(&off.firewall_active), why(&off.open_inbound)), (Some(Reason::TimedOut), Some(Reason::TimedOut)));
+    // A number that was really seen, and that nobody has explained.
+    let odd = office().rows(CENTER, "FirewallProduct", vec![product(344_064)]);
+    assert_eq!(collected(odd.clone()).firewall_active, Fact::Known(true));
+    let odd = collected(odd.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
+    assert_eq!(why(&odd.firewall_active), Some(Reason::Unreadable));
     // What a Security Center that does not run once stored may be old.
     let key = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider\Fw\{A}";
     let stored = hanging.number(key, "STATE", 331_776).text(key, "DISPLAYNAME", "Norton").service("wscsvc", false);
