@@ -24,8 +24,16 @@ impl Family {
         }
     }
 
-    /// From so many addresses on a rule is for everybody: no office writes down a sixteenth of IPv4. Private ranges are far smaller,
-    /// all of IPv6's global ones (`2000::/3`) and more than its private ones (`fc00::/7`) larger.
+    /// Where strangers come from: below the groups of IPv4 (`224.0.0.0`), the global addresses of IPv6 (`2000::/3`).
+    const fn strangers(self) -> (u128, u128) {
+        match self {
+            Self::Four => (0, 0xDFFF_FFFF),
+            Self::Six => (1 << 125, (1 << 126) - 1),
+        }
+    }
+
+    /// From so many of these addresses on a rule is for everybody: no office writes down a sixteenth of them, and private ranges are far
+    /// smaller.
     const fn everybody(self) -> u128 {
         match self {
             Self::Four => 1 << 28,
@@ -105,8 +113,9 @@ impl Ranges {
 
     /// True when so many are in that strangers are among them.
     pub(super) fn everybody(&self, family: Family) -> bool {
-        let count =
-            self.0.iter().fold(0_u128, |count, (first, last)| count.saturating_add((last - first).saturating_add(1)));
+        let (least, most) = family.strangers();
+        let inside = |&(first, last): &(u128, u128)| (last.min(most) + 1).saturating_sub(first.max(least));
+        let count = self.0.iter().map(inside).fold(0_u128, u128::saturating_add);
         count > family.everybody()
     }
 }
@@ -161,5 +170,7 @@ mod tests {
         let many = |family, text: &str| Ranges::read(family, text).unwrap().everybody(family);
         assert!(many(Family::Four, "0.0.0.1-255.255.255.254") && many(Family::Six, "2000::/3"));
         assert!(!many(Family::Four, "10.0.0.0/8") && !many(Family::Six, "fc00::/7"));
+        assert!(!many(Family::Four, "224.0.0.0-255.255.255.255") && !many(Family::Six, "4000::/2"));
+        assert!(Ranges::all(Family::Four).everybody(Family::Four) && Ranges::all(Family::Six).everybody(Family::Six));
     }
 }

@@ -12,6 +12,7 @@ use policies::fact::{FirewallProfile, InboundService};
 
 use super::machine::Machine;
 use super::ranges::{Family, Ranges};
+use crate::os::windows::Adapter;
 
 /// What a rule does with the connections it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,11 +175,15 @@ impl<'t> Rule<'t> {
     fn sources(&self, attempt: &Attempt, machine: &Machine, blocks: bool) -> Sources {
         let mut holds = if self.whole { Truth::True } else { Truth::Unknown };
         holds = holds.and(self.profile(attempt.profile)).and(self.port(attempt.port));
+        // Most rules are for other ports.
+        if holds == Truth::False {
+            return Sources::default();
+        }
         holds =
             holds.and(self.program(attempt.service, machine, blocks)).and(self.local(attempt.family, machine, blocks));
-        holds = holds.and(self.platform(machine));
+        holds = holds.and(self.platform(machine)).and(self.interfaces(machine, blocks)).and(self.traffic());
         for (key, value) in &self.fields {
-            holds = holds.and(self.condition(key, value, machine, blocks));
+            holds = holds.and(condition(key, value, blocks));
         }
         let sources = self.remote(attempt.family);
         match holds {
@@ -191,58 +196,6 @@ impl<'t> Rule<'t> {
     /// The values of a word, whatever version of the format it is from (`LPort`, `LPort2_10`).
     fn of(&self, word: &str) -> impl Iterator<Item = &'t str> {
         self.fields.iter().filter(move |(key, _)| base(key) == word).map(|(_, value)| *value)
-    }
-
-    /// What one word says, of those that need no other.
-    fn condition(&self, key: &str, value: &str, machine: &Machine, blocks: bool) -> Truth {
-        let lower = value.to_ascii_lowercase();
-        match base(key) {
-            word if HARMLESS.contains(&word) => Truth::True,
-            "lport" | "la" | "app" | "svc" | "profile" => Truth::True,
-            "platform" if matches!(key, "platform" | "platform2") => Truth::True,
-            "protocol" => match value.parse::<u16>() {
-                Ok(6 | 256) => Truth::True,
-                Ok(_) => Truth::False,
-                Err(_) => Truth::Unknown,
-            },
-            // Whoever comes chooses the port they come from.
-            "rport" if !blocks || matches!(lower.as_str(), "*" | "0-65535" | "1-65535") => Truth::True,
-            "rport" => Truth::False,
-            // A name in place of an identifier is nobody's here.
-            "if" if !value.starts_with('{') => Truth::Unknown,
-            "if" => machine.any_or_all(blocks, |adapter| adapter.guid.eq_ignore_ascii_case(value)),
-            "iftype" => match lower.as_str() {
-                // `IF_TYPE_ETHERNET_CSMACD`, `IF_TYPE_IEEE80211`, `IF_TYPE_PPP` and tunnels.
-                "lan" => machine.any_or_all(blocks, |adapter| adapter.kind == 6),
-                "wireless" => machine.any_or_all(blocks, |adapter| adapter.kind == 71),
-                "remoteaccess" => machine.any_or_all(blocks, |adapter| matches!(adapter.kind, 23 | 131)),
-                _ => Truth::Unknown,
-            },
-            // Only for those who prove who they are.
-            "security" | "ruauth" | "rmauth" if blocks || value.is_empty() => Truth::Unknown,
-            "security"
-                if !matches!(lower.as_str(), "authenticate" | "authenticateencrypt" | "an-noencap" | "ane-nego") =>
-            {
-                Truth::Unknown
-            }
-            "security" | "ruauth" | "rmauth" => Truth::False,
-            // For the apps of one package.
-            "apppkgid" | "pfn" if !value.is_empty() => Truth::False,
-            // For what a person's programs own.
-            "luown" if value.starts_with("S-1-5-21-") || value.starts_with("S-1-12-1-") => Truth::False,
-            // For programs that certain people run.
-            "luauth" if lower.contains("(a;") && !SYSTEM_ACCOUNTS.iter().any(|account| value.contains(account)) => {
-                Truth::False
-            }
-            "ttk" if TRAFFIC.contains(&lower.as_str()) => Truth::False,
-            // Marks that narrow a rule where they are set.
-            "lom" | "btoif" | "systemosonly" | "sytesmosonly" | "gameosonly" | "devmode" | "caudit" | "applb"
-                if lower == "false" =>
-            {
-                Truth::True
-            }
-            _ => Truth::Unknown,
-        }
     }
 
     /// Without a word of them it is for all profiles.
@@ -328,6 +281,42 @@ impl<'t> Rule<'t> {
         }
     }
 
+    /// Whether it is for an adapter by which one may come: by its identifier, by its kind (`IF_TYPE_ETHERNET_CSMACD`,
+    /// `IF_TYPE_IEEE80211`, `IF_TYPE_PPP` and tunnels). A name in place of an identifier is nobody's here.
+    fn interfaces(&self, machine: &Machine, blocks: bool) -> Truth {
+        let kind = |adapter: &Adapter, word: &str| match word.to_ascii_lowercase().as_str() {
+            "lan" => adapter.kind == 6,
+            "wireless" => adapter.kind == 71,
+            "remoteaccess" => matches!(adapter.kind, 23 | 131),
+            _ => false,
+        };
+        let told = |is_told: &dyn Fn(&Adapter, &str) -> bool, word: &str, odd: &dyn Fn(&str) -> bool| {
+            let is_one = |adapter: &Adapter| self.of(word).any(|value| is_told(adapter, value));
+            match machine.any_or_all(blocks, is_one) {
+                _ if self.of(word).next().is_none() => Truth::True,
+                Truth::False if self.of(word).any(odd) => Truth::Unknown,
+                other => other,
+            }
+        };
+        let by_name = |adapter: &Adapter, value: &str| adapter.guid.eq_ignore_ascii_case(value);
+        let known = ["lan", "wireless", "remoteaccess"];
+        told(&by_name, "if", &|value| !value.starts_with('{'))
+            .and(told(&kind, "iftype", &|value| !known.contains(&value.to_ascii_lowercase().as_str())))
+    }
+
+    /// Whether it is for ordinary traffic.
+    fn traffic(&self) -> Truth {
+        match self
+            .of("ttk")
+            .map(|value| TRAFFIC.contains(&value.to_ascii_lowercase().as_str()))
+            .reduce(|all, one| all && one)
+        {
+            None => Truth::True,
+            Some(true) => Truth::False,
+            Some(false) => Truth::Unknown,
+        }
+    }
+
     /// From where it is for anybody. A rule that names an address of one family is not for the other family.
     fn remote(&self, family: Family) -> Sources {
         let (ranges, odd) = self.ranges("ra", family);
@@ -384,6 +373,45 @@ impl<'t> Rule<'t> {
             holds = holds.or(Truth::from(own == named).or(newer).and(Truth::from(*kind == 2)));
         }
         holds
+    }
+}
+
+/// What one word says, of those that need no other.
+fn condition(key: &str, value: &str, blocks: bool) -> Truth {
+    let lower = value.to_ascii_lowercase();
+    match base(key) {
+        word if HARMLESS.contains(&word) => Truth::True,
+        "lport" | "la" | "app" | "svc" | "profile" | "if" | "iftype" | "ttk" => Truth::True,
+        "platform" if matches!(key, "platform" | "platform2") => Truth::True,
+        "protocol" => match value.parse::<u16>() {
+            Ok(6 | 256) => Truth::True,
+            Ok(_) => Truth::False,
+            Err(_) => Truth::Unknown,
+        },
+        // Whoever comes chooses the port they come from.
+        "rport" if !blocks || matches!(lower.as_str(), "*" | "0-65535" | "1-65535") => Truth::True,
+        "rport" => Truth::False,
+        // Only for those who prove who they are.
+        "security" | "ruauth" | "rmauth" if blocks || value.is_empty() => Truth::Unknown,
+        "security" if !matches!(lower.as_str(), "authenticate" | "authenticateencrypt" | "an-noencap" | "ane-nego") => {
+            Truth::Unknown
+        }
+        "security" | "ruauth" | "rmauth" => Truth::False,
+        // For the apps of one package.
+        "apppkgid" | "pfn" if !value.is_empty() => Truth::False,
+        // For what a person's programs own.
+        "luown" if value.starts_with("S-1-5-21-") || value.starts_with("S-1-12-1-") => Truth::False,
+        // For programs that certain people run.
+        "luauth" if lower.contains("(a;") && !SYSTEM_ACCOUNTS.iter().any(|account| value.contains(account)) => {
+            Truth::False
+        }
+        // Marks that narrow a rule where they are set.
+        "lom" | "btoif" | "systemosonly" | "sytesmosonly" | "gameosonly" | "devmode" | "caudit" | "applb"
+            if lower == "false" =>
+        {
+            Truth::True
+        }
+        _ => Truth::Unknown,
     }
 }
 

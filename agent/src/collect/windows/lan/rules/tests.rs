@@ -112,7 +112,7 @@ fn packages() -> Vec<String> {
              LUOwn=S-1-5-21-1004336348-1177238915-682003330-100{}|AppPkgId=S-1-15-2-{at}-2-3-4-5-6-7|EmbedCtxt=App|Platform=2:6:2|Platform2=GTEQ|{}",
             profiles[at % profiles.len()],
             at % 3,
-            if at % 2 == 0 { "Edge=TRUE|" } else { "" },
+            if at.is_multiple_of(2) { "Edge=TRUE|" } else { "" },
         )
     };
     (0..12).map(rule).collect()
@@ -208,7 +208,7 @@ fn what_nobody_here_knows_is_neither_open_nor_closed() {
     for word in [
         "Farbe=Rot|",
         "stray|",
-        "TTK2_31=New|",
+        "TTK2_31=New|TTK=Proximity|",
         "Profile=Office|",
         "Protocol=TCP|",
         "LPort=Neues|Protocol=6|",
@@ -285,7 +285,7 @@ fn addresses_are_counted_by_their_kind() {
     // The port that a stranger comes from is the stranger's choice.
     assert_eq!(from("RPort=80|"), [Smb]);
     assert_eq!(from("LA4=192.168.1.0/24|"), [Smb]);
-    assert_eq!(from("IFType=Lan|IF={1}|"), [Smb]);
+    assert_eq!(from("IFType=Lan|IFType=Wireless|IF={1}|IF={2}|"), [Smb]);
 }
 
 #[test]
@@ -304,6 +304,7 @@ fn a_block_closes_what_it_surely_blocks() {
         assert_eq!(block(words), [Smb], "{words}");
     }
     assert!(untold(&[SMB.to_owned(), "v2.30|Action=Block|Active=TRUE|Dir=In|Farbe=Rot|".to_owned()]));
+    assert_eq!(block("RA4=0.0.0.0-223.255.255.255|RA6=2000::/3|"), []);
     assert_eq!(block("Protocol=6|RA4=0.0.0.0-255.255.255.255|RA6=LocalSubnet|"), [Smb], "over IPv6 it is open");
 }
 
