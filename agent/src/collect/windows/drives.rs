@@ -27,3 +27,30 @@ pub(super) fn removable(scene: &Scene) -> Answer<Vec<char>> {
     };
     Ok(values.into_iter().filter_map(drive).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::os::windows::recorded::Recorded;
+
+    const DEVICES: &str = r"HKLM\SYSTEM\MountedDevices";
+
+    fn drives(os: Recorded) -> Answer<Vec<char>> {
+        removable(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn drives_that_cannot_be_read_are_not_taken_for_lasting_ones() {
+        let stick: Vec<u8> = "_??_USBSTOR#Disk&Ven_X".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let os = Recorded::new().set(DEVICES, r"\DosDevices\E:", Registry::Bytes(stick)).set(
+            DEVICES,
+            r"\DosDevices\C:",
+            Registry::Bytes(vec![0; 12]),
+        );
+        assert_eq!(drives(os.clone()), Ok(vec!['E']));
+        assert_eq!(drives(Recorded::new()), Ok(Vec::new()));
+        assert!(drives(os.denying(DEVICES)).is_err());
+    }
+}

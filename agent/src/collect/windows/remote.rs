@@ -101,7 +101,7 @@ fn winrm(scene: &Scene) -> Fact<bool> {
 
 fn control_programs(scene: &Scene) -> Fact<List<String>> {
     answered(scene.processes(), |processes| {
-        let runs = |name: &str| processes.iter().any(|process| process.name.eq_ignore_ascii_case(name));
+        let runs = |name: &str| processes.iter().any(|process| is_called(&process.name, name));
         let mut found: Vec<String> = PROGRAMS
             .iter()
             .filter(|program| program.windows.iter().any(|name| runs(name)))
@@ -110,6 +110,14 @@ fn control_programs(scene: &Scene) -> Fact<List<String>> {
         found.sort_unstable();
         Fact::Known(List::capped(found))
     })
+}
+
+/// True for a program of that name, also as builds of one's own and repeated downloads are called: `AnyDesk-5a1b2c.exe`,
+/// `AnyDesk (1).exe`, `rustdesk-1.3.2-x86_64.exe`.
+fn is_called(process: &str, name: &str) -> bool {
+    let (process, name) = (process.to_lowercase(), name.to_lowercase());
+    let (process, name) = (process.trim_end_matches(".exe"), name.trim_end_matches(".exe"));
+    process.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ' ', '(']))
 }
 
 #[cfg(test)]
@@ -210,6 +218,10 @@ mod tests {
             .process(8, "UltraViewer_Desktop.exe")
             .process(9, "AA_v3.exe");
         assert_eq!(collected(os).control_programs.known().unwrap().items, ["Ammyy Admin", "UltraViewer"]);
+        let renamed = office().process(7, "AnyDesk-5a1b2c.exe").process(8, "rustdesk-1.3.2-x86_64.exe");
+        let renamed = renamed.process(9, "AA_v3 (1).exe").process(10, "TeamViewerUninstaller.exe");
+        let found = collected(renamed).control_programs;
+        assert_eq!(found.known().unwrap().items, ["Ammyy Admin", "AnyDesk", "RustDesk"]);
         let ssh = collected(office().service("sshd", true));
         assert_eq!(ssh.ssh_server, Fact::Known(true));
         assert!(matches!(ssh.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
