@@ -68,6 +68,7 @@ pub const GAPS: &[Gap] = &[
     linux("lan.netbios", Makers::Any, &[]),
     linux("lan.interfaces.category", Makers::Any, &[]),
     linux("lan.interfaces.wireless", Makers::Any, &[]),
+    linux("sharing.lm_level", Makers::Any, &[]),
     // A release younger than the agent is in no table of it, whatever the system.
     linux("system.supported_until", Makers::Any, &[]),
     // File systems without a block device below them (ZFS, network, containers).
@@ -107,6 +108,7 @@ pub const GAPS: &[Gap] = &[
     // Another maker's firewall tells Security Center that it is on, and nobody by which rules.
     windows("lan.firewall_blocks_inbound", Makers::Any),
     windows("lan.firewalls.blocks_inbound", Makers::Any),
+    windows("lan.open_inbound", Makers::Any),
     // The settings of OpenSSH for Windows.
     windows("remote.ssh_root_login", Makers::Any),
     windows("remote.ssh_password", Makers::Any),

@@ -161,7 +161,8 @@ section! {
         [proxies] List<String> = "máy chủ proxy", "proxies";
         /// Names that the hosts file overrides.
         [host_overrides] List<HostOverride> = "tên miền bị ghi đè trong tệp hosts", "names overridden in hosts";
-        /// Services that a rule of the Windows firewall opens to every address, in the networks the machine is in.
+        /// Services that the Windows firewall leaves open to every address, in the networks the machine is in: by a rule, by letting in
+        /// what no rule is for, or because it is off.
         [open_inbound] List<InboundService> = "dịch vụ tường lửa mở cho mọi địa chỉ", "services open to every address";
         /// True when names are asked of everybody in the network (LLMNR), which lets anybody answer.
         [llmnr] bool = "hỏi tên máy qua LLMNR", "LLMNR";

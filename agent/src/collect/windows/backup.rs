@@ -126,17 +126,19 @@ fn classic(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
         Setting::Unreadable(error) => return Err(why(&error)),
     };
     let scheduled = answered(task(scene, r"Microsoft\Windows\WindowsBackup\AutomaticBackup"), Fact::Known);
-    let place = Fact::Known(place(scene, &target));
+    let place = place(scene, &target);
     Ok(Some(BackupProduct { scheduled, place, ..product(BackupTool::WindowsBackup, Fact::Known(true)) }))
 }
 
-fn place(scene: &Scene, target: &str) -> BackupPlace {
+fn place(scene: &Scene, target: &str) -> Fact<BackupPlace> {
     let drive = target.trim_start_matches(r"\\?\").chars().next().map(|drive| drive.to_ascii_uppercase());
-    match () {
-        () if target.starts_with(r"\\") && !target.starts_with(r"\\?\") => BackupPlace::Share,
-        () if drive.is_some_and(|drive| removable(scene).contains(&drive)) => BackupPlace::Removable,
-        () => BackupPlace::Local,
+    if target.starts_with(r"\\") && !target.starts_with(r"\\?\") {
+        return Fact::Known(BackupPlace::Share);
     }
+    answered(removable(scene), |removable| {
+        let is_removable = drive.is_some_and(|drive| removable.contains(&drive));
+        Fact::Known(if is_removable { BackupPlace::Removable } else { BackupPlace::Local })
+    })
 }
 
 /// File History, which every person sets up for themselves.

@@ -6,7 +6,7 @@
 use policies::fact::{Fact, Reason};
 use policies::policy::{WindowsBuild, WindowsEdition, WindowsKind};
 
-use super::scene::{Scene, Setting};
+use super::scene::{Scene, Setting, unknown};
 
 /// Where Windows describes itself.
 pub(super) const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
@@ -37,7 +37,8 @@ pub(super) fn read(scene: &Scene) -> Fact<Version> {
     let build = scene.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), Fact::Known);
     let edition = match scene.text(VERSION, "EditionID") {
         Setting::Set(id) => WindowsEdition::of(&id),
-        Setting::Absent | Setting::Unreadable(_) => WindowsEdition::General,
+        Setting::Absent => WindowsEdition::General,
+        Setting::Unreadable(error) => return unknown(&error),
     };
     match (build, kind(scene)) {
         (Fact::Known(build), Fact::Known(kind)) => {

@@ -32,7 +32,10 @@ const ONE_STOP: SignedDuration = SignedDuration::from_mins(1);
 
 /// The findings, newest first.
 pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Detection>> {
-    let drives = removable(scene);
+    let drives = match removable(scene) {
+        Ok(drives) => drives,
+        Err(error) => return unknown(&error),
+    };
     let mut found = match makers::findings(scene, products, &drives) {
         Ok(found) => found,
         Err(error) => return unknown(&error),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::os::windows::Variant;
 use crate::os::windows::recorded::Recorded;
+use crate::os::windows::{Registry, Row, Variant};
 
 fn collected(os: Recorded) -> System {
     collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
@@ -154,12 +154,20 @@ fn every_fixed_volume_must_be_protected() {
 }
 
 #[test]
+fn an_edition_that_cannot_be_read_has_no_end_of_support() {
+    let odd = collected(office().set(VERSION, "EditionID", Registry::Bytes(vec![1])));
+    assert!(odd.supported_until.known().is_none() && odd.id.known().is_none());
+}
+
+#[test]
 fn security_of_the_hardware_domain_and_language() {
     let tpm = |rows| office().rows(r"ROOT\CIMV2\Security\MicrosoftTpm", "Win32_Tpm", rows);
     let ready =
         ["IsEnabled_InitialValue", "IsActivated_InitialValue"].map(|name| (name.to_owned(), Variant::Bool(true)));
     assert_eq!(collected(tpm(vec![ready.into_iter().collect()])).tpm, Fact::Known(true));
     assert_eq!(collected(tpm(Vec::new())).tpm, Fact::Known(false));
+    let silent = Row::from([("IsEnabled_InitialValue".to_owned(), Variant::Null)]);
+    assert!(collected(tpm(vec![silent])).tpm.known().is_none());
     assert_eq!(collected(office()).secure_boot, Fact::Known(false));
     let secure = office().number(protection::SECURE_BOOT, "UEFISecureBootEnabled", 1);
     assert_eq!(collected(secure).secure_boot, Fact::Known(true));
