@@ -182,13 +182,20 @@ fn every_sign_of_a_restart_counts() {
     let needed = |os: Recorded| collected(os).reboot_needed;
     let servicing = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending";
     let session = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager";
-    let rename = |path: &str| Registry::Texts(vec![path.to_owned(), String::new()]);
+    let rename = |target: &str| Registry::Texts(vec![r"\??\C:\Windows\Temp\new".to_owned(), target.to_owned()]);
     assert_eq!(needed(office().key(servicing)), Fact::Known(true));
     assert_eq!(needed(office().key(&format!(r"{}\RebootRequired", automatic::LOCAL))), Fact::Known(true));
-    let system = rename(r"\??\C:\Windows\System32\win32k.sys");
-    assert_eq!(needed(office().set(session, "PendingFileRenameOperations", system)), Fact::Known(true));
-    let browser = rename(r"\??\C:\Program Files\Google\Chrome\old_chrome.exe");
-    assert_eq!(needed(office().set(session, "PendingFileRenameOperations", browser)), Fact::Known(false));
+    for list in ["PendingFileRenameOperations", "PendingFileRenameOperations2"] {
+        let system = rename(r"!\??\C:\Windows\System32\win32k.sys");
+        assert_eq!(needed(office().set(session, list, system)), Fact::Known(true), "{list}");
+        let browser = rename(r"\??\C:\Program Files\Google\Chrome\old_chrome.exe");
+        assert_eq!(needed(office().set(session, list, browser)), Fact::Known(false), "{list}");
+        // A list of another type, or one that is none of pairs, says nothing; nor does it hide what is known.
+        assert!(needed(office().text(session, list, r"\??\C:\Temp\a")).known().is_none(), "{list}");
+        let odd = || office().set(session, list, Registry::Texts(vec![r"\??\C:\Temp\a".to_owned()]));
+        assert!(needed(odd()).known().is_none(), "{list}");
+        assert_eq!(needed(odd().key(servicing)), Fact::Known(true), "{list}");
+    }
     assert!(needed(office().denying(servicing)).known().is_none());
     assert_eq!(needed(office().denying(session).key(servicing)), Fact::Known(true));
 }
