@@ -57,10 +57,19 @@ fn local(scene: &Scene) -> Fact<bool> {
 
 /// True while somebody paused updates, be it for a week or until the year 2077.
 fn paused(scene: &Scene) -> Fact<bool> {
-    scene.text(SETTINGS, "PauseUpdatesExpiryTime").or(Fact::Known(false), |until| {
-        // What is no time pauses nothing.
-        Fact::Known(until.trim().parse::<Timestamp>().is_ok_and(|until| until > scene.now))
-    })
+    let mut paused = Fact::Known(false);
+    for name in ["PauseUpdatesExpiryTime", "PauseQualityUpdatesEndTime"] {
+        let until = scene.text(SETTINGS, name).or(Fact::Known(false), |until| match until.trim().parse::<Timestamp>() {
+            Ok(until) => Fact::Known(until > scene.now),
+            Err(_) => Fact::unknown(Reason::Unreadable, format!("{name} {until}")),
+        });
+        match until {
+            Fact::Known(true) => return Fact::Known(true),
+            Fact::Known(false) => {}
+            unknown => paused = unknown,
+        }
+    }
+    paused
 }
 
 /// The organisation's update servers. `WUServer` without `UseWUServer` is not used.

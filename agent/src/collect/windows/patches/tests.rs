@@ -161,6 +161,10 @@ fn automatic_updates_follow_policy_then_machine_then_version() {
         automatic(ten().text(automatic::SETTINGS, "PauseUpdatesExpiryTime", "2026-01-01T00:00:00Z")),
         Some(true)
     );
+    let quality = "PauseQualityUpdatesEndTime";
+    assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "2077-01-01T00:00:00Z")), Some(false));
+    // What is no time may pause for ever.
+    assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "mãi mãi")), None);
     let seven = || windows("7601", 0, "Client");
     assert_eq!(automatic(seven()), Some(false), "nobody chose it");
     assert_eq!(automatic(seven().number(automatic::LOCAL, "AUOptions", 4)), Some(true));
