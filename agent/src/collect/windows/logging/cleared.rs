@@ -11,7 +11,7 @@ use crate::collect::windows::scene::{Scene, unknown};
 use crate::os::windows::Event;
 
 const PROVIDER: &str = "Microsoft-Windows-Eventlog";
-const SECURITY: Log = Log { channel: "Security", provider: Some(PROVIDER), ids: &[1102], most: MOST };
+const SECURITY: Log = Log { channel: "Security", provider: None, ids: &[1102], most: MOST };
 const OTHERS: Log = Log { channel: "System", provider: Some(PROVIDER), ids: &[104], most: MOST };
 /// The most that are read of each.
 const MOST: usize = 100;
@@ -62,8 +62,9 @@ mod tests {
     }
 
     fn machine(security: Vec<Event>, system: Vec<Event>) -> Recorded {
-        let os = Recorded::new().log("Security", 0).log("System", 0);
-        os.provided("Security", PROVIDER, security).provided("System", PROVIDER, system)
+        let mut os = Recorded::new().log("Security", 0).log("System", 0).provided("System", PROVIDER, system);
+        os.events.insert("Security".to_owned(), security);
+        os
     }
 
     fn listed(os: Recorded) -> Fact<List<ClearedLog>> {
@@ -98,7 +99,7 @@ mod tests {
         let cut = listed(machine(Vec::new(), Vec::new()).log("Security", young));
         assert_eq!(cut.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
         let mut half = machine(Vec::new(), vec![event(104, "2026-11-19T01:00:00Z", &[("Channel", "System")])]);
-        half.provided.remove("Security");
+        half.events.clear();
         assert_eq!(listed(half).known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
         let none = listed(Recorded::new());
         assert!(matches!(none, Fact::Unknown(why) if why.reason == Reason::SourceMissing));
