@@ -64,8 +64,8 @@ impl WindowsEdition {
         match id {
             "iotenterprises" | "iotenterprisesk" => Self::LongTermIot,
             "enterprises" => Self::LongTerm,
-            "enterprise" | "enterpriseg" | "education" | "iotenterprise" | "iotenterprisek"
-            | "serverrdsh" | "cloudedition" => Self::Enterprise,
+            "enterprise" | "enterpriseg" | "education" | "iotenterprise" | "iotenterprisek" | "serverrdsh"
+            | "cloudedition" => Self::Enterprise,
             _ => Self::General,
         }
     }

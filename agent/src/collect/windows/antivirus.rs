@@ -248,7 +248,8 @@ fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Tra
 fn reporter_runs(scene: &Scene, sum: &Sum) -> Answer<bool> {
     let of_windows = |program: &str| path(scene, program).is_some_and(|path| parts::of_windows(scene, &path));
     let own = sum.programs.iter().filter(|program| !of_windows(program));
-    let names: Vec<&str> = own.filter_map(|program| program.rsplit('\\').next()).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> =
+        own.filter_map(|program| program.rsplit('\\').next()).filter(|name| !name.is_empty()).collect();
     let processes = scene.processes()?;
     Ok(processes.iter().any(|process| names.iter().any(|name| process.name.eq_ignore_ascii_case(name))))
 }

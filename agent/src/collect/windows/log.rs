@@ -63,7 +63,9 @@ impl Log<'_> {
 pub(super) fn reaches(scene: &Scene, channel: &str, since: Timestamp) -> bool {
     let Ok(LogFile { oldest_at: Some(oldest), .. }) = scene.os.log_file(channel) else { return false };
     let Ok(oldest) = Timestamp::from_millisecond(oldest) else { return false };
-    oldest <= since || installed(scene).is_some_and(|at| (since..=scene.now).contains(&at) && at.duration_until(oldest) <= FIRST_USE)
+    oldest <= since
+        || installed(scene)
+            .is_some_and(|at| (since..=scene.now).contains(&at) && at.duration_until(oldest) <= FIRST_USE)
 }
 
 /// When Windows was newly installed; `None` where that cannot be told or it came upon an older one, whose logs it may not have kept.
@@ -90,8 +92,7 @@ mod tests {
     }
 
     fn told(times: &[&str], change: impl FnOnce(Recorded) -> Recorded) -> (Vec<String>, bool) {
-        let event =
-            |time: &&str| Event { id: 7, level: 0, at: at(time).as_millisecond(), record: 0, data: Vec::new() };
+        let event = |time: &&str| Event { id: 7, level: 0, at: at(time).as_millisecond(), record: 0, data: Vec::new() };
         let mut os = Recorded::new().log("Security", at("2026-01-01T00:00:00Z").as_millisecond());
         os.events.insert("Security".to_owned(), times.iter().map(event).collect());
         let told = LOG.since(&Scene::new(Arc::new(change(os)), at(NOW)), at(SINCE)).unwrap();
@@ -139,7 +140,7 @@ mod tests {
             move |os: Recorded| os.log("Security", oldest).number(VERSION, "InstallDate", seconds).key(SETUP)
         };
         let new = young("2026-11-15T00:00:00Z", "2026-11-15T01:00:00Z");
-        assert!(whole(&new));
+        assert!(whole(new));
         // Cleared since, or an upgrade that may have left the old logs behind.
         assert!(!whole(young("2026-11-15T00:00:00Z", "2026-11-18T01:00:00Z")));
         assert!(!whole(|os| new(os).key(&format!(r"{SETUP}\Source OS (Updated on 11/15/2026 08:00:00)"))));

@@ -222,7 +222,11 @@ mod tests {
         assert!(collected(office(0).denying(FORWARDING)).forwarded.known().is_none());
         for nothing in ["", "Server=", "không"] {
             let subscription = Registry::Text(nothing.to_owned());
-            assert_eq!(collected(office(0).set(FORWARDING, "1", subscription)).forwarded, Fact::Known(false), "{nothing}");
+            assert_eq!(
+                collected(office(0).set(FORWARDING, "1", subscription)).forwarded,
+                Fact::Known(false),
+                "{nothing}"
+            );
         }
     }
 

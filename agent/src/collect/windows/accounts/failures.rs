@@ -311,7 +311,8 @@ mod tests {
         let kerberos = [("TargetUserSid", "S-1-0-0"), ("TargetUserName", ""), ("TargetDomainName", "")];
         let row = only(
             Some("PHUONG"),
-            &[kerberos.as_slice(), &[("LogonType", "3"), ("Status", "0xC000006D"), ("IpAddress", "fe80::1%4")]].concat(),
+            &[kerberos.as_slice(), &[("LogonType", "3"), ("Status", "0xC000006D"), ("IpAddress", "fe80::1%4")]]
+                .concat(),
         );
         assert_eq!((row.account.as_str(), row.source.as_str()), ("", "fe80::1"));
         let local = [("TargetUserName", "Administrator"), ("TargetDomainName", ""), ("SubStatus", "0xC000006A")];

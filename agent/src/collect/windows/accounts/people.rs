@@ -8,8 +8,8 @@ use policies::fact::{Account, Fact, Instant, List, Reason};
 use super::sorted;
 use crate::collect::text::capped;
 use crate::collect::windows::scene::{Scene, Setting, answered, unknown};
-use crate::os::{Answer, OsError};
 use crate::os::windows::{Member, UserAccount};
+use crate::os::{Answer, OsError};
 
 /// `BUILTIN\Administrators`, whatever it is called.
 pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
@@ -136,7 +136,10 @@ fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> Answer<BTreeMap<
     };
     let members = administrators.as_deref().map_err(Clone::clone)?;
     let Some(own) = own_authority(members) else {
-        return Err(OsError::Failed(PROFILES.to_owned(), "does not tell which accounts are of this machine".to_owned()));
+        return Err(OsError::Failed(
+            PROFILES.to_owned(),
+            "does not tell which accounts are of this machine".to_owned(),
+        ));
     };
     let profile = |sid: &String| {
         let (authority, rid) = authority(sid)?;

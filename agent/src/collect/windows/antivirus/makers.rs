@@ -21,7 +21,7 @@ pub(super) struct Signs {
     marks: &'static [&'static str],
     /// Services that guard the machine; an asterisk at the end stands for anything.
     services: &'static [&'static str],
-    /// Programs that guard the machine.
+    /// Programs of these services, or of products without any.
     programs: &'static [&'static str],
     /// Drivers that look at files. What follows an at sign is the whole number of the altitude that Microsoft gave the maker, where a driver of
     /// that name is sold to many.
@@ -246,8 +246,9 @@ impl Signs {
         match scene.processes() {
             Ok(processes) => {
                 let guard = |name: &str| self.programs.iter().any(|program| program.eq_ignore_ascii_case(name));
+                // Any program can be called so: without a service of the maker it only bears out a row.
                 if processes.iter().any(|process| guard(&process.name)) {
-                    (trace.there, trace.runs) = (true, true);
+                    (trace.there, trace.helps) = (true, true);
                 }
             }
             // With one of the two lists a guard that runs is seen; that none runs is not.
@@ -269,7 +270,7 @@ impl Signs {
 
     /// True when a company's name is this maker's alone.
     pub(super) fn is_company(&self, company: &str) -> bool {
-        let of_another = |signs: &Signs| signs.maker != self.maker && signs.may_be(company);
+        let of_another = |signs: &Self| signs.maker != self.maker && signs.may_be(company);
         self.is_named_in(company) && !MAKERS.iter().any(of_another)
     }
 

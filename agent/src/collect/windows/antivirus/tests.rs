@@ -193,6 +193,8 @@ fn a_guard_that_is_not_registered_is_open_where_security_center_runs() {
     let server = collected(bare().service("HipsDaemon", true));
     assert_eq!((server.protection, why(&server.real_time)), (Fact::Known(Protection::On), Some(Reason::NoReader)));
     assert_eq!(collected(bare().service("HipsDaemon", false)).protection, Fact::Known(Protection::Off));
+    // Any program can be called as that of a guard.
+    assert_eq!(why(&collected(bare().process(7, "avp.exe").service("Dhcp", true)).protection), Some(Reason::NoReader));
 }
 
 #[test]
@@ -306,7 +308,12 @@ fn a_product_whose_files_name_another_company_is_listed_once() {
         ("Avast Antivirus", AVAST, "aswbIDSAgent", "Gen Digital Inc."),
         ("Norton 360", r"C:\Program Files\Norton\Suite\NortonUI.exe", "NortonSvc", "Gen Digital Inc."),
         ("AVG Antivirus", r"C:\Program Files\AVG\Antivirus\wsc_proxy.exe", "avgwd", "NortonLifeLock Inc."),
-        ("Sentinel Agent", r"C:\Program Files\SentinelOne\A\SentinelUI.exe", "SentinelStaticEngine", "Sentinel Labs, Inc."),
+        (
+            "Sentinel Agent",
+            r"C:\Program Files\SentinelOne\A\SentinelUI.exe",
+            "SentinelStaticEngine",
+            "Sentinel Labs, Inc.",
+        ),
     ] {
         let os = with(office(vec![defender(393_472), row(name, program, 266_240)]), service, 0x10, true, company);
         let os = os.number(&format!(r"{SERVICES}\{service}"), "LaunchProtected", 3);
@@ -315,7 +322,13 @@ fn a_product_whose_files_name_another_company_is_listed_once() {
         assert!(!makers.contains(&Maker::Other), "{name}: {makers:?}");
     }
     // By where it lies, whatever company it names.
-    let os = with(office(vec![defender(393_472), row("Kaspersky", r"C:\Program Files\guard\a.exe", 266_240)]), "guard", 0x10, true, "X");
+    let os = with(
+        office(vec![defender(393_472), row("Kaspersky", r"C:\Program Files\guard\a.exe", 266_240)]),
+        "guard",
+        0x10,
+        true,
+        "X",
+    );
     let os = os.number(&format!(r"{SERVICES}\guard"), "LaunchProtected", 3);
     assert_eq!(seen(&collected(os)), [(Maker::Microsoft, Some(false)), (Maker::Kaspersky, Some(true))]);
 }

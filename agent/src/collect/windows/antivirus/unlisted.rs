@@ -4,8 +4,8 @@
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
 use super::makers::MAKERS;
-use super::parts::{self, Part, Parts};
 use super::no_reader;
+use super::parts::{self, Part, Parts};
 use crate::collect::text::capped;
 use crate::collect::windows::center::Listed;
 use crate::collect::windows::scene::Scene;

@@ -161,6 +161,9 @@ fn automatic_updates_follow_policy_then_machine_then_version() {
         automatic(ten().text(automatic::SETTINGS, "PauseUpdatesExpiryTime", "2026-01-01T00:00:00Z")),
         Some(true)
     );
+    let orchestrator = r"HKLM\SYSTEM\CurrentControlSet\Services\UsoSvc";
+    assert_eq!(automatic(ten().number(orchestrator, "Start", 4)), Some(false));
+    assert_eq!(automatic(ten().number(orchestrator, "Start", 2)), Some(true));
     let quality = "PauseQualityUpdatesEndTime";
     assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "2077-01-01T00:00:00Z")), Some(false));
     // What is no time may pause for ever.

@@ -115,7 +115,10 @@ fn support_ends_by_build_edition_and_kind() {
     assert_eq!(collect(&old).supported_until, Fact::Known("2025-10-14T16:59:59Z".parse().unwrap()));
     let server = eleven().text(VERSION, "InstallationType", "Server");
     let trial = collected(server.clone().text(VERSION, "EditionID", "ServerStandardEval"));
-    assert_eq!((trial.id.known().map(String::as_str), trial.supported_until.known()), (Some("windows-server-2025"), None));
+    assert_eq!(
+        (trial.id.known().map(String::as_str), trial.supported_until.known()),
+        (Some("windows-server-2025"), None)
+    );
     assert_eq!(until(server.clone()).as_deref(), Some("2034-11-14T16:59:59Z"));
     assert_eq!(collected(server.clone()).id, Fact::Known("windows-server-2025".to_owned()));
     assert_eq!(collected(server).server_edition, Fact::Known(true));

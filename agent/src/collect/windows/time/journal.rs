@@ -147,8 +147,7 @@ mod tests {
         let receives = |at| event(RECEIVES, at, &[]);
         let alone = collected(vec![receives("2026-11-20T01:00:00Z")], None);
         assert!(matches!(alone, Fact::Unknown(why) if why.reason == Reason::Contradictory));
-        let again =
-            vec![event(LOST, "2026-11-19T01:00:00Z", &[]), event(RECEIVES, "2026-11-20T01:00:00Z", &[])];
+        let again = vec![event(LOST, "2026-11-19T01:00:00Z", &[]), event(RECEIVES, "2026-11-20T01:00:00Z", &[])];
         assert_eq!(collected(again, None).known(), None);
         // Its own state says it, before or after.
         let own = |leap: &str, error: &str| {

@@ -22,9 +22,9 @@ pub(super) fn list() -> Answer<Vec<Socket>> {
     let mut sockets = Vec::new();
     for table in TABLES {
         let found = table.sockets(&bytes(table)?);
-        sockets.extend(found.ok_or_else(|| {
-            OsError::Failed(WHAT.to_owned(), "the table is shorter than it says".to_owned())
-        })?);
+        sockets.extend(
+            found.ok_or_else(|| OsError::Failed(WHAT.to_owned(), "the table is shorter than it says".to_owned()))?,
+        );
     }
     Ok(sockets)
 }

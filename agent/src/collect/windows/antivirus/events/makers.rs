@@ -197,7 +197,13 @@ mod tests {
     use super::*;
 
     fn event(data: &[&str]) -> Event {
-        Event { id: 1, level: 0, at: 0, record: 0, data: data.iter().map(|&value| (String::new(), value.to_owned())).collect() }
+        Event {
+            id: 1,
+            level: 0,
+            at: 0,
+            record: 0,
+            data: data.iter().map(|&value| (String::new(), value.to_owned())).collect(),
+        }
     }
 
     fn told(

@@ -145,8 +145,11 @@ fn place_of(objects: &str, origin: &str, removable: &[char]) -> Fact<ThreatPlace
     const INTERNET: &str = "3";
     let mut places = objects.split(';').map(|object| place_of_one(object.trim(), removable));
     let first = places.next().unwrap_or_else(|| (false, place::of("", removable)));
-    let (from_internet, of_path) =
-        if first.1.known().is_some() { first } else { places.find(|(_, place)| place.known().is_some()).unwrap_or(first) };
+    let (from_internet, of_path) = if first.1.known().is_some() {
+        first
+    } else {
+        places.find(|(_, place)| place.known().is_some()).unwrap_or(first)
+    };
     match of_path {
         Fact::Known(ThreatPlace::Share | ThreatPlace::Removable) => of_path,
         _ if origin.trim() == SHARE => Fact::Known(ThreatPlace::Share),

@@ -6,8 +6,8 @@ use policies::fact::{ThreatAction, ThreatPlace};
 
 use super::microsoft::{CHANNEL, ESSENTIALS};
 use super::*;
-use crate::os::windows::{Event, Registry};
 use crate::os::windows::recorded::Recorded;
+use crate::os::windows::{Event, Registry};
 
 const NOW: &str = "2026-11-22T03:00:00Z";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
@@ -136,6 +136,21 @@ fn on_windows_7_essentials_writes_to_the_systems_log_and_places_tell_what_a_datu
         assert!(damaged.place.known().is_none());
     }
     assert_eq!(stops(&scene(os), &[]).known().unwrap().items.len(), 1);
+}
+
+#[test]
+fn essentials_tells_by_place_that_an_action_failed() {
+    let became = |status: &str, error: &str| {
+        let mut tried = essentials(1117, "2026-11-20T01:00:05Z", "{E9FF2015}", r"file:_C:\a.exe", "2");
+        (tried.data[13].1, tried.data[32].1) = (status.to_owned(), error.to_owned());
+        let found = essentials(1116, "2026-11-20T01:00:00Z", "{E9FF2015}", r"file:_C:\a.exe", "9");
+        let os = office().text(VERSION, "CurrentBuildNumber", "7601");
+        let os = os.provided(ESSENTIALS.0, ESSENTIALS.1, vec![found, tried]);
+        detections(&scene(os), &[]).known().unwrap().items[0].action
+    };
+    assert_eq!(became("3", "0x00000000"), ThreatAction::Quarantined);
+    assert_eq!(became("103", "0x80508023"), ThreatAction::Nothing);
+    assert_eq!(became("3", "0x80508023"), ThreatAction::Nothing);
 }
 
 /// What became of the one finding of these events, in the order in which they were written: number, minute, action, status, error.

@@ -8,13 +8,8 @@
 /// Folders below `Windows` whose files are Windows itself.
 const OWN: [&str; 4] = ["system32\\", "syswow64\\", "winsxs\\", "servicing\\"];
 /// Folders in these for what is added to Windows: printers, copies of drivers, Flash.
-const OTHERS: [&str; 5] = [
-    "system32\\spool\\",
-    "system32\\driverstore\\",
-    "system32\\macromed\\",
-    "syswow64\\macromed\\",
-    "winsxs\\temp\\",
-];
+const OTHERS: [&str; 5] =
+    ["system32\\spool\\", "system32\\driverstore\\", "system32\\macromed\\", "syswow64\\macromed\\", "winsxs\\temp\\"];
 
 /// True when a file of Windows is to be replaced; `None` when the list is not of pairs, and what was read of it replaces none.
 pub(super) fn replaced(texts: &[String]) -> Option<bool> {

@@ -28,7 +28,8 @@ fn told(at: &str, name: &str, state: &str) -> Event {
 
 fn machine(build: u64, services: Vec<Event>) -> Recorded {
     let since = "2026-09-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
-    let os = Recorded::new().log("System", since).log("Application", since).number(VERSION, "CurrentBuildNumber", build);
+    let os =
+        Recorded::new().log("System", since).log("Application", since).number(VERSION, "CurrentBuildNumber", build);
     os.provided("System", "Service Control Manager", services)
 }
 
