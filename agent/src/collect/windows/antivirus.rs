@@ -21,7 +21,7 @@ mod makers;
 mod parts;
 mod unlisted;
 
-use makers::{MAKERS, Signs, Trace, maker};
+use makers::{MAKERS, Signs, Trace, is_companion, maker};
 use parts::Parts;
 
 pub(super) fn collect(scene: &Scene) -> Antivirus {
@@ -217,16 +217,17 @@ fn by_row(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option
 /// What a row that says "on" is worth. `at_work` when something of the product was seen to run.
 fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>, at_work: bool) -> Fact<bool> {
     let reports = reporter_runs(scene, sum);
-    let beside = || parts::runs_beside(scene, &sum.programs);
-    let at_work = at_work || reports == Ok(true) || beside() == Ok(true);
-    if at_work && signs.is_some_and(Signs::is_companion) {
+    let beside = if at_work { Ok(true) } else { parts::runs_beside(scene, &sum.programs) };
+    let at_work = at_work || reports == Ok(true) || beside == Ok(true);
+    let maker = signs.map_or(Maker::Other, |signs| signs.maker);
+    if at_work && is_companion(maker, sum.programs.iter().chain([&sum.name])) {
         return contradictory("Security Center says on, as of an edition that guards nothing");
     }
     if at_work {
         return Fact::Known(true);
     }
     // That nothing of it runs is known only where all that runs is.
-    if let Some(error) = trace.as_ref().err().or(reports.as_ref().err()) {
+    if let Some(error) = trace.as_ref().err().or(reports.as_ref().err()).or(beside.as_ref().err()) {
         return unknown(error);
     }
     let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(scene, program)).collect();

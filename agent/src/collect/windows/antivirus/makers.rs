@@ -35,6 +35,10 @@ pub(super) struct Signs {
     companion: bool,
 }
 
+/// Marks of other products, lower case, that people have beside an antivirus: they, or their free editions, look only when they are told to, and
+/// some register themselves.
+const COMPANIONS: [&str; 5] = ["spybot", "superantispyware", "hitmanpro", "iobit", "zemana"];
+
 /// The row of Microsoft Defender on every machine.
 const DEFENDER: &str = "{D68DDC3A-831F-4FAE-9E44-DA132C1ACF46}";
 
@@ -184,6 +188,12 @@ pub(super) const MICROSOFT: Signs = signs(
     &["MsMpEng.exe"],
     &["WdFilter"],
 );
+
+/// True when a product of this name, or with these programs, may guard nothing though it runs and says that it is on.
+pub(super) fn is_companion<'a>(maker: Maker, mut texts: impl Iterator<Item = &'a String>) -> bool {
+    let named = |text: &String| COMPANIONS.iter().any(|mark| text.to_lowercase().contains(mark));
+    MAKERS.iter().any(|signs| signs.maker == maker && signs.companion) || maker == Maker::Other && texts.any(named)
+}
 
 /// The maker of a row: by its GUID, by where its programs lie, by its name. [`Maker::Other`] when nothing tells.
 pub(super) fn maker(listed: &Listed) -> Maker {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use policies::fact::{AntivirusProduct, Fact, Maker};
 
-use super::super::makers::{MAKERS, Signs};
+use super::super::makers::{MAKERS, Signs, is_companion};
 use super::super::parts;
 use super::{Found, of_last_month};
 use crate::collect::windows::center::{self, Kind};
@@ -56,9 +56,8 @@ impl<'a> Watched<'a> {
     /// # Errors
     /// When it cannot be told which names firewalls have.
     pub(super) fn of(scene: &Scene, products: &'a [AntivirusProduct]) -> Answer<Self> {
-        let companion = |maker| MAKERS.iter().any(|signs| signs.maker == maker && signs.is_companion());
-        let others =
-            || products.iter().filter(|product| product.maker != Maker::Microsoft && !companion(product.maker));
+        let companion = |product: &AntivirusProduct| is_companion(product.maker, [&product.name].into_iter());
+        let others = || products.iter().filter(|product| product.maker != Maker::Microsoft && !companion(product));
         let firewalls = match center::center(scene, Kind::Firewall) {
             Ok(center) => center.listed,
             Err(OsError::Missing(_)) => Vec::new(),

@@ -33,6 +33,10 @@ fn a_free_companion_guards_nothing_whatever_is_registered() {
         assert_eq!((&beside.protection, &beside.real_time), (&Fact::Known(Protection::On), &Fact::Known(true)));
         assert_eq!(seen(&beside), [(Maker::Microsoft, Some(true)), (Maker::Malwarebytes, None)]);
     }
+    // Others whose makers are not known here are like it.
+    let spybot = r"C:\Program Files (x86)\Spybot - Search & Destroy 2\SDWSCSvc.exe";
+    let os = office(vec![defender(393_472), row("Spybot - Search and Destroy", spybot, 266_240)]);
+    assert_eq!(why(&collected(os.process(9, "SDWSCSvc.exe")).protection), Some(Reason::Contradictory));
     // Without Defender nobody can tell: another edition does guard, and is registered so as well.
     let alone = vec![defender(393_472), row("Malwarebytes", "", 266_240)];
     let alone = collected(office(alone).service("MBAMService", true).process(9, "mbam.exe"));
