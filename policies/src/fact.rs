@@ -34,7 +34,7 @@ pub use lan::{
     Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, InboundService, Interface, InterfaceKind, Lan,
     NetworkCategory, WirelessSecurity,
 };
-pub use logging::Logging;
+pub use logging::{ClearedLog, Logging};
 pub use neighbours::{Neighbour, Neighbours};
 pub use patches::{FailingUpdate, InstalledUpdate, MissingUpdate, PackageSystem, Patches};
 pub use ports::{ListeningPort, Ports, Reach, Transport};

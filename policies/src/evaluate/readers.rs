@@ -119,6 +119,7 @@ pub const GAPS: &[Gap] = &[
     windows("remote.ssh_x11", Makers::Any),
     windows("remote.ssh_weak_algorithms", Makers::Any),
     linux("logging.largest", Makers::Any, &[]),
+    linux("logging.cleared", Makers::Any, &[]),
     linux("accounts.users.password_required", Makers::Any, &[]),
     linux("accounts.uac", Makers::Any, &[]),
     linux("accounts.domain_administrators", Makers::Any, &[]),

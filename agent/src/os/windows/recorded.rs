@@ -210,6 +210,13 @@ impl Recorded {
         self
     }
 
+    /// With an event log that begins at this time; milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn log(mut self, channel: &str, oldest_at: i64) -> Self {
+        self.log_files.insert(channel.to_owned(), LogFile { size: 1 << 20, oldest_at: Some(oldest_at) });
+        self
+    }
+
     /// With a file.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
@@ -247,7 +254,7 @@ fn given<T: Clone>(answer: Option<&T>, what: &str) -> Answer<T> {
 fn picked(events: Vec<Event>, query: &EventQuery) -> Vec<Event> {
     let wanted = |event: &Event| event.at >= query.since && query.ids.contains(&event.id);
     let mut events: Vec<Event> = events.into_iter().filter(wanted).collect();
-    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    events.sort_by_key(|event| std::cmp::Reverse((event.record, event.at)));
     events.truncate(query.most);
     events
 }

@@ -103,7 +103,22 @@ fn support_ends_by_build_edition_and_kind() {
     assert_eq!(until(eleven().text(VERSION, "EditionID", "Core")).as_deref(), Some("2026-10-13T16:59:59Z"));
     assert_eq!(until(eleven().text(VERSION, "EditionID", "Enterprise")).as_deref(), Some("2027-10-12T16:59:59Z"));
     assert_eq!(until(eleven().text(VERSION, "EditionID", "EnterpriseS")).as_deref(), Some("2029-10-09T16:59:59Z"));
+    // A copy to try Windows with ends by itself, nobody knows when; but not after the support of its edition.
+    let trial = |id: &str| collected(eleven().text(VERSION, "EditionID", id)).supported_until;
+    for id in ["EnterpriseEval", "EnterpriseSEval"] {
+        assert!(matches!(trial(id), Fact::Unknown(why) if why.reason == Reason::SourceMissing), "{id}");
+    }
+    let old = Scene::new(
+        Arc::new(office().text(VERSION, "EditionID", "EnterpriseEval")),
+        "2026-11-22T03:00:00Z".parse().unwrap(),
+    );
+    assert_eq!(collect(&old).supported_until, Fact::Known("2025-10-14T16:59:59Z".parse().unwrap()));
     let server = eleven().text(VERSION, "InstallationType", "Server");
+    let trial = collected(server.clone().text(VERSION, "EditionID", "ServerStandardEval"));
+    assert_eq!(
+        (trial.id.known().map(String::as_str), trial.supported_until.known()),
+        (Some("windows-server-2025"), None)
+    );
     assert_eq!(until(server.clone()).as_deref(), Some("2034-11-14T16:59:59Z"));
     assert_eq!(collected(server.clone()).id, Fact::Known("windows-server-2025".to_owned()));
     assert_eq!(collected(server).server_edition, Fact::Known(true));
