@@ -29,6 +29,7 @@ pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
             found: decided_by.map(|condition| found::found(condition, &scene)).unwrap_or_default(),
             wanted: control.wanted().clone(),
             no_reader: ruling.no_reader,
+            agent_too_old: ruling.agent_too_old,
             implied_by: ruling.implied_by.map(|cause| policy.controls()[cause].id().to_owned()),
         }
     };
@@ -42,6 +43,8 @@ pub struct Ruling {
     pub verdict: Verdict,
     /// True when the verdict is unknown only because the product has no reader for the fact.
     pub no_reader: bool,
+    /// True when the verdict is unknown only because the agent is too old, as [`Outcome::agent_too_old`].
+    pub agent_too_old: bool,
     /// The position in the policy of the failing control that explains this one.
     pub implied_by: Option<usize>,
     /// True when `applies` decided and not `require`.
@@ -90,7 +93,11 @@ fn ruling(control: &Control, scene: &Scene<'_, '_>) -> Ruling {
     };
     let by_applies = applies != Truth::True;
     let decided_by = if by_applies { control.applies() } else { Some(control.require()) };
-    let no_reader = verdict == Verdict::Unknown
-        && decided_by.is_some_and(|condition| readers::excuse(&blame::blames(condition, scene), scene.facts));
-    Ruling { verdict, no_reader, implied_by: None, by_applies }
+    let blames = match decided_by {
+        Some(condition) if verdict == Verdict::Unknown => blame::blames(condition, scene),
+        _ => Vec::new(),
+    };
+    let no_reader = readers::excuse(&blames, scene.facts);
+    let agent_too_old = readers::agent_too_old(&blames, scene.facts);
+    Ruling { verdict, no_reader, agent_too_old, implied_by: None, by_applies }
 }
