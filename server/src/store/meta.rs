@@ -74,7 +74,8 @@ mod tests {
         }
 
         async fn the_earliest_start_with_a_version_of_the_facts_stays(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
+            let db: &Db = &trial.db;
+            let mut tx = db.write().await.unwrap();
             assert_eq!(tx.schema_since().await.unwrap(), None);
             for (at, since) in [(2_000, 2_000), (10_000, 2_000), (999, 999), (1_000, 999)] {
                 tx.schema_claim(at).await.unwrap();

@@ -36,15 +36,162 @@ impl Signer {
     }
 }
 
-/// Packs the machine's program; the program and its installer.
-fn packed(program: &Path, signer: &Signer, folder: &Path) -> anyhow::Result<[PathBuf; 2]> {
+/// Packs a program; the program and its installer.
+fn packed(
+    architecture: &str,
+    program: &Path,
+    signer: Option<&Signer>,
+    folder: &Path,
+) -> anyhow::Result<[PathBuf; 2]> {
     let mut package = command(checkout::root()?.join("agent/packaging/windows/package"));
-    package.arg("x86_64").arg(program).arg(folder);
-    package.env("TRAM_AN_SIGN_CERTIFICATE", &signer.certificate).env("TRAM_AN_SIGN_KEY", &signer.key);
+    package.arg(architecture).arg(program).arg(folder);
+    if let Some(signer) = signer {
+        package.env("TRAM_AN_SIGN_CERTIFICATE", &signer.certificate).env("TRAM_AN_SIGN_KEY", &signer.key);
+    }
     let packed = answer(&mut package)?;
     ensure!(packed.code == Some(0), "{packed:?}");
     let files: Vec<PathBuf> = packed.out.lines().map(PathBuf::from).collect();
     files.try_into().map_err(|files| anyhow::anyhow!("not a program and an installer: {files:?}"))
+}
+
+/// The rows of a table of an installer.
+fn table(installer: &Path, name: &str) -> anyhow::Result<Vec<Vec<String>>> {
+    let mut export = command("msiinfo");
+    export.arg("export").arg(installer).arg(name);
+    let exported = answer(&mut export)?;
+    ensure!(exported.code == Some(0), "{exported:?}");
+    // Before the rows: the columns, their types, the table's name.
+    Ok(exported.out.lines().skip(3).map(|row| row.split('\t').map(str::to_owned).collect()).collect())
+}
+
+/// Changes an installer's tables.
+fn change(installer: &Path, statements: &[&str]) -> anyhow::Result<()> {
+    for statement in statements {
+        let mut query = command("msibuild");
+        query.arg(installer).args(["-q", statement]);
+        let changed = answer(&mut query)?;
+        ensure!(changed.code == Some(0), "{statement}: {changed:?}");
+    }
+    Ok(())
+}
+
+/// What an upgrade rests on, read from the tables: nobody here can watch a real Windows do it.
+#[test]
+fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("any.exe");
+    std::fs::write(&program, "MZ")?;
+    // What the former version holds, too: what both hold is kept when the former one is removed.
+    let kept = [
+        ("x86_64", "{0B0E1E64-35A8-4B9C-9E6C-8F0D8C7A2A10}", "{7E4C3B0A-6B7D-4E0B-8E0E-5F6E2B7D9C31}"),
+        ("i686", "{4F1B7C92-8E3D-4D27-A6F0-91C5E2D83B60}", "{D0D8A5B1-2A0E-4F6B-9C55-3B3C0A1E7F42}"),
+    ];
+    for (architecture, component, upgrades) in kept {
+        let [_, installer] = packed(architecture, &program, None, folder.path())?;
+        let value = |name: &str, key: &str, column: usize| -> anyhow::Result<String> {
+            let rows = table(&installer, name)?;
+            let row = rows.iter().find(|row| row[0] == key).with_context(|| format!("{name} has no {key}"))?;
+            Ok(row[column].clone())
+        };
+        // Started and stopped when installed, stopped and deleted when removed; each time Windows waits until it is done.
+        assert_eq!(table(&installer, "ServiceControl")?, [["Service", "TramAn", "163", "", "1", "Program"]]);
+        let order = [
+            "InstallInitialize",
+            "ProcessComponents",
+            "StopServices",
+            "DeleteServices",
+            "RemoveFiles",
+            "InstallFiles",
+            "InstallServices",
+            "StartServices",
+            "InstallFinalize",
+            "RemoveExistingProducts",
+        ];
+        let places = order.iter().map(|action| Ok(value("InstallExecuteSequence", action, 2)?.parse()?));
+        let places: Vec<u32> = places.collect::<anyhow::Result<_>>()?;
+        assert!(places.is_sorted_by(|one, next| one < next), "{order:?} {places:?}");
+        assert_eq!(value("Component", "Program", 1)?, component);
+        assert_eq!(value("Property", "UpgradeCode", 1)?, upgrades);
+        // A program with a version is only replaced by one that states a version as well.
+        assert_eq!(value("File", "Program", 4)?, format!("{}.0", env!("CARGO_PKG_VERSION")));
+        assert_eq!(value("Property", "REINSTALLMODE", 1)?, "amus");
+        // A file in use asks for a restart and starts none.
+        assert_eq!(value("Property", "REBOOT", 1)?, "ReallySuppress");
+    }
+    Ok(())
+}
+
+/// The program as if it were version 0.1.9: Windows reads it behind this mark (`VS_FIXEDFILEINFO`).
+fn aged(program: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = std::fs::read(program)?;
+    let mark = 0xfeef_04bd_u32.to_le_bytes();
+    let at = bytes.windows(4).position(|window| window == mark).context("the program states no version")?;
+    for (offset, part) in [(8, 1_u32), (12, 9 << 16), (16, 1), (20, 9 << 16)] {
+        bytes[at + offset..at + offset + 4].copy_from_slice(&part.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+/// A machine is upgraded from an installer as 0.1 was, which does not wait for a stop, while nobody answers the service's last words.
+#[test]
+fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly() -> anyhow::Result<()> {
+    let world = World::new(Kind::Sqlite)?;
+    let server = world.serve()?;
+    let machine = Machine::start(&world.path("windows"))?;
+    let folder = world.path("packages");
+    std::fs::create_dir_all(folder.join("former"))?;
+    let former = folder.join("former.exe");
+    std::fs::write(&former, aged(&machine.windows.program)?)?;
+    let [_, old] = packed("x86_64", &former, None, &folder.join("former"))?;
+    change(
+        &old,
+        &[
+            "UPDATE `Property` SET `Value`='0.1.9' WHERE `Property`='ProductVersion'",
+            "UPDATE `Upgrade` SET `VersionMax`='0.1.9' WHERE `ActionProperty`='FORMER'",
+            "UPDATE `Upgrade` SET `VersionMin`='0.1.9' WHERE `ActionProperty`='NEWER'",
+            "UPDATE `ServiceControl` SET `Wait`=0",
+            "UPDATE `InstallExecuteSequence` SET `Sequence`=1501 WHERE `Action`='RemoveExistingProducts'",
+            "DELETE FROM `Property` WHERE `Property`='REBOOT'",
+            "DELETE FROM `Property` WHERE `Property`='REINSTALLMODE'",
+        ],
+    )?;
+    let [_, new] = packed("x86_64", &machine.windows.program, None, &folder)?;
+    let enrolment = world.enrolment(1)?;
+    let given = [
+        format!("SERVER={}", enrolment.server),
+        format!("TOKEN={}", enrolment.token),
+        format!("FINGERPRINT={}", enrolment.fingerprint),
+    ];
+    let old = windows::path(&old)?;
+    let mut install = vec!["msiexec", "/i", &old, "/qn"];
+    install.extend(given.iter().map(String::as_str));
+    let installed = machine.wine(&install)?;
+    ensure!(installed.code == Some(0), "{installed:?}");
+    let reports = world.reports_beyond(0).with_context(|| machine.log())?;
+    let identity = machine.identity()?;
+    let installed_at = machine.drive("Program Files/TramAn/posture-agent.exe");
+    assert_eq!(std::fs::read(&installed_at)?, std::fs::read(&former)?);
+    let running = machine.windows.process("posture-agent.exe run")?;
+
+    // It takes the service two seconds to give its last words up.
+    server.running.pause()?;
+    let upgraded = machine.wine(&["msiexec", "/i", &windows::path(&new)?, "/qn"]);
+    server.running.resume()?;
+    let upgraded = upgraded?;
+    // 3010: done, and a restart clears away what was in use; the shell sees its lower byte.
+    ensure!(matches!(upgraded.code, Some(0 | 194)), "{upgraded:?} {}", machine.log());
+    machine.service_runs("TramAn").with_context(|| machine.log())?;
+    assert_eq!(std::fs::read(&installed_at)?, std::fs::read(&machine.windows.program)?, "the former program is still there");
+    assert_ne!(machine.windows.process("posture-agent.exe run")?, running, "the former program still runs");
+    world.reports_beyond(reports).with_context(|| machine.log())?;
+    assert_eq!(machine.identity()?, identity, "an upgrade made another machine of it");
+    assert_eq!(world.books.count("select count(*) from agent_event where kind = 'uninstalled'")?, 0);
+
+    // What is left of the former version does not keep the new one from being removed.
+    let removed = machine.wine(&["msiexec", "/x", &windows::path(&new)?, "/qn"])?;
+    ensure!(removed.code == Some(0), "{removed:?}");
+    assert!(machine.state_of_service().is_err() && !installed_at.exists());
+    world.assert_whole()
 }
 
 #[test]
@@ -55,7 +202,7 @@ fn the_windows_installer_is_silent_keeps_the_identity_and_leaves_nothing() -> an
     let folder = world.path("packages");
     std::fs::create_dir_all(&folder)?;
     let signer = Signer::new(&folder)?;
-    let [program, installer] = packed(&machine.windows.program, &signer, &folder)?;
+    let [program, installer] = packed("x86_64", &machine.windows.program, Some(&signer), &folder)?;
     assert!(signer.has_signed(&program)? && signer.has_signed(&installer)?);
     assert!(!signer.has_signed(&machine.windows.program)?, "the check says yes to anything");
 
