@@ -60,17 +60,24 @@ pub fn rule(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Ruling> {
         if matches!(rulings[index].verdict, Verdict::Fail | Verdict::Unknown) {
             rulings[index].implied_by = failing_cause(policy, &rulings, index);
         }
+        // A newer agent might tell that the cause fails, and then this one would cost nothing.
+        if rulings[index].verdict == Verdict::Unknown && rulings[index].implied_by.is_none() {
+            rulings[index].agent_too_old |= causes(policy, index).any(|cause| rulings[cause].agent_too_old);
+        }
     }
     rulings
 }
 
-/// The nearest control that fails on the way from cause to cause. Causes form no circle.
+/// The way from cause to cause. Causes form no circle.
+fn causes(policy: &Policy, index: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(policy.controls()[index].implied_by_index(), |&cause| {
+        policy.controls()[cause].implied_by_index()
+    })
+}
+
+/// The nearest control that fails on the way from cause to cause.
 fn failing_cause(policy: &Policy, rulings: &[Ruling], index: usize) -> Option<usize> {
-    let mut cause = policy.controls()[index].implied_by_index()?;
-    while rulings[cause].verdict != Verdict::Fail {
-        cause = policy.controls()[cause].implied_by_index()?;
-    }
-    Some(cause)
+    causes(policy, index).find(|&cause| rulings[cause].verdict == Verdict::Fail)
 }
 
 /// What `condition` is worth on `facts` as at `now`.
