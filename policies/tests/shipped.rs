@@ -174,7 +174,9 @@ fn nothing_known_is_unknown_and_never_a_failure() {
 #[test]
 fn what_an_older_agent_read_wrongly_is_unknown_and_says_why() {
     let set = shipped();
-    for (file, family) in [(GOOD, Family::Linux), (BAD, Family::Linux), (WINDOWS_GOOD, Family::Windows), (WINDOWS_BAD, Family::Windows)] {
+    for (file, family) in
+        [(GOOD, Family::Linux), (BAD, Family::Linux), (WINDOWS_GOOD, Family::Windows), (WINDOWS_BAD, Family::Windows)]
+    {
         let mut facts = machine(file);
         assert_eq!(facts.system.family, Fact::Known(family));
         let before = evaluate(set.controls(Role::Workstation), &facts, now());

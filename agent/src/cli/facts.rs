@@ -183,7 +183,9 @@ mod tests {
     #[test]
     fn what_an_older_agent_printed_is_not_believed_where_it_read_wrongly() {
         let printed = |schema: &str| {
-            let text = format!(r#"{{{schema}"system":{{"family":{{"known":"windows"}}}},"accounts":{{"uac":{{"known":true}}}}}}"#);
+            let text = format!(
+                r#"{{{schema}"system":{{"family":{{"known":"windows"}}}},"accounts":{{"uac":{{"known":true}}}}}}"#
+            );
             parse(text.as_bytes()).unwrap().accounts.uac
         };
         assert!(matches!(printed(r#""schema_version":1,"#), Fact::Unknown(why) if why.reason == Reason::AgentTooOld));

@@ -163,7 +163,8 @@ mod tests {
         let after = |family, schema| {
             let mut facts = known(family);
             facts.forget_misread(schema);
-            let known = [&facts.lan.firewall_active, &facts.accounts.uac, &facts.patches.automatic, &facts.lan.forwards];
+            let known =
+                [&facts.lan.firewall_active, &facts.accounts.uac, &facts.patches.automatic, &facts.lan.forwards];
             known.map(|fact| fact.known().is_some())
         };
         assert_eq!(after(Some(Family::Windows), 1), [false, false, true, true]);
@@ -186,7 +187,10 @@ mod tests {
             facts.system.supported_until
         };
         let Fact::Unknown(why) = after("ubuntu") else { panic!() };
-        assert_eq!((why.reason, why.detail.as_str()), (Reason::AgentTooOld, "read wrongly before version 2 of the facts"));
+        assert_eq!(
+            (why.reason, why.detail.as_str()),
+            (Reason::AgentTooOld, "read wrongly before version 2 of the facts")
+        );
         assert!(after("debian").known().is_some());
     }
 

@@ -295,7 +295,9 @@ impl Committer {
             let known = match (&work.standing.head, &work.plan.cloned) {
                 (None, _) => Some(Arc::new(Facts::unknown(policies::fact::Reason::NotCollected))),
                 // What an older agent read wrongly was forgotten in the kept facts; a newer one may say the same and be right.
-                (Some(before), None) if before.schema == head.schema => self.facts.take(&work.plan.machine, &before.sections),
+                (Some(before), None) if before.schema == head.schema => {
+                    self.facts.take(&work.plan.machine, &before.sections)
+                }
                 (Some(_), _) => None,
             };
             let facts = known.and_then(|known| facts_after(known, work, head));

@@ -159,11 +159,7 @@ fn standing(line: &RosterLine) -> Standing {
 }
 
 /// When the newest evidence of a machine was observed, and its verdicts with the age of what each rests on.
-fn evidence(
-    judge: &Judge,
-    machine: &JudgedMachine,
-    old_agents: OldAgents,
-) -> (Option<Timestamp>, Vec<grade::Judged>) {
+fn evidence(judge: &Judge, machine: &JudgedMachine, old_agents: OldAgents) -> (Option<Timestamp>, Vec<grade::Judged>) {
     let Some(received_at) = machine.received_at else { return (None, Vec::new()) };
     let sections = Sections::decode(machine.sections.as_deref().unwrap_or_default());
     let newest = sections.0.values().map(|section| section.observed_at).max().unwrap_or(received_at);

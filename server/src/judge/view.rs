@@ -192,7 +192,20 @@ pub async fn office_view(
     let policy = judge.map(|judge| judge.address().to_owned());
     let OfficeRows { office, roster, old_agents_until, .. } = rows;
     let old_agents_until = old_agents_until.filter(|_| machines.iter().any(MachineLine::needs_agent));
-    Ok(OfficeView { office, at, policy, roster, grade, machines, old_agents_until, plan, whole, children, movement, history })
+    Ok(OfficeView {
+        office,
+        at,
+        policy,
+        roster,
+        grade,
+        machines,
+        old_agents_until,
+        plan,
+        whole,
+        children,
+        movement,
+        history,
+    })
 }
 
 fn machine_lines(rows: &OfficeRows, grade: Option<&Grade>) -> Vec<MachineLine> {

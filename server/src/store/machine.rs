@@ -172,7 +172,8 @@ impl Tx {
             .fetch_all(connection)
             .await?
         });
-        let listed = |ListedRow { machine, agent, schema }| ListedMachine { machine, agent: AgentState::read(agent, schema) };
+        let listed =
+            |ListedRow { machine, agent, schema }| ListedMachine { machine, agent: AgentState::read(agent, schema) };
         Ok(rows.into_iter().map(listed).collect())
     }
 

@@ -112,7 +112,8 @@ pub(crate) async fn machine_page(
     let old_agent = view.agent.as_ref().is_some_and(|agent| agent.too_old);
     let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.desk.zone()), reader, &waivers));
     let groups = judge.zip(exceptions.as_ref()).map_or_else(Vec::new, |(judge, exceptions)| {
-        Reading { t, n, judge, role: policy_role(machine.role), sections, exceptions, now, old_agent }.groups(&view.outcomes)
+        Reading { t, n, judge, role: policy_role(machine.role), sections, exceptions, now, old_agent }
+            .groups(&view.outcomes)
     });
     let shown: Vec<&str> = view.outcomes.iter().map(|outcome| outcome.outcome.control.as_str()).collect();
     let other_waivers = exceptions.as_ref().map_or_else(Vec::new, |exceptions| exceptions.beside(&shown));

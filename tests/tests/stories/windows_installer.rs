@@ -37,12 +37,7 @@ impl Signer {
 }
 
 /// Packs a program; the program and its installer.
-fn packed(
-    architecture: &str,
-    program: &Path,
-    signer: Option<&Signer>,
-    folder: &Path,
-) -> anyhow::Result<[PathBuf; 2]> {
+fn packed(architecture: &str, program: &Path, signer: Option<&Signer>, folder: &Path) -> anyhow::Result<[PathBuf; 2]> {
     let mut package = command(checkout::root()?.join("agent/packaging/windows/package"));
     package.arg(architecture).arg(program).arg(folder);
     if let Some(signer) = signer {
@@ -98,6 +93,7 @@ fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
         let order = [
             "InstallInitialize",
             "ProcessComponents",
+            "Halt",
             "StopServices",
             "DeleteServices",
             "RemoveFiles",
@@ -125,7 +121,8 @@ fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
 fn aged(program: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = std::fs::read(program)?;
     let mark = 0xfeef_04bd_u32.to_le_bytes();
-    let at = bytes.windows(4).position(|window| window == mark).context("the program states no version")?;
+    // The resources come last; the number also stands in the code that reads other programs' versions.
+    let at = bytes.windows(4).rposition(|window| window == mark).context("the program states no version")?;
     for (offset, part) in [(8, 1_u32), (12, 9 << 16), (16, 1), (20, 9 << 16)] {
         bytes[at + offset..at + offset + 4].copy_from_slice(&part.to_le_bytes());
     }
@@ -147,10 +144,11 @@ fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly
         &old,
         &[
             "UPDATE `Property` SET `Value`='0.1.9' WHERE `Property`='ProductVersion'",
-            "UPDATE `Upgrade` SET `VersionMax`='0.1.9' WHERE `ActionProperty`='FORMER'",
-            "UPDATE `Upgrade` SET `VersionMin`='0.1.9' WHERE `ActionProperty`='NEWER'",
             "UPDATE `ServiceControl` SET `Wait`=0",
             "UPDATE `InstallExecuteSequence` SET `Sequence`=1501 WHERE `Action`='RemoveExistingProducts'",
+            "DELETE FROM `InstallExecuteSequence` WHERE `Action`='Halt'",
+            // Wine does not tell the former version that another takes its place (UPGRADINGPRODUCTCODE), and it would leave for good.
+            "DELETE FROM `InstallExecuteSequence` WHERE `Action`='Leave'",
             "DELETE FROM `Property` WHERE `Property`='REBOOT'",
             "DELETE FROM `Property` WHERE `Property`='REINSTALLMODE'",
         ],
@@ -181,7 +179,11 @@ fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly
     // 3010: done, and a restart clears away what was in use; the shell sees its lower byte.
     ensure!(matches!(upgraded.code, Some(0 | 194)), "{upgraded:?} {}", machine.log());
     machine.service_runs("TramAn").with_context(|| machine.log())?;
-    assert_eq!(std::fs::read(&installed_at)?, std::fs::read(&machine.windows.program)?, "the former program is still there");
+    assert_eq!(
+        std::fs::read(&installed_at)?,
+        std::fs::read(&machine.windows.program)?,
+        "the former program is still there"
+    );
     assert_ne!(machine.windows.process("posture-agent.exe run")?, running, "the former program still runs");
     world.reports_beyond(reports).with_context(|| machine.log())?;
     assert_eq!(machine.identity()?, identity, "an upgrade made another machine of it");
