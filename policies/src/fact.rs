@@ -17,6 +17,7 @@ mod backup;
 mod facts;
 mod lan;
 mod logging;
+mod misread;
 mod neighbours;
 mod patches;
 mod ports;
@@ -35,6 +36,7 @@ pub use lan::{
     NetworkCategory, WirelessSecurity,
 };
 pub use logging::{ClearedLog, Logging};
+pub use misread::{MISREAD, Misread};
 pub use neighbours::{Neighbour, Neighbours};
 pub use patches::{FailingUpdate, InstalledUpdate, MissingUpdate, PackageSystem, Patches};
 pub use ports::{ListeningPort, Ports, Reach, Transport};

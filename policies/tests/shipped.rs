@@ -250,6 +250,31 @@ fn nothing_known_is_unknown_and_never_a_failure() {
 }
 
 #[test]
+fn what_an_older_agent_read_wrongly_is_unknown_and_says_why() {
+    let set = shipped();
+    for (file, family) in
+        [(GOOD, Family::Linux), (BAD, Family::Linux), (WINDOWS_GOOD, Family::Windows), (WINDOWS_BAD, Family::Windows)]
+    {
+        let mut facts = machine(file);
+        assert_eq!(facts.system.family, Fact::Known(family));
+        let before = evaluate(set.controls(Role::Workstation), &facts, now());
+        facts.forget_misread(1);
+        let after = evaluate(set.controls(Role::Workstation), &facts, now());
+        let firewall = after.iter().find(|outcome| outcome.control == "firewall-active").unwrap();
+        assert!(firewall.verdict == Verdict::Unknown && firewall.agent_too_old && !firewall.no_reader);
+        assert!(firewall.found.vi.contains("phiên bản phần mềm trên máy quá cũ"), "{}", firewall.found.vi);
+        // Less knowledge turns no answer into its opposite.
+        for (before, after) in before.iter().zip(&after) {
+            assert!(after.verdict == before.verdict || after.verdict == Verdict::Unknown, "{}", after.control);
+            // What a failure explained costs no more now that the failure is forgotten.
+            if before.verdict == Verdict::Unknown && before.implied_by.is_some() {
+                assert!(after.implied_by.is_some() || after.agent_too_old, "{}", after.control);
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_for_linux_only_does_not_apply_to_windows() {
     let set = shipped();
     let mut facts = Facts::unknown(Reason::NoReader);

@@ -172,8 +172,17 @@ pub const GAPS: &[Gap] = &[
 
 /// True when every unknown part is one that the product cannot read on this machine.
 pub(super) fn excuse(unknown: &[Blame], facts: &Facts) -> bool {
-    !unknown.is_empty()
-        && unknown.iter().all(|blame| blame.reason == Some(Reason::NoReader) && is_gap(&blame.fact(), facts))
+    !unknown.is_empty() && unknown.iter().all(|blame| is_excused(blame, facts))
+}
+
+/// True when a newer agent would know every unknown part, but for those that the product cannot read on this machine.
+pub(super) fn agent_too_old(unknown: &[Blame], facts: &Facts) -> bool {
+    let too_old = |blame: &Blame| blame.reason == Some(Reason::AgentTooOld);
+    unknown.iter().any(too_old) && unknown.iter().all(|blame| too_old(blame) || is_excused(blame, facts))
+}
+
+fn is_excused(blame: &Blame, facts: &Facts) -> bool {
+    blame.reason == Some(Reason::NoReader) && is_gap(&blame.fact(), facts)
 }
 
 fn is_gap(fact: &str, facts: &Facts) -> bool {
