@@ -33,7 +33,7 @@ pub use backup::{Backup, BackupPlace, BackupProduct, BackupTool};
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
 pub use lan::{
     Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, InboundService, Interface, InterfaceKind, Lan,
-    NetworkCategory, WirelessSecurity,
+    NetworkCategory, PublishedPort, WirelessSecurity,
 };
 pub use logging::{ClearedLog, Logging};
 pub use misread::{MISREAD, Misread};

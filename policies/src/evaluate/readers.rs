@@ -107,6 +107,8 @@ pub const GAPS: &[Gap] = &[
     windows("antivirus.products.updater", Makers::Any),
     // Another maker's firewall tells Security Center that it is on, and nobody by which rules.
     windows("lan.firewall_blocks_inbound", Makers::Any),
+    // Ports of virtual machines: portproxy and NAT networks have no reader.
+    windows("lan.published_ports", Makers::Any),
     windows("lan.firewalls.blocks_inbound", Makers::Any),
     windows("lan.open_inbound", Makers::Any),
     // The settings of OpenSSH for Windows.

@@ -14,15 +14,18 @@ mod firewall;
 mod interfaces;
 mod iptables;
 mod nftables;
+mod outside;
 mod proxies;
 mod routes;
+mod stranger;
+mod truth;
+mod walk;
 
 use routes::Route;
 
 pub(super) fn collect(scene: &Scene) -> Lan {
     let routes = routes::default_routes(scene);
-    let firewalls = firewall::firewalls(scene);
-    let active = |all: &List<policies::fact::Firewall>| all.items.iter().any(|firewall| firewall.active);
+    let firewall = firewall::firewalls(scene, &routes, &forwards(scene));
     let interfaces = interfaces::interfaces(scene, routes.known().map_or(&[], Vec::as_slice));
     Lan {
         dns_servers: name_servers(scene),
@@ -33,12 +36,9 @@ pub(super) fn collect(scene: &Scene) -> Lan {
             gateways.dedup();
             List::capped(gateways)
         }),
-        firewall_active: firewalls.clone().map(|all| active(&all)),
-        firewall_blocks_inbound: match &firewalls {
-            Fact::Known(all) => firewall::blocks_inbound(&all.items),
-            Fact::Unknown(unknown) => Fact::Unknown(unknown.clone()),
-        },
-        firewalls,
+        firewalls: firewall.firewalls,
+        firewall_active: firewall.active,
+        firewall_blocks_inbound: firewall.blocks_inbound,
         proxies: proxies::proxies(scene),
         host_overrides: host_overrides(scene, &interfaces),
         interfaces,
@@ -46,6 +46,7 @@ pub(super) fn collect(scene: &Scene) -> Lan {
         llmnr: no_reader(),
         netbios: no_reader(),
         forwards: forwards(scene),
+        published_ports: firewall.published_ports,
     }
 }
 
