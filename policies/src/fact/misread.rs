@@ -36,10 +36,15 @@ pub const MISREAD: &[Misread] = &[
     windows("lan.host_overrides", 2),
     // An empty text ended the list of files to be replaced; files to be deleted asked for a restart.
     windows("patches.reboot_needed", 2),
+    // A pause of quality updates and a switched off update orchestrator were not seen; times to come counted.
+    windows("patches.automatic", 2),
+    windows("patches.last_upgrade_at", 2),
+    windows("patches.failing", 2),
     // Free companions and leftovers counted as guards, one product could be listed twice.
     windows("antivirus.products", 2),
     windows("antivirus.protection", 2),
     windows("antivirus.real_time", 2),
+    windows("antivirus.definitions_at", 2),
     // What a product tried and failed to do was told as done; stops follow from the same events.
     windows("antivirus.detections", 2),
     windows("antivirus.stops", 2),
@@ -47,8 +52,26 @@ pub const MISREAD: &[Misread] = &[
     windows("accounts.failed_logons", 2),
     // A setting that is not there was read as on.
     windows("accounts.uac", 2),
+    // Groups and profiles that could not be read counted as none.
+    windows("accounts.users.administrator", 2),
+    windows("accounts.users.last_used_at", 2),
+    windows("accounts.screen_lock", 2),
     // Events of a time that has not come decided.
     windows("time.synchronised", 2),
+    windows("time.source", 2),
+    // A log that is overwritten counted as archived, an empty subscription as one.
+    windows("logging.kept", 2),
+    windows("logging.forwarded", 2),
+    // Renamed downloads were not recognised; places that could not be read counted as empty.
+    windows("remote.control_programs", 2),
+    windows("remote.winrm", 2),
+    windows("lan.proxies", 2),
+    windows("lan.netbios", 2),
+    windows("software.removable_seen", 2),
+    // The guest account and everybody in the network were not anybody.
+    windows("sharing.shares", 2),
+    // Backups of a time that has not come.
+    windows("backup.products", 2),
     // Only the driver that serves was looked at.
     windows("sharing.smb1", 2),
     // Chains, tables and programs that exist counted as a firewall, and rules that may let a stranger in as none.
@@ -156,16 +179,19 @@ mod tests {
             facts.system.family = family.map_or_else(|| Fact::unknown(Reason::Unreadable, ""), Fact::Known);
             facts.lan.firewall_active = Fact::Known(true);
             facts.accounts.uac = Fact::Known(true);
-            facts.patches.automatic = Fact::Known(true);
+            facts.accounts.shell_timeout = Fact::Known(crate::fact::Seconds(900));
             facts.lan.forwards = Fact::Known(false);
             facts
         };
         let after = |family, schema| {
             let mut facts = known(family);
             facts.forget_misread(schema);
-            let known =
-                [&facts.lan.firewall_active, &facts.accounts.uac, &facts.patches.automatic, &facts.lan.forwards];
-            known.map(|fact| fact.known().is_some())
+            [
+                facts.lan.firewall_active.known().is_some(),
+                facts.accounts.uac.known().is_some(),
+                facts.accounts.shell_timeout.known().is_some(),
+                facts.lan.forwards.known().is_some(),
+            ]
         };
         assert_eq!(after(Some(Family::Windows), 1), [false, false, true, true]);
         assert_eq!(after(Some(Family::Linux), 1), [false, true, false, true]);
