@@ -78,6 +78,9 @@ impl Check for Round {
             Section::Backup => facts.backup = backup::collect(scene),
             Section::Software => facts.forget(section, Reason::NoReader, "this version reads it on Windows only"),
         }
+        if scene.missed_processes() {
+            facts.forget(section, Reason::NeedsAdministrator, "/proc does not show this user all processes");
+        }
     }
 }
 
