@@ -10,7 +10,8 @@ pub(super) fn list(path: &str) -> Answer<Vec<String>> {
         let entry = entry.map_err(|error| failed(path, &error))?;
         // A name left out in silence would hide what lies behind it.
         let name = entry.file_name().into_string();
-        names.push(name.map_err(|name| OsError::Failed(path.to_owned(), format!("holds the name {}", name.display())))?);
+        names
+            .push(name.map_err(|name| OsError::Failed(path.to_owned(), format!("holds the name {}", name.display())))?);
         if names.len() > FOLDER_CAP {
             return Err(OsError::Failed(path.to_owned(), format!("holds more than {FOLDER_CAP} names")));
         }

@@ -124,7 +124,8 @@ fn program(scene: &Scene, pid: u32) -> Option<String> {
     let executable = scene.os.link(&format!("/proc/{pid}/exe")).ok();
     let name = executable.as_deref().and_then(|path| path.rsplit('/').next());
     let name = name.map(|name| name.strip_suffix(" (deleted)").unwrap_or(name)).filter(|name| !name.is_empty());
-    let known = || scene.visible_processes().iter().find(|process| process.pid == pid).map(|process| process.name.as_str());
+    let known =
+        || scene.visible_processes().iter().find(|process| process.pid == pid).map(|process| process.name.as_str());
     name.or_else(known).map(capped)
 }
 

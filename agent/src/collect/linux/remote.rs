@@ -14,11 +14,15 @@ pub(super) fn collect(scene: &Scene) -> Remote {
     let ssh = scene.ssh();
     let flag = |keyword: &'static str| ssh.any(&[keyword], |settings| settings.value(keyword).map(yes));
     Remote {
-        ssh_server: Fact::Known(ssh.serves),
+        ssh_server: Fact::Known(ssh.serves()),
         ssh_root_login: root_login(ssh),
         ssh_password: password(ssh),
         ssh_empty_password: flag("permitemptypasswords"),
-        ssh_max_tries: ssh.worst(&["maxauthtries"], |settings| number(settings, "maxauthtries").map(|tries| (tries, tries)), &i64::MAX),
+        ssh_max_tries: ssh.worst(
+            &["maxauthtries"],
+            |settings| number(settings, "maxauthtries").map(|tries| (tries, tries)),
+            &i64::MAX,
+        ),
         ssh_idle: idle(ssh),
         ssh_limited: limited(ssh),
         ssh_x11: flag("x11forwarding"),
@@ -41,7 +45,11 @@ fn root_login(ssh: &Ssh) -> Fact<RootLogin> {
         _ => None,
     };
     // What a block says of this for others than root changes nothing.
-    ssh.worst(&["permitrootlogin"], |settings| if settings.of_root() { read(settings) } else { Some((0, RootLogin::No)) }, &3)
+    ssh.worst(
+        &["permitrootlogin"],
+        |settings| if settings.of_root() { read(settings) } else { Some((0, RootLogin::No)) },
+        &3,
+    )
 }
 
 /// A password is enough when the server takes one itself or lets PAM ask for one, and asks for nothing beside it.
@@ -231,12 +239,20 @@ mod tests {
             .folder("/run/systemd/system")
             .symlink("/etc/systemd/system/sockets.target.wants/ssh.socket", "/usr/lib/systemd/system/ssh.socket")
             .file("/usr/lib/systemd/system/ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n")
-            .file("/usr/lib/systemd/system/ssh.service", "[Service]\nEnvironmentFile=-/etc/default/ssh\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n")
+            .file(
+                "/usr/lib/systemd/system/ssh.service",
+                "[Service]\nEnvironmentFile=-/etc/default/ssh\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n",
+            )
             .file("/etc/default/ssh", "SSHD_OPTS='-o PermitRootLogin=yes'\n");
         let arguments = ["-T", "-G", "-o", "PermitRootLogin=yes"];
         let text = PRINTED.replace("permitrootlogin without-password", "permitrootlogin yes");
         // Nobody is connected, so that its folder below /run is not there and a whole test is refused.
-        let os = os.answering(Program::Sshd, &["-T", "-o", "PermitRootLogin=yes"], 255, "").answering(Program::Sshd, &arguments, 0, &text);
+        let os = os.answering(Program::Sshd, &["-T", "-o", "PermitRootLogin=yes"], 255, "").answering(
+            Program::Sshd,
+            &arguments,
+            0,
+            &text,
+        );
         let remote = collected(os.clone());
         assert_eq!((&remote.ssh_server, &remote.ssh_root_login), (&Fact::Known(true), &Fact::Known(RootLogin::Yes)));
         assert!(!remote.ssh_weak_algorithms.known().unwrap().items.is_empty());
@@ -247,7 +263,8 @@ mod tests {
     #[test]
     fn a_file_that_was_changed_since_does_not_speak_for_the_server() {
         let stat = format!("800 (sshd) S {}1000 0\n", "0 ".repeat(18));
-        let mut os = running(installed(), 800, "-D").file("/proc/800/stat", stat).answering(Program::Sshd, &["-T"], 0, PRINTED);
+        let mut os =
+            running(installed(), 800, "-D").file("/proc/800/stat", stat).answering(Program::Sshd, &["-T"], 0, PRINTED);
         os.hardware.booted_at = 1_000_000;
         let at = |seconds: i64| os.clone().modified("/etc/ssh/sshd_config", seconds * 1_000);
         assert_eq!(collected(at(1_000_000)).ssh_empty_password, Fact::Known(false));
@@ -266,9 +283,12 @@ mod tests {
         let weak = PRINTED.replace("permitemptypasswords no", "permitemptypasswords yes");
         let mut os = installed().file("/etc/ssh/sshd_config", config);
         for user in ["root", "stranger"] {
-            os = os
-                .answering(Program::Sshd, &["-T", "-C", &who(user, "203.0.113.77")], 0, PRINTED)
-                .answering(Program::Sshd, &["-T", "-C", &who(user, "10.0.0.0")], 0, &weak);
+            os = os.answering(Program::Sshd, &["-T", "-C", &who(user, "203.0.113.77")], 0, PRINTED).answering(
+                Program::Sshd,
+                &["-T", "-C", &who(user, "10.0.0.0")],
+                0,
+                &weak,
+            );
         }
         let remote = collected(os.clone());
         assert_eq!(remote.ssh_empty_password, Fact::Known(true));

@@ -77,16 +77,22 @@ impl Scene {
         })
     }
 
-    /// True when, since this was last asked, the answer to "does it run?" may have been wrong because some processes are hidden.
-    pub(super) fn missed_processes(&self) -> bool {
-        self.missed.swap(false, Ordering::Relaxed)
+    /// Why, since this was last asked, an answer to "does it run?" may have been wrong: some processes are hidden.
+    pub(super) fn missed_processes(&self) -> Option<(Reason, &'static str)> {
+        let missed = self.missed.swap(false, Ordering::Relaxed);
+        missed.then(|| match self.visible_processes() {
+            [] => (Reason::Unreadable, "/proc shows no process"),
+            _ => (Reason::NeedsAdministrator, "/proc does not show this user all processes"),
+        })
     }
 
     /// True when a process called `name` runs on this machine. Names are cut at 15 bytes by the kernel, and so is `name`.
     pub(super) fn runs(&self, name: &str) -> bool {
         let name = &name.as_bytes()[..name.len().min(15)];
-        let found =
-            self.visible_processes().iter().any(|process| process.name.as_bytes() == name && !self.contained(process.pid));
+        let found = self
+            .visible_processes()
+            .iter()
+            .any(|process| process.name.as_bytes() == name && !self.contained(process.pid));
         self.missed.fetch_or(!found && !self.looked_up().1, Ordering::Relaxed);
         found
     }

@@ -17,8 +17,7 @@ use servers::Server;
 
 /// What the servers say.
 pub(in crate::collect::linux) struct Ssh {
-    /// True when one runs, or starts on demand.
-    pub(super) serves: bool,
+    serves: bool,
     /// One answer for each server and kind of caller.
     answers: Vec<Settings>,
     /// Why some server's answer is missing.
@@ -103,7 +102,12 @@ impl Ssh {
     }
 
     /// The worst of what `read` finds: `read` gives how bad an answer is and what the fact would be; `None` is no answer.
-    pub(super) fn worst<B: Ord, T>(&self, keywords: &[&str], read: impl Fn(&Settings) -> Option<(B, T)>, limit: &B) -> Fact<T> {
+    pub(super) fn worst<B: Ord, T>(
+        &self,
+        keywords: &[&str],
+        read: impl Fn(&Settings) -> Option<(B, T)>,
+        limit: &B,
+    ) -> Fact<T> {
         let mut worst: Option<(B, T)> = None;
         for settings in &self.answers {
             let Some(answer) = read(settings) else {
@@ -142,6 +146,9 @@ impl Ssh {
         if let Some(trouble) = &self.trouble {
             return Fact::Unknown(trouble.clone());
         }
+        if self.open.iter().any(|keyword| keyword.starts_with("authorizedkeys") || keyword == "trustedusercakeys") {
+            return Fact::unknown(Reason::Unreadable, "a Match block names other files of keys");
+        }
         let says = |settings: &Settings, keyword: &str| settings.value(keyword).is_some_and(yes);
         let mut files = Vec::new();
         for settings in &self.answers {
@@ -161,9 +168,34 @@ impl Ssh {
         Fact::Known(files)
     }
 
+    /// True when a server runs, or starts on demand.
+    pub(in crate::collect::linux) fn serves(&self) -> bool {
+        self.serves
+    }
+
+    /// True when all of them write down wrong passwords, as logins.
+    pub(in crate::collect::linux) fn logs_failures(&self) -> bool {
+        let quiet = |settings: &Settings| {
+            let is = |keyword: &str, words: &[&str]| {
+                settings.value(keyword).is_some_and(|value| words.iter().any(|word| value.eq_ignore_ascii_case(word)))
+            };
+            is("loglevel", &["quiet", "fatal", "error"]) || !is("syslogfacility", &["auth", "authpriv"])
+        };
+        !self.serves || (self.trouble.is_none() && !self.open.contains("loglevel") && !self.answers.iter().any(quiet))
+    }
+
+    /// True when root is let in by none.
+    pub(in crate::collect::linux) fn shuts_root_out(&self) -> bool {
+        let refused = |settings: &Settings| settings.value("permitrootlogin") == Some("no");
+        self.trouble.is_none()
+            && self.open.is_empty()
+            && self.answers.iter().filter(|settings| settings.of_root()).all(refused)
+    }
+
     /// True when a password that was locked with `!` keeps a key out as well: a server without PAM looks for that mark itself.
     pub(in crate::collect::linux) fn lock_shuts_keys_out(&self) -> bool {
-        !self.answers.is_empty()
+        self.trouble.is_none()
+            && self.open.is_empty()
             && self.answers.iter().all(|settings| settings.value("usepam").is_some_and(|value| !yes(value)))
     }
 }
@@ -194,7 +226,9 @@ fn print(scene: &Scene, options: &[String], caller: Option<&Caller>) -> Result<S
     }
     match ask(&["-T", "-G"]) {
         Ok(output) if whole(&output) => Ok(output.stdout),
-        _ if !scene.os.administrator() => Err(Unknown { reason: Reason::NeedsAdministrator, detail: "sshd -T".to_owned() }),
+        _ if !scene.os.administrator() => {
+            Err(Unknown { reason: Reason::NeedsAdministrator, detail: "sshd -T".to_owned() })
+        }
         _ => {
             let said = capped(test.stderr.lines().next().unwrap_or_default());
             Err(Unknown { reason: Reason::Unreadable, detail: format!("sshd -T: {said}") })

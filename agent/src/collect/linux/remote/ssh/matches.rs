@@ -84,7 +84,9 @@ impl Configuration {
                     self.blocks.push(Block { criteria: [outer, criteria(&value)].concat(), keywords: BTreeSet::new() });
                     block = Some(self.blocks.len() - 1);
                 }
-                "include" if depth == 0 => return Err(OsError::Failed(path.to_owned(), "includes too deep".to_owned())),
+                "include" if depth == 0 => {
+                    return Err(OsError::Failed(path.to_owned(), "includes too deep".to_owned()));
+                }
                 "include" => {
                     for pattern in value.split_ascii_whitespace() {
                         for file in expand(scene, unquoted(pattern))? {
@@ -120,7 +122,9 @@ impl Configuration {
         let mut open = BTreeSet::new();
         for block in blocks() {
             match block.callers(scene) {
-                Some(own) => callers.extend(own.into_iter().filter(|caller| !callers.contains(caller)).collect::<Vec<_>>()),
+                Some(own) => {
+                    callers.extend(own.into_iter().filter(|caller| !callers.contains(caller)).collect::<Vec<_>>())
+                }
                 None => open.extend(block.keywords.iter().cloned()),
             }
             if callers.len() > MOST {
@@ -136,7 +140,8 @@ impl Block {
     /// Somebody for each way to fulfil the criteria; `None` when one of them cannot be played.
     fn callers(&self, scene: &Scene) -> Option<Vec<Caller>> {
         let named = self.criteria.iter().any(|(kind, _)| kind == "user" || kind == "group");
-        let anybody = if named { vec![Caller::stranger(STRANGER)] } else { ["root", STRANGER].map(Caller::stranger).into() };
+        let anybody =
+            if named { vec![Caller::stranger(STRANGER)] } else { ["root", STRANGER].map(Caller::stranger).into() };
         let mut callers = anybody;
         for (kind, patterns) in &self.criteria {
             let values = match kind.as_str() {
@@ -187,7 +192,8 @@ fn examples(kind: &str, patterns: &str) -> Option<Vec<String>> {
         match kind {
             // For everybody: root is somebody else than a person.
             "user" if pattern.contains('*') && fits(pattern, "root") => {
-                values.extend(["root", STRANGER].iter().filter(|name| fits(pattern, name)).map(|&name| name.to_owned()));
+                values
+                    .extend(["root", STRANGER].iter().filter(|name| fits(pattern, name)).map(|&name| name.to_owned()));
             }
             // Every network holds its first address.
             "address" | "localaddress" => {
@@ -198,8 +204,7 @@ fn examples(kind: &str, patterns: &str) -> Option<Vec<String>> {
         }
     }
     let plain = |value: &String| {
-        !value.is_empty()
-            && value.chars().all(|letter| letter.is_ascii_alphanumeric() || ".:_-@\\$+".contains(letter))
+        !value.is_empty() && value.chars().all(|letter| letter.is_ascii_alphanumeric() || ".:_-@\\$+".contains(letter))
     };
     values.iter().all(plain).then_some(values)
 }
@@ -298,9 +303,15 @@ mod tests {
             assert_eq!(callers, [&BOTH[..], more].concat(), "{text}");
             assert_eq!(open, none, "{text}");
         };
-        of("match ADDRESS 10.0.0.0/8,!10.1.0.0/16\n X11Forwarding yes\n", &["root 10.0.0.0 22", "stranger 10.0.0.0 22"]);
+        of(
+            "match ADDRESS 10.0.0.0/8,!10.1.0.0/16\n X11Forwarding yes\n",
+            &["root 10.0.0.0 22", "stranger 10.0.0.0 22"],
+        );
         of("Match User git,adm?\nX11Forwarding yes\n", &["git 203.0.113.77 22", "adm1 203.0.113.77 22"]);
-        of("Match User *,!root LocalPort 2222\nX11Forwarding yes\n", &["root 203.0.113.77 2222", "stranger 203.0.113.77 2222"]);
+        of(
+            "Match User *,!root LocalPort 2222\nX11Forwarding yes\n",
+            &["root 203.0.113.77 2222", "stranger 203.0.113.77 2222"],
+        );
         of("Match Group sftp\nX11Forwarding yes\n", &["lan 203.0.113.77 22"]);
         of("Match Group empty\nX11Forwarding yes\nMatch all\nX11Forwarding no\n", &[]);
         of("Match User x\n# nothing\nMatch user=y\nX11Forwarding no\n", &["y 203.0.113.77 22"]);

@@ -169,7 +169,8 @@ fn on_demand(scene: &Scene, stem: &str) -> Result<Server, Unknown> {
     let words = service.command(scene).map_err(|error| cause(&error))?;
     let known = words.filter(|words| words.first().is_some_and(|path| Program::Sshd.paths().contains(&path.as_str())));
     let known = known.and_then(|words| options(&words[1..]));
-    let (file, options) = known.ok_or_else(|| trouble(Reason::Unreadable, &format!("the service behind {stem}.socket")))?;
+    let (file, options) =
+        known.ok_or_else(|| trouble(Reason::Unreadable, &format!("the service behind {stem}.socket")))?;
     Ok(Server { file, options, read_at: None })
 }
 
