@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn without_an_administrator_the_hidden_half_is_unknown() {
-        let mut os = machine().file("/usr/bin/sudo", "").denying("/etc/shadow").unprivileged();
+        let mut os = machine().denying("/etc/sudoers").denying("/etc/shadow").unprivileged();
         os.files.remove("/etc/shadow");
         let accounts = collected(os, "2024-05-21T00:00:00Z");
         let users = &accounts.users.known().unwrap().items;

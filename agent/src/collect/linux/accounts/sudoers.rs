@@ -87,11 +87,11 @@ pub(super) const NONE: Rights = Rights { everything: Some(false), without_passwo
 /// # Errors
 /// When it cannot be asked, or some of what it reads would be refused by sudo itself.
 pub(super) fn read(scene: &Scene) -> Answer<Option<Sudoers>> {
-    if !scene.os.exists(PROGRAM) {
-        return Ok(None);
-    }
-    if !scene.os.administrator() {
-        return Err(OsError::Denied(FILE.to_owned()));
+    match (scene.os.exists(PROGRAM), scene.os.exists(FILE)) {
+        (false, false) => return Ok(None),
+        _ if !scene.os.administrator() => return Err(OsError::Denied(FILE.to_owned())),
+        (false, true) => return Err(failed("there are rules for a sudo that is elsewhere, or was removed")),
+        (true, _) => {}
     }
     own_plugins(scene)?;
     let elsewhere = sources(scene)?;
@@ -166,7 +166,11 @@ fn files(scene: &Scene) -> Answer<Vec<String>> {
 
 /// sudo takes files of root alone that nobody else may write to, except the group of root.
 fn refused(scene: &Scene, file: &str) -> Answer<bool> {
-    let owner = scene.os.owner(file)?;
+    let owner = match scene.os.owner(file) {
+        // Its name is not text.
+        Err(OsError::Missing(_)) => return Err(failed(&format!("sudo reads {file}"))),
+        owner => owner?,
+    };
     Ok(owner.user != 0 || owner.mode & 0o002 != 0 || (owner.mode & 0o020 != 0 && owner.group != 0))
 }
 
@@ -510,6 +514,7 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_said() {
         assert!(asked(Recorded::new()).unwrap().is_none());
+        assert!(asked(Recorded::new().file(FILE, "")).is_err(), "sudo is elsewhere");
         assert!(asked(Recorded::new().file(PROGRAM, "").unprivileged()).is_err());
         let mut silent = machine("", &[]);
         silent.runs.retain(|(program, _, _)| *program == Program::Visudo);

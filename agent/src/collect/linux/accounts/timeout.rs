@@ -42,11 +42,11 @@ fn read(scene: &Scene) -> Answer<Variable> {
     };
     // What it reads in stands between what it says before and after.
     let mut rest = profile.as_str();
-    let mut before = Script::default();
+    let (mut own, mut read_folder) = (Script::default(), false);
     while let Some((line, more)) = rest.split_once('\n').or((!rest.is_empty()).then_some((rest, ""))) {
         rest = more;
         let code = uncommented(line);
-        if code.contains("/etc/profile.d/") && code.contains(".sh") {
+        if code.contains("/etc/profile.d") && !std::mem::replace(&mut read_folder, true) {
             for (_, text) in scene.texts("/etc/profile.d", ".sh")? {
                 Script::default().run(&text, &mut variable);
             }
@@ -56,7 +56,7 @@ fn read(scene: &Scene) -> Answer<Variable> {
         {
             Script::default().run(&text(path)?, &mut variable);
         }
-        before.run(line, &mut variable);
+        own.run(line, &mut variable);
     }
     Ok(variable)
 }
@@ -217,7 +217,8 @@ mod tests {
     fn the_files_run_in_their_order() {
         let environment = Recorded::new().file("/etc/environment", "TMOUT=900\n");
         assert_eq!(of(environment.clone()), Some(900));
-        let profile = "for i in /etc/profile.d/*.sh; do\n  . $i\ndone\nunset TMOUT\n";
+        let profile =
+            "if [ -d /etc/profile.d ]; then\n  for i in /etc/profile.d/*.sh; do\n    . $i\n  done\nfi\nunset TMOUT\n";
         let part = environment.file("/etc/profile.d/a.sh", "TMOUT=600\n");
         assert_eq!(of(part.clone().file("/etc/profile", profile)), Some(0));
         assert_eq!(of(part.clone().file("/etc/profile", profile.replace("unset TMOUT\n", ""))), Some(600));

@@ -71,6 +71,7 @@ fn running(scene: &Scene, process: &Process) -> Result<Option<Server>, Unknown> 
     let line = match scene.os.read(&format!("{folder}/cmdline"), 1 << 16) {
         // It ended meanwhile.
         Err(OsError::Missing(_)) if !scene.os.exists(&folder) => return Ok(None),
+        Err(OsError::Missing(_)) => Program::Sshd.paths()[0].to_owned(),
         line => crate::os::lossy(line.map_err(|error| cause(&error))?),
     };
     if scene.os.owner(&folder).map_err(|error| cause(&error))?.user != 0 {
