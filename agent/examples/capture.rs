@@ -100,7 +100,9 @@ impl LinuxOs for Capture {
     }
     fn owner(&self, path: &str) -> Answer<Owner> {
         let owner = Linux.owner(path);
-        self.note(path, &owner, |recorded, owner| drop(recorded.owners.insert(path.to_owned(), *owner)));
+        self.note(path, &owner, |recorded, owner| {
+            recorded.owners.insert(path.to_owned(), *owner);
+        });
         owner
     }
     fn addresses(&self) -> Answer<Vec<(String, String)>> {

@@ -22,9 +22,15 @@ const CAP: usize = RECORD * MOST;
 
 /// The failed logons of the last days by hour; the names are those of `passwd`.
 pub(super) fn list(scene: &Scene, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
+    let since = since(scene.now);
     let (mut records, mut more) = match recorded(scene, passwd) {
-        // An empty file that nobody writes is no answer.
-        Ok(_) | Err(OsError::Missing(_)) if !keeps_utmp(scene) => match journal::attempts(scene, passwd) {
+        // An empty file that nobody writes is no answer; one that some programs write is half of one.
+        Ok((found, _)) if !keeps_utmp(scene) => match journal::attempts(scene, passwd) {
+            Ok(found) => found,
+            Err(_) if found.iter().any(|attempt| attempt.at >= since) => (found, true),
+            Err(error) => return unknown(&error),
+        },
+        Err(OsError::Missing(_)) => match journal::attempts(scene, passwd) {
             Ok(found) => found,
             Err(error) => return unknown(&error),
         },
@@ -32,7 +38,6 @@ pub(super) fn list(scene: &Scene, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
         Err(error) => return unknown(&error),
     };
     records.sort_by_key(|attempt| std::cmp::Reverse(attempt.at));
-    let since = since(scene.now);
     records.retain(|attempt| attempt.at >= since);
     more |= records.len() >= MOST;
     records.truncate(MOST);

@@ -127,8 +127,7 @@ pub(super) fn options(words: &[String]) -> Option<(String, Vec<String>)> {
     let (mut file, mut options) = (FILE.to_owned(), Vec::new());
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
-        let mut letters = word.strip_prefix('-')?.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in word.strip_prefix('-')?.char_indices() {
             if "46DGQRTdeiqrtV".contains(letter) {
                 continue;
             }

@@ -7,7 +7,8 @@ use crate::collect::linux::text::{assigned, lines, unquoted};
 use crate::os::{Answer, OsError};
 
 /// Where units lie, the administrator's last.
-const FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/run/systemd/system", "/etc/systemd/system"];
+const FOLDERS: [&str; 4] =
+    ["/lib/systemd/system", "/usr/lib/systemd/system", "/run/systemd/system", "/etc/systemd/system"];
 
 /// The settings of a unit in order.
 pub(super) struct Unit(Vec<(String, String)>);
