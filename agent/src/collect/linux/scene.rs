@@ -99,6 +99,8 @@ impl Scene {
 
     /// The SSH servers' own word on their settings.
     pub(super) fn ssh(&self) -> &Ssh {
+        // Whoever asks later is as wrong as whoever asked first when a server is hidden.
+        self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
         self.ssh.get_or_init(|| Ssh::ask(self))
     }
 

@@ -208,6 +208,19 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_file_that_nobody_writes_is_no_answer() {
+        let passwd = super::super::entries("canbo:x:1000:1000::/home/canbo:/bin/sh\n");
+        let listed = |os: Recorded| list(&Scene::new(Arc::new(os), NOW.parse().unwrap()), &passwd);
+        // Debian 13: no utmp is kept, and sshd tells the journal alone, which is not there.
+        assert!(listed(Recorded::new().file("/var/log/btmp", "")).known().is_none());
+        // login still writes it.
+        let half = listed(Recorded::new().file("/var/log/btmp", record("canbo", "tty1", "", HOUR)));
+        assert_eq!(half.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
+        let old = Recorded::new().file("/var/log/btmp", record("canbo", "tty1", "", HOUR - 30 * 86_400));
+        assert!(listed(old).known().is_none());
+    }
+
+    #[test]
     fn of_an_attack_the_newest_part_is_read_and_the_rest_is_said_to_be_missing() {
         let many = (0..u32::try_from(MOST).unwrap() + 500)
             .flat_map(|number| record("root", "ssh:notty", "10.0.0.5", HOUR + number % 3_000));
