@@ -90,7 +90,7 @@ fn extra_roots(passwd: &[Entry]) -> List<String> {
 }
 
 /// Root, everybody with a person's number and a shell that lets in, and whoever else has such a shell and a way in: a password, an empty
-/// one too, or a key. With it whether one of those who can log in may act as root without a password.
+/// one too, or a key. With it whether one of those who are not root may act as root without a password.
 fn accounts(scene: &Scene, passwd: &[Entry]) -> (Vec<Account>, Fact<bool>) {
     let people = rules::ids_of_people(scene);
     let shadow = scene.text("/etc/shadow").map(|text| secret::shadow(&text));
@@ -110,7 +110,7 @@ fn accounts(scene: &Scene, passwd: &[Entry]) -> (Vec<Account>, Fact<bool>) {
         if entry.id != 0 && !people.contains(&entry.id) && enabled == Fact::Known(false) {
             continue;
         }
-        if entry.id != 0 && enabled != Fact::Known(false) {
+        if entry.id != 0 {
             without_password = either(without_password, powers.without_password(entry));
         }
         let last_logon_at = logins.last(&entry.name, entry.id);
@@ -421,6 +421,8 @@ mod tests {
         assert_eq!(served[2].password_never_expires, Fact::Known(false));
         assert!(served[2].password_changed_at.known().is_none(), "it has none that could be old");
         assert_eq!(enabled(locked.clone()), Fact::Known(false), "nothing asks for a key");
+        let stopped = locked.clone().file("/usr/sbin/sshd", "").file("/etc/ssh/sshd_config", "");
+        assert_eq!(enabled(stopped), Fact::Known(true), "it may be started any time");
         let with = |change: (&str, &str)| enabled(with_ssh(locked.clone(), &SETTINGS.replace(change.0, change.1)));
         assert_eq!(with(("usepam yes", "usepam no")), Fact::Known(false));
         assert_eq!(with(("pubkeyauthentication yes", "pubkeyauthentication no")), Fact::Known(false));
@@ -450,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_rule_for_somebody_who_can_log_in_counts() {
+    fn only_a_rule_for_a_person_counts() {
         let spared = |doas: &str| {
             collected(machine().file("/etc/doas.conf", doas), "2024-05-21T00:00:00Z").sudo_without_password
         };

@@ -15,9 +15,14 @@ mod unit;
 use matches::{Caller, Configuration};
 use servers::Server;
 
+/// Where keys are looked for when nothing else is set.
+const SHIPPED_KEY_FILES: &str = ".ssh/authorized_keys .ssh/authorized_keys2";
+
 /// What the servers say.
 pub(in crate::collect::linux) struct Ssh {
     serves: bool,
+    /// True when one is there, running or not.
+    installed: bool,
     /// One answer for each server and kind of caller.
     answers: Vec<Settings>,
     /// Why some server's answer is missing.
@@ -64,10 +69,14 @@ impl Settings {
 impl Ssh {
     /// Finds the servers and asks each.
     pub(in crate::collect::linux) fn ask(scene: &Scene) -> Self {
-        let mut ssh = Self { serves: false, answers: Vec::new(), trouble: None, open: BTreeSet::new() };
         let found = servers::find(scene);
-        ssh.serves = found.serves;
-        ssh.trouble = found.trouble;
+        let mut ssh = Self {
+            serves: found.serves,
+            installed: found.serves || servers::is_installed(scene),
+            answers: Vec::new(),
+            trouble: found.trouble,
+            open: BTreeSet::new(),
+        };
         for server in &found.servers {
             if let Err(trouble) = ssh.ask_one(scene, server) {
                 ssh.trouble.get_or_insert(trouble);
@@ -140,11 +149,13 @@ impl Ssh {
     /// The files of public keys that let somebody in without a password, as `AuthorizedKeysFile` writes them. Unknown when there may be
     /// other ways in that need none.
     pub(in crate::collect::linux) fn key_files(&self) -> Fact<Vec<String>> {
-        if !self.serves {
-            return Fact::Known(Vec::new());
-        }
-        if let Some(trouble) = &self.trouble {
-            return Fact::Unknown(trouble.clone());
+        let shipped = || SHIPPED_KEY_FILES.split_ascii_whitespace().map(str::to_owned).collect();
+        match &self.trouble {
+            _ if !self.installed => return Fact::Known(Vec::new()),
+            // It may be started any time, and one that does not run cannot always be asked.
+            Some(_) if !self.serves => return Fact::Known(shipped()),
+            Some(trouble) => return Fact::Unknown(trouble.clone()),
+            None => {}
         }
         if self.open.iter().any(|keyword| keyword.starts_with("authorizedkeys") || keyword == "trustedusercakeys") {
             return Fact::unknown(Reason::Unreadable, "a Match block names other files of keys");
@@ -159,7 +170,7 @@ impl Ssh {
                 return Fact::unknown(Reason::NoReader, format!("SSH lets in by {way} too"));
             }
             if settings.value("pubkeyauthentication").is_none_or(yes) {
-                let own = settings.value("authorizedkeysfile").unwrap_or(".ssh/authorized_keys .ssh/authorized_keys2");
+                let own = settings.value("authorizedkeysfile").unwrap_or(SHIPPED_KEY_FILES);
                 files.extend(own.split_ascii_whitespace().filter(|file| *file != "none").map(str::to_owned));
             }
         }

@@ -33,7 +33,7 @@ pub(super) struct Found {
 
 /// Finds the servers. One that is installed and does not run is taken as it would start without options.
 pub(super) fn find(scene: &Scene) -> Found {
-    let installed = Program::Sshd.paths().iter().any(|path| scene.os.exists(path));
+    let installed = is_installed(scene);
     let mut found = Found { serves: scene.runs_any(&["sshd", "dropbear"]), servers: Vec::new(), trouble: None };
     let note = |found: &mut Found, server: Result<Option<Server>, Unknown>| match server {
         Ok(Some(server)) if !found.servers.contains(&server) => found.servers.push(server),
@@ -59,6 +59,11 @@ pub(super) fn find(scene: &Scene) -> Found {
         found.servers.push(Server { file: FILE.to_owned(), options: Vec::new(), read_at: None });
     }
     found
+}
+
+/// True when OpenSSH's server is there.
+pub(super) fn is_installed(scene: &Scene) -> bool {
+    Program::Sshd.paths().iter().any(|path| scene.os.exists(path))
 }
 
 fn trouble(reason: Reason, detail: &str) -> Unknown {
