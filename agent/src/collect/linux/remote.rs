@@ -225,6 +225,8 @@ mod tests {
         // Of a stranger's making, and only for himself.
         let own = collected(os.clone().owned("/proc/900", 1000, 0o555));
         assert_eq!(own.ssh_empty_password, Fact::Known(false));
+        let hidden = collected(os.clone().file("/proc/900/status", "Name:\tsshd\nUid:\t1000\t1000\t1000\t1000\n"));
+        assert_eq!(hidden.ssh_empty_password, Fact::Known(false));
         let foreign = os.symlink("/proc/900/exe", "/opt/ssh/sbin/sshd");
         assert!(collected(foreign).ssh_empty_password.known().is_none());
         let dropbear = installed().process(901, "dropbear", "").answering(Program::Sshd, &["-T"], 0, PRINTED);

@@ -241,8 +241,36 @@ fn print(scene: &Scene, options: &[String], caller: Option<&Caller>) -> Result<S
             Err(Unknown { reason: Reason::NeedsAdministrator, detail: "sshd -T".to_owned() })
         }
         _ => {
-            let said = capped(test.stderr.lines().next().unwrap_or_default());
-            Err(Unknown { reason: Reason::Unreadable, detail: format!("sshd -T: {said}") })
+            let said = test.stderr.lines().next().unwrap_or_default();
+            Err(Unknown { reason: Reason::Unreadable, detail: format!("sshd -T: {}", capped(&place(said))) })
         }
+    }
+}
+
+/// What the server says of a line of its file without what stands in it, which is nobody's business.
+fn place(said: &str) -> String {
+    match said.split_once(" line ") {
+        Some((file, rest)) => {
+            let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            format!("{file} line {number}")
+        }
+        None => said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_file_is_not_repeated() {
+        assert_eq!(
+            place("/etc/ssh/sshd_config: line 12: Bad configuration option: matkhau"),
+            "/etc/ssh/sshd_config: line 12"
+        );
+        assert_eq!(
+            place("Missing privilege separation directory: /run/sshd"),
+            "Missing privilege separation directory: /run/sshd"
+        );
     }
 }

@@ -31,7 +31,8 @@ pub(in super::super) fn read(scene: &Scene) -> Answer<Option<Sudoers>> {
     if output.status != Some(0) || output.cut {
         return Err(failed(output.stderr.lines().next().unwrap_or("cvtsudoers")));
     }
-    let mut sudoers: Sudoers = serde_json::from_str(&output.stdout).map_err(|error| failed(&error.to_string()))?;
+    let mut sudoers: Sudoers =
+        serde_json::from_str(&output.stdout).map_err(|_| failed("cvtsudoers prints another form"))?;
     sudoers.elsewhere = elsewhere;
     let name = scene.line("/proc/sys/kernel/hostname").unwrap_or_default();
     sudoers.host = Host { name, addresses: scene.os.addresses()? };

@@ -6,7 +6,7 @@ use policies::fact::{Reason, Unknown};
 use super::{cause, unit};
 use crate::collect::linux::scene::{Process, Scene};
 use crate::collect::linux::text::capped;
-use crate::os::{OsError, Program};
+use crate::os::{Answer, OsError, Program};
 
 const FILE: &str = "/etc/ssh/sshd_config";
 
@@ -79,7 +79,7 @@ fn running(scene: &Scene, process: &Process) -> Result<Option<Server>, Unknown> 
         Err(OsError::Missing(_)) => Program::Sshd.paths()[0].to_owned(),
         line => crate::os::lossy(line.map_err(|error| cause(&error))?),
     };
-    if scene.os.owner(&folder).map_err(|error| cause(&error))?.user != 0 {
+    if !belongs_to_root(scene, &folder).map_err(|error| cause(&error))? {
         return Ok(None);
     }
     let Some(words) = words(&line)? else { return Ok(None) };
@@ -99,6 +99,17 @@ fn running(scene: &Scene, process: &Process) -> Result<Option<Server>, Unknown> 
     let renewed = scene.os.head("/run/sshd.pid", 32).is_ok_and(own).then(|| scene.os.stat("/run/sshd.pid"));
     let renewed = renewed.and_then(Result::ok).and_then(|stat| Timestamp::from_millisecond(stat.modified_at).ok());
     Ok(Some(Server { file, options, read_at: started(scene, process.pid).max(renewed) }))
+}
+
+/// True for a process that root started and runs: the options of anybody else's are not handed to a program that runs as root. The owner
+/// of its folder is not enough, for a process can hide itself behind root there.
+fn belongs_to_root(scene: &Scene, folder: &str) -> Answer<bool> {
+    let users = match scene.text(&format!("{folder}/status")) {
+        Err(OsError::Missing(_)) => return Ok(scene.os.owner(folder)?.user == 0),
+        text => text?,
+    };
+    let users = users.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+    Ok(!users.trim().is_empty() && users.split_ascii_whitespace().all(|user| user == "0"))
 }
 
 /// When the process was started: the 22nd field of its `stat`, in hundredths of a second since the start of the system.
