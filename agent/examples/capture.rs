@@ -12,7 +12,7 @@ use agent::collect::Collector;
 use agent::collect::linux::Machine;
 use agent::os::linux::Linux;
 use agent::os::recorded::Recorded;
-use agent::os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Program, Source, Stat};
+use agent::os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Owner, Program, Source, Stat};
 use anyhow::Context;
 use policies::fact::Section;
 
@@ -97,6 +97,13 @@ impl LinuxOs for Capture {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         self.note("", &output, |recorded, output| recorded.runs.push((program, arguments, output.clone())));
         output
+    }
+    fn owner(&self, path: &str) -> Answer<Owner> {
+        let owner = Linux.owner(path);
+        self.note(path, &owner, |recorded, owner| {
+            recorded.owners.insert(path.to_owned(), *owner);
+        });
+        owner
     }
     fn addresses(&self) -> Answer<Vec<(String, String)>> {
         Linux.addresses()

@@ -13,7 +13,7 @@ pub mod linux;
 pub mod windows;
 
 #[cfg(target_os = "linux")]
-pub use linux::{KernelClock, LinuxOs, Output, Program, recorded};
+pub use linux::{KernelClock, LinuxOs, Output, Owner, Program, recorded};
 
 /// What may go wrong when the machine is asked something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,10 +88,10 @@ pub trait Os: Send + Sync {
     /// [`OsError::Missing`], [`OsError::Denied`], or [`OsError::Failed`] also when it is no ordinary file.
     fn open(&self, path: &str) -> Answer<Box<dyn Source>>;
 
-    /// The names in a folder, sorted; names that are not UTF-8 are left out, at most [`FOLDER_CAP`] are read.
+    /// The names in a folder, sorted.
     ///
     /// # Errors
-    /// As [`Os::open`].
+    /// As [`Os::open`], and [`OsError::Failed`] when a name is not UTF-8 or there are more than [`FOLDER_CAP`].
     fn list(&self, path: &str) -> Answer<Vec<String>>;
 
     /// What stands at `path`, links followed.

@@ -78,6 +78,9 @@ impl Check for Round {
             Section::Backup => facts.backup = backup::collect(scene),
             Section::Software => facts.forget(section, Reason::NoReader, "this version reads it on Windows only"),
         }
+        if let Some((reason, why)) = scene.missed_processes() {
+            facts.forget(section, reason, why);
+        }
     }
 }
 
@@ -138,6 +141,20 @@ mod tests {
     use super::*;
     use crate::collect::Collector;
     use crate::os::recorded::Recorded;
+
+    #[test]
+    fn hidden_processes_are_not_taken_for_absent_ones() {
+        // A /proc mounted with hidepid=2: one's own are shown, neither the first one nor the scanner.
+        let os = Recorded::new().unprivileged().file("/proc/900/comm", "bash\n");
+        let collector = Collector::new(Arc::new(Machine::new(Arc::new(os.clone()))));
+        let facts = collector.collect(Section::ALL, Timestamp::UNIX_EPOCH);
+        assert!(facts.antivirus.protection.known().is_none() && facts.remote.control_programs.known().is_none());
+        assert!(facts.logging.running.known().is_none() && facts.remote.ssh_server.known().is_none());
+        // With hidepid=1 they are listed and may not be looked at.
+        let os = os.file("/proc/1/comm", "systemd\n").denying("/proc/1/comm");
+        let collector = Collector::new(Arc::new(Machine::new(Arc::new(os))));
+        assert!(collector.collect(Section::ALL, Timestamp::UNIX_EPOCH).antivirus.protection.known().is_none());
+    }
 
     #[test]
     fn an_empty_machine_is_unknown_and_nothing_worse() {

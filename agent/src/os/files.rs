@@ -1,14 +1,20 @@
 //! Files of this machine as every system shows them.
 
-use super::{Answer, FOLDER_CAP, FileKind, Stat, failed};
+use super::{Answer, FOLDER_CAP, FileKind, OsError, Stat, failed};
 
 /// [`super::Os::list`] of this machine.
 pub(super) fn list(path: &str) -> Answer<Vec<String>> {
     let entries = std::fs::read_dir(path).map_err(|error| failed(path, &error))?;
     let mut names = Vec::new();
-    for entry in entries.take(FOLDER_CAP) {
+    for entry in entries {
         let entry = entry.map_err(|error| failed(path, &error))?;
-        names.extend(entry.file_name().into_string());
+        // A name left out in silence would hide what lies behind it.
+        let name = entry.file_name().into_string();
+        names
+            .push(name.map_err(|name| OsError::Failed(path.to_owned(), format!("holds the name {}", name.display())))?);
+        if names.len() > FOLDER_CAP {
+            return Err(OsError::Failed(path.to_owned(), format!("holds more than {FOLDER_CAP} names")));
+        }
     }
     names.sort_unstable();
     Ok(names)

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -29,6 +29,17 @@ pub struct KernelClock {
     pub error_us: i64,
 }
 
+/// To whom a file belongs and who may do what with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Owner {
+    /// Number of the user.
+    pub user: u32,
+    /// Number of the group.
+    pub group: u32,
+    /// Permission bits, such as `0o440`.
+    pub mode: u32,
+}
+
 /// What only Linux answers.
 pub trait LinuxOs: Os {
     /// Where the link at `path` points.
@@ -37,11 +48,18 @@ pub trait LinuxOs: Os {
     /// As [`Os::open`]; [`OsError::Failed`] when it is no link.
     fn link(&self, path: &str) -> Answer<String>;
 
-    /// Starts `program` with `arguments`, which come from code and never from a policy or a server, and waits for its end.
+    /// Starts `program` with `arguments` and waits for its end. They come from code and never from a policy or a server; to the SSH
+    /// server go the options of the one that root runs, in a form that was checked.
     ///
     /// # Errors
     /// [`OsError::Missing`] when it is not installed, [`OsError::TimedOut`] when it was ended at its deadline.
     fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output>;
+
+    /// The owner of what stands at `path`, links followed.
+    ///
+    /// # Errors
+    /// As [`Os::open`].
+    fn owner(&self, path: &str) -> Answer<Owner>;
 
     /// The IPv4 addresses of the interfaces: name and address with prefix length, such as `("eth0", "10.0.0.5/24")`.
     ///
@@ -108,6 +126,11 @@ impl LinuxOs for Linux {
         let path = program.paths().iter().find(|path| self.exists(path));
         let path = path.ok_or_else(|| OsError::Missing(program.paths()[0].to_owned()))?;
         run(path, arguments, program.deadline(), program.output_cap())
+    }
+
+    fn owner(&self, path: &str) -> Answer<Owner> {
+        let metadata = std::fs::metadata(path).map_err(|error| failed(path, &error))?;
+        Ok(Owner { user: metadata.uid(), group: metadata.gid(), mode: metadata.mode() & 0o7777 })
     }
 
     fn addresses(&self) -> Answer<Vec<(String, String)>> {
@@ -290,6 +313,14 @@ mod tests {
         assert!(matches!(Linux.head(pipe.to_str().unwrap(), 10), Err(OsError::Failed(..))));
         assert!(matches!(Linux.open("/dev/zero"), Err(OsError::Failed(..))));
         assert!(matches!(Linux.open("/no/such/file"), Err(OsError::Missing(_))));
+    }
+
+    #[test]
+    fn a_name_that_is_not_text_is_not_left_out() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"\xfe")), "").unwrap();
+        assert!(matches!(Linux.list(folder.path().to_str().unwrap()), Err(OsError::Failed(..))));
     }
 
     #[test]

@@ -22,15 +22,16 @@ choice! {
 }
 
 record! {
-    /// An account a person can log in with: an existing shell and a user id of a person, or root.
+    /// An account a person can log in with: root, an existing shell with a user id of a person, or one with a password or a key.
     Account {
         /// Login name.
         personal [name] String = "tên tài khoản", "account";
         /// Numeric id (Linux) or relative id (Windows).
         [id] i64 = "mã số", "id";
-        /// True when it can act as administrator (uid 0, groups sudo/wheel/admin, sudoers; the group S-1-5-32-544).
+        /// True when it can act as administrator (uid 0; groups that equal root, such as sudo, wheel, docker; rules of sudo, doas and
+        /// polkit; the group S-1-5-32-544).
         [administrator] Fact<bool> = "có quyền quản trị", "administrator";
-        /// True when its password is not locked and it has not expired.
+        /// True when it has not expired and a password or, by SSH, a key opens it.
         [enabled] Fact<bool> = "đang dùng được", "enabled";
         /// True when it has an empty password.
         [empty_password] Fact<bool> = "mật khẩu trống", "empty password";
@@ -42,7 +43,8 @@ record! {
         [password_never_expires] Fact<bool> = "mật khẩu không hết hạn", "password never expires";
         /// How its password is stored.
         [hash_method] Fact<HashMethod> = "cách lưu mật khẩu", "password storage";
-        /// Latest sign of use: last login, or the password's change where it never logged in.
+        /// Latest sign of use: last login, or the password's change where it never logged in. Unknown for an old sign where the system
+        /// does not write down every login.
         personal [last_used_at] Fact<Instant> = "dùng lần cuối", "last used at";
         /// False when it may go without a password, whether it has one or not (Windows).
         [password_required] Fact<bool> = "bắt buộc có mật khẩu", "password required";

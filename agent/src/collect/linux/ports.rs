@@ -102,7 +102,7 @@ fn programs(scene: &Scene, sockets: &[Socket]) -> BTreeMap<u64, String> {
     if wanted.is_empty() {
         return BTreeMap::new();
     }
-    for process in scene.processes() {
+    for process in scene.visible_processes() {
         let folder = format!("/proc/{}/fd", process.pid);
         for name in scene.os.list(&folder).unwrap_or_default() {
             let Ok(target) = scene.os.link(&format!("{folder}/{name}")) else { continue };
@@ -124,7 +124,8 @@ fn program(scene: &Scene, pid: u32) -> Option<String> {
     let executable = scene.os.link(&format!("/proc/{pid}/exe")).ok();
     let name = executable.as_deref().and_then(|path| path.rsplit('/').next());
     let name = name.map(|name| name.strip_suffix(" (deleted)").unwrap_or(name)).filter(|name| !name.is_empty());
-    let known = || scene.processes().iter().find(|process| process.pid == pid).map(|process| process.name.as_str());
+    let known =
+        || scene.visible_processes().iter().find(|process| process.pid == pid).map(|process| process.name.as_str());
     name.or_else(known).map(capped)
 }
 

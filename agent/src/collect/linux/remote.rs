@@ -1,40 +1,32 @@
 //! Section `remote`: SSH as the server itself reports its settings, and remote-control programs.
 
-use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds, Unknown};
+use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds};
 
-use super::scene::{Scene, unknown};
+use super::scene::Scene;
 use crate::collect::control::PROGRAMS;
 use crate::collect::linux::text::{capped, yes};
-use crate::os::{Answer, OsError, Program};
 
-mod sshd;
+pub(super) mod ssh;
 
-use sshd::Settings;
+use ssh::{Settings, Ssh};
 
 pub(super) fn collect(scene: &Scene) -> Remote {
-    let settings = settings(scene);
-    let ask = |keyword: &str| match &settings {
-        Ok(settings) => settings.value(keyword),
-        Err(error) => unknown(error),
-    };
-    let flag = |keyword: &str| decided(&settings, keyword, yes);
+    let ssh = scene.ssh();
+    let flag = |keyword: &'static str| ssh.any(&[keyword], |settings| settings.value(keyword).map(yes));
     Remote {
-        ssh_server: Fact::Known(ssh_server(scene)),
-        ssh_root_login: root_login(&settings),
-        ssh_password: password(&settings),
+        ssh_server: Fact::Known(ssh.serves()),
+        ssh_root_login: root_login(ssh),
+        ssh_password: password(ssh),
         ssh_empty_password: flag("permitemptypasswords"),
-        ssh_max_tries: number(ask("maxauthtries")),
-        ssh_idle: match (number(ask("clientaliveinterval")), number(ask("clientalivecountmax"))) {
-            // A count of 0 switches the cut off.
-            (Fact::Known(interval), Fact::Known(count)) => Fact::Known(Seconds(interval.saturating_mul(count))),
-            (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
-        },
-        ssh_limited: match &settings {
-            Ok(settings) => Fact::Known(["allowusers", "allowgroups"].iter().any(|keyword| settings.says(keyword))),
-            Err(error) => unknown(error),
-        },
+        ssh_max_tries: ssh.worst(
+            &["maxauthtries"],
+            |settings| number(settings, "maxauthtries").map(|tries| (tries, tries)),
+            &i64::MAX,
+        ),
+        ssh_idle: idle(ssh),
+        ssh_limited: limited(ssh),
         ssh_x11: flag("x11forwarding"),
-        ssh_weak_algorithms: weak_algorithms(&settings),
+        ssh_weak_algorithms: weak_algorithms(ssh),
         // Both are of Windows; xrdp and its like are remote-control programs.
         rdp: Fact::Known(false),
         rdp_nla: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
@@ -44,130 +36,80 @@ pub(super) fn collect(scene: &Scene) -> Remote {
     }
 }
 
-/// True when a server runs, or systemd holds its port for it.
-fn ssh_server(scene: &Scene) -> bool {
-    let installed = Program::Sshd.paths().iter().any(|path| scene.os.exists(path));
-    let on_demand = || {
-        ["ssh.socket", "sshd.socket"].iter().any(|unit| {
-            let unit_folder = format!("/sys/fs/cgroup/system.slice/{unit}");
-            scene.systemd() && (scene.os.exists(&unit_folder) || scene.unit_enabled(unit))
-        })
-    };
-    scene.runs_any(&["sshd", "dropbear"]) || (installed && on_demand())
-}
-
-/// What `sshd -T` prints; where it cannot be asked, what its file says.
-fn settings(scene: &Scene) -> Answer<Settings> {
-    if !Program::Sshd.paths().iter().any(|path| scene.os.exists(path)) {
-        return Err(OsError::Missing(Program::Sshd.paths()[0].to_owned()));
-    }
-    let why = |reason, detail: &str| Unknown { reason, detail: capped(detail) };
-    // Without being an administrator it cannot read its own keys and prints nothing.
-    if !scene.os.administrator() {
-        return sshd::read_file(scene, why(Reason::NeedsAdministrator, "sshd -T"));
-    }
-    let output = scene.os.run(Program::Sshd, &["-T"])?;
-    let said = output.stderr.lines().next().unwrap_or_default();
-    let file = sshd::read_file(scene, why(Reason::Unreadable, &format!("sshd -T: {said}")));
-    if output.status == Some(0) && !output.cut { Ok(Settings::printed(&output.stdout, file?)) } else { file }
-}
-
-/// A yes-or-no setting that is dangerous when `weak`. A `Match` block that says otherwise leaves it open, unless it is weak
-/// for everybody already.
-fn decided(settings: &Answer<Settings>, keyword: &str, weak: impl Fn(&str) -> bool) -> Fact<bool> {
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(error) => return unknown(error),
-    };
-    match settings.value(keyword) {
-        Fact::Known(value) if weak(&value) => Fact::Known(true),
-        Fact::Known(_) if settings.matches(keyword).any(weak) => {
-            Fact::unknown(Reason::Unreadable, format!("a Match block sets {keyword} otherwise"))
-        }
-        Fact::Known(_) => Fact::Known(false),
-        Fact::Unknown(unknown) => Fact::Unknown(unknown),
-    }
-}
-
-fn root_login(settings: &Answer<Settings>) -> Fact<RootLogin> {
-    let read = |value: &str| match value {
-        "no" => Some(RootLogin::No),
-        "prohibit-password" | "without-password" => Some(RootLogin::KeyOnly),
-        "forced-commands-only" => Some(RootLogin::ForcedCommandsOnly),
-        "yes" => Some(RootLogin::Yes),
+fn root_login(ssh: &Ssh) -> Fact<RootLogin> {
+    let read = |settings: &Settings| match settings.value("permitrootlogin")? {
+        "no" => Some((0, RootLogin::No)),
+        "forced-commands-only" => Some((1, RootLogin::ForcedCommandsOnly)),
+        "prohibit-password" | "without-password" => Some((2, RootLogin::KeyOnly)),
+        "yes" => Some((3, RootLogin::Yes)),
         _ => None,
     };
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(error) => return unknown(error),
-    };
-    match settings.value("permitrootlogin") {
-        Fact::Known(value) => match read(&value) {
-            Some(RootLogin::Yes) => Fact::Known(RootLogin::Yes),
-            Some(global) if settings.matches("permitrootlogin").all(|value| read(value) == Some(global)) => {
-                Fact::Known(global)
-            }
-            Some(_) => Fact::unknown(Reason::Unreadable, "a Match block sets permitrootlogin otherwise"),
-            None => Fact::unknown(Reason::Unreadable, format!("permitrootlogin {}", capped(&value))),
-        },
-        Fact::Unknown(unknown) => Fact::Unknown(unknown),
-    }
+    // What a block says of this for others than root changes nothing.
+    ssh.worst(
+        &["permitrootlogin"],
+        |settings| if settings.of_root() { read(settings) } else { Some((0, RootLogin::No)) },
+        &3,
+    )
 }
 
 /// A password is enough when the server takes one itself or lets PAM ask for one, and asks for nothing beside it.
-fn password(settings: &Answer<Settings>) -> Fact<bool> {
-    let itself = decided(settings, "passwordauthentication", yes);
-    let asked = decided(settings, "kbdinteractiveauthentication", yes);
-    let pam = decided(settings, "usepam", yes);
-    let by_pam = match (&asked, &pam) {
-        (Fact::Known(false), _) | (_, Fact::Known(false)) => Fact::Known(false),
-        (Fact::Known(true), Fact::Known(true)) => Fact::Known(true),
-        (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown.clone()),
-    };
-    let taken = match (itself, by_pam) {
-        (Fact::Known(true), _) | (_, Fact::Known(true)) => Fact::Known(true),
-        (Fact::Known(false), Fact::Known(false)) => Fact::Known(false),
-        (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
-    };
-    let Ok(settings) = settings else { return taken };
-    match (taken, settings.value("authenticationmethods")) {
-        (Fact::Known(true), Fact::Known(methods)) if methods != "any" => {
-            let alone = |list: &str| {
-                let mut methods = list.split(',').map(|method| method.split(':').next().unwrap_or_default());
-                methods.all(|method| method == "password" || method == "keyboard-interactive")
-            };
-            Fact::Known(methods.split_ascii_whitespace().any(alone))
-        }
-        (taken, _) => taken,
-    }
+fn password(ssh: &Ssh) -> Fact<bool> {
+    let keywords = ["passwordauthentication", "kbdinteractiveauthentication", "usepam", "authenticationmethods"];
+    ssh.any(&keywords, |settings| {
+        let [itself, asked, pam] = ["passwordauthentication", "kbdinteractiveauthentication", "usepam"];
+        let flag = |keyword: &str| settings.value(keyword).map(yes);
+        let taken = flag(itself)? || flag(asked)? && flag(pam)?;
+        let alone = |list: &str| {
+            let mut methods = list.split(',').map(|method| method.split(':').next().unwrap_or_default());
+            methods.all(|method| ["any", "password", "keyboard-interactive"].contains(&method))
+        };
+        // Old servers do not print the methods while any will do.
+        let methods = settings.value("authenticationmethods").unwrap_or("any");
+        Some(taken && methods.split_ascii_whitespace().any(alone))
+    })
 }
 
-fn number(value: Fact<String>) -> Fact<i64> {
-    match value {
-        Fact::Known(value) => match sshd::seconds(&value) {
-            Some(number) => Fact::Known(number),
-            None => Fact::unknown(Reason::Unreadable, capped(&value)),
-        },
+/// Never is worse than late. A count of 0 switches the cut off.
+fn idle(ssh: &Ssh) -> Fact<Seconds> {
+    let keywords = ["clientaliveinterval", "clientalivecountmax"];
+    let read = |settings: &Settings| {
+        let seconds = number(settings, keywords[0])?.saturating_mul(number(settings, keywords[1])?);
+        Some((if seconds == 0 { i64::MAX } else { seconds }, Seconds(seconds)))
+    };
+    ssh.worst(&keywords, read, &i64::MAX)
+}
+
+/// A pattern for everybody limits nobody.
+fn limited(ssh: &Ssh) -> Fact<bool> {
+    let keywords = ["allowusers", "allowgroups"];
+    let open = ssh.any(&keywords, |settings| {
+        let named = |list: &str| !list.split_ascii_whitespace().any(|pattern| pattern == "*");
+        Some(!keywords.iter().any(|keyword| settings.value(keyword).is_some_and(named)))
+    });
+    match open {
+        Fact::Known(open) => Fact::Known(!open),
         Fact::Unknown(unknown) => Fact::Unknown(unknown),
     }
 }
 
+/// The server prints times in seconds.
+fn number(settings: &Settings, keyword: &str) -> Option<i64> {
+    settings.value(keyword)?.parse().ok()
+}
+
 /// Algorithms broken or given up: CBC and stream ciphers of old, SHA-1 key exchange, MD5 and shortened codes.
-fn weak_algorithms(settings: &Answer<Settings>) -> Fact<List<String>> {
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(error) => return unknown(error),
-    };
-    let mut weak = Vec::new();
-    for keyword in ["ciphers", "kexalgorithms", "macs"] {
-        match settings.value(keyword) {
-            Fact::Known(list) => weak.extend(list.split(',').filter(|name| is_weak(name)).map(capped)),
-            Fact::Unknown(unknown) => return Fact::Unknown(unknown),
+fn weak_algorithms(ssh: &Ssh) -> Fact<List<String>> {
+    let keywords = ["ciphers", "kexalgorithms", "macs"];
+    let read = |settings: &Settings| {
+        let mut weak: Vec<String> = Vec::new();
+        for keyword in keywords {
+            weak.extend(settings.value(keyword)?.split(',').filter(|name| is_weak(name)).map(capped));
         }
-    }
-    weak.sort_unstable();
-    weak.dedup();
-    Fact::Known(List::capped(weak))
+        weak.sort_unstable();
+        weak.dedup();
+        Some((weak.len(), List::capped(weak)))
+    };
+    ssh.worst(&keywords, read, &1)
 }
 
 fn is_weak(name: &str) -> bool {
@@ -197,6 +139,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::os::Program;
     use crate::os::recorded::Recorded;
 
     const PRINTED: &str = "port 22\npermitrootlogin without-password\npasswordauthentication no\nkbdinteractiveauthentication no\n\
@@ -206,7 +149,7 @@ mod tests {
 
     fn installed() -> Recorded {
         let os = Recorded::new().file("/usr/sbin/sshd", "").process(800, "sshd", "/usr/sbin/sshd");
-        os.file("/etc/ssh/sshd_config", "")
+        os.file("/etc/ssh/sshd_config", "").file("/proc/800/cmdline", "/usr/sbin/sshd\0-D\0")
     }
 
     fn collected(os: Recorded) -> Remote {
@@ -241,26 +184,131 @@ mod tests {
     }
 
     #[test]
-    fn a_match_block_that_says_otherwise_leaves_it_open() {
-        let config = "PasswordAuthentication no\nMatch Address 10.0.0.0/8\n  PasswordAuthentication yes\n";
-        assert!(printed(("", ""), config).ssh_password.known().is_none());
-        let stricter = "Match User x\n X11Forwarding no\n PermitRootLogin yes\n";
-        let remote = printed(("", ""), stricter);
-        assert_eq!(remote.ssh_x11, Fact::Known(true));
-        assert!(remote.ssh_root_login.known().is_none());
+    fn the_case_of_keywords_does_not_matter() {
+        let mixed = PRINTED.replace("permitroot", "PermitRoot").replace("allowgroups canbo", "AllowGroups canbo");
+        let remote = collected(installed().answering(Program::Sshd, &["-T"], 0, &mixed));
+        assert_eq!((remote.ssh_root_login, remote.ssh_limited), (Fact::Known(RootLogin::KeyOnly), Fact::Known(true)));
+        assert_eq!(printed(("allowgroups canbo", "allowusers *"), "").ssh_limited, Fact::Known(false));
+    }
+
+    /// A listening server with these words behind its name.
+    fn running(os: Recorded, pid: u32, words: &str) -> Recorded {
+        let title = format!("sshd: /usr/sbin/sshd {words} [listener] 0 of 10-100 startups\0");
+        os.process(pid, "sshd", "/usr/sbin/sshd").file(&format!("/proc/{pid}/cmdline"), title)
     }
 
     #[test]
-    fn without_an_administrator_the_file_speaks() {
-        let os =
-            installed().unprivileged().file("/etc/ssh/sshd_config", "PermitRootLogin no\nClientAliveInterval 5m\n");
+    fn the_options_of_the_running_server_win_over_its_file() {
+        let weak = PRINTED.replace("permitrootlogin without-password", "permitrootlogin yes");
+        let arguments = ["-T", "-o", "PermitRootLogin=yes", "-o", "PermitEmptyPasswords=yes"];
+        let weak = weak.replace("permitemptypasswords no", "permitemptypasswords yes");
+        let os = running(installed(), 800, "-D -o PermitRootLogin=yes -o PermitEmptyPasswords=yes")
+            .answering(Program::Sshd, &["-T"], 0, PRINTED)
+            .answering(Program::Sshd, &arguments, 0, &weak);
         let remote = collected(os);
-        assert_eq!((remote.ssh_root_login, remote.ssh_idle), (Fact::Known(RootLogin::No), Fact::Known(Seconds(900))));
-        assert!(
-            matches!(remote.ssh_weak_algorithms, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator)
+        assert_eq!(remote.ssh_root_login, Fact::Known(RootLogin::Yes));
+        assert_eq!(remote.ssh_empty_password, Fact::Known(true));
+    }
+
+    #[test]
+    fn of_two_servers_the_worse_one_counts() {
+        let other = ["-T", "-p", "2222", "-f", "/etc/ssh/other"];
+        let os = running(installed(), 900, "-p 2222 -f /etc/ssh/other")
+            .file("/etc/ssh/other", "PermitEmptyPasswords yes\n")
+            .answering(Program::Sshd, &["-T"], 0, PRINTED);
+        let weak = PRINTED.replace("permitemptypasswords no", "permitemptypasswords yes");
+        let remote = collected(os.clone().answering(Program::Sshd, &other, 0, &weak));
+        assert_eq!(remote.ssh_empty_password, Fact::Known(true));
+        let silent = collected(os.clone());
+        assert!(silent.ssh_empty_password.known().is_none(), "the other one was not heard");
+        assert_eq!(silent.ssh_x11, Fact::Known(true), "it cannot be worse than this");
+        // Of a stranger's making, and only for himself.
+        let own = collected(os.clone().owned("/proc/900", 1000, 0o555));
+        assert_eq!(own.ssh_empty_password, Fact::Known(false));
+        let hidden = collected(os.clone().file("/proc/900/status", "Name:\tsshd\nUid:\t1000\t1000\t1000\t1000\n"));
+        assert_eq!(hidden.ssh_empty_password, Fact::Known(false));
+        let foreign = os.symlink("/proc/900/exe", "/opt/ssh/sbin/sshd");
+        assert!(collected(foreign).ssh_empty_password.known().is_none());
+        let dropbear = installed().process(901, "dropbear", "").answering(Program::Sshd, &["-T"], 0, PRINTED);
+        assert!(collected(dropbear).ssh_empty_password.known().is_none());
+    }
+
+    #[test]
+    fn a_server_on_demand_is_asked_with_the_options_of_its_unit() {
+        let os = Recorded::new()
+            .file("/usr/sbin/sshd", "")
+            .file("/etc/ssh/sshd_config", "")
+            .folder("/run/systemd/system")
+            .symlink("/etc/systemd/system/sockets.target.wants/ssh.socket", "/usr/lib/systemd/system/ssh.socket")
+            .file("/usr/lib/systemd/system/ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n")
+            .file(
+                "/usr/lib/systemd/system/ssh.service",
+                "[Service]\nEnvironmentFile=-/etc/default/ssh\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n",
+            )
+            .file("/etc/default/ssh", "SSHD_OPTS='-o PermitRootLogin=yes'\n");
+        let arguments = ["-T", "-G", "-o", "PermitRootLogin=yes"];
+        let text = PRINTED.replace("permitrootlogin without-password", "permitrootlogin yes");
+        // Nobody is connected, so that its folder below /run is not there and a whole test is refused.
+        let os = os.answering(Program::Sshd, &["-T", "-o", "PermitRootLogin=yes"], 255, "").answering(
+            Program::Sshd,
+            &arguments,
+            0,
+            &text,
         );
-        let denied = collected(installed().unprivileged().denying("/etc/ssh/sshd_config"));
-        assert!(matches!(denied.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
+        let remote = collected(os.clone());
+        assert_eq!((&remote.ssh_server, &remote.ssh_root_login), (&Fact::Known(true), &Fact::Known(RootLogin::Yes)));
+        assert!(!remote.ssh_weak_algorithms.known().unwrap().items.is_empty());
+        let quoted = os.file("/etc/default/ssh", "SSHD_OPTS='-o \"AllowUsers x\"'\n");
+        assert!(collected(quoted).ssh_root_login.known().is_none());
+    }
+
+    #[test]
+    fn a_file_that_was_changed_since_does_not_speak_for_the_server() {
+        let stat = format!("800 (sshd) S {}1000 0\n", "0 ".repeat(18));
+        let mut os =
+            running(installed(), 800, "-D").file("/proc/800/stat", stat).answering(Program::Sshd, &["-T"], 0, PRINTED);
+        os.hardware.booted_at = 1_000_000;
+        let at = |seconds: i64| os.clone().modified("/etc/ssh/sshd_config", seconds * 1_000);
+        assert_eq!(collected(at(1_000_000)).ssh_empty_password, Fact::Known(false));
+        let changed = at(1_000_100);
+        assert!(collected(changed.clone()).ssh_empty_password.known().is_none());
+        let renewed = changed.file("/run/sshd.pid", "800\n").modified("/run/sshd.pid", 1_000_200_000);
+        assert_eq!(collected(renewed).ssh_empty_password, Fact::Known(false));
+    }
+
+    #[test]
+    fn each_match_block_is_asked_and_the_worst_answer_counts() {
+        let config = "Match Address 10.0.0.0/8\n  PermitEmptyPasswords yes\n";
+        let who = |user: &str, address: &str| {
+            format!("user={user},host=stranger.invalid,addr={address},laddr=198.51.100.1,lport=22")
+        };
+        let weak = PRINTED.replace("permitemptypasswords no", "permitemptypasswords yes");
+        let mut os = installed().file("/etc/ssh/sshd_config", config);
+        for user in ["root", "stranger"] {
+            os = os.answering(Program::Sshd, &["-T", "-C", &who(user, "203.0.113.77")], 0, PRINTED).answering(
+                Program::Sshd,
+                &["-T", "-C", &who(user, "10.0.0.0")],
+                0,
+                &weak,
+            );
+        }
+        let remote = collected(os.clone());
+        assert_eq!(remote.ssh_empty_password, Fact::Known(true));
+        assert_eq!(remote.ssh_root_login, Fact::Known(RootLogin::KeyOnly));
+        let undecided = os.file("/etc/ssh/sshd_config", "Match Exec x\nPermitEmptyPasswords yes\n");
+        let remote = collected(undecided);
+        assert!(remote.ssh_empty_password.known().is_none());
+        assert_eq!(remote.ssh_root_login, Fact::Known(RootLogin::KeyOnly), "the block says nothing of it");
+    }
+
+    #[test]
+    fn without_an_administrator_the_server_may_still_speak() {
+        let os = installed().unprivileged().answering(Program::Sshd, &["-T"], 1, "");
+        let unheard = |os: Recorded| matches!(collected(os).ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator);
+        assert!(unheard(os.clone()));
+        assert!(unheard(os.clone().denying("/etc/ssh/sshd_config")));
+        let newer = collected(os.answering(Program::Sshd, &["-T", "-G"], 0, PRINTED));
+        assert_eq!(newer.ssh_idle, Fact::Known(Seconds(900)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What several collectors look at during one check: the machine, the hour, the processes. Read at most once per check.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use policies::fact::{Fact, Reason};
 
 use crate::os::{Answer, LinuxOs, OsError};
 
+use crate::collect::linux::remote::ssh::Ssh;
 use crate::collect::linux::text;
 
 /// One check of one machine.
@@ -16,7 +18,9 @@ pub(super) struct Scene {
     pub(super) os: Arc<dyn LinuxOs>,
     /// The hour of the check.
     pub(super) now: Timestamp,
-    processes: OnceLock<Vec<Process>>,
+    processes: OnceLock<(Vec<Process>, bool)>,
+    missed: AtomicBool,
+    ssh: OnceLock<Ssh>,
     zone: OnceLock<TimeZone>,
 }
 
@@ -31,30 +35,73 @@ pub(super) struct Process {
 
 impl Scene {
     pub(super) fn new(os: Arc<dyn LinuxOs>, now: Timestamp) -> Self {
-        Self { os, now, processes: OnceLock::new(), zone: OnceLock::new() }
+        Self {
+            os,
+            now,
+            processes: OnceLock::new(),
+            missed: AtomicBool::new(false),
+            ssh: OnceLock::new(),
+            zone: OnceLock::new(),
+        }
     }
 
-    /// All processes by number. Empty only when `/proc` cannot be read.
+    /// All processes by number, for a question whose answer is wrong when some are hidden. Empty only when `/proc` cannot be read.
     pub(super) fn processes(&self) -> &[Process] {
+        self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
+        self.visible_processes()
+    }
+
+    /// The processes that this user may see, by number.
+    pub(super) fn visible_processes(&self) -> &[Process] {
+        &self.looked_up().0
+    }
+
+    /// The processes, and whether they are all: a `/proc` mounted with `hidepid` hides those of others, the first one too.
+    fn looked_up(&self) -> &(Vec<Process>, bool) {
         self.processes.get_or_init(|| {
-            let names = self.os.list("/proc").unwrap_or_default();
-            let mut processes: Vec<Process> = names
-                .iter()
-                .filter_map(|name| name.parse().ok())
-                .filter_map(|pid| {
-                    let name = self.os.head(&format!("/proc/{pid}/comm"), 64).ok()?;
-                    Some(Process { pid, name: String::from_utf8_lossy(&name).trim_end().to_owned() })
-                })
-                .collect();
+            let (mut processes, mut whole) = (Vec::new(), true);
+            for pid in self.os.list("/proc").unwrap_or_default().iter().filter_map(|name| name.parse().ok()) {
+                match self.os.head(&format!("/proc/{pid}/comm"), 64) {
+                    Ok(name) => {
+                        let name = String::from_utf8_lossy(&name).trim_end().to_owned();
+                        processes.push(Process { pid, name });
+                    }
+                    Err(OsError::Denied(_)) => whole = false,
+                    // It ended meanwhile.
+                    Err(_) => {}
+                }
+            }
             processes.sort_unstable_by_key(|process| process.pid);
-            processes
+            whole &= processes.first().is_some_and(|process| process.pid == 1);
+            (processes, whole)
+        })
+    }
+
+    /// Why, since this was last asked, an answer to "does it run?" may have been wrong: some processes are hidden.
+    pub(super) fn missed_processes(&self) -> Option<(Reason, &'static str)> {
+        let missed = self.missed.swap(false, Ordering::Relaxed);
+        missed.then(|| match self.visible_processes() {
+            [] => (Reason::Unreadable, "/proc shows no process"),
+            _ => (Reason::NeedsAdministrator, "/proc does not show this user all processes"),
         })
     }
 
     /// True when a process called `name` runs on this machine. Names are cut at 15 bytes by the kernel, and so is `name`.
     pub(super) fn runs(&self, name: &str) -> bool {
         let name = &name.as_bytes()[..name.len().min(15)];
-        self.processes().iter().any(|process| process.name.as_bytes() == name && !self.contained(process.pid))
+        let found = self
+            .visible_processes()
+            .iter()
+            .any(|process| process.name.as_bytes() == name && !self.contained(process.pid));
+        self.missed.fetch_or(!found && !self.looked_up().1, Ordering::Relaxed);
+        found
+    }
+
+    /// The SSH servers' own word on their settings.
+    pub(super) fn ssh(&self) -> &Ssh {
+        // Whoever asks later is as wrong as whoever asked first when a server is hidden.
+        self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
+        self.ssh.get_or_init(|| Ssh::ask(self))
     }
 
     /// True when one of `names` runs.
@@ -63,7 +110,7 @@ impl Scene {
     }
 
     /// True when the process is known to live in another process namespace: a container's daemon does not serve the machine.
-    fn contained(&self, pid: u32) -> bool {
+    pub(super) fn contained(&self, pid: u32) -> bool {
         let namespace = |pid: &str| self.os.link(&format!("/proc/{pid}/ns/pid")).ok();
         match (namespace("self"), namespace(&pid.to_string())) {
             (Some(own), Some(its)) => own != its,
@@ -126,8 +173,12 @@ impl Scene {
             Err(OsError::Missing(_)) => return Ok(Vec::new()),
             other => other?,
         };
+        let names: Vec<String> = names.into_iter().filter(|name| name.ends_with(suffix)).collect();
+        if names.len() > 1_000 {
+            return Err(OsError::Failed(folder.to_owned(), format!("holds {} files", names.len())));
+        }
         let mut texts = Vec::new();
-        for name in names.into_iter().filter(|name| name.ends_with(suffix)).take(1_000) {
+        for name in names {
             match self.text(&format!("{folder}/{name}")) {
                 Ok(text) => texts.push((name, text)),
                 // A dangling link, or a folder: nothing that a program would read either.

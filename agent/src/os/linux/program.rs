@@ -16,8 +16,14 @@ pub enum Program {
     IptablesNftSave,
     /// The same for IPv6.
     Ip6tablesNftSave,
-    /// The SSH server: `-T` prints its settings.
+    /// The SSH server: `-T` prints its settings, with the options of the one that runs.
     Sshd,
+    /// sudo's own reader: `-c` names the files that sudo reads.
+    Visudo,
+    /// sudo's own reader: `-f json` prints the rules.
+    Cvtsudoers,
+    /// The journal: `-o json` of the programs that let people in.
+    Journalctl,
     /// Samba: `-s --suppress-prompt` prints the settings in force.
     Testparm,
     /// apt: `-s dist-upgrade` only where pins are set that the product does not read itself.
@@ -42,6 +48,9 @@ impl Program {
                 &["/usr/sbin/ip6tables-nft-save", "/usr/sbin/ip6tables-save", "/sbin/ip6tables-save"]
             }
             Self::Sshd => &["/usr/sbin/sshd"],
+            Self::Visudo => &["/usr/sbin/visudo"],
+            Self::Cvtsudoers => &["/usr/bin/cvtsudoers"],
+            Self::Journalctl => &["/usr/bin/journalctl", "/bin/journalctl"],
             Self::Testparm => &["/usr/bin/testparm"],
             Self::AptGet => &["/usr/bin/apt-get"],
             Self::Dnf => &["/usr/bin/dnf"],
@@ -53,8 +62,10 @@ impl Program {
     pub const fn deadline(self) -> Duration {
         Duration::from_secs(match self {
             Self::AptGet | Self::Dnf => 60,
+            // Of a journal of some gigabytes on a slow disk.
+            Self::Journalctl => 20,
             Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::IptablesNftSave | Self::Ip6tablesNftSave => 10,
-            Self::Sshd | Self::Testparm | Self::Chronyc => 5,
+            Self::Sshd | Self::Visudo | Self::Cvtsudoers | Self::Testparm | Self::Chronyc => 5,
         })
     }
 

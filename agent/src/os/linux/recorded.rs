@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::path::Path;
 
-use super::{KernelClock, LinuxOs, Output, Program};
+use super::{KernelClock, LinuxOs, Output, Owner, Program};
 use crate::os::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
 
 /// A machine that answers from memory.
@@ -31,6 +31,8 @@ pub struct Recorded {
     pub denied: BTreeSet<String>,
     /// Things that are neither file nor folder.
     pub others: BTreeMap<String, Stat>,
+    /// Owners that are not root, and permissions that are not for root alone to write.
+    pub owners: BTreeMap<String, Owner>,
     /// Times of last change, where a collector looks at them; milliseconds since 1970.
     pub modified: BTreeMap<String, i64>,
     /// Answers of programs: program, arguments, answer.
@@ -114,6 +116,13 @@ impl Recorded {
         self
     }
 
+    /// With a file, folder or process that belongs to somebody else than root, or with other permissions.
+    #[must_use]
+    pub fn owned(mut self, path: &str, user: u32, mode: u32) -> Self {
+        self.owners.insert(path.to_owned(), Owner { user, group: user, mode });
+        self
+    }
+
     /// With a program that ends with `status` and says `stdout`.
     #[must_use]
     pub fn answering(mut self, program: Program, arguments: &[&str], status: i32, stdout: &str) -> Self {
@@ -122,9 +131,10 @@ impl Recorded {
         self
     }
 
-    /// With a running process.
+    /// With a running process, and the first one that is always there.
     #[must_use]
-    pub fn process(self, pid: u32, name: &str, executable: &str) -> Self {
+    pub fn process(mut self, pid: u32, name: &str, executable: &str) -> Self {
+        self.files.entry("/proc/1/comm".to_owned()).or_insert_with(|| b"systemd\n".to_vec());
         self.file(&format!("/proc/{pid}/comm"), format!("{name}\n")).symlink(&format!("/proc/{pid}/exe"), executable)
     }
 
@@ -266,6 +276,12 @@ impl LinuxOs for Recorded {
         let name = || program.paths()[0].to_owned();
         let (_, _, output) = found.ok_or_else(|| OsError::Missing(name()))?;
         Ok(output.clone())
+    }
+
+    fn owner(&self, path: &str) -> Answer<Owner> {
+        self.stat(path)?;
+        let resolved = self.resolve(path).unwrap_or_else(|_| path.to_owned());
+        Ok(self.owners.get(&resolved).copied().unwrap_or(Owner { user: 0, group: 0, mode: 0o644 }))
     }
 
     fn addresses(&self) -> Answer<Vec<(String, String)>> {

@@ -1,4 +1,5 @@
-//! Failed logons: `/var/log/btmp` and the file it was rotated to, in the form of `utmp(5)`.
+//! Failed logons: `/var/log/btmp` and the file it was rotated to, in the form of `utmp(5)`; where the system no longer writes them, the
+//! journal.
 //!
 //! People type their password into the field of the name, so only names of accounts that exist are kept. What programs ask inside a
 //! session (sudo, su) is not written there.
@@ -8,11 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use jiff::Timestamp;
 use policies::fact::{Fact, FailedLogon, List, LogonWay};
 
-use super::Entry;
-use super::logins::RECORD;
+use super::logins::{RECORD, keeps_utmp};
+use super::{Entry, journal};
 use crate::collect::linux::scene::{Scene, unknown};
 use crate::collect::logons::{Attempt, MOST, since, source, tally};
-use crate::os::OsError;
+use crate::os::{Answer, OsError};
 
 const FOLDER: &str = "/var/log";
 const FILE: &str = "btmp";
@@ -21,30 +22,48 @@ const CAP: usize = RECORD * MOST;
 
 /// The failed logons of the last days by hour; the names are those of `passwd`.
 pub(super) fn list(scene: &Scene, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
-    let newest = scene.os.tail(&format!("{FOLDER}/{FILE}"), CAP);
-    let mut records = match &newest {
-        Ok(bytes) => attempts(bytes, passwd),
-        Err(OsError::Missing(_)) => Vec::new(),
-        Err(error) => return unknown(error),
-    };
-    let mut more = false;
-    let rotated = rotated(scene);
-    match (&newest, rotated) {
-        (Err(error), Rotated::None) => return unknown(error),
-        (_, Rotated::None) => {}
-        (_, Rotated::Packed(at)) => more = at >= since(scene.now).as_millisecond(),
-        (_, Rotated::Plain(path)) => match scene.os.tail(&path, CAP) {
-            Ok(bytes) => records.extend(attempts(&bytes, passwd)),
-            Err(OsError::Missing(_)) => {}
+    let since = since(scene.now);
+    let (mut records, mut more) = match recorded(scene, passwd) {
+        // An empty file that nobody writes is no answer; one that some programs write is half of one.
+        Ok((found, _)) if !keeps_utmp(scene) => match journal::attempts(scene, passwd) {
+            Ok(found) => found,
+            Err(_) if found.iter().any(|attempt| attempt.at >= since) => (found, true),
             Err(error) => return unknown(&error),
         },
-    }
+        Err(OsError::Missing(_)) => match journal::attempts(scene, passwd) {
+            Ok(found) => found,
+            Err(error) => return unknown(&error),
+        },
+        Ok(found) => found,
+        Err(error) => return unknown(&error),
+    };
     records.sort_by_key(|attempt| std::cmp::Reverse(attempt.at));
-    let since = since(scene.now);
     records.retain(|attempt| attempt.at >= since);
     more |= records.len() >= MOST;
     records.truncate(MOST);
     Fact::Known(tally(records, scene.now, more))
+}
+
+/// What `btmp` and its predecessor hold, and whether there may be more.
+fn recorded(scene: &Scene, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
+    let newest = scene.os.tail(&format!("{FOLDER}/{FILE}"), CAP);
+    let mut records = match &newest {
+        Ok(bytes) => attempts(bytes, passwd),
+        Err(OsError::Missing(_)) => Vec::new(),
+        Err(error) => return Err(error.clone()),
+    };
+    let mut more = false;
+    match (newest, rotated(scene)?) {
+        (Err(error), Rotated::None) => return Err(error),
+        (Ok(_), Rotated::None) => {}
+        (_, Rotated::Packed(at)) => more = at >= since(scene.now).as_millisecond(),
+        (_, Rotated::Plain(path)) => match scene.os.tail(&path, CAP) {
+            Ok(bytes) => records.extend(attempts(&bytes, passwd)),
+            Err(OsError::Missing(_)) => {}
+            Err(error) => return Err(error),
+        },
+    }
+    Ok((records, more))
 }
 
 /// What the newest rotated file is.
@@ -57,8 +76,11 @@ enum Rotated {
 }
 
 /// `btmp.1`, or the latest of `btmp-20261101`; either may be compressed.
-fn rotated(scene: &Scene) -> Rotated {
-    let names = scene.os.list(FOLDER).unwrap_or_default();
+fn rotated(scene: &Scene) -> Answer<Rotated> {
+    let names = match scene.os.list(FOLDER) {
+        Err(OsError::Missing(_)) => Vec::new(),
+        names => names?,
+    };
     let rank = |name: &String| {
         let (stem, packed) = match name.rsplit_once('.') {
             Some((stem, "gz" | "xz" | "zst" | "bz2")) => (stem, true),
@@ -69,11 +91,11 @@ fn rotated(scene: &Scene) -> Rotated {
         let newest = if rest == ".1" { u32::MAX } else { day? };
         Some((newest, packed, format!("{FOLDER}/{name}")))
     };
-    match names.iter().filter_map(rank).max_by_key(|(newest, packed, _)| (*newest, !packed)) {
+    Ok(match names.iter().filter_map(rank).max_by_key(|(newest, packed, _)| (*newest, !packed)) {
         None => Rotated::None,
         Some((_, false, path)) => Rotated::Plain(path),
-        Some((_, true, path)) => Rotated::Packed(scene.os.stat(&path).map_or(0, |stat| stat.modified_at)),
-    }
+        Some((_, true, path)) => Rotated::Packed(scene.os.stat(&path)?.modified_at),
+    })
 }
 
 /// Type, terminal, name, host, time, address.
@@ -142,7 +164,10 @@ mod tests {
 
     fn listed(os: Recorded) -> Fact<List<FailedLogon>> {
         let passwd = super::super::entries("root:x:0:0::/root:/bin/sh\ncanbo:x:1000:1000::/home/canbo:/bin/sh\n");
-        list(&Scene::new(Arc::new(os), NOW.parse().unwrap()), &passwd)
+        // A system that still keeps such files noted its start.
+        let mut start = record("reboot", "~", "", HOUR);
+        start[0] = 2;
+        list(&Scene::new(Arc::new(os.file("/run/utmp", start)), NOW.parse().unwrap()), &passwd)
     }
 
     #[test]
@@ -180,6 +205,19 @@ mod tests {
             ]
         );
         assert_eq!((list.items[0].hour.to_string().as_str(), list.left_out), ("2026-11-22T02:00:00Z", 0));
+    }
+
+    #[test]
+    fn an_empty_file_that_nobody_writes_is_no_answer() {
+        let passwd = super::super::entries("canbo:x:1000:1000::/home/canbo:/bin/sh\n");
+        let listed = |os: Recorded| list(&Scene::new(Arc::new(os), NOW.parse().unwrap()), &passwd);
+        // Debian 13: no utmp is kept, and sshd tells the journal alone, which is not there.
+        assert!(listed(Recorded::new().file("/var/log/btmp", "")).known().is_none());
+        // login still writes it.
+        let half = listed(Recorded::new().file("/var/log/btmp", record("canbo", "tty1", "", HOUR)));
+        assert_eq!(half.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
+        let old = Recorded::new().file("/var/log/btmp", record("canbo", "tty1", "", HOUR - 30 * 86_400));
+        assert!(listed(old).known().is_none());
     }
 
     #[test]

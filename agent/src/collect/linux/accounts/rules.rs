@@ -2,13 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use policies::fact::{Days, Fact, Reason, Seconds};
+use policies::fact::{Days, Fact, Reason};
 
 use crate::collect::linux::scene::{Scene, unknown};
 use crate::collect::linux::text::lines;
 use crate::os::{Answer, OsError};
 
-/// The numbers that accounts of people get.
+/// The numbers that accounts of people get. Of equal keys the last counts.
 pub(super) fn ids_of_people(scene: &Scene) -> RangeInclusive<u32> {
     let text = login_defs(scene).unwrap_or_default();
     let number = |key: &str| definition(&text, key).and_then(|value| value.parse().ok());
@@ -38,8 +38,22 @@ fn login_defs(scene: &Scene) -> Answer<String> {
 fn definition<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     lines(text)
         .filter_map(|line| line.split_once(char::is_whitespace))
-        .find(|(name, _)| *name == key)
-        .map(|(_, value)| value.trim())
+        .filter(|(name, _)| *name == key)
+        .last()
+        .map(|(_, value)| value.trim().trim_matches('"'))
+}
+
+/// True when people of a domain may be known here beside those in `/etc/passwd`.
+pub(super) fn knows_a_domain(scene: &Scene) -> bool {
+    let text = scene.text("/etc/nsswitch.conf").unwrap_or_default();
+    let sources = lines(&text).find_map(|line| line.strip_prefix("passwd:")).unwrap_or_default();
+    let joined = || {
+        scene.os.exists("/etc/sssd/sssd.conf") || scene.os.list("/etc/sssd/conf.d").is_ok_and(|names| !names.is_empty())
+    };
+    sources.split_ascii_whitespace().any(|source| match source {
+        "sss" => joined(),
+        source => ["ldap", "winbind", "nis", "nisplus", "hesiod", "compat"].contains(&source),
+    })
 }
 
 /// The start-up files of login shells, those that exist.
@@ -54,34 +68,6 @@ fn start_up_files(scene: &Scene) -> Answer<Vec<String>> {
     }
     texts.extend(scene.texts("/etc/profile.d", ".sh")?.into_iter().map(|(_, text)| text));
     Ok(texts)
-}
-
-/// `TMOUT=900`, with `readonly`, `export`, `declare` or `typeset` before it. The first read-only value stays, else the last.
-pub(super) fn shell_timeout(scene: &Scene) -> Fact<Seconds> {
-    let texts = match start_up_files(scene) {
-        Ok(texts) => texts,
-        Err(error) => return unknown(&error),
-    };
-    let mut value = 0;
-    let mut fixed = false;
-    for line in texts.iter().flat_map(|text| lines(text)) {
-        for statement in line.split(';').map(str::trim) {
-            fixed |= statement.starts_with("readonly") && statement.contains("TMOUT") && value > 0;
-            let Some((before, after)) = statement.split_once("TMOUT=") else { continue };
-            if before.contains('#') || !before.is_empty() && !before.ends_with(char::is_whitespace) {
-                continue;
-            }
-            let digits: String = after.trim_start_matches('"').chars().take_while(char::is_ascii_digit).collect();
-            if let Ok(seconds) = digits.parse()
-                && !fixed
-            {
-                value = seconds;
-                fixed = before.contains("readonly")
-                    || before.split_whitespace().any(|flag| flag.starts_with('-') && flag.contains('r'));
-            }
-        }
-    }
-    Fact::Known(Seconds(value))
 }
 
 /// True when `UMASK` keeps new files from others and no start-up file sets a mask that does not.
@@ -112,20 +98,6 @@ mod tests {
         Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
     }
 
-    fn timeout(text: &str) -> i64 {
-        shell_timeout(&scene(Recorded::new().file("/etc/profile.d/tmout.sh", text))).known().unwrap().0
-    }
-
-    #[test]
-    fn the_ways_of_setting_a_timeout_are_read() {
-        assert_eq!(timeout("TMOUT=900\r\nreadonly TMOUT\r\nexport TMOUT\r\n"), 900);
-        assert_eq!(timeout("declare -xr TMOUT=600\nTMOUT=0\n"), 600);
-        assert_eq!(timeout("TMOUT=900; readonly TMOUT; TMOUT=5"), 900);
-        assert_eq!(timeout("export TMOUT=\"300\"\nTMOUT=120\n"), 120);
-        assert_eq!(timeout("# TMOUT=900\nMYTMOUT=5\nTMOUT=$X\n"), 0);
-        assert_eq!(timeout(""), 0);
-    }
-
     #[test]
     fn the_mask_must_hold_everywhere() {
         let private = |definitions: &str, profile: &str| {
@@ -143,6 +115,7 @@ mod tests {
     fn definitions_are_read() {
         let of = |text: &str| Recorded::new().file("/etc/login.defs", text);
         assert_eq!(password_max_age(&scene(of("#PASS_MAX_DAYS 1\nPASS_MAX_DAYS\t90\n"))), Fact::Known(Days(90)));
+        assert_eq!(password_max_age(&scene(of("PASS_MAX_DAYS 99999\nPASS_MAX_DAYS 60\n"))), Fact::Known(Days(60)));
         assert_eq!(password_max_age(&scene(of("PASS_MAX_DAYS -1\n"))), Fact::Known(Days(99_999)));
         assert_eq!(password_max_age(&scene(of(""))), Fact::Known(Days(99_999)));
         assert!(password_max_age(&scene(of("PASS_MAX_DAYS x\n"))).known().is_none());

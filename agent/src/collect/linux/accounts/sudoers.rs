@@ -1,242 +1,292 @@
-//! `/etc/sudoers` and the files it includes: who may do everything, and whether a password is asked.
+//! What sudo grants: the rules as sudo's own reader prints them, weighed for one person after the other.
+//!
+//! Of several rules for the same command the last one counts. What depends on something unknown here (a netgroup, another machine's
+//! name in a pattern) is `None`, as everywhere in this file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::collect::linux::scene::Scene;
-use crate::os::{Answer, OsError};
+use serde::Deserialize;
+use serde_json::Value;
 
-/// The rules, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use super::groups::Person;
+use crate::collect::linux::text::fits;
+
+mod source;
+
+pub(super) use source::read;
+
+/// The rules in order.
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Sudoers {
+    #[serde(default, rename = "Defaults")]
+    defaults: Vec<Defaults>,
+    #[serde(default, rename = "User_Specs")]
     rules: Vec<Rule>,
-    aliases: BTreeMap<String, Vec<String>>,
-    never_asks: bool,
+    /// True when other sources than the files may grant more.
+    #[serde(skip)]
+    elsewhere: bool,
+    #[serde(skip)]
+    host: Host,
 }
 
-/// One `users hosts = (runas) tags: commands`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `Defaults:user setting`; for everybody without a binding.
+#[derive(Debug, Deserialize)]
+struct Defaults {
+    #[serde(default, rename = "Binding")]
+    binding: Vec<Member>,
+    #[serde(default, rename = "Options")]
+    options: Vec<BTreeMap<String, Value>>,
+}
+
+/// `users hosts = (runas) tags: commands`.
+#[derive(Debug, Deserialize)]
 struct Rule {
-    users: Vec<String>,
-    /// True when it lets them run anything as root.
-    everything: bool,
-    /// True when it lets them run something as root without a password.
-    without_password: bool,
+    #[serde(rename = "User_List")]
+    users: Vec<Member>,
+    #[serde(rename = "Host_List")]
+    hosts: Vec<Member>,
+    #[serde(rename = "Cmnd_Specs")]
+    grants: Vec<Grants>,
 }
 
-/// Reads all of it. Missing where sudo is not installed; readable by root alone.
-pub(super) fn read(scene: &Scene) -> Answer<Sudoers> {
-    let mut sudoers = Sudoers::default();
-    read_into(scene, "/etc/sudoers", 8, &mut sudoers)?;
-    Ok(sudoers)
+#[derive(Debug, Deserialize)]
+struct Grants {
+    runasusers: Option<Vec<Member>>,
+    runasgroups: Option<Vec<Member>>,
+    #[serde(default, rename = "Options")]
+    options: Vec<BTreeMap<String, Value>>,
+    #[serde(rename = "Commands")]
+    commands: Vec<Member>,
 }
 
-fn read_into(scene: &Scene, path: &str, depth: u8, sudoers: &mut Sudoers) -> Answer<()> {
-    let text = scene.text(path)?.replace("\\\n", " ");
-    for line in text.lines().map(str::trim) {
-        let include = |word: &str| {
-            let rest = line.strip_prefix('@').or_else(|| line.strip_prefix('#'))?.strip_prefix(word)?;
-            rest.starts_with(char::is_whitespace).then(|| rest.trim().trim_matches('"').to_owned())
-        };
-        if depth > 0
-            && let Some(folder) = include("includedir")
-        {
-            let names = match scene.os.list(&folder) {
-                Err(OsError::Missing(_)) => Vec::new(),
-                names => names?,
-            };
-            // Names with a dot or a tilde at the end are backups to sudo.
-            for name in names.iter().filter(|name| !name.contains('.') && !name.ends_with('~')).take(1_000) {
-                read_into(scene, &format!("{folder}/{name}"), depth - 1, sudoers)?;
-            }
-        } else if depth > 0
-            && let Some(file) = include("include")
-        {
-            match read_into(scene, &file, depth - 1, sudoers) {
-                Ok(()) | Err(OsError::Missing(_)) => {}
-                Err(error) => return Err(error),
-            }
-        } else {
-            sudoers.add(line);
-        }
-    }
-    Ok(())
+/// One of a list: its kind, such as `usergroup`, with its value, and `negated`.
+type Member = BTreeMap<String, Value>;
+
+/// The machine as rules name it.
+#[derive(Debug, Default)]
+struct Host {
+    name: String,
+    addresses: Vec<(String, String)>,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rights {
+    /// Run everything as root.
+    pub(super) everything: Option<bool>,
+    /// Run something as root without giving a password.
+    pub(super) without_password: Option<bool>,
+}
+
+/// No rights at all.
+pub(super) const NONE: Rights = Rights { everything: Some(false), without_password: Some(false) };
+
+/// What was granted so far of one command.
+struct Granted<'a> {
+    command: &'a str,
+    without_password: Option<bool>,
+    certain: bool,
 }
 
 impl Sudoers {
-    fn add(&mut self, line: &str) {
-        // `#1000` at the start is a user by number, every other `#` begins a comment.
-        let numbered =
-            line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|character: char| character.is_ascii_digit()));
-        let line = if numbered { line } else { line.split('#').next().unwrap_or_default().trim() };
-        if let Some(aliases) = line.strip_prefix("User_Alias") {
-            for alias in aliases.split(':') {
-                if let Some((name, members)) = alias.split_once('=') {
-                    self.aliases.insert(name.trim().to_owned(), list(members));
+    /// What `person` may do on this machine.
+    pub(super) fn rights(&self, person: &Person, root: &Person) -> Rights {
+        let mut granted: Vec<Granted> = Vec::new();
+        for rule in &self.rules {
+            let concerned = and(users(&rule.users, person), self.host.is_one_of(&rule.hosts));
+            for grants in rule.grants.iter().filter(|_| concerned != Some(false)) {
+                let certain = and(concerned, self.as_root(grants, root));
+                if certain == Some(false) {
+                    continue;
+                }
+                for command in &grants.commands {
+                    let name = text(command, "command").unwrap_or_default();
+                    // The last one counts for what it covers, if it holds at all.
+                    let covers = |earlier: &Granted| name == "ALL" || earlier.command == name;
+                    if certain == Some(true) {
+                        granted.retain(|earlier| !covers(earlier));
+                    } else {
+                        granted
+                            .iter_mut()
+                            .filter(|earlier| covers(earlier))
+                            .for_each(|earlier| earlier.certain = false);
+                    }
+                    if !negated(command) {
+                        let without_password = self.without_password(person, root, grants, name);
+                        granted.push(Granted { command: name, without_password, certain: certain == Some(true) });
+                    }
                 }
             }
-        } else if let Some(defaults) = line.strip_prefix("Defaults") {
-            // `Defaults:user` and the like concern some only; a blank comes first where all are meant.
-            let all = defaults.starts_with(char::is_whitespace);
-            self.never_asks |= all && list(defaults).iter().any(|setting| setting == "!authenticate");
-        } else if !line.contains("_Alias")
-            && let Some((who, what)) = line.split_once('=')
-        {
-            let users = who.rsplit_once(char::is_whitespace).map_or(who, |(users, _)| users);
-            let (everything, without_password) = granted(what);
-            self.rules.push(Rule { users: list(users), everything, without_password });
+        }
+        let decide = |found: &dyn Fn(&Granted) -> Option<bool>| {
+            let certain = granted.iter().any(|granted| granted.certain && found(granted) == Some(true));
+            let possible = self.elsewhere || granted.iter().any(|granted| found(granted) != Some(false));
+            if certain { Some(true) } else { (!possible).then_some(false) }
+        };
+        Rights {
+            everything: decide(&|granted| Some(granted.command == "ALL")),
+            without_password: decide(&|granted| granted.without_password),
         }
     }
 
-    /// True when some rule lets this user run everything as root.
-    pub(super) fn full_rights(&self, name: &str, id: u32, groups: &BTreeSet<&str>) -> bool {
-        self.rules.iter().filter(|rule| rule.everything).any(|rule| self.names(&rule.users, name, id, groups, 4))
+    /// True when a rule spares a user or group the password who is not `here`: told the kind and the name.
+    pub(super) fn spares_others(&self, here: &dyn Fn(&str, &str) -> bool) -> bool {
+        let general = self.setting("authenticate").and_then(Value::as_bool) == Some(false);
+        let spares = |grants: &Grants| {
+            let tag = grants.options.iter().rev().find_map(|options| options.get("authenticate")?.as_bool());
+            tag.map_or(general, |asks| !asks)
+        };
+        let other = |member: &Member| {
+            let unknown =
+                |(kind, name): (&String, &Value)| kind != "negated" && !here(kind, name.as_str().unwrap_or_default());
+            !negated(member) && member.iter().any(unknown)
+        };
+        self.rules.iter().any(|rule| rule.users.iter().any(other) && rule.grants.iter().any(spares))
     }
 
-    fn names(&self, users: &[String], name: &str, id: u32, groups: &BTreeSet<&str>, depth: u8) -> bool {
-        users.iter().any(|user| {
-            user == "ALL"
-                || user == name
-                || *user == format!("#{id}")
-                || user.strip_prefix('%').is_some_and(|group| groups.contains(group))
-                || (depth > 0
-                    && self.aliases.get(user).is_some_and(|members| self.names(members, name, id, groups, depth - 1)))
+    /// Whether the grants are for root, who is meant where nobody is named.
+    fn as_root(&self, grants: &Grants, root: &Person) -> Option<bool> {
+        match (&grants.runasusers, &grants.runasgroups) {
+            (Some(named), _) => users(named, root),
+            // As oneself, in another group.
+            (None, Some(_)) => Some(false),
+            (None, None) => match self.setting("runas_default") {
+                Some(Value::String(name)) => Some(name == "root" || name == "#0"),
+                _ => Some(true),
+            },
+        }
+    }
+
+    /// Whether a granted command needs no password: by its tag, else by the defaults.
+    fn without_password(&self, person: &Person, root: &Person, grants: &Grants, command: &str) -> Option<bool> {
+        let exempt = match self.setting("exempt_group") {
+            Some(Value::String(group)) => person.groups.iter().any(|(name, _)| name == group),
+            _ => false,
+        };
+        // Asked once after the start of the system and never again.
+        let once = self.setting("timestamp_timeout").and_then(number).is_some_and(|minutes| minutes < 0.0);
+        let tag = grants.options.iter().rev().find_map(|options| options.get("authenticate")?.as_bool());
+        if exempt || once || tag == Some(false) {
+            return Some(true);
+        }
+        if tag == Some(true) {
+            return Some(false);
+        }
+        let general = self.setting("authenticate").and_then(Value::as_bool).is_some_and(|asks| !asks);
+        let mut without = Some(general);
+        for defaults in self.defaults.iter().filter(|defaults| !defaults.binding.is_empty()) {
+            let Some(asks) = defaults.options.iter().rev().find_map(|options| options.get("authenticate")?.as_bool())
+            else {
+                continue;
+            };
+            // The reader does not say whether a name is of who asks or of whom he wants to be.
+            let commands: Vec<&str> = defaults.binding.iter().filter_map(|member| text(member, "command")).collect();
+            let hosts = defaults
+                .binding
+                .iter()
+                .any(|member| text(member, "hostname").or(text(member, "networkaddr")).is_some());
+            let bound = match () {
+                () if hosts => self.host.is_one_of(&defaults.binding),
+                () if !commands.is_empty() => Some(command == "ALL" || commands.contains(&command)),
+                () => match (users(&defaults.binding, person), users(&defaults.binding, root)) {
+                    (Some(true), _) => Some(true),
+                    (Some(false), Some(false)) => Some(false),
+                    _ => None,
+                },
+            };
+            match bound {
+                Some(true) => without = Some(!asks),
+                None if without != Some(!asks) => without = None,
+                _ => {}
+            }
+        }
+        without
+    }
+
+    /// The last value of a setting that holds for everybody.
+    fn setting(&self, name: &str) -> Option<&Value> {
+        let general = self.defaults.iter().rev().filter(|defaults| defaults.binding.is_empty());
+        general.flat_map(|defaults| defaults.options.iter().rev()).find_map(|options| options.get(name))
+    }
+}
+
+impl Host {
+    fn is_one_of(&self, list: &[Member]) -> Option<bool> {
+        decided(list, |member| {
+            if let Some(network) = text(member, "networkaddr") {
+                return self.lies_in(network);
+            }
+            let pattern = text(member, "hostname")?;
+            let short = self.name.split('.').next().unwrap_or_default();
+            match () {
+                () if pattern == "ALL" || fits(pattern, &self.name) || fits(pattern, short) => Some(true),
+                // The name with its domain is not known here.
+                () if fits(pattern.split('.').next().unwrap_or_default(), short) || self.name.is_empty() => None,
+                () => Some(false),
+            }
         })
     }
 
-    /// True when some rule spares a person, a group or everybody the password. What a service's own account may do without
-    /// one is no person's.
-    pub(super) fn without_password(&self, people: &[&str]) -> bool {
-        let person = |user: &String| {
-            user == "ALL"
-                || user.starts_with(['%', '+'])
-                || self.aliases.contains_key(user)
-                || user.starts_with('#')
-                || (user != "root" && people.contains(&user.as_str()))
+    fn lies_in(&self, network: &str) -> Option<bool> {
+        let (first, length) = network.split_once('/').unwrap_or((network, "32"));
+        let first = u32::from(first.parse::<std::net::Ipv4Addr>().ok()?);
+        let mask = match length.parse::<u32>() {
+            Ok(length) => u32::MAX.checked_shl(32_u32.checked_sub(length)?).unwrap_or(0),
+            Err(_) => u32::from(length.parse::<std::net::Ipv4Addr>().ok()?),
         };
-        self.rules.iter().any(|rule| (rule.without_password || self.never_asks) && rule.users.iter().any(person))
+        let own = self.addresses.iter().filter_map(|(_, address)| address.split('/').next()?.parse().ok());
+        Some(own.map(|address: std::net::Ipv4Addr| u32::from(address)).any(|own| own & mask == first & mask))
     }
 }
 
-/// What stands behind the `=`: whether everything is allowed as root, and whether something is without a password. Tags hold
-/// until the opposite tag.
-fn granted(what: &str) -> (bool, bool) {
-    let (mut everything, mut without_password) = (false, false);
-    let (mut root, mut asks) = (true, true);
-    for command in list_commands(what) {
-        let mut rest = command.trim();
-        if let Some((runas, behind)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            let users = runas.split(':').next().unwrap_or_default();
-            root = list(users).iter().any(|user| ["ALL", "root", "#0"].contains(&user.as_str()));
-            rest = behind.trim();
-        }
-        while let Some((tag, behind)) = rest.split_once(':') {
-            match tag.trim() {
-                "NOPASSWD" => asks = false,
-                "PASSWD" => asks = true,
-                other if other.chars().all(|character| character.is_ascii_uppercase() || character == '_') => {}
-                _ => break,
+/// Whether `person` is among `list`.
+fn users(list: &[Member], person: &Person) -> Option<bool> {
+    let own = |value: &Value| number(value).is_some_and(|id| id == f64::from(person.id));
+    let group = |value: &Value| person.groups.iter().any(|(_, id)| number(value) == Some(f64::from(*id)));
+    decided(list, |member| {
+        let of = |key: &str| member.get(key);
+        match () {
+            () if of("username").is_some() => text(member, "username").map(|name| name == "ALL" || name == person.name),
+            () if of("usergroup").is_some() => {
+                text(member, "usergroup").map(|name| person.groups.iter().any(|(own, _)| *own == name))
             }
-            rest = behind.trim();
+            () => of("userid").map(own).or_else(|| of("usergid").map(group)),
         }
-        if root && !rest.is_empty() && !rest.starts_with('!') {
-            everything |= rest == "ALL";
-            without_password |= !asks;
-        }
-    }
-    (everything, without_password)
+    })
 }
 
-fn list(text: &str) -> Vec<String> {
-    text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
-}
-
-/// Commands are parted by commas outside the parentheses of the runas list.
-fn list_commands(text: &str) -> Vec<&str> {
-    let (mut depth, mut start, mut parts) = (0_u32, 0, Vec::new());
-    for (position, character) in text.char_indices() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(&text[start..position]);
-                start = position + 1;
-            }
-            _ => {}
+/// Of a list the last member that fits decides.
+fn decided(list: &[Member], fits: impl Fn(&Member) -> Option<bool>) -> Option<bool> {
+    for member in list.iter().rev() {
+        match fits(member) {
+            Some(true) => return Some(!negated(member)),
+            Some(false) => {}
+            None => return None,
         }
     }
-    parts.push(&text[start..]);
-    parts
+    Some(false)
+}
+
+fn and(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+fn text<'a>(member: &'a Member, key: &str) -> Option<&'a str> {
+    member.get(key)?.as_str()
+}
+
+fn negated(member: &Member) -> bool {
+    member.get("negated").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// A number, which some versions print as text.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::os::recorded::Recorded;
-
-    fn of(text: &str) -> Sudoers {
-        let os = Recorded::new().file("/etc/sudoers", text);
-        read(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap()
-    }
-
-    const DEBIAN: &str = "Defaults\tenv_reset\nDefaults\tmail_badpass\nroot\tALL=(ALL:ALL) ALL\n%sudo\tALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n";
-
-    fn rights(sudoers: &Sudoers, name: &str, groups: &[&str]) -> bool {
-        sudoers.full_rights(name, 1000, &groups.iter().copied().collect())
-    }
-
-    #[test]
-    fn debian_as_shipped() {
-        let sudoers = of(DEBIAN);
-        assert!(rights(&sudoers, "x", &["sudo"]) && !rights(&sudoers, "x", &["users"]));
-        assert!(!sudoers.without_password(&["root", "x"]));
-    }
-
-    #[test]
-    fn included_files_aliases_and_tags_are_followed() {
-        let os = Recorded::new()
-            .file(
-                "/etc/sudoers",
-                format!("{DEBIAN}User_Alias ADMINS = canbo, \\\n lan\nADMINS ALL=(root) PASSWD: ALL\n"),
-            )
-            .file("/etc/sudoers.d/90-cloud", "ubuntu ALL=(ALL) NOPASSWD:ALL\r\n")
-            .file("/etc/sudoers.d/x.bak", "nobody ALL=(ALL) ALL\n");
-        let sudoers = read(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap();
-        assert!(rights(&sudoers, "lan", &[]) && rights(&sudoers, "ubuntu", &[]) && !rights(&sudoers, "nobody", &[]));
-        assert!(sudoers.without_password(&["ubuntu"]));
-        assert!(!sudoers.without_password(&["canbo"]));
-    }
-
-    #[test]
-    fn some_commands_are_not_all_and_services_are_no_people() {
-        let sudoers = of(
-            "zabbix ALL=NOPASSWD: /usr/bin/nmap\ncanbo ALL=(postgres) NOPASSWD: ALL\n#1000 ALL=(ALL) /bin/ls, !ALL\n",
-        );
-        assert!(!rights(&sudoers, "canbo", &[]) && !rights(&sudoers, "zabbix", &[]));
-        assert!(!sudoers.without_password(&["canbo"]));
-        assert!(of("%wheel ALL=(ALL) NOPASSWD: /bin/mount, PASSWD: ALL\n").without_password(&[]));
-        assert!(of("canbo ALL=(ALL) ALL\nDefaults !authenticate\n").without_password(&["canbo"]));
-        assert!(!of("canbo ALL=(ALL) ALL\nDefaults:zabbix !authenticate\n").without_password(&["canbo"]));
-    }
-
-    #[test]
-    fn malformed_lines_grant_nothing() {
-        for text in [
-            "",
-            "=",
-            "ALL",
-            "(((",
-            "x ALL=(",
-            "x ALL=NOPASSWD:",
-            "User_Alias",
-            "User_Alias A",
-            "# includedir x",
-            "@include",
-        ] {
-            let sudoers = of(text);
-            assert!(!rights(&sudoers, "x", &[]) && !sudoers.without_password(&["x"]), "{text}");
-        }
-        assert!(of("@include /etc/sudoers\nx ALL=(ALL) ALL\n").rules.len() < 20, "an include of itself ends");
-    }
-}
+mod tests;
