@@ -11,11 +11,12 @@ use crate::os::{Answer, OsError, Program};
 mod apt;
 mod archives;
 mod automatic;
-mod candidates;
 mod dnf;
 mod dpkg;
 mod history;
+mod lists;
 mod restart;
+mod stanza;
 mod version;
 
 /// What is worked out once for each state of packages, lists and configuration.
@@ -84,7 +85,11 @@ pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
         pending_security: updates.security.clone().map(count),
         pending_names: updates.security.map(List::capped),
         held: updates.held.map(List::capped),
-        broken: if apt { updates.broken.map(List::capped) } else { Fact::unknown(Reason::NoReader, "rpm tells of none") },
+        broken: if apt {
+            updates.broken.map(List::capped)
+        } else {
+            Fact::unknown(Reason::NoReader, "rpm tells of none")
+        },
         installed: windows_only(),
         failing: windows_only(),
         missing: windows_only(),

@@ -16,10 +16,9 @@ pub enum Program {
     Sshd,
     /// Samba: `-s --suppress-prompt` prints the settings in force.
     Testparm,
-    /// apt: `update --print-uris` prints the sources in force and fetches nothing.
+    /// apt: `update --print-uris` prints the sources in force and fetches nothing; `-s dist-upgrade`, which costs more, only
+    /// where something is pinned.
     AptGet,
-    /// apt: `policy` prints the versions on offer.
-    AptCache,
     /// apt: `dump` prints its configuration.
     AptConfig,
     /// dnf: `-C` (from the cache only).
@@ -42,7 +41,6 @@ impl Program {
             Self::Sshd => &["/usr/sbin/sshd"],
             Self::Testparm => &["/usr/bin/testparm"],
             Self::AptGet => &["/usr/bin/apt-get"],
-            Self::AptCache => &["/usr/bin/apt-cache"],
             Self::AptConfig => &["/usr/bin/apt-config"],
             Self::Dnf => &["/usr/bin/dnf"],
             Self::Rpm => &["/usr/bin/rpm"],
@@ -53,19 +51,15 @@ impl Program {
     /// After how long it is ended, with all it started.
     pub const fn deadline(self) -> Duration {
         Duration::from_secs(match self {
-            Self::AptCache | Self::Dnf => 60,
-            Self::AptGet | Self::AptConfig | Self::Rpm => 10,
+            Self::AptGet | Self::Dnf => 60,
+            Self::AptConfig | Self::Rpm => 10,
             Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::Sshd | Self::Testparm | Self::Chronyc => 5,
         })
     }
 
     /// The most bytes of each of its two outputs that are kept; the rest is read and thrown away.
     pub const fn output_cap(self) -> usize {
-        match self {
-            // Some 20,000 packages.
-            Self::AptCache => 1 << 23,
-            _ => 1 << 21,
-        }
+        1 << 21
     }
 }
 

@@ -15,14 +15,25 @@ pub(super) const SOURCES: &[&str] = &["update", "--print-uris"];
 /// One archive of the sources in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Archive {
-    /// Site and distribution as `apt-cache policy` prints them: `http://deb.debian.org/debian bookworm`.
+    /// Site and distribution: `http://deb.debian.org/debian bookworm`.
     pub(super) place: String,
     /// Its release file, when it was fetched.
     pub(super) release: Option<Release>,
-    /// Component, architecture, and whether the list was fetched.
-    pub(super) indexes: Vec<(String, String, bool)>,
+    /// Its lists of packages.
+    pub(super) lists: Vec<List>,
     /// The address below which everything of it lies.
     base: String,
+}
+
+/// One list of packages of an archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct List {
+    /// `main`, `universe` ...; empty for an archive without.
+    pub(super) component: String,
+    /// Its path, when it was fetched.
+    pub(super) path: Option<String>,
+    /// True when the archive may do without it.
+    optional: bool,
 }
 
 /// The fields at the head of a release file.
@@ -34,6 +45,8 @@ pub(super) struct Release {
     pub(super) label: String,
     pub(super) suite: String,
     pub(super) codename: String,
+    /// What apt gives its versions where no pin does: 500, less for an archive that is used only when it is asked for.
+    pub(super) priority: i32,
 }
 
 impl Archive {
@@ -42,10 +55,9 @@ impl Archive {
         self.place.contains("security") || self.place.ends_with("/updates")
     }
 
-    /// Lists that the sources name and that were not fetched, where the archive has lists of that architecture.
+    /// True when something of it was not fetched.
     pub(super) fn missing(&self) -> bool {
-        let needed = self.indexes.iter().filter(|(_, architecture, _)| architecture != "all");
-        self.release.is_none() || needed.into_iter().any(|(_, _, fetched)| !fetched)
+        self.release.is_none() || self.lists.iter().any(|list| list.path.is_none() && !list.optional)
     }
 }
 
@@ -77,24 +89,25 @@ pub(super) fn archives(scene: &Scene) -> Answer<Vec<Archive>> {
         Err(OsError::Missing(_)) => Vec::new(),
         names => names?,
     };
-    let has = |file: &str| {
-        let packed = |name: &String| name.strip_prefix(file).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        fetched.iter().any(packed)
+    let found = |file: &str| {
+        const PACKED: [&str; 7] = ["", ".lz4", ".gz", ".xz", ".zst", ".bz2", ".lzma"];
+        let name = fetched.iter().find(|name| name.strip_prefix(file).is_some_and(|rest| PACKED.contains(&rest)));
+        name.map(|name| format!("{LISTS}/{name}"))
     };
     let mut archives: Vec<Archive> = Vec::new();
     for (address, file) in text.lines().filter_map(target) {
         if let Some(base) = address.strip_suffix("InRelease").or_else(|| address.strip_suffix("/Release")) {
             let stem = file.trim_end_matches("InRelease").trim_end_matches("Release");
-            let file = ["InRelease", "Release"].iter().map(|name| format!("{stem}{name}")).find(|name| has(name));
-            let release = file.map(|name| release(scene, format!("{LISTS}/{name}"))).transpose()?;
+            let path = ["InRelease", "Release"].iter().find_map(|name| found(&format!("{stem}{name}")));
+            let release = path.map(|path| release(scene, path)).transpose()?;
             let base = format!("{}/", base.trim_end_matches('/'));
-            archives.push(Archive { place: place(&base), release, indexes: Vec::new(), base });
+            archives.push(Archive { place: place(&base), release, lists: Vec::new(), base });
         } else if file.ends_with("_Packages")
             && let Some(archive) = archives.iter_mut().filter(|archive| address.starts_with(&archive.base)).next_back()
-            && let Some((component, rest)) = address[archive.base.len()..].split_once("/binary-")
         {
-            let architecture = rest.split('/').next().unwrap_or_default().to_owned();
-            archive.indexes.push((component.to_owned(), architecture, has(&file)));
+            let (component, rest) = address[archive.base.len()..].split_once("/binary-").unwrap_or_default();
+            let (component, optional) = (component.to_owned(), rest.starts_with("all/"));
+            archive.lists.push(List { component, path: found(&file), optional });
         }
     }
     Ok(archives)
@@ -137,6 +150,11 @@ fn release(scene: &Scene, path: String) -> Answer<Release> {
         label: field("Label"),
         suite: field("Suite"),
         codename: field("Codename"),
+        priority: match (field("NotAutomatic").as_str(), field("ButAutomaticUpgrades").as_str()) {
+            ("yes", "yes") => 100,
+            ("yes", _) => 1,
+            _ => 500,
+        },
     })
 }
 
@@ -176,7 +194,10 @@ mod tests {
         let archives = read(printed, os);
         let places: Vec<&str> = archives.iter().map(|archive| archive.place.as_str()).collect();
         let security = "https://mirror.tinh.vn/sec stable-security";
-        assert_eq!(places, [security, "mirror+file:/etc/apt/mirrors/debian.list bookworm", "https://own.example/deb/./"]);
+        assert_eq!(
+            places,
+            [security, "mirror+file:/etc/apt/mirrors/debian.list bookworm", "https://own.example/deb/./"]
+        );
         assert!(!archives[0].missing() && archives[1].missing() && archives[2].missing());
         let release = archives[0].release.as_ref().unwrap();
         assert!(release.is_security(&["bookworm".to_owned()]));

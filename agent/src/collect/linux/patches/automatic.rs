@@ -4,7 +4,7 @@ use policies::fact::{Fact, Reason};
 
 use super::archives::Release;
 use super::ask;
-use crate::collect::linux::scene::{Scene, answered};
+use crate::collect::linux::scene::Scene;
 use crate::collect::linux::text::{assigned, fits};
 use crate::os::{Answer, OsError, Program};
 
@@ -13,14 +13,20 @@ pub(super) const PROGRAM: &str = "/usr/bin/unattended-upgrade";
 
 /// apt's configuration as `apt-config dump` prints it: `APT::Periodic::Unattended-Upgrade "1";`. A member of a list has an
 /// empty last part: `Unattended-Upgrade::Origins-Pattern:: "origin=Debian";`.
-struct Configuration(String);
+pub(super) struct Configuration(String);
 
 impl Configuration {
+    /// Asks apt.
+    pub(super) fn read(scene: &Scene) -> Answer<Self> {
+        ask(scene, Program::AptConfig, &["dump"], &[0]).map(Self)
+    }
+
     fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.lines().filter_map(|line| line.strip_suffix("\";")?.split_once(" \""))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// The last value of an option; names are not case-sensitive.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.entries().filter(|(known, _)| known.eq_ignore_ascii_case(name)).last().map(|(_, value)| value)
     }
 
@@ -40,35 +46,37 @@ impl Configuration {
 }
 
 /// True when lists are fetched and all of `security` is installed, as far as apt's configuration says.
-pub(super) fn installs(scene: &Scene, security: &[&Release], codenames: &[String]) -> Fact<bool> {
-    answered(ask(scene, Program::AptConfig, &["dump"], &[0]), |text| {
-        let configuration = Configuration(text);
-        let enabled = configuration.get("APT::Periodic::Enable").is_none_or(|value| value != "0");
-        let jobs = ["Update-Package-Lists", "Unattended-Upgrade"].iter().all(|job| configuration.periodic(job));
-        if !(enabled && jobs && scene.os.exists(PROGRAM)) {
-            return Fact::Known(false);
-        }
-        let excluded = configuration.all("Unattended-Upgrade::Package-Blacklist").into_iter().any(everything);
-        let only = configuration.all("Unattended-Upgrade::Package-Whitelist");
-        let days = configuration.all("Unattended-Upgrade::Update-Days");
-        if excluded || !(only.is_empty() || only.into_iter().any(everything)) || !(days.is_empty() || some_day(&days)) {
-            return Fact::Known(false);
-        }
-        if security.is_empty() {
-            return Fact::unknown(Reason::SourceMissing, "no list of a security archive of this release was fetched");
-        }
-        let release = scene.text("/etc/os-release").or_else(|_| scene.text("/usr/lib/os-release")).unwrap_or_default();
-        let id = assigned(&release, "ID").unwrap_or_default();
-        let codename = codenames.first().map_or("", String::as_str);
-        let filled = |value: &str| value.replace("${distro_id}", id).replace("${distro_codename}", codename);
-        let patterns = configuration.all("Unattended-Upgrade::Origins-Pattern");
-        let pairs = configuration.all("Unattended-Upgrade::Allowed-Origins");
-        let allowed = |release: &&Release| {
-            patterns.iter().any(|pattern| allows(&filled(pattern), release))
-                || pairs.iter().any(|pair| allows_pair(&filled(pair), release))
-        };
-        Fact::Known(security.iter().all(allowed))
-    })
+pub(super) fn installs(
+    scene: &Scene,
+    configuration: &Configuration,
+    security: &[&Release],
+    codenames: &[String],
+) -> Fact<bool> {
+    let enabled = configuration.get("APT::Periodic::Enable").is_none_or(|value| value != "0");
+    let jobs = ["Update-Package-Lists", "Unattended-Upgrade"].iter().all(|job| configuration.periodic(job));
+    if !(enabled && jobs && scene.os.exists(PROGRAM)) {
+        return Fact::Known(false);
+    }
+    let excluded = configuration.all("Unattended-Upgrade::Package-Blacklist").into_iter().any(everything);
+    let only = configuration.all("Unattended-Upgrade::Package-Whitelist");
+    let days = configuration.all("Unattended-Upgrade::Update-Days");
+    if excluded || !(only.is_empty() || only.into_iter().any(everything)) || !(days.is_empty() || some_day(&days)) {
+        return Fact::Known(false);
+    }
+    if security.is_empty() {
+        return Fact::unknown(Reason::SourceMissing, "no list of a security archive of this release was fetched");
+    }
+    let release = scene.text("/etc/os-release").or_else(|_| scene.text("/usr/lib/os-release")).unwrap_or_default();
+    let id = assigned(&release, "ID").unwrap_or_default();
+    let codename = codenames.first().map_or("", String::as_str);
+    let filled = |value: &str| value.replace("${distro_id}", id).replace("${distro_codename}", codename);
+    let patterns = configuration.all("Unattended-Upgrade::Origins-Pattern");
+    let pairs = configuration.all("Unattended-Upgrade::Allowed-Origins");
+    let allowed = |release: &&Release| {
+        patterns.iter().any(|pattern| allows(&filled(pattern), release))
+            || pairs.iter().any(|pair| allows_pair(&filled(pair), release))
+    };
+    Fact::Known(security.iter().all(allowed))
 }
 
 /// True when a regular expression surely fits every name.
@@ -158,16 +166,13 @@ mod tests {
     fn security() -> Release {
         let [origin, label, suite, codename] =
             ["Debian", "Debian-Security", "stable-security", "bookworm-security"].map(str::to_owned);
-        Release { path: String::new(), origin, label, suite, codename }
+        Release { origin, label, suite, codename, ..Release::default() }
     }
 
     fn set(dump: &str, security: &[&Release]) -> Option<bool> {
-        let os = Recorded::new()
-            .file("/etc/os-release", "ID=debian\n")
-            .file(PROGRAM, "")
-            .answering(Program::AptConfig, &["dump"], 0, dump);
+        let os = Recorded::new().file("/etc/os-release", "ID=debian\n").file(PROGRAM, "");
         let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        installs(&scene, security, &["bookworm".to_owned()]).known().copied()
+        installs(&scene, &Configuration(dump.to_owned()), security, &["bookworm".to_owned()]).known().copied()
     }
 
     #[test]
@@ -178,7 +183,8 @@ mod tests {
         assert_eq!(of(&format!("{ON}apt::periodic::enable \"0\";\n")), Some(false));
         assert_eq!(of(&format!("{ON}APT::Periodic::Unattended-Upgrade \"0\";\n")), Some(false), "the last one counts");
         assert_eq!(of(&ON.replace("label=Debian-Security", "label=Other")), Some(false));
-        let cleared: String = ON.lines().filter(|line| !line.contains("Origins")).map(|line| format!("{line}\n")).collect();
+        let cleared: String =
+            ON.lines().filter(|line| !line.contains("Origins")).map(|line| format!("{line}\n")).collect();
         assert_eq!(of(&cleared), Some(false), "without origins nothing is allowed");
         let pairs = format!("{cleared}Unattended-Upgrade::Allowed-Origins:: \"${{distro_id}}:stable-security\";\n");
         assert_eq!(of(&pairs), Some(true));

@@ -85,7 +85,9 @@ fn system_lists(scene: &Scene, repositories: &str) -> Fact<Vec<String>> {
     }
     let folders = ids.iter().map(|id| metadata_of(scene, id));
     match folders.clone().zip(&ids).find(|(folder, _)| folder.is_none()) {
-        Some((_, id)) => Fact::unknown(Reason::SourceMissing, format!("the metadata of {} was not fetched", capped(id))),
+        Some((_, id)) => {
+            Fact::unknown(Reason::SourceMissing, format!("the metadata of {} was not fetched", capped(id)))
+        }
         None => Fact::Known(folders.flatten().collect()),
     }
 }
@@ -136,8 +138,11 @@ const CORE: &[&str] = &[
 fn core_at(scene: &Scene) -> Fact<Instant> {
     // Its status counts the packages that are not there.
     answered(ask(scene, Program::Rpm, CORE, &[0, 1, 2, 3, 4, 5, 6, 7, 8]), |text| {
-        let rows: Vec<(&str, i64)> =
-            text.lines().filter_map(|line| line.split_once(' ')).filter_map(|(name, at)| Some((name, at.parse().ok()?))).collect();
+        let rows: Vec<(&str, i64)> = text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(name, at)| Some((name, at.parse().ok()?)))
+            .collect();
         let last = rows.iter().map(|(_, at)| *at).max().filter(|_| rows.iter().any(|(name, _)| *name == "glibc"));
         match last.and_then(|at| Timestamp::from_second(at).ok()) {
             Some(at) => Fact::Known(at),
@@ -267,7 +272,8 @@ mod tests {
     const DNF5: &str = "Name                   Type     Severity  Package                     Issued\nFEDORA-2024-0a1b2c3d4e security Moderate  glibc-2.39-13.fc40.x86_64   2024-05-01 01:02:03\n";
 
     const REPOS: &str = "repo id       repo name\nappstream     AlmaLinux 9 - AppStream\nbaseos        AlmaLinux 9 - BaseOS\nepel          EPEL\n";
-    const TIMES: &str = "glibc 1715000000\nkernel-core 1715000000\nkernel-core 1716000000\npackage dbus-daemon is not installed\n";
+    const TIMES: &str =
+        "glibc 1715000000\nkernel-core 1715000000\nkernel-core 1716000000\npackage dbus-daemon is not installed\n";
 
     fn scene(os: Recorded) -> Scene {
         Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)
@@ -278,7 +284,9 @@ mod tests {
     }
 
     fn machine(waiting: &str, advised: &str) -> Recorded {
-        let os = ["baseos-8a0e", "appstream-8a0f"].iter().fold(Recorded::new(), |os, folder| repomd(os, folder, "updateinfo"));
+        let os = ["baseos-8a0e", "appstream-8a0f"]
+            .iter()
+            .fold(Recorded::new(), |os, folder| repomd(os, folder, "updateinfo"));
         repomd(os, "epel-77", "primary")
             .answering(Program::Dnf, CHECK, 100, waiting)
             .answering(Program::Dnf, SECURITY, 0, advised)

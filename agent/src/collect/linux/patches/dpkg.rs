@@ -1,48 +1,77 @@
 //! dpkg's own state of each package (`/var/lib/dpkg/status`).
 
-use std::io::{BufRead, BufReader, Read};
+use std::collections::HashMap;
+use std::io::BufReader;
 
+use super::stanza::each_of;
 use crate::collect::linux::scene::Scene;
 use crate::collect::linux::text::capped;
-use crate::os::{Answer, OsError, failed};
+use crate::os::{Answer, OsError};
 
 /// Where it is kept.
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
-/// The most bytes of one line.
-const LINE_CAP: u64 = 1 << 20;
 
-/// The packages, each by the name that apt prints: that of another architecture has it behind a colon.
+/// A package that is there, be it set up or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Installed {
+    /// Its name as apt prints it: that of another architecture has it behind a colon.
+    pub(super) name: String,
+    pub(super) version: String,
+    /// True when it is held back.
+    pub(super) held: bool,
+    /// What the archives offer of it.
+    pub(super) offers: Vec<Offer>,
+}
+
+/// One version on offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) version: String,
+    /// Against the installed one.
+    pub(super) order: std::cmp::Ordering,
+    /// The position of the archive, and that of the list in it.
+    pub(super) list: (usize, usize),
+}
+
+/// The packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packages {
-    /// All that are there, also those that are not set up yet.
-    pub(super) installed: Vec<String>,
-    /// Those that are held back, sorted.
-    pub(super) held: Vec<String>,
+    /// Those that are there by name and architecture; `all` counts as the machine's own architecture.
+    pub(super) installed: HashMap<(Vec<u8>, Vec<u8>), Installed>,
+    /// The machine's own architecture: that of dpkg itself.
+    pub(super) native: Vec<u8>,
     /// Those whose installation did not end, sorted: what `dpkg --audit` names.
     pub(super) broken: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Stanza {
-    package: String,
-    architecture: String,
-    /// What is wanted, a flag, and the state.
-    status: String,
+impl Packages {
+    /// Those that are held back, sorted.
+    pub(super) fn held(&self) -> Vec<String> {
+        let held = self.installed.values().filter(|installed| installed.held).map(|installed| installed.name.clone());
+        let mut held: Vec<String> = held.collect();
+        held.sort_unstable();
+        held
+    }
 }
 
-/// Reads all of it. A file that names no package is an error: dpkg at least has itself.
+/// Reads all of it. A file that does not name dpkg itself is an error.
 pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
-    let stanzas = stanzas(BufReader::new(scene.os.open(STATUS)?))?;
-    let native = stanzas.iter().find(|stanza| stanza.package == "dpkg").map(|stanza| stanza.architecture.clone());
+    let mut stanzas = Vec::new();
+    each_of(BufReader::new(scene.os.open(STATUS)?), STATUS, |stanza| stanzas.push(std::mem::take(stanza)))?;
+    let native = stanzas.iter().find(|stanza| stanza.package == b"dpkg").map(|stanza| stanza.architecture.clone());
     let native = native.ok_or_else(|| OsError::Failed(STATUS.to_owned(), "does not name dpkg".to_owned()))?;
-    let mut packages = Packages::default();
-    for stanza in stanzas {
-        let mut words = stanza.status.split_ascii_whitespace();
-        let (want, flag, state) = (words.next(), words.next(), words.next());
-        let name = match stanza.architecture.as_str() {
-            own if own == native || own == "all" => capped(&stanza.package),
-            other => capped(&format!("{}:{other}", stanza.package)),
+    let mut packages = Packages { native, ..Packages::default() };
+    for mut stanza in stanzas {
+        let own = stanza.architecture == packages.native || stanza.architecture == b"all";
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let name = if own {
+            capped(&text(&stanza.package))
+        } else {
+            capped(&format!("{}:{}", text(&stanza.package), text(&stanza.architecture)))
         };
+        let status = text(&stanza.status);
+        let mut words = status.split_ascii_whitespace();
+        let (want, flag, state) = (words.next(), words.next(), words.next());
         let there = matches!(
             state,
             Some("installed" | "unpacked" | "half-configured" | "triggers-awaited" | "triggers-pending")
@@ -50,42 +79,17 @@ pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
         if flag == Some("reinstreq") || state == Some("half-installed") || (there && state != Some("installed")) {
             packages.broken.push(name.clone());
         }
-        if there && want == Some("hold") {
-            packages.held.push(name.clone());
-        }
         if there {
-            packages.installed.push(name);
+            if own {
+                packages.native.clone_into(&mut stanza.architecture);
+            }
+            let installed =
+                Installed { name, version: text(&stanza.version), held: want == Some("hold"), offers: Vec::new() };
+            packages.installed.insert((stanza.package, stanza.architecture), installed);
         }
     }
-    packages.held.sort_unstable();
     packages.broken.sort_unstable();
     Ok(packages)
-}
-
-fn stanzas(mut reader: impl BufRead) -> Answer<Vec<Stanza>> {
-    let (mut stanzas, mut stanza, mut line) = (Vec::new(), Stanza::default(), Vec::new());
-    loop {
-        line.clear();
-        let read = reader.by_ref().take(LINE_CAP).read_until(b'\n', &mut line);
-        let read = read.map_err(|error| failed(STATUS, &error))?;
-        let text = String::from_utf8_lossy(line.trim_ascii_end());
-        if text.is_empty() {
-            let ended = std::mem::take(&mut stanza);
-            if !ended.package.is_empty() {
-                stanzas.push(ended);
-            }
-            if read == 0 {
-                return Ok(stanzas);
-            }
-            continue;
-        }
-        match text.split_once(": ") {
-            Some(("Package", value)) => value.clone_into(&mut stanza.package),
-            Some(("Architecture", value)) => value.clone_into(&mut stanza.architecture),
-            Some(("Status", value)) => value.clone_into(&mut stanza.status),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]
@@ -106,8 +110,11 @@ mod tests {
             Package: gone\nStatus: deinstall ok config-files\nArchitecture: amd64\n\n\
             Package: libc6\nStatus: install ok installed\nArchitecture: i386\nDescription: x\n .\n Package: y";
         let packages = read(text).unwrap();
-        assert_eq!(packages.installed, ["dpkg", "tzdata", "libc6:i386"]);
-        assert_eq!(packages.held, ["tzdata"]);
+        let mut names: Vec<&str> = packages.installed.values().map(|installed| installed.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["dpkg", "libc6:i386", "tzdata"]);
+        assert_eq!(packages.held(), ["tzdata"]);
+        assert_eq!(packages.native, b"amd64");
         assert!(packages.broken.is_empty());
         for broken in ["", "\n\n\n", "Package: x", "Version: 1\n\nPackage: \n"] {
             assert!(read(broken).is_err(), "{broken}");

@@ -61,7 +61,9 @@ pub(super) fn read(scene: &Scene, booted_at: Option<Timestamp>) -> History {
     let restart = match (restart.filter(|_| booted_at.is_some()), &failed) {
         (Some(restart), _) => Fact::Known(restart),
         (None, Some(error)) => unknown(error),
-        (None, None) => Fact::unknown(Reason::SourceMissing, "dpkg.log does not reach back to the start of the machine"),
+        (None, None) => {
+            Fact::unknown(Reason::SourceMissing, "dpkg.log does not reach back to the start of the machine")
+        }
     };
     History { last_upgrade_at, restart }
 }
@@ -105,10 +107,22 @@ fn at(line: &str, scene: &Scene) -> Option<Timestamp> {
 
 /// True for what every program or the kernel itself holds in memory: as `needs-restarting -r` has it on systems with rpm.
 fn needs_restart(package: &str, running_kernel: &str) -> bool {
-    ["libc6", "systemd", "udev", "dbus", "dbus-daemon", "dbus-broker", "linux-firmware", "intel-microcode", "amd64-microcode"]
-        .contains(&package)
+    [
+        "libc6",
+        "systemd",
+        "udev",
+        "dbus",
+        "dbus-daemon",
+        "dbus-broker",
+        "linux-firmware",
+        "intel-microcode",
+        "amd64-microcode",
+    ]
+    .contains(&package)
         || ["libssl", "firmware-"].iter().any(|start| package.starts_with(start))
-        || package.strip_prefix("linux-image-").is_some_and(|release| release.trim_start_matches("unsigned-") == running_kernel)
+        || package
+            .strip_prefix("linux-image-")
+            .is_some_and(|release| release.trim_start_matches("unsigned-") == running_kernel)
 }
 
 #[cfg(test)]
@@ -135,7 +149,10 @@ mod tests {
     fn the_last_upgrade_is_found_in_old_logs_too() {
         let old = "2024-03-01 10:00:00 upgrade bash:amd64 1 2\n2024-03-01 10:00:01 status installed bash:amd64 2\n";
         let os = Recorded::new()
-            .file("/var/log/dpkg.log", "2024-05-21 08:15:33 upgrade nano:amd64 7 7\r\n2024-05-21 08:15:33 install x:all <none> 1\r\n")
+            .file(
+                "/var/log/dpkg.log",
+                "2024-05-21 08:15:33 upgrade nano:amd64 7 7\r\n2024-05-21 08:15:33 install x:all <none> 1\r\n",
+            )
             .file("/var/log/dpkg.log.2.gz", packed(old));
         let last = |os: Recorded| told(os, "2024-05-01T00:00:00Z").0;
         assert_eq!(last(os.clone()).as_deref(), Some("2024-03-01T10:00:00Z"));
@@ -148,24 +165,41 @@ mod tests {
     #[test]
     fn logs_without_an_upgrade_say_that_there_was_none_since_they_begin() {
         let os = |day: &str| {
-            let log = format!("{day} 10:00:00 startup archives unpack\n{day} 10:00:00 install base-files:amd64 <none> 12\n");
+            let log =
+                format!("{day} 10:00:00 startup archives unpack\n{day} 10:00:00 install base-files:amd64 <none> 12\n");
             Recorded::new().file("/var/log/dpkg.log", log)
         };
-        assert_eq!(told(os("2023-01-10"), "2024-05-01T00:00:00Z"), (Some("2023-01-10T10:00:00Z".to_owned()), Some(false)));
+        assert_eq!(
+            told(os("2023-01-10"), "2024-05-01T00:00:00Z"),
+            (Some("2023-01-10T10:00:00Z".to_owned()), Some(false))
+        );
         assert_eq!(told(os("2024-05-25"), "2024-05-01T00:00:00Z"), (None, Some(false)), "too young to tell");
     }
 
     #[test]
     fn what_programs_hold_in_memory_waits_for_a_restart() {
         let with = |line: &str| {
-            let log = format!("2024-04-01 00:00:00 status installed x:all 1\n{line}\n2024-05-30 00:00:00 upgrade nano:amd64 1 2\n");
-            let os = Recorded::new().file("/var/log/dpkg.log", log).file("/proc/sys/kernel/osrelease", "6.1.0-21-amd64\n");
+            let log = format!(
+                "2024-04-01 00:00:00 status installed x:all 1\n{line}\n2024-05-30 00:00:00 upgrade nano:amd64 1 2\n"
+            );
+            let os =
+                Recorded::new().file("/var/log/dpkg.log", log).file("/proc/sys/kernel/osrelease", "6.1.0-21-amd64\n");
             told(os, "2024-05-01T00:00:00Z").1
         };
-        for package in ["libc6:amd64", "systemd:amd64", "dbus:amd64", "libssl3:amd64", "linux-image-6.1.0-21-amd64:amd64"] {
+        for package in
+            ["libc6:amd64", "systemd:amd64", "dbus:amd64", "libssl3:amd64", "linux-image-6.1.0-21-amd64:amd64"]
+        {
             assert_eq!(with(&format!("2024-05-21 08:15:33 upgrade {package} 1 2")), Some(true), "{package}");
-            assert_eq!(with(&format!("2024-05-21 08:15:33 install {package} <none> 2")), Some(false), "{package} is new");
-            assert_eq!(with(&format!("2024-04-21 08:15:33 upgrade {package} 1 2")), Some(false), "{package} before the start");
+            assert_eq!(
+                with(&format!("2024-05-21 08:15:33 install {package} <none> 2")),
+                Some(false),
+                "{package} is new"
+            );
+            assert_eq!(
+                with(&format!("2024-04-21 08:15:33 upgrade {package} 1 2")),
+                Some(false),
+                "{package} before the start"
+            );
         }
         assert_eq!(with("2024-05-21 08:15:33 upgrade linux-image-6.1.0-18-amd64:amd64 1 2"), Some(false));
         let cut = Recorded::new().file("/var/log/dpkg.log", "2024-05-21 08:15:33 upgrade nano:amd64 1 2\n");

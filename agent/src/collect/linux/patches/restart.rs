@@ -45,7 +45,10 @@ fn newer_kernel(scene: &Scene, rpm: bool) -> Fact<bool> {
         return if MARKERS.iter().any(|path| scene.os.exists(path)) {
             Fact::Known(false)
         } else {
-            Fact::unknown(Reason::SourceMissing, "no kernel of this machine's kind is in /boot, and nothing marks a restart")
+            Fact::unknown(
+                Reason::SourceMissing,
+                "no kernel of this machine's kind is in /boot, and nothing marks a restart",
+            )
         };
     }
     let compare = if rpm { version::compare_rpm } else { version::compare };
