@@ -8,11 +8,12 @@ use serde_json::Value;
 const SECURITY: &str =
     "Types: deb\nURIs: http://deb.debian.org/debian-security\nSuites:\n bookworm-security\nComponents: main\n";
 const SECURITY_SOURCE: &str = "/etc/apt/sources.list.d/security.sources";
+const PACKAGES: &[&str] = &["systemd", "unattended-upgrades"];
 const PREFERENCES: &str = "/etc/apt/preferences.d/ours";
 
 #[test]
 fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
-    let Some(debian) = Debian::new("bookworm", &[])? else { return Ok(()) };
+    let Some(debian) = Debian::new("bookworm", PACKAGES)? else { return Ok(()) };
     let facts = || debian.facts("patches");
     let security = || -> anyhow::Result<Option<i64>> { Ok(facts()?["pending_security"]["known"].as_i64()) };
 
@@ -58,6 +59,44 @@ fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
         .run("sed -i '/^Package: tar$/,/^$/ s/^Status: .*/Status: install ok half-configured/' /var/lib/dpkg/status")?;
     assert!(debian.run("dpkg --audit")?.out.contains("tar"));
     assert_eq!(facts()?["broken"]["known"]["items"], serde_json::json!(["tar"]));
+    Ok(())
+}
+
+#[test]
+fn updates_install_themselves_where_systemctl_and_unattended_upgrades_say_so() -> anyhow::Result<()> {
+    let Some(debian) = Debian::new("bookworm", PACKAGES)? else { return Ok(()) };
+    let automatic = || -> anyhow::Result<Value> { Ok(debian.facts("patches")?["automatic"]["known"].clone()) };
+    debian.write(SECURITY_SOURCE, SECURITY)?;
+    let set = "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n";
+    debian.write("/etc/apt/apt.conf.d/20auto-upgrades", set)?;
+    let fetched = debian.run("apt-get update && mkdir -p /run/systemd/system")?;
+    assert_eq!(fetched.code, Some(0), "{}", fetched.err);
+    assert_eq!(automatic()?, true);
+
+    const UNITS: &str = "apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service";
+    for change in [
+        "disable apt-daily.timer",
+        "mask apt-daily-upgrade.timer",
+        "mask --runtime apt-daily.timer",
+        "mask apt-daily.service",
+    ] {
+        debian.run(&format!("systemctl --root=/ {change}"))?;
+        let states = debian.run(&format!("systemctl --root=/ is-enabled {UNITS}"))?.out;
+        assert!(states.contains("disabled") || states.contains("masked"), "{change}: {states}");
+        assert_eq!(automatic()?, false, "{change}: {states}");
+        debian.run(&format!("systemctl --root=/ unmask {UNITS}; systemctl --root=/ unmask --runtime {UNITS}; systemctl --root=/ enable apt-daily.timer"))?;
+        assert_eq!(automatic()?, true, "after {change}");
+    }
+
+    let limits = ["#clear Unattended-Upgrade::Origins-Pattern;", "Unattended-Upgrade::Package-Blacklist { \".*\"; };"];
+    for limit in limits {
+        debian.write("/etc/apt/apt.conf.d/99ours", limit)?;
+        let would = debian.run("unattended-upgrade --dry-run --verbose 2>&1")?.out;
+        assert!(would.contains("No packages found that can be upgraded unattended"), "{limit}: {would}");
+        assert_eq!(automatic()?, false, "{limit}");
+    }
+    debian.write("/etc/apt/apt.conf.d/99ours", "APT { Periodic { Enable \"0\"; }; };")?;
+    assert_eq!(automatic()?, false, "apt's own jobs are off");
     Ok(())
 }
 

@@ -24,8 +24,9 @@ pub(super) fn sources(scene: &Scene) -> Fingerprint {
     let databases = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].iter().flat_map(|folder| {
         ["rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db"].map(|name| format!("{folder}/{name}"))
     });
-    let locks = ["/etc/dnf/plugins/versionlock.list".to_owned(), "/etc/dnf/versionlock.toml".to_owned()];
-    fingerprint(scene, databases.chain(metadata(scene)).chain(locks))
+    let settings = ["/etc/dnf/plugins/versionlock.list", "/etc/dnf/versionlock.toml", "/etc/dnf/dnf.conf"];
+    let settings = settings.map(str::to_owned).into_iter().chain(files(scene, "/etc/yum.repos.d", |_| true));
+    fingerprint(scene, databases.chain(metadata(scene)).chain(settings))
 }
 
 fn metadata(scene: &Scene) -> Vec<String> {
@@ -74,7 +75,7 @@ fn asked(scene: &Scene, arguments: &[&str]) -> Answer<String> {
 
 /// The folders of metadata of the system's own repositories that are on, by the names they have in the distributions.
 fn system_lists(scene: &Scene, repositories: &str) -> Fact<Vec<String>> {
-    let ids = repositories.lines().skip(1).filter_map(|line| line.split_whitespace().next()).filter(|id| {
+    let ids = repositories.lines().filter_map(|line| line.split_whitespace().next()).filter(|id| {
         let id = id.to_lowercase();
         let apart = ["source", "debug"].iter().any(|kind| id.contains(kind));
         !apart && (id == "updates" || id.contains("baseos") || id.contains("appstream"))
@@ -110,12 +111,18 @@ fn advises(scene: &Scene, repository: &str) -> bool {
     text.is_some_and(|text| text.contains("type=\"updateinfo\""))
 }
 
-/// True when some package is excluded from updates by the configuration.
+/// True when the configuration excludes some package from updates, or cannot be read.
 fn excludes(scene: &Scene) -> bool {
-    let repositories = scene.texts("/etc/yum.repos.d", ".repo").unwrap_or_default().into_iter().map(|(_, text)| text);
-    let texts = scene.text("/etc/dnf/dnf.conf").into_iter().chain(repositories);
-    let excludes = |(_, key, value): (String, String, String)| key.starts_with("exclude") && !value.is_empty();
-    texts.flat_map(|text| ini(&text)).any(excludes)
+    let read = || -> Answer<bool> {
+        let mut texts = scene.texts("/etc/yum.repos.d", ".repo")?;
+        match scene.text("/etc/dnf/dnf.conf") {
+            Err(OsError::Missing(_)) => {}
+            text => texts.push((String::new(), text?)),
+        }
+        let excludes = |(_, key, value): (String, String, String)| key.starts_with("exclude") && !value.is_empty();
+        Ok(texts.iter().flat_map(|(_, text)| ini(text)).any(excludes))
+    };
+    read().unwrap_or(true)
 }
 
 /// What every program holds in memory: as `needs-restarting -r` has it.
