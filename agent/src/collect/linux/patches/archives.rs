@@ -103,7 +103,7 @@ pub(super) fn archives(scene: &Scene) -> Answer<Vec<Archive>> {
             let base = format!("{}/", base.trim_end_matches('/'));
             archives.push(Archive { place: place(&base), release, lists: Vec::new(), base });
         } else if file.ends_with("_Packages")
-            && let Some(archive) = archives.iter_mut().filter(|archive| address.starts_with(&archive.base)).next_back()
+            && let Some(archive) = archives.iter_mut().rfind(|archive| address.starts_with(&archive.base))
         {
             let (component, rest) = address[archive.base.len()..].split_once("/binary-").unwrap_or_default();
             let (component, optional) = (component.to_owned(), rest.starts_with("all/"));
