@@ -1,3 +1,5 @@
+//! Machines with apt, told by its own words and by fetched lists.
+
 use std::sync::Arc;
 
 use super::*;
