@@ -6,6 +6,7 @@
 #[cfg(feature = "puppets")]
 pub mod bench;
 pub mod checkout;
+pub mod debian;
 pub mod desk;
 pub mod process;
 #[cfg(feature = "puppets")]

@@ -7,6 +7,7 @@ mod stories {
 
     mod airgap;
     mod antivirus;
+    mod debian_patches;
     mod delivery;
     mod first_minutes;
     mod machine;

@@ -83,6 +83,8 @@ pub const GAPS: &[Gap] = &[
     linux("patches.reboot_needed", Makers::Any, KNOWN_LINUX),
     // The version lock of dnf 5.
     linux("patches.held", Makers::Any, &[]),
+    // rpm tells of none.
+    linux("patches.broken", Makers::Any, &[]),
     // Desktops keep it per person; only what is set for all is read.
     linux("accounts.screen_lock", Makers::Any, &[]),
     // Display managers besides gdm, lightdm, sddm and lxdm.
@@ -156,8 +158,9 @@ pub const GAPS: &[Gap] = &[
     // The time service tells its state in words of the user's language, its events not always; how far the clock is off in none.
     windows("time.synchronised", Makers::Any),
     windows("time.within_a_second", Makers::Any),
-    // Windows holds nothing back by name.
+    // Windows holds nothing back by name and tells of no update that is installed in part.
     windows("patches.held", Makers::Any),
+    windows("patches.broken", Makers::Any),
     // What programs that copy data away write down for nobody else; one of them (Déjà Dup) keeps even its schedule with each person.
     linux("backup.products.active", Makers::Any, &[]),
     linux("backup.products.scheduled", Makers::Any, &[]),

@@ -53,13 +53,14 @@ section! {
         [system] PackageSystem = "hệ thống cập nhật", "update system";
         /// Updates waiting, of any kind.
         [pending] i64 = "bản cập nhật đang chờ", "pending updates";
-        /// Security updates waiting.
+        /// Security updates waiting, those of packages that are held or pinned back among them.
         [pending_security] i64 = "bản vá bảo mật đang chờ", "pending security updates";
         /// Names of the packages with a security update waiting.
         [pending_names] List<String> = "gói có bản vá bảo mật đang chờ", "packages with a pending security update";
-        /// When the list of available updates was last fetched. Old lists make `pending` say too little.
+        /// The age of the lists of security updates of the system itself (of the oldest where it has several): when they were
+        /// last fetched, as far as that can be told. Old lists make `pending` say too little.
         [lists_at] Instant = "danh sách bản cập nhật lấy lúc", "update lists fetched at";
-        /// When an update was last installed.
+        /// When an update was last installed; not later than that where old logs tell of none.
         [last_upgrade_at] Instant = "cập nhật lần cuối lúc", "last upgrade at";
         /// True when security updates install themselves.
         [automatic] bool = "tự động cài bản vá", "automatic updates";
@@ -67,6 +68,8 @@ section! {
         [reboot_needed] bool = "cần khởi động lại", "restart needed";
         /// Versions of installed packages that are held back from updates.
         [held] List<String> = "gói bị giữ lại, không cập nhật", "packages held back";
+        /// Packages whose installation did not end (`dpkg --audit` names them): nothing else is installed before they are mended.
+        [broken] List<String> = "gói cài đặt dở dang", "packages installed only in part";
         /// Updates of the system that are installed (Windows).
         [installed] List<InstalledUpdate> = "bản cập nhật đã cài", "installed updates";
         /// Updates of the last 30 days whose last try to install them failed, the newest first (Windows).

@@ -29,7 +29,7 @@ pub(super) fn collect(scene: &Scene) -> System {
         title: field("PRETTY_NAME"),
         version: field("VERSION_ID"),
         build: line(scene, "/proc/sys/kernel/osrelease"),
-        supported_until: answered(release.clone(), |text| support::supported_until(&text)),
+        supported_until: answered(release.clone(), |text| support::supported_until(scene, &text)),
         architecture: scene.line("/proc/sys/kernel/arch").unwrap_or_else(|| std::env::consts::ARCH.to_owned()).into(),
         booted_at: match Timestamp::from_second(hardware.booted_at) {
             Ok(at) if hardware.booted_at > 0 => Fact::Known(at),

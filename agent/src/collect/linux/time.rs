@@ -3,7 +3,7 @@
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
 use super::scene::{Scene, unknown};
-use crate::collect::linux::text::{capped, ini_value, lines};
+use crate::collect::linux::text::{capped, fits, ini_value, lines};
 use crate::os::{Answer, OsError, Program};
 
 pub(super) fn collect(scene: &Scene) -> Time {
@@ -12,14 +12,15 @@ pub(super) fn collect(scene: &Scene) -> Time {
     let kernel = scene.os.kernel_clock();
     Time {
         servers: servers(scene, source),
-        synchronised: match (&kernel, &tracking) {
-            (Ok(clock), _) => Fact::Known(clock.synchronised),
-            (Err(_), Some(Ok(tracking))) => Fact::Known(tracking.synchronised),
-            (Err(error), _) => unknown(error),
+        synchronised: match (&tracking, &kernel) {
+            (Some(Ok(tracking)), _) => Fact::Known(tracking.synchronised),
+            (_, Ok(clock)) => believed(scene, source, clock.synchronised),
+            (_, Err(error)) => unknown(error),
         },
         within_a_second: match (&tracking, &kernel) {
             (Some(Ok(tracking)), _) if tracking.synchronised => Fact::Known(tracking.offset.abs() < 1.0),
-            (_, Ok(clock)) if clock.synchronised => {
+            (Some(Ok(_)), _) => Fact::unknown(Reason::SourceMissing, "chrony follows no reference that could tell"),
+            (_, Ok(clock)) if clock.synchronised && source != TimeSource::None => {
                 Fact::Known(clock.offset_us.saturating_abs() < 1_000_000 && clock.error_us < 1_000_000)
             }
             (_, Ok(_)) => Fact::unknown(Reason::SourceMissing, "the clock follows no reference that could tell"),
@@ -28,6 +29,34 @@ pub(super) fn collect(scene: &Scene) -> Time {
         source: Fact::Known(source),
         zone: zone(scene),
     }
+}
+
+/// The kernel's mark, as far as it tells of the service that runs: not all set it, and it stays for hours behind one that ended.
+fn believed(scene: &Scene, source: TimeSource, mark: bool) -> Fact<bool> {
+    let sets_it = match source {
+        TimeSource::Timesyncd => true,
+        TimeSource::Ntpd => ntpd_sets_the_mark(scene),
+        _ => false,
+    };
+    match (source, mark) {
+        (TimeSource::None, true) => {
+            Fact::unknown(Reason::SourceMissing, "no time service runs, though one kept the clock a while ago")
+        }
+        (TimeSource::None, false) => Fact::Known(false),
+        (_, false) if !sets_it => {
+            Fact::unknown(Reason::SourceMissing, "the time service need not mark the clock as kept, and did not answer")
+        }
+        (_, mark) => Fact::Known(mark),
+    }
+}
+
+/// True of ntpd and NTPsec, unless they are told to leave the kernel alone; openntpd and ntpd-rs need not.
+fn ntpd_sets_the_mark(scene: &Scene) -> bool {
+    let text = NTPD[..2].iter().find_map(|path| scene.text(path).ok());
+    let lets = |text: String| {
+        !lines(&text).any(|line| line.starts_with("disable") && (line.contains("kernel") || line.contains("ntp")))
+    };
+    text.is_some_and(lets) && !NTPD[2..].iter().any(|path| scene.os.exists(path)) && !scene.runs("ntp-daemon")
 }
 
 fn source(scene: &Scene) -> TimeSource {
@@ -94,22 +123,43 @@ fn named(text: &str) -> Vec<String> {
 }
 
 fn chrony_servers(scene: &Scene) -> Answer<Vec<String>> {
-    let text = scene.text("/etc/chrony/chrony.conf").or_else(|_| scene.text("/etc/chrony.conf"))?;
-    let mut servers = named(&text);
-    for line in lines(&text) {
-        let Some((keyword, folders)) = line.split_once(char::is_whitespace) else { continue };
-        let suffix = match keyword.to_lowercase().as_str() {
-            "confdir" => ".conf",
-            "sourcedir" => ".sources",
+    let path = ["/etc/chrony/chrony.conf", "/etc/chrony.conf"].into_iter().find(|path| scene.os.exists(path));
+    let mut servers = Vec::new();
+    chrony_file(scene, path.unwrap_or("/etc/chrony.conf"), 10, &mut servers)?;
+    Ok(servers)
+}
+
+/// One file of chrony with those that it draws in (`chrony.conf(5)`).
+fn chrony_file(scene: &Scene, path: &str, depth: u8, servers: &mut Vec<String>) -> Answer<()> {
+    let text = scene.text(path)?;
+    servers.extend(named(&text));
+    for line in lines(&text).filter(|_| depth > 0) {
+        let Some((keyword, places)) = line.split_once(char::is_whitespace) else { continue };
+        let (suffix, places) = match keyword.to_lowercase().as_str() {
+            "confdir" => (".conf", places),
+            "sourcedir" => (".sources", places),
+            "include" => {
+                let (folder, pattern) = places.trim().rsplit_once('/').unwrap_or(("", places.trim()));
+                let names = scene.os.list(folder).unwrap_or_default();
+                for name in names.iter().filter(|name| fits(pattern, name)) {
+                    chrony_file(scene, &format!("{folder}/{name}"), depth - 1, servers)?;
+                }
+                continue;
+            }
             _ => continue,
         };
-        for folder in folders.split_ascii_whitespace() {
-            for (_, text) in scene.texts(folder.trim_end_matches('/'), suffix)? {
-                servers.extend(named(&text));
+        // Of files with the same name in several folders the first is read.
+        let mut seen = Vec::new();
+        for folder in places.split_ascii_whitespace().map(|folder| folder.trim_end_matches('/')) {
+            for (name, _) in scene.texts(folder, suffix)? {
+                if !seen.contains(&name) {
+                    chrony_file(scene, &format!("{folder}/{name}"), depth - 1, servers)?;
+                    seen.push(name);
+                }
             }
         }
     }
-    Ok(servers)
+    Ok(())
 }
 
 /// `NTP=` of the file and its drop-ins, else `FallbackNTP=`, which is what the service then asks.
@@ -133,13 +183,15 @@ fn timesyncd_servers(scene: &Scene) -> Answer<Vec<String>> {
     Ok(if set.is_empty() { said("fallbackntp") } else { set })
 }
 
+/// Where ntpd is set: NTPsec and ntpd, then openntpd.
+const NTPD: [&str; 4] = ["/etc/ntpsec/ntp.conf", "/etc/ntp.conf", "/etc/openntpd/ntpd.conf", "/etc/ntpd.conf"];
+
 fn ntpd_servers(scene: &Scene) -> Answer<Vec<String>> {
-    let paths = ["/etc/ntpsec/ntp.conf", "/etc/ntp.conf", "/etc/openntpd/ntpd.conf", "/etc/ntpd.conf"];
-    let text = paths.iter().find_map(|path| match scene.text(path) {
+    let text = NTPD.iter().find_map(|path| match scene.text(path) {
         Err(OsError::Missing(_)) => None,
         answer => Some(answer),
     });
-    text.unwrap_or_else(|| Err(OsError::Missing(paths[0].to_owned()))).map(|text| named(&text))
+    text.unwrap_or_else(|| Err(OsError::Missing(NTPD[0].to_owned()))).map(|text| named(&text))
 }
 
 /// The zone by the link of `/etc/localtime`, else by the name Debian keeps beside it.
@@ -191,6 +243,60 @@ mod tests {
         for broken in ["", "System time", "System time : x\nLeap status : Normal", "506 Cannot talk to daemon\n"] {
             assert_eq!(read_tracking(broken), None);
         }
+    }
+
+    fn marked(synchronised: bool, os: Recorded) -> Recorded {
+        let kernel_clock = Some(KernelClock { synchronised, offset_us: 0, error_us: 0 });
+        Recorded { kernel_clock, ..os }
+    }
+
+    #[test]
+    fn chrony_is_believed_before_the_kernel() {
+        let chrony = |said: &str| {
+            Recorded::new().process(500, "chronyd", "/usr/sbin/chronyd").answering(
+                Program::Chronyc,
+                &["-n", "tracking"],
+                0,
+                said,
+            )
+        };
+        let normal = collected(marked(false, chrony(TRACKING)));
+        assert_eq!((normal.synchronised, normal.within_a_second), (Fact::Known(true), Fact::Known(true)));
+        let lost = collected(marked(true, chrony(&TRACKING.replace("Normal", "Not synchronised"))));
+        assert_eq!(lost.synchronised, Fact::Known(false));
+        assert!(lost.within_a_second.known().is_none());
+        let silent = "506 Cannot talk to daemon\n";
+        assert!(collected(marked(false, chrony(silent))).synchronised.known().is_none());
+        assert_eq!(collected(marked(true, chrony(silent))).synchronised, Fact::Known(true));
+    }
+
+    #[test]
+    fn the_kernels_mark_tells_of_the_services_that_set_it() {
+        let of = |mark: bool, os: Recorded| collected(marked(mark, os)).synchronised.known().copied();
+        let ntpd = || Recorded::new().process(500, "ntpd", "/usr/sbin/ntpd");
+        assert_eq!(of(false, ntpd().file("/etc/ntpsec/ntp.conf", "pool 0.debian.pool.ntp.org\n")), Some(false));
+        assert_eq!(of(false, ntpd().file("/etc/ntp.conf", "disable kernel\n")), None);
+        assert_eq!(of(false, ntpd().file("/etc/openntpd/ntpd.conf", "servers pool.ntp.org\n")), None);
+        assert_eq!(of(true, ntpd().file("/etc/openntpd/ntpd.conf", "servers pool.ntp.org\n")), Some(true));
+        let timesyncd = || Recorded::new().process(300, "systemd-timesyn", "/usr/lib/systemd/systemd-timesyncd");
+        assert_eq!((of(false, timesyncd()), of(true, timesyncd())), (Some(false), Some(true)));
+        let stopped = Recorded::new().file("/etc/systemd/timesyncd.conf", "[Time]\nNTP=10.0.0.1\n");
+        assert_eq!((of(true, stopped.clone()), of(false, stopped)), (None, Some(false)));
+    }
+
+    #[test]
+    fn files_that_chrony_draws_in_count() {
+        let os = Recorded::new()
+            .process(500, "chronyd", "/usr/sbin/chronyd")
+            .file("/etc/chrony.conf", "server 10.0.0.1\ninclude /etc/chrony.d/*.conf\ninclude /etc/loop.conf\n")
+            .file("/etc/chrony.d/xa.conf", "server 10.0.0.2\nconfdir /etc/one /etc/two\n")
+            .file("/etc/chrony.d/xa.bak", "server 10.0.0.9\n")
+            .file("/etc/one/a.conf", "pool 10.0.0.3\n")
+            .file("/etc/two/a.conf", "pool 10.0.0.8\n")
+            .file("/etc/two/b.conf", "peer 10.0.0.4\n")
+            .file("/etc/loop.conf", "include /etc/loop.conf\n");
+        let expected = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
+        assert_eq!(collected(os).servers.known().unwrap().items, expected);
     }
 
     #[test]

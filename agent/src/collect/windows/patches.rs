@@ -41,6 +41,7 @@ pub(super) fn collect(scene: &Scene) -> Patches {
         automatic: automatic::collect(scene),
         reboot_needed: reboot::needed(scene, &search),
         held: Fact::unknown(Reason::NoReader, "Windows holds nothing back by name"),
+        broken: Fact::unknown(Reason::NoReader, "Windows tells of none"),
         installed: scene.memory.installed(state, || installed::list(scene)),
         failing: failing::list(&search, scene.now),
         missing,

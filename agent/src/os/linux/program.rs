@@ -26,10 +26,15 @@ pub enum Program {
     Journalctl,
     /// Samba: `-s --suppress-prompt` prints the settings in force.
     Testparm,
-    /// apt: `-s dist-upgrade` only where pins are set that the product does not read itself.
+    /// apt: `update --print-uris` prints the sources in force and fetches nothing; `-s dist-upgrade`, which costs more, only
+    /// where something is pinned.
     AptGet,
+    /// apt: `dump` prints its configuration.
+    AptConfig,
     /// dnf: `-C` (from the cache only).
     Dnf,
+    /// rpm: `-q` with names of packages.
+    Rpm,
     /// chrony: `-n tracking`.
     Chronyc,
 }
@@ -53,7 +58,9 @@ impl Program {
             Self::Journalctl => &["/usr/bin/journalctl", "/bin/journalctl"],
             Self::Testparm => &["/usr/bin/testparm"],
             Self::AptGet => &["/usr/bin/apt-get"],
+            Self::AptConfig => &["/usr/bin/apt-config"],
             Self::Dnf => &["/usr/bin/dnf"],
+            Self::Rpm => &["/usr/bin/rpm"],
             Self::Chronyc => &["/usr/bin/chronyc"],
         }
     }
@@ -66,6 +73,7 @@ impl Program {
             Self::Journalctl => 20,
             Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::IptablesNftSave | Self::Ip6tablesNftSave => 10,
             Self::Sshd | Self::Visudo | Self::Cvtsudoers | Self::Testparm | Self::Chronyc => 5,
+            Self::AptConfig | Self::Rpm => 10,
         })
     }
 

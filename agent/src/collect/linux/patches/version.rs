@@ -1,8 +1,8 @@
-//! The order of Debian versions: `epoch:upstream-revision` (`deb-version(7)`).
+//! The orders of versions: Debian's `epoch:upstream-revision` (`deb-version(7)`) and rpm's (`rpm-version(7)`).
 
 use std::cmp::Ordering;
 
-/// Which of two versions is newer.
+/// Which of two versions is newer, as dpkg has it.
 pub(super) fn compare(one: &str, other: &str) -> Ordering {
     let (one, other) = (Version::read(one), Version::read(other));
     one.epoch
@@ -72,6 +72,52 @@ fn number(text: &[u8]) -> (&[u8], &[u8]) {
     (&text[zeroes..end], &text[end..])
 }
 
+/// Which of two versions or releases is newer, as rpm has it: parts of digits or of letters, whatever stands between them; a number
+/// is newer than letters, and what goes on is newer, unless it goes on with a tilde.
+pub(super) fn compare_rpm(one: &str, other: &str) -> Ordering {
+    let sign = |character: char| !character.is_ascii_alphanumeric() && character != '~' && character != '^';
+    let (mut one, mut other) = (one.trim_start_matches(sign), other.trim_start_matches(sign));
+    loop {
+        // A tilde comes before the end, a caret behind it but before all else.
+        let rank = |text: &str| match text.chars().next() {
+            Some('~') => 0,
+            None => 1,
+            Some('^') => 2,
+            Some(letter) if letter.is_ascii_alphabetic() => 3,
+            Some(_) => 4,
+        };
+        let order = match rank(one).cmp(&rank(other)) {
+            Ordering::Equal if one.is_empty() => return Ordering::Equal,
+            Ordering::Equal => {
+                let ((left, rest_one), (right, rest_other)) = (part(one), part(other));
+                (one, other) = (rest_one.trim_start_matches(sign), rest_other.trim_start_matches(sign));
+                match left.starts_with(|first: char| first.is_ascii_digit()) {
+                    true => {
+                        let (left, right) = (left.trim_start_matches('0'), right.trim_start_matches('0'));
+                        left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+                    }
+                    false => left.cmp(right),
+                }
+            }
+            unequal => unequal,
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
+/// The first part of digits, of letters, or one sign, and the rest.
+fn part(text: &str) -> (&str, &str) {
+    let kind = |character: char| (character.is_ascii_digit(), character.is_ascii_alphabetic());
+    let first = text.chars().next().map_or((false, false), kind);
+    let end = match first {
+        (false, false) => text.chars().next().map_or(0, char::len_utf8),
+        first => text.find(|character| kind(character) != first).unwrap_or(text.len()),
+    };
+    text.split_at(end)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -95,7 +141,6 @@ mod tests {
             ("1.0", "1.0-1"),
             ("1-1-1", "1-1-2"),
             ("6.1.0-18-amd64", "6.1.0-21-amd64"),
-            ("5.14.0-362.8.1.el9_3.x86_64", "5.14.0-427.16.1.el9_4.x86_64"),
         ] {
             assert_eq!(compare(older, newer), Ordering::Less, "{older} {newer}");
             assert_eq!(compare(newer, older), Ordering::Greater, "{newer} {older}");
@@ -105,11 +150,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn versions_order_as_rpm_orders_them() {
+        for (older, newer) in [
+            ("5.14.0-427.el9.x86_64", "5.14.0-427.16.1.el9_4.x86_64"),
+            ("5.14.0-427.9.1.el9", "5.14.0-427.16.1.el9"),
+            ("1.0~rc1", "1.0"),
+            ("1.0", "1.0^git1"),
+            ("1.0^git1", "1.0.1"),
+            ("1.0a", "1.0.1"),
+            ("1.0", "1.0a"),
+        ] {
+            assert_eq!(compare_rpm(older, newer), Ordering::Less, "{older} {newer}");
+            assert_eq!(compare_rpm(newer, older), Ordering::Greater, "{newer} {older}");
+        }
+        assert_eq!(compare_rpm("1.0-1", "1_00.01"), Ordering::Equal);
+    }
+
     proptest! {
         #[test]
         fn any_text_compares_without_end(one in ".{0,40}", other in "[0-9a-z.+~:-]{0,40}") {
             prop_assert_eq!(compare(&one, &other), compare(&other, &one).reverse());
             prop_assert_eq!(compare(&one, &one), Ordering::Equal);
+            prop_assert_eq!(compare_rpm(&one, &other), compare_rpm(&other, &one).reverse());
+            prop_assert_eq!(compare_rpm(&one, &one), Ordering::Equal);
         }
     }
 }

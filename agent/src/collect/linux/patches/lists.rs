@@ -1,0 +1,90 @@
+//! The lists that apt fetched: what they offer of the packages that are installed.
+
+use std::io::{BufReader, Read};
+
+use super::dpkg::{Offer, Packages};
+use super::stanza::each_of;
+use super::version::compare;
+use crate::collect::linux::scene::Scene;
+use crate::os::{Answer, OsError};
+
+/// The most bytes of one unpacked list that are read: ten times the largest known.
+const CAP: u64 = 1 << 30;
+
+/// Notes in `packages` what the list at `path` offers of them; it stands at `position`.
+pub(super) fn read(scene: &Scene, path: &str, position: (usize, usize), packages: &mut Packages) -> Answer<()> {
+    let file = scene.os.open(path)?;
+    // Large enough that unpacking, not the copying of pieces, takes the time.
+    let buffer = |reader: Box<dyn Read>| BufReader::with_capacity(64 << 10, reader.take(CAP));
+    let reader = match path.rsplit_once("_Packages.").map(|(_, suffix)| suffix) {
+        None => buffer(Box::new(file)),
+        Some("lz4") => buffer(Box::new(lz4_flex::frame::FrameDecoder::new(file))),
+        #[expect(clippy::disallowed_methods, reason = "`buffer` caps what comes out")]
+        Some("gz") => buffer(Box::new(flate2::read::GzDecoder::new(file))),
+        Some(_) => return Err(OsError::Failed(path.to_owned(), "is packed in a way that is not read".to_owned())),
+    };
+    let Packages { installed, native, .. } = packages;
+    each_of(reader, path, |stanza| {
+        if stanza.architecture == b"all" {
+            native.clone_into(&mut stanza.architecture);
+        }
+        let key = (std::mem::take(&mut stanza.package), std::mem::take(&mut stanza.architecture));
+        if let Some(installed) = installed.get_mut(&key) {
+            let version = String::from_utf8_lossy(&stanza.version).into_owned();
+            let order = compare(&version, &installed.version);
+            installed.offers.push(Offer { version, order, list: position });
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::collect::linux::patches::dpkg;
+    use crate::os::recorded::Recorded;
+
+    const STATUS: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n\
+        Package: tzdata\nStatus: install ok installed\nArchitecture: all\nVersion: 2024a\n";
+
+    #[test]
+    fn lists_are_read_packed_or_not() {
+        let text = "Package: tzdata\nArchitecture: all\nVersion: 2024b\n\nPackage: dpkg\nArchitecture: amd64\nVersion: 1.0\n\nPackage: x\nVersion: 1\n";
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(text.as_bytes()).unwrap();
+        let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        lz4.write_all(text.as_bytes()).unwrap();
+        let os = Recorded::new()
+            .file(dpkg::STATUS, STATUS)
+            .file("/a_Packages.lz4", lz4.finish().unwrap())
+            .file("/b_Packages.gz", gz.finish().unwrap())
+            .file("/c_Packages", text);
+        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let mut packages = dpkg::packages(&scene).unwrap();
+        for (position, path) in ["/a_Packages.lz4", "/b_Packages.gz", "/c_Packages"].into_iter().enumerate() {
+            read(&scene, path, (position, 0), &mut packages).unwrap();
+        }
+        let offers = |name: &str| -> Vec<(&str, Ordering, usize)> {
+            let key = (name.as_bytes().to_vec(), b"amd64".to_vec());
+            let offers = packages.installed[&key].offers.iter();
+            offers.map(|offer| (offer.version.as_str(), offer.order, offer.list.0)).collect()
+        };
+        let newer = Ordering::Greater;
+        assert_eq!(offers("tzdata"), [("2024b", newer, 0), ("2024b", newer, 1), ("2024b", newer, 2)]);
+        assert_eq!(offers("dpkg").iter().filter(|(_, order, _)| *order == Ordering::Less).count(), 3);
+    }
+
+    #[test]
+    fn a_broken_list_is_an_error() {
+        let os =
+            Recorded::new().file(dpkg::STATUS, STATUS).file("/x_Packages.lz4", "no lz4").file("/y_Packages.xz", "");
+        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let mut packages = dpkg::packages(&scene).unwrap();
+        for path in ["/x_Packages.lz4", "/y_Packages.xz", "/z_Packages"] {
+            assert!(read(&scene, path, (0, 0), &mut packages).is_err(), "{path}");
+        }
+    }
+}
