@@ -84,7 +84,7 @@ impl Program {
             Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::IptablesNftSave | Self::Ip6tablesNftSave => {
                 1 << 23
             }
-            Self::Sshd | Self::Testparm | Self::AptGet | Self::Dnf | Self::Chronyc => 1 << 21,
+            _ => 1 << 21,
         }
     }
 }
