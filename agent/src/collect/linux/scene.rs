@@ -10,6 +10,9 @@ use crate::os::{Answer, LinuxOs, OsError};
 
 use crate::collect::linux::text;
 
+/// The most files of one folder that are read.
+const FILES: usize = 1_000;
+
 /// One check of one machine.
 pub(super) struct Scene {
     /// The machine.
@@ -127,7 +130,11 @@ impl Scene {
             other => other?,
         };
         let mut texts = Vec::new();
-        for name in names.into_iter().filter(|name| name.ends_with(suffix)).take(1_000) {
+        for name in names.into_iter().filter(|name| name.ends_with(suffix)) {
+            // What stands in the files left out might say otherwise.
+            if texts.len() == FILES {
+                return Err(OsError::Failed(folder.to_owned(), format!("holds more than {FILES} files")));
+            }
             match self.text(&format!("{folder}/{name}")) {
                 Ok(text) => texts.push((name, text)),
                 // A dangling link, or a folder: nothing that a program would read either.
@@ -161,5 +168,22 @@ pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>)
     match answer {
         Ok(answer) => read(answer),
         Err(error) => unknown(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::recorded::Recorded;
+
+    #[test]
+    fn a_folder_with_too_many_files_is_not_read_in_part() {
+        let folder = |files: usize| {
+            (0..files).fold(Recorded::new(), |os, number| os.file(&format!("/etc/exports.d/{number}.exports"), "x"))
+        };
+        let texts =
+            |files| Scene::new(Arc::new(folder(files)), Timestamp::UNIX_EPOCH).texts("/etc/exports.d", ".exports");
+        assert_eq!(texts(FILES).unwrap().len(), FILES);
+        assert!(matches!(texts(FILES + 1), Err(OsError::Failed(..))));
     }
 }
