@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod checkout;
 pub mod desk;
+pub mod linux;
 pub mod process;
 #[cfg(feature = "puppets")]
 pub mod puppet;

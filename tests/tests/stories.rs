@@ -9,6 +9,7 @@ mod stories {
     mod antivirus;
     mod delivery;
     mod first_minutes;
+    mod linux_program;
     mod machine;
     mod packages;
     mod page;
