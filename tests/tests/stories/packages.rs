@@ -33,7 +33,7 @@ fn packages_hold_the_program_and_its_unit_and_leave_the_identity_until_they_are_
     }
 
     // It runs on any Linux; nothing of a distribution is asked for.
-    assert_eq!(said("dpkg-deb", &["--field", deb, "Depends"])?, "");
+    assert_eq!(said("dpkg-deb", &["--field", deb, "Depends"])?.trim(), "");
     let required = said("rpm", &["-qp", "--requires", rpm])?;
     assert!(required.lines().all(|line| line.starts_with("rpmlib(") || line == "/bin/sh"), "{required}");
     let refused = answer(command(root.join("agent/packaging/linux/build")).arg("/bin/sh").arg(folder.path()))?;
