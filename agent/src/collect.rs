@@ -15,6 +15,8 @@ use crate::apart::{Apart, Trouble};
 
 mod control;
 mod firmware;
+#[cfg(test)]
+mod fixes;
 mod hosts;
 #[cfg(target_os = "linux")]
 pub mod linux;

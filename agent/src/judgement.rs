@@ -77,6 +77,7 @@ mod tests {
             found: Text::default(),
             wanted: Text::default(),
             no_reader: false,
+            agent_too_old: false,
             implied_by: None,
         }
     }

@@ -29,6 +29,7 @@ pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
             found: decided_by.map(|condition| found::found(condition, &scene)).unwrap_or_default(),
             wanted: control.wanted().clone(),
             no_reader: ruling.no_reader,
+            agent_too_old: ruling.agent_too_old,
             implied_by: ruling.implied_by.map(|cause| policy.controls()[cause].id().to_owned()),
         }
     };
@@ -42,6 +43,8 @@ pub struct Ruling {
     pub verdict: Verdict,
     /// True when the verdict is unknown only because the product has no reader for the fact.
     pub no_reader: bool,
+    /// True when the verdict is unknown only because the agent is too old, as [`Outcome::agent_too_old`].
+    pub agent_too_old: bool,
     /// The position in the policy of the failing control that explains this one.
     pub implied_by: Option<usize>,
     /// True when `applies` decided and not `require`.
@@ -57,17 +60,24 @@ pub fn rule(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Ruling> {
         if matches!(rulings[index].verdict, Verdict::Fail | Verdict::Unknown) {
             rulings[index].implied_by = failing_cause(policy, &rulings, index);
         }
+        // A newer agent might tell that the cause fails, and then this one would cost nothing.
+        if rulings[index].verdict == Verdict::Unknown && rulings[index].implied_by.is_none() {
+            rulings[index].agent_too_old |= causes(policy, index).any(|cause| rulings[cause].agent_too_old);
+        }
     }
     rulings
 }
 
-/// The nearest control that fails on the way from cause to cause. Causes form no circle.
+/// The way from cause to cause. Causes form no circle.
+fn causes(policy: &Policy, index: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(policy.controls()[index].implied_by_index(), |&cause| {
+        policy.controls()[cause].implied_by_index()
+    })
+}
+
+/// The nearest control that fails on the way from cause to cause.
 fn failing_cause(policy: &Policy, rulings: &[Ruling], index: usize) -> Option<usize> {
-    let mut cause = policy.controls()[index].implied_by_index()?;
-    while rulings[cause].verdict != Verdict::Fail {
-        cause = policy.controls()[cause].implied_by_index()?;
-    }
-    Some(cause)
+    causes(policy, index).find(|&cause| rulings[cause].verdict == Verdict::Fail)
 }
 
 /// What `condition` is worth on `facts` as at `now`.
@@ -90,7 +100,11 @@ fn ruling(control: &Control, scene: &Scene<'_, '_>) -> Ruling {
     };
     let by_applies = applies != Truth::True;
     let decided_by = if by_applies { control.applies() } else { Some(control.require()) };
-    let no_reader = verdict == Verdict::Unknown
-        && decided_by.is_some_and(|condition| readers::excuse(&blame::blames(condition, scene), scene.facts));
-    Ruling { verdict, no_reader, implied_by: None, by_applies }
+    let blames = match decided_by {
+        Some(condition) if verdict == Verdict::Unknown => blame::blames(condition, scene),
+        _ => Vec::new(),
+    };
+    let no_reader = readers::excuse(&blames, scene.facts);
+    let agent_too_old = readers::agent_too_old(&blames, scene.facts);
+    Ruling { verdict, no_reader, agent_too_old, implied_by: None, by_applies }
 }

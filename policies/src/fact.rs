@@ -17,6 +17,7 @@ mod backup;
 mod facts;
 mod lan;
 mod logging;
+mod misread;
 mod neighbours;
 mod patches;
 mod ports;
@@ -32,9 +33,10 @@ pub use backup::{Backup, BackupPlace, BackupProduct, BackupTool};
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
 pub use lan::{
     Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, InboundService, Interface, InterfaceKind, Lan,
-    NetworkCategory, WirelessSecurity,
+    NetworkCategory, PublishedPort, WirelessSecurity,
 };
-pub use logging::Logging;
+pub use logging::{ClearedLog, Logging};
+pub use misread::{MISREAD, Misread};
 pub use neighbours::{Neighbour, Neighbours};
 pub use patches::{FailingUpdate, InstalledUpdate, MissingUpdate, PackageSystem, Patches};
 pub use ports::{ListeningPort, Ports, Reach, Transport};

@@ -48,6 +48,11 @@ pub struct Outcome {
     /// True when the verdict is unknown only because the product has no reader for the fact: leaves both sums.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_reader: bool,
+    /// True when the verdict is unknown only because the agent is too old for the facts, its own or those of a control that would explain
+    /// it, or because it says so. A server that knows the agent to be
+    /// old leaves it out of both sums for a time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agent_too_old: bool,
     /// The failing control that explains this failure, so that one cause costs once: leaves both sums.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub implied_by: Option<String>,

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use policies::evaluate::evaluate;
-use policies::fact::{Fact, Facts, Family, Instant, Reason};
+use policies::fact::{Fact, Facts, Family, Instant, List, Reason};
 use policies::outcome::{Outcome, Verdict};
 use policies::policy::{Clause, Control, Duty, LiftedBy, Policy, PolicySet, Role, Severity};
 use policies::text::Language;
@@ -112,6 +112,84 @@ fn a_windows_that_searched_long_ago_is_not_believed_to_be_up_to_date() {
 }
 
 #[test]
+fn old_lists_say_nothing_of_today_on_any_system() {
+    assert_eq!(verdict(GOOD, "patches-monthly"), Verdict::Pass);
+    let old = GOOD.replace("2026-11-21T23:10:00Z", "2025-10-18T23:10:00Z");
+    assert_ne!(old, GOOD);
+    assert_eq!(verdict(&old, "patches-monthly"), Verdict::Fail);
+    let mut never = machine(GOOD);
+    never.patches.lists_at = Fact::unknown(Reason::SourceMissing, "");
+    let outcomes = evaluate(shipped().controls(Role::Server), &never, now());
+    let monthly = outcomes.iter().find(|outcome| outcome.control == "patches-monthly").unwrap();
+    assert!(monthly.verdict == Verdict::Unknown && !monthly.no_reader);
+}
+
+#[test]
+fn one_upgrade_of_anything_does_not_make_up_for_fixes_that_wait() {
+    let mut facts = machine(GOOD);
+    facts.patches.pending_security = Fact::Known(39);
+    facts.patches.last_upgrade_at = Fact::Known("2026-11-21T03:00:00Z".parse().unwrap());
+    let outcomes = evaluate(shipped().controls(Role::Workstation), &facts, now());
+    let monthly = outcomes.iter().find(|outcome| outcome.control == "patches-monthly").unwrap();
+    assert_eq!(monthly.verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_windows_without_internet_is_judged_by_its_build_while_that_tells_something() {
+    let judged = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = machine(WINDOWS_GOOD);
+        // It once searched and found nothing; updates came by hand since.
+        facts.patches.lists_at = Fact::Known("2026-05-21T22:00:00Z".parse().unwrap());
+        facts.patches.known_to = Fact::Known("2026-11-20T16:59:59Z".parse().unwrap());
+        facts.patches.missing = Fact::Known(List::default());
+        change(&mut facts);
+        let outcomes = evaluate(shipped().controls(Role::Workstation), &facts, now());
+        outcomes.iter().find(|outcome| outcome.control == "patches-monthly").unwrap().verdict
+    };
+    assert_eq!(judged(&|_| ()), Verdict::Pass);
+    assert_eq!(judged(&|facts| facts.patches.pending_security = Fact::Known(1)), Verdict::Fail);
+    let unread = Fact::unknown(Reason::NoReader, "");
+    // Neither an old catalogue nor a build that gets no more updates leaves the sums.
+    let old = || Fact::Known("2026-08-01T16:59:59Z".parse().unwrap());
+    assert_eq!(
+        judged(&|facts| {
+            facts.patches.known_to = old();
+            facts.patches.missing = unread.clone();
+        }),
+        Verdict::Fail
+    );
+    assert_eq!(
+        judged(&|facts| {
+            facts.system.supported_until = old();
+            facts.system.paid_updates = Fact::Known(false);
+            facts.patches.missing = unread.clone();
+        }),
+        Verdict::Fail
+    );
+}
+
+#[test]
+fn the_steps_are_the_same_in_both_files() {
+    let set = shipped();
+    for json in [GOOD, BAD, WINDOWS_GOOD, WINDOWS_BAD] {
+        let facts = machine(json);
+        for control in set.controls(Role::Workstation).controls() {
+            let Some(other) = set.controls(Role::Server).control(control.id()) else { continue };
+            assert_eq!(control.fix_for(&facts, now()), other.fix_for(&facts, now()), "{}", control.id());
+        }
+    }
+}
+
+#[test]
+fn the_button_that_cards_name_is_on_the_machines_page() {
+    let text = |name: &str| {
+        std::fs::read_to_string(format!("{}/../server/locales/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    assert!(text("vi.toml").contains("check = \"Kiểm tra lại\""));
+    assert!(text("en.toml").contains("check = \"Check again\""));
+}
+
+#[test]
 fn who_was_knocked_at_is_kept_from_the_page_that_all_may_read() {
     let set = shipped();
     for role in ROLES {
@@ -172,13 +250,45 @@ fn nothing_known_is_unknown_and_never_a_failure() {
 }
 
 #[test]
+fn what_an_older_agent_read_wrongly_is_unknown_and_says_why() {
+    let set = shipped();
+    for (file, family) in
+        [(GOOD, Family::Linux), (BAD, Family::Linux), (WINDOWS_GOOD, Family::Windows), (WINDOWS_BAD, Family::Windows)]
+    {
+        let mut facts = machine(file);
+        assert_eq!(facts.system.family, Fact::Known(family));
+        let before = evaluate(set.controls(Role::Workstation), &facts, now());
+        facts.forget_misread(1);
+        let after = evaluate(set.controls(Role::Workstation), &facts, now());
+        let firewall = after.iter().find(|outcome| outcome.control == "firewall-active").unwrap();
+        assert!(firewall.verdict == Verdict::Unknown && firewall.agent_too_old && !firewall.no_reader);
+        assert!(firewall.found.vi.contains("phiên bản phần mềm trên máy quá cũ"), "{}", firewall.found.vi);
+        // Less knowledge turns no answer into its opposite.
+        for (before, after) in before.iter().zip(&after) {
+            assert!(after.verdict == before.verdict || after.verdict == Verdict::Unknown, "{}", after.control);
+            // What a failure explained costs no more now that the failure is forgotten.
+            if before.verdict == Verdict::Unknown && before.implied_by.is_some() {
+                assert!(after.implied_by.is_some() || after.agent_too_old, "{}", after.control);
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_for_linux_only_does_not_apply_to_windows() {
     let set = shipped();
     let mut facts = Facts::unknown(Reason::NoReader);
     facts.system.family = Fact::Known(Family::Windows);
     let outcomes = evaluate(set.controls(Role::Workstation), &facts, now());
-    for id in ["sudo-password", "shell-timeout", "private-files", "password-storage", "patches-held", "forwarding-off"]
-    {
+    for id in [
+        "sudo-password",
+        "shell-timeout",
+        "private-files",
+        "password-storage",
+        "patches-held",
+        "forwarding-off",
+        "time-accurate",
+    ] {
         let outcome = outcomes.iter().find(|outcome| outcome.control == id).unwrap();
         assert_eq!(outcome.verdict, Verdict::NotApplicable, "{id}");
     }
@@ -262,9 +372,23 @@ fn the_steps_on_windows_name_nothing_of_linux() {
             }
             let control = set.controls(role).control(&outcome.control).unwrap();
             for step in control.fix_for(&facts, now()) {
-                for word in ["sudo", "/etc/", "systemctl", "Terminal", "PowerShell"] {
+                for word in ["sudo", "/etc/", "systemctl", "cửa sổ lệnh", "PowerShell"] {
                     assert!(!step.vi.contains(word), "{}: {}", outcome.control, step.vi);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_for_the_registry_is_whole() {
+    let set = shipped();
+    for (_, control) in controls(&set) {
+        let steps = control.fixes().iter().flat_map(|fix| &fix.steps);
+        for text in steps.flat_map(|step| [&step.vi, &step.en]) {
+            assert_eq!(text.matches('"').count() % 2, 0, "{}: {text}", control.id());
+            for command in text.split("reg add ").skip(1) {
+                assert!([" /v ", " /t REG_", " /d ", " /f"].iter().all(|part| command.contains(part)), "{text}");
             }
         }
     }

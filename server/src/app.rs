@@ -60,6 +60,9 @@ impl App {
     pub async fn assemble(config: Config, clock: Clock, db: Db, secrets: Secrets) -> anyhow::Result<Self> {
         let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
         policies.refresh(&db).await?;
+        let mut tx = db.write().await?;
+        tx.schema_claim(clock.now_ms()).await?;
+        tx.commit().await?;
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
         let desk = Desk::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));

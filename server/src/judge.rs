@@ -129,6 +129,7 @@ impl Judge {
                         Verdict::Pass | Verdict::NotApplicable => None,
                     },
                     no_reader: ruling.no_reader,
+                    agent_too_old: ruling.agent_too_old,
                     implied_by: ruling.implied_by.map(|cause| policy.controls()[cause].id().to_owned()),
                     control: control.id().to_owned(),
                 }

@@ -137,7 +137,7 @@ fn score(policy: &Policy, office: Office, outcomes: &[Outcome], now: Timestamp) 
         since: now,
         failing_since: (outcome.verdict == Verdict::Fail).then_some(now),
         observed_at: now,
-        no_reader: outcome.no_reader,
+        excused: outcome.no_reader,
         implied_by: outcome.implied_by.clone(),
     });
     let machine = Machine {
@@ -205,6 +205,8 @@ struct AnswerOutcome<'a> {
     lifted_by: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     no_reader: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    agent_too_old: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     implied_by: Option<&'a str>,
 }
@@ -239,6 +241,7 @@ impl<'a> Checked<'a> {
             minutes: control.minutes(),
             lifted_by: control.lifted_by().code(),
             no_reader: outcome.no_reader,
+            agent_too_old: outcome.agent_too_old,
             implied_by: outcome.implied_by.as_deref(),
         });
         let answer =

@@ -18,6 +18,9 @@ use crate::terminal::Terminal;
 /// The most bytes of a file of recorded facts: far above the largest that a machine can make.
 const FILE_CAP: u64 = 64 << 20;
 
+/// The member that holds the version of the facts' meaning; a file written by hand may lack it.
+const SCHEMA: &str = "schema_version";
+
 /// The most characters of one text on the screen; no fact holds a longer one.
 const LINE: usize = 1_000;
 
@@ -37,7 +40,7 @@ pub fn run(options: &FactsOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
 /// One JSON object: the version of the facts' meaning, when they were observed, and one member for each section.
 fn json(facts: &Facts, sections: &[Section], now: Timestamp) -> anyhow::Result<String> {
     let mut object = serde_json::Map::new();
-    object.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
+    object.insert(SCHEMA.to_owned(), SCHEMA_VERSION.into());
     object.insert("observed_at".to_owned(), now.as_millisecond().into());
     for &section in sections {
         object.insert(section.name().to_owned(), serde_json::from_str(&facts.encode(section)?)?);
@@ -46,7 +49,7 @@ fn json(facts: &Facts, sections: &[Section], now: Timestamp) -> anyhow::Result<S
 }
 
 /// Facts that `facts --json` printed. A section that is not in the file reads as not collected; members that are no section
-/// are passed over.
+/// are passed over. What an older agent printed is read as a server reads it.
 ///
 /// # Errors
 /// When the file cannot be read, is no such object, or a section in it is malformed; names the file and the section.
@@ -70,6 +73,9 @@ fn parse(text: &[u8]) -> anyhow::Result<Facts> {
         }
     }
     anyhow::ensure!(found, "there is no section in it");
+    if let Some(schema) = object.get(SCHEMA) {
+        facts.forget_misread(serde_json::from_str(schema.get()).with_context(|| format!("`{SCHEMA}`"))?);
+    }
     Ok(facts)
 }
 
@@ -172,6 +178,19 @@ mod tests {
         let read = parse(one.as_bytes()).unwrap();
         assert_eq!(read.system, facts.system);
         assert_eq!(read.lan, Facts::unknown(Reason::NotCollected).lan);
+    }
+
+    #[test]
+    fn what_an_older_agent_printed_is_not_believed_where_it_read_wrongly() {
+        let printed = |schema: &str| {
+            let text = format!(
+                r#"{{{schema}"system":{{"family":{{"known":"windows"}}}},"accounts":{{"uac":{{"known":true}}}}}}"#
+            );
+            parse(text.as_bytes()).unwrap().accounts.uac
+        };
+        assert!(matches!(printed(r#""schema_version":1,"#), Fact::Unknown(why) if why.reason == Reason::AgentTooOld));
+        assert_eq!(printed(r#""schema_version":2,"#), Fact::Known(true));
+        assert_eq!(printed(""), Fact::Known(true));
     }
 
     #[test]

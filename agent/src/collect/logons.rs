@@ -34,15 +34,25 @@ pub(super) fn since(now: Timestamp) -> Timestamp {
     hour(now).and_then(|hour| hour.checked_sub(HOURS.hours()).ok()).unwrap_or(Timestamp::MIN)
 }
 
-/// An address as everybody writes it, else the name of a computer; empty for what says nothing.
+/// An address as everybody writes it, else the name of a computer; empty for what says nothing, and for the machine itself.
 pub(super) fn source(text: &str) -> String {
-    match text.trim() {
-        "" | "-" => String::new(),
-        other => match other.parse::<IpAddr>() {
-            Ok(address) => address.to_canonical().to_string(),
-            Err(_) => capped(other),
-        },
+    let text = text.trim();
+    match address(text) {
+        Some(address) => address,
+        None if matches!(text, "" | "-") || text.eq_ignore_ascii_case("localhost") => String::new(),
+        None => capped(text),
     }
+}
+
+/// An address as everybody writes it; empty for one that nobody comes from (unspecified, of many) and for the machine's own loopback. `None`
+/// for what is no address.
+pub(super) fn address(text: &str) -> Option<String> {
+    // Addresses of one link may be followed by the number of the interface.
+    let bare = text.trim().split_once('%').map_or(text.trim(), |(address, _)| address);
+    let address = bare.parse::<IpAddr>().ok()?.to_canonical();
+    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast() || address.octets()[0] == 0);
+    let nobody = broadcast || address.is_unspecified() || address.is_multicast() || address.is_loopback();
+    Some(if nobody { String::new() } else { address.to_string() })
 }
 
 /// The attempts by hour, the newest hour first and in it the most first. `more` when there may be others than these.
@@ -51,7 +61,7 @@ pub(super) fn tally(attempts: impl IntoIterator<Item = Attempt>, now: Timestamp,
     let mut counts: BTreeMap<(Timestamp, String, String, LogonWay), i64> = BTreeMap::new();
     for attempt in attempts {
         // A clock that was wrong tells no hour.
-        if let Some(hour) = hour(attempt.at).filter(|hour| (since..=now).contains(hour)) {
+        if let Some(hour) = hour(attempt.at).filter(|_| (since..=now).contains(&attempt.at)) {
             *counts.entry((hour, attempt.account, attempt.source, attempt.way)).or_default() += 1;
         }
     }
@@ -94,7 +104,7 @@ mod tests {
             // The start of the first hour counts, the second before does not; nor does what is yet to come.
             attempt("2026-11-15T03:00:00Z", "lan", ""),
             attempt("2026-11-15T02:59:59Z", "lan", ""),
-            attempt("2026-11-22T04:00:00Z", "lan", ""),
+            attempt("2026-11-22T03:20:01Z", "lan", ""),
         ];
         let list = tally(attempts, NOW.parse().unwrap(), false);
         let shown: Vec<_> = list
@@ -130,5 +140,15 @@ mod tests {
         assert_eq!(source(" MÁY-VĂN-THƯ\u{7} "), "MÁY-VĂN-THƯ\u{FFFD}");
         assert_eq!((source("-"), source("")), (String::new(), String::new()));
         assert_eq!(source("2001:DB8::0:1"), "2001:db8::1");
+        assert_eq!(source("fe80::1%12"), "fe80::1");
+    }
+
+    #[test]
+    fn an_address_that_nobody_comes_from_is_no_source() {
+        let none = ["0.0.0.0", "::", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::ffff:0.0.0.0"];
+        for text in none.into_iter().chain(["255.255.255.255", "224.0.0.1", "ff02::1", "0.1.2.3", "LocalHost"]) {
+            assert_eq!(source(text), "", "{text}");
+        }
+        assert_eq!((address("MÁY-05"), address("-"), address("")), (None, None, None));
     }
 }

@@ -18,8 +18,8 @@ pub(super) fn capped(text: &str) -> String {
 
 /// True when whoever named this job called it a backup.
 pub(super) fn named_backup(name: &str) -> bool {
-    const WORDS: [&str; 6] = ["backup", "saoluu", "sao-luu", "sao_luu", "sao luu", "sao lưu"];
-    let name = name.to_lowercase();
+    const WORDS: [&str; 5] = ["backup", "saoluu", "saolưu", "chepdulieu", "chépdữliệu"];
+    let name: String = name.to_lowercase().chars().filter(|character| !" -_.".contains(*character)).collect();
     WORDS.iter().any(|word| name.contains(word))
 }
 

@@ -16,6 +16,7 @@ mod backup;
 mod center;
 mod drives;
 mod lan;
+mod log;
 mod logging;
 mod neighbours;
 mod patches;

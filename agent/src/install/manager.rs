@@ -27,6 +27,8 @@ const FORGIVEN: Duration = Duration::from_secs(24 * 60 * 60);
 const GOING_DOWN: Duration = Duration::from_secs(5);
 /// How long it may take to stop.
 const STOP: Duration = Duration::from_secs(20);
+/// How long one that was removed may still be held.
+const RELEASE: Duration = Duration::from_secs(20);
 /// How long another service may keep this one from being started.
 const START: Duration = Duration::from_secs(30);
 /// How often its state is looked at.
@@ -40,6 +42,8 @@ const NOT_ACTIVE: i32 = 1062;
 const BUSY: [i32; 2] = [1061, 1052];
 /// `ERROR_SERVICE_DATABASE_LOCKED`: another service is being started, as after the machine was switched on.
 const LOCKED: i32 = 1055;
+/// `ERROR_SERVICE_MARKED_FOR_DELETE`: it was removed, and somebody still holds it, as a window that lists services does.
+const MARKED: i32 = 1072;
 /// `ERROR_SERVICE_ALREADY_RUNNING`.
 const RUNS: i32 = 1056;
 
@@ -75,7 +79,7 @@ impl Manager {
     }
 
     /// Makes the service that runs `program` with its state in `state`, or corrects it. What Windows refuses of the finer settings is named.
-    pub(super) fn establish(&self, program: &Path, arguments: &[OsString]) -> Result<(Service, Vec<Text>)> {
+    pub(super) async fn establish(&self, program: &Path, arguments: &[OsString]) -> Result<(Service, Vec<Text>)> {
         let info = ServiceInfo {
             name: OsString::from(NAME),
             display_name: OsString::from(SHOWN),
@@ -89,12 +93,18 @@ impl Manager {
             account_name: None,
             account_password: None,
         };
-        let service = match self.service()? {
-            Some(service) => {
-                service.change_config(&info)?;
-                service
+        let end = tokio::time::Instant::now() + RELEASE;
+        let service = loop {
+            let made = match self.service()? {
+                Some(service) => service.change_config(&info).map(|()| service),
+                None => self.0.create_service(&info, ServiceAccess::ALL_ACCESS),
+            };
+            match made {
+                Err(error) if refused_with(&error, MARKED) && tokio::time::Instant::now() < end => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                made => break made?,
             }
-            None => self.0.create_service(&info, ServiceAccess::ALL_ACCESS)?,
         };
         let missing = refined(&service);
         Ok((service, missing))

@@ -52,6 +52,7 @@ pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
         let registered = journal::register();
         let (service, mut missing) = manager
             .establish(&program::path(&folder), &arguments(&plan.state))
+            .await
             .map_err(|error| step("tạo dịch vụ", "create the service", manager::reason(&error)))?;
         if let Err(error) = registered {
             missing.push(Text::new(format!("nguồn nhật ký sự kiện: {error}"), format!("the events' source: {error}")));

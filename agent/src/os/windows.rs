@@ -162,7 +162,7 @@ pub trait WindowsOs: Os {
     /// As [`WindowsOs::file_version`].
     fn file_company(&self, path: &str) -> Answer<String>;
 
-    /// Events of a channel, newest first.
+    /// Events of a channel, those that were written last first, whatever the clock said then.
     ///
     /// # Errors
     /// [`super::OsError::Missing`] when there is no such channel.

@@ -24,10 +24,14 @@ pub enum Makers {
     Any,
     /// Only where a product of a maker that is not among these is at work.
     Except(&'static [Maker]),
+    /// Only where a product of one of these makers is at work.
+    Of(&'static [Maker]),
 }
 
 /// The makers whose products can be asked on Linux.
 const READ_ON_LINUX: Makers = Makers::Except(&[Maker::ClamAv]);
+/// Makers of whose products nobody can tell even whether they guard.
+const NOBODY_KNOWS: Makers = Makers::Of(&[Maker::Other]);
 /// The makers that are asked themselves on Windows; of others Security Center tells what it was told.
 const ASKED_ON_WINDOWS: Makers = Makers::Except(&[Maker::Microsoft]);
 /// Linux systems whose package system is known.
@@ -43,6 +47,8 @@ const fn windows(fact: &'static str, makers: Makers) -> Gap {
 
 /// The table.
 pub const GAPS: &[Gap] = &[
+    linux("antivirus.protection", NOBODY_KNOWS, &[]),
+    linux("antivirus.products.running", NOBODY_KNOWS, &[]),
     linux("antivirus.real_time", READ_ON_LINUX, &[]),
     linux("antivirus.definitions_at", READ_ON_LINUX, &[]),
     linux("antivirus.definitions_current", Makers::Any, &[]),
@@ -62,6 +68,7 @@ pub const GAPS: &[Gap] = &[
     linux("lan.netbios", Makers::Any, &[]),
     linux("lan.interfaces.category", Makers::Any, &[]),
     linux("lan.interfaces.wireless", Makers::Any, &[]),
+    linux("sharing.lm_level", Makers::Any, &[]),
     // A release younger than the agent is in no table of it, whatever the system.
     linux("system.supported_until", Makers::Any, &[]),
     // File systems without a block device below them (ZFS, network, containers).
@@ -100,7 +107,10 @@ pub const GAPS: &[Gap] = &[
     windows("antivirus.products.updater", Makers::Any),
     // Another maker's firewall tells Security Center that it is on, and nobody by which rules.
     windows("lan.firewall_blocks_inbound", Makers::Any),
+    // Ports of virtual machines: portproxy and NAT networks have no reader.
+    windows("lan.published_ports", Makers::Any),
     windows("lan.firewalls.blocks_inbound", Makers::Any),
+    windows("lan.open_inbound", Makers::Any),
     // The settings of OpenSSH for Windows.
     windows("remote.ssh_root_login", Makers::Any),
     windows("remote.ssh_password", Makers::Any),
@@ -111,6 +121,7 @@ pub const GAPS: &[Gap] = &[
     windows("remote.ssh_x11", Makers::Any),
     windows("remote.ssh_weak_algorithms", Makers::Any),
     linux("logging.largest", Makers::Any, &[]),
+    linux("logging.cleared", Makers::Any, &[]),
     linux("accounts.users.password_required", Makers::Any, &[]),
     linux("accounts.uac", Makers::Any, &[]),
     linux("accounts.domain_administrators", Makers::Any, &[]),
@@ -163,8 +174,17 @@ pub const GAPS: &[Gap] = &[
 
 /// True when every unknown part is one that the product cannot read on this machine.
 pub(super) fn excuse(unknown: &[Blame], facts: &Facts) -> bool {
-    !unknown.is_empty()
-        && unknown.iter().all(|blame| blame.reason == Some(Reason::NoReader) && is_gap(&blame.fact(), facts))
+    !unknown.is_empty() && unknown.iter().all(|blame| is_excused(blame, facts))
+}
+
+/// True when a newer agent would know every unknown part, but for those that the product cannot read on this machine.
+pub(super) fn agent_too_old(unknown: &[Blame], facts: &Facts) -> bool {
+    let too_old = |blame: &Blame| blame.reason == Some(Reason::AgentTooOld);
+    unknown.iter().any(too_old) && unknown.iter().all(|blame| too_old(blame) || is_excused(blame, facts))
+}
+
+fn is_excused(blame: &Blame, facts: &Facts) -> bool {
+    blame.reason == Some(Reason::NoReader) && is_gap(&blame.fact(), facts)
 }
 
 fn is_gap(fact: &str, facts: &Facts) -> bool {
@@ -177,16 +197,17 @@ fn is_gap(fact: &str, facts: &Facts) -> bool {
             && (gap.family == Family::Windows || system.is_some_and(|system| !gap.except_systems.contains(&system)))
             && match gap.makers {
                 Makers::Any => true,
-                Makers::Except(read) => another_works(&facts.antivirus, read),
+                Makers::Except(read) => works(&facts.antivirus, |maker| !read.contains(&maker)),
+                Makers::Of(unknown) => works(&facts.antivirus, |maker| unknown.contains(&maker)),
             }
     })
 }
 
-/// True when some product that is not known to be off is by none of the makers `read`.
-fn another_works(antivirus: &Antivirus, read: &[Maker]) -> bool {
+/// True when some product that is not known to be off is by a maker that `wanted` names.
+fn works(antivirus: &Antivirus, wanted: impl Fn(Maker) -> bool) -> bool {
     match &antivirus.products {
         Fact::Known(List { items, .. }) => {
-            items.iter().any(|product| product.running != Fact::Known(false) && !read.contains(&product.maker))
+            items.iter().any(|product| product.running != Fact::Known(false) && wanted(product.maker))
         }
         Fact::Unknown(_) => false,
     }

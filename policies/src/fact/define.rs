@@ -38,6 +38,15 @@ macro_rules! section {
             pub fn unknown(reason: crate::fact::Reason, detail: &str) -> Self {
                 Self { $( $field: crate::fact::Fact::unknown(reason, detail), )+ }
             }
+
+            /// Makes the fact `path` (`name`, or `name.field` of the records of its list) unknown.
+            pub(crate) fn forget_fact(&mut self, path: &str, why: &crate::fact::Unknown) {
+                let (name, field) = path.split_once('.').unwrap_or((path, ""));
+                match name {
+                    $( stringify!($field) => crate::fact::Facet::forget(&mut self.$field, field, why), )+
+                    _ => {}
+                }
+            }
         }
 
         impl crate::fact::Record for $name {
@@ -100,6 +109,12 @@ macro_rules! record {
             const KIND: crate::fact::Kind = crate::fact::Kind::Record(Self::FIELDS);
             fn facet(&self) -> crate::fact::Value<'_> {
                 crate::fact::Value::Record(self)
+            }
+            fn forget(&mut self, path: &str, why: &crate::fact::Unknown) {
+                match path {
+                    $( stringify!($field) => crate::fact::Facet::forget(&mut self.$field, "", why), )+
+                    _ => {}
+                }
             }
         }
     };

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Accounts, Antivirus, Backup, Field, Lan, Logging, Neighbours, Patches, Ports, Reason, Record, Remote, Sharing,
-    Software, System, Time,
+    Software, System, Time, Unknown,
 };
 
-/// Version of the facts' meaning. Rises when a fact changes its meaning; a new fact or field does not raise it.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Version of the facts' meaning. Rises when a fact changes its meaning; a new fact or field does not raise it. Whoever raises it says in
+/// [`super::MISREAD`] what was read otherwise before, and has the server judge and grade everything again (a migration).
+pub const SCHEMA_VERSION: u32 = 2;
 
 macro_rules! sections {
     ($( $(#[doc = $doc:literal])+ $section:ident = $field:ident; )+) => {
@@ -82,6 +83,16 @@ macro_rules! sections {
             /// Makes every fact of one section unknown.
             pub fn forget(&mut self, section: Section, reason: Reason, detail: &str) {
                 match section { $( Section::$section => self.$field = $section::unknown(reason, detail), )+ }
+            }
+
+            /// Makes the fact `section.name` unknown where it is known, or the field `section.name.field` of every record of its list. A
+            /// name that does not exist changes nothing.
+            pub fn forget_fact(&mut self, name: &str, why: &Unknown) {
+                let Some((section, path)) = name.split_once('.') else { return };
+                match Section::from_name(section) {
+                    $( Some(Section::$section) => self.$field.forget_fact(path, why), )+
+                    None => {}
+                }
             }
         }
     };

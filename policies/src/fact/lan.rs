@@ -1,6 +1,6 @@
 //! Section `lan`: how the machine stands in its network. Lists that change by the minute are in `neighbours` and `ports`.
 
-use super::{Fact, List};
+use super::{Fact, List, Transport};
 
 choice! {
     /// Kind of a network interface.
@@ -140,6 +140,16 @@ record! {
     }
 }
 
+record! {
+    /// A port of the machine's address that leads to a container or another machine behind it.
+    PublishedPort {
+        /// Transport.
+        [transport] Transport = "giao thức", "transport";
+        /// Port number.
+        [port] i64 = "cổng", "port";
+    }
+}
+
 section! {
     /// Addresses, name servers, gateway, firewall, proxy.
     Lan = "lan" ("Mạng nội bộ", "Local network") {
@@ -161,7 +171,8 @@ section! {
         [proxies] List<String> = "máy chủ proxy", "proxies";
         /// Names that the hosts file overrides.
         [host_overrides] List<HostOverride> = "tên miền bị ghi đè trong tệp hosts", "names overridden in hosts";
-        /// Services that a rule of the Windows firewall opens to every address, in the networks the machine is in.
+        /// Services that the Windows firewall leaves open to every address, in the networks the machine is in: by a rule, by letting in
+        /// what no rule is for, or because it is off.
         [open_inbound] List<InboundService> = "dịch vụ tường lửa mở cho mọi địa chỉ", "services open to every address";
         /// True when names are asked of everybody in the network (LLMNR), which lets anybody answer.
         [llmnr] bool = "hỏi tên máy qua LLMNR", "LLMNR";
@@ -169,5 +180,8 @@ section! {
         [netbios] bool = "NetBIOS qua TCP/IP", "NetBIOS over TCP/IP";
         /// True when the machine forwards packets between interfaces.
         [forwards] bool = "chuyển tiếp gói tin giữa các mạng", "forwards packets";
+        /// TCP ports that rules for address translation lead on, as those of containers, and that no firewall keeps from
+        /// strangers: what is kept out of the machine itself is not kept out of them.
+        [published_ports] List<PublishedPort> = "cổng mở ra ngoài cho máy ảo, container", "ports published for containers";
     }
 }

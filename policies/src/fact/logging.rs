@@ -3,6 +3,16 @@
 use super::value::{Days, Mebibytes};
 use super::{Instant, List};
 
+record! {
+    /// A log that was emptied. Who did it is not kept.
+    ClearedLog {
+        /// When.
+        [at] Instant = "thời điểm", "time";
+        /// Its channel: `Security`, `System`, ...
+        [log] String = "nhật ký", "log";
+    }
+}
+
 section! {
     /// System logs.
     Logging = "logging" ("Nhật ký", "Logging") {
@@ -22,5 +32,7 @@ section! {
         [audit] bool = "ghi nhật ký kiểm toán", "auditing";
         /// The largest size of the log of security events (Windows).
         [largest] Mebibytes = "dung lượng nhật ký an ninh tối đa", "largest security log";
+        /// Logs that were emptied within the last 30 days, newest first (Windows).
+        [cleared] List<ClearedLog> = "nhật ký bị xoá", "logs emptied";
     }
 }

@@ -35,10 +35,13 @@ section! {
         [shares] List<Share> = "thư mục chia sẻ", "shares";
         /// True when an SMB server runs.
         [smb_server] bool = "dịch vụ SMB đang chạy", "SMB server running";
-        /// True when the SMB server accepts SMB version 1.
-        [smb1] bool = "chấp nhận SMB phiên bản 1", "accepts SMB 1";
+        /// True when SMB version 1 is in use: the SMB server accepts it, or (of Windows) the machine speaks it to servers.
+        [smb1] bool = "dùng SMB phiên bản 1", "SMB 1 in use";
         /// True when the SMB server demands signed packets.
         [smb_signing] bool = "bắt buộc ký gói tin SMB", "SMB signing required";
+        /// How the machine proves who it is to old servers, the LAN Manager level of Windows: 0 (LM and NTLM) to 5 (NTLMv2 alone, given
+        /// and taken).
+        [lm_level] i64 = "mức xác thực LAN Manager", "LAN Manager level";
         /// True when an NFS server runs.
         [nfs_server] bool = "dịch vụ NFS đang chạy", "NFS server running";
     }

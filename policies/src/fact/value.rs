@@ -116,6 +116,8 @@ pub trait Facet {
     const KIND: Kind;
     /// The value as the judge sees it.
     fn facet(&self) -> Value<'_>;
+    /// Makes a known [`Fact`] unknown, or with a `path` those that it leads to within.
+    fn forget(&mut self, _path: &str, _why: &Unknown) {}
 }
 
 impl Facet for bool {
@@ -154,12 +156,23 @@ impl<T: Facet> Facet for Fact<T> {
             Self::Unknown(unknown) => Value::Unknown(unknown),
         }
     }
+    fn forget(&mut self, path: &str, why: &Unknown) {
+        match self {
+            Self::Known(value) if !path.is_empty() => value.forget(path, why),
+            Self::Known(_) => *self = Self::Unknown(why.clone()),
+            // It has its own reason.
+            Self::Unknown(_) => {}
+        }
+    }
 }
 
 impl<T: Facet> Facet for List<T> {
     const KIND: Kind = Kind::List(&T::KIND);
     fn facet(&self) -> Value<'_> {
         Value::List(self.items.iter().map(Facet::facet).collect(), self.left_out)
+    }
+    fn forget(&mut self, path: &str, why: &Unknown) {
+        self.items.iter_mut().for_each(|item| item.forget(path, why));
     }
 }
 

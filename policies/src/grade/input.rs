@@ -82,9 +82,10 @@ pub struct Judged {
     pub failing_since: Option<Timestamp>,
     /// When the oldest evidence the verdict rests on was last confirmed.
     pub observed_at: Timestamp,
-    /// Unknown only because the product has no reader for the fact on this system: leaves both sums.
+    /// Unknown for a reason that is not the office's: the product has no reader for the fact on this system, or the machine's agent is too
+    /// old and the time to replace it is not over. Leaves both sums.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub no_reader: bool,
+    pub excused: bool,
     /// The failing control that explains this failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub implied_by: Option<String>,

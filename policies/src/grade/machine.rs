@@ -138,7 +138,7 @@ enum Stands {
 fn standing(outcome: &Judged, fresh_from: Timestamp) -> Stands {
     match outcome.verdict {
         Verdict::NotApplicable => Stands::Outside,
-        Verdict::Unknown if outcome.no_reader => Stands::Outside,
+        Verdict::Unknown if outcome.excused => Stands::Outside,
         Verdict::Waived => Stands::Waived,
         _ if outcome.observed_at < fresh_from => Stands::Lost(Loss::Stale),
         Verdict::Pass => Stands::Holds,

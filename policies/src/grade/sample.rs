@@ -87,7 +87,7 @@ pub(crate) fn judged(control: &str, verdict: Verdict) -> Judged {
         since: fresh(),
         failing_since: (verdict == Verdict::Fail).then(fresh),
         observed_at: fresh(),
-        no_reader: false,
+        excused: false,
         implied_by: None,
     }
 }

@@ -141,7 +141,7 @@ impl<'a> Survey<'a> {
         let unknown_from = machine
             .outcomes
             .iter()
-            .filter(|outcome| outcome.verdict == Verdict::Unknown && !outcome.no_reader)
+            .filter(|outcome| outcome.verdict == Verdict::Unknown && !outcome.excused)
             .filter(|outcome| !causes.contains_key(outcome.control.as_str()))
             .filter(|outcome| controls.get(&outcome.control).is_some_and(|c| c.severity == Severity::Critical))
             .map(|outcome| after_days(outcome.since, days))
@@ -157,7 +157,7 @@ impl<'a> Survey<'a> {
             let since = outcome.failing_since?;
             let stands = match outcome.verdict {
                 Verdict::Fail | Verdict::Waived => true,
-                Verdict::Unknown => !outcome.no_reader,
+                Verdict::Unknown => !outcome.excused,
                 Verdict::Pass | Verdict::NotApplicable => false,
             };
             let (id, control) = controls.get_key_value(&outcome.control)?;

@@ -56,15 +56,16 @@ pub enum WindowsEdition {
 impl WindowsEdition {
     /// The edition with this `EditionID` (registry, the same in every language): `Professional`, `EnterpriseS`, `ServerStandard`.
     pub fn of(edition_id: &str) -> Self {
-        let id = edition_id.to_ascii_lowercase();
+        // A copy to try an edition with is no other in what it is given.
+        let id = edition_id.to_ascii_lowercase().replace("eval", "");
         // Editions without a media player end in N; they are no other in their support.
         let id =
             id.strip_suffix('n').filter(|id| ["enterprise", "enterprises", "education"].contains(id)).unwrap_or(&id);
         match id {
             "iotenterprises" | "iotenterprisesk" => Self::LongTermIot,
-            "enterprises" | "enterpriseseval" => Self::LongTerm,
-            "enterprise" | "enterpriseeval" | "enterpriseg" | "education" | "iotenterprise" | "iotenterprisek"
-            | "serverrdsh" | "cloudedition" => Self::Enterprise,
+            "enterprises" => Self::LongTerm,
+            "enterprise" | "enterpriseg" | "education" | "iotenterprise" | "iotenterprisek" | "serverrdsh"
+            | "cloudedition" => Self::Enterprise,
             _ => Self::General,
         }
     }
@@ -267,13 +268,18 @@ mod tests {
         assert_eq!(until(26100, "ProfessionalEducation"), "2026-10-13");
         assert_eq!(until(26100, "Enterprise"), "2027-10-12");
         assert_eq!(until(26100, "EducationN"), "2027-10-12");
+        assert_eq!(until(26100, "EnterpriseEval"), "2027-10-12");
+        assert_eq!(until(26100, "EnterpriseNEval"), "2027-10-12");
+        assert_eq!(until(26100, "EnterpriseSEval"), "2029-10-09");
         assert_eq!(until(26100, "EnterpriseS"), "2029-10-09");
         assert_eq!(until(26100, "EnterpriseSN"), "2029-10-09");
         assert_eq!(until(26100, "IoTEnterpriseS"), "2034-10-10");
         assert_eq!(until(17763, "IoTEnterpriseS"), "2029-01-09");
         assert_eq!(until(7601, "Enterprise"), "2020-01-14");
         let server = catalogue.build(26100, WindowsKind::Server).unwrap();
-        assert_eq!(server.until(WindowsEdition::of("ServerStandard")).to_string(), "2034-11-14");
+        for id in ["ServerStandard", "ServerStandardEval", "ServerDatacenterEvalCor"] {
+            assert_eq!(server.until(WindowsEdition::of(id)).to_string(), "2034-11-14", "{id}");
+        }
         assert_eq!(catalogue.build(1, WindowsKind::Client), None);
     }
 

@@ -9,7 +9,8 @@ use super::terminal::{Terminal, moment, table};
 use super::{Help, text};
 use crate::act::machine::{machine_check, machine_confirm, machine_revoke};
 use crate::store::Scope;
-use crate::store::machine::{Machine, MachineStatus};
+use crate::store::judgement::AgentState;
+use crate::store::machine::{ListedMachine, Machine, MachineStatus};
 
 /// The words of `machine`.
 pub fn words(help: Help) -> Command {
@@ -93,34 +94,47 @@ async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<
     tx.office_require(&Scope::whole(), office).await?;
     let machines = tx.machine_list(&Scope::whole(), office).await?;
     drop(tx);
-    terminal.answer(&machines, |terminal| machines_table(&machines, &desk.zone, terminal))
+    terminal.answer(&machines, |terminal| {
+        let mut heads = heads(terminal);
+        heads.push(terminal.words("Phần mềm", "Agent"));
+        let listed = |ListedMachine { machine, agent }: &ListedMachine| {
+            let mut row = row(machine, &desk.zone, terminal);
+            row.push(agent.as_ref().map_or_else(String::new, |agent| agent_text(agent, terminal)));
+            row
+        };
+        table(&heads, &machines.iter().map(listed).collect::<Vec<_>>())
+    })
 }
 
 /// Machines in columns.
 pub(super) fn machines_table(machines: &[Machine], zone: &TimeZone, terminal: &Terminal) -> String {
-    let heads = [
-        terminal.words("Mã", "Id"),
-        terminal.words("Tên máy", "Name"),
-        terminal.words("Loại", "Role"),
-        terminal.words("Trạng thái", "Status"),
-        terminal.words("Kết nối từ", "Enrolled"),
-    ];
-    let rows: Vec<Vec<String>> = machines
-        .iter()
-        .map(|machine| {
-            let status = match machine.status {
-                MachineStatus::Pending => terminal.words("chờ xác nhận", "pending"),
-                MachineStatus::Confirmed => terminal.words("đã xác nhận", "confirmed"),
-                MachineStatus::Revoked => terminal.words("đã thu hồi", "revoked"),
-            };
-            vec![
-                machine.id.clone(),
-                machine.name.clone(),
-                role_text(machine.role, terminal).to_owned(),
-                status.to_owned(),
-                moment(machine.enrolled_at, zone),
-            ]
-        })
-        .collect();
-    table(&heads, &rows)
+    table(&heads(terminal), &machines.iter().map(|machine| row(machine, zone, terminal)).collect::<Vec<_>>())
+}
+
+fn heads(terminal: &Terminal) -> Vec<&'static str> {
+    let heads =
+        [("Mã", "Id"), ("Tên máy", "Name"), ("Loại", "Role"), ("Trạng thái", "Status"), ("Kết nối từ", "Enrolled")];
+    heads.into_iter().map(|(vi, en)| terminal.words(vi, en)).collect()
+}
+
+fn row(machine: &Machine, zone: &TimeZone, terminal: &Terminal) -> Vec<String> {
+    let status = match machine.status {
+        MachineStatus::Pending => terminal.words("chờ xác nhận", "pending"),
+        MachineStatus::Confirmed => terminal.words("đã xác nhận", "confirmed"),
+        MachineStatus::Revoked => terminal.words("đã thu hồi", "revoked"),
+    };
+    vec![
+        machine.id.clone(),
+        machine.name.clone(),
+        role_text(machine.role, terminal).to_owned(),
+        status.to_owned(),
+        moment(machine.enrolled_at, zone),
+    ]
+}
+
+/// The version of an agent, and that it must be replaced.
+fn agent_text(agent: &AgentState, terminal: &Terminal) -> String {
+    let version = if agent.version.is_empty() { terminal.words("bản cũ", "old") } else { &agent.version };
+    let need = if agent.too_old { terminal.words(" (cần cài bản mới)", " (needs the new one)") } else { "" };
+    format!("{version}{need}")
 }

@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use policies::fact::{Facts, Section};
+use policies::fact::{Facts, SCHEMA_VERSION, Section};
 use protocol::{Digest, Header, Position};
 
 use super::judging::{Evidence, FactsKept, Judge};
-use super::plan::{Answer, Known, Plan, plan, questions, sections_of};
+use super::plan::{Answer, Known, Plan, plan, questions, sections_of, spoken_by};
 use super::refusal::{Counters, Reason};
 use super::{Checked, Job, Taken, TakenMachine};
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::head::{Head, Standing};
 use crate::store::machine::MachineStatus;
-use crate::store::section::{Sections, Turned};
+use crate::store::section::Turned;
 use crate::store::{Db, Scope, StoreResult, Tx};
 
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
@@ -279,7 +279,9 @@ impl Committer {
             return false;
         }
         let standing = &work.standing;
+        let schema = |head: &Option<Head>| head.as_ref().map(|head| head.schema);
         !work.plan.turned.is_empty()
+            || schema(&standing.head) != schema(&work.plan.head)
             || standing.judged_policy.as_deref() != Some(policy.to_string().as_str())
             || standing.judged_at.is_none_or(|at| now.saturating_sub(at) >= JUDGED_AGAIN_MS)
     }
@@ -290,11 +292,13 @@ impl Committer {
         let mut missing = Vec::new();
         for work in works {
             let Some(head) = &work.plan.head else { continue };
-            let before = work.standing.head.as_ref().map_or_else(Sections::default, |head| head.sections.clone());
             let known = match (&work.standing.head, &work.plan.cloned) {
                 (None, _) => Some(Arc::new(Facts::unknown(policies::fact::Reason::NotCollected))),
-                (Some(_), None) => self.facts.take(&work.plan.machine, &before),
-                (Some(_), Some(_)) => None,
+                // What an older agent read wrongly was forgotten in the kept facts; a newer one may say the same and be right.
+                (Some(before), None) if before.schema == head.schema => {
+                    self.facts.take(&work.plan.machine, &before.sections)
+                }
+                (Some(_), _) => None,
             };
             let facts = known.and_then(|known| facts_after(known, work, head));
             if facts.is_none() {
@@ -412,6 +416,9 @@ fn facts_after(before: Arc<Facts>, work: &Work, head: &Head) -> Option<Arc<Facts
         let (_, brought) = work.brought.iter().rfind(|(brought, _)| *brought == section)?;
         target.take(section, &mut brought.clone());
     }
+    if head.schema < SCHEMA_VERSION {
+        Arc::make_mut(&mut facts).forget_misread(head.schema);
+    }
     debug_assert!(!head.sections.0.is_empty() || work.plan.turned.values().all(Option::is_none));
     Some(facts)
 }
@@ -428,5 +435,6 @@ async fn clone_settle(tx: &mut Tx, work: &mut Work, now: i64) -> StoreResult<()>
     work.plan.turned = head.sections.0.keys().map(|name| (name.clone(), None)).collect();
     work.plan.turned.extend(stood.0.iter().map(|(name, state)| (name.clone(), Some(state.digest))));
     head.sections = stood;
+    (head.agent, head.schema) = spoken_by(&header);
     Ok(())
 }

@@ -298,12 +298,20 @@ impl Planner<'_> {
             return refused(Reason::TooManyBytes, format!("{BYTES_A_DAY} bytes were kept today"), None);
         }
         let previous = self.head.take();
-        let (mut starts, mut sections, stored_day, stored_bytes) = match previous {
-            Some(head) => (head.starts, head.sections, head.stored_day, head.stored_bytes),
-            None => {
-                (Vec::new(), Sections::default(), self.now.div_euclid(DAY_MS), i64::try_from(size).unwrap_or(i64::MAX))
-            }
-        };
+        let mut head = previous.unwrap_or_else(|| Head {
+            position,
+            starts: Vec::new(),
+            traits: header.traits,
+            received_at: self.now,
+            made_at: header.made_at,
+            clock_offset: 0,
+            sections: Sections::default(),
+            agent: String::new(),
+            schema: 0,
+            stored_day: self.now.div_euclid(DAY_MS),
+            stored_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+        });
+        let starts = &mut head.starts;
         let alternates = starts.contains(&header.start) && starts.last() != Some(&header.start);
         if starts.last() != Some(&header.start) {
             starts.retain(|start| *start != header.start);
@@ -318,7 +326,9 @@ impl Planner<'_> {
         }
         let follows = self.standing.clone_at.is_none() && self.plan.cloned.is_none();
         if follows {
-            sections = self.sections_after(&sections, &header);
+            head.sections = self.sections_after(&head.sections, &header);
+            // An equal digest counts as of the newest header: the agent that sent it read the section by its own meaning.
+            (head.agent, head.schema) = spoken_by(&header);
             self.plan.judged = true;
         }
         for (section, text) in bodies {
@@ -337,14 +347,11 @@ impl Planner<'_> {
         });
         self.head = Some(Head {
             position,
-            starts,
             traits: header.traits,
             received_at: self.now,
             made_at: header.made_at,
             clock_offset: header.made_at.saturating_sub(self.now),
-            sections,
-            stored_day,
-            stored_bytes,
+            ..head
         });
         self.moved = true;
         Answer::Accepted { position, received_at: self.now }
@@ -412,6 +419,11 @@ pub(super) fn sections_of(header: &Header, received_at: i64, enrolled_at: i64) -
         known: entry.known,
     };
     Sections(header.sections.iter().map(|(name, entry)| (name.clone(), state(entry))).collect())
+}
+
+/// Version of the agent behind a header, as it is kept, and of the facts' meaning by which it read.
+pub(super) fn spoken_by(header: &Header) -> (String, u32) {
+    (header.agent.chars().filter(|c| !c.is_control()).collect(), header.schema)
 }
 
 /// The word in the store for the agent's reason; the same as on the wire.

@@ -110,6 +110,8 @@ impl Desk {
             opened: Some(Opened { reason: OpenedReason::Enrolled, agreed: None, lost: 0 }),
             sections: sections.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
             made_at: START,
+            agent: "0.2.0".to_owned(),
+            schema: policies::fact::SCHEMA_VERSION,
         }
     }
 
@@ -185,6 +187,10 @@ pub(crate) struct Machine {
     opened: Option<Opened>,
     pub(crate) sections: BTreeMap<String, String>,
     pub(crate) made_at: i64,
+    /// Version of its agent.
+    pub(crate) agent: String,
+    /// Version of the facts' meaning by which that reads.
+    pub(crate) schema: u32,
 }
 
 impl Machine {
@@ -203,8 +209,8 @@ impl Machine {
             opened: self.opened,
             start: self.start.clone(),
             traits: self.traits,
-            agent: "0.1.0".to_owned(),
-            schema: 1,
+            agent: self.agent.clone(),
+            schema: self.schema,
             policy: None,
             made_at: self.made_at,
             sections: self.sections.iter().map(|(name, text)| (name.clone(), entry(text))).collect(),

@@ -8,12 +8,16 @@ use policies::grade::{
 };
 
 use super::{Judge, policy_role};
-use crate::store::judgement::{JudgedMachine, Judgement};
+use crate::store::judgement::{JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::MachineStatus;
 use crate::store::office::Office;
 use crate::store::roster::{self, Roster, RosterLine};
 use crate::store::section::Sections;
 use crate::store::{Scope, StoreError, StoreResult, Tx};
+
+/// How long facts that an older agent reads wrongly leave the sums, so that an office has the time to replace it. Counted from the first
+/// start of a server that knows them to be wrong. Milliseconds: 30 days.
+const REPLACED_WITHIN: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A grade is made again after this long, whatever was foretold. Milliseconds.
 const GRADE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
@@ -40,6 +44,8 @@ pub struct OfficeRows {
     pub places: Vec<Place>,
     /// When its first machine enrolled.
     pub first_enrolled_at: Option<i64>,
+    /// Until when facts that older agents read wrongly leave the sums; none before a server that knows them to be wrong ran.
+    pub old_agents_until: Option<i64>,
 }
 
 /// Reads what the grade of an office is made of.
@@ -52,7 +58,8 @@ pub async fn office_rows(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResul
     let lines = tx.roster_line_list(scope, &office.id).await?;
     let machines = tx.machine_judged_list(scope, &office.id).await?;
     let first_enrolled_at = machines.iter().map(|machine| machine.enrolled_at).min();
-    Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at })
+    let old_agents_until = tx.schema_since().await?.map(|since| since.saturating_add(REPLACED_WITHIN));
+    Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at, old_agents_until })
 }
 
 fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<Place> {
@@ -79,23 +86,43 @@ fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<Place> {
 impl OfficeRows {
     /// The grade as at `now`.
     pub fn grade(&self, judge: &Judge, now: Timestamp) -> Grade {
-        grade_office(judge.rules(), &self.state(judge), now)
+        grade_office(judge.rules(), &self.state(judge, now), now)
     }
 
-    /// The office in the words of the grade.
-    pub fn state(&self, judge: &Judge) -> OfficeState {
+    /// The office in the words of the grade, as at `now`.
+    pub fn state(&self, judge: &Judge, now: Timestamp) -> OfficeState {
+        let old_agents = OldAgents { until: self.old_agents_until, now: now.as_millisecond() };
         OfficeState {
             roster: if self.roster.is_some() { RosterState::Declared } else { RosterState::Undeclared },
             first_enrolled_at: self.first_enrolled_at.map(instant),
             start_up_until: self.office.setup_until_at.map(instant),
-            machines: self.places.iter().map(|place| place.graded(judge)).collect(),
+            machines: self.places.iter().map(|place| place.graded(judge, old_agents)).collect(),
             attested: Vec::new(),
         }
     }
 }
 
+/// Whether facts that older agents read wrongly leave the sums.
+#[derive(Clone, Copy)]
+struct OldAgents {
+    until: Option<i64>,
+    now: i64,
+}
+
+impl OldAgents {
+    /// Whether a verdict leaves the sums, and since when it counts as it stands. Only an agent that is known to be old is believed
+    /// to be too old; its unknown counts from the end of the time on.
+    fn excuse(self, machine: &JudgedMachine, state: &VerdictState) -> (bool, i64) {
+        let too_old = state.agent_too_old && machine.agent.as_ref().is_some_and(|agent| agent.too_old);
+        match self.until {
+            Some(until) if too_old && self.now >= until => (false, state.since_at.max(until)),
+            _ => (state.no_reader || too_old, state.since_at),
+        }
+    }
+}
+
 impl Place {
-    fn graded(&self, judge: &Judge) -> grade::Machine {
+    fn graded(&self, judge: &Judge, old_agents: OldAgents) -> grade::Machine {
         let role = match (&self.machine, &self.line) {
             (Some(machine), _) => policy_role(machine.role),
             (None, Some(line)) => policy_role(line.role),
@@ -108,7 +135,7 @@ impl Place {
             None => Standing::Expected,
         };
         let (evidence_at, outcomes) =
-            self.machine.as_ref().map_or((None, Vec::new()), |machine| evidence(judge, machine));
+            self.machine.as_ref().map_or((None, Vec::new()), |machine| evidence(judge, machine, old_agents));
         grade::Machine { id: self.id.clone(), role, standing, evidence_at, outcomes }
     }
 }
@@ -132,7 +159,7 @@ fn standing(line: &RosterLine) -> Standing {
 }
 
 /// When the newest evidence of a machine was observed, and its verdicts with the age of what each rests on.
-fn evidence(judge: &Judge, machine: &JudgedMachine) -> (Option<Timestamp>, Vec<grade::Judged>) {
+fn evidence(judge: &Judge, machine: &JudgedMachine, old_agents: OldAgents) -> (Option<Timestamp>, Vec<grade::Judged>) {
     let Some(received_at) = machine.received_at else { return (None, Vec::new()) };
     let sections = Sections::decode(machine.sections.as_deref().unwrap_or_default());
     let newest = sections.0.values().map(|section| section.observed_at).max().unwrap_or(received_at);
@@ -146,14 +173,17 @@ fn evidence(judge: &Judge, machine: &JudgedMachine) -> (Option<Timestamp>, Vec<g
             .unwrap_or(newest)
     };
     let outcomes = machine.judgement.iter().flat_map(|judgement| {
-        judgement.verdicts.iter().map(move |state| grade::Judged {
-            control: state.control.clone(),
-            verdict: state.verdict,
-            since: instant(state.since_at),
-            failing_since: state.failing_since_at.map(instant),
-            observed_at: instant(observed_at(judgement, &state.control)),
-            no_reader: state.no_reader,
-            implied_by: state.implied_by.clone(),
+        judgement.verdicts.iter().map(move |state| {
+            let (excused, since) = old_agents.excuse(machine, state);
+            grade::Judged {
+                control: state.control.clone(),
+                verdict: state.verdict,
+                since: instant(since),
+                failing_since: state.failing_since_at.map(instant),
+                observed_at: instant(observed_at(judgement, &state.control)),
+                excused,
+                implied_by: state.implied_by.clone(),
+            }
         })
     });
     (Some(instant(newest)), outcomes.collect())

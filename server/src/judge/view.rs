@@ -17,7 +17,7 @@ use super::office::{OfficeRows, Place, instant, office_rows};
 use super::waivers::with_waiver;
 use super::{Judge, policy_role};
 use crate::store::grade::{GradeChange, GradeRow, letter_read};
-use crate::store::judgement::{JudgedMachine, Judgement, StoredChange, VerdictState};
+use crate::store::judgement::{AgentState, JudgedMachine, Judgement, StoredChange, VerdictState};
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::office::{Office, OfficeKind};
 use crate::store::roster::{Roster, RosterLine};
@@ -43,6 +43,8 @@ pub struct OfficeView {
     pub grade: Option<Grade>,
     /// Its own machines, in the order of `grade.machines`.
     pub machines: Vec<MachineLine>,
+    /// Until when facts that older agents read wrongly leave the sums, milliseconds UTC; none where no agent is too old.
+    pub old_agents_until: Option<i64>,
     /// What to do for the next letter.
     pub plan: Option<Plan>,
     /// The grade together with the offices below; none when there are none.
@@ -76,11 +78,20 @@ pub struct MachineLine {
     pub clone_at: Option<i64>,
     /// When its last report came.
     pub received_at: Option<i64>,
+    /// Its agent; none when no report came.
+    pub agent: Option<AgentState>,
     /// How it counts; none before the first policy.
     pub grade: Option<MachineGrade>,
     /// Every control; only where it was asked for ([`outcomes_add`]).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<OutcomeView>,
+}
+
+impl MachineLine {
+    /// True for a machine that needs the new agent.
+    pub fn needs_agent(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.too_old)
+    }
 }
 
 /// An office below another, with what lies below it.
@@ -113,6 +124,10 @@ pub struct MachineView {
     pub line: Option<RosterLine>,
     /// When its last report came.
     pub received_at: Option<i64>,
+    /// Its agent; none when no report came.
+    pub agent: Option<AgentState>,
+    /// Until when what that agent reads wrongly leaves the sums; none where it is not too old.
+    pub old_agent_until: Option<i64>,
     /// When it was judged, and by which policy; none when it never was.
     pub judged_at: Option<i64>,
     /// Address of that policy.
@@ -169,14 +184,28 @@ pub async fn office_view(
     let history = tx.grade_change_list(scope, office, HISTORY).await?;
     let movement = tx.grade_change_sum(scope, office, at.saturating_sub(MOVEMENT_OVER)).await?;
     let tree = tx.office_grade_tree(scope, office).await?;
-    let state = judge.map(|judge| rows.state(judge));
+    let state = judge.map(|judge| rows.state(judge, now));
     let grade = judge.map(|judge| rows.grade(judge, now));
     let plan = judge.zip(state).and_then(|(judge, state)| plan_next_letter(judge.rules(), &state, now));
     let (children, whole) = judge.map_or_else(Default::default, |judge| children(judge, office, &tree, grade.as_ref()));
     let machines = machine_lines(&rows, grade.as_ref());
     let policy = judge.map(|judge| judge.address().to_owned());
-    let OfficeRows { office, roster, .. } = rows;
-    Ok(OfficeView { office, at, policy, roster, grade, machines, plan, whole, children, movement, history })
+    let OfficeRows { office, roster, old_agents_until, .. } = rows;
+    let old_agents_until = old_agents_until.filter(|_| machines.iter().any(MachineLine::needs_agent));
+    Ok(OfficeView {
+        office,
+        at,
+        policy,
+        roster,
+        grade,
+        machines,
+        old_agents_until,
+        plan,
+        whole,
+        children,
+        movement,
+        history,
+    })
 }
 
 fn machine_lines(rows: &OfficeRows, grade: Option<&Grade>) -> Vec<MachineLine> {
@@ -204,6 +233,7 @@ fn machine_lines(rows: &OfficeRows, grade: Option<&Grade>) -> Vec<MachineLine> {
                 status,
                 clone_at,
                 received_at,
+                agent: machine.as_ref().and_then(|machine| machine.agent.clone()),
                 grade: grade.and_then(|grade| grade.machines.get(index)).cloned(),
                 outcomes: Vec::new(),
             }
@@ -297,6 +327,7 @@ pub async fn machine_view(
     let place = place.and_then(|place| rows.places.get(place));
     let judged = place.and_then(|place| place.machine.as_ref());
     let judgement = judged.and_then(|judged| judged.judgement.as_ref());
+    let agent = judged.and_then(|judged| judged.agent.clone());
     let outcomes = judge.zip(judged).map_or_else(Vec::new, |(judge, judged)| {
         if judged.received_at.is_none() {
             return Vec::new();
@@ -306,6 +337,8 @@ pub async fn machine_view(
     Ok(MachineView {
         line: place.and_then(|place| place.line.clone()),
         received_at: judged.and_then(|judged| judged.received_at),
+        old_agent_until: rows.old_agents_until.filter(|_| agent.as_ref().is_some_and(|agent| agent.too_old)),
+        agent,
         judged_at: judgement.map(|judgement| judgement.judged_at),
         policy: judgement.map(|judgement| judgement.policy.clone()),
         grade,

@@ -28,6 +28,10 @@ pub struct Head {
     pub clock_offset: i64,
     /// Latest state of every section.
     pub sections: Sections,
+    /// Version of the agent that said so: hostile text, empty where it reported last to a server that did not keep it.
+    pub agent: String,
+    /// Version of the facts' meaning by which it did.
+    pub schema: u32,
     /// Days since 1970 of the last report.
     pub stored_day: i64,
     /// Bytes stored on that day.
@@ -87,6 +91,8 @@ struct HeadRow {
     made_at: Option<i64>,
     clock_offset: Option<i64>,
     sections: Option<String>,
+    agent: Option<String>,
+    schema: Option<i64>,
     stored_day: Option<i64>,
     stored_bytes: Option<i64>,
 }
@@ -101,6 +107,8 @@ impl HeadRow {
             made_at: self.made_at?,
             clock_offset: self.clock_offset?,
             sections: Sections::decode(&self.sections?),
+            agent: self.agent?,
+            schema: schema(self.schema?),
             stored_day: self.stored_day?,
             stored_bytes: self.stored_bytes?,
         })
@@ -112,12 +120,17 @@ fn digest(text: &str) -> Digest {
     text.parse().unwrap_or(Digest::ZERO)
 }
 
+/// A version of the facts' meaning as it is kept.
+pub(super) fn schema(kept: i64) -> u32 {
+    u32::try_from(kept).unwrap_or(0)
+}
+
 fn position(segment: i64, number: i64, hash: &str) -> Position {
     Position { segment: segment.unsigned_abs(), number: number.unsigned_abs(), hash: digest(hash) }
 }
 
 const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.status, m.enrolled_at, m.clone_at,
-    s.judged_at, s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.stored_day, h.stored_bytes
+    s.judged_at, s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.agent, h.schema, h.stored_day, h.stored_bytes
     from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id
     left join judgement s on s.machine = m.id where m.id in ";
 
@@ -181,7 +194,7 @@ impl Tx {
             moved.extend(on_db!(self, connection => {
                 let mut insert = sqlx::QueryBuilder::new(
                     "insert into machine_head (machine, segment, number, hash, starts, traits, received_at, made_at,
-                         clock_offset, sections, stored_day, stored_bytes) ",
+                         clock_offset, sections, agent, schema, stored_day, stored_bytes) ",
                 );
                 insert.push_values(piece, |mut row, (machine, _, head)| {
                     row.push_bind(machine.clone())
@@ -194,6 +207,8 @@ impl Tx {
                         .push_bind(head.made_at)
                         .push_bind(head.clock_offset)
                         .push_bind(head.sections.encode())
+                        .push_bind(head.agent.clone())
+                        .push_bind(i64::from(head.schema))
                         .push_bind(head.stored_day)
                         .push_bind(head.stored_bytes);
                 });
@@ -205,7 +220,7 @@ impl Tx {
             moved.extend(on_db!(self, connection => {
                 let mut update = sqlx::QueryBuilder::new(
                     "with moved (machine, from_segment, from_number, from_hash, segment, number, hash, starts, traits, received_at,
-                         made_at, clock_offset, sections, stored_day, stored_bytes) as (values ",
+                         made_at, clock_offset, sections, agent, schema, stored_day, stored_bytes) as (values ",
                 );
                 for (index, (machine, from, head)) in piece.iter().enumerate() {
                     let Some(from) = from else { continue };
@@ -226,6 +241,8 @@ impl Tx {
                     update.push(open).push_bind(head.made_at).push(number).push(", ");
                     update.push(open).push_bind(head.clock_offset).push(number).push(", ");
                     update.push(open).push_bind(head.sections.encode()).push(text).push(", ");
+                    update.push(open).push_bind(head.agent.clone()).push(text).push(", ");
+                    update.push(open).push_bind(i64::from(head.schema)).push(number).push(", ");
                     update.push(open).push_bind(head.stored_day).push(number).push(", ");
                     update.push(open).push_bind(head.stored_bytes).push(number).push(")");
                 }
@@ -233,6 +250,7 @@ impl Tx {
                     ") update machine_head set segment = moved.segment, number = moved.number, hash = moved.hash,
                          starts = moved.starts, traits = moved.traits, received_at = moved.received_at,
                          made_at = moved.made_at, clock_offset = moved.clock_offset, sections = moved.sections,
+                         agent = moved.agent, schema = moved.schema,
                          stored_day = moved.stored_day, stored_bytes = moved.stored_bytes
                      from moved where machine_head.machine = moved.machine and machine_head.segment = moved.from_segment
                          and machine_head.number = moved.from_number and machine_head.hash = moved.from_hash
@@ -275,6 +293,8 @@ mod tests {
             made_at: 9,
             clock_offset: -1,
             sections: Sections::default(),
+            agent: "0.2.0".to_owned(),
+            schema: 2,
             stored_day: 0,
             stored_bytes: 5,
         }

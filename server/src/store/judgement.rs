@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use policies::fact::SCHEMA_VERSION;
 use policies::outcome::Verdict;
 use sqlx::FromRow;
 
@@ -38,6 +39,8 @@ pub struct VerdictState {
     pub failing_since_at: Option<i64>,
     /// Unknown only because the product has no reader.
     pub no_reader: bool,
+    /// Unknown only because the agent is too old for the facts, or says so.
+    pub agent_too_old: bool,
     /// The failing control that explains this one.
     pub implied_by: Option<String>,
 }
@@ -99,6 +102,25 @@ pub(crate) struct Behind {
     pub(crate) received_at: i64,
 }
 
+/// The agent of a machine, as its last report named it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AgentState {
+    /// Its version: hostile text, empty where it last reported to a server that did not keep it.
+    pub version: String,
+    /// The version of the facts' meaning by which it reads.
+    pub schema: u32,
+    /// True when a newer agent reads some facts rightly that this one may read wrongly.
+    pub too_old: bool,
+}
+
+impl AgentState {
+    /// The state from the columns of a head; none without a report.
+    pub(super) fn read(version: Option<String>, schema: Option<i64>) -> Option<Self> {
+        let schema = super::head::schema(schema?);
+        Some(Self { version: version?, schema, too_old: schema < SCHEMA_VERSION })
+    }
+}
+
 /// A machine of an office with all that its grade is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JudgedMachine {
@@ -120,6 +142,8 @@ pub struct JudgedMachine {
     pub received_at: Option<i64>,
     /// The latest state of its sections, in the form of [`super::section::Sections`].
     pub sections: Option<String>,
+    /// Its agent; none when no report came.
+    pub agent: Option<AgentState>,
     /// The verdicts; none when it was never judged.
     pub judgement: Option<Judgement>,
 }
@@ -137,6 +161,8 @@ struct JudgedRow {
     clone_at: Option<i64>,
     received_at: Option<i64>,
     sections: Option<String>,
+    agent: Option<String>,
+    schema: Option<i64>,
     policy: Option<String>,
     judged_role: Option<String>,
     judged_at: Option<i64>,
@@ -156,7 +182,11 @@ struct JudgementRow {
 impl VerdictState {
     fn line(&self) -> String {
         let failing = self.failing_since_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-        let reader = if self.no_reader { "no_reader" } else { "reader" };
+        let reader = match (self.no_reader, self.agent_too_old) {
+            (true, _) => "no_reader",
+            (_, true) => "old_agent",
+            _ => "reader",
+        };
         let cause = self.implied_by.as_deref().unwrap_or("-");
         format!("{} {} {} {failing} {reader} {cause}\n", self.control, word(self.verdict), self.since_at)
     }
@@ -164,17 +194,17 @@ impl VerdictState {
     fn read(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let optional = |word: &str| (word != "-").then(|| word.to_owned());
-        Some(Self {
-            control: words.next()?.to_owned(),
-            verdict: verdict(words.next()?)?,
-            since_at: words.next()?.parse().ok()?,
-            failing_since_at: match optional(words.next()?) {
-                Some(at) => Some(at.parse().ok()?),
-                None => None,
-            },
-            no_reader: words.next()? == "no_reader",
-            implied_by: optional(words.next()?),
-        })
+        let control = words.next()?.to_owned();
+        let verdict = verdict(words.next()?)?;
+        let since_at = words.next()?.parse().ok()?;
+        let failing_since_at = match optional(words.next()?) {
+            Some(at) => Some(at.parse().ok()?),
+            None => None,
+        };
+        let reader = words.next()?;
+        let (no_reader, agent_too_old) = (reader == "no_reader", reader == "old_agent");
+        let implied_by = optional(words.next()?);
+        Some(Self { control, verdict, since_at, failing_since_at, no_reader, agent_too_old, implied_by })
     }
 }
 
@@ -236,6 +266,7 @@ impl From<JudgedRow> for JudgedMachine {
             clone_at: row.clone_at,
             received_at: row.received_at,
             sections: row.sections,
+            agent: AgentState::read(row.agent, row.schema),
             judgement,
         }
     }
@@ -377,7 +408,7 @@ impl Tx {
     pub async fn machine_judged_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<JudgedMachine>> {
         let rows: Vec<JudgedRow> = on_db!(self, connection => {
             sqlx::query_as(
-                "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections,
+                "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections, h.agent, h.schema,
                      j.policy, j.role as judged_role, j.judged_at, j.verdicts
                  from machine m join office_within w on w.office = m.office
                      left join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
@@ -404,6 +435,7 @@ mod tests {
             since_at: 5,
             failing_since_at: (verdict == Verdict::Fail).then_some(-3),
             no_reader: verdict == Verdict::Unknown,
+            agent_too_old: verdict == Verdict::NotApplicable,
             implied_by: (verdict == Verdict::Fail).then(|| "cause".to_owned()),
         }
     }

@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::judgement::AgentState;
 use super::{Scope, StoreError, StoreResult, Tx};
 
 pub mod event;
@@ -78,6 +79,24 @@ pub struct Machine {
     pub clone_why: Option<String>,
 }
 
+/// A machine with the agent that it runs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ListedMachine {
+    /// The machine.
+    #[serde(flatten)]
+    pub machine: Machine,
+    /// Its agent; none when no report came.
+    pub agent: Option<AgentState>,
+}
+
+#[derive(Debug, FromRow)]
+struct ListedRow {
+    #[sqlx(flatten)]
+    machine: Machine,
+    agent: Option<String>,
+    schema: Option<i64>,
+}
+
 impl Tx {
     /// Adds a machine.
     ///
@@ -137,21 +156,25 @@ impl Tx {
         self.machine_get(scope, id).await?.ok_or_else(|| StoreError::not_found("machine", id))
     }
 
-    /// The machines of one office (not of those below it), by name, revoked ones included.
+    /// The machines of one office (not of those below it) with their agents, by name, revoked ones included.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn machine_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<Machine>> {
-        Ok(on_db!(self, connection => {
+    pub async fn machine_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<ListedMachine>> {
+        let rows: Vec<ListedRow> = on_db!(self, connection => {
             sqlx::query_as(
-                "select m.* from machine m join office_within w on w.office = m.office
+                "select m.*, h.agent, h.schema from machine m join office_within w on w.office = m.office
+                     left join machine_head h on h.machine = m.id
                  where w.ancestor = $1 and m.office = $2 order by m.name, m.id",
             )
             .bind(scope.ancestor())
             .bind(office)
             .fetch_all(connection)
             .await?
-        }))
+        });
+        let listed =
+            |ListedRow { machine, agent, schema }| ListedMachine { machine, agent: AgentState::read(agent, schema) };
+        Ok(rows.into_iter().map(listed).collect())
     }
 
     /// Every machine within `scope` after the id `after`, at most `limit`, by id: for jobs that walk through all of them.

@@ -1,6 +1,13 @@
-//! What the database says of itself: whose it is.
+//! What the database says of itself: whose it is, and since when it is read by which version of the facts' meaning.
+
+use policies::fact::SCHEMA_VERSION;
 
 use super::{StoreResult, Tx};
+
+/// The name under which it stands when a server first ran that knows this version of the facts' meaning.
+fn schema_name() -> String {
+    format!("schema_{SCHEMA_VERSION}_since")
+}
 
 impl Tx {
     /// Writes down that this database belongs to `server`, if nobody's name stands there yet; returns whose it is.
@@ -16,6 +23,39 @@ impl Tx {
             sqlx::query_scalar("select value from server_meta where name = 'server'").fetch_one(connection).await?
         }))
     }
+
+    /// Writes down that a server that knows this version of the facts' meaning runs at `at`. The earliest time stays: a clock that was
+    /// ahead when it ran first is put right by the next start.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn schema_claim(&mut self, at: i64) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query(
+                "insert into server_meta (name, value) values ($1, $2) on conflict (name) do update
+                     set value = excluded.value where cast(excluded.value as bigint) < cast(server_meta.value as bigint)",
+            )
+            .bind(schema_name())
+            .bind(at.to_string())
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// When a server that knows this version of the facts' meaning first ran, milliseconds UTC; none before it did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn schema_since(&mut self) -> StoreResult<Option<i64>> {
+        let value: Option<String> = on_db!(self, connection => {
+            sqlx::query_scalar("select value from server_meta where name = $1")
+                .bind(schema_name())
+                .fetch_optional(connection)
+                .await?
+        });
+        Ok(value.and_then(|value| value.parse().ok()))
+    }
 }
 
 #[cfg(test)]
@@ -30,6 +70,16 @@ mod tests {
                 let mut tx = db.write().await.unwrap();
                 assert_eq!(tx.server_claim(server).await.unwrap(), "first");
                 tx.commit().await.unwrap();
+            }
+        }
+
+        async fn the_earliest_start_with_a_version_of_the_facts_stays(trial: &Trial) {
+            let db: &Db = &trial.db;
+            let mut tx = db.write().await.unwrap();
+            assert_eq!(tx.schema_since().await.unwrap(), None);
+            for (at, since) in [(2_000, 2_000), (10_000, 2_000), (999, 999), (1_000, 999)] {
+                tx.schema_claim(at).await.unwrap();
+                assert_eq!(tx.schema_since().await.unwrap(), Some(since));
             }
         }
     }

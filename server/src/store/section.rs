@@ -7,6 +7,7 @@ use protocol::Digest;
 use protocol::{compress, limits};
 use sqlx::FromRow;
 
+use super::head::schema;
 use super::many::{in_lists, pieces};
 use super::{Scope, StoreResult, Tx};
 
@@ -107,6 +108,9 @@ struct BodyRow {
     section: String,
     encoding: String,
     bytes: Vec<u8>,
+    /// Version of the facts' meaning, where it was asked for.
+    #[sqlx(default)]
+    schema: Option<i64>,
 }
 
 impl BodyRow {
@@ -224,20 +228,24 @@ impl Tx {
     }
 
     /// The facts that the current bodies of these machines hold. A section that is missing, unreadable or unknown to this
-    /// version reads as not collected; a machine without bodies is left out.
+    /// version reads as not collected, what the machine's agent is known to read wrongly as unknown; a machine without bodies is left out.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn facts_load(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
         let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
+        let mut schemas: BTreeMap<String, u32> = BTreeMap::new();
         for list in in_lists(machines) {
             let rows: Vec<BodyRow> = on_db!(self, connection => {
-                let mut select =
-                    sqlx::QueryBuilder::new("select machine, section, encoding, bytes from body where current and machine in ");
+                let mut select = sqlx::QueryBuilder::new(
+                    "select b.machine, b.section, b.encoding, b.bytes, h.schema
+                     from body b left join machine_head h on h.machine = b.machine where b.current and b.machine in ",
+                );
                 select.push_tuples(list, |mut row, machine| { row.push_bind(machine); });
                 select.build_query_as().fetch_all(connection).await?
             });
             for row in rows {
+                schemas.insert(row.machine.clone(), row.schema.map_or(0, schema));
                 let of_machine = facts
                     .entry(row.machine.clone())
                     .or_insert_with(|| Facts::unknown(policies::fact::Reason::NotCollected));
@@ -252,6 +260,9 @@ impl Tx {
                     );
                 }
             }
+        }
+        for (machine, facts) in &mut facts {
+            facts.forget_misread(schemas.get(machine).copied().unwrap_or(0));
         }
         Ok(facts)
     }

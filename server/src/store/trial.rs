@@ -118,6 +118,20 @@ pub(crate) async fn rename(tx: &mut Tx, machine: &str, name: &str) {
     });
 }
 
+/// Puts a store into the state that migration 6 makes of one from before: every report came from an agent that read by version 1 of the
+/// facts' meaning, and nothing was judged since.
+pub(crate) async fn from_schema_1(tx: &mut Tx) {
+    on_db!(tx, connection => {
+        for sql in [
+            "update machine_head set agent = '', schema = 1",
+            "update judgement set policy = ''",
+            "update office_grade set policy = ''",
+        ] {
+            sqlx::query(sql).execute(&mut *connection).await.unwrap();
+        }
+    });
+}
+
 /// Counts the rows that a constant query over one bound text returns.
 pub(crate) async fn count(tx: &mut Tx, sql: &'static str, value: &str) -> i64 {
     match &mut tx.link {

@@ -22,6 +22,7 @@ use super::frame::{Frame, Place, render};
 use super::grade::points;
 use super::login::NoFields;
 use super::number::Numbers;
+use super::office::agents::{old_agent_words, version};
 use super::path::{Step, path_find};
 use super::posted::Posted;
 use super::refusal;
@@ -64,6 +65,8 @@ struct MachinePage {
     enrolled: String,
     roster_line: Option<String>,
     policy: Option<String>,
+    agent: Option<String>,
+    old_agent: bool,
     groups: Vec<Group>,
     /// Exceptions from controls that have no outcome, by control.
     other_waivers: Vec<(String, WaiverView)>,
@@ -106,14 +109,17 @@ pub(crate) async fn machine_page(
     drop(tx);
 
     let sections = head.as_ref().map(|head| &head.sections);
+    let old_agent = view.agent.as_ref().is_some_and(|agent| agent.too_old);
     let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.desk.zone()), reader, &waivers));
     let groups = judge.zip(exceptions.as_ref()).map_or_else(Vec::new, |(judge, exceptions)| {
-        Reading { t, n, judge, role: policy_role(machine.role), sections, exceptions, now }.groups(&view.outcomes)
+        Reading { t, n, judge, role: policy_role(machine.role), sections, exceptions, now, old_agent }
+            .groups(&view.outcomes)
     });
     let shown: Vec<&str> = view.outcomes.iter().map(|outcome| outcome.outcome.control.as_str()).collect();
     let other_waivers = exceptions.as_ref().map_or_else(Vec::new, |exceptions| exceptions.beside(&shown));
     let grade = view.grade;
     let mut warnings = warnings(&machine, judge.is_some(), t, n);
+    warnings.extend(view.old_agent_until.map(|until| old_agent_words(until, now.as_millisecond(), t, n)));
     let stale = grade.as_ref().filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
     warnings.extend(stale.map(|from| t.say1("machine.is_stale", n.moment(from.as_millisecond()))));
     let count = |code: &str| groups.iter().filter(|group| group.code == code).map(|group| group.outcomes.len()).sum();
@@ -145,6 +151,8 @@ pub(crate) async fn machine_page(
         enrolled: t.say1("machine.enrolled_at", n.moment(machine.enrolled_at)),
         roster_line: view.line.map(|line| visible(&line.label, 120)),
         policy: published.as_ref().map(|published| t.say1("machine.policy_version", published.bundle.version)),
+        agent: view.agent.as_ref().map(|agent| version(agent, t)),
+        old_agent,
         sections: Shower { t, n, now }.sections(&facts, sections),
         groups,
         other_waivers,

@@ -1,6 +1,7 @@
 //! The page `/offices/{office}`: one big letter and why, the ledger, what to do for the next letter, the offices below, the
 //! machines, those that wait for a decision, and the roster.
 
+pub(super) mod agents;
 mod history;
 mod machines;
 mod roster;
@@ -15,6 +16,7 @@ use policies::grade::{Grade, ParentGrade, Plan, disclaimer};
 use policies::policy::Role;
 use policies::text::visible;
 
+use self::agents::{AgentList, agent_list, agents_warning};
 use self::history::{HistoryRow, history_rows, movement_words};
 use self::machines::{MachineRow, PendingRow, is_pending, machine_rows, pending_rows};
 use self::roster::{LineRow, roster_rows, roster_words};
@@ -50,6 +52,7 @@ struct OfficePage {
     children: Vec<OfficeRow>,
     waivers: Option<WaiverList>,
     pending: Vec<PendingRow>,
+    agents: AgentList,
     machines: Vec<MachineRow>,
     machine_count: String,
     pages: Vec<PageLink>,
@@ -102,10 +105,8 @@ pub(crate) async fn office_page(
         shown.policy = published.as_ref().map(|published| t.say1("grade.policy", published.bundle.version));
         shown
     });
-    let warnings = match judge {
-        None => vec![t.say("office.no_policy").to_owned()],
-        Some(_) => Vec::new(),
-    };
+    let no_policy = judge.is_none().then(|| t.say("office.no_policy").to_owned());
+    let warnings = no_policy.into_iter().chain(agents_warning(&view.machines, t, n)).collect();
     let mut machines = machine_rows(&view.machines, t, n);
     let machine_count = n.count(machines.len());
     let pages = query.cut(&mut machines, MACHINES);
@@ -120,6 +121,7 @@ pub(crate) async fn office_page(
         children: tree.children(&id, rules, t, n),
         waivers: waiver_list(waivers, &id, judge, app.clock.now_ms(), (t, n)),
         pending: pending_rows(&view.machines, t, n),
+        agents: agent_list(&view, t, n),
         machines,
         machine_count,
         pages,

@@ -36,15 +36,73 @@ impl Signer {
     }
 }
 
-/// Packs the machine's program; the program and its installer.
-fn packed(program: &Path, signer: &Signer, folder: &Path) -> anyhow::Result<[PathBuf; 2]> {
+/// Packs a program; the program and its installer.
+fn packed(architecture: &str, program: &Path, signer: Option<&Signer>, folder: &Path) -> anyhow::Result<[PathBuf; 2]> {
     let mut package = command(checkout::root()?.join("agent/packaging/windows/package"));
-    package.arg("x86_64").arg(program).arg(folder);
-    package.env("TRAM_AN_SIGN_CERTIFICATE", &signer.certificate).env("TRAM_AN_SIGN_KEY", &signer.key);
+    package.arg(architecture).arg(program).arg(folder);
+    if let Some(signer) = signer {
+        package.env("TRAM_AN_SIGN_CERTIFICATE", &signer.certificate).env("TRAM_AN_SIGN_KEY", &signer.key);
+    }
     let packed = answer(&mut package)?;
     ensure!(packed.code == Some(0), "{packed:?}");
     let files: Vec<PathBuf> = packed.out.lines().map(PathBuf::from).collect();
     files.try_into().map_err(|files| anyhow::anyhow!("not a program and an installer: {files:?}"))
+}
+
+/// The rows of a table of an installer.
+fn table(installer: &Path, name: &str) -> anyhow::Result<Vec<Vec<String>>> {
+    let mut export = command("msiinfo");
+    export.arg("export").arg(installer).arg(name);
+    let exported = answer(&mut export)?;
+    ensure!(exported.code == Some(0), "{exported:?}");
+    // Before the rows: the columns, their types, the table's name.
+    Ok(exported.out.lines().skip(3).map(|row| row.split('\t').map(str::to_owned).collect()).collect())
+}
+
+/// What an upgrade rests on, read from the tables: nobody here can watch a real Windows do it.
+#[test]
+fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("any.exe");
+    std::fs::write(&program, "MZ")?;
+    // What the former version holds, too: what both hold is kept when the former one is removed.
+    let kept = [
+        ("x86_64", "{0B0E1E64-35A8-4B9C-9E6C-8F0D8C7A2A10}", "{7E4C3B0A-6B7D-4E0B-8E0E-5F6E2B7D9C31}"),
+        ("i686", "{4F1B7C92-8E3D-4D27-A6F0-91C5E2D83B60}", "{D0D8A5B1-2A0E-4F6B-9C55-3B3C0A1E7F42}"),
+    ];
+    for (architecture, component, upgrades) in kept {
+        let [_, installer] = packed(architecture, &program, None, folder.path())?;
+        let value = |name: &str, key: &str, column: usize| -> anyhow::Result<String> {
+            let rows = table(&installer, name)?;
+            let row = rows.iter().find(|row| row[0] == key).with_context(|| format!("{name} has no {key}"))?;
+            Ok(row[column].clone())
+        };
+        // Started and stopped when installed, stopped and deleted when removed; each time Windows waits until it is done.
+        assert_eq!(table(&installer, "ServiceControl")?, [["Service", "TramAn", "163", "", "1", "Program"]]);
+        let order = [
+            "InstallInitialize",
+            "ProcessComponents",
+            "StopServices",
+            "DeleteServices",
+            "RemoveFiles",
+            "InstallFiles",
+            "InstallServices",
+            "StartServices",
+            "InstallFinalize",
+            "RemoveExistingProducts",
+        ];
+        let places = order.iter().map(|action| Ok(value("InstallExecuteSequence", action, 2)?.parse()?));
+        let places: Vec<u32> = places.collect::<anyhow::Result<_>>()?;
+        assert!(places.is_sorted_by(|one, next| one < next), "{order:?} {places:?}");
+        assert_eq!(value("Component", "Program", 1)?, component);
+        assert_eq!(value("Property", "UpgradeCode", 1)?, upgrades);
+        // A program with a version is only replaced by one that states a version as well.
+        assert_eq!(value("File", "Program", 4)?, format!("{}.0", env!("CARGO_PKG_VERSION")));
+        assert_eq!(value("Property", "REINSTALLMODE", 1)?, "amus");
+        // A file in use asks for a restart and starts none.
+        assert_eq!(value("Property", "REBOOT", 1)?, "ReallySuppress");
+    }
+    Ok(())
 }
 
 #[test]
@@ -55,7 +113,7 @@ fn the_windows_installer_is_silent_keeps_the_identity_and_leaves_nothing() -> an
     let folder = world.path("packages");
     std::fs::create_dir_all(&folder)?;
     let signer = Signer::new(&folder)?;
-    let [program, installer] = packed(&machine.windows.program, &signer, &folder)?;
+    let [program, installer] = packed("x86_64", &machine.windows.program, Some(&signer), &folder)?;
     assert!(signer.has_signed(&program)? && signer.has_signed(&installer)?);
     assert!(!signer.has_signed(&machine.windows.program)?, "the check says yes to anything");
 

@@ -2,11 +2,14 @@
 
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Protection, Reason};
 
-use super::scene::Scene;
+use super::scene::{Scene, unknown};
 use crate::collect::products::{best, is_running};
+use crate::os::OsError;
 
 mod clamav;
 mod makers;
+mod mdatp;
+mod others;
 
 pub(super) fn collect(scene: &Scene) -> Antivirus {
     if scene.processes().is_empty() {
@@ -14,13 +17,19 @@ pub(super) fn collect(scene: &Scene) -> Antivirus {
     }
     let mut products: Vec<AntivirusProduct> =
         clamav::product(scene).into_iter().chain(makers::products(scene)).collect();
+    let others = others::products(scene, &products);
+    products.extend(others.iter().flatten().cloned());
     products.sort_unstable_by_key(|product| product.maker);
+    let protection = protection(&products, others.err());
+    if let Fact::Unknown(why) = &protection {
+        let mut section = Antivirus::unknown(why.reason, &why.detail);
+        (section.detections, section.stops) =
+            (Fact::unknown(Reason::NoReader, ""), Fact::unknown(Reason::NoReader, ""));
+        section.products = Fact::Known(List::capped(products));
+        return section;
+    }
     Antivirus {
-        protection: Fact::Known(match () {
-            () if products.iter().any(is_running) => Protection::On,
-            () if !products.is_empty() => Protection::Off,
-            () => Protection::None,
-        }),
+        protection,
         real_time: best(&products, |product| &product.real_time, Some(&true), Fact::Known(false)),
         updater: best(&products, |product| &product.updater, Some(&true), Fact::Known(false)),
         definitions_at: best(
@@ -38,6 +47,22 @@ pub(super) fn collect(scene: &Scene) -> Antivirus {
         detections: Fact::unknown(Reason::NoReader, ""),
         stops: Fact::unknown(Reason::NoReader, ""),
         products: Fact::Known(List::capped(products)),
+    }
+}
+
+fn protection(products: &[AntivirusProduct], unseen: Option<OsError>) -> Fact<Protection> {
+    if products.iter().any(is_running) {
+        return Fact::Known(Protection::On);
+    }
+    let open = products.iter().find_map(|product| match &product.running {
+        Fact::Unknown(why) => Some(why.clone()),
+        Fact::Known(_) => None,
+    });
+    match (open, unseen) {
+        (Some(why), _) => Fact::Unknown(why),
+        (None, Some(error)) => unknown(&error),
+        (None, None) if products.is_empty() => Fact::Known(Protection::None),
+        (None, None) => Fact::Known(Protection::Off),
     }
 }
 
@@ -75,6 +100,63 @@ mod tests {
         assert_eq!(products.iter().map(|product| product.maker).collect::<Vec<_>>(), [Maker::ClamAv, Maker::Kaspersky]);
         assert!(matches!(antivirus.real_time, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
         assert!(matches!(antivirus.definitions_at, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
+    }
+
+    fn reason(os: Recorded) -> Option<Reason> {
+        match collected(os).protection {
+            Fact::Unknown(unknown) => Some(unknown.reason),
+            Fact::Known(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_product_of_an_unknown_maker_is_neither_on_nor_none() {
+        let machine = || Recorded::new().process(1, "systemd", "/sbin/init");
+        assert_eq!(
+            reason(machine().folder("/opt/traps/bin").process(9, "pmd", "/opt/traps/bin/pmd")),
+            Some(Reason::NoReader)
+        );
+        // One that nobody has heard of, and that the kernel asks before a file is opened.
+        let asked = |flags: &str| {
+            machine()
+                .process(9, "vsguard", "/usr/lib/vs/vsguard")
+                .symlink("/proc/9/fd/4", "anon_inode:[fanotify]")
+                .file("/proc/9/fdinfo/4", format!("pos:\t0\nfanotify flags:{flags} event-flags:8000\n"))
+        };
+        let seen = collected(asked("4"));
+        assert!(seen.protection.known().is_none() && seen.products.known().unwrap().items[0].name == "vsguard");
+        assert_eq!(collected(asked("0")).protection, Fact::Known(Protection::None), "it is told and does not decide");
+        assert_eq!(reason(machine().denying("/proc/1/fd")), Some(Reason::NeedsAdministrator));
+    }
+
+    #[test]
+    fn a_part_that_does_not_look_at_files_is_no_protection() {
+        let agent = || Recorded::new().folder("/opt/ds_agent/lib").process(7, "ds_agent", "/opt/ds_agent/ds_agent");
+        assert_eq!(reason(agent()), Some(Reason::Contradictory));
+        let both = collected(agent().process(8, "ds_am", "/opt/ds_agent/ds_am"));
+        assert_eq!(both.protection, Fact::Known(Protection::On));
+    }
+
+    #[test]
+    fn defender_for_endpoint_protects_only_where_it_is_told_to() {
+        let at = "/etc/opt/microsoft/mdatp/managed/mdatp_managed.json";
+        let daemon = || {
+            Recorded::new().folder("/opt/microsoft/mdatp/sbin").process(
+                7,
+                "wdavdaemon",
+                "/opt/microsoft/mdatp/sbin/wdavdaemon",
+            )
+        };
+        let level = |level: &str| {
+            let seen =
+                collected(daemon().file(at, format!(r#"{{"antivirusEngine":{{"enforcementLevel":"{level}"}}}}"#)));
+            (seen.protection.known().copied(), seen.real_time.known().copied())
+        };
+        assert_eq!(level("real_time"), (Some(Protection::On), Some(true)));
+        assert_eq!(level("on_demand"), (Some(Protection::On), Some(false)));
+        assert_eq!(level("passive"), (Some(Protection::Off), Some(false)));
+        assert_eq!(reason(daemon()), Some(Reason::SourceMissing), "it is delivered passive");
+        assert_eq!(reason(daemon().file(at, "{")), Some(Reason::Unreadable));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Section `lan`: addresses, name servers, gateways, firewall, proxies, the hosts file.
 
-use policies::fact::{Fact, HostOverride, Lan, List, Reason};
+use policies::fact::{Fact, HostOverride, Interface, Lan, List, Reason};
 
 use super::neighbours::arp;
 use super::scene::{Scene, answered, unknown};
-use crate::collect::hosts::overrides;
+use crate::collect::hosts::{CAP, Own, overrides};
 use crate::collect::linux::text::capped;
 use crate::os::OsError;
 
@@ -14,17 +14,20 @@ mod firewall;
 mod interfaces;
 mod iptables;
 mod nftables;
+mod outside;
 mod proxies;
 mod routes;
+mod stranger;
+mod truth;
+mod walk;
 
 use routes::Route;
 
 pub(super) fn collect(scene: &Scene) -> Lan {
     let routes = routes::default_routes(scene);
-    let firewalls = firewall::firewalls(scene);
-    let active = |all: &List<policies::fact::Firewall>| all.items.iter().any(|firewall| firewall.active);
+    let firewall = firewall::firewalls(scene, &routes, &forwards(scene));
+    let interfaces = interfaces::interfaces(scene, routes.known().map_or(&[], Vec::as_slice));
     Lan {
-        interfaces: interfaces::interfaces(scene, routes.known().map_or(&[], Vec::as_slice)),
         dns_servers: name_servers(scene),
         gateway_mac: gateway_mac(scene, &routes),
         gateways: routes.map(|routes| {
@@ -33,18 +36,17 @@ pub(super) fn collect(scene: &Scene) -> Lan {
             gateways.dedup();
             List::capped(gateways)
         }),
-        firewall_active: firewalls.clone().map(|all| active(&all)),
-        firewall_blocks_inbound: match &firewalls {
-            Fact::Known(all) => firewall::blocks_inbound(&all.items),
-            Fact::Unknown(unknown) => Fact::Unknown(unknown.clone()),
-        },
-        firewalls,
+        firewalls: firewall.firewalls,
+        firewall_active: firewall.active,
+        firewall_blocks_inbound: firewall.blocks_inbound,
         proxies: proxies::proxies(scene),
-        host_overrides: host_overrides(scene),
+        host_overrides: host_overrides(scene, &interfaces),
+        interfaces,
         open_inbound: no_reader(),
         llmnr: no_reader(),
         netbios: no_reader(),
         forwards: forwards(scene),
+        published_ports: firewall.published_ports,
     }
 }
 
@@ -104,9 +106,9 @@ fn gateway_mac(scene: &Scene, routes: &Fact<Vec<Route>>) -> Fact<String> {
     })
 }
 
-fn host_overrides(scene: &Scene) -> Fact<List<HostOverride>> {
-    let own = scene.line("/proc/sys/kernel/hostname").unwrap_or_default();
-    answered(scene.text("/etc/hosts"), |text| Fact::Known(List::capped(overrides(&text, &own))))
+fn host_overrides(scene: &Scene, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
+    let own = Own::new(&scene.line("/proc/sys/kernel/hostname").unwrap_or_default(), interfaces);
+    answered(scene.os.head("/etc/hosts", CAP + 1), |head| overrides(&head, &own))
 }
 
 fn forwards(scene: &Scene) -> Fact<bool> {

@@ -28,6 +28,7 @@ pub(super) fn collect(scene: &Scene) -> Logging {
         forwarded: forwarded(scene, &running),
         audit: Fact::Known(running.auditd),
         largest: windows_only(),
+        cleared: windows_only(),
     }
 }
 

@@ -3,8 +3,13 @@
 use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
 
 use super::scene::{Scene, unknown};
-use crate::collect::linux::text::{capped, ini, lines, yes};
+use crate::collect::linux::text::{capped, ini, yes};
 use crate::os::{Answer, OsError, Program};
+
+mod exports;
+mod usershares;
+
+use exports::exports;
 
 pub(super) fn collect(scene: &Scene) -> Sharing {
     let samba = scene.runs("smbd");
@@ -18,6 +23,7 @@ pub(super) fn collect(scene: &Scene) -> Sharing {
     Sharing {
         shares: shares(scene, smb.as_ref(), nfs_server),
         smb1: smb.as_ref().map_or(Fact::Known(false), |smb| from(smb, Smb::accepts_version_1)),
+        lm_level: Fact::unknown(Reason::NoReader, ""),
         smb_signing: smb.as_ref().map_or_else(
             || Fact::unknown(Reason::SourceMissing, "no SMB server runs"),
             |smb| from(smb, Smb::demands_signatures),
@@ -128,7 +134,8 @@ impl Smb {
         Some(Share {
             kind: ShareKind::Smb,
             name: capped(name),
-            open_to_all: Fact::Known(says(&["guest ok", "public", "guest only", "only guest"])),
+            // `guest only` has no effect without this one.
+            open_to_all: Fact::Known(says(&["guest ok", "public"])),
             writable: Fact::Known(writable),
             remote_root: Fact::Known(false),
         })
@@ -137,7 +144,10 @@ impl Smb {
 
 fn shares(scene: &Scene, smb: Option<&Answer<Smb>>, nfs_server: bool) -> Fact<List<Share>> {
     let mut shares = match smb {
-        Some(Ok(smb)) => smb.shares(),
+        Some(Ok(smb)) => match usershares::list(scene, smb) {
+            Ok(of_people) => smb.shares().into_iter().chain(of_people).collect(),
+            Err(error) => return unknown(&error),
+        },
         Some(Err(error)) => return unknown(error),
         None => Vec::new(),
     };
@@ -149,66 +159,6 @@ fn shares(scene: &Scene, smb: Option<&Answer<Smb>>, nfs_server: bool) -> Fact<Li
     }
     shares.sort_unstable_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
     Fact::Known(List::capped(shares))
-}
-
-fn exports(scene: &Scene) -> Answer<Vec<Share>> {
-    let mut texts: Vec<String> = scene.texts("/etc/exports.d", ".exports")?.into_iter().map(|(_, text)| text).collect();
-    match scene.text("/etc/exports") {
-        Ok(text) => texts.push(text),
-        Err(OsError::Missing(_)) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(texts.iter().flat_map(|text| exported(text)).collect())
-}
-
-/// `path host(options) host(options)`, lines continued with a backslash, paths with blanks in quotes.
-fn exported(text: &str) -> Vec<Share> {
-    let joined = text.replace("\\\n", " ");
-    lines(&joined)
-        .filter_map(|line| {
-            let (path, clients) = match line.strip_prefix('"') {
-                Some(rest) => rest.split_once('"')?,
-                None => line.split_once(char::is_whitespace).unwrap_or((line, "")),
-            };
-            let (mut defaults, mut hosts) = (String::new(), Vec::new());
-            for word in clients.split_ascii_whitespace().take_while(|word| !word.starts_with('#')) {
-                match (word.strip_prefix('-'), word.split_once('(')) {
-                    (Some(options), _) => options.clone_into(&mut defaults),
-                    (None, Some((host, options))) => {
-                        hosts.push((host, format!("{defaults},{}", options.trim_end_matches(')'))))
-                    }
-                    (None, None) => hosts.push((word, defaults.clone())),
-                }
-            }
-            if hosts.is_empty() {
-                hosts.push(("*", defaults));
-            }
-            let any =
-                |test: fn(&str, &str) -> bool| Fact::Known(hosts.iter().any(|(host, options)| test(host, options)));
-            let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            Some(Share {
-                kind: ShareKind::Nfs,
-                name: if name.is_empty() { "/".to_owned() } else { capped(name) },
-                open_to_all: any(|host, options| everyone(host) && !kerberos(options)),
-                writable: any(|_, options| option(options, "rw", "ro")),
-                remote_root: any(|_, options| option(options, "no_root_squash", "root_squash")),
-            })
-        })
-        .collect()
-}
-
-fn everyone(host: &str) -> bool {
-    ["", "*", "0.0.0.0/0", "0.0.0.0/0.0.0.0", "::/0"].contains(&host)
-}
-
-fn kerberos(options: &str) -> bool {
-    let security = options.split(',').rev().find_map(|option| option.strip_prefix("sec="));
-    security.is_some_and(|flavours| flavours.split(':').all(|flavour| flavour.starts_with("krb5")))
-}
-
-/// True when `on` stands in the options and `off` does not stand behind it.
-fn option(options: &str, on: &str, off: &str) -> bool {
-    options.split(',').rev().map(str::trim).find(|option| *option == on || *option == off) == Some(on)
 }
 
 #[cfg(test)]
@@ -248,6 +198,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_for_every_share_holds_for_each_that_says_nothing_else() {
+        // As testparm prints it: one setting after the other, `guest only` behind `guest ok`.
+        let printed = "[global]\n\tguest ok = Yes\n\tguest only = No\n\tread only = Yes\n\n[x]\n\tpath = /srv\n\n[y]\n\tguest ok = No\n";
+        let sharing = collected(samba().answering(Program::Testparm, TESTPARM, 0, printed));
+        assert_eq!(shown(&sharing), [("x", true, false), ("y", false, false)]);
+        let only = printed.replace("guest ok = Yes", "guest ok = No").replace("guest only = No", "guest only = Yes");
+        let sharing = collected(samba().answering(Program::Testparm, TESTPARM, 0, &only));
+        assert_eq!(shown(&sharing), [("x", false, false), ("y", false, false)], "guest only has no effect alone");
+    }
+
+    #[test]
+    fn shares_that_people_made_for_themselves_are_listed() {
+        let printed = "[global]\n\tusershare allow guests = Yes\n\tusershare max shares = 100\n\tusershare path = /var/lib/samba/usershares\n";
+        let share =
+            "#VERSION 2\npath=/home/canbo/chung\ncomment=\nusershare_acl=S-1-1-0:F\nguest_ok=y\nsharename=Chung\n";
+        let os = |printed: &str| {
+            samba()
+                .answering(Program::Testparm, TESTPARM, 0, printed)
+                .file("/var/lib/samba/usershares/chung", share)
+                .file("/var/lib/samba/usershares/rieng", share.replace("guest_ok=y", "guest_ok=n").replace(":F", ":R"))
+        };
+        assert_eq!(shown(&collected(os(printed))), [("chung", true, true), ("rieng", false, false)]);
+        let no_guests = printed.replace("guests = Yes", "guests = No");
+        assert_eq!(shown(&collected(os(&no_guests))), [("chung", false, true), ("rieng", false, false)]);
+        assert!(shown(&collected(os(&printed.replace("= 100", "= 0")))).is_empty(), "none are allowed");
+        let denied = collected(os(printed).denying("/var/lib/samba/usershares"));
+        assert!(denied.shares.known().is_none(), "what may not be seen is not nothing");
+    }
+
+    #[test]
     fn without_testparm_the_file_speaks_and_defaults_stay_unknown() {
         let file =
             "; old\r\n[global]\r\n workgroup = UBND\r\n[Chung]\r\n path=/srv\r\n public = yes\r\n writeable = yes\r\n";
@@ -272,28 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn nfs_exports_are_read_with_their_options() {
-        let text = "# comment\n/srv/chung *(rw,sync,no_root_squash) 10.0.0.0/24(ro)\n\"/srv/hai chữ\" 10.0.0.5(ro)\n\
-            /srv/krb -sec=krb5p,rw *\n/srv/open\n/srv/long \\\n  10.0.0.0/24(rw,ro)\n";
-        let shares = exported(text);
-        let flag = |fact: &Fact<bool>| *fact.known().unwrap();
-        let shown: Vec<_> = shares
-            .iter()
-            .map(|share| {
-                (share.name.as_str(), flag(&share.open_to_all), flag(&share.writable), flag(&share.remote_root))
-            })
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                ("chung", true, true, true),
-                ("hai chữ", false, false, false),
-                ("krb", false, true, false),
-                ("open", true, false, false),
-                ("long", false, false, false)
-            ]
-        );
-        assert!(exported("").is_empty() && exported("\"broken").is_empty());
+    fn exports_stand_beside_the_shares_of_samba() {
         let server = Recorded::new().process(2, "nfsd", "").file("/etc/exports.d/a.exports", "/srv/a *(rw)\n");
         assert_eq!(shown_names(&collected(server)), ["a"]);
     }

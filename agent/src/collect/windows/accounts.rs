@@ -81,10 +81,13 @@ fn automatic_logon(scene: &Scene) -> Fact<bool> {
     })
 }
 
-/// True when Windows asks before a program may act as administrator: it does so where nothing is written down.
+/// True when Windows asks before a program may act as administrator. Every Windows is installed with `EnableLUA` written down, so that it
+/// is missing tells nothing; `ConsentPromptBehaviorAdmin` has a default that asks (learn.microsoft.com, "User Account Control settings and
+/// configuration").
 fn uac(scene: &Scene) -> Fact<bool> {
-    let asks = |name: &str| scene.number(CONTROL, name).or(Fact::Known(true), |value| Fact::Known(value != 0));
-    match (asks("EnableLUA"), asks("ConsentPromptBehaviorAdmin")) {
+    let missing = Fact::unknown(Reason::SourceMissing, format!("{CONTROL} : EnableLUA"));
+    let asks = |name: &str, absent| scene.number(CONTROL, name).or(absent, |value| Fact::Known(value != 0));
+    match (asks("EnableLUA", missing), asks("ConsentPromptBehaviorAdmin", Fact::Known(true))) {
         (Fact::Known(false), _) | (_, Fact::Known(false)) => Fact::Known(false),
         (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
         (Fact::Known(true), Fact::Known(true)) => Fact::Known(true),

@@ -1,7 +1,8 @@
 //! Section `antivirus`: what Security Center lists, what the machine itself shows of each product, and the one truth drawn from both.
 //!
 //! The same row can mean opposite things: it can be left over from a product that is gone, and a product that guards need not have
-//! one. So a row that says "on" needs a second reading: a guard that runs, else the program that reported it. Where two
+//! one. So a row that says "on" needs a second reading: a guard that runs, else the program that reported it or a service from its folder. A
+//! service alone is none where Security Center runs and does not list it. Where two
 //! readings say the opposite of each other and neither is known to be the better one, it is unknown, and says so. A product that is
 //! switched off, snoozed or without a licence counts as not running: it lets through what comes.
 
@@ -18,15 +19,17 @@ mod events;
 mod kaspersky;
 mod makers;
 mod parts;
+mod unlisted;
 
-use makers::{MAKERS, Signs, Trace, maker};
+use makers::{MAKERS, Signs, Trace, is_companion, maker};
 use parts::Parts;
 
 pub(super) fn collect(scene: &Scene) -> Antivirus {
     let center = center::center(scene, Kind::Antivirus);
-    let mut products = products(scene, &center);
+    let parts = Parts::of(scene);
+    let mut products = products(scene, &center, &parts);
     products.sort_by(|one, other| (one.maker, &one.name).cmp(&(other.maker, &other.name)));
-    let protection = protection(scene, &products, &center);
+    let protection = protection(scene, &products, &center, &parts);
     if let Fact::Unknown(why) = &protection {
         let mut section = Antivirus::unknown(why.reason, &why.detail);
         (section.detections, section.stops) = (events::detections(scene, &products), events::stops(scene, &products));
@@ -45,7 +48,12 @@ pub(super) fn collect(scene: &Scene) -> Antivirus {
     }
 }
 
-fn protection(scene: &Scene, products: &[AntivirusProduct], center: &Answer<Center>) -> Fact<Protection> {
+fn protection(
+    scene: &Scene,
+    products: &[AntivirusProduct],
+    center: &Answer<Center>,
+    parts: &Parts,
+) -> Fact<Protection> {
     if products.iter().any(is_running) {
         return Fact::Known(Protection::On);
     }
@@ -55,11 +63,12 @@ fn protection(scene: &Scene, products: &[AntivirusProduct], center: &Answer<Cent
         return Fact::Unknown(why.clone());
     }
     // Products that nobody listed may guard: neither "off" nor "none" is known then.
-    if let Some(error) = scene.services().err().or(scene.processes().err()) {
+    if let Some(error) = scene.services().err().or(scene.processes().err()).or(parts.hidden.clone()) {
         return unknown(&error);
     }
     match center {
         Err(error) if products.is_empty() || !matches!(error, OsError::Missing(_)) => unknown(error),
+        Ok(center) if !center.whole => Fact::unknown(Reason::Unreadable, "not every row of Security Center is read"),
         _ if products.is_empty() => Fact::Known(Protection::None),
         _ => Fact::Known(Protection::Off),
     }
@@ -100,17 +109,15 @@ impl Sum {
     }
 }
 
-fn products(scene: &Scene, center: &Answer<Center>) -> Vec<AntivirusProduct> {
+fn products(scene: &Scene, center: &Answer<Center>, parts: &Parts) -> Vec<AntivirusProduct> {
     let (listed, live) = match center {
         Ok(center) => (center.listed.as_slice(), center.live),
         Err(_) => (&[][..], false),
     };
     let rows = |of: Maker| -> Vec<&Listed> { listed.iter().filter(|row| maker(row) == of).collect() };
-    let parts = Parts::of(scene);
-    let mut products: Vec<AntivirusProduct> =
-        defender::product(scene, Sum::of(&rows(Maker::Microsoft), live).as_ref()).into_iter().collect();
+    let mut products = Vec::new();
     for signs in MAKERS {
-        let trace = signs.trace(scene, &parts);
+        let trace = signs.trace(scene, parts);
         products.extend(product(
             scene,
             signs.maker,
@@ -129,8 +136,11 @@ fn products(scene: &Scene, center: &Answer<Center>) -> Vec<AntivirusProduct> {
         products.extend(product(scene, Maker::Other, None, Sum::of(&same, live).as_ref(), center));
     }
     if others.is_empty() {
-        products.extend(unlisted(&parts));
+        let found = unlisted::products(scene, parts, &products, listed);
+        products.extend(found);
     }
+    let guarded = products.iter().any(is_running);
+    products.extend(defender::product(scene, Sum::of(&rows(Maker::Microsoft), live).as_ref(), guarded));
     products
 }
 
@@ -142,16 +152,11 @@ fn product(
     center: &Answer<Center>,
 ) -> Option<AntivirusProduct> {
     let (signs, trace) = traced.unzip();
-    let trace = trace.transpose().map(|trace| {
-        // Of a maker whose parts nobody knows, that none was seen says nothing.
-        trace.filter(|trace| trace.there || signs.is_some_and(Signs::known))
-    });
-    let running = match sum {
-        Some(sum) => by_row(scene, sum, &trace),
-        None => match &trace {
-            Ok(Some(trace)) if trace.there && signs.is_some_and(Signs::alone) => Fact::Known(trace.runs),
-            _ => return None,
-        },
+    let trace = trace.transpose();
+    let running = match (sum, &trace, signs) {
+        (Some(sum), ..) => by_row(scene, sum, signs, &trace),
+        (None, Ok(Some(trace)), Some(signs)) if trace.there => without_row(signs, trace, center)?,
+        _ => return None,
     };
     // Where there is no Security Center nobody is told; where it does not answer it is not known what it was told.
     let not_told = || match center {
@@ -180,49 +185,28 @@ fn product(
     })
 }
 
-/// Products of makers that are not known here and that Security Center, where there is one, does not list: by services that Windows runs
-/// as anti-malware. Whether such a one guards files is not told by that.
-fn unlisted(parts: &Parts) -> Vec<AntivirusProduct> {
-    let known = |company: &str| MAKERS.iter().any(|signs| signs.is_named_in(company));
-    let mut companies: Vec<&String> =
-        parts.protected.iter().filter(|part| part.runs).map(|part| &part.company).collect();
-    companies.retain(|company| !company.is_empty() && !known(company) && !company.starts_with("Microsoft"));
-    companies.sort_unstable();
-    companies.dedup();
-    let open = || Fact::unknown(Reason::NoReader, "Windows runs a service of it as anti-malware");
-    let product = |company: &String| AntivirusProduct {
-        maker: Maker::Other,
-        name: capped(company),
-        version: no_reader(),
-        running: open(),
-        real_time: open(),
-        definitions_at: no_reader(),
-        definitions_current: no_reader(),
-        definitions_version: no_reader(),
-        updater: no_reader(),
-    };
-    companies.into_iter().map(product).collect()
+/// What the machine itself shows of a product that has no row. Where Security Center runs, a product that guards is registered with it: one
+/// that is not may be passive, or switched off. `None` for what guards nothing.
+fn without_row(signs: &Signs, trace: &Trace, center: &Answer<Center>) -> Option<Fact<bool>> {
+    let at_work = trace.runs || trace.helps;
+    if signs.is_companion() && (!at_work || center.is_ok()) {
+        return None;
+    }
+    Some(match center {
+        _ if !at_work => Fact::Known(false),
+        Ok(_) if trace.runs => contradictory("a service or program of it runs, Security Center does not list it"),
+        Err(OsError::Missing(_)) if trace.runs && !signs.is_companion() => Fact::Known(true),
+        Err(error) if !matches!(error, OsError::Missing(_)) => unknown(error),
+        _ => Fact::unknown(Reason::NoReader, "what runs of it runs as well where it guards nothing"),
+    })
 }
 
 /// What a row and the machine itself say together.
-fn by_row(scene: &Scene, sum: &Sum, trace: &Answer<Option<Trace>>) -> Fact<bool> {
-    let guard = matches!(trace, Ok(Some(trace)) if trace.runs);
+fn by_row(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>) -> Fact<bool> {
+    let seen = |of: fn(&Trace) -> bool| matches!(trace, Ok(Some(trace)) if of(trace));
+    let guard = seen(|trace| trace.runs);
     match sum.state.standing {
-        Standing::On if guard || reporter_runs(scene, sum) => Fact::Known(true),
-        Standing::On => {
-            let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(scene, program)).collect();
-            match trace {
-                // What reported is gone, and nothing runs: the row was left over.
-                _ if !there.is_empty() && !there.contains(&true) => Fact::Known(false),
-                Err(error) => unknown(error),
-                Ok(Some(trace)) if trace.driver => {
-                    contradictory("Security Center says on, only a driver of the product runs")
-                }
-                Ok(Some(_)) => contradictory("Security Center says on, no service or program of the product runs"),
-                Ok(None) if sum.live => Fact::Known(true),
-                Ok(None) => contradictory("Security Center remembers it as on but does not run"),
-            }
-        }
+        Standing::On => on(scene, sum, signs, trace, guard || seen(|trace| trace.helps)),
         // Perhaps another product is the registered one; perhaps only its protection is switched off.
         Standing::Off if guard => contradictory("Security Center says off, a service or program of the product runs"),
         Standing::Off | Standing::Snoozed | Standing::Expired => Fact::Known(false),
@@ -230,15 +214,45 @@ fn by_row(scene: &Scene, sum: &Sum, trace: &Answer<Option<Trace>>) -> Fact<bool>
     }
 }
 
-/// True when the program that reported the row, or is shown for it, runs.
-fn reporter_runs(scene: &Scene, sum: &Sum) -> bool {
-    let processes = scene.processes().unwrap_or_default();
-    let name = |program: &str| program.rsplit('\\').next().unwrap_or_default().to_owned();
-    sum.programs
-        .iter()
-        .map(|program| name(program))
-        .filter(|name| !name.is_empty())
-        .any(|name| processes.iter().any(|process| process.name.eq_ignore_ascii_case(&name)))
+/// What a row that says "on" is worth. `at_work` when something of the product was seen to run.
+fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>, at_work: bool) -> Fact<bool> {
+    let reports = reporter_runs(scene, sum);
+    let beside = if at_work { Ok(true) } else { parts::runs_beside(scene, &sum.programs) };
+    let at_work = at_work || reports == Ok(true) || beside == Ok(true);
+    let maker = signs.map_or(Maker::Other, |signs| signs.maker);
+    if at_work && is_companion(maker, sum.programs.iter().chain([&sum.name])) {
+        return contradictory("Security Center says on, as of an edition that guards nothing");
+    }
+    if at_work {
+        return Fact::Known(true);
+    }
+    // That nothing of it runs is known only where all that runs is.
+    if let Some(error) = trace.as_ref().err().or(reports.as_ref().err()).or(beside.as_ref().err()) {
+        return unknown(error);
+    }
+    let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(scene, program)).collect();
+    if !there.is_empty() && !there.contains(&true) {
+        // What reported is gone: the row was left over.
+        return Fact::Known(false);
+    }
+    let driver = matches!(trace, Ok(Some(trace)) if trace.driver);
+    match driver {
+        // Of a maker whose services nobody knows its driver bears the row out.
+        true if sum.live && !signs.is_some_and(Signs::known) => Fact::Known(true),
+        true => contradictory("Security Center says on, only a driver of the product runs"),
+        false if !sum.live => contradictory("Security Center remembers it as on but does not run"),
+        false => contradictory("Security Center says on, no service or program of the product runs"),
+    }
+}
+
+/// True when the program that reported the row, or is shown for it, runs. Programs of Windows run for many.
+fn reporter_runs(scene: &Scene, sum: &Sum) -> Answer<bool> {
+    let of_windows = |program: &str| path(scene, program).is_some_and(|path| parts::of_windows(scene, &path));
+    let own = sum.programs.iter().filter(|program| !of_windows(program));
+    let names: Vec<&str> =
+        own.filter_map(|program| program.rsplit('\\').next()).filter(|name| !name.is_empty()).collect();
+    let processes = scene.processes()?;
+    Ok(processes.iter().any(|process| names.iter().any(|name| process.name.eq_ignore_ascii_case(name))))
 }
 
 fn contradictory<T>(detail: &str) -> Fact<T> {

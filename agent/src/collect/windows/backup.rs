@@ -9,9 +9,10 @@ use policies::fact::{Backup, BackupPlace, BackupProduct, BackupTool, Fact, Insta
 
 use super::accounts::loaded;
 use super::drives::removable;
+use super::log::{Log, Told};
 use super::scene::{Scene, Setting, answered, unknown};
 use crate::collect::text::named_backup;
-use crate::os::windows::{Event, EventQuery};
+use crate::os::windows::Event;
 use crate::os::{Answer, OsError};
 
 mod makers;
@@ -126,17 +127,19 @@ fn classic(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
         Setting::Unreadable(error) => return Err(why(&error)),
     };
     let scheduled = answered(task(scene, r"Microsoft\Windows\WindowsBackup\AutomaticBackup"), Fact::Known);
-    let place = Fact::Known(place(scene, &target));
+    let place = place(scene, &target);
     Ok(Some(BackupProduct { scheduled, place, ..product(BackupTool::WindowsBackup, Fact::Known(true)) }))
 }
 
-fn place(scene: &Scene, target: &str) -> BackupPlace {
-    let drive = target.trim_start_matches(r"\\?\").chars().next().map(|drive| drive.to_ascii_uppercase());
-    match () {
-        () if target.starts_with(r"\\") && !target.starts_with(r"\\?\") => BackupPlace::Share,
-        () if drive.is_some_and(|drive| removable(scene).contains(&drive)) => BackupPlace::Removable,
-        () => BackupPlace::Local,
+fn place(scene: &Scene, target: &str) -> Fact<BackupPlace> {
+    if target.starts_with(r"\\") && !target.starts_with(r"\\?\") {
+        return Fact::Known(BackupPlace::Share);
     }
+    let drive = target.trim_start_matches(r"\\?\").chars().next().map(|drive| drive.to_ascii_uppercase());
+    answered(removable(scene), |drives| {
+        let is_removable = drive.is_some_and(|drive| drives.contains(&drive));
+        Fact::Known(if is_removable { BackupPlace::Removable } else { BackupPlace::Local })
+    })
 }
 
 /// File History, which every person sets up for themselves.
@@ -174,6 +177,7 @@ fn history(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
     // Windows sets it to 0 while it copies.
     let last_success_at =
         match times.iter().copied().collect::<Option<Vec<Instant>>>().and_then(|times| times.into_iter().min()) {
+            Some(at) if at > scene.now => Fact::unknown(Reason::Contradictory, "a time that has not come yet"),
             Some(at) => Fact::Known(at),
             None => Fact::unknown(Reason::SourceMissing, "no time is written down at present"),
         };
@@ -206,10 +210,10 @@ fn task(scene: &Scene, path: &str) -> Answer<bool> {
 fn newest(scene: &Scene, channel: &str, ids: &[u32], counts: impl Fn(&Event) -> bool) -> Answer<Option<Instant>> {
     /// Enough to find a success behind failures.
     const MOST: usize = 64;
-    let since = scene.now.checked_sub(HOURS.hours()).unwrap_or(Timestamp::MIN).as_millisecond();
-    let query = EventQuery { channel: channel.to_owned(), ids: ids.to_vec(), since, most: MOST };
-    match scene.os.events(&query) {
-        Ok(events) => {
+    let since = scene.now.checked_sub(HOURS.hours()).unwrap_or(Timestamp::MIN);
+    let log = Log { channel, provider: None, ids, most: MOST };
+    match log.since(scene, since) {
+        Ok(Told { events, .. }) => {
             Ok(events.iter().find(|event| counts(event)).and_then(|event| Timestamp::from_millisecond(event.at).ok()))
         }
         // Where nothing of the kind is installed there is no such channel.

@@ -58,6 +58,8 @@ pub(super) struct Listed {
 pub(super) struct Center {
     /// The products.
     pub(super) listed: Vec<Listed>,
+    /// These are all: no row was left out because it could not be read, or because there are too many.
+    pub(super) whole: bool,
     /// True when Security Center itself answered, or runs and keeps its store in order. Otherwise the rows are a memory.
     pub(super) live: bool,
 }
@@ -68,11 +70,14 @@ pub(super) struct Center {
 /// `Missing` where there is none (servers); whatever WMI said when the store has nothing either.
 pub(super) fn center(scene: &Scene, kind: Kind) -> Answer<Center> {
     match scene.os.wmi(NAMESPACE, kind.query()) {
-        Ok(rows) => Ok(Center { listed: rows.iter().take(MOST).filter_map(from_row).collect(), live: true }),
+        Ok(rows) => {
+            let listed: Vec<Listed> = rows.iter().take(MOST).filter_map(from_row).collect();
+            Ok(Center { whole: listed.len() == rows.len(), listed, live: true })
+        }
         Err(error) => {
-            let listed = stored(scene, kind);
+            let (listed, whole) = stored(scene, kind);
             let live = matches!(scene.service_runs("wscsvc"), Ok(true));
-            if listed.is_empty() { Err(error) } else { Ok(Center { listed, live }) }
+            if listed.is_empty() { Err(error) } else { Ok(Center { listed, whole, live }) }
         }
     }
 }
@@ -92,16 +97,26 @@ fn from_row(row: &Row) -> Option<Listed> {
     })
 }
 
-fn stored(scene: &Scene, kind: Kind) -> Vec<Listed> {
+/// The rows of the store, and whether these are all of them.
+fn stored(scene: &Scene, kind: Kind) -> (Vec<Listed>, bool) {
     let store = format!(r"{STORE}\{}", kind.folder());
+    // Where the keys cannot be listed there are no rows, and what WMI answered stands.
     let guids = scene.os.keys(&store).unwrap_or_default();
+    let mut whole = guids.len() <= MOST;
     let listed = |guid: String| {
         let key = format!(r"{store}\{guid}");
         let text = |name: &str| match scene.text(&key, name) {
             Setting::Set(text) => text,
             Setting::Absent | Setting::Unreadable(_) => String::new(),
         };
-        let Setting::Set(number) = scene.number(&key, "STATE") else { return None };
+        let number = match scene.number(&key, "STATE") {
+            Setting::Set(number) => number,
+            Setting::Absent => return None,
+            Setting::Unreadable(_) => {
+                whole = false;
+                return None;
+            }
+        };
         Some(Listed {
             guid: guid.to_uppercase(),
             name: text("DISPLAYNAME"),
@@ -109,7 +124,8 @@ fn stored(scene: &Scene, kind: Kind) -> Vec<Listed> {
             state: decode(i64::try_from(number).unwrap_or(i64::MAX)),
         })
     };
-    guids.into_iter().take(MOST).filter_map(listed).collect()
+    let listed = guids.into_iter().take(MOST).filter_map(listed).collect();
+    (listed, whole)
 }
 
 fn programs(texts: [&str; 2]) -> Vec<String> {

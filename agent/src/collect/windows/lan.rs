@@ -6,7 +6,7 @@ use policies::fact::{
 
 use super::neighbours::mac;
 use super::scene::{Scene, Setting, answered, unknown};
-use crate::collect::hosts::overrides;
+use crate::collect::hosts::{CAP, Own, overrides};
 use crate::collect::text::capped;
 use crate::os::windows::{Adapter, WirelessLink};
 use crate::os::{Answer, OsError};
@@ -18,28 +18,28 @@ mod rules;
 
 const TCPIP: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
-/// The most bytes of the hosts file that are read.
-const HOSTS_CAP: usize = 4 << 20;
 
 pub(super) fn collect(scene: &Scene) -> Lan {
     let adapters = scene.os.adapters().map(up);
-    let profiles = firewall::profiles(scene);
-    let firewalls = firewall::firewalls(scene, &profiles);
+    let networks = firewall::networks(scene, &adapters);
+    let firewalls = firewall::firewalls(scene, &networks);
+    let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(scene, &adapters)));
     Lan {
-        interfaces: answered(adapters.clone(), |adapters| Fact::Known(interfaces(scene, &adapters))),
         dns_servers: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.dns, is_told))),
         gateways: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.gateways, |_| true))),
         gateway_mac: from(&adapters, |adapters| gateway_mac(scene, adapters)),
         firewall_active: firewall::active(&firewalls),
         firewall_blocks_inbound: firewall::blocks_inbound(&firewalls),
+        open_inbound: rules::open(scene, &firewalls, &networks, &adapters),
         firewalls: firewalls.fact(),
         proxies: proxies::proxies(scene),
-        host_overrides: host_overrides(scene),
-        open_inbound: rules::open(scene, &profiles),
+        host_overrides: host_overrides(scene, &interfaces),
+        interfaces,
         llmnr: names::llmnr(scene),
         netbios: from(&adapters, |adapters| names::netbios(scene, adapters)),
         // Absent means no, for all versions.
         forwards: scene.number(TCPIP, "IPEnableRouter").or(Fact::Known(false), |on| Fact::Known(on != 0)),
+        published_ports: Fact::unknown(Reason::NoReader, ""),
     }
 }
 
@@ -173,7 +173,7 @@ fn gateway_mac(scene: &Scene, adapters: &[Adapter]) -> Fact<String> {
 }
 
 /// The hosts file lies where the registry says: malware moves it.
-fn host_overrides(scene: &Scene) -> Fact<List<HostOverride>> {
+fn host_overrides(scene: &Scene, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
     let system = match scene.text(VERSION, "SystemRoot") {
         Setting::Set(system) => system,
         Setting::Absent => r"C:\Windows".to_owned(),
@@ -184,9 +184,16 @@ fn host_overrides(scene: &Scene) -> Fact<List<HostOverride>> {
         Setting::Absent => format!(r"{system}\System32\drivers\etc"),
         Setting::Unreadable(error) => return unknown(&error),
     };
-    let own = scene.os.computer_name().unwrap_or_default();
-    match scene.os.read(&format!(r"{}\hosts", folder.trim_end_matches('\\')), HOSTS_CAP) {
-        Ok(bytes) => Fact::Known(List::capped(overrides(&String::from_utf8_lossy(&bytes), &own))),
+    // Malware may lead it elsewhere by a variable that nobody here knows.
+    if folder.contains('%') {
+        return Fact::unknown(Reason::Unreadable, format!("DataBasePath {folder}"));
+    }
+    let own = match scene.os.computer_name() {
+        Ok(name) => Own::new(&name, interfaces),
+        Err(error) => return unknown(&error),
+    };
+    match scene.os.head(&format!(r"{}\hosts", folder.trim_end_matches('\\')), CAP + 1) {
+        Ok(head) => overrides(&head, &own),
         // Windows does without it.
         Err(OsError::Missing(_)) => Fact::Known(List::default()),
         Err(error) => unknown(&error),

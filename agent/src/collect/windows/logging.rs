@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use policies::fact::{Days, Fact, Instant, Logging, Mebibytes, Reason};
 
 use super::scene::{Scene, Setting, answered, unknown};
-use crate::os::windows::LogFile;
+use crate::os::windows::{LogFile, Registry};
 use crate::os::{Answer, OsError};
+
+mod cleared;
 
 const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Security";
 const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\EventLog\Security";
@@ -62,6 +64,7 @@ pub(super) fn collect(scene: &Scene) -> Logging {
         forwarded: forwarded(scene),
         audit: audit(scene),
         largest: largest(scene).or(mebibytes(USUAL), mebibytes),
+        cleared: cleared::list(scene),
     }
 }
 
@@ -85,19 +88,19 @@ fn mebibytes(bytes: u64) -> Fact<Mebibytes> {
     Fact::Known(Mebibytes(i64::try_from(bytes >> 20).unwrap_or(i64::MAX)))
 }
 
-/// Days the configuration keeps the log for certain. One that is overwritten as it fills up keeps none for certain, once it is full; before
+/// Days the configuration keeps the log for certain. It is archived as it fills up where that is set and old events are not overwritten
+/// (`Retention`; learn.microsoft.com, "Eventlog key", and the policy "Back up log automatically when full"). One that is overwritten as it fills up keeps none for certain, once it is full; before
 /// that nobody can say how many it will be.
 fn kept(scene: &Scene, file: &Answer<LogFile>) -> Fact<Days> {
-    let archived = scene
-        .number(POLICY, "AutoBackupLogFiles")
-        .else_by(|| scene.number(LOCAL, "AutoBackupLogFiles"))
-        .or(Fact::Known(false), |value| Fact::Known(value == 1));
-    match (archived, file, largest(scene)) {
-        (Fact::Known(true), ..) => Fact::Known(FOR_EVER),
-        (Fact::Unknown(unknown), ..) => Fact::Unknown(unknown),
-        (_, Err(error), _) => unknown(error),
-        (_, _, Setting::Unreadable(error)) => unknown(&error),
-        (_, Ok(file), largest) => {
+    let set = |name: &str| scene.number(POLICY, name).else_by(|| scene.number(LOCAL, name));
+    let archives = set("AutoBackupLogFiles").or(Fact::Known(false), |value| Fact::Known(value == 1));
+    let overwrites = set("Retention").or(Fact::Known(true), |value| Fact::Known(value == 0));
+    match (archives, overwrites, file, largest(scene)) {
+        (Fact::Known(true), Fact::Known(false), ..) => Fact::Known(FOR_EVER),
+        (Fact::Unknown(unknown), ..) | (Fact::Known(true), Fact::Unknown(unknown), ..) => Fact::Unknown(unknown),
+        (_, _, Err(error), _) => unknown(error),
+        (_, _, _, Setting::Unreadable(error)) => unknown(&error),
+        (_, _, Ok(file), largest) => {
             let largest = if let Setting::Set(largest) = largest { largest } else { USUAL };
             // The file grows in steps and never quite reaches its limit.
             if file.size >= largest - largest / 10 {
@@ -126,7 +129,7 @@ fn audit(scene: &Scene) -> Fact<bool> {
 /// True when a subscription takes events away, or a service that carries them runs.
 fn forwarded(scene: &Scene) -> Fact<bool> {
     match scene.os.values(FORWARDING) {
-        Ok(values) if !values.is_empty() => return Fact::Known(true),
+        Ok(values) if values.iter().any(|(_, value)| is_subscription(value)) => return Fact::Known(true),
         Ok(_) | Err(OsError::Missing(_)) => {}
         Err(error) => return unknown(&error),
     }
@@ -134,6 +137,12 @@ fn forwarded(scene: &Scene) -> Fact<bool> {
         let carries = |name: &str| CARRIERS.contains(&name.to_ascii_lowercase().as_str());
         Fact::Known(services.iter().any(|service| service.state == super::scene::RUNNING && carries(&service.name)))
     })
+}
+
+/// `Server=https://log.tinh.gov.vn:5986/wsman/SubscriptionManager/WEC,Refresh=60`.
+fn is_subscription(value: &Registry) -> bool {
+    let server = |text: &str| text.split(',').any(|part| part.trim().to_ascii_lowercase().starts_with("server=http"));
+    matches!(value, Registry::Text(text) if server(text))
 }
 
 #[cfg(test)]
@@ -144,7 +153,6 @@ mod tests {
     use policies::fact::List;
 
     use super::*;
-    use crate::os::windows::Registry;
     use crate::os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Logging {
@@ -177,7 +185,16 @@ mod tests {
     fn a_full_log_keeps_nothing_for_certain_and_an_archived_one_everything() {
         assert_eq!(collected(office(20 << 20)).kept, Fact::Known(Days(0)));
         assert_eq!(collected(office((20 << 20) - 65_536)).kept, Fact::Known(Days(0)));
-        assert_eq!(collected(office(20 << 20).number(LOCAL, "AutoBackupLogFiles", 1)).kept, Fact::Known(FOR_EVER));
+        // As a Windows 7 was set: 4 MiB, archived when full, never overwritten.
+        let archived = office(4 << 20).number(LOCAL, "MaxSize", 4 << 20).number(LOCAL, "AutoBackupLogFiles", 1);
+        let kept = collected(archived.clone().number(LOCAL, "Retention", 0xFFFF_FFFF));
+        assert_eq!((kept.kept, kept.largest), (Fact::Known(FOR_EVER), Fact::Known(Mebibytes(4))));
+        // What is overwritten is not archived, whatever else is set.
+        assert_eq!(collected(archived.clone().number(LOCAL, "Retention", 0)).kept, Fact::Known(Days(0)));
+        assert_eq!(collected(archived.clone()).kept, Fact::Known(Days(0)));
+        let policy = archived.clone().text(POLICY, "Retention", "1").text(POLICY, "AutoBackupLogFiles", "1");
+        assert_eq!(collected(policy).kept, Fact::Known(FOR_EVER));
+        assert!(collected(archived.text(LOCAL, "Retention", "mãi mãi")).kept.known().is_none());
         let larger = office(20 << 20).number(POLICY, "MaxSize", 196_608);
         assert_eq!(collected(larger.clone()).largest, Fact::Known(Mebibytes(192)));
         assert!(collected(larger).kept.known().is_none());
@@ -203,6 +220,14 @@ mod tests {
         assert_eq!(collected(office(0).service("WazuhSvc", true)).forwarded, Fact::Known(true));
         assert_eq!(collected(office(0).service("WazuhSvc", false)).forwarded, Fact::Known(false));
         assert!(collected(office(0).denying(FORWARDING)).forwarded.known().is_none());
+        for nothing in ["", "Server=", "không"] {
+            let subscription = Registry::Text(nothing.to_owned());
+            assert_eq!(
+                collected(office(0).set(FORWARDING, "1", subscription)).forwarded,
+                Fact::Known(false),
+                "{nothing}"
+            );
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(super) fn collect(scene: &Scene) -> Ports {
 
 fn listening(scene: &Scene, mut sockets: Vec<Socket>) -> List<ListeningPort> {
     sockets.retain(|socket| socket.port != 0 && (socket.tcp || socket.port < DYNAMIC));
+    let all = sockets.len();
     let mut listening: Vec<ListeningPort> = sockets
         .into_iter()
         .filter_map(|socket| {
@@ -31,12 +32,15 @@ fn listening(scene: &Scene, mut sockets: Vec<Socket>) -> List<ListeningPort> {
             })
         })
         .collect();
+    let unread = all - listening.len();
     listening.sort_by(|one, other| {
         let order = |port: &ListeningPort| (port.transport, port.port, port.address.clone());
         order(one).cmp(&order(other))
     });
     listening.dedup();
-    List::capped(listening)
+    let mut list = List::capped(listening);
+    list.left_out = list.left_out.saturating_add(u32::try_from(unread).unwrap_or(u32::MAX));
+    list
 }
 
 fn program(scene: &Scene, pid: u32) -> Fact<String> {
@@ -105,6 +109,7 @@ mod tests {
                 "Udp 137 0.0.0.0 Any Some(\"System\")",
             ]
         );
+        assert_eq!(found.known().unwrap().left_out, 1, "one without an address");
     }
 
     #[test]

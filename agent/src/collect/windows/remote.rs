@@ -89,19 +89,19 @@ fn winrm(scene: &Scene) -> Fact<bool> {
         Ok(false) => return Fact::Known(false),
         Err(error) => return unknown(&error),
     }
-    if scene.number(WINRM_POLICY, "AllowAutoConfig") == Setting::Set(1) {
-        return Fact::Known(true);
-    }
-    match scene.os.keys(LISTENERS) {
-        Ok(listeners) => Fact::Known(!listeners.is_empty()),
-        Err(OsError::Missing(_)) => Fact::Known(false),
-        Err(error) => unknown(&error),
+    let policy = scene.number(WINRM_POLICY, "AllowAutoConfig");
+    match (scene.os.keys(LISTENERS), policy) {
+        (_, Setting::Set(1)) => Fact::Known(true),
+        (Ok(listeners), _) if !listeners.is_empty() => Fact::Known(true),
+        (_, Setting::Unreadable(error)) => unknown(&error),
+        (Ok(_) | Err(OsError::Missing(_)), _) => Fact::Known(false),
+        (Err(error), _) => unknown(&error),
     }
 }
 
 fn control_programs(scene: &Scene) -> Fact<List<String>> {
     answered(scene.processes(), |processes| {
-        let runs = |name: &str| processes.iter().any(|process| process.name.eq_ignore_ascii_case(name));
+        let runs = |name: &str| processes.iter().any(|process| is_called(&process.name, name));
         let mut found: Vec<String> = PROGRAMS
             .iter()
             .filter(|program| program.windows.iter().any(|name| runs(name)))
@@ -110,6 +110,14 @@ fn control_programs(scene: &Scene) -> Fact<List<String>> {
         found.sort_unstable();
         Fact::Known(List::capped(found))
     })
+}
+
+/// True for a program of that name, also as builds of one's own and repeated downloads are called: `AnyDesk-5a1b2c.exe`,
+/// `AnyDesk (1).exe`, `rustdesk-1.3.2-x86_64.exe`.
+fn is_called(process: &str, name: &str) -> bool {
+    let (process, name) = (process.to_lowercase(), name.to_lowercase());
+    let (process, name) = (process.trim_end_matches(".exe"), name.trim_end_matches(".exe"));
+    process.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ' ', '(']))
 }
 
 #[cfg(test)]
@@ -169,13 +177,38 @@ mod tests {
     }
 
     #[test]
+    fn remote_desktop_of_windows_7_asks_nobody_who_they_are_until_it_is_told_to() {
+        // As installed by hand: let people in, without a word of authentication; later with one; then a policy over both.
+        let seven = Recorded::new()
+            .number(VERSION, "CurrentBuildNumber", 7_601)
+            .number(LOCAL, "fDenyTSConnections", 0)
+            .number(RDP_TCP, "PortNumber", 3389)
+            .number(RDP_TCP, "SecurityLayer", 1)
+            .number(TERM_SERVICE, "Start", 3)
+            .service("TermService", true);
+        let nla = |os: &Recorded| {
+            let remote = collected(os.clone());
+            (remote.rdp, remote.rdp_nla)
+        };
+        let (on, off) = (Fact::Known(true), Fact::Known(false));
+        assert_eq!(nla(&seven), (on.clone(), off.clone()));
+        let written = seven.clone().number(RDP_TCP, "UserAuthentication", 0);
+        assert_eq!(nla(&written), (on.clone(), off.clone()));
+        assert_eq!(nla(&written.clone().number(POLICY, "UserAuthentication", 1)), (on.clone(), on.clone()));
+        assert_eq!(nla(&seven.number(RDP_TCP, "UserAuthentication", 1)), (on.clone(), on));
+    }
+
+    #[test]
     fn winrm_needs_a_service_and_a_listener() {
         let mut os = office();
         os.services.as_mut().unwrap()[1].state = 4;
         assert_eq!(collected(os.clone()).winrm, Fact::Known(false));
         assert_eq!(collected(os.clone().key(&format!(r"{LISTENERS}\*+HTTP"))).winrm, Fact::Known(true));
         assert_eq!(collected(os.clone().number(WINRM_POLICY, "AllowAutoConfig", 1)).winrm, Fact::Known(true));
-        assert!(collected(os.denying(LISTENERS)).winrm.known().is_none());
+        assert!(collected(os.clone().denying(LISTENERS)).winrm.known().is_none());
+        assert!(collected(os.clone().denying(WINRM_POLICY)).winrm.known().is_none());
+        let listens = os.denying(WINRM_POLICY).key(&format!(r"{LISTENERS}\*+HTTP"));
+        assert_eq!(collected(listens).winrm, Fact::Known(true));
     }
 
     #[test]
@@ -185,6 +218,10 @@ mod tests {
             .process(8, "UltraViewer_Desktop.exe")
             .process(9, "AA_v3.exe");
         assert_eq!(collected(os).control_programs.known().unwrap().items, ["Ammyy Admin", "UltraViewer"]);
+        let renamed = office().process(7, "AnyDesk-5a1b2c.exe").process(8, "rustdesk-1.3.2-x86_64.exe");
+        let renamed = renamed.process(9, "AA_v3 (1).exe").process(10, "TeamViewerUninstaller.exe");
+        let found = collected(renamed).control_programs;
+        assert_eq!(found.known().unwrap().items, ["Ammyy Admin", "AnyDesk", "RustDesk"]);
         let ssh = collected(office().service("sshd", true));
         assert_eq!(ssh.ssh_server, Fact::Known(true));
         assert!(matches!(ssh.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));

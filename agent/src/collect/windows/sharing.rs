@@ -2,12 +2,13 @@
 //!
 //! Sources: `HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Shares` (one list of texts for each share that a person made; the
 //! administrative ones, `C$` and so on, are not in it) with its key `Security`; `Parameters` (`SMB1`,
-//! `RequireSecuritySignature`); the driver `srv`, which is gone where SMB 1 was removed. Permissions of the files themselves are not
-//! read: they can only take away from those of the share.
+//! `RequireSecuritySignature`); the drivers `srv` and `mrxsmb10`, which are gone where SMB 1 was removed; `Lsa : LmCompatibilityLevel`,
+//! which security policies write to the same place. Permissions of the files themselves are not read: they can only take away from those
+//! of the share.
 
 use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
 
-use super::scene::{Scene, Setting, answered, unknown};
+use super::scene::{RUNNING, Scene, Setting, answered, unknown};
 use crate::collect::text::capped;
 use crate::os::OsError;
 use crate::os::windows::Registry;
@@ -17,39 +18,51 @@ mod permissions;
 use permissions::{BY_DEFAULT, decode};
 
 const SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer";
+const CLIENT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanWorkstation";
 const SMB1_DRIVER: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\srv";
+const SMB1_CLIENT_DRIVER: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\mrxsmb10";
+const LSA: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Lsa";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
-/// `SERVICE_DISABLED`.
+/// `SERVICE_DEMAND_START`, `SERVICE_DISABLED`.
+const ON_DEMAND: u64 = 3;
 const DISABLED: u64 = 4;
+/// Windows Vista: from here on an absent level of LAN Manager is 3 (send NTLMv2 only).
+const NTLM_2: u64 = 6_000;
 /// Windows 11 24H2 and Server 2025: from here on what an absent setting means depends on the edition.
 const SIGNS_BY_EDITION: u64 = 26_100;
 
 pub(super) fn collect(scene: &Scene) -> Sharing {
-    let runs = match scene.service_runs("LanmanServer") {
-        Ok(runs) => runs,
-        Err(error) => return silent(&error),
+    let server = scene.service_runs("LanmanServer");
+    let of_server = |absent: Fact<bool>, read: fn(&Scene) -> Fact<bool>| match &server {
+        Ok(true) => read(scene),
+        Ok(false) => absent,
+        Err(error) => unknown(error),
     };
     Sharing {
-        shares: if runs { shares(scene) } else { Fact::Known(List::default()) },
-        smb_server: Fact::Known(runs),
-        smb1: if runs { smb1(scene) } else { Fact::Known(false) },
-        smb_signing: if runs { signing(scene) } else { Fact::unknown(Reason::SourceMissing, "no SMB server runs") },
+        shares: match &server {
+            Ok(true) => shares(scene),
+            Ok(false) => Fact::Known(List::default()),
+            Err(error) => unknown(error),
+        },
+        smb_server: answered(server.clone(), Fact::Known),
+        smb1: either(of_server(Fact::Known(false), smb1_server), smb1_client(scene)),
+        smb_signing: of_server(Fact::unknown(Reason::SourceMissing, "no SMB server runs"), signing),
+        lm_level: lm_level(scene),
         nfs_server: answered(scene.service_runs("NfsService"), Fact::Known),
     }
 }
 
-fn silent(error: &OsError) -> Sharing {
-    Sharing {
-        shares: unknown(error),
-        smb_server: unknown(error),
-        smb1: unknown(error),
-        smb_signing: unknown(error),
-        nfs_server: unknown(error),
+/// True when one of them is.
+fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
+    match (one, other) {
+        (Fact::Known(true), _) | (_, Fact::Known(true)) => Fact::Known(true),
+        (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Fact::Unknown(why),
+        (Fact::Known(false), Fact::Known(false)) => Fact::Known(false),
     }
 }
 
-/// True when the driver is there, may start and is not told otherwise: an absent value never switched it off.
-fn smb1(scene: &Scene) -> Fact<bool> {
+/// True when the server's driver is there, may start and is not told otherwise: an absent value never switched it off.
+fn smb1_server(scene: &Scene) -> Fact<bool> {
     match scene.service("srv") {
         Err(error) => return unknown(&error),
         Ok(None) => return Fact::Known(false),
@@ -61,6 +74,44 @@ fn smb1(scene: &Scene) -> Fact<bool> {
         Setting::Set(_) | Setting::Absent => {}
     }
     scene.number(&format!(r"{SERVICE}\Parameters"), "SMB1").or(Fact::Known(true), |on| Fact::Known(on != 0))
+}
+
+/// True when the client's driver is there and something starts it: it starts by itself, runs, or the client depends on it (Windows 7).
+fn smb1_client(scene: &Scene) -> Fact<bool> {
+    let driver = match (scene.service("mrxsmb10"), scene.number(CLIENT, "Start")) {
+        (Ok(None), _) | (Ok(_), Setting::Set(DISABLED)) => return Fact::Known(false),
+        (Ok(Some(driver)), _) => driver,
+        (Err(error), _) => return unknown(&error),
+    };
+    match scene.number(SMB1_CLIENT_DRIVER, "Start") {
+        Setting::Set(DISABLED) => return Fact::Known(false),
+        _ if driver.state == RUNNING => return Fact::Known(true),
+        Setting::Set(ON_DEMAND) => {}
+        Setting::Set(_) | Setting::Absent => return Fact::Known(true),
+        Setting::Unreadable(error) => return unknown(&error),
+    }
+    match scene.os.value(CLIENT, "DependOnService") {
+        Ok(Registry::Texts(names)) if names.iter().any(|name| name.eq_ignore_ascii_case("mrxsmb10")) => {
+            Fact::Known(true)
+        }
+        Ok(_) | Err(OsError::Missing(_)) => {
+            Fact::unknown(Reason::SourceMissing, "its driver starts when it is needed, and nothing tells whether it is")
+        }
+        Err(error) => unknown(&error),
+    }
+}
+
+/// `LmCompatibilityLevel`: 0 sends LM and NTLM, 3 NTLMv2 only, 5 refuses the others as well (learn.microsoft.com, "Network security: LAN
+/// Manager authentication level").
+fn lm_level(scene: &Scene) -> Fact<i64> {
+    let absent = match scene.number(VERSION, "CurrentBuildNumber") {
+        Setting::Set(build) if build >= NTLM_2 => Fact::Known(3),
+        _ => Fact::unknown(Reason::SourceMissing, format!("{LSA} : LmCompatibilityLevel")),
+    };
+    scene.number(LSA, "LmCompatibilityLevel").or(absent, |level| match i64::try_from(level) {
+        Ok(level @ 0..=5) => Fact::Known(level),
+        _ => Fact::unknown(Reason::Unreadable, format!("LmCompatibilityLevel {level}")),
+    })
 }
 
 fn signing(scene: &Scene) -> Fact<bool> {
@@ -80,17 +131,21 @@ fn shares(scene: &Scene) -> Fact<List<Share>> {
         Err(OsError::Missing(_)) => Vec::new(),
         Err(error) => return unknown(&error),
     };
-    let mut shares: Vec<Share> =
-        values.into_iter().filter(|(_, value)| is_folder(value)).map(|(name, _)| share(scene, &key, &name)).collect();
+    // What is written in another way may be a share as well.
+    let unread = values.iter().filter(|(_, value)| !matches!(value, Registry::Texts(_))).count();
+    let folders = values.into_iter().filter(|(_, value)| matches!(value, Registry::Texts(texts) if is_folder(texts)));
+    let mut shares: Vec<Share> = folders.map(|(name, _)| share(scene, &key, &name)).collect();
     shares.sort_by(|one, other| one.name.cmp(&other.name));
-    Fact::Known(List::capped(shares))
+    let mut list = List::capped(shares);
+    list.left_out = list.left_out.saturating_add(u32::try_from(unread).unwrap_or(u32::MAX));
+    Fact::Known(list)
 }
 
-/// `CSCFlags=0`, `MaxUses=4294967295`, `Path=D:\Văn bản`, `Permissions=0`, `Type=0`: a folder, not a printer or a pipe.
-fn is_folder(value: &Registry) -> bool {
-    let Registry::Texts(texts) = value else { return false };
+/// `CSCFlags=0`, `MaxUses=4294967295`, `Path=D:\Văn bản`, `Permissions=0`, `Type=0`: a folder, not a printer or a pipe. Bits above the
+/// lowest byte say how it came about (`STYPE_MASK`).
+fn is_folder(texts: &[String]) -> bool {
     let kind = texts.iter().find_map(|text| text.strip_prefix("Type="));
-    kind.is_none_or(|kind| kind.trim() == "0")
+    kind.and_then(|kind| kind.trim().parse::<u32>().ok()).is_none_or(|kind| kind & 0xFF == 0)
 }
 
 fn share(scene: &Scene, key: &str, name: &str) -> Share {
@@ -152,7 +207,8 @@ mod tests {
                 .set(SECURITY, "KeToan$", Registry::Bytes(descriptor(&[(0, 0, 0x0012_00A9, 5, &[21, 9, 9, 9, 1001])])))
                 .set(SECURITY, "hong", Registry::Bytes(vec![1, 0, 4])),
         );
-        let items = &sharing.shares.known().unwrap().items;
+        let List { items, left_out } = sharing.shares.known().unwrap();
+        assert_eq!(*left_out, 1, "one that cannot be read");
         let shown: Vec<_> = items
             .iter()
             .map(|share| (share.name.as_str(), share.open_to_all.known().copied(), share.writable.known().copied()))
@@ -178,6 +234,43 @@ mod tests {
         // Where it was removed the value proves nothing.
         assert_eq!(collected(server(19_045).number(PARAMETERS, "SMB1", 1)).smb1, Fact::Known(false));
         assert!(collected(driver().text(PARAMETERS, "SMB1", "có")).smb1.known().is_none());
+    }
+
+    #[test]
+    fn a_share_that_a_program_made_is_a_folder_too() {
+        let texts = |kind: &str| vec![format!("Type={kind}")];
+        assert!(is_folder(&texts("2147483648")) && is_folder(&texts("1073741824")) && is_folder(&[]));
+        assert!(!is_folder(&texts("1")) && !is_folder(&texts("2147483651")));
+    }
+
+    #[test]
+    fn smb_1_of_the_client_is_on_while_something_starts_its_driver() {
+        // The server's driver was removed.
+        let client = |os: Recorded| collected(os).smb1;
+        let driver = |start| server(19_045).service("mrxsmb10", false).number(SMB1_CLIENT_DRIVER, "Start", start);
+        let depends = |os: Recorded, names: &[&str]| {
+            os.set(CLIENT, "DependOnService", Registry::Texts(names.iter().map(|&name| name.to_owned()).collect()))
+        };
+        assert_eq!(client(server(19_045)), Fact::Known(false), "the feature was removed");
+        assert_eq!((client(driver(2)), client(driver(4))), (Fact::Known(true), Fact::Known(false)));
+        // Windows 7 as it is delivered, and as its maker says how to switch it off.
+        assert_eq!(client(depends(driver(3), &["Bowser", "MRxSmb10", "MRxSmb20", "NSI"])), Fact::Known(true));
+        assert_eq!(client(depends(driver(4), &["Bowser", "MRxSmb20", "NSI"])), Fact::Known(false));
+        assert!(client(depends(driver(3), &["Bowser", "MRxSmb20", "NSI"])).known().is_none());
+        assert_eq!(client(server(19_045).service("mrxsmb10", true)), Fact::Known(true));
+        assert_eq!(client(driver(2).number(CLIENT, "Start", 4)), Fact::Known(false));
+        assert!(client(driver(3).denying(CLIENT)).known().is_none());
+        assert!(client(Recorded::new()).known().is_none());
+    }
+
+    #[test]
+    fn the_level_of_lan_manager_has_a_default_that_depends_on_the_version() {
+        let level = |os: Recorded| collected(os).lm_level;
+        assert_eq!([level(server(7_601)), level(server(26_100))], [Fact::Known(3), Fact::Known(3)]);
+        assert_eq!(level(server(19_045).number(LSA, "LmCompatibilityLevel", 1)), Fact::Known(1));
+        assert!(level(server(2_600)).known().is_none() && level(Recorded::new()).known().is_none());
+        assert!(level(server(19_045).number(LSA, "LmCompatibilityLevel", 9)).known().is_none());
+        assert!(level(server(19_045).denying(LSA)).known().is_none());
     }
 
     #[test]

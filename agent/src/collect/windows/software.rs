@@ -6,7 +6,7 @@
 
 use policies::fact::{Fact, Software};
 
-use super::scene::{Scene, unknown};
+use super::scene::{Scene, answered, unknown};
 use crate::os::{Answer, OsError};
 
 mod browsers;
@@ -37,7 +37,7 @@ pub(super) fn collect(scene: &Scene) -> Software {
         browsers,
         removable_denied: denied(scene),
         removable_seen: match scene.os.keys(HISTORY) {
-            Ok(models) => Fact::Known(seen(scene, &models)),
+            Ok(models) => answered(seen(scene, &models), Fact::Known),
             Err(OsError::Missing(_)) => Fact::Known(0),
             Err(error) => unknown(&error),
         },
@@ -63,10 +63,16 @@ fn denied(scene: &Scene) -> Fact<bool> {
 }
 
 /// Drives below their models: `USBSTOR\Disk&Ven_X&Prod_Y\SERIAL`.
-fn seen(scene: &Scene, models: &[String]) -> i64 {
-    let drives = |model: &String| -> Answer<usize> { Ok(scene.os.keys(&format!(r"{HISTORY}\{model}"))?.len()) };
-    let count: usize = models.iter().map(|model| drives(model).unwrap_or(0)).sum();
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn seen(scene: &Scene, models: &[String]) -> Answer<i64> {
+    let mut count = 0_i64;
+    for model in models {
+        count += match scene.os.keys(&format!(r"{HISTORY}\{model}")) {
+            Ok(drives) => i64::try_from(drives.len()).unwrap_or(i64::MAX),
+            Err(OsError::Missing(_)) => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(count)
 }
 
 #[cfg(test)]

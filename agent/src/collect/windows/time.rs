@@ -34,7 +34,7 @@ pub(super) fn collect(scene: &Scene) -> Time {
     let source = answered(scene.service("W32Time"), |service| match service {
         None => Fact::Known(TimeSource::None),
         // Started by a trigger, it need not run at this moment.
-        Some(_) => scene.number(SERVICE, "Start").or(Fact::Known(TimeSource::W32Time), |start| {
+        Some(_) => scene.number(SERVICE, "Start").or(Fact::unknown(Reason::SourceMissing, SERVICE), |start| {
             Fact::Known(if start == DISABLED { TimeSource::None } else { TimeSource::W32Time })
         }),
     })

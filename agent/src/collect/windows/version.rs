@@ -6,7 +6,7 @@
 use policies::fact::{Fact, Reason};
 use policies::policy::{WindowsBuild, WindowsEdition, WindowsKind};
 
-use super::scene::{Scene, Setting};
+use super::scene::{Scene, Setting, unknown};
 
 /// Where Windows describes itself.
 pub(super) const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
@@ -30,18 +30,21 @@ pub(super) struct Version {
     pub(super) kind: WindowsKind,
     /// Its edition.
     pub(super) edition: WindowsEdition,
+    /// A copy to try Windows with (`EnterpriseEval`, `ServerStandardEval`), which ends by itself some months after it was installed.
+    pub(super) evaluation: bool,
 }
 
 /// Reads it.
 pub(super) fn read(scene: &Scene) -> Fact<Version> {
     let build = scene.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), Fact::Known);
-    let edition = match scene.text(VERSION, "EditionID") {
-        Setting::Set(id) => WindowsEdition::of(&id),
-        Setting::Absent | Setting::Unreadable(_) => WindowsEdition::General,
+    let (edition, evaluation) = match scene.text(VERSION, "EditionID") {
+        Setting::Set(id) => (WindowsEdition::of(&id), id.to_ascii_lowercase().contains("eval")),
+        Setting::Absent => (WindowsEdition::General, false),
+        Setting::Unreadable(error) => return unknown(&error),
     };
     match (build, kind(scene)) {
         (Fact::Known(build), Fact::Known(kind)) => {
-            Fact::Known(Version { build, revision: scene.number(VERSION, "UBR"), kind, edition })
+            Fact::Known(Version { build, revision: scene.number(VERSION, "UBR"), kind, edition, evaluation })
         }
         (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
     }

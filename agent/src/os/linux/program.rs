@@ -6,12 +6,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
-    /// nftables' own tool: `-j -t list ruleset`.
+    /// nftables' own tool: `-j list ruleset`.
     Nft,
     /// `iptables-save`, the older one where both are installed: nft does not show its tables.
     IptablesSave,
     /// The same for IPv6.
     Ip6tablesSave,
+    /// `iptables-save`, the newer one: nft does not show its rules in full.
+    IptablesNftSave,
+    /// The same for IPv6.
+    Ip6tablesNftSave,
     /// The SSH server: `-T` prints its settings.
     Sshd,
     /// Samba: `-s --suppress-prompt` prints the settings in force.
@@ -35,6 +39,10 @@ impl Program {
             Self::Ip6tablesSave => {
                 &["/usr/sbin/ip6tables-legacy-save", "/usr/sbin/ip6tables-save", "/sbin/ip6tables-save"]
             }
+            Self::IptablesNftSave => &["/usr/sbin/iptables-nft-save", "/usr/sbin/iptables-save", "/sbin/iptables-save"],
+            Self::Ip6tablesNftSave => {
+                &["/usr/sbin/ip6tables-nft-save", "/usr/sbin/ip6tables-save", "/sbin/ip6tables-save"]
+            }
             Self::Sshd => &["/usr/sbin/sshd"],
             Self::Testparm => &["/usr/bin/testparm"],
             Self::AptGet => &["/usr/bin/apt-get"],
@@ -48,8 +56,9 @@ impl Program {
     pub const fn deadline(self) -> Duration {
         Duration::from_secs(match self {
             Self::AptGet | Self::Dnf => 60,
+            Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::IptablesNftSave | Self::Ip6tablesNftSave => 10,
             Self::Getent => 15,
-            Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::Sshd | Self::Testparm | Self::Chronyc => 5,
+            Self::Sshd | Self::Testparm | Self::Chronyc => 5,
         })
     }
 
@@ -65,7 +74,13 @@ impl Program {
 
     /// The most bytes of each of its two outputs that are kept; the rest is read and thrown away.
     pub const fn output_cap(self) -> usize {
-        1 << 21
+        match self {
+            // Some 20,000 rules.
+            Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::IptablesNftSave | Self::Ip6tablesNftSave => {
+                1 << 23
+            }
+            Self::Sshd | Self::Testparm | Self::AptGet | Self::Dnf | Self::Chronyc | Self::Getent => 1 << 21,
+        }
     }
 }
 

@@ -219,8 +219,11 @@ pub struct Event {
     /// How bad it is: 1 critical, 2 error, 3 warning, 4 information, 0 not said.
     #[serde(default)]
     pub level: u8,
-    /// When it was written; milliseconds since 1970 UTC.
+    /// When it was written, by the clock of that moment; milliseconds since 1970 UTC.
     pub at: i64,
+    /// Its place in the log (`EventRecordID`), rising whatever the clock did; 0 when not said.
+    #[serde(default)]
+    pub record: u64,
     /// Named data, in the order of the event.
     pub data: Vec<(String, String)>,
 }
@@ -233,6 +236,9 @@ pub struct LogFile {
     /// Its oldest record; milliseconds since 1970 UTC, `None` when it is empty.
     pub oldest_at: Option<i64>,
 }
+
+/// The most entries of the history that are asked for: definitions come several times a day.
+pub(crate) const MOST_HISTORY: i32 = 300;
 
 /// What the Windows Update Agent knows. The search may fail while the rest is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,9 @@ use super::answer::{
 };
 use crate::os::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
 
+mod load;
+mod reg_file;
+
 /// A Windows machine that answers from memory. What it was not given is missing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -130,6 +133,24 @@ impl Recorded {
         self
     }
 
+    /// Without a key and all below it.
+    fn without_key(mut self, key: &str) -> Self {
+        let gone = |known: &String| {
+            known.strip_prefix(&key.to_lowercase()).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'))
+        };
+        self.registry.retain(|known, _| !gone(known));
+        self.spelled.retain(|known, _| !gone(known));
+        self
+    }
+
+    /// Without a value.
+    fn without_value(mut self, key: &str, name: &str) -> Self {
+        if let Some(values) = self.registry.get_mut(&key.to_lowercase()) {
+            values.remove(&name.to_lowercase());
+        }
+        self
+    }
+
     /// With a key last written at this time; milliseconds since 1970 UTC.
     #[must_use]
     pub fn written(mut self, key: &str, at: i64) -> Self {
@@ -189,6 +210,13 @@ impl Recorded {
         self
     }
 
+    /// With an event log that begins at this time; milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn log(mut self, channel: &str, oldest_at: i64) -> Self {
+        self.log_files.insert(channel.to_owned(), LogFile { size: 1 << 20, oldest_at: Some(oldest_at) });
+        self
+    }
+
     /// With a file.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
@@ -226,7 +254,7 @@ fn given<T: Clone>(answer: Option<&T>, what: &str) -> Answer<T> {
 fn picked(events: Vec<Event>, query: &EventQuery) -> Vec<Event> {
     let wanted = |event: &Event| event.at >= query.since && query.ids.contains(&event.id);
     let mut events: Vec<Event> = events.into_iter().filter(wanted).collect();
-    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    events.sort_by_key(|event| std::cmp::Reverse((event.record, event.at)));
     events.truncate(query.most);
     events
 }

@@ -45,7 +45,7 @@ fn weights_follow_severity() {
 #[test]
 fn unknown_earns_nothing_unless_nothing_can_read_it() {
     assert_eq!(sums(&[passed("antivirus"), unknown("patches")], View::Overall), (8, 16));
-    let unreadable = Judged { no_reader: true, ..unknown("patches") };
+    let unreadable = Judged { excused: true, ..unknown("patches") };
     assert_eq!(sums(&[passed("antivirus"), unreadable], View::Overall), (8, 8));
     assert_eq!(sums(&[passed("antivirus"), judged("patches", Verdict::NotApplicable)], View::Overall), (8, 8));
 }
@@ -122,7 +122,7 @@ enum Pair {
     Passes,
     /// Passes on the supported one; cannot be known on the other.
     PassesOrUnknown {
-        no_reader: bool,
+        excused: bool,
     },
     PassesOrNotApplicable,
     /// Fails on both, on the unsupported one explained by the control with this number (0 is "supported").
@@ -142,7 +142,7 @@ enum Pair {
 fn pair() -> impl Strategy<Value = Pair> {
     prop_oneof![
         3 => Just(Pair::Passes),
-        1 => any::<bool>().prop_map(|no_reader| Pair::PassesOrUnknown { no_reader }),
+        1 => any::<bool>().prop_map(|excused| Pair::PassesOrUnknown { excused }),
         1 => Just(Pair::PassesOrNotApplicable),
         4 => prop::option::of(prop_oneof![3 => Just(0_usize), 1 => 0..12_usize]).prop_map(|implied_by| Pair::Fails { implied_by }),
         1 => (1..12_usize).prop_map(|implied_by| Pair::FailsImplied { implied_by }),
@@ -167,7 +167,7 @@ proptest! {
             let implied = |by: Option<usize>| Judged { implied_by: by.map(name), ..failed(&id) };
             let (here, there) = match pair {
                 Pair::Passes => (passed(&id), passed(&id)),
-                Pair::PassesOrUnknown { no_reader } => (passed(&id), Judged { no_reader, ..unknown(&id) }),
+                Pair::PassesOrUnknown { excused } => (passed(&id), Judged { excused, ..unknown(&id) }),
                 Pair::PassesOrNotApplicable => (passed(&id), judged(&id, Verdict::NotApplicable)),
                 Pair::Fails { implied_by } => (implied(implied_by.filter(|by| *by != 0)), implied(implied_by)),
                 Pair::FailsImplied { implied_by } => (implied(Some(implied_by)), implied(Some(implied_by))),

@@ -207,7 +207,7 @@ fn hold(outcomes: &mut [Judged], fixed: &BTreeSet<&str>, now: Timestamp) {
             since: now,
             failing_since: None,
             observed_at: now,
-            no_reader: false,
+            excused: false,
             implied_by: None,
             control: std::mem::take(&mut outcome.control),
         };

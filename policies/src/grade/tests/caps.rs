@@ -129,8 +129,8 @@ fn long_unknown_critical_controls_are_not_covered() {
     let covered = |since: &str| grade([machine("pc", [unknown_since(since)])]).machines[0].covered;
     assert!(covered("2026-10-20T10:00:00+07"));
     assert!(!covered("2026-10-20T09:59:59+07"));
-    let no_reader = Judged { no_reader: true, ..unknown_since("2026-01-01T00:00:00+07") };
-    assert!(grade([machine("pc", [no_reader])]).machines[0].covered);
+    let excused = Judged { excused: true, ..unknown_since("2026-01-01T00:00:00+07") };
+    assert!(grade([machine("pc", [excused])]).machines[0].covered);
     let other = Judged { since: at("2026-01-01T00:00:00+07"), ..unknown("firewall") };
     assert!(grade([machine("pc", [other])]).machines[0].covered);
 }

@@ -26,13 +26,13 @@ fn outcome() -> impl Strategy<Value = Judged> {
         any::<bool>(),
         prop::option::of(prop::sample::select(CONTROLS.to_vec())),
     )
-        .prop_map(|(control, verdict, (since, failing_since, observed_at), no_reader, implied_by)| Judged {
+        .prop_map(|(control, verdict, (since, failing_since, observed_at), excused, implied_by)| Judged {
             control: control.to_owned(),
             verdict,
             since,
             failing_since,
             observed_at,
-            no_reader,
+            excused,
             implied_by: implied_by.map(str::to_owned),
         })
 }

@@ -1,5 +1,7 @@
 //! What an honest machine sends is kept, whole and once.
 
+use policies::outcome::Verdict;
+
 use super::*;
 use crate::store::trial::on_both;
 
@@ -150,5 +152,32 @@ on_both! {
         let later = sender.report(&[]);
         desk.accepted(&sender, &later).await;
         assert_eq!(judged().await.0.judged_at, START + 3_660_000);
+    }
+
+    /// A section that an old and a new agent write with the same bytes is believed once the new one stands behind it, and no longer
+    /// when the old one is back; what a newer agent than the server says stays readable.
+    async fn what_an_old_agent_reads_wrongly_is_unknown_until_a_new_one_says_the_same(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        desk.publish().await;
+        let mut machine = desk.machine().await;
+        machine.set("system", r#"{"family":{"known":"linux"},"id":{"known":"debian"}}"#);
+        machine.set("time", r#"{"synchronised":{"known":true},"zone":{"known":"Asia/Ho_Chi_Minh"}}"#);
+        for (number, (agent, schema, believed)) in
+            [("0.1.0", 1, false), ("0.2.0", 2, true), ("0.2.0", 2, true), ("0.1.0", 1, false), ("9.0\0.0", 9, true)].into_iter().enumerate()
+        {
+            (machine.agent, machine.schema) = (agent.to_owned(), schema);
+            let report = if number == 0 { machine.full() } else { machine.report(&[]) };
+            desk.accepted(&machine, &report).await;
+            let mut tx = desk.app.db.read().await.unwrap();
+            let judgement = tx.judgement_get(&Scope::whole(), &machine.id).await.unwrap().unwrap();
+            let clock = judgement.verdicts.iter().find(|state| state.control == "time-synchronised").unwrap();
+            let expected = if believed { Verdict::Pass } else { Verdict::Unknown };
+            assert_eq!((clock.verdict, clock.agent_too_old), (expected, !believed), "{number}");
+            let facts = tx.facts_load(std::slice::from_ref(&machine.id)).await.unwrap().remove(&machine.id).unwrap();
+            assert_eq!(facts.time.synchronised.known().is_some(), believed, "{number}");
+            assert!(facts.time.zone.known().is_some(), "{number}");
+            let listed = tx.machine_list(&Scope::whole(), &desk.office).await.unwrap().remove(0).agent.unwrap();
+            assert_eq!((listed.version, listed.schema, listed.too_old), (agent.replace('\0', ""), schema, !believed));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policies::fact::{Fact, Facts, Reason, Section};
+use policies::fact::{Fact, Facts, Reason, SCHEMA_VERSION, Section};
 use policies::grade::{LetterResult, LineKind, MachineState, NoLetter, Points};
 use policies::outcome::Verdict;
 use policies::policy::SHIPPED;
@@ -22,6 +22,7 @@ use crate::store::section::{Body, SectionState, Sections, Turned};
 use crate::store::trial::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
 
+mod old_agents;
 mod waivers;
 
 /// Tuesday 3 November 2026, 10:00 in Hà Nội.
@@ -56,6 +57,11 @@ fn facts(synchronised: bool) -> Facts {
 
 /// What a report of `machine` leaves in the store.
 async fn report(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i64) {
+    report_by(tx, machine, number, facts, at, SCHEMA_VERSION).await;
+}
+
+/// The same by an agent that reads by this version of the facts' meaning.
+async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i64, schema: u32) {
     let texts: Vec<(Section, String)> =
         Section::ALL.iter().map(|&section| (section, facts.encode(section).unwrap())).collect();
     let state = |text: &str| SectionState {
@@ -92,6 +98,8 @@ async fn report(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i64)
         made_at: at,
         clock_offset: 0,
         sections,
+        agent: "0.2.0".to_owned(),
+        schema,
         stored_day: 0,
         stored_bytes: 0,
     };

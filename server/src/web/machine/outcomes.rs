@@ -58,6 +58,8 @@ pub(super) struct Reading<'a> {
     pub(super) sections: Option<&'a Sections>,
     pub(super) exceptions: &'a Exceptions<'a>,
     pub(super) now: Timestamp,
+    /// The machine needs the new agent.
+    pub(super) old_agent: bool,
 }
 
 const ORDER: [(Verdict, &str); 5] = [
@@ -89,7 +91,12 @@ impl Reading<'_> {
         let outcome = &judged.outcome;
         let to_fix = matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown | Verdict::Waived);
         let waiver = self.exceptions.of(&outcome.control);
-        let steps = judged.fix.iter().filter(|_| to_fix).map(|step| visible(self.t.pick(step), LONGEST));
+        // What an old agent cannot tell, no step on the machine but the new agent mends.
+        let steps: Vec<String> = if self.old_agent && outcome.agent_too_old {
+            vec![self.t.say("machine.agent_step").to_owned()]
+        } else {
+            judged.fix.iter().filter(|_| to_fix).map(|step| visible(self.t.pick(step), LONGEST)).collect()
+        };
         let clauses: Vec<String> = judged.clauses.iter().map(|clause| visible(&clause.to_string(), 120)).collect();
         let stale = self.is_stale(outcome);
         let verdict = outcome.verdict.text();
@@ -111,7 +118,7 @@ impl Reading<'_> {
             wanted: visible(self.t.pick(&outcome.wanted), LONGEST),
             since: judged.failing_since_at.or(judged.since_at).map(|at| self.n.moment(at)),
             implied_by: cause.map(|control| visible(self.t.pick(control.title()), LONGEST)),
-            steps: steps.collect(),
+            steps,
             effort: self.t.say2("machine.effort", judged.minutes, self.t.pick(&judged.lifted_by.text())),
             clauses: clauses.join("; "),
             ask: self.exceptions.ask(&outcome.control, outcome.verdict, judged.severity),

@@ -20,6 +20,7 @@ pub(super) struct MachineRow {
     pub(super) state: String,
     /// Two machines seem to use its key.
     pub(super) cloned: bool,
+    pub(super) needs_agent: bool,
     pub(super) score: String,
     pub(super) failed: String,
     pub(super) reported: String,
@@ -67,6 +68,7 @@ fn machine_row(line: &MachineLine, t: Words, n: &Numbers) -> MachineRow {
         class: state.map_or("grey", state_class),
         state: state.map_or_else(|| ungraded.to_owned(), |state| t.pick(&state.text()).to_owned()),
         cloned: line.clone_at.is_some(),
+        needs_agent: line.needs_agent(),
         score: score.map_or_else(String::new, |score| points(n, score)),
         failed: graded.filter(|_| score.is_some()).map_or_else(String::new, |graded| n.count(graded.failed)),
         reported: line.received_at.map_or_else(String::new, |at| n.moment(at)),

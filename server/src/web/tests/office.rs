@@ -115,4 +115,37 @@ on_both! {
         assert_eq!(ledger(&page).iter().sum::<i64>(), 10_000);
         assert!(browser.get("/offices").await.has("chưa xếp loại (màu xám)"));
     }
+
+    /// Whoever may see the office sees which agents its machines run, which machines need the new one, and what that means.
+    async fn versions_of_the_agent_and_machines_that_need_the_new_one_are_listed(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let new = site.machine(&unprotected()).await;
+        let mut browser = site.person("hoa", PersonRole::Head, Some(&site.office)).await;
+        let page = format!("/offices/{}", site.office);
+        let shown = browser.get(&page).await;
+        assert!(shown.has("Phần mềm trên các máy") && shown.has(">0.2.0<") && !shown.has(">cần cài bản mới<"));
+
+        let mut old = site.desk.machine().await;
+        (old.agent, old.schema, old.sections) = ("0.1.0".to_owned(), 1, sections(&unprotected()));
+        site.report(&mut old).await;
+        let shown = browser.get(&page).await;
+        assert!(shown.has("1 máy đang chạy phần mềm bản cũ") && shown.has(">0.1.0<") && shown.has(">0.2.0<"), "{}", shown.body);
+        let (_, listed) = shown.body.split_once("id=\"agents\"").unwrap();
+        let (listed, _) = listed.split_once("</section>").unwrap();
+        assert!(listed.contains(&format!("href=\"/machines/{}\"", old.id)) && !listed.contains(&new.id));
+        assert!(listed.contains("href=\"/programs\"") && listed.contains("chưa tính vào điểm"));
+        assert_eq!(browser.get("/programs").await.status, StatusCode::OK);
+
+        let machine = browser.get(&format!("/machines/{}", old.id)).await;
+        for words in [">cần cài bản mới<", "chưa xác định: phiên bản phần mềm trên máy quá cũ", "Cài phần mềm bản mới đè lên bản cũ"] {
+            assert!(machine.has(words), "{words}");
+        }
+        assert!(!browser.get(&format!("/machines/{}", new.id)).await.has(">cần cài bản mới<"));
+
+        // The time to replace it is over, and the words say so.
+        site.app.clock.advance(31 * 24 * 60 * 60 * 1000);
+        let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
+        let shown = browser.get(&page).await;
+        assert!(shown.has("được tính là chưa xác định và không có điểm") && !shown.has("chưa tính vào điểm"));
+    }
 }

@@ -14,12 +14,9 @@ const PROGRAMS: [&str; 5] =
 const DAEMON_FILES: [&str; 4] =
     ["/etc/clamav/clamd.conf", "/etc/clamd.d/scan.conf", "/etc/clamd.conf", "/usr/local/etc/clamd.conf"];
 const UPDATER_FILES: [&str; 3] = ["/etc/clamav/freshclam.conf", "/etc/freshclam.conf", "/usr/local/etc/freshclam.conf"];
-const CRON_FILES: [&str; 4] = [
-    "/etc/cron.d/clamav-freshclam",
-    "/etc/cron.d/clamav-update",
-    "/etc/cron.daily/freshclam",
-    "/etc/cron.hourly/freshclam",
-];
+/// Where cron finds what it starts.
+const CRON_FILES: [&str; 3] = ["/etc/crontab", "/var/spool/cron/crontabs/root", "/var/spool/cron/root"];
+const CRON_FOLDERS: [&str; 4] = ["/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly"];
 
 /// ClamAV, when it is installed.
 pub(super) fn product(scene: &Scene) -> Option<AntivirusProduct> {
@@ -128,11 +125,20 @@ fn updater(scene: &Scene) -> Fact<bool> {
     let timer = ["clamav-freshclam-once.timer", "clamav-freshclam.timer"]
         .iter()
         .any(|unit| scene.systemd() && scene.unit_enabled(unit));
-    let cron = scene.runs_any(&["cron", "crond"]) && CRON_FILES.iter().any(|path| scene.os.exists(path));
+    let cron = scene.runs_any(&["cron", "crond"]) && cron_starts_it(scene);
     let usable = UPDATER_FILES.iter().find_map(|path| scene.text(path).ok());
     // The file as shipped holds the word `Example`, with which the updater refuses to work.
     let usable = usable.is_none_or(|text| !lines(&text).any(|line| line == "Example"));
     Fact::Known((timer || cron) && usable)
+}
+
+/// True when a line of cron's, or of a script that it starts, names the updater.
+fn cron_starts_it(scene: &Scene) -> bool {
+    let names = |text: &str| lines(text).any(|line| line.contains("freshclam"));
+    CRON_FILES.iter().any(|path| scene.text(path).is_ok_and(|text| names(&text)))
+        || CRON_FOLDERS
+            .iter()
+            .any(|folder| scene.texts(folder, "").unwrap_or_default().iter().any(|(_, text)| names(text)))
 }
 
 #[cfg(test)]
@@ -208,7 +214,10 @@ mod tests {
 
     #[test]
     fn cron_needs_its_daemon_and_a_usable_configuration() {
-        let cron = installed().file("/etc/cron.d/clamav-update", "");
+        let cron =
+            installed().file("/etc/cron.d/clamav-update", "0 */3 * * * clamupdate /usr/share/clamav/freshclam-sleep\n");
+        let silent = installed().file("/etc/cron.d/clamav-freshclam", "#0 * * * * clamav /usr/bin/freshclam\n");
+        assert_eq!(found(silent.process(2, "cron", "/usr/sbin/cron")).updater, Fact::Known(false), "all commented out");
         assert_eq!(found(cron.clone()).updater, Fact::Known(false));
         let runs = cron.process(2, "crond", "/usr/sbin/crond");
         assert_eq!(found(runs.clone()).updater, Fact::Known(true));

@@ -1,8 +1,11 @@
-//! Other makers' daemons, by the folder they install into, their processes and their service. What they know themselves
-//! (definitions, real-time protection) has no reader yet and says so.
+//! Other makers' daemons, by the folder they install into and the process that looks at files. What they know themselves (definitions,
+//! real-time protection) has no reader yet and says so.
+//!
+//! That some part of a product runs is no protection: an agent that carries orders runs where its scanner was never installed.
 
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
+use super::mdatp;
 use crate::collect::linux::scene::Scene;
 
 /// How a product is recognised.
@@ -11,10 +14,8 @@ struct Signs {
     name: &'static str,
     /// Folders that only this product has: one of them makes it installed.
     folders: &'static [&'static str],
-    /// Its daemons' names as the kernel knows them.
-    processes: &'static [&'static str],
-    /// Its services.
-    units: &'static [&'static str],
+    /// Those of its daemons that look at files, by their names as the kernel knows them.
+    scanners: &'static [&'static str],
 }
 
 const PRODUCTS: &[Signs] = &[
@@ -22,93 +23,70 @@ const PRODUCTS: &[Signs] = &[
         maker: Maker::Microsoft,
         name: "Microsoft Defender for Endpoint",
         folders: &["/opt/microsoft/mdatp"],
-        processes: &["wdavdaemon"],
-        units: &["mdatp.service"],
+        scanners: &["wdavdaemon"],
     },
     Signs {
         maker: Maker::Kaspersky,
         name: "Kaspersky Endpoint Security",
         folders: &["/opt/kaspersky/kesl"],
-        processes: &["kesl"],
-        units: &["kesl.service", "kesl-supervisor.service"],
+        scanners: &["kesl"],
     },
     Signs {
         maker: Maker::Eset,
         name: "ESET",
         folders: &["/opt/eset/efs", "/opt/eset/eea"],
-        processes: &["odfeeder", "oaeventd"],
-        units: &["efs.service", "eea.service"],
+        scanners: &["odfeeder", "oaeventd"],
     },
     Signs {
         maker: Maker::Bitdefender,
         name: "Bitdefender Endpoint Security Tools",
         folders: &["/opt/bitdefender-security-tools"],
-        processes: &["bdsecd"],
-        units: &["bdsec.service"],
+        scanners: &["bdsecd"],
     },
     Signs {
         maker: Maker::Symantec,
         name: "Symantec Endpoint Protection",
         folders: &["/opt/Symantec/symantec_antivirus", "/usr/lib/symantec"],
-        processes: &["rtvscand", "sisamdagent"],
-        units: &["sisamdagent.service", "rtvscand.service"],
+        scanners: &["rtvscand", "sisamdagent"],
     },
     Signs {
         maker: Maker::TrendMicro,
         name: "Trend Micro Deep Security Agent",
         folders: &["/opt/ds_agent"],
-        processes: &["ds_agent", "ds_am"],
-        units: &["ds_agent.service"],
+        scanners: &["ds_am"],
     },
-    Signs {
-        maker: Maker::Avast,
-        name: "Avast",
-        folders: &["/usr/lib/avast", "/etc/avast"],
-        processes: &["avast"],
-        units: &["avast.service"],
-    },
+    Signs { maker: Maker::Avast, name: "Avast", folders: &["/usr/lib/avast", "/etc/avast"], scanners: &["avast"] },
     Signs {
         maker: Maker::Sophos,
         name: "Sophos",
         folders: &["/opt/sophos-spl", "/opt/sophos-av"],
-        processes: &["savd", "sophos_watchdog"],
-        units: &["sophos-spl.service", "sav-protect.service"],
+        scanners: &["savd", "sophos_threat_d", "soapd"],
     },
     Signs {
         maker: Maker::Mcafee,
         name: "Trellix Endpoint Security",
         folders: &["/opt/McAfee/ens", "/opt/isec/ens", "/opt/trellix/ens"],
-        processes: &["isectpd", "mfetpd"],
-        units: &["mfetpd.service", "isectpd.service"],
+        scanners: &["isectpd", "mfetpd"],
     },
     Signs {
         maker: Maker::CrowdStrike,
         name: "CrowdStrike Falcon",
         folders: &["/opt/CrowdStrike"],
-        processes: &["falcon-sensor"],
-        units: &["falcon-sensor.service"],
+        scanners: &["falcon-sensor"],
     },
     Signs {
         maker: Maker::SentinelOne,
         name: "SentinelOne",
         folders: &["/opt/sentinelone"],
-        processes: &["s1-agent", "sentinelone-age"],
-        units: &["sentinelone.service"],
+        scanners: &["s1-agent", "sentinelone-age"],
     },
     Signs {
         maker: Maker::FSecure,
         name: "F-Secure Linux Security",
         folders: &["/opt/f-secure"],
-        processes: &["fsavd", "fsaccd"],
-        units: &["f-secure-linuxsecurity-fsma2.service"],
+        scanners: &["fsavd", "fsaccd"],
     },
-    Signs {
-        maker: Maker::DrWeb,
-        name: "Dr.Web",
-        folders: &["/opt/drweb.com"],
-        processes: &["drweb-configd", "drweb-se"],
-        units: &["drweb-configd.service"],
-    },
+    Signs { maker: Maker::DrWeb, name: "Dr.Web", folders: &["/opt/drweb.com"], scanners: &["drweb-se"] },
 ];
 
 /// The products that are installed or run.
@@ -117,18 +95,23 @@ pub(super) fn products(scene: &Scene) -> Vec<AntivirusProduct> {
 }
 
 fn product(scene: &Scene, signs: &Signs) -> Option<AntivirusProduct> {
-    let installed = signs.folders.iter().any(|folder| scene.os.exists(folder));
-    // A name alone could be anybody's; with the product's own folder it is the product's.
-    let running = installed
-        && (scene.runs_any(signs.processes)
-            || signs.units.iter().any(|unit| scene.unit_active(unit))
-            || runs_from(scene, signs.folders));
-    installed.then(|| AntivirusProduct {
+    // A process's name alone could be anybody's; with the product's own folder it is the product's.
+    signs.folders.iter().any(|folder| scene.os.exists(folder)).then_some(())?;
+    let (running, real_time) = match signs.maker {
+        Maker::Microsoft if scene.runs_any(signs.scanners) => mdatp::mode(scene),
+        _ if scene.runs_any(signs.scanners) => (Fact::Known(true), no_reader()),
+        _ if runs_from(scene, signs.folders) => {
+            let detail = "a part of it runs, and none that is known to look at files";
+            (Fact::unknown(Reason::Contradictory, detail), Fact::unknown(Reason::Contradictory, detail))
+        }
+        _ => (Fact::Known(false), no_reader()),
+    };
+    Some(AntivirusProduct {
         maker: signs.maker,
         name: signs.name.to_owned(),
         version: no_reader(),
-        running: Fact::Known(running),
-        real_time: no_reader(),
+        running,
+        real_time,
         definitions_at: no_reader(),
         definitions_current: no_reader(),
         definitions_version: no_reader(),
@@ -144,7 +127,7 @@ fn runs_from(scene: &Scene, folders: &[&str]) -> bool {
     })
 }
 
-fn no_reader<T>() -> Fact<T> {
+pub(super) fn no_reader<T>() -> Fact<T> {
     Fact::unknown(Reason::NoReader, "")
 }
 
@@ -155,7 +138,7 @@ mod tests {
     #[test]
     fn names_are_as_the_kernel_cuts_them_and_no_maker_stands_twice() {
         for (position, signs) in PRODUCTS.iter().enumerate() {
-            assert!(signs.processes.iter().all(|name| name.len() <= 15), "{}", signs.name);
+            assert!(signs.scanners.iter().all(|name| name.len() <= 15), "{}", signs.name);
             assert!(PRODUCTS[position + 1..].iter().all(|other| other.maker != signs.maker), "{}", signs.name);
             assert!(!signs.folders.is_empty());
         }

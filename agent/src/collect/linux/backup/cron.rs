@@ -6,8 +6,8 @@ use super::{Job, job, note, untold};
 use crate::collect::linux::scene::Scene;
 use crate::os::OsError;
 
-/// Tables with a user's name before the command.
-const TABLE: &str = "/etc/crontab";
+/// Tables with a user's name, or a delay and a name, before the command.
+const SYSTEM: [&str; 2] = ["/etc/crontab", "/etc/anacrontab"];
 const TABLES: &str = "/etc/cron.d";
 /// Scripts that are run as they are.
 const SCRIPTS: [&str; 4] = ["/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly"];
@@ -19,14 +19,18 @@ const MOST: usize = 200;
 /// The jobs; what could not be read goes to `trouble`.
 pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
     let mut tools = Vec::new();
-    table(scene, TABLE, &mut tools, trouble);
+    for path in SYSTEM {
+        table(scene, path, &mut tools, trouble);
+    }
     for folder in [TABLES, PEOPLE[0], PEOPLE[1]] {
         for name in names(scene, folder, trouble) {
             table(scene, &format!("{folder}/{name}"), &mut tools, trouble);
         }
     }
     for folder in SCRIPTS {
-        tools.extend(names(scene, folder, trouble).iter().filter_map(|name| job::of_name(name)));
+        for name in names(scene, folder, trouble) {
+            tools.extend(job::of_name(&name).or_else(|| script(scene, &format!("{folder}/{name}"), trouble)));
+        }
     }
     tools.into_iter().map(|tool| Job { tool, started: untold() }).collect()
 }
@@ -41,6 +45,17 @@ fn names(scene: &Scene, folder: &str, trouble: &mut Option<OsError>) -> Vec<Stri
         Err(error) => {
             note(error, trouble);
             Vec::new()
+        }
+    }
+}
+
+/// What a script starts, whatever it is called.
+fn script(scene: &Scene, path: &str, trouble: &mut Option<OsError>) -> Option<BackupTool> {
+    match scene.text(path) {
+        Ok(text) => job::of_script(&text),
+        Err(error) => {
+            note(error, trouble);
+            None
         }
     }
 }

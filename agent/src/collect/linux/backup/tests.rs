@@ -75,6 +75,34 @@ fn jobs_of_cron_are_known_by_their_commands() {
 }
 
 #[test]
+fn what_people_write_themselves_is_known_by_what_it_starts() {
+    let script = |os: Recorded| found(os) == [(BackupTool::Script, Some(true))];
+    assert!(script(machine().file("/etc/cron.d/a", "0 1 * * * postgres pg_dumpall | gzip > /srv/kho/a.gz\n")));
+    assert!(script(machine().file("/etc/cron.d/a", "0 1 * * * root tar -czf /srv/kho/a.tgz /srv/van-ban\n")));
+    assert!(script(machine().file("/etc/cron.d/a", "0 1 * * * root rclone sync /srv kho:srv\n")));
+    assert!(script(machine().file("/etc/cron.d/a", "0 1 * * * root /opt/chep-du-lieu.sh\n")));
+    assert!(script(machine().file("/etc/anacrontab", "1 5 hang-ngay tar cf /srv/kho/a.tar /srv\n")));
+    assert!(script(
+        machine().file("/etc/cron.daily/hang-ngay", "#!/bin/sh\n# pg_dump\nmysqldump --all > /srv/kho/a\n")
+    ));
+    let none = |os: Recorded| found(os).is_empty();
+    assert!(none(machine().file("/etc/cron.d/a", "0 1 * * * root tar -xzf /srv/a.tgz\n")));
+    assert!(none(machine().file("/etc/cron.d/a", "0 1 * * * root find /var/backups -mtime +7 -delete\n")));
+    assert!(none(machine().file("/etc/cron.daily/passwd", "#!/bin/sh\ncd /var/backups\ncp /etc/passwd .\n")));
+    assert!(none(machine().file("/etc/cron.daily/x", "#!/bin/sh\n# pg_dump\n")));
+}
+
+#[test]
+fn a_timer_may_be_enabled_by_its_package_and_name_another_service() {
+    let vendor = "/usr/lib/systemd/system/timers.target.wants";
+    let os = machine()
+        .symlink(&format!("{vendor}/hang-dem.timer"), "/usr/lib/systemd/system/hang-dem.timer")
+        .file("/usr/lib/systemd/system/hang-dem.timer", "[Timer]\nOnCalendar=daily\nUnit=kho.service\n")
+        .file("/usr/lib/systemd/system/kho.service", "[Service]\nExecStart=/usr/bin/restic backup /srv\n");
+    assert_eq!(found(os), [(BackupTool::Restic, Some(true))]);
+}
+
+#[test]
 fn agents_and_idle_programs_are_told_apart() {
     let os = machine()
         .process(7, "bacula-fd", "/usr/sbin/bacula-fd")

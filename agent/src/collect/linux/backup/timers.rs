@@ -4,9 +4,15 @@ use policies::fact::{Fact, Reason};
 
 use super::{Job, at, job, note};
 use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::text::ini_value;
 use crate::os::OsError;
 
-const ENABLED: &str = "/etc/systemd/system/timers.target.wants";
+/// Links to the timers that are enabled: by the administrator, and by whoever packed them.
+const ENABLED: [&str; 3] = [
+    "/etc/systemd/system/timers.target.wants",
+    "/usr/lib/systemd/system/timers.target.wants",
+    "/lib/systemd/system/timers.target.wants",
+];
 const STAMPS: &str = "/var/lib/systemd/timers";
 /// Where units lie, the administrator's first.
 const UNITS: [&str; 4] =
@@ -16,13 +22,16 @@ const MOST: usize = 200;
 
 /// The jobs; what could not be read goes to `trouble`.
 pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
-    let names = match scene.os.list(ENABLED) {
-        Ok(names) => names,
-        Err(error) => {
-            note(error, trouble);
-            return Vec::new();
+    let mut names = Vec::new();
+    for folder in ENABLED {
+        match scene.os.list(folder) {
+            Ok(found) => names.extend(found),
+            Err(error) => note(error, trouble),
         }
-    };
+    }
+    // Where /lib is a link each stands twice.
+    names.sort_unstable();
+    names.dedup();
     let mut jobs = Vec::new();
     for name in names.iter().filter_map(|name| name.strip_suffix(".timer")).take(MOST) {
         let command = match command(scene, name) {
@@ -40,24 +49,31 @@ pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
     jobs
 }
 
-/// What the timer's service starts.
-fn command(scene: &Scene, name: &str) -> Result<Option<String>, OsError> {
-    let template = name.split_once('@').map(|(stem, _)| format!("{stem}@.service"));
-    for file in [Some(format!("{name}.service")), template].into_iter().flatten() {
+/// The text of a unit, or of the template it is made from. One that is masked is none.
+fn unit(scene: &Scene, name: &str) -> Result<Option<String>, OsError> {
+    let template = name.split_once('@').and_then(|(stem, rest)| Some(format!("{stem}@.{}", rest.rsplit_once('.')?.1)));
+    for file in [Some(name.to_owned()), template].into_iter().flatten() {
         for folder in UNITS {
             match scene.text(&format!("{folder}/{file}")) {
-                Ok(text) => {
-                    let starts = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart"));
-                    let commands: Vec<&str> =
-                        starts.filter_map(|rest| rest.split_once('=')).map(|(_, command)| command).collect();
-                    return Ok(Some(commands.join("\n")));
-                }
+                Ok(text) => return Ok(Some(text)),
                 Err(OsError::Missing(_)) => {}
+                // A masked unit is a link to /dev/null.
+                Err(OsError::Failed(..)) => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
     }
     Ok(None)
+}
+
+/// What the timer's service starts: the service of its own name, unless it names another.
+fn command(scene: &Scene, name: &str) -> Result<Option<String>, OsError> {
+    let timer = unit(scene, &format!("{name}.timer"))?.unwrap_or_default();
+    let service = ini_value(&timer, "timer", "unit").unwrap_or_else(|| format!("{name}.service"));
+    Ok(unit(scene, &service)?.map(|text| {
+        let starts = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart"));
+        starts.filter_map(|rest| rest.split_once('=')).map(|(_, command)| command).collect::<Vec<_>>().join("\n")
+    }))
 }
 
 fn started(scene: &Scene, name: &str) -> Fact<policies::fact::Instant> {

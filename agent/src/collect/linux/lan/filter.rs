@@ -1,77 +1,116 @@
-//! Packet filters in one form, whichever tool made them, and what becomes of a stranger's packet in them.
-//!
-//! A stranger's packet begins a connection to this machine, comes in by one of its interfaces and matches no rule that
-//! speaks of anything but interface, protocol family or connection state. What the filters then do with it is their
-//! default.
+//! Packet filters in one form, whichever tool made them: tables, chains, and rules that are steps taken in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-/// The protocol families a chain can see.
+use super::truth::Truth;
+
+/// The packets that the chains of a table see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(super) enum Family {
     /// IPv4.
-    Ipv4,
+    Ip,
     /// IPv6.
-    Ipv6,
+    Ip6,
+    /// Both.
+    Inet,
+    /// Everything, as it comes in by a device.
+    Netdev,
+    /// Everything that passes a bridge.
+    Bridge,
+}
+
+/// Where on a packet's way a base chain stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hook {
+    /// At the device, before anything else.
+    Ingress,
+    /// Before it is known whether the packet is for this machine.
+    Prerouting,
+    /// For this machine.
+    Input,
+    /// For another machine.
+    Forward,
 }
 
 /// One table: chains that can jump to each other.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Table {
-    /// Its name.
+    pub(super) family: Family,
     pub(super) name: String,
-    /// True when it sees IPv4.
-    pub(super) ipv4: bool,
-    /// True when it sees IPv6.
-    pub(super) ipv6: bool,
-    /// Its chains by name.
+    /// False when it may be dormant: nft 1.0.6 prints the flags of a table as random text.
+    pub(super) in_force: bool,
+    /// False when the answer was cut within it: any of its chains may hold more rules.
+    pub(super) whole: bool,
     pub(super) chains: BTreeMap<String, Chain>,
+    /// Named sets and verdict maps.
+    pub(super) sets: BTreeMap<String, Set>,
+    /// Sets that rules put elements in: what they hold when the packet comes is not known.
+    pub(super) changing: BTreeSet<String>,
+}
+
+impl Table {
+    pub(super) fn new(family: Family, name: &str) -> Self {
+        Self {
+            family,
+            name: name.to_owned(),
+            in_force: true,
+            whole: true,
+            chains: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            changing: BTreeSet::new(),
+        }
+    }
 }
 
 /// One chain.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Chain {
-    /// For a chain that sees packets on their way in: true when its policy is to drop.
-    pub(super) inbound: Option<bool>,
-    /// Its rules in order.
+    /// Its place, for a chain that packets come to by themselves.
+    pub(super) base: Option<Base>,
     pub(super) rules: Vec<Rule>,
 }
 
-/// One rule: what must hold, and what happens then.
+/// The place of a base chain.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rule {
-    /// All of these must hold.
-    pub(super) conditions: Vec<Condition>,
-    /// What happens then.
-    pub(super) action: Action,
+pub(super) struct Base {
+    pub(super) hook: Hook,
+    /// Lower ones come first.
+    pub(super) priority: i64,
+    /// What becomes of a packet that no rule decides.
+    pub(super) policy_drops: bool,
+    /// For [`Hook::Ingress`], its devices; empty when the tool does not tell them.
+    pub(super) devices: Vec<String>,
 }
 
-/// What a rule asks of a packet, as far as a stranger's packet decides it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Condition {
-    /// It came in by one of these interfaces (a final `*` or `+` stands for any ending), or by none of them.
-    Interface(Vec<String>, Is),
-    /// It is of this family.
-    Family(Protocol),
-    /// Whether it may begin a connection.
-    Begins(bool),
-    /// Anything else: a stranger's packet does not match.
-    Other,
+/// One rule: steps in order, until one decides or does not hold.
+pub(super) type Rule = Vec<Step>;
+
+/// A part of a rule.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Goes on only where this holds.
+    If(Condition),
+    /// Decides.
+    Then(Verdict),
+    /// Decides by the first entry that holds, if one does.
+    Map(Vec<(Condition, Verdict)>),
+    /// As `Map`, by the elements of a named map.
+    NamedMap(Vec<Field>, String),
+    /// Marks the packet or its connection.
+    Mark,
+    /// Takes the packet out of connection tracking.
+    Untrack,
+    /// Gives the packet another destination: a port of this machine, or anything.
+    Redirect,
+    /// See [`Step::Redirect`].
+    Dnat,
 }
 
-/// Whether a condition asks for a member or for anything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Is {
-    /// One of them.
-    In,
-    /// None of them.
-    NotIn,
-}
-
-/// What a rule does.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Action {
-    /// Lets it through this table.
+/// What a rule decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Lets the packet through this base chain.
     Accept,
     /// Drops or rejects it.
     Drop,
@@ -81,74 +120,118 @@ pub(super) enum Action {
     Goto(String),
     /// Back to the calling chain.
     Return,
+    /// On to the next rule.
+    Continue,
+    /// Something that this model does not know, or another program decides.
+    Unknown,
 }
 
-/// What a chain says.
+/// What must hold of a packet.
+#[derive(Clone, Debug)]
+pub(super) enum Condition {
+    /// The same for every packet.
+    Fixed(Truth),
+    /// The fields, taken together, are among the values (or, negated, are not).
+    Among { fields: Vec<Field>, values: Values, negated: bool },
+}
+
+/// The values of a condition.
+#[derive(Clone, Debug)]
+pub(super) enum Values {
+    /// Written in the rule.
+    Own(Set),
+    /// A named set of the table.
+    Named(String),
+}
+
+/// Values, each as wide as the fields compared with it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Set {
+    /// All parts of all values, one value after the other.
+    pub(super) items: Vec<Item>,
+    /// For a verdict map, one for each value.
+    pub(super) verdicts: Vec<Verdict>,
+}
+
+/// A part of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// Whatever no other value holds.
+    Any,
+    /// From a number or address to another, both included.
+    Span(u128, u128),
+    /// A name; a final `*` stands for any ending.
+    Word(Box<str>),
+    /// Something that was not understood.
+    Unknown,
+}
+
+impl Item {
+    pub(super) fn number(number: u128) -> Self {
+        Self::Span(number, number)
+    }
+}
+
+/// All addresses that begin with the first `length` bits of `address`; `None` when there are not so many.
+pub(super) fn prefix(address: IpAddr, length: u32) -> Option<Item> {
+    let (address, bits) = match address {
+        IpAddr::V4(address) => (u128::from(u32::from(address)), 32_u32),
+        IpAddr::V6(address) => (u128::from(address), 128),
+    };
+    let others = 1_u128.checked_shl(bits.checked_sub(length)?).map_or(u128::MAX, |size| size - 1);
+    Some(Item::Span(address & !others, address | others))
+}
+
+/// An IP version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    Accept,
-    Drop,
-    Nothing,
+pub(super) enum Version {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
 }
 
-impl Table {
-    /// True when it looks at packets on their way in.
-    pub(super) fn filters_inbound(&self) -> bool {
-        self.chains.values().any(|chain| chain.inbound.is_some())
-    }
-
-    /// True when it drops a stranger's packet of `protocol` that comes in by `interface`.
-    pub(super) fn drops(&self, protocol: Protocol, interface: &str) -> bool {
-        let sees = match protocol {
-            Protocol::Ipv4 => self.ipv4,
-            Protocol::Ipv6 => self.ipv6,
-        };
-        sees && self.chains.values().any(|chain| {
-            chain.inbound.is_some_and(|policy_drops| match self.walk(chain, protocol, interface, 16) {
-                Said::Accept => false,
-                Said::Drop => true,
-                Said::Nothing => policy_drops,
-            })
-        })
-    }
-
-    fn walk(&self, chain: &Chain, protocol: Protocol, interface: &str, depth: u8) -> Said {
-        let go_on = |name: &String| match self.chains.get(name) {
-            Some(next) if depth > 0 => self.walk(next, protocol, interface, depth - 1),
-            _ => Said::Nothing,
-        };
-        for rule in &chain.rules {
-            if !rule.conditions.iter().all(|condition| condition.holds(protocol, interface)) {
-                continue;
-            }
-            match &rule.action {
-                Action::Accept => return Said::Accept,
-                Action::Drop => return Said::Drop,
-                Action::Return => return Said::Nothing,
-                Action::Goto(name) => return go_on(name),
-                Action::Jump(name) => match go_on(name) {
-                    Said::Nothing => {}
-                    said => return said,
-                },
-            }
-        }
-        Said::Nothing
-    }
-}
-
-impl Condition {
-    fn holds(&self, protocol: Protocol, interface: &str) -> bool {
-        match self {
-            Self::Interface(names, is) => {
-                let member = names.iter().any(|name| match name.strip_suffix(['*', '+']) {
-                    Some(start) => interface.starts_with(start),
-                    None => name == interface,
-                });
-                member == (*is == Is::In)
-            }
-            Self::Family(family) => *family == protocol,
-            Self::Begins(begins) => *begins,
-            Self::Other => false,
-        }
-    }
+/// What a condition looks at. Masks are applied before comparing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    /// The interface it came in by.
+    Interface,
+    /// The group of that interface.
+    InterfaceGroup,
+    /// The interface it will leave by.
+    OutInterface,
+    /// The protocol above IP; as told by the header of one version, where it names one.
+    Protocol(Option<Version>),
+    /// IPv4 or IPv6, by number of the protocol family.
+    Family,
+    /// The same by the type of the frame.
+    EtherType,
+    SourceAddress(Version),
+    DestinationAddress(Version),
+    SourcePort,
+    DestinationPort,
+    TcpFlags(u128),
+    /// State of the connection.
+    State,
+    /// Bits of the connection's status.
+    Status,
+    Direction,
+    /// To whom the frame was addressed.
+    PacketType,
+    /// The packet's or the connection's mark.
+    Mark(u128),
+    /// What kind of address the destination is.
+    DestinationType,
+    /// What kind of address the source is.
+    SourceType,
+    /// The interface that answers would leave by: none, or the one it came in by.
+    ReversePath,
+    /// Whether it came through IPsec.
+    Ipsec,
+    /// Belongs to another protocol than TCP, or to another version of IP: no such rule holds.
+    OtherProtocol,
+    /// The sender may choose it; in the header of one version, where it names one.
+    Chosen(Option<Version>),
+    /// Anything else.
+    Unknown,
 }

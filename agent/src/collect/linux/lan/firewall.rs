@@ -1,42 +1,96 @@
 //! The host firewalls: what the kernel's packet filter really does, and whose tables they are.
 
-use policies::fact::{Fact, Firewall, FirewallKind, List, Reason};
+use policies::fact::{Fact, Firewall, FirewallKind, List, PublishedPort, Reason, Transport};
 
-use super::filter::{Protocol, Table};
+use super::filter::{Family, Table};
+use super::outside::{Outside, outsides};
+use super::routes::Route;
+use super::truth::Can;
+use super::walk::{Judgement, judge, published};
 use super::{iptables, nftables};
 use crate::collect::linux::scene::{Scene, unknown};
 use crate::collect::linux::text::{assigned, capped};
 use crate::os::{Answer, OsError, Output, Program};
 
-/// All host firewalls found, in force or only installed.
-pub(super) fn firewalls(scene: &Scene) -> Fact<List<Firewall>> {
-    if !scene.os.administrator() {
-        return Fact::unknown(Reason::NeedsAdministrator, "the packet filter shows its rules to an administrator only");
-    }
-    let tables = match tables(scene) {
-        Fact::Known(tables) => tables,
-        Fact::Unknown(unknown) => return Fact::Unknown(unknown),
+/// What the machine's packet filters are, and what they do with a stranger.
+pub(super) struct Verdict {
+    /// All host firewalls found, in force or only installed.
+    pub(super) firewalls: Fact<List<Firewall>>,
+    /// See [`policies::fact::Lan::firewall_active`].
+    pub(super) active: Fact<bool>,
+    /// See [`policies::fact::Lan::firewall_blocks_inbound`].
+    pub(super) blocks_inbound: Fact<bool>,
+    /// See [`policies::fact::Lan::published_ports`].
+    pub(super) published_ports: Fact<List<PublishedPort>>,
+}
+
+/// Asks the kernel's filters, whoever made them.
+pub(super) fn firewalls(scene: &Scene, routes: &Fact<Vec<Route>>, forwards: &Fact<bool>) -> Verdict {
+    let asked = match scene.os.administrator() {
+        true => filters(scene),
+        false => {
+            Fact::unknown(Reason::NeedsAdministrator, "the packet filter shows its rules to an administrator only")
+        }
     };
-    let interfaces = interfaces(scene);
+    let filters = match asked {
+        Fact::Known(filters) => filters,
+        Fact::Unknown(unknown) => {
+            return Verdict {
+                firewalls: Fact::Unknown(unknown.clone()),
+                active: Fact::Unknown(unknown.clone()),
+                blocks_inbound: Fact::Unknown(unknown.clone()),
+                published_ports: Fact::Unknown(unknown),
+            };
+        }
+    };
+    let outsides = outsides(scene, routes.known().map_or(&[], Vec::as_slice));
+    let all: Vec<&Table> = filters.tables.iter().collect();
+    let together = judge(&all, &outsides, filters.cut);
+    Verdict {
+        firewalls: Fact::Known(List::capped(found(scene, &filters, &outsides, &together))),
+        active: told(together.filters, &together),
+        blocks_inbound: told(together.lets_in, &together).map(|lets_in| !lets_in),
+        published_ports: match forwards {
+            Fact::Known(false) => Fact::Known(List::default()),
+            _ => published_ports(&all, &outsides, filters.cut),
+        },
+    }
+}
+
+fn published_ports(tables: &[&Table], outsides: &[Outside], cut: bool) -> Fact<List<PublishedPort>> {
+    match published(tables, outsides) {
+        Some(ranges) if !cut => {
+            let ports = ranges.into_iter().flat_map(|(first, last)| first..=last).map(i64::from);
+            Fact::Known(ports.map(|port| PublishedPort { transport: Transport::Tcp, port }).collect())
+        }
+        _ => Fact::unknown(Reason::Unreadable, "a rule may lead on ports that it does not name"),
+    }
+}
+
+/// The firewalls by whose they are. What holds for the machine is what they do together: two tools may each cover one
+/// version of IP.
+fn found(scene: &Scene, filters: &Filters, outsides: &[Outside], together: &Judgement) -> Vec<Firewall> {
+    let none = || Fact::Known(List::default());
+    let mut kinds: Vec<FirewallKind> =
+        filters.tables.iter().filter(|table| !table.chains.is_empty()).map(kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
     let mut found: Vec<Firewall> = Vec::new();
-    for table in tables.iter().filter(|table| table.filters_inbound()) {
-        let kind = kind(table);
-        if !found.iter().any(|firewall| firewall.kind == kind) {
-            let own: Vec<&Table> = tables.iter().filter(|other| self::kind(other) == kind).collect();
+    for kind in kinds {
+        let own: Vec<&Table> = filters.tables.iter().filter(|table| self::kind(table) == kind).collect();
+        let judgement = judge(&own, outsides, filters.cut);
+        // Chains that keep nothing from a stranger, such as those of a program for its own ends, are no firewall.
+        if judgement.filters == Can::Yes || matches!(kind, FirewallKind::Ufw | FirewallKind::Firewalld) {
             found.push(Firewall {
                 kind,
-                active: true,
-                blocks_inbound: Fact::Known(blocks(&own, &interfaces, has_ipv6(scene))),
-                profiles_off: Fact::Known(List::default()),
+                active: judgement.filters == Can::Yes,
+                blocks_inbound: told(judgement.lets_in, &judgement).map(|lets_in| !lets_in),
+                profiles_off: none(),
             });
         }
     }
-    // Two tools may each cover one protocol; what holds for the machine is what they do together.
-    let all: Vec<&Table> = tables.iter().collect();
-    if blocks(&all, &interfaces, has_ipv6(scene))
-        && !found.iter().any(|firewall| firewall.blocks_inbound == Fact::Known(true))
-    {
-        for firewall in &mut found {
+    if together.lets_in == Can::No && !found.iter().any(|firewall| firewall.blocks_inbound == Fact::Known(true)) {
+        for firewall in found.iter_mut().filter(|firewall| firewall.active) {
             firewall.blocks_inbound = Fact::Known(true);
         }
     }
@@ -44,21 +98,26 @@ pub(super) fn firewalls(scene: &Scene) -> Fact<List<Firewall>> {
         [(FirewallKind::Ufw, ufw_installed(scene)), (FirewallKind::Firewalld, firewalld_installed(scene))]
     {
         if installed && !found.iter().any(|firewall| firewall.kind == kind) {
-            found.push(Firewall {
-                kind,
-                active: false,
-                blocks_inbound: Fact::Known(false),
-                profiles_off: Fact::Known(List::default()),
-            });
+            found.push(Firewall { kind, active: false, blocks_inbound: Fact::Known(false), profiles_off: none() });
         }
     }
     found.sort_unstable_by_key(|firewall| firewall.kind);
-    Fact::Known(List::capped(found))
+    found
 }
 
-/// Whether the firewalls together drop what no rule allows.
-pub(super) fn blocks_inbound(firewalls: &[Firewall]) -> Fact<bool> {
-    Fact::Known(firewalls.iter().any(|firewall| firewall.active && firewall.blocks_inbound == Fact::Known(true)))
+/// What can be told, as a fact.
+fn told(can: Can, judgement: &Judgement) -> Fact<bool> {
+    match can {
+        Can::No => Fact::Known(false),
+        Can::Yes => Fact::Known(true),
+        Can::Perhaps => Fact::unknown(
+            Reason::Unreadable,
+            match &judgement.doubt {
+                Some(chain) => capped(&format!("what chain {chain} does with a new connection cannot be told")),
+                None => "the packet filter has more rules than are read".to_owned(),
+            },
+        ),
+    }
 }
 
 /// Whose table it is, by the names each tool gives.
@@ -66,91 +125,117 @@ fn kind(table: &Table) -> FirewallKind {
     let has = |name: &str| table.chains.contains_key(name);
     match () {
         () if table.name == "firewalld" || has("IN_public") => FirewallKind::Firewalld,
-        () if has("ufw-user-input")
-            || has("ufw6-user-input")
-            || has("ufw-before-input")
-            || has("ufw6-before-input") =>
+        () if ["ufw-user-input", "ufw6-user-input", "ufw-before-input", "ufw6-before-input"]
+            .iter()
+            .any(|name| has(name)) =>
         {
             FirewallKind::Ufw
         }
-        () if table.name == "filter" && has("INPUT") => FirewallKind::Iptables,
+        () if ["filter", "mangle", "raw", "nat", "security"].contains(&table.name.as_str())
+            && ["INPUT", "PREROUTING", "FORWARD"].iter().any(|name| has(name)) =>
+        {
+            FirewallKind::Iptables
+        }
         () => FirewallKind::Nftables,
     }
 }
 
-/// True when a stranger's packet is dropped on every interface and in every protocol the machine speaks.
-fn blocks(tables: &[&Table], interfaces: &[String], ipv6: bool) -> bool {
-    let dropped =
-        |protocol| interfaces.iter().all(|interface| tables.iter().any(|table| table.drops(protocol, interface)));
-    dropped(Protocol::Ipv4) && (!ipv6 || dropped(Protocol::Ipv6))
+/// The kernel's packet filters.
+struct Filters {
+    tables: Vec<Table>,
+    /// True when not all could be read.
+    cut: bool,
 }
 
-/// Interfaces with hardware behind them; a made-up one when there is none, so that "all" is not true of nothing.
-fn interfaces(scene: &Scene) -> Vec<String> {
-    let names = scene.os.list("/sys/class/net").unwrap_or_default();
-    let real: Vec<String> =
-        names.into_iter().filter(|name| scene.os.exists(&format!("/sys/class/net/{name}/device"))).collect();
-    if real.is_empty() { vec!["eth0".to_owned()] } else { real }
-}
-
-fn has_ipv6(scene: &Scene) -> bool {
-    scene.text("/proc/net/if_inet6").is_ok_and(|text| text.lines().any(|line| !line.trim_end().ends_with(" lo")))
-}
-
-/// The kernel's filter tables. nftables' tool shows its own and those of the newer iptables; the older iptables keeps its
-/// own apart.
-fn tables(scene: &Scene) -> Fact<Vec<Table>> {
-    let mut tables = match nft(scene) {
-        Ok(tables) => tables,
+/// nftables' tool shows its own tables and those of the newer iptables, these not in full; the older iptables keeps its own
+/// apart.
+fn filters(scene: &Scene) -> Fact<Filters> {
+    let mut filters = match nft(scene) {
+        Ok(filters) => filters,
         Err(error) => return unknown(&error),
     };
-    for (names, program, protocol) in [
-        ("/proc/net/ip_tables_names", Program::IptablesSave, Protocol::Ipv4),
-        ("/proc/net/ip6_tables_names", Program::Ip6tablesSave, Protocol::Ipv6),
+    for (names, program, ipv6) in [
+        ("/proc/net/ip_tables_names", Program::IptablesSave, false),
+        ("/proc/net/ip6_tables_names", Program::Ip6tablesSave, true),
     ] {
         match scene.text(names) {
             Ok(text) if !text.trim().is_empty() => match checked(scene.os.run(program, &[]), program) {
-                Ok(output) => tables.extend(iptables::tables(&output.stdout, protocol)),
+                Ok(output) if iptables::is_legacy(&output.stdout) => {
+                    filters.tables.extend(iptables::tables(&output.stdout, ipv6));
+                }
+                Ok(_) => {
+                    return Fact::unknown(
+                        Reason::SourceMissing,
+                        "the tool of the older iptables is not on this machine",
+                    );
+                }
                 Err(error) => return unknown(&error),
             },
             Ok(_) | Err(OsError::Missing(_)) => {}
             Err(error) => return unknown(&error),
         }
     }
-    Fact::Known(tables)
+    Fact::Known(filters)
 }
 
-fn nft(scene: &Scene) -> Answer<Vec<Table>> {
+fn nft(scene: &Scene) -> Answer<Filters> {
     // Asking would load the module; a module that is not loaded holds no rules.
     if nf_tables_is_an_unloaded_module(scene) {
-        return Ok(Vec::new());
+        return Ok(Filters { tables: Vec::new(), cut: false });
     }
-    let answer = match scene.os.run(Program::Nft, &["-j", "-t", "list", "ruleset"]) {
+    let output = match scene.os.run(Program::Nft, &["-j", "list", "ruleset"]) {
         // Without nftables' tool, the newer iptables may still have made tables.
-        Err(OsError::Missing(path)) => {
-            let mut tables = Vec::new();
-            for (program, protocol) in
-                [(Program::IptablesSave, Protocol::Ipv4), (Program::Ip6tablesSave, Protocol::Ipv6)]
-            {
-                match scene.os.run(program, &[]) {
-                    Err(OsError::Missing(_)) => return Err(OsError::Missing(path)),
-                    answer => tables.extend(iptables::tables(&checked(answer, program)?.stdout, protocol)),
+        Err(OsError::Missing(path)) => return without_nft(scene, path),
+        answer => ended(answer, Program::Nft)?,
+    };
+    let read = nftables::ruleset(&output.stdout, output.cut)
+        .map_err(|error| OsError::Failed(Program::Nft.paths()[0].to_owned(), error))?;
+    let mut tables = read.tables;
+    for (family, program) in [(Family::Ip, Program::IptablesNftSave), (Family::Ip6, Program::Ip6tablesNftSave)] {
+        let opaque: Vec<_> = read.opaque.iter().filter(|(table, ..)| tables[*table].family == family).collect();
+        // What it does not show stays unknown.
+        let Some(output) = (!opaque.is_empty()).then(|| ended(scene.os.run(program, &[]), program).ok()).flatten()
+        else {
+            continue;
+        };
+        for shown in iptables::tables(&output.stdout, family == Family::Ip6) {
+            for (index, table) in tables.iter_mut().enumerate() {
+                if table.family == family && table.name == shown.name && table.whole {
+                    let places = opaque.iter().filter(|(of, ..)| *of == index);
+                    let places: Vec<_> = places.map(|(_, chain, rule)| (chain.clone(), *rule)).collect();
+                    iptables::fill(table, &shown, &places);
                 }
             }
-            return Ok(tables);
         }
-        answer => checked(answer, Program::Nft)?,
-    };
-    nftables::tables(&answer.stdout).map_err(|error| OsError::Failed(Program::Nft.paths()[0].to_owned(), error))
+    }
+    Ok(Filters { tables, cut: read.cut })
+}
+
+/// The tables of the newer iptables alone. That no other program made any cannot be told.
+fn without_nft(scene: &Scene, path: String) -> Answer<Filters> {
+    let mut tables = Vec::new();
+    for (program, ipv6) in [(Program::IptablesNftSave, false), (Program::Ip6tablesNftSave, true)] {
+        match scene.os.run(program, &[]) {
+            Err(OsError::Missing(_)) => return Err(OsError::Missing(path)),
+            answer => tables.extend(iptables::tables(&checked(answer, program)?.stdout, ipv6)),
+        }
+    }
+    Ok(Filters { tables, cut: false })
 }
 
 /// The answer of a program that ended well and was not cut.
 fn checked(answer: Answer<Output>, program: Program) -> Answer<Output> {
+    let output = ended(answer, program)?;
+    if output.cut {
+        return Err(OsError::TooLarge(program.paths()[0].to_owned(), program.output_cap()));
+    }
+    Ok(output)
+}
+
+/// The answer of a program that ended well.
+fn ended(answer: Answer<Output>, program: Program) -> Answer<Output> {
     let output = answer?;
     let path = program.paths()[0].to_owned();
-    if output.cut {
-        return Err(OsError::TooLarge(path, program.output_cap()));
-    }
     if output.status != Some(0) {
         let said = output.stderr.lines().next().unwrap_or_default();
         let denied = said.contains("Operation not permitted") || said.contains("Permission denied");
@@ -179,68 +264,4 @@ fn firewalld_installed(scene: &Scene) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::os::recorded::Recorded;
-
-    const ARGUMENTS: &[&str] = &["-j", "-t", "list", "ruleset"];
-    const NFT: &str = r#"{"nftables":[{"table":{"family":"inet","name":"filter","handle":1}},
-        {"chain":{"family":"inet","table":"filter","name":"input","type":"filter","hook":"input","prio":0,"policy":"drop"}}]}"#;
-    const UFW: &str = "*filter\n:INPUT DROP [0:0]\n:ufw-user-input - [0:0]\nCOMMIT\n";
-
-    fn of(os: Recorded) -> Fact<List<Firewall>> {
-        firewalls(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
-    }
-
-    fn shown(os: Recorded) -> Vec<(FirewallKind, bool, bool)> {
-        let found = of(os);
-        let items = &found.known().unwrap().items;
-        items.iter().map(|one| (one.kind, one.active, one.blocks_inbound == Fact::Known(true))).collect()
-    }
-
-    #[test]
-    fn the_kernels_rules_decide_and_not_the_configuration() {
-        let installed = Recorded::new().file("/usr/sbin/ufw", "").file("/etc/ufw/ufw.conf", "ENABLED=yes\n");
-        let empty = installed.clone().answering(Program::Nft, ARGUMENTS, 0, "{\"nftables\":[]}");
-        assert_eq!(shown(empty), [(FirewallKind::Ufw, false, false)]);
-        let in_force = installed.answering(Program::Nft, ARGUMENTS, 0, NFT);
-        assert_eq!(shown(in_force), [(FirewallKind::Nftables, true, true), (FirewallKind::Ufw, false, false)]);
-    }
-
-    #[test]
-    fn one_protocol_left_open_is_open() {
-        let os = Recorded::new()
-            .answering(Program::Nft, ARGUMENTS, 0, "{\"nftables\":[]}")
-            .file("/proc/net/ip_tables_names", "filter\n")
-            .answering(Program::IptablesSave, &[], 0, UFW);
-        assert_eq!(shown(os.clone()), [(FirewallKind::Ufw, true, true)]);
-        let speaks_ipv6 = os.file("/proc/net/if_inet6", "fe80000000000000021122fffe334455 02 40 20 80     eth0\n");
-        assert_eq!(shown(speaks_ipv6.clone()), [(FirewallKind::Ufw, true, false)]);
-        let both =
-            speaks_ipv6.file("/proc/net/ip6_tables_names", "filter\n").answering(Program::Ip6tablesSave, &[], 0, UFW);
-        assert_eq!(shown(both), [(FirewallKind::Ufw, true, true)]);
-    }
-
-    #[test]
-    fn what_cannot_be_asked_is_unknown_with_its_reason() {
-        let reason = |os: Recorded| match of(os) {
-            Fact::Unknown(unknown) => unknown.reason,
-            Fact::Known(known) => panic!("{known:?}"),
-        };
-        assert_eq!(reason(Recorded::new().unprivileged()), Reason::NeedsAdministrator);
-        assert_eq!(reason(Recorded::new()), Reason::SourceMissing);
-        assert_eq!(reason(Recorded::new().answering(Program::Nft, ARGUMENTS, 1, "")), Reason::Unreadable);
-        assert_eq!(reason(Recorded::new().answering(Program::Nft, ARGUMENTS, 0, "{")), Reason::Unreadable);
-    }
-
-    #[test]
-    fn a_module_that_is_not_loaded_holds_no_rules() {
-        let os = Recorded::new()
-            .file("/proc/modules", "ext4 1 2 - Live 0x0\n")
-            .file("/proc/sys/kernel/osrelease", "6.1.0-18-amd64\n")
-            .file("/lib/modules/6.1.0-18-amd64/kernel/net/netfilter/nf_tables.ko", "");
-        assert_eq!(shown(os), []);
-    }
-}
+mod tests;

@@ -1,202 +1,214 @@
-//! The answer of `nft -j -t list ruleset` as [`Table`]s.
+//! The answer of `nft -j list ruleset` as [`Table`]s.
 
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::filter::{Action, Chain, Condition, Is, Protocol, Rule, Table};
+use super::filter::{Base, Chain, Family, Hook, Set, Step, Table};
 
-/// All tables that are in force.
+mod expression;
+mod statement;
+
+/// What nft said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ruleset {
+    /// The tables that are, or may be, in force.
+    pub(super) tables: Vec<Table>,
+    /// True when the answer was cut: what stands in the tables is so, and more may follow.
+    pub(super) cut: bool,
+    /// Rules of iptables that nft does not show in full: index of the table, chain, index of the rule.
+    pub(super) opaque: Vec<(usize, String, usize)>,
+}
+
+/// Reads the answer, object by object, for it may be long. Of a `cut` answer what came before the cut counts.
 ///
 /// # Errors
 /// When the text is not the JSON that nft prints.
-pub(super) fn tables(json: &str) -> Result<Vec<Table>, String> {
-    let parsed: Value = serde_json::from_str(json).map_err(|error| format!("nft: {error}"))?;
-    let items = parsed.get("nftables").and_then(Value::as_array).ok_or("nft: no list of objects")?;
-    let mut tables: Vec<(String, Table)> = Vec::new();
-    for table in items.iter().filter_map(|item| item.get("table")) {
-        let (family, name) = (text(table, "family"), text(table, "name"));
-        let dormant = table.get("flags").is_some_and(|flags| flags.to_string().contains("dormant"));
-        if !dormant {
-            let (ipv4, ipv6) = (["ip", "inet"].contains(&family), ["ip6", "inet"].contains(&family));
-            tables.push((family.to_owned(), Table { name: name.to_owned(), ipv4, ipv6, ..Table::default() }));
+pub(super) fn ruleset(json: &str, cut: bool) -> Result<Ruleset, String> {
+    let mut ruleset = Ruleset { cut, ..Ruleset::default() };
+    let mut reader = serde_json::Deserializer::from_str(json);
+    match Answer(&mut ruleset).deserialize(&mut reader) {
+        Ok(true) => {}
+        Ok(false) => return Err("nft: no list of objects".to_owned()),
+        Err(error) if cut && error.is_eof() => {}
+        Err(error) => return Err(format!("nft: {error}")),
+    }
+    // Its tables come one after the other.
+    if cut && let Some(last) = ruleset.tables.last_mut() {
+        last.whole = false;
+    }
+    Ok(ruleset)
+}
+
+/// An object of the answer; those of other kinds are passed over.
+#[derive(Deserialize)]
+struct Object {
+    table: Option<Value>,
+    chain: Option<Value>,
+    set: Option<Value>,
+    map: Option<Value>,
+    rule: Option<Value>,
+}
+
+/// The whole answer: an object that holds the list.
+struct Answer<'a>(&'a mut Ruleset);
+
+impl<'de> DeserializeSeed<'de> for Answer<'_> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Answer<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with the list of nftables' objects")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut found = false;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "nftables" {
+                map.next_value_seed(Objects(self.0))?;
+                found = true;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The list.
+struct Objects<'a>(&'a mut Ruleset);
+
+impl<'de> DeserializeSeed<'de> for Objects<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Objects<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(object) = items.next_element::<Object>()? {
+            self.0.add(&object);
+        }
+        Ok(())
+    }
+}
+
+impl Ruleset {
+    fn add(&mut self, object: &Object) {
+        if let Some(table) = &object.table {
+            self.add_table(table);
+        }
+        if let Some(chain) = &object.chain
+            && let Some(table) = self.table_of(chain)
+        {
+            self.tables[table]
+                .chains
+                .insert(text(chain, "name").to_owned(), Chain { base: base(chain), rules: Vec::new() });
+        }
+        if let Some(set) = object.set.as_ref().or(object.map.as_ref())
+            && let Some(table) = self.table_of(set)
+        {
+            let elements = set.get("elem").map_or_else(Set::default, |elements| match object.map {
+                Some(_) => statement::verdict_map(elements),
+                None => expression::set(elements),
+            });
+            self.tables[table].sets.insert(text(set, "name").to_owned(), elements);
+        }
+        if let Some(rule) = &object.rule
+            && let Some(index) = self.table_of(rule)
+        {
+            self.add_rule(index, rule);
         }
     }
-    let find = |object: &Value| {
-        let (family, name) = (text(object, "family").to_owned(), text(object, "table").to_owned());
-        tables.iter().position(|(of, table)| *of == family && table.name == name)
-    };
-    let mut chains = Vec::new();
-    for item in items {
-        if let Some(chain) = item.get("chain") {
-            let inbound = (text(chain, "hook") == "input" && text(chain, "type") == "filter")
-                .then(|| text(chain, "policy") == "drop");
-            chains.push((find(chain), text(chain, "name"), Chain { inbound, rules: Vec::new() }));
+
+    fn add_table(&mut self, object: &Value) {
+        let family = match text(object, "family") {
+            "ip" => Family::Ip,
+            "ip6" => Family::Ip6,
+            "inet" => Family::Inet,
+            "netdev" => Family::Netdev,
+            "bridge" => Family::Bridge,
+            // ARP only.
+            _ => return,
+        };
+        let flags = match object.get("flags") {
+            None => Vec::new(),
+            Some(Value::Array(flags)) => flags.iter().map(|flag| flag.as_str().unwrap_or_default()).collect(),
+            Some(flag) => vec![flag.as_str().unwrap_or_default()],
+        };
+        let mut table = Table::new(family, text(object, "name"));
+        table.in_force = flags.iter().all(|flag| ["owner", "persist"].contains(flag));
+        // A table that sleeps stays in the list: its chains and rules follow.
+        if flags.contains(&"dormant") {
+            table.name = String::new();
         }
+        self.tables.push(table);
     }
-    let rules: Vec<(Option<usize>, &str, Vec<Rule>)> = items
-        .iter()
-        .filter_map(|item| item.get("rule"))
-        .map(|rule| (find(rule), text(rule, "chain"), read_rule(rule)))
-        .collect();
-    for (table, name, chain) in chains {
-        if let Some(table) = table {
-            tables[table].1.chains.insert(name.to_owned(), chain);
+
+    fn table_of(&self, object: &Value) -> Option<usize> {
+        let (family, name) = (text(object, "family"), text(object, "table"));
+        let of = |table: &Table| {
+            let own = match table.family {
+                Family::Ip => "ip",
+                Family::Ip6 => "ip6",
+                Family::Inet => "inet",
+                Family::Netdev => "netdev",
+                Family::Bridge => "bridge",
+            };
+            own == family && table.name == name
+        };
+        self.tables.iter().position(of)
+    }
+
+    fn add_rule(&mut self, index: usize, rule: &Value) {
+        let table = &mut self.tables[index];
+        let Some(chain) = table.chains.get_mut(text(rule, "chain")) else { return };
+        let statements = rule.get("expr").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let steps: Vec<Step> = statements.iter().filter_map(statement::step).collect();
+        if statements.iter().any(|statement| statement.get("xt").is_some()) {
+            self.opaque.push((index, text(rule, "chain").to_owned(), chain.rules.len()));
         }
+        chain.rules.push(steps);
+        let changed = |statement: &Value| {
+            let name = ["set", "map"].iter().find_map(|kind| statement.get(kind)?.get(kind)?.as_str());
+            name.map(|name| name.trim_start_matches('@').to_owned())
+        };
+        table.changing.extend(statements.iter().filter_map(changed));
     }
-    for (table, chain, rules) in rules {
-        if let Some(chain) = table.and_then(|table| tables[table].1.chains.get_mut(chain)) {
-            chain.rules.extend(rules);
-        }
-    }
-    Ok(tables.into_iter().map(|(_, table)| table).collect())
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A rule, or several where it holds a map of verdicts; none when it only counts or logs.
-fn read_rule(rule: &Value) -> Vec<Rule> {
-    let mut conditions = Vec::new();
-    let mut rules = Vec::new();
-    for statement in rule.get("expr").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(action) = action(statement) {
-            rules.push(Rule { conditions: conditions.clone(), action });
-            break;
-        }
-        let Some((kind, body)) = statement.as_object().and_then(|object| object.iter().next()) else { continue };
-        match kind.as_str() {
-            "match" => conditions.push(condition(body)),
-            "vmap" => rules.extend(verdict_map(body, &conditions)),
-            "counter" | "log" | "mangle" | "notrack" | "ct helper" => {}
-            "xt" if text(body, "name") == "comment" => {}
-            _ => conditions.push(Condition::Other),
-        }
-    }
-    rules
-}
-
-fn action(statement: &Value) -> Option<Action> {
-    let (kind, body) = statement.as_object()?.iter().next()?;
-    let target = || text(body, "target").to_owned();
-    match kind.as_str() {
-        "accept" => Some(Action::Accept),
-        "drop" | "reject" => Some(Action::Drop),
-        "xt" if text(body, "name") == "REJECT" => Some(Action::Drop),
-        "jump" => Some(Action::Jump(target())),
-        "goto" => Some(Action::Goto(target())),
-        "return" => Some(Action::Return),
-        _ => None,
-    }
-}
-
-fn condition(body: &Value) -> Condition {
-    let is = if text(body, "op") == "!=" { Is::NotIn } else { Is::In };
-    match (body.get("left"), body.get("right")) {
-        (Some(left), Some(right)) => compared(left, &words(right), is),
-        _ => Condition::Other,
-    }
-}
-
-fn compared(left: &Value, words: &[String], is: Is) -> Condition {
-    let key = |kind: &str| left.get(kind).map(|body| text(body, "key"));
-    match (key("meta"), key("ct")) {
-        _ if words.is_empty() => Condition::Other,
-        (Some("iifname" | "iif"), _) => Condition::Interface(words.to_vec(), is),
-        (Some("nfproto" | "protocol"), _) => match (words, is) {
-            ([word], Is::In) if ["ipv4", "ip"].contains(&word.as_str()) => Condition::Family(Protocol::Ipv4),
-            ([word], Is::In) if ["ipv6", "ip6"].contains(&word.as_str()) => Condition::Family(Protocol::Ipv6),
-            _ => Condition::Other,
-        },
-        (_, Some("state")) => Condition::Begins(words.iter().any(|word| word == "new") == (is == Is::In)),
-        _ => Condition::Other,
-    }
-}
-
-/// A word, or a list or set of words; empty when it is something else.
-fn words(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(word) => vec![word.clone()],
-        Value::Array(all) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::Object(object) => object.get("set").map(words).unwrap_or_default(),
-        _ => Vec::new(),
-    }
-}
-
-/// `iifname vmap { "lo" : accept, "eth0" : jump inbound }` as one rule for each entry.
-fn verdict_map(body: &Value, conditions: &[Condition]) -> Vec<Rule> {
-    let entries = body.get("data").and_then(|data| data.get("set")).and_then(Value::as_array);
-    let rule = |entry: &Value| {
-        let (key, action) = (entry.get(0)?, action(entry.get(1)?)?);
-        let own = body.get("key").map_or(Condition::Other, |left| compared(left, &words(key), Is::In));
-        Some(Rule { conditions: conditions.iter().cloned().chain([own]).collect(), action })
+fn base(chain: &Value) -> Option<Base> {
+    let hook = match text(chain, "hook") {
+        "ingress" => Hook::Ingress,
+        "prerouting" => Hook::Prerouting,
+        "input" => Hook::Input,
+        "forward" => Hook::Forward,
+        _ => return None,
     };
-    entries.into_iter().flatten().filter_map(rule).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn drops(json: &str) -> (bool, bool) {
-        let tables = tables(json).unwrap();
-        let by = |protocol| tables.iter().any(|table| table.drops(protocol, "eth0"));
-        (by(Protocol::Ipv4), by(Protocol::Ipv6))
-    }
-
-    fn ruleset(policy: &str, rules: &[&str]) -> String {
-        let rules: String = rules
-            .iter()
-            .map(|expr| format!(r#",{{"rule":{{"family":"inet","table":"filter","chain":"input","expr":{expr}}}}}"#))
-            .collect();
-        format!(
-            r#"{{"nftables":[{{"metainfo":{{"version":"1.0.6"}}}},{{"table":{{"family":"inet","name":"filter","handle":1}}}},
-            {{"chain":{{"family":"inet","table":"filter","name":"input","type":"filter","hook":"input","prio":0,"policy":"{policy}"}}}},
-            {{"chain":{{"family":"inet","table":"filter","name":"world"}}}},
-            {{"rule":{{"family":"inet","table":"filter","chain":"world","expr":[{{"drop":null}}]}}}}{rules}]}}"#
-        )
-    }
-
-    const LOOPBACK: &str = r#"[{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"lo"}},{"accept":null}]"#;
-    const ESTABLISHED: &str =
-        r#"[{"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established","related"]}},{"accept":null}]"#;
-    const SSH: &str = r#"[{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},{"counter":{"packets":1,"bytes":2}},{"accept":null}]"#;
-
-    #[test]
-    fn a_policy_of_drop_blocks_and_a_blanket_accept_opens() {
-        assert_eq!(drops(&ruleset("drop", &[LOOPBACK, ESTABLISHED, SSH])), (true, true));
-        assert_eq!(drops(&ruleset("accept", &[LOOPBACK, ESTABLISHED, SSH])), (false, false));
-        assert_eq!(drops(&ruleset("drop", &[SSH, r#"[{"counter":null},{"accept":null}]"#])), (false, false));
-        let beginning = r#"[{"match":{"op":"in","left":{"ct":{"key":"state"}},"right":"new"}},{"accept":null}]"#;
-        assert_eq!(drops(&ruleset("drop", &[beginning])), (false, false));
-    }
-
-    #[test]
-    fn a_last_drop_blocks_under_a_policy_of_accept() {
-        assert_eq!(
-            drops(&ruleset("accept", &[SSH, r#"[{"reject":{"type":"icmpx","expr":"admin-prohibited"}}]"#])),
-            (true, true)
-        );
-        let by_interface = r#"[{"vmap":{"key":{"meta":{"key":"iifname"}},"data":{"set":[["lo",{"accept":null}],["eth0",{"jump":{"target":"world"}}]]}}}]"#;
-        assert_eq!(drops(&ruleset("accept", &[by_interface])), (true, true));
-        let other = by_interface.replace("eth0", "eth9");
-        assert_eq!(drops(&ruleset("accept", &[&other])), (false, false));
-        let ipv6 =
-            r#"[{"match":{"op":"==","left":{"meta":{"key":"nfproto"}},"right":"ipv6"}},{"goto":{"target":"world"}}]"#;
-        assert_eq!(drops(&ruleset("accept", &[ipv6])), (false, true));
-    }
-
-    #[test]
-    fn a_dormant_table_blocks_nothing_and_a_loop_ends() {
-        let dormant = ruleset("drop", &[]).replace(r#""handle":1"#, r#""handle":1,"flags":"dormant""#);
-        assert_eq!(drops(&dormant), (false, false));
-        assert_eq!(drops(&ruleset("drop", &[r#"[{"jump":{"target":"input"}}]"#])), (true, true));
-    }
-
-    #[test]
-    fn what_is_no_answer_of_nft_is_an_error() {
-        for broken in ["", "{", "[]", "{\"nftables\":1}", &ruleset("drop", &[SSH])[..200]] {
-            assert!(tables(broken).is_err(), "{broken}");
-        }
-        assert_eq!(tables("{\"nftables\":[1,{\"chain\":2},{\"rule\":{\"expr\":[3]}}]}"), Ok(Vec::new()));
-    }
+    let devices = match chain.get("dev") {
+        Some(Value::String(device)) => vec![device.clone()],
+        Some(Value::Array(devices)) => devices.iter().filter_map(|device| device.as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    };
+    let priority = chain.get("prio").and_then(Value::as_i64).unwrap_or_default();
+    Some(Base { hook, priority, policy_drops: text(chain, "policy") == "drop", devices })
 }

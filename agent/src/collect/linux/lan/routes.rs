@@ -12,6 +12,8 @@ use crate::os::OsError;
 pub(super) struct Route {
     /// The interface it leaves by.
     pub(super) interface: String,
+    /// Whether it is one of IPv6.
+    pub(super) ipv6: bool,
     /// The router; `None` on a link with one other end.
     pub(super) gateway: Option<IpAddr>,
     metric: u32,
@@ -39,7 +41,7 @@ fn ipv4(text: &str) -> Vec<Route> {
         let up = u32::from_str_radix(flags, 16).ok()? & 1 != 0;
         let gateway = u32::from_str_radix(gateway, 16).ok()?;
         let gateway = (gateway != 0).then(|| IpAddr::V4(Ipv4Addr::from(gateway.to_ne_bytes())));
-        up.then_some(Route { interface: interface.to_owned(), gateway, metric: metric.parse().ok()? })
+        up.then_some(Route { interface: interface.to_owned(), ipv6: false, gateway, metric: metric.parse().ok()? })
     };
     let mut routes: Vec<Route> = text.lines().filter_map(route).collect();
     routes.sort_by_key(|route| route.metric);
@@ -59,7 +61,12 @@ fn ipv6(text: &str) -> Vec<Route> {
         }
         let hop = u128::from_str_radix(hop, 16).ok()?;
         let gateway = (hop != 0).then(|| IpAddr::V6(Ipv6Addr::from(hop)));
-        Some(Route { interface: interface.to_owned(), gateway, metric: u32::from_str_radix(metric, 16).ok()? })
+        Some(Route {
+            interface: interface.to_owned(),
+            ipv6: true,
+            gateway,
+            metric: u32::from_str_radix(metric, 16).ok()?,
+        })
     };
     let mut routes: Vec<Route> = text.lines().filter_map(route).collect();
     routes.sort_by_key(|route| route.metric);

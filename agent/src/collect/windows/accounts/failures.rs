@@ -8,10 +8,11 @@
 use policies::fact::{Fact, FailedLogon, List, LogonWay, Reason};
 
 use super::people::{ADMINISTRATORS, own_authority};
-use crate::collect::logons::{Attempt, MOST, since, source, tally};
+use crate::collect::logons::{Attempt, MOST, address, since, source, tally};
 use crate::collect::text::capped;
+use crate::collect::windows::log::{Log, Told};
 use crate::collect::windows::scene::{Scene, answered, unknown};
-use crate::os::windows::{Event, EventQuery, Join};
+use crate::os::windows::{Event, Join};
 
 const CHANNEL: &str = "Security";
 const FAILED: u32 = 4625;
@@ -36,9 +37,8 @@ const SOMEBODY: [u32; 9] = [
 
 /// The failed logons of the last days by hour.
 pub(super) fn list(scene: &Scene) -> Fact<List<FailedLogon>> {
-    let since = since(scene.now).as_millisecond();
-    let query = EventQuery { channel: CHANNEL.to_owned(), ids: vec![FAILED], since, most: MOST };
-    answered(scene.os.events(&query), |events| {
+    let log = Log { channel: CHANNEL, provider: None, ids: &[FAILED], most: MOST };
+    answered(log.since(scene, since(scene.now)), |Told { events, whole }| {
         let audited = scene
             .os
             .audit_policy(&[LOGON])
@@ -52,8 +52,8 @@ pub(super) fn list(scene: &Scene) -> Fact<List<FailedLogon>> {
         }
         let known = Known::of(scene);
         let attempts = events.iter().filter_map(|event| known.attempt(event));
-        // While they are not written down, what is there is not all.
-        let more = events.len() >= MOST || audited != Ok(true);
+        // While they are not written down, what is there is not all; nor where the log was overwritten or cleared since.
+        let more = !whole || audited != Ok(true);
         Fact::Known(tally(attempts, scene.now, more))
     })
 }
@@ -63,6 +63,8 @@ struct Known {
     /// Names of local accounts in lower case, with what they are called by.
     local: Vec<(String, String)>,
     domain: Option<String>,
+    /// What this machine is called, in upper case: it names itself where it asks for somebody else.
+    machine: Option<String>,
 }
 
 impl Known {
@@ -78,7 +80,8 @@ impl Known {
             Ok(Join::Domain(name)) => Some(name),
             Ok(Join::None | Join::Workgroup(_)) | Err(_) => None,
         };
-        Self { local: local.collect(), domain }
+        let machine = scene.os.computer_name().ok().map(|name| name.to_uppercase());
+        Self { local: local.collect(), domain, machine }
     }
 
     fn attempt(&self, event: &Event) -> Option<Attempt> {
@@ -95,9 +98,10 @@ impl Known {
         };
         let from = match way {
             LogonWay::Local | LogonWay::Service => String::new(),
-            _ => Some(source(datum("IpAddress")))
+            // Only addresses are told in the place of the address.
+            _ => address(datum("IpAddress"))
                 .filter(|address| !address.is_empty())
-                .unwrap_or_else(|| source(datum("WorkstationName"))),
+                .unwrap_or_else(|| self.other_machine(datum("WorkstationName"))),
         };
         Some(Attempt {
             at: jiff::Timestamp::from_millisecond(event.at).ok()?,
@@ -110,6 +114,19 @@ impl Known {
             source: from,
             way,
         })
+    }
+
+    /// The name of a computer that is not this one; else empty. Names in logons are cut to the length that NetBIOS knows.
+    fn other_machine(&self, name: &str) -> String {
+        const NETBIOS: usize = 15;
+        let named = source(name.trim_start_matches('\\'));
+        let upper = named.to_uppercase();
+        let first = upper.split('.').next().unwrap_or_default();
+        let own = self.machine.as_deref().is_some_and(|machine| {
+            let machine = machine.split('.').next().unwrap_or_default();
+            first == machine || first == machine.chars().take(NETBIOS).collect::<String>()
+        });
+        if own { String::new() } else { named }
     }
 
     /// What the account is called by; empty for a name that is not known to be one.
@@ -148,11 +165,12 @@ mod tests {
     fn event(minute: i64, data: &[(&str, &str)]) -> Event {
         let hour: jiff::Timestamp = "2026-11-22T02:00:00Z".parse().unwrap();
         let data = data.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Event { id: FAILED, level: 0, at: hour.as_millisecond() + minute * 60_000, data }
+        Event { id: FAILED, level: 0, at: hour.as_millisecond() + minute * 60_000, record: 0, data }
     }
 
     fn machine(events: Vec<Event>) -> Recorded {
-        let mut os = Recorded::new();
+        let mut os = Recorded { computer_name: Some("may-van-thu-phuong-01".to_owned()), ..Recorded::new() };
+        os = os.log(CHANNEL, 0);
         os.events.insert(CHANNEL.to_owned(), events);
         os.audit_policy = Some([(LOGON.to_owned(), 3)].into());
         let account =
@@ -259,6 +277,46 @@ mod tests {
         let before = with(Some(1), vec![event(0, &[("LogonType", "3")])]);
         assert_eq!(before.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
         assert_eq!(reason(&listed(Recorded::new())), Some(Reason::SourceMissing));
+    }
+
+    #[test]
+    fn a_log_that_is_younger_than_a_week_is_marked_as_cut() {
+        let yesterday = "2026-11-21T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let list = listed(machine(Vec::new()).log(CHANNEL, yesterday));
+        assert_eq!(list.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
+    }
+
+    #[test]
+    fn only_an_address_or_another_machine_is_a_source() {
+        let from = |way: &str, address: &str, workstation: &str| {
+            only(None, &[("LogonType", way), ("IpAddress", address), ("WorkstationName", workstation)]).source
+        };
+        // As real machines write it: RDP behind a gateway, sshd, a share.
+        assert_eq!(from("10", "0.0.0.0", "MAY-VAN-THU-PHU"), "");
+        assert_eq!(from("8", "-", "MAY-VAN-THU-PHU"), "");
+        assert_eq!(from("3", "::1", "may-van-thu-phuong-01"), "");
+        assert_eq!(from("3", "127.0.0.1", ""), "");
+        assert_eq!(from("3", "::ffff:10.0.0.7", "MAY-VAN-THU-PHU"), "10.0.0.7");
+        assert_eq!(from("10", "0.0.0.0", "MÁY-05"), "MÁY-05");
+        assert_eq!(from("3", "may-khac", "-"), "");
+        assert_eq!(from("3", "-", r"\\may-05"), "may-05");
+        // Without a name of its own it cannot be told from others.
+        let mut nameless = machine(vec![event(1, &[("LogonType", "8"), ("WorkstationName", "MAY-VAN-THU-PHU")])]);
+        nameless.computer_name = None;
+        assert_eq!(listed(nameless).known().unwrap().items[0].source, "MAY-VAN-THU-PHU");
+    }
+
+    #[test]
+    fn a_logon_without_a_name_or_a_domain_is_of_no_account() {
+        let kerberos = [("TargetUserSid", "S-1-0-0"), ("TargetUserName", ""), ("TargetDomainName", "")];
+        let row = only(
+            Some("PHUONG"),
+            &[kerberos.as_slice(), &[("LogonType", "3"), ("Status", "0xC000006D"), ("IpAddress", "fe80::1%4")]]
+                .concat(),
+        );
+        assert_eq!((row.account.as_str(), row.source.as_str()), ("", "fe80::1"));
+        let local = [("TargetUserName", "Administrator"), ("TargetDomainName", ""), ("SubStatus", "0xC000006A")];
+        assert_eq!(only(None, &local).account, format!("{OWN}-500"));
     }
 
     #[test]

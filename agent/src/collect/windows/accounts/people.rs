@@ -8,13 +8,15 @@ use policies::fact::{Account, Fact, Instant, List, Reason};
 use super::sorted;
 use crate::collect::text::capped;
 use crate::collect::windows::scene::{Scene, Setting, answered, unknown};
-use crate::os::Answer;
 use crate::os::windows::{Member, UserAccount};
+use crate::os::{Answer, OsError};
 
 /// `BUILTIN\Administrators`, whatever it is called.
 pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
 /// One key for everybody who has a folder of their own on this machine.
 pub(in crate::collect::windows) const PROFILES: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
+/// The built-in administrator, who cannot be taken out of them.
+const ADMINISTRATOR: u32 = 500;
 /// Accounts that every Windows comes with: administrator, guest, those for first use and for application guard.
 const BUILT_IN: std::ops::RangeInclusive<u32> = 500..=504;
 
@@ -45,7 +47,7 @@ fn describe(
     scene: &Scene,
     account: &UserAccount,
     administrators: &Answer<Vec<Member>>,
-    used: &BTreeMap<u32, Instant>,
+    used: &Answer<BTreeMap<u32, Instant>>,
 ) -> Account {
     let has = |flag: u32| account.flags & flag != 0;
     let last_logon_at = match account.last_logon {
@@ -59,17 +61,28 @@ fn describe(
         age => at((scene.now.as_second() - i64::from(age) + 1_800).div_euclid(3_600) * 3_600),
     };
     // Who signs in with an account of Microsoft is not always noted at the account, but at the profile.
-    let signs = [last_logon_at.known(), used.get(&account.rid)];
-    let last_used_at = match (signs.into_iter().flatten().max(), &password_changed_at) {
-        (Some(at), _) => Fact::Known(*at),
-        (None, changed) => changed.clone(),
+    let last_used_at = match used {
+        Ok(used) => match [last_logon_at.known(), used.get(&account.rid)].into_iter().flatten().max() {
+            Some(at) => Fact::Known(*at),
+            None => password_changed_at.clone(),
+        },
+        // It may have been used later than the account says.
+        Err(error) => unknown(error),
     };
     Account {
         name: capped(&account.name),
         id: account.rid.into(),
         administrator: match administrators {
             Ok(members) => {
-                Fact::Known(members.iter().any(|member| rid_here(&member.sid, members) == Some(account.rid)))
+                let same = |member: &&Member| authority(&member.sid).is_some_and(|(_, rid)| rid == account.rid);
+                let here = |member: &Member| rid_here(&member.sid, members) == Some(account.rid);
+                match own_authority(members) {
+                    // A number alone may be an account's of a domain.
+                    None if members.iter().any(|member| same(&member)) && account.rid != ADMINISTRATOR => {
+                        Fact::unknown(Reason::Unreadable, "whose account a member is cannot be told")
+                    }
+                    _ => Fact::Known(members.iter().any(here)),
+                }
             }
             Err(error) => unknown(error),
         },
@@ -98,7 +111,7 @@ pub(super) fn authority(sid: &str) -> Option<(&str, u32)> {
 
 /// The machine's own authority: the built-in administrator belongs to the administrators and cannot be taken out of them.
 pub(super) fn own_authority(members: &[Member]) -> Option<&str> {
-    let mut own = members.iter().filter_map(|member| authority(&member.sid)).filter(|(_, rid)| *rid == 500);
+    let mut own = members.iter().filter_map(|member| authority(&member.sid)).filter(|(_, rid)| *rid == ADMINISTRATOR);
     match (own.next(), own.next()) {
         (Some((authority, _)), None) => Some(authority),
         _ => None,
@@ -112,9 +125,22 @@ fn rid_here(sid: &str, members: &[Member]) -> Option<u32> {
 }
 
 /// When the profiles of accounts of this machine were last opened or closed, by the account's number.
-fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> BTreeMap<u32, Instant> {
-    let members = administrators.as_deref().unwrap_or_default();
-    let (Some(own), Ok(sids)) = (own_authority(members), scene.os.keys(PROFILES)) else { return BTreeMap::new() };
+///
+/// # Errors
+/// When profiles cannot be listed, or it cannot be told which are of this machine's accounts.
+fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> Answer<BTreeMap<u32, Instant>> {
+    let sids = match scene.os.keys(PROFILES) {
+        Ok(sids) => sids,
+        Err(OsError::Missing(_)) => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
+    let members = administrators.as_deref().map_err(Clone::clone)?;
+    let Some(own) = own_authority(members) else {
+        return Err(OsError::Failed(
+            PROFILES.to_owned(),
+            "does not tell which accounts are of this machine".to_owned(),
+        ));
+    };
     let profile = |sid: &String| {
         let (authority, rid) = authority(sid)?;
         (authority == own).then_some(())?;
@@ -128,5 +154,10 @@ fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> BTreeMap<u32, In
         };
         Some((rid, time("LocalProfileLoadTime").max(time("LocalProfileUnloadTime"))?))
     };
-    sids.iter().filter_map(profile).filter(|(_, at)| *at <= scene.now).collect()
+    let mut used = BTreeMap::new();
+    for (rid, at) in sids.iter().filter_map(profile).filter(|(_, at)| *at <= scene.now) {
+        let newest = used.entry(rid).or_insert(at);
+        *newest = at.max(*newest);
+    }
+    Ok(used)
 }

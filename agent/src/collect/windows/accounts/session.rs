@@ -80,8 +80,10 @@ fn person(scene: &Scene, sid: &str) -> Fact<u64> {
     let own = format!(r"HKU\{sid}\Control Panel\Desktop");
     let number = |name: &str| scene.number(&policy, name).else_by(|| scene.number(&own, name));
     let program = scene.text(&policy, "SCRNSAVE.EXE").else_by(|| scene.text(&own, "SCRNSAVE.EXE"));
-    if let (Setting::Absent, _) = (&program, ()) {
-        return Fact::Known(0);
+    match program {
+        Setting::Set(_) => {}
+        Setting::Absent => return Fact::Known(0),
+        Setting::Unreadable(error) => return unknown(&error),
     }
     let on = |name: &str| number(name).or(Fact::Known(false), |value| Fact::Known(value == 1));
     match (on("ScreenSaveActive"), on("ScreenSaverIsSecure")) {

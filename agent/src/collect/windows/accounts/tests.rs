@@ -140,7 +140,11 @@ fn automatic_logon_and_account_control() {
     assert!(logon("có").known().is_none());
     assert_eq!(collected(office().number(CONTROL, "EnableLUA", 0)).uac, Fact::Known(false));
     assert_eq!(collected(office().number(CONTROL, "ConsentPromptBehaviorAdmin", 0)).uac, Fact::Known(false));
-    assert_eq!(collected(windows("7601")).uac, Fact::Known(true), "on where nothing is written");
+    // Every Windows has the first written down; the second has a default, which asks.
+    assert!(collected(windows("7601")).uac.known().is_none());
+    assert_eq!(collected(windows("7601").number(CONTROL, "EnableLUA", 1)).uac, Fact::Known(true));
+    let silent = windows("7601").number(CONTROL, "ConsentPromptBehaviorAdmin", 0);
+    assert_eq!(collected(silent).uac, Fact::Known(false));
     assert!(collected(office().denying(CONTROL)).uac.known().is_none());
 }
 

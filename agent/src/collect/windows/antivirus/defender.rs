@@ -2,8 +2,8 @@
 //! (`MSFT_MpComputerStatus` in `ROOT\Microsoft\Windows\Defender`) and what the registry says of it.
 //!
 //! Its row can say "on" while files are not checked, its service can run while another product guards, and its own answer can hang
-//! while another product is installed. So the row is heard first; only where it does not say "off" is Defender itself asked. Up
-//! to Windows 7 the service `WinDefend` looked for spyware only and counts for nothing.
+//! while another product is installed. So where its row says "off" and another product guards, Defender itself is not asked; else its own
+//! word decides. Up to Windows 7 the service `WinDefend` looked for spyware only and counts for nothing.
 
 use jiff::Timestamp;
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
@@ -51,8 +51,8 @@ pub(super) fn is_essentials(scene: &Scene) -> bool {
     matches!(scene.number(CURRENT_VERSION, "CurrentBuildNumber"), Setting::Set(build) if build < ANTIVIRUS_SINCE)
 }
 
-/// The product, when it is there; `sum` is its row.
-pub(super) fn product(scene: &Scene, sum: Option<&Sum>) -> Option<AntivirusProduct> {
+/// The product, when it is there; `sum` is its row, `guarded` when another product guards.
+pub(super) fn product(scene: &Scene, sum: Option<&Sum>, guarded: bool) -> Option<AntivirusProduct> {
     let generation = if is_essentials(scene) { ESSENTIALS } else { DEFENDER };
     let trace = trace(scene, &generation);
     if sum.is_none() && matches!(&trace, Ok(trace) if !trace.there) {
@@ -65,12 +65,17 @@ pub(super) fn product(scene: &Scene, sum: Option<&Sum>) -> Option<AntivirusProdu
     let standing = sum.map(|sum| sum.state.standing);
     let runs = matches!(&trace, Ok(trace) if trace.runs);
     let says_off = matches!(standing, Some(Standing::Off | Standing::Snoozed | Standing::Expired));
-    let status = (runs && !says_off).then(|| status(scene));
+    let status = (runs && !(says_off && guarded)).then(|| status(scene));
     let protects = match (&trace, &status) {
-        _ if says_off => Fact::Known(false),
+        (Err(_), _) if says_off => Fact::Known(false),
         (Err(error), _) => unknown(error),
         (Ok(_), None) => Fact::Known(false),
-        (Ok(_), Some(Ok(status))) => protects(scene, status),
+        (Ok(_), Some(Ok(status))) => match protects(scene, status) {
+            // What it does not say, its row does.
+            Fact::Unknown(_) if says_off => Fact::Known(false),
+            own => own,
+        },
+        (Ok(_), Some(Err(_))) if says_off => Fact::Known(false),
         (Ok(_), Some(Err(error))) => by_registry(scene, &generation, standing, error),
     };
     let told = status.as_ref().and_then(|status| status.as_ref().ok());
@@ -102,6 +107,7 @@ fn trace(scene: &Scene, generation: &Generation) -> Answer<Trace> {
     Ok(Trace {
         there: service.is_some(),
         runs: service.is_some_and(|service| service.state == RUNNING),
+        helps: false,
         driver: false,
         service: service.map(|service| service.name.clone()),
     })
@@ -150,6 +156,10 @@ fn protects(scene: &Scene, status: &Status) -> Fact<bool> {
             _ => Fact::unknown(Reason::Unreadable, "EDR Block Mode"),
         };
     }
+    // Windows 8.1 and Server 2012 R2 tell no mode.
+    if !matches!(mode.as_str(), "" | "normal") {
+        return Fact::unknown(Reason::Unreadable, format!("AMRunningMode {}", status.mode));
+    }
     match status.real_time {
         Some(_) => Fact::Known(true),
         None => Fact::unknown(Reason::Unreadable, "RealTimeProtectionEnabled"),
@@ -168,9 +178,17 @@ fn by_registry(scene: &Scene, generation: &Generation, standing: Option<Standing
         (format!(r"HKLM\SOFTWARE\Microsoft\{settings}"), "DisableAntiVirus"),
         (format!(r"HKLM\SOFTWARE\Microsoft\{settings}\Real-Time Protection"), "DisableRealtimeMonitoring"),
     ];
-    let disabled = disabled.iter().find(|(key, name)| scene.number(key, name) == Setting::Set(1));
+    let settings = disabled.iter().map(|(key, name)| (key, name, scene.number(key, name)));
+    let (mut disabled, mut unread) = (None, None);
+    for (key, name, setting) in settings {
+        match setting {
+            Setting::Set(1) => disabled = disabled.or(Some((key, name))),
+            Setting::Set(_) | Setting::Absent => {}
+            Setting::Unreadable(error) => unread = unread.or(Some(error)),
+        }
+    }
     match (standing, disabled) {
-        (Some(Standing::On), None) => Fact::Known(true),
+        (Some(Standing::On), None) => unread.map_or(Fact::Known(true), |error| unknown(&error)),
         (Some(Standing::On), Some((key, name))) => {
             contradictory(&format!("Security Center says on, {key} : {name} is 1"))
         }

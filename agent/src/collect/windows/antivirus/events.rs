@@ -6,13 +6,13 @@
 //! another maker stopped is written by Windows itself (`stops.rs`).
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use policies::fact::{AntivirusProduct, Detection, Fact, List, Maker, Reason};
+use policies::fact::{AntivirusProduct, Detection, Fact, List, Maker, Reason, ThreatPlace};
 
 use crate::collect::products::is_running;
 use crate::collect::windows::drives::removable;
+use crate::collect::windows::log::{Log, Told};
 use crate::collect::windows::scene::{Scene, unknown};
 use crate::os::Answer;
-use crate::os::windows::{Event, EventQuery};
 
 mod makers;
 mod microsoft;
@@ -30,13 +30,22 @@ const KEPT: usize = 100;
 /// A product stops in several parts, and some events say the same.
 const ONE_STOP: SignedDuration = SignedDuration::from_mins(1);
 
+/// What was found in logs, and whether they could tell all of it.
+struct Found<T> {
+    items: Vec<T>,
+    whole: bool,
+}
+
 /// The findings, newest first.
 pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Detection>> {
     let drives = removable(scene);
-    let mut found = match makers::findings(scene, products, &drives) {
-        Ok(found) => found,
+    let letters = drives.as_deref().unwrap_or_default();
+    let mut found = match makers::findings(scene, products, letters) {
+        Ok(items) => items,
         Err(error) => return unknown(&error),
     };
+    // What another maker's product writes depends on how it is set.
+    let mut whole = !products.iter().any(|product| product.maker != Maker::Microsoft && is_running(product));
     if another_guards(products) {
         if found.is_empty() {
             return Fact::unknown(
@@ -45,19 +54,32 @@ pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<L
             );
         }
     } else {
-        match microsoft::findings(scene, &drives) {
-            Ok(of_microsoft) => found.extend(of_microsoft),
+        match microsoft::findings(scene, letters) {
+            Ok(of_microsoft) => {
+                found.extend(of_microsoft.items);
+                whole &= of_microsoft.whole;
+            }
             Err(error) => return unknown(&error),
+        }
+    }
+    if let Err(error) = &drives {
+        for one in &mut found {
+            if let Fact::Known(ThreatPlace::Local | ThreatPlace::Download) = one.place {
+                one.place = unknown(error);
+            }
         }
     }
     found.sort_by(|one, other| (other.at, &one.threat).cmp(&(one.at, &other.threat)));
     found.dedup();
-    Fact::Known(short(found))
+    Fact::Known(short(Found { items: found, whole }))
 }
 
 /// When protection stopped, newest first.
 pub(super) fn stops(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Timestamp>> {
-    let watched = Watched::of(scene, products);
+    let watched = match Watched::of(scene, products) {
+        Ok(watched) => watched,
+        Err(error) => return unknown(&error),
+    };
     if products.iter().any(|product| is_running(product) && !watched.hears_of(product)) {
         return Fact::unknown(Reason::NoReader, "Windows does not write when this product stops");
     }
@@ -68,13 +90,16 @@ pub(super) fn stops(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<T
     // Beside another product Microsoft's is switched off by rule.
     if !another_guards(products) {
         match microsoft::stops(scene) {
-            Ok(of_microsoft) => found.extend(of_microsoft),
+            Ok(of_microsoft) => {
+                found.items.extend(of_microsoft.items);
+                found.whole &= of_microsoft.whole;
+            }
             Err(error) => return unknown(&error),
         }
     }
-    found.sort_unstable();
-    found.dedup_by(|later, first| first.duration_until(*later) <= ONE_STOP);
-    found.reverse();
+    found.items.sort_unstable();
+    found.items.dedup_by(|later, first| first.duration_until(*later) <= ONE_STOP);
+    found.items.reverse();
     Fact::Known(short(found))
 }
 
@@ -85,31 +110,15 @@ fn another_guards(products: &[AntivirusProduct]) -> bool {
     guarding.clone().next().is_some() && !guarding.any(|product| product.maker == Maker::Microsoft)
 }
 
-/// Where events are, and which.
-#[derive(Clone, Copy, Debug)]
-struct Source {
-    channel: &'static str,
-    /// Who writes them, where others write to the channel as well.
-    provider: Option<&'static str>,
-    ids: &'static [u32],
-    /// At most so many.
-    most: usize,
+/// What a log tells of the last month.
+fn of_last_month(scene: &Scene, log: &Log) -> Answer<Told> {
+    log.since(scene, scene.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-impl Source {
-    /// The events of the last month, newest first.
-    fn events(&self, scene: &Scene) -> Answer<Vec<Event>> {
-        let since = scene.now.saturating_sub(HOURS.hours()).map_or(0, Timestamp::as_millisecond);
-        let query = EventQuery { channel: self.channel.to_owned(), ids: self.ids.to_vec(), since, most: self.most };
-        match self.provider {
-            Some(provider) => scene.os.events_of(provider, &query),
-            None => scene.os.events(&query),
-        }
-    }
-}
-
-fn short<T>(mut items: Vec<T>) -> List<T> {
-    let more = items.len().saturating_sub(KEPT);
+/// The list, marked as cut where the logs cannot tell all: how many more there are nobody knows.
+fn short<T>(found: Found<T>) -> List<T> {
+    let Found { mut items, whole } = found;
+    let more = items.len().saturating_sub(KEPT).max(usize::from(!whole));
     items.truncate(KEPT);
     List { items, left_out: u32::try_from(more).unwrap_or(u32::MAX) }
 }

@@ -6,25 +6,40 @@
 use jiff::Timestamp;
 use policies::fact::{Fact, Reason};
 
-use crate::collect::windows::scene::{Scene, Setting};
+use crate::collect::windows::scene::{Scene, Setting, unknown};
+use crate::os::OsError;
 
 const FOLDERS: [&str; 2] =
     [r"HKLM\SOFTWARE\KasperskyLab\protected", r"HKLM\SOFTWARE\WOW6432Node\KasperskyLab\protected"];
 /// Stands for "never".
 const NEVER: u64 = 0xFFFF_FFFF;
 
-/// The latest of all its products.
+/// The latest of all its products. A time that has not come yet was written by a clock that ran ahead.
 pub(super) fn updated_at(scene: &Scene) -> Fact<Timestamp> {
-    let keys = FOLDERS.iter().flat_map(|folder| {
-        let products = scene.os.keys(folder).unwrap_or_default();
-        products.into_iter().map(move |product| format!(r"{folder}\{product}\Data"))
-    });
-    let seconds = keys.filter_map(|key| match scene.number(&key, "LastSuccessfulUpdate") {
-        Setting::Set(seconds) if seconds != 0 && seconds != NEVER => i64::try_from(seconds).ok(),
-        _ => None,
-    });
-    match seconds.filter_map(|seconds| Timestamp::from_second(seconds).ok()).max() {
-        Some(at) => Fact::Known(at),
-        None => Fact::unknown(Reason::NoReader, "LastSuccessfulUpdate"),
+    let (mut newest, mut unread) = (None, None);
+    for folder in FOLDERS {
+        let products = match scene.os.keys(folder) {
+            Ok(products) => products,
+            Err(OsError::Missing(_)) => continue,
+            Err(error) => {
+                unread = Some(error);
+                continue;
+            }
+        };
+        for product in products {
+            match scene.number(&format!(r"{folder}\{product}\Data"), "LastSuccessfulUpdate") {
+                Setting::Set(0 | NEVER) | Setting::Absent => {}
+                Setting::Set(seconds) => {
+                    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+                    newest = newest.max(at.filter(|at| *at <= scene.now));
+                }
+                Setting::Unreadable(error) => unread = Some(error),
+            }
+        }
+    }
+    match (newest, unread) {
+        (Some(at), _) => Fact::Known(at),
+        (None, Some(error)) => unknown(&error),
+        (None, None) => Fact::unknown(Reason::NoReader, "LastSuccessfulUpdate"),
     }
 }

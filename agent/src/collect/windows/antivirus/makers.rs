@@ -21,14 +21,23 @@ pub(super) struct Signs {
     marks: &'static [&'static str],
     /// Services that guard the machine; an asterisk at the end stands for anything.
     services: &'static [&'static str],
-    /// Programs that guard the machine.
+    /// Programs of these services, or of products without any.
     programs: &'static [&'static str],
     /// Drivers that look at files. What follows an at sign is the whole number of the altitude that Microsoft gave the maker, where a driver of
     /// that name is sold to many.
     drivers: &'static [&'static str],
-    /// True when a service that runs means protection also where Security Center lists no such product.
-    alone: bool,
+    /// Services that run whether or not the machine is guarded: agents of a management, hosts of several parts. They bear out a row that
+    /// says "on"; alone they prove nothing.
+    helpers: &'static [&'static str],
+    /// Names of companies, lower case, that the maker's files may bear, and files of other makers as well.
+    companies: &'static [&'static str],
+    /// True when an edition that guards nothing runs the same services and registers itself in the same way.
+    companion: bool,
 }
+
+/// Marks of other products, lower case, that people have beside an antivirus: they, or their free editions, look only when they are told to, and
+/// some register themselves.
+const COMPANIONS: [&str; 5] = ["spybot", "superantispyware", "hitmanpro", "iobit", "zemana"];
 
 /// The row of Microsoft Defender on every machine.
 const DEFENDER: &str = "{D68DDC3A-831F-4FAE-9E44-DA132C1ACF46}";
@@ -41,7 +50,7 @@ const fn signs(
     programs: &'static [&'static str],
     drivers: &'static [&'static str],
 ) -> Signs {
-    Signs { maker, name, marks, services, programs, drivers, alone: true }
+    Signs { maker, name, marks, services, programs, drivers, helpers: &[], companies: &[], companion: false }
 }
 
 /// The makers seen in offices. Microsoft's is read in `defender.rs`.
@@ -74,30 +83,40 @@ pub(super) const MAKERS: &[Signs] = &[
         &["EPSecurityService.exe", "bdservicehost.exe", "vsserv.exe"],
         &["gzflt", "Atc", "AVC3", "TRUFOS", "gemma"],
     ),
-    signs(
-        Maker::Symantec,
-        "Symantec (Norton)",
-        &["symantec", "norton"],
-        &["SepMasterService", "Symantec AntiVirus", "ccEvtMgr"],
-        &["ccSvcHst.exe", "Rtvscan.exe"],
-        &["SRTSP", "eeCtrl"],
-    ),
-    signs(
-        Maker::TrendMicro,
-        "Trend Micro",
-        &["trend micro"],
-        &["ntrtscan", "Amsp", "ds_agent"],
-        &["NTRtScan.exe", "coreServiceShell.exe", "ds_agent.exe"],
-        &["tmevtmgr", "TmEsFlt", "TmEyes", "tmpreflt"],
-    ),
-    signs(
-        Maker::Avast,
-        "Avast (AVG)",
-        &["avast", r"\avg\", "avg "],
-        &["avast! Antivirus", "AVG Antivirus"],
-        &["AvastSvc.exe", "AVGSvc.exe"],
-        &["aswMonFlt", "avgMonFlt", "avgmfx64"],
-    ),
+    Signs {
+        companies: &["nortonlifelock", "gen digital", "broadcom"],
+        ..signs(
+            Maker::Symantec,
+            "Symantec (Norton)",
+            &["symantec", "norton"],
+            &["SepMasterService", "Symantec AntiVirus", "ccEvtMgr"],
+            &["ccSvcHst.exe", "Rtvscan.exe"],
+            &["SRTSP", "eeCtrl"],
+        )
+    },
+    // Its agent for servers runs without the part that looks for viruses as well.
+    Signs {
+        helpers: &["ds_agent"],
+        ..signs(
+            Maker::TrendMicro,
+            "Trend Micro",
+            &["trend micro"],
+            &["ntrtscan", "Amsp"],
+            &["NTRtScan.exe", "coreServiceShell.exe"],
+            &["tmevtmgr", "TmEsFlt", "TmEyes", "tmpreflt"],
+        )
+    },
+    Signs {
+        companies: &["gen digital", "nortonlifelock"],
+        ..signs(
+            Maker::Avast,
+            "Avast (AVG)",
+            &["avast", r"\avg\", "avg "],
+            &["avast! Antivirus", "AVG Antivirus"],
+            &["AvastSvc.exe", "AVGSvc.exe"],
+            &["aswMonFlt", "avgMonFlt", "avgmfx64"],
+        )
+    },
     signs(
         Maker::Qihoo,
         "360 Total Security",
@@ -106,14 +125,18 @@ pub(super) const MAKERS: &[Signs] = &[
         &["QHActiveDefense.exe", "ZhuDongFangYu.exe", "360tray.exe", "360sd.exe", "QHSafeTray.exe"],
         &["360AvFlt", "360qpesv"],
     ),
-    signs(
-        Maker::Mcafee,
-        "McAfee (Trellix)",
-        &["mcafee", "trellix"],
-        &["McShield", "mfemms", "mfetp"],
-        &["mcshield.exe", "mfetp.exe"],
-        &["mfehidk", "mfencoas"],
-    ),
+    Signs {
+        helpers: &["mfemms", "mfevtp", "mc-wps-*", "mc-fw-host", "mc-neo-host", "ModuleCoreService"],
+        companies: &["musarubra"],
+        ..signs(
+            Maker::Mcafee,
+            "McAfee (Trellix)",
+            &["mcafee", "trellix"],
+            &["McShield", "mfetp"],
+            &["mcshield.exe", "mfetp.exe"],
+            &["mfehidk", "mfencoas"],
+        )
+    },
     signs(
         Maker::Sophos,
         "Sophos",
@@ -130,21 +153,28 @@ pub(super) const MAKERS: &[Signs] = &[
         &["CSFalconService.exe"],
         &["csagent"],
     ),
-    signs(
-        Maker::SentinelOne,
-        "SentinelOne",
-        &["sentinelone", "sentinel agent"],
-        &["SentinelAgent"],
-        &["SentinelAgent.exe"],
-        &[],
-    ),
-    signs(Maker::FSecure, "F-Secure (WithSecure)", &["f-secure", "withsecure"], &[], &[], &[]),
-    signs(Maker::DrWeb, "Dr.Web", &["drweb", "dr.web"], &[], &[], &[]),
-    signs(Maker::ClamAv, "ClamAV", &["clamwin", "clamav"], &["clamd"], &["clamd.exe"], &[]),
-    signs(Maker::Huorong, "Huorong", &["huorong"], &["HipsDaemon"], &["HipsDaemon.exe", "HipsTray.exe"], &["sysdiag"]),
-    // Its free edition runs the same service and guards nothing.
     Signs {
-        alone: false,
+        companies: &["sentinel labs"],
+        ..signs(
+            Maker::SentinelOne,
+            "SentinelOne",
+            &["sentinelone", "sentinel agent"],
+            &["SentinelAgent"],
+            &["SentinelAgent.exe"],
+            &[],
+        )
+    },
+    signs(Maker::FSecure, "F-Secure (WithSecure)", &["f-secure", "withsecure"], &[], &[], &[]),
+    Signs { companies: &["doctor web"], ..signs(Maker::DrWeb, "Dr.Web", &["drweb", "dr.web"], &[], &[], &[]) },
+    // On Windows it looks only when it is told to.
+    Signs {
+        companion: true,
+        ..signs(Maker::ClamAv, "ClamAV", &["clamwin", "clamav"], &["clamd"], &["clamd.exe"], &[])
+    },
+    signs(Maker::Huorong, "Huorong", &["huorong"], &["HipsDaemon"], &["HipsDaemon.exe", "HipsTray.exe"], &["sysdiag"]),
+    // Its free edition runs the same service, looks only when it is told to, and was seen to be registered as on.
+    Signs {
+        companion: true,
         ..signs(Maker::Malwarebytes, "Malwarebytes", &["malwarebytes"], &["MBAMService"], &["MBAMService.exe"], &[])
     },
 ];
@@ -158,6 +188,12 @@ pub(super) const MICROSOFT: Signs = signs(
     &["MsMpEng.exe"],
     &["WdFilter"],
 );
+
+/// True when a product of this name, or with these programs, may guard nothing though it runs and says that it is on.
+pub(super) fn is_companion<'a>(maker: Maker, mut texts: impl Iterator<Item = &'a String>) -> bool {
+    let named = |text: &String| COMPANIONS.iter().any(|mark| text.to_lowercase().contains(mark));
+    MAKERS.iter().any(|signs| signs.maker == maker && signs.companion) || maker == Maker::Other && texts.any(named)
+}
 
 /// The maker of a row: by its GUID, by where its programs lie, by its name. [`Maker::Other`] when nothing tells.
 pub(super) fn maker(listed: &Listed) -> Maker {
@@ -177,6 +213,8 @@ pub(super) struct Trace {
     pub(super) there: bool,
     /// One of its guards runs.
     pub(super) runs: bool,
+    /// Something of it runs that runs without a guard as well.
+    pub(super) helps: bool,
     /// One of its drivers is loaded.
     pub(super) driver: bool,
     /// The key's name of its service, when it has one.
@@ -197,15 +235,20 @@ impl Signs {
                 trace.runs |= service.state == RUNNING;
                 trace.service.get_or_insert_with(|| service.name.clone());
             }
+            if self.has_helper(&service.name) {
+                trace.there = true;
+                trace.helps |= service.state == RUNNING;
+                trace.service.get_or_insert_with(|| service.name.clone());
+            }
             trace.driver |=
                 service.state == RUNNING && self.drivers.iter().any(|driver| is(scene, driver, &service.name));
         }
-        let ours = |part: &&Part| self.is_named_in(&part.company);
+        let ours = |part: &&Part| self.is_company(&part.company);
         trace.driver |= parts.drivers.iter().any(|part| ours(&part));
         let protected = parts.protected.iter();
         // Beside a driver of its antivirus, a maker's service is that of its antivirus.
         let others = if trace.driver && !trace.there { parts.programs() } else { &[] };
-        for part in protected.chain(others).filter(ours) {
+        for part in protected.chain(others).filter(ours).filter(|part| !self.has_helper(&part.service)) {
             trace.there = true;
             trace.runs |= part.runs;
             trace.service.get_or_insert_with(|| part.service.clone());
@@ -213,8 +256,9 @@ impl Signs {
         match scene.processes() {
             Ok(processes) => {
                 let guard = |name: &str| self.programs.iter().any(|program| program.eq_ignore_ascii_case(name));
+                // Any program can be called so: without a service of the maker it only bears out a row.
                 if processes.iter().any(|process| guard(&process.name)) {
-                    (trace.there, trace.runs) = (true, true);
+                    (trace.there, trace.helps) = (true, true);
                 }
             }
             // With one of the two lists a guard that runs is seen; that none runs is not.
@@ -234,6 +278,23 @@ impl Signs {
         self.marks.iter().any(|mark| text.contains(mark))
     }
 
+    /// True when a company's name is this maker's alone.
+    pub(super) fn is_company(&self, company: &str) -> bool {
+        let of_another = |signs: &Self| signs.maker != self.maker && signs.may_be(company);
+        self.is_named_in(company) && !MAKERS.iter().any(of_another)
+    }
+
+    /// True when a company's name may be this maker's, or that of another maker who belongs to it.
+    pub(super) fn may_be(&self, company: &str) -> bool {
+        let company = company.to_lowercase();
+        self.is_named_in(&company) || self.companies.iter().any(|name| company.contains(name))
+    }
+
+    /// True when a service of this name is known to run beside the guards.
+    pub(super) fn has_helper(&self, name: &str) -> bool {
+        self.helpers.iter().any(|pattern| matches(pattern, name))
+    }
+
     /// True when a service of this name is known to guard the machine.
     pub(super) fn has_service(&self, name: &str) -> bool {
         self.services.iter().any(|pattern| matches(pattern, name))
@@ -249,9 +310,9 @@ impl Signs {
         self.has_services() || !self.programs.is_empty()
     }
 
-    /// True when its service alone means protection.
-    pub(super) const fn alone(&self) -> bool {
-        self.alone
+    /// True when neither its services nor its row prove that it guards.
+    pub(super) const fn is_companion(&self) -> bool {
+        self.companion
     }
 }
 

@@ -10,6 +10,7 @@ use std::cell::OnceCell;
 use crate::collect::windows::center::path;
 use crate::collect::windows::scene::{RUNNING, Scene, Setting};
 use crate::os::windows::Service;
+use crate::os::{Answer, OsError};
 
 const SERVICES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services";
 /// The group of drivers that look for viruses.
@@ -38,25 +39,38 @@ pub(super) struct Parts<'a> {
     pub(super) drivers: Vec<Part>,
     /// Services that run as anti-malware.
     pub(super) protected: Vec<Part>,
+    /// Why some may be missing.
+    pub(super) hidden: Option<OsError>,
     programs: OnceCell<Vec<Part>>,
 }
 
 impl<'a> Parts<'a> {
     /// Those of this machine; none where its services cannot be listed.
     pub(super) fn of(scene: &'a Scene) -> Self {
-        let those = |wanted: &dyn Fn(&Service) -> bool| parts(scene, wanted);
+        let hidden = OnceCell::new();
+        let note = |error| {
+            hidden.get_or_init(|| error);
+            false
+        };
         let key = |service: &Service| format!(r"{SERVICES}\{}", service.name);
-        let drivers = those(&|service| {
-            let group = || match scene.text(&key(service), "Group") {
-                Setting::Set(group) => group.eq_ignore_ascii_case(GROUP),
-                Setting::Absent | Setting::Unreadable(_) => false,
-            };
-            service.kind & FILTER != 0 && service.state == RUNNING && group()
+        let drivers = parts(scene, &|service| {
+            service.kind & FILTER != 0
+                && service.state == RUNNING
+                && match scene.text(&key(service), "Group") {
+                    Setting::Set(group) => group.eq_ignore_ascii_case(GROUP),
+                    Setting::Absent => false,
+                    Setting::Unreadable(error) => note(error),
+                }
         });
-        let protected = those(&|service| {
-            service.kind & PROGRAM != 0 && scene.number(&key(service), "LaunchProtected") == Setting::Set(ANTIMALWARE)
+        let protected = parts(scene, &|service| {
+            service.kind & PROGRAM != 0
+                && match scene.number(&key(service), "LaunchProtected") {
+                    Setting::Set(kind) => kind == ANTIMALWARE,
+                    Setting::Absent => false,
+                    Setting::Unreadable(error) => note(error),
+                }
         });
-        Self { scene, drivers, protected, programs: OnceCell::new() }
+        Self { scene, drivers, protected, hidden: hidden.into_inner(), programs: OnceCell::new() }
     }
 
     /// All services that are programs. Their files are looked at when this is first asked for.
@@ -78,6 +92,37 @@ fn parts(scene: &Scene, wanted: &dyn Fn(&Service) -> bool) -> Vec<Part> {
 /// The company that the file of a service or driver names; empty when it names none.
 pub(super) fn company(scene: &Scene, service: &str) -> String {
     file(scene, service).and_then(|path| scene.os.file_company(&path).ok()).unwrap_or_default()
+}
+
+/// True when a service that runs has its file in the folder of one of these programs, or below it.
+///
+/// # Errors
+/// When the services cannot be listed.
+pub(super) fn runs_beside(scene: &Scene, programs: &[String]) -> Answer<bool> {
+    let folders: Vec<String> = programs.iter().filter_map(|program| folder(scene, program)).collect();
+    let runs = |service: &&Service| service.kind & PROGRAM != 0 && service.state == RUNNING;
+    let mut running = scene.services()?.iter().filter(runs);
+    Ok(!folders.is_empty() && running.any(|service| lies_in(scene, &service.name, &folders)))
+}
+
+/// True when the service's file lies in or below one of the folders.
+pub(super) fn lies_in(scene: &Scene, service: &str, folders: &[String]) -> bool {
+    let Some(file) = file(scene, service).map(|file| file.to_lowercase()) else { return false };
+    folders.iter().any(|folder| file.starts_with(folder))
+}
+
+/// The folder of a product's program, lower case, with a stroke at its end; `None` for one that many share.
+pub(super) fn folder(scene: &Scene, program: &str) -> Option<String> {
+    let program = path(scene, program)?.to_lowercase();
+    let folder = program.get(..=program.rfind('\\')?)?;
+    let shared = folder.matches('\\').count() < 3 || folder.ends_with(r"\common files\") || of_windows(scene, &program);
+    (!shared).then(|| folder.to_owned())
+}
+
+/// True for a path below the folder of Windows.
+pub(super) fn of_windows(scene: &Scene, file: &str) -> bool {
+    let windows = path(scene, r"%SystemRoot%\").map(|folder| folder.to_lowercase());
+    windows.is_some_and(|windows| file.to_lowercase().starts_with(&windows))
 }
 
 /// The path of the file of a service or driver.

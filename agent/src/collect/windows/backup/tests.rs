@@ -24,7 +24,7 @@ fn client() -> Recorded {
 }
 
 fn event(id: u32, level: u8, at: &str) -> Event {
-    Event { id, level, at: at.parse::<Timestamp>().unwrap().as_millisecond(), data: Vec::new() }
+    Event { id, level, at: at.parse::<Timestamp>().unwrap().as_millisecond(), record: 0, data: Vec::new() }
 }
 
 fn ticks(at: &str) -> u64 {

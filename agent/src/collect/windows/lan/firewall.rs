@@ -3,15 +3,17 @@
 //! For each profile the policy of the domain (`HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall`) stands over that of a management server
 //! (`...\SharedAccess\Parameters\FirewallPolicy\Mdm`), and both over what is set locally (`...\FirewallPolicy`); absent all it is on and
 //! blocks what comes in (since Vista, MS-GPFAS; learn.microsoft.com, "Firewall CSP", for who stands over whom). The private profile is
-//! called `StandardProfile` locally, and either name in a policy. Which profile holds depends on the networks the machine is in; where
-//! that cannot be told, all of them must be in order.
+//! called `StandardProfile` locally. Which profile holds depends on the networks the machine is in; where that cannot be told, all of
+//! them must be in order.
 
 use std::collections::BTreeSet;
 
+use policies::evaluate::Truth;
 use policies::fact::{Fact, Firewall, FirewallKind, FirewallProfile, List, Reason};
 
-use crate::collect::windows::center::{Kind, Standing, center, exists};
+use crate::collect::windows::center::{Kind, Listed, Standing, center, exists};
 use crate::collect::windows::scene::{Scene, Setting, unknown};
+use crate::os::windows::{Adapter, NetworkCategory};
 use crate::os::{Answer, OsError};
 
 pub(super) const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
@@ -23,23 +25,62 @@ pub(super) const MANAGED: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Shared
 pub(super) const ALL: [FirewallProfile; 3] =
     [FirewallProfile::Domain, FirewallProfile::Private, FirewallProfile::Public];
 
-/// The profiles that hold at the moment.
-pub(super) fn profiles(scene: &Scene) -> BTreeSet<FirewallProfile> {
-    let categories = scene.os.network_categories().unwrap_or_default();
-    let current: BTreeSet<FirewallProfile> = categories
-        .iter()
-        .filter_map(|network| match network.category {
-            0 => Some(FirewallProfile::Public),
-            1 => Some(FirewallProfile::Private),
-            2 => Some(FirewallProfile::Domain),
-            _ => None,
-        })
-        .collect();
-    if current.is_empty() { ALL.into() } else { current }
+/// The networks the machine is in.
+pub(super) struct Networks {
+    /// Their profiles; all where they cannot be told.
+    pub(super) profiles: BTreeSet<FirewallProfile>,
+    /// False where they cannot be told.
+    certain: bool,
+}
+
+impl Networks {
+    /// Something that is so in each of the profiles: whether it is so in some network of the machine.
+    pub(super) fn over(&self, truths: impl Iterator<Item = Truth> + Clone) -> Truth {
+        let some = truths.clone().fold(Truth::False, Truth::or);
+        let every = truths.fold(Truth::True, Truth::and);
+        if self.certain || some == every { some } else { Truth::Unknown }
+    }
+}
+
+/// The networks at hand. An adapter with an address whose network is not told leaves them open.
+pub(super) fn networks(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> Networks {
+    let told = scene.os.network_categories().unwrap_or_default();
+    let profile = |network: &NetworkCategory| match network.category {
+        0 => Some(FirewallProfile::Public),
+        1 => Some(FirewallProfile::Private),
+        2 => Some(FirewallProfile::Domain),
+        _ => None,
+    };
+    let is_told = |adapter: &Adapter| {
+        !adapter.hardware
+            || adapter.addresses.is_empty()
+            || told.iter().any(|network| network.adapter.eq_ignore_ascii_case(&adapter.guid))
+    };
+    let whole = adapters.as_ref().is_ok_and(|adapters| adapters.iter().all(is_told));
+    match told.iter().map(profile).collect::<Option<BTreeSet<FirewallProfile>>>() {
+        Some(profiles) if whole && !profiles.is_empty() => Networks { profiles, certain: true },
+        _ => Networks { profiles: ALL.into(), certain: false },
+    }
+}
+
+/// What the Windows firewall does in networks of one profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing: it is off.
+    Off,
+    /// It lets nobody in, whatever rules say.
+    Shielded,
+    /// Its rules hold.
+    On {
+        /// What no rule is for is let in.
+        lets_in: bool,
+    },
 }
 
 /// What filters packets on this machine.
 pub(super) struct Firewalls {
+    /// What the firewall of Windows does in the networks at hand.
+    states: Fact<Vec<(FirewallProfile, State)>>,
     /// The firewall of Windows.
     windows: Fact<Firewall>,
     /// Those of other makers that say they are on.
@@ -47,15 +88,34 @@ pub(super) struct Firewalls {
 }
 
 /// Reads both.
-pub(super) fn firewalls(scene: &Scene, current: &BTreeSet<FirewallProfile>) -> Firewalls {
-    Firewalls { windows: windows(scene, current), others: others(scene) }
+pub(super) fn firewalls(scene: &Scene, networks: &Networks) -> Firewalls {
+    let windows = windows(scene, networks);
+    Firewalls {
+        states: windows.clone().map(|(states, _)| states),
+        windows: windows.map(|(_, firewall)| firewall),
+        others: others(scene),
+    }
 }
 
 impl Firewalls {
-    /// All of them; unknown when the firewall of Windows is.
+    /// What the firewall of Windows does in the networks at hand; unknown where it is off and another maker's may stand in for it.
+    pub(super) fn states(&self) -> Fact<Vec<(FirewallProfile, State)>> {
+        let off = |states: &Vec<(FirewallProfile, State)>| states.iter().any(|(_, state)| *state == State::Off);
+        match (&self.states, &self.others) {
+            (Fact::Known(states), Ok(others)) if off(states) && !others.is_empty() => {
+                Fact::unknown(Reason::NoReader, "another maker's firewall")
+            }
+            (Fact::Known(states), Err(error)) if off(states) && !matches!(error, OsError::Missing(_)) => unknown(error),
+            (states, _) => states.clone(),
+        }
+    }
+
+    /// All of them; unknown when the firewall of Windows is. Where others could not be asked for, the list is marked as cut by one; a
+    /// server has no Security Center, and none that it could know.
     pub(super) fn fact(self) -> Fact<List<Firewall>> {
+        let left_out = u32::from(matches!(&self.others, Err(error) if !matches!(error, OsError::Missing(_))));
         let others = self.others.unwrap_or_default();
-        self.windows.map(|windows| [windows].into_iter().chain(others).collect())
+        self.windows.map(|windows| List { items: [windows].into_iter().chain(others).collect(), left_out })
     }
 }
 
@@ -83,34 +143,45 @@ pub(super) fn blocks_inbound(firewalls: &Firewalls) -> Fact<bool> {
     }
 }
 
-fn windows(scene: &Scene, current: &BTreeSet<FirewallProfile>) -> Fact<Firewall> {
+/// What the firewall of Windows does in each network at hand, and what it comes to.
+fn windows(scene: &Scene, networks: &Networks) -> Fact<(Vec<(FirewallProfile, State)>, Firewall)> {
     let runs = match scene.service_runs("MpsSvc") {
         Ok(runs) => runs,
         Err(error) => return unknown(&error),
     };
-    let mut off = Vec::new();
-    let mut blocks = true;
+    let (mut states, mut off) = (Vec::new(), Vec::new());
     for profile in ALL {
-        match setting(scene, profile, "EnableFirewall").or(Fact::Known(true), |on| Fact::Known(on != 0)) {
-            Fact::Known(true) => {}
-            Fact::Known(false) => off.push(profile),
+        let set =
+            |name, absent| setting(scene, profile, name).or(Fact::Known(absent), |number| Fact::Known(number != 0));
+        let state = match set("EnableFirewall", true) {
+            Fact::Known(true) => None,
+            Fact::Known(false) => Some(State::Off),
             Fact::Unknown(why) => return Fact::Unknown(why),
+        };
+        if state == Some(State::Off) {
+            off.push(profile);
         }
-        if current.contains(&profile) {
-            match setting(scene, profile, "DefaultInboundAction").or(Fact::Known(true), |block| Fact::Known(block != 0))
-            {
-                Fact::Known(these) => blocks &= these,
-                Fact::Unknown(why) => return Fact::Unknown(why),
-            }
+        if !networks.profiles.contains(&profile) {
+            continue;
         }
+        let state = match (state, set("DoNotAllowExceptions", false), set("DefaultInboundAction", true)) {
+            _ if !runs => State::Off,
+            (Some(state), ..) => state,
+            (None, Fact::Known(true), _) => State::Shielded,
+            (None, Fact::Known(false), Fact::Known(blocks)) => State::On { lets_in: !blocks },
+            (None, Fact::Unknown(why), _) | (None, _, Fact::Unknown(why)) => return Fact::Unknown(why),
+        };
+        states.push((profile, state));
     }
-    let active = runs && !off.iter().any(|profile| current.contains(profile));
-    Fact::Known(Firewall {
+    let active = states.iter().all(|(_, state)| *state != State::Off);
+    let blocks = states.iter().all(|(_, state)| matches!(state, State::Shielded | State::On { lets_in: false }));
+    let firewall = Firewall {
         kind: FirewallKind::Windows,
         active,
-        blocks_inbound: Fact::Known(active && blocks),
+        blocks_inbound: Fact::Known(blocks),
         profiles_off: Fact::Known(off.into_iter().collect()),
-    })
+    };
+    Fact::Known((states, firewall))
 }
 
 /// A setting of a profile, the policies over what is set locally.
@@ -125,16 +196,32 @@ fn setting(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> 
 
 /// What policies set for a profile.
 fn by_policy(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
-    let keys: &[&str] = match profile {
+    let domain = match policy_key(scene, profile) {
+        Ok(key) => scene.number(&format!(r"{POLICY}\{key}"), name),
+        Err(error) => Setting::Unreadable(error),
+    };
+    let managed: &[&str] = match profile {
         FirewallProfile::Domain => &["DomainProfile"],
         FirewallProfile::Private => &["PrivateProfile", "StandardProfile"],
         _ => &["PublicProfile"],
     };
-    let mut found = Setting::Absent;
-    for key in [POLICY, MANAGED].iter().flat_map(|policy| keys.iter().map(move |key| format!(r"{policy}\{key}"))) {
-        found = found.else_by(|| scene.number(&key, name));
-    }
-    found
+    managed.iter().fold(domain, |found, key| found.else_by(|| scene.number(&format!(r"{MANAGED}\{key}"), name)))
+}
+
+/// The key in which the domain's policies keep a profile. `StandardProfile` is for private and public networks, and ignored where either
+/// of these has a key of its own (MS-GPFAS 2.2.3).
+pub(super) fn policy_key(scene: &Scene, profile: FirewallProfile) -> Answer<&'static str> {
+    let there = |key: &str| match scene.os.keys(&format!(r"{POLICY}\{key}")) {
+        Ok(_) => Ok(true),
+        Err(OsError::Missing(_)) => Ok(false),
+        Err(error) => Err(error),
+    };
+    Ok(match profile {
+        FirewallProfile::Domain => "DomainProfile",
+        _ if !there("PrivateProfile")? && !there("PublicProfile")? => "StandardProfile",
+        FirewallProfile::Private => "PrivateProfile",
+        _ => "PublicProfile",
+    })
 }
 
 /// The profiles in which rules that are set locally count: all but those where a policy says no (`AllowLocalPolicyMerge` 0).
@@ -152,17 +239,31 @@ pub(super) fn local_rules_count(scene: &Scene) -> Fact<BTreeSet<FirewallProfile>
     Fact::Known(profiles)
 }
 
-/// Firewalls of other makers that told Security Center they are on, and whose program has not gone.
+/// Firewalls of other makers that told Security Center they are on, and whose program has not gone. A product that is registered twice is
+/// one.
 fn others(scene: &Scene) -> Answer<Vec<Firewall>> {
     let center = center(scene, Kind::Firewall)?;
     let on = center.listed.iter().filter(|listed| {
         let there: Vec<bool> = listed.programs.iter().filter_map(|program| exists(scene, program)).collect();
-        listed.state.standing == Standing::On
-            && center.live
-            && !listed.state.microsoft
-            && (there.is_empty() || there.contains(&true))
+        listed.state.standing == Standing::On && !listed.state.microsoft && (there.is_empty() || there.contains(&true))
     });
-    Ok(on
+    // One that has no name is told by its identifier.
+    let products: BTreeSet<String> = on
+        .map(|listed| match listed.name.trim() {
+            "" => listed.guid.clone(),
+            name => name.to_lowercase(),
+        })
+        .collect();
+    let untold = |what: &str| Err(OsError::Failed("firewalls of other makers".to_owned(), what.to_owned()));
+    if !center.live && !products.is_empty() {
+        return untold("Security Center does not run, and what it stored may be old");
+    }
+    let odd = |listed: &Listed| !listed.state.microsoft && matches!(listed.state.standing, Standing::Odd(_));
+    if products.is_empty() && center.listed.iter().any(odd) {
+        return untold("one says something that nobody has explained");
+    }
+    Ok(products
+        .iter()
         .map(|_| Firewall {
             kind: FirewallKind::Product,
             active: true,

@@ -26,20 +26,19 @@ pub(super) fn netbios(scene: &Scene, adapters: &[Adapter]) -> Fact<bool> {
         Setting::Set(_) | Setting::Absent => {}
     }
     let four = |adapter: &&Adapter| adapter.addresses.iter().any(|address| !address.contains(':'));
+    let mut untold = None;
     for adapter in adapters.iter().filter(four) {
         let key = format!(r"{NETBT}\Parameters\Interfaces\Tcpip_{}", adapter.guid);
-        let on = scene.number(&key, "NetbiosOptions").or(Fact::Known(BY_DHCP), Fact::Known);
-        let by_dhcp = || scene.number(&key, "DhcpNetbiosOptions").or(Fact::Known(BY_DHCP), Fact::Known);
-        match on {
+        let option = |name: &str| scene.number(&key, name).or(Fact::Known(BY_DHCP), Fact::Known);
+        let option = match option("NetbiosOptions") {
+            Fact::Known(BY_DHCP) => option("DhcpNetbiosOptions"),
+            other => other,
+        };
+        match option {
             Fact::Known(OFF) => {}
-            Fact::Known(BY_DHCP) => match by_dhcp() {
-                Fact::Known(OFF) => {}
-                Fact::Known(_) => return Fact::Known(true),
-                Fact::Unknown(why) => return Fact::Unknown(why),
-            },
             Fact::Known(_) => return Fact::Known(true),
-            Fact::Unknown(why) => return Fact::Unknown(why),
+            Fact::Unknown(why) => untold = Some(why),
         }
     }
-    Fact::Known(false)
+    untold.map_or(Fact::Known(false), Fact::Unknown)
 }

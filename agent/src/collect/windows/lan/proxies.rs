@@ -4,7 +4,7 @@ use policies::fact::{Fact, List};
 
 use crate::collect::proxy::{bare, listed};
 use crate::collect::windows::accounts::loaded;
-use crate::collect::windows::scene::{Scene, Setting, answered};
+use crate::collect::windows::scene::{Scene, Setting, unknown};
 use crate::os::OsError;
 use crate::os::windows::Registry;
 
@@ -12,27 +12,48 @@ const SETTINGS: &str = r"Microsoft\Windows\CurrentVersion\Internet Settings";
 /// The most loaded hives that are looked at.
 const MOST: usize = 64;
 
-/// All of them as `host:port` (of a script only its host), sorted; never with a name or password.
+/// All of them as `host:port` (of a script only its host), sorted; never with a name or password. Places that cannot be read mark the
+/// list as cut; where nothing was found besides, it is unknown.
 pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
-    answered(found(scene), listed)
-}
-
-fn found(scene: &Scene) -> Result<Vec<String>, OsError> {
     let mut keys = vec![format!(r"HKLM\SOFTWARE\Policies\{SETTINGS}"), format!(r"HKLM\SOFTWARE\{SETTINGS}")];
-    for sid in loaded(scene).unwrap_or_default().iter().take(MOST) {
+    let mut trouble = Vec::new();
+    let sids = loaded(scene).unwrap_or_else(|error| {
+        trouble.extend(Some(error).filter(|error| !matches!(error, OsError::Missing(_))));
+        Vec::new()
+    });
+    if sids.len() > MOST {
+        trouble.push(OsError::Failed("HKU".to_owned(), format!("more than {MOST} people")));
+    }
+    for sid in sids.iter().take(MOST) {
         keys.push(format!(r"HKU\{sid}\SOFTWARE\Policies\{SETTINGS}"));
         keys.push(format!(r"HKU\{sid}\SOFTWARE\{SETTINGS}"));
     }
     let mut proxies = Vec::new();
-    for key in keys {
-        proxies.extend(of_key(scene, &key)?);
+    for found in keys.iter().map(|key| of_key(scene, key)).chain([of_programs(scene)]) {
+        match found {
+            Ok(found) => proxies.extend(found),
+            Err(error) => trouble.push(error),
+        }
     }
-    match scene.os.value(&format!(r"HKLM\SOFTWARE\{SETTINGS}\Connections"), "WinHttpSettings") {
-        Ok(Registry::Bytes(bytes)) => proxies.extend(win_http(&bytes).iter().flat_map(|text| servers(text))),
-        Ok(_) | Err(OsError::Missing(_)) => {}
-        Err(error) => return Err(error),
+    match trouble.first() {
+        Some(error) if proxies.is_empty() => unknown(error),
+        _ => listed(proxies).map(|mut list| {
+            list.left_out = list.left_out.saturating_add(u32::try_from(trouble.len()).unwrap_or(u32::MAX));
+            list
+        }),
     }
-    Ok(proxies)
+}
+
+/// What programs of the system are told.
+fn of_programs(scene: &Scene) -> Result<Vec<String>, OsError> {
+    let key = format!(r"HKLM\SOFTWARE\{SETTINGS}\Connections");
+    let odd = || OsError::Failed(format!("{key} : WinHttpSettings"), "is damaged".to_owned());
+    match scene.os.value(&key, "WinHttpSettings") {
+        Ok(Registry::Bytes(bytes)) => Ok(servers(&win_http(&bytes).ok_or_else(odd)?)),
+        Ok(_) => Err(odd()),
+        Err(OsError::Missing(_)) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn of_key(scene: &Scene, key: &str) -> Result<Vec<String>, OsError> {
@@ -43,8 +64,10 @@ fn of_key(scene: &Scene, key: &str) -> Result<Vec<String>, OsError> {
     };
     let mut proxies = Vec::new();
     // A proxy that is written down and not switched on is not in use.
-    if scene.number(key, "ProxyEnable") == Setting::Set(1) {
-        proxies.extend(servers(&text("ProxyServer")?));
+    match scene.number(key, "ProxyEnable") {
+        Setting::Set(0) | Setting::Absent => {}
+        Setting::Set(_) => proxies.extend(servers(&text("ProxyServer")?)),
+        Setting::Unreadable(error) => return Err(error),
     }
     proxies.extend(bare(&text("AutoConfigURL")?));
     Ok(proxies)
@@ -56,12 +79,13 @@ fn servers(text: &str) -> Vec<String> {
     text.split([';', ' ']).filter_map(server).collect()
 }
 
-/// `WinHttpSettings`: two numbers, flags (2: by a proxy), length of the proxy's text and the text, one byte a character.
+/// `WinHttpSettings`: two numbers, flags (2: by a proxy), length of the proxy's text and the text, one byte a character. Empty without a
+/// proxy; `None` when it is damaged.
 fn win_http(bytes: &[u8]) -> Option<String> {
     const BY_PROXY: u32 = 2;
     let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     if number(8)? & BY_PROXY == 0 {
-        return None;
+        return Some(String::new());
     }
     let length = usize::try_from(number(12)?).ok()?;
     let text = bytes.get(16..16_usize.checked_add(length)?)?;
@@ -109,6 +133,17 @@ mod tests {
             .set(&format!(r"HKLM\SOFTWARE\{SETTINGS}\Connections"), "WinHttpSettings", Registry::Bytes(bytes));
         let expected = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:8080", "10.0.0.4", "10.0.0.5", "10.0.0.9:3128"];
         assert_eq!(collected(os).known().unwrap().items, expected);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_read_is_not_taken_for_none() {
+        let settings = format!(r"HKLM\SOFTWARE\{SETTINGS}");
+        let denied = Recorded::new().denying(&format!(r"{settings}\Connections"));
+        assert!(collected(denied.clone()).known().is_none());
+        let list = collected(denied.number(&settings, "ProxyEnable", 1).text(&settings, "ProxyServer", "10.0.0.1:80"));
+        assert_eq!(list, Fact::Known(List { items: vec!["10.0.0.1:80".to_owned()], left_out: 1 }));
+        assert!(collected(Recorded::new().text(&settings, "ProxyEnable", "có")).known().is_none());
+        assert!(collected(Recorded::new().denying("HKU")).known().is_none());
     }
 
     #[test]

@@ -130,6 +130,57 @@ fn another_makers_firewall_counts_and_hides_its_rules() {
 }
 
 #[test]
+fn a_product_that_is_registered_twice_is_one_firewall() {
+    let eset = |guid: &str, number: i64| {
+        let mut row = product(number);
+        row.insert("displayName".to_owned(), Variant::Text("ESET Firewall".to_owned()));
+        row.insert("instanceGuid".to_owned(), Variant::Text(guid.to_owned()));
+        row
+    };
+    let found = |rows: Vec<Row>| collected(office().rows(CENTER, "FirewallProduct", rows)).firewalls;
+    let count = |rows: Vec<Row>| found(rows).known().unwrap().items.len();
+    assert_eq!(count(vec![eset("{A}", 266_256), eset("{B}", 266_256)]), 2, "that of Windows and one more");
+    assert_eq!(count(vec![eset("{A}", 266_256), eset("{B}", 262_160)]), 2);
+    assert_eq!(count(vec![eset("{A}", 266_256), product(331_776)]), 3);
+}
+
+#[test]
+fn firewalls_that_could_not_be_asked_for_are_not_none() {
+    let mut hanging = office();
+    hanging.hanging.push(CENTER.to_owned());
+    let lan = collected(hanging.clone());
+    assert_eq!(lan.firewalls.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
+    assert_eq!((lan.firewall_active, lan.open_inbound), (Fact::Known(true), Fact::Known(List::default())));
+    // Off, and perhaps another one stands in for it.
+    let off = collected(hanging.clone().number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
+    assert_eq!((why(&off.firewall_active), why(&off.open_inbound)), (Some(Reason::TimedOut), Some(Reason::TimedOut)));
+    // A number that was really seen, and that nobody has explained.
+    let odd = office().rows(CENTER, "FirewallProduct", vec![product(344_064)]);
+    assert_eq!(collected(odd.clone()).firewall_active, Fact::Known(true));
+    let odd = collected(odd.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
+    assert_eq!(why(&odd.firewall_active), Some(Reason::Unreadable));
+    // What a Security Center that does not run once stored may be old.
+    let key = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider\Fw\{A}";
+    let stored = hanging.number(key, "STATE", 331_776).text(key, "DISPLAYNAME", "Norton").service("wscsvc", false);
+    assert_eq!(collected(stored).firewalls.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
+}
+
+#[test]
+fn a_firewall_that_lets_nobody_in_blocks_whatever_is_set_besides() {
+    let key = format!(r"{LOCAL}\StandardProfile");
+    let shielded = office().number(&key, "DefaultInboundAction", 0).number(&key, "DoNotAllowExceptions", 1);
+    assert_eq!(collected(shielded).firewall_blocks_inbound, Fact::Known(true));
+}
+
+#[test]
+fn another_makers_firewall_keeps_its_rules_to_itself() {
+    let os = office().rows(CENTER, "FirewallProduct", vec![product(331_776)]);
+    assert_eq!(collected(os.clone()).open_inbound, Fact::Known(List::default()));
+    let off = collected(os.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
+    assert_eq!(why(&off.open_inbound), Some(Reason::NoReader));
+}
+
+#[test]
 fn what_cannot_be_read_of_the_firewall_is_unknown() {
     let denied = collected(office().denying(&format!(r"{LOCAL}\PublicProfile")));
     assert_eq!(why(&denied.firewall_active), Some(Reason::NeedsAdministrator));
@@ -150,7 +201,9 @@ fn rules_open_services_in_the_networks_of_the_machine_only() {
         .text(&format!(r"{POLICY}\FirewallRules"), "c", &rule("Private", 3390))
         .number(&rules, "odd", 1)
         .number(r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp", "PortNumber", 3390);
-    assert_eq!(collected(os).open_inbound.known().unwrap().items, [InboundService::Rdp, InboundService::Winrm]);
+    // What is no rule leaves the third one open.
+    let list = collected(os).open_inbound.known().unwrap().clone();
+    assert_eq!((list.items, list.left_out), (vec![InboundService::Rdp, InboundService::Winrm], 1));
 }
 
 #[test]
@@ -235,6 +288,40 @@ fn the_hosts_file_is_read_where_the_registry_says() {
         .text(TCPIP, "DataBasePath", r"%systemroot%\evil")
         .file(r"D:\Win\evil\hosts", "6.6.6.6 vneid.gov.vn\n");
     assert_eq!(collected(moved).host_overrides.known().unwrap().items[0].address, "6.6.6.6");
+}
+
+#[test]
+fn a_hosts_file_of_megabytes_is_judged_by_the_part_that_was_read() {
+    let path = r"C:\Windows\System32\drivers\etc\hosts";
+    let long = |start: &str| format!("{start}{}", "0.0.0.0 ads.example\r\n# filler\r\n".repeat(CAP / 31 + 1));
+    let blocked = collected(office().file(path, long("10.1.1.1 dichvucong.gov.vn\r\n"))).host_overrides;
+    let list = blocked.known().unwrap();
+    assert_eq!((list.items.len(), list.left_out), (2, 1));
+    let harmless = collected(office().file(path, "# filler\r\n".repeat(CAP / 10 + 1))).host_overrides;
+    assert_eq!(why(&harmless), Some(Reason::Unreadable));
+    // A name counts by the address it is given.
+    let text = "10.0.0.5 XA-MT-01.xa.gov.vn\r\n203.0.113.5 xa-mt-01.dichvucong.gov.vn\r\n203.0.113.5 localhost\r\n";
+    let names: Vec<String> = collected(office().file(path, text))
+        .host_overrides
+        .known()
+        .unwrap()
+        .items
+        .iter()
+        .map(|entry| entry.name.clone())
+        .collect();
+    assert_eq!(names, ["localhost", "xa-mt-01.dichvucong.gov.vn"]);
+    // Where the file lies is not told.
+    let elsewhere = office().text(TCPIP, "DataBasePath", r"%Ngoai%\etc");
+    assert_eq!(why(&collected(elsewhere).host_overrides), Some(Reason::Unreadable));
+}
+
+#[test]
+fn netbios_on_one_adapter_decides_whatever_cannot_be_read_of_another() {
+    let other = Adapter { guid: "{2}".to_owned(), metric: 50, ..wired() };
+    let two = Recorded { adapters: Some(vec![wired(), other]), ..office() }.denying(NETBT);
+    assert_eq!(collected(two.clone()).netbios, Fact::Known(true));
+    let off = two.number(&NETBT.replace("{1}", "{2}"), "NetbiosOptions", 2);
+    assert_eq!(why(&collected(off).netbios), Some(Reason::NeedsAdministrator));
 }
 
 #[test]

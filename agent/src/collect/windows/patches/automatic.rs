@@ -19,15 +19,17 @@ pub(super) const LOCAL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\
 /// What Windows 10 and 11 set locally.
 pub(super) const SETTINGS: &str = r"HKLM\SOFTWARE\Microsoft\WindowsUpdate\UX\Settings";
 const SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\wuauserv";
+/// Since Windows 10 it decides when updates are searched for and installed.
+const ORCHESTRATOR: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\UsoSvc";
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 
 /// True when updates install themselves.
 pub(super) fn collect(scene: &Scene) -> Fact<bool> {
     let policy = format!(r"{POLICY}\AU");
-    for off in
-        [is(scene.number(SERVICE, "Start"), DISABLED), is(scene.number(&policy, "NoAutoUpdate"), 1), paused(scene)]
-    {
+    let disabled = |service: &str| is(scene.number(service, "Start"), DISABLED);
+    let refused = is(scene.number(&policy, "NoAutoUpdate"), 1);
+    for off in [disabled(SERVICE), disabled(ORCHESTRATOR), refused, paused(scene)] {
         match off {
             Fact::Known(false) => {}
             Fact::Known(true) => return Fact::Known(false),
@@ -57,10 +59,20 @@ fn local(scene: &Scene) -> Fact<bool> {
 
 /// True while somebody paused updates, be it for a week or until the year 2077.
 fn paused(scene: &Scene) -> Fact<bool> {
-    scene.text(SETTINGS, "PauseUpdatesExpiryTime").or(Fact::Known(false), |until| {
-        // What is no time pauses nothing.
-        Fact::Known(until.trim().parse::<Timestamp>().is_ok_and(|until| until > scene.now))
-    })
+    let mut paused = Fact::Known(false);
+    for name in ["PauseUpdatesExpiryTime", "PauseQualityUpdatesEndTime"] {
+        let until =
+            scene.text(SETTINGS, name).or(Fact::Known(false), |until| match until.trim().parse::<Timestamp>() {
+                Ok(until) => Fact::Known(until > scene.now),
+                Err(_) => Fact::unknown(Reason::Unreadable, format!("{name} {until}")),
+            });
+        match until {
+            Fact::Known(true) => return Fact::Known(true),
+            Fact::Known(false) => {}
+            unknown => paused = unknown,
+        }
+    }
+    paused
 }
 
 /// The organisation's update servers. `WUServer` without `UseWUServer` is not used.

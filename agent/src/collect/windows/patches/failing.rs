@@ -12,7 +12,7 @@ use crate::collect::text::capped;
 use crate::collect::windows::scene::unknown;
 use crate::os::Answer;
 use crate::os::windows::UpdateSearch;
-use crate::os::windows::answer::PastInstallation;
+use crate::os::windows::answer::{MOST_HISTORY, PastInstallation};
 
 /// How far back is looked, in hours.
 const HOURS: i64 = 30 * 24;
@@ -33,7 +33,7 @@ pub(super) fn list(search: &Answer<UpdateSearch>, now: Timestamp) -> Fact<List<F
     };
     let since = now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::MIN).as_millisecond();
     let mut newest: BTreeMap<String, &PastInstallation> = BTreeMap::new();
-    for one in history.iter().filter(|one| one.at >= since) {
+    for one in history.iter().filter(|one| (since..=now.as_millisecond()).contains(&one.at)) {
         let kept = newest.entry(name(one)).or_insert(one);
         if one.at > kept.at {
             *kept = one;
@@ -48,7 +48,13 @@ pub(super) fn list(search: &Answer<UpdateSearch>, now: Timestamp) -> Fact<List<F
         })
         .collect();
     failing.sort_by_key(|one| std::cmp::Reverse(one.failed_at));
-    Fact::Known(List::capped(failing))
+    let mut list = List::capped(failing);
+    // A history that is cut within the time that is looked at may have told of more.
+    let cut = i32::try_from(history.len()).is_ok_and(|entries| entries >= MOST_HISTORY);
+    if cut && history.iter().all(|one| one.at >= since) {
+        list.left_out = list.left_out.max(1);
+    }
+    Fact::Known(list)
 }
 
 /// `KB5066791`, or the identifier of an update without such a number.
@@ -102,6 +108,21 @@ mod tests {
     #[test]
     fn without_a_history_nothing_is_said() {
         assert!(failing(None).known().is_none());
-        assert_eq!(failing(Some(Vec::new())).known().map(|list| list.items.len()), Some(0));
+        assert_eq!(failing(Some(Vec::new())), Fact::Known(List::default()));
+    }
+
+    #[test]
+    fn a_history_that_is_cut_within_a_month_does_not_tell_that_nothing_fails() {
+        let many = |oldest: &str| {
+            let one = past("KB2267602", "2026-11-21T01:00:00Z", 2);
+            let mut history: Vec<_> = (1..MOST_HISTORY).map(|_| one.clone()).collect();
+            history.push(past("KB2267602", oldest, 2));
+            failing(Some(history)).known().map(|list| (list.items.len(), list.left_out))
+        };
+        assert_eq!(many("2026-11-20T01:00:00Z"), Some((0, 1)));
+        assert_eq!(many("2026-10-01T01:00:00Z"), Some((0, 0)));
+        // What a clock that ran ahead wrote does not hide what failed.
+        let ahead = vec![past("KB5066791", "2027-11-20T01:00:00Z", 2), past("KB5066791", "2026-11-18T01:00:00Z", 4)];
+        assert_eq!(failing(Some(ahead)).known().map(|list| list.items.len()), Some(1));
     }
 }

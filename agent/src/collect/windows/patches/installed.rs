@@ -25,7 +25,9 @@ pub(super) fn last(scene: &Scene) -> Fact<Instant> {
         Err(error) => return from_list(scene).unwrap_or_else(|| unknown(&error)),
     };
     let updates = names.iter().filter(|name| name.to_ascii_lowercase().starts_with(UPDATE));
-    let newest = updates.filter_map(|name| installed_at(scene, &format!(r"{PACKAGES}\{name}"))).max();
+    // A clock that ran ahead leaves times that have not come yet.
+    let times = updates.filter_map(|name| installed_at(scene, &format!(r"{PACKAGES}\{name}")));
+    let newest = times.filter(|at| *at <= scene.now).max();
     match newest {
         Some(at) => Fact::Known(at),
         None => from_list(scene).unwrap_or_else(|| Fact::unknown(Reason::SourceMissing, "no update is installed")),
@@ -46,7 +48,8 @@ fn installed_at(scene: &Scene, key: &str) -> Option<Instant> {
 
 fn from_list(scene: &Scene) -> Option<Fact<Instant>> {
     let known = list(scene);
-    let newest = known.known()?.items.iter().filter_map(|update| update.installed_at.known()).max()?;
+    let times = known.known()?.items.iter().filter_map(|update| update.installed_at.known());
+    let newest = times.filter(|at| **at <= scene.now).max()?;
     Some(Fact::Known(*newest))
 }
 

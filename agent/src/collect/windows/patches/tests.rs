@@ -161,6 +161,13 @@ fn automatic_updates_follow_policy_then_machine_then_version() {
         automatic(ten().text(automatic::SETTINGS, "PauseUpdatesExpiryTime", "2026-01-01T00:00:00Z")),
         Some(true)
     );
+    let orchestrator = r"HKLM\SYSTEM\CurrentControlSet\Services\UsoSvc";
+    assert_eq!(automatic(ten().number(orchestrator, "Start", 4)), Some(false));
+    assert_eq!(automatic(ten().number(orchestrator, "Start", 2)), Some(true));
+    let quality = "PauseQualityUpdatesEndTime";
+    assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "2077-01-01T00:00:00Z")), Some(false));
+    // What is no time may pause for ever.
+    assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "mãi mãi")), None);
     let seven = || windows("7601", 0, "Client");
     assert_eq!(automatic(seven()), Some(false), "nobody chose it");
     assert_eq!(automatic(seven().number(automatic::LOCAL, "AUOptions", 4)), Some(true));
@@ -182,13 +189,20 @@ fn every_sign_of_a_restart_counts() {
     let needed = |os: Recorded| collected(os).reboot_needed;
     let servicing = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending";
     let session = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager";
-    let rename = |path: &str| Registry::Texts(vec![path.to_owned(), String::new()]);
+    let rename = |target: &str| Registry::Texts(vec![r"\??\C:\Windows\Temp\new".to_owned(), target.to_owned()]);
     assert_eq!(needed(office().key(servicing)), Fact::Known(true));
     assert_eq!(needed(office().key(&format!(r"{}\RebootRequired", automatic::LOCAL))), Fact::Known(true));
-    let system = rename(r"\??\C:\Windows\System32\win32k.sys");
-    assert_eq!(needed(office().set(session, "PendingFileRenameOperations", system)), Fact::Known(true));
-    let browser = rename(r"\??\C:\Program Files\Google\Chrome\old_chrome.exe");
-    assert_eq!(needed(office().set(session, "PendingFileRenameOperations", browser)), Fact::Known(false));
+    for list in ["PendingFileRenameOperations", "PendingFileRenameOperations2"] {
+        let system = rename(r"!\??\C:\Windows\System32\win32k.sys");
+        assert_eq!(needed(office().set(session, list, system)), Fact::Known(true), "{list}");
+        let browser = rename(r"\??\C:\Program Files\Google\Chrome\old_chrome.exe");
+        assert_eq!(needed(office().set(session, list, browser)), Fact::Known(false), "{list}");
+        // A list of another type, or one that is none of pairs, says nothing; nor does it hide what is known.
+        assert!(needed(office().text(session, list, r"\??\C:\Temp\a")).known().is_none(), "{list}");
+        let odd = || office().set(session, list, Registry::Texts(vec![r"\??\C:\Temp\a".to_owned()]));
+        assert!(needed(odd()).known().is_none(), "{list}");
+        assert_eq!(needed(odd().key(servicing)), Fact::Known(true), "{list}");
+    }
     assert!(needed(office().denying(servicing)).known().is_none());
     assert_eq!(needed(office().denying(session).key(servicing)), Fact::Known(true));
 }

@@ -3,8 +3,8 @@
 //! Only the list of permissions (DACL) is read, and of it the entries that allow or deny; groups are told by their SID, which is
 //! the same on every machine and in every language.
 
-/// Everyone; people who do not say who they are; guests.
-const ANYBODY: [&str; 3] = ["S-1-1-0", "S-1-5-7", "S-1-5-32-546"];
+/// Everyone; people who do not say who they are; guests, as a group and as an account of whatever machine; whoever comes by the network.
+const ANYBODY: [&str; 5] = ["S-1-1-0", "S-1-5-7", "S-1-5-32-546", "S-1-5-21-*-501", "S-1-5-2"];
 /// Bits of a mask that let one change something: write, append, delete, take over; all of them, and writing in general.
 const WRITE: u32 = 0x0000_0002 | 0x0000_0004 | 0x0001_0000 | 0x000C_0000 | 0x1000_0000 | 0x4000_0000;
 /// Bits that let one read: data, and everything or reading in general.
@@ -39,14 +39,18 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Permissions> {
     let count = short(list, 4)?;
     let mut rest = list.get(8..usize::from(short(list, 2)?))?;
     let mut permissions = Permissions { open_to_all: false, writable: false };
-    // Denied to all three kinds of anybody; entries that deny stand first.
+    // Denied to each kind of anybody; entries that deny stand first.
     let mut denied = [0_u32; ANYBODY.len()];
     for _ in 0..count {
         let size = usize::from(short(rest, 2)?);
         let entry = rest.get(..size).filter(|entry| entry.len() >= 8)?;
         rest = rest.get(size..)?;
-        let Some((allows, mask, sid)) = entry_of(entry) else { continue };
-        let who = ANYBODY.iter().position(|anybody| *anybody == sid);
+        let (allows, mask, sid) = match entry_of(entry)? {
+            Entry::Plain(allows, mask, sid) => (allows, mask, sid),
+            Entry::Nothing => continue,
+        };
+        let guest = sid.starts_with("S-1-5-21-") && sid.ends_with("-501");
+        let who = ANYBODY.iter().position(|anybody| *anybody == sid || guest && *anybody == "S-1-5-21-*-501");
         match (allows, who) {
             (true, None) => permissions.writable |= mask & WRITE != 0,
             (true, Some(who)) => {
@@ -68,18 +72,26 @@ fn effective(mask: u32, denied: u32) -> u32 {
     if denied & ALL != 0 || denied & FULL == FULL { 0 } else { mask & !denied }
 }
 
-/// Whether an entry allows, its mask and its SID; `None` for entries of other kinds and those for children only.
-fn entry_of(entry: &[u8]) -> Option<(bool, u32, String)> {
+/// What an entry of the list comes to.
+enum Entry {
+    /// Whether it allows, its mask and its SID.
+    Plain(bool, u32, String),
+    /// It lets nobody in: it is for children only, tells who is watched, or denies on a condition.
+    Nothing,
+}
+
+/// Reads an entry; `None` for one that is damaged, or allows on a condition that only Windows can judge.
+fn entry_of(entry: &[u8]) -> Option<Entry> {
     const INHERIT_ONLY: u8 = 0x8;
-    let allows = match entry.first()? {
-        0 => true,
-        1 => false,
-        _ => return None,
-    };
     if entry.get(1)? & INHERIT_ONLY != 0 {
-        return None;
+        return Some(Entry::Nothing);
     }
-    Some((allows, long(entry, 4)?, sid(entry.get(8..)?)?))
+    match entry.first()? {
+        kind @ (0 | 1) => Some(Entry::Plain(*kind == 0, long(entry, 4)?, sid(entry.get(8..)?)?)),
+        // Audit and alarm; denials for objects and by a callback.
+        2 | 3 | 6 | 10 | 12 => Some(Entry::Nothing),
+        _ => None,
+    }
 }
 
 /// `S-1-5-32-546` from its bytes.
@@ -150,6 +162,8 @@ mod tests {
         assert_eq!(read(&[(0, 0, READ_ONLY, 5, GUESTS)]), Some((true, false)));
         assert_eq!(read(&[(0, 0, FULL, 5, ADMINISTRATORS), (0, 0, CHANGE, 5, PERSON)]), Some((false, true)));
         assert_eq!(read(&[(0, 0, READ_ONLY, 5, PERSON)]), Some((false, false)));
+        assert_eq!(read(&[(0, 0, CHANGE, 5, &[21, 1, 2, 3, 501])]), Some((true, true)));
+        assert_eq!(read(&[(0, 0, READ_ONLY, 5, &[2])]), Some((true, false)));
         // Those who said who they are.
         assert_eq!(read(&[(0, 0, FULL, 5, &[11])]), Some((false, true)));
         assert_eq!(read(&[]), Some((false, false)));
@@ -161,6 +175,12 @@ mod tests {
         assert_eq!(read(&denied), Some((false, false)));
         assert_eq!(read(&[(1, 0, 0x000D_0006, 1, EVERYONE), (0, 0, FULL, 1, EVERYONE)]), Some((true, false)));
         assert_eq!(read(&[(0, 0x8, FULL, 1, EVERYONE), (2, 0, FULL, 1, EVERYONE)]), Some((false, false)));
+    }
+
+    #[test]
+    fn an_entry_that_allows_on_a_condition_leaves_it_open() {
+        assert_eq!(read(&[(9, 0, FULL, 1, EVERYONE)]), None);
+        assert_eq!(read(&[(10, 0, FULL, 1, EVERYONE), (0, 0, READ_ONLY, 5, PERSON)]), Some((false, false)));
     }
 
     #[test]

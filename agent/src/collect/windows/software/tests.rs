@@ -81,7 +81,9 @@ fn removable_storage() {
         .key(&format!(r"{HISTORY}\Disk&Ven_Kingston&Prod_DT\001"))
         .key(&format!(r"{HISTORY}\Disk&Ven_Kingston&Prod_DT\002"))
         .key(&format!(r"{HISTORY}\Disk&Ven_SanDisk&Prod_X\003"));
-    assert_eq!(collected(os).removable_seen, Fact::Known(3));
+    assert_eq!(collected(os.clone()).removable_seen, Fact::Known(3));
+    let hidden = os.denying(&format!(r"{HISTORY}\Disk&Ven_SanDisk&Prod_X"));
+    assert!(collected(hidden).removable_seen.known().is_none());
 }
 
 #[test]

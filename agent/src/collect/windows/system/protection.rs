@@ -3,6 +3,7 @@
 //! Sources: `Win32_EncryptableVolume` (`ProtectionStatus` 0 off, 1 on, 2 unknown; `VolumeType` 0 system, 1 fixed, 2 removable),
 //! `Win32_Tpm`, `HKLM\SYSTEM\CurrentControlSet\Control\SecureBoot\State`.
 
+use policies::evaluate::Truth;
 use policies::fact::{Fact, Reason};
 
 use super::super::scene::{Scene, answered};
@@ -41,8 +42,15 @@ pub(super) fn disk_encrypted(scene: &Scene, drive: &str) -> Fact<bool> {
 pub(super) fn tpm(scene: &Scene) -> Fact<bool> {
     let query = "SELECT IsEnabled_InitialValue, IsActivated_InitialValue FROM Win32_Tpm";
     answered(scene.os.wmi(r"ROOT\CIMV2\Security\MicrosoftTpm", query), |rows| {
-        let yes = |row: &Row, name: &str| row.get(name) == Some(&Variant::Bool(true));
-        Fact::Known(rows.iter().any(|row| yes(row, "IsEnabled_InitialValue") && yes(row, "IsActivated_InitialValue")))
+        let told = |row: &Row, name: &str| match row.get(name) {
+            Some(Variant::Bool(told)) => Truth::from(*told),
+            _ => Truth::Unknown,
+        };
+        let works = |row: &Row| told(row, "IsEnabled_InitialValue").and(told(row, "IsActivated_InitialValue"));
+        match rows.iter().map(works).fold(Truth::False, Truth::or) {
+            Truth::Unknown => Fact::unknown(Reason::Unreadable, "the TPM does not tell whether it is in use"),
+            told => Fact::Known(told == Truth::True),
+        }
     })
 }
 

@@ -50,7 +50,13 @@ pub(super) fn of(scene: &Scene, version: &Fact<Version>) -> Support {
     Support {
         id: Fact::Known(known.id.clone()),
         release: Some(known.release.clone()),
-        until: end_of(until),
+        // A copy to try Windows with gets updates until it ends by itself, which is written down nowhere; but no longer than others.
+        until: match end_of(until) {
+            Fact::Known(end) if version.evaluation && end >= scene.now => {
+                Fact::unknown(Reason::SourceMissing, "an evaluation copy, whose own end is not written down")
+            }
+            end => end,
+        },
         paid_until: known
             .until_paid
             .map_or_else(|| Fact::unknown(Reason::SourceMissing, "the maker sells no further updates for it"), end_of),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::os::windows::Variant;
 use crate::os::windows::recorded::Recorded;
+use crate::os::windows::{Registry, Row, Variant};
 
 fn collected(os: Recorded) -> System {
     collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
@@ -103,7 +103,22 @@ fn support_ends_by_build_edition_and_kind() {
     assert_eq!(until(eleven().text(VERSION, "EditionID", "Core")).as_deref(), Some("2026-10-13T16:59:59Z"));
     assert_eq!(until(eleven().text(VERSION, "EditionID", "Enterprise")).as_deref(), Some("2027-10-12T16:59:59Z"));
     assert_eq!(until(eleven().text(VERSION, "EditionID", "EnterpriseS")).as_deref(), Some("2029-10-09T16:59:59Z"));
+    // A copy to try Windows with ends by itself, nobody knows when; but not after the support of its edition.
+    let trial = |id: &str| collected(eleven().text(VERSION, "EditionID", id)).supported_until;
+    for id in ["EnterpriseEval", "EnterpriseSEval"] {
+        assert!(matches!(trial(id), Fact::Unknown(why) if why.reason == Reason::SourceMissing), "{id}");
+    }
+    let old = Scene::new(
+        Arc::new(office().text(VERSION, "EditionID", "EnterpriseEval")),
+        "2026-11-22T03:00:00Z".parse().unwrap(),
+    );
+    assert_eq!(collect(&old).supported_until, Fact::Known("2025-10-14T16:59:59Z".parse().unwrap()));
     let server = eleven().text(VERSION, "InstallationType", "Server");
+    let trial = collected(server.clone().text(VERSION, "EditionID", "ServerStandardEval"));
+    assert_eq!(
+        (trial.id.known().map(String::as_str), trial.supported_until.known()),
+        (Some("windows-server-2025"), None)
+    );
     assert_eq!(until(server.clone()).as_deref(), Some("2034-11-14T16:59:59Z"));
     assert_eq!(collected(server.clone()).id, Fact::Known("windows-server-2025".to_owned()));
     assert_eq!(collected(server).server_edition, Fact::Known(true));
@@ -154,12 +169,20 @@ fn every_fixed_volume_must_be_protected() {
 }
 
 #[test]
+fn an_edition_that_cannot_be_read_has_no_end_of_support() {
+    let odd = collected(office().set(VERSION, "EditionID", Registry::Bytes(vec![1])));
+    assert!(odd.supported_until.known().is_none() && odd.id.known().is_none());
+}
+
+#[test]
 fn security_of_the_hardware_domain_and_language() {
     let tpm = |rows| office().rows(r"ROOT\CIMV2\Security\MicrosoftTpm", "Win32_Tpm", rows);
     let ready =
         ["IsEnabled_InitialValue", "IsActivated_InitialValue"].map(|name| (name.to_owned(), Variant::Bool(true)));
     assert_eq!(collected(tpm(vec![ready.into_iter().collect()])).tpm, Fact::Known(true));
     assert_eq!(collected(tpm(Vec::new())).tpm, Fact::Known(false));
+    let silent = Row::from([("IsEnabled_InitialValue".to_owned(), Variant::Null)]);
+    assert!(collected(tpm(vec![silent])).tpm.known().is_none());
     assert_eq!(collected(office()).secure_boot, Fact::Known(false));
     let secure = office().number(protection::SECURE_BOOT, "UEFISecureBootEnabled", 1);
     assert_eq!(collected(secure).secure_boot, Fact::Known(true));

@@ -29,7 +29,7 @@ pub(in crate::os::windows) fn xpath(provider: Option<&str>, query: &EventQuery) 
 pub(in crate::os::windows) fn event(xml: &str) -> Option<Event> {
     let mut id = None;
     let mut at = None;
-    let mut level = 0;
+    let (mut level, mut record) = (0, 0);
     let mut data = Vec::new();
     // Elements that are open, and the one that was opened last.
     let mut open: Vec<&str> = Vec::new();
@@ -52,6 +52,9 @@ pub(in crate::os::windows) fn event(xml: &str) -> Option<Event> {
                 if name == "Level" && open.last() == Some(&"System") {
                     level = text.trim().parse().unwrap_or_default();
                 }
+                if name == "EventRecordID" && open.last() == Some(&"System") {
+                    record = text.trim().parse().unwrap_or_default();
+                }
                 if empty {
                     data.extend(inner.take());
                 } else {
@@ -65,7 +68,7 @@ pub(in crate::os::windows) fn event(xml: &str) -> Option<Event> {
             }
         }
     }
-    Some(Event { id: id?, level, at: at?.as_millisecond(), data })
+    Some(Event { id: id?, level, at: at?.as_millisecond(), record, data })
 }
 
 enum Piece<'a> {
@@ -152,11 +155,11 @@ mod tests {
     fn named_data_is_read_in_order() {
         let xml = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
             <Provider Name='Microsoft-Windows-Windows Defender' Guid='{11cd958a}'/><EventID>1116</EventID><Level>3</Level>\
-            <TimeCreated SystemTime='2024-01-01T00:00:00.1234567Z'/><Security UserID='S-1-5-18'/></System>\
+            <TimeCreated SystemTime='2024-01-01T00:00:00.1234567Z'/><EventRecordID>917</EventRecordID><Security UserID='S-1-5-18'/></System>\
             <EventData><Data Name='Threat Name'>A &amp; B &lt;1&gt; &#273;</Data><Data Name='Path'></Data>\
             <Data Name=\"Severity ID\">5</Data><Data Name='Nothing'/></EventData></Event>";
         let event = event(xml).unwrap();
-        assert_eq!((event.id, event.level, event.at), (1116, 3, 1_704_067_200_123));
+        assert_eq!((event.id, event.level, event.at, event.record), (1116, 3, 1_704_067_200_123, 917));
         assert_eq!(data(&event), [("Threat Name", "A & B <1> đ"), ("Path", ""), ("Severity ID", "5"), ("Nothing", "")]);
     }
 

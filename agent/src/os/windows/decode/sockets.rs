@@ -32,11 +32,15 @@ impl Table {
         }
     }
 
-    /// The sockets of the table; rows that its bytes do not hold are left out.
-    pub(in crate::os::windows) fn sockets(self, bytes: &[u8]) -> Vec<Socket> {
-        let Some((count, rows)) = bytes.split_first_chunk() else { return Vec::new() };
-        let count = usize::try_from(u32::from_le_bytes(*count)).unwrap_or(usize::MAX);
-        rows.chunks_exact(self.layout().0).take(count).filter_map(|row| self.socket(row)).collect()
+    /// The sockets of the table; `None` when its bytes do not hold as many as it says.
+    pub(in crate::os::windows) fn sockets(self, bytes: &[u8]) -> Option<Vec<Socket>> {
+        let (count, rows) = bytes.split_first_chunk()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let rows = rows.chunks_exact(self.layout().0);
+        if rows.len() < count {
+            return None;
+        }
+        rows.take(count).map(|row| self.socket(row)).collect()
     }
 
     fn socket(self, row: &[u8]) -> Option<Socket> {
@@ -75,25 +79,28 @@ mod tests {
         four[20] = 4;
         let [tcp, tcp6, udp, udp6] = TABLES;
         let socket = |tcp, address: &str, port, pid| Socket { tcp, address: address.to_owned(), port, pid };
-        assert_eq!(tcp.sockets(&table(&four, 1)), [socket(true, "127.0.0.1", 445, 4)]);
+        assert_eq!(tcp.sockets(&table(&four, 1)).unwrap(), [socket(true, "127.0.0.1", 445, 4)]);
         let mut six = [0; 56];
         (six[20], six[21]) = (0x0D, 0x3D);
         (six[52], six[53]) = (0x10, 0x04);
-        assert_eq!(tcp6.sockets(&table(&six, 1)), [socket(true, "::", 3389, 1040)]);
+        assert_eq!(tcp6.sockets(&table(&six, 1)).unwrap(), [socket(true, "::", 3389, 1040)]);
         assert_eq!(
-            udp.sockets(&table(&[0, 0, 0, 0, 0x14, 0xE9, 0, 0, 7, 0, 0, 0], 1)),
+            udp.sockets(&table(&[0, 0, 0, 0, 0x14, 0xE9, 0, 0, 7, 0, 0, 0], 1)).unwrap(),
             [socket(false, "0.0.0.0", 5353, 7)]
         );
         let mut six = [0; 28];
         (six[15], six[21], six[24]) = (1, 123, 9);
-        assert_eq!(udp6.sockets(&table(&six, 1)), [socket(false, "::1", 123, 9)]);
+        assert_eq!(udp6.sockets(&table(&six, 1)).unwrap(), [socket(false, "::1", 123, 9)]);
     }
 
     #[test]
-    fn a_table_never_claims_more_than_its_bytes() {
+    fn a_table_that_is_shorter_than_it_says_is_none() {
         let [_, _, udp, _] = TABLES;
-        assert_eq!(udp.sockets(&table(&[0; 12], u32::MAX)).len(), 1);
-        assert_eq!(udp.sockets(&table(&[0; 24], 1)).len(), 1);
-        assert!(udp.sockets(&[1, 0]).is_empty());
+        assert_eq!(udp.sockets(&table(&[0; 24], 1)).map(|sockets| sockets.len()), Some(1));
+        assert_eq!(udp.sockets(&table(&[], 0)), Some(Vec::new()));
+        for (row, times) in [(12, 2), (12, u32::MAX), (11, 1)] {
+            assert_eq!(udp.sockets(&table(&vec![0; row], times)), None, "{row} {times}");
+        }
+        assert_eq!(udp.sockets(&[1, 0]), None);
     }
 }

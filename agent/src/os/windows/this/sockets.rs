@@ -21,7 +21,10 @@ const TRIES: usize = 4;
 pub(super) fn list() -> Answer<Vec<Socket>> {
     let mut sockets = Vec::new();
     for table in TABLES {
-        sockets.extend(table.sockets(&bytes(table)?));
+        let found = table.sockets(&bytes(table)?);
+        sockets.extend(
+            found.ok_or_else(|| OsError::Failed(WHAT.to_owned(), "the table is shorter than it says".to_owned()))?,
+        );
     }
     Ok(sockets)
 }
@@ -44,7 +47,8 @@ fn bytes(table: Table) -> Answer<Vec<u8>> {
             return Ok(bytes);
         }
         if status == NOT_SUPPORTED && table.six {
-            return Ok(Vec::new());
+            // A table without rows.
+            return Ok(vec![0; 4]);
         }
         if status != ERROR_INSUFFICIENT_BUFFER.0 {
             return Err(decode::refused(WHAT, status));

@@ -10,14 +10,12 @@ use windows::core::BSTR;
 
 use super::com::Com;
 use crate::os::Answer;
-use crate::os::windows::answer::{PastInstallation, WaitingUpdate};
+use crate::os::windows::answer::{MOST_HISTORY, PastInstallation, WaitingUpdate};
 use crate::os::windows::{UpdateSearch, decode};
 
 const WHAT: &str = "updates";
 /// Updates that somebody hid are not waited for.
 const CRITERIA: &str = "IsInstalled=0 and IsHidden=0";
-/// The most entries of the history that are read: definitions come several times a day.
-const HISTORY: i32 = 300;
 
 /// [`super::super::WindowsOs::updates`]. Each part is asked for itself: a search that fails (a broken store, a server that is
 /// gone) takes neither the dates nor the wish for a restart with it.
@@ -87,7 +85,7 @@ fn history(session: &IUpdateSession) -> windows::core::Result<Vec<PastInstallati
     // SAFETY: the session lives, in a thread that has COM; so does all that it gives.
     unsafe {
         let searcher = session.CreateUpdateSearcher()?;
-        let entries = searcher.QueryHistory(0, searcher.GetTotalHistoryCount()?.min(HISTORY))?;
+        let entries = searcher.QueryHistory(0, searcher.GetTotalHistoryCount()?.min(MOST_HISTORY))?;
         let mut past = Vec::new();
         for at in 0..entries.Count()? {
             let entry = entries.get_Item(at)?;

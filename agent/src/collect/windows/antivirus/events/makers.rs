@@ -8,49 +8,50 @@ use policies::fact::{AntivirusProduct, Detection, Fact, Maker, Reason, ThreatAct
 
 use jiff::Timestamp;
 
-use super::{MOST, Source, place};
+use super::{MOST, of_last_month, place};
 use crate::collect::text::capped;
+use crate::collect::windows::log::Log;
 use crate::collect::windows::scene::Scene;
 use crate::os::windows::Event;
 use crate::os::{Answer, OsError};
 
 /// What an event says besides its time.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Finding {
     threat: String,
     action: ThreatAction,
     place: Fact<ThreatPlace>,
 }
 
 /// A log in which a maker's products write what they find.
-struct Log {
+struct Known {
     maker: Maker,
-    source: Source,
+    log: Log<'static>,
     /// `None` for an event that tells of no finding.
-    read: fn(&Event, &[char]) -> Option<Told>,
+    read: fn(&Event, &[char]) -> Option<Finding>,
 }
 
-const fn log(
+const fn known(
     maker: Maker,
     channel: &'static str,
     provider: Option<&'static str>,
     ids: &'static [u32],
-    read: fn(&Event, &[char]) -> Option<Told>,
-) -> Log {
-    Log { maker, source: Source { channel, provider, ids, most: MOST }, read }
+    read: fn(&Event, &[char]) -> Option<Finding>,
+) -> Known {
+    Known { maker, log: Log { channel, provider, ids, most: MOST }, read }
 }
 
-const LOGS: &[Log] = &[
+const LOGS: &[Known] = &[
     // Endpoint Security calls its log so or so, by version.
-    log(Maker::Kaspersky, "Kaspersky Event Log", Some("avp"), &[302], kaspersky),
-    log(Maker::Kaspersky, "Kaspersky Endpoint Security", Some("avp"), &[302], kaspersky),
-    log(Maker::Symantec, "Symantec Endpoint Protection Client", None, &[51], symantec),
-    log(Maker::Symantec, "Application", Some("Symantec AntiVirus"), &[51], symantec),
-    log(Maker::Mcafee, "Application", Some("McAfee Endpoint Security"), &[3], mcafee),
-    log(Maker::Mcafee, "Application", Some("Trellix Endpoint Security"), &[3], mcafee),
-    log(Maker::Sophos, "Application", Some("Sophos Anti-Virus"), &[32], sophos),
-    log(Maker::Sophos, "Application", Some("Sophos System Protection"), &[42], sophos),
-    log(Maker::SentinelOne, "SentinelOne/Operational", None, &[31], sentinel_one),
+    known(Maker::Kaspersky, "Kaspersky Event Log", Some("avp"), &[302], kaspersky),
+    known(Maker::Kaspersky, "Kaspersky Endpoint Security", Some("avp"), &[302], kaspersky),
+    known(Maker::Symantec, "Symantec Endpoint Protection Client", None, &[51], symantec),
+    known(Maker::Symantec, "Application", Some("Symantec AntiVirus"), &[51], symantec),
+    known(Maker::Mcafee, "Application", Some("McAfee Endpoint Security"), &[3], mcafee),
+    known(Maker::Mcafee, "Application", Some("Trellix Endpoint Security"), &[3], mcafee),
+    known(Maker::Sophos, "Application", Some("Sophos Anti-Virus"), &[32], sophos),
+    known(Maker::Sophos, "Application", Some("Sophos System Protection"), &[42], sophos),
+    known(Maker::SentinelOne, "SentinelOne/Operational", None, &[31], sentinel_one),
 ];
 
 /// The findings of the products that are not known to be off.
@@ -60,13 +61,13 @@ const LOGS: &[Log] = &[
 pub(super) fn findings(scene: &Scene, products: &[AntivirusProduct], drives: &[char]) -> Answer<Vec<Detection>> {
     let works = |maker| products.iter().any(|product| product.maker == maker && product.running != Fact::Known(false));
     let mut found = Vec::new();
-    for log in LOGS.iter().filter(|log| works(log.maker)) {
-        let events = match log.source.events(scene) {
+    for known in LOGS.iter().filter(|known| works(known.maker)) {
+        let told = match of_last_month(scene, &known.log) {
             Err(OsError::Missing(_)) => continue,
             answer => answer?,
         };
-        found.extend(events.iter().filter_map(|event| {
-            let Told { threat, action, place } = (log.read)(event, drives)?;
+        found.extend(told.events.iter().filter_map(|event| {
+            let Finding { threat, action, place } = (known.read)(event, drives)?;
             Some(Detection { at: Timestamp::from_millisecond(event.at).ok()?, threat, action, place })
         }));
     }
@@ -80,10 +81,10 @@ fn text(event: &Event) -> String {
 
 /// Lines of a label in the product's language, a colon and a value. The last path is that of the object: those of the program that
 /// touched it come before.
-fn kaspersky(event: &Event, drives: &[char]) -> Option<Told> {
+fn kaspersky(event: &Event, drives: &[char]) -> Option<Finding> {
     let text = text(event);
     let values = || text.lines().filter_map(|line| Some(line.split_once(':')?.1.trim()));
-    Some(Told {
+    Some(Finding {
         threat: values().find(|value| is_verdict(value)).map(capped).unwrap_or_default(),
         action: ThreatAction::Untold,
         place: place::of(place::paths(&text).last().copied().unwrap_or_default(), drives),
@@ -139,15 +140,15 @@ fn is_verdict(value: &str) -> bool {
 }
 
 /// A sentence in the product's language.
-fn symantec(event: &Event, drives: &[char]) -> Option<Told> {
+fn symantec(event: &Event, drives: &[char]) -> Option<Finding> {
     let text = text(event);
     let place = place::of(place::paths(&text).first().copied().unwrap_or_default(), drives);
-    Some(Told { threat: String::new(), action: ThreatAction::Untold, place })
+    Some(Finding { threat: String::new(), action: ThreatAction::Untold, place })
 }
 
 /// `EventID=1027` and a sentence in the product's language, with the path of the program that touched the object and that of the object
 /// in the order of the language.
-fn mcafee(event: &Event, drives: &[char]) -> Option<Told> {
+fn mcafee(event: &Event, drives: &[char]) -> Option<Finding> {
     let text = text(event);
     let number = text.trim_start().strip_prefix("EventID=")?;
     let number = number.split(|letter: char| !letter.is_ascii_digit()).next()?.parse::<u32>().ok()?;
@@ -173,22 +174,22 @@ fn mcafee(event: &Event, drives: &[char]) -> Option<Told> {
         Some(first) if places.all(|place| place == first) => first,
         Some(_) => Fact::unknown(Reason::Unreadable, "the event names several places"),
     };
-    Some(Told { threat: threat.map(capped).unwrap_or_default(), action, place })
+    Some(Finding { threat: threat.map(capped).unwrap_or_default(), action, place })
 }
 
 /// Kind of object, its path, the threat, and more that is not needed.
-fn sophos(event: &Event, drives: &[char]) -> Option<Told> {
+fn sophos(event: &Event, drives: &[char]) -> Option<Finding> {
     let datum = |at: usize| event.data.get(at).map_or("", |(_, value)| value.trim());
     let place = place::of(datum(1), drives);
     // Where no path is in its place, neither is the name.
     let threat = if place.known().is_some() { capped(datum(2)) } else { String::new() };
-    Some(Told { threat, action: ThreatAction::Untold, place })
+    Some(Finding { threat, action: ThreatAction::Untold, place })
 }
 
 /// Named data; the name in it is that of the program.
-fn sentinel_one(event: &Event, drives: &[char]) -> Option<Told> {
+fn sentinel_one(event: &Event, drives: &[char]) -> Option<Finding> {
     let path = event.data.iter().find(|(name, _)| name == "Path").map_or("", |(_, value)| value.trim());
-    Some(Told { threat: String::new(), action: ThreatAction::Untold, place: place::of(path, drives) })
+    Some(Finding { threat: String::new(), action: ThreatAction::Untold, place: place::of(path, drives) })
 }
 
 #[cfg(test)]
@@ -196,11 +197,17 @@ mod tests {
     use super::*;
 
     fn event(data: &[&str]) -> Event {
-        Event { id: 1, level: 0, at: 0, data: data.iter().map(|&value| (String::new(), value.to_owned())).collect() }
+        Event {
+            id: 1,
+            level: 0,
+            at: 0,
+            record: 0,
+            data: data.iter().map(|&value| (String::new(), value.to_owned())).collect(),
+        }
     }
 
     fn told(
-        read: fn(&Event, &[char]) -> Option<Told>,
+        read: fn(&Event, &[char]) -> Option<Finding>,
         data: &[&str],
     ) -> Option<(String, ThreatAction, Option<ThreatPlace>)> {
         read(&event(data), &['E']).map(|told| (told.threat, told.action, told.place.known().copied()))

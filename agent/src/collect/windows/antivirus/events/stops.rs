@@ -13,30 +13,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use policies::fact::{AntivirusProduct, Fact, Maker};
 
-use super::super::makers::{MAKERS, Signs};
+use super::super::makers::{MAKERS, Signs, is_companion};
 use super::super::parts;
-use super::Source;
+use super::{Found, of_last_month};
 use crate::collect::windows::center::{self, Kind};
+use crate::collect::windows::log::{Log, Told};
 use crate::collect::windows::scene::{Scene, Setting};
 use crate::collect::windows::version::{VERSION, WINDOWS_10};
 use crate::os::windows::Event;
 use crate::os::{Answer, OsError};
 
-const fn source(channel: &'static str, provider: &'static str, ids: &'static [u32], most: usize) -> Source {
-    Source { channel, provider: Some(provider), ids, most }
+const fn log(channel: &'static str, provider: &'static str, ids: &'static [u32], most: usize) -> Log<'static> {
+    Log { channel, provider: Some(provider), ids, most }
 }
 
 const STATE_CHANGED: u32 = 7036;
 /// Services: many events that are not about antivirus are among them.
-const SERVICES: Source = source("System", "Service Control Manager", &[STATE_CHANGED, 7031, 7034], 4_000);
+const SERVICES: Log = log("System", "Service Control Manager", &[STATE_CHANGED, 7031, 7034], 4_000);
 /// States of products; Windows writes them since version 10.
-const STATES: Source = source("Application", "SecurityCenter", &[15], super::MOST);
+const STATES: Log = log("Application", "SecurityCenter", &[15], super::MOST);
 /// Windows starts.
-const STARTS: Source = source("System", "Microsoft-Windows-Kernel-General", &[12], super::MOST);
+const STARTS: Log = log("System", "Microsoft-Windows-Kernel-General", &[12], super::MOST);
 /// Windows goes down.
-const ENDS: Source = source("System", "Microsoft-Windows-Kernel-General", &[13], super::MOST);
+const ENDS: Log = log("System", "Microsoft-Windows-Kernel-General", &[13], super::MOST);
 /// The event log itself goes down.
-const LOG_ENDS: Source = source("System", "EventLog", &[6006], super::MOST);
+const LOG_ENDS: Log = log("System", "EventLog", &[6006], super::MOST);
 /// How long Windows takes to go down, and products to come up.
 const TURN: SignedDuration = SignedDuration::from_mins(5);
 
@@ -50,17 +51,26 @@ pub(super) struct Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
-    /// Of the products that were found.
-    pub(super) fn of(scene: &Scene, products: &'a [AntivirusProduct]) -> Self {
-        let others = || products.iter().filter(|product| product.maker != Maker::Microsoft);
-        let firewalls = center::center(scene, Kind::Firewall).map(|center| center.listed).unwrap_or_default();
+    /// Of the products that were found. What runs whether or not it guards is none of them: that it ends is no stop of protection.
+    ///
+    /// # Errors
+    /// When it cannot be told which names firewalls have.
+    pub(super) fn of(scene: &Scene, products: &'a [AntivirusProduct]) -> Answer<Self> {
+        let companion = |product: &AntivirusProduct| is_companion(product.maker, [&product.name].into_iter());
+        let others = || products.iter().filter(|product| product.maker != Maker::Microsoft && !companion(product));
+        let firewalls = match center::center(scene, Kind::Firewall) {
+            Ok(center) => center.listed,
+            Err(OsError::Missing(_)) => Vec::new(),
+            Err(error) if others().next().is_some() => return Err(error),
+            Err(_) => Vec::new(),
+        };
         let is_firewall = |name: &str| firewalls.iter().any(|firewall| firewall.name == name);
         let signs = MAKERS.iter().filter(|signs| others().any(|product| product.maker == signs.maker)).collect();
         let names: Vec<&str> =
             others().map(|product| product.name.as_str()).filter(|name| !is_firewall(name)).collect();
         let told = matches!(scene.number(VERSION, "CurrentBuildNumber"), Setting::Set(build) if build >= WINDOWS_10);
         let off = others().all(|product| product.running == Fact::Known(false));
-        Self { signs, names: if told { names } else { Vec::new() }, off }
+        Ok(Self { signs, names: if told { names } else { Vec::new() }, off })
     }
 
     /// True when something would be written that is read here.
@@ -75,12 +85,14 @@ impl<'a> Watched<'a> {
 ///
 /// # Errors
 /// When a log cannot be read.
-pub(super) fn list(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
-    let (mut services, mut states) = (services(scene, watched)?, states(scene, watched)?);
+pub(super) fn list(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>> {
+    let (services, states) = (services(scene, watched)?, states(scene, watched)?);
+    let whole = services.whole && states.whole;
+    let (mut services, mut states) = (services.items, states.items);
     let newest = services.iter().chain(&states).max().copied();
-    let Some(newest) = newest else { return Ok(Vec::new()) };
-    let starts = times(&events(scene, &STARTS)?);
-    let ends = times(&[events(scene, &ENDS)?, events(scene, &LOG_ENDS)?].concat());
+    let Some(newest) = newest else { return Ok(Found { items: Vec::new(), whole }) };
+    let starts = times(&told(scene, &STARTS)?.events);
+    let ends = times(&[told(scene, &ENDS)?.events, told(scene, &LOG_ENDS)?.events].concat());
     let within =
         |first: Timestamp, then: Timestamp| (SignedDuration::ZERO..=TURN).contains(&first.duration_until(then));
     let stays_off = |stop: Timestamp| watched.off && stop == newest;
@@ -89,25 +101,26 @@ pub(super) fn list(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
     services.retain(|&stop| stays_off(stop) || !goes_down(stop));
     states.retain(|&stop| stays_off(stop) || !goes_down(stop) && !comes_up(stop));
     services.extend(states);
-    Ok(services)
+    Ok(Found { items: services, whole })
 }
 
-fn services(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
+fn services(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>> {
     if watched.signs.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found { items: Vec::new(), whole: true });
     }
-    let events = events(scene, &SERVICES)?;
+    let Told { events, whole } = told(scene, &SERVICES)?;
     let ended: Vec<(Timestamp, String)> = events.iter().filter_map(|event| Some((at(event)?, ended(event)?))).collect();
     let names: BTreeSet<&String> = ended.iter().map(|(_, service)| service).collect();
     let guards: BTreeSet<&String> = names.into_iter().filter(|name| guards(scene, watched, name)).collect();
-    Ok(ended.iter().filter(|(_, service)| guards.contains(service)).map(|(at, _)| *at).collect())
+    let items = ended.iter().filter(|(_, service)| guards.contains(service)).map(|(at, _)| *at).collect();
+    Ok(Found { items, whole })
 }
 
 /// True when the service is one of the products': by its name, or where nobody knows their names by the company of its file.
 fn guards(scene: &Scene, watched: &Watched, service: &str) -> bool {
     let company = std::cell::LazyCell::new(|| parts::company(scene, service));
     watched.signs.iter().any(|signs| {
-        signs.has_service(service) || !signs.has_services() && !company.is_empty() && signs.is_named_in(&company)
+        signs.has_service(service) || !signs.has_services() && !company.is_empty() && signs.is_company(&company)
     })
 }
 
@@ -140,11 +153,11 @@ fn wide(hexadecimal: &str) -> Option<String> {
 }
 
 /// Changes from on to anything else, of each product.
-fn states(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
+fn states(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>> {
     if watched.names.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found { items: Vec::new(), whole: true });
     }
-    let events = events(scene, &STATES)?;
+    let Told { events, whole } = told(scene, &STATES)?;
     let mut on: BTreeMap<&str, bool> = BTreeMap::new();
     let mut stops = Vec::new();
     for event in events.iter().rev() {
@@ -159,13 +172,13 @@ fn states(scene: &Scene, watched: &Watched) -> Answer<Vec<Timestamp>> {
             stops.extend(at(event));
         }
     }
-    Ok(stops)
+    Ok(Found { items: stops, whole })
 }
 
-/// The events; none where there is no such channel.
-fn events(scene: &Scene, source: &Source) -> Answer<Vec<Event>> {
-    match source.events(scene) {
-        Err(OsError::Missing(_)) => Ok(Vec::new()),
+/// What the log tells; nothing where there is no such channel.
+fn told(scene: &Scene, log: &Log) -> Answer<Told> {
+    match of_last_month(scene, log) {
+        Err(OsError::Missing(_)) => Ok(Told::default()),
         answer => answer,
     }
 }

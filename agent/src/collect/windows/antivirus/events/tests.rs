@@ -6,8 +6,8 @@ use policies::fact::{ThreatAction, ThreatPlace};
 
 use super::microsoft::{CHANNEL, ESSENTIALS};
 use super::*;
-use crate::os::windows::Registry;
 use crate::os::windows::recorded::Recorded;
+use crate::os::windows::{Event, Registry};
 
 const NOW: &str = "2026-11-22T03:00:00Z";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
@@ -15,17 +15,19 @@ const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 pub(super) fn event(id: u32, at: &str, data: &[(&str, &str)]) -> Event {
     let at: Timestamp = at.parse().unwrap();
     let data = data.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Event { id, level: 0, at: at.as_millisecond(), data }
+    Event { id, level: 0, at: at.as_millisecond(), record: 0, data }
 }
 
 fn office() -> Recorded {
     let usb: Vec<u8> = r"_??_USBSTOR#Disk&Ven_Kingston".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let drives = r"HKLM\SYSTEM\MountedDevices";
-    Recorded::new().set(drives, r"\DosDevices\E:", Registry::Bytes(usb)).set(
-        drives,
-        r"\DosDevices\C:",
-        Registry::Bytes(vec![1, 2, 3, 4]),
-    )
+    let since = "2026-09-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
+    Recorded::new()
+        .log(CHANNEL, since)
+        .log("System", since)
+        .log("Application", since)
+        .set(drives, r"\DosDevices\E:", Registry::Bytes(usb))
+        .set(drives, r"\DosDevices\C:", Registry::Bytes(vec![1, 2, 3, 4]))
 }
 
 fn defender(events: Vec<Event>) -> Recorded {
@@ -134,6 +136,82 @@ fn on_windows_7_essentials_writes_to_the_systems_log_and_places_tell_what_a_datu
         assert!(damaged.place.known().is_none());
     }
     assert_eq!(stops(&scene(os), &[]).known().unwrap().items.len(), 1);
+}
+
+#[test]
+fn essentials_tells_by_place_that_an_action_failed() {
+    let became = |status: &str, error: &str| {
+        let mut tried = essentials(1117, "2026-11-20T01:00:05Z", "{E9FF2015}", r"file:_C:\a.exe", "2");
+        (tried.data[13].1, tried.data[32].1) = (status.to_owned(), error.to_owned());
+        let found = essentials(1116, "2026-11-20T01:00:00Z", "{E9FF2015}", r"file:_C:\a.exe", "9");
+        let os = office().text(VERSION, "CurrentBuildNumber", "7601");
+        let os = os.provided(ESSENTIALS.0, ESSENTIALS.1, vec![found, tried]);
+        detections(&scene(os), &[]).known().unwrap().items[0].action
+    };
+    assert_eq!(became("3", "0x00000000"), ThreatAction::Quarantined);
+    assert_eq!(became("103", "0x80508023"), ThreatAction::Nothing);
+    assert_eq!(became("3", "0x80508023"), ThreatAction::Nothing);
+}
+
+/// What became of the one finding of these events, in the order in which they were written: number, minute, action, status, error.
+fn series(events: &[(u32, i64, &str, &str, &str)]) -> (ThreatAction, String) {
+    let start: Timestamp = "2026-11-20T01:00:00Z".parse().unwrap();
+    let written = events.iter().zip(1..).map(|(&(id, minute, action, status, error), record)| {
+        let at = start + SignedDuration::from_mins(minute);
+        let data = [("Detection ID", "{9}"), ("Action ID", action), ("Status Code", status), ("Error Code", error)];
+        Event { record, ..event(id, &at.to_string(), &data) }
+    });
+    let found = detections(&scene(defender(written.collect())), &[]);
+    let [found] = found.known().unwrap().items.as_slice() else { panic!("one finding") };
+    (found.action, found.at.to_string())
+}
+
+#[test]
+fn an_action_that_failed_is_none_and_the_last_word_counts() {
+    const OK: &str = "0x00000000";
+    const FAILED: &str = "0x80508023";
+    let found = (1116, 0, "9", "1", OK);
+    let of = |events: &[(u32, i64, &str, &str, &str)]| series(events).0;
+    assert_eq!(of(&[found, (1117, 0, "2", "103", FAILED)]), ThreatAction::Nothing);
+    assert_eq!(of(&[found, found, found, (1117, 0, "2", "3", OK)]), ThreatAction::Quarantined);
+    // It fails and is tried again; or is dealt with in part and fails in the rest.
+    let (failed, done) = ((1117, 1, "2", "103", FAILED), (1117, 9, "3", "4", OK));
+    assert_eq!(series(&[found, failed, done]), (ThreatAction::Removed, "2026-11-20T01:00:00Z".to_owned()));
+    assert_eq!(of(&[found, (1117, 1, "3", "4", OK), (1117, 9, "2", "103", FAILED)]), ThreatAction::Nothing);
+    assert_eq!(of(&[found, done, (1119, 10, "2", "", "")]), ThreatAction::Nothing);
+    // Whoever allowed it did not succeed either.
+    assert_eq!(of(&[found, (1117, 1, "6", "105", FAILED)]), ThreatAction::Nothing);
+    assert_eq!(of(&[found, (1117, 1, "6", "5", OK)]), ThreatAction::Allowed);
+    // What is found in the same moment is no finding anew; an hour later it is.
+    assert_eq!(of(&[found, done, (1116, 9, "9", "1", OK)]), ThreatAction::Removed);
+    assert_eq!(of(&[found, done, (1116, 69, "9", "1", OK)]), ThreatAction::Nothing);
+    // The order is that of the log: the clock was set back between the two.
+    assert_eq!(of(&[found, (1117, 90, "2", "103", FAILED), (1117, 9, "2", "3", OK)]), ThreatAction::Quarantined);
+}
+
+#[test]
+fn a_log_that_cannot_tell_all_proves_no_clean_month() {
+    let month = || defender(Vec::new());
+    assert_eq!(detections(&scene(month()), &[]), Fact::Known(List::default()));
+    assert_eq!(stops(&scene(month()), &[]), Fact::Known(List::default()));
+    let yesterday = "2026-11-21T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
+    let cleared = detections(&scene(month().log(CHANNEL, yesterday)), &[]);
+    assert_eq!(cleared.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
+    let cleared = stops(&scene(month().log(CHANNEL, yesterday)), &[]);
+    assert_eq!(cleared.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
+    // What is yet to come was written while the clock ran ahead.
+    let ahead = defender(vec![event(1116, "2026-11-22T03:00:01Z", &[]), event(5001, "2027-01-01T00:00:00Z", &[])]);
+    assert_eq!(detections(&scene(ahead.clone()), &[]), Fact::Known(List::default()));
+    assert_eq!(stops(&scene(ahead), &[]), Fact::Known(List::default()));
+}
+
+#[test]
+fn where_a_drive_may_be_a_stick_no_place_is_told() {
+    let path = [("Detection ID", "{1}"), ("Path", r"file:_E:\a.exe")];
+    let os = defender(vec![event(1116, "2026-11-20T01:00:00Z", &path)]);
+    let place = |os: Recorded| detections(&scene(os), &[]).known().unwrap().items[0].place.clone();
+    assert_eq!(place(os.clone()), Fact::Known(ThreatPlace::Removable));
+    assert!(place(os.denying(r"HKLM\SYSTEM\MountedDevices")).known().is_none());
 }
 
 #[test]

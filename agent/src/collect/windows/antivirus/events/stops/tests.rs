@@ -27,7 +27,10 @@ fn told(at: &str, name: &str, state: &str) -> Event {
 }
 
 fn machine(build: u64, services: Vec<Event>) -> Recorded {
-    Recorded::new().number(VERSION, "CurrentBuildNumber", build).provided("System", "Service Control Manager", services)
+    let since = "2026-09-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
+    let os =
+        Recorded::new().log("System", since).log("Application", since).number(VERSION, "CurrentBuildNumber", build);
+    os.provided("System", "Service Control Manager", services)
 }
 
 fn listed(os: Recorded, products: &[AntivirusProduct]) -> Fact<Vec<String>> {

@@ -1,0 +1,121 @@
+//! Recorded machines of both families, which can be changed as a remedy says.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use policies::fact::{Facts, Section};
+use serde::de::DeserializeOwned;
+
+use super::change::Remedy;
+use crate::collect::{Collector, windows};
+use crate::os::windows::recorded::Recorded as Windows;
+
+#[cfg(target_os = "linux")]
+use crate::{collect::linux, os::recorded::Recorded as Linux};
+
+/// A family of systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Windows,
+    #[cfg(target_os = "linux")]
+    Linux,
+}
+
+impl Family {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Windows => "windows",
+            #[cfg(target_os = "linux")]
+            Self::Linux => "linux",
+        }
+    }
+
+    /// Where its machines lie.
+    fn folder(self) -> PathBuf {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        match self {
+            Self::Windows => tests.join("captured-windows"),
+            #[cfg(target_os = "linux")]
+            Self::Linux => tests.join("captured"),
+        }
+    }
+}
+
+/// A recorded machine.
+pub(super) struct Machine {
+    /// The name of its folder.
+    pub(super) name: String,
+    answers: Answers,
+}
+
+enum Answers {
+    Windows(Box<Windows>),
+    #[cfg(target_os = "linux")]
+    Linux(Box<Linux>),
+}
+
+impl Machine {
+    /// All machines of a family, by name.
+    pub(super) fn all(family: Family) -> Vec<Self> {
+        let entries = std::fs::read_dir(family.folder()).unwrap();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        folders.iter().map(|folder| Self::load(family, folder)).collect()
+    }
+
+    fn load(family: Family, folder: &Path) -> Self {
+        let answers = match family {
+            Family::Windows => Answers::Windows(Box::new(Windows::load(folder).unwrap())),
+            #[cfg(target_os = "linux")]
+            Family::Linux => Answers::Linux(Box::new(Linux::load(folder).unwrap())),
+        };
+        Self { name: folder.file_name().unwrap().to_str().unwrap().to_owned(), answers }
+    }
+
+    /// What the collectors make of it.
+    pub(super) fn facts(&self, now: Timestamp) -> Facts {
+        let collector = match &self.answers {
+            Answers::Windows(answers) => Collector::new(Arc::new(windows::Machine::new(Arc::new((**answers).clone())))),
+            #[cfg(target_os = "linux")]
+            Answers::Linux(answers) => Collector::new(Arc::new(linux::Machine::new(Arc::new((**answers).clone())))),
+        };
+        collector.collect(Section::ALL, now)
+    }
+
+    /// The machine after the remedy.
+    pub(super) fn changed(&self, remedy: &Remedy) -> anyhow::Result<Self> {
+        let answers = match &self.answers {
+            Answers::Windows(answers) => {
+                let mut changed = through_json(&**answers, remedy)?.import(&remedy.registry)?;
+                for (path, content) in &remedy.files {
+                    changed.files.insert(path.to_lowercase(), content.clone().into_bytes());
+                }
+                Answers::Windows(Box::new(changed))
+            }
+            #[cfg(target_os = "linux")]
+            Answers::Linux(answers) => {
+                let mut changed = through_json(&**answers, remedy)?;
+                changed.files = answers.files.clone();
+                for (path, content) in &remedy.files {
+                    changed.files.insert(path.clone(), content.clone().into_bytes());
+                }
+                changed.files.retain(|path, _| !remedy.remove_files.contains(path));
+                for edit in remedy.edit.iter().filter(|edit| !edit.is_answer()) {
+                    let file = changed.files.get_mut(&edit.place).with_context(|| edit.place.clone())?;
+                    *file = edit.apply(&String::from_utf8_lossy(file))?.into_bytes();
+                }
+                Answers::Linux(Box::new(changed))
+            }
+        };
+        Ok(Self { name: self.name.clone(), answers })
+    }
+}
+
+/// The answers with what the remedy changes in `os.json`.
+fn through_json<T: serde::Serialize + DeserializeOwned>(answers: &T, remedy: &Remedy) -> anyhow::Result<T> {
+    let mut json = serde_json::to_value(answers)?;
+    remedy.apply(&mut json)?;
+    Ok(serde_json::from_value(json)?)
+}

@@ -1,0 +1,207 @@
+//! What older agents read wrongly. A value that such an agent calls known would be believed, for good and for bad, as long as its machine is
+//! not updated; so it reads as unknown, whatever it says. Whoever mends the meaning of a fact raises [`SCHEMA_VERSION`] and adds a line here.
+
+use super::{Facts, Family, Reason, SCHEMA_VERSION, Unknown};
+
+/// One fact that agents of a family read wrongly.
+#[derive(Clone, Copy, Debug)]
+pub struct Misread {
+    /// The fact, `section.name`, or the field of a list's records, `section.name.field`.
+    pub fact: &'static str,
+    /// The family of systems.
+    pub family: Family,
+    /// The only system (`system.id`) of it on which it was wrong; none: on all.
+    pub system: Option<&'static str>,
+    /// The first version of the facts' meaning that reads it rightly.
+    pub right_from: u32,
+}
+
+const fn windows(fact: &'static str, right_from: u32) -> Misread {
+    Misread { fact, family: Family::Windows, system: None, right_from }
+}
+
+const fn linux(fact: &'static str, right_from: u32) -> Misread {
+    Misread { fact, family: Family::Linux, system: None, right_from }
+}
+
+/// The table.
+pub const MISREAD: &[Misread] = &[
+    // Rules that bind an app package, an owner or a driver were taken for rules that let everybody in.
+    windows("lan.open_inbound", 2),
+    windows("lan.firewall_blocks_inbound", 2),
+    // A product registered twice counted twice, and one that is left over as active.
+    windows("lan.firewalls", 2),
+    windows("lan.firewall_active", 2),
+    // Names that lead to this machine were told by name and not by address, on both systems.
+    windows("lan.host_overrides", 2),
+    // An empty text ended the list of files to be replaced; files to be deleted asked for a restart.
+    windows("patches.reboot_needed", 2),
+    // Free companions and leftovers counted as guards, one product could be listed twice.
+    windows("antivirus.products", 2),
+    windows("antivirus.protection", 2),
+    windows("antivirus.real_time", 2),
+    // What a product tried and failed to do was told as done; stops follow from the same events.
+    windows("antivirus.detections", 2),
+    windows("antivirus.stops", 2),
+    // The machine itself and "no address" were told as places from which somebody guesses passwords.
+    windows("accounts.failed_logons", 2),
+    // A setting that is not there was read as on.
+    windows("accounts.uac", 2),
+    // Events of a time that has not come decided.
+    windows("time.synchronised", 2),
+    // Only the driver that serves was looked at.
+    windows("sharing.smb1", 2),
+    // Chains, tables and programs that exist counted as a firewall, and rules that may let a stranger in as none.
+    linux("lan.firewalls", 2),
+    linux("lan.firewall_active", 2),
+    linux("lan.firewall_blocks_inbound", 2),
+    linux("lan.host_overrides", 2),
+    // Static addresses in drop-ins and old state of NetworkManager were told as DHCP.
+    linux("lan.interfaces.addressing", 2),
+    // Without a security archive, with old lists, held or pinned packages nothing seemed to wait.
+    linux("patches.pending", 2),
+    linux("patches.pending_security", 2),
+    linux("patches.pending_names", 2),
+    // The newest of all lists, also of other makers' archives.
+    linux("patches.lists_at", 2),
+    // Settings counted where no timer or service ever runs.
+    linux("patches.automatic", 2),
+    // Only the kernel counted.
+    linux("patches.reboot_needed", 2),
+    // System accounts with a shell, accounts opened by a key and members of groups that equal root were missing or told wrongly.
+    linux("accounts.users", 2),
+    // A log that nobody writes any more counted as an answer.
+    linux("accounts.failed_logons", 2),
+    // Rules were read otherwise than sudo reads them, and files with odd names not at all.
+    linux("accounts.sudo_without_password", 2),
+    // The orders of PAM modules, their drop-ins and login.defs, and values in a shell's words.
+    linux("accounts.password_min_length", 2),
+    linux("accounts.password_min_classes", 2),
+    linux("accounts.password_max_age", 2),
+    linux("accounts.lockout_tries", 2),
+    linux("accounts.lockout_time", 2),
+    linux("accounts.shell_timeout", 2),
+    // The file was read and not the running program with its options; a second one not at all.
+    linux("remote.ssh_root_login", 2),
+    linux("remote.ssh_password", 2),
+    linux("remote.ssh_empty_password", 2),
+    linux("remote.ssh_max_tries", 2),
+    linux("remote.ssh_idle", 2),
+    linux("remote.ssh_limited", 2),
+    linux("remote.ssh_x11", 2),
+    linux("remote.ssh_weak_algorithms", 2),
+    // Guests let in for all shares, and shares that people make themselves.
+    linux("sharing.shares", 2),
+    // Scanners that run and do not guard counted; those of unknown makers were none at all.
+    linux("antivirus.products", 2),
+    linux("antivirus.protection", 2),
+    linux("antivirus.real_time", 2),
+    linux("antivirus.updater", 2),
+    // The kernel's flag was believed before the time service; openntpd was not known.
+    linux("time.synchronised", 2),
+    linux("time.source", 2),
+    // Many ways to start a copy were not seen.
+    linux("backup.products", 2),
+    // Rotation was read otherwise than logrotate reads it.
+    linux("logging.kept", 2),
+    // Paid prolongation was not read.
+    Misread { fact: "system.supported_until", family: Family::Linux, system: Some("ubuntu"), right_from: 2 },
+];
+
+impl Facts {
+    /// Makes unknown what an agent of `schema` read wrongly. A machine that does not tell its family gets the lines of both: what cannot be
+    /// excluded is not believed.
+    pub fn forget_misread(&mut self, schema: u32) {
+        if schema >= SCHEMA_VERSION {
+            return;
+        }
+        let family = self.system.family.known().copied();
+        let system = self.system.id.known().cloned();
+        for misread in MISREAD.iter().filter(|misread| misread.right_from > schema) {
+            let on_this = family.is_none_or(|family| family == misread.family)
+                && misread.system.is_none_or(|only| system.as_deref().is_none_or(|system| system == only));
+            if on_this {
+                let detail = format!("read wrongly before version {} of the facts", misread.right_from);
+                self.forget_fact(misread.fact, &Unknown { reason: Reason::AgentTooOld, detail });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Fact, Kind, Section, find};
+
+    #[test]
+    fn every_line_names_a_fact_or_a_field_that_exists_once() {
+        let mut seen = std::collections::BTreeSet::new();
+        for misread in MISREAD {
+            let mut parts = misread.fact.splitn(3, '.');
+            let name = format!("{}.{}", parts.next().unwrap(), parts.next().unwrap());
+            let (_, _, field) = find(&name).unwrap_or_else(|| panic!("{name}"));
+            if let Some(part) = parts.next() {
+                let Kind::List(Kind::Record(fields)) = field.kind else { panic!("{name} has no fields") };
+                assert!(fields.iter().any(|field| field.name == part), "{}", misread.fact);
+            }
+            assert!((2..=SCHEMA_VERSION).contains(&misread.right_from), "{}", misread.fact);
+            assert!(seen.insert((misread.family, misread.fact)), "{} twice", misread.fact);
+        }
+    }
+
+    #[test]
+    fn an_old_answer_counts_as_unknown_only_on_the_system_where_it_was_wrong() {
+        let known = |family: Option<Family>| {
+            let mut facts = Facts::unknown(Reason::NotCollected);
+            facts.system.family = family.map_or_else(|| Fact::unknown(Reason::Unreadable, ""), Fact::Known);
+            facts.lan.firewall_active = Fact::Known(true);
+            facts.accounts.uac = Fact::Known(true);
+            facts.patches.automatic = Fact::Known(true);
+            facts.lan.forwards = Fact::Known(false);
+            facts
+        };
+        let after = |family, schema| {
+            let mut facts = known(family);
+            facts.forget_misread(schema);
+            let known =
+                [&facts.lan.firewall_active, &facts.accounts.uac, &facts.patches.automatic, &facts.lan.forwards];
+            known.map(|fact| fact.known().is_some())
+        };
+        assert_eq!(after(Some(Family::Windows), 1), [false, false, true, true]);
+        assert_eq!(after(Some(Family::Linux), 1), [false, true, false, true]);
+        assert_eq!(after(None, 1), [false, false, false, true]);
+        assert_eq!(after(None, 0), [false, false, false, true]);
+        for schema in [SCHEMA_VERSION, SCHEMA_VERSION + 1] {
+            assert_eq!(after(None, schema), [true; 4], "{schema}");
+        }
+    }
+
+    #[test]
+    fn support_is_forgotten_on_ubuntu_alone() {
+        let after = |id: &str| {
+            let mut facts = Facts::unknown(Reason::NotCollected);
+            facts.system.family = Fact::Known(Family::Linux);
+            facts.system.id = Fact::Known(id.to_owned());
+            facts.system.supported_until = Fact::Known(jiff::Timestamp::UNIX_EPOCH);
+            facts.forget_misread(1);
+            facts.system.supported_until
+        };
+        let Fact::Unknown(why) = after("ubuntu") else { panic!() };
+        assert_eq!(
+            (why.reason, why.detail.as_str()),
+            (Reason::AgentTooOld, "read wrongly before version 2 of the facts")
+        );
+        assert!(after("debian").known().is_some());
+    }
+
+    #[test]
+    fn a_field_of_a_lists_records_is_forgotten_and_its_neighbours_stay() {
+        let mut facts = Facts::unknown(Reason::NotCollected);
+        let text = br#"{"users":{"known":{"items":[{"name":"lan","id":1000,"enabled":{"known":true},"last_used_at":{"known":"2026-11-01T00:00:00Z"}}]}}}"#;
+        facts.decode(Section::Accounts, text).unwrap();
+        let why = Unknown { reason: Reason::AgentTooOld, detail: String::new() };
+        facts.forget_fact("accounts.users.last_used_at", &why);
+        let user = &facts.accounts.users.known().unwrap().items[0];
+        assert_eq!((&user.enabled, &user.last_used_at), (&Fact::Known(true), &Fact::Unknown(why)));
+    }
+}

@@ -1,0 +1,113 @@
+//! What older agents read wrongly: outside the sums for a time, then unknown; never what it was.
+
+use policies::grade::Grade;
+
+use super::*;
+use crate::store::judgement::VerdictState;
+
+/// The control that looks at what was read wrongly.
+const CLOCK: &str = "time-synchronised";
+
+/// A report each day: the clock read wrongly by old agents, the logs rightly.
+fn seen_facts() -> Facts {
+    let mut facts = facts(true);
+    facts.logging.running = Fact::Known(true);
+    facts
+}
+
+async fn clock(db: &Db, machine: &str) -> VerdictState {
+    let judgement = db.read().await.unwrap().judgement_get(&Scope::whole(), machine).await.unwrap().unwrap();
+    judgement.verdicts.into_iter().find(|state| state.control == CLOCK).unwrap()
+}
+
+fn counts_clock(grade: &Grade) -> bool {
+    let title = judge("p1").rules().control(CLOCK).unwrap().title.clone();
+    grade.ledger.iter().any(|line| line.kind == LineKind::Unknown && line.title == title)
+}
+
+on_both! {
+    async fn an_old_agents_wrong_answers_leave_the_sums_for_thirty_days(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut tx = db.write().await.unwrap();
+        tx.schema_claim(NOW).await.unwrap();
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let machine = trial::machine(&mut tx, &office).await;
+        declare(&mut tx, &office).await;
+        tx.roster_line_insert(&Scope::whole(), &line(&office, "PC-01", Some(&machine))).await.unwrap();
+        tx.commit().await.unwrap();
+        let days = [0, 29, 30, 44, 45];
+        let mut scores = Vec::new();
+        for (number, day) in days.into_iter().enumerate() {
+            let at = NOW + day * DAY;
+            let mut tx = db.write().await.unwrap();
+            report_by(&mut tx, &machine, number as u64 + 1, &seen_facts(), at, 1).await;
+            judged(&mut tx, &judge, &machine, at).await;
+            tx.commit().await.unwrap();
+            let state = clock(db, &machine).await;
+            assert_eq!((state.verdict, state.agent_too_old), (Verdict::Unknown, true), "day {day}");
+            let view = seen(db, &judge, &office, at).await;
+            assert!(view.machines[0].needs_agent());
+            assert_eq!(view.old_agents_until, Some(NOW + 30 * DAY));
+            let grade = view.grade.unwrap();
+            assert_eq!(counts_clock(&grade), day >= 30, "day {day}");
+            scores.push(grade.score);
+        }
+        assert_eq!(scores[0], scores[1]);
+        assert!(scores[2] < scores[1], "the same machine earns less once it counts: {scores:?}");
+        assert!(scores[0] > Points::ZERO);
+
+        // The new agent says the same, and is believed.
+        let at = NOW + 45 * DAY + 1;
+        let mut tx = db.write().await.unwrap();
+        report(&mut tx, &machine, 6, &seen_facts(), at).await;
+        judged(&mut tx, &judge, &machine, at).await;
+        tx.commit().await.unwrap();
+        assert_eq!(clock(db, &machine).await.verdict, Verdict::Pass);
+        let view = seen(db, &judge, &office, at).await;
+        assert!(!view.machines[0].needs_agent() && view.old_agents_until.is_none());
+        assert!(view.grade.unwrap().score > scores[0]);
+    }
+
+    /// A new agent that says of itself that it is too old is not excused: only the version of its facts is believed.
+    async fn an_agent_that_calls_itself_too_old_counts_as_unknown(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut tx = db.write().await.unwrap();
+        tx.schema_claim(NOW).await.unwrap();
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let machine = trial::machine(&mut tx, &office).await;
+        let mut said = seen_facts();
+        said.time.synchronised = Fact::unknown(Reason::AgentTooOld, "");
+        report(&mut tx, &machine, 1, &said, NOW).await;
+        judged(&mut tx, &judge, &machine, NOW).await;
+        tx.commit().await.unwrap();
+        assert!(clock(db, &machine).await.agent_too_old);
+        let view = seen(db, &judge, &office, NOW).await;
+        assert!(!view.machines[0].needs_agent() && counts_clock(&view.grade.unwrap()));
+    }
+
+    /// A machine that reported to the server of before and is silent since keeps no "pass", and the office is not blamed.
+    async fn a_store_of_before_is_judged_again(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut tx = db.write().await.unwrap();
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let machine = trial::machine(&mut tx, &office).await;
+        report(&mut tx, &machine, 1, &seen_facts(), NOW).await;
+        tx.commit().await.unwrap();
+        grades_catch_up(db, &judge, NOW).await.unwrap();
+        assert_eq!(clock(db, &machine).await.verdict, Verdict::Pass);
+        let before = seen(db, &judge, &office, NOW).await.grade.unwrap().score;
+
+        let mut tx = db.write().await.unwrap();
+        trial::from_schema_1(&mut tx).await;
+        tx.schema_claim(NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        grades_catch_up(db, &judge, NOW + 1).await.unwrap();
+        assert_eq!(clock(db, &machine).await.verdict, Verdict::Unknown);
+        let view = seen(db, &judge, &office, NOW + 1).await;
+        assert!(view.machines[0].needs_agent());
+        let after = view.grade.unwrap().score;
+        assert!(after < before, "what it earned by that left both sums");
+        let last = &view.history[0].movement;
+        assert_eq!((last.office, last.policy), (Points::ZERO, after - before));
+    }
+}

@@ -1,0 +1,68 @@
+//! Which versions of the agent the machines of an office run, and which machines need the new one.
+
+use std::collections::BTreeMap;
+
+use policies::text::visible;
+
+use super::named;
+use crate::judge::view::{MachineLine, OfficeView};
+use crate::store::judgement::AgentState;
+use crate::web::grade::Named;
+use crate::web::number::Numbers;
+use crate::web::words::Words;
+
+/// The most machines that a version names; each is marked in the list of machines as well.
+const NAMED: usize = 60;
+
+/// The versions, the old ones first.
+#[derive(Debug)]
+pub(super) struct AgentList {
+    pub(super) rows: Vec<AgentRow>,
+    /// What it means that some are too old, and until when; none when none is.
+    pub(super) hint: Option<String>,
+}
+
+/// One version.
+#[derive(Debug)]
+pub(super) struct AgentRow {
+    pub(super) version: String,
+    pub(super) count: String,
+    /// The machines that need the new agent, and how many more there are; none where the version is new enough.
+    pub(super) old: Option<(Vec<Named>, String)>,
+}
+
+/// The version of an agent as a person reads it.
+pub(in crate::web) fn version(agent: &AgentState, t: Words) -> String {
+    if agent.version.is_empty() { t.say("office.agent_unnamed").to_owned() } else { visible(&agent.version, 40) }
+}
+
+/// What it means for the sums that an agent is too old, as at `now`.
+pub(in crate::web) fn old_agent_words(until: i64, now: i64, t: Words, n: &Numbers) -> String {
+    t.say1(if now < until { "office.agents_until" } else { "office.agents_counted" }, n.moment(until))
+}
+
+/// The versions in use, with how many machines run each.
+pub(super) fn agent_list(view: &OfficeView, t: Words, n: &Numbers) -> AgentList {
+    let mut versions: BTreeMap<(bool, String), Vec<&MachineLine>> = BTreeMap::new();
+    for line in &view.machines {
+        if let Some(agent) = &line.agent {
+            versions.entry((!agent.too_old, version(agent, t))).or_default().push(line);
+        }
+    }
+    let row = |((new, version), machines): ((bool, String), Vec<&MachineLine>)| {
+        let left = machines.len().saturating_sub(NAMED);
+        let more = if left > 0 { t.say1("grade.more", n.count(left)) } else { String::new() };
+        let names = || machines.iter().take(NAMED).map(|line| named(line)).collect();
+        AgentRow { version, count: n.count(machines.len()), old: (!new).then(|| (names(), more)) }
+    };
+    AgentList {
+        rows: versions.into_iter().map(row).collect(),
+        hint: view.old_agents_until.map(|until| old_agent_words(until, view.at, t, n)),
+    }
+}
+
+/// That some machines need the new agent, for the top of the page.
+pub(super) fn agents_warning(machines: &[MachineLine], t: Words, n: &Numbers) -> Option<String> {
+    let old = machines.iter().filter(|line| line.needs_agent()).count();
+    (old > 0).then(|| t.say1("office.agents_warning", n.count(old)))
+}
