@@ -5,12 +5,17 @@
 //! agent out.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// When this program was built; milliseconds since 1970 UTC.
 const BUILT_AT: i64 = match i64::from_str_radix(env!("TRAM_AN_BUILT_S"), 10) {
     Ok(seconds) => seconds * 1000,
     Err(_) => 0,
 };
+
+/// The latest time the agent reckons with, the end of the year 9998; milliseconds since 1970 UTC. A clock may stand behind it, but from
+/// there no time a few months later could be written with a year of four digits.
+const LATEST: i64 = 253_370_764_799_999;
 
 /// The agent's sense of time. Shared by reference; the server time may only rise.
 #[derive(Debug)]
@@ -43,14 +48,14 @@ impl Clock {
         }
     }
 
-    /// The machine's own time; milliseconds since 1970 UTC.
+    /// The machine's own time, within what the agent can reckon with; milliseconds since 1970 UTC.
     pub fn now(&self) -> i64 {
         match &self.source {
             Source::Still(at) => at.load(Ordering::Relaxed),
             Source::System => {
                 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-                let now = jiff::Timestamp::now();
-                now.as_millisecond()
+                let now = std::time::SystemTime::now();
+                since_1970(now).min(LATEST)
             }
         }
     }
@@ -79,9 +84,25 @@ impl Clock {
     }
 }
 
+/// Milliseconds; 0 for any time before.
+fn since_1970(time: SystemTime) -> i64 {
+    i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn any_time_of_a_clock_can_be_reckoned_with() {
+        assert_eq!(since_1970(UNIX_EPOCH - Duration::from_secs(1)), 0);
+        assert_eq!(since_1970(UNIX_EPOCH + Duration::from_millis(1)), 1);
+        assert_eq!(since_1970(UNIX_EPOCH + Duration::from_secs(i64::MAX as u64)), i64::MAX);
+        let latest = Clock::still(LATEST).instant();
+        assert_eq!(latest.to_string(), "9998-12-31T23:59:59.999Z");
+    }
 
     #[test]
     fn trusted_time_is_the_latest_of_three() {

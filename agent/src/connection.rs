@@ -143,6 +143,10 @@ impl Connection {
             .connect_timeout(CONNECT)
             .pool_idle_timeout(None)
             .tcp_keepalive(KEEP_ALIVE);
+        #[cfg(target_os = "linux")]
+        {
+            builder = builder.dns_resolver(names::Names);
+        }
         if let Some(proxy) = proxy {
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|error| WireError::SetUp(reason(&error)))?);
         }
@@ -241,5 +245,7 @@ fn reason(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
+#[cfg(target_os = "linux")]
+mod names;
 #[cfg(test)]
 pub(crate) mod trial;

@@ -27,7 +27,7 @@ pub enum OsError {
     /// It holds more than the caller is prepared to read.
     #[error("{0} is larger than {1} bytes")]
     TooLarge(String, usize),
-    /// The program gave no answer before its deadline and was ended.
+    /// The program, or the file system, gave no answer before its deadline.
     #[error("{0} gave no answer before its deadline")]
     TimedOut(String),
     /// Anything else.
@@ -185,6 +185,7 @@ pub fn failed(path: &str, error: &std::io::Error) -> OsError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => OsError::Missing(path.to_owned()),
         ErrorKind::PermissionDenied => OsError::Denied(path.to_owned()),
+        ErrorKind::TimedOut => OsError::TimedOut(path.to_owned()),
         _ => OsError::Failed(path.to_owned(), error.to_string()),
     }
 }

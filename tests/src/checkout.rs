@@ -26,8 +26,6 @@ pub enum Profile {
     Dev,
     /// As the quickstart shows them.
     Release,
-    /// As an office installs the agent.
-    Agent,
 }
 
 impl Profile {
@@ -36,7 +34,6 @@ impl Profile {
         match self {
             Self::Dev => "dev",
             Self::Release => "release",
-            Self::Agent => "agent",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod checkout;
 pub mod debian;
 pub mod desk;
+pub mod linux;
 pub mod process;
 #[cfg(feature = "puppets")]
 pub mod puppet;

@@ -10,6 +10,7 @@ mod stories {
     mod debian_patches;
     mod delivery;
     mod first_minutes;
+    mod linux_program;
     mod machine;
     mod packages;
     mod page;

@@ -13,8 +13,12 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware, lossy};
 
+mod limits;
+pub mod mountinfo;
+mod mounts;
 pub mod program;
 pub mod recorded;
+mod scratch;
 
 pub use program::{Output, Program};
 
@@ -80,18 +84,20 @@ pub struct Linux;
 
 impl Os for Linux {
     fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
-        // Without NONBLOCK, a pipe put in the place of a file would hold the collector for ever.
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path)
-            .map_err(|error| failed(path, &error))?;
-        let metadata = file.metadata().map_err(|error| failed(path, &error))?;
-        if !metadata.is_file() {
-            return Err(OsError::Failed(path.to_owned(), "is no ordinary file".to_owned()));
-        }
-        Ok(Box::new(file))
+        mounts::open(path, |path| {
+            // Without NONBLOCK, a pipe put in the place of a file would hold the collector for ever.
+            let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+            let file = OpenOptions::new()
+                .read(true)
+                .custom_flags(flags.bits().cast_signed())
+                .open(path)
+                .map_err(|error| failed(path, &error))?;
+            let metadata = file.metadata().map_err(|error| failed(path, &error))?;
+            if !metadata.is_file() {
+                return Err(OsError::Failed(path.to_owned(), "is no ordinary file".to_owned()));
+            }
+            Ok(file)
+        })
     }
 
     fn administrator(&self) -> bool {
@@ -99,16 +105,16 @@ impl Os for Linux {
     }
 
     fn disk_size(&self, path: &str) -> Answer<u64> {
-        let size = rustix::fs::statvfs(path).map_err(|error| failed(path, &error.into()))?;
-        Ok(size.f_blocks.saturating_mul(size.f_frsize))
+        let size = |path: &str| rustix::fs::statvfs(path).map_err(|error| failed(path, &error.into()));
+        mounts::ask(path, size).map(|size| size.f_blocks.saturating_mul(size.f_frsize))
     }
 
     fn list(&self, path: &str) -> Answer<Vec<String>> {
-        files::list(path)
+        mounts::ask(path, files::list)
     }
 
     fn stat(&self, path: &str) -> Answer<Stat> {
-        files::stat(path)
+        mounts::ask(path, files::stat)
     }
 
     fn hardware(&self) -> Hardware {
@@ -118,14 +124,18 @@ impl Os for Linux {
 
 impl LinuxOs for Linux {
     fn link(&self, path: &str) -> Answer<String> {
-        let target = std::fs::read_link(path).map_err(|error| failed(path, &error))?;
+        let target = mounts::ask(path, |path| std::fs::read_link(path).map_err(|error| failed(path, &error)))?;
         target.into_os_string().into_string().map_err(|_| OsError::Failed(path.to_owned(), "is not UTF-8".to_owned()))
     }
 
     fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output> {
         let path = program.paths().iter().find(|path| self.exists(path));
         let path = path.ok_or_else(|| OsError::Missing(program.paths()[0].to_owned()))?;
-        run(path, arguments, program.deadline(), program.output_cap())
+        let scratch = (program == Program::Dnf).then(|| scratch::Scratch::for_dnf(path)).transpose();
+        let scratch = scratch.map_err(|error| failed("a throw-away place", &error))?;
+        let options = scratch.as_ref().map(scratch::Scratch::options).unwrap_or_default();
+        let arguments: Vec<&str> = options.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        run(path, &arguments, program.deadline(), program.output_cap(), program.memory())
     }
 
     fn owner(&self, path: &str) -> Answer<Owner> {
@@ -151,8 +161,8 @@ impl LinuxOs for Linux {
 }
 
 /// Starts the program at `path` in a process group of its own and ends the group at the deadline, and also when the
-/// program ended and left children behind.
-fn run(path: &str, arguments: &[&str], deadline: Duration, cap: usize) -> Answer<Output> {
+/// program ended and left children behind. It may take `memory` bytes of address space; of each output `cap` bytes are kept.
+fn run(path: &str, arguments: &[&str], deadline: Duration, cap: usize, memory: u64) -> Answer<Output> {
     let until = Instant::now() + deadline;
     #[expect(
         clippy::disallowed_methods,
@@ -163,6 +173,7 @@ fn run(path: &str, arguments: &[&str], deadline: Duration, cap: usize) -> Answer
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| failed(path, &error))?;
     let group = Pid::from_child(&child);
+    limits::set(group, memory, deadline);
 
     let (sender, answers) = mpsc::channel();
     let started = read_apart(child.stdout.take(), cap, Part::Stdout, &sender)
@@ -263,7 +274,22 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, deadline: Duration, cap: usize) -> Answer<Output> {
-        run("/bin/sh", &["-c", script], deadline, cap)
+        run("/bin/sh", &["-c", script], deadline, cap, 1 << 30)
+    }
+
+    #[test]
+    fn a_program_that_wants_too_much_memory_or_disk_ends_and_nobody_else() {
+        // The limits are there a moment after the start.
+        let limited = |script: &str| {
+            let script = format!("while [ $(ulimit -f) = unlimited ]; do :; done; {script}");
+            shell(&script, Duration::from_secs(60), 1000).unwrap()
+        };
+        let greedy = limited("head -c 2G /dev/zero | tail -c 2G | wc -c");
+        assert_eq!(greedy.stdout.trim(), "0", "{greedy:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        assert_ne!(limited(&format!("head -c 100M /dev/zero > {}", file.display())).status, Some(0));
+        assert_eq!(std::fs::metadata(file).unwrap().len(), 64 << 20);
     }
 
     #[test]

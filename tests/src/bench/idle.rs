@@ -5,23 +5,12 @@ use std::time::Duration;
 
 use super::process_table::{cost, proportional_memory};
 use super::{Figure, ratio, rest};
-use crate::checkout;
 use crate::desk::{Desk, RunningDesk};
 use crate::relay::Relay;
 use crate::station::{Enrolment, Station};
 
 /// How long the agent may settle after its first report.
 const SETTLE: Duration = Duration::from_secs(60);
-
-/// What the systemd unit sets in the agent's environment.
-fn environment() -> anyhow::Result<Vec<(String, String)>> {
-    let unit = std::fs::read_to_string(checkout::root()?.join("agent/packaging/linux/posture-agent.service"))?;
-    let settings = unit.lines().filter_map(|line| line.strip_prefix("Environment=")).flat_map(str::split_whitespace);
-    Ok(settings
-        .filter_map(|setting| setting.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect())
-}
 
 /// Watches an enrolled agent at rest for `length`; `folder` is its place.
 ///
@@ -36,11 +25,7 @@ pub fn measure(
     length: Duration,
 ) -> anyhow::Result<Vec<Figure>> {
     let relay = Relay::start(([127, 0, 0, 1], server.port).into())?;
-    let station = environment()?
-        .iter()
-        .fold(Station::new(agent.to_path_buf(), folder.join("agent")), |station, (name, value)| {
-            station.with_variable(name, value)
-        });
+    let station = Station::new(agent.to_path_buf(), folder.join("agent"));
     station
         .enrol(&Enrolment { server: relay.address(), ..Enrolment::new(String::new(), desk.token_add(office, 1)?) })?;
     let mut running = station.run(&folder.join("agent.log"))?;
@@ -55,7 +40,7 @@ pub fn measure(
 
     let minutes = length.as_secs_f64() / 60.0;
     let method = format!(
-        "`posture-agent run` with the environment of its systemd unit, enrolled, {minutes:.0} minutes from {} s after its start, nothing changing on purpose",
+        "`posture-agent run`, enrolled, {minutes:.0} minutes from {} s after its start, nothing changing on purpose",
         SETTLE.as_secs()
     );
     let (up, down) = (last.0 - first.0, last.1 - first.1);

@@ -38,7 +38,7 @@ pub fn measure(agent: &Path, policy: &Path) -> anyhow::Result<Vec<Figure>> {
         "agent binary, stripped",
         "<= 5 MB",
         format!("{:.2} MB", ratio(bytes, 1_000_000)),
-        "profile `agent` (opt-level z, fat LTO)",
+        "`agent/packaging/linux/static`: profile `agent` (opt-level z, fat LTO), musl",
     ));
     check(agent, policy)?;
     let warm = repeat(WARM, || check(agent, policy))?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use harness::checkout::{self, Profile};
 use harness::process::{answer, command};
+use harness::{checkout, linux};
 
 const UNIT: &str = "agent/packaging/linux/posture-agent.service";
 
@@ -21,7 +21,7 @@ fn text(path: &Path) -> anyhow::Result<&str> {
 
 #[test]
 fn packages_hold_the_program_and_its_unit_and_leave_the_identity_until_they_are_purged() -> anyhow::Result<()> {
-    let program = checkout::build(Profile::Dev)?.agent;
+    let program = linux::program()?;
     let root = checkout::root()?;
     let folder = tempfile::tempdir()?;
     let built = said(text(&root.join("agent/packaging/linux/build"))?, &[text(&program)?, text(folder.path())?])?;
@@ -31,6 +31,13 @@ fn packages_hold_the_program_and_its_unit_and_leave_the_identity_until_they_are_
     for path in ["/usr/bin/posture-agent", "/usr/lib/systemd/system/posture-agent.service"] {
         assert!(held.lines().any(|line| line == path), "{held}");
     }
+
+    // It runs on any Linux; nothing of a distribution is asked for.
+    assert_eq!(said("dpkg-deb", &["--field", deb, "Depends"])?.trim(), "");
+    let required = said("rpm", &["-qp", "--requires", rpm])?;
+    assert!(required.lines().all(|line| line.starts_with("rpmlib(") || line == "/bin/sh"), "{required}");
+    let refused = answer(command(root.join("agent/packaging/linux/build")).arg("/bin/sh").arg(folder.path()))?;
+    assert!(refused.code == Some(1) && refused.err.contains("is not static"), "{refused:?}");
 
     // A system of its own without systemd; its scripts run here, told where it is (DPKG_ROOT).
     let system = folder.path().join("system");

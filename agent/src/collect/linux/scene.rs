@@ -12,6 +12,9 @@ use crate::os::{Answer, LinuxOs, OsError};
 use crate::collect::linux::remote::ssh::Ssh;
 use crate::collect::linux::text;
 
+/// The most files of one folder that are read.
+const FILES: usize = 1_000;
+
 /// One check of one machine.
 pub(super) struct Scene {
     /// The machine.
@@ -174,7 +177,8 @@ impl Scene {
             other => other?,
         };
         let names: Vec<String> = names.into_iter().filter(|name| name.ends_with(suffix)).collect();
-        if names.len() > 1_000 {
+        // What stands in files that are left out might say otherwise.
+        if names.len() > FILES {
             return Err(OsError::Failed(folder.to_owned(), format!("holds {} files", names.len())));
         }
         let mut texts = Vec::new();
@@ -212,5 +216,22 @@ pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>)
     match answer {
         Ok(answer) => read(answer),
         Err(error) => unknown(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::recorded::Recorded;
+
+    #[test]
+    fn a_folder_with_too_many_files_is_not_read_in_part() {
+        let folder = |files: usize| {
+            (0..files).fold(Recorded::new(), |os, number| os.file(&format!("/etc/exports.d/{number}.exports"), "x"))
+        };
+        let texts =
+            |files| Scene::new(Arc::new(folder(files)), Timestamp::UNIX_EPOCH).texts("/etc/exports.d", ".exports");
+        assert_eq!(texts(FILES).unwrap().len(), FILES);
+        assert!(matches!(texts(FILES + 1), Err(OsError::Failed(..))));
     }
 }

@@ -124,7 +124,7 @@ mod tests {
         let text = [
             line(0, "Failed password for canbo from 10.0.0.5 port 40000 ssh2"),
             line(0, "Failed password for invalid user MatKhau@1 from 10.0.0.6 port 40001 ssh2"),
-            line(0, "Failed keyboard-interactive/pam for root from 1.2.3.4 from ::1 port 40001 ssh2"),
+            line(0, "Failed keyboard-interactive/pam for root from 1.2.3.4 from 2001:db8::7 port 40001 ssh2"),
             line(
                 0,
                 "pam_unix(gdm-password:auth): authentication failure; logname= uid=0 euid=0 tty=/dev/tty1 ruser= rhost=  user=canbo",
@@ -149,7 +149,7 @@ mod tests {
             [
                 ("canbo", "10.0.0.5", network),
                 ("", "10.0.0.6", network),
-                ("", "::1", network),
+                ("", "2001:db8::7", network),
                 ("canbo", "", LogonWay::Local)
             ]
         );

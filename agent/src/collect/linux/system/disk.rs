@@ -4,19 +4,11 @@ use policies::fact::{Fact, Reason};
 
 use crate::collect::linux::scene::{Scene, answered};
 use crate::collect::linux::text::capped;
-
-/// A mount as `/proc/self/mountinfo` tells it.
-#[derive(Debug, PartialEq, Eq)]
-struct Mount {
-    device: String,
-    point: String,
-    kind: String,
-    source: String,
-}
+use crate::os::linux::mountinfo::{Mount, holding, mounts};
 
 pub(super) fn encrypted(scene: &Scene) -> Fact<bool> {
-    answered(scene.text("/proc/self/mountinfo"), |text| match holding(mounts(&text), "/home") {
-        Some(mount) => mount_encrypted(scene, &mount),
+    answered(scene.text("/proc/self/mountinfo"), |text| match holding(&mounts(&text), "/home") {
+        Some(mount) => mount_encrypted(scene, mount),
         None => Fact::unknown(Reason::Unreadable, "/proc/self/mountinfo names no root"),
     })
 }
@@ -52,29 +44,6 @@ fn device_encrypted(scene: &Scene, folder: &str, depth: u8) -> bool {
     depth > 0
         && !below.is_empty()
         && below.iter().all(|name| device_encrypted(scene, &format!("{folder}/slaves/{name}"), depth - 1))
-}
-
-/// `36 35 98:0 /root /mount options [tags] - type source super`; blanks in names are written `\040`.
-fn mounts(text: &str) -> Vec<Mount> {
-    text.lines()
-        .filter_map(|line| {
-            let (before, after) = line.split_once(" - ")?;
-            let mut before = before.split(' ').skip(2);
-            let (device, point) = (before.next()?, before.nth(1)?);
-            let mut after = after.split(' ');
-            let (kind, source) = (after.next()?, after.next()?);
-            let [device, point, kind, source] = [device, point, kind, source].map(str::to_owned);
-            Some(Mount { device, point, kind, source })
-        })
-        .collect()
-}
-
-/// The mount that holds `path`: the longest point above it, the last of equal ones.
-fn holding(mounts: Vec<Mount>, path: &str) -> Option<Mount> {
-    let above = |point: &str| {
-        point == "/" || path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    mounts.into_iter().filter(|mount| above(&mount.point)).max_by_key(|mount| mount.point.len())
 }
 
 #[cfg(test)]
