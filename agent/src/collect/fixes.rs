@@ -108,3 +108,10 @@ fn the_remedy_of_every_control_clears_it_on_windows() {
     let faults = faults(Family::Windows);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_remedy_of_every_control_clears_it_on_linux() {
+    let faults = faults(Family::Linux);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

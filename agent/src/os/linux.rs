@@ -139,7 +139,7 @@ impl LinuxOs for Linux {
     }
 
     fn owner(&self, path: &str) -> Answer<Owner> {
-        let metadata = std::fs::metadata(path).map_err(|error| failed(path, &error))?;
+        let metadata = mounts::ask(path, |path| std::fs::metadata(path).map_err(|error| failed(path, &error)))?;
         Ok(Owner { user: metadata.uid(), group: metadata.gid(), mode: metadata.mode() & 0o7777 })
     }
 

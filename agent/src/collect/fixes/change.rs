@@ -141,8 +141,8 @@ fn fits(item: &Value, part: &str) -> bool {
     let found = field.parse::<usize>().ok().and_then(|at| item.get(at)).or_else(|| item.get(field));
     match found {
         Some(Value::String(text)) => *text == plain(wanted),
-        Some(other) => other.to_string() == wanted,
-        None => false,
+        Some(Value::Number(number)) => wanted.parse().is_ok_and(|wanted| number.as_i64() == Some(wanted)),
+        _ => false,
     }
 }
 
