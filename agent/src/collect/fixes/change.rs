@@ -13,7 +13,7 @@ use super::machine::Family;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Remedy {
-    /// The machines meant; none named: all.
+    /// The machines meant, by the beginning of their names; none named: all.
     pub(super) on: Vec<String>,
     /// Windows: what changes in the registry, in the form of Registry Editor.
     pub(super) registry: String,
@@ -52,7 +52,7 @@ impl Remedy {
     }
 
     pub(super) fn is_for(&self, machine: &str) -> bool {
-        self.on.is_empty() || self.on.iter().any(|name| name == machine)
+        self.on.is_empty() || self.on.iter().any(|name| machine.starts_with(name))
     }
 
     /// The changes to `os.json`.

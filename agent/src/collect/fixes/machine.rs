@@ -33,12 +33,11 @@ impl Family {
     }
 
     /// Where its machines lie.
-    fn folder(self) -> PathBuf {
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    const fn folders(self) -> &'static [&'static str] {
         match self {
-            Self::Windows => tests.join("captured-windows"),
+            Self::Windows => &["captured-windows"],
             #[cfg(target_os = "linux")]
-            Self::Linux => tests.join("captured"),
+            Self::Linux => &["captured", "captured-neglected"],
         }
     }
 }
@@ -59,7 +58,8 @@ enum Answers {
 impl Machine {
     /// All machines of a family, by name.
     pub(super) fn all(family: Family) -> Vec<Self> {
-        let entries = std::fs::read_dir(family.folder()).unwrap();
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let entries = family.folders().iter().flat_map(|folder| std::fs::read_dir(tests.join(folder)).unwrap());
         let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         folders.sort();
         folders.iter().map(|folder| Self::load(family, folder)).collect()
