@@ -17,21 +17,22 @@ pub struct Debian {
 
 impl Debian {
     /// Debian `suite` with `packages` beside the smallest set, as its archive of the release has them: the updates wait. What
-    /// was fetched once is kept in the target folder. `None` where only root may make one, and this is not root.
+    /// was fetched once is kept in the target folder.
     ///
     /// # Errors
-    /// debootstrap is not installed, or the archive (`http://deb.debian.org`, by way of `http_proxy` where that is set) cannot
+    /// This is not root, who alone may enter one; debootstrap is not installed, or the archive (`http://deb.debian.org`, by way of `http_proxy` where that is set) cannot
     /// be reached.
-    pub fn new(suite: &str, packages: &[&str]) -> anyhow::Result<Option<Self>> {
-        if !rustix::process::geteuid().is_root() {
-            return Ok(None);
-        }
+    pub fn new(suite: &str, packages: &[&str]) -> anyhow::Result<Self> {
+        ensure!(
+            rustix::process::geteuid().is_root(),
+            "only root can enter a Debian in a folder: run this test as root"
+        );
         let base = base(suite, packages)?;
         let folder = TempDir::new_in(base.parent().context("the folder of all")?)?;
         ran(command("cp").arg("-a").arg(base.join(".")).arg(folder.path()))?;
         let agent = checkout::build(Profile::Dev)?.agent;
         std::fs::copy(&agent, folder.path().join("usr/bin/posture-agent"))?;
-        Ok(Some(Self { folder }))
+        Ok(Self { folder })
     }
 
     /// A path of this Debian, as the machine outside sees it.

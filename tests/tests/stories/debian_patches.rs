@@ -13,7 +13,7 @@ const PREFERENCES: &str = "/etc/apt/preferences.d/ours";
 
 #[test]
 fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
-    let Some(debian) = Debian::new("bookworm", PACKAGES)? else { return Ok(()) };
+    let debian = Debian::new("bookworm", PACKAGES)?;
     let facts = || debian.facts("patches");
     let security = || -> anyhow::Result<Option<i64>> { Ok(facts()?["pending_security"]["known"].as_i64()) };
 
@@ -64,7 +64,7 @@ fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
 
 #[test]
 fn updates_install_themselves_where_systemctl_and_unattended_upgrades_say_so() -> anyhow::Result<()> {
-    let Some(debian) = Debian::new("bookworm", PACKAGES)? else { return Ok(()) };
+    let debian = Debian::new("bookworm", PACKAGES)?;
     let automatic = || -> anyhow::Result<Value> { Ok(debian.facts("patches")?["automatic"]["known"].clone()) };
     debian.write(SECURITY_SOURCE, SECURITY)?;
     let set = "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n";
