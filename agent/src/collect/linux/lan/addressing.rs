@@ -65,7 +65,13 @@ fn dhclient(text: &str, interface: &str, addresses: &[String]) -> bool {
 fn networkd(scene: &Scene, index: Option<&str>) -> Option<Addressing> {
     let state = scene.text(&format!("/run/systemd/netif/links/{}", index?)).ok()?;
     let file = crate::collect::linux::text::assigned(&state, "NETWORK_FILE")?.to_owned();
-    let text = scene.text(&file).ok()?;
+    let dropped = crate::collect::linux::text::assigned(&state, "NETWORK_FILE_DROPINS").unwrap_or_default();
+    let mut text = scene.text(&file).ok()?;
+    // What stands in a drop-in comes on top, in their order.
+    for path in dropped.split_whitespace() {
+        text.push('\n');
+        text.push_str(&scene.text(path).ok()?);
+    }
     let fixed = ini_value(&text, "network", "address").or_else(|| ini_value(&text, "address", "address"));
     let dhcp = ini_value(&text, "network", "dhcp")
         .is_some_and(|word| ["yes", "true", "ipv4", "both"].contains(&word.as_str()));
@@ -74,6 +80,10 @@ fn networkd(scene: &Scene, index: Option<&str>) -> Option<Addressing> {
 
 /// The connection that NetworkManager has on the interface, in its profile. Profiles may be read by root alone.
 fn network_manager(scene: &Scene, index: Option<&str>, denied: &mut Option<String>) -> Option<Addressing> {
+    // What a stopped one left behind is of former times.
+    if !scene.runs("NetworkManager") {
+        return None;
+    }
     let state = scene.text(&format!("/run/NetworkManager/devices/{}", index?)).ok()?;
     let uuid = ini_value(&state, "device", "connection-uuid")?;
     for folder in ["/run/NetworkManager/system-connections", "/etc/NetworkManager/system-connections"] {
@@ -142,6 +152,10 @@ mod tests {
         addressing(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), "eth0", &["10.0.0.5/24".to_owned()])
     }
 
+    fn managed() -> Recorded {
+        Recorded::new().process(620, "NetworkManager", "/usr/sbin/NetworkManager")
+    }
+
     const NM: &str = "[device]\nmanaged=full\nconnection-uuid=5b2a\nroute-metric-default-aspired=100\n";
 
     #[test]
@@ -158,7 +172,7 @@ mod tests {
     #[test]
     fn network_manager_profiles_are_found_by_their_uuid() {
         let os = |method: &str| {
-            Recorded::new().file("/run/NetworkManager/devices/2", NM).file(
+            managed().file("/run/NetworkManager/devices/2", NM).file(
                 "/etc/NetworkManager/system-connections/Dây.nmconnection",
                 format!("[connection]\nuuid=5b2a\n[ipv4]\nmethod={method}\n"),
             )
@@ -166,12 +180,15 @@ mod tests {
         assert_eq!(of(os("auto")), Fact::Known(Addressing::Dhcp));
         assert_eq!(of(os("manual")), Fact::Known(Addressing::Static));
         assert!(of(os("shared")).known().is_none());
-        let denied = Recorded::new()
+        let stopped =
+            Recorded { links: std::collections::BTreeMap::new(), ..os("auto") }.file("/proc/620/comm", "other\n");
+        assert!(of(stopped).known().is_none(), "what it left behind");
+        let denied = managed()
             .unprivileged()
             .file("/run/NetworkManager/devices/2", NM)
             .denying("/etc/NetworkManager/system-connections/x.nmconnection");
         assert!(matches!(of(denied), Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
-        let red_hat = Recorded::new()
+        let red_hat = managed()
             .file("/run/NetworkManager/devices/2", NM)
             .file("/etc/sysconfig/network-scripts/ifcfg-eth0", "BOOTPROTO=\"none\"\nUUID=5b2a\nIPADDR=10.0.0.5\n");
         assert_eq!(of(red_hat), Fact::Known(Addressing::Static));
@@ -189,6 +206,14 @@ mod tests {
                 "[Match]\nName=eth0\n[Network]\nAddress=10.0.0.5/24\n",
             );
         assert_eq!(of(networkd), Fact::Known(Addressing::Static));
+        let dropped = Recorded::new()
+            .file(
+                "/run/systemd/netif/links/2",
+                "NETWORK_FILE=/etc/systemd/network/1.network\nNETWORK_FILE_DROPINS=\"/etc/systemd/network/1.network.d/a.conf\"\n",
+            )
+            .file("/etc/systemd/network/1.network", "[Match]\nName=eth0\n")
+            .file("/etc/systemd/network/1.network.d/a.conf", "[Network]\nAddress=10.0.0.5/24\n");
+        assert_eq!(of(dropped), Fact::Known(Addressing::Static));
         let ifupdown = Recorded::new()
             .file("/etc/network/interfaces", "source /etc/network/interfaces.d/*\n")
             .file("/etc/network/interfaces.d/eth0", "auto eth0\niface eth0 inet static\n  address 10.0.0.5/24\n");

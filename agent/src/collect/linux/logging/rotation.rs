@@ -1,11 +1,27 @@
 //! How long log files are kept: logrotate's settings for the system's main log, and journald's spans of time.
 
 use crate::collect::linux::scene::Scene;
-use crate::collect::linux::text::lines;
+use crate::collect::linux::text::{fits, lines};
 use crate::os::{Answer, OsError};
 
 /// The system's main log file, by family.
 pub(super) const LOGS: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
+
+/// Ends of names that logrotate leaves out (logrotate(8), `tabooext`): what editors and packages leave behind.
+const TABOO: [&str; 12] = [
+    ".bak",
+    ".cfsaved",
+    ".disabled",
+    ".dpkg-bak",
+    ".dpkg-del",
+    ".dpkg-dist",
+    ".dpkg-new",
+    ".dpkg-old",
+    ".dpkg-tmp",
+    ".rpmnew",
+    ".rpmsave",
+    "~",
+];
 
 /// Days that logrotate keeps the main log; `None` when no time limits it.
 pub(super) fn kept(scene: &Scene) -> Answer<Option<i64>> {
@@ -17,9 +33,11 @@ pub(super) fn kept(scene: &Scene) -> Answer<Option<i64>> {
         Err(OsError::Missing(_)) => String::new(),
         Err(error) => return Err(error),
     };
-    let mut texts = vec![global.clone()];
-    texts.extend(scene.texts("/etc/logrotate.d", "")?.into_iter().map(|(_, text)| text));
-    let defaults = Rotation::default().with(outside(&global));
+    let mut texts = vec![without_scripts(&global)];
+    let own = scene.texts("/etc/logrotate.d", "")?;
+    let read = own.iter().filter(|(name, _)| !TABOO.iter().any(|taboo| name.ends_with(taboo)));
+    texts.extend(read.map(|(_, text)| without_scripts(text)));
+    let defaults = Rotation::default().with(outside(&texts[0]));
     let found = texts.iter().find_map(|text| block(text)).map(|inside| defaults.with(inside));
     Ok(found.and_then(Rotation::days))
 }
@@ -64,6 +82,24 @@ impl Rotation {
     }
 }
 
+/// The text without the scripts in it, which may hold braces of their own.
+fn without_scripts(text: &str) -> String {
+    let mut script = false;
+    let mut kept = String::new();
+    for line in text.lines() {
+        match line.trim() {
+            "prerotate" | "postrotate" | "firstaction" | "lastaction" | "preremove" => script = true,
+            "endscript" => script = false,
+            _ if !script => {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+            _ => {}
+        }
+    }
+    kept
+}
+
 /// Directives that stand outside every block.
 fn outside(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0;
@@ -81,7 +117,8 @@ fn block(text: &str) -> Option<impl Iterator<Item = &str>> {
     while let Some((before, after)) = rest.split_once('{') {
         let (inside, behind) = after.split_once('}')?;
         let heading = before.rsplit('}').next().unwrap_or_default();
-        if heading.split_whitespace().any(|path| LOGS.contains(&path.trim_matches('"'))) {
+        let meant = |pattern: &str| LOGS.iter().any(|log| fits(pattern, log));
+        if heading.split_whitespace().any(|path| meant(path.trim_matches('"'))) {
             return Some(lines(inside));
         }
         rest = behind;
@@ -152,6 +189,18 @@ mod tests {
         ] {
             assert_eq!(kept_by("", broken), None, "{broken}");
         }
+    }
+
+    #[test]
+    fn scripts_patterns_and_files_left_behind_are_told_apart() {
+        let script = "/var/log/syslog {\n weekly\n postrotate\n  if true; then { :; }; fi\n endscript\n rotate 52\n}\n";
+        assert_eq!(kept_by("", script), Some(364));
+        assert_eq!(kept_by("", "/var/log/sys* {\n monthly\n rotate 12\n}\n"), Some(360));
+        let os = Recorded::new()
+            .file("/usr/sbin/logrotate", "")
+            .file("/etc/logrotate.d/aaa.dpkg-old", "/var/log/syslog {\n weekly\n rotate 52\n}\n")
+            .file("/etc/logrotate.d/rsyslog", "/var/log/syslog {\n weekly\n rotate 4\n}\n");
+        assert_eq!(kept(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)), Ok(Some(28)));
     }
 
     #[test]
