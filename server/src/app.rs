@@ -40,6 +40,10 @@ pub struct State {
     pub desk: Desk,
 }
 
+/// 30 November 2026, milliseconds UTC: before that day nobody knew this version of the facts' meaning, whatever a clock that begins in 1970
+/// says.
+const SCHEMA_MADE_AT: i64 = 1_795_996_800_000;
+
 impl App {
     /// Opens the server whose data folder is `data`: checks and reads its keys, brings the database up to date, and reads
     /// the policy in force.
@@ -61,7 +65,7 @@ impl App {
         let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
         policies.refresh(&db).await?;
         let mut tx = db.write().await?;
-        tx.schema_claim(clock.now_ms()).await?;
+        tx.schema_claim(clock.now_ms().max(SCHEMA_MADE_AT)).await?;
         tx.commit().await?;
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));

@@ -105,6 +105,8 @@ impl Judge {
         let begins = if same_policy { seen_at.min(now) } else { now };
         let before: BTreeMap<&str, &VerdictState> =
             previous.iter().flat_map(|p| p.verdicts.iter()).map(|state| (state.control.as_str(), state)).collect();
+        // A store of before the facts' meaning changed names no policy.
+        let forgotten = previous.is_some_and(|previous| previous.policy.is_empty());
         let mut changes = Vec::new();
         let verdicts = policy
             .controls()
@@ -125,6 +127,8 @@ impl Judge {
                     failing_since_at: match verdict {
                         // What is waived fails: a cap that stands on it is not lifted.
                         Verdict::Fail | Verdict::Waived => Some(failing_since_at.unwrap_or(begins)),
+                        // What an older agent read wrongly was no failure to begin with.
+                        Verdict::Unknown if ruling.agent_too_old && forgotten => None,
                         Verdict::Unknown => failing_since_at,
                         Verdict::Pass | Verdict::NotApplicable => None,
                     },

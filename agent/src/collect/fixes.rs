@@ -26,12 +26,13 @@ fn judged(set: &PolicySet, machine: &Machine) -> Outcomes {
     ROLES.into_iter().flat_map(named).collect()
 }
 
-/// The controls that passed before a remedy and fail after it.
+/// The controls that passed before a remedy and no longer do after it.
 fn broken<'a>(before: &'a Outcomes, after: &'a Outcomes) -> impl Iterator<Item = &'a str> {
-    let fails = |key: &(Role, String)| after.get(key).is_some_and(|outcome| outcome.verdict == Verdict::Fail);
+    let passes = [Verdict::Pass, Verdict::NotApplicable];
+    let lost = move |key: &(Role, String)| after.get(key).is_none_or(|outcome| !passes.contains(&outcome.verdict));
     before
         .iter()
-        .filter(move |(key, outcome)| outcome.verdict == Verdict::Pass && fails(key))
+        .filter(move |(key, outcome)| outcome.verdict == Verdict::Pass && lost(key))
         .map(|((_, control), _)| control.as_str())
 }
 

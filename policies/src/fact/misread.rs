@@ -89,6 +89,8 @@ pub const MISREAD: &[Misread] = &[
     linux("patches.lists_at", 2),
     // Settings counted where no timer or service ever runs.
     linux("patches.automatic", 2),
+    // Logs that begin after an upgrade counted as none.
+    linux("patches.last_upgrade_at", 2),
     // Only the kernel counted.
     linux("patches.reboot_needed", 2),
     // System accounts with a shell, accounts opened by a key and members of groups that equal root were missing or told wrongly.
@@ -123,6 +125,7 @@ pub const MISREAD: &[Misread] = &[
     // The kernel's flag was believed before the time service; openntpd was not known.
     linux("time.synchronised", 2),
     linux("time.source", 2),
+    linux("time.within_a_second", 2),
     // Many ways to start a copy were not seen.
     linux("backup.products", 2),
     // Rotation was read otherwise than logrotate reads it.

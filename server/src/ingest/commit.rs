@@ -146,7 +146,7 @@ impl Committer {
         tx.change_append(now, &events).await?;
         tx.commit().await?;
         for evidence in judged {
-            self.facts.put(&evidence.machine, &evidence.sections, evidence.facts);
+            self.facts.put(&evidence.machine, evidence.schema, &evidence.sections, evidence.facts);
         }
         let mut works = works.into_iter().map(|work| (work.plan.machine.clone(), work)).collect::<HashMap<_, _>>();
         Ok(machines
@@ -296,7 +296,7 @@ impl Committer {
                 (None, _) => Some(Arc::new(Facts::unknown(policies::fact::Reason::NotCollected))),
                 // What an older agent read wrongly was forgotten in the kept facts; a newer one may say the same and be right.
                 (Some(before), None) if before.schema == head.schema => {
-                    self.facts.take(&work.plan.machine, &before.sections)
+                    self.facts.take(&work.plan.machine, before.schema, &before.sections)
                 }
                 (Some(_), _) => None,
             };
@@ -309,6 +309,7 @@ impl Committer {
                 office: work.standing.office.clone(),
                 role: work.standing.role,
                 facts: facts.unwrap_or_default(),
+                schema: head.schema,
                 sections: head.sections.clone(),
             });
         }

@@ -24,6 +24,8 @@ pub struct Evidence {
     pub role: Role,
     /// What is known of it.
     pub facts: Arc<Facts>,
+    /// The version of the facts' meaning that its agent reads by.
+    pub schema: u32,
     /// When each section was observed and received.
     pub sections: Sections,
 }
@@ -55,7 +57,7 @@ impl Judge for Unjudged {
 }
 
 /// Facts of the machines that were judged last, at most [`FactsKept::MOST`]. What is kept is only believed for exactly the
-/// digests it was made from, so several servers may keep their own.
+/// digests and the version it was made from, so several servers may keep their own.
 #[derive(Debug, Default)]
 pub(super) struct FactsKept {
     young: HashMap<String, Kept>,
@@ -65,6 +67,8 @@ pub(super) struct FactsKept {
 #[derive(Debug)]
 struct Kept {
     digests: BTreeMap<String, Digest>,
+    /// By which version of the facts' meaning they were read: of an older one some were forgotten.
+    schema: u32,
     facts: Arc<Facts>,
 }
 
@@ -72,18 +76,18 @@ impl FactsKept {
     /// Machines whose facts are kept.
     const MOST: usize = 4096;
 
-    /// Takes the facts of a machine out, if they were made from the sections `before`.
-    pub(super) fn take(&mut self, machine: &str, before: &Sections) -> Option<Arc<Facts>> {
+    /// Takes the facts of a machine out, if they were made from the sections `before`, read by `schema`.
+    pub(super) fn take(&mut self, machine: &str, schema: u32, before: &Sections) -> Option<Arc<Facts>> {
         let kept = self.young.remove(machine).or_else(|| self.old.remove(machine))?;
-        (kept.digests == digests(before)).then_some(kept.facts)
+        (kept.schema == schema && kept.digests == digests(before)).then_some(kept.facts)
     }
 
     /// Keeps the facts of a machine that were made from `sections`.
-    pub(super) fn put(&mut self, machine: &str, sections: &Sections, facts: Arc<Facts>) {
+    pub(super) fn put(&mut self, machine: &str, schema: u32, sections: &Sections, facts: Arc<Facts>) {
         if self.young.len() >= Self::MOST / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(machine.to_owned(), Kept { digests: digests(sections), facts });
+        self.young.insert(machine.to_owned(), Kept { digests: digests(sections), schema, facts });
     }
 }
 
@@ -103,12 +107,14 @@ mod tests {
             Sections(BTreeMap::from([("lan".to_owned(), state)]))
         };
         let mut kept = FactsKept::default();
-        kept.put("m", &sections(b"one"), Arc::default());
-        assert!(kept.take("m", &sections(b"other")).is_none());
-        kept.put("m", &sections(b"one"), Arc::default());
-        assert!(kept.take("m", &sections(b"one")).is_some());
+        kept.put("m", 2, &sections(b"one"), Arc::default());
+        assert!(kept.take("m", 2, &sections(b"other")).is_none());
+        kept.put("m", 2, &sections(b"one"), Arc::default());
+        assert!(kept.take("m", 2, &sections(b"one")).is_some());
+        kept.put("m", 1, &sections(b"one"), Arc::default());
+        assert!(kept.take("m", 2, &sections(b"one")).is_none(), "some of it was forgotten");
         for machine in 0..FactsKept::MOST * 3 {
-            kept.put(&machine.to_string(), &sections(b"one"), Arc::default());
+            kept.put(&machine.to_string(), 2, &sections(b"one"), Arc::default());
         }
         assert!(kept.young.len() + kept.old.len() <= FactsKept::MOST);
     }

@@ -380,7 +380,7 @@ impl Tx {
     }
 
     /// Machines after the id `after` that reported and were not judged under `policy` or not in their role, by id. Machines
-    /// that may be cloned stay as they were judged last.
+    /// that may be cloned stay as they were judged last, unless that was before the facts' meaning changed.
     ///
     /// # Errors
     /// When the database fails.
@@ -389,7 +389,7 @@ impl Tx {
             sqlx::query_as(
                 "select m.id, m.office, m.role, h.received_at
                  from machine m join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
-                 where m.id > $2 and m.status <> 'revoked' and m.clone_at is null
+                 where m.id > $2 and m.status <> 'revoked' and (m.clone_at is null or j.policy = '')
                      and (j.machine is null or j.policy <> $1 or j.role <> m.role)
                  order by m.id limit $3",
             )

@@ -22,6 +22,8 @@ mod parts;
 mod unlisted;
 
 use makers::{MAKERS, Signs, Trace, is_companion, maker};
+pub(super) use parts::runs_beside;
+
 use parts::Parts;
 
 pub(super) fn collect(scene: &Scene) -> Antivirus {
@@ -92,7 +94,15 @@ struct Sum {
 }
 
 impl Sum {
-    fn of(rows: &[&Listed], live: bool) -> Option<Self> {
+    fn of(scene: &Scene, rows: &[&Listed], live: bool) -> Option<Self> {
+        // A row whose program has gone says nothing beside one whose program is there.
+        let there = |row: &&&Listed| row.programs.iter().any(|program| exists(scene, program) == Some(true));
+        let gone = |row: &&&Listed| {
+            let known: Vec<bool> = row.programs.iter().filter_map(|program| exists(scene, program)).collect();
+            !known.is_empty() && !known.contains(&true)
+        };
+        let some_there = rows.iter().any(|row| there(&row));
+        let rows: Vec<&Listed> = rows.iter().filter(|row| !(some_there && gone(row))).copied().collect();
         let rank = |standing: Standing| match standing {
             Standing::On => 4,
             Standing::Odd(_) => 3,
@@ -122,7 +132,7 @@ fn products(scene: &Scene, center: &Answer<Center>, parts: &Parts) -> Vec<Antivi
             scene,
             signs.maker,
             Some((signs, trace)),
-            Sum::of(&rows(signs.maker), live).as_ref(),
+            Sum::of(scene, &rows(signs.maker), live).as_ref(),
             center,
         ));
     }
@@ -133,14 +143,14 @@ fn products(scene: &Scene, center: &Answer<Center>, parts: &Parts) -> Vec<Antivi
     names.dedup();
     for name in names {
         let same: Vec<&Listed> = others.iter().copied().filter(|row| row.name == name).collect();
-        products.extend(product(scene, Maker::Other, None, Sum::of(&same, live).as_ref(), center));
+        products.extend(product(scene, Maker::Other, None, Sum::of(scene, &same, live).as_ref(), center));
     }
     if others.is_empty() {
         let found = unlisted::products(scene, parts, &products, listed);
         products.extend(found);
     }
     let guarded = products.iter().any(is_running);
-    products.extend(defender::product(scene, Sum::of(&rows(Maker::Microsoft), live).as_ref(), guarded));
+    products.extend(defender::product(scene, Sum::of(scene, &rows(Maker::Microsoft), live).as_ref(), guarded));
     products
 }
 
@@ -216,7 +226,7 @@ fn by_row(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option
 
 /// What a row that says "on" is worth. `at_work` when something of the product was seen to run.
 fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>, at_work: bool) -> Fact<bool> {
-    let reports = reporter_runs(scene, sum);
+    let reports = reporter_runs(scene, &sum.programs);
     let beside = if at_work { Ok(true) } else { parts::runs_beside(scene, &sum.programs) };
     let at_work = at_work || reports == Ok(true) || beside == Ok(true);
     let maker = signs.map_or(Maker::Other, |signs| signs.maker);
@@ -246,9 +256,9 @@ fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Tra
 }
 
 /// True when the program that reported the row, or is shown for it, runs. Programs of Windows run for many.
-fn reporter_runs(scene: &Scene, sum: &Sum) -> Answer<bool> {
+pub(super) fn reporter_runs(scene: &Scene, programs: &[String]) -> Answer<bool> {
     let of_windows = |program: &str| path(scene, program).is_some_and(|path| parts::of_windows(scene, &path));
-    let own = sum.programs.iter().filter(|program| !of_windows(program));
+    let own = programs.iter().filter(|program| !of_windows(program));
     let names: Vec<&str> =
         own.filter_map(|program| program.rsplit('\\').next()).filter(|name| !name.is_empty()).collect();
     let processes = scene.processes()?;

@@ -57,7 +57,11 @@ fn rdp(scene: &Scene) -> Fact<bool> {
     let absent = Fact::unknown(Reason::SourceMissing, format!("{LOCAL} : fDenyTSConnections"));
     match denied.or(absent, |denied| Fact::Known(denied == 0)) {
         Fact::Known(true) => {
-            scene.number(TERM_SERVICE, "Start").or(Fact::Known(true), |start| Fact::Known(start != DISABLED))
+            // How it starts counts from the next start on: one that still runs serves.
+            scene.number(TERM_SERVICE, "Start").or(Fact::Known(true), |start| match start {
+                DISABLED => answered(scene.service_runs("TermService"), Fact::Known),
+                _ => Fact::Known(true),
+            })
         }
         other => other,
     }
@@ -161,6 +165,11 @@ mod tests {
         assert_eq!((remote.rdp, remote.rdp_nla), (Fact::Known(true), Fact::Known(false)));
         let disabled = office().number(LOCAL, "fDenyTSConnections", 0).number(TERM_SERVICE, "Start", 4);
         assert_eq!(collected(disabled).rdp, Fact::Known(false));
+        let serves = Recorded::new()
+            .number(LOCAL, "fDenyTSConnections", 0)
+            .number(TERM_SERVICE, "Start", 4)
+            .service("TermService", true);
+        assert_eq!(collected(serves).rdp, Fact::Known(true), "how it starts counts from the next start on");
     }
 
     #[test]

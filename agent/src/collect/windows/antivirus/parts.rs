@@ -98,7 +98,7 @@ pub(super) fn company(scene: &Scene, service: &str) -> String {
 ///
 /// # Errors
 /// When the services cannot be listed.
-pub(super) fn runs_beside(scene: &Scene, programs: &[String]) -> Answer<bool> {
+pub(in crate::collect::windows) fn runs_beside(scene: &Scene, programs: &[String]) -> Answer<bool> {
     let folders: Vec<String> = programs.iter().filter_map(|program| folder(scene, program)).collect();
     let runs = |service: &&Service| service.kind & PROGRAM != 0 && service.state == RUNNING;
     let mut running = scene.services()?.iter().filter(runs);

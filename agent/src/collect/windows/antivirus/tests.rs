@@ -348,3 +348,17 @@ fn a_product_that_nobody_knows_leaves_a_server_open_and_not_bare() {
     let windows = windows.number(&format!(r"{SERVICES}\SecurityHealthService"), "LaunchProtected", 3);
     assert_eq!(seen(&collected(windows)), []);
 }
+
+#[test]
+fn a_row_left_over_lends_nothing_to_another_product_of_its_maker() {
+    let there = r"C:\Program Files\Kaspersky Lab\KES\avp.exe";
+    let rows = vec![
+        row("Kaspersky Internet Security", r"C:\Program Files\Kaspersky Lab\KIS\avp.exe", 266_240),
+        // Its licence has ended.
+        row("Kaspersky Endpoint Security", there, 274_432),
+    ];
+    let os = office(rows).file(there, "").service("AVP.KES.21", true);
+    let antivirus = collected(os);
+    let kaspersky = antivirus.products.known().unwrap().items.iter().find(|product| product.maker == Maker::Kaspersky);
+    assert_eq!(kaspersky.unwrap().running, Fact::Known(false));
+}

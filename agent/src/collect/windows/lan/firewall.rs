@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use policies::evaluate::Truth;
 use policies::fact::{Fact, Firewall, FirewallKind, FirewallProfile, List, Reason};
 
+use crate::collect::windows::antivirus::{reporter_runs, runs_beside};
 use crate::collect::windows::center::{Kind, Listed, Standing, center, exists};
 use crate::collect::windows::scene::{Scene, Setting, unknown};
 use crate::os::windows::{Adapter, NetworkCategory};
@@ -247,14 +248,26 @@ fn others(scene: &Scene) -> Answer<Vec<Firewall>> {
         let there: Vec<bool> = listed.programs.iter().filter_map(|program| exists(scene, program)).collect();
         listed.state.standing == Standing::On && !listed.state.microsoft && (there.is_empty() || there.contains(&true))
     });
+    let on: Vec<_> = on.collect();
+    // As with antivirus, a row alone is no proof: something of the product must run.
+    let mut running = Vec::new();
+    for listed in &on {
+        if reporter_runs(scene, &listed.programs)? || runs_beside(scene, &listed.programs)? {
+            running.push(*listed);
+        }
+    }
     // One that has no name is told by its identifier.
-    let products: BTreeSet<String> = on
+    let products: BTreeSet<String> = running
+        .iter()
         .map(|listed| match listed.name.trim() {
             "" => listed.guid.clone(),
             name => name.to_lowercase(),
         })
         .collect();
     let untold = |what: &str| Err(OsError::Failed("firewalls of other makers".to_owned(), what.to_owned()));
+    if products.is_empty() && !on.is_empty() {
+        return untold("one says that it is on, and nothing of it runs");
+    }
     if !center.live && !products.is_empty() {
         return untold("Security Center does not run, and what it stored may be old");
     }

@@ -49,7 +49,11 @@ fn office() -> Recorded {
         network_categories: Some(vec![Category { adapter: "{1}".to_owned(), category: 1 }]),
         wireless: Some(Vec::new()),
         computer_name: Some("XA-MT-01".to_owned()),
-        ..Recorded::new().service("MpsSvc", true).rows(CENTER, "FirewallProduct", Vec::new())
+        ..Recorded::new()
+            .service("MpsSvc", true)
+            .process(900, "guard.exe")
+            .file(r"C:\Program Files\Guard\guard.exe", "")
+            .rows(CENTER, "FirewallProduct", Vec::new())
     }
 }
 
@@ -57,6 +61,7 @@ fn product(number: i64) -> Row {
     Row::from([
         ("displayName".to_owned(), Variant::Text("Norton Security".to_owned())),
         ("productState".to_owned(), Variant::Number(number)),
+        ("pathToSignedReportingExe".to_owned(), Variant::Text(r"C:\Program Files\Guard\guard.exe".to_owned())),
     ])
 }
 
@@ -142,6 +147,14 @@ fn a_product_that_is_registered_twice_is_one_firewall() {
     assert_eq!(count(vec![eset("{A}", 266_256), eset("{B}", 266_256)]), 2, "that of Windows and one more");
     assert_eq!(count(vec![eset("{A}", 266_256), eset("{B}", 262_160)]), 2);
     assert_eq!(count(vec![eset("{A}", 266_256), product(331_776)]), 3);
+}
+
+#[test]
+fn another_makers_firewall_of_which_nothing_runs_is_no_proof() {
+    let idle = Recorded { processes: Some(Vec::new()), ..office() };
+    let os = idle.rows(CENTER, "FirewallProduct", vec![product(266_256)]);
+    let off = collected(os.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
+    assert_eq!(why(&off.firewall_active), Some(Reason::Unreadable));
 }
 
 #[test]

@@ -29,7 +29,9 @@ pub(super) fn collect(scene: &Scene) -> Fact<bool> {
     let policy = format!(r"{POLICY}\AU");
     let disabled = |service: &str| is(scene.number(service, "Start"), DISABLED);
     let refused = is(scene.number(&policy, "NoAutoUpdate"), 1);
-    for off in [disabled(SERVICE), disabled(ORCHESTRATOR), refused, paused(scene)] {
+    // "Turn off access to all Windows Update features" switches automatic updating off as well.
+    let barred = is(scene.number(POLICY, "DisableWindowsUpdateAccess"), 1);
+    for off in [disabled(SERVICE), disabled(ORCHESTRATOR), refused, barred, paused(scene)] {
         match off {
             Fact::Known(false) => {}
             Fact::Known(true) => return Fact::Known(false),

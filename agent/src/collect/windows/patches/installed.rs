@@ -73,7 +73,8 @@ fn update(row: &Row) -> Option<InstalledUpdate> {
         _ => None,
     };
     // Old service packs are listed as `File 1`.
-    let name = text("HotFixID").filter(|name| name.len() > 2 && name[..2].eq_ignore_ascii_case("KB"))?;
+    let name = text("HotFixID")
+        .filter(|name| name.len() > 2 && name.get(..2).is_some_and(|kb| kb.eq_ignore_ascii_case("KB")))?;
     let installed_at = match text("InstalledOn").map(installed_on) {
         Some(Some(at)) => Fact::Known(at),
         Some(None) => Fact::unknown(Reason::Unreadable, "InstalledOn"),
@@ -102,6 +103,14 @@ fn installed_on(text: &str) -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_no_number_is_left_out_wherever_its_letters_end() {
+        let named =
+            |name: &str| update(&Row::from([("HotFixID".to_owned(), Variant::Text(name.to_owned()))])).is_some();
+        assert!(named("KB5058379"));
+        assert!(!named("File 1") && !named("Tệp 1") && !named("ệ") && !named(""));
+    }
 
     #[test]
     fn a_day_of_installation_is_read_in_its_three_forms_and_in_no_other() {

@@ -149,6 +149,9 @@ fn automatic_updates_follow_policy_then_machine_then_version() {
     let service = r"HKLM\SYSTEM\CurrentControlSet\Services\wuauserv";
     assert_eq!(automatic(ten()), Some(true));
     assert_eq!(automatic(ten().number(AU, "NoAutoUpdate", 1)), Some(false));
+    let barred =
+        ten().number(r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate", "DisableWindowsUpdateAccess", 1);
+    assert_eq!(automatic(barred), Some(false));
     assert_eq!(automatic(ten().number(AU, "AUOptions", 3)), Some(false));
     assert_eq!(automatic(ten().number(AU, "AUOptions", 4)), Some(true));
     assert_eq!(automatic(ten().number(AU, "AUOptions", 5)), Some(true));

@@ -110,4 +110,27 @@ on_both! {
         let last = &view.history[0].movement;
         assert_eq!((last.office, last.policy), (Points::ZERO, after - before));
     }
+
+    /// A failure that an old agent read wrongly was none: nothing dates from it.
+    async fn a_failure_that_was_read_wrongly_leaves_no_date(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut failing = seen_facts();
+        failing.time.synchronised = Fact::Known(false);
+        let mut tx = db.write().await.unwrap();
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let machine = trial::machine(&mut tx, &office).await;
+        report(&mut tx, &machine, 1, &failing, NOW).await;
+        tx.commit().await.unwrap();
+        grades_catch_up(db, &judge, NOW).await.unwrap();
+        let before = clock(db, &machine).await;
+        assert_eq!((before.verdict, before.failing_since_at.is_some()), (Verdict::Fail, true));
+
+        let mut tx = db.write().await.unwrap();
+        trial::from_schema_1(&mut tx).await;
+        tx.schema_claim(NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        grades_catch_up(db, &judge, NOW + 1).await.unwrap();
+        let after = clock(db, &machine).await;
+        assert_eq!((after.verdict, after.failing_since_at), (Verdict::Unknown, None));
+    }
 }
