@@ -194,6 +194,22 @@ impl Running {
         Ok(self.child.wait()?)
     }
 
+    /// Keeps the program from doing anything until [`Running::resume`]: whoever asks it waits.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        Ok(kill_process(self.pid(), Signal::STOP)?)
+    }
+
+    /// Lets a paused program go on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        Ok(kill_process(self.pid(), Signal::CONT)?)
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

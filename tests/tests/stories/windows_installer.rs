@@ -59,6 +59,17 @@ fn table(installer: &Path, name: &str) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(exported.out.lines().skip(3).map(|row| row.split('\t').map(str::to_owned).collect()).collect())
 }
 
+/// Changes an installer's tables.
+fn change(installer: &Path, statements: &[&str]) -> anyhow::Result<()> {
+    for statement in statements {
+        let mut query = command("msibuild");
+        query.arg(installer).args(["-q", statement]);
+        let changed = answer(&mut query)?;
+        ensure!(changed.code == Some(0), "{statement}: {changed:?}");
+    }
+    Ok(())
+}
+
 /// What an upgrade rests on, read from the tables: nobody here can watch a real Windows do it.
 #[test]
 fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
@@ -103,6 +114,89 @@ fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
         assert_eq!(value("Property", "REBOOT", 1)?, "ReallySuppress");
     }
     Ok(())
+}
+
+/// The program as if it were version 0.1.9: Windows reads it behind this mark (`VS_FIXEDFILEINFO`).
+fn aged(program: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = std::fs::read(program)?;
+    let mark = 0xfeef_04bd_u32.to_le_bytes();
+    // The resources come last; the number also stands in the code that reads other programs' versions.
+    let at = bytes.windows(4).rposition(|window| window == mark).context("the program states no version")?;
+    for (offset, part) in [(8, 1_u32), (12, 9 << 16), (16, 1), (20, 9 << 16)] {
+        bytes[at + offset..at + offset + 4].copy_from_slice(&part.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+/// A machine is upgraded from an installer as 0.1 was, while nobody answers the service's last words. That the installer waits for the stop is
+/// the one thing that Wine's does not do (the table's `Wait`): it is waited for here, as Windows would in `StopServices`.
+#[test]
+fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly() -> anyhow::Result<()> {
+    let world = World::new(Kind::Sqlite)?;
+    let server = world.serve()?;
+    let machine = Machine::start(&world.path("windows"))?;
+    let folder = world.path("packages");
+    std::fs::create_dir_all(folder.join("former"))?;
+    let former = folder.join("former.exe");
+    std::fs::write(&former, aged(&machine.windows.program)?)?;
+    let [_, old] = packed("x86_64", &former, None, &folder.join("former"))?;
+    change(
+        &old,
+        &[
+            "UPDATE `Property` SET `Value`='0.1.9' WHERE `Property`='ProductVersion'",
+            "UPDATE `ServiceControl` SET `Wait`=0",
+            "UPDATE `InstallExecuteSequence` SET `Sequence`=1501 WHERE `Action`='RemoveExistingProducts'",
+            // Wine does not tell the former version that another takes its place (UPGRADINGPRODUCTCODE), and it would leave for good.
+            "DELETE FROM `InstallExecuteSequence` WHERE `Action`='Leave'",
+            "DELETE FROM `Property` WHERE `Property`='REBOOT'",
+            "DELETE FROM `Property` WHERE `Property`='REINSTALLMODE'",
+        ],
+    )?;
+    let [_, new] = packed("x86_64", &machine.windows.program, None, &folder)?;
+    let enrolment = world.enrolment(1)?;
+    let given = [
+        format!("SERVER={}", enrolment.server),
+        format!("TOKEN={}", enrolment.token),
+        format!("FINGERPRINT={}", enrolment.fingerprint),
+    ];
+    let old = windows::path(&old)?;
+    let mut install = vec!["msiexec", "/i", &old, "/qn"];
+    install.extend(given.iter().map(String::as_str));
+    let installed = machine.wine(&install)?;
+    ensure!(installed.code == Some(0), "{installed:?}");
+    let reports = world.reports_beyond(0).with_context(|| machine.log())?;
+    let identity = machine.identity()?;
+    let installed_at = machine.drive("Program Files/TramAn/posture-agent.exe");
+    assert_eq!(std::fs::read(&installed_at)?, std::fs::read(&former)?);
+    let running = machine.windows.process("posture-agent.exe run")?;
+
+    // It takes the service two seconds to give its last words up.
+    server.running.pause()?;
+    let asked = machine.wine(&["sc", "stop", "TramAn"])?;
+    let stopped = wait::until("the service stops", wait::PATIENCE, || {
+        Ok((machine.state_of_service()? == "STOPPED").then_some(()))
+    });
+    server.running.resume()?;
+    stopped.with_context(|| format!("{asked:?} {}", machine.log()))?;
+    let upgraded = machine.wine(&["msiexec", "/i", &windows::path(&new)?, "/qn"])?;
+    // 3010: done, and a restart clears away what was in use; the shell sees its lower byte.
+    ensure!(matches!(upgraded.code, Some(0 | 194)), "{upgraded:?} {}", machine.log());
+    machine.service_runs("TramAn").with_context(|| machine.log())?;
+    assert_eq!(
+        std::fs::read(&installed_at)?,
+        std::fs::read(&machine.windows.program)?,
+        "the former program is still there"
+    );
+    assert_ne!(machine.windows.process("posture-agent.exe run")?, running, "the former program still runs");
+    world.reports_beyond(reports).with_context(|| machine.log())?;
+    assert_eq!(machine.identity()?, identity, "an upgrade made another machine of it");
+    assert_eq!(world.books.count("select count(*) from agent_event where kind = 'uninstalled'")?, 0);
+
+    // What is left of the former version does not keep the new one from being removed.
+    let removed = machine.wine(&["msiexec", "/x", &windows::path(&new)?, "/qn"])?;
+    ensure!(removed.code == Some(0), "{removed:?}");
+    assert!(machine.state_of_service().is_err() && !installed_at.exists());
+    world.assert_whole()
 }
 
 #[test]
