@@ -23,14 +23,15 @@ pub(super) fn collect(scene: &Scene) -> Lan {
     let adapters = scene.os.adapters().map(up);
     let networks = firewall::networks(scene, &adapters);
     let firewalls = firewall::firewalls(scene, &networks);
+    let rules = rules::rules(scene, &adapters);
     let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(scene, &adapters)));
     Lan {
         dns_servers: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.dns, is_told))),
         gateways: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.gateways, |_| true))),
         gateway_mac: from(&adapters, |adapters| gateway_mac(scene, adapters)),
         firewall_active: firewall::active(&firewalls),
-        firewall_blocks_inbound: firewall::blocks_inbound(&firewalls),
-        open_inbound: rules::open(scene, &firewalls, &networks, &adapters),
+        firewall_blocks_inbound: firewall::blocks_inbound(&firewalls, rules::let_all_in(&rules, &firewalls, &networks)),
+        open_inbound: rules::open(&rules, &firewalls, &networks),
         firewalls: firewalls.fact(),
         proxies: proxies::proxies(scene),
         host_overrides: host_overrides(scene, &interfaces),

@@ -132,10 +132,12 @@ pub(super) fn active(firewalls: &Firewalls) -> Fact<bool> {
     }
 }
 
-/// True when what no rule allows is dropped on its way in.
-pub(super) fn blocks_inbound(firewalls: &Firewalls) -> Fact<bool> {
+/// True when what no rule allows is dropped on its way in, and no rule allows everything (`all_let_in`).
+pub(super) fn blocks_inbound(firewalls: &Firewalls, all_let_in: Fact<bool>) -> Fact<bool> {
     match (&firewalls.windows, &firewalls.others) {
-        (Fact::Known(windows), _) if windows.active && windows.blocks_inbound == Fact::Known(true) => Fact::Known(true),
+        (Fact::Known(windows), _) if windows.active && windows.blocks_inbound == Fact::Known(true) => {
+            all_let_in.map(|all| !all)
+        }
         (_, Ok(others)) if !others.is_empty() => others[0].blocks_inbound.clone(),
         (Fact::Known(windows), Ok(_) | Err(OsError::Missing(_))) if windows.active => windows.blocks_inbound.clone(),
         (Fact::Known(_), Ok(_) | Err(OsError::Missing(_))) => Fact::Known(false),

@@ -28,6 +28,8 @@ use rule::{Attempt, Rule};
 
 const WINRM: [u16; 2] = [5_985, 5_986];
 const SMB: u16 = 445;
+/// Ports that belong to nobody: what lets strangers in at all of them lets them in everywhere.
+const ORDINARY: [u16; 3] = [12_345, 23_457, 41_239];
 
 /// The rules of one key.
 struct Source {
@@ -36,58 +38,102 @@ struct Source {
     profiles: Option<BTreeSet<FirewallProfile>>,
 }
 
+/// The rules of all keys, and what of the machine they depend on.
+pub(super) struct Rules {
+    sources: Vec<Source>,
+    machine: Machine,
+    /// Where Remote Desktop listens; `None` when that is not known.
+    rdp: Option<u16>,
+}
+
+/// Reads them.
+pub(super) fn rules(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> Fact<Rules> {
+    let rdp = rdp_port(scene).known().and_then(|&port| u16::try_from(port).ok());
+    sources(scene).map(|sources| Rules { sources, machine: Machine::read(scene, adapters), rdp })
+}
+
 /// The services that every address may reach in the networks at hand. Where only some of them can be told, those that are open are
 /// listed and the list is marked as cut.
-pub(super) fn open(
-    scene: &Scene,
-    firewalls: &Firewalls,
-    networks: &Networks,
-    adapters: &Answer<Vec<Adapter>>,
-) -> Fact<List<InboundService>> {
-    let states = match firewalls.states() {
-        Fact::Known(states) => states,
-        Fact::Unknown(why) => return Fact::Unknown(why),
+pub(super) fn open(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networks) -> Fact<List<InboundService>> {
+    let (states, rules) = match (firewalls.states(), rules) {
+        (Fact::Known(states), Fact::Known(rules)) => (states, rules),
+        (Fact::Unknown(why), _) => return Fact::Unknown(why),
+        (_, Fact::Unknown(why)) => return Fact::Unknown(why.clone()),
     };
-    let sources = match sources(scene) {
-        Fact::Known(sources) => sources,
-        Fact::Unknown(why) => return Fact::Unknown(why),
-    };
-    let machine = Machine::read(scene, adapters);
-    let rules: Vec<(Rule<'_>, Option<&BTreeSet<FirewallProfile>>)> = sources
-        .iter()
-        .flat_map(|source| source.texts.iter().map(|value| (value, source.profiles.as_ref())))
-        .filter_map(|(value, profiles)| match value {
-            Registry::Text(text) => Some((Rule::read(text)?, profiles)),
-            // Windows writes rules as text.
-            Registry::Number(_) | Registry::Texts(_) | Registry::Bytes(_) => Some((Rule::odd(), profiles)),
-        })
-        .collect();
-    let rdp = rdp_port(scene).known().and_then(|&port| u16::try_from(port).ok());
-    let services: [(InboundService, &[Option<u16>]); 3] =
-        [(InboundService::Rdp, &[rdp]), (InboundService::Winrm, &WINRM.map(Some)), (InboundService::Smb, &[Some(SMB)])];
+    let services: [(InboundService, &[Option<u16>]); 3] = [
+        (InboundService::Rdp, &[rules.rdp]),
+        (InboundService::Winrm, &WINRM.map(Some)),
+        (InboundService::Smb, &[Some(SMB)]),
+    ];
+    let read = rules.read();
     let open = services.map(|(service, ports)| {
-        let in_one = |&(profile, state): &(FirewallProfile, State)| match state {
-            State::Off => Truth::True,
-            State::Shielded => Truth::False,
-            State::On { lets_in } => {
-                let ways = ports.iter().flat_map(|&port| [Family::Four, Family::Six].map(|family| (port, family)));
-                ways.map(|(port, family)| {
-                    let rules = rules.iter().filter(|(_, profiles)| profiles.is_none_or(|all| all.contains(&profile)));
-                    let attempt = Attempt { service, port, profile, family };
-                    lets_strangers_in(rules.map(|(rule, _)| rule), &attempt, &machine, lets_in)
-                })
-                .fold(Truth::False, Truth::or)
-            }
-        };
-        (service, networks.over(states.iter().map(in_one)))
+        (service, networks.over(states.iter().map(|state| rules.opens(&read, *state, Some(service), ports))))
     });
     let items: Vec<InboundService> =
         open.iter().filter(|(_, open)| *open == Truth::True).map(|(service, _)| *service).collect();
     let untold = open.iter().filter(|(_, open)| *open == Truth::Unknown).count();
     if items.is_empty() && untold > 0 {
-        return Fact::unknown(Reason::Unreadable, "a rule of the firewall, or what it depends on, is not understood");
+        return not_understood();
     }
     Fact::Known(List { items, left_out: u32::try_from(untold).unwrap_or(u32::MAX) })
+}
+
+/// True when rules let every address in to whatever listens, at ports that none of them is for by name.
+pub(super) fn let_all_in(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networks) -> Fact<bool> {
+    let (states, rules) = match (firewalls.states(), rules) {
+        (Fact::Known(states), Fact::Known(rules)) => (states, rules),
+        (Fact::Unknown(why), _) => return Fact::Unknown(why),
+        (_, Fact::Unknown(why)) => return Fact::Unknown(why.clone()),
+    };
+    let read = rules.read();
+    let at = |port: u16| networks.over(states.iter().map(|state| rules.opens(&read, *state, None, &[Some(port)])));
+    match ORDINARY.map(at).into_iter().fold(Truth::True, Truth::and) {
+        Truth::True => Fact::Known(true),
+        Truth::False => Fact::Known(false),
+        Truth::Unknown => not_understood(),
+    }
+}
+
+fn not_understood<T>() -> Fact<T> {
+    Fact::unknown(Reason::Unreadable, "a rule of the firewall, or what it depends on, is not understood")
+}
+
+type Read<'r> = Vec<(Rule<'r>, Option<&'r BTreeSet<FirewallProfile>>)>;
+
+impl Rules {
+    fn read(&self) -> Read<'_> {
+        let values =
+            self.sources.iter().flat_map(|source| source.texts.iter().map(|value| (value, source.profiles.as_ref())));
+        values
+            .filter_map(|(value, profiles)| match value {
+                Registry::Text(text) => Some((Rule::read(text)?, profiles)),
+                // Windows writes rules as text.
+                Registry::Number(_) | Registry::Texts(_) | Registry::Bytes(_) => Some((Rule::odd(), profiles)),
+            })
+            .collect()
+    }
+
+    /// Whether a stranger comes in to the service at one of the ports, over one of the protocols.
+    fn opens(
+        &self,
+        rules: &Read<'_>,
+        (profile, state): (FirewallProfile, State),
+        service: Option<InboundService>,
+        ports: &[Option<u16>],
+    ) -> Truth {
+        let lets_in = match state {
+            State::Off => return Truth::True,
+            State::Shielded => return Truth::False,
+            State::On { lets_in } => lets_in,
+        };
+        let ways = ports.iter().flat_map(|&port| [Family::Four, Family::Six].map(|family| (port, family)));
+        ways.map(|(port, family)| {
+            let here = rules.iter().filter(|(_, profiles)| profiles.is_none_or(|all| all.contains(&profile)));
+            let attempt = Attempt { service, port, profile, family };
+            lets_strangers_in(here.map(|(rule, _)| rule), &attempt, &self.machine, lets_in)
+        })
+        .fold(Truth::False, Truth::or)
+    }
 }
 
 fn sources(scene: &Scene) -> Fact<Vec<Source>> {

@@ -119,6 +119,30 @@ fn a_policy_stands_over_what_is_set_locally() {
 }
 
 #[test]
+fn a_rule_for_everybody_at_every_port_leaves_nothing_blocked() {
+    let key = format!(r"{LOCAL}\FirewallRules");
+    let blocks = |rest: &str| {
+        let rule = format!("v2.30|Action=Allow|Active=TRUE|Dir=In|{rest}Name=x|");
+        collected(office().text(&key, "x", &rule)).firewall_blocks_inbound
+    };
+    for all in ["", "Protocol=6|", "Protocol=6|LPort2_10=1-65535|", "Profile=Private|"] {
+        assert_eq!(blocks(all), Fact::Known(false), "{all}");
+    }
+    for some in [
+        "Protocol=6|LPort=8080|",
+        "Protocol=6|LPort2_10=20000-20100|",
+        r"App=C:\Program Files\Zalo\Zalo.exe|",
+        "App=System|",
+        "AppPkgId=S-1-15-2-1-2-3|",
+        "RA4=LocalSubnet|RA6=LocalSubnet|",
+        "Profile=Public|",
+    ] {
+        assert_eq!(blocks(some), Fact::Known(true), "{some}");
+    }
+    assert_eq!(why(&blocks("Moon=full|")), Some(Reason::Unreadable));
+}
+
+#[test]
 fn another_makers_firewall_counts_and_hides_its_rules() {
     let mut os = office().rows(CENTER, "FirewallProduct", vec![product(331_776)]);
     os.services.as_mut().unwrap()[0].state = 1;

@@ -26,8 +26,8 @@ enum Action {
 /// A new connection over TCP that a stranger tries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt {
-    /// To what.
-    pub(super) service: InboundService,
+    /// To what; `None` for whatever listens there.
+    pub(super) service: Option<InboundService>,
     /// At which port; `None` when it is not known where the service listens.
     pub(super) port: Option<u16>,
     /// In a network of this profile.
@@ -243,7 +243,8 @@ impl<'t> Rule<'t> {
 
     /// Whether it is for the program that offers the service: `svchost.exe` with `TermService` for Remote Desktop (and the system itself
     /// before Windows 8, which is how its rule is written there), the system itself for WinRM (by http.sys) and file sharing.
-    fn program(&self, service: InboundService, machine: &Machine, blocks: bool) -> Truth {
+    fn program(&self, service: Option<InboundService>, machine: &Machine, blocks: bool) -> Truth {
+        let Some(service) = service else { return self.any_program() };
         let rdp = service == InboundService::Rdp;
         let mut holds = Truth::True;
         for app in self.of("app") {
@@ -268,6 +269,16 @@ impl<'t> Rule<'t> {
             });
         }
         holds
+    }
+
+    /// Whether it is for every program: one that names a program or a service is for what that one offers.
+    fn any_program(&self) -> Truth {
+        let named = self.of("app").any(|app| app != "*") || self.of("svc").any(|name| !matches!(name, "*" | ""));
+        match (named, self.of("svc").next()) {
+            (true, _) => Truth::False,
+            (false, Some(_)) => Truth::Unknown,
+            (false, None) => Truth::True,
+        }
     }
 
     /// Whether it is for the addresses at which the machine is reached.
