@@ -1,3 +1,5 @@
+//! Paths and the mounts they lie on, on tables as the kernel writes them.
+
 use std::sync::mpsc;
 
 use super::*;

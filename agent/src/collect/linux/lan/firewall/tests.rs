@@ -1,3 +1,5 @@
+//! What is said of firewalls on recorded answers of nft, iptables and their front ends.
+
 use std::sync::Arc;
 
 use super::*;
