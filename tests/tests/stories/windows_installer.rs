@@ -128,6 +128,13 @@ fn aged(program: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Stops the service and waits until it has stopped, as Windows does in `StopServices`; Wine's installer asks it to stop and goes on.
+fn service_stopped(machine: &Machine) -> anyhow::Result<()> {
+    let asked = machine.wine(&["sc", "stop", "TramAn"])?;
+    wait::until("the service stops", wait::PATIENCE, || Ok((machine.state_of_service()? == "STOPPED").then_some(())))
+        .with_context(|| format!("{asked:?} {}", machine.log()))
+}
+
 /// A machine is upgraded from an installer as 0.1 was, while nobody answers the service's last words. That the installer waits for the stop is
 /// the one thing that Wine's does not do (the table's `Wait`): it is waited for here, as Windows would in `StopServices`.
 #[test]
@@ -172,12 +179,9 @@ fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly
 
     // It takes the service two seconds to give its last words up.
     server.running.pause()?;
-    let asked = machine.wine(&["sc", "stop", "TramAn"])?;
-    let stopped = wait::until("the service stops", wait::PATIENCE, || {
-        Ok((machine.state_of_service()? == "STOPPED").then_some(()))
-    });
+    let stopped = service_stopped(&machine);
     server.running.resume()?;
-    stopped.with_context(|| format!("{asked:?} {}", machine.log()))?;
+    stopped?;
     let upgraded = machine.wine(&["msiexec", "/i", &windows::path(&new)?, "/qn"])?;
     // 3010: done, and a restart clears away what was in use; the shell sees its lower byte.
     ensure!(matches!(upgraded.code, Some(0 | 194)), "{upgraded:?} {}", machine.log());
@@ -233,6 +237,7 @@ fn the_windows_installer_is_silent_keeps_the_identity_and_leaves_nothing() -> an
     .with_context(|| machine.log())?;
 
     let identity = machine.identity()?;
+    service_stopped(&machine)?;
     let replaced = machine.wine(&["msiexec", "/i", &package, "/qn"])?;
     ensure!(replaced.code == Some(0), "{replaced:?}");
     world.reports_beyond(reports).with_context(|| machine.log())?;
