@@ -30,12 +30,7 @@ fn debian(suite: &str) -> PathBuf {
         let _ = std::fs::remove_dir_all(&new);
         let newer = if suite == "bookworm" { "" } else { ",libpam-wtmpdb" };
         let packages = format!("--include=sudo,openssh-server,libpam-pwquality,cracklib-runtime,login,passwd{newer}");
-        let made = command("debootstrap")
-            .args(["--variant=minbase", &packages, suite])
-            .arg(&new)
-            .arg("http://deb.debian.org/debian")
-            .output()
-            .unwrap();
+        let made = command("debootstrap").args(["--variant=minbase", &packages, suite]).arg(&new).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
         std::fs::rename(&new, &folder).unwrap();
     }

@@ -20,7 +20,7 @@ impl Debian {
     /// was fetched once is kept in the target folder.
     ///
     /// # Errors
-    /// This is not root, who alone may enter one; debootstrap is not installed, or the archive (`http://deb.debian.org`, by way of `http_proxy` where that is set) cannot
+    /// This is not root, who alone may enter one; debootstrap is not installed, or its usual archive (by way of `http_proxy` where that is set) cannot
     /// be reached.
     pub fn new(suite: &str, packages: &[&str]) -> anyhow::Result<Self> {
         ensure!(
@@ -92,7 +92,7 @@ fn base(suite: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     if !packages.is_empty() {
         make.arg(format!("--include={}", packages.join(",")));
     }
-    ran(make.arg(suite).arg(&started).arg("http://deb.debian.org/debian"))?;
+    ran(make.arg(suite).arg(&started))?;
     tidy(&started)?;
     std::fs::rename(&started, &base)?;
     Ok(base)

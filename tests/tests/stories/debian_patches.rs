@@ -2,14 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context;
 use harness::debian::Debian;
 use serde_json::Value;
 
-const SECURITY: &str =
-    "Types: deb\nURIs: http://deb.debian.org/debian-security\nSuites:\n bookworm-security\nComponents: main\n";
 const SECURITY_SOURCE: &str = "/etc/apt/sources.list.d/security.sources";
 const PACKAGES: &[&str] = &["systemd", "unattended-upgrades"];
 const PREFERENCES: &str = "/etc/apt/preferences.d/ours";
+
+/// The archive of security updates beside the one that this Debian came from.
+fn security_source(debian: &Debian) -> anyhow::Result<String> {
+    let sources = std::fs::read_to_string(debian.path("/etc/apt/sources.list"))?;
+    let site = sources.split_whitespace().nth(1).context("no source")?.trim_end_matches('/');
+    Ok(format!("Types: deb\nURIs: {site}-security\nSuites:\n bookworm-security\nComponents: main\n"))
+}
 
 #[test]
 fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
@@ -18,7 +24,7 @@ fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
     let security = || -> anyhow::Result<Option<i64>> { Ok(facts()?["pending_security"]["known"].as_i64()) };
 
     assert_eq!(security()?, None, "no security archive");
-    debian.write(SECURITY_SOURCE, SECURITY)?;
+    debian.write(SECURITY_SOURCE, &security_source(&debian)?)?;
     assert_eq!(security()?, None, "its list was not fetched");
     let fetched = debian.run("apt-get update")?;
     assert_eq!(fetched.code, Some(0), "{}", fetched.err);
@@ -48,9 +54,9 @@ fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
     assert_eq!(security()?, missing, "the release itself is preferred");
     std::fs::remove_file(debian.path("/etc/apt/apt.conf.d/99ours"))?;
 
-    debian.write(SECURITY_SOURCE, &format!("{SECURITY}Enabled: no\n"))?;
+    debian.write(SECURITY_SOURCE, &format!("{}Enabled: no\n", security_source(&debian)?))?;
     assert_eq!(security()?, None, "the source is off, its list still there");
-    debian.write(SECURITY_SOURCE, SECURITY)?;
+    debian.write(SECURITY_SOURCE, &security_source(&debian)?)?;
     debian.run("rm /var/lib/apt/lists/*security*Packages*")?;
     assert_eq!(security()?, None, "the list is gone");
 
@@ -66,7 +72,7 @@ fn what_waits_is_what_apt_and_dpkg_say() -> anyhow::Result<()> {
 fn updates_install_themselves_where_systemctl_and_unattended_upgrades_say_so() -> anyhow::Result<()> {
     let debian = Debian::new("bookworm", PACKAGES)?;
     let automatic = || -> anyhow::Result<Value> { Ok(debian.facts("patches")?["automatic"]["known"].clone()) };
-    debian.write(SECURITY_SOURCE, SECURITY)?;
+    debian.write(SECURITY_SOURCE, &security_source(&debian)?)?;
     let set = "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n";
     debian.write("/etc/apt/apt.conf.d/20auto-upgrades", set)?;
     let fetched = debian.run("apt-get update && mkdir -p /run/systemd/system")?;

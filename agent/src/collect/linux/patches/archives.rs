@@ -15,7 +15,7 @@ pub(super) const SOURCES: &[&str] = &["update", "--print-uris"];
 /// One archive of the sources in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Archive {
-    /// Site and distribution: `http://deb.debian.org/debian bookworm`.
+    /// Site and distribution: `http://mirror.example/debian bookworm`.
     pub(super) place: String,
     /// Its release file, when it was fetched.
     pub(super) release: Option<Release>,
@@ -113,7 +113,7 @@ pub(super) fn archives(scene: &Scene) -> Answer<Vec<Archive>> {
     Ok(archives)
 }
 
-/// `'http://deb.debian.org/debian/dists/bookworm/InRelease' deb.debian.org_debian_dists_bookworm_InRelease 0`: the address
+/// `'http://mirror.example/debian/dists/bookworm/InRelease' mirror.example_debian_dists_bookworm_InRelease 0`: the address
 /// without a password, and the file.
 fn target(line: &str) -> Option<(String, String)> {
     let (address, rest) = line.strip_prefix('\'')?.split_once("' ")?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::os::recorded::Recorded;
 
-const MAIN: &str = "deb.debian.org_debian_dists_bookworm";
-const SECURITY: &str = "security.debian.org_debian-security_dists_bookworm-security";
+const MAIN: &str = "mirror.example_debian_dists_bookworm";
+const SECURITY: &str = "security.mirror.example_debian-security_dists_bookworm-security";
 const CHROME: &str = "dl.google.com_linux_chrome_deb_dists_stable";
 const OPENSSL: (&str, &str, &str) = ("openssl", "install ok installed", "3.0.11-1");
 
@@ -185,7 +185,7 @@ fn a_list_that_was_not_fetched_is_not_an_empty_one() {
 #[test]
 fn a_part_of_the_archive_without_a_security_list_is_not_covered() {
     let mut machine = Machine::up_to_date();
-    let base = "http://deb.debian.org/debian/dists/bookworm/contrib";
+    let base = "http://mirror.example/debian/dists/bookworm/contrib";
     machine.sources += &format!("'{base}/binary-amd64/Packages.xz' {MAIN}_contrib_binary-amd64_Packages 0 \n");
     let contrib = format!("{LISTS}/{MAIN}_contrib_binary-amd64_Packages");
     machine.os = machine.os.file(&contrib, stanzas(&[("absent", "", "1")]));
