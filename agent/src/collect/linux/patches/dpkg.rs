@@ -36,8 +36,8 @@ pub(super) struct Offer {
 /// The packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packages {
-    /// Those that are there by name and architecture; `all` counts as the machine's own architecture.
-    pub(super) installed: HashMap<(Vec<u8>, Vec<u8>), Installed>,
+    /// Those that are there by [`key`]; `all` counts as the machine's own architecture.
+    pub(super) installed: HashMap<Vec<u8>, Installed>,
     /// The machine's own architecture: that of dpkg itself.
     pub(super) native: Vec<u8>,
     /// Those whose installation did not end, sorted: what `dpkg --audit` names.
@@ -54,6 +54,14 @@ impl Packages {
     }
 }
 
+/// Writes the name of a package with its architecture over `to`, as lists of packages are compared by: `bash:amd64`.
+pub(super) fn key(to: &mut Vec<u8>, package: &[u8], architecture: &[u8]) {
+    to.clear();
+    for part in [package, b":", architecture] {
+        to.extend_from_slice(part);
+    }
+}
+
 /// Reads all of it. A file that does not name dpkg itself is an error.
 pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
     let mut stanzas = Vec::new();
@@ -61,7 +69,7 @@ pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
     let native = stanzas.iter().find(|stanza| stanza.package == b"dpkg").map(|stanza| stanza.architecture.clone());
     let native = native.ok_or_else(|| OsError::Failed(STATUS.to_owned(), "does not name dpkg".to_owned()))?;
     let mut packages = Packages { native, ..Packages::default() };
-    for mut stanza in stanzas {
+    for stanza in stanzas {
         let own = stanza.architecture == packages.native || stanza.architecture == b"all";
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let name = if own {
@@ -80,12 +88,11 @@ pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
             packages.broken.push(name.clone());
         }
         if there {
-            if own {
-                packages.native.clone_into(&mut stanza.architecture);
-            }
+            let mut place = Vec::new();
+            key(&mut place, &stanza.package, if own { &packages.native } else { &stanza.architecture });
             let installed =
                 Installed { name, version: text(&stanza.version), held: want == Some("hold"), offers: Vec::new() };
-            packages.installed.insert((stanza.package, stanza.architecture), installed);
+            packages.installed.insert(place, installed);
         }
     }
     packages.broken.sort_unstable();

@@ -1,8 +1,8 @@
 //! The lists that apt fetched: what they offer of the packages that are installed.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
-use super::dpkg::{Offer, Packages};
+use super::dpkg::{Offer, Packages, key};
 use super::stanza::each_of;
 use super::version::compare;
 use crate::collect::linux::scene::Scene;
@@ -10,26 +10,25 @@ use crate::os::{Answer, OsError};
 
 /// The most bytes of one unpacked list that are read: ten times the largest known.
 const CAP: u64 = 1 << 30;
+/// Bytes that are asked for at once: large enough that unpacking, not the copying of pieces, takes the time.
+const PIECE: usize = 64 << 10;
 
 /// Notes in `packages` what the list at `path` offers of them; it stands at `position`.
 pub(super) fn read(scene: &Scene, path: &str, position: (usize, usize), packages: &mut Packages) -> Answer<()> {
     let file = scene.os.open(path)?;
-    // Large enough that unpacking, not the copying of pieces, takes the time.
-    let buffer = |reader: Box<dyn Read>| BufReader::with_capacity(64 << 10, reader.take(CAP));
-    let reader = match path.rsplit_once("_Packages.").map(|(_, suffix)| suffix) {
-        None => buffer(Box::new(file)),
-        Some("lz4") => buffer(Box::new(lz4_flex::frame::FrameDecoder::new(file))),
-        #[expect(clippy::disallowed_methods, reason = "`buffer` caps what comes out")]
-        Some("gz") => buffer(Box::new(flate2::read::GzDecoder::new(file))),
+    let reader: Box<dyn BufRead> = match path.rsplit_once("_Packages.").map(|(_, suffix)| suffix) {
+        None => Box::new(BufReader::with_capacity(PIECE, file.take(CAP))),
+        Some("lz4") => Box::new(lz4_flex::frame::FrameDecoder::new(file).take(CAP)),
+        #[expect(clippy::disallowed_methods, reason = "what comes out is capped")]
+        Some("gz") => Box::new(BufReader::with_capacity(PIECE, flate2::read::GzDecoder::new(file).take(CAP))),
         Some(_) => return Err(OsError::Failed(path.to_owned(), "is packed in a way that is not read".to_owned())),
     };
     let Packages { installed, native, .. } = packages;
+    let mut place = Vec::new();
     each_of(reader, path, |stanza| {
-        if stanza.architecture == b"all" {
-            native.clone_into(&mut stanza.architecture);
-        }
-        let key = (std::mem::take(&mut stanza.package), std::mem::take(&mut stanza.architecture));
-        if let Some(installed) = installed.get_mut(&key) {
+        let architecture = if stanza.architecture == b"all" { &*native } else { &stanza.architecture };
+        key(&mut place, &stanza.package, architecture);
+        if let Some(installed) = installed.get_mut(&place) {
             let version = String::from_utf8_lossy(&stanza.version).into_owned();
             let order = compare(&version, &installed.version);
             installed.offers.push(Offer { version, order, list: position });
@@ -68,8 +67,7 @@ mod tests {
             read(&scene, path, (position, 0), &mut packages).unwrap();
         }
         let offers = |name: &str| -> Vec<(&str, Ordering, usize)> {
-            let key = (name.as_bytes().to_vec(), b"amd64".to_vec());
-            let offers = packages.installed[&key].offers.iter();
+            let offers = packages.installed[format!("{name}:amd64").as_bytes()].offers.iter();
             offers.map(|offer| (offer.version.as_str(), offer.order, offer.list.0)).collect()
         };
         let newer = Ordering::Greater;
