@@ -32,7 +32,8 @@ const DECIDED: [&str; 8] = [
 fn set(machine: &mut Machine, settings: &str) -> anyhow::Result<()> {
     machine.settings_import(settings)?;
     machine.restart()?;
-    // A stand-in, as the settings say.
+    // Stand-ins, as the settings say.
+    machine.service_runs("wscsvc")?;
     machine.service_runs("LanmanServer")
 }
 

@@ -6,9 +6,9 @@
 //! readings say the opposite of each other and neither is known to be the better one, it is unknown, and says so. A product that is
 //! switched off, snoozed or without a licence counts as not running: it lets through what comes.
 
-use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason};
+use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason, Unknown};
 
-use super::center::{self, Center, Kind, Listed, Standing, State, exists, path};
+use super::center::{self, Center, Kind, Listed, STALE, Standing, State, exists, path};
 use super::scene::{Scene, unknown};
 use crate::collect::products::{best, is_running};
 use crate::collect::text::capped;
@@ -34,7 +34,8 @@ pub(super) fn collect(scene: &Scene) -> Antivirus {
     let protection = protection(scene, &products, &center, &parts);
     if let Fact::Unknown(why) = &protection {
         let mut section = Antivirus::unknown(why.reason, &why.detail);
-        (section.detections, section.stops) = (events::detections(scene, &products), events::stops(scene, &products));
+        section.detections = perhaps_more(events::detections(scene, &products), why);
+        section.stops = perhaps_more(events::stops(scene, &products), why);
         section.products = Fact::Known(List::capped(products));
         return section;
     }
@@ -70,9 +71,19 @@ fn protection(
     }
     match center {
         Err(error) if products.is_empty() || !matches!(error, OsError::Missing(_)) => unknown(error),
+        Ok(center) if !center.live => Fact::unknown(Reason::Unreadable, STALE),
         Ok(center) if !center.whole => Fact::unknown(Reason::Unreadable, "not every row of Security Center is read"),
         _ if products.is_empty() => Fact::Known(Protection::None),
         _ => Fact::Known(Protection::Off),
+    }
+}
+
+/// What event logs tell where it is not known what guards: that may have more to tell.
+fn perhaps_more<T>(found: Fact<List<T>>, why: &Unknown) -> Fact<List<T>> {
+    match found {
+        Fact::Known(list) if list.items.is_empty() => Fact::Unknown(why.clone()),
+        Fact::Known(list) => Fact::Known(List { left_out: list.left_out.max(1), ..list }),
+        unknown => unknown,
     }
 }
 
@@ -111,7 +122,7 @@ impl Sum {
             Standing::Off => 0,
         };
         let first = rows.iter().max_by_key(|row| rank(row.state.standing))?;
-        let current = rows.iter().filter_map(|row| row.state.current).max();
+        let current = rows.iter().filter_map(|row| row.state.current).max().filter(|_| live);
         let mut programs: Vec<String> = rows.iter().flat_map(|row| row.programs.clone()).collect();
         programs.sort();
         programs.dedup();
@@ -219,6 +230,7 @@ fn by_row(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option
         Standing::On => on(scene, sum, signs, trace, guard || seen(|trace| trace.helps)),
         // Perhaps another product is the registered one; perhaps only its protection is switched off.
         Standing::Off if guard => contradictory("Security Center says off, a service or program of the product runs"),
+        Standing::Off | Standing::Snoozed | Standing::Expired if !sum.live => contradictory(STALE),
         Standing::Off | Standing::Snoozed | Standing::Expired => Fact::Known(false),
         Standing::Odd(number) => Fact::unknown(Reason::Unreadable, format!("productState {number}")),
     }
@@ -234,7 +246,8 @@ fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Tra
         return contradictory("Security Center says on, as of an edition that guards nothing");
     }
     if at_work {
-        return Fact::Known(true);
+        // What it was told when it still ran may have changed since.
+        return if sum.live { Fact::Known(true) } else { contradictory(STALE) };
     }
     // That nothing of it runs is known only where all that runs is.
     if let Some(error) = trace.as_ref().err().or(reports.as_ref().err()).or(beside.as_ref().err()) {
@@ -248,9 +261,9 @@ fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Tra
     let driver = matches!(trace, Ok(Some(trace)) if trace.driver);
     match driver {
         // Of a maker whose services nobody knows its driver bears the row out.
-        true if sum.live && !signs.is_some_and(Signs::known) => Fact::Known(true),
+        _ if !sum.live => contradictory(STALE),
+        true if !signs.is_some_and(Signs::known) => Fact::Known(true),
         true => contradictory("Security Center says on, only a driver of the product runs"),
-        false if !sum.live => contradictory("Security Center remembers it as on but does not run"),
         false => contradictory("Security Center says on, no service or program of the product runs"),
     }
 }

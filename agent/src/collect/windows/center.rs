@@ -1,14 +1,20 @@
 //! The rows of Windows Security Center: classes `AntiVirusProduct` and `FirewallProduct` of `ROOT\SecurityCenter2`, and where WMI
 //! does not answer the place where the same service keeps them, `HKLM\SOFTWARE\Microsoft\Security Center\Provider\{Av,Fw}\{GUID}`.
-//! Servers have neither.
+//! Servers have neither. What either holds while that service (`wscsvc`) does not run is a memory: nobody keeps it true.
+
+use policies::fact::Fact;
+use policies::policy::WindowsKind;
 
 use super::scene::{Scene, Setting};
+use super::version;
 use crate::collect::text::capped;
 use crate::os::windows::{Row, Variant};
 use crate::os::{Answer, OsError};
 
 const NAMESPACE: &str = r"ROOT\SecurityCenter2";
 const STORE: &str = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider";
+/// What is to be said of rows that nobody keeps true.
+pub(super) const STALE: &str = "Security Center does not run, and what it lists may be old";
 /// The most rows that are looked at: left-over rows were seen by the dozen.
 const MOST: usize = 64;
 
@@ -60,25 +66,35 @@ pub(super) struct Center {
     pub(super) listed: Vec<Listed>,
     /// These are all: no row was left out because it could not be read, or because there are too many.
     pub(super) whole: bool,
-    /// True when Security Center itself answered, or runs and keeps its store in order. Otherwise the rows are a memory.
+    /// True when Security Center runs and keeps its rows in order. Otherwise they are a memory, and there may be others.
     pub(super) live: bool,
 }
 
 /// What Security Center lists.
 ///
 /// # Errors
-/// `Missing` where there is none (servers); whatever WMI said when the store has nothing either.
+/// `Missing` on servers, which have none; else whatever WMI said when the store has nothing either.
 pub(super) fn center(scene: &Scene, kind: Kind) -> Answer<Center> {
+    let live = matches!(scene.service_runs("wscsvc"), Ok(true));
     match scene.os.wmi(NAMESPACE, kind.query()) {
         Ok(rows) => {
             let listed: Vec<Listed> = rows.iter().take(MOST).filter_map(from_row).collect();
-            Ok(Center { whole: listed.len() == rows.len(), listed, live: true })
+            Ok(Center { whole: listed.len() == rows.len(), listed, live })
         }
         Err(error) => {
             let (listed, whole) = stored(scene, kind);
-            let live = matches!(scene.service_runs("wscsvc"), Ok(true));
-            if listed.is_empty() { Err(error) } else { Ok(Center { listed, whole, live }) }
+            if listed.is_empty() { Err(lost(scene, error)) } else { Ok(Center { listed, whole, live }) }
         }
+    }
+}
+
+/// The error, where a Windows that has a Security Center has lost it: that is not to have none.
+fn lost(scene: &Scene, error: OsError) -> OsError {
+    match error {
+        OsError::Missing(_) if version::kind(scene) != Fact::Known(WindowsKind::Server) => {
+            OsError::Failed("Security Center".to_owned(), "is gone, though only servers have none".to_owned())
+        }
+        error => error,
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn product(scene: &Scene, sum: Option<&Sum>, guarded: bool) -> Option
     if sum.is_none() && trace.is_err() {
         return None;
     }
-    let standing = sum.map(|sum| sum.state.standing);
+    let standing = sum.filter(|sum| sum.live).map(|sum| sum.state.standing);
     let runs = matches!(&trace, Ok(trace) if trace.runs);
     let says_off = matches!(standing, Some(Standing::Off | Standing::Snoozed | Standing::Expired));
     let status = (runs && !(says_off && guarded)).then(|| status(scene));
@@ -93,8 +93,9 @@ pub(super) fn product(scene: &Scene, sum: Option<&Sum>, guarded: bool) -> Option
         running: protects,
         definitions_at: definitions_at(scene, &generation, told),
         definitions_current: match (sum.and_then(|sum| sum.state.current), told.and_then(|status| status.out_of_date)) {
+            (_, Some(true)) => Fact::Known(false),
             (Some(current), _) => Fact::Known(current),
-            (None, Some(out_of_date)) => Fact::Known(!out_of_date),
+            (None, Some(false)) => Fact::Known(true),
             (None, None) => Fact::unknown(Reason::SourceMissing, NAMESPACE),
         },
         definitions_version: definitions_version(scene, &generation, told),

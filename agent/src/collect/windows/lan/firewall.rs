@@ -12,7 +12,7 @@ use policies::evaluate::Truth;
 use policies::fact::{Fact, Firewall, FirewallKind, FirewallProfile, List, Reason};
 
 use crate::collect::windows::antivirus::{reporter_runs, runs_beside};
-use crate::collect::windows::center::{Kind, Listed, Standing, center, exists};
+use crate::collect::windows::center::{Kind, Listed, STALE, Standing, center, exists};
 use crate::collect::windows::scene::{Scene, Setting, unknown};
 use crate::os::windows::{Adapter, NetworkCategory};
 use crate::os::{Answer, OsError};
@@ -246,6 +246,10 @@ pub(super) fn local_rules_count(scene: &Scene) -> Fact<BTreeSet<FirewallProfile>
 /// one.
 fn others(scene: &Scene) -> Answer<Vec<Firewall>> {
     let center = center(scene, Kind::Firewall)?;
+    let untold = |what: &str| Err(OsError::Failed("firewalls of other makers".to_owned(), what.to_owned()));
+    if !center.live {
+        return untold(STALE);
+    }
     let on = center.listed.iter().filter(|listed| {
         let there: Vec<bool> = listed.programs.iter().filter_map(|program| exists(scene, program)).collect();
         listed.state.standing == Standing::On && !listed.state.microsoft && (there.is_empty() || there.contains(&true))
@@ -266,16 +270,15 @@ fn others(scene: &Scene) -> Answer<Vec<Firewall>> {
             name => name.to_lowercase(),
         })
         .collect();
-    let untold = |what: &str| Err(OsError::Failed("firewalls of other makers".to_owned(), what.to_owned()));
     if products.is_empty() && !on.is_empty() {
         return untold("one says that it is on, and nothing of it runs");
-    }
-    if !center.live && !products.is_empty() {
-        return untold("Security Center does not run, and what it stored may be old");
     }
     let odd = |listed: &Listed| !listed.state.microsoft && matches!(listed.state.standing, Standing::Odd(_));
     if products.is_empty() && center.listed.iter().any(odd) {
         return untold("one says something that nobody has explained");
+    }
+    if products.is_empty() && !center.whole {
+        return untold("not every row of Security Center is read");
     }
     Ok(products
         .iter()

@@ -50,7 +50,9 @@ fn office() -> Recorded {
         wireless: Some(Vec::new()),
         computer_name: Some("XA-MT-01".to_owned()),
         ..Recorded::new()
+            .text(VERSION, "InstallationType", "Client")
             .service("MpsSvc", true)
+            .service("wscsvc", true)
             .process(900, "guard.exe")
             .file(r"C:\Program Files\Guard\guard.exe", "")
             .rows(CENTER, "FirewallProduct", Vec::new())
@@ -154,8 +156,34 @@ fn another_makers_firewall_counts_and_hides_its_rules() {
     os.hanging.push(CENTER.to_owned());
     assert_eq!(why(&collected(os).firewall_active), Some(Reason::TimedOut));
     // A server has no Security Center, and its firewall is its own.
-    let server = Recorded { wmi: std::collections::BTreeMap::new(), ..office() };
-    assert_eq!(collected(server).firewall_active, Fact::Known(true));
+    let gone = || Recorded { wmi: std::collections::BTreeMap::new(), ..office() };
+    let server = |os: Recorded| os.text(VERSION, "InstallationType", "Server");
+    assert_eq!(collected(server(gone())).firewall_active, Fact::Known(true));
+    let off = |os: Recorded| os.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0);
+    assert_eq!(collected(off(server(gone()))).firewall_active, Fact::Known(false));
+    // A client has lost what it had.
+    assert_eq!(why(&collected(off(gone())).firewall_active), Some(Reason::Unreadable));
+    assert_eq!(collected(gone()).firewalls.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
+}
+
+#[test]
+fn firewalls_that_security_center_listed_before_it_stopped_are_neither_there_nor_gone() {
+    let stopped = |rows: Vec<Row>| {
+        let mut os = office().rows(CENTER, "FirewallProduct", rows);
+        os.services.as_mut().unwrap()[1].state = 1;
+        os.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0)
+    };
+    for rows in [vec![product(331_776)], vec![product(327_680)], Vec::new()] {
+        let lan = collected(stopped(rows));
+        assert_eq!(
+            (why(&lan.firewall_active), why(&lan.open_inbound)),
+            (Some(Reason::Unreadable), Some(Reason::Unreadable))
+        );
+    }
+    // One of the rows cannot be read.
+    let os = office().rows(CENTER, "FirewallProduct", vec![Row::new()]);
+    let off = collected(os.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
+    assert_eq!(why(&off.firewall_active), Some(Reason::Unreadable));
 }
 
 #[test]
@@ -198,7 +226,8 @@ fn firewalls_that_could_not_be_asked_for_are_not_none() {
     assert_eq!(why(&odd.firewall_active), Some(Reason::Unreadable));
     // What a Security Center that does not run once stored may be old.
     let key = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider\Fw\{A}";
-    let stored = hanging.number(key, "STATE", 331_776).text(key, "DISPLAYNAME", "Norton").service("wscsvc", false);
+    let mut stored = hanging.number(key, "STATE", 331_776).text(key, "DISPLAYNAME", "Norton");
+    stored.services.as_mut().unwrap()[1].state = 1;
     assert_eq!(collected(stored).firewalls.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
 }
 

@@ -24,6 +24,57 @@ fn a_guard_that_is_not_registered_is_open_where_security_center_runs() {
 }
 
 #[test]
+fn what_security_center_lists_while_it_does_not_run_is_a_memory() {
+    let stopped = |mut os: Recorded| {
+        os.services.as_mut().unwrap()[1].state = 1;
+        os
+    };
+    let avast = |number| vec![defender(393_472), row("Avast Antivirus", AVAST, number)];
+    for number in [266_240, 262_144, 270_336] {
+        let antivirus = collected(stopped(office(avast(number)).service("avast! Antivirus", true)));
+        assert_eq!(antivirus.protection.known(), None, "{number}");
+        assert_eq!(seen(&antivirus)[1], (Maker::Avast, None), "{number}");
+        assert_eq!(antivirus.products.known().unwrap().items[1].definitions_current.known(), None);
+    }
+    assert_eq!(
+        collected(office(avast(266_240)).service("avast! Antivirus", true)).protection,
+        Fact::Known(Protection::On)
+    );
+    // Nothing is listed, and nobody lists.
+    let mut bare = stopped(office(Vec::new()));
+    bare.services.as_mut().unwrap().remove(0);
+    assert_eq!(why(&collected(bare).protection), Some(Reason::Unreadable));
+    // Defender is asked itself, and its row bears out nothing.
+    let own =
+        stopped(office(vec![defender(397_568)]).rows(DEFENDER, "MSFT_MpComputerStatus", vec![status("Normal", true)]));
+    assert_eq!(collected(own).protection, Fact::Known(Protection::On));
+    let mut hanging = stopped(office(vec![defender(397_568)]));
+    hanging.hanging.push(DEFENDER.to_owned());
+    assert_eq!(why(&collected(hanging).protection), Some(Reason::TimedOut));
+}
+
+#[test]
+fn a_client_that_lost_its_security_center_is_no_server() {
+    let client = |os: Recorded| os.text(NT, "InstallationType", "Client");
+    let guard = |os: Recorded| collected(os.service("HipsDaemon", true));
+    assert_eq!(guard(bare()).protection, Fact::Known(Protection::On));
+    let lost = guard(client(bare()));
+    assert_eq!((why(&lost.protection), seen(&lost)), (Some(Reason::Unreadable), vec![(Maker::Huorong, None)]));
+    assert_eq!(why(&collected(client(bare()).service("Dhcp", true)).protection), Some(Reason::Unreadable));
+    // Nor is one that does not say what it is.
+    let untold = Recorded::new().number(NT, "CurrentBuildNumber", 20_348).process(4, "System");
+    assert_eq!(why(&guard(untold).protection), Some(Reason::Unreadable));
+}
+
+#[test]
+fn definitions_that_defender_calls_old_are_old_whatever_its_row_says() {
+    let mut own = status("Normal", true);
+    own.insert("DefenderSignaturesOutOfDate".to_owned(), Variant::Bool(true));
+    let os = office(vec![defender(397_568)]).rows(DEFENDER, "MSFT_MpComputerStatus", vec![own]);
+    assert_eq!(collected(os).definitions_current, Fact::Known(false));
+}
+
+#[test]
 fn a_free_companion_guards_nothing_whatever_is_registered() {
     let normal = |os: Recorded| os.rows(DEFENDER, "MSFT_MpComputerStatus", vec![status("Normal", true)]);
     let rows = |number| vec![defender(397_568), row("Malwarebytes", r"C:\Program Files\Malwarebytes\mbam.exe", number)];

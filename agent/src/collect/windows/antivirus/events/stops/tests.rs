@@ -30,7 +30,11 @@ fn machine(build: u64, services: Vec<Event>) -> Recorded {
     let since = "2026-09-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
     let os =
         Recorded::new().log("System", since).log("Application", since).number(VERSION, "CurrentBuildNumber", build);
-    os.provided("System", "Service Control Manager", services)
+    os.rows(r"ROOT\SecurityCenter2", "FirewallProduct", Vec::new()).provided(
+        "System",
+        "Service Control Manager",
+        services,
+    )
 }
 
 fn listed(os: Recorded, products: &[AntivirusProduct]) -> Fact<Vec<String>> {
@@ -141,8 +145,17 @@ fn a_maker_without_known_services_is_told_by_its_company_and_by_security_center(
 fn where_windows_writes_nothing_of_a_product_nobody_says_that_it_never_stopped() {
     let other = AntivirusProduct { name: "New Guard".to_owned(), ..product(Maker::Other, true) };
     assert_eq!(listed(machine(19_045, Vec::new()), std::slice::from_ref(&other)), at(&[]));
-    let old = listed(machine(7_601, Vec::new()), &[other]);
-    assert!(matches!(&old, Fact::Unknown(why) if why.reason == Reason::NoReader), "{old:?}");
+    let no_reader = |stops: &Fact<_>| matches!(stops, Fact::Unknown(why) if why.reason == Reason::NoReader);
+    let old = listed(machine(7_601, Vec::new()), std::slice::from_ref(&other));
+    assert!(no_reader(&old), "{old:?}");
+    // One that may guard may have stopped.
+    let open = AntivirusProduct { running: Fact::unknown(Reason::Contradictory, ""), ..other.clone() };
+    assert!(no_reader(&listed(machine(7_601, Vec::new()), &[open])));
+    // What is known of another one is told nevertheless, and that there may be more.
+    let os = machine(7_601, vec![changed("2026-11-20T01:00:00Z", "ekrn", 1)]);
+    let scene = Scene::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap());
+    let both = stops(&scene, &[product(Maker::Eset, true), other]);
+    assert_eq!(both.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
 }
 
 #[test]
