@@ -6,9 +6,9 @@
 //! another maker stopped is written by Windows itself (`stops.rs`).
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use policies::evaluate::Truth;
 use policies::fact::{AntivirusProduct, Detection, Fact, List, Maker, Reason, ThreatPlace};
 
-use crate::collect::products::is_running;
 use crate::collect::windows::drives::removable;
 use crate::collect::windows::log::{Log, Told};
 use crate::collect::windows::scene::{Scene, unknown};
@@ -44,23 +44,22 @@ pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<L
         Ok(items) => items,
         Err(error) => return unknown(&error),
     };
-    // What another maker's product writes depends on how it is set.
-    let mut whole = !products.iter().any(|product| product.maker != Maker::Microsoft && is_running(product));
-    if another_guards(products) {
-        if found.is_empty() {
-            return Fact::unknown(
-                Reason::NoReader,
-                "another product guards, and no finding of it is in the event logs",
-            );
-        }
-    } else {
+    // What another maker's product writes depends on how it is set. One of which it is not known whether it guards may be the one that does.
+    let (microsoft, others) = (guards(products, true), guards(products, false));
+    let mut whole = others == Truth::False;
+    // Beside one that does, what Microsoft's product wrote before is not asked any more.
+    if others != Truth::True || microsoft == Truth::True {
         match microsoft::findings(scene, letters) {
             Ok(of_microsoft) => {
                 found.extend(of_microsoft.items);
                 whole &= of_microsoft.whole;
             }
-            Err(error) => return unknown(&error),
+            Err(error) if found.is_empty() => return unknown(&error),
+            Err(_) => whole = false,
         }
+    }
+    if found.is_empty() && others != Truth::False && microsoft != Truth::True {
+        return Fact::unknown(Reason::NoReader, "another product may guard, and no finding of it is in the event logs");
     }
     if let Err(error) = &drives {
         for one in &mut found {
@@ -80,22 +79,26 @@ pub(super) fn stops(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<T
         Ok(watched) => watched,
         Err(error) => return unknown(&error),
     };
-    if products.iter().any(|product| is_running(product) && !watched.hears_of(product)) {
-        return Fact::unknown(Reason::NoReader, "Windows does not write when this product stops");
-    }
     let mut found = match stops::list(scene, &watched) {
         Ok(found) => found,
         Err(error) => return unknown(&error),
     };
     // Beside another product Microsoft's is switched off by rule.
-    if !another_guards(products) {
+    if guards(products, false) != Truth::True || guards(products, true) == Truth::True {
         match microsoft::stops(scene) {
             Ok(of_microsoft) => {
                 found.items.extend(of_microsoft.items);
                 found.whole &= of_microsoft.whole;
             }
-            Err(error) => return unknown(&error),
+            Err(error) if found.items.is_empty() => return unknown(&error),
+            Err(_) => found.whole = false,
         }
+    }
+    if products.iter().any(|product| product.running != Fact::Known(false) && !watched.hears_of(product)) {
+        if found.items.is_empty() {
+            return Fact::unknown(Reason::NoReader, "Windows does not write when a product that may guard stops");
+        }
+        found.whole = false;
     }
     found.items.sort_unstable();
     found.items.dedup_by(|later, first| first.duration_until(*later) <= ONE_STOP);
@@ -103,11 +106,11 @@ pub(super) fn stops(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<T
     Fact::Known(short(found))
 }
 
-/// True when a product other than Microsoft's guards: its findings lie where it likes.
-fn another_guards(products: &[AntivirusProduct]) -> bool {
-    let guards = |product: &&AntivirusProduct| is_running(product);
-    let mut guarding = products.iter().filter(guards);
-    guarding.clone().next().is_some() && !guarding.any(|product| product.maker == Maker::Microsoft)
+/// Whether a product guards, of Microsoft's or of all others.
+fn guards(products: &[AntivirusProduct], microsoft: bool) -> Truth {
+    let of = products.iter().filter(|product| (product.maker == Maker::Microsoft) == microsoft);
+    of.map(|product| product.running.known().map_or(Truth::Unknown, |&runs| Truth::from(runs)))
+        .fold(Truth::False, Truth::or)
 }
 
 /// What a log tells of the last month.

@@ -230,6 +230,24 @@ fn findings_of_another_maker_are_known_and_an_empty_log_of_its_is_not() {
 }
 
 #[test]
+fn a_product_that_may_guard_leaves_its_findings_open() {
+    let open = AntivirusProduct { running: Fact::unknown(Reason::Contradictory, ""), ..product(Maker::Eset, true) };
+    for own in [None, Some(false)] {
+        let products: Vec<_> =
+            own.map(|own| product(Maker::Microsoft, own)).into_iter().chain([open.clone()]).collect();
+        let none = detections(&scene(defender(Vec::new())), &products);
+        assert!(matches!(&none, Fact::Unknown(why) if why.reason == Reason::NoReader), "{own:?} {none:?}");
+        // What Defender found while it still guarded is told.
+        let found = defender(vec![event(1116, "2026-11-19T01:00:00Z", &[("Threat Name", "PUA:Win32/x")])]);
+        let found = detections(&scene(found), &products);
+        assert_eq!(found.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
+    }
+    // Beside a Defender that guards the list is cut.
+    let beside = detections(&scene(defender(Vec::new())), &[product(Maker::Microsoft, true), open]);
+    assert_eq!(beside.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
+}
+
+#[test]
 fn where_two_guard_their_findings_are_one_list() {
     let os = defender(vec![event(1116, "2026-11-19T01:00:00Z", &[("Threat Name", "PUA:Win32/x")])]);
     let risk = event(51, "2026-11-20T01:00:00Z", &[("", r"Rủi ro: X trong tệp: C:\a.exe")]);
