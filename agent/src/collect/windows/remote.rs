@@ -4,6 +4,7 @@
 //! (`HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services` over `HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server`); the
 //! listeners of WinRM (`HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener`); services; processes.
 
+use policies::evaluate::Truth;
 use policies::fact::{Fact, List, Reason, Remote};
 
 use super::scene::{Scene, Setting, answered, unknown};
@@ -15,8 +16,18 @@ const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server";
 const RDP_TCP: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp";
 const TERM_SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\TermService";
 const WINRM_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WinRM\Service";
+const WINRM_SERVICE: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Service";
 const LISTENERS: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+/// Where a listener of WinRM is unless it says otherwise, over HTTP and HTTPS.
+const WINRM: u16 = 5_985;
+const WINRM_SECURE: u16 = 5_986;
+/// Where it listens for older programs as well: the port, the value of a policy, and the names that it has locally and in the service's own
+/// configuration.
+const WINRM_OLDER: [(u16, &str, [&str; 2]); 2] = [
+    (80, "HttpCompatibilityListener", ["http_compat_listener", "EnableCompatibilityHttpListener"]),
+    (443, "HttpsCompatibilityListener", ["https_compat_listener", "EnableCompatibilityHttpsListener"]),
+];
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 /// Windows 8: from here on the setting is written when the system is installed, so that absence means something odd.
@@ -84,6 +95,39 @@ pub(super) fn rdp_port(scene: &Scene) -> Fact<i64> {
         Ok(port) => Fact::Known(i64::from(port)),
         Err(_) => Fact::unknown(Reason::Unreadable, format!("PortNumber {port}")),
     })
+}
+
+/// The ports of WinRM, `None` for one that cannot be read, and whether it is there: those of its listeners, and the usual ones of the web
+/// where it listens for older programs as well. Without a listener those at which the first one would be.
+pub(super) fn winrm_ports(scene: &Scene) -> Vec<(Option<u16>, Truth)> {
+    let port = |listener: &String| {
+        let usual = if listener.to_ascii_uppercase().ends_with("+HTTPS") { WINRM_SECURE } else { WINRM };
+        match scene.number(&format!(r"{LISTENERS}\{listener}"), "Port") {
+            Setting::Set(port) => u16::try_from(port).ok(),
+            Setting::Absent => Some(usual),
+            Setting::Unreadable(_) => None,
+        }
+    };
+    let mut ports: Vec<(Option<u16>, Truth)> = match scene.os.keys(LISTENERS) {
+        Ok(listeners) => listeners.iter().map(|listener| (port(listener), Truth::True)).collect(),
+        Err(OsError::Missing(_)) => Vec::new(),
+        Err(_) => vec![(None, Truth::Unknown)],
+    };
+    let is_on = |setting: Setting<u64>| match setting {
+        Setting::Set(on) => Truth::from(on != 0),
+        Setting::Absent => Truth::False,
+        Setting::Unreadable(_) => Truth::Unknown,
+    };
+    let by_policy = is_on(scene.number(WINRM_POLICY, "AllowAutoConfig"));
+    let usual = if ports.is_empty() { Truth::True } else { by_policy };
+    ports.extend([WINRM, WINRM_SECURE].map(|port| (Some(port), usual)));
+    ports.extend(WINRM_OLDER.map(|(port, policy, local)| {
+        let local =
+            || local.iter().fold(Setting::Absent, |found, name| found.else_by(|| scene.number(WINRM_SERVICE, name)));
+        (Some(port), is_on(scene.number(WINRM_POLICY, policy).else_by(local)))
+    }));
+    ports.retain(|(_, there)| *there != Truth::False);
+    ports
 }
 
 /// True when the service runs and has a listener, of its own or by policy.

@@ -12,7 +12,8 @@ use policies::evaluate::Truth;
 use policies::fact::{Fact, FirewallProfile, InboundService, List, Reason};
 
 use super::firewall::{Firewalls, LOCAL, MANAGED, Networks, POLICY, State, local_rules_count};
-use crate::collect::windows::remote::rdp_port;
+use super::names::netbios;
+use crate::collect::windows::remote::{rdp_port, winrm_ports};
 use crate::collect::windows::scene::{Scene, unknown};
 use crate::os::windows::{Adapter, Registry};
 use crate::os::{Answer, OsError};
@@ -26,8 +27,10 @@ use machine::Machine;
 use ranges::{Family, Ranges};
 use rule::{Attempt, Rule};
 
-const WINRM: [u16; 2] = [5_985, 5_986];
 const SMB: u16 = 445;
+/// Where file sharing is as well while NetBIOS is on.
+const NETBIOS: u16 = 139;
+const BOTH: &[Family] = &[Family::Four, Family::Six];
 /// Ports that belong to nobody: what lets strangers in at all of them lets them in everywhere.
 const ORDINARY: [u16; 3] = [12_345, 23_457, 41_239];
 
@@ -42,14 +45,47 @@ struct Source {
 pub(super) struct Rules {
     sources: Vec<Source>,
     machine: Machine,
-    /// Where Remote Desktop listens; `None` when that is not known.
-    rdp: Option<u16>,
+    doors: [(InboundService, Vec<Door>); 3],
+}
+
+/// Where a service may be reached.
+struct Door {
+    /// `None` when it is not known.
+    port: Option<u16>,
+    /// Whether the service is there.
+    served: Truth,
+    families: &'static [Family],
+}
+
+impl Door {
+    const fn at(port: Option<u16>, served: Truth) -> Self {
+        Self { port, served, families: BOTH }
+    }
 }
 
 /// Reads them.
 pub(super) fn rules(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> Fact<Rules> {
+    sources(scene).map(|sources| Rules {
+        sources,
+        machine: Machine::read(scene, adapters),
+        doors: doors(scene, adapters),
+    })
+}
+
+fn doors(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> [(InboundService, Vec<Door>); 3] {
     let rdp = rdp_port(scene).known().and_then(|&port| u16::try_from(port).ok());
-    sources(scene).map(|sources| Rules { sources, machine: Machine::read(scene, adapters), rdp })
+    let winrm = winrm_ports(scene).into_iter().map(|(port, served)| Door::at(port, served));
+    let old = match adapters.as_ref().map(|adapters| netbios(scene, adapters)) {
+        Ok(Fact::Known(on)) => Truth::from(on),
+        Ok(Fact::Unknown(_)) | Err(_) => Truth::Unknown,
+    };
+    // NetBIOS knows nothing of IPv6.
+    let old = Door { port: Some(NETBIOS), served: old, families: &[Family::Four] };
+    [
+        (InboundService::Rdp, vec![Door::at(rdp, Truth::True)]),
+        (InboundService::Winrm, winrm.collect()),
+        (InboundService::Smb, vec![Door::at(Some(SMB), Truth::True), old]),
+    ]
 }
 
 /// The services that every address may reach in the networks at hand. Where only some of them can be told, those that are open are
@@ -60,15 +96,11 @@ pub(super) fn open(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networ
         (Fact::Unknown(why), _) => return Fact::Unknown(why),
         (_, Fact::Unknown(why)) => return Fact::Unknown(why.clone()),
     };
-    let services: [(InboundService, &[Option<u16>]); 3] = [
-        (InboundService::Rdp, &[rules.rdp]),
-        (InboundService::Winrm, &WINRM.map(Some)),
-        (InboundService::Smb, &[Some(SMB)]),
-    ];
     let read = rules.read();
-    let open = services.map(|(service, ports)| {
-        (service, networks.over(states.iter().map(|state| rules.opens(&read, *state, Some(service), ports))))
-    });
+    let opens = |service: InboundService, doors: &[Door]| {
+        networks.over(states.iter().map(|state| rules.opens(&read, *state, Some(service), doors)))
+    };
+    let open: Vec<_> = rules.doors.iter().map(|(service, doors)| (*service, opens(*service, doors))).collect();
     let items: Vec<InboundService> =
         open.iter().filter(|(_, open)| *open == Truth::True).map(|(service, _)| *service).collect();
     let untold = open.iter().filter(|(_, open)| *open == Truth::Unknown).count();
@@ -86,7 +118,10 @@ pub(super) fn let_all_in(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &
         (_, Fact::Unknown(why)) => return Fact::Unknown(why.clone()),
     };
     let read = rules.read();
-    let at = |port: u16| networks.over(states.iter().map(|state| rules.opens(&read, *state, None, &[Some(port)])));
+    let at = |port: u16| {
+        let door = [Door::at(Some(port), Truth::True)];
+        networks.over(states.iter().map(|state| rules.opens(&read, *state, None, &door)))
+    };
     match ORDINARY.map(at).into_iter().fold(Truth::True, Truth::and) {
         Truth::True => Fact::Known(true),
         Truth::False => Fact::Known(false),
@@ -113,24 +148,24 @@ impl Rules {
             .collect()
     }
 
-    /// Whether a stranger comes in to the service at one of the ports, over one of the protocols.
+    /// Whether a stranger comes in to the service by one of the doors.
     fn opens(
         &self,
         rules: &Read<'_>,
         (profile, state): (FirewallProfile, State),
         service: Option<InboundService>,
-        ports: &[Option<u16>],
+        doors: &[Door],
     ) -> Truth {
         let lets_in = match state {
             State::Off => return Truth::True,
             State::Shielded => return Truth::False,
             State::On { lets_in } => lets_in,
         };
-        let ways = ports.iter().flat_map(|&port| [Family::Four, Family::Six].map(|family| (port, family)));
-        ways.map(|(port, family)| {
+        let ways = doors.iter().flat_map(|door| door.families.iter().map(move |&family| (door, family)));
+        ways.map(|(door, family)| {
             let here = rules.iter().filter(|(_, profiles)| profiles.is_none_or(|all| all.contains(&profile)));
-            let attempt = Attempt { service, port, profile, family };
-            lets_strangers_in(here.map(|(rule, _)| rule), &attempt, &self.machine, lets_in)
+            let attempt = Attempt { service, port: door.port, profile, family };
+            door.served.and(lets_strangers_in(here.map(|(rule, _)| rule), &attempt, &self.machine, lets_in))
         })
         .fold(Truth::False, Truth::or)
     }

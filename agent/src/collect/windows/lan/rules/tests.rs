@@ -30,7 +30,11 @@ fn machine(build: u64, category: u32) -> Recorded {
     Recorded {
         adapters: Some(vec![adapter]),
         network_categories: Some(vec![NetworkCategory { adapter: "{1}".to_owned(), category }]),
-        ..Recorded::new().service("MpsSvc", true).number(VERSION, "CurrentBuildNumber", build)
+        ..Recorded::new()
+            .service("MpsSvc", true)
+            .service("wscsvc", true)
+            .rows(r"ROOT\SecurityCenter2", "FirewallProduct", Vec::new())
+            .number(VERSION, "CurrentBuildNumber", build)
     }
 }
 
@@ -143,6 +147,67 @@ fn remote_desktop_on_windows_10_is_open_until_its_rules_name_the_administrators(
     assert_eq!(at(&rules("RA4=LocalSubnet|RA6=LocalSubnet|")), []);
     let off: Vec<String> = rules("").iter().map(|rule| rule.replace("Active=TRUE", "Active=FALSE")).collect();
     assert_eq!(at(&off), []);
+}
+
+const WSMAN: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN";
+const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT";
+
+fn of_system(port: u16) -> String {
+    format!("v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort={port}|App=System|Name=x|")
+}
+
+#[test]
+fn winrm_is_looked_for_where_its_listeners_are() {
+    let listener = format!(r"{WSMAN}\Listener\*+HTTP");
+    let secure = format!(r"{WSMAN}\Listener\*+HTTPS");
+    let at =
+        |os: &dyn Fn(Recorded) -> Recorded, port: u16| answer(os(with(machine(19_045, PUBLIC), &[of_system(port)])));
+    let known = |services: &[InboundService]| Fact::Known(services.iter().copied().collect::<List<_>>());
+    let moved = |os: Recorded| os.number(&listener, "Port", 8080).key(&secure);
+    assert_eq!([8080, 5985, 5986].map(|port| at(&moved, port)), [known(&[Winrm]), known(&[]), known(&[Winrm])]);
+    // One that is there by policy is at the usual place.
+    let policy = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WinRM\Service";
+    assert_eq!(at(&|os| moved(os).number(policy, "AllowAutoConfig", 1), 5985), known(&[Winrm]));
+    // Older programs are served at the ports of the web.
+    assert_eq!([80, 443].map(|port| at(&moved, port)), [known(&[]), known(&[])]);
+    for (port, key, name) in [
+        (80, format!(r"{WSMAN}\Service"), "http_compat_listener"),
+        (80, format!(r"{WSMAN}\Service"), "EnableCompatibilityHttpListener"),
+        (443, format!(r"{WSMAN}\Service"), "https_compat_listener"),
+        (443, policy.to_owned(), "HttpsCompatibilityListener"),
+    ] {
+        assert_eq!(at(&|os| os.number(&key, name, 1), port), known(&[Winrm]), "{name}");
+        assert!(at(&|os| os.denying(&key), port).known().is_none(), "{name}");
+    }
+    assert_eq!(
+        at(
+            &|os| os.number(policy, "HttpCompatibilityListener", 0).number(
+                &format!(r"{WSMAN}\Service"),
+                "http_compat_listener",
+                1
+            ),
+            80
+        ),
+        known(&[])
+    );
+    // Where it is cannot be read.
+    for hidden in [&listener, &format!(r"{WSMAN}\Listener")] {
+        assert!(at(&|os| os.key(&listener).denying(hidden), 8080).known().is_none(), "{hidden}");
+    }
+    assert_eq!(at(&|os| os.number(&listener, "Port", 99_999), 1433).known(), None);
+}
+
+#[test]
+fn file_sharing_is_looked_for_by_netbios_where_that_is_on() {
+    let key = format!(r"{NETBT}\Parameters\Interfaces\Tcpip_{{1}}");
+    let at = |os: Recorded| answer(with(os, &[of_system(139)]));
+    let office = || machine(19_045, PUBLIC);
+    assert_eq!(at(office()).known().unwrap().items, [Smb]);
+    assert_eq!(at(office().number(&key, "NetbiosOptions", 2)), Fact::Known(List::default()));
+    assert!(at(office().denying(&key)).known().is_none());
+    // It is there over IPv4 only.
+    let six = of_system(139).replace("App=", "RA6=::/0|App=");
+    assert_eq!(open(with(office(), &[six])), []);
 }
 
 #[test]
@@ -314,8 +379,10 @@ fn a_firewall_that_is_off_or_lets_in_opens_all_that_nothing_blocks() {
     let os = || machine(19_045, PUBLIC);
     assert_eq!(open(os().number(&profile, "EnableFirewall", 0)), [Rdp, Winrm, Smb]);
     assert_eq!(open(os().number(&profile, "DefaultInboundAction", 0)), [Rdp, Winrm, Smb]);
-    let blocked = with(os(), &[SMB.replace("Allow", "Block")]).number(&profile, "DefaultInboundAction", 0);
-    assert_eq!(open(blocked), [Rdp, Winrm]);
+    let block = |port| of_system(port).replace("Allow", "Block");
+    let blocked = |rules: &[String]| open(with(os(), rules).number(&profile, "DefaultInboundAction", 0));
+    assert_eq!(blocked(&[block(445), block(139)]), [Rdp, Winrm]);
+    assert_eq!(blocked(&[block(445)]), [Rdp, Winrm, Smb], "by NetBIOS it is open");
     let shielded = with(os(), &[RDP, SMB]).number(&profile, "DoNotAllowExceptions", 1);
     assert_eq!(open(shielded.number(&profile, "DefaultInboundAction", 0)), []);
     let mut stopped = os();
