@@ -61,14 +61,16 @@ fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
     }
 }
 
-/// True when the server's driver is there, may start and is not told otherwise: an absent value never switched it off.
+/// True when the server's driver is there, runs or may start, and the server is not told otherwise: an absent value never switched it off.
 fn smb1_server(scene: &Scene) -> Fact<bool> {
-    match scene.service("srv") {
+    let driver = match scene.service("srv") {
         Err(error) => return unknown(&error),
         Ok(None) => return Fact::Known(false),
-        Ok(Some(_)) => {}
-    }
+        Ok(Some(driver)) => driver,
+    };
     match scene.number(SMB1_DRIVER, "Start") {
+        // How it starts counts from the next start on.
+        _ if driver.state == RUNNING => {}
         Setting::Set(DISABLED) => return Fact::Known(false),
         Setting::Unreadable(error) => return unknown(&error),
         Setting::Set(_) | Setting::Absent => {}
@@ -76,16 +78,23 @@ fn smb1_server(scene: &Scene) -> Fact<bool> {
     scene.number(&format!(r"{SERVICE}\Parameters"), "SMB1").or(Fact::Known(true), |on| Fact::Known(on != 0))
 }
 
-/// True when the client's driver is there and something starts it: it starts by itself, runs, or the client depends on it (Windows 7).
+/// True when the client's driver is there and runs, or something starts it: it starts by itself, or the client depends on it (Windows 7).
 fn smb1_client(scene: &Scene) -> Fact<bool> {
-    let driver = match (scene.service("mrxsmb10"), scene.number(CLIENT, "Start")) {
-        (Ok(None), _) | (Ok(_), Setting::Set(DISABLED)) => return Fact::Known(false),
-        (Ok(Some(driver)), _) => driver,
-        (Err(error), _) => return unknown(&error),
-    };
+    match scene.service("mrxsmb10") {
+        Ok(None) => return Fact::Known(false),
+        Ok(Some(driver)) if driver.state == RUNNING => return Fact::Known(true),
+        Ok(Some(_)) => {}
+        Err(error) => return unknown(&error),
+    }
+    if scene.number(CLIENT, "Start") == Setting::Set(DISABLED) {
+        match scene.service_runs("LanmanWorkstation") {
+            Ok(true) => {}
+            Ok(false) => return Fact::Known(false),
+            Err(error) => return unknown(&error),
+        }
+    }
     match scene.number(SMB1_CLIENT_DRIVER, "Start") {
         Setting::Set(DISABLED) => return Fact::Known(false),
-        _ if driver.state == RUNNING => return Fact::Known(true),
         Setting::Set(ON_DEMAND) => {}
         Setting::Set(_) | Setting::Absent => return Fact::Known(true),
         Setting::Unreadable(error) => return unknown(&error),
@@ -230,7 +239,9 @@ mod tests {
         assert_eq!(collected(driver()).smb1, Fact::Known(true));
         assert_eq!(collected(driver().number(PARAMETERS, "SMB1", 1)).smb1, Fact::Known(true));
         assert_eq!(collected(driver().number(PARAMETERS, "SMB1", 0)).smb1, Fact::Known(false));
-        assert_eq!(collected(driver().number(SMB1_DRIVER, "Start", 4)).smb1, Fact::Known(false));
+        let disabled = || server(9_600).number(SMB1_DRIVER, "Start", 4);
+        assert_eq!(collected(disabled().service("srv", false)).smb1, Fact::Known(false));
+        assert_eq!(collected(disabled().service("srv", true)).smb1, Fact::Known(true), "it runs until the next start");
         // Where it was removed the value proves nothing.
         assert_eq!(collected(server(19_045).number(PARAMETERS, "SMB1", 1)).smb1, Fact::Known(false));
         assert!(collected(driver().text(PARAMETERS, "SMB1", "có")).smb1.known().is_none());
@@ -259,6 +270,11 @@ mod tests {
         assert!(client(depends(driver(3), &["Bowser", "MRxSmb20", "NSI"])).known().is_none());
         assert_eq!(client(server(19_045).service("mrxsmb10", true)), Fact::Known(true));
         assert_eq!(client(driver(2).number(CLIENT, "Start", 4)), Fact::Known(false));
+        // What runs serves until the next start, whatever is set for that.
+        assert_eq!(client(driver(2).number(CLIENT, "Start", 4).service("LanmanWorkstation", true)), Fact::Known(true));
+        let runs = server(19_045).service("mrxsmb10", true);
+        assert_eq!(client(runs.clone().number(SMB1_CLIENT_DRIVER, "Start", 4)), Fact::Known(true));
+        assert_eq!(client(runs.number(CLIENT, "Start", 4)), Fact::Known(true));
         assert!(client(driver(3).denying(CLIENT)).known().is_none());
         assert!(client(Recorded::new()).known().is_none());
     }

@@ -5,7 +5,7 @@
 
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
-use super::scene::{Scene, answered};
+use super::scene::{RUNNING, Scene, answered};
 use crate::collect::text::capped;
 
 mod journal;
@@ -33,6 +33,8 @@ pub(super) fn collect(scene: &Scene) -> Time {
     let kind = parameter("Type");
     let source = answered(scene.service("W32Time"), |service| match service {
         None => Fact::Known(TimeSource::None),
+        // How it starts counts from the next start on.
+        Some(service) if service.state == RUNNING => Fact::Known(TimeSource::W32Time),
         // Started by a trigger, it need not run at this moment.
         Some(_) => scene.number(SERVICE, "Start").or(Fact::unknown(Reason::SourceMissing, SERVICE), |start| {
             Fact::Known(if start == DISABLED { TimeSource::None } else { TimeSource::W32Time })
@@ -113,6 +115,9 @@ mod tests {
         assert_eq!(time.source, Fact::Known(TimeSource::None));
         assert_eq!((time.synchronised, time.within_a_second), (Fact::Known(false), Fact::Known(false)));
         assert_eq!(time.servers.known().unwrap().items, ["ntp.tinh.gov.vn"]);
+        let mut runs = office().number(SERVICE, "Start", 4);
+        runs.services.as_mut().unwrap()[0].state = RUNNING;
+        assert_eq!(collected(runs).source, Fact::Known(TimeSource::W32Time), "it runs until the next start");
     }
 
     #[test]

@@ -21,7 +21,12 @@ pub(super) fn netbios(scene: &Scene, adapters: &[Adapter]) -> Fact<bool> {
     const OFF: u64 = 2;
     const BY_DHCP: u64 = 0;
     match scene.number(NETBT, "Start") {
-        Setting::Set(DISABLED) => return Fact::Known(false),
+        // How it starts counts from the next start on: while it runs it answers.
+        Setting::Set(DISABLED) => match scene.service_runs("NetBT") {
+            Ok(true) => {}
+            Ok(false) => return Fact::Known(false),
+            Err(error) => return unknown(&error),
+        },
         Setting::Unreadable(error) => return unknown(&error),
         Setting::Set(_) | Setting::Absent => {}
     }
