@@ -88,16 +88,30 @@ fn mebibytes(bytes: u64) -> Fact<Mebibytes> {
     Fact::Known(Mebibytes(i64::try_from(bytes >> 20).unwrap_or(i64::MAX)))
 }
 
-/// Days the configuration keeps the log for certain. It is archived as it fills up where that is set and old events are not overwritten
-/// (`Retention`; learn.microsoft.com, "Eventlog key", and the policy "Back up log automatically when full"). One that is overwritten as it fills up keeps none for certain, once it is full; before
-/// that nobody can say how many it will be.
+/// Days the configuration keeps the log for certain. It is archived as it fills up where one and the same place says so and that old
+/// events are not overwritten (learn.microsoft.com, "Eventlog key": `Retention` 0xFFFFFFFF, and the policy "Back up log automatically when
+/// full"). One that is overwritten as it fills up, or closed, keeps none for certain once it is full; before that nobody can say how many it
+/// will be.
 fn kept(scene: &Scene, file: &Answer<LogFile>) -> Fact<Days> {
-    let set = |name: &str| scene.number(POLICY, name).else_by(|| scene.number(LOCAL, name));
-    let archives = set("AutoBackupLogFiles").or(Fact::Known(false), |value| Fact::Known(value == 1));
-    let overwrites = set("Retention").or(Fact::Known(true), |value| Fact::Known(value == 0));
+    /// `Retention` as it is set locally for a log that is never overwritten; a policy says 1.
+    const NEVER: u64 = 0xFFFF_FFFF;
+    let [retention, archive] =
+        ["Retention", "AutoBackupLogFiles"].map(|name| (scene.number(POLICY, name), scene.number(LOCAL, name)));
+    match (&retention, &archive) {
+        ((Setting::Set(1), _), (Setting::Set(1), _))
+        | ((Setting::Absent, Setting::Set(NEVER)), (Setting::Absent, Setting::Set(1))) => {
+            return Fact::Known(FOR_EVER);
+        }
+        _ => {}
+    }
+    let archives = archive.0.else_by(|| archive.1).or(Fact::Known(false), |value| Fact::Known(value != 0));
+    let overwrites = retention.0.else_by(|| retention.1).or(Fact::Known(true), |value| Fact::Known(value == 0));
     match (archives, overwrites, file, largest(scene)) {
-        (Fact::Known(true), Fact::Known(false), ..) => Fact::Known(FOR_EVER),
-        (Fact::Unknown(unknown), ..) | (Fact::Known(true), Fact::Unknown(unknown), ..) => Fact::Unknown(unknown),
+        (Fact::Known(true), Fact::Known(false), ..) => {
+            Fact::unknown(Reason::Contradictory, "what is set does not say for certain that a full log is archived")
+        }
+        (Fact::Unknown(unknown), Fact::Known(false) | Fact::Unknown(_), ..)
+        | (Fact::Known(true), Fact::Unknown(unknown), ..) => Fact::Unknown(unknown),
         (_, _, Err(error), _) => unknown(error),
         (_, _, _, Setting::Unreadable(error)) => unknown(&error),
         (_, _, Ok(file), largest) => {
@@ -195,6 +209,19 @@ mod tests {
         let policy = archived.clone().text(POLICY, "Retention", "1").text(POLICY, "AutoBackupLogFiles", "1");
         assert_eq!(collected(policy).kept, Fact::Known(FOR_EVER));
         assert!(collected(archived.text(LOCAL, "Retention", "mãi mãi")).kept.known().is_none());
+        // A number of seconds, a number that only a policy has, half of a policy: nobody says what comes of it.
+        let large = || office(4 << 20).number(LOCAL, "AutoBackupLogFiles", 1);
+        for local in [604_800, 1, 2] {
+            assert!(collected(large().number(LOCAL, "Retention", local)).kept.known().is_none(), "{local}");
+        }
+        assert!(collected(large().number(POLICY, "Retention", 1)).kept.known().is_none());
+        let half = office(4 << 20).number(LOCAL, "Retention", 0xFFFF_FFFF).number(POLICY, "AutoBackupLogFiles", 1);
+        assert!(collected(half).kept.known().is_none());
+        let odd = office(20 << 20).number(POLICY, "Retention", 0xFFFF_FFFF).number(POLICY, "AutoBackupLogFiles", 1);
+        assert!(collected(odd).kept.known().is_none());
+        // Full, not overwritten and not archived: what comes is lost.
+        let closed = office(20 << 20).number(LOCAL, "Retention", 0xFFFF_FFFF);
+        assert_eq!(collected(closed).kept, Fact::Known(Days(0)));
         let larger = office(20 << 20).number(POLICY, "MaxSize", 196_608);
         assert_eq!(collected(larger.clone()).largest, Fact::Known(Mebibytes(192)));
         assert!(collected(larger).kept.known().is_none());
