@@ -180,6 +180,61 @@ fn automatic_updates_follow_policy_then_machine_then_version() {
 }
 
 #[test]
+fn what_windows_7_was_told_before_it_became_windows_10_decides_no_longer() {
+    let left = |build| collected(windows(build, 7807, "Client").number(automatic::LOCAL, "AUOptions", 2)).automatic;
+    assert_eq!([left("19045"), left("26200")], [Fact::Known(true), Fact::Known(true)]);
+    assert_eq!(left("9600"), Fact::Known(false));
+    let server = windows("14393", 1, "Server").number(automatic::LOCAL, "AUOptions", 4);
+    assert_eq!(collected(server).automatic, Fact::Known(true));
+}
+
+#[test]
+fn updates_from_nowhere_do_not_come_by_themselves() {
+    let from = |os: Recorded, server: &str| {
+        collected(os.number(AU, "UseWUServer", 1).text(automatic::POLICY, "WUServer", server)).automatic
+    };
+    let ten = || windows("19045", 7807, "Client").number(AU, "AUOptions", 4);
+    for nowhere in [
+        "http://127.0.0.1",
+        "https://localhost:8531/",
+        "LOCALHOST",
+        "http://[::1]:8530",
+        "::1",
+        "127.1.2.3:8530",
+        "0.0.0.0",
+        "http://",
+        "http://wsus.invalid",
+    ] {
+        assert_eq!(from(ten(), nowhere), Fact::Known(false), "{nowhere}");
+        // A server may be its own.
+        assert_eq!(from(windows("20348", 1, "Server").number(AU, "AUOptions", 4), nowhere).known(), None, "{nowhere}");
+    }
+    for server in ["http://wsus.tinh.gov.vn:8530", "https://10.1.2.3", "wsus", "http://[fd00::5]:8530"] {
+        assert_eq!(from(ten(), server), Fact::Known(true), "{server}");
+    }
+    // Nobody says what comes of a server without a name; nor what another policy fetches from elsewhere.
+    assert_eq!(from(ten(), " ").known(), None);
+    assert_eq!(collected(ten().number(AU, "UseWUServer", 1)).automatic.known(), None);
+    assert_eq!(from(ten().number(AU, "UseUpdateClassPolicySource", 1), "http://127.0.0.1").known(), None);
+    assert_eq!(collected(ten().text(automatic::POLICY, "WUServer", "http://127.0.0.1")).automatic, Fact::Known(true));
+    // What is off for certain is off, whatever else is open.
+    assert_eq!(from(ten().number(AU, "NoAutoUpdate", 1), " "), Fact::Known(false));
+}
+
+#[test]
+fn a_policy_pauses_updates_for_five_weeks() {
+    let since = |day| {
+        let os = windows("19045", 7807, "Client").text(automatic::POLICY, "PauseQualityUpdatesStartTime", day);
+        collected(os).automatic.known().copied()
+    };
+    assert_eq!(
+        [since("2026-11-01"), since("2026-11-01T00:00:00Z"), since("2026-09-01")],
+        [Some(false), Some(false), Some(true)]
+    );
+    assert_eq!(since("mãi"), None);
+}
+
+#[test]
 fn an_update_server_counts_only_when_it_is_used() {
     let os = || office().text(automatic::POLICY, "WUServer", "http://wsus.tinh.gov.vn:8530");
     assert_eq!(collected(os()).servers, Fact::Known(List::default()));
