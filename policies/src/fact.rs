@@ -36,7 +36,7 @@ pub use lan::{
     NetworkCategory, PublishedPort, WirelessSecurity,
 };
 pub use logging::{ClearedLog, Logging};
-pub use misread::{MISREAD, Misread};
+pub use misread::{MISREAD, Misread, On};
 pub use neighbours::{Neighbour, Neighbours};
 pub use patches::{FailingUpdate, InstalledUpdate, MissingUpdate, PackageSystem, Patches};
 pub use ports::{ListeningPort, Ports, Reach, Transport};

@@ -1,9 +1,14 @@
 //! The only place where the server asks for the time. Everything else takes a [`Clock`] or an instant.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+
+/// The latest time the server reckons with, the end of the year 9998; milliseconds since 1970 in UTC. A clock may stand behind it, but
+/// from there no time a few months later could be written with a year of four digits.
+const LATEST: i64 = 253_370_764_799_999;
 
 /// The time as the server knows it: the system's, or one that a test moves by hand.
 #[derive(Clone, Debug)]
@@ -23,20 +28,26 @@ impl Clock {
     /// Now, in milliseconds since 1970 in UTC: the form of the store and the wire.
     pub fn now_ms(&self) -> i64 {
         match self {
-            Self::System => self.now().as_millisecond(),
+            Self::System => {
+                #[expect(clippy::disallowed_methods, reason = "this is the server's clock")]
+                let now = SystemTime::now();
+                since_1970(now).min(LATEST)
+            }
             Self::Fixed(millis) => millis.load(Ordering::SeqCst),
         }
     }
 
     /// Now, as an instant for calendar arithmetic.
     pub fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now_ms()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The time since some moment before, which no setting of the clock moves: for rates and deadlines.
+    pub fn steady(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {
-            Self::System =>
-            {
-                #[expect(clippy::disallowed_methods, reason = "this is the server's clock")]
-                Timestamp::now()
-            }
-            Self::Fixed(millis) => Timestamp::from_millisecond(millis.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX),
+            Self::System => START.elapsed(),
+            Self::Fixed(millis) => Duration::from_millis(millis.load(Ordering::SeqCst).unsigned_abs()),
         }
     }
 
@@ -48,9 +59,25 @@ impl Clock {
     }
 }
 
+/// Milliseconds; of a clock before 1970 zero.
+fn since_1970(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Clock;
+    use super::*;
+
+    #[test]
+    fn a_clock_behind_the_end_of_the_calendar_stands_still_at_the_last_time_that_can_be_written() {
+        let far = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
+        assert!(since_1970(far) > LATEST);
+        assert_eq!(Timestamp::from_millisecond(LATEST).unwrap().to_string(), "9998-12-31T23:59:59.999Z");
+        assert_eq!(since_1970(UNIX_EPOCH - Duration::from_secs(5)), 0);
+        let clock = Clock::fixed(i64::MAX);
+        assert_eq!(clock.now(), Timestamp::MAX);
+    }
 
     #[test]
     fn a_fixed_clock_moves_only_by_hand() {

@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policies::evaluate::{evaluate, rule};
-use policies::fact::{Facts, Section};
+use policies::fact::{Facts, Misread, Section};
 use policies::grade::Rules;
 use policies::outcome::{Outcome, Verdict};
-use policies::policy::{Condition, PolicyErrors, PolicySet, Role};
+use policies::policy::{Condition, Control, PolicyErrors, PolicySet, Role, Subject};
 
 use self::machines::ToJudge;
 use self::waivers::with_waiver;
@@ -96,7 +96,7 @@ impl Judge {
     /// A verdict that stays keeps its beginning. A failure keeps the instant it was first seen until it is seen mended: being
     /// unknown or waived meanwhile does not make it younger.
     pub fn judge(&self, item: &ToJudge, facts: &Facts, previous: Option<&Judgement>, in_force: &InForce) -> Judged {
-        let &ToJudge { ref machine, role, seen_at, as_at: now } = item;
+        let &ToJudge { ref machine, role, seen_at, as_at: now, schema, schema_before } = item;
         let instant = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
         let policy = self.set.controls(policy_role(role));
         let rulings = rule(policy, facts, instant);
@@ -105,8 +105,9 @@ impl Judge {
         let begins = if same_policy { seen_at.min(now) } else { now };
         let before: BTreeMap<&str, &VerdictState> =
             previous.iter().flat_map(|p| p.verdicts.iter()).map(|state| (state.control.as_str(), state)).collect();
-        // A store of before the facts' meaning changed names no policy.
-        let forgotten = previous.is_some_and(|previous| previous.policy.is_empty());
+        // A store of before the facts' meaning changed names no policy: what older agents read wrongly was believed then.
+        let believed = previous.is_some_and(|previous| previous.policy.is_empty());
+        let misread = if believed { facts.misread_by(schema_before) } else { Vec::new() };
         let mut changes = Vec::new();
         let verdicts = policy
             .controls()
@@ -115,20 +116,22 @@ impl Judge {
             .map(|(control, ruling)| {
                 let was = before.get(control.id()).copied();
                 let verdict = with_waiver(ruling.verdict, in_force.holds(machine, control.id()));
+                let fails = matches!(verdict, Verdict::Fail | Verdict::Waived);
+                // What fails without what was read wrongly failed rightly; what fails by a newer agent fails since that.
+                let doubted = reads_any(control, &misread) && (!fails || schema > schema_before);
+                let began = if doubted { seen_at.min(now) } else { begins };
                 let stays = was.filter(|was| was.verdict == verdict);
                 if stays.is_none() && previous.is_some() {
                     let before = was.map(|was| was.verdict);
                     changes.push(VerdictChange { control: control.id().to_owned(), before, after: verdict });
                 }
-                let failing_since_at = was.and_then(|was| was.failing_since_at);
+                let failing_since_at = was.filter(|_| !doubted).and_then(|was| was.failing_since_at);
                 VerdictState {
                     verdict,
-                    since_at: stays.map_or(begins, |was| was.since_at),
+                    since_at: stays.filter(|_| !(fails && doubted)).map_or(began, |was| was.since_at),
                     failing_since_at: match verdict {
                         // What is waived fails: a cap that stands on it is not lifted.
-                        Verdict::Fail | Verdict::Waived => Some(failing_since_at.unwrap_or(begins)),
-                        // What an older agent read wrongly was no failure to begin with.
-                        Verdict::Unknown if ruling.agent_too_old && forgotten => None,
+                        Verdict::Fail | Verdict::Waived => Some(failing_since_at.unwrap_or(began)),
                         Verdict::Unknown => failing_since_at,
                         Verdict::Pass | Verdict::NotApplicable => None,
                     },
@@ -161,11 +164,28 @@ pub const fn policy_role(role: machine::Role) -> Role {
     }
 }
 
-fn sections_read(control: &policies::policy::Control) -> Vec<Section> {
+/// True when the control looks at one of these facts.
+fn reads_any(control: &Control, misread: &[&Misread]) -> bool {
+    let mut found = false;
+    let mut look = |condition: &Condition| {
+        condition.visit(&mut |test| {
+            if let Subject::Fact { section, field, .. } = test.subject {
+                found |= misread.iter().any(|misread| misread.is_of(section, field.name));
+            }
+        });
+    };
+    if !misread.is_empty() {
+        look(control.require());
+        control.applies().into_iter().for_each(look);
+    }
+    found
+}
+
+fn sections_read(control: &Control) -> Vec<Section> {
     let mut sections = Vec::new();
     let mut add = |condition: &Condition| {
         condition.visit(&mut |test| {
-            if let policies::policy::Subject::Fact { section, .. } = test.subject
+            if let Subject::Fact { section, .. } = test.subject
                 && !sections.contains(&section)
             {
                 sections.push(section);

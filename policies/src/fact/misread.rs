@@ -1,7 +1,7 @@
 //! What older agents read wrongly. A value that such an agent calls known would be believed, for good and for bad, as long as its machine is
 //! not updated; so it reads as unknown, whatever it says. Whoever mends the meaning of a fact raises [`SCHEMA_VERSION`] and adds a line here.
 
-use super::{Facts, Family, Reason, SCHEMA_VERSION, Unknown};
+use super::{Facts, Family, Reason, SCHEMA_VERSION, Section, Unknown};
 
 /// One fact that agents of a family read wrongly.
 #[derive(Clone, Copy, Debug)]
@@ -10,18 +10,48 @@ pub struct Misread {
     pub fact: &'static str,
     /// The family of systems.
     pub family: Family,
-    /// The only system (`system.id`) of it on which it was wrong; none: on all.
-    pub system: Option<&'static str>,
+    /// On which machines of it.
+    pub on: On,
     /// The first version of the facts' meaning that reads it rightly.
     pub right_from: u32,
 }
 
+/// The machines of a family on which a fact was read wrongly. One that does not tell what it is counts among them.
+#[derive(Clone, Copy, Debug)]
+pub enum On {
+    /// All.
+    All,
+    /// Those of one system (`system.id`).
+    System(&'static str),
+    /// Copies to try Windows with. Windows says so in its product's name, which it does not translate.
+    Evaluation,
+}
+
+impl On {
+    fn is(self, facts: &Facts) -> bool {
+        let system = &facts.system;
+        match self {
+            Self::All => true,
+            Self::System(id) => system.id.known().is_none_or(|known| known == id),
+            Self::Evaluation => system.title.known().is_none_or(|title| title.to_ascii_lowercase().contains("eval")),
+        }
+    }
+}
+
 const fn windows(fact: &'static str, right_from: u32) -> Misread {
-    Misread { fact, family: Family::Windows, system: None, right_from }
+    Misread { fact, family: Family::Windows, on: On::All, right_from }
 }
 
 const fn linux(fact: &'static str, right_from: u32) -> Misread {
-    Misread { fact, family: Family::Linux, system: None, right_from }
+    Misread { fact, family: Family::Linux, on: On::All, right_from }
+}
+
+impl Misread {
+    /// True when it is that fact, or a field of its records.
+    pub fn is_of(&self, section: Section, fact: &str) -> bool {
+        let rest = self.fact.strip_prefix(section.name()).and_then(|rest| rest.strip_prefix('.'));
+        rest.and_then(|rest| rest.strip_prefix(fact)).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
 }
 
 /// The table.
@@ -74,6 +104,8 @@ pub const MISREAD: &[Misread] = &[
     windows("backup.products", 2),
     // Only the driver that serves was looked at.
     windows("sharing.smb1", 2),
+    // A copy to try Windows with ends by itself long before the support of its edition.
+    Misread { fact: "system.supported_until", family: Family::Windows, on: On::Evaluation, right_from: 2 },
     // Chains, tables and programs that exist counted as a firewall, and rules that may let a stranger in as none.
     linux("lan.firewalls", 2),
     linux("lan.firewall_active", 2),
@@ -131,25 +163,26 @@ pub const MISREAD: &[Misread] = &[
     // Rotation was read otherwise than logrotate reads it.
     linux("logging.kept", 2),
     // Paid prolongation was not read.
-    Misread { fact: "system.supported_until", family: Family::Linux, system: Some("ubuntu"), right_from: 2 },
+    Misread { fact: "system.supported_until", family: Family::Linux, on: On::System("ubuntu"), right_from: 2 },
 ];
 
 impl Facts {
-    /// Makes unknown what an agent of `schema` read wrongly. A machine that does not tell its family gets the lines of both: what cannot be
-    /// excluded is not believed.
-    pub fn forget_misread(&mut self, schema: u32) {
+    /// What an agent of `schema` read wrongly on this machine. A machine that does not tell its family gets the lines of both: what
+    /// cannot be excluded is not believed.
+    pub fn misread_by(&self, schema: u32) -> Vec<&'static Misread> {
         if schema >= SCHEMA_VERSION {
-            return;
+            return Vec::new();
         }
         let family = self.system.family.known().copied();
-        let system = self.system.id.known().cloned();
-        for misread in MISREAD.iter().filter(|misread| misread.right_from > schema) {
-            let on_this = family.is_none_or(|family| family == misread.family)
-                && misread.system.is_none_or(|only| system.as_deref().is_none_or(|system| system == only));
-            if on_this {
-                let detail = format!("read wrongly before version {} of the facts", misread.right_from);
-                self.forget_fact(misread.fact, &Unknown { reason: Reason::AgentTooOld, detail });
-            }
+        let on_this = |misread: &&Misread| family.is_none_or(|family| family == misread.family) && misread.on.is(self);
+        MISREAD.iter().filter(|misread| misread.right_from > schema).filter(on_this).collect()
+    }
+
+    /// Makes unknown what an agent of `schema` read wrongly.
+    pub fn forget_misread(&mut self, schema: u32) {
+        for misread in self.misread_by(schema) {
+            let detail = format!("read wrongly before version {} of the facts", misread.right_from);
+            self.forget_fact(misread.fact, &Unknown { reason: Reason::AgentTooOld, detail });
         }
     }
 }
@@ -157,7 +190,7 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Fact, Kind, Section, find};
+    use crate::fact::{Fact, Kind, find};
 
     #[test]
     fn every_line_names_a_fact_or_a_field_that_exists_once() {
@@ -221,6 +254,33 @@ mod tests {
             (Reason::AgentTooOld, "read wrongly before version 2 of the facts")
         );
         assert!(after("debian").known().is_some());
+    }
+
+    #[test]
+    fn support_is_forgotten_on_copies_to_try_windows_with() {
+        let known = |title: Option<&str>, schema| {
+            let mut facts = Facts::unknown(Reason::NotCollected);
+            facts.system.family = Fact::Known(Family::Windows);
+            facts.system.title =
+                title.map_or_else(|| Fact::unknown(Reason::Unreadable, ""), |title| Fact::Known(title.to_owned()));
+            facts.system.supported_until = Fact::Known(jiff::Timestamp::UNIX_EPOCH);
+            facts.forget_misread(schema);
+            facts.system.supported_until.known().is_some()
+        };
+        for title in ["Windows 10 Enterprise Evaluation", "Windows Server 2022 Standard Evaluation"] {
+            assert!(!known(Some(title), 1) && known(Some(title), 2), "{title}");
+        }
+        assert!(!known(None, 1), "what cannot be excluded is not believed");
+        assert!(known(Some("Windows 10 Enterprise"), 1));
+    }
+
+    #[test]
+    fn a_line_is_of_its_fact_and_of_no_longer_name() {
+        let of = |fact: &'static str, section, name: &str| windows(fact, 2).is_of(section, name);
+        assert!(of("accounts.users", Section::Accounts, "users"));
+        assert!(of("accounts.users.administrator", Section::Accounts, "users"));
+        assert!(!of("accounts.users", Section::Accounts, "user") && !of("accounts.users", Section::Lan, "users"));
+        assert!(!of("lan.firewalls", Section::Lan, "firewall"));
     }
 
     #[test]

@@ -310,6 +310,7 @@ impl Committer {
                 role: work.standing.role,
                 facts: facts.unwrap_or_default(),
                 schema: head.schema,
+                schema_before: work.standing.head.as_ref().map_or(head.schema, |before| before.schema),
                 sections: head.sections.clone(),
             });
         }

@@ -26,6 +26,8 @@ pub struct Evidence {
     pub facts: Arc<Facts>,
     /// The version of the facts' meaning that its agent reads by.
     pub schema: u32,
+    /// The version that it read by before this; the same without a report before.
+    pub schema_before: u32,
     /// When each section was observed and received.
     pub sections: Sections,
 }

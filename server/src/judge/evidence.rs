@@ -34,7 +34,14 @@ impl Policies {
             .map(|item| {
                 let seen_at = item.sections.0.values().map(|section| section.observed_at).max().unwrap_or(now);
                 let before = previous.get(&item.machine);
-                let to_judge = ToJudge { machine: item.machine.clone(), role: item.role, seen_at, as_at: now };
+                let to_judge = ToJudge {
+                    machine: item.machine.clone(),
+                    role: item.role,
+                    seen_at,
+                    as_at: now,
+                    schema: item.schema,
+                    schema_before: item.schema_before,
+                };
                 policy.judge.judge(&to_judge, &item.facts, before, &in_force)
             })
             .collect();

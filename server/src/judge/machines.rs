@@ -27,6 +27,10 @@ pub struct ToJudge {
     /// The instant as at which it is judged: now for a report, the receipt of the last report after a change of the policy, so
     /// that a silent machine does not get worse by a new policy.
     pub as_at: i64,
+    /// By which version of the facts' meaning its facts were read.
+    pub schema: u32,
+    /// By which those were that it was judged by before.
+    pub schema_before: u32,
 }
 
 /// Judges machines by the facts in the store and the exceptions in force at `now`, and keeps the result, in the caller's
@@ -127,11 +131,9 @@ async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>, at: i64) ->
     };
     let machines: Vec<ToJudge> = behind
         .into_iter()
-        .map(|Behind { id, role, received_at, .. }| ToJudge {
-            machine: id,
-            role,
-            seen_at: received_at,
-            as_at: received_at,
+        .map(|Behind { id, role, received_at, schema, .. }| {
+            let schema = crate::store::head::schema(schema);
+            ToJudge { machine: id, role, seen_at: received_at, as_at: received_at, schema, schema_before: schema }
         })
         .collect();
     let (judged, previous, in_force) = tokio::task::spawn_blocking(move || {

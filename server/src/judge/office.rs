@@ -8,14 +8,14 @@ use policies::grade::{
 };
 
 use super::{Judge, policy_role};
-use crate::store::judgement::{JudgedMachine, Judgement, VerdictState};
+use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::MachineStatus;
 use crate::store::office::Office;
 use crate::store::roster::{self, Roster, RosterLine};
 use crate::store::section::Sections;
 use crate::store::{Scope, StoreError, StoreResult, Tx};
 
-/// How long facts that an older agent reads wrongly leave the sums, so that an office has the time to replace it. Counted from the first
+/// How long facts that an older agent reads wrongly leave the sums, so that an office has the time to replace it; not where it was replaced. Counted from the first
 /// start of a server that knows them to be wrong. Milliseconds: 30 days.
 const REPLACED_WITHIN: i64 = 30 * 24 * 60 * 60 * 1000;
 
@@ -56,10 +56,28 @@ pub async fn office_rows(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResul
     let office = tx.office_get(scope, office).await?.ok_or_else(|| StoreError::not_found("office", office))?;
     let roster = tx.roster_get(scope, &office.id).await?;
     let lines = tx.roster_line_list(scope, &office.id).await?;
-    let machines = tx.machine_judged_list(scope, &office.id).await?;
+    let mut machines = tx.machine_judged_list(scope, &office.id).await?;
+    mark_gone_back(&mut machines);
     let first_enrolled_at = machines.iter().map(|machine| machine.enrolled_at).min();
     let old_agents_until = tx.schema_since().await?.map(|since| since.saturating_add(REPLACED_WITHIN));
     Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at, old_agents_until })
+}
+
+/// Marks machines that came back as another one, with an older agent: the same hardware, of which the one before was revoked.
+fn mark_gone_back(machines: &mut [JudgedMachine]) {
+    let mut before: BTreeMap<String, u32> = BTreeMap::new();
+    for machine in machines.iter().filter(|machine| machine.status == MachineStatus::Revoked) {
+        if let (Some(traits), Some(agent)) = (&machine.traits, &machine.agent) {
+            let newest = before.entry(traits.clone()).or_default();
+            *newest = agent.schema_best.max(*newest);
+        }
+    }
+    for machine in machines {
+        let before = machine.traits.as_ref().and_then(|traits| before.get(traits));
+        if let (Some(agent), Some(&before)) = (&mut machine.agent, before) {
+            agent.schema_best = agent.schema_best.max(before);
+        }
+    }
 }
 
 fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<Place> {
@@ -111,9 +129,10 @@ struct OldAgents {
 
 impl OldAgents {
     /// Whether a verdict leaves the sums, and since when it counts as it stands. Only an agent that is known to be old is believed
-    /// to be too old; its unknown counts from the end of the time on.
+    /// to be too old; its unknown counts from the end of the time on, and at once where a newer one was there before.
     fn excuse(self, machine: &JudgedMachine, state: &VerdictState) -> (bool, i64) {
-        let too_old = state.agent_too_old && machine.agent.as_ref().is_some_and(|agent| agent.too_old);
+        let excused = |agent: &AgentState| agent.too_old && !agent.gone_back();
+        let too_old = state.agent_too_old && machine.agent.as_ref().is_some_and(excused);
         match self.until {
             Some(until) if too_old && self.now >= until => (false, state.since_at.max(until)),
             _ => (state.no_reader || too_old, state.since_at),

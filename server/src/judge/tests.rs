@@ -1,6 +1,6 @@
 //! Since when verdicts hold.
 
-use policies::fact::{Fact, Facts, Reason};
+use policies::fact::{Fact, Facts, Reason, SCHEMA_VERSION};
 use policies::outcome::Verdict;
 use policies::policy::{Role, SHIPPED};
 
@@ -20,7 +20,14 @@ fn state<'a>(judgement: &'a Judgement, control: &str) -> &'a VerdictState {
 }
 
 fn judged(judge: &Judge, facts: &Facts, previous: Option<&Judgement>, seen_at: i64, as_at: i64) -> Judged {
-    let item = ToJudge { machine: "m".to_owned(), role: machine::Role::Workstation, seen_at, as_at };
+    let item = ToJudge {
+        machine: "m".to_owned(),
+        role: machine::Role::Workstation,
+        seen_at,
+        as_at,
+        schema: SCHEMA_VERSION,
+        schema_before: SCHEMA_VERSION,
+    };
     judge.judge(&item, facts, previous, &InForce::default())
 }
 

@@ -92,6 +92,11 @@ impl MachineLine {
     pub fn needs_agent(&self) -> bool {
         self.agent.as_ref().is_some_and(|agent| agent.too_old)
     }
+
+    /// True for one that had it and went back to an old one.
+    pub fn gone_back(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.too_old && agent.gone_back())
+    }
 }
 
 /// An office below another, with what lies below it.
@@ -126,7 +131,7 @@ pub struct MachineView {
     pub received_at: Option<i64>,
     /// Its agent; none when no report came.
     pub agent: Option<AgentState>,
-    /// Until when what that agent reads wrongly leaves the sums; none where it is not too old.
+    /// Until when what that agent reads wrongly leaves the sums; none where it is not too old, or the machine had a newer one.
     pub old_agent_until: Option<i64>,
     /// When it was judged, and by which policy; none when it never was.
     pub judged_at: Option<i64>,
@@ -337,7 +342,9 @@ pub async fn machine_view(
     Ok(MachineView {
         line: place.and_then(|place| place.line.clone()),
         received_at: judged.and_then(|judged| judged.received_at),
-        old_agent_until: rows.old_agents_until.filter(|_| agent.as_ref().is_some_and(|agent| agent.too_old)),
+        old_agent_until: rows
+            .old_agents_until
+            .filter(|_| agent.as_ref().is_some_and(|agent| agent.too_old && !agent.gone_back())),
         agent,
         judged_at: judgement.map(|judgement| judgement.judged_at),
         policy: judgement.map(|judgement| judgement.policy.clone()),

@@ -121,7 +121,7 @@ fn digest(text: &str) -> Digest {
 }
 
 /// A version of the facts' meaning as it is kept.
-pub(super) fn schema(kept: i64) -> u32 {
+pub(crate) fn schema(kept: i64) -> u32 {
     u32::try_from(kept).unwrap_or(0)
 }
 
@@ -179,7 +179,7 @@ impl Tx {
         Ok(standings)
     }
 
-    /// Moves the ends of chains, each only if it still stands where `from` says (`None`: there is no report yet). Returns the
+    /// Moves the ends of chains and keeps the newest version of the facts' meaning that each ever spoke by, each only if it still stands where `from` says (`None`: there is no report yet). Returns the
     /// machines whose end moved: exactly one row each, or the machine is not among them.
     ///
     /// # Errors
@@ -194,7 +194,7 @@ impl Tx {
             moved.extend(on_db!(self, connection => {
                 let mut insert = sqlx::QueryBuilder::new(
                     "insert into machine_head (machine, segment, number, hash, starts, traits, received_at, made_at,
-                         clock_offset, sections, agent, schema, stored_day, stored_bytes) ",
+                         clock_offset, sections, agent, schema, schema_best, stored_day, stored_bytes) ",
                 );
                 insert.push_values(piece, |mut row, (machine, _, head)| {
                     row.push_bind(machine.clone())
@@ -208,6 +208,7 @@ impl Tx {
                         .push_bind(head.clock_offset)
                         .push_bind(head.sections.encode())
                         .push_bind(head.agent.clone())
+                        .push_bind(i64::from(head.schema))
                         .push_bind(i64::from(head.schema))
                         .push_bind(head.stored_day)
                         .push_bind(head.stored_bytes);
@@ -250,7 +251,8 @@ impl Tx {
                     ") update machine_head set segment = moved.segment, number = moved.number, hash = moved.hash,
                          starts = moved.starts, traits = moved.traits, received_at = moved.received_at,
                          made_at = moved.made_at, clock_offset = moved.clock_offset, sections = moved.sections,
-                         agent = moved.agent, schema = moved.schema,
+                         agent = moved.agent, schema = moved.schema, schema_best = case
+                             when moved.schema > machine_head.schema_best then moved.schema else machine_head.schema_best end,
                          stored_day = moved.stored_day, stored_bytes = moved.stored_bytes
                      from moved where machine_head.machine = moved.machine and machine_head.segment = moved.from_segment
                          and machine_head.number = moved.from_number and machine_head.hash = moved.from_hash

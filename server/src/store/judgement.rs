@@ -100,6 +100,8 @@ pub(crate) struct Behind {
     pub(crate) role: Role,
     /// When its last report was received: its facts are judged as at that instant.
     pub(crate) received_at: i64,
+    /// By which version of the facts' meaning its agent read.
+    pub(crate) schema: i64,
 }
 
 /// The agent of a machine, as its last report named it.
@@ -111,13 +113,20 @@ pub struct AgentState {
     pub schema: u32,
     /// True when a newer agent reads some facts rightly that this one may read wrongly.
     pub too_old: bool,
+    /// The newest version by which the machine ever reported.
+    pub schema_best: u32,
 }
 
 impl AgentState {
     /// The state from the columns of a head; none without a report.
-    pub(super) fn read(version: Option<String>, schema: Option<i64>) -> Option<Self> {
-        let schema = super::head::schema(schema?);
-        Some(Self { version: version?, schema, too_old: schema < SCHEMA_VERSION })
+    pub(super) fn read(version: Option<String>, schema: Option<i64>, best: Option<i64>) -> Option<Self> {
+        let (schema, best) = (super::head::schema(schema?), super::head::schema(best?));
+        Some(Self { version: version?, schema, schema_best: best, too_old: schema < SCHEMA_VERSION })
+    }
+
+    /// True when the machine had a newer agent before, and an older one again.
+    pub const fn gone_back(&self) -> bool {
+        self.schema < self.schema_best
     }
 }
 
@@ -144,6 +153,8 @@ pub struct JudgedMachine {
     pub sections: Option<String>,
     /// Its agent; none when no report came.
     pub agent: Option<AgentState>,
+    /// Digest of its hardware, as its last report named it; none when none came.
+    pub traits: Option<String>,
     /// The verdicts; none when it was never judged.
     pub judgement: Option<Judgement>,
 }
@@ -163,6 +174,8 @@ struct JudgedRow {
     sections: Option<String>,
     agent: Option<String>,
     schema: Option<i64>,
+    schema_best: Option<i64>,
+    traits: Option<String>,
     policy: Option<String>,
     judged_role: Option<String>,
     judged_at: Option<i64>,
@@ -266,7 +279,8 @@ impl From<JudgedRow> for JudgedMachine {
             clone_at: row.clone_at,
             received_at: row.received_at,
             sections: row.sections,
-            agent: AgentState::read(row.agent, row.schema),
+            agent: AgentState::read(row.agent, row.schema, row.schema_best),
+            traits: row.traits,
             judgement,
         }
     }
@@ -387,7 +401,7 @@ impl Tx {
     pub(crate) async fn machine_behind(&mut self, policy: &str, after: &str, limit: i64) -> StoreResult<Vec<Behind>> {
         Ok(on_db!(self, connection => {
             sqlx::query_as(
-                "select m.id, m.office, m.role, h.received_at
+                "select m.id, m.office, m.role, h.received_at, h.schema
                  from machine m join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
                  where m.id > $2 and m.status <> 'revoked' and (m.clone_at is null or j.policy = '')
                      and (j.machine is null or j.policy <> $1 or j.role <> m.role)
@@ -409,7 +423,7 @@ impl Tx {
         let rows: Vec<JudgedRow> = on_db!(self, connection => {
             sqlx::query_as(
                 "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections, h.agent, h.schema,
-                     j.policy, j.role as judged_role, j.judged_at, j.verdicts
+                     h.schema_best, h.traits, j.policy, j.role as judged_role, j.judged_at, j.verdicts
                  from machine m join office_within w on w.office = m.office
                      left join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
                  where w.ancestor = $1 and m.office = $2 order by m.name, m.id",

@@ -95,6 +95,7 @@ struct ListedRow {
     machine: Machine,
     agent: Option<String>,
     schema: Option<i64>,
+    schema_best: Option<i64>,
 }
 
 impl Tx {
@@ -163,7 +164,7 @@ impl Tx {
     pub async fn machine_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<ListedMachine>> {
         let rows: Vec<ListedRow> = on_db!(self, connection => {
             sqlx::query_as(
-                "select m.*, h.agent, h.schema from machine m join office_within w on w.office = m.office
+                "select m.*, h.agent, h.schema, h.schema_best from machine m join office_within w on w.office = m.office
                      left join machine_head h on h.machine = m.id
                  where w.ancestor = $1 and m.office = $2 order by m.name, m.id",
             )
@@ -172,8 +173,10 @@ impl Tx {
             .fetch_all(connection)
             .await?
         });
-        let listed =
-            |ListedRow { machine, agent, schema }| ListedMachine { machine, agent: AgentState::read(agent, schema) };
+        let listed = |ListedRow { machine, agent, schema, schema_best }| ListedMachine {
+            machine,
+            agent: AgentState::read(agent, schema, schema_best),
+        };
         Ok(rows.into_iter().map(listed).collect())
     }
 

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use protocol::Digest;
 
-use super::{Db, Link, Scope, Tx, new_id};
+use super::{Db, Link, MIGRATIONS, Scope, Tx, new_id};
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::office::{Office, OfficeKind};
+use crate::store::section::Sections;
 
 /// Names the PostgreSQL server of the tests: the address of a database whose user may create databases.
 pub(crate) const POSTGRES: &str = "TRAM_AN_TEST_POSTGRES";
@@ -28,13 +29,26 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Trial {
     pub(crate) async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
-        db.migrate().await.unwrap();
-        Self { db, place: Place::Folder(folder) }
+        let trial = Self::sqlite_empty().await;
+        trial.db.migrate().await.unwrap();
+        trial
     }
 
     pub(crate) async fn postgres() -> Self {
+        let trial = Self::postgres_empty().await;
+        trial.db.migrate().await.unwrap();
+        trial
+    }
+
+    /// Without a schema.
+    pub(crate) async fn sqlite_empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
+        Self { db, place: Place::Folder(folder) }
+    }
+
+    /// Without a schema.
+    pub(crate) async fn postgres_empty() -> Self {
         let admin_url = std::env::var(POSTGRES).unwrap_or_else(|_| {
             panic!("{POSTGRES} must name an administrator's PostgreSQL database; tests/run starts one")
         });
@@ -45,8 +59,15 @@ impl Trial {
         let (server, _) = admin_url.rsplit_once('/').unwrap();
         let url = format!("{server}/{name}");
         let db = Db::open_postgres(&url).await.unwrap();
-        db.migrate().await.unwrap();
         Self { db, place: Place::Database { admin, name, url } }
+    }
+
+    /// Brings the schema to the state after the migration with this number.
+    pub(crate) async fn migrate_to(&self, number: i64) {
+        match &self.db {
+            Db::Sqlite { writer, .. } => MIGRATIONS.run_to(number, writer).await.unwrap(),
+            Db::Postgres(pool) => MIGRATIONS.run_to(number, pool).await.unwrap(),
+        }
     }
 
     /// A second server on the same database.
@@ -118,15 +139,37 @@ pub(crate) async fn rename(tx: &mut Tx, machine: &str, name: &str) {
     });
 }
 
+/// The head of a machine's chain as version 0.1 wrote it, before migration 6.
+pub(crate) async fn head_of_before(tx: &mut Tx, machine: &str, sections: &Sections, at: i64) {
+    on_db!(tx, connection => {
+        sqlx::query(
+            "insert into machine_head (machine, segment, number, hash, starts, traits, received_at, made_at, clock_offset, sections,
+                 stored_day, stored_bytes) values ($1, 1, 1, $2, '', $2, $3, $3, 0, $4, 0, 0)",
+        )
+        .bind(machine)
+        .bind(Digest::of(b"1").to_string())
+        .bind(at)
+        .bind(sections.encode())
+        .execute(connection)
+        .await
+        .unwrap();
+    });
+}
+
 /// Puts a store into the state that migration 6 makes of one from before: every report came from an agent that read by version 1 of the
 /// facts' meaning, and nothing was judged since.
 pub(crate) async fn from_schema_1(tx: &mut Tx) {
     on_db!(tx, connection => {
-        for sql in [
-            "update machine_head set agent = '', schema = 1",
-            "update judgement set policy = ''",
-            "update office_grade set policy = ''",
-        ] {
+        let sql = "update machine_head set agent = '', schema = 1, schema_best = 1";
+        sqlx::query(sql).execute(connection).await.unwrap();
+    });
+    unjudged(tx).await;
+}
+
+/// Has everything judged and graded again, as a migration does when the table of what was read wrongly grew.
+pub(crate) async fn unjudged(tx: &mut Tx) {
+    on_db!(tx, connection => {
+        for sql in ["update judgement set policy = ''", "update office_grade set policy = ''"] {
             sqlx::query(sql).execute(&mut *connection).await.unwrap();
         }
     });

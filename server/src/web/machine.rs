@@ -120,6 +120,8 @@ pub(crate) async fn machine_page(
     let grade = view.grade;
     let mut warnings = warnings(&machine, judge.is_some(), t, n);
     warnings.extend(view.old_agent_until.map(|until| old_agent_words(until, now.as_millisecond(), t, n)));
+    let gone_back = view.agent.as_ref().is_some_and(|agent| agent.too_old && agent.gone_back());
+    warnings.extend(gone_back.then(|| t.say("office.agents_back").to_owned()));
     let stale = grade.as_ref().filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
     warnings.extend(stale.map(|from| t.say1("machine.is_stale", n.moment(from.as_millisecond()))));
     let count = |code: &str| groups.iter().filter(|group| group.code == code).map(|group| group.outcomes.len()).sum();

@@ -23,6 +23,7 @@ use crate::store::trial::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
 
 mod old_agents;
+mod upgrade;
 mod waivers;
 
 /// Tuesday 3 November 2026, 10:00 in Hà Nội.
@@ -108,7 +109,15 @@ async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i
 }
 
 async fn judged(tx: &mut Tx, judge: &Judge, machine: &str, at: i64) -> Vec<String> {
-    let item = ToJudge { machine: machine.to_owned(), role: Role::Workstation, seen_at: at, as_at: at };
+    let schema = tx.head_get(&Scope::whole(), machine).await.unwrap().unwrap().schema;
+    judged_after(tx, judge, machine, at, schema).await
+}
+
+/// The same after a report by another agent, the one before read by this version of the facts' meaning.
+async fn judged_after(tx: &mut Tx, judge: &Judge, machine: &str, at: i64, schema_before: u32) -> Vec<String> {
+    let schema = tx.head_get(&Scope::whole(), machine).await.unwrap().unwrap().schema;
+    let machine = machine.to_owned();
+    let item = ToJudge { machine, role: Role::Workstation, seen_at: at, as_at: at, schema, schema_before };
     machines_judge(tx, judge, &[item], JudgedFor::Report, at).await.unwrap()
 }
 

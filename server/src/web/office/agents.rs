@@ -57,7 +57,10 @@ pub(super) fn agent_list(view: &OfficeView, t: Words, n: &Numbers) -> AgentList 
     };
     AgentList {
         rows: versions.into_iter().map(row).collect(),
-        hint: view.old_agents_until.map(|until| old_agent_words(until, view.at, t, n)),
+        hint: view.old_agents_until.map(|until| {
+            let back = if view.machines.iter().any(MachineLine::gone_back) { t.say("office.agents_back") } else { "" };
+            format!("{} {back}", old_agent_words(until, view.at, t, n)).trim_end().to_owned()
+        }),
     }
 }
 

@@ -68,6 +68,104 @@ on_both! {
         assert!(view.grade.unwrap().score > scores[0]);
     }
 
+    /// Whoever had the new agent and goes back to an old one is not excused for it, not for a day.
+    async fn a_machine_that_goes_back_to_an_old_agent_is_not_excused(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut tx = db.write().await.unwrap();
+        tx.schema_claim(NOW).await.unwrap();
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let machine = trial::machine(&mut tx, &office).await;
+        tx.commit().await.unwrap();
+        // Also one that only claimed to have a newer one than there is.
+        for (number, (schema, excused)) in [(1, true), (2, false), (1, false), (99, false), (1, false)].into_iter().enumerate() {
+            let at = NOW + number as i64 * DAY;
+            let mut tx = db.write().await.unwrap();
+            report_by(&mut tx, &machine, number as u64 + 1, &seen_facts(), at, schema).await;
+            judged(&mut tx, &judge, &machine, at).await;
+            tx.commit().await.unwrap();
+            let expected = if schema == 1 { Verdict::Unknown } else { Verdict::Pass };
+            assert_eq!(clock(db, &machine).await.verdict, expected, "{number}");
+            let view = seen(db, &judge, &office, at).await;
+            assert_eq!(view.machines[0].gone_back(), number == 2 || number == 4, "{number}");
+            assert_eq!(counts_clock(&view.grade.unwrap()), schema == 1 && !excused, "{number}");
+        }
+    }
+
+    /// The old agent back on the same hardware as another machine, the one before revoked, is the same story.
+    async fn a_machine_enrolled_anew_with_an_old_agent_is_not_excused(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut tx = db.write().await.unwrap();
+        tx.schema_claim(NOW).await.unwrap();
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let before = trial::machine(&mut tx, &office).await;
+        report(&mut tx, &before, 1, &seen_facts(), NOW).await;
+        let after = trial::machine(&mut tx, &office).await;
+        report_by(&mut tx, &after, 1, &seen_facts(), NOW + 1, 1).await;
+        judged(&mut tx, &judge, &after, NOW + 1).await;
+        tx.commit().await.unwrap();
+        let back = async || {
+            let view = seen(db, &judge, &office, NOW + 2).await;
+            let line = view.machines.iter().find(|line| line.machine.as_deref() == Some(after.as_str())).unwrap();
+            line.gone_back()
+        };
+        assert!(!back().await, "two machines may be alike");
+        let mut tx = db.write().await.unwrap();
+        tx.machine_revoke(&Scope::whole(), &before, NOW + 2, "lan", "").await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(back().await);
+        assert!(counts_clock(&seen(db, &judge, &office, NOW + 2).await.grade.unwrap()));
+    }
+
+    /// What a new agent says fails too fails since that one saw it, also when it speaks before the store was judged again.
+    async fn a_failure_that_a_new_agent_finds_dates_from_it(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut failing = seen_facts();
+        failing.time.synchronised = Fact::Known(false);
+        failing.logging.running = Fact::Known(false);
+        for catches_up in [true, false] {
+            let mut tx = db.write().await.unwrap();
+            let office = trial::office(&mut tx, "Xã An", None).await;
+            let machine = trial::machine(&mut tx, &office).await;
+            report(&mut tx, &machine, 1, &failing, NOW).await;
+            judged(&mut tx, &judge, &machine, NOW).await;
+            trial::from_schema_1(&mut tx).await;
+            tx.commit().await.unwrap();
+            if catches_up {
+                grades_catch_up(db, &judge, NOW + DAY).await.unwrap();
+            }
+            let at = NOW + 2 * DAY;
+            let mut tx = db.write().await.unwrap();
+            report(&mut tx, &machine, 2, &failing, at).await;
+            judged_after(&mut tx, &judge, &machine, at, 1).await;
+            tx.commit().await.unwrap();
+            let found = clock(db, &machine).await;
+            assert_eq!((found.verdict, found.since_at, found.failing_since_at), (Verdict::Fail, at, Some(at)), "{catches_up}");
+            let judgement = db.read().await.unwrap().judgement_get(&Scope::whole(), &machine).await.unwrap().unwrap();
+            let logging = judgement.verdicts.into_iter().find(|state| state.control == "logging-running").unwrap();
+            assert_eq!(logging.failing_since_at, Some(NOW), "what was read rightly fails since it was seen");
+        }
+    }
+
+    /// A failure that a new agent saw keeps its date when the store is judged again, also where it is unknown meanwhile.
+    async fn a_failure_that_a_new_agent_saw_keeps_its_date(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut failing = seen_facts();
+        failing.time.synchronised = Fact::Known(false);
+        let mut tx = db.write().await.unwrap();
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let machine = trial::machine(&mut tx, &office).await;
+        report(&mut tx, &machine, 1, &failing, NOW).await;
+        judged(&mut tx, &judge, &machine, NOW).await;
+        failing.time.synchronised = Fact::unknown(Reason::Unreadable, "");
+        report(&mut tx, &machine, 2, &failing, NOW + DAY).await;
+        judged(&mut tx, &judge, &machine, NOW + DAY).await;
+        trial::unjudged(&mut tx).await;
+        tx.commit().await.unwrap();
+        grades_catch_up(db, &judge, NOW + 2 * DAY).await.unwrap();
+        let state = clock(db, &machine).await;
+        assert_eq!((state.verdict, state.failing_since_at), (Verdict::Unknown, Some(NOW)));
+    }
+
     /// A new agent that says of itself that it is too old is not excused: only the version of its facts is believed.
     async fn an_agent_that_calls_itself_too_old_counts_as_unknown(trial: &Trial) {
         let (db, judge) = (&trial.db, judge("p1"));

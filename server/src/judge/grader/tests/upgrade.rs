@@ -1,0 +1,162 @@
+//! A store that the release before wrote: everything in it is judged again, and nothing is lost.
+
+use super::*;
+use crate::audit::{Action, Actor, Change};
+use crate::store::grade::StoredGrade;
+use crate::store::judgement::{Judgement, VerdictState};
+use crate::store::person::{Person, PersonRole};
+use crate::store::report::NewReport;
+use crate::store::trial::Trial;
+
+/// The last migration of version 0.1.
+const OF_BEFORE: i64 = 5;
+
+/// What 0.1 left of one machine.
+struct Before {
+    office: String,
+    machine: String,
+    person: Person,
+    score: Points,
+}
+
+fn seen_facts() -> Facts {
+    let mut facts = facts(false);
+    facts.logging.running = Fact::Known(true);
+    facts
+}
+
+fn verdict(control: &str, verdict: Verdict) -> VerdictState {
+    VerdictState {
+        control: control.to_owned(),
+        verdict,
+        since_at: NOW - 9 * DAY,
+        failing_since_at: (verdict == Verdict::Fail).then_some(NOW - 9 * DAY),
+        no_reader: false,
+        agent_too_old: false,
+        implied_by: None,
+    }
+}
+
+/// Fills a store with what version 0.1 wrote.
+async fn fill(trial: &Trial, judge: &Judge) -> Before {
+    let mut tx = trial.db.write().await.unwrap();
+    let office = trial::office(&mut tx, "Xã An", None).await;
+    let machine = trial::machine(&mut tx, &office).await;
+    declare(&mut tx, &office).await;
+    tx.roster_line_insert(&Scope::whole(), &line(&office, "PC-01", Some(&machine))).await.unwrap();
+    let mut sections = Sections::default();
+    for (section, text) in
+        [Section::Time, Section::Logging].map(|section| (section, seen_facts().encode(section).unwrap()))
+    {
+        let digest = Digest::of(text.as_bytes());
+        let state = SectionState { digest, observed_at: NOW, received_at: NOW, known: true };
+        sections.0.insert(section.name().to_owned(), state);
+        let body = Body { machine: machine.clone(), section: section.name().to_owned(), digest, text };
+        tx.body_insert(&[(body, true)], NOW).await.unwrap();
+    }
+    trial::head_of_before(&mut tx, &machine, &sections, NOW).await;
+    let report = NewReport {
+        machine: machine.clone(),
+        position: Position { segment: 1, number: 1, hash: Digest::of(b"1") },
+        header: b"header".to_vec(),
+        signature: b"signature".to_vec(),
+        received_at: NOW,
+        made_at: NOW,
+    };
+    tx.report_insert(&[report]).await.unwrap();
+    let judgement = Judgement {
+        machine: machine.clone(),
+        policy: judge.address().to_owned(),
+        role: Role::Workstation,
+        judged_at: NOW,
+        verdicts: vec![verdict("time-synchronised", Verdict::Fail), verdict("logging-running", Verdict::Pass)],
+    };
+    tx.judgement_put(&[judgement]).await.unwrap();
+    let state = policies::grade::OfficeState {
+        roster: policies::grade::RosterState::Declared,
+        first_enrolled_at: None,
+        start_up_until: None,
+        machines: Vec::new(),
+        attested: Vec::new(),
+    };
+    let grade = policies::grade::grade_office(judge.rules(), &state, Timestamp::from_millisecond(NOW).unwrap());
+    let score = grade.score;
+    let stored = StoredGrade {
+        office: office.clone(),
+        policy: judge.address().to_owned(),
+        graded_at: NOW,
+        next_at: i64::MAX,
+        grade,
+    };
+    assert!(tx.office_grade_put(&stored, None).await.unwrap());
+    let person = Person {
+        id: new_id(),
+        login: "lan".to_owned(),
+        name: "Trần Thị Lan".to_owned(),
+        password_hash: "hash".to_owned(),
+        must_change: false,
+        role: PersonRole::Officer,
+        office: Some(office.clone()),
+        language: "vi".to_owned(),
+        created_at: 1,
+        disabled_at: None,
+        last_login_at: Some(2),
+    };
+    tx.person_insert(&Scope::whole(), &person).await.unwrap();
+    tx.known_device_insert("browser", &person.id, 2).await.unwrap();
+    tx.audit_append(NOW, &Change::new(Actor::Program, Action::OfficeAdded, Some(&office), "Xã An")).await.unwrap();
+    tx.commit().await.unwrap();
+    Before { office, machine, person, score }
+}
+
+async fn a_store_of_the_release_before_is_judged_again(trial: &Trial) {
+    let (db, judge) = (&trial.db, judge("p1"));
+    trial.migrate_to(OF_BEFORE).await;
+    let before = fill(trial, &judge).await;
+    db.migrate().await.unwrap();
+
+    let mut tx = db.write().await.unwrap();
+    let head = tx.head_get(&Scope::whole(), &before.machine).await.unwrap().unwrap();
+    assert_eq!((head.agent.as_str(), head.schema, head.received_at), ("", 1, NOW));
+    assert_eq!(head.sections.0.len(), 2);
+    let report = tx.report_get(&before.machine, 1, 1).await.unwrap().unwrap();
+    assert_eq!((report.header.as_slice(), report.received_at), (b"header".as_slice(), NOW));
+    assert_eq!(tx.person_by_login("lan").await.unwrap(), Some(before.person.clone()));
+    assert!(tx.known_device_is("browser", &before.person.id).await.unwrap());
+    assert_eq!(tx.roster_line_list(&Scope::whole(), &before.office).await.unwrap().len(), 1);
+    assert_eq!(tx.office_grade_get(&before.office).await.unwrap().unwrap().grade.score, before.score);
+    assert_eq!(tx.audit_verify().await.unwrap(), Ok(1));
+    tx.schema_claim(NOW).await.unwrap();
+    tx.commit().await.unwrap();
+
+    grades_catch_up(db, &judge, NOW + 1).await.unwrap();
+    let judgement = db.read().await.unwrap().judgement_get(&Scope::whole(), &before.machine).await.unwrap().unwrap();
+    assert_eq!(judgement.policy, "p1");
+    let state = |control: &str| judgement.verdicts.iter().find(|state| state.control == control).unwrap();
+    let clock = state("time-synchronised");
+    assert_eq!((clock.verdict, clock.agent_too_old, clock.failing_since_at), (Verdict::Unknown, true, None));
+    let logging = state("logging-running");
+    assert_eq!((logging.verdict, logging.since_at), (Verdict::Pass, NOW - 9 * DAY), "what was read rightly stays");
+    let view = seen(db, &judge, &before.office, NOW + 1).await;
+    assert!(view.machines[0].needs_agent() && !view.machines[0].gone_back());
+    assert!(view.grade.unwrap().score > Points::ZERO);
+    let grade = db.read().await.unwrap().office_grade_get(&before.office).await.unwrap().unwrap();
+    assert_eq!((grade.policy.as_str(), grade.graded_at), ("p1", NOW + 1));
+
+    // The migrations hold on a store that has them.
+    db.migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_the_release_before_is_judged_again_sqlite() {
+    let trial = Trial::sqlite_empty().await;
+    a_store_of_the_release_before_is_judged_again(&trial).await;
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn a_store_of_the_release_before_is_judged_again_postgres() {
+    let trial = Trial::postgres_empty().await;
+    a_store_of_the_release_before_is_judged_again(&trial).await;
+    trial.end().await;
+}
