@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{ApiError, RefusalCode};
+use crate::text::is_plain_json;
 use crate::tls::Peer;
 
 pub use caller::Caller;
@@ -120,11 +121,24 @@ fn too_long(error: &axum::Error) -> bool {
     false
 }
 
+/// What an agent is told whose text holds control characters.
+pub fn text_unusable() -> ApiError {
+    ApiError::refused(
+        StatusCode::BAD_REQUEST,
+        "text_unusable",
+        "Nội dung gửi lên có ký tự điều khiển (ví dụ NUL) trong tên hoặc chữ nên máy chủ không nhận.",
+        "The request holds control characters (such as NUL) in a name or text, which the server does not take.",
+    )
+}
+
 /// Reads a JSON request.
 ///
 /// # Errors
 /// A final refusal that says where it stops being readable.
 pub fn json_read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if !is_plain_json(bytes) {
+        return Err(text_unusable());
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         ApiError::refused(
             StatusCode::BAD_REQUEST,

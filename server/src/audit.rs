@@ -74,7 +74,7 @@ actions! {
     LoggedIn = "logged_in";
     /// A person logged out.
     LoggedOut = "logged_out";
-    /// Wrong passwords for one account from one place reached the limit.
+    /// Wrong passwords for one account or from one address became many, or their sum when that was over.
     LoginThrottled = "login_throttled";
     /// A person changed the own password.
     PasswordChanged = "password_changed";

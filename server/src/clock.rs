@@ -51,6 +51,14 @@ impl Clock {
         }
     }
 
+    /// Waits. A fixed clock only moves by hand, so nobody waits for it.
+    pub async fn sleep(&self, time: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(time).await,
+            Self::Fixed(_) => tokio::task::yield_now().await,
+        }
+    }
+
     /// Moves a fixed clock forward by `millis`; the system's clock is left alone.
     pub fn advance(&self, millis: i64) {
         if let Self::Fixed(now) = self {

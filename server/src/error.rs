@@ -69,6 +69,10 @@ impl ApiError {
 impl<E: Into<anyhow::Error>> From<E> for ApiError {
     /// A failure of the server's own: the caller learns only that it should come again.
     fn from(cause: E) -> Self {
+        let cause = cause.into();
+        if cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_text_unusable) {
+            return crate::api::text_unusable();
+        }
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             code: "server_failed",
@@ -78,7 +82,7 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
             ),
             action: RefusalAction::Retry,
             retry_after_s: Some(60),
-            cause: Some(cause.into()),
+            cause: Some(cause),
         }
     }
 }
@@ -131,6 +135,13 @@ impl<E: Into<anyhow::Error>> From<E> for PageError {
                 StatusCode::NOT_FOUND,
                 "Không tìm thấy nội dung này, hoặc nội dung không thuộc phạm vi của bạn.",
                 "There is no such thing, or it lies outside your part of the tree.",
+            );
+        }
+        if cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_text_unusable) {
+            return Self::refused(
+                StatusCode::BAD_REQUEST,
+                "Nội dung gửi lên có ký tự mà máy chủ không lưu được.",
+                "The request holds a character that the server cannot keep.",
             );
         }
         Self {

@@ -22,6 +22,7 @@ pub mod secrets;
 pub mod serve;
 pub mod store;
 pub mod task;
+pub mod text;
 pub mod tls;
 pub mod unconnected;
 pub mod web;

@@ -116,6 +116,12 @@ impl StoreError {
         Self::NotFound { what, id: id.to_owned() }
     }
 
+    /// True when PostgreSQL cannot keep a text: one with a NUL came by a door that does not ask `crate::text`.
+    pub fn is_text_unusable(&self) -> bool {
+        // SQLSTATE character_not_in_repertoire.
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("22021"))
+    }
+
     /// True when a row with the same unique value was already there.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())

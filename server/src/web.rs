@@ -47,7 +47,8 @@ const STREAMS: usize = 16;
 /// What the pages keep in memory: nothing that another server, or this one after a restart, would miss.
 #[derive(Debug)]
 pub struct Desk {
-    turns: throttle::Turns,
+    throttle: throttle::Throttle,
+    turns: throttle::turn::Turns,
     streams: line::Line,
     zone: TimeZone,
     programs: Programs,
@@ -56,7 +57,13 @@ pub struct Desk {
 impl Desk {
     /// A desk that writes times in `zone` and hands out `programs`.
     pub fn new(zone: TimeZone, programs: Programs) -> Self {
-        Self { turns: throttle::Turns::default(), streams: line::Line::new(STREAMS), zone, programs }
+        Self {
+            throttle: Default::default(),
+            turns: Default::default(),
+            streams: line::Line::new(STREAMS),
+            zone,
+            programs,
+        }
     }
 
     fn programs(&self) -> &Programs {
@@ -65,6 +72,28 @@ impl Desk {
 
     fn zone(&self) -> TimeZone {
         self.zone.clone()
+    }
+}
+
+/// Tells in sums of wrong passwords, until the server stops: for [`crate::serve`].
+pub async fn guesses_tell(app: App) {
+    loop {
+        let goes_on = tokio::select! {
+            () = app.events.stopped() => false,
+            () = tokio::time::sleep(throttle::sum::EVERY) => true,
+        };
+        guesses_close(&app, !goes_on).await;
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Tells of the periods that are over; of all where the server `ends`.
+async fn guesses_close(app: &App, ends: bool) {
+    let sums = app.desk.throttle.sums(app.clock.steady(), ends);
+    if let Err(PageError { cause: Some(error), .. }) = throttle::sum::sums_write(app, sums).await {
+        tracing::error!("wrong passwords could not be written down: {error:#}");
     }
 }
 

@@ -11,7 +11,7 @@ use protocol::{EnrolAnswer, EnrolRequest, limits};
 use rustls::pki_types::CertificateDer;
 
 use super::caller::{assignment, revoked};
-use super::json_read;
+use super::{json_read, text_unusable};
 use crate::app::App;
 use crate::audit::{Action, Actor, Change};
 use crate::ca::csr::MachineKey;
@@ -22,6 +22,7 @@ use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
 use crate::store::machine::{Machine, MachineStatus};
 use crate::store::token::{Admission, Enrolment, Token};
 use crate::store::{Scope, Tx, new_id};
+use crate::text::is_plain;
 
 /// Enrols a machine.
 ///
@@ -36,6 +37,9 @@ pub async fn enrol(State(app): State<App>, body: Bytes) -> Result<Json<EnrolAnsw
 /// # Errors
 /// A final refusal that names what is wrong with the token or the request.
 pub async fn machine_enrol(app: &App, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
+    if ![&request.machine_name, &request.place].into_iter().all(|text| is_plain(text)) {
+        return Err(text_unusable());
+    }
     let text = TokenText::read(&request.token).map_err(|_| {
         ApiError::refused(
             StatusCode::BAD_REQUEST,

@@ -1,83 +1,8 @@
-//! What the login remembers: wrong passwords within a window, and browsers persons used before. The rules are in
-//! `web::throttle`; here stand only hashes and instants.
+//! What the login remembers: browsers that persons used before, by hash. What that is good for is in `web::throttle`.
 
 use super::{StoreResult, Tx};
 
 impl Tx {
-    /// Notes a wrong password for the login whose name hashes to `login`, typed at the place `peer`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn login_failure_insert(&mut self, login: &str, peer: &str, at: i64) -> StoreResult<()> {
-        on_db!(self, connection => {
-            sqlx::query("insert into login_failure (id, login, peer, at) values ($1, $2, $3, $4)")
-                .bind(super::new_id())
-                .bind(login)
-                .bind(peer)
-                .bind(at)
-                .execute(connection)
-                .await?;
-        });
-        Ok(())
-    }
-
-    /// Instants of the wrong passwords for `login` at `peer` since `since`, newest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn login_failure_list(&mut self, login: &str, peer: &str, since: i64) -> StoreResult<Vec<i64>> {
-        Ok(on_db!(self, connection => {
-            sqlx::query_scalar(
-                "select at from login_failure where login = $1 and peer = $2 and at >= $3 order by at desc limit 100",
-            )
-            .bind(login)
-            .bind(peer)
-            .bind(since)
-            .fetch_all(connection)
-            .await?
-        }))
-    }
-
-    /// How many wrong passwords were typed for `login` anywhere since `since`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn login_failure_count(&mut self, login: &str, since: i64) -> StoreResult<i64> {
-        Ok(on_db!(self, connection => {
-            sqlx::query_scalar("select count(*) from login_failure where login = $1 and at >= $2")
-                .bind(login)
-                .bind(since)
-                .fetch_one(connection)
-                .await?
-        }))
-    }
-
-    /// Forgets the wrong passwords for `login` at `peer`, because the right one followed.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn login_failure_clear(&mut self, login: &str, peer: &str) -> StoreResult<()> {
-        on_db!(self, connection => {
-            sqlx::query("delete from login_failure where login = $1 and peer = $2")
-                .bind(login)
-                .bind(peer)
-                .execute(connection)
-                .await?;
-        });
-        Ok(())
-    }
-
-    /// Forgets every wrong password before `before`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn login_failure_prune(&mut self, before: i64) -> StoreResult<()> {
-        on_db!(self, connection => {
-            sqlx::query("delete from login_failure where at < $1").bind(before).execute(connection).await?;
-        });
-        Ok(())
-    }
-
     /// Remembers a browser in which `person` logged in.
     ///
     /// # Errors

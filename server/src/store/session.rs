@@ -11,8 +11,6 @@ pub struct Session {
     pub token_hash: String,
     /// Whose it is.
     pub person: String,
-    /// The token that forms must repeat.
-    pub csrf: String,
     /// Milliseconds UTC.
     pub created_at: i64,
     /// Milliseconds UTC.
@@ -29,12 +27,10 @@ impl Tx {
     pub async fn session_insert(&mut self, session: &Session) -> StoreResult<()> {
         on_db!(self, connection => {
             sqlx::query(
-                "insert into session (token_hash, person, csrf, created_at, last_seen_at, expires_at)
-                 values ($1, $2, $3, $4, $5, $6)",
+                "insert into session (token_hash, person, created_at, last_seen_at, expires_at) values ($1, $2, $3, $4, $5)",
             )
             .bind(&session.token_hash)
             .bind(&session.person)
-            .bind(&session.csrf)
             .bind(session.created_at)
             .bind(session.last_seen_at)
             .bind(session.expires_at)

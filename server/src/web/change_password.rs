@@ -8,10 +8,11 @@ use serde::Deserialize;
 
 use super::cookie::Cookie;
 use super::frame::{Frame, Place, render};
-use super::login::{check_password, session_open};
+use super::login::{check_password, session_open, wait_words};
 use super::posted::Posted;
 use super::secret::{draw_token, hash_token};
-use super::throttle::{Origin, WINDOW_MS, wait_ms};
+use super::throttle::Origin;
+use super::throttle::sum::{Owner, sums_write};
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
@@ -92,17 +93,16 @@ pub(crate) async fn password_submit(
     let now = app.clock.now_ms();
     let login = hash_token(&session.person.login);
     let origin = Origin::Session(session.token_hash.clone());
-    let failures = app.db.read().await?.login_failure_list(&login, &origin.code(), now - WINDOW_MS).await?;
-    if let Some(wait) = wait_ms(&failures, now) {
-        return refuse(StatusCode::TOO_MANY_REQUESTS, t.say1("login.wait", wait.div_euclid(60_000) + 1));
-    }
+    let ticket = match app.desk.throttle.enter(origin.clone(), &login, app.clock.steady()) {
+        Ok(ticket) => ticket,
+        Err(wait) => return refuse(StatusCode::TOO_MANY_REQUESTS, wait_words(wait, t)),
+    };
     let hash = Some(session.person.password_hash.clone());
     match check_password(&app, &origin, form.current, hash).await? {
         None => return refuse(StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned()),
         Some(false) => {
-            let mut tx = app.db.write().await?;
-            tx.login_failure_insert(&login, &origin.code(), now).await?;
-            tx.commit().await?;
+            let owner = Owner::new(&session.person, "");
+            sums_write(&app, ticket.wrong(Some(owner), app.clock.steady())).await?;
             return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say("password.wrong").to_owned());
         }
         Some(true) => {}

@@ -34,11 +34,6 @@ impl Line {
         drop(taken);
         Some(PlaceInLine { line: self.clone(), key })
     }
-
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.taken.lock().unwrap().is_empty()
-    }
 }
 
 impl Drop for PlaceInLine {
@@ -50,5 +45,19 @@ impl Drop for PlaceInLine {
                 taken.remove(&self.key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_holds_more_than_a_few_places_and_each_frees_itself() {
+        let line = Line::new(2);
+        let places: Vec<_> = (0..2).map(|_| line.enter("a".to_owned()).unwrap()).collect();
+        assert!(line.enter("a".to_owned()).is_none() && line.enter("b".to_owned()).is_some());
+        drop(places);
+        assert!(line.taken.lock().unwrap().is_empty());
     }
 }

@@ -1,11 +1,12 @@
 //! The pages `/login` and `/logout`, and the language switch: the only routes for whoever is not logged in.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -13,7 +14,8 @@ use super::cookie::Cookie;
 use super::frame::{Frame, Place, render};
 use super::posted::Posted;
 use super::secret::{draw_token, hash_token};
-use super::throttle::{FREE, Origin, WINDOW_MS, wait_ms};
+use super::throttle::Origin;
+use super::throttle::sum::{Owner, sums_write};
 use super::visitor::{IDLE_MS, Session, Visitor};
 use super::words::Words;
 use crate::app::App;
@@ -79,8 +81,8 @@ enum Tried {
     Welcome(Box<Person>),
     /// Name or password are wrong; which, nobody is told.
     Wrong,
-    /// Too many mistakes from this place; the next try is possible after so many milliseconds.
-    Wait(i64),
+    /// Too many mistakes; the next try is possible after this time.
+    Wait(Duration),
     /// Too many people check passwords at this moment.
     Busy,
 }
@@ -93,16 +95,16 @@ pub(crate) async fn login_submit(
     headers: HeaderMap,
     Posted(form): Posted<LoginForm>,
 ) -> Result<Response, PageError> {
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(peer)| peer.address.ip());
+    let peer = peer.map_or((Ipv4Addr::UNSPECIFIED, 0).into(), |Extension(peer)| peer.address);
     let name = form.login.trim().to_lowercase();
     let device = Cookie::Device.read(&headers);
-    let (tried, origin) = login_try(&app, &name, form.password, device.as_deref(), address).await?;
+    let (tried, origin) = login_try(&app, &name, form.password, device.as_deref(), peer).await?;
     let t = Words::new(visitor.language);
-    let (status, error) = match tried {
-        Tried::Welcome(person) => return welcome(&app, &person, &origin, address, device, &form.next).await,
-        Tried::Wrong => (StatusCode::UNAUTHORIZED, t.say("login.wrong").to_owned()),
-        Tried::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, t.say1("login.wait", wait.div_euclid(60_000) + 1)),
-        Tried::Busy => (StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned()),
+    let (status, error, again) = match tried {
+        Tried::Welcome(person) => return welcome(&app, &person, &origin, peer.ip(), device, &form.next).await,
+        Tried::Wrong => (StatusCode::UNAUTHORIZED, t.say("login.wrong").to_owned(), None),
+        Tried::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, wait_words(wait, t), Some(wait)),
+        Tried::Busy => (StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned(), Some(BUSY)),
     };
     let mut response = render(&LoginPage {
         t,
@@ -113,7 +115,44 @@ pub(crate) async fn login_submit(
         error,
     })?;
     *response.status_mut() = status;
+    if let Some(again) = again {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(again)));
+    }
     Ok(response)
+}
+
+/// When to come again where too many check passwords.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Whole seconds after which a time is over.
+const fn seconds(time: Duration) -> u64 {
+    time.as_secs() + 1
+}
+
+/// How long to wait, for a person.
+pub(crate) fn wait_words(wait: Duration, t: Words) -> String {
+    if wait < Duration::from_secs(60) {
+        return t.say1("login.wait_seconds", seconds(wait));
+    }
+    t.say1("login.wait", wait.as_secs() / 60 + 1)
+}
+
+/// The account that may log in under `name`, and the place that `device` or else `peer` is for it.
+async fn origin_find(
+    app: &App,
+    name: &str,
+    device: Option<&str>,
+    peer: SocketAddr,
+) -> Result<(Option<Person>, Origin), PageError> {
+    let mut tx = app.db.read().await?;
+    let person = tx.person_by_login(name).await?.filter(|person| person.disabled_at.is_none());
+    if let (Some(person), Some(device)) = (&person, device) {
+        let device = hash_token(device);
+        if tx.known_device_is(&device, &person.id).await? {
+            return Ok((Some(person.clone()), Origin::Known(device)));
+        }
+    }
+    Ok((person, Origin::Stranger(peer)))
 }
 
 async fn login_try(
@@ -121,40 +160,21 @@ async fn login_try(
     name: &str,
     secret: String,
     device: Option<&str>,
-    address: IpAddr,
+    peer: SocketAddr,
 ) -> Result<(Tried, Origin), PageError> {
-    let now = app.clock.now_ms();
-    let login = hash_token(name);
-    let mut tx = app.db.read().await?;
-    let person = tx.person_by_login(name).await?.filter(|person| person.disabled_at.is_none());
-    let mut origin = Origin::Address(address);
-    if let (Some(person), Some(device)) = (&person, device) {
-        let device = hash_token(device);
-        if tx.known_device_is(&device, &person.id).await? {
-            origin = Origin::Known(device);
-        }
-    }
-    let failures = tx.login_failure_list(&login, &origin.code(), now - WINDOW_MS).await?;
-    drop(tx);
-    if let Some(wait) = wait_ms(&failures, now) {
-        return Ok((Tried::Wait(wait), origin));
-    }
+    let (person, origin) = origin_find(app, name, device, peer).await?;
+    let ticket = match app.desk.throttle.enter(origin.clone(), &hash_token(name), app.clock.steady()) {
+        Ok(ticket) => ticket,
+        Err(wait) => return Ok((Tried::Wait(wait), origin)),
+    };
+    ticket.open(&app.clock).await;
     let hash = person.as_ref().map(|person| person.password_hash.clone());
     let Some(right) = check_password(app, &origin, secret, hash).await? else { return Ok((Tried::Busy, origin)) };
     if let (true, Some(person)) = (right, &person) {
         return Ok((Tried::Welcome(Box::new(person.clone())), origin));
     }
-    let mut tx = app.db.write().await?;
-    tx.login_failure_prune(now - WINDOW_MS).await?;
-    tx.login_failure_insert(&login, &origin.code(), now).await?;
-    if let Some(person) = person.filter(|_| failures.len() + 1 == FREE) {
-        // Nobody is named as the one who did it: whoever typed these was not the person, or could not show it.
-        let change = Change::new(Actor::Program, Action::LoginThrottled, person.office.as_deref(), person.login)
-            .with("address", address)
-            .with("failures", FREE);
-        tx.audit_append(now, &change).await?;
-    }
-    tx.commit().await?;
+    let owner = person.map(|person| Owner::new(&person, peer.ip()));
+    sums_write(app, ticket.wrong(owner, app.clock.steady())).await?;
     Ok((Tried::Wrong, origin))
 }
 
@@ -183,14 +203,12 @@ async fn welcome(
     next: &str,
 ) -> Result<Response, PageError> {
     let now = app.clock.now_ms();
-    let login = hash_token(&person.login);
+    let failures = app.desk.throttle.right(origin, &hash_token(&person.login));
     let device = match device {
         Some(device) => device,
         None => draw_token()?,
     };
     let mut tx = app.db.write().await?;
-    let failures = tx.login_failure_count(&login, now - WINDOW_MS).await?;
-    tx.login_failure_clear(&login, &origin.code()).await?;
     tx.session_prune(now).await?;
     let token = session_open(&mut tx, &person.id, now).await?;
     tx.known_device_insert(&hash_token(&device), &person.id, now).await?;
@@ -217,7 +235,6 @@ pub(crate) async fn session_open(tx: &mut crate::store::Tx, person: &str, now: i
     tx.session_insert(&session::Session {
         token_hash: hash_token(&token),
         person: person.to_owned(),
-        csrf: draw_token()?,
         created_at: now,
         last_seen_at: now,
         expires_at: now + IDLE_MS,

@@ -13,6 +13,7 @@ use super::refusal;
 use super::secret::same_token;
 use super::visitor::Visitor;
 use crate::error::PageError;
+use crate::text::is_plain_encoded;
 
 /// No form of ours is larger.
 const MOST_BYTES: usize = 64 * 1024;
@@ -42,8 +43,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Posted<T> {
             .await
             .map_err(|_| refusal::broken_form(StatusCode::REQUEST_TIMEOUT))?
             .map_err(|_| refusal::broken_form(StatusCode::PAYLOAD_TOO_LARGE))?;
-        // PostgreSQL cannot keep a NUL, and no person types one.
-        if body.contains(&0) || body.windows(3).any(|piece| piece == b"%00") {
+        if !is_plain_encoded(&body) {
             return Err(refusal::broken_form(StatusCode::BAD_REQUEST));
         }
         let Form(token): Form<Token> = read_form(body.clone()).await?;

@@ -20,6 +20,12 @@ pub(crate) fn hash_token(token: &str) -> String {
     HEXLOWER.encode(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
+/// The token that the forms of a session repeat. It follows from the session's token alone, so that it is kept nowhere, and neither it nor
+/// what the store holds leads back to that.
+pub(crate) fn form_token(session: &str) -> String {
+    hash_token(&format!("forms of {session}"))
+}
+
 /// True when two tokens are the same; takes the same time whatever they are.
 pub(crate) fn same_token(one: &str, other: &str) -> bool {
     !one.is_empty() && one.as_bytes().ct_eq(other.as_bytes()).into()

@@ -2,6 +2,7 @@
 
 mod browser;
 mod enrolment;
+mod guesses;
 mod hostile;
 mod login;
 mod office;

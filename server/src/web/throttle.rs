@@ -1,145 +1,239 @@
-//! How wrong passwords slow down whoever types them, and nobody else. Failures count for one account from one place: a
-//! browser the person used before is a place of its own, every other address is another. So an attacker, even behind the
-//! same address translation, cannot make the owner wait.
+//! How wrong passwords slow down whoever types them, and nobody else.
+//!
+//! A browser the person used before waits for its own mistakes alone, and so does a session that asks for the password again. All other
+//! browsers are strangers: some checks are free by address and by account, then they go one after the other at a [`pace`], whether the
+//! names exist or not. Nobody is turned away for others' mistakes but for want of time: a connection without mistakes of its own waits
+//! in line for some seconds, one that has them is told when to come again. Nothing here is kept: it is counted in memory, in bounded
+//! tables, by a clock that nobody sets.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+pub(crate) mod own;
+pub(crate) mod pace;
+pub(crate) mod sum;
+mod table;
+pub(crate) mod turn;
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use self::pace::{ACCOUNT, ADDRESS, BURNED, PATIENCE, PATIENCE_AGAIN};
+use self::sum::{Owner, Subject, Sum};
+use self::table::Table;
+use crate::clock::Clock;
 
-use super::line::{Line, PlaceInLine};
-
-/// Wrong passwords are remembered for this long.
-pub(crate) const WINDOW_MS: i64 = 15 * 60 * 1000;
-
-/// So many wrong passwords in the window cost no waiting.
-pub(crate) const FREE: usize = 5;
-
-/// The first wait; each further failure doubles it.
-const FIRST_WAIT_MS: i64 = 30 * 1000;
-
-/// Password checks at the same time, for browsers that are not known.
-const STRANGERS: usize = 2;
-
-/// Password checks at the same time, for browsers a person used before: a flood elsewhere leaves them a way in.
-const KNOWN: usize = 2;
-
-/// Password checks that one address may have waiting.
-const PER_ADDRESS: usize = 8;
-
-/// How long a password check may wait for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Mistakes are remembered for this long.
+pub(crate) const WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// From where somebody tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A browser the person logged in with before, by the hash of its token.
     Known(String),
-    /// Any other browser, by its address.
-    Address(IpAddr),
+    /// Any other browser, by its address and connection.
+    Stranger(SocketAddr),
     /// A session that asks for the password again, by the hash of its token.
     Session(String),
 }
 
 impl Origin {
-    /// The word under which failures are kept. Of IPv6 addresses only the network counts: one computer has millions.
+    /// The word under which it is counted. Of IPv6 addresses only the network counts: one computer has millions.
     pub(crate) fn code(&self) -> String {
         match self {
-            Self::Known(hash) => format!("device:{hash}"),
-            Self::Session(hash) => format!("session:{hash}"),
-            Self::Address(address) => match address.to_canonical() {
-                IpAddr::V4(address) => format!("address:{address}"),
-                IpAddr::V6(address) => {
-                    let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
-                    format!("address:{network}/64")
-                }
-            },
+            Self::Known(hash) => format!("device {hash}"),
+            Self::Session(hash) => format!("session {hash}"),
+            Self::Stranger(peer) => place(peer.ip()),
         }
     }
 }
 
-/// How long after `now` the next try may come, given the instants of the failures in the window, newest first; none when
-/// it may come at once.
-pub(crate) fn wait_ms(failures: &[i64], now: i64) -> Option<i64> {
-    let newest = *failures.first()?;
-    let beyond = failures.len().checked_sub(FREE)?;
-    let wait = FIRST_WAIT_MS.saturating_mul(1 << beyond.min(10)).min(WINDOW_MS);
-    let left = newest.saturating_add(wait).saturating_sub(now);
-    (left > 0).then_some(left)
-}
-
-/// The turns in which passwords are checked: each check takes 19 MiB and a good part of a second.
-#[derive(Clone, Debug)]
-pub(crate) struct Turns {
-    known: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
-    line: Line,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self {
-            known: Arc::new(Semaphore::new(KNOWN)),
-            strangers: Arc::new(Semaphore::new(STRANGERS)),
-            line: Line::new(PER_ADDRESS),
-        }
+fn place(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 
-/// A turn; over when dropped.
+/// What is counted of one address, account, connection or browser.
+#[derive(Clone, Debug, Default)]
+struct Count {
+    /// Until when its checks are taken up; see [`pace::Pace`].
+    line: Duration,
+    /// Wrong passwords in this period.
+    wrong: u64,
+    /// Tries that were not looked at, in this period.
+    refused: u64,
+    /// How many of both were told.
+    told: u64,
+    /// When the period began.
+    began: Duration,
+    /// When it was counted last.
+    last: Duration,
+    /// Whose account it is, and the last address.
+    owner: Option<Owner>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    addresses: Table,
+    accounts: Table,
+    /// Mistakes by account and address.
+    pairs: Table,
+    /// Mistakes by connection of a stranger.
+    connections: Table,
+    /// Mistakes of browsers that are known, and of sessions.
+    own: Table,
+}
+
+/// What is counted, and who may try. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Throttle(Arc<Mutex<Counts>>);
+
+/// Leave for one try. Dropped without [`Ticket::wrong`] (the password was right, or the browser went away), it costs nothing.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    _permit: OwnedSemaphorePermit,
-    _place: Option<PlaceInLine>,
+pub(crate) struct Ticket {
+    throttle: Throttle,
+    origin: Origin,
+    account: String,
+    opens_in: Duration,
+    spent: bool,
 }
 
-impl Turns {
-    /// Waits for a turn; none when too many wait.
-    pub(crate) async fn take(&self, origin: &Origin) -> Option<Turn> {
-        let (semaphore, place) = match origin {
-            Origin::Known(_) | Origin::Session(_) => (&self.known, None),
-            Origin::Address(_) => (&self.strangers, Some(self.line.enter(origin.code())?)),
+impl Throttle {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a try at `account` (the hash of its name).
+    ///
+    /// # Errors
+    /// The time after which to come again.
+    pub(crate) fn enter(&self, origin: Origin, account: &str, now: Duration) -> Result<Ticket, Duration> {
+        let mut counts = self.counts();
+        let opens_in = match &origin {
+            Origin::Stranger(peer) => counts.line_enter(account, *peer, now)?,
+            Origin::Known(_) | Origin::Session(_) => counts.own_enter(&origin.code(), now)?,
         };
-        let permit = tokio::time::timeout(PATIENCE, semaphore.clone().acquire_owned()).await.ok()?.ok()?;
-        Some(Turn { _permit: permit, _place: place })
+        drop(counts);
+        Ok(Ticket { throttle: self.clone(), origin, account: account.to_owned(), opens_in, spent: false })
+    }
+
+    /// How many wrong passwords were typed for `account` lately, by anybody; the mistakes of this place are forgotten.
+    pub(crate) fn right(&self, origin: &Origin, account: &str) -> u64 {
+        let mut counts = self.counts();
+        match origin {
+            Origin::Stranger(peer) => {
+                counts.pairs.remove(&pair(account, *peer));
+                counts.connections.remove(&peer.to_string());
+            }
+            Origin::Known(_) | Origin::Session(_) => counts.own.remove(&origin.code()),
+        }
+        counts.accounts.get(account).map_or(0, |count| count.wrong)
+    }
+
+    /// What is to be told of periods that are over; of all where the server ends.
+    pub(crate) fn sums(&self, now: Duration, ends: bool) -> Vec<Sum> {
+        let counts = &mut *self.counts();
+        let mut sums =
+            counts.addresses.close(now, ends, sum::ADDRESS_FROM, |key, _| Some(Subject::Address(key.to_owned())));
+        sums.extend(
+            counts.accounts.close(now, ends, sum::ACCOUNT_FROM, |_, count| count.owner.clone().map(Subject::Account)),
+        );
+        sums
+    }
+}
+
+fn pair(account: &str, peer: SocketAddr) -> String {
+    format!("{account} {}", place(peer.ip()))
+}
+
+impl Counts {
+    /// A place in the lines of address and account, and how long until it opens.
+    fn line_enter(&mut self, account: &str, peer: SocketAddr, now: Duration) -> Result<Duration, Duration> {
+        let burned = |table: &Table, key: &str| table.get_fresh(key, now).is_some_and(|count| count.wrong >= BURNED);
+        let patience = if burned(&self.connections, &peer.to_string()) {
+            Duration::ZERO
+        } else if burned(&self.pairs, &pair(account, peer)) {
+            PATIENCE_AGAIN
+        } else {
+            PATIENCE
+        };
+        let address = self.addresses.entry(&place(peer.ip()), now);
+        let account = self.accounts.entry(account, now);
+        let wait = ADDRESS.wait(address.line, now).max(ACCOUNT.wait(account.line, now));
+        if wait > patience {
+            address.refused += 1;
+            account.refused += 1;
+            return Err(wait);
+        }
+        ADDRESS.take(&mut address.line, now);
+        ACCOUNT.take(&mut account.line, now);
+        Ok(wait)
+    }
+
+    fn own_enter(&mut self, code: &str, now: Duration) -> Result<Duration, Duration> {
+        let count = self.own.entry(code, now);
+        if let Some(wait) = own::wait(count.wrong, count.last, now) {
+            return Err(wait);
+        }
+        // Counted before it is known, so that tries at the same time are no more.
+        count.wrong += 1;
+        count.last = now;
+        Ok(Duration::ZERO)
+    }
+}
+
+impl Ticket {
+    /// Waits until it is this one's turn: nothing is held meanwhile.
+    pub(crate) async fn open(&self, clock: &Clock) {
+        clock.sleep(self.opens_in).await;
+    }
+
+    /// The password was wrong. `owner` is the person where there is such an account. Returns what is to be told at once.
+    pub(crate) fn wrong(mut self, owner: Option<Owner>, now: Duration) -> Vec<Sum> {
+        self.spent = true;
+        let counts = &mut *self.throttle.counts();
+        let mut sums = Vec::new();
+        if let Origin::Stranger(peer) = self.origin {
+            counts.pairs.entry(&pair(&self.account, peer), now).mistake(now);
+            counts.connections.entry(&peer.to_string(), now).mistake(now);
+            let place = place(peer.ip());
+            let address = counts.addresses.entry(&place, now);
+            address.mistake(now);
+            sums.extend(address.begun(sum::ADDRESS_FROM, Subject::Address(place)));
+        }
+        let account = counts.accounts.entry(&self.account, now);
+        account.mistake(now);
+        account.owner = owner.clone();
+        if let Some(owner) = owner {
+            sums.extend(account.begun(sum::ACCOUNT_FROM, Subject::Account(owner)));
+        }
+        sums
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.spent {
+            return;
+        }
+        let counts = &mut *self.throttle.counts();
+        match &self.origin {
+            Origin::Stranger(peer) => {
+                if let Some(address) = counts.addresses.get_mut(&place(peer.ip())) {
+                    ADDRESS.give_back(&mut address.line);
+                }
+                if let Some(account) = counts.accounts.get_mut(&self.account) {
+                    ACCOUNT.give_back(&mut account.line);
+                }
+            }
+            Origin::Known(_) | Origin::Session(_) => {
+                if let Some(own) = counts.own.get_mut(&self.origin.code()) {
+                    own.wrong = own.wrong.saturating_sub(1);
+                }
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn five_mistakes_are_free_and_then_each_costs_twice_the_last() {
-        let now = 1_000_000_000;
-        assert_eq!(wait_ms(&[], now), None);
-        assert_eq!(wait_ms(&[now; 4], now), None);
-        assert_eq!(wait_ms(&[now; 5], now), Some(30_000));
-        assert_eq!(wait_ms(&[now; 6], now), Some(60_000));
-        assert_eq!(wait_ms(&[now; 6], now + 60_000), None);
-        assert_eq!(wait_ms(&[now; 500], now), Some(WINDOW_MS));
-    }
-
-    #[test]
-    fn a_computer_with_many_ipv6_addresses_is_one_place() {
-        let code = |address: &str| Origin::Address(address.parse().unwrap()).code();
-        assert_eq!(code("2001:db8::1"), code("2001:db8::ffff:1"));
-        assert_ne!(code("2001:db8::1"), code("2001:db8:0:1::1"));
-        assert_eq!(code("::ffff:10.0.0.5"), "address:10.0.0.5");
-        assert_ne!(code("10.0.0.5"), code("10.0.0.6"));
-    }
-
-    #[tokio::test]
-    async fn a_flood_from_one_address_leaves_others_and_known_browsers_their_turn() {
-        let turns = Turns::default();
-        let flood = Origin::Address("10.0.0.5".parse().unwrap());
-        let places: Vec<_> = (0..PER_ADDRESS).map(|_| turns.line.enter(flood.code()).unwrap()).collect();
-        assert!(turns.line.enter(flood.code()).is_none());
-        assert!(turns.take(&Origin::Address("10.0.0.6".parse().unwrap())).await.is_some());
-        assert!(turns.take(&Origin::Known("hash".to_owned())).await.is_some());
-        drop(places);
-        assert!(turns.take(&flood).await.is_some());
-        assert!(turns.line.is_empty());
-    }
-}
+mod tests;

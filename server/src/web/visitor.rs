@@ -12,13 +12,14 @@ use policies::text::Language;
 use super::cookie::Cookie;
 use super::frame::{Frame, Place};
 use super::refusal;
-use super::secret::{draw_token, hash_token};
+use super::secret::{draw_token, form_token, hash_token};
 use crate::act::By;
 use crate::app::App;
 use crate::audit::Actor;
 use crate::error::PageError;
 use crate::store::Scope;
 use crate::store::person::{Person, PersonRole};
+use crate::text::is_plain_encoded;
 
 /// A session ends after two hours without a request of the person's own...
 pub(crate) const IDLE_MS: i64 = 2 * 3600 * 1000;
@@ -57,7 +58,6 @@ pub(crate) struct Session {
     pub(crate) scope: Scope,
     /// Hash of the session's token, by which the store knows it.
     pub(crate) token_hash: String,
-    csrf: String,
 }
 
 impl Session {
@@ -126,7 +126,12 @@ pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next
     if let Some(session) = &visitor.session {
         request.extensions_mut().insert(session.clone());
     }
-    let mut response = refusal::dress(next.run(request).await, &visitor, &app);
+    let response = if is_plain_encoded(path_of(request.uri()).as_bytes()) {
+        next.run(request).await
+    } else {
+        refusal::broken_address().into_response()
+    };
+    let mut response = refusal::dress(response, &visitor, &app);
     if new_form {
         Cookie::Form.set(response.headers_mut(), &visitor.csrf);
     }
@@ -140,8 +145,8 @@ async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<
         Some(token) => session_find(app, &hash_token(token), headers.contains_key(FOLLOWING)).await?,
         None => None,
     };
-    let (csrf, new_form) = match (&session, Cookie::Form.read(headers)) {
-        (Some(session), _) => (session.csrf.clone(), false),
+    let (csrf, new_form) = match (token.as_ref().filter(|_| session.is_some()), Cookie::Form.read(headers)) {
+        (Some(token), _) => (form_token(token), false),
         (None, Some(form)) => (form, false),
         (None, None) => (draw_token()?, true),
     };
@@ -174,7 +179,7 @@ async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Op
         tx.session_touch(token_hash, now, until).await?;
         tx.commit().await?;
     }
-    Ok(Some(Session { scope: person.scope(), person, token_hash: session.token_hash, csrf: session.csrf }))
+    Ok(Some(Session { scope: person.scope(), person, token_hash: session.token_hash }))
 }
 
 /// True while the session lasts and its person may come in: asked again and again by a stream of events.

@@ -66,6 +66,26 @@ on_both! {
         server.end().await;
     }
 
+    /// On both databases alike, by name, and the token keeps its use.
+    async fn control_characters_are_refused(trial: &Trial) {
+        let server = Server::start(trial).await;
+        let (token, text) = server.token(1).await;
+        let machine = Machine::new();
+        for name in ["PC\0", "PC\u{1b}[31m"] {
+            let (status, refusal) = machine.enrol_as(&server, &text, name).await.unwrap_err();
+            assert_eq!((status, refusal.code.as_str()), (StatusCode::BAD_REQUEST, "text_unusable"));
+        }
+        let place = EnrolRequest { place: "tầng\0 2".to_owned(), ..machine.request(&text) };
+        let refused = server.post::<EnrolAnswer>(&server.client(server.tls(None)), path::ENROL, &place).await;
+        assert_eq!(code(refused), "text_unusable");
+        assert_eq!(server.uses_left(&token).await, 1);
+        // The same by a file, which comes by another door.
+        let by_file = crate::api::enrol::machine_enrol(server.app(), &place).await.unwrap_err();
+        assert_eq!(by_file.status, StatusCode::BAD_REQUEST);
+        machine.enrol(&server, &text).await.unwrap();
+        server.end().await;
+    }
+
     async fn bad_tokens_are_refused_with_their_reason(trial: &Trial) {
         let server = Server::start(trial).await;
         let machine = Machine::new();

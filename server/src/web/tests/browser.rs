@@ -47,11 +47,13 @@ pub(super) struct Browser {
     csrf: String,
     /// The address it seems to come from.
     pub(super) address: [u8; 4],
+    /// The port: another one is another connection.
+    pub(super) port: u16,
 }
 
 impl Browser {
     pub(super) fn new(router: Router) -> Self {
-        Self { router, cookies: BTreeMap::new(), csrf: String::new(), address: [10, 0, 0, 5] }
+        Self { router, cookies: BTreeMap::new(), csrf: String::new(), address: [10, 0, 0, 5], port: 40_000 }
     }
 
     pub(super) fn cookie(&self, name: &str) -> Option<&str> {
@@ -106,7 +108,7 @@ impl Browser {
         headers: &[(&str, &str)],
     ) -> axum::response::Response {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let peer = Peer { address: (self.address, 40_000).into(), certificate: None };
+        let peer = Peer { address: (self.address, self.port).into(), certificate: None };
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "tram-an:8443");
         request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if !cookies.is_empty() {

@@ -6,6 +6,7 @@ use super::{PASSWORD, Site};
 use crate::store::person::PersonRole;
 use crate::store::trial::on_both;
 use crate::web::headers::POLICY;
+use crate::web::secret::{form_token, hash_token};
 use crate::web::visitor::{IDLE_MS, LONGEST_MS};
 
 const MINUTE: i64 = 60 * 1000;
@@ -45,41 +46,6 @@ on_both! {
             assert!(log.has(action), "{action}");
         }
         assert!(!log.has(&first) && !log.has(PASSWORD));
-    }
-
-    async fn wrong_passwords_slow_down_only_who_typed_them(trial: &Trial) {
-        let site = Site::open(trial).await;
-        let mut owner = site.person("lan", PersonRole::Officer, None).await;
-        owner.get("/offices").await;
-        assert_eq!(owner.post("/logout", &[]).await.location(), "/login");
-        let mut stranger = site.browser();
-        for _ in 0..5 {
-            assert_eq!(stranger.login("lan", "sai mật khẩu").await.status, StatusCode::UNAUTHORIZED);
-        }
-        let answer = stranger.login("lan", PASSWORD).await;
-        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "even the right one waits");
-        assert!(answer.has("thử lại sau 1 phút"));
-        // The owner's browser is known, though it comes from the same address; so is any other address.
-        assert_eq!(owner.login("lan", PASSWORD).await.location(), "/");
-        let mut colleague = site.browser();
-        colleague.address = [10, 0, 0, 6];
-        assert_eq!(colleague.login("lan", PASSWORD).await.location(), "/");
-        let log = owner.get("/audit").await;
-        assert!(log.has("bị hạn chế đăng nhập") && log.has("số lần sai trước đó: 5"));
-
-        site.app.clock.advance(MINUTE);
-        assert_eq!(stranger.login("lan", PASSWORD).await.location(), "/");
-    }
-
-    async fn unknown_names_are_answered_like_wrong_passwords(trial: &Trial) {
-        let site = Site::open(trial).await;
-        let mut browser = site.browser();
-        for attempt in 0..6 {
-            let answer = browser.login("nobody", "sai mật khẩu").await;
-            let expected = if attempt < 5 { StatusCode::UNAUTHORIZED } else { StatusCode::TOO_MANY_REQUESTS };
-            assert_eq!(answer.status, expected);
-            assert_eq!(attempt < 5, answer.has("Tên đăng nhập hoặc mật khẩu không đúng"));
-        }
     }
 
     async fn sessions_end_when_idle_and_after_a_working_day(trial: &Trial) {
@@ -142,6 +108,50 @@ on_both! {
         }
         let honest = [("origin", "https://tram-an:8443"), ("sec-fetch-site", "same-origin")];
         assert_eq!(browser.post_with("/logout", &own, &[], &honest).await.location(), "/login");
+    }
+
+    /// The store holds nothing by which somebody who reads it could send a form.
+    async fn tokens_of_forms_are_kept_nowhere(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.person("lan", PersonRole::Administrator, None).await;
+        let page = browser.get("/offices").await;
+        let csrf = page.between("name=\"csrf\" value=\"", "\"").unwrap().to_owned();
+        let token = browser.cookie("__Host-session").unwrap().to_owned();
+        let hash = hash_token(&token);
+        let session = site.app.db.read().await.unwrap().session_get(&hash, site.app.clock.now_ms()).await.unwrap().unwrap();
+        let kept = format!("{session:?}");
+        assert!(kept.contains(&hash) && !kept.contains(&csrf) && !kept.contains(&token));
+        assert_ne!(form_token(&hash), csrf, "nor does it follow from what is kept");
+        // Another session of the same person has another.
+        let mut other = site.browser();
+        other.login("lan", PASSWORD).await;
+        other.get("/offices").await;
+        assert_eq!(other.post_with("/logout", &csrf, &[], &[]).await.status, StatusCode::FORBIDDEN);
+    }
+
+    /// Text that no database keeps and no person types is refused by name on both, wherever it comes in.
+    async fn control_characters_are_refused_and_never_a_failure(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut browser = site.person("lan", PersonRole::Administrator, None).await;
+        for path in [
+            "/offices/%00", "/machines/a%00b", "/offices?page=%00", "/audit?before=%00", "/enrolment?office=a%00", "/events?machine=%00",
+            "/events?office=%00", "/login?next=%00", "/programs/a%00.msi", "/offices/%1b", "/%00",
+        ] {
+            let answer = browser.get(path).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+            assert!(answer.has("ký tự điều khiển"), "{path}");
+        }
+        browser.get("/offices").await;
+        for path in ["/enrolment/a%00/revoke", "/waivers/%00/grant", "/machines/%00/confirm"] {
+            assert_eq!(browser.post(path, &[]).await.status, StatusCode::BAD_REQUEST, "{path}");
+        }
+        let mut stranger = site.browser();
+        for login in ["a\0b", "a\u{1}b"] {
+            stranger.get("/login").await;
+            let answer = stranger.post("/login", &[("login", login), ("password", "x")]).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{login:?}");
+            assert!(answer.has("Không đọc được biểu mẫu"));
+        }
     }
 
     async fn every_answer_of_the_pages_is_closed_to_the_outside(trial: &Trial) {

@@ -1,0 +1,165 @@
+//! Guesses of passwords: they slow down by address and by account, are told in sums, and lock nobody out.
+
+use axum::http::{StatusCode, header};
+
+use super::browser::{Answer, Browser};
+use super::{PASSWORD, Site};
+use crate::store::Scope;
+use crate::store::person::PersonRole;
+use crate::store::trial::on_both;
+use crate::web::guesses_close;
+
+const WRONG: &str = "sai mật khẩu";
+const QUARTER_HOUR: i64 = 15 * 60 * 1000;
+
+/// A browser nobody used before, on a connection of its own.
+fn stranger(site: &Site, address: [u8; 4], port: u16) -> Browser {
+    let mut browser = site.browser();
+    (browser.address, browser.port) = (address, port);
+    browser
+}
+
+/// True when a guess was looked at; false when it was told to come again later.
+fn looked_at(answer: &Answer) -> bool {
+    match answer.status {
+        StatusCode::UNAUTHORIZED => true,
+        StatusCode::TOO_MANY_REQUESTS => {
+            let seconds: u64 = answer.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+            assert!((1..=15 * 60 + 1).contains(&seconds) && answer.has("Hãy thử lại sau"));
+            false
+        }
+        other => panic!("{other}: {}", answer.body),
+    }
+}
+
+/// The details of all entries about wrong passwords, the newest first, by subject.
+async fn told(site: &Site) -> Vec<(String, String)> {
+    let entries = site.app.db.read().await.unwrap().audit_list(&Scope::whole(), i64::MAX, 10_000).await.unwrap();
+    let about = entries.into_iter().filter(|entry| entry.action == "login_throttled");
+    about.map(|entry| (entry.subject, entry.detail)).collect()
+}
+
+/// The person with an account, logged out, whose browser was in before.
+async fn owner(site: &Site) -> Browser {
+    let mut owner = site.person("lan", PersonRole::Officer, None).await;
+    owner.get("/offices").await;
+    assert_eq!(owner.post("/logout", &[]).await.location(), "/login");
+    owner
+}
+
+on_both! {
+    async fn four_hundred_wrong_passwords_over_a_hundred_accounts_from_one_address(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut owner = owner(&site).await;
+        let mut attacker = stranger(&site, owner.address, 1);
+        attacker.get("/login").await;
+        let mut seen = 0;
+        for guess in 0..400 {
+            let login = format!("nguoi-{}", guess % 100);
+            let answer = attacker.post("/login", &[("login", &login), ("password", WRONG)]).await;
+            seen += usize::from(looked_at(&answer));
+        }
+        assert_eq!(seen, 20);
+        // One entry at once, none for each guess, none with a name that somebody typed.
+        let address = owner.address.map(|part| part.to_string()).join(".");
+        assert_eq!(told(&site).await, [(address.clone(), r#"{"failures":"20"}"#.to_owned())]);
+
+        // Behind the same address: the browser that was in before at once, a new one and a colleague after a moment in line.
+        assert_eq!(owner.login("lan", PASSWORD).await.location(), "/");
+        assert_eq!(stranger(&site, owner.address, 2).login("lan", PASSWORD).await.location(), "/");
+        assert!(looked_at(&stranger(&site, owner.address, 3).login("hoa", WRONG).await));
+        // The slow pace goes on, and the sum is told when the period is over.
+        site.app.clock.advance(QUARTER_HOUR);
+        guesses_close(&site.app, false).await;
+        let told = told(&site).await;
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[0], (address, r#"{"failures":"21","refused":"380"}"#.to_owned()));
+        assert_eq!(owner.get("/audit").await.status, StatusCode::OK);
+    }
+
+    async fn wrong_passwords_for_one_account_from_two_hundred_and_twenty_nine_addresses(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut owner = owner(&site).await;
+        let mut seen = 0;
+        for n in 0..229 {
+            seen += usize::from(looked_at(&stranger(&site, [10, 7, 0, n], 1).login("lan", WRONG).await));
+        }
+        assert_eq!(seen, 20, "ten at once, ten in line");
+        let first = told(&site).await;
+        assert_eq!(first.len(), 1);
+        assert!(first[0].0 == "lan" && first[0].1.contains(r#""failures":"5""#), "{first:?}");
+
+        assert_eq!(owner.login("lan", PASSWORD).await.location(), "/", "a browser that was in before waits for nobody");
+        site.app.clock.advance(1000);
+        let mut elsewhere = stranger(&site, [10, 8, 0, 1], 1);
+        assert_eq!(elsewhere.login("lan", PASSWORD).await.location(), "/", "and a new one finds a place in line");
+        let log = elsewhere.get("/audit").await;
+        assert!(log.has("bị hạn chế đăng nhập") && log.has("số lần sai trước đó: 5") && log.has("số lần sai trước đó: 20"));
+        guesses_close(&site.app, true).await;
+        let sum = told(&site).await;
+        assert!(sum.len() == 2 && sum[0].1.contains(r#""failures":"20""#) && sum[0].1.contains(r#""refused":"209""#), "{sum:?}");
+    }
+
+    async fn sixteen_connections_with_random_names_leave_a_new_browser_its_turn(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let owner = owner(&site).await;
+        let mut attackers = tokio::task::JoinSet::new();
+        for port in 1..=16 {
+            let mut attacker = stranger(&site, owner.address, port);
+            attackers.spawn(async move {
+                attacker.get("/login").await;
+                for guess in 0..6 {
+                    let login = format!("ten-{port}-{guess}");
+                    looked_at(&attacker.post("/login", &[("login", &login), ("password", WRONG)]).await);
+                }
+            });
+        }
+        // The clock of the test stands still: what waits in line in truth moves on with the seconds.
+        while let Some(ended) = attackers.join_next().await {
+            ended.unwrap();
+        }
+        site.app.clock.advance(5_000);
+        assert_eq!(stranger(&site, owner.address, 99).login("lan", PASSWORD).await.location(), "/");
+    }
+
+    async fn own_mistakes_slow_down_a_known_browser_and_a_session(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut owner = owner(&site).await;
+        for _ in 0..5 {
+            assert!(looked_at(&owner.login("lan", WRONG).await));
+        }
+        let answer = owner.login("lan", PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "even the right one waits");
+        assert!(answer.has("Hãy thử lại sau"));
+        // Whoever comes from elsewhere does not.
+        let mut other = stranger(&site, [10, 0, 0, 6], 1);
+        assert_eq!(other.login("lan", PASSWORD).await.location(), "/");
+        site.app.clock.advance(30_000);
+        assert_eq!(owner.login("lan", PASSWORD).await.location(), "/");
+        let form = [("current", WRONG), ("new", "một câu khác hẳn"), ("again", "một câu khác hẳn")];
+        owner.get("/password").await;
+        for guess in 0..6 {
+            let answer = owner.post("/password", &form).await;
+            let expected = if guess < 5 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::TOO_MANY_REQUESTS };
+            assert_eq!(answer.status, expected);
+        }
+    }
+
+    async fn unknown_names_are_answered_like_wrong_passwords(trial: &Trial) {
+        let site = Site::open(trial).await;
+        site.person("lan", PersonRole::Officer, None).await;
+        let mut answers = Vec::new();
+        for (name, port) in [("lan", 1), ("nobody", 2)] {
+            let mut browser = stranger(&site, [10, 0, 1, port], 1);
+            let mut of_name = Vec::new();
+            for _ in 0..12 {
+                let answer = browser.login(name, WRONG).await;
+                of_name.push((answer.status, answer.headers.get(header::RETRY_AFTER).cloned()));
+                assert!(answer.has("Tên đăng nhập hoặc mật khẩu không đúng") == (answer.status == StatusCode::UNAUTHORIZED));
+            }
+            answers.push(of_name);
+        }
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0][11].0, StatusCode::TOO_MANY_REQUESTS);
+    }
+}

@@ -1,0 +1,99 @@
+//! What is told of wrong passwords: one line in the log and one entry in the audit log for an account or an address when they become many,
+//! and one with the sum when the period is over; never one for each.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::audit::{Action, Actor, Change};
+use crate::error::PageError;
+use crate::store::person::Person;
+
+/// Wrong passwords for one account that are told.
+pub(super) const ACCOUNT_FROM: u64 = 5;
+
+/// Wrong passwords from one address that are told: a whole office may sit behind it.
+pub(super) const ADDRESS_FROM: u64 = 20;
+
+/// Whose account somebody tries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    login: String,
+    office: Option<String>,
+    /// From where it was tried last; empty for a session of the own.
+    address: String,
+}
+
+impl Owner {
+    /// The owner of an account that somebody tried from `address`.
+    pub(crate) fn new(person: &Person, address: impl ToString) -> Self {
+        Self { login: person.login.clone(), office: person.office.clone(), address: address.to_string() }
+    }
+}
+
+/// What mistakes are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// An account that exists, wherever they come from.
+    Account(Owner),
+    /// An address (of IPv6: its network), whatever the names.
+    Address(String),
+}
+
+/// The mistakes of a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(super) subject: Subject,
+    /// Wrong passwords.
+    pub(super) wrong: u64,
+    /// Tries that came too fast and were not looked at.
+    pub(super) refused: u64,
+}
+
+impl Sum {
+    /// The entry. Nobody is named as the one who did it: whoever typed these was not the person, or could not show it.
+    fn change(self) -> Change {
+        let Self { subject, wrong, refused } = self;
+        let change = match subject {
+            Subject::Account(Owner { login, office, address }) => {
+                let change = Change::new(Actor::Program, Action::LoginThrottled, office.as_deref(), login);
+                if address.is_empty() { change } else { change.with("address", address) }
+            }
+            Subject::Address(address) => Change::new(Actor::Program, Action::LoginThrottled, None, address),
+        };
+        let change = change.with("failures", wrong);
+        if refused > 0 { change.with("refused", refused) } else { change }
+    }
+}
+
+/// Writes sums into both logs.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn sums_write(app: &App, sums: Vec<Sum>) -> Result<(), PageError> {
+    if sums.is_empty() {
+        return Ok(());
+    }
+    let now = app.clock.now_ms();
+    let mut tx = app.db.write().await?;
+    for sum in sums {
+        match &sum.subject {
+            Subject::Account(owner) => {
+                tracing::warn!(
+                    account = owner.login,
+                    failures = sum.wrong,
+                    refused = sum.refused,
+                    "wrong passwords for an account"
+                );
+            }
+            Subject::Address(address) => {
+                tracing::warn!(address, failures = sum.wrong, refused = sum.refused, "wrong passwords from an address");
+            }
+        }
+        tx.audit_append(now, &sum.change()).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// How often it is asked which periods are over.
+pub(crate) const EVERY: Duration = Duration::from_secs(60);
