@@ -6,6 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![cfg(target_os = "linux")]
 
+#[path = "support/debootstrap.rs"]
+mod debootstrap;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,23 +21,12 @@ fn command(program: &str) -> Command {
     Command::new(program)
 }
 
-/// A folder with a whole Debian, made when it is not there. Tests that want the same wait for each other.
+/// A folder with a whole Debian.
 fn debian(suite: &str) -> PathBuf {
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
-    std::fs::create_dir_all(&kept).unwrap();
-    let lock = std::fs::File::create(kept.join(format!("accounts-{suite}.lock"))).unwrap();
-    lock.lock().unwrap();
-    let folder = kept.join(format!("accounts-{suite}"));
-    if !folder.exists() {
-        let new = kept.join(format!("accounts-{suite}.new"));
-        let _ = std::fs::remove_dir_all(&new);
-        let newer = if suite == "bookworm" { "" } else { ",libpam-wtmpdb" };
-        let packages = format!("--include=sudo,openssh-server,libpam-pwquality,cracklib-runtime,login,passwd{newer}");
-        let made = command("debootstrap").args(["--variant=minbase", &packages, suite]).arg(&new).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
-        std::fs::rename(&new, &folder).unwrap();
-    }
-    folder
+    let newer = (suite != "bookworm").then_some("libpam-wtmpdb");
+    let packages = ["sudo", "openssh-server", "libpam-pwquality", "cracklib-runtime", "login", "passwd"];
+    let packages: Vec<&str> = packages.into_iter().chain(newer).collect();
+    debootstrap::debian(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian"), suite, &packages, true).unwrap()
 }
 
 /// Runs `script` as root in a copy of that Debian which is thrown away, with processes of its own; `facts FILE` there writes what

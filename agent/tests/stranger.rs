@@ -10,6 +10,8 @@
 
 #[path = "stranger/cases.rs"]
 mod cases;
+#[path = "support/debootstrap.rs"]
+mod debootstrap;
 #[path = "stranger/front_ends.rs"]
 mod front_ends;
 #[path = "stranger/generator.rs"]

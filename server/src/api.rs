@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{ApiError, RefusalCode};
-use crate::text::is_plain_json;
+use crate::text::is_storable_json;
 use crate::tls::Peer;
 
 pub use caller::Caller;
@@ -121,13 +121,13 @@ fn too_long(error: &axum::Error) -> bool {
     false
 }
 
-/// What an agent is told whose text holds control characters.
+/// What an agent is told whose text holds a NUL.
 pub fn text_unusable() -> ApiError {
     ApiError::refused(
         StatusCode::BAD_REQUEST,
         "text_unusable",
-        "Nội dung gửi lên có ký tự điều khiển (ví dụ NUL) trong tên hoặc chữ nên máy chủ không nhận.",
-        "The request holds control characters (such as NUL) in a name or text, which the server does not take.",
+        "Trong tên hoặc chữ gửi lên có ký tự NUL nên máy chủ không nhận.",
+        "A name or text in the request holds a NUL character, which the server does not take.",
     )
 }
 
@@ -136,7 +136,7 @@ pub fn text_unusable() -> ApiError {
 /// # Errors
 /// A final refusal that says where it stops being readable.
 pub fn json_read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    if !is_plain_json(bytes) {
+    if !is_storable_json(bytes) {
         return Err(text_unusable());
     }
     serde_json::from_slice(bytes).map_err(|error| {

@@ -44,6 +44,12 @@ pub struct State {
 /// says.
 const SCHEMA_MADE_AT: i64 = 1_795_996_800_000;
 
+/// Since when this version of the facts' meaning is known, by a clock that says `now`. Claimed again and again, so that a clock that was ahead
+/// when the server started is put right.
+pub(crate) fn schema_since(now: i64) -> i64 {
+    now.max(SCHEMA_MADE_AT)
+}
+
 impl App {
     /// Opens the server whose data folder is `data`: checks and reads its keys, brings the database up to date, and reads
     /// the policy in force.
@@ -65,7 +71,7 @@ impl App {
         let policies = Arc::new(Policies::new(config.server.clone(), secrets.policy_keys.clone()));
         policies.refresh(&db).await?;
         let mut tx = db.write().await?;
-        tx.schema_claim(clock.now_ms().max(SCHEMA_MADE_AT)).await?;
+        tx.schema_claim(schema_since(clock.now_ms())).await?;
         tx.commit().await?;
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::app::App;
+use crate::app::{App, schema_since};
 use crate::ingest::retention::retention_apply;
 use crate::judge::figure::{day_due, day_freeze};
 use crate::tls::Certificates;
@@ -19,6 +19,9 @@ const FIGURES_EVERY: Duration = Duration::from_secs(60);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Events older than this are of no use to any listener.
 const CHANGES_KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1000;
+
+/// A browser that nobody used for so long has lost its cookie.
+const DEVICES_KEPT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// Renews the server's certificate before it ends and reads the office's again, until the server stops.
 pub async fn certificates_renew(app: App, certificates: Arc<Certificates>) {
@@ -65,6 +68,8 @@ async fn housekeep(app: &App) -> anyhow::Result<()> {
     let mut tx = app.db.write().await?;
     tx.change_prune(now - CHANGES_KEPT_MS).await?;
     tx.session_prune(now).await?;
+    tx.known_device_prune(now - DEVICES_KEPT_MS).await?;
+    tx.schema_claim(schema_since(now)).await?;
     tx.commit().await?;
     retention_apply(&app.db, &app.config.retention, app.clock.now()).await?;
     Ok(())

@@ -1,7 +1,9 @@
 //! A small Debian in a folder, in which the agent's answers are compared with those of the system's own programs.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+#[path = "../../agent/tests/support/debootstrap.rs"]
+mod debootstrap;
+
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -27,7 +29,7 @@ impl Debian {
             rustix::process::geteuid().is_root(),
             "only root can enter a Debian in a folder: run this test as root"
         );
-        let base = base(suite, packages)?;
+        let base = debootstrap::debian(&checkout::target()?.join("debian"), suite, packages, true)?;
         let folder = TempDir::new_in(base.parent().context("the folder of all")?)?;
         ran(command("cp").arg("-a").arg(base.join(".")).arg(folder.path()))?;
         let agent = checkout::build(Profile::Dev)?.agent;
@@ -71,39 +73,6 @@ impl Debian {
         let mut facts: Value = serde_json::from_str(&answer.out)?;
         Ok(facts[section].take())
     }
-}
-
-/// The Debian that is copied. Made by one test while the others wait for it.
-fn base(suite: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
-    let all = checkout::target()?.join("debian");
-    std::fs::create_dir_all(&all)?;
-    let name = std::iter::once(suite).chain(packages.iter().copied()).collect::<Vec<_>>().join("+");
-    let lock = File::create(all.join(format!("{name}.lock")))?;
-    lock.lock()?;
-    let (base, started) = (all.join(&name), all.join(format!("{name}.new")));
-    if base.exists() {
-        return Ok(base);
-    }
-    if started.exists() {
-        std::fs::remove_dir_all(&started)?;
-    }
-    let mut make = command("debootstrap");
-    make.arg("--variant=minbase").env_remove("TMPDIR").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    if !packages.is_empty() {
-        make.arg(format!("--include={}", packages.join(",")));
-    }
-    ran(make.arg(suite).arg(&started))?;
-    tidy(&started)?;
-    std::fs::rename(&started, &base)?;
-    Ok(base)
-}
-
-/// Leaves out what no test looks at.
-fn tidy(folder: &Path) -> anyhow::Result<()> {
-    for part in ["usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt/archives"] {
-        std::fs::remove_dir_all(folder.join(part)).with_context(|| part.to_owned())?;
-    }
-    Ok(std::fs::create_dir_all(folder.join("var/cache/apt/archives/partial"))?)
 }
 
 fn ran(command: &mut std::process::Command) -> anyhow::Result<()> {

@@ -3,29 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::cases::{Case, Expected};
-use crate::network::{command, sh};
+use crate::debootstrap::debian;
+use crate::network::sh;
 
-/// The folder with Debian in it, made at the first time.
+/// The folder with Debian in it.
 pub(crate) fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-with-front-ends");
-    if !folder.exists() {
-        let making = folder.with_extension(std::process::id().to_string());
-        // firewalld wants a system that runs to be configured in; its files are enough.
-        let made = command("debootstrap")
-            .args(["--variant=minbase", "--include=ufw,firewalld,procps", "bookworm"])
-            .arg(&making)
-            .output()
-            .expect("debootstrap is installed (tests/run does it)");
-        let said = String::from_utf8_lossy(&made.stdout);
-        for program in ["usr/sbin/ufw", "usr/sbin/firewalld", "usr/bin/dbus-daemon"] {
-            assert!(
-                making.join(program).exists(),
-                "debootstrap, as root and with a way to a mirror of Debian, makes no {program}: {said}"
-            );
-        }
-        std::fs::rename(&making, &folder).unwrap();
-    }
-    folder
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
+    debian(&kept, "bookworm", &["ufw", "firewalld", "procps"], false).unwrap()
 }
 
 /// Lays a throw-away copy of `folder` at `/mnt/root`, where the programs may write.

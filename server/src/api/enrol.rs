@@ -22,7 +22,7 @@ use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
 use crate::store::machine::{Machine, MachineStatus};
 use crate::store::token::{Admission, Enrolment, Token};
 use crate::store::{Scope, Tx, new_id};
-use crate::text::is_plain;
+use crate::text::is_storable;
 
 /// Enrols a machine.
 ///
@@ -37,7 +37,7 @@ pub async fn enrol(State(app): State<App>, body: Bytes) -> Result<Json<EnrolAnsw
 /// # Errors
 /// A final refusal that names what is wrong with the token or the request.
 pub async fn machine_enrol(app: &App, request: &EnrolRequest) -> Result<EnrolAnswer, ApiError> {
-    if ![&request.machine_name, &request.place].into_iter().all(|text| is_plain(text)) {
+    if ![&request.machine_name, &request.place].into_iter().all(|text| is_storable(text)) {
         return Err(text_unusable());
     }
     let text = TokenText::read(&request.token).map_err(|_| {

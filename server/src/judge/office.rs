@@ -44,8 +44,8 @@ pub struct OfficeRows {
     pub places: Vec<Place>,
     /// When its first machine enrolled.
     pub first_enrolled_at: Option<i64>,
-    /// Until when facts that older agents read wrongly leave the sums; none before a server that knows them to be wrong ran.
-    pub old_agents_until: Option<i64>,
+    /// When a server first ran that knows a version of the facts' meaning, by version.
+    pub schema_known: BTreeMap<u32, i64>,
 }
 
 /// Reads what the grade of an office is made of.
@@ -59,8 +59,8 @@ pub async fn office_rows(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResul
     let mut machines = tx.machine_judged_list(scope, &office.id).await?;
     mark_gone_back(&mut machines);
     let first_enrolled_at = machines.iter().map(|machine| machine.enrolled_at).min();
-    let old_agents_until = tx.schema_since().await?.map(|since| since.saturating_add(REPLACED_WITHIN));
-    Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at, old_agents_until })
+    let schema_known = tx.schema_known().await?;
+    Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at, schema_known })
 }
 
 /// Marks machines that came back as another one, with an older agent: the same hardware, of which the one before was revoked.
@@ -109,7 +109,7 @@ impl OfficeRows {
 
     /// The office in the words of the grade, as at `now`.
     pub fn state(&self, judge: &Judge, now: Timestamp) -> OfficeState {
-        let old_agents = OldAgents { until: self.old_agents_until, now: now.as_millisecond() };
+        let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
         OfficeState {
             roster: if self.roster.is_some() { RosterState::Declared } else { RosterState::Undeclared },
             first_enrolled_at: self.first_enrolled_at.map(instant),
@@ -120,20 +120,29 @@ impl OfficeRows {
     }
 }
 
+/// Until when what an agent reads wrongly leaves the sums, counted from when its successor was known: every further version gives no new time.
+/// None for one that is not too old, that has come back after a newer one, or before any server knew better.
+pub fn old_agent_until(known: &BTreeMap<u32, i64>, agent: &AgentState) -> Option<i64> {
+    let excused = agent.too_old && !agent.gone_back();
+    let newer = known.range(agent.schema.saturating_add(1)..).map(|(_, since)| *since).min();
+    newer.filter(|_| excused).map(|since| since.saturating_add(REPLACED_WITHIN))
+}
+
 /// Whether facts that older agents read wrongly leave the sums.
 #[derive(Clone, Copy)]
-struct OldAgents {
-    until: Option<i64>,
+struct OldAgents<'a> {
+    known: &'a BTreeMap<u32, i64>,
     now: i64,
 }
 
-impl OldAgents {
+impl OldAgents<'_> {
     /// Whether a verdict leaves the sums, and since when it counts as it stands. Only an agent that is known to be old is believed
     /// to be too old; its unknown counts from the end of the time on, and at once where a newer one was there before.
     fn excuse(self, machine: &JudgedMachine, state: &VerdictState) -> (bool, i64) {
         let excused = |agent: &AgentState| agent.too_old && !agent.gone_back();
         let too_old = state.agent_too_old && machine.agent.as_ref().is_some_and(excused);
-        match self.until {
+        let until = machine.agent.as_ref().and_then(|agent| old_agent_until(self.known, agent));
+        match until {
             Some(until) if too_old && self.now >= until => (false, state.since_at.max(until)),
             _ => (state.no_reader || too_old, state.since_at),
         }
@@ -141,7 +150,7 @@ impl OldAgents {
 }
 
 impl Place {
-    fn graded(&self, judge: &Judge, old_agents: OldAgents) -> grade::Machine {
+    fn graded(&self, judge: &Judge, old_agents: OldAgents<'_>) -> grade::Machine {
         let role = match (&self.machine, &self.line) {
             (Some(machine), _) => policy_role(machine.role),
             (None, Some(line)) => policy_role(line.role),
@@ -178,7 +187,11 @@ fn standing(line: &RosterLine) -> Standing {
 }
 
 /// When the newest evidence of a machine was observed, and its verdicts with the age of what each rests on.
-fn evidence(judge: &Judge, machine: &JudgedMachine, old_agents: OldAgents) -> (Option<Timestamp>, Vec<grade::Judged>) {
+fn evidence(
+    judge: &Judge,
+    machine: &JudgedMachine,
+    old_agents: OldAgents<'_>,
+) -> (Option<Timestamp>, Vec<grade::Judged>) {
     let Some(received_at) = machine.received_at else { return (None, Vec::new()) };
     let sections = Sections::decode(machine.sections.as_deref().unwrap_or_default());
     let newest = sections.0.values().map(|section| section.observed_at).max().unwrap_or(received_at);

@@ -13,7 +13,7 @@ use policies::policy::{Clause, Duty, Letter, LiftedBy, Severity};
 use policies::text::Text;
 use serde::Serialize;
 
-use super::office::{OfficeRows, Place, instant, office_rows};
+use super::office::{OfficeRows, Place, instant, office_rows, old_agent_until};
 use super::waivers::with_waiver;
 use super::{Judge, policy_role};
 use crate::store::grade::{GradeChange, GradeRow, letter_read};
@@ -195,8 +195,9 @@ pub async fn office_view(
     let (children, whole) = judge.map_or_else(Default::default, |judge| children(judge, office, &tree, grade.as_ref()));
     let machines = machine_lines(&rows, grade.as_ref());
     let policy = judge.map(|judge| judge.address().to_owned());
-    let OfficeRows { office, roster, old_agents_until, .. } = rows;
-    let old_agents_until = old_agents_until.filter(|_| machines.iter().any(MachineLine::needs_agent));
+    let OfficeRows { office, roster, schema_known, .. } = rows;
+    let agents = machines.iter().filter_map(|line| line.agent.as_ref());
+    let old_agents_until = agents.filter_map(|agent| old_agent_until(&schema_known, agent)).min();
     Ok(OfficeView {
         office,
         at,
@@ -342,9 +343,7 @@ pub async fn machine_view(
     Ok(MachineView {
         line: place.and_then(|place| place.line.clone()),
         received_at: judged.and_then(|judged| judged.received_at),
-        old_agent_until: rows
-            .old_agents_until
-            .filter(|_| agent.as_ref().is_some_and(|agent| agent.too_old && !agent.gone_back())),
+        old_agent_until: agent.as_ref().and_then(|agent| old_agent_until(&rows.schema_known, agent)),
         agent,
         judged_at: judgement.map(|judgement| judgement.judged_at),
         policy: judgement.map(|judgement| judgement.policy.clone()),

@@ -36,6 +36,17 @@ impl Tx {
         }))
     }
 
+    /// Forgets browsers that were used last before `before`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn known_device_prune(&mut self, before: i64) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query("delete from known_device where last_used_at < $1").bind(before).execute(connection).await?;
+        });
+        Ok(())
+    }
+
     /// Forgets every browser of a person, because the password changed.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What the database says of itself: whose it is, and since when it is read by which version of the facts' meaning.
 
+use std::collections::BTreeMap;
+
 use policies::fact::SCHEMA_VERSION;
 
 use super::{StoreResult, Tx};
@@ -25,7 +27,7 @@ impl Tx {
     }
 
     /// Writes down that a server that knows this version of the facts' meaning runs at `at`. The earliest time stays: a clock that was
-    /// ahead when it ran first is put right by the next start.
+    /// ahead when it ran first is put right by the next claim.
     ///
     /// # Errors
     /// When the database fails.
@@ -43,18 +45,19 @@ impl Tx {
         Ok(())
     }
 
-    /// When a server that knows this version of the facts' meaning first ran, milliseconds UTC; none before it did.
+    /// When a server first ran that knows a version of the facts' meaning, by version; milliseconds UTC.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn schema_since(&mut self) -> StoreResult<Option<i64>> {
-        let value: Option<String> = on_db!(self, connection => {
-            sqlx::query_scalar("select value from server_meta where name = $1")
-                .bind(schema_name())
-                .fetch_optional(connection)
-                .await?
+    pub(crate) async fn schema_known(&mut self) -> StoreResult<BTreeMap<u32, i64>> {
+        let rows: Vec<(String, String)> = on_db!(self, connection => {
+            sqlx::query_as("select name, value from server_meta where name like 'schema%since'").fetch_all(connection).await?
         });
-        Ok(value.and_then(|value| value.parse().ok()))
+        let known = |(name, value): (String, String)| {
+            let version = name.strip_prefix("schema_")?.strip_suffix("_since")?.parse().ok()?;
+            Some((version, value.parse().ok()?))
+        };
+        Ok(rows.into_iter().filter_map(known).collect())
     }
 }
 
@@ -62,6 +65,7 @@ impl Tx {
 mod tests {
     use super::super::Db;
     use super::super::trial::on_both;
+    use super::*;
 
     on_both! {
         async fn a_database_belongs_to_the_first_server_that_claims_it(trial: &Trial) {
@@ -76,10 +80,10 @@ mod tests {
         async fn the_earliest_start_with_a_version_of_the_facts_stays(trial: &Trial) {
             let db: &Db = &trial.db;
             let mut tx = db.write().await.unwrap();
-            assert_eq!(tx.schema_since().await.unwrap(), None);
+            assert!(tx.schema_known().await.unwrap().is_empty());
             for (at, since) in [(2_000, 2_000), (10_000, 2_000), (999, 999), (1_000, 999)] {
                 tx.schema_claim(at).await.unwrap();
-                assert_eq!(tx.schema_since().await.unwrap(), Some(since));
+                assert_eq!(tx.schema_known().await.unwrap(), BTreeMap::from([(SCHEMA_VERSION, since)]));
             }
         }
     }

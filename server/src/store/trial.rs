@@ -175,6 +175,14 @@ pub(crate) async fn unjudged(tx: &mut Tx) {
     });
 }
 
+/// Writes down that a server knew a version of the facts' meaning at `at`.
+pub(crate) async fn schema_known(tx: &mut Tx, version: u32, at: i64) {
+    on_db!(tx, connection => {
+        let known = sqlx::query("insert into server_meta (name, value) values ($1, $2)");
+        known.bind(format!("schema_{version}_since")).bind(at.to_string()).execute(connection).await.unwrap();
+    });
+}
+
 /// Counts the rows that a constant query over one bound text returns.
 pub(crate) async fn count(tx: &mut Tx, sql: &'static str, value: &str) -> i64 {
     match &mut tx.link {

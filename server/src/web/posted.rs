@@ -13,7 +13,7 @@ use super::refusal;
 use super::secret::same_token;
 use super::visitor::Visitor;
 use crate::error::PageError;
-use crate::text::is_plain_encoded;
+use crate::text::is_storable_encoded;
 
 /// No form of ours is larger.
 const MOST_BYTES: usize = 64 * 1024;
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Posted<T> {
             .await
             .map_err(|_| refusal::broken_form(StatusCode::REQUEST_TIMEOUT))?
             .map_err(|_| refusal::broken_form(StatusCode::PAYLOAD_TOO_LARGE))?;
-        if !is_plain_encoded(&body) {
+        if !is_storable_encoded(&body) {
             return Err(refusal::broken_form(StatusCode::BAD_REQUEST));
         }
         let Form(token): Form<Token> = read_form(body.clone()).await?;

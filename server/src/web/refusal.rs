@@ -49,12 +49,12 @@ pub(crate) fn foreign_form() -> PageError {
     )
 }
 
-/// An address with characters that no name or id has.
+/// An address with a NUL, which no name or id has.
 pub(crate) fn broken_address() -> PageError {
     PageError::refused(
         StatusCode::BAD_REQUEST,
-        "Địa chỉ trang có ký tự điều khiển nên không dùng được. Hãy kiểm tra lại địa chỉ.",
-        "The address of the page holds control characters and cannot be used. Check the address.",
+        "Địa chỉ trang có ký tự NUL nên không dùng được. Hãy kiểm tra lại địa chỉ.",
+        "The address of the page holds a NUL character and cannot be used. Check the address.",
     )
 }
 

@@ -149,10 +149,11 @@ fn pair(account: &str, peer: SocketAddr) -> String {
 impl Counts {
     /// A place in the lines of address and account, and how long until it opens.
     fn line_enter(&mut self, account: &str, peer: SocketAddr, now: Duration) -> Result<Duration, Duration> {
+        let pair = pair(account, peer);
         let burned = |table: &Table, key: &str| table.get_fresh(key, now).is_some_and(|count| count.wrong >= BURNED);
         let patience = if burned(&self.connections, &peer.to_string()) {
             Duration::ZERO
-        } else if burned(&self.pairs, &pair(account, peer)) {
+        } else if burned(&self.pairs, &pair) {
             PATIENCE_AGAIN
         } else {
             PATIENCE
@@ -167,6 +168,9 @@ impl Counts {
         }
         ADDRESS.take(&mut address.line, now);
         ACCOUNT.take(&mut account.line, now);
+        // Counted before it is known, so that tries at the same time on one connection do not fill the line.
+        self.connections.entry(&peer.to_string(), now).mistake(now);
+        self.pairs.entry(&pair, now).mistake(now);
         Ok(wait)
     }
 
@@ -176,8 +180,7 @@ impl Counts {
             return Err(wait);
         }
         // Counted before it is known, so that tries at the same time are no more.
-        count.wrong += 1;
-        count.last = now;
+        count.mistake(now);
         Ok(Duration::ZERO)
     }
 }
@@ -194,8 +197,6 @@ impl Ticket {
         let counts = &mut *self.throttle.counts();
         let mut sums = Vec::new();
         if let Origin::Stranger(peer) = self.origin {
-            counts.pairs.entry(&pair(&self.account, peer), now).mistake(now);
-            counts.connections.entry(&peer.to_string(), now).mistake(now);
             let place = place(peer.ip());
             let address = counts.addresses.entry(&place, now);
             address.mistake(now);
@@ -225,12 +226,10 @@ impl Drop for Ticket {
                 if let Some(account) = counts.accounts.get_mut(&self.account) {
                     ACCOUNT.give_back(&mut account.line);
                 }
+                counts.pairs.forgive(&pair(&self.account, *peer));
+                counts.connections.forgive(&peer.to_string());
             }
-            Origin::Known(_) | Origin::Session(_) => {
-                if let Some(own) = counts.own.get_mut(&self.origin.code()) {
-                    own.wrong = own.wrong.saturating_sub(1);
-                }
-            }
+            Origin::Known(_) | Origin::Session(_) => counts.own.forgive(&self.origin.code()),
         }
     }
 }

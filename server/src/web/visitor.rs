@@ -19,7 +19,7 @@ use crate::audit::Actor;
 use crate::error::PageError;
 use crate::store::Scope;
 use crate::store::person::{Person, PersonRole};
-use crate::text::is_plain_encoded;
+use crate::text::is_storable_encoded;
 
 /// A session ends after two hours without a request of the person's own...
 pub(crate) const IDLE_MS: i64 = 2 * 3600 * 1000;
@@ -126,7 +126,7 @@ pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next
     if let Some(session) = &visitor.session {
         request.extensions_mut().insert(session.clone());
     }
-    let response = if is_plain_encoded(path_of(request.uri()).as_bytes()) {
+    let response = if is_storable_encoded(path_of(request.uri()).as_bytes()) {
         next.run(request).await
     } else {
         refusal::broken_address().into_response()

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 
 use crate::act::roster::NewLine;
 use crate::store::machine::Role;
-use crate::text::is_plain;
+use crate::text::is_storable;
 
 /// Most machines in one file.
 const LINES: usize = 10_000;
@@ -34,8 +34,8 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
         if cells.iter().any(|cell| cell.chars().count() > CELL) {
             bail!("line {number}: a cell is longer than {CELL} characters");
         }
-        if !cells.iter().all(|cell| is_plain(cell)) {
-            bail!("line {number}: a cell holds a control character");
+        if !cells.iter().all(|cell| is_storable(cell)) {
+            bail!("line {number}: a cell holds a NUL character");
         }
         let label = cell(Some(label));
         if label.is_empty() {
@@ -122,7 +122,7 @@ mod tests {
             ("", "empty"),
             ("name\nPC", "no column"),
             ("label\n", "no machine"),
-            ("label\nPC\u{0}1", "line 2: a cell holds a control character"),
+            ("label\nPC\u{0}1", "line 2: a cell holds a NUL character"),
             ("label,role\nPC-01,laptop", "line 2"),
             ("label,room\n\"two\nlines\",x\n,y", "line 4"),
             ("label\n\"PC", "not closed"),

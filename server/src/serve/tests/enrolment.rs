@@ -67,14 +67,12 @@ on_both! {
     }
 
     /// On both databases alike, by name, and the token keeps its use.
-    async fn control_characters_are_refused(trial: &Trial) {
+    async fn a_nul_is_refused(trial: &Trial) {
         let server = Server::start(trial).await;
         let (token, text) = server.token(1).await;
         let machine = Machine::new();
-        for name in ["PC\0", "PC\u{1b}[31m"] {
-            let (status, refusal) = machine.enrol_as(&server, &text, name).await.unwrap_err();
-            assert_eq!((status, refusal.code.as_str()), (StatusCode::BAD_REQUEST, "text_unusable"));
-        }
+        let (status, refusal) = machine.enrol_as(&server, &text, "PC\0").await.unwrap_err();
+        assert_eq!((status, refusal.code.as_str()), (StatusCode::BAD_REQUEST, "text_unusable"));
         let place = EnrolRequest { place: "tầng\0 2".to_owned(), ..machine.request(&text) };
         let refused = server.post::<EnrolAnswer>(&server.client(server.tls(None)), path::ENROL, &place).await;
         assert_eq!(code(refused), "text_unusable");

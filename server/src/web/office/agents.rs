@@ -19,7 +19,7 @@ const NAMED: usize = 60;
 pub(super) struct AgentList {
     pub(super) rows: Vec<AgentRow>,
     /// What it means that some are too old, and until when; none when none is.
-    pub(super) hint: Option<String>,
+    pub(super) hints: Vec<String>,
 }
 
 /// One version.
@@ -55,13 +55,11 @@ pub(super) fn agent_list(view: &OfficeView, t: Words, n: &Numbers) -> AgentList 
         let names = || machines.iter().take(NAMED).map(|line| named(line)).collect();
         AgentRow { version, count: n.count(machines.len()), old: (!new).then(|| (names(), more)) }
     };
-    AgentList {
-        rows: versions.into_iter().map(row).collect(),
-        hint: view.old_agents_until.map(|until| {
-            let back = if view.machines.iter().any(MachineLine::gone_back) { t.say("office.agents_back") } else { "" };
-            format!("{} {back}", old_agent_words(until, view.at, t, n)).trim_end().to_owned()
-        }),
+    let mut hints = Vec::from_iter(view.old_agents_until.map(|until| old_agent_words(until, view.at, t, n)));
+    if view.machines.iter().any(MachineLine::gone_back) {
+        hints.push(t.say("office.agents_back").to_owned());
     }
+    AgentList { rows: versions.into_iter().map(row).collect(), hints }
 }
 
 /// That some machines need the new agent, for the top of the page.

@@ -142,6 +142,21 @@ on_both! {
         }
         assert!(!browser.get(&format!("/machines/{}", new.id)).await.has(">cần cài bản mới<"));
 
+        // Whoever goes back to an old one is told that it counts at once.
+        site.report(&mut old).await;
+        (old.agent, old.schema) = ("0.2.0".to_owned(), policies::fact::SCHEMA_VERSION);
+        site.report(&mut old).await;
+        assert!(!browser.get(&page).await.has("Máy đã có bản mới rồi quay lại"));
+        (old.agent, old.schema) = ("0.1.0".to_owned(), 1);
+        site.report(&mut old).await;
+        for path in [&page, &format!("/machines/{}", old.id)] {
+            let shown = browser.get(path).await;
+            assert!(shown.has("Máy đã có bản mới rồi quay lại") && !shown.has("chưa tính vào điểm"), "{path}");
+        }
+        let mut old = site.desk.machine().await;
+        (old.agent, old.schema, old.sections) = ("0.1.0".to_owned(), 1, sections(&unprotected()));
+        site.report(&mut old).await;
+
         // The time to replace it is over, and the words say so.
         site.app.clock.advance(60 * 24 * 60 * 60 * 1000);
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;

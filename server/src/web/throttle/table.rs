@@ -29,6 +29,13 @@ impl Table {
         self.0.get_mut(key)
     }
 
+    /// Takes back a mistake that was none.
+    pub(super) fn forgive(&mut self, key: &str) {
+        if let Some(count) = self.0.get_mut(key) {
+            count.wrong = count.wrong.saturating_sub(1);
+        }
+    }
+
     /// Forgets a key.
     pub(super) fn remove(&mut self, key: &str) {
         self.0.remove(key);

@@ -82,6 +82,17 @@ fn sixteen_connections_of_one_address_leave_a_new_one_its_turn() {
 }
 
 #[test]
+fn one_connection_does_not_fill_the_line_by_tries_at_the_same_time() {
+    let throttle = Throttle::default();
+    for n in 0..20 {
+        assert!(guess(&throttle, peer([10, 0, 0, 5], n), &format!("a{n}"), NOW).is_ok(), "the free ones");
+    }
+    let held: Vec<_> = (0..64).map(|n| throttle.enter(peer([10, 0, 0, 5], 99), &format!("b{n}"), NOW)).collect();
+    assert_eq!(held.iter().filter(|ticket| ticket.is_ok()).count(), 3);
+    assert!(throttle.enter(peer([10, 0, 0, 5], 100), "lan", NOW).unwrap().opens_in <= Duration::from_secs(2));
+}
+
+#[test]
 fn a_right_password_and_a_browser_that_went_away_cost_nothing() {
     let throttle = Throttle::default();
     for n in 0..500 {

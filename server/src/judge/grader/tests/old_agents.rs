@@ -68,6 +68,22 @@ on_both! {
         assert!(view.grade.unwrap().score > scores[0]);
     }
 
+    /// The time to replace an agent runs from its next version on, whatever further ones come.
+    async fn a_further_version_gives_an_old_agent_no_new_time(trial: &Trial) {
+        let (db, judge) = (&trial.db, judge("p1"));
+        let mut tx = db.write().await.unwrap();
+        tx.schema_claim(NOW).await.unwrap();
+        trial::schema_known(&mut tx, SCHEMA_VERSION + 1, NOW + 40 * DAY).await;
+        let office = trial::office(&mut tx, "Xã An", None).await;
+        let machine = trial::machine(&mut tx, &office).await;
+        report_by(&mut tx, &machine, 1, &seen_facts(), NOW + 41 * DAY, 1).await;
+        judged(&mut tx, &judge, &machine, NOW + 41 * DAY).await;
+        tx.commit().await.unwrap();
+        let view = seen(db, &judge, &office, NOW + 41 * DAY).await;
+        assert_eq!(view.old_agents_until, Some(NOW + 30 * DAY));
+        assert!(counts_clock(&view.grade.unwrap()));
+    }
+
     /// Whoever had the new agent and goes back to an old one is not excused for it, not for a day.
     async fn a_machine_that_goes_back_to_an_old_agent_is_not_excused(trial: &Trial) {
         let (db, judge) = (&trial.db, judge("p1"));
