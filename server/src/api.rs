@@ -1,6 +1,7 @@
 //! What agents call: the routes of `/agent/*`, in the order in which a request passes: who is it, how much does it send, what
 //! does it say. Each file below owns one route.
 
+pub mod allowance;
 pub mod caller;
 pub mod enrol;
 pub mod event;
@@ -9,11 +10,12 @@ pub mod poll;
 pub mod renew;
 pub mod report;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -21,16 +23,21 @@ use axum::routing::{any, get, post};
 use policies::text::Text;
 use protocol::{RefusalAction, limits, path};
 use serde::de::DeserializeOwned;
+use tokio_stream::StreamExt as _;
 
 use crate::app::App;
+use crate::bound::Share;
 use crate::error::{ApiError, RefusalCode};
+use crate::ingest::Reason;
 use crate::text::is_storable_json;
 use crate::tls::Peer;
 
 pub use caller::Caller;
 
-/// How long a request's body may take to arrive.
+/// How long the body of a request of reports may take to arrive.
 const BODY_ARRIVES: Duration = Duration::from_secs(30);
+/// How long any other body may take.
+const SMALL_BODY_ARRIVES: Duration = Duration::from_secs(15);
 
 /// The routes of `/agent/*`. All but enrolment and renewal demand the certificate of a machine that is not revoked.
 pub fn router(app: &App) -> Router<App> {
@@ -38,18 +45,13 @@ pub fn router(app: &App) -> Router<App> {
         .route(path::POLL, post(poll::poll_hold))
         .route(path::EVENT, post(event::event_take))
         .route(&format!("{}{{address}}", path::POLICY), get(policy::policy_show))
-        .layer(from_fn(small_body_read))
-        .merge(
-            Router::new()
-                .route(path::REPORTS, post(report::reports_take))
-                .layer(DefaultBodyLimit::disable())
-                .route_layer(from_fn_with_state(app.clone(), report::reports_read)),
-        )
+        .layer(from_fn_with_state(app.clone(), small_body_read))
+        .route(path::REPORTS, post(report::reports_take))
         .route_layer(from_fn_with_state(app.clone(), caller::caller_identify));
     let strangers = Router::new()
         .route(path::ENROL, post(enrol::enrol))
         .route(path::RENEW, post(renew::renew))
-        .layer(from_fn(small_body_read));
+        .layer(from_fn_with_state(app.clone(), small_body_read));
     known
         .merge(strangers)
         .route("/agent/{*rest}", any(unknown_path))
@@ -80,45 +82,61 @@ async fn unknown_path() -> ApiError {
     )
 }
 
-async fn small_body_read(request: Request, next: Next) -> Result<Response, ApiError> {
+async fn small_body_read(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let bytes = body_read(body, limits::REQUEST_BODY, BODY_ARRIVES).await?;
+    let mut share = match (head.extensions.get::<Caller>(), head.extensions.get::<Peer>()) {
+        (Some(caller), _) => app.allowances.machine_bytes(&caller.machine, caller.status),
+        (None, peer) => {
+            let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address.ip());
+            app.allowances.stranger_bytes(address)
+        }
+    };
+    let bytes = body_read(body, limits::REQUEST_BODY, SMALL_BODY_ARRIVES, &mut share).await?;
+    drop(share);
     Ok(next.run(Request::from_parts(head, Body::from(bytes))).await)
 }
 
-/// Reads a whole body, of at most `most` bytes and within `arrives`.
+/// Reads a whole body, of at most `most` bytes, within `arrives` and as far as `share` grows.
 ///
 /// # Errors
-/// A refusal when it is longer (final), slower or broken off (to be tried again).
-pub async fn body_read(body: Body, most: usize, arrives: Duration) -> Result<Bytes, ApiError> {
-    match tokio::time::timeout(arrives, to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if too_long(&error) => Err(ApiError::refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_long",
-            format!("Yêu cầu dài hơn {most} byte cho phép."),
-            format!("The request is longer than the {most} bytes allowed."),
-        )),
-        Ok(Err(_)) | Err(_) => Err(ApiError {
-            status: StatusCode::REQUEST_TIMEOUT,
-            code: "body_incomplete",
-            message: Text::new("Yêu cầu gửi lên chưa đủ hoặc quá chậm.", "The request did not arrive whole in time."),
-            action: RefusalAction::Retry,
-            retry_after_s: Some(30),
-            cause: None,
-        }),
-    }
+/// A refusal when it is longer (final); slower, broken off or more than the server can hold now (to be tried again).
+pub async fn body_read(body: Body, most: usize, arrives: Duration, share: &mut Share) -> Result<Bytes, ApiError> {
+    let read = async {
+        let mut bytes = Vec::new();
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| body_incomplete())?;
+            if bytes.len() + piece.len() > most {
+                return Err(body_too_long(most));
+            }
+            if !share.grow(piece.len()) {
+                return Err(report::error(Reason::QueueFull, StatusCode::SERVICE_UNAVAILABLE));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes.into())
+    };
+    tokio::time::timeout(arrives, read).await.unwrap_or_else(|_| Err(body_incomplete()))
 }
 
-fn too_long(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("length limit") {
-            return true;
-        }
-        cause = error.source();
+fn body_too_long(most: usize) -> ApiError {
+    ApiError::refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_long",
+        format!("Yêu cầu dài hơn {most} byte cho phép."),
+        format!("The request is longer than the {most} bytes allowed."),
+    )
+}
+
+fn body_incomplete() -> ApiError {
+    ApiError {
+        status: StatusCode::REQUEST_TIMEOUT,
+        code: "body_incomplete",
+        message: Text::new("Yêu cầu gửi lên chưa đủ hoặc quá chậm.", "The request did not arrive whole in time."),
+        action: RefusalAction::Retry,
+        retry_after_s: Some(30),
+        cause: None,
     }
-    false
 }
 
 /// What an agent is told whose text holds a NUL.

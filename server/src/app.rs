@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::api::allowance::Allowances;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Told;
@@ -36,6 +37,8 @@ pub struct State {
     pub events: Events,
     /// The way of reports into the store.
     pub ingest: Ingest,
+    /// What agents may make this server do and hold.
+    pub allowances: Allowances,
     /// What the pages keep in memory.
     pub desk: Desk,
 }
@@ -76,7 +79,7 @@ impl App {
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
         let desk = Desk::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
-        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest, desk }))
+        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest, allowances: Allowances::default(), desk }))
     }
 
     /// Puts the parts together.

@@ -4,8 +4,8 @@
 pub mod check;
 mod commit;
 pub mod judging;
+mod pending;
 mod plan;
-pub mod rate;
 pub mod refusal;
 pub mod retention;
 #[cfg(test)]
@@ -25,7 +25,6 @@ use crate::store::machine::{MachineStatus, Role};
 pub use check::{Checked, check};
 pub use judging::{Evidence, Judge, Judging, Unjudged};
 pub use plan::Answer;
-pub use rate::Rate;
 pub use refusal::{Counters, Reason};
 
 /// Requests that may wait for the next commit.
@@ -71,8 +70,6 @@ pub struct Ingest {
     queue: mpsc::Sender<Job>,
     /// How often which refusal happened.
     pub counters: Arc<Counters>,
-    /// How much each machine sends.
-    pub rate: Rate,
     stop: watch::Sender<bool>,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -96,7 +93,7 @@ impl Ingest {
         let (stop, stopped) = watch::channel(false);
         let committer = commit::Committer::new(db, judge, Arc::clone(&counters));
         let task = tokio::spawn(run(committer, clock, jobs, stopped));
-        Self { queue, counters, rate: Rate::default(), stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { queue, counters, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 
     /// Takes in nothing more, and returns when everything that was handed in is written.

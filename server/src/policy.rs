@@ -1,8 +1,9 @@
 //! The policy in force: what was published last, believed only under a known key, and shared with whoever judges or hands it
 //! out. Reading and judging are in the crate `policies`; publishing is a command.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use axum::body::Bytes;
 use policies::policy::PolicyErrors;
 use protocol::bundle::BundleError;
 use protocol::message::PolicyKey;
@@ -23,6 +24,21 @@ pub struct Published {
     pub bundle: Bundle,
     /// What judges by it.
     pub judge: Arc<Judge>,
+    json: OnceLock<Bytes>,
+}
+
+impl Published {
+    /// What travels, as JSON: made once, so that a thousand machines which fetch it at once hold it once.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn json(&self) -> serde_json::Result<Bytes> {
+        if let Some(json) = self.json.get() {
+            return Ok(json.clone());
+        }
+        let json = Bytes::from(serde_json::to_vec(&self.signed)?);
+        Ok(self.json.get_or_init(|| json).clone())
+    }
 }
 
 /// Why a bundle is not a policy to use.
@@ -94,6 +110,6 @@ impl Policies {
         let bundle = signed.open(&self.keys, &self.server, used)?;
         let address = signed.address();
         let judge = Arc::new(Judge::new(&address.to_string(), &bundle.files)?);
-        Ok(Published { address, signed, bundle, judge })
+        Ok(Published { address, signed, bundle, judge, json: OnceLock::new() })
     }
 }

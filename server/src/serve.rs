@@ -1,5 +1,7 @@
 //! The running server: one port, the tasks beside it, and its end in good order. `router` alone serves tests without a network.
 
+mod requests;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use tokio::task::{JoinHandle, JoinSet};
@@ -21,14 +24,21 @@ use crate::{api, task, web};
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// How long a request's head may take to arrive on HTTP/1.
 const HEAD_ARRIVES: Duration = Duration::from_secs(10);
-/// Requests at the same time on one connection.
-const STREAMS: u32 = 64;
+/// Requests at the same time on one connection; `tls::connection` says who may have how many.
+const STREAMS: u32 = 32;
 /// Bytes of a request's headers.
 const HEADERS: u32 = 16 * 1024;
+/// Bytes of one request that wait to be read.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes of all requests of a connection that wait to be read.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// Bytes that wait to be sent.
+const SENDING: usize = 64 * 1024;
 
 /// Every route: agents' and people's.
 pub fn router(app: App) -> Router {
-    Router::new().merge(api::router(&app)).merge(web::router(&app)).with_state(app)
+    let routes = Router::new().merge(api::router(&app)).merge(web::router(&app));
+    routes.layer(from_fn(requests::requests_bound)).with_state(app)
 }
 
 /// A server that accepts connections.
@@ -59,8 +69,14 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     let mut server =
         axum_server::from_tcp(listener).context("cannot listen")?.acceptor(acceptor).handle(handle.clone());
     let http = server.http_builder();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_ARRIVES);
-    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADERS);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_ARRIVES).max_buf_size(SENDING);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADERS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SENDING);
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(server.serve(service));
     let mut tasks = JoinSet::new();

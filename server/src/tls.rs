@@ -2,6 +2,8 @@
 //! the server's own certificate renewed before it ends. Owns no route.
 
 pub mod accept;
+pub mod connection;
+mod connections;
 pub mod leaf;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::clock::Clock;
 use crate::secrets::Secrets;
 
 pub use accept::{Acceptor, Deadlines, Peer, PeerCertificate};
+pub use connection::Connection;
 pub use leaf::Certificates;
 
 /// The one cryptographic provider of the program.

@@ -13,10 +13,10 @@ use protocol::{Digest, EnrolRequest, Report, ReportAnswer, SignedRenewal};
 
 use crate::act::By;
 use crate::act::unconnected::file_note;
-use crate::api::caller::{assignment, caller_check, unknown_machine};
+use crate::api::caller::{assignment, caller_check, rate_check, unknown_machine};
 use crate::api::enrol::{csr_read, key_in_use, machine_enrol};
 use crate::api::renew::machine_renew;
-use crate::api::report::{rate_check, reports_answer};
+use crate::api::report::reports_answer;
 use crate::app::App;
 use crate::ca::csr::point_of;
 use crate::error::{ApiError, Told};
@@ -200,8 +200,9 @@ async fn requests_take(
     answer.assignment = Some(assignment(app, &mut tx, &caller).await?);
     drop(tx);
     for request in &export.requests {
-        rate_check(app, &caller)?;
-        let answers = reports_answer(app, &caller, request).await?;
+        rate_check(app, &caller.machine)?;
+        let share = app.allowances.machine_bytes(&caller.machine, caller.status);
+        let answers = reports_answer(app, &caller, request, share).await?;
         // They were just decoded to be answered.
         let reports = Report::decode_all(request)?;
         let answered = reports.iter().map(Report::hash).zip(answers.results);

@@ -5,12 +5,12 @@ mod asset;
 mod audit;
 mod change_password;
 mod cookie;
+mod download;
 mod enrolment;
 mod events;
 mod frame;
 mod grade;
 mod headers;
-mod line;
 mod login;
 mod machine;
 mod number;
@@ -38,18 +38,27 @@ use axum::routing::{get, post};
 use jiff::tz::TimeZone;
 
 use crate::app::App;
+use crate::bound::{Bound, Share};
 use crate::error::PageError;
 use crate::programs::Programs;
 
 /// Streams that one session may have open: more pages than anybody reads.
 const STREAMS: usize = 16;
+/// Requests that one person may have open, streams among them.
+const REQUESTS: usize = 64;
+/// Downloads that one person may have open: every program that there is.
+const DOWNLOADS: usize = 8;
+/// Downloads that all persons together may have open.
+const ALL_DOWNLOADS: usize = 64;
 
 /// What the pages keep in memory: nothing that another server, or this one after a restart, would miss.
 #[derive(Debug)]
 pub struct Desk {
     throttle: throttle::Throttle,
     turns: throttle::turn::Turns,
-    streams: line::Line,
+    streams: Bound,
+    requests: Bound,
+    downloads: Bound,
     zone: TimeZone,
     programs: Programs,
 }
@@ -60,10 +69,18 @@ impl Desk {
         Self {
             throttle: Default::default(),
             turns: Default::default(),
-            streams: line::Line::new(STREAMS),
+            streams: Bound::new(STREAMS, usize::MAX),
+            requests: Bound::new(REQUESTS, usize::MAX),
+            downloads: Bound::new(DOWNLOADS, ALL_DOWNLOADS),
             zone,
             programs,
         }
+    }
+
+    /// A place among the downloads, by person.
+    fn download_begin(&self, session: &visitor::Session) -> Result<Share, PageError> {
+        let place = self.downloads.enter(session.person.id.clone());
+        place.ok_or_else(|| refusal::too_many_downloads(StatusCode::TOO_MANY_REQUESTS))
     }
 
     fn programs(&self) -> &Programs {

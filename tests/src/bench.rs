@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+pub mod attacks;
 pub mod idle;
 pub mod process_table;
 pub mod single;

@@ -13,7 +13,9 @@ use anyhow::{Context, bail};
 use data_encoding::BASE64;
 use protocol::header::{Header, Opened, OpenedReason, Position, SectionEntry};
 use protocol::sign::{Purpose, SigningKey};
-use protocol::{Digest, EnrolAnswer, EnrolRequest, Report, ReportAnswer, ReportAnswers, compress};
+use protocol::{
+    Digest, EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest, Report, ReportAnswer, ReportAnswers, SignedRenewal, compress,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::station::Enrolment;
@@ -29,6 +31,10 @@ pub struct Puppet {
     /// Its last report, as far as it knows.
     pub position: Option<Position>,
     key: SigningKey,
+    server: String,
+    trust: Arc<Trust>,
+    document: Vec<u8>,
+    chain: Vec<Vec<u8>>,
     /// Its line to the server, with its certificate.
     pub connection: Connection,
     sections: BTreeMap<String, String>,
@@ -72,10 +78,13 @@ impl Puppet {
         let chain = std::iter::once(&answer.certificate).chain(&answer.client_chain).map(decode);
         let authorities = answer.server_cas.iter().map(decode).collect::<Result<_, _>>()?;
         let trust = Trust::new(Anchor::Authorities(authorities), clock);
-        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(document));
-        let connection =
-            Connection::new(&enrolment.server, None, &trust, Some((chain.collect::<Result<_, _>>()?, private)))?;
+        let chain: Vec<Vec<u8>> = chain.collect::<Result<_, _>>()?;
+        let connection = line(&enrolment.server, &trust, &document, &chain)?;
         Ok(Self {
+            server: enrolment.server.clone(),
+            trust,
+            document,
+            chain,
             machine: answer.machine,
             start: Digest::of(name.as_bytes()).to_string()[..32].to_owned(),
             traits,
@@ -85,6 +94,33 @@ impl Puppet {
             sections: BTreeMap::new(),
             changed: Vec::new(),
         })
+    }
+
+    /// One more line to the server.
+    ///
+    /// # Errors
+    /// The certificate cannot be used.
+    pub fn connect(&self) -> Result<Connection, WireError> {
+        line(&self.server, &self.trust, &self.document, &self.chain)
+    }
+
+    /// Asks for a new certificate over the same key.
+    ///
+    /// # Errors
+    /// The server refuses or cannot be reached.
+    pub async fn renew(&mut self, made_at: i64) -> anyhow::Result<()> {
+        let pair = rcgen::KeyPair::try_from(self.document.as_slice())?;
+        let request = rcgen::CertificateParams::default().serialize_request(&pair)?;
+        let renewal = RenewRequest {
+            machine: self.machine.clone(),
+            certificate: Digest::of(&self.chain[0]),
+            csr: BASE64.encode(request.der()),
+            made_at,
+        };
+        let signed = SignedRenewal::sign(&renewal, &self.key)?;
+        let answer: RenewAnswer = self.connection.post(protocol::path::RENEW, &signed).await?;
+        self.chain[0] = BASE64.decode(answer.certificate.as_bytes()).context("base64")?;
+        Ok(())
     }
 
     /// Has a section say `json` from the next report on.
@@ -159,4 +195,9 @@ impl Puppet {
             other => bail!("the report was not accepted: {other:?}"),
         }
     }
+}
+
+fn line(server: &str, trust: &Arc<Trust>, document: &[u8], chain: &[Vec<u8>]) -> Result<Connection, WireError> {
+    let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(document.to_vec()));
+    Connection::new(server, None, trust, Some((chain.to_vec(), private)))
 }

@@ -7,8 +7,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use protocol::{Assignment, Role};
 
+use super::report;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::ingest::Reason;
 use crate::store::machine::key::Peer as StoredPeer;
 use crate::store::machine::{MachineStatus, Role as StoredRole};
 use crate::store::{Scope, StoreError, Tx};
@@ -30,10 +32,12 @@ impl std::ops::Deref for Caller {
 /// Lets a request pass when its machine may speak, and tells handlers who it is.
 ///
 /// # Errors
-/// A final refusal: no certificate, unknown, revoked, or with a key or certificate that is over.
+/// A final refusal: no certificate, unknown, revoked, or with a key or certificate that is over. One to be tried again when the machine
+/// sends too often.
 pub async fn caller_identify(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let certificate =
         request.extensions().get::<Peer>().and_then(|peer| peer.certificate.clone()).ok_or_else(no_certificate)?;
+    rate_check(&app, &certificate.machine)?;
     if certificate.valid_until_ms < app.clock.now_ms() {
         return Err(ApiError::refused(
             StatusCode::FORBIDDEN,
@@ -46,6 +50,18 @@ pub async fn caller_identify(State(app): State<App>, mut request: Request, next:
     let caller = caller_check(stored, &certificate.machine)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Whether `machine` may send one more request now. Asked before the store is.
+///
+/// # Errors
+/// A refusal to be tried again when it sends too often.
+pub fn rate_check(app: &App, machine: &str) -> Result<(), ApiError> {
+    if app.allowances.requests.take(machine, app.clock.steady()) {
+        return Ok(());
+    }
+    app.ingest.counters.count(app.clock.now_ms(), Reason::TooManyRequests, machine, "the allowance is used up");
+    Err(report::error(Reason::TooManyRequests, StatusCode::TOO_MANY_REQUESTS))
 }
 
 /// Decides whether what the store knows of a key may speak as `machine`.

@@ -48,11 +48,15 @@ pub async fn machine_enrol(app: &App, request: &EnrolRequest) -> Result<EnrolAns
             "This is not an enrolment token: 26 letters and digits in groups of five are expected.",
         )
     })?;
+    // Asked first, because it does not write: whoever guesses tokens keeps no report waiting.
+    if !app.db.read().await?.token_is_known(&text.digest().to_string()).await? {
+        return Err(token_unknown());
+    }
     let mut tx = app.db.write().await?;
     let token = tx
         .token_hold(&text.digest().to_string())
         .await?
-        .ok_or_else(|| token_refused("token_unknown", "không có trên máy chủ này", "is not known to this server"))?;
+        .ok_or_else(token_unknown)?;
     let key = csr_read(&request.csr)?;
     let certificate = match tx.enrolment_get(&token.id, &key.id()).await? {
         Some(earlier) => certificate_again(&mut tx, &token, &earlier).await?,
@@ -119,6 +123,10 @@ fn token_check(token: &Token, now: i64) -> Result<(), ApiError> {
         return Err(token_refused("token_used_up", "đã dùng hết số lượt", "is used up"));
     }
     Ok(())
+}
+
+fn token_unknown() -> ApiError {
+    token_refused("token_unknown", "không có trên máy chủ này", "is not known to this server")
 }
 
 fn token_refused(code: &'static str, vi: &str, en: &str) -> ApiError {

@@ -2,7 +2,6 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::{Extension, Json};
 use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind};
 
@@ -10,24 +9,19 @@ use super::caller::Caller;
 use super::json_read;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::ingest::Reason;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::event::{AgentEvent as Kept, AgentEventKind as Kind};
 
 /// Notes an event. One that this version does not know is answered and forgotten.
 ///
 /// # Errors
-/// A refusal to be tried again when the machine sends too often.
+/// The event cannot be read, or the store fails.
 pub async fn event_take(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Result<Json<AgentEventAnswer>, ApiError> {
     let now = app.clock.now_ms();
-    if !app.ingest.rate.take(&caller.machine, now) {
-        app.ingest.counters.count(now, Reason::TooManyRequests, &caller.machine, "the allowance is used up");
-        return Err(super::report::error(Reason::TooManyRequests, StatusCode::TOO_MANY_REQUESTS));
-    }
     let event: AgentEvent = json_read(&body)?;
     let kind = match event.kind {
         AgentEventKind::Stopped => Kind::Stopped,

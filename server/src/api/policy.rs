@@ -1,27 +1,33 @@
 //! `GET /agent/policy/{address}`: a published policy by the digest of its bytes. Agents check the signature themselves.
 
-use std::sync::Arc;
-
-use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use protocol::Digest;
 
+use super::caller::Caller;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::ingest::Reason;
 
 /// Hands out a policy.
 ///
 /// # Errors
-/// A final refusal when no policy has this address.
-pub async fn policy_show(State(app): State<App>, Path(address): Path<String>) -> Result<Response, ApiError> {
+/// A final refusal when no policy has this address; one to be tried again when too many fetch older ones.
+pub async fn policy_show(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(address): Path<String>,
+) -> Result<Response, ApiError> {
     let address: Digest = address.parse().map_err(|_| no_policy())?;
     if let Some(published) = app.policies.current().filter(|published| published.address == address) {
-        return Ok(Json(&Arc::as_ref(&published).signed).into_response());
+        return Ok(([(header::CONTENT_TYPE, "application/json")], published.json()?).into_response());
     }
+    let place = app.allowances.old_policies.enter(caller.machine.clone());
+    let place = place.ok_or_else(|| super::report::error(Reason::QueueFull, StatusCode::SERVICE_UNAVAILABLE))?;
     let stored = app.db.read().await?.policy_bundle_get(&address.to_string()).await?.ok_or_else(no_policy)?;
-    Ok(Json(stored.signed()?).into_response())
+    Ok(place.held_by(Json(stored.signed()?).into_response()))
 }
 
 fn no_policy() -> ApiError {

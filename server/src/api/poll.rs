@@ -32,6 +32,7 @@ pub async fn poll_hold(
     body: Bytes,
 ) -> Result<Json<PollAnswer>, ApiError> {
     let request: PollRequest = json_read(&body)?;
+    drop(body);
     // Entered before the first look, so that nothing slips between look and wait.
     let mut held = app.events.polls.enter(&caller.machine);
     orders_note_done(&app, &caller, &request).await?;
@@ -42,15 +43,20 @@ pub async fn poll_hold(
     if !first.orders.is_empty() || is_news(&first.assignment, &request) {
         return Ok(Json(first));
     }
+    // Nothing that the machine sent is kept while it waits.
+    drop(request);
     loop {
-        let wake = tokio::select! {
+        let mut wake = tokio::select! {
             () = &mut deadline => Wake::Stop,
             wake = held.woken() => wake,
         };
         if wake == Wake::Policy {
             let most =
                 Duration::from_secs(1) * u32::try_from(app.events.polls.count()).unwrap_or(u32::MAX) / WAKES_A_SECOND;
-            tokio::time::sleep(most.mul_f64(chance())).await;
+            tokio::select! {
+                () = tokio::time::sleep(most.mul_f64(chance())) => {}
+                sooner = held.woken() => wake = sooner,
+            }
         }
         let answer = look(&app, &caller).await?;
         let over = matches!(wake, Wake::Stop | Wake::Replaced);
@@ -87,6 +93,10 @@ async fn look(app: &App, caller: &Caller) -> Result<PollAnswer, ApiError> {
 
 async fn orders_note_done(app: &App, caller: &Caller, request: &PollRequest) -> Result<(), ApiError> {
     if request.done.is_empty() {
+        return Ok(());
+    }
+    // Asked first, because it does not write: whoever makes ids up costs no commit.
+    if !app.db.read().await?.machine_order_is_open(&caller.machine).await? {
         return Ok(());
     }
     let mut tx = app.db.write().await?;

@@ -6,7 +6,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use data_encoding::BASE64;
-use protocol::{Digest, RenewAnswer, SignedRenewal};
+use policies::text::Text;
+use protocol::{Digest, RefusalAction, RenewAnswer, RenewRequest, SignedRenewal};
 use rustls::pki_types::CertificateDer;
 
 use super::caller::{revoked, unknown_machine};
@@ -21,6 +22,11 @@ use crate::store::Tx;
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
 
+/// Keys kept of a machine. All are kept, for they prove its reports; an honest one has one, or one more for each time it was moved.
+const KEYS: usize = 32;
+/// Certificates kept of a machine, beside the one its enrolment was answered with.
+const CERTIFICATES: i64 = 16;
+
 /// Renews a machine's certificate.
 ///
 /// # Errors
@@ -29,33 +35,37 @@ pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnsw
     Ok(Json(machine_renew(&app, &json_read(&body)?).await?))
 }
 
-/// Renews the certificate of the machine that asks by wire or by file.
+/// Renews the certificate of the machine that asks by wire or by file. Whoever may not, asks too often or only repeats itself costs no
+/// write.
 ///
 /// # Errors
-/// A final refusal: unknown or revoked machine, wrong signature, unusable request.
+/// A final refusal: unknown or revoked machine, wrong signature, unusable request, more keys than are kept. One to be tried again when the
+/// machine asks too often.
 pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAnswer, ApiError> {
     let request = signed.claim().map_err(|_| bad_signature())?;
-    let mut tx = app.db.write().await?;
-    if !tx.machine_hold(&request.machine).await? {
-        return Err(unknown_machine());
-    }
-    let current = key_in_use(&mut tx, &request.machine).await?.ok_or_else(unknown_machine)?;
     let new_key = csr_read(&request.csr)?;
-    let repeated = new_key.id() == current.key;
-    signature_check(&mut tx, signed, &current, repeated).await?;
-    if current.status == MachineStatus::Revoked {
-        return Err(revoked());
-    }
-    let certificate = match tx.certificate_latest(&current.machine).await? {
-        Some(latest) if repeated && is_answer(&latest, request.certificate, app.clock.now_ms()) => latest,
-        _ => {
-            if !repeated {
-                key_replace(app, &mut tx, &current, &new_key).await?;
+    let mut tx = app.db.read().await?;
+    let asked_for = asked(app, &mut tx, signed, &request, &new_key).await?;
+    drop(tx);
+    let certificate = match asked_for {
+        Asked::Before(certificate) => certificate,
+        Asked::Anew(current) => {
+            if !app.allowances.renewals.take(&current.machine, app.clock.steady()) {
+                return Err(too_often());
             }
-            certificate_issue(app, &mut tx, &current.machine, &new_key).await?
+            let mut tx = app.db.write().await?;
+            if !tx.machine_hold(&request.machine).await? {
+                return Err(unknown_machine());
+            }
+            // Asked again: another request may have been quicker.
+            let certificate = match asked(app, &mut tx, signed, &request, &new_key).await? {
+                Asked::Before(certificate) => certificate,
+                Asked::Anew(current) => certificate_renew(app, &mut tx, &current, &new_key).await?,
+            };
+            tx.commit().await?;
+            certificate
         }
     };
-    tx.commit().await?;
     let base64 = |certificate: &CertificateDer<'_>| BASE64.encode(certificate);
     Ok(RenewAnswer {
         certificate: BASE64.encode(&certificate.der),
@@ -64,6 +74,49 @@ pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAns
         sealing_key: Some(app.secrets.sealing_key_text()),
         server_time_at: app.clock.now_ms(),
     })
+}
+
+/// What a renewal asks for.
+enum Asked {
+    /// What was issued already: its answer was lost.
+    Before(Certificate),
+    /// A certificate for the machine that now has this key.
+    Anew(Peer),
+}
+
+async fn asked(
+    app: &App,
+    tx: &mut Tx,
+    signed: &SignedRenewal,
+    request: &RenewRequest,
+    new_key: &MachineKey,
+) -> Result<Asked, ApiError> {
+    let current = key_in_use(tx, &request.machine).await?.ok_or_else(unknown_machine)?;
+    let repeated = new_key.id() == current.key;
+    signature_check(tx, signed, &current, repeated).await?;
+    if current.status == MachineStatus::Revoked {
+        return Err(revoked());
+    }
+    match tx.certificate_latest(&current.machine).await? {
+        Some(latest) if repeated && is_answer(&latest, request.certificate, app.clock.now_ms()) => {
+            Ok(Asked::Before(latest))
+        }
+        _ => Ok(Asked::Anew(current)),
+    }
+}
+
+async fn certificate_renew(
+    app: &App,
+    tx: &mut Tx,
+    current: &Peer,
+    new_key: &MachineKey,
+) -> Result<Certificate, ApiError> {
+    if new_key.id() != current.key {
+        key_replace(app, tx, current, new_key).await?;
+    }
+    let certificate = certificate_issue(app, tx, &current.machine, new_key).await?;
+    tx.certificate_prune(&current.machine, CERTIFICATES).await?;
+    Ok(certificate)
 }
 
 /// The machine's present key must have signed; when the request only repeats a change of keys that was already made (its answer
@@ -99,6 +152,14 @@ async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKe
             "The new key was used before. The machine must make another one.",
         ));
     }
+    if tx.machine_key_list(&current.machine).await?.len() >= KEYS {
+        return Err(ApiError::refused(
+            StatusCode::FORBIDDEN,
+            "too_many_keys",
+            "Máy đã đổi khoá quá nhiều lần. Hãy đăng ký lại máy bằng mã mới.",
+            "The machine has changed its key too often. Enrol it again with a new token.",
+        ));
+    }
     let stored = StoredKey {
         id: new_key.id(),
         machine: current.machine.clone(),
@@ -113,6 +174,20 @@ async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKe
         .with("key", &stored.id);
     tx.audit_append(now, &change).await?;
     Ok(())
+}
+
+fn too_often() -> ApiError {
+    ApiError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "too_many_renewals",
+        message: Text::new(
+            "Máy xin gia hạn chứng thư quá dày. Máy sẽ tự gửi lại sau.",
+            "The machine asks for certificates too often. It will ask again later.",
+        ),
+        action: RefusalAction::Retry,
+        retry_after_s: Some(15 * 60),
+        cause: None,
+    }
 }
 
 fn bad_signature() -> ApiError {

@@ -1,17 +1,15 @@
 //! `POST /agent/reports`: frames of signed reports. The order is that of cost: identity (the router), rate, size, signature over
 //! the header, bounded decompression, digests, and only then the store. Answered after the commit.
 
-use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::Response;
 use axum::{Extension, Json};
 use protocol::{Assignment, Receipt, Report, ReportAnswer, ReportAnswers, SignedReceipt, limits};
 
 use super::caller::Caller;
 use super::{BODY_ARRIVES, body_read};
 use crate::app::App;
+use crate::bound::Share;
 use crate::error::ApiError;
 use crate::ingest::check::Refused;
 use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
@@ -21,61 +19,39 @@ use crate::store::machine::key::Peer;
 /// Requests with more reports than this are checked away from the threads that serve connections.
 const CHECKED_AT_ONCE: usize = 4;
 
-/// Rate and size: before a byte of the body is looked at.
+/// Takes in the reports of one request.
 ///
 /// # Errors
-/// A refusal to be tried again when the machine sends too often; a final one when the body is too long.
-pub async fn reports_read(
+/// A final refusal when the bytes are too many or not reports at all, one to be tried again when they come too slowly or too many wait.
+pub async fn reports_take(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    rate_check(&app, &caller)?;
-    let now = app.clock.now_ms();
-    let (head, body) = request.into_parts();
-    let bytes = match body_read(body, limits::REPORTS_BODY, BODY_ARRIVES).await {
-        Ok(bytes) => bytes,
+) -> Result<Json<ReportAnswers>, ApiError> {
+    let mut share = app.allowances.machine_bytes(&caller.machine, caller.status);
+    let body = match body_read(request.into_body(), limits::REPORTS_BODY, BODY_ARRIVES, &mut share).await {
+        Ok(body) => body,
         Err(refusal) => {
             if refusal.status == StatusCode::PAYLOAD_TOO_LARGE {
-                app.ingest.counters.count(now, Reason::BadFrame, &caller.machine, "the request is too long");
+                let counters = &app.ingest.counters;
+                counters.count(app.clock.now_ms(), Reason::BadFrame, &caller.machine, "the request is too long");
             }
             return Err(refusal);
         }
     };
-    Ok(next.run(Request::from_parts(head, Body::from(bytes))).await)
+    Ok(Json(reports_answer(&app, &caller, &body, share).await?))
 }
 
-/// Whether the machine may send one more request now.
-///
-/// # Errors
-/// A refusal to be tried again when it sends too often.
-pub fn rate_check(app: &App, caller: &Caller) -> Result<(), ApiError> {
-    let now = app.clock.now_ms();
-    if !app.ingest.rate.take(&caller.machine, now) {
-        app.ingest.counters.count(now, Reason::TooManyRequests, &caller.machine, "the allowance is used up");
-        return Err(error(Reason::TooManyRequests, StatusCode::TOO_MANY_REQUESTS));
-    }
-    Ok(())
-}
-
-/// Takes in the reports of one request.
-///
-/// # Errors
-/// A final refusal when the bytes are not reports at all, one to be tried again when too many wait.
-pub async fn reports_take(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Result<Json<ReportAnswers>, ApiError> {
-    Ok(Json(reports_answer(&app, &caller, &body).await?))
-}
-
-/// Takes in the reports of one request that came by wire or by file.
+/// Takes in the reports of one request that came by wire or by file. `share` grows by what they need in memory.
 ///
 /// # Errors
 /// As [`reports_take`].
-pub async fn reports_answer(app: &App, caller: &Caller, body: &[u8]) -> Result<ReportAnswers, ApiError> {
+pub async fn reports_answer(
+    app: &App,
+    caller: &Caller,
+    body: &[u8],
+    mut share: Share,
+) -> Result<ReportAnswers, ApiError> {
     let reports = Report::decode_all(body).map_err(|frame| {
         app.ingest.counters.count(app.clock.now_ms(), Reason::BadFrame, &caller.machine, &frame.to_string());
         error(Reason::BadFrame, StatusCode::BAD_REQUEST)
@@ -83,9 +59,12 @@ pub async fn reports_answer(app: &App, caller: &Caller, body: &[u8]) -> Result<R
     let count = reports.len();
     let (checked, refused) = if count > CHECKED_AT_ONCE {
         let peer = caller.0.clone();
-        tokio::task::spawn_blocking(move || check_all(reports, &peer)).await?
+        // The share comes back with the reports: it is held until they are answered.
+        let checked = tokio::task::spawn_blocking(move || (check_all(reports, &peer, &mut share), share)).await?;
+        share = checked.1;
+        checked.0
     } else {
-        check_all(reports, caller)
+        check_all(reports, caller, &mut share)
     };
     let mut results = Vec::with_capacity(count);
     let mut assignment = None;
@@ -115,6 +94,7 @@ pub async fn reports_answer(app: &App, caller: &Caller, body: &[u8]) -> Result<R
         results.push(refusal(if accepted { reason } else { Reason::AfterRefused }));
     }
     results.resize_with(count, || refusal(Reason::AfterRefused));
+    drop(share);
     let assignment = match assignment {
         Some(assignment) => assignment,
         None => super::caller::assignment(app, &mut app.db.read().await?, caller).await?,
@@ -122,12 +102,13 @@ pub async fn reports_answer(app: &App, caller: &Caller, body: &[u8]) -> Result<R
     Ok(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() })
 }
 
-/// Checks reports up to the first that is refused.
-fn check_all(reports: Vec<Report>, peer: &Peer) -> (Vec<Checked>, Option<Refused>) {
+/// Checks reports up to the first that is refused, or that does not fit into what the machine may have in memory.
+fn check_all(reports: Vec<Report>, peer: &Peer, share: &mut Share) -> (Vec<Checked>, Option<Refused>) {
     let mut checked = Vec::with_capacity(reports.len());
     for report in reports {
         match check(report, peer) {
-            Ok(report) => checked.push(report),
+            Ok(report) if share.grow(report.memory()) => checked.push(report),
+            Ok(_) => return (checked, Some((Reason::QueueFull, "no room in memory".to_owned()))),
             Err(refused) => return (checked, Some(refused)),
         }
     }

@@ -8,11 +8,16 @@ use anyhow::Context;
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::FilterExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::Help;
 use super::terminal::Terminal;
 use crate::app::App;
+use crate::bound::flood::{Flood, TOLD_EVERY};
+use crate::bound::open_files;
 use crate::clock::Clock;
 use crate::config::{Config, WebCertificate};
 use crate::error::Told;
@@ -52,7 +57,8 @@ struct Ready {
 /// # Errors
 /// It cannot start: keys open to others, database away, port taken, certificate unusable.
 pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<()> {
-    log_start();
+    let flood = log_start();
+    let files = open_files::raise();
     let mut config = Config::read(data)?;
     if let Some(address) = given.get_one::<String>("listen") {
         config.listen.address.clone_from(address);
@@ -68,7 +74,11 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
     let app = App::open(data, config, Clock::System).await?;
     let listener = listen(&app.config.listen.address)?;
     let fingerprint = app.secrets.server_ca.fingerprint().to_string();
-    let serving = serve(app, data, listener, Deadlines::default()).await?;
+    let deadlines = Deadlines::within(files);
+    let Deadlines { handshakes, strangers, machines, .. } = deadlines;
+    tracing::info!(files, handshakes, strangers, machines, "connections that may be open at the same time");
+    let serving = serve(app, data, listener, deadlines).await?;
+    let telling = tokio::spawn(flood_tell(flood.clone()));
     tracing::info!(address = %serving.address(), fingerprint, "the server accepts connections");
     if given.get_flag("ready-json") {
         terminal.print(&serde_json::to_string(&Ready { address: serving.address(), fingerprint })?)?;
@@ -79,7 +89,19 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
         result = serving.broken() => return result,
     }
     tracing::info!("asked to end");
-    Serving::stop(serving).await
+    let ended = Serving::stop(serving).await;
+    telling.abort();
+    flood.tell();
+    ended
+}
+
+/// Tells every minute what was left out of the log.
+async fn flood_tell(flood: Flood) {
+    let mut minutes = tokio::time::interval(TOLD_EVERY);
+    loop {
+        minutes.tick().await;
+        flood.tell();
+    }
 }
 
 fn listen(address: &str) -> anyhow::Result<TcpListener> {
@@ -96,15 +118,16 @@ fn listen(address: &str) -> anyhow::Result<TcpListener> {
     Ok(bound)
 }
 
-/// Logs go to standard error, one line an event. Started once for the process; a second start (in tests) leaves the first.
-fn log_start() {
+/// Logs go to standard error, one line an event, but for floods. Started once for the process; a second start (in tests) leaves the first.
+fn log_start() -> Flood {
+    let flood = Flood::default();
     let filter = EnvFilter::try_from_env("TRAM_AN_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let written = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
-        .try_init();
-    if started.is_err() {
+        .with_filter(filter.and(flood.clone()));
+    if tracing_subscriber::registry().with(written).try_init().is_err() {
         tracing::debug!("logging was started before");
     }
+    flood
 }

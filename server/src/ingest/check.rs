@@ -26,6 +26,14 @@ pub struct Checked {
     pub facts: Facts,
 }
 
+impl Checked {
+    /// About how many bytes it holds: as it came, its texts, and the facts that were read from them.
+    pub fn memory(&self) -> usize {
+        let texts: usize = self.bodies.values().map(String::len).sum();
+        self.report.header.len() + self.report.bodies.len() + 3 * texts
+    }
+}
+
 /// Why a report is refused, with a detail for the engineer.
 pub type Refused = (Reason, String);
 

@@ -8,6 +8,7 @@ use policies::fact::{Facts, SCHEMA_VERSION, Section};
 use protocol::{Digest, Header, Position};
 
 use super::judging::{Evidence, FactsKept, Judge};
+use super::pending::Room;
 use super::plan::{Answer, Known, Plan, plan, questions, sections_of, spoken_by};
 use super::refusal::{Counters, Reason};
 use super::{Checked, Job, Taken, TakenMachine};
@@ -98,10 +99,11 @@ impl Committer {
         let mut standings = tx.head_standing(&machines).await?;
         let mut works = Vec::with_capacity(jobs.len());
         let mut refused = HashMap::new();
+        let mut room = Room::ask(&mut tx, standings.values()).await?;
         for (machine, reports) in jobs {
             match standings.remove(&machine) {
                 Some(standing) if standing.status != MachineStatus::Revoked => {
-                    works.push(work(&mut tx, standing, reports, now).await?);
+                    works.push(work(&mut tx, standing, reports, &mut room, now).await?);
                 }
                 _ => {
                     refused.insert(machine, reports.len());
@@ -371,9 +373,15 @@ fn failed(reports: usize) -> Answered {
 }
 
 /// Asks the store what planning needs, and plans.
-async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, now: i64) -> StoreResult<Work> {
+async fn work(
+    tx: &mut Tx,
+    standing: Standing,
+    reports: Vec<Checked>,
+    room: &mut Room,
+    now: i64,
+) -> StoreResult<Work> {
     let questions = questions(&standing, &reports);
-    let mut known = Known::default();
+    let mut known = Known { room: room.of(&standing, now), ..Known::default() };
     for (section, digest) in questions.bodies {
         if tx.body_exists(&standing.machine, &section, digest).await? {
             known.bodies.insert((section, digest));
@@ -395,6 +403,10 @@ async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, now: i64) 
         }
     }
     let plan = plan(&standing, reports, &known, now);
+    let stored = |head: &Option<Head>| head.as_ref().map(|head| head.stored_all);
+    if let Some(after) = stored(&plan.head) {
+        room.take(&standing, after - stored(&standing.head).unwrap_or(0));
+    }
     // Only what became the newest state counts; a section of a refused report does not.
     let newest = |section: Section, digest| plan.turned.get(section.name()) == Some(&Some(digest));
     let brought = brought

@@ -27,6 +27,8 @@ pub(super) struct Known {
     pub bodies: HashSet<(String, Digest)>,
     /// Accepted reports by segment and number: hash and time of receipt.
     pub reports: HashMap<(u64, u64), (Digest, i64)>,
+    /// Bytes that may be stored; none when the machine is confirmed.
+    pub room: Option<i64>,
 }
 
 /// What must be asked of the store before planning. Empty for a machine that merely goes on.
@@ -129,6 +131,7 @@ pub(super) fn plan(standing: &Standing, reports: Vec<Checked>, known: &Known, no
         known,
         now,
         head: standing.head.clone(),
+        room: known.room,
         moved: false,
         supplied: HashSet::new(),
         plan: Plan {
@@ -171,6 +174,7 @@ struct Planner<'a> {
     known: &'a Known,
     now: i64,
     head: Option<Head>,
+    room: Option<i64>,
     moved: bool,
     supplied: HashSet<(String, Digest)>,
     plan: Plan,
@@ -230,7 +234,7 @@ impl Planner<'_> {
             let before = header.number.checked_sub(1).filter(|&number| number > 0);
             self.cloned(why, before.map(|number| (header.segment, number)));
         }
-        if self.bytes_take(report.header.len() + report.signature.len() + report.bodies.len()) {
+        if self.bytes_take(report.header.len() + report.signature.len() + report.bodies.len()).is_ok() {
             // The end of the chain stays where it is; only its count of bytes moves.
             self.moved = true;
             self.plan.forks.push(NewFork {
@@ -294,8 +298,8 @@ impl Planner<'_> {
             return Answer::Need(lacking);
         }
         let size = report.header.len() + report.signature.len() + bodies.values().map(String::len).sum::<usize>();
-        if !self.bytes_take(size) {
-            return refused(Reason::TooManyBytes, format!("{BYTES_A_DAY} bytes were kept today"), None);
+        if let Err(reason) = self.bytes_take(size) {
+            return refused(reason, format!("{size} bytes more are not kept"), None);
         }
         let previous = self.head.take();
         let mut head = previous.unwrap_or_else(|| Head {
@@ -310,6 +314,7 @@ impl Planner<'_> {
             schema: 0,
             stored_day: self.now.div_euclid(DAY_MS),
             stored_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+            stored_all: i64::try_from(size).unwrap_or(i64::MAX),
         });
         let starts = &mut head.starts;
         let alternates = starts.contains(&header.start) && starts.last() != Some(&header.start);
@@ -380,18 +385,25 @@ impl Planner<'_> {
         }
     }
 
-    /// Counts bytes against the day's limit; false when they do not fit.
-    fn bytes_take(&mut self, bytes: usize) -> bool {
+    /// Counts bytes against the day's limit, and against the room of a machine that waits to be confirmed.
+    fn bytes_take(&mut self, bytes: usize) -> Result<(), Reason> {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let Some(head) = &mut self.head else { return bytes <= BYTES_A_DAY };
+        let room = self.room.map(|room| room.saturating_sub(bytes));
+        if room.is_some_and(|room| room < 0) {
+            return Err(Reason::Unconfirmed);
+        }
         let today = self.now.div_euclid(DAY_MS);
-        let stored = if head.stored_day == today { head.stored_bytes } else { 0 };
+        let stored = self.head.as_ref().filter(|head| head.stored_day == today).map_or(0, |head| head.stored_bytes);
         let after = stored.saturating_add(bytes);
         if after > BYTES_A_DAY {
-            return false;
+            return Err(Reason::TooManyBytes);
         }
-        (head.stored_day, head.stored_bytes) = (today, after);
-        true
+        self.room = room;
+        if let Some(head) = &mut self.head {
+            (head.stored_day, head.stored_bytes) = (today, after);
+            head.stored_all = head.stored_all.saturating_add(bytes);
+        }
+        Ok(())
     }
 
     fn cloned(&mut self, why: &'static str, before: Option<(u64, u64)>) {

@@ -57,6 +57,10 @@ reasons! {
     TooManyBytes = "too_many_bytes", Retry, Some(60 * 60),
         "Máy đã gửi quá dung lượng được lưu trong một ngày. Báo cáo được giữ lại trên máy và gửi sau.",
         "The machine sent more than may be kept in one day. The report stays on the machine and is sent later.";
+    /// Nobody has confirmed the machine, and what may be kept of it until then is used up.
+    Unconfirmed = "unconfirmed", Retry, Some(30 * 60),
+        "Máy chưa được xác nhận nên máy chủ chỉ lưu một phần nhỏ. Báo cáo được giữ lại trên máy và gửi sau khi cán bộ xác nhận máy.",
+        "Nobody has confirmed this machine, so the server keeps only a little of it. The report stays on the machine and is sent after an officer confirms it.";
     /// The signature does not fit the header under the machine's key.
     BadSignature = "bad_signature", Final, None,
         "Chữ ký của báo cáo không khớp với khoá của máy. Báo cáo không được lưu.",

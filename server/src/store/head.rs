@@ -36,6 +36,8 @@ pub struct Head {
     pub stored_day: i64,
     /// Bytes stored on that day.
     pub stored_bytes: i64,
+    /// Bytes stored on all days.
+    pub stored_all: i64,
 }
 
 /// What the store knows of a machine when its reports are planned.
@@ -51,6 +53,8 @@ pub struct Standing {
     pub role: Role,
     /// Whether it may speak.
     pub status: MachineStatus,
+    /// The token it enrolled with; empty when with none.
+    pub token: String,
     /// When it enrolled.
     pub enrolled_at: i64,
     /// Since when it counts as cloned.
@@ -72,6 +76,7 @@ struct StandingRow {
     role: Role,
     #[sqlx(try_from = "String")]
     status: MachineStatus,
+    token: Option<String>,
     enrolled_at: i64,
     clone_at: Option<i64>,
     judged_at: Option<i64>,
@@ -95,6 +100,7 @@ struct HeadRow {
     schema: Option<i64>,
     stored_day: Option<i64>,
     stored_bytes: Option<i64>,
+    stored_all: Option<i64>,
 }
 
 impl HeadRow {
@@ -111,6 +117,7 @@ impl HeadRow {
             schema: schema(self.schema?),
             stored_day: self.stored_day?,
             stored_bytes: self.stored_bytes?,
+            stored_all: self.stored_all?,
         })
     }
 }
@@ -129,8 +136,8 @@ fn position(segment: i64, number: i64, hash: &str) -> Position {
     Position { segment: segment.unsigned_abs(), number: number.unsigned_abs(), hash: digest(hash) }
 }
 
-const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.status, m.enrolled_at, m.clone_at,
-    s.judged_at, s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.agent, h.schema, h.stored_day, h.stored_bytes
+const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.status, m.token, m.enrolled_at, m.clone_at,
+    s.judged_at, s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.agent, h.schema, h.stored_day, h.stored_bytes, h.stored_all
     from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id
     left join judgement s on s.machine = m.id where m.id in ";
 
@@ -167,6 +174,7 @@ impl Tx {
                     office_name: row.office_name,
                     role: row.role,
                     status: row.status,
+                    token: row.token.unwrap_or_default(),
                     enrolled_at: row.enrolled_at,
                     clone_at: row.clone_at,
                     judged_at: row.judged_at,
@@ -194,7 +202,7 @@ impl Tx {
             moved.extend(on_db!(self, connection => {
                 let mut insert = sqlx::QueryBuilder::new(
                     "insert into machine_head (machine, segment, number, hash, starts, traits, received_at, made_at,
-                         clock_offset, sections, agent, schema, schema_best, stored_day, stored_bytes) ",
+                         clock_offset, sections, agent, schema, schema_best, stored_day, stored_bytes, stored_all) ",
                 );
                 insert.push_values(piece, |mut row, (machine, _, head)| {
                     row.push_bind(machine.clone())
@@ -211,7 +219,8 @@ impl Tx {
                         .push_bind(i64::from(head.schema))
                         .push_bind(i64::from(head.schema))
                         .push_bind(head.stored_day)
-                        .push_bind(head.stored_bytes);
+                        .push_bind(head.stored_bytes)
+                        .push_bind(head.stored_all);
                 });
                 insert.push(" on conflict (machine) do nothing returning machine");
                 insert.build_query_scalar::<String>().fetch_all(connection).await?
@@ -221,7 +230,7 @@ impl Tx {
             moved.extend(on_db!(self, connection => {
                 let mut update = sqlx::QueryBuilder::new(
                     "with moved (machine, from_segment, from_number, from_hash, segment, number, hash, starts, traits, received_at,
-                         made_at, clock_offset, sections, agent, schema, stored_day, stored_bytes) as (values ",
+                         made_at, clock_offset, sections, agent, schema, stored_day, stored_bytes, stored_all) as (values ",
                 );
                 for (index, (machine, from, head)) in piece.iter().enumerate() {
                     let Some(from) = from else { continue };
@@ -245,7 +254,8 @@ impl Tx {
                     update.push(open).push_bind(head.agent.clone()).push(text).push(", ");
                     update.push(open).push_bind(i64::from(head.schema)).push(number).push(", ");
                     update.push(open).push_bind(head.stored_day).push(number).push(", ");
-                    update.push(open).push_bind(head.stored_bytes).push(number).push(")");
+                    update.push(open).push_bind(head.stored_bytes).push(number).push(", ");
+                    update.push(open).push_bind(head.stored_all).push(number).push(")");
                 }
                 update.push(
                     ") update machine_head set segment = moved.segment, number = moved.number, hash = moved.hash,
@@ -253,7 +263,8 @@ impl Tx {
                          made_at = moved.made_at, clock_offset = moved.clock_offset, sections = moved.sections,
                          agent = moved.agent, schema = moved.schema, schema_best = case
                              when moved.schema > machine_head.schema_best then moved.schema else machine_head.schema_best end,
-                         stored_day = moved.stored_day, stored_bytes = moved.stored_bytes
+                         stored_day = moved.stored_day, stored_bytes = moved.stored_bytes,
+                         stored_all = moved.stored_all
                      from moved where machine_head.machine = moved.machine and machine_head.segment = moved.from_segment
                          and machine_head.number = moved.from_number and machine_head.hash = moved.from_hash
                      returning machine_head.machine",
@@ -262,6 +273,22 @@ impl Tx {
             }));
         }
         Ok(moved)
+    }
+
+    /// Bytes stored for the machines that nobody confirmed, by the token they enrolled with.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn head_pending_bytes(&mut self) -> StoreResult<BTreeMap<String, i64>> {
+        let rows: Vec<(String, i64)> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select coalesce(m.token, ''), cast(sum(h.stored_all) as bigint) from machine m
+                 join machine_head h on h.machine = m.id where m.status = 'pending' group by m.token",
+            )
+            .fetch_all(connection)
+            .await?
+        });
+        Ok(rows.into_iter().collect())
     }
 
     /// The end of a machine's chain and the state of its sections; none before its first report.
@@ -299,6 +326,7 @@ mod tests {
             schema: 2,
             stored_day: 0,
             stored_bytes: 5,
+            stored_all: 7,
         }
     }
 

@@ -93,6 +93,16 @@ impl Tx {
         Ok(())
     }
 
+    /// True when there is a token with this hash, whatever became of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn token_is_known(&mut self, hash: &str) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar("select exists (select 1 from token where hash = $1)").bind(hash).fetch_one(connection).await?
+        }))
+    }
+
     /// The token with this hash, used up, expired and revoked ones included. It takes no scope: knowing the token is the proof.
     /// It is held until the transaction ends: enrolments with one token happen one after the other, so that the
     /// same request twice at once cannot make two machines.

@@ -131,6 +131,14 @@ pub(crate) async fn machine(tx: &mut Tx, office: &str) -> String {
     machine.id
 }
 
+/// Makes a machine one that nobody confirmed, enrolled at `at`.
+pub(crate) async fn unconfirm(tx: &mut Tx, machine: &str, at: i64) {
+    on_db!(tx, connection => {
+        let changed = sqlx::query("update machine set status = 'pending', enrolled_at = $2 where id = $1").bind(machine).bind(at);
+        assert_eq!(changed.execute(connection).await.unwrap().rows_affected(), 1);
+    });
+}
+
 /// Gives a machine another name, as if it had enrolled under it.
 pub(crate) async fn rename(tx: &mut Tx, machine: &str, name: &str) {
     on_db!(tx, connection => {

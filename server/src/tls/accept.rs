@@ -1,12 +1,11 @@
-//! Accepting a connection: the handshake with its deadline, how many strangers may be connected at once, and who the peer is,
-//! told to handlers as a [`Peer`] in the request's extensions.
+//! Accepting a connection: the handshake with its deadline, and who the peer is, told to handlers as a [`Peer`] in the request's
+//! extensions. How many there may be is `connections`' to say.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,39 +15,68 @@ use axum_server::accept::Accept;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 use tower::Layer;
 use x509_parser::extensions::GeneralName;
 
+use super::connection::Connection;
+use super::connections::{Connections, Place};
 use crate::ca::MACHINE_SUFFIX;
 use crate::ca::csr::key_id;
 
-/// How long a connection may keep the server waiting, and how many strangers may wait.
+/// How long a connection may keep the server waiting, and how many there may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
     /// From the connection to the end of the handshake. Default 10 s.
     pub handshake: Duration,
-    /// Without a byte either way, for a peer without certificate. Default 5 min; event streams to pages write more often.
+    /// From the handshake to the first request. Default 15 s.
+    pub silent: Duration,
+    /// An answer, or a piece of one, that the peer does not take. Default 30 s.
+    pub unread: Duration,
+    /// Without a request or a byte, for a peer without certificate. Default 5 min; event streams to pages write more often.
     pub idle_stranger: Duration,
-    /// Without a byte either way, for a machine. Default 45 min: a poll is held for at most 24.
+    /// Without a request or a byte, for a machine. Default 45 min: a poll is held for at most 24.
     pub idle_machine: Duration,
-    /// Handshakes at the same time; more wait within their deadline. Default 1,024.
+    /// Connections that are not through the handshake. Default 1,024.
     pub handshakes: usize,
-    /// Connections without certificate at the same time. Default 1,024.
+    /// Connections without certificate. Default 2,048.
     pub strangers: usize,
+    /// Connections of machines. Default 65,536.
+    pub machines: usize,
+    /// Connections of one machine; an honest agent needs one or two. Default 4.
+    pub each_machine: usize,
 }
+
+/// Files that everything but connections may have open: the store, programs being handed out, logs.
+const OTHER_FILES: u64 = 256;
 
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
+            silent: Duration::from_secs(15),
+            unread: Duration::from_secs(30),
             idle_stranger: Duration::from_secs(5 * 60),
             idle_machine: Duration::from_secs(45 * 60),
             handshakes: 1024,
-            strangers: 1024,
+            strangers: 2048,
+            machines: 65_536,
+            each_machine: 4,
         }
+    }
+}
+
+impl Deadlines {
+    /// The defaults, with as many connections as a process may have that may open `files` files.
+    pub fn within(files: u64) -> Self {
+        let usual = Self::default();
+        let places = usize::try_from(files.saturating_sub(OTHER_FILES).max(files / 2)).unwrap_or(usize::MAX);
+        let handshakes = usual.handshakes.min(places / 8).max(1);
+        let strangers = usual.strangers.min(places / 4).max(1);
+        let machines = usual.machines.min(places.saturating_sub(handshakes + strangers)).max(1);
+        Self { handshakes, strangers, machines, ..usual }
     }
 }
 
@@ -89,13 +117,12 @@ impl PeerCertificate {
     }
 }
 
-/// Turns a TCP connection into a TLS one and tells handlers who is there.
+/// Turns a TCP connection into a TLS one and tells handlers who is there: a [`Peer`] and its [`Connection`].
 #[derive(Clone)]
 pub struct Acceptor {
     tls: tokio_rustls::TlsAcceptor,
     deadlines: Deadlines,
-    handshakes: Arc<Semaphore>,
-    strangers: Arc<Strangers>,
+    connections: Arc<Connections>,
 }
 
 impl std::fmt::Debug for Acceptor {
@@ -107,21 +134,19 @@ impl std::fmt::Debug for Acceptor {
 impl Acceptor {
     /// An acceptor with these rules.
     pub fn new(config: Arc<ServerConfig>, deadlines: Deadlines) -> Self {
-        Self {
-            tls: config.into(),
-            deadlines,
-            handshakes: Arc::new(Semaphore::new(deadlines.handshakes)),
-            strangers: Arc::new(Strangers { most: deadlines.strangers, now: Mutex::default() }),
-        }
+        Self { tls: config.into(), deadlines, connections: Connections::new(deadlines) }
     }
 
     async fn shake(self, stream: TcpStream) -> io::Result<(Guarded, Peer)> {
         let address = stream.peer_addr()?;
+        let (mut place, mut closed) = self.connections.accept(address.ip());
         stream.set_nodelay(true)?;
         keep_alive(&stream)?;
         let handshake = async {
-            let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
-            self.tls.accept(stream).await
+            tokio::select! {
+                _ = &mut closed => Err(io::ErrorKind::ConnectionAborted.into()),
+                shaken = self.tls.accept(stream) => shaken,
+            }
         };
         let stream = match tokio::time::timeout(self.deadlines.handshake, handshake).await {
             Ok(Ok(stream)) => stream,
@@ -138,30 +163,22 @@ impl Acceptor {
             Some(der) => Some(Arc::new(PeerCertificate::read(der).ok_or(io::ErrorKind::InvalidData)?)),
             None => None,
         };
-        let (place, idle) = match certificate {
-            Some(_) => (None, self.deadlines.idle_machine),
-            None => match Strangers::enter(&self.strangers, address.ip()) {
-                Some(place) => (Some(place), self.deadlines.idle_stranger),
-                None => {
-                    tracing::warn!(%address, "too many connections without certificate: one more is closed");
-                    return Err(io::ErrorKind::ConnectionRefused.into());
-                }
-            },
-        };
-        Ok((Guarded::new(stream, idle, place), Peer { address, certificate }))
+        place.settle(certificate.as_ref().map(|certificate| certificate.machine.as_str()));
+        Ok((Guarded::new(stream, place, closed), Peer { address, certificate }))
     }
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
     type Stream = Guarded;
-    type Service = AddExtension<S, Peer>;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Guarded, AddExtension<S, Peer>)>> + Send>>;
+    type Service = AddExtension<AddExtension<S, Arc<Connection>>, Peer>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let shaken = self.clone().shake(stream);
         Box::pin(async move {
             let (stream, peer) = shaken.await?;
-            Ok((stream, Extension(peer).layer(service)))
+            let connection = Arc::clone(&stream.place.connection);
+            Ok((stream, Extension(peer).layer(Extension(connection).layer(service))))
         })
     }
 }
@@ -173,86 +190,65 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Counts connections without certificate. One address may hold half of the places: an office behind one address never
-/// comes near, and one computer cannot keep everybody else out.
-#[derive(Debug)]
-struct Strangers {
-    most: usize,
-    now: Mutex<StrangersNow>,
-}
-
-#[derive(Debug, Default)]
-struct StrangersNow {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// One place among the strangers, given back when dropped.
-#[derive(Debug)]
-struct Place {
-    strangers: Arc<Strangers>,
-    address: IpAddr,
-}
-
-impl Strangers {
-    fn enter(strangers: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let mut now = strangers.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = now.by_address.get(&address).copied().unwrap_or(0);
-        if now.all >= strangers.most || mine >= strangers.most.div_ceil(2) {
-            return None;
-        }
-        now.all += 1;
-        now.by_address.insert(address, mine + 1);
-        Some(Place { strangers: Arc::clone(strangers), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut now = self.strangers.now.lock().unwrap_or_else(PoisonError::into_inner);
-        now.all -= 1;
-        if let Some(mine) = now.by_address.get_mut(&self.address) {
-            *mine -= 1;
-            if *mine == 0 {
-                now.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// A connection that ends after a time without a byte either way.
+/// A connection that ends when it has had its time or must give way.
 #[derive(Debug)]
 pub struct Guarded {
     stream: TlsStream<TcpStream>,
-    idle: Duration,
-    active_at: Instant,
+    place: Place,
+    closed: oneshot::Receiver<()>,
+    /// Since when the peer takes nothing of what was written.
+    blocked_at: Option<Instant>,
+    unread: Duration,
     alarm: Pin<Box<Sleep>>,
-    _place: Option<Place>,
 }
 
 impl Guarded {
-    fn new(stream: TlsStream<TcpStream>, idle: Duration, place: Option<Place>) -> Self {
-        Self { stream, idle, active_at: Instant::now(), alarm: Box::pin(tokio::time::sleep(idle)), _place: place }
+    fn new(stream: TlsStream<TcpStream>, place: Place, closed: oneshot::Receiver<()>) -> Self {
+        let alarm = Box::pin(tokio::time::sleep_until(place.connection.ends_at()));
+        let unread = place.connection.deadlines().unread;
+        Self { stream, place, closed, blocked_at: None, unread, alarm }
     }
 
-    /// Ready when nothing has passed for too long. The alarm is set again only when it rings, not at every byte.
-    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+    fn ends_at(&self) -> Instant {
+        let ends = self.place.connection.ends_at();
+        self.blocked_at.map_or(ends, |since| ends.min(since + self.unread))
+    }
+
+    /// Ready when the connection must end. The alarm may ring early, never late.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if Pin::new(&mut self.closed).poll(context).is_ready() {
+            return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
+        }
+        let mut ends = self.ends_at();
+        if self.alarm.deadline() > ends {
+            self.alarm.as_mut().reset(ends);
+        }
         loop {
             ready!(self.alarm.as_mut().poll(context));
-            let end = self.active_at + self.idle;
-            if end <= Instant::now() {
+            ends = self.ends_at();
+            if ends <= Instant::now() {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
             }
-            self.alarm.as_mut().reset(end);
+            self.alarm.as_mut().reset(ends);
         }
     }
 
     fn noted<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.active_at = Instant::now();
+            self.place.connection.active();
             return outcome;
         }
-        self.poll_idle(context).map(Err)
+        self.poll_end(context).map(Err)
+    }
+
+    /// The same for what goes out. Flushing nothing is no sign of life.
+    fn flushed<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.blocked_at = None;
+            return outcome;
+        }
+        self.blocked_at.get_or_insert_with(Instant::now);
+        self.poll_end(context).map(Err)
     }
 }
 
@@ -270,15 +266,20 @@ impl AsyncRead for Guarded {
 impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.noted(context, outcome)
+        if outcome.is_ready() {
+            self.place.connection.active();
+        }
+        self.flushed(context, outcome)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        self.flushed(context, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.flushed(context, outcome)
     }
 }
 
@@ -287,18 +288,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_holds_at_most_half_of_the_places() {
-        let strangers = Arc::new(Strangers { most: 4, now: Mutex::default() });
-        let here: IpAddr = [127, 0, 0, 1].into();
-        let there: IpAddr = [127, 0, 0, 2].into();
-        let first = Strangers::enter(&strangers, here).unwrap();
-        let second = Strangers::enter(&strangers, here).unwrap();
-        assert!(Strangers::enter(&strangers, here).is_none());
-        let _third = Strangers::enter(&strangers, there).unwrap();
-        drop(first);
-        let _fourth = Strangers::enter(&strangers, here).unwrap();
-        drop(second);
-        assert!(Strangers::enter(&strangers, here).is_some());
-        assert_eq!(strangers.now.lock().unwrap().all, 2);
+    fn connections_fit_into_what_the_process_may_open_and_leave_room_for_the_store() {
+        for files in [64, 256, 1024, 4096, 65_536, 1 << 20] {
+            let Deadlines { handshakes, strangers, machines, .. } = Deadlines::within(files);
+            let all = (handshakes + strangers + machines) as u64;
+            assert!(all <= files - (files / 2).min(OTHER_FILES), "{files}: {all}");
+        }
+        assert_eq!(Deadlines::within(1 << 20).machines, Deadlines::default().machines);
     }
 }

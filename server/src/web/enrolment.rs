@@ -9,9 +9,10 @@ use policies::text::visible;
 use protocol::token;
 use serde::Deserialize;
 
+use super::download::download;
 use super::frame::{Frame, Place, render};
 use super::posted::Posted;
-use super::programs::{apart, attachment};
+use super::programs::apart;
 use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
@@ -237,6 +238,8 @@ pub(crate) async fn token_make(
             "This server holds no program for Windows to put on the stick. See the page \"Programs for the machines\".",
         ));
     }
+    // Before the token is made: it is shown once.
+    let place = if stick { Some(app.desk.download_begin(&session)?) } else { None };
     let new = act::token::NewToken {
         office: form.office,
         role,
@@ -245,8 +248,8 @@ pub(crate) async fn token_make(
         admits: Admission::Pending,
     };
     let (stored, token) = act::token::token_make(&app.db, &session.by(&app), &new).await?;
-    if stick {
-        return stick_answer(&app, &visitor, &session, &stored, &token).await;
+    if let Some(place) = place {
+        return Ok(place.held_by(stick_answer(&app, &visitor, &session, &stored, &token).await?));
     }
     page(&app, &visitor, &session, &new.office, Some((stored, token))).await
 }
@@ -264,9 +267,9 @@ async fn stick_answer(
     let office = app.db.read().await?.office_get(&session.scope, &stored.office).await?;
     let office = office.map_or_else(String::new, |office| visible(&office.name, 200));
     let made = made_view(app, visitor, stored, token, t, &frame);
-    let archive =
+    let (file, size) =
         apart(app.desk.programs().clone(), move |programs| stick::archive(programs, &made, &office, t)).await?;
-    Ok(attachment("TramAn-USB.zip", "application/zip", archive))
+    Ok(download("TramAn-USB.zip", "application/zip", file, size))
 }
 
 /// What the form that revokes a token sends.

@@ -2,16 +2,17 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
+use super::download::download;
 use super::frame::{Frame, Place, render};
 use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::error::PageError;
-use crate::programs::Programs;
+use crate::programs::{NotOpened, Programs, Unfit};
 
 /// The makers seen in offices, by the words of the catalogue.
 const MAKERS: [&str; 7] = ["bkav", "cmc", "viettel", "kaspersky", "eset", "microsoft", "other"];
@@ -23,6 +24,7 @@ struct ProgramsPage {
     frame: Frame,
     folder: String,
     programs: Vec<ProgramView>,
+    unfit: Vec<UnfitView>,
     makers: Vec<MakerView>,
 }
 
@@ -31,6 +33,11 @@ struct ProgramView {
     kind: String,
     size: String,
     digest: String,
+}
+
+struct UnfitView {
+    name: String,
+    why: String,
 }
 
 struct MakerView {
@@ -49,7 +56,10 @@ pub(crate) async fn programs_page(
     let programs = app.desk.programs().clone();
     let folder = programs.path().display().to_string();
     let listed = apart(programs, |programs| programs.list()).await?;
+    let why = |(name, unfit): (String, Unfit)| UnfitView { why: t.word("programs", unfit.word()), name };
+    let unfit = listed.unfit.into_iter().map(why).collect();
     let programs = listed
+        .programs
         .into_iter()
         .map(|program| ProgramView {
             kind: t.word("programs", program.kind.word()),
@@ -62,28 +72,29 @@ pub(crate) async fn programs_page(
         name: t.word("programs", word),
         steps: t.word("programs_steps", word).split('\n').map(str::to_owned).collect(),
     };
-    render(&ProgramsPage { folder, programs, makers: MAKERS.iter().map(maker).collect(), t, frame })
+    render(&ProgramsPage { folder, programs, unfit, makers: MAKERS.iter().map(maker).collect(), t, frame })
 }
 
 /// `GET /programs/{name}`
 pub(crate) async fn program_get(
     State(app): State<App>,
-    _session: Session,
+    session: Session,
     Path(name): Path<String>,
 ) -> Result<Response, PageError> {
+    let place = app.desk.download_begin(&session)?;
     let asked = name.clone();
-    let bytes = apart(app.desk.programs().clone(), move |programs| match programs.read(&asked) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        read => read.map(Some),
+    let opened = tokio::task::spawn_blocking({
+        let programs = app.desk.programs().clone();
+        move || programs.open(&asked)
     });
-    let bytes = bytes.await?.ok_or_else(|| refusal::unknown_page(StatusCode::NOT_FOUND))?;
-    Ok(attachment(&name, "application/octet-stream", bytes))
-}
-
-/// A file to save. `name` is plain ASCII.
-pub(super) fn attachment(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
+    let opened = opened.await?.map_err(|not| match not {
+        NotOpened::Unknown => refusal::unknown_page(StatusCode::NOT_FOUND),
+        NotOpened::Unfit(unfit) => {
+            tracing::warn!(name, kind = unfit.word(), "a file in the folder of programs is not handed out");
+            refusal::unfit_program(&name)
+        }
+    })?;
+    Ok(place.held_by(download(&name, "application/octet-stream", opened.file, opened.size)))
 }
 
 /// Work with the disk, away from the threads that answer.

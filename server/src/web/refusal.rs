@@ -81,6 +81,24 @@ pub(crate) fn too_many_pages(status: StatusCode) -> PageError {
     )
 }
 
+/// More downloads at once than the server hands out.
+pub(crate) fn too_many_downloads(status: StatusCode) -> PageError {
+    PageError::refused(
+        status,
+        "Đang có quá nhiều lượt tải tệp cùng lúc. Hãy đợi các tệp đang tải xong rồi thử lại.",
+        "Too many files are being downloaded at once. Wait until those have arrived and try again.",
+    )
+}
+
+/// A file in the folder of programs that is no program.
+pub(crate) fn unfit_program(name: &str) -> PageError {
+    PageError::refused(
+        StatusCode::FORBIDDEN,
+        format!("Máy chủ không phát tệp {name}: tệp phải là tệp thường, không phải liên kết hay thư mục, và không quá lớn."),
+        format!("The server does not hand out {name}: it must be a plain file, no link or folder, and not too large."),
+    )
+}
+
 /// Turns a refusal into a page in the visitor's language; any other answer stays as it is.
 pub(crate) fn dress(mut response: Response, visitor: &Visitor, app: &App) -> Response {
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {

@@ -12,13 +12,14 @@ pub(crate) mod sum;
 mod table;
 pub(crate) mod turn;
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::pace::{ACCOUNT, ADDRESS, BURNED, PATIENCE, PATIENCE_AGAIN};
 use self::sum::{Owner, Subject, Sum};
 use self::table::Table;
+use crate::bound::network;
 use crate::clock::Clock;
 
 /// Mistakes are remembered for this long.
@@ -41,15 +42,8 @@ impl Origin {
         match self {
             Self::Known(hash) => format!("device {hash}"),
             Self::Session(hash) => format!("session {hash}"),
-            Self::Stranger(peer) => place(peer.ip()),
+            Self::Stranger(peer) => network(peer.ip()),
         }
-    }
-}
-
-fn place(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 
@@ -143,7 +137,7 @@ impl Throttle {
 }
 
 fn pair(account: &str, peer: SocketAddr) -> String {
-    format!("{account} {}", place(peer.ip()))
+    format!("{account} {}", network(peer.ip()))
 }
 
 impl Counts {
@@ -158,7 +152,7 @@ impl Counts {
         } else {
             PATIENCE
         };
-        let address = self.addresses.entry(&place(peer.ip()), now);
+        let address = self.addresses.entry(&network(peer.ip()), now);
         let account = self.accounts.entry(account, now);
         let wait = ADDRESS.wait(address.line, now).max(ACCOUNT.wait(account.line, now));
         if wait > patience {
@@ -197,7 +191,7 @@ impl Ticket {
         let counts = &mut *self.throttle.counts();
         let mut sums = Vec::new();
         if let Origin::Stranger(peer) = self.origin {
-            let place = place(peer.ip());
+            let place = network(peer.ip());
             let address = counts.addresses.entry(&place, now);
             address.mistake(now);
             sums.extend(address.begun(sum::ADDRESS_FROM, Subject::Address(place)));
@@ -220,7 +214,7 @@ impl Drop for Ticket {
         let counts = &mut *self.throttle.counts();
         match &self.origin {
             Origin::Stranger(peer) => {
-                if let Some(address) = counts.addresses.get_mut(&place(peer.ip())) {
+                if let Some(address) = counts.addresses.get_mut(&network(peer.ip())) {
                     ADDRESS.give_back(&mut address.line);
                 }
                 if let Some(account) = counts.accounts.get_mut(&self.account) {

@@ -1,10 +1,12 @@
 //! Who is looking at a page: the language, the session where there is one, and the token that ties forms to either. A layer
 //! finds it out once for every request; handlers take a [`Visitor`] or, where a login is needed, a [`Session`].
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use policies::text::Language;
@@ -20,6 +22,7 @@ use crate::error::PageError;
 use crate::store::Scope;
 use crate::store::person::{Person, PersonRole};
 use crate::text::is_storable_encoded;
+use crate::tls::Connection;
 
 /// A session ends after two hours without a request of the person's own...
 pub(crate) const IDLE_MS: i64 = 2 * 3600 * 1000;
@@ -123,7 +126,16 @@ pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next
         }
     };
     request.extensions_mut().insert(visitor.clone());
+    let mut place = None;
     if let Some(session) = &visitor.session {
+        if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
+            connection.person_note();
+        }
+        let Some(mine) = app.desk.requests.enter(session.person.id.clone()) else {
+            let refused = refusal::too_many_pages(StatusCode::TOO_MANY_REQUESTS);
+            return refusal::dress(refused.into_response(), &visitor, &app);
+        };
+        place = Some(mine);
         request.extensions_mut().insert(session.clone());
     }
     let response = if is_storable_encoded(path_of(request.uri()).as_bytes()) {
@@ -135,7 +147,10 @@ pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next
     if new_form {
         Cookie::Form.set(response.headers_mut(), &visitor.csrf);
     }
-    response
+    match place {
+        Some(place) => place.held_by(response),
+        None => response,
+    }
 }
 
 /// The visitor, and whether its form token is new and must be set as a cookie.

@@ -69,6 +69,11 @@ pub fn proportional_memory_of(process: u32, words: &str) -> anyhow::Result<u64> 
     Ok(sum)
 }
 
+/// Resident memory now; none once the process has ended. Kilobytes.
+pub fn resident_memory(process: u32) -> Option<u64> {
+    kilobytes(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmRSS")
+}
+
 /// The most resident memory so far; none once the process has ended. Kilobytes.
 pub fn peak_memory(process: u32) -> Option<u64> {
     kilobytes(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmHWM")

@@ -7,8 +7,8 @@ use std::time::Duration;
 use agent::clock::Clock;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use harness::bench::{Extent, idle, machine, single, storm, table, windows};
-use harness::checkout::{self, Profile};
+use harness::bench::{Extent, attacks, idle, machine, single, storm, table, windows};
+use harness::checkout::{self, Profile, Programs};
 use harness::desk::{Desk, NewOffice, StartUp};
 use harness::{linux, process};
 use policies::fact::Facts;
@@ -26,7 +26,10 @@ struct Arguments {
     /// How many reports each of them sends.
     #[arg(long, default_value_t = 40)]
     reports: u32,
-    /// Only these parts; all of them when none is named.
+    /// A server to measure instead of the one that is built from this checkout.
+    #[arg(long)]
+    server: Option<std::path::PathBuf>,
+    /// Only these parts; all of them but the attacks when none is named.
     #[arg(long, value_enum)]
     only: Vec<Part>,
 }
@@ -42,6 +45,8 @@ enum Part {
     Idle,
     /// The Windows agent under Wine.
     Windows,
+    /// The server under attack. Not without being named: takes ten minutes more.
+    Attacks,
 }
 
 fn main() -> ExitCode {
@@ -62,9 +67,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         machines: arguments.machines,
         reports: arguments.reports,
     };
-    let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
-    say("building as an office installs it");
-    let fast = checkout::build(Profile::Release)?;
+    let wanted = |part| arguments.only.contains(&part) || arguments.only.is_empty() && part != Part::Attacks;
+    let fast = match &arguments.server {
+        Some(server) => Programs { agent: std::path::PathBuf::new(), server: server.clone() },
+        None => {
+            say("building as an office installs it");
+            checkout::build(Profile::Release)?
+        }
+    };
     // The agents' size and speed are those of what an office installs, which scripts of their own build.
     let installed = [Part::Check, Part::Reports, Part::Idle].into_iter().any(wanted);
     let agent = if installed { linux::program()? } else { fast.agent };
@@ -83,7 +93,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let office = desk.office_add(&NewOffice { name: "Đo".to_owned(), start_up: StartUp::Off })?;
     desk.roster_declare(&office, &[])?;
     desk.policy_publish(&policies)?;
-    let mut server = desk.run("127.0.0.1:0", &folder.path().join("server.log"))?;
+    let log = folder.path().join("server.log");
+    let mut server = desk.run("127.0.0.1:0", &log)?;
     if wanted(Part::Reports) {
         say("reports of many machines");
         let seen = process::answer(process::command(&agent).args(["facts", "--json"]))?;
@@ -97,6 +108,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if wanted(Part::Windows) {
         say("the Windows agent under Wine");
         figures.extend(windows::measure(&desk, &server, &office, &policy, folder.path(), extent.idle)?);
+    }
+    if wanted(Part::Attacks) {
+        say("the server under attack");
+        figures.extend(attacks::measure(&desk, &server, &office, &log)?);
     }
     server.running.stop()?;
     let mut out = std::io::stdout().lock();

@@ -20,6 +20,10 @@ async fn counted(desk: &Desk, machine: &Machine, reason: Reason) -> i64 {
         .sum()
 }
 
+async fn segments(desk: &Desk, machine: &Machine) -> i64 {
+    desk.count("select count(*) from segment where machine = $1", machine).await
+}
+
 on_both! {
     async fn bytes_that_are_no_reports_are_refused(trial: &Trial) {
         let desk = Desk::open(trial).await;
@@ -119,6 +123,45 @@ on_both! {
         assert_eq!(refused, 10);
         let honest = other.full();
         desk.accepted(&other, &honest).await;
+    }
+
+    async fn an_unconfirmed_machine_stores_little_and_loses_nothing_by_it(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let (mut machine, mut other) = (desk.machine().await, desk.machine().await);
+        let mut tx = desk.app.db.write().await.unwrap();
+        trial::unconfirm(&mut tx, &machine.id, START).await;
+        trial::unconfirm(&mut tx, &other.id, START).await;
+        tx.commit().await.unwrap();
+        let mut number = 0;
+        let waits = loop {
+            number += 1;
+            desk.app.clock.advance(1000);
+            machine.set("lan", &format!("{{\"x\":\"{number}{}\"}}", "y".repeat(300_000)));
+            let report = if number == 1 { machine.full() } else { machine.report(&["lan"]) };
+            match &desk.send(&machine, std::slice::from_ref(&report)).await[0] {
+                ReportAnswer::Accepted { .. } => {}
+                ReportAnswer::Refused { refusal, .. } if refusal.code == "unconfirmed" => {
+                    assert_eq!(refusal.action, protocol::RefusalAction::Retry);
+                    break report;
+                }
+                unexpected => panic!("{unexpected:?}"),
+            }
+        };
+        let stored = desk.head(&machine).await.stored_all;
+        assert!(number > 2 && stored < 3 << 20, "{number} {stored}");
+        // Another that waits has its own room, and an honest full report fits.
+        let honest = other.full();
+        desk.accepted(&other, &honest).await;
+        // The next day brings little more, the same after a restart of the server.
+        let again = Desk::over(trial.second().await, desk.office.clone()).await;
+        again.refused(&machine, &waits, Reason::Unconfirmed).await;
+        again.app.db.close().await;
+        // Confirmed, it goes on where it stood.
+        let by = By { actor: Actor::Program, scope: Scope::whole(), at: START };
+        crate::act::machine::machine_confirm(&desk.app.db, &by, &machine.id).await.unwrap();
+        desk.accepted(&machine, &waits).await;
+        assert_eq!(desk.reports(&machine).await, number);
+        assert_eq!(segments(&desk, &machine).await, 1, "no break in the chain");
     }
 
     async fn a_revoked_machine_is_refused_at_once(trial: &Trial) {

@@ -103,6 +103,7 @@ async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i
         schema,
         stored_day: 0,
         stored_bytes: 0,
+        stored_all: 0,
     };
     let from = before.map(|before| before.position);
     assert_eq!(tx.head_move(&[(machine.to_owned(), from, head)]).await.unwrap().len(), 1);

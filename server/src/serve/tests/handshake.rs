@@ -115,7 +115,7 @@ async fn only_tls_1_3_with_http_2_preferred() {
 async fn whoever_says_nothing_is_hung_up_on() {
     let trial = Trial::sqlite().await;
     let short = Duration::from_millis(200);
-    let deadlines = Deadlines { handshake: short, idle_stranger: short, ..Deadlines::default() };
+    let deadlines = Deadlines { handshake: short, silent: short, ..Deadlines::default() };
     let server = Server::start_with(&trial, |_| {}, deadlines).await;
     // No handshake at all.
     let mut silent = TcpStream::connect(server.address()).await.unwrap();
@@ -127,44 +127,6 @@ async fn whoever_says_nothing_is_hung_up_on() {
     idle.flush().await.unwrap();
     let mut rest = Vec::new();
     soon(idle.read_to_end(&mut rest)).await.unwrap_or(0);
-    server.end().await;
-    trial.end().await;
-}
-
-#[tokio::test]
-async fn strangers_have_a_limited_number_of_places_and_machines_need_none() {
-    let trial = Trial::sqlite().await;
-    let deadlines = Deadlines { strangers: 2, ..Deadlines::default() };
-    let server = Server::start_with(&trial, |_| {}, deadlines).await;
-    let name = ServerName::try_from(SERVER_NAME).unwrap();
-    let connect = async |tls: ClientConfig| {
-        let stream = TcpStream::connect(server.address()).await.unwrap();
-        TlsConnector::from(Arc::new(tls)).connect(name.clone(), stream).await.unwrap()
-    };
-    let machine = {
-        let machine = server.machine().await;
-        // Its enrolling connection is pooled by a client that is gone now; wait until its place is free.
-        let mut first = connect(server.tls(None)).await;
-        first.write_all(b"GET /login HTTP/1.1\r\nhost: tram-an.internal\r\nconnection: close\r\n\r\n").await.unwrap();
-        let mut page = Vec::new();
-        soon(first.read_to_end(&mut page)).await.unwrap_or(0);
-        machine
-    };
-    let mut kept = Vec::new();
-    let refused = soon(async {
-        loop {
-            let mut stream = connect(server.tls(None)).await;
-            stream.write_all(b"GET /login HTTP/1.1\r\nhost: tram-an.internal\r\n\r\n").await.unwrap_or(());
-            let read = stream.read(&mut [0; 16]).await.unwrap_or(0);
-            if read == 0 {
-                return kept.len();
-            }
-            kept.push(stream);
-        }
-    })
-    .await;
-    assert!(refused <= 1, "half of two places for one address: {refused}");
-    assert!(is_let_in(&server, machine.chain.clone(), &machine.key).await, "a machine needs no such place");
     server.end().await;
     trial.end().await;
 }

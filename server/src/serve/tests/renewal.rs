@@ -66,6 +66,52 @@ on_both! {
         server.end().await;
     }
 
+    async fn certificates_and_keys_of_a_machine_are_bounded(trial: &Trial) {
+        let server = Server::start(trial).await;
+        let (mut machine, other) = (server.machine().await, server.machine().await);
+        let mut given = 0;
+        let refused = loop {
+            server.app().clock.advance(1);
+            match renew(&server, &machine, &machine).await {
+                Ok(answer) => machine.chain_set(&answer.certificate, &answer.client_chain),
+                Err((status, refusal)) => break (status, refusal),
+            }
+            given += 1;
+        };
+        assert_eq!((given, refused.1.code.as_str()), (8, "too_many_renewals"));
+        assert!(refused.1.retry_after_s.is_some() && refused.1.action == protocol::RefusalAction::Retry);
+        renew(&server, &other, &other).await.unwrap();
+
+        // Keys: what was answered is answered again, without a second entry in the log, also while no more are given.
+        let id = machine.id.clone();
+        let entries = async || trial::count(&mut server.app().db.read().await.unwrap(),
+            "select count(*) from audit_entry where action = 'machine_key_replaced' and subject = $1", &id).await;
+        let quarter = 15 * 60 * 1000;
+        let mut keys = 1;
+        let last = loop {
+            server.app().clock.advance(quarter);
+            let mut next = rekeyed(&machine);
+            match renew(&server, &machine, &next).await {
+                Ok(first) => {
+                    let again = renew(&server, &machine, &next).await.unwrap();
+                    assert_eq!(again.certificate, first.certificate);
+                    next.chain_set(&first.certificate, &first.client_chain);
+                    machine = next;
+                }
+                Err((_, refusal)) => break refusal.code,
+            }
+            keys += 1;
+            assert_eq!(entries().await, keys - 1);
+        };
+        assert_eq!((keys, last.as_str()), (32, "too_many_keys"));
+        let kept = trial::count(&mut server.app().db.read().await.unwrap(),
+            "select count(*) from certificate where machine = $1", &machine.id).await;
+        assert_eq!(kept, 17, "the newest, and the first");
+        server.app().clock.advance(quarter);
+        renew(&server, &machine, &machine).await.unwrap();
+        server.end().await;
+    }
+
     async fn strangers_and_revoked_machines_are_refused(trial: &Trial) {
         let server = Server::start(trial).await;
         let machine = server.machine().await;

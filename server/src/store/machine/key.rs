@@ -179,4 +179,23 @@ impl Tx {
                 .await?
         }))
     }
+
+    /// Deletes certificates of a machine but the newest `kept` and what its enrolment was answered with.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn certificate_prune(&mut self, machine: &str, kept: i64) -> StoreResult<()> {
+        on_db!(self, connection => {
+            sqlx::query(
+                "delete from certificate where machine = $1 and serial not in
+                     (select serial from certificate where machine = $1 order by issued_at desc, serial limit $2)
+                 and not exists (select 1 from enrolment where enrolment.certificate = certificate.serial)",
+            )
+            .bind(machine)
+            .bind(kept)
+            .execute(connection)
+            .await?;
+        });
+        Ok(())
+    }
 }

@@ -88,6 +88,19 @@ impl Tx {
         }))
     }
 
+    /// True when the machine has an order that it did not say is done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_order_is_open(&mut self, machine: &str) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar("select exists (select 1 from machine_order where machine = $1 and done_at is null)")
+                .bind(machine)
+                .fetch_one(connection)
+                .await?
+        }))
+    }
+
     /// Notes that a machine carried out an order. Ids of no order of this machine are left alone.
     ///
     /// # Errors

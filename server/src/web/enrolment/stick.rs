@@ -1,7 +1,8 @@
 //! The folder for a USB stick (thư mục cài đặt): the program under the name of what it does, and the file that says whom to
 //! report to. A double-click connects a machine; nobody types a fingerprint.
 
-use std::io::{Cursor, Write};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -29,14 +30,14 @@ struct Connection<'a> {
 /// # Errors
 /// When it cannot be read.
 pub(super) fn can_be_made(programs: &Programs) -> std::io::Result<bool> {
-    Ok(programs.list()?.iter().any(|program| matches!(program.kind, Kind::Windows64 | Kind::Windows32)))
+    Ok(programs.list()?.programs.iter().any(|program| matches!(program.kind, Kind::Windows64 | Kind::Windows32)))
 }
 
-/// The archive (ZIP).
+/// The archive (ZIP), in a file without a name, and its bytes.
 ///
 /// # Errors
-/// When a program cannot be read, or there is none for Windows.
-pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Words) -> anyhow::Result<Vec<u8>> {
+/// When a program cannot be read, there is none for Windows, or the archive cannot be written.
+pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Words) -> anyhow::Result<(File, u64)> {
     let (wide, narrow) = (programs.newest(Kind::Windows64)?, programs.newest(Kind::Windows32)?);
     // The 32-bit program runs on both and chooses.
     let setup = narrow.as_ref().or(wide.as_ref()).context("the programs for Windows are gone")?;
@@ -44,18 +45,24 @@ pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Words) 
     // With the mark that makes the editor of Windows 7 read it as UTF-8, and its line ends.
     let readme =
         format!("\u{feff}{}\r\n", t.say2("enrolment.stick_text", office, &made.validity).replace('\n', "\r\n"));
-    let mut files: Vec<(&str, &[u8])> = vec![("Cài đặt.exe", setup)];
-    let connection = serde_json::to_vec_pretty(&connection)?;
-    files.push(("ket-noi.json", &connection));
-    files.push(("Doc-truoc.txt", readme.as_bytes()));
-    for (name, program) in [("posture-agent-x86_64.exe", &wide), ("posture-agent-i686.exe", &narrow)] {
-        files.extend(program.as_deref().map(|program| (name, program)));
-    }
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut archive = ZipWriter::new(tempfile::tempfile()?);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
-    for (name, bytes) in files {
-        archive.start_file(format!("{FOLDER}/{name}"), options)?;
-        archive.write_all(bytes)?;
+    let begin = |archive: &mut ZipWriter<File>, name: &str| archive.start_file(format!("{FOLDER}/{name}"), options);
+    for (name, text) in
+        [("ket-noi.json", serde_json::to_vec_pretty(&connection)?), ("Doc-truoc.txt", readme.into_bytes())]
+    {
+        begin(&mut archive, name)?;
+        archive.write_all(&text)?;
     }
-    Ok(archive.finish()?.into_inner())
+    let named = [("posture-agent-x86_64.exe", &wide), ("posture-agent-i686.exe", &narrow)];
+    let named = named.into_iter().filter_map(|(name, program)| Some((name, program.as_ref()?)));
+    for (name, program) in std::iter::once(("Cài đặt.exe", setup)).chain(named) {
+        begin(&mut archive, name)?;
+        (&program.file).rewind()?;
+        std::io::copy(&mut (&program.file).take(program.size), &mut archive)?;
+    }
+    let mut file = archive.finish()?;
+    let size = file.stream_position()?;
+    file.rewind()?;
+    Ok((file, size))
 }

@@ -47,6 +47,15 @@ on_both! {
         assert!(page.has(&protocol::Digest::of(b"MZ narrow").to_string()) && page.has("Kaspersky"), "{}", page.body);
         assert_eq!(browser.get("/programs/posture-agent-0.1.0-i686.exe").await.bytes, b"MZ narrow");
         assert_eq!(browser.get("/programs/..%2Fserver.toml").await.status, StatusCode::NOT_FOUND);
+
+        std::os::unix::fs::symlink("/etc/hostname", folder.join("a-link.deb")).unwrap();
+        std::fs::create_dir(folder.join("a-folder.deb")).unwrap();
+        let page = browser.get("/programs").await;
+        assert!(page.has("posture-agent-0.1.0-i686.exe") && page.has("<code>a-link.deb</code>: là liên kết"), "{}", page.body);
+        assert!(page.has("<code>a-folder.deb</code>: không phải là tệp thường"));
+        let refused = browser.get("/programs/a-link.deb").await;
+        assert!(refused.status == StatusCode::FORBIDDEN && refused.has("a-link.deb"), "{}", refused.body);
+        assert_eq!(browser.get("/programs/a-folder.deb").await.status, StatusCode::FORBIDDEN);
     }
 
     async fn a_token_is_shown_once_with_the_command_and_can_be_revoked_with_its_machines(trial: &Trial) {

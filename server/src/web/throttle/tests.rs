@@ -18,7 +18,7 @@ fn guess(throttle: &Throttle, origin: Origin, account: &str, now: Duration) -> R
 
 #[test]
 fn a_computer_with_many_ipv6_addresses_is_one_place() {
-    let code = |address: &str| Origin::Stranger((address.parse::<IpAddr>().unwrap(), 1).into()).code();
+    let code = |address: &str| Origin::Stranger((address.parse::<std::net::IpAddr>().unwrap(), 1).into()).code();
     assert_eq!(code("2001:db8::1"), code("2001:db8::ffff:1"));
     assert_ne!(code("2001:db8::1"), code("2001:db8:0:1::1"));
     assert_eq!(code("::ffff:10.0.0.5"), "10.0.0.5");

@@ -1,0 +1,72 @@
+//! What agents may make this server do and hold: far above what an honest one needs, also after weeks away, and less for a machine that
+//! nobody has confirmed.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::bound::rate::Rate;
+use crate::bound::{Bound, Share, network};
+use crate::store::machine::MachineStatus;
+
+/// Requests a machine may send at once, of whatever kind; then one a second.
+const REQUESTS: u32 = 60;
+/// The time after which one more is allowed.
+const REQUEST_EVERY: Duration = Duration::from_secs(1);
+/// Certificates a machine may be given at once; an honest one asks once a year. A clock that jumps makes it ask more often.
+const RENEWALS: u32 = 8;
+/// The time after which one more is given.
+const RENEWAL_EVERY: Duration = Duration::from_secs(15 * 60);
+
+const MEGABYTE: usize = 1 << 20;
+
+/// The allowances of all machines and of whoever is none yet.
+#[derive(Debug)]
+pub struct Allowances {
+    /// Requests, by machine.
+    pub requests: Rate,
+    /// Certificates that are issued anew, by machine.
+    pub renewals: Rate,
+    /// Policies that are no longer in force, each up to 1 MB, being handed out; by machine.
+    pub old_policies: Bound,
+    strangers: Bound,
+    pending: Bound,
+    confirmed: Bound,
+}
+
+impl Default for Allowances {
+    fn default() -> Self {
+        Self {
+            requests: Rate::new(REQUESTS, REQUEST_EVERY),
+            renewals: Rate::new(RENEWALS, RENEWAL_EVERY),
+            old_policies: Bound::new(1, 32),
+            strangers: Bound::new(2 * MEGABYTE, 32 * MEGABYTE),
+            pending: Bound::new(8 * MEGABYTE, 128 * MEGABYTE),
+            confirmed: Bound::new(32 * MEGABYTE, 512 * MEGABYTE),
+        }
+    }
+}
+
+impl Allowances {
+    /// For the bytes of a request of `machine` that are read or checked now.
+    pub fn machine_bytes(&self, machine: &str, status: MachineStatus) -> Share {
+        match status {
+            MachineStatus::Confirmed => self.confirmed.open(machine),
+            MachineStatus::Pending | MachineStatus::Revoked => self.pending.open(machine),
+        }
+    }
+
+    /// For the bytes of a request from `address` that no machine is known to have sent.
+    pub fn stranger_bytes(&self, address: IpAddr) -> Share {
+        self.strangers.open(network(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_hold_no_more_requests_than_a_burst() {
+        assert!(u32::try_from(protocol::limits::EXPORT_REQUESTS).unwrap() < REQUESTS);
+    }
+}

@@ -1,0 +1,232 @@
+//! The connections that are open now. When places run short, whoever holds most of them gives way, its longest idle one first: so one
+//! computer keeps nobody out, and a newcomer always gets in.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::accept::Deadlines;
+use super::connection::Connection;
+use crate::bound::network;
+
+/// All connections.
+#[derive(Debug)]
+pub(super) struct Connections {
+    deadlines: Deadlines,
+    next: AtomicU64,
+    /// Before the end of the handshake, by address.
+    handshakes: Pool,
+    /// Without certificate, by address.
+    strangers: Pool,
+    /// By machine.
+    machines: Pool,
+}
+
+/// Connections of one kind.
+#[derive(Debug)]
+struct Pool {
+    each: usize,
+    all: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    by_key: HashMap<String, Vec<Arc<Connection>>>,
+}
+
+/// A connection's place, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    connections: Arc<Connections>,
+    pub(super) connection: Arc<Connection>,
+    key: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Handshake,
+    Stranger,
+    Machine,
+}
+
+impl Connections {
+    pub(super) fn new(deadlines: Deadlines) -> Arc<Self> {
+        let Deadlines { handshakes, strangers, machines, each_machine, .. } = deadlines;
+        Arc::new(Self {
+            deadlines,
+            next: AtomicU64::new(0),
+            handshakes: Pool::new(handshakes, handshakes),
+            strangers: Pool::new(strangers, strangers),
+            machines: Pool::new(each_machine, machines),
+        })
+    }
+
+    /// A connection that was just accepted, and what says that it must give way.
+    pub(super) fn accept(self: &Arc<Self>, address: IpAddr) -> (Place, oneshot::Receiver<()>) {
+        let (connection, closed) = Connection::new(self.next.fetch_add(1, Ordering::Relaxed), self.deadlines);
+        let key = network(address);
+        self.enter(Kind::Handshake, &key, &connection);
+        (Place { connections: Arc::clone(self), connection, key, kind: Kind::Handshake }, closed)
+    }
+
+    fn enter(&self, kind: Kind, key: &str, connection: &Arc<Connection>) {
+        let Some((greedy, gone)) = self.pool(kind).enter(key, connection) else { return };
+        gone.close();
+        match kind {
+            // A machine whose network changed comes back before its old connection is known to be dead.
+            Kind::Machine if greedy == key => tracing::debug!(machine = key, "its oldest connection gives way"),
+            _ => tracing::warn!(from = greedy, "too many connections: the longest idle one of whoever holds most is closed"),
+        }
+    }
+
+    fn pool(&self, kind: Kind) -> &Pool {
+        match kind {
+            Kind::Handshake => &self.handshakes,
+            Kind::Stranger => &self.strangers,
+            Kind::Machine => &self.machines,
+        }
+    }
+}
+
+impl Place {
+    /// The handshake is over: the connection counts for `machine`, or still for its address.
+    pub(super) fn settle(&mut self, machine: Option<&str>) {
+        self.connections.pool(self.kind).leave(&self.key, &self.connection);
+        self.kind = if machine.is_some() { Kind::Machine } else { Kind::Stranger };
+        if let Some(machine) = machine {
+            machine.clone_into(&mut self.key);
+        }
+        self.connection.settle(machine.is_some());
+        self.connections.enter(self.kind, &self.key, &self.connection);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.pool(self.kind).leave(&self.key, &self.connection);
+    }
+}
+
+impl Pool {
+    fn new(each: usize, all: usize) -> Self {
+        Self { each, all, open: Mutex::default() }
+    }
+
+    /// Takes a connection in; gives whoever had to give way for it.
+    fn enter(&self, key: &str, connection: &Arc<Connection>) -> Option<(String, Arc<Connection>)> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let greedy = if open.by_key.get(key).is_some_and(|mine| mine.len() >= self.each) {
+            Some(key.to_owned())
+        } else if open.all >= self.all {
+            open.greediest()
+        } else {
+            None
+        };
+        let gone = greedy.and_then(|key| Some((open.longest_idle(&key)?, key))).map(|(gone, key)| {
+            open.remove(&key, gone.number());
+            (key, gone)
+        });
+        open.all += 1;
+        open.by_key.entry(key.to_owned()).or_default().push(Arc::clone(connection));
+        gone
+    }
+
+    fn leave(&self, key: &str, connection: &Connection) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(key, connection.number());
+    }
+}
+
+impl Open {
+    /// Whoever holds most; of several that hold as much, whoever has the longest idle one.
+    fn greediest(&self) -> Option<String> {
+        let most = self.by_key.values().map(Vec::len).max()?;
+        let greedy = self.by_key.iter().filter(|(_, held)| held.len() == most);
+        let idle = |held: &[Arc<Connection>]| held.iter().map(|connection| connection.rank()).min();
+        greedy.max_by_key(|(_, held)| Reverse(idle(held))).map(|(key, _)| key.clone())
+    }
+
+    fn longest_idle(&self, key: &str) -> Option<Arc<Connection>> {
+        self.by_key.get(key)?.iter().min_by_key(|connection| connection.rank()).cloned()
+    }
+
+    fn remove(&mut self, key: &str, number: u64) {
+        let Some(held) = self.by_key.get_mut(key) else { return };
+        let before = held.len();
+        held.retain(|connection| connection.number() != number);
+        self.all -= before - held.len();
+        if held.is_empty() {
+            self.by_key.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(most: usize) -> Arc<Connections> {
+        Connections::new(Deadlines { handshakes: most, strangers: most, machines: most, ..Deadlines::default() })
+    }
+
+    fn is_closed(closed: &mut oneshot::Receiver<()>) -> bool {
+        !matches!(closed.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+    }
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+
+    #[test]
+    fn whoever_holds_most_gives_way_with_its_longest_idle_connection() {
+        let all = connections(4);
+        let (_there, mut there) = all.accept(THERE);
+        let mut here: Vec<_> = (0..3).map(|_| all.accept(HERE)).collect();
+        here[0].0.connection.active();
+        let (_newcomer, _closed) = all.accept(THERE);
+        let gone: Vec<bool> = here.iter_mut().map(|(_, closed)| is_closed(closed)).collect();
+        assert_eq!(gone, [false, true, false], "the first was used since");
+        assert!(!is_closed(&mut there), "the oldest of all, but of an address that holds less");
+        // The greedy address itself may come in again, at its own cost.
+        let (_again, mut again) = all.accept(HERE);
+        let gone = here.iter_mut().filter_map(|(_, closed)| is_closed(closed).then_some(())).count();
+        assert!(!is_closed(&mut there) && !is_closed(&mut again) && gone == 1, "{gone}");
+    }
+
+    #[test]
+    fn a_person_behind_the_greedy_address_stays() {
+        let all = connections(3);
+        let (mut person, mut stays) = all.accept(HERE);
+        person.settle(None);
+        person.connection.person_note();
+        let mut idle = Vec::new();
+        for _ in 0..20 {
+            let (mut place, closed) = all.accept(HERE);
+            place.settle(None);
+            idle.push((place, closed));
+        }
+        assert!(!is_closed(&mut stays));
+        assert_eq!(idle.iter_mut().filter(|(_, closed)| closed.is_empty()).count(), 2);
+    }
+
+    #[test]
+    fn a_machine_holds_few_and_its_newest_count() {
+        let all = connections(100);
+        let mut held = Vec::new();
+        for _ in 0..10 {
+            let (mut place, closed) = all.accept(HERE);
+            place.settle(Some("m"));
+            held.push((place, closed));
+        }
+        let open: Vec<bool> = held.iter_mut().map(|(_, closed)| !is_closed(closed)).collect();
+        assert_eq!(open.iter().filter(|open| **open).count(), Deadlines::default().each_machine);
+        assert!(open[9] && !open[0]);
+        drop(held);
+        assert_eq!(all.machines.open.lock().unwrap().all, 0, "every place came back");
+    }
+}

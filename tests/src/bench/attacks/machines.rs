@@ -1,0 +1,72 @@
+//! Attacks by machines that nobody confirmed: whoever has a stolen token can make them.
+
+use agent::clock::Clock;
+use protocol::{PollAnswer, PollRequest, path};
+use tokio::task::JoinSet;
+
+use super::Field;
+use crate::puppet::Puppet;
+
+/// Polls by the thousand, each with a list of orders that it claims to have done.
+pub(super) fn polls(field: &Field<'_>) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let puppet = Puppet::enrol(&field.pending_token(1)?, "máy-lạ").await?;
+        let request = PollRequest { done: vec!["x".repeat(300); 80], ..PollRequest::default() };
+        let mut polls: JoinSet<bool> = JoinSet::new();
+        let mut sent = 0_u32;
+        for _ in 0..450 {
+            let line = puppet.connect()?;
+            for _ in 0..64 {
+                let (line, request) = (line.clone(), request.clone());
+                polls.spawn(async move { line.post::<_, PollAnswer>(path::POLL, &request).await.is_ok() });
+                sent += 1;
+            }
+        }
+        let mut answered = 0;
+        while !field.is_over() {
+            let next = tokio::time::timeout(std::time::Duration::from_millis(50), polls.join_next());
+            answered += u32::from(matches!(next.await, Ok(Some(Ok(true)))));
+        }
+        polls.shutdown().await;
+        Ok(format!("{sent} sent, {answered} answered"))
+    })
+}
+
+/// Renewals as fast as they are answered.
+pub(super) fn renewals(field: &Field<'_>) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut puppet = Puppet::enrol(&field.pending_token(1)?, "máy-lạ").await?;
+        let (mut sent, mut given) = (0, 0);
+        while !field.is_over() {
+            given += u32::from(puppet.renew(Clock::system().now()).await.is_ok());
+            sent += 1;
+        }
+        Ok(format!("{sent} sent, {given} certificates given"))
+    })
+}
+
+/// Twenty machines of one token, each with the largest new bodies it may send.
+pub(super) fn storing(field: &Field<'_>) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let enrolment = field.pending_token(20)?;
+        let (mut sent, mut stored) = (0_u32, 0_u32);
+        let mut puppets = Vec::new();
+        for number in 0..20 {
+            puppets.push(Puppet::enrol(&enrolment, &format!("máy-lạ-{number}")).await?);
+        }
+        while !field.is_over() {
+            for puppet in &mut puppets {
+                puppet.observe("time", &format!("{{\"x\":\"{sent}{}\"}}", "y".repeat(500_000)));
+                stored += u32::from(puppet.report(Clock::system().now()).await.is_ok());
+                sent += 1;
+                if field.is_over() {
+                    break;
+                }
+            }
+        }
+        Ok(format!("20 machines sent {sent} reports of 500 kB, {stored} stored"))
+    })
+}

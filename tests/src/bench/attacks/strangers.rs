@@ -1,0 +1,84 @@
+//! Attacks by whoever has no certificate, and by a person with a login.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::line::{Line, log_in};
+use super::{Field, rest};
+
+/// How long an attacker waits for an answer it wants.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often what was closed is opened again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// Connections that say nothing, the closed ones opened again.
+pub(super) fn silent(field: &Field<'_>) -> anyhow::Result<String> {
+    let mut held: std::collections::VecDeque<TcpStream> = std::collections::VecDeque::new();
+    let mut opened = 0;
+    while !field.is_over() {
+        let wanted = if opened < 3000 { 100 } else { 10 };
+        for _ in 0..wanted {
+            held.extend(TcpStream::connect_timeout(&field.target.address, PATIENCE));
+            opened += 1;
+        }
+        while held.len() > 3000 {
+            held.pop_front();
+        }
+        rest(AGAIN);
+    }
+    Ok(format!("{opened} opened in all"))
+}
+
+/// Connections that end the handshake and ask nothing.
+pub(super) fn idle(field: &Field<'_>) -> anyhow::Result<String> {
+    let mut held: std::collections::VecDeque<Line> = std::collections::VecDeque::new();
+    let mut opened = 0;
+    while !field.is_over() {
+        held.extend(field.target.connect(PATIENCE));
+        opened += 1;
+        if held.len() > 1100 {
+            held.pop_front();
+            rest(AGAIN);
+        }
+    }
+    Ok(format!("{opened} opened in all, {} held", held.len()))
+}
+
+/// Requests that are refused, as fast as one connection takes them.
+pub(super) fn refused(field: &Field<'_>) -> anyhow::Result<String> {
+    let before = std::fs::metadata(field.log)?.len();
+    let mut sent = 0;
+    let mut line = field.target.connect(PATIENCE)?;
+    let enrolment = r#"{"token":"000G4-0R40M-30E20-9185G-R38E1-W","csr":"","machine_name":"x","place":"","traits":"","agent":"x"}"#;
+    while !field.is_over() {
+        if line.exchange("POST", protocol::path::ENROL, &[], enrolment).is_err() {
+            line = field.target.connect(PATIENCE)?;
+        }
+        sent += 1;
+    }
+    let written = std::fs::metadata(field.log)?.len() - before;
+    Ok(format!("{sent} sent, {} kB of log", written / 1024))
+}
+
+/// Downloads that are begun and not read.
+pub(super) fn unread(field: &Field<'_>) -> anyhow::Result<String> {
+    let folder = field.desk.data().join("programs");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("tram-an-agent_0.0.0_amd64.deb"), vec![7; 5 << 20])?;
+    let first = field.desk.person_add("nguoi-tai", "Người Tải")?;
+    let cookies = log_in(&field.target, "nguoi-tai", &first)?;
+    let (mut held, mut refused) = (Vec::new(), 0);
+    for _ in 0..512 {
+        let mut line = field.target.connect(PATIENCE)?;
+        line.send("GET", "/programs/tram-an-agent_0.0.0_amd64.deb", &cookies, "")?;
+        match line.head() {
+            Ok(head) if head.starts_with("HTTP/1.1 200") => {}
+            _ => refused += 1,
+        }
+        held.push(line);
+    }
+    while !field.is_over() {
+        rest(AGAIN);
+    }
+    Ok(format!("512 begun, {refused} of them refused"))
+}
