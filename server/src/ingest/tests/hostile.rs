@@ -136,7 +136,8 @@ on_both! {
         let waits = loop {
             number += 1;
             desk.app.clock.advance(1000);
-            machine.set("lan", &format!("{{\"x\":\"{number}{}\"}}", "y".repeat(300_000)));
+            let long = format!("\"{}\",", "y".repeat(1000)).repeat(300);
+            machine.set("lan", &format!("{{\"x\":[{long}{number}]}}"));
             let report = if number == 1 { machine.full() } else { machine.report(&["lan"]) };
             match &desk.send(&machine, std::slice::from_ref(&report)).await[0] {
                 ReportAnswer::Accepted { .. } => {}
