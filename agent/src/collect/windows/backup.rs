@@ -16,18 +16,21 @@ use crate::os::windows::Event;
 use crate::os::{Answer, OsError};
 
 mod makers;
+mod tasks;
+
+use tasks::{TREE, starts};
 
 const CLASSIC: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsBackup\ScheduleParams";
 const HISTORY: &str = r"Software\Microsoft\Windows\CurrentVersion\FileHistory";
 const HISTORY_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\FileHistory";
 const SERVICES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services";
-/// Scheduled tasks by their paths.
-const TASKS: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
 const IMAGES: &str = "Microsoft-Windows-Backup";
 /// `BACKUP_SUCCESS_EVENT`.
 const SUCCESS: u32 = 4;
 /// How far back a success is looked for.
 const HOURS: i64 = 400 * 24;
+/// For how many hours one that nobody scheduled counts.
+const BY_HAND: i64 = 35 * 24;
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 
@@ -104,7 +107,7 @@ fn untold<T>() -> Fact<T> {
 
 /// Images and backups of a server by wbadmin, which clients have as well.
 fn images(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
-    let scheduled = task(scene, r"Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup");
+    let scheduled = starts(scene, r"Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup");
     let last = newest(scene, IMAGES, &[SUCCESS], |_| true);
     let (scheduled, last_success_at) = match (scheduled, last) {
         (Ok(false), Ok(None)) => return Ok(None),
@@ -116,7 +119,12 @@ fn images(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
             }),
         ),
     };
-    Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::ServerBackup, Fact::Known(true)) }))
+    // What nothing starts any more is at work only while somebody starts it.
+    let active = match (&scheduled, &last_success_at) {
+        (Fact::Known(false), Fact::Known(at)) => Fact::Known(scene.now.duration_since(*at).as_hours() <= BY_HAND),
+        (scheduled, _) => scheduled.clone(),
+    };
+    Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::ServerBackup, active) }))
 }
 
 /// Windows 7's Backup and Restore, by the destination that was chosen.
@@ -126,9 +134,15 @@ fn classic(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
         Setting::Absent => return Ok(None),
         Setting::Unreadable(error) => return Err(why(&error)),
     };
-    let scheduled = answered(task(scene, r"Microsoft\Windows\WindowsBackup\AutomaticBackup"), Fact::Known);
+    let scheduled = answered(starts(scene, r"Microsoft\Windows\WindowsBackup\AutomaticBackup"), Fact::Known);
+    let active = match &scheduled {
+        Fact::Known(false) => {
+            Fact::unknown(Reason::NoReader, "nothing starts it, and it does not tell when it last ran")
+        }
+        scheduled => scheduled.clone(),
+    };
     let place = place(scene, &target);
-    Ok(Some(BackupProduct { scheduled, place, ..product(BackupTool::WindowsBackup, Fact::Known(true)) }))
+    Ok(Some(BackupProduct { scheduled, place, ..product(BackupTool::WindowsBackup, active) }))
 }
 
 fn place(scene: &Scene, target: &str) -> Fact<BackupPlace> {
@@ -187,23 +201,19 @@ fn history(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
 
 /// A scheduled task that an officer made and called a backup. Tasks outside of any folder are the ones people make.
 fn own(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
-    let names = match scene.os.keys(TASKS) {
+    let names = match scene.os.keys(TREE) {
         Ok(names) => names,
         Err(OsError::Missing(_)) => Vec::new(),
         Err(error) => return Err(why(&error)),
     };
-    let scheduled = Fact::Known(true);
-    let job = || BackupProduct { scheduled, ..product(BackupTool::Script, Fact::Known(true)) };
-    Ok(names.iter().any(|name| named_backup(name)).then(job))
-}
-
-/// True when Windows has this scheduled task.
-fn task(scene: &Scene, path: &str) -> Answer<bool> {
-    match scene.os.keys(&format!(r"{TASKS}\{path}")) {
-        Ok(_) => Ok(true),
-        Err(OsError::Missing(_)) => Ok(false),
-        Err(error) => Err(error),
+    let answers: Vec<Answer<bool>> =
+        names.iter().filter(|name| named_backup(name)).map(|name| starts(scene, name)).collect();
+    let on = answers.contains(&Ok(true));
+    if let (false, Some(error)) = (on, answers.iter().find_map(|answer| answer.as_ref().err())) {
+        return Err(why(error));
     }
+    let scheduled = Fact::Known(on);
+    Ok((!answers.is_empty()).then(|| BackupProduct { scheduled, ..product(BackupTool::Script, Fact::Known(on)) }))
 }
 
 /// The newest event that `counts` within the time that is looked at.

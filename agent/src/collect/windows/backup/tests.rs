@@ -79,10 +79,10 @@ fn the_old_backup_is_known_by_its_destination_of_which_only_the_kind_is_kept() {
     let with = |target: &str| client().text(&format!(r"{CLASSIC}\TargetDevice"), "PresentableName", target);
     let local = found(with(r"D:\"));
     assert_eq!((local[0].tool, &local[0].place), (BackupTool::WindowsBackup, &Fact::Known(BackupPlace::Local)));
-    assert_eq!(local[0].scheduled, Fact::Known(false));
+    assert_eq!((&local[0].scheduled, reason(&local[0].active)), (&Fact::Known(false), Some(Reason::NoReader)));
     assert_eq!(reason(&local[0].last_success_at), Some(Reason::NoReader));
     let share =
-        found(with(r"\\máy-chủ\sao lưu").key(&format!(r"{TASKS}\Microsoft\Windows\WindowsBackup\AutomaticBackup")));
+        found(with(r"\\máy-chủ\sao lưu").key(&format!(r"{TREE}\Microsoft\Windows\WindowsBackup\AutomaticBackup")));
     assert_eq!((&share[0].place, &share[0].scheduled), (&Fact::Known(BackupPlace::Share), &Fact::Known(true)));
     let usb: Vec<u8> = r"_??_USBSTOR#Disk".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let removable = with(r"E:\").set(r"HKLM\SYSTEM\MountedDevices", r"\DosDevices\E:", Registry::Bytes(usb));
@@ -94,7 +94,7 @@ fn the_old_backup_is_known_by_its_destination_of_which_only_the_kind_is_kept() {
 
 #[test]
 fn images_are_known_by_their_task_and_by_what_the_log_says() {
-    let mut os = client().key(&format!(r"{TASKS}\Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup"));
+    let mut os = client().key(&format!(r"{TREE}\Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup"));
     let never = found(os.clone());
     assert_eq!((never[0].tool, &never[0].scheduled), (BackupTool::ServerBackup, &Fact::Known(true)));
     assert_eq!(reason(&never[0].last_success_at), Some(Reason::SourceMissing));
@@ -110,7 +110,11 @@ fn images_are_known_by_their_task_and_by_what_the_log_says() {
     assert_eq!(found(os)[0].last_success_at, Fact::Known("2026-11-15T02:00:00Z".parse().unwrap()));
     let mut by_hand = client();
     by_hand.events.insert(IMAGES.to_owned(), log);
-    assert_eq!(found(by_hand)[0].scheduled, Fact::Known(false));
+    let by_hand = &found(by_hand)[0];
+    assert_eq!((&by_hand.scheduled, &by_hand.active), (&Fact::Known(false), &Fact::Known(true)));
+    let mut in_spring = client();
+    in_spring.events.insert(IMAGES.to_owned(), vec![event(4, 4, "2026-03-15T02:00:00Z")]);
+    assert_eq!(found(in_spring)[0].active, Fact::Known(false), "nobody made one since");
     let mut long_ago = client();
     long_ago.events.insert(IMAGES.to_owned(), vec![event(4, 4, "2024-01-01T02:00:00Z")]);
     assert!(found(long_ago).is_empty());
@@ -152,17 +156,47 @@ fn veeam_says_how_its_jobs_ended() {
 
 #[test]
 fn a_backup_at_work_counts_though_another_source_does_not_answer() {
-    let os = client().service("VeeamEndpointBackupSvc", true).denying(TASKS);
+    let os = client().service("VeeamEndpointBackupSvc", true).denying(TREE);
     assert_eq!(found(os).len(), 1);
-    assert_eq!(reason(&collected(client().denying(TASKS))), Some(Reason::NeedsAdministrator));
+    assert_eq!(reason(&collected(client().denying(TREE))), Some(Reason::NeedsAdministrator));
 }
 
 #[test]
 fn a_task_of_ones_own_is_known_by_its_name() {
-    let with = |name: &str| client().key(&format!(r"{TASKS}\{name}"));
+    let with = |name: &str| client().key(&format!(r"{TREE}\{name}"));
     for name in ["Sao lưu văn thư", "SAO-LUU-HANG-NGAY", "Robocopy backup D"] {
         let products = found(with(name));
         assert_eq!((products[0].tool, &products[0].scheduled), (BackupTool::Script, &Fact::Known(true)), "{name}");
     }
     assert!(found(with("MicrosoftEdgeUpdateTaskMachineCore")).is_empty());
+}
+
+#[test]
+fn a_task_that_is_switched_off_or_that_nothing_starts_backs_nothing_up() {
+    let task = |settings: &str, triggers: &str| {
+        let text = format!(
+            "\u{FEFF}<?xml version=\"1.0\" encoding=\"UTF-16\"?>\r\n<Task>\r\n  {triggers}\r\n  <Settings>\r\n    \
+             {settings}\r\n    <Hidden>false</Hidden>\r\n  </Settings>\r\n</Task>"
+        );
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+    };
+    let daily = "<Triggers><CalendarTrigger><Enabled>false</Enabled></CalendarTrigger><LogonTrigger /></Triggers>";
+    let with = |name: &str, file: Vec<u8>| {
+        let os = client().text(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot", r"C:\Windows");
+        os.key(&format!(r"{TREE}\{name}")).file(&format!(r"C:\Windows\System32\Tasks\{name}"), file)
+    };
+    let own = |file| found(with("Sao lưu văn thư", file))[0].active.clone();
+    assert_eq!(own(task("<Enabled>true</Enabled>", daily)), Fact::Known(true));
+    assert_eq!(own(task("", daily)), Fact::Known(true));
+    assert_eq!(own(task("<Enabled>false</Enabled>", daily)), Fact::Known(false));
+    assert_eq!(own(task("<Enabled>true</Enabled>", "<Triggers />")), Fact::Known(false));
+    // Another one that is on counts.
+    let both = with("Sao lưu văn thư", task("<Enabled>false</Enabled>", daily)).key(&format!(r"{TREE}\Backup D"));
+    assert_eq!(found(both)[0].active, Fact::Known(true));
+    // So it is with those of Windows.
+    let windows = |name: &str| with(name, task("<Enabled>false</Enabled>", daily));
+    assert!(found(windows(r"Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup")).is_empty());
+    let classic = windows(r"Microsoft\Windows\WindowsBackup\AutomaticBackup");
+    let classic = found(classic.text(&format!(r"{CLASSIC}\TargetDevice"), "PresentableName", r"D:\"));
+    assert_eq!((&classic[0].scheduled, reason(&classic[0].active)), (&Fact::Known(false), Some(Reason::NoReader)));
 }

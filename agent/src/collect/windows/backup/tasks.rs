@@ -1,0 +1,36 @@
+//! Scheduled tasks: by their keys, and by their files whether they are switched on. The files are XML in UTF-16, whose words no language
+//! changes (learn.microsoft.com, "Task Scheduler Schema").
+
+use crate::collect::windows::center::path;
+use crate::collect::windows::scene::Scene;
+use crate::os::{Answer, OsError, TEXT_CAP};
+
+/// Scheduled tasks by their paths.
+pub(super) const TREE: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
+
+/// True when Windows has this task and starts it by itself. Where its file is not seen, its key counts.
+pub(super) fn starts(scene: &Scene, task: &str) -> Answer<bool> {
+    match scene.os.keys(&format!(r"{TREE}\{task}")) {
+        Ok(_) => {}
+        Err(OsError::Missing(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let Some(file) = path(scene, &format!(r"%SystemRoot%\System32\Tasks\{task}")) else { return Ok(true) };
+    match scene.os.read(&file, TEXT_CAP) {
+        Ok(bytes) => Ok(!is_off(&bytes)),
+        Err(OsError::Missing(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// True for a task that is switched off, or that nothing starts.
+fn is_off(file: &[u8]) -> bool {
+    let units: Vec<u16> = file.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let text: String = String::from_utf16_lossy(&units).chars().filter(|one| !one.is_whitespace()).collect();
+    let part = |name: &str| {
+        let rest = text.split_once(&format!("<{name}>"))?.1;
+        rest.split_once(&format!("</{name}>")).map(|(part, _)| part)
+    };
+    let untriggered = text.contains("<Triggers/>") || part("Triggers") == Some("");
+    untriggered || part("Settings").is_some_and(|settings| settings.contains("<Enabled>false</Enabled>"))
+}
