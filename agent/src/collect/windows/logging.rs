@@ -140,10 +140,14 @@ fn audit(scene: &Scene) -> Fact<bool> {
     })
 }
 
-/// True when a subscription takes events away, or a service that carries them runs.
+/// True when a subscription takes events away, which the service WinRM does, or another service that carries them runs.
 fn forwarded(scene: &Scene) -> Fact<bool> {
     match scene.os.values(FORWARDING) {
-        Ok(values) if values.iter().any(|(_, value)| is_subscription(value)) => return Fact::Known(true),
+        Ok(values) if values.iter().any(|(_, value)| is_subscription(value)) => match scene.service_runs("WinRM") {
+            Ok(true) => return Fact::Known(true),
+            Ok(false) => {}
+            Err(error) => return unknown(&error),
+        },
         Ok(_) | Err(OsError::Missing(_)) => {}
         Err(error) => return unknown(&error),
     }
@@ -243,14 +247,16 @@ mod tests {
     #[test]
     fn events_that_are_carried_away_count_as_forwarded() {
         let subscription = Registry::Text("Server=https://log.tinh.gov.vn:5986/wsman".to_owned());
-        assert_eq!(collected(office(0).set(FORWARDING, "1", subscription)).forwarded, Fact::Known(true));
+        let subscribed = office(0).set(FORWARDING, "1", subscription);
+        assert_eq!(collected(subscribed.clone().service("WinRM", true)).forwarded, Fact::Known(true));
+        assert_eq!(collected(subscribed.service("WinRM", false)).forwarded, Fact::Known(false), "nobody carries them");
         assert_eq!(collected(office(0).service("WazuhSvc", true)).forwarded, Fact::Known(true));
         assert_eq!(collected(office(0).service("WazuhSvc", false)).forwarded, Fact::Known(false));
         assert!(collected(office(0).denying(FORWARDING)).forwarded.known().is_none());
         for nothing in ["", "Server=", "không"] {
             let subscription = Registry::Text(nothing.to_owned());
             assert_eq!(
-                collected(office(0).set(FORWARDING, "1", subscription)).forwarded,
+                collected(office(0).service("WinRM", true).set(FORWARDING, "1", subscription)).forwarded,
                 Fact::Known(false),
                 "{nothing}"
             );

@@ -9,7 +9,8 @@ use policies::fact::{Fact, List, Reason, Remote};
 
 use super::scene::{Scene, Setting, answered, unknown};
 use crate::collect::control::PROGRAMS;
-use crate::os::OsError;
+use crate::os::windows::WindowsProcess;
+use crate::os::{Answer, OsError};
 
 const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services";
 const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server";
@@ -34,9 +35,10 @@ const DISABLED: u64 = 4;
 const NLA_WRITTEN: u64 = 9_200;
 
 pub(super) fn collect(scene: &Scene) -> Remote {
-    let ssh = scene.service("sshd").map(|service| service.is_some());
+    let server = ssh_server(scene);
+    let ssh = scene.service("sshd").map(|service| service.is_some() || server == Ok(true));
     Remote {
-        ssh_server: answered(scene.service_runs("sshd"), Fact::Known),
+        ssh_server: answered(server, Fact::Known),
         ssh_root_login: of_ssh(&ssh),
         ssh_password: of_ssh(&ssh),
         ssh_empty_password: of_ssh(&ssh),
@@ -51,6 +53,12 @@ pub(super) fn collect(scene: &Scene) -> Remote {
         winrm: winrm(scene),
         control_programs: control_programs(scene),
     }
+}
+
+/// True when the service runs, or the program without it.
+fn ssh_server(scene: &Scene) -> Answer<bool> {
+    let is_server = |process: &WindowsProcess| process.name.eq_ignore_ascii_case("sshd.exe");
+    Ok(scene.service_runs("sshd")? || scene.processes()?.iter().any(is_server))
 }
 
 /// The settings of OpenSSH for Windows have no reader; where there is no server there are none.
@@ -278,6 +286,10 @@ mod tests {
         let ssh = collected(office().service("sshd", true));
         assert_eq!(ssh.ssh_server, Fact::Known(true));
         assert!(matches!(ssh.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
+        // One that somebody brought along.
+        let own = collected(office().process(7, "SSHD.EXE"));
+        assert_eq!(own.ssh_server, Fact::Known(true));
+        assert!(matches!(own.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
         let nothing = collected(Recorded::new());
         assert!(nothing.control_programs.known().is_none() && nothing.winrm.known().is_none());
     }

@@ -11,7 +11,7 @@ use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
 use super::scene::{RUNNING, Scene, Setting, answered, unknown};
 use crate::collect::text::capped;
 use crate::os::OsError;
-use crate::os::windows::Registry;
+use crate::os::windows::{Registry, Row, Variant};
 
 mod permissions;
 
@@ -142,12 +142,32 @@ fn shares(scene: &Scene) -> Fact<List<Share>> {
     };
     // What is written in another way may be a share as well.
     let unread = values.iter().filter(|(_, value)| !matches!(value, Registry::Texts(_))).count();
+    let names: Vec<String> = values.iter().map(|(name, _)| name.to_lowercase()).collect();
     let folders = values.into_iter().filter(|(_, value)| matches!(value, Registry::Texts(texts) if is_folder(texts)));
     let mut shares: Vec<Share> = folders.map(|(name, _)| share(scene, &key, &name)).collect();
+    shares.extend(until_the_next_start(scene).into_iter().filter(|share| !names.contains(&share.name.to_lowercase())));
     shares.sort_by(|one, other| one.name.cmp(&other.name));
     let mut list = List::capped(shares);
     list.left_out = list.left_out.saturating_add(u32::try_from(unread).unwrap_or(u32::MAX));
     Fact::Known(list)
+}
+
+/// Shares of folders as the server has them now (`Win32_Share`, `Type` 0). A program may make some that are written down nowhere; where WMI
+/// does not answer, what is written down stands.
+fn until_the_next_start(scene: &Scene) -> Vec<Share> {
+    let rows = scene.os.wmi(r"ROOT\CIMV2", "SELECT Name, Type FROM Win32_Share").unwrap_or_default();
+    let open = || Fact::unknown(Reason::NoReader, "who may use it is not written down in the registry");
+    let share = |row: &Row| match (row.get("Name"), row.get("Type")) {
+        (Some(Variant::Text(name)), Some(Variant::Number(0))) => Some(Share {
+            kind: ShareKind::Smb,
+            name: capped(name),
+            open_to_all: open(),
+            writable: open(),
+            remote_root: Fact::Known(false),
+        }),
+        _ => None,
+    };
+    rows.iter().filter_map(share).collect()
 }
 
 /// `CSCFlags=0`, `MaxUses=4294967295`, `Path=D:\Văn bản`, `Permissions=0`, `Type=0`: a folder, not a printer or a pipe. Bits above the
@@ -245,6 +265,19 @@ mod tests {
         // Where it was removed the value proves nothing.
         assert_eq!(collected(server(19_045).number(PARAMETERS, "SMB1", 1)).smb1, Fact::Known(false));
         assert!(collected(driver().text(PARAMETERS, "SMB1", "có")).smb1.known().is_none());
+    }
+
+    #[test]
+    fn a_share_that_is_written_down_nowhere_is_seen_while_it_lasts() {
+        let row = |name: &str, kind: i64| {
+            Row::from([("Name".to_owned(), Variant::Text(name.to_owned())), ("Type".to_owned(), Variant::Number(kind))])
+        };
+        let rows = vec![row("VanBan", 0), row("tam", 0), row("C$", 2_147_483_648), row("HP", 1), Row::new()];
+        let os = server(19_045).set(SHARES, "vanban", folder("D:", "0")).rows(r"ROOT\CIMV2", "Win32_Share", rows);
+        let shares = collected(os).shares.known().unwrap().clone();
+        let shown: Vec<_> =
+            shares.items.iter().map(|share| (share.name.as_str(), share.open_to_all.known().copied())).collect();
+        assert_eq!(shown, [("tam", None), ("vanban", Some(true))]);
     }
 
     #[test]

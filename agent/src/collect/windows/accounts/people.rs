@@ -28,7 +28,13 @@ const NEVER_EXPIRES: u32 = 0x1_0000;
 /// Local accounts, by their number.
 pub(super) fn list(scene: &Scene) -> Fact<List<Account>> {
     answered(scene.os.accounts(), |mut accounts| {
-        let administrators = scene.os.members(ADMINISTRATORS);
+        let administrators = match scene.os.members(ADMINISTRATORS) {
+            // The built-in administrator cannot be taken out of them.
+            Ok(members) if members.is_empty() => {
+                Err(OsError::Failed(ADMINISTRATORS.to_owned(), "is told to be empty".to_owned()))
+            }
+            answer => answer,
+        };
         let used = used(scene, &administrators);
         accounts.sort_unstable_by_key(|account| account.rid);
         Fact::Known(accounts.iter().map(|account| describe(scene, account, &administrators, &used)).collect())
