@@ -16,6 +16,8 @@ use crate::os::Answer;
 
 /// What a policy sets.
 pub(super) const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate";
+/// What a management server (MDM) sets; `AllowAutoUpdate` 5 switches automatic updates off (learn.microsoft.com, "Update Policy CSP").
+const MANAGED: &str = r"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\Update";
 /// What Windows 7 and 8.1 set locally.
 pub(super) const LOCAL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update";
 /// What Windows 10 and 11 set locally.
@@ -30,11 +32,16 @@ const DISABLED: u64 = 4;
 pub(super) fn collect(scene: &Scene) -> Fact<bool> {
     let policy = format!(r"{POLICY}\AU");
     let disabled = |service: &str| is(scene.number(service, "Start"), DISABLED);
+    // Every Windows has it: whoever wants no updates removes it.
+    let gone = Fact::Known(matches!(scene.service("wuauserv"), Ok(None)));
     let refused = is(scene.number(&policy, "NoAutoUpdate"), 1);
     // "Turn off access to all Windows Update features" switches automatic updating off as well.
     let barred = is(scene.number(POLICY, "DisableWindowsUpdateAccess"), 1);
     let mut open = None;
-    for off in [disabled(SERVICE), disabled(ORCHESTRATOR), refused, barred, paused(scene), nowhere(scene)] {
+    let managed = is(scene.number(MANAGED, "AllowAutoUpdate"), 5);
+    for off in
+        [gone, disabled(SERVICE), disabled(ORCHESTRATOR), refused, barred, managed, paused(scene), nowhere(scene)]
+    {
         match off {
             Fact::Known(false) => {}
             Fact::Known(true) => return Fact::Known(false),

@@ -171,6 +171,13 @@ fn automatic_updates_follow_policy_then_machine_then_version() {
     assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "2077-01-01T00:00:00Z")), Some(false));
     // What is no time may pause for ever.
     assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "mãi mãi")), None);
+    let managed = r"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\Update";
+    assert_eq!(
+        [5, 2].map(|option| automatic(ten().number(managed, "AllowAutoUpdate", option))),
+        [Some(false), Some(true)]
+    );
+    assert_eq!(automatic(ten().service("Dhcp", true)), Some(false), "its service was removed");
+    assert_eq!(automatic(ten().service("wuauserv", false)), Some(true));
     let seven = || windows("7601", 0, "Client");
     assert_eq!(automatic(seven()), Some(false), "nobody chose it");
     assert_eq!(automatic(seven().number(automatic::LOCAL, "AUOptions", 4)), Some(true));
