@@ -9,6 +9,7 @@ mod files;
 mod hardware;
 #[cfg(target_os = "linux")]
 pub mod linux;
+mod tree;
 #[cfg(any(windows, test))]
 pub mod windows;
 

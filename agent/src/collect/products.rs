@@ -1,6 +1,29 @@
 //! What one machine's anti-malware products make together, whatever the system.
 
-use policies::fact::{AntivirusProduct, Fact};
+use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
+
+use super::text::capped;
+
+/// A product of a maker that nobody here can tell more of; `why` it is not known whether it guards, in English.
+pub(super) fn unread(name: &str, why: &str) -> AntivirusProduct {
+    let open = || Fact::unknown(Reason::NoReader, why);
+    AntivirusProduct {
+        maker: Maker::Other,
+        name: capped(name),
+        version: no_reader(),
+        running: open(),
+        real_time: open(),
+        definitions_at: no_reader(),
+        definitions_current: no_reader(),
+        definitions_version: no_reader(),
+        updater: no_reader(),
+    }
+}
+
+/// What no product of a kind tells.
+pub(super) fn no_reader<T>() -> Fact<T> {
+    Fact::unknown(Reason::NoReader, "")
+}
 
 /// True when the product is known to be at work.
 pub(super) fn is_running(product: &AntivirusProduct) -> bool {

@@ -10,7 +10,7 @@ use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection,
 
 use super::center::{self, Center, Kind, Listed, STALE, Standing, State, exists, path};
 use super::scene::{Scene, unknown};
-use crate::collect::products::{best, is_running};
+use crate::collect::products::{best, is_running, no_reader};
 use crate::collect::text::capped;
 use crate::os::{Answer, OsError};
 
@@ -85,10 +85,6 @@ fn perhaps_more<T>(found: Fact<List<T>>, why: &Unknown) -> Fact<List<T>> {
         Fact::Known(list) => Fact::Known(List { left_out: list.left_out.max(1), ..list }),
         unknown => unknown,
     }
-}
-
-fn no_reader<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "")
 }
 
 fn nothing<T>() -> Fact<T> {

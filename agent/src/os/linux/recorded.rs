@@ -7,7 +7,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use super::{KernelClock, LinuxOs, Output, Owner, Program};
-use crate::os::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
+use crate::os::{Answer, FileKind, Hardware, Os, OsError, Source, Stat, tree};
 
 /// A machine that answers from memory.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -57,28 +57,9 @@ impl Recorded {
         let file = folder.join("os.json");
         let text = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
         let mut recorded: Self = serde_json::from_str(&text).with_context(|| format!("read {}", file.display()))?;
-        recorded.load_tree(&folder.join("root"), "")?;
+        let files = tree::files(&folder.join("root"))?;
+        recorded.files.extend(files.into_iter().map(|(path, bytes)| (format!("/{path}"), bytes)));
         Ok(recorded)
-    }
-
-    fn load_tree(&mut self, folder: &Path, path: &str) -> anyhow::Result<()> {
-        use anyhow::Context;
-        if !folder.exists() {
-            return Ok(());
-        }
-        for entry in std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
-            let entry = entry?;
-            let name =
-                entry.file_name().into_string().map_err(|name| anyhow::anyhow!("{} is not UTF-8", name.display()))?;
-            let path = format!("{path}/{name}");
-            if entry.file_type()?.is_dir() {
-                self.load_tree(&entry.path(), &path)?;
-            } else {
-                let bytes = std::fs::read(entry.path()).with_context(|| format!("read {}", entry.path().display()))?;
-                self.files.insert(path, bytes);
-            }
-        }
-        Ok(())
     }
 
     /// With a file.

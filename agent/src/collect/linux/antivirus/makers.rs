@@ -7,6 +7,7 @@ use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
 use super::mdatp;
 use crate::collect::linux::scene::Scene;
+use crate::collect::products::no_reader;
 
 /// How a product is recognised.
 struct Signs {
@@ -125,10 +126,6 @@ fn runs_from(scene: &Scene, folders: &[&str]) -> bool {
         let executable = scene.os.link(&format!("/proc/{}/exe", process.pid)).unwrap_or_default();
         folders.iter().any(|folder| executable.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
     })
-}
-
-pub(super) fn no_reader<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "")
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 //! shows of any other: a process that is asked before a file may be opened (fanotify(7), a group of class content or pre-content).
 //! Whether it guards is not told by either, so that it is unknown: neither "on" nor "none".
 
-use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
+use policies::fact::AntivirusProduct;
 
-use super::makers::no_reader;
 use crate::collect::linux::scene::Scene;
-use crate::collect::linux::text::capped;
+use crate::collect::products::unread;
 use crate::os::Answer;
 
 const NAMED: &[(&str, &str)] = &[
@@ -41,22 +40,7 @@ pub(super) fn products(scene: &Scene, known: &[AntivirusProduct]) -> Answer<Vec<
     if names.is_empty() && known.is_empty() {
         names = asked(scene)?;
     }
-    Ok(names.iter().map(|name| product(name)).collect())
-}
-
-fn product(name: &str) -> AntivirusProduct {
-    let open = || Fact::unknown(Reason::NoReader, "whether a product of this maker guards has no reader");
-    AntivirusProduct {
-        maker: Maker::Other,
-        name: capped(name),
-        version: no_reader(),
-        running: open(),
-        real_time: open(),
-        definitions_at: no_reader(),
-        definitions_current: no_reader(),
-        definitions_version: no_reader(),
-        updater: no_reader(),
-    }
+    Ok(names.iter().map(|name| unread(name, "whether a product of this maker guards has no reader")).collect())
 }
 
 /// The processes that the kernel asks before a file may be opened.

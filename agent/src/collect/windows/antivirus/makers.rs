@@ -240,8 +240,7 @@ impl Signs {
                 trace.helps |= service.state == RUNNING;
                 trace.service.get_or_insert_with(|| service.name.clone());
             }
-            trace.driver |=
-                service.state == RUNNING && self.drivers.iter().any(|driver| is(scene, driver, &service.name));
+            trace.driver |= service.state == RUNNING && self.has_driver(scene, &service.name);
         }
         let ours = |part: &&Part| self.is_company(&part.company);
         trace.driver |= parts.drivers.iter().any(|part| ours(&part));
@@ -298,6 +297,11 @@ impl Signs {
     /// True when a service of this name is known to guard the machine.
     pub(super) fn has_service(&self, name: &str) -> bool {
         self.services.iter().any(|pattern| matches(pattern, name))
+    }
+
+    /// True when a driver of this name is known to be this maker's.
+    pub(super) fn has_driver(&self, scene: &Scene, name: &str) -> bool {
+        self.drivers.iter().any(|driver| is(scene, driver, name))
     }
 
     /// True when names of its services are known.

@@ -343,6 +343,13 @@ fn a_product_that_nobody_knows_leaves_a_server_open_and_not_bare() {
     assert_eq!(antivirus.products.known().unwrap().items[1].name, "New Guard Ltd.");
     assert_eq!(why(&antivirus.protection), Some(Reason::NoReader));
     assert_eq!(collected(unknown(false)).protection, Fact::Known(Protection::Off));
+    // So does a driver that looks for viruses.
+    let driver = collected(filtering(bare().service("WinDefend", false), "ngflt", "New Guard Ltd."));
+    assert_eq!((seen(&driver)[1], why(&driver.protection)), ((Maker::Other, None), Some(Reason::NoReader)));
+    let own = filtering(bare().service("WinDefend", false), "WdFilter", "");
+    assert_eq!(collected(own).protection, Fact::Known(Protection::Off));
+    let left = filtering(bare().service("WinDefend", false), "klif", "");
+    assert_eq!(collected(left).protection, Fact::Known(Protection::Off));
     // Windows's own services run so as well.
     let windows = with(bare(), "SecurityHealthService", 0x10, true, "Microsoft Corporation");
     let windows = windows.number(&format!(r"{SERVICES}\SecurityHealthService"), "LaunchProtected", 3);

@@ -1,17 +1,18 @@
 //! Products of makers that are not known here and that Security Center, where there is one, does not list: by services that Windows runs as
-//! anti-malware. Whether such a one guards files is not told by that.
+//! anti-malware, and by loaded drivers that look for viruses. Whether such a one guards files is not told by that.
 
-use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
+use policies::fact::{AntivirusProduct, Maker};
 
 use super::makers::MAKERS;
-use super::no_reader;
 use super::parts::{self, Part, Parts};
-use crate::collect::text::capped;
+use crate::collect::products::unread;
 use crate::collect::windows::center::Listed;
 use crate::collect::windows::scene::Scene;
 
-/// Services of Windows itself that run so.
-const OWN: [&str; 9] = [
+/// Services and drivers of Windows itself that run so.
+const OWN: [&str; 11] = [
+    "WdFilter",
+    "MpFilter",
     "WinDefend",
     "WdNisSvc",
     "MdCoreSvc",
@@ -41,30 +42,17 @@ pub(super) fn products(
             signs.is_company(&part.company)
                 || signs.has_service(&part.service)
                 || signs.has_helper(&part.service)
+                || signs.has_driver(scene, &part.service)
                 // Makers were bought by others, whose name their files bear.
                 || found(signs.maker) && signs.may_be(&part.company)
         }) || parts::lies_in(scene, &part.service, &folders)
     };
-    let others = parts.protected.iter().filter(|part| part.runs && !of_windows(part) && !known(part));
+    let all = parts.protected.iter().chain(&parts.drivers);
+    let others = all.filter(|part| part.runs && !of_windows(part) && !known(part));
     // A file that does not tell its company may be anybody's.
     let mut names: Vec<&str> =
         others.map(|part| if part.company.is_empty() { &part.service } else { &part.company }.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().map(product).collect()
-}
-
-fn product(name: &str) -> AntivirusProduct {
-    let open = || Fact::unknown(Reason::NoReader, "Windows runs a service of it as anti-malware");
-    AntivirusProduct {
-        maker: Maker::Other,
-        name: capped(name),
-        version: no_reader(),
-        running: open(),
-        real_time: open(),
-        definitions_at: no_reader(),
-        definitions_current: no_reader(),
-        definitions_version: no_reader(),
-        updater: no_reader(),
-    }
+    names.into_iter().map(|name| unread(name, "Windows runs a service or driver of it as anti-malware")).collect()
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::Recorded;
+use crate::os::tree;
 
 impl Recorded {
     /// Reads such a folder.
@@ -19,26 +20,10 @@ impl Recorded {
         };
         let recorded: Self = serde_json::from_str(&text("os.json")?).context("read os.json")?;
         let mut recorded = recorded.import(&text("registry.reg")?).context("read registry.reg")?;
-        let root = folder.join("root");
-        if root.is_dir() {
-            recorded.load_tree(&root, "")?;
+        for (path, bytes) in tree::files(&folder.join("root"))? {
+            // The first folder is a drive.
+            recorded.files.insert(path.to_lowercase().replacen('/', r":\", 1).replace('/', r"\"), bytes);
         }
         Ok(recorded)
-    }
-
-    fn load_tree(&mut self, folder: &Path, path: &str) -> anyhow::Result<()> {
-        for entry in std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().to_lowercase();
-            // The first folder is a drive.
-            let path = if path.is_empty() { format!("{name}:") } else { format!(r"{path}\{name}") };
-            if entry.file_type()?.is_dir() {
-                self.load_tree(&entry.path(), &path)?;
-            } else {
-                let bytes = std::fs::read(entry.path()).with_context(|| format!("read {}", entry.path().display()))?;
-                self.files.insert(path, bytes);
-            }
-        }
-        Ok(())
     }
 }
