@@ -5,6 +5,8 @@
 //! while another product is installed. So where its row says "off" and another product guards, Defender itself is not asked; else its own
 //! word decides. Up to Windows 7 the service `WinDefend` looked for spyware only and counts for nothing.
 
+mod exclusions;
+
 use jiff::Timestamp;
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
@@ -40,6 +42,8 @@ struct Status {
     service: Option<bool>,
     antivirus: Option<bool>,
     real_time: Option<bool>,
+    /// Files are looked at when they are opened.
+    on_access: Option<bool>,
     definitions_at: Option<Timestamp>,
     definitions_version: String,
     out_of_date: Option<bool>,
@@ -89,7 +93,12 @@ pub(super) fn product(scene: &Scene, sum: Option<&Sum>, guarded: bool) -> Option
             Some(version) => Fact::Known(version.clone()),
             None => version(scene, sum, trace.as_ref().ok().and_then(|trace| trace.service.as_deref())),
         },
-        real_time: protects.clone(),
+        real_time: match exclusions::all_of_it(scene, generation.settings) {
+            Ok(None) => protects.clone(),
+            _ if protects != Fact::Known(true) => protects.clone(),
+            Ok(Some(excluded)) => contradictory(&format!("it guards, and is told to leave out {excluded}")),
+            Err(error) => unknown(&error),
+        },
         running: protects,
         definitions_at: definitions_at(scene, &generation, told),
         definitions_current: match (sum.and_then(|sum| sum.state.current), told.and_then(|status| status.out_of_date)) {
@@ -133,6 +142,7 @@ fn read(row: &Row) -> Status {
         service: flag("AMServiceEnabled"),
         antivirus: flag("AntivirusEnabled"),
         real_time: flag("RealTimeProtectionEnabled"),
+        on_access: flag("OnAccessProtectionEnabled"),
         definitions_at: cim(&text("AntivirusSignatureLastUpdated")),
         definitions_version: text("AntivirusSignatureVersion"),
         out_of_date: flag("DefenderSignaturesOutOfDate"),
@@ -147,7 +157,7 @@ fn protects(scene: &Scene, status: &Status) -> Fact<bool> {
     if mode.contains("passive") || mode == "not running" {
         return Fact::Known(false);
     }
-    if [status.service, status.antivirus, status.real_time].contains(&Some(false)) {
+    if [status.service, status.antivirus, status.real_time, status.on_access].contains(&Some(false)) {
         return Fact::Known(false);
     }
     // This mode hides whether it guards by itself or watches another product.
@@ -171,14 +181,17 @@ fn protects(scene: &Scene, status: &Status) -> Fact<bool> {
 /// other leave it open; so does a service alone.
 fn by_registry(scene: &Scene, generation: &Generation, standing: Option<Standing>, error: &OsError) -> Fact<bool> {
     let settings = generation.settings;
-    let disabled = [
-        (format!(r"HKLM\SOFTWARE\Policies\Microsoft\{settings}"), "DisableAntiSpyware"),
-        (format!(r"HKLM\SOFTWARE\Policies\Microsoft\{settings}"), "DisableAntiVirus"),
-        (format!(r"HKLM\SOFTWARE\Policies\Microsoft\{settings}\Real-Time Protection"), "DisableRealtimeMonitoring"),
-        (format!(r"HKLM\SOFTWARE\Microsoft\{settings}"), "DisableAntiSpyware"),
-        (format!(r"HKLM\SOFTWARE\Microsoft\{settings}"), "DisableAntiVirus"),
-        (format!(r"HKLM\SOFTWARE\Microsoft\{settings}\Real-Time Protection"), "DisableRealtimeMonitoring"),
-    ];
+    let disabled = ["Policies\\", ""].into_iter().flat_map(|policies| {
+        let key = format!(r"HKLM\SOFTWARE\{policies}Microsoft\{settings}");
+        let real_time = format!(r"{key}\Real-Time Protection");
+        [
+            (key.clone(), "DisableAntiSpyware"),
+            (key, "DisableAntiVirus"),
+            (real_time.clone(), "DisableRealtimeMonitoring"),
+            (real_time, "DisableOnAccessProtection"),
+        ]
+    });
+    let disabled: Vec<(String, &str)> = disabled.collect();
     let settings = disabled.iter().map(|(key, name)| (key, name, scene.number(key, name)));
     let (mut disabled, mut unread) = (None, None);
     for (key, name, setting) in settings {

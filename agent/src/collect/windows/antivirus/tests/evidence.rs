@@ -67,6 +67,34 @@ fn a_client_that_lost_its_security_center_is_no_server() {
 }
 
 #[test]
+fn a_defender_that_is_told_to_leave_out_a_whole_drive_is_not_known_to_guard_it() {
+    let key = r"HKLM\SOFTWARE\Microsoft\Windows Defender\Exclusions\Paths";
+    let policy = r"HKLM\SOFTWARE\Policies\Microsoft\Windows Defender\Exclusions\Extensions";
+    let own = |on| office(vec![defender(397_568)]).rows(DEFENDER, "MSFT_MpComputerStatus", vec![status("Normal", on)]);
+    let real_time = |os: Recorded| collected(os).real_time;
+    assert_eq!(real_time(own(true).number(key, r"C:\ke-toan", 0)), Fact::Known(true));
+    assert_eq!(why(&real_time(own(true).number(key, "C:\\", 0))), Some(Reason::Contradictory));
+    assert_eq!(why(&real_time(own(true).number(policy, "exe", 0))), Some(Reason::Contradictory));
+    assert_eq!(why(&real_time(own(true).denying(key))), Some(Reason::NeedsAdministrator));
+    assert_eq!(real_time(own(false).number(key, "C:\\", 0)), Fact::Known(false));
+}
+
+#[test]
+fn a_defender_that_does_not_look_at_files_as_they_are_opened_does_not_guard() {
+    let mut own = status("Normal", true);
+    own.insert("OnAccessProtectionEnabled".to_owned(), Variant::Bool(false));
+    let os = office(vec![defender(397_568)]).rows(DEFENDER, "MSFT_MpComputerStatus", vec![own]);
+    assert_eq!(collected(os).protection, Fact::Known(Protection::Off));
+    let mut hanging = office(vec![defender(397_568)]);
+    hanging.hanging.push(DEFENDER.to_owned());
+    let key = r"HKLM\SOFTWARE\Microsoft\Windows Defender\Real-Time Protection";
+    assert_eq!(
+        why(&collected(hanging.number(key, "DisableOnAccessProtection", 1)).protection),
+        Some(Reason::Contradictory)
+    );
+}
+
+#[test]
 fn definitions_that_defender_calls_old_are_old_whatever_its_row_says() {
     let mut own = status("Normal", true);
     own.insert("DefenderSignaturesOutOfDate".to_owned(), Variant::Bool(true));
