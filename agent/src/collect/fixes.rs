@@ -1,17 +1,21 @@
 //! The remedy of every control clears it. `policies/tests/fixes/` says what the steps of each control change in the answers of a machine;
-//! that is done to every recorded machine that fails the control, and the control is judged again.
+//! that is done to every recorded machine that fails the control, and the control is judged again. What it says must be what the commands on
+//! the card do, and every line of it must change some machine.
 
 mod change;
 mod machine;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use policies::evaluate::evaluate;
 use policies::outcome::{Outcome, Verdict};
 use policies::policy::{PolicySet, Role};
+use policies::text::Text;
 
 use change::Remedy;
 use machine::{Family, Machine};
+use steps::{Effect, effects};
 
 /// The hour at which all machines are looked at; their times are set for it.
 const NOW: &str = "2026-11-22T03:00:00Z";
@@ -36,6 +40,34 @@ fn broken<'a>(before: &'a Outcomes, after: &'a Outcomes) -> impl Iterator<Item =
         .map(|((_, control), _)| control.as_str())
 }
 
+/// What the commands on the card do on this machine.
+fn steps_of(set: &PolicySet, role: Role, id: &str, machine: &Machine) -> Vec<Effect> {
+    let now = NOW.parse().unwrap();
+    let control = set.controls(role).controls().iter().find(|control| control.id() == id);
+    let steps = control.map(|control| control.fix_for(&machine.facts(now), now)).unwrap_or_default();
+    effects(steps.iter().map(|step| step.en.as_str()))
+}
+
+/// The lines of a remedy that change none of the machines it is done to, and those that name nothing on their cards.
+fn unused(set: &PolicySet, id: &str, remedy: &Remedy, machines: &[&Machine]) -> Vec<String> {
+    if remedy.never.is_some() {
+        return Vec::new();
+    }
+    if machines.is_empty() {
+        return vec![format!("all of it, on {:?}", remedy.on)];
+    }
+    let for_nobody = |name: &&String| !machines.iter().any(|machine| machine.name.starts_with(name.as_str()));
+    let mut found: Vec<String> = remedy.on.iter().filter(for_nobody).cloned().collect();
+    let lines = remedy.lines().into_iter();
+    found.extend(
+        lines.filter(|(_, line)| !machines.iter().any(|machine| machine.is_changed_by(line))).map(|(name, _)| name),
+    );
+    let cards = || machines.iter().flat_map(|machine| ROLES.map(|role| steps_of(set, role, id, machine)));
+    let named = |name: &str| cards().flatten().any(|effect| effect.name() == name);
+    found.extend(remedy.other_way.iter().filter(|name| !named(name)).cloned());
+    found
+}
+
 /// What is wrong with the remedies of one family: a sentence each.
 fn faults(family: Family) -> Vec<String> {
     let set = PolicySet::shipped().unwrap();
@@ -56,6 +88,7 @@ fn faults(family: Family) -> Vec<String> {
             continue;
         };
         let mut failed = 0;
+        let mut uses: Vec<Vec<&Machine>> = vec![Vec::new(); known.len()];
         for (machine, outcomes) in machines.iter().zip(&before) {
             let failing = |role: &Role| {
                 outcomes.get(&(*role, id.to_owned())).is_some_and(|outcome| outcome.verdict == Verdict::Fail)
@@ -65,7 +98,11 @@ fn faults(family: Family) -> Vec<String> {
                 continue;
             }
             failed += 1;
-            match known.iter().find(|remedy| remedy.is_for(&machine.name)) {
+            let chosen = known.iter().position(|remedy| remedy.is_for(&machine.name));
+            if let Some(at) = chosen {
+                uses[at].push(machine);
+            }
+            match chosen.map(|at| &known[at]) {
                 None => {
                     faults.push(format!("{id}: {} fails and nobody says what the steps change there", machine.name))
                 }
@@ -78,6 +115,12 @@ fn faults(family: Family) -> Vec<String> {
                     Ok(changed) => {
                         let after = judged(&set, &changed);
                         for role in roles {
+                            let steps = steps_of(&set, role, id, machine);
+                            for effect in steps.iter().filter(|effect| !remedy.leaves(effect)) {
+                                if !changed.is_as(effect) {
+                                    faults.push(format!("{id}: {}: is not as the steps say: {effect:?}", machine.name));
+                                }
+                            }
                             let outcome = &after[&(role, id.to_owned())];
                             if outcome.verdict != Verdict::Pass {
                                 let found = &outcome.found.en;
@@ -90,6 +133,11 @@ fn faults(family: Family) -> Vec<String> {
                     }
                 },
             }
+        }
+        for (remedy, machines) in known.iter().zip(&uses) {
+            faults.extend(
+                unused(&set, id, remedy, machines).into_iter().map(|line| format!("{id}: changes nothing: {line}")),
+            );
         }
         if failed == 0 && known.iter().all(|remedy| remedy.never.is_none()) {
             let verdicts: Vec<_> = before
@@ -115,4 +163,15 @@ fn the_remedy_of_every_control_clears_it_on_windows() {
 fn the_remedy_of_every_control_clears_it_on_linux() {
     let faults = faults(Family::Linux);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn both_languages_of_a_card_give_the_same_commands() {
+    let set = PolicySet::shipped().unwrap();
+    for control in ROLES.iter().flat_map(|role| set.controls(*role).controls()) {
+        for fix in control.fixes() {
+            let of = |text: fn(&Text) -> &str| effects(fix.steps.iter().map(text));
+            assert_eq!(of(|step| &step.vi), of(|step| &step.en), "{}", control.id());
+        }
+    }
 }

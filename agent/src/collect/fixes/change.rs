@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::machine::Family;
+use super::steps::Effect;
 
 /// What the steps of one control change on some machines.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,6 +28,8 @@ pub(super) struct Remedy {
     pub(super) set: BTreeMap<String, Value>,
     /// Paths in `os.json` that go.
     pub(super) remove: Vec<String>,
+    /// Values, services and the like that the steps name and that stay as they are: they belong to another way that the card offers.
+    pub(super) other_way: Vec<String>,
     /// Why nothing that is recorded changes though the steps do clear it.
     pub(super) unchanged: Option<String>,
     /// Why no machine of this family can fail the control.
@@ -53,6 +56,44 @@ impl Remedy {
 
     pub(super) fn is_for(&self, machine: &str) -> bool {
         self.on.is_empty() || self.on.iter().any(|name| machine.starts_with(name))
+    }
+
+    /// True for what the steps do in another way than this remedy.
+    pub(super) fn leaves(&self, effect: &Effect) -> bool {
+        self.other_way.iter().any(|name| name == effect.name())
+    }
+
+    /// Each of its lines, by what it says, as a remedy of its own.
+    pub(super) fn lines(&self) -> Vec<(String, Self)> {
+        let mut found = Vec::new();
+        let registry = |text: String| Self { registry: text, ..Self::default() };
+        let text: Vec<&str> = self.registry.lines().filter(|line| !line.is_empty()).collect();
+        let mut key = "";
+        for (at, line) in text.iter().enumerate() {
+            let alone = text.get(at + 1).is_none_or(|next| next.starts_with('['));
+            match line.strip_prefix('[') {
+                Some(_) => key = line,
+                None => found.push((format!("{key} {line}"), registry(format!("{key}\n{line}\n")))),
+            }
+            if alone && line.starts_with('[') {
+                found.push(((*line).to_owned(), registry(format!("{line}\n"))));
+            }
+        }
+        for (path, content) in &self.files {
+            let files = [(path.clone(), content.clone())].into();
+            found.push((path.clone(), Self { files, ..Self::default() }));
+        }
+        for (path, value) in &self.set {
+            let set = [(path.clone(), value.clone())].into();
+            found.push((path.clone(), Self { set, ..Self::default() }));
+        }
+        for path in &self.remove {
+            found.push((path.clone(), Self { remove: vec![path.clone()], ..Self::default() }));
+        }
+        for path in &self.remove_files {
+            found.push((path.clone(), Self { remove_files: vec![path.clone()], ..Self::default() }));
+        }
+        found
     }
 
     /// The changes to `os.json`.

@@ -9,8 +9,11 @@ use policies::fact::{Facts, Section};
 use serde::de::DeserializeOwned;
 
 use super::change::Remedy;
+use super::steps::Effect;
 use crate::collect::{Collector, windows};
+use crate::os::OsError;
 use crate::os::windows::recorded::Recorded as Windows;
+use crate::os::windows::{Registry, WindowsOs};
 
 #[cfg(target_os = "linux")]
 use crate::{collect::linux, os::recorded::Recorded as Linux};
@@ -84,6 +87,30 @@ impl Machine {
         collector.collect(Section::ALL, now)
     }
 
+    /// True when the machine is as a command of the steps leaves it.
+    pub(super) fn is_as(&self, effect: &Effect) -> bool {
+        match &self.answers {
+            Answers::Windows(answers) => holds(answers, effect),
+            #[cfg(target_os = "linux")]
+            Answers::Linux(answers) => match effect {
+                Effect::Timer { name } => {
+                    answers.links.keys().any(|link| link.ends_with(&format!("/timers.target.wants/{name}")))
+                }
+                _ => false,
+            },
+        }
+    }
+
+    /// True when a line of a remedy changes something here, be it only together with others.
+    pub(super) fn is_changed_by(&self, line: &Remedy) -> bool {
+        let raw = |machine: &Self| match &machine.answers {
+            Answers::Windows(answers) => format!("{answers:?}"),
+            #[cfg(target_os = "linux")]
+            Answers::Linux(answers) => format!("{answers:?}"),
+        };
+        self.changed(line).map_or(true, |changed| raw(&changed) != raw(self))
+    }
+
     /// The machine after the remedy.
     pub(super) fn changed(&self, remedy: &Remedy) -> anyhow::Result<Self> {
         let answers = match &self.answers {
@@ -110,6 +137,36 @@ impl Machine {
             }
         };
         Ok(Self { name: self.name.clone(), answers })
+    }
+}
+
+fn holds(answers: &Windows, effect: &Effect) -> bool {
+    match effect {
+        Effect::Value { key, name, data } => {
+            let keys = match key.strip_suffix(r"\*") {
+                Some(above) => {
+                    let below = answers.keys(above).unwrap_or_default();
+                    below.iter().map(|name| format!(r"{above}\{name}")).collect()
+                }
+                None => vec![key.clone()],
+            };
+            let is_so = |key: &String| match (answers.value(key, name), data) {
+                (Err(OsError::Missing(_)), None) => true,
+                (Ok(Registry::Number(number)), Some(data)) => data.parse() == Ok(number),
+                (Ok(Registry::Text(text)), Some(data)) => text == *data,
+                _ => false,
+            };
+            !keys.is_empty() && keys.iter().all(is_so)
+        }
+        Effect::Service { name, runs } => {
+            let mut services = answers.services.iter().flatten();
+            services.any(|service| service.name.eq_ignore_ascii_case(name) && service.state == 4) == *runs
+        }
+        Effect::Rule { name, value } => {
+            let rules = serde_json::to_value(answers.account_rules).unwrap();
+            rules[*name].as_u64() == Some(*value)
+        }
+        Effect::Timer { .. } => false,
     }
 }
 
