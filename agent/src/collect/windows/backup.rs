@@ -18,7 +18,7 @@ use crate::os::{Answer, OsError};
 mod makers;
 mod tasks;
 
-use tasks::{TREE, starts};
+use tasks::{TREE, is_folder, starts};
 
 const CLASSIC: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsBackup\ScheduleParams";
 const HISTORY: &str = r"Software\Microsoft\Windows\CurrentVersion\FileHistory";
@@ -206,8 +206,8 @@ fn own(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
         Err(OsError::Missing(_)) => Vec::new(),
         Err(error) => return Err(why(&error)),
     };
-    let answers: Vec<Answer<bool>> =
-        names.iter().filter(|name| named_backup(name)).map(|name| starts(scene, name)).collect();
+    let named = names.iter().filter(|name| named_backup(name) && !is_folder(scene, name));
+    let answers: Vec<Answer<bool>> = named.map(|name| starts(scene, name)).collect();
     let on = answers.contains(&Ok(true));
     if let (false, Some(error)) = (on, answers.iter().find_map(|answer| answer.as_ref().err())) {
         return Err(why(error));

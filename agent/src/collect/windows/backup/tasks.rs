@@ -3,7 +3,7 @@
 
 use crate::collect::windows::center::path;
 use crate::collect::windows::scene::Scene;
-use crate::os::{Answer, OsError, TEXT_CAP};
+use crate::os::{Answer, FileKind, OsError, TEXT_CAP};
 
 /// Scheduled tasks by their paths.
 pub(super) const TREE: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
@@ -15,12 +15,21 @@ pub(super) fn starts(scene: &Scene, task: &str) -> Answer<bool> {
         Err(OsError::Missing(_)) => return Ok(false),
         Err(error) => return Err(error),
     }
-    let Some(file) = path(scene, &format!(r"%SystemRoot%\System32\Tasks\{task}")) else { return Ok(true) };
+    let Some(file) = file(scene, task) else { return Ok(true) };
     match scene.os.read(&file, TEXT_CAP) {
         Ok(bytes) => Ok(!is_off(&bytes)),
         Err(OsError::Missing(_)) => Ok(true),
         Err(error) => Err(error),
     }
+}
+
+/// True for what is no task: a folder of tasks.
+pub(super) fn is_folder(scene: &Scene, task: &str) -> bool {
+    file(scene, task).is_some_and(|file| scene.os.stat(&file).is_ok_and(|stat| stat.kind == FileKind::Folder))
+}
+
+fn file(scene: &Scene, task: &str) -> Option<String> {
+    path(scene, &format!(r"%SystemRoot%\System32\Tasks\{task}"))
 }
 
 /// True for a task that is switched off, or that nothing starts.

@@ -190,6 +190,9 @@ fn a_task_that_is_switched_off_or_that_nothing_starts_backs_nothing_up() {
     assert_eq!(own(task("", daily)), Fact::Known(true));
     assert_eq!(own(task("<Enabled>false</Enabled>", daily)), Fact::Known(false));
     assert_eq!(own(task("<Enabled>true</Enabled>", "<Triggers />")), Fact::Known(false));
+    let folder = client().text(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot", r"C:\Windows");
+    let folder = folder.key(&format!(r"{TREE}\Backup tools")).file(r"C:\Windows\System32\Tasks\Backup tools\x", "");
+    assert!(found(folder).is_empty(), "a folder of tasks is none");
     // Another one that is on counts.
     let both = with("Sao lưu văn thư", task("<Enabled>false</Enabled>", daily)).key(&format!(r"{TREE}\Backup D"));
     assert_eq!(found(both)[0].active, Fact::Known(true));

@@ -89,14 +89,15 @@ fn nowhere(scene: &Scene) -> Fact<bool> {
     let none = Fact::unknown(Reason::SourceMissing, "a policy names no update server that could be asked");
     match (scene.text(POLICY, "WUServer"), elsewhere, version::kind(scene)) {
         (Setting::Unreadable(error), ..) => super::unknown(&error),
-        (Setting::Set(server), ..) if !is_here(&server) => Fact::Known(false),
+        (Setting::Set(server), ..) if !is_here(scene, &server) => Fact::Known(false),
         (Setting::Set(_), Fact::Known(false), Fact::Known(WindowsKind::Client)) => Fact::Known(true),
         _ => none,
     }
 }
 
-/// True for an address at which only this machine, or none, can be: `http://127.0.0.1:8530`, `localhost`, `[::1]`, `0.0.0.0`, nothing at all.
-fn is_here(server: &str) -> bool {
+/// True for an address at which only this machine, or none, can be: `http://127.0.0.1:8530`, `localhost`, its own name, `[::1]`, `0.0.0.0`,
+/// nothing at all.
+fn is_here(scene: &Scene, server: &str) -> bool {
     let host = server.rsplit_once("://").map_or(server, |(_, rest)| rest).split(['/', '\\']).next().unwrap_or_default();
     let host = match host.strip_prefix('[') {
         Some(six) => six.split(']').next().unwrap_or_default(),
@@ -107,6 +108,7 @@ fn is_here(server: &str) -> bool {
     let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
     host.is_empty()
         || host == "localhost"
+        || scene.os.computer_name().is_ok_and(|name| host == name.to_lowercase())
         || host.ends_with(".localhost")
         || host.ends_with(".invalid")
         || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())

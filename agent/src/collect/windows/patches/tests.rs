@@ -200,7 +200,11 @@ fn updates_from_nowhere_do_not_come_by_themselves() {
     let from = |os: Recorded, server: &str| {
         collected(os.number(AU, "UseWUServer", 1).text(automatic::POLICY, "WUServer", server)).automatic
     };
-    let ten = || windows("19045", 7807, "Client").number(AU, "AUOptions", 4);
+    let ten = || Recorded {
+        computer_name: Some("XA-MT-01".to_owned()),
+        ..windows("19045", 7807, "Client").number(AU, "AUOptions", 4)
+    };
+    assert_eq!(from(ten(), "http://xa-mt-01:8530"), Fact::Known(false), "its own name");
     for nowhere in [
         "http://127.0.0.1",
         "https://localhost:8531/",
