@@ -2,15 +2,17 @@
 //!
 //! What the clock said when an event was written may have been wrong. A clock that ran ahead leaves events of a time that has not come, and
 //! they say nothing of today. That nothing is found proves that nothing happened only where the log goes back far enough: it is overwritten
-//! as it fills up, and can be cleared.
+//! as it fills up, and can be cleared. Nor does a log prove it that nobody writes: its service is stopped, or it is switched off.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::scene::{Scene, Setting};
+use super::scene::{RUNNING, Scene, Setting};
 use super::version::VERSION;
 use crate::os::Answer;
 use crate::os::windows::{Event, EventQuery, LogFile};
 
+/// One key for each log of the newer kind.
+const CHANNELS: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WINEVT\Channels";
 /// Below it Windows keeps what it was before, each time that it is upgraded in place.
 const SETUP: &str = r"HKLM\SYSTEM\Setup";
 const FORMER: &str = "source os";
@@ -55,8 +57,15 @@ impl Log<'_> {
         }?;
         let cut = events.len() >= self.most;
         events.retain(|event| event.at <= scene.now.as_millisecond());
-        Ok(Told { events, whole: !cut && reaches(scene, self.channel, since) })
+        Ok(Told { events, whole: !cut && is_written(scene, self.channel) && reaches(scene, self.channel, since) })
     }
+}
+
+/// False where it is known that nothing is written to the log now: then it tells nothing of today.
+fn is_written(scene: &Scene, channel: &str) -> bool {
+    let stopped = matches!(scene.service("EventLog"), Ok(Some(service)) if service.state != RUNNING);
+    let off = scene.number(&format!(r"{CHANNELS}\{channel}"), "Enabled") == Setting::Set(0);
+    !stopped && !off
 }
 
 /// True when the log goes back to that time, or this Windows does not.
@@ -130,6 +139,14 @@ mod tests {
             os.log_files.insert("Security".to_owned(), LogFile { size: 69_632, oldest_at: None });
             os
         }));
+    }
+
+    #[test]
+    fn a_log_that_nobody_writes_tells_nothing_of_today() {
+        assert!(whole(|os| os.service("EventLog", true)));
+        assert!(!whole(|os| os.service("EventLog", false)));
+        let enabled = |on| whole(|os| os.number(&format!(r"{CHANNELS}\Security"), "Enabled", on));
+        assert!(enabled(1) && !enabled(0));
     }
 
     #[test]
