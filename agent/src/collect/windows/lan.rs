@@ -22,7 +22,7 @@ const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 pub(super) fn collect(scene: &Scene) -> Lan {
     let adapters = scene.os.adapters().map(up);
     let networks = firewall::networks(scene, &adapters);
-    let firewalls = firewall::firewalls(scene, &networks);
+    let firewalls = firewall::firewalls(scene, &networks, &adapters);
     let rules = rules::rules(scene, &adapters);
     let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(scene, &adapters)));
     Lan {

@@ -89,8 +89,8 @@ pub(super) struct Firewalls {
 }
 
 /// Reads both.
-pub(super) fn firewalls(scene: &Scene, networks: &Networks) -> Firewalls {
-    let windows = windows(scene, networks);
+pub(super) fn firewalls(scene: &Scene, networks: &Networks, adapters: &Answer<Vec<Adapter>>) -> Firewalls {
+    let windows = windows(scene, networks, adapters);
     Firewalls {
         states: windows.clone().map(|(states, _)| states),
         windows: windows.map(|(_, firewall)| firewall),
@@ -147,7 +147,11 @@ pub(super) fn blocks_inbound(firewalls: &Firewalls, all_let_in: Fact<bool>) -> F
 }
 
 /// What the firewall of Windows does in each network at hand, and what it comes to.
-fn windows(scene: &Scene, networks: &Networks) -> Fact<(Vec<(FirewallProfile, State)>, Firewall)> {
+fn windows(
+    scene: &Scene,
+    networks: &Networks,
+    adapters: &Answer<Vec<Adapter>>,
+) -> Fact<(Vec<(FirewallProfile, State)>, Firewall)> {
     let runs = match scene.service_runs("MpsSvc") {
         Ok(runs) => runs,
         Err(error) => return unknown(&error),
@@ -166,6 +170,11 @@ fn windows(scene: &Scene, networks: &Networks) -> Fact<(Vec<(FirewallProfile, St
         }
         if !networks.profiles.contains(&profile) {
             continue;
+        }
+        match left_out(scene, profile, adapters) {
+            Ok(false) => {}
+            Ok(true) => return Fact::unknown(Reason::Contradictory, "it is told to leave out an adapter that is up"),
+            Err(error) => return unknown(&error),
         }
         let state = match (state, set("DoNotAllowExceptions", false), set("DefaultInboundAction", true)) {
             _ if !runs => State::Off,
@@ -187,28 +196,60 @@ fn windows(scene: &Scene, networks: &Networks) -> Fact<(Vec<(FirewallProfile, St
     Fact::Known((states, firewall))
 }
 
+/// True when the firewall does nothing in this profile at some adapter that is up (`DisabledInterfaces`: their identifiers with commas
+/// between them, MS-GPFAS).
+fn left_out(scene: &Scene, profile: FirewallProfile, adapters: &Answer<Vec<Adapter>>) -> Answer<bool> {
+    let keys = keys(scene, profile)?;
+    let texts = keys.iter().map(|key| scene.text(key, "DisabledInterfaces"));
+    match texts.fold(Setting::Absent, |found, text| found.else_by(|| text)) {
+        Setting::Absent => Ok(false),
+        Setting::Unreadable(error) => Err(error),
+        Setting::Set(text) => {
+            let text = text.to_lowercase();
+            Ok(adapters.clone()?.iter().any(|adapter| text.contains(&adapter.guid.to_lowercase())))
+        }
+    }
+}
+
 /// A setting of a profile, the policies over what is set locally.
 fn setting(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
+    number(scene, keys(scene, profile), name)
+}
+
+/// What policies set for a profile.
+fn by_policy(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
+    number(scene, policies(scene, profile), name)
+}
+
+/// The first key that has the number decides.
+fn number(scene: &Scene, keys: Answer<Vec<String>>, name: &str) -> Setting<u64> {
+    match keys {
+        Ok(keys) => keys.iter().fold(Setting::Absent, |found, key| found.else_by(|| scene.number(key, name))),
+        Err(error) => Setting::Unreadable(error),
+    }
+}
+
+/// Where a profile is set, the keys that stand over others first.
+fn keys(scene: &Scene, profile: FirewallProfile) -> Answer<Vec<String>> {
     let local = match profile {
         FirewallProfile::Domain => "DomainProfile",
         FirewallProfile::Private => "StandardProfile",
         _ => "PublicProfile",
     };
-    by_policy(scene, profile, name).else_by(|| scene.number(&format!(r"{LOCAL}\{local}"), name))
+    let mut keys = policies(scene, profile)?;
+    keys.push(format!(r"{LOCAL}\{local}"));
+    Ok(keys)
 }
 
-/// What policies set for a profile.
-fn by_policy(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
-    let domain = match policy_key(scene, profile) {
-        Ok(key) => scene.number(&format!(r"{POLICY}\{key}"), name),
-        Err(error) => Setting::Unreadable(error),
-    };
+/// Where policies set a profile.
+fn policies(scene: &Scene, profile: FirewallProfile) -> Answer<Vec<String>> {
     let managed: &[&str] = match profile {
         FirewallProfile::Domain => &["DomainProfile"],
         FirewallProfile::Private => &["PrivateProfile", "StandardProfile"],
         _ => &["PublicProfile"],
     };
-    managed.iter().fold(domain, |found, key| found.else_by(|| scene.number(&format!(r"{MANAGED}\{key}"), name)))
+    let domain = format!(r"{POLICY}\{}", policy_key(scene, profile)?);
+    Ok([domain].into_iter().chain(managed.iter().map(|key| format!(r"{MANAGED}\{key}"))).collect())
 }
 
 /// The key in which the domain's policies keep a profile. `StandardProfile` is for private and public networks, and ignored where either

@@ -109,6 +109,23 @@ fn the_firewall_is_judged_by_the_networks_the_machine_is_in() {
 }
 
 #[test]
+fn a_firewall_that_leaves_out_an_adapter_is_not_known_to_filter() {
+    let left_out = |key: &str, adapters: &str| collected(office().text(key, "DisabledInterfaces", adapters));
+    let here = format!(r"{LOCAL}\StandardProfile");
+    let lan = left_out(&here, "{2},{1}");
+    assert_eq!(
+        (why(&lan.firewall_active), why(&lan.firewall_blocks_inbound)),
+        (Some(Reason::Contradictory), Some(Reason::Contradictory))
+    );
+    assert_eq!(why(&lan.open_inbound), Some(Reason::Contradictory));
+    // One that is not up, and a profile of other networks.
+    assert_eq!(left_out(&here, "{2}").firewall_active, Fact::Known(true));
+    assert_eq!(left_out(&format!(r"{LOCAL}\PublicProfile"), "{1}").firewall_active, Fact::Known(true));
+    let policy = left_out(&format!(r"{POLICY}\PrivateProfile"), "{1}");
+    assert_eq!(why(&policy.firewall_active), Some(Reason::Contradictory));
+}
+
+#[test]
 fn a_policy_stands_over_what_is_set_locally() {
     let local = format!(r"{LOCAL}\StandardProfile");
     let on =
