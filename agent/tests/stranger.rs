@@ -5,7 +5,6 @@
 //! through; where it says that they are not, one must.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-#![expect(clippy::expect_used, reason = "a test that cannot go on says where")]
 #![cfg(target_os = "linux")]
 
 #[path = "stranger/cases.rs"]

@@ -119,7 +119,7 @@ impl Judge {
                 let fails = matches!(verdict, Verdict::Fail | Verdict::Waived);
                 // What fails without what was read wrongly failed rightly; what fails by a newer agent fails since that.
                 let doubted = reads_any(control, &misread) && (!fails || schema > schema_before);
-                let began = if doubted { seen_at.min(now) } else { begins };
+                let began = if doubted && fails { seen_at.min(now) } else { begins };
                 let stays = was.filter(|was| was.verdict == verdict);
                 if stays.is_none() && previous.is_some() {
                     let before = was.map(|was| was.verdict);

@@ -108,10 +108,7 @@ pub async fn guesses_tell(app: App) {
 
 /// Tells of the periods that are over; of all where the server `ends`.
 async fn guesses_close(app: &App, ends: bool) {
-    let sums = app.desk.throttle.sums(app.clock.steady(), ends);
-    if let Err(PageError { cause: Some(error), .. }) = throttle::sum::sums_write(app, sums).await {
-        tracing::error!("wrong passwords could not be written down: {error:#}");
-    }
+    throttle::sum::sums_write(app, app.desk.throttle.sums(app.clock.steady(), ends)).await;
 }
 
 /// The routes of the pages, with everything around them. Takes every path that no other router has.

@@ -102,7 +102,7 @@ pub(crate) async fn password_submit(
         None => return refuse(StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned()),
         Some(false) => {
             let owner = Owner::new(&session.person, "");
-            sums_write(&app, ticket.wrong(Some(owner), app.clock.steady())).await?;
+            sums_write(&app, ticket.wrong(Some(owner), app.clock.steady())).await;
             return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say("password.wrong").to_owned());
         }
         Some(true) => {}

@@ -174,7 +174,7 @@ async fn login_try(
         return Ok((Tried::Welcome(Box::new(person.clone())), origin));
     }
     let owner = person.map(|person| Owner::new(&person, peer.ip()));
-    sums_write(app, ticket.wrong(owner, app.clock.steady())).await?;
+    sums_write(app, ticket.wrong(owner, app.clock.steady())).await;
     Ok((Tried::Wrong, origin))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::audit::{Action, Actor, Change};
-use crate::error::PageError;
+use crate::store::StoreResult;
 use crate::store::person::Person;
 
 /// Wrong passwords for one account that are told.
@@ -65,34 +65,33 @@ impl Sum {
     }
 }
 
-/// Writes sums into both logs.
-///
-/// # Errors
-/// The database fails.
-pub(crate) async fn sums_write(app: &App, sums: Vec<Sum>) -> Result<(), PageError> {
+/// Writes sums into both logs. Where the database fails, the log alone has them: nobody's login waits for that.
+pub(crate) async fn sums_write(app: &App, sums: Vec<Sum>) {
     if sums.is_empty() {
-        return Ok(());
+        return;
     }
+    for Sum { subject, wrong, refused } in &sums {
+        match subject {
+            Subject::Account(owner) => {
+                tracing::warn!(account = owner.login, failures = wrong, refused, "wrong passwords for an account");
+            }
+            Subject::Address(address) => {
+                tracing::warn!(address, failures = wrong, refused, "wrong passwords from an address");
+            }
+        }
+    }
+    if let Err(error) = sums_audit(app, sums).await {
+        tracing::error!("wrong passwords are not in the audit log: {error:#}", error = anyhow::Error::new(error));
+    }
+}
+
+async fn sums_audit(app: &App, sums: Vec<Sum>) -> StoreResult<()> {
     let now = app.clock.now_ms();
     let mut tx = app.db.write().await?;
     for sum in sums {
-        match &sum.subject {
-            Subject::Account(owner) => {
-                tracing::warn!(
-                    account = owner.login,
-                    failures = sum.wrong,
-                    refused = sum.refused,
-                    "wrong passwords for an account"
-                );
-            }
-            Subject::Address(address) => {
-                tracing::warn!(address, failures = sum.wrong, refused = sum.refused, "wrong passwords from an address");
-            }
-        }
         tx.audit_append(now, &sum.change()).await?;
     }
-    tx.commit().await?;
-    Ok(())
+    tx.commit().await
 }
 
 /// How often it is asked which periods are over.

@@ -67,12 +67,12 @@ fn sixteen_connections_of_one_address_leave_a_new_one_its_turn() {
         let (mut free_at, mut port) = ([NOW; 16], 100_u16);
         for second in 0..60 {
             let now = NOW + Duration::from_secs(second);
-            for one in 0..16 {
-                if free_at[one] <= now {
+            for (one, free_at) in free_at.iter_mut().enumerate() {
+                if *free_at <= now {
                     port += 1;
                     let port = if keeps { one as u16 } else { port };
                     let waited = guess(&throttle, peer([10, 0, 0, 5], port), &format!("x{second}-{one}"), now);
-                    free_at[one] = now + waited.unwrap_or_default();
+                    *free_at = now + waited.unwrap_or_default();
                 }
             }
             let newcomer = throttle.enter(peer([10, 0, 0, 5], 60_000), "lan", now);
