@@ -79,7 +79,17 @@ impl App {
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
         let desk = Desk::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
-        Ok(Self::new(State { config, clock, db, secrets, policies, events, ingest, allowances: Allowances::default(), desk }))
+        Ok(Self::new(State {
+            config,
+            clock,
+            db,
+            secrets,
+            policies,
+            events,
+            ingest,
+            allowances: Allowances::default(),
+            desk,
+        }))
     }
 
     /// Puts the parts together.

@@ -296,13 +296,15 @@ mod tests {
         symlink(folder.join("good.deb"), folder.join("b-link.deb")).unwrap();
         std::fs::hard_link(&key, folder.join("c-twin.deb")).unwrap();
         std::fs::create_dir(folder.join("d-folder.deb")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, folder.join("e-pipe.deb"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, folder.join("e-pipe.deb"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(folder.join("f-socket.deb")).unwrap();
         File::create(folder.join("g-giant.deb")).unwrap().set_len(MOST + 1).unwrap();
         let programs = Programs::new(folder);
         let listed = programs.list().unwrap();
         assert_eq!(names(&listed), ["good.deb"]);
-        let wanted = [Unfit::Link, Unfit::Link, Unfit::Link, Unfit::NoFile, Unfit::NoFile, Unfit::NoFile, Unfit::TooLarge];
+        let wanted =
+            [Unfit::Link, Unfit::Link, Unfit::Link, Unfit::NoFile, Unfit::NoFile, Unfit::NoFile, Unfit::TooLarge];
         assert_eq!(listed.unfit.iter().map(|(_, unfit)| *unfit).collect::<Vec<_>>(), wanted);
         for (name, unfit) in &listed.unfit {
             assert_eq!(programs.open(name).unwrap_err(), NotOpened::Unfit(*unfit), "{name}");

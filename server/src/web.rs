@@ -44,8 +44,8 @@ use crate::programs::Programs;
 
 /// Streams that one session may have open: more pages than anybody reads.
 const STREAMS: usize = 16;
-/// Requests that one person may have open, streams among them.
-const REQUESTS: usize = 64;
+/// Requests that one person may have open, streams among them: an office that shares a login has many pages open.
+const REQUESTS: usize = 256;
 /// Downloads that one person may have open: every program that there is.
 const DOWNLOADS: usize = 8;
 /// Downloads that all persons together may have open.

@@ -14,7 +14,8 @@ use data_encoding::BASE64;
 use protocol::header::{Header, Opened, OpenedReason, Position, SectionEntry};
 use protocol::sign::{Purpose, SigningKey};
 use protocol::{
-    Digest, EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest, Report, ReportAnswer, ReportAnswers, SignedRenewal, compress,
+    Digest, EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest, Report, ReportAnswer, ReportAnswers, SignedRenewal,
+    compress,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 

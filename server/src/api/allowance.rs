@@ -8,10 +8,10 @@ use crate::bound::rate::Rate;
 use crate::bound::{Bound, Share, network};
 use crate::store::machine::MachineStatus;
 
-/// Requests a machine may send at once, of whatever kind; then one a second.
+/// Requests a machine may send at once, of whatever kind; then two a second: a poll may be held as short as one.
 const REQUESTS: u32 = 60;
 /// The time after which one more is allowed.
-const REQUEST_EVERY: Duration = Duration::from_secs(1);
+const REQUEST_EVERY: Duration = Duration::from_millis(500);
 /// Certificates a machine may be given at once; an honest one asks once a year. A clock that jumps makes it ask more often.
 const RENEWALS: u32 = 8;
 /// The time after which one more is given.

@@ -53,10 +53,7 @@ pub async fn machine_enrol(app: &App, request: &EnrolRequest) -> Result<EnrolAns
         return Err(token_unknown());
     }
     let mut tx = app.db.write().await?;
-    let token = tx
-        .token_hold(&text.digest().to_string())
-        .await?
-        .ok_or_else(token_unknown)?;
+    let token = tx.token_hold(&text.digest().to_string()).await?.ok_or_else(token_unknown)?;
     let key = csr_read(&request.csr)?;
     let certificate = match tx.enrolment_get(&token.id, &key.id()).await? {
         Some(earlier) => certificate_again(&mut tx, &token, &earlier).await?,

@@ -373,13 +373,7 @@ fn failed(reports: usize) -> Answered {
 }
 
 /// Asks the store what planning needs, and plans.
-async fn work(
-    tx: &mut Tx,
-    standing: Standing,
-    reports: Vec<Checked>,
-    room: &mut Room,
-    now: i64,
-) -> StoreResult<Work> {
+async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, room: &mut Room, now: i64) -> StoreResult<Work> {
     let questions = questions(&standing, &reports);
     let mut known = Known { room: room.of(&standing, now), ..Known::default() };
     for (section, digest) in questions.bodies {

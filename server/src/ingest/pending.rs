@@ -30,10 +30,7 @@ pub(super) struct Room {
 
 impl Room {
     /// Asks the store, if any of these machines waits.
-    pub(super) async fn ask<'a>(
-        tx: &mut Tx,
-        mut standings: impl Iterator<Item = &'a Standing>,
-    ) -> StoreResult<Self> {
+    pub(super) async fn ask<'a>(tx: &mut Tx, mut standings: impl Iterator<Item = &'a Standing>) -> StoreResult<Self> {
         let waits = standings.any(|standing| standing.status == MachineStatus::Pending);
         Ok(Self { stored: if waits { tx.head_pending_bytes().await? } else { BTreeMap::new() } })
     }

@@ -108,7 +108,8 @@ mod tests {
     #[tokio::test]
     async fn an_answer_leaves_in_small_pieces_and_its_last_byte_alone() {
         let connection = connection(Deadlines::default());
-        for (size, pieces) in [(0, vec![]), (1, vec![1]), (300, vec![299, 1]), (40_000, vec![16_384, 16_384, 7_231, 1])] {
+        for (size, pieces) in [(0, vec![]), (1, vec![1]), (300, vec![299, 1]), (40_000, vec![16_384, 16_384, 7_231, 1])]
+        {
             let open = connection.request_begin().unwrap();
             let mut answer = Answer { body: Body::from(vec![7; size]), piece: Bytes::new(), open, _held: None };
             assert_eq!(answer.size_hint().exact(), Some(size as u64), "the length is told beforehand");

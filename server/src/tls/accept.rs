@@ -49,6 +49,8 @@ pub struct Deadlines {
     pub each_machine: usize,
 }
 
+/// Bytes that the system keeps for a peer that does not read them (it doubles what is asked for).
+const SENDING: usize = 128 * 1024;
 /// Files that everything but connections may have open: the store, programs being handed out, logs.
 const OTHER_FILES: u64 = 256;
 
@@ -142,6 +144,7 @@ impl Acceptor {
         let (mut place, mut closed) = self.connections.accept(address.ip());
         stream.set_nodelay(true)?;
         keep_alive(&stream)?;
+        rustix::net::sockopt::set_socket_send_buffer_size(&stream, SENDING)?;
         let handshake = async {
             tokio::select! {
                 _ = &mut closed => Err(io::ErrorKind::ConnectionAborted.into()),

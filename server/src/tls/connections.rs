@@ -82,7 +82,10 @@ impl Connections {
         match kind {
             // A machine whose network changed comes back before its old connection is known to be dead.
             Kind::Machine if greedy == key => tracing::debug!(machine = key, "its oldest connection gives way"),
-            _ => tracing::warn!(from = greedy, "too many connections: the longest idle one of whoever holds most is closed"),
+            _ => tracing::warn!(
+                from = greedy,
+                "too many connections: the longest idle one of whoever holds most is closed"
+            ),
         }
     }
 

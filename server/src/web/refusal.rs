@@ -94,7 +94,9 @@ pub(crate) fn too_many_downloads(status: StatusCode) -> PageError {
 pub(crate) fn unfit_program(name: &str) -> PageError {
     PageError::refused(
         StatusCode::FORBIDDEN,
-        format!("Máy chủ không phát tệp {name}: tệp phải là tệp thường, không phải liên kết hay thư mục, và không quá lớn."),
+        format!(
+            "Máy chủ không phát tệp {name}: tệp phải là tệp thường, không phải liên kết hay thư mục, và không quá lớn."
+        ),
         format!("The server does not hand out {name}: it must be a plain file, no link or folder, and not too large."),
     )
 }

@@ -48,7 +48,8 @@ impl Field<'_> {
 
     /// A token for machines that must be confirmed.
     fn pending_token(&self, uses: u32) -> anyhow::Result<Enrolment> {
-        let token: Token = self.desk.ask(&["token", "add", self.office, "--role", "workstation", "--uses", &uses.to_string()])?;
+        let token: Token =
+            self.desk.ask(&["token", "add", self.office, "--role", "workstation", "--uses", &uses.to_string()])?;
         Ok(Enrolment::new(self.target.address.to_string(), token))
     }
 }
@@ -110,7 +111,9 @@ fn one(
         while begun.elapsed() < LASTS && !attacking.is_finished() || tries < 8 {
             tries += 1;
             let report = runtime.block_on(async {
-                tokio::time::timeout(HONEST_PATIENCE, honest.report(Clock::system().now())).await.is_ok_and(|sent| sent.is_ok())
+                tokio::time::timeout(HONEST_PATIENCE, honest.report(Clock::system().now()))
+                    .await
+                    .is_ok_and(|sent| sent.is_ok())
             });
             let page = field.target.page("/login", HONEST_PATIENCE);
             reports += u32::from(report);

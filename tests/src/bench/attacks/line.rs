@@ -62,7 +62,13 @@ impl Line {
     }
 
     /// Sends a request and reads the whole answer.
-    pub(super) fn exchange(&mut self, method: &str, path: &str, cookies: &[String], body: &str) -> anyhow::Result<String> {
+    pub(super) fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        cookies: &[String],
+        body: &str,
+    ) -> anyhow::Result<String> {
         self.send(method, path, cookies, body)?;
         let mut answer = self.head()?;
         let length = answer.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");

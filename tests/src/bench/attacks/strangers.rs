@@ -49,7 +49,7 @@ pub(super) fn refused(field: &Field<'_>) -> anyhow::Result<String> {
     let before = std::fs::metadata(field.log)?.len();
     let mut sent = 0;
     let mut line = field.target.connect(PATIENCE)?;
-    let enrolment = r#"{"token":"000G4-0R40M-30E20-9185G-R38E1-W","csr":"","machine_name":"x","place":"","traits":"","agent":"x"}"#;
+    let enrolment = r#"{"token":"000G4-0R40M-30E20-9185G-R38E1-W","csr":"","machine_name":"x","place":"","traits":"0000000000000000000000000000000000000000000000000000000000000000","agent":"x"}"#;
     while !field.is_over() {
         if line.exchange("POST", protocol::path::ENROL, &[], enrolment).is_err() {
             line = field.target.connect(PATIENCE)?;
