@@ -37,6 +37,8 @@ pub(super) async fn requests_bound(request: Request, next: Next) -> Response {
     };
     let mut response = next.run(request).await;
     let held = response.extensions_mut().remove::<HeldBy>();
+    // The head is handed out now.
+    open.handed_out();
     response.map(|body| Body::new(Answer { body, piece: Bytes::new(), open, _held: held }))
 }
 

@@ -39,7 +39,7 @@ pub struct Deadlines {
     pub idle_stranger: Duration,
     /// Without a request or a byte, for a machine. Default 45 min: a poll is held for at most 24.
     pub idle_machine: Duration,
-    /// Connections that are not through the handshake. Default 1,024.
+    /// Connections that are not through the handshake. Default 4,096.
     pub handshakes: usize,
     /// Connections without certificate. Default 2,048.
     pub strangers: usize,
@@ -62,7 +62,7 @@ impl Default for Deadlines {
             unread: Duration::from_secs(30),
             idle_stranger: Duration::from_secs(5 * 60),
             idle_machine: Duration::from_secs(45 * 60),
-            handshakes: 1024,
+            handshakes: 4096,
             strangers: 2048,
             machines: 65_536,
             each_machine: 4,

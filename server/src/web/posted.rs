@@ -18,6 +18,9 @@ use crate::text::is_storable_encoded;
 /// No form of ours is larger.
 const MOST_BYTES: usize = 64 * 1024;
 
+/// Nor one of those for whoever is not logged in.
+const MOST_STRANGER_BYTES: usize = 8 * 1024;
+
 /// A form that takes longer to arrive is given up.
 const ARRIVES: Duration = Duration::from_secs(30);
 
@@ -39,7 +42,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Posted<T> {
         if comes_from_elsewhere(request.headers(), &visitor.host) {
             return Err(refusal::foreign_form());
         }
-        let body = timeout(ARRIVES, body::to_bytes(request.into_body(), MOST_BYTES))
+        let most = if visitor.is_logged_in() { MOST_BYTES } else { MOST_STRANGER_BYTES };
+        let body = timeout(ARRIVES, body::to_bytes(request.into_body(), most))
             .await
             .map_err(|_| refusal::broken_form(StatusCode::REQUEST_TIMEOUT))?
             .map_err(|_| refusal::broken_form(StatusCode::PAYLOAD_TOO_LARGE))?;

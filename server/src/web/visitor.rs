@@ -94,6 +94,11 @@ impl Visitor {
         Frame::new(self, self.session.as_ref(), app, title.into(), place)
     }
 
+    /// True when the visitor has a session.
+    pub(crate) fn is_logged_in(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// The visitor when nothing could be found out, because the store does not answer.
     fn unknown(request: &Request) -> Self {
         Self {

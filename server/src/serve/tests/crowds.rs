@@ -238,13 +238,15 @@ async fn a_small_answer_that_nobody_takes_ends_the_connection() {
     let server = Server::start_with(&trial, |_| {}, deadlines).await;
     let mut tls = server.tls(None);
     tls.alpn_protocols = vec![b"h2".to_vec()];
-    let mut line = connect(&server, HERE, tls).await.unwrap();
-    // A window of ten bytes for every answer, which is never opened further. The request: GET /login.
-    let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 10]);
-    let request = frame(1, 5, 1, b"\x82\x87\x04\x06/login\x01\x01x");
-    let sent = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings, &request].concat();
-    line.write_all(&sent).await.unwrap();
-    ended(&mut line).await;
+    // The window for an answer, which is never opened further. The request: GET /login.
+    for window in [0, 10] {
+        let mut line = connect(&server, HERE, tls.clone()).await.unwrap();
+        let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, window]);
+        let request = frame(1, 5, 1, b"\x82\x87\x04\x06/login\x01\x01x");
+        let sent = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings, &request].concat();
+        line.write_all(&sent).await.unwrap();
+        ended(&mut line).await;
+    }
     server.end().await;
     trial.end().await;
 }

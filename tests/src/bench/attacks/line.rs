@@ -32,6 +32,7 @@ impl Target {
 
     pub(super) fn connect(&self, patience: Duration) -> anyhow::Result<Line> {
         let stream = TcpStream::connect_timeout(&self.address, patience)?;
+        stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         let client = ClientConnection::new(Arc::clone(&self.tls), ServerName::try_from(SERVER_NAME)?)?;
@@ -54,10 +55,10 @@ impl Line {
         let length = body.len();
         let cookies = cookies.join("; ");
         let kind = "application/x-www-form-urlencoded";
-        write!(
-            self.0,
+        let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {SERVER_NAME}\r\ncookie: {cookies}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{body}"
-        )?;
+        );
+        self.0.write_all(request.as_bytes())?;
         self.0.flush()
     }
 
