@@ -1,8 +1,11 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use policies::text::Language;
 
 use crate::api::allowance::Allowances;
 use crate::clock::Clock;
@@ -10,9 +13,12 @@ use crate::config::Config;
 use crate::error::Told;
 use crate::events::Events;
 use crate::ingest::Ingest;
+use crate::opening::{Wanted, sqlite_file, store_check, store_open};
 use crate::policy::Policies;
 use crate::programs::Programs;
 use crate::secrets::Secrets;
+use crate::secrets::folder::data_check;
+use crate::space::Space;
 use crate::store::Db;
 use crate::web::Desk;
 
@@ -41,7 +47,12 @@ pub struct State {
     pub allowances: Allowances,
     /// What the pages keep in memory.
     pub desk: Desk,
+    /// How much room is left for the store.
+    pub space: Space,
 }
+
+/// How long the start waits for the check of the store: enough for some gigabytes.
+const CHECK_WAITS: Duration = Duration::from_secs(20);
 
 /// 30 November 2026, milliseconds UTC: before that day nobody knew this version of the facts' meaning, whatever a clock that begins in 1970
 /// says.
@@ -54,15 +65,20 @@ pub(crate) fn schema_since(now: i64) -> i64 {
 }
 
 impl App {
-    /// Opens the server whose data folder is `data`: checks and reads its keys, brings the database up to date, and reads
-    /// the policy in force.
+    /// Opens the server whose data folder is `data`: checks who may read it, reads its keys, finds the store as it is `wanted`, brings it up
+    /// to date, looks for damage, and reads the policy in force.
     ///
     /// # Errors
     /// Anything of that fails; the message says what and where.
-    pub async fn open(data: &Path, mut config: Config, clock: Clock) -> anyhow::Result<Self> {
+    pub async fn open(data: &Path, mut config: Config, clock: Clock, wanted: Wanted) -> anyhow::Result<Self> {
+        data_check(data, &config)?;
         let secrets = Secrets::read(data)?;
-        let db = database_open(data, &config).await?;
+        let db = store_open(data, &config, &secrets.marks(&config.server), wanted).await?;
+        damage_find(&db, data, &config).await?;
         config.agents.programs = data.join(&config.agents.programs);
+        config.space.folder = sqlite_file(data, &config)
+            .and_then(|file| file.parent().map(Path::to_owned))
+            .unwrap_or_else(|| data.to_owned());
         Self::assemble(config, clock, db, secrets).await
     }
 
@@ -79,6 +95,7 @@ impl App {
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
         let desk = Desk::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
+        let space = Space::new(config.space.clone());
         Ok(Self::new(State {
             config,
             clock,
@@ -89,6 +106,7 @@ impl App {
             ingest,
             allowances: Allowances::default(),
             desk,
+            space,
         }))
     }
 
@@ -98,46 +116,33 @@ impl App {
     }
 }
 
+/// Looks for damage before anything is served. A store too large to be read in [`CHECK_WAITS`] is read on while the server runs; what is found
+/// then stands in the log and on every page.
+async fn damage_find(db: &Db, data: &Path, config: &Config) -> anyhow::Result<()> {
+    let (looked, data, config) = (db.clone(), data.to_owned(), config.clone());
+    let mut check = tokio::spawn(async move { store_check(&looked, &data, &config).await });
+    if let Ok(done) = tokio::time::timeout(CHECK_WAITS, &mut check).await {
+        return done?;
+    }
+    tracing::info!("the store is large: it is checked while the server runs");
+    let db = db.clone();
+    tokio::spawn(async move {
+        match check.await {
+            Ok(Ok(())) => tracing::info!("the store was checked and is sound"),
+            Ok(Err(error)) => {
+                tracing::error!("{}", Told::render(&error, Language::En));
+                db.health().damage_note(error.to_string());
+            }
+            Err(error) => tracing::error!("the check of the store broke off: {error}"),
+        }
+    });
+    Ok(())
+}
+
 impl Deref for App {
     type Target = State;
 
     fn deref(&self) -> &State {
         &self.0
     }
-}
-
-/// Opens the database that `config` names and brings its schema up to date.
-///
-/// # Errors
-/// It cannot be opened or reached, belongs to a newer program, or to another server.
-pub async fn database_open(data: &Path, config: &Config) -> anyhow::Result<Db> {
-    let failed = |cause: crate::store::StoreError| {
-        Told::new(
-            "Không mở được cơ sở dữ liệu. Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không.",
-            "The database cannot be opened. Check [database] in server.toml and whether the database is running.",
-        )
-        .because(cause)
-    };
-    let db = match config.database.url.strip_prefix("sqlite:") {
-        Some(file) => Db::open_sqlite(&sqlite_file(data, file)).await,
-        None => Db::open_postgres(&config.database.url).await,
-    };
-    let db = db.map_err(failed)?;
-    db.migrate().await.map_err(failed)?;
-    let mut tx = db.write().await.map_err(failed)?;
-    let owner = tx.server_claim(&config.server).await.map_err(failed)?;
-    if owner != config.server {
-        return Err(Told::new(
-            format!("Cơ sở dữ liệu này thuộc máy chủ khác ({owner}), không phải {}.", config.server),
-            format!("This database belongs to another server ({owner}), not to {}.", config.server),
-        )
-        .into());
-    }
-    tx.commit().await.map_err(failed)?;
-    Ok(db)
-}
-
-/// An SQLite file is named relative to the data folder.
-fn sqlite_file(data: &Path, file: &str) -> PathBuf {
-    data.join(file)
 }

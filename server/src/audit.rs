@@ -122,6 +122,8 @@ actions! {
     WaiverEnded = "waiver_ended";
     /// A file of a machine without a network was taken in.
     FileImported = "file_imported";
+    /// The store was lost, and the server started anew with an empty one.
+    StoreMade = "store_made";
     /// A set of policies was published.
     PolicyPublished = "policy_published";
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ca::Host;
 use crate::error::Told;
 use crate::ingest::retention::Retention;
+use crate::space::SpaceLimits;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "server.toml";
@@ -38,6 +39,9 @@ pub struct Config {
     /// How long what is kept.
     #[serde(default)]
     pub retention: Retention,
+    /// How much room there should be on the store's disk.
+    #[serde(default)]
+    pub space: SpaceLimits,
     /// A certificate of the office's own for the pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<WebCertificate>,
@@ -148,6 +152,7 @@ impl Config {
             agents: Agents::default(),
             pages: Pages::default(),
             retention: Retention::default(),
+            space: SpaceLimits::default(),
             web: None,
         }
     }

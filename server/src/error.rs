@@ -74,7 +74,7 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
             return crate::api::text_unusable();
         }
         Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
+            status: status_of(&cause),
             code: "server_failed",
             message: Text::new(
                 "Máy chủ gặp lỗi, yêu cầu chưa được thực hiện. Máy sẽ tự gửi lại sau.",
@@ -84,6 +84,14 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
             retry_after_s: Some(60),
             cause: Some(cause),
         }
+    }
+}
+
+/// 503 while the store fails, which passes; 500 for a fault of the program.
+fn status_of(cause: &anyhow::Error) -> StatusCode {
+    match cause.downcast_ref::<StoreError>() {
+        Some(error) if !error.is_refusal() => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -144,14 +152,25 @@ impl<E: Into<anyhow::Error>> From<E> for PageError {
                 "The request holds a character that the server cannot keep.",
             );
         }
-        Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            message: Text::new(
+        let status = status_of(&cause);
+        let damage = cause.downcast_ref().is_some_and(StoreError::is_damage);
+        let message = if damage {
+            Text::new(
+                "Cơ sở dữ liệu của máy chủ bị hỏng nên không hiển thị được số liệu này. Người quản trị cần xem nhật ký máy chủ và khôi phục từ bản sao lưu.",
+                "The server's database is damaged, so these figures cannot be shown. The administrator should read the server's log and restore a backup.",
+            )
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
+            Text::new(
+                "Máy chủ hiện không đọc hoặc không ghi được cơ sở dữ liệu nên không hiển thị số liệu và chưa thực hiện thay đổi nào. Hãy thử lại sau ít phút; nếu vẫn vậy, hãy báo người quản trị máy chủ.",
+                "The server cannot read or write its database at the moment, so no figures are shown and nothing was changed. Try again in a few minutes; if it stays so, tell the server's administrator.",
+            )
+        } else {
+            Text::new(
                 "Máy chủ gặp lỗi khi dựng trang. Lỗi đã được ghi vào nhật ký; hãy thử lại sau ít phút.",
                 "The server failed while making the page. The failure is in the log; try again in a few minutes.",
-            ),
-            cause: Some(cause),
-        }
+            )
+        };
+        Self { status, message, cause: Some(cause) }
     }
 }
 

@@ -4,7 +4,7 @@
 pub mod polls;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
@@ -26,6 +26,8 @@ const BACKLOG: usize = 4096;
 pub struct Events {
     told: broadcast::Sender<Arc<Change>>,
     sequence: AtomicI64,
+    /// The change table cannot be read now.
+    away: AtomicBool,
     stop: watch::Sender<bool>,
     /// The polls that are held now.
     pub polls: Polls,
@@ -37,6 +39,7 @@ impl Events {
         Self {
             told: broadcast::channel(BACKLOG).0,
             sequence: AtomicI64::new(sequence),
+            away: AtomicBool::new(false),
             stop: watch::channel(false).0,
             polls: Polls::default(),
         }
@@ -45,6 +48,11 @@ impl Events {
     /// Every change from now on. A listener that falls behind gets `RecvError::Lagged` and should read afresh.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Change>> {
         self.told.subscribe()
+    }
+
+    /// True while nobody knows what happens, because the database cannot be read.
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// Asks everything that waits to end: held polls are answered, event streams close.
@@ -75,19 +83,22 @@ impl Events {
 
 /// Reads the change table until the server stops; a database that is away is asked again.
 pub async fn changes_follow(app: App) {
-    let mut away = false;
     loop {
         tokio::select! {
             () = app.events.stopped() => return,
             () = tokio::time::sleep(READ_EVERY) => {}
         }
         match changes_read(&app).await {
-            Ok(()) => away = false,
-            Err(error) if !away => {
-                away = true;
-                tracing::error!("events cannot be read, pages and polls wait: {error:#}");
+            Ok(()) => app.events.away.store(false, Ordering::Relaxed),
+            Err(error) => {
+                if !app.events.away.swap(true, Ordering::Relaxed) {
+                    tracing::error!("events cannot be read, pages and polls wait: {error:#}");
+                }
+                // Every 400 ms this is the first to meet a broken store: connections of before are given up.
+                if let Ok(error) = error.downcast() {
+                    app.db.health().noted(error);
+                }
             }
-            Err(_) => {}
         }
     }
 }

@@ -16,11 +16,13 @@ pub mod error;
 pub mod events;
 pub mod ingest;
 pub mod judge;
+pub mod opening;
 pub mod password;
 pub mod policy;
 pub mod programs;
 pub mod secrets;
 pub mod serve;
+pub mod space;
 pub mod store;
 pub mod task;
 pub mod text;
@@ -30,7 +32,18 @@ pub mod web;
 
 use std::process::ExitCode;
 
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
 /// Runs the program with the arguments of the process. Exit status 0 when it did what was asked, 2 when it could not.
 pub fn entry() -> ExitCode {
+    core_dumps_forbid();
     cli::run(std::env::args_os())
+}
+
+/// Keys and passwords are in memory: neither a crash nor another program of the same user may put that into a file.
+fn core_dumps_forbid() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // A limit may always be lowered; where a sandbox refuses even that, the server is still of use.
+    let _ = setrlimit(Resource::Core, none);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

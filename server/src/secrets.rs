@@ -9,6 +9,7 @@
 //! | `offline/` (0700) | the standby keys, to be taken away after `init` | never |
 
 pub mod file;
+pub mod folder;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::ca::{Authority, Host, Realm, authority_create};
 use crate::error::Told;
+use crate::store::meta::{Mark, SERVER};
 
 /// Where each key and certificate lies below the data folder.
 #[derive(Clone, Debug)]
@@ -190,6 +192,13 @@ impl Secrets {
         })
     }
 
+    /// What tells this server's keys from another's; it stands in the store.
+    pub fn marks(&self, server: &str) -> Vec<Mark> {
+        let mut marks = marks_of(server, self.server_cas(), self.client_cas());
+        marks.push(Mark { name: name::RECEIPT, values: vec![Digest::of(self.receipt.public_key()).to_string()] });
+        marks
+    }
+
     /// The server CAs that agents pin: active, standby.
     pub fn server_cas(&self) -> [&CertificateDer<'static>; 2] {
         [self.server_ca.certificate(), &self.server_ca_standby]
@@ -214,6 +223,27 @@ pub fn policy_keys_read(data: &Path) -> anyhow::Result<Vec<PolicyKey>> {
     let path = Places::new(data).policy_keys();
     let text = file::read(&path)?;
     serde_json::from_slice(&text).map_err(|cause| damaged(&path).because(cause).into())
+}
+
+/// What tells this server from another, as far as it can be read without a private key.
+///
+/// # Errors
+/// A certificate is missing or damaged.
+pub fn marks_read(data: &Path, server: &str) -> anyhow::Result<Vec<Mark>> {
+    let read = |name| file::certificate_read(&Places::new(data).certificate(name));
+    let servers = [read(name::SERVER_CA)?, read(name::SERVER_CA_STANDBY)?];
+    let clients = [read(name::CLIENT_CA)?, read(name::CLIENT_CA_STANDBY)?];
+    Ok(marks_of(server, servers.each_ref(), clients.each_ref()))
+}
+
+fn marks_of(server: &str, servers: [&CertificateDer<'_>; 2], clients: [&CertificateDer<'_>; 2]) -> Vec<Mark> {
+    let digests =
+        |chain: [&CertificateDer<'_>; 2]| chain.map(|certificate| Digest::of(certificate).to_string()).to_vec();
+    vec![
+        Mark { name: SERVER, values: vec![server.to_owned()] },
+        Mark { name: name::SERVER_CA, values: digests(servers) },
+        Mark { name: name::CLIENT_CA, values: digests(clients) },
+    ]
 }
 
 /// SHA-256 of the active server CA's certificate: what an officer hands over.

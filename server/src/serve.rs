@@ -86,6 +86,7 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     tasks.spawn(task::figures_freeze(app.clone(), app.config.pages.zone()?));
     tasks.spawn(task::housekeeping(app.clone()));
     tasks.spawn(web::guesses_tell(app.clone()));
+    tasks.spawn(task::space_watch(app.clone()));
     Ok(Serving { app, address, handle, server, tasks })
 }
 

@@ -1,16 +1,18 @@
-//! The store: the only code that knows SQL. Owns the connection to SQLite or PostgreSQL, transactions and [`Scope`]; every
-//! query is in a file of its noun below, as a method of [`Tx`] called noun_verb.
+//! The store: the only code that knows SQL. Owns the connections to SQLite or PostgreSQL; every query is in a file of its noun
+//! below, as a method of [`Tx`] called noun_verb.
 //!
 //! One SQL text serves both databases. Reading happens in [`Db::read`], writing in [`Db::write`]; what belongs together
 //! (a change, its audit entry, its event) shares one [`Tx`].
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Database, PgPool, Pool, SqlitePool, Transaction};
 
 /// Runs one expression on the connection of a [`Tx`], whichever database it is.
 macro_rules! on_db {
@@ -33,14 +35,17 @@ mod word;
 
 pub mod audit;
 pub mod change;
+pub mod damage;
+mod error;
 pub mod figure;
 pub mod grade;
 pub mod head;
+mod health;
 pub mod judgement;
 pub mod login;
 pub mod machine;
 mod many;
-mod meta;
+pub mod meta;
 pub mod office;
 pub mod person;
 pub mod policy;
@@ -51,11 +56,16 @@ mod scope;
 pub mod section;
 pub mod session;
 pub mod token;
+mod transaction;
 #[cfg(test)]
 pub(crate) mod trial;
 pub mod waiver;
 
+pub use error::{StoreError, StoreResult};
+pub use health::Health;
 pub use scope::Scope;
+pub use transaction::Tx;
+pub(in crate::store) use transaction::{Intent, Link};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -64,7 +74,14 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// The database: SQLite (one file, one writer) or PostgreSQL. Cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Db {
+pub struct Db {
+    pub(in crate::store) pools: Pools,
+    health: Arc<Health>,
+}
+
+/// The connections to one of the two databases.
+#[derive(Clone, Debug)]
+pub(in crate::store) enum Pools {
     /// The embedded database.
     Sqlite {
         /// The one connection that writes.
@@ -74,58 +91,6 @@ pub enum Db {
     },
     /// A database server, possibly shared by several servers of ours.
     Postgres(PgPool),
-}
-
-/// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
-#[derive(Debug)]
-pub struct Tx {
-    pub(in crate::store) link: Link,
-}
-
-/// The transaction of one of the two databases.
-#[derive(Debug)]
-pub(in crate::store) enum Link {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
-}
-
-/// What can go wrong in the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database refused or could not be reached.
-    #[error("the database failed")]
-    Database(#[from] sqlx::Error),
-    /// The schema could not be brought up to date.
-    #[error("the database's schema could not be brought up to date")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-    /// No such thing, or not within the caller's scope; the two are not told apart.
-    #[error("no {what} {id:?} within this part of the tree")]
-    NotFound {
-        /// `office`, `machine`, ...
-        what: &'static str,
-        /// The id asked for.
-        id: String,
-    },
-}
-
-/// The result of every method of the store.
-pub type StoreResult<T> = Result<T, StoreError>;
-
-impl StoreError {
-    pub(crate) fn not_found(what: &'static str, id: &str) -> Self {
-        Self::NotFound { what, id: id.to_owned() }
-    }
-
-    /// True when PostgreSQL cannot keep a text: one with a NUL came by a door that does not ask `crate::text`.
-    pub fn is_text_unusable(&self) -> bool {
-        // SQLSTATE character_not_in_repertoire.
-        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("22021"))
-    }
-
-    /// True when a row with the same unique value was already there.
-    pub fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
-    }
 }
 
 impl Db {
@@ -141,21 +106,20 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(WAIT)
             .statement_cache_capacity(500);
-        let writer = SqlitePoolOptions::new()
+        let health = Arc::<Health>::default();
+        let writer = recovering(SqlitePoolOptions::new(), &health)
             .max_connections(1)
             .min_connections(1)
-            .acquire_timeout(WAIT)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options.clone().create_if_missing(true))
             .await?;
-        let reader = SqlitePoolOptions::new()
+        let reader = recovering(SqlitePoolOptions::new(), &health)
             .max_connections(8)
-            .acquire_timeout(WAIT)
             .max_lifetime(None)
             .connect_with(options.pragma("query_only", "on"))
             .await?;
-        Ok(Self::Sqlite { writer, reader })
+        Ok(Self { pools: Pools::Sqlite { writer, reader }, health })
     }
 
     /// Connects to a PostgreSQL database; `url` as libpq writes it (`postgres://user:password@host/database`).
@@ -164,12 +128,17 @@ impl Db {
     /// When the address cannot be read or the server cannot be reached.
     pub async fn open_postgres(url: &str) -> StoreResult<Self> {
         let options: PgConnectOptions = url.parse()?;
-        let pool = PgPoolOptions::new()
+        let health = Arc::<Health>::default();
+        let pool = recovering(PgPoolOptions::new(), &health)
             .max_connections(16)
-            .acquire_timeout(WAIT)
             .connect_with(options.options([("synchronous_commit", "on"), ("search_path", "public")]))
             .await?;
-        Ok(Self::Postgres(pool))
+        Ok(Self { pools: Pools::Postgres(pool), health })
+    }
+
+    /// Whether it can be trusted now.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Brings the schema up to date. Safe to call at every start, also by two servers at once.
@@ -177,9 +146,9 @@ impl Db {
     /// # Errors
     /// When a migration fails or the database belongs to a newer version.
     pub async fn migrate(&self) -> StoreResult<()> {
-        match self {
-            Self::Sqlite { writer, .. } => MIGRATIONS.run(writer).await?,
-            Self::Postgres(pool) => MIGRATIONS.run(pool).await?,
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => MIGRATIONS.run(writer).await?,
+            Pools::Postgres(pool) => MIGRATIONS.run(pool).await?,
         }
         Ok(())
     }
@@ -189,13 +158,13 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn read(&self) -> StoreResult<Tx> {
-        let link = match self {
-            Self::Sqlite { reader, .. } => Link::Sqlite(reader.begin().await?),
-            Self::Postgres(pool) => {
-                Link::Postgres(pool.begin_with("begin isolation level repeatable read, read only").await?)
+        let begun = match &self.pools {
+            Pools::Sqlite { reader, .. } => begin(reader, "begin").await.map(Link::Sqlite),
+            Pools::Postgres(pool) => {
+                begin(pool, "begin isolation level repeatable read, read only").await.map(Link::Postgres)
             }
         };
-        Ok(Tx { link })
+        self.transaction(begun, Intent::Read)
     }
 
     /// Begins writing. On SQLite this waits for the one writer.
@@ -203,69 +172,58 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn write(&self) -> StoreResult<Tx> {
-        let link = match self {
-            Self::Sqlite { writer, .. } => Link::Sqlite(writer.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => Link::Postgres(pool.begin().await?),
+        let begun = match &self.pools {
+            Pools::Sqlite { writer, .. } => begin(writer, "begin immediate").await.map(Link::Sqlite),
+            Pools::Postgres(pool) => begin(pool, "begin").await.map(Link::Postgres),
         };
-        Ok(Tx { link })
+        self.transaction(begun, Intent::Write)
+    }
+
+    fn transaction(&self, begun: sqlx::Result<Link>, intent: Intent) -> StoreResult<Tx> {
+        match begun {
+            Ok(link) => Ok(Tx { link, intent, health: Arc::clone(&self.health) }),
+            Err(error) => Err(self.health.noted(error.into())),
+        }
     }
 
     /// Closes every connection; SQLite then folds its log into the file.
     pub async fn close(&self) {
-        match self {
-            Self::Sqlite { writer, reader } => {
+        match &self.pools {
+            Pools::Sqlite { writer, reader } => {
                 reader.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool) => pool.close().await,
         }
     }
 }
 
-impl Tx {
-    /// Makes everything done in this transaction durable: when this returns, it survives a power cut.
-    ///
-    /// # Errors
-    /// When the database could not commit; nothing was done then.
-    pub async fn commit(self) -> StoreResult<()> {
-        match self.link {
-            Link::Sqlite(transaction) => transaction.commit().await?,
-            Link::Postgres(transaction) => transaction.commit().await?,
-        }
-        Ok(())
-    }
+/// Options of a pool whose connections do not outlive trouble. Each that was open when something failed is closed, and so is each that
+/// comes back as if within a transaction: SQLite ends one by itself when the disk is full or fails, and sqlx, which counts it as open until
+/// its end is confirmed, could never begin another.
+fn recovering<D: Database>(options: PoolOptions<D>, health: &Arc<Health>) -> PoolOptions<D> {
+    let health = Arc::clone(health);
+    options
+        .acquire_timeout(WAIT)
+        .before_acquire(move |_, connection| {
+            let sound = !health.failed_within(connection.age);
+            Box::pin(async move { Ok(sound) })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Waits for the rollback that sqlx asks for when a transaction is dropped.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
 }
 
-impl Tx {
-    /// Begins a part that can be undone alone. Parts do not nest.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(crate) async fn savepoint(&mut self) -> StoreResult<()> {
-        on_db!(self, connection => { sqlx::query("savepoint part").execute(connection).await?; });
-        Ok(())
-    }
-
-    /// Ends the part; what it did belongs to the transaction.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(crate) async fn savepoint_release(&mut self) -> StoreResult<()> {
-        on_db!(self, connection => { sqlx::query("release savepoint part").execute(connection).await?; });
-        Ok(())
-    }
-
-    /// Undoes the part.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(crate) async fn savepoint_rollback(&mut self) -> StoreResult<()> {
-        on_db!(self, connection => {
-            sqlx::query("rollback to savepoint part").execute(&mut *connection).await?;
-            sqlx::query("release savepoint part").execute(connection).await?;
-        });
-        Ok(())
-    }
+/// Begins a transaction, whatever becomes of the one who asked: left halfway, sqlx gives a PostgreSQL connection back to the pool with the
+/// transaction open.
+async fn begin<D: Database>(pool: &Pool<D>, statement: &'static str) -> sqlx::Result<Transaction<'static, D>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 /// A new id: a UUIDv7, so that rows written one after the other lie beside each other.

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use crate::app::{App, schema_since};
 use crate::ingest::retention::retention_apply;
 use crate::judge::figure::{day_due, day_freeze};
+use crate::space::Room;
 use crate::tls::Certificates;
 
 /// How often the certificates are looked at.
@@ -17,6 +18,10 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(60 * 60);
 const FIGURES_EVERY: Duration = Duration::from_secs(60);
 /// How often old rows are thrown away.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
+/// ... and how soon again when it failed: on a full disk it makes room.
+const HOUSEKEEPING_AGAIN: Duration = Duration::from_secs(60);
+/// How often the room on the disk is looked at.
+const SPACE_EVERY: Duration = Duration::from_secs(10);
 /// Events older than this are of no use to any listener.
 const CHANGES_KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 
@@ -53,12 +58,38 @@ pub async fn figures_freeze(app: App, zone: TimeZone) {
 
 /// Throws away what is over, until the server stops: old events, ended sessions, bodies past their time.
 pub async fn housekeeping(app: App) {
-    loop {
-        if let Err(error) = housekeep(&app).await {
-            tracing::error!("housekeeping failed and is tried again later: {error:#}");
+    let mut rest = Duration::ZERO;
+    while waited(&app, rest).await {
+        rest = match housekeep(&app).await {
+            Ok(()) => HOUSEKEEPING_EVERY,
+            Err(error) => {
+                tracing::error!("housekeeping failed and is tried again in a minute: {error:#}");
+                HOUSEKEEPING_AGAIN
+            }
+        };
+    }
+}
+
+/// Watches the room on the store's disk, until the server stops; says when it changes for better or worse.
+pub async fn space_watch(app: App) {
+    let (mut before, mut rest) = (Room::Enough, Duration::ZERO);
+    while waited(&app, rest).await {
+        rest = SPACE_EVERY;
+        let looking = app.clone();
+        let Ok(room) = tokio::task::spawn_blocking(move || looking.space.look()).await else { continue };
+        if room == before {
+            continue;
         }
-        if !waited(&app, HOUSEKEEPING_EVERY).await {
-            return;
+        before = room;
+        let (folder, free_mib) = (app.space.folder().display(), app.space.free_mib());
+        match room {
+            Room::Enough => tracing::info!(%folder, free_mib, "there is room on the disk again"),
+            Room::Low => tracing::warn!(%folder, free_mib, "the disk with the store is nearly full: make room"),
+            Room::None => tracing::error!(
+                %folder,
+                free_mib,
+                "the disk with the store is all but full: no reports are taken in, they stay on the machines; make room",
+            ),
         }
     }
 }

@@ -13,6 +13,7 @@ mod grade;
 mod headers;
 mod login;
 mod machine;
+mod notice;
 mod number;
 mod office;
 mod offices;

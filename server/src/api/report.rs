@@ -13,6 +13,7 @@ use crate::bound::Share;
 use crate::error::ApiError;
 use crate::ingest::check::Refused;
 use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
+use crate::space::Room;
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::Peer;
 
@@ -28,6 +29,9 @@ pub async fn reports_take(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Json<ReportAnswers>, ApiError> {
+    if app.space.room() == Room::None {
+        return Err(error(Reason::DiskFull, StatusCode::SERVICE_UNAVAILABLE));
+    }
     let mut share = app.allowances.machine_bytes(&caller.machine, caller.status);
     let body = match body_read(request.into_body(), limits::REPORTS_BODY, BODY_ARRIVES, &mut share).await {
         Ok(body) => body,

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use crate::act::By;
-use crate::app::database_open;
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::opening::{Wanted, store_open};
+use crate::secrets::marks_read;
 use crate::store::{Db, Scope};
 
 /// The data folder and what is in it.
@@ -33,7 +34,8 @@ impl Desk {
     /// There is no server in it, or its database cannot be opened.
     pub async fn open(data: &Path) -> anyhow::Result<Self> {
         let config = Config::read(data)?;
-        let db = database_open(data, &config).await?;
+        let marks = marks_read(data, &config.server)?;
+        let db = store_open(data, &config, &marks, Wanted::Existing).await?;
         let zone = config.pages.zone()?;
         Ok(Self { data: data.to_owned(), config, db, clock: Clock::System, zone })
     }
@@ -45,7 +47,7 @@ impl Desk {
 }
 
 /// The name of the user who runs this program, by the password file; the number where there is no name.
-fn operator_name() -> String {
+pub(super) fn operator_name() -> String {
     let number = rustix::process::getuid().as_raw().to_string();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = users.lines().find_map(|line| {

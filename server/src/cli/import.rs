@@ -13,6 +13,7 @@ use super::terminal::{Terminal, moment, visible};
 use crate::act::By;
 use crate::app::App;
 use crate::error::Told;
+use crate::opening::identity_check;
 use crate::secrets::Secrets;
 use crate::store::machine::MachineStatus;
 use crate::unconnected::stick::{self, Readers, Target};
@@ -88,6 +89,7 @@ pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> an
         ));
     }
     let secrets = Secrets::read(&desk.data)?;
+    identity_check(&desk.db, &secrets.marks(&desk.config.server)).await?;
     let app = App::assemble(desk.config.clone(), desk.clock.clone(), desk.db.clone(), secrets).await?;
     let mut lines = Vec::new();
     for file in &files {

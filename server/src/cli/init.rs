@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::terminal::Terminal;
 use super::{Help, text};
-use crate::app::database_open;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::error::Told;
+use crate::opening::{Wanted, store_open};
 use crate::secrets::{Places, Secrets, file, secrets_create};
 
 /// The words of `init`.
@@ -108,8 +108,9 @@ pub async fn perform(given: &ArgMatches, data: &Path, clock: &Clock, terminal: &
 pub async fn server_make(data: &Path, config: &Config, clock: &Clock) -> anyhow::Result<()> {
     let hosts = config.hosts()?;
     folder_prepare(data)?;
-    database_open(data, config).await?.close().await;
     secrets_create(data, &config.server, &hosts, clock.now_ms())?;
+    let marks = Secrets::read_quietly(data)?.marks(&config.server);
+    store_open(data, config, &marks, Wanted::First).await?.close().await;
     file::write(&data.join(config::FILE), config.to_toml()?.as_bytes())
 }
 

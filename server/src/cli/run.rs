@@ -14,13 +14,16 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::Help;
+use super::desk::operator_name;
 use super::terminal::Terminal;
 use crate::app::App;
+use crate::audit::Actor;
 use crate::bound::flood::{Flood, TOLD_EVERY};
 use crate::bound::open_files;
 use crate::clock::Clock;
 use crate::config::{Config, WebCertificate};
 use crate::error::Told;
+use crate::opening::{StoreLock, Wanted};
 use crate::serve::{Serving, serve};
 use crate::tls::Deadlines;
 
@@ -42,6 +45,10 @@ pub fn words(help: Help) -> Command {
             "Khi sẵn sàng, in một dòng JSON {\"address\", \"fingerprint\"}",
             "When ready, print one line of JSON {\"address\", \"fingerprint\"}",
         )))
+        .arg(help.flag("new-store", help.t(
+            "Cơ sở dữ liệu đã mất và không có bản sao lưu: tạo cơ sở dữ liệu trống (chỉ khi nơi lưu đang trống; được ghi vào nhật ký thao tác)",
+            "The database is lost and there is no backup: make an empty one (only where there is none; written into the audit log)",
+        )))
         .arg(help.file("web-cert", help.t("Chứng thư riêng cho trang web (PEM, cả chuỗi)", "Certificate for the pages (PEM, with its chain)")).requires("web-key"))
         .arg(help.file("web-key", help.t("Khoá của chứng thư đó (PEM)", "Key of that certificate (PEM)")).requires("web-cert"))
 }
@@ -55,7 +62,7 @@ struct Ready {
 /// Runs the server.
 ///
 /// # Errors
-/// It cannot start: keys open to others, database away, port taken, certificate unusable.
+/// It cannot start: keys open to others; database away, damaged, another server's or in use; port taken; certificate unusable.
 pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<()> {
     let flood = log_start();
     let files = open_files::raise();
@@ -71,7 +78,14 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
     // Asked for first, so that no signal is missed between readiness and waiting.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let app = App::open(data, config, Clock::System).await?;
+    // Until the end: commands may work on the store at the same time, another server may not.
+    let _lock = StoreLock::take(data, &config)?;
+    let wanted = if given.get_flag("new-store") {
+        Wanted::Anew { by: Actor::Operator(operator_name()), at: Clock::System.now_ms() }
+    } else {
+        Wanted::Existing
+    };
+    let app = App::open(data, config, Clock::System, wanted).await?;
     let listener = listen(&app.config.listen.address)?;
     let fingerprint = app.secrets.server_ca.fingerprint().to_string();
     let deadlines = Deadlines::within(files);

@@ -49,7 +49,7 @@ impl Committer {
         let (replies, jobs): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| ((job.reply, job.reports.len()), (job.machine, job.reports))).unzip();
         let counts = self.counters.take();
-        let outcome = self.transact(jobs, &counts, now).await;
+        let outcome = self.transact(jobs, &counts, now).await.map_err(|error| self.db.health().noted(error));
         let taken = match outcome {
             Ok(taken) => taken,
             Err(error) => {
@@ -113,7 +113,8 @@ impl Committer {
         let mut events = Vec::new();
         let all: Vec<usize> = (0..works.len()).collect();
         let mut judged = Vec::new();
-        match self.try_write(&mut tx, &mut works, &all, now).await {
+        let mut failed = None;
+        match self.try_write(&mut tx, &mut works, &all, now).await? {
             Ok(written) => {
                 events.extend(written.events);
                 judged.extend(written.judged);
@@ -124,7 +125,7 @@ impl Committer {
                     error = anyhow::Error::new(error)
                 );
                 for index in 0..works.len() {
-                    match self.try_write(&mut tx, &mut works, &[index], now).await {
+                    match self.try_write(&mut tx, &mut works, &[index], now).await? {
                         Ok(written) => {
                             events.extend(written.events);
                             judged.extend(written.judged);
@@ -135,6 +136,7 @@ impl Committer {
                                 machine = works[index].plan.machine,
                                 "a report could not be stored: {error:#}"
                             );
+                            failed = error.downcast().ok();
                             works[index].plan.refuse_all(Reason::ServerFailed, "the store refused it");
                         }
                     }
@@ -147,6 +149,10 @@ impl Committer {
         let audit_head = tx.audit_head().await?.hash.parse().unwrap_or(Digest::ZERO);
         tx.change_append(now, &events).await?;
         tx.commit().await?;
+        if let Some(error) = failed {
+            // The commit of what little there was says nothing of what there was no room for.
+            self.db.health().noted(error);
+        }
         for evidence in judged {
             self.facts.put(&evidence.machine, evidence.schema, &evidence.sections, evidence.facts);
         }
@@ -181,23 +187,26 @@ impl Committer {
             .collect())
     }
 
-    /// Writes the works of these indices in a savepoint of their own.
+    /// Writes the works of these indices in a savepoint of their own; the inner error is theirs alone.
+    ///
+    /// # Errors
+    /// When the transaction is over: a full disk ends it, and nothing more may be written through it.
     async fn try_write(
         &mut self,
         tx: &mut Tx,
         works: &mut [Work],
         indices: &[usize],
         now: i64,
-    ) -> StoreResult<Written> {
+    ) -> StoreResult<StoreResult<Written>> {
         tx.savepoint().await?;
         match self.write(tx, works, indices, now).await {
             Ok(written) => {
                 tx.savepoint_release().await?;
-                Ok(written)
+                Ok(Ok(written))
             }
             Err(error) => {
                 tx.savepoint_rollback().await?;
-                Err(error)
+                Ok(Err(error))
             }
         }
     }

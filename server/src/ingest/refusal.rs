@@ -105,6 +105,10 @@ reasons! {
     QueueFull = "queue_full", Retry, Some(15),
         "Máy chủ đang nhận quá nhiều báo cáo. Máy sẽ tự gửi lại sau.",
         "The server is receiving too many reports. The machine will send it again later.";
+    /// The disk is all but full.
+    DiskFull = "disk_full", Retry, Some(5 * 60),
+        "Ổ đĩa của máy chủ gần như đã đầy nên máy chủ chưa nhận báo cáo. Máy giữ lại báo cáo và sẽ tự gửi lại sau.",
+        "The server's disk is all but full, so it takes in no reports now. The machine keeps the report and sends it again later.";
     /// The store failed.
     ServerFailed = "server_failed", Retry, Some(60),
         "Máy chủ gặp lỗi khi lưu báo cáo. Máy sẽ tự gửi lại sau.",

@@ -34,6 +34,8 @@ struct Todo {
     /// Machines may have to be judged: another policy, another role, a machine that counts again, an exception that began or
     /// ended while its machine was judged.
     judge: bool,
+    /// Any office may be concerned: what happened was missed.
+    everything: bool,
     /// What grades were made by last.
     last: Option<Arc<Judge>>,
 }
@@ -75,10 +77,7 @@ pub async fn grades_follow(app: App) {
                 Ok(change) => todo.hear(&change),
                 Err(RecvError::Lagged(missed)) => {
                     tracing::info!(missed, "the grader fell behind and looks at every office");
-                    todo.judge = true;
-                    if let Err(error) = everything(&app, &mut todo).await {
-                        tracing::error!("offices cannot be listed: {error:#}");
-                    }
+                    (todo.judge, todo.everything) = (true, true);
                 }
                 Err(RecvError::Closed) => return,
             },
@@ -98,12 +97,6 @@ pub async fn grades_follow(app: App) {
     }
 }
 
-async fn everything(app: &App, todo: &mut Todo) -> anyhow::Result<()> {
-    let offices = app.db.read().await?.office_list(&Scope::whole()).await?;
-    todo.changed.extend(offices.into_iter().map(|office| office.id));
-    Ok(())
-}
-
 /// Makes every grade that is due: judges what must be judged first.
 ///
 /// # Errors
@@ -114,9 +107,14 @@ async fn grades_make(db: &Db, judge: Option<&Arc<Judge>>, now: i64, todo: &mut T
         *todo = Todo { judge: todo.judge, ..Todo::default() };
         return Ok(());
     };
+    if todo.everything {
+        let offices = db.read().await?.office_list(&Scope::whole()).await?;
+        todo.changed.extend(offices.into_iter().map(|office| office.id));
+        todo.everything = false;
+    }
     todo.changed.extend(waivers_expire(db, now).await?);
     // What happened before another policy came is the office's own doing: book it under the policy it happened under.
-    if let Some(last) = todo.last.take().filter(|last| last.address() != judge.address()) {
+    if let Some(last) = todo.last.clone().filter(|last| last.address() != judge.address()) {
         for office in todo.changed.union(&todo.renewed) {
             office_grade_try(db, &last, office, now).await?;
         }

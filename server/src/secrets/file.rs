@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
 use rustls::pki_types::pem::PemObject;
@@ -44,7 +44,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        File::open(folder_of(path))?.sync_all()
     };
     written().map_err(|cause: std::io::Error| cannot_write(path).because(cause).into())
 }
@@ -54,16 +54,26 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// # Errors
 /// It cannot be written.
 pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let fresh = path.with_extension("new");
+    let fresh = fresh_of(path);
     if fresh.exists() {
         fs::remove_file(&fresh).map_err(|cause| cannot_write(&fresh).because(cause))?;
     }
     write(&fresh, bytes)?;
     let renamed = || {
         fs::rename(&fresh, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        File::open(folder_of(path))?.sync_all()
     };
     renamed().map_err(|cause: std::io::Error| cannot_write(path).because(cause).into())
+}
+
+/// The folder a file is in; the parent of a bare name is empty, which names none.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// Where a file is written before it takes its place: a hidden name, so that no file of somebody's is in the way.
+fn fresh_of(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 /// Reads a file.
@@ -105,10 +115,10 @@ pub fn key_write_once(path: &Path, document: &[u8]) -> anyhow::Result<()> {
         Err(cause) if cause.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(cannot_write(path).because(cause).into())
         }
-        _ => path.parent().map_or(Ok(()), |folder| {
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        _ => {
+            let synced = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
             synced.map_err(|cause| cannot_write(path).because(cause).into())
-        }),
+        }
     }
 }
 
@@ -205,14 +215,22 @@ fn file_check(path: &Path, forbidden: u32) -> anyhow::Result<()> {
     }
     let mode = metadata.mode() & 0o777;
     if mode & forbidden != 0 {
-        let wanted = mode & !forbidden;
-        return Err(Told::new(
-            format!("{shown} đang mở cho người khác (quyền {mode:03o}). Máy chủ không chạy khi khoá có thể bị lộ. Hãy chạy: chmod {wanted:03o} {shown}"),
-            format!("{shown} is open to others (mode {mode:03o}). The server does not run while keys may be exposed. Run: chmod {wanted:03o} {shown}"),
-        )
-        .into());
+        return Err(open_to_others(path, mode, mode & !forbidden).into());
     }
     Ok(())
+}
+
+/// What is said of a file or folder with the wrong mode.
+pub(super) fn open_to_others(path: &Path, mode: u32, wanted: u32) -> Told {
+    let shown = path.display();
+    Told::new(
+        format!(
+            "{shown} đang mở cho người khác (quyền {mode:03o}). Máy chủ không chạy khi khoá hoặc dữ liệu có thể bị lộ hay bị sửa. Hãy kiểm tra, rồi chạy: chmod {wanted:03o} {shown}"
+        ),
+        format!(
+            "{shown} is open to others (mode {mode:03o}). The server does not run while keys or data may be exposed or changed. Look at it, then run: chmod {wanted:03o} {shown}"
+        ),
+    )
 }
 
 fn pem(label: &str, bytes: &[u8]) -> String {
@@ -271,7 +289,10 @@ mod tests {
         key_write_once(&path, b"another").unwrap();
         assert_eq!(key_read(&path).unwrap(), document, "whoever comes second uses the key of the first");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left behind");
+        let others = folder.join("a.new");
+        write(&others, b"mine").unwrap();
         replace(&path, b"x").unwrap();
+        assert_eq!(read(&others).unwrap(), b"mine", "the file of somebody who has the name");
         assert_eq!((mode(&path), read(&path).unwrap().as_slice()), (0o600, b"x".as_slice()));
         secrets_check(&folder).unwrap();
     }

@@ -4,7 +4,28 @@ use std::collections::BTreeMap;
 
 use policies::fact::SCHEMA_VERSION;
 
-use super::{StoreResult, Tx};
+use super::{Link, StoreResult, Tx};
+
+/// The name under which the server's id stands.
+pub const SERVER: &str = "server";
+
+/// One thing that tells whose a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The name under which it stands in the database: [`SERVER`], or a key's.
+    pub name: &'static str,
+    /// The server's id; or SHA-256 of the certificates or the public key in lower-case hexadecimal, the one in use first.
+    pub values: Vec<String>,
+}
+
+/// A database that belongs to another server, or a folder with another server's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// What the folder has.
+    pub mark: Mark,
+    /// What the database has.
+    pub stored: Vec<String>,
+}
 
 /// The name under which it stands when a server first ran that knows this version of the facts' meaning.
 fn schema_name() -> String {
@@ -12,18 +33,74 @@ fn schema_name() -> String {
 }
 
 impl Tx {
-    /// Writes down that this database belongs to `server`, if nobody's name stands there yet; returns whose it is.
+    /// Whose this database is: the id of the server that claimed it; none before one did.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn server_claim(&mut self, server: &str) -> StoreResult<String> {
-        Ok(on_db!(self, connection => {
-            sqlx::query("insert into server_meta (name, value) values ('server', $1) on conflict do nothing")
-                .bind(server)
-                .execute(&mut *connection)
-                .await?;
-            sqlx::query_scalar("select value from server_meta where name = 'server'").fetch_one(connection).await?
-        }))
+    pub async fn server_owner(&mut self) -> StoreResult<Option<String>> {
+        if !self.schema_exists().await? {
+            return Ok(None);
+        }
+        Ok(self.meta_get(SERVER).await?.into_iter().next())
+    }
+
+    /// Whether any program of ours ever worked on this database.
+    async fn schema_exists(&mut self) -> StoreResult<bool> {
+        let tables: i64 = match &mut self.link {
+            Link::Sqlite(link) => {
+                sqlx::query_scalar("select count(*) from sqlite_master where name = 'server_meta'")
+                    .fetch_one(&mut **link)
+                    .await?
+            }
+            Link::Postgres(link) => {
+                sqlx::query_scalar(
+                    "select count(*) from pg_tables where schemaname = 'public' and tablename = 'server_meta'",
+                )
+                .fetch_one(&mut **link)
+                .await?
+            }
+        };
+        Ok(tables > 0)
+    }
+
+    /// Writes down that this database belongs to the server with these marks, where nobody's stand there yet. What differs between a
+    /// database and the server's folder is the inner error; nothing is to be committed then. A key that has a standby may be replaced by
+    /// it: one of the two must be the same.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn identity_claim(&mut self, marks: &[Mark]) -> StoreResult<Result<(), Foreign>> {
+        for mark in marks {
+            on_db!(self, connection => {
+                sqlx::query("insert into server_meta (name, value) values ($1, $2) on conflict do nothing")
+                    .bind(mark.name)
+                    .bind(mark.values.join(" "))
+                    .execute(connection)
+                    .await?;
+            });
+            let stored = self.meta_get(mark.name).await?;
+            if !stored.iter().any(|value| mark.values.contains(value)) {
+                return Ok(Err(Foreign { mark: mark.clone(), stored }));
+            }
+            if stored != mark.values {
+                on_db!(self, connection => {
+                    sqlx::query("update server_meta set value = $2 where name = $1")
+                        .bind(mark.name)
+                        .bind(mark.values.join(" "))
+                        .execute(connection)
+                        .await?;
+                });
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// The words that stand under `name`.
+    async fn meta_get(&mut self, name: &str) -> StoreResult<Vec<String>> {
+        let value: Option<String> = on_db!(self, connection => {
+            sqlx::query_scalar("select value from server_meta where name = $1").bind(name).fetch_optional(connection).await?
+        });
+        Ok(value.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
     }
 
     /// Writes down that a server that knows this version of the facts' meaning runs at `at`. The earliest time stays: a clock that was
@@ -70,10 +147,25 @@ mod tests {
     on_both! {
         async fn a_database_belongs_to_the_first_server_that_claims_it(trial: &Trial) {
             let db: &Db = &trial.db;
-            for server in ["first", "second", "first"] {
+            let mark = |name, values: &[&str]| Mark { name, values: values.iter().map(|&value| value.to_owned()).collect() };
+            let server = |id| mark(SERVER, &[id]);
+            let steps = [
+                ([server("first"), mark("ca", &["a", "b"])], None),
+                ([server("second"), mark("ca", &["a", "b"])], Some(SERVER)),
+                // The standby takes over, and gets a standby of its own; the key before the last is foreign then.
+                ([server("first"), mark("ca", &["b", "c"])], None),
+                ([server("first"), mark("ca", &["a", "x"])], Some("ca")),
+                ([server("first"), mark("ca", &["c", "d"])], None),
+            ];
+            assert_eq!(db.read().await.unwrap().server_owner().await.unwrap(), None);
+            for (marks, foreign) in steps {
                 let mut tx = db.write().await.unwrap();
-                assert_eq!(tx.server_claim(server).await.unwrap(), "first");
-                tx.commit().await.unwrap();
+                let claimed = tx.identity_claim(&marks).await.unwrap();
+                assert_eq!(claimed.as_ref().err().map(|foreign| foreign.mark.name), foreign, "{marks:?}");
+                if claimed.is_ok() {
+                    tx.commit().await.unwrap();
+                }
+                assert_eq!(db.read().await.unwrap().server_owner().await.unwrap().as_deref(), Some("first"));
             }
         }
 

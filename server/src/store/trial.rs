@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use protocol::Digest;
 
-use super::{Db, Link, MIGRATIONS, Scope, Tx, new_id};
+use super::{Db, Link, MIGRATIONS, Pools, Scope, Tx, new_id};
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::office::{Office, OfficeKind};
 use crate::store::section::Sections;
@@ -64,9 +64,9 @@ impl Trial {
 
     /// Brings the schema to the state after the migration with this number.
     pub(crate) async fn migrate_to(&self, number: i64) {
-        match &self.db {
-            Db::Sqlite { writer, .. } => MIGRATIONS.run_to(number, writer).await.unwrap(),
-            Db::Postgres(pool) => MIGRATIONS.run_to(number, pool).await.unwrap(),
+        match &self.db.pools {
+            Pools::Sqlite { writer, .. } => MIGRATIONS.run_to(number, writer).await.unwrap(),
+            Pools::Postgres(pool) => MIGRATIONS.run_to(number, pool).await.unwrap(),
         }
     }
 
@@ -89,7 +89,7 @@ impl Trial {
 }
 
 async fn run(db: &Db, sql: &str) {
-    let Db::Postgres(pool) = db else { return };
+    let Pools::Postgres(pool) = &db.pools else { return };
     sqlx::QueryBuilder::<sqlx::Postgres>::new(sql).build().persistent(false).execute(pool).await.unwrap();
 }
 

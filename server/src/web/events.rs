@@ -132,6 +132,10 @@ async fn follow(
                 Event::default().event("changed").data("1")
             }
             _ = breath.tick() => {
+                // A page that follows says that it is current: while nobody knows what happens, it must not.
+                if app.events.is_away() {
+                    return;
+                }
                 if session_lasts(app, &session.token_hash).await {
                     Event::default().comment("")
                 } else {

@@ -6,8 +6,10 @@ use axum::response::{IntoResponse, Response};
 use policies::text::visible;
 
 use super::asset;
+use super::notice::notices;
 use super::number::Numbers;
 use super::visitor::{Session, Visitor, path_of};
+use super::words::Words;
 use crate::app::App;
 use crate::error::PageError;
 
@@ -45,6 +47,8 @@ pub(crate) struct Frame {
     pub(crate) events: String,
     /// How numbers and dates are written.
     pub(crate) n: Numbers,
+    /// What must be known of the figures or the server before they are read.
+    pub(crate) notices: Vec<String>,
     /// The moment the page was made.
     pub(crate) made_at: String,
 }
@@ -60,6 +64,7 @@ impl Frame {
             here: path_of(&visitor.uri).to_owned(),
             place,
             events: String::new(),
+            notices: session.map(|session| notices(app, session, Words::new(visitor.language), &n)).unwrap_or_default(),
             made_at: n.second(app.clock.now_ms()),
             n,
         }

@@ -136,7 +136,8 @@ fn title(t: Words, status: StatusCode) -> &'static str {
         | StatusCode::BAD_REQUEST
         | StatusCode::PAYLOAD_TOO_LARGE
         | StatusCode::REQUEST_TIMEOUT => "refusal.form",
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "refusal.busy",
+        StatusCode::TOO_MANY_REQUESTS => "refusal.busy",
+        StatusCode::SERVICE_UNAVAILABLE => "refusal.store",
         _ => "refusal.failed",
     };
     t.say(key)

@@ -202,9 +202,10 @@ async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Op
     Ok(Some(Session { scope: person.scope(), person, token_hash: session.token_hash }))
 }
 
-/// True while the session lasts and its person may come in: asked again and again by a stream of events.
+/// True while the session lasts and its person may come in: asked again and again by a stream of events. A store that cannot be asked ends
+/// no session.
 pub(crate) async fn session_lasts(app: &App, token_hash: &str) -> bool {
-    matches!(session_find(app, token_hash, true).await, Ok(Some(_)))
+    !matches!(session_find(app, token_hash, true).await, Ok(None))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor {

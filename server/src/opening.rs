@@ -1,0 +1,247 @@
+//! From a data folder to its store: is it there, is it whole, is it this server's, is no other server at it. An unmounted disk looks like a
+//! store that was never made, so an initialised server never makes one by itself.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::audit::{Action, Actor, Change};
+use crate::config::Config;
+use crate::error::Told;
+use crate::store::damage::sqlite_check;
+use crate::store::meta::{Foreign, Mark, SERVER};
+use crate::store::{Db, StoreError};
+
+/// What should be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The store of a server that was initialised.
+    Existing,
+    /// Nothing: `init` makes the server's first store.
+    First,
+    /// Nothing: the store was lost, and somebody starts anew.
+    Anew {
+        /// Who, for the audit log.
+        by: Actor,
+        /// When, milliseconds UTC.
+        at: i64,
+    },
+}
+
+/// Opens the store that `config` names, brings its schema up to date and makes sure that it belongs to the server with these marks.
+///
+/// # Errors
+/// It is not what was wanted, cannot be reached, is damaged, belongs to a newer program or to another server; told by name.
+pub async fn store_open(data: &Path, config: &Config, marks: &[Mark], wanted: Wanted) -> anyhow::Result<Db> {
+    let file = sqlite_file(data, config);
+    if let Some(file) = &file {
+        file_find(file, &wanted)?;
+    }
+    let place = place_of(data, config);
+    let db = match &file {
+        Some(file) => Db::open_sqlite(file).await,
+        None => Db::open_postgres(&config.database.url).await,
+    };
+    let db = db.map_err(|cause| unusable(&place, cause))?;
+    let prepared = prepare(&db, &place, marks, wanted).await;
+    if prepared.is_err() {
+        db.close().await;
+    }
+    prepared.map(|()| db)
+}
+
+async fn prepare(db: &Db, place: &str, marks: &[Mark], wanted: Wanted) -> anyhow::Result<()> {
+    let failed = |cause| unusable(place, cause);
+    let owner = db.read().await.map_err(failed)?.server_owner().await.map_err(failed)?;
+    match (&wanted, owner) {
+        (Wanted::Existing, None) => return Err(missing(place).into()),
+        (Wanted::First | Wanted::Anew { .. }, Some(owner)) => return Err(taken(place, &owner).into()),
+        _ => {}
+    }
+    db.migrate().await.map_err(failed)?;
+    let mut tx = db.write().await.map_err(failed)?;
+    if let Err(other) = tx.identity_claim(marks).await.map_err(failed)? {
+        return Err(foreign(&other).into());
+    }
+    if let Wanted::Anew { by, at } = wanted {
+        let server = marks.iter().find(|mark| mark.name == SERVER).map(|mark| mark.values.join(" "));
+        let change = Change::new(by, Action::StoreMade, None, server.unwrap_or_default());
+        tx.audit_append(at, &change).await.map_err(failed)?;
+        tracing::warn!("a new, empty store was made: machines must enrol again, policies be published again");
+    }
+    tx.commit().await.map_err(failed)?;
+    Ok(())
+}
+
+/// Makes sure that the open store `db` belongs to the server with these marks.
+///
+/// # Errors
+/// It does not, or the database fails.
+pub async fn identity_check(db: &Db, marks: &[Mark]) -> anyhow::Result<()> {
+    let mut tx = db.write().await?;
+    match tx.identity_claim(marks).await? {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(other) => Err(foreign(&other).into()),
+    }
+}
+
+/// Looks for damage in the store: every page of an SQLite file; on PostgreSQL, whose own business that is, what it counted is logged.
+///
+/// # Errors
+/// Damage was found, or the store cannot be read.
+pub async fn store_check(db: &Db, data: &Path, config: &Config) -> anyhow::Result<()> {
+    let Some(file) = sqlite_file(data, config) else {
+        let failures = db.checksum_failures().await?;
+        if failures > 0 {
+            tracing::error!(failures, "PostgreSQL has read pages that do not fit their checksums: look at its log");
+        }
+        return Ok(());
+    };
+    let found = sqlite_check(&file).await?;
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(damaged(&place_of(data, config), anyhow::anyhow!(found.join("; "))).into())
+    }
+}
+
+/// The store's place, as a person is told; never with a password.
+pub fn place_of(data: &Path, config: &Config) -> String {
+    sqlite_file(data, config).map_or_else(|| "PostgreSQL".to_owned(), |file| file.display().to_string())
+}
+
+/// The SQLite file of `config`, named relative to the data folder; none on PostgreSQL.
+pub fn sqlite_file(data: &Path, config: &Config) -> Option<PathBuf> {
+    config.database.url.strip_prefix("sqlite:").map(|file| data.join(file))
+}
+
+/// An empty file is what is left of a store where a disk was full or is not mounted. A new one is made for its owner alone; what SQLite
+/// puts beside it gets the same mode.
+fn file_find(file: &Path, wanted: &Wanted) -> anyhow::Result<()> {
+    let place = file.display().to_string();
+    let length = match file.metadata() {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        Err(error) => return Err(unusable_because(&place, error).into()),
+    };
+    if *wanted == Wanted::Existing {
+        return if length == 0 { Err(missing(&place).into()) } else { Ok(()) };
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(unusable_because(&place, error).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Held by the one server that works on an SQLite file; commands need none. It ends with the process, however that ends.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: Option<File>,
+}
+
+impl StoreLock {
+    /// Takes it; PostgreSQL needs none.
+    ///
+    /// # Errors
+    /// Another server has it, or the folder cannot be written.
+    pub fn take(data: &Path, config: &Config) -> anyhow::Result<Self> {
+        let Some(file) = sqlite_file(data, config) else { return Ok(Self { _file: None }) };
+        let place = file.display().to_string();
+        let mut path = file.into_os_string();
+        path.push(".lock");
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let opened = opened.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => missing(&place),
+            _ => unusable_because(&place, error),
+        })?;
+        match opened.try_lock() {
+            Ok(()) => Ok(Self { _file: Some(opened) }),
+            Err(TryLockError::WouldBlock) => Err(Told::new(
+                format!("Một máy chủ khác đang chạy với cơ sở dữ liệu {place}. Hãy dừng máy chủ đó trước."),
+                format!("Another server is running on the database {place}. Stop that one first."),
+            )
+            .into()),
+            Err(TryLockError::Error(error)) => Err(unusable_because(&place, error).into()),
+        }
+    }
+}
+
+fn missing(place: &str) -> Told {
+    Told::new(
+        format!(
+            "Máy chủ này đã được khởi tạo nhưng cơ sở dữ liệu ({place}) không có hoặc trống, nên máy chủ không chạy. Nếu cơ sở dữ liệu nằm trên \
+             ổ đĩa khác, hãy gắn ổ đĩa đó. Nếu đã mất, hãy khôi phục từ bản sao lưu. Chỉ khi không còn bản sao nào mới bắt đầu lại với cơ sở dữ \
+             liệu trống (mọi máy phải đăng ký lại): posture-server run --new-store"
+        ),
+        format!(
+            "This server was initialised, but its database ({place}) is missing or empty, so it does not start. If the database is on another \
+             disk, mount that disk. If it is lost, restore it from a backup. Only where no copy is left start anew with an empty one (every \
+             machine must enrol again): posture-server run --new-store"
+        ),
+    )
+}
+
+fn taken(place: &str, owner: &str) -> Told {
+    Told::new(
+        format!(
+            "Đã có cơ sở dữ liệu của máy chủ {owner} trong {place}. Cơ sở dữ liệu mới chỉ được tạo ở nơi còn trống."
+        ),
+        format!("There is a database of the server {owner} in {place}. A new one is made only where there is none."),
+    )
+}
+
+fn foreign(other: &Foreign) -> Told {
+    let (name, ours) = (other.mark.name, other.mark.values.join(" "));
+    let stored = other.stored.join(" ");
+    if name == SERVER {
+        return Told::new(
+            format!("Cơ sở dữ liệu này thuộc máy chủ khác ({stored}), không phải {ours}."),
+            format!("This database belongs to another server ({stored}), not to {ours}."),
+        );
+    }
+    Told::new(
+        format!(
+            "Khoá hoặc chứng thư {name} trong thư mục dữ liệu không phải của máy chủ đã ghi cơ sở dữ liệu này. Thư mục dữ liệu và cơ sở dữ liệu \
+             phải thuộc cùng một máy chủ: hãy khôi phục cả hai từ cùng một bản sao lưu."
+        ),
+        format!(
+            "The key or certificate {name} in the data folder is not the one of the server that wrote this database. Both must be of one server: \
+             restore data folder and database from the same backup."
+        ),
+    )
+    .because(anyhow::anyhow!("{name}: {ours}; the database has {stored}"))
+}
+
+fn damaged(place: &str, cause: impl Into<anyhow::Error>) -> Told {
+    Told::new(
+        format!("Cơ sở dữ liệu ({place}) bị hỏng, nên máy chủ không chạy. Hãy giữ nguyên tệp hỏng, kiểm tra ổ đĩa rồi khôi phục từ bản sao lưu."),
+        format!("The database ({place}) is damaged, so the server does not start. Keep the damaged file, check the disk and restore from a backup."),
+    )
+    .because(cause)
+}
+
+fn unusable(place: &str, cause: StoreError) -> Told {
+    if cause.is_damage() {
+        return damaged(place, cause);
+    }
+    if let Some(version) = cause.newer_schema() {
+        return Told::new(
+            format!(
+                "Cơ sở dữ liệu ({place}) đã được phiên bản máy chủ mới hơn sử dụng (cấu trúc {version}). Hãy cài phiên bản mới hơn đó; chương trình này không đọc được."
+            ),
+            format!(
+                "The database ({place}) was used by a newer version of the server (schema {version}). Install that newer version; this program cannot read it."
+            ),
+        );
+    }
+    unusable_because(place, cause)
+}
+
+fn unusable_because(place: &str, cause: impl Into<anyhow::Error>) -> Told {
+    Told::new(
+        format!("Không mở được cơ sở dữ liệu ({place}). Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không."),
+        format!("The database ({place}) cannot be opened. Check [database] in server.toml and whether the database is running."),
+    )
+    .because(cause)
+}

@@ -1,0 +1,87 @@
+//! Who may read and write the data folder beside the keys: what others could have changed is refused by name, what they could only read is
+//! closed and said.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Places;
+use super::file::open_to_others;
+use crate::config::{self, Config};
+use crate::error::Told;
+use crate::opening::sqlite_file;
+
+/// Checks the data folder, `server.toml`, the folders with keys that the running server never reads, and an SQLite database.
+///
+/// # Errors
+/// One of them belongs to another user or can be written by others; the message names it and what to do.
+pub fn data_check(data: &Path, config: &Config) -> anyhow::Result<()> {
+    let places = Places::new(data);
+    let mut paths = vec![data.to_owned(), data.join(config::FILE)];
+    // These may have been given to whoever signs.
+    let ours = |path: &PathBuf| path.metadata().is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw());
+    paths.extend([places.policy_signing(), places.offline()].into_iter().filter(ours));
+    if let Some(file) = sqlite_file(data, config) {
+        let beside = |ending: &str| PathBuf::from(format!("{}{ending}", file.display()));
+        paths.extend([beside("-wal"), beside("-shm"), file]);
+    }
+    paths.iter().filter(|path| path.exists()).try_for_each(|path| closed(path))
+}
+
+/// Closes what others may only read. A file of root's is trusted: an administrator may keep the configuration so.
+fn closed(path: &Path) -> anyhow::Result<()> {
+    let metadata = fs::metadata(path).map_err(|cause| {
+        Told::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))
+            .because(cause)
+    })?;
+    let (ours, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o7777);
+    let shown = path.display();
+    if ![ours, 0].contains(&metadata.uid()) {
+        return Err(Told::new(
+            format!("{shown} thuộc về người dùng khác. Hãy chạy máy chủ bằng người dùng sở hữu thư mục dữ liệu, hoặc trả lại quyền sở hữu bằng chown."),
+            format!("{shown} belongs to another user. Run the server as the user who owns the data folder, or give it back with chown."),
+        )
+        .into());
+    }
+    let wanted = mode & !0o077;
+    if mode & 0o022 != 0 {
+        return Err(open_to_others(path, mode, wanted).into());
+    }
+    if mode & 0o055 != 0 && metadata.uid() == ours {
+        fs::set_permissions(path, Permissions::from_mode(wanted)).map_err(|_| open_to_others(path, mode, wanted))?;
+        tracing::warn!("{shown} could be read by others (mode {mode:03o}) and was closed (mode {wanted:03o})");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_could_read_is_closed_and_what_they_could_change_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let config = Config::new("server-1".to_owned());
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let (toml, db, signing) = (data.join("server.toml"), data.join("tram-an.db"), data.join("policy-signing"));
+        for file in [&toml, &db] {
+            fs::write(file, "x").unwrap();
+        }
+        fs::create_dir(&signing).unwrap();
+        for (path, wanted) in [(data, 0o700), (&toml, 0o600), (&db, 0o600), (&signing, 0o700)] {
+            let open = wanted | 0o055;
+            set(path, open);
+            data_check(data, &config).unwrap();
+            assert_eq!(mode(path), wanted | (open & 0o700), "{}", path.display());
+            for open in [wanted | 0o020, wanted | 0o002, wanted | 0o066] {
+                set(path, open);
+                let refused = data_check(data, &config).unwrap_err().to_string();
+                assert!(refused.contains(&format!("chmod {wanted:03o} {}", path.display())), "{refused}");
+                assert_eq!(mode(path), open, "what may have been changed is left as evidence");
+            }
+            set(path, wanted);
+        }
+    }
+}

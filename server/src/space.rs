@@ -1,0 +1,133 @@
+//! Room on the disk that the store is on: looked at now and then, warned of in time, and reports sent back while there is still enough for
+//! everything else. Of a PostgreSQL elsewhere it knows nothing: what is looked at then is the data folder's disk.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a mebibyte.
+const MIB: u64 = 1024 * 1024;
+
+/// How much room there should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpaceLimits {
+    /// Warned of below this many mebibytes. Default 2048.
+    pub warn_mib: u64,
+    /// Warned of below this share of the disk, in percent. Default 5.
+    pub warn_percent: u64,
+    /// Below this many mebibytes no reports are taken in: they stay on the machines. Default 64; 0 takes them until the disk is full.
+    pub refuse_mib: u64,
+    /// The folder looked at: the SQLite file's, else the data folder.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+impl Default for SpaceLimits {
+    fn default() -> Self {
+        Self { warn_mib: 2048, warn_percent: 5, refuse_mib: 64, folder: PathBuf::new() }
+    }
+}
+
+/// How much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// No need to think of it.
+    Enough,
+    /// Somebody should make room.
+    Low,
+    /// Nothing more is taken in.
+    None,
+}
+
+/// The room as it was when it was looked at last.
+#[derive(Debug)]
+pub struct Space {
+    limits: SpaceLimits,
+    /// Bytes.
+    free: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Space {
+    /// Room without limit until it is looked at.
+    pub fn new(limits: SpaceLimits) -> Self {
+        Self { limits, free: AtomicU64::new(u64::MAX), total: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Looks; a disk that cannot be asked leaves what was seen before. May take as long as the disk takes to answer.
+    pub fn look(&self) -> Room {
+        match rustix::fs::statvfs(&self.limits.folder) {
+            Ok(found) => {
+                self.found(found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize))
+            }
+            Err(error) => {
+                tracing::debug!("{} does not say how much room it has: {error}", self.limits.folder.display());
+            }
+        }
+        self.room()
+    }
+
+    /// Notes `free` of `total` bytes.
+    pub(crate) fn found(&self, free: u64, total: u64) {
+        self.free.store(free, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// How much there was when it was looked at.
+    pub fn room(&self) -> Room {
+        let (free, total) = (self.free.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
+        let SpaceLimits { warn_mib, warn_percent, refuse_mib, .. } = self.limits;
+        if free < refuse_mib.saturating_mul(MIB) {
+            Room::None
+        } else if free < warn_mib.saturating_mul(MIB) || free / 100 < (total / 10_000).saturating_mul(warn_percent) {
+            Room::Low
+        } else {
+            Room::Enough
+        }
+    }
+
+    /// Mebibytes that were free.
+    pub fn free_mib(&self) -> u64 {
+        self.free.load(Ordering::Relaxed) / MIB
+    }
+
+    /// The folder looked at.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.limits.folder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_judged_absolutely_and_by_its_share() {
+        let space = Space::new(SpaceLimits::default());
+        assert_eq!(space.room(), Room::Enough);
+        let gib = 1024 * MIB;
+        for (free, total, room) in [
+            (500 * gib, 1000 * gib, Room::Enough),
+            (49 * gib, 1000 * gib, Room::Low),
+            (3 * gib, 40 * gib, Room::Enough),
+            (gib, 10 * gib, Room::Low),
+            (64 * MIB, 10 * gib, Room::Low),
+            (63 * MIB, 10 * gib, Room::None),
+            (0, 0, Room::None),
+        ] {
+            space.found(free, total);
+            assert_eq!(space.room(), room, "{free} of {total}");
+        }
+        let limits = SpaceLimits { refuse_mib: 0, ..SpaceLimits::default() };
+        let space = Space::new(limits);
+        space.found(0, gib);
+        assert_eq!(space.room(), Room::Low);
+        let space = Space::new(SpaceLimits { folder: "/nowhere".into(), ..SpaceLimits::default() });
+        assert_eq!((space.look(), space.free_mib()), (Room::Enough, u64::MAX / MIB), "nothing is known");
+        let space = Space::new(SpaceLimits { folder: "/".into(), ..SpaceLimits::default() });
+        space.look();
+        assert!(space.free_mib() < u64::MAX / MIB);
+    }
+}

@@ -1,0 +1,88 @@
+//! What can go wrong in the store, and what it means for whoever asked.
+
+use sqlx::migrate::MigrateError;
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or could not be reached.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database's schema could not be brought up to date")]
+    Migrate(#[from] MigrateError),
+    /// No such thing, or not within the caller's scope; the two are not told apart.
+    #[error("no {what} {id:?} within this part of the tree")]
+    NotFound {
+        /// `office`, `machine`, ...
+        what: &'static str,
+        /// The id asked for.
+        id: String,
+    },
+}
+
+/// The result of every method of the store.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// SQLite's result codes for a damaged file: SQLITE_CORRUPT and SQLITE_NOTADB (<https://sqlite.org/rescode.html>).
+const SQLITE_DAMAGED: [i64; 2] = [11, 26];
+/// PostgreSQL's for the same: `data_corrupted` and `index_corrupted`.
+const POSTGRES_DAMAGED: [&str; 2] = ["XX001", "XX002"];
+
+impl StoreError {
+    pub(crate) fn not_found(what: &'static str, id: &str) -> Self {
+        Self::NotFound { what, id: id.to_owned() }
+    }
+
+    /// True when PostgreSQL cannot keep a text: one with a NUL came by a door that does not ask `crate::text`.
+    pub fn is_text_unusable(&self) -> bool {
+        // SQLSTATE character_not_in_repertoire.
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("22021"))
+    }
+
+    /// True when a row with the same unique value was already there.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+
+    /// True when the database works and refused what it was asked: no such thing, a value it does not take (SQLite: TOOBIG, CONSTRAINT,
+    /// MISMATCH; PostgreSQL: classes 22 and 23).
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::NotFound { .. } => true,
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| match code.parse::<i64>() {
+                    Ok(number) if code.len() < 5 => [18, 19, 20].contains(&(number & 0xff)),
+                    _ => code.starts_with("22") || code.starts_with("23"),
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// True when what is stored cannot be read because it is damaged: waiting will not mend it.
+    pub fn is_damage(&self) -> bool {
+        let code = match self {
+            Self::Database(sqlx::Error::Database(error))
+            | Self::Migrate(
+                MigrateError::Execute(sqlx::Error::Database(error))
+                | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _),
+            ) => error.code(),
+            _ => None,
+        };
+        code.is_some_and(|code| {
+            // PostgreSQL's codes have five characters, SQLite's at most four digits.
+            POSTGRES_DAMAGED.contains(&&*code)
+                // The low byte of an extended result code is the result code.
+                || code.len() < 5 && code.parse::<i64>().is_ok_and(|code| SQLITE_DAMAGED.contains(&(code & 0xff)))
+        })
+    }
+
+    /// The number of a migration in the database that this program does not know: the database belongs to a newer one.
+    pub fn newer_schema(&self) -> Option<i64> {
+        match self {
+            Self::Migrate(MigrateError::VersionMissing(version)) => Some(*version),
+            _ => None,
+        }
+    }
+}

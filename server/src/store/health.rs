@@ -1,0 +1,88 @@
+//! Whether the store can be trusted now: what failed last, since when nothing could be written, what is known to be damaged. In memory:
+//! a restart finds out anew.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::StoreError;
+
+/// What is known of the store's state.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last failure that a connection may have been part of.
+    failed: Option<Instant>,
+    /// The first failure since the last commit.
+    failing: Option<Instant>,
+    /// What a check found, in the database's words.
+    damage: Option<String>,
+}
+
+impl Health {
+    /// Notes a failure and gives it back.
+    pub fn noted(&self, error: StoreError) -> StoreError {
+        if !error.is_refusal() {
+            let now = Instant::now();
+            let mut state = self.state();
+            state.failing.get_or_insert(now);
+            // Nothing is wrong with connections that all were busy.
+            if !matches!(error, StoreError::Database(sqlx::Error::PoolTimedOut)) {
+                state.failed = Some(now);
+            }
+            if error.is_damage() {
+                state.damage.get_or_insert_with(|| format!("{error:#}"));
+            }
+        }
+        error
+    }
+
+    /// Notes that something was written.
+    pub(in crate::store) fn written(&self) {
+        self.state().failing = None;
+    }
+
+    /// Notes what a check found.
+    pub fn damage_note(&self, found: String) {
+        self.state().damage = Some(found);
+    }
+
+    /// How long nothing could be read or written; none when it can.
+    pub fn failing_for(&self) -> Option<Duration> {
+        self.state().failing.map(|since| since.elapsed())
+    }
+
+    /// What is damaged, in the database's words, until a restart.
+    pub fn damage(&self) -> Option<String> {
+        self.state().damage.clone()
+    }
+
+    /// True when something failed within the last `age`: the age of a connection that was open then.
+    pub(in crate::store) fn failed_within(&self, age: Duration) -> bool {
+        self.state().failed.is_some_and(|failed| failed.elapsed() < age)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_lasts_until_something_is_written_and_damage_stays() {
+        let health = Health::default();
+        drop(health.noted(StoreError::not_found("office", "x")));
+        assert!(health.failing_for().is_none() && !health.failed_within(Duration::MAX));
+        drop(health.noted(StoreError::Database(sqlx::Error::PoolTimedOut)));
+        assert!(health.failing_for().is_some() && !health.failed_within(Duration::MAX));
+        drop(health.noted(StoreError::Database(sqlx::Error::WorkerCrashed)));
+        assert!(health.failed_within(Duration::MAX) && !health.failed_within(Duration::ZERO));
+        health.damage_note("page 3".to_owned());
+        health.written();
+        assert!(health.failing_for().is_none() && health.damage().is_some());
+    }
+}

@@ -1,0 +1,143 @@
+//! A transaction: its end, and parts of it that can be undone alone.
+
+use std::sync::Arc;
+
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use super::{Health, StoreResult};
+
+/// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
+#[derive(Debug)]
+pub struct Tx {
+    pub(in crate::store) link: Link,
+    pub(in crate::store) intent: Intent,
+    pub(in crate::store) health: Arc<Health>,
+}
+
+/// The transaction of one of the two databases.
+#[derive(Debug)]
+pub(in crate::store) enum Link {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// What a transaction was begun for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Intent {
+    Read,
+    Write,
+}
+
+impl Tx {
+    /// Makes everything done in this transaction durable: when this returns, it survives a power cut.
+    ///
+    /// # Errors
+    /// When the database could not commit; nothing was done then.
+    pub async fn commit(self) -> StoreResult<()> {
+        let Self { link, intent, health } = self;
+        let ended = match link {
+            Link::Sqlite(transaction) => transaction.commit().await,
+            Link::Postgres(transaction) => commit_postgres(transaction).await,
+        };
+        match ended {
+            Ok(()) if intent == Intent::Write => health.written(),
+            Ok(()) => {}
+            Err(error) => return Err(health.noted(error.into())),
+        }
+        Ok(())
+    }
+
+    /// Begins a part that can be undone alone. Parts do not nest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn savepoint(&mut self) -> StoreResult<()> {
+        self.part("savepoint part").await
+    }
+
+    /// Ends the part; what it did belongs to the transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn savepoint_release(&mut self) -> StoreResult<()> {
+        self.part("release savepoint part").await
+    }
+
+    /// Undoes the part.
+    ///
+    /// # Errors
+    /// When the database fails; the whole transaction is over then, and must not be used any more: SQLite would write for good, statement
+    /// by statement, what comes after.
+    pub(crate) async fn savepoint_rollback(&mut self) -> StoreResult<()> {
+        self.part("rollback to savepoint part").await?;
+        self.savepoint_release().await
+    }
+
+    async fn part(&mut self, statement: &'static str) -> StoreResult<()> {
+        let done = on_db!(self, connection => sqlx::query(statement).execute(connection).await.map(drop));
+        done.map_err(|error| self.health.noted(error.into()))
+    }
+}
+
+/// Commits, after asking whether there is something to commit: PostgreSQL answers a commit behind a failed statement with a rollback, and
+/// with no error.
+async fn commit_postgres(mut transaction: Transaction<'static, Postgres>) -> sqlx::Result<()> {
+    sqlx::query("select 1").execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Scope;
+    use super::super::trial::{count, office, on_both};
+
+    on_both! {
+        async fn a_commit_behind_a_failed_statement_is_an_error_and_the_next_transaction_is_whole(trial: &Trial) {
+            for _ in 0..3 {
+                let mut tx = trial.db.write().await.unwrap();
+                let id = office(&mut tx, "UBND xã An Bình", None).await;
+                let twice = tx.office_get(&Scope::whole(), &id).await.unwrap().unwrap();
+                assert!(tx.office_insert(&Scope::whole(), &twice).await.unwrap_err().is_duplicate());
+                // SQLite undoes the statement alone; PostgreSQL the transaction.
+                let kept = i64::from(tx.commit().await.is_ok());
+                let mut tx = trial.db.read().await.unwrap();
+                assert_eq!(count(&mut tx, "select count(*) from office where id = $1", &id).await, kept);
+            }
+        }
+
+        async fn whoever_leaves_while_a_transaction_begins_leaves_none_open(trial: &Trial) {
+            for _ in 0..20 {
+                for _ in 0..20 {
+                    let db = trial.db.clone();
+                    let asked = tokio::spawn(async move { db.read().await.map(drop) });
+                    tokio::task::yield_now().await;
+                    asked.abort();
+                }
+                let mut tx = trial.db.write().await.unwrap();
+                office(&mut tx, "UBND xã An Bình", None).await;
+                tx.commit().await.unwrap();
+            }
+        }
+    }
+
+    /// What a full disk or an I/O error does, played by a statement that ends the transaction behind sqlx's back.
+    #[tokio::test]
+    async fn a_connection_that_lost_its_transaction_is_not_used_again() {
+        let trial = super::super::trial::Trial::sqlite().await;
+        for lost in [true, false] {
+            let mut tx = trial.db.write().await.unwrap();
+            office(&mut tx, "UBND xã An Bình", None).await;
+            if lost {
+                tx.part("rollback").await.unwrap();
+                assert!(trial.db.health().failing_for().is_none());
+            }
+            assert_eq!(tx.commit().await.is_err(), lost);
+            assert_eq!(trial.db.health().failing_for().is_some(), lost);
+        }
+        let mut tx = trial.db.write().await.unwrap();
+        tx.part("rollback").await.unwrap();
+        drop(tx);
+        trial.db.write().await.unwrap().commit().await.unwrap();
+        trial.end().await;
+    }
+}
