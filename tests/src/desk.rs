@@ -22,6 +22,7 @@ pub struct Desk {
     program: PathBuf,
     data: PathBuf,
     environment: Vec<(String, String)>,
+    prefix: Vec<String>,
 }
 
 /// An office to be declared.
@@ -67,7 +68,14 @@ struct Ready {
 impl Desk {
     /// The server `program` with its data in `data`.
     pub fn new(program: PathBuf, data: PathBuf) -> Self {
-        Self { program, data, environment: Vec::new() }
+        Self { program, data, environment: Vec::new(), prefix: Vec::new() }
+    }
+
+    /// The same server, started by other words: `nsenter`, to see another file system.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: Vec<String>) -> Self {
+        self.prefix = prefix;
+        self
     }
 
     /// The same server with a variable in its environment.
@@ -84,7 +92,14 @@ impl Desk {
 
     /// One of its commands, before it is started.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = process::command(&self.program);
+        let mut words_before = self.prefix.iter();
+        let mut command = match words_before.next() {
+            Some(first) => process::command(first),
+            None => process::command(&self.program),
+        };
+        if !self.prefix.is_empty() {
+            command.args(words_before).arg(&self.program);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(words).arg("--data").arg(&self.data);
         command
@@ -192,8 +207,16 @@ impl Desk {
     /// # Errors
     /// It ends or stays silent; the message carries the end of its log.
     pub fn run(&self, listen: &str, log: &Path) -> anyhow::Result<RunningDesk> {
-        let mut running =
-            Running::start("posture-server", self.command(&["run", "--listen", listen, "--ready-json"]), log)?;
+        self.run_with(listen, &[], log)
+    }
+
+    /// As [`Desk::run`], with more words.
+    ///
+    /// # Errors
+    /// As [`Desk::run`].
+    pub fn run_with(&self, listen: &str, more: &[&str], log: &Path) -> anyhow::Result<RunningDesk> {
+        let words = [&["run", "--listen", listen, "--ready-json"], more].concat();
+        let mut running = Running::start("posture-server", self.command(&words), log)?;
         let line = running.line(READY)?;
         let ready: Ready = serde_json::from_str(&line).with_context(|| format!("posture-server run said {line}"))?;
         Ok(RunningDesk { running, port: ready.address.port() })

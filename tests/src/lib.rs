@@ -9,11 +9,13 @@ pub mod checkout;
 pub mod debian;
 pub mod desk;
 pub mod linux;
+pub mod postgres;
 pub mod process;
 #[cfg(feature = "puppets")]
 pub mod puppet;
 pub mod quickstart;
 pub mod relay;
+pub mod small_disk;
 pub mod station;
 pub mod wait;
 pub mod windows;

@@ -9,11 +9,13 @@ mod stories {
     mod antivirus;
     mod debian_patches;
     mod delivery;
+    mod disk;
     mod first_minutes;
     mod linux_program;
     mod machine;
     mod packages;
     mod page;
+    mod start;
     mod trouble;
     mod waiver;
     mod windows;

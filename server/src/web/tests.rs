@@ -5,6 +5,7 @@ mod enrolment;
 mod guesses;
 mod hostile;
 mod login;
+mod notice;
 mod office;
 mod scope;
 mod stream;

@@ -50,6 +50,51 @@ impl Books {
         Ok(Self { runtime, url: Some(url), file, admin: Some((admin, name)) })
     }
 
+    /// A PostgreSQL of the test's own.
+    pub(crate) fn at(url: String) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, url: Some(url), file: String::new(), admin: None })
+    }
+
+    /// Does something to the database that no server would.
+    pub(crate) fn run(&self, statement: &'static str) -> anyhow::Result<()> {
+        self.runtime.block_on(async {
+            match &self.url {
+                Some(url) => drop(sqlx::raw_sql(statement).execute(&mut PgConnection::connect(url).await?).await?),
+                None => {
+                    let mut connection = SqliteConnection::connect(&self.file).await?;
+                    sqlx::raw_sql(statement).execute(&mut connection).await?;
+                    connection.close().await?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes the database away, as a disk that is not mounted does: what is left is no file, or an empty database. The server must be
+    /// stopped and a copy saved.
+    pub(crate) fn take_away(&self) -> anyhow::Result<()> {
+        let Some((admin, name)) = &self.admin else {
+            let file = self.file.trim_start_matches("sqlite:");
+            for part in ["", "-wal", "-shm"] {
+                let path = format!("{file}{part}");
+                if std::path::Path::new(&path).exists() {
+                    std::fs::remove_file(path)?;
+                }
+            }
+            return Ok(());
+        };
+        let statements: [&'static str; 2] =
+            [format!("drop database {name} with (force)").leak(), format!("create database {name}").leak()];
+        self.runtime.block_on(async {
+            let mut connection = PgConnection::connect(admin).await?;
+            for statement in statements {
+                sqlx::raw_sql(statement).execute(&mut connection).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// Keeps a copy of the database as it is. The server must be stopped.
     pub(crate) fn save(&self) -> anyhow::Result<()> {
         self.copy("", "_saved")

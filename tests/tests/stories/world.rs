@@ -27,10 +27,15 @@ pub(crate) struct World {
 impl World {
     /// An office with a declared roster and the policy of the repository.
     pub(crate) fn new(kind: Kind) -> anyhow::Result<Self> {
+        Self::with(|data| Books::open(kind, data))
+    }
+
+    /// The same on a database of the story's own.
+    pub(crate) fn with(books: impl FnOnce(&Path) -> anyhow::Result<Books>) -> anyhow::Result<Self> {
         let programs = checkout::build(Profile::Dev)?;
         let folder = tempfile::tempdir()?;
         let desk = Desk::new(programs.server.clone(), folder.path().join("server"));
-        let books = Books::open(kind, desk.data())?;
+        let books = books(desk.data())?;
         desk.init(books.url.as_deref())?;
         let office = desk.office_add(&NewOffice { name: "UBND xã An Bình".to_owned(), start_up: StartUp::Off })?;
         desk.roster_declare(&office, &[])?;

@@ -186,8 +186,8 @@ on_both! {
         browser.post("/language", &[("language", "en"), ("next", "/offices")]).await;
         site.app.db.close().await;
         let answer = browser.get("/offices").await;
-        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(answer.has("The server failed") && answer.has("<html lang=\"en\">"));
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.has("cannot read or write its database") && answer.has("<html lang=\"en\">"));
         assert!(!answer.has("sqlx") && !answer.has("pool"), "the cause is for the log");
     }
 }

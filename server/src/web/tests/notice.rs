@@ -1,0 +1,31 @@
+//! What is said above every page of a store that cannot be relied on.
+
+use super::Site;
+use crate::store::StoreError;
+use crate::store::person::PersonRole;
+use crate::store::trial::on_both;
+
+on_both! {
+    async fn a_page_says_when_its_figures_may_be_old_or_the_disk_is_full(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let mut officer = site.person("lan", PersonRole::Administrator, None).await;
+        let mut head = site.person("huong", PersonRole::Head, None).await;
+        assert!(!officer.get("/offices").await.has("role=\"alert\""));
+
+        drop(site.app.db.health().noted(StoreError::Database(sqlx::Error::WorkerCrashed)));
+        for browser in [&mut officer, &mut head] {
+            assert!(browser.get("/offices").await.has("máy chủ không ghi được số liệu mới"));
+        }
+        site.office("Phường Hoà", None).await;
+        assert!(!head.get("/offices").await.has("không ghi được"), "it was over with the first commit");
+
+        site.app.space.found(1024 * 1024 * 1024, 100 * 1024 * 1024 * 1024);
+        assert!(officer.get("/offices").await.has("sắp đầy (còn 1.024 MiB)"));
+        assert!(!head.get("/offices").await.has("MiB"), "nothing a head can do about it");
+        site.app.space.found(0, 100 * 1024 * 1024 * 1024);
+        assert!(officer.get("/offices").await.has("tạm ngừng nhận báo cáo"));
+
+        site.app.db.health().damage_note("page 3".to_owned());
+        assert!(head.get("/offices").await.has("bị hỏng"));
+    }
+}
