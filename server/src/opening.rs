@@ -116,8 +116,7 @@ pub fn sqlite_file(data: &Path, config: &Config) -> Option<PathBuf> {
     config.database.url.strip_prefix("sqlite:").map(|file| data.join(file))
 }
 
-/// An empty file is what is left of a store where a disk was full or is not mounted. A new one is made for its owner alone; what SQLite
-/// puts beside it gets the same mode.
+/// An empty file is what is left of a store where a disk was full or is not mounted.
 fn file_find(file: &Path, wanted: &Wanted) -> anyhow::Result<()> {
     let place = file.display().to_string();
     let length = match file.metadata() {
@@ -125,13 +124,7 @@ fn file_find(file: &Path, wanted: &Wanted) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => 0,
         Err(error) => return Err(unusable_because(&place, error).into()),
     };
-    if *wanted == Wanted::Existing {
-        return if length == 0 { Err(missing(&place).into()) } else { Ok(()) };
-    }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(unusable_because(&place, error).into()),
-        _ => Ok(()),
-    }
+    if *wanted == Wanted::Existing && length == 0 { Err(missing(&place).into()) } else { Ok(()) }
 }
 
 /// Held by the one server that works on an SQLite file; commands need none. It ends with the process, however that ends.

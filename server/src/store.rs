@@ -33,6 +33,7 @@ macro_rules! on_db {
 #[macro_use]
 mod word;
 
+mod anchor;
 pub mod audit;
 pub mod change;
 pub mod damage;
@@ -61,6 +62,7 @@ mod transaction;
 pub(crate) mod trial;
 pub mod waiver;
 
+use anchor::Anchor;
 pub use error::{StoreError, StoreResult};
 pub use health::Health;
 pub use scope::Scope;
@@ -88,6 +90,8 @@ pub(in crate::store) enum Pools {
         writer: SqlitePool,
         /// Connections that cannot write.
         reader: SqlitePool,
+        /// The file they are open to.
+        anchor: Arc<Anchor>,
     },
     /// A database server, possibly shared by several servers of ours.
     Postgres(PgPool),
@@ -99,8 +103,11 @@ impl Db {
     /// # Errors
     /// When the file cannot be opened or is not a database.
     pub async fn open_sqlite(file: &Path) -> StoreResult<Self> {
+        let anchor = Arc::new(Anchor::open(file)?);
         let options = SqliteConnectOptions::new()
             .filename(file)
+            // A connection that is opened later must not make a file where a disk was unmounted.
+            .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -112,14 +119,14 @@ impl Db {
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone().create_if_missing(true))
+            .connect_with(options.clone())
             .await?;
         let reader = recovering(SqlitePoolOptions::new(), &health)
             .max_connections(8)
             .max_lifetime(None)
             .connect_with(options.pragma("query_only", "on"))
             .await?;
-        Ok(Self { pools: Pools::Sqlite { writer, reader }, health })
+        Ok(Self { pools: Pools::Sqlite { writer, reader, anchor }, health })
     }
 
     /// Connects to a PostgreSQL database; `url` as libpq writes it (`postgres://user:password@host/database`).
@@ -158,6 +165,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn read(&self) -> StoreResult<Tx> {
+        self.anchored()?;
         let begun = match &self.pools {
             Pools::Sqlite { reader, .. } => begin(reader, "begin").await.map(Link::Sqlite),
             Pools::Postgres(pool) => {
@@ -172,11 +180,19 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn write(&self) -> StoreResult<Tx> {
+        self.anchored()?;
         let begun = match &self.pools {
             Pools::Sqlite { writer, .. } => begin(writer, "begin immediate").await.map(Link::Sqlite),
             Pools::Postgres(pool) => begin(pool, "begin").await.map(Link::Postgres),
         };
         self.transaction(begun, Intent::Write)
+    }
+
+    fn anchored(&self) -> StoreResult<()> {
+        match &self.pools {
+            Pools::Sqlite { anchor, .. } => anchor.check().map_err(|error| self.health.noted(error)),
+            Pools::Postgres(_) => Ok(()),
+        }
     }
 
     fn transaction(&self, begun: sqlx::Result<Link>, intent: Intent) -> StoreResult<Tx> {
@@ -189,7 +205,7 @@ impl Db {
     /// Closes every connection; SQLite then folds its log into the file.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, reader } => {
+            Pools::Sqlite { writer, reader, .. } => {
                 reader.close().await;
                 writer.close().await;
             }

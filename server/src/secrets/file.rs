@@ -42,8 +42,11 @@ pub fn private_folder_set(path: &Path) -> anyhow::Result<()> {
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+            // Half a file on a full disk would only be in the way of the next try.
+            drop(fs::remove_file(path));
+            return Err(error);
+        }
         File::open(folder_of(path))?.sync_all()
     };
     written().map_err(|cause: std::io::Error| cannot_write(path).because(cause).into())

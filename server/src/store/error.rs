@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date")]
     Migrate(#[from] MigrateError),
+    /// The SQLite file was deleted, replaced or unmounted since it was opened.
+    #[error("the database's file {0} is no longer the one that was opened: put it back, or start the server again")]
+    Gone(String),
     /// No such thing, or not within the caller's scope; the two are not told apart.
     #[error("no {what} {id:?} within this part of the tree")]
     NotFound {

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::notice::trouble;
 use super::refusal;
 use super::visitor::{Session, session_lasts};
 use crate::app::App;
@@ -113,6 +114,7 @@ async fn follow(
     breath.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut due: Option<Instant> = None;
     let mut calm_until = Instant::now();
+    let mut known_trouble = trouble(app);
     loop {
         let event = tokio::select! {
             () = app.events.stopped() => return,
@@ -135,6 +137,11 @@ async fn follow(
                 // A page that follows says that it is current: while nobody knows what happens, it must not.
                 if app.events.is_away() {
                     return;
+                }
+                let now = trouble(app);
+                if now != known_trouble {
+                    known_trouble = now;
+                    due = due.or(Some(calm_until));
                 }
                 if session_lasts(app, &session.token_hash).await {
                     Event::default().comment("")

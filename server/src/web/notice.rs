@@ -6,6 +6,11 @@ use super::words::Words;
 use crate::app::App;
 use crate::space::Room;
 
+/// Whether there is trouble, and of which kind: a page that follows is told when it changes, so that its lines come and go.
+pub(crate) fn trouble(app: &App) -> (bool, bool, Room) {
+    (app.db.health().failing_for().is_some(), app.db.health().damage().is_some(), app.space.room())
+}
+
 /// The lines for a person who is logged in, the gravest first. Room on the disk is the business of those who may change things.
 pub(crate) fn notices(app: &App, session: &Session, t: Words, n: &Numbers) -> Vec<String> {
     let mut lines = Vec::new();

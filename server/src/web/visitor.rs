@@ -19,8 +19,8 @@ use crate::act::By;
 use crate::app::App;
 use crate::audit::Actor;
 use crate::error::PageError;
-use crate::store::Scope;
 use crate::store::person::{Person, PersonRole};
+use crate::store::{Scope, StoreResult};
 use crate::text::is_storable_encoded;
 use crate::tls::Connection;
 
@@ -195,11 +195,19 @@ async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Op
     }
     if !following && now - session.last_seen_at >= TOUCH_MS {
         let until = (now + IDLE_MS).min(session.created_at + LONGEST_MS);
-        let mut tx = app.db.write().await?;
-        tx.session_touch(token_hash, now, until).await?;
-        tx.commit().await?;
+        // Whoever may read is not kept from it by a disk that is full: the page says so.
+        if let Err(error) = session_touch(app, token_hash, now, until).await {
+            let error = anyhow::Error::new(app.db.health().noted(error));
+            tracing::warn!("the last use of a session cannot be written down: {error:#}");
+        }
     }
     Ok(Some(Session { scope: person.scope(), person, token_hash: session.token_hash }))
+}
+
+async fn session_touch(app: &App, token_hash: &str, now: i64, until: i64) -> StoreResult<()> {
+    let mut tx = app.db.write().await?;
+    tx.session_touch(token_hash, now, until).await?;
+    tx.commit().await
 }
 
 /// True while the session lasts and its person may come in: asked again and again by a stream of events. A store that cannot be asked ends

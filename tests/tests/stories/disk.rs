@@ -34,19 +34,24 @@ impl Machine {
         Ok(Self { runtime, puppet, waiting: None, receipts: Vec::new(), chance: 0x2545_f491_4f6c_dd1d })
     }
 
+    /// A text that does not compress.
+    fn noise(&mut self) -> String {
+        let letter = |_| {
+            self.chance ^= self.chance << 13;
+            self.chance ^= self.chance >> 7;
+            self.chance ^= self.chance << 17;
+            char::from(b"abcdefghijklmnopqrstuvwxyz012345"[usize::try_from(self.chance % 32).unwrap_or(0)])
+        };
+        (0..1000).map(letter).collect()
+    }
+
     /// Sends a report with a body that does not compress; the code of the refusal, which must ask for the same again, or none.
     fn report(&mut self) -> anyhow::Result<Option<String>> {
         let (report, position) = match self.waiting.take() {
             Some(waiting) => waiting,
             None => {
-                let mut body = String::new();
-                for _ in 0..40_000 {
-                    self.chance ^= self.chance << 13;
-                    self.chance ^= self.chance >> 7;
-                    self.chance ^= self.chance << 17;
-                    body.push(char::from(b"abcdefghijklmnopqrstuvwxyz012345"[usize::try_from(self.chance % 32)?]));
-                }
-                self.puppet.observe("time", &format!("{{\"made_up\":\"{body}\"}}"));
+                let strings: Vec<String> = (0..40).map(|_| self.noise()).collect();
+                self.puppet.observe("time", &serde_json::json!({ "made_up": strings }).to_string());
                 let header = self.puppet.header(agent::clock::Clock::system().now());
                 let report = self.puppet.sign(&header)?;
                 let position = header.position(&report.header);
