@@ -164,11 +164,22 @@ impl Config {
     pub fn read(data: &Path) -> anyhow::Result<Self> {
         let path = data.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|cause| {
-            Told::new(
-                format!("Không có máy chủ trong {0}. Hãy tạo trước: posture-server init --data {0}", data.display()),
-                format!("There is no server in {0}. Make one first: posture-server init --data {0}", data.display()),
-            )
-            .because(anyhow::Error::from(cause).context(path.display().to_string()))
+            let told = match cause.kind() {
+                std::io::ErrorKind::NotFound => Told::new(
+                    format!(
+                        "Không có máy chủ trong {0}. Nếu trước đây đã có, hãy xem ổ đĩa chứa dữ liệu đã được gắn chưa, hoặc khôi phục từ bản sao lưu. \
+                         Nếu chưa có, hãy tạo trước: posture-server init --data {0}",
+                        data.display()
+                    ),
+                    format!(
+                        "There is no server in {0}. If there was one, see whether its disk is mounted, or restore it from a backup. If there never was, \
+                         make one first: posture-server init --data {0}",
+                        data.display()
+                    ),
+                ),
+                _ => Told::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display())),
+            };
+            told.because(anyhow::Error::from(cause).context(path.display().to_string()))
         })?;
         let config: Self = toml::from_str(&text).map_err(|cause| unusable(&path.display().to_string(), cause))?;
         config.validate()

