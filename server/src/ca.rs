@@ -19,10 +19,16 @@ use rustls::pki_types::CertificateDer;
 pub const MACHINE_SUFFIX: &str = ".machine.tram-an.internal";
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// Machines whose clock lags behind by less than this still accept the server's certificates.
-const BACKDATED_MS: i64 = 400 * DAY_MS;
+/// So long before now every leaf begins: whoever's clock was put right by less still accepts it.
+pub const BACKDATED_MS: i64 = 365 * DAY_MS;
+/// 1 January 2000: an authority is trusted by its fingerprint, never by its age, so it begins before any clock it may meet.
+const AUTHORITY_FROM_MS: i64 = 946_684_800_000;
 /// A certificate authority outlives the computers it serves; it is replaced through its standby.
 const AUTHORITY_MS: i64 = 20 * 365 * DAY_MS;
+/// 1 December 2026, when this was written: an authority made while the clock stood before it lives as long as one made then.
+const WRITTEN_MS: i64 = 1_796_083_200_000;
+/// 31 December 9999, the last day a certificate can name (RFC 5280, 4.1.2.5).
+const LAST_MS: i64 = 253_402_214_400_000;
 /// Leaf certificates live a year (design 5).
 pub const LEAF_MS: i64 = 365 * DAY_MS;
 
@@ -84,7 +90,7 @@ pub fn authority_create(
     now_ms: i64,
 ) -> anyhow::Result<CertificateDer<'static>> {
     let mut params = CertificateParams::default();
-    valid_between(&mut params, now_ms - BACKDATED_MS, now_ms + AUTHORITY_MS);
+    valid_between(&mut params, AUTHORITY_FROM_MS, now_ms.max(WRITTEN_MS).saturating_add(AUTHORITY_MS));
     params.serial_number = Some(serial()?);
     let (name, usage) = match realm {
         Realm::Server => ("server CA", ExtendedKeyUsagePurpose::ServerAuth),
@@ -177,7 +183,7 @@ impl Authority {
             });
         }
         let mut params = leaf(SERVER_NAME, names, ExtendedKeyUsagePurpose::ServerAuth)?;
-        valid_between(&mut params, now_ms - BACKDATED_MS, now_ms + LEAF_MS);
+        valid_between(&mut params, now_ms.saturating_sub(BACKDATED_MS), now_ms.saturating_add(LEAF_MS));
         self.sign(&params, key)
     }
 
@@ -194,7 +200,7 @@ impl Authority {
         let name = format!("{machine}{MACHINE_SUFFIX}");
         let names = vec![SanType::DnsName(name.as_str().try_into().with_context(|| name.clone())?)];
         let mut params = leaf(machine, names, ExtendedKeyUsagePurpose::ClientAuth)?;
-        valid_between(&mut params, now_ms - DAY_MS, now_ms + LEAF_MS);
+        valid_between(&mut params, now_ms.saturating_sub(BACKDATED_MS), now_ms.saturating_add(LEAF_MS));
         self.sign(&params, key.info())
     }
 
@@ -232,7 +238,7 @@ fn serial() -> anyhow::Result<SerialNumber> {
 
 /// Sets the period of a certificate; milliseconds since 1970, before which nothing is valid.
 fn valid_between(params: &mut CertificateParams, from_ms: i64, until_ms: i64) {
-    let since_1970 = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+    let since_1970 = |millis: i64| Duration::from_millis(u64::try_from(millis.min(LAST_MS)).unwrap_or(0));
     params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_1970(from_ms);
     params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_1970(until_ms);
 }
@@ -327,6 +333,26 @@ mod tests {
         assert_eq!(validity_ms(&leaf).unwrap().1, NOW + LEAF_MS);
         verify_server(&authority, &leaf, SERVER_NAME, NOW - 300 * DAY_MS).unwrap();
         assert!(verify_server(&authority, &leaf, SERVER_NAME, NOW + LEAF_MS + 1000).is_err());
+    }
+
+    #[test]
+    fn every_leaf_holds_after_a_clock_was_put_right_by_a_year() {
+        let (servers, clients) = (authority(Realm::Server, &[]), authority(Realm::Client, &[]));
+        let leaf = servers.issue_server(&key(), &[], NOW).unwrap();
+        verify_server(&servers, &leaf, SERVER_NAME, NOW - 364 * DAY_MS).unwrap();
+        let leaf = clients.issue_machine("m", &machine_key(&key()), NOW).unwrap();
+        verify_client(&clients, &leaf, NOW - 364 * DAY_MS).unwrap();
+        assert_eq!(validity_ms(&leaf).unwrap(), (NOW - BACKDATED_MS, NOW + LEAF_MS));
+    }
+
+    #[test]
+    fn an_authority_made_under_any_clock_is_valid_now() {
+        for made_at in [0, 1, NOW - 5000 * DAY_MS, NOW, NOW + 5000 * DAY_MS, i64::MAX] {
+            let key = key();
+            let certificate = authority_create(Realm::Server, "active", "server-1", &[], &key, made_at).unwrap();
+            let (from, until) = validity_ms(&certificate).unwrap();
+            assert!(from < NOW - 9000 * DAY_MS && until > NOW + 7000 * DAY_MS, "{made_at}: {from} to {until}");
+        }
     }
 
     #[test]

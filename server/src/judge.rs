@@ -151,7 +151,9 @@ impl Judge {
     /// ago that time alone may have changed a verdict.
     pub fn is_due(&self, previous: Option<&Judgement>, role: machine::Role, now: i64) -> bool {
         previous.is_none_or(|previous| {
-            previous.policy != self.address || previous.role != role || now - previous.judged_at >= JUDGE_AGAIN_AFTER
+            // In the future: judged while the clock was ahead.
+            let fresh = (0..JUDGE_AGAIN_AFTER).contains(&now.saturating_sub(previous.judged_at));
+            previous.policy != self.address || previous.role != role || !fresh
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tokio::time::Instant;
 
 use crate::app::{App, schema_since};
 use crate::ingest::retention::retention_apply;
@@ -12,8 +13,10 @@ use crate::judge::figure::{day_due, day_freeze};
 use crate::space::Room;
 use crate::tls::Certificates;
 
-/// How often the certificates are looked at.
-const CERTIFICATES_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often it is asked whether the server's own certificate serves: soon after a jump of the clock.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
+/// How often the office's certificate is read again.
+const WEB_CERTIFICATE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How often it is asked whether the figures of the day are due.
 const FIGURES_EVERY: Duration = Duration::from_secs(60);
 /// How often old rows are thrown away.
@@ -28,12 +31,22 @@ const CHANGES_KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 /// A browser that nobody used for so long has lost its cookie.
 const DEVICES_KEPT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
-/// Renews the server's certificate before it ends and reads the office's again, until the server stops.
+/// Renews the server's certificate before it ends or when the clock jumped, and reads the office's again, until the server stops.
 pub async fn certificates_renew(app: App, certificates: Arc<Certificates>) {
-    while waited(&app, CERTIFICATES_EVERY).await {
+    let mut web_read = Instant::now();
+    while waited(&app, CERTIFICATE_EVERY).await {
+        let web_due = web_read.elapsed() >= WEB_CERTIFICATE_EVERY;
+        if !web_due && certificates.own_serves(app.clock.now_ms()) {
+            continue;
+        }
         let (renewing, shown) = (app.clone(), Arc::clone(&certificates));
-        let renewed =
-            tokio::task::spawn_blocking(move || shown.refresh(&renewing.secrets.server_ca, renewing.clock.now_ms()));
+        let renewed = tokio::task::spawn_blocking(move || {
+            shown.own_renew(&renewing.secrets.server_ca, renewing.clock.now_ms())?;
+            if web_due { shown.web_refresh() } else { Ok(()) }
+        });
+        if web_due {
+            web_read = Instant::now();
+        }
         match renewed.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!("a certificate could not be renewed: {error:#}"),
@@ -102,9 +115,17 @@ async fn housekeep(app: &App) -> anyhow::Result<()> {
     tx.known_device_prune(now - DEVICES_KEPT_MS).await?;
     tx.schema_claim(schema_since(now)).await?;
     tx.commit().await?;
+    if app.db.read().await?.clock_is_doubtful(now).await? {
+        tracing::warn!(
+            "this server's clock may be wrong: machines say another day, or none reported for weeks; until that is over no old body is \
+             thrown away"
+        );
+        return Ok(());
+    }
     retention_apply(&app.db, &app.config.retention, app.clock.now()).await?;
     Ok(())
 }
+
 
 /// Waits; false when the server stops meanwhile.
 async fn waited(app: &App, time: Duration) -> bool {

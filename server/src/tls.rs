@@ -10,12 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, SignatureScheme,
+};
 
+use crate::ca::validity_ms;
 use crate::clock::Clock;
 use crate::secrets::Secrets;
 
@@ -49,13 +54,78 @@ pub fn server_config(
     let mut config = ServerConfig::builder_with_details(provider(), Arc::new(ServerTime(clock.clone())))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .context("TLS 1.3 is not available")?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::new(AnyDate(verifier)))
         .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // A resumed session would carry a client certificate past its end; a full handshake costs 0.3 ms.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+/// Checks a machine's certificate but for its dates. One that is over is refused with words by the routes (`api::caller`): a machine
+/// that is only hung up on cannot know that it must renew. One that has not begun was issued while this server's clock was ahead, and
+/// is as good as any: whether its machine may speak is asked of the store at every request.
+#[derive(Debug)]
+struct AnyDate(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for AnyDate {
+    fn offer_client_auth(&self) -> bool {
+        self.0.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let checked = self.0.verify_client_cert(end_entity, intermediates, now);
+        let dates = matches!(
+            checked,
+            Err(Error::InvalidCertificate(
+                CertificateError::Expired
+                    | CertificateError::ExpiredContext { .. }
+                    | CertificateError::NotValidYet
+                    | CertificateError::NotValidYetContext { .. },
+            ))
+        );
+        let Some(end_ms) = validity_ms(end_entity).ok().filter(|_| dates).and_then(|(_, end)| u64::try_from(end).ok())
+        else {
+            return checked;
+        };
+        self.0.verify_client_cert(end_entity, intermediates, UnixTime::since_unix_epoch(Duration::from_millis(end_ms)))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
 }
 
 /// Certificates are judged by the same clock as everything else.

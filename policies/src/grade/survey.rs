@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Loss, Tally, View, causes, tally};
 use super::{Away, Coverage, Machine, MachineGrade, MachineState, OfficeState, Rules, Standing};
@@ -14,6 +14,9 @@ use crate::policy::{LiftedBy, Severity};
 /// A machine that has been silent this long may be missed soon: the coming cap on coverage is announced. Machines report
 /// at least daily.
 const SILENT_AFTER_WORKING_DAYS: u32 = 1;
+
+/// Evidence from later than this after now was dated by a clock that was ahead; how old it is nobody knows, so it is not fresh.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// One machine and how it counts.
 #[derive(Clone, Debug)]
@@ -106,7 +109,8 @@ impl<'a> Survey<'a> {
     fn member(&self, machine: &'a Machine) -> Member<'a> {
         let stale_days = self.rules.office.evidence.stale_after_working_days;
         let stale_from = machine.evidence_at.map(|at| self.calendar.after_working_days(at, stale_days));
-        let fresh = machine.evidence_at.is_some_and(|at| at >= self.fresh_from);
+        let believed = self.now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+        let fresh = machine.evidence_at.is_some_and(|at| at >= self.fresh_from && at <= believed);
         let tally = self.tally(machine, if fresh { self.fresh_from } else { Timestamp::MIN }, View::Overall);
         let state = match (&machine.standing, machine.evidence_at) {
             (Standing::Pending, _) => MachineState::Pending,

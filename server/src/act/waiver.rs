@@ -145,13 +145,24 @@ pub async fn waiver_withdraw(db: &Db, by: &By, id: &str) -> Result<Waiver, Waive
     Ok(waiver)
 }
 
-/// Ends every exception whose date has come, each in a transaction of its own. Returns the offices of their machines.
+/// Ends every exception whose date has come, each in a transaction of its own, and puts those in force again that ended while the
+/// clock was ahead. Returns the offices of their machines.
 ///
 /// # Errors
-/// When the database fails; what is left is ended next time.
+/// When the database fails; what is left is done next time.
 pub async fn waivers_expire(db: &Db, now: i64) -> StoreResult<Vec<String>> {
     let by = By { actor: Actor::Program, scope: Scope::whole(), at: now };
     let mut offices = Vec::new();
+    for waiver in db.read().await?.waiver_ended_early(now).await? {
+        let mut tx = db.write().await?;
+        if !tx.waiver_reopen(&waiver.id).await? {
+            continue;
+        }
+        let machine = tx.machine_require(&by.scope, &waiver.machine).await?;
+        machine_waive(&mut tx, &machine.id, now).await?;
+        conclude(tx, &by, Action::WaiverGranted, &machine, &waiver, Some("it ended while the server's clock was ahead")).await?;
+        offices.push(machine.office);
+    }
     loop {
         let due = db.read().await?.waiver_due(now, DUE).await?;
         if due.is_empty() {

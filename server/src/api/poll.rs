@@ -79,7 +79,7 @@ async fn look(app: &App, caller: &Caller) -> Result<PollAnswer, ApiError> {
     let mut tx = app.db.read().await?;
     let fresh = caller_check(tx.machine_peer(&caller.key).await?, &caller.machine)?;
     let assignment = assignment(app, &mut tx, &fresh).await?;
-    let waits = tx.machine_order_waits(&caller.machine, carried_before).await?;
+    let waits = tx.machine_order_waits(&caller.machine, now, carried_before).await?;
     drop(tx);
     let mut orders = Vec::new();
     if waits {

@@ -21,6 +21,9 @@ use crate::store::{Db, Scope, StoreResult, Tx};
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
 const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
 
+/// A machine's clock that is further off is written to the log, once. Milliseconds.
+const CLOCK_OFF_MS: u64 = 5 * 60 * 1000;
+
 /// Writes batches.
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -294,7 +297,8 @@ impl Committer {
         !work.plan.turned.is_empty()
             || schema(&standing.head) != schema(&work.plan.head)
             || standing.judged_policy.as_deref() != Some(policy.to_string().as_str())
-            || standing.judged_at.is_none_or(|at| now.saturating_sub(at) >= JUDGED_AGAIN_MS)
+            // In the future: judged while the clock was ahead.
+            || standing.judged_at.is_none_or(|at| at > now || now.saturating_sub(at) >= JUDGED_AGAIN_MS)
     }
 
     /// The newest facts of these machines: from memory where they are known there, else from the store.
@@ -409,6 +413,11 @@ async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, room: &mut
     let stored = |head: &Option<Head>| head.as_ref().map(|head| head.stored_all);
     if let Some(after) = stored(&plan.head) {
         room.take(&standing, after - stored(&standing.head).unwrap_or(0));
+    }
+    let offset = |head: &Option<Head>| head.as_ref().map_or(0, |head| head.clock_offset);
+    let (before_ms, after_ms) = (offset(&standing.head), offset(&plan.head));
+    if after_ms.unsigned_abs() > CLOCK_OFF_MS && before_ms.unsigned_abs() <= CLOCK_OFF_MS {
+        tracing::info!(machine = standing.machine, offset_ms = after_ms, "the clocks of this machine and of this server differ");
     }
     // Only what became the newest state counts; a section of a refused report does not.
     let newest = |section: Section, digest| plan.turned.get(section.name()) == Some(&Some(digest));

@@ -195,7 +195,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// Offices whose grade must be made at `now`: never graded, due, or graded by another policy.
+    /// Offices whose grade must be made at `now`: never graded, due, graded by another policy, or in a future that a wrong clock showed.
     ///
     /// # Errors
     /// When the database fails.
@@ -203,7 +203,7 @@ impl Tx {
         Ok(on_db!(self, connection => {
             sqlx::query_scalar(
                 "select o.id from office o left join office_grade g on g.office = o.id
-                 where g.office is null or g.next_at <= $2 or g.policy <> $1 order by o.id limit $3",
+                 where g.office is null or g.next_at <= $2 or g.graded_at > $2 or g.policy <> $1 order by o.id limit $3",
             )
             .bind(policy)
             .bind(now)

@@ -67,6 +67,11 @@ pub struct Standing {
     pub head: Option<Head>,
 }
 
+/// Longer than the longest holiday no office is silent. Milliseconds.
+const HOLIDAY_MS: i64 = 14 * 24 * 60 * 60 * 1000;
+/// A clock that is off by more than a day is wrong, whatever its zone. Milliseconds.
+const OFF_MS: u64 = 24 * 60 * 60 * 1000;
+
 #[derive(Debug, FromRow)]
 struct StandingRow {
     id: String,
@@ -141,7 +146,32 @@ const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.
     from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id
     left join judgement s on s.machine = m.id where m.id in ";
 
+/// So many machines heard last are asked what day it is.
+const WITNESSES: i64 = 5;
+
 impl Tx {
+    /// Whether the machines speak against a clock that says `now`: none reported for longer than a long holiday, or most of those
+    /// heard last have a clock that is off by over a day. What cannot be undone waits until that is over. Without any report there is
+    /// no doubt, and nothing to lose.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clock_is_doubtful(&mut self, now: i64) -> StoreResult<bool> {
+        let heard: Vec<(i64, i64)> = on_db!(self, connection => {
+            sqlx::query_as("select received_at, clock_offset from machine_head where received_at <= $1 order by received_at desc limit $2")
+                .bind(now)
+                .bind(WITNESSES)
+                .fetch_all(connection)
+                .await?
+        });
+        let any: bool = on_db!(self, connection => {
+            sqlx::query_scalar("select exists (select 1 from machine_head)").fetch_one(connection).await?
+        });
+        let silent = heard.first().is_none_or(|(received_at, _)| now.saturating_sub(*received_at) > HOLIDAY_MS);
+        let against = heard.iter().filter(|(_, offset)| offset.unsigned_abs() > OFF_MS).count();
+        Ok(any && (silent || 2 * against > heard.len()))
+    }
+
     /// What is known of these machines, by id. On PostgreSQL the machines are locked in the order of their ids, so that two
     /// servers never wait for each other in a ring. It takes no scope: the machines were identified by their keys.
     ///

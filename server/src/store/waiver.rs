@@ -224,6 +224,38 @@ impl Tx {
         }) == 1)
     }
 
+    /// The exceptions that ended by their date while the clock was ahead: later than `now`, at which they are still good. One whose
+    /// place another has taken stays ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn waiver_ended_early(&mut self, now: i64) -> StoreResult<Vec<Waiver>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select * from waiver w where state = 'ended' and ended_at > $1 and until_at > $1 and not exists (
+                     select 1 from waiver o where o.machine = w.machine and o.control = w.control
+                         and o.state in ('asked', 'granted')) order by until_at, id",
+            )
+            .bind(now)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
+    /// Puts an exception in force again that ended early. False when somebody was quicker.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn waiver_reopen(&mut self, id: &str) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query("update waiver set state = 'granted', ended_at = null, ended_by = null where id = $1 and state = 'ended'")
+                .bind(id)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        }) == 1)
+    }
+
     /// Every exception of a machine, the newest first.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 
-use crate::ca::{Authority, Host, LEAF_MS, validity_ms};
+use crate::ca::{Authority, BACKDATED_MS, Host, LEAF_MS, validity_ms};
 use crate::config::WebCertificate;
 use crate::error::Told;
 use crate::secrets::{Places, file, key_generate};
@@ -29,8 +29,29 @@ pub struct Certificates {
 #[derive(Debug)]
 struct Shown {
     own: Arc<CertifiedKey>,
-    own_until_ms: i64,
+    own_valid: Valid,
     web: Option<Arc<CertifiedKey>>,
+}
+
+/// The dates of a certificate; milliseconds since 1970 UTC.
+#[derive(Clone, Copy, Debug)]
+struct Valid {
+    from_ms: i64,
+    until_ms: i64,
+}
+
+impl Valid {
+    fn of(leaf: &[u8]) -> anyhow::Result<Self> {
+        let (from_ms, until_ms) = validity_ms(leaf)?;
+        Ok(Self { from_ms, until_ms })
+    }
+
+    /// Neither in the last third of its year, nor of a time that has not come: made while the clock was ahead, it would be refused
+    /// by everybody now and live too long later.
+    fn serves(self, now_ms: i64) -> bool {
+        let left = self.until_ms.saturating_sub(now_ms);
+        now_ms >= self.from_ms && (LEAF_MS / 3..=BACKDATED_MS + LEAF_MS).contains(&left)
+    }
 }
 
 impl Certificates {
@@ -48,29 +69,41 @@ impl Certificates {
     ) -> anyhow::Result<Self> {
         let path = Places::new(data).secrets().join("server.pem");
         let kept = if path.exists() { Some(own_read(&path)?) } else { None };
-        let (own, own_until_ms) = match kept {
-            Some((own, until_ms)) if serves(&own, until_ms, authority, &hosts, now_ms) => (own, until_ms),
+        let (own, own_valid) = match kept {
+            Some((own, valid)) if valid.serves(now_ms) && fits(&own, authority, &hosts) => (own, valid),
             _ => own_make(&path, authority, &hosts, now_ms)?,
         };
         let web_key = web.as_ref().map(web_read).transpose()?;
-        let shown = RwLock::new(Shown { own: Arc::new(own), own_until_ms, web: web_key });
+        let shown = RwLock::new(Shown { own: Arc::new(own), own_valid, web: web_key });
         Ok(Self { path, hosts, web, shown })
     }
 
-    /// Renews the server's own certificate in the last third of its life, and reads the office's again, for somebody else renews
-    /// that one. Called from time to time by a task.
+    /// Whether the server's own certificate serves at `now_ms`: asked often, for a clock may jump.
+    pub fn own_serves(&self, now_ms: i64) -> bool {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).own_valid.serves(now_ms)
+    }
+
+    /// Makes the server's own certificate anew unless it serves.
     ///
     /// # Errors
-    /// A new certificate cannot be made or read; what was shown stays.
-    pub fn refresh(&self, authority: &Authority, now_ms: i64) -> anyhow::Result<()> {
-        let until_ms = self.shown.read().unwrap_or_else(PoisonError::into_inner).own_until_ms;
-        if last_third(until_ms, now_ms) {
-            let (own, own_until_ms) = own_make(&self.path, authority, &self.hosts, now_ms)?;
-            let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
-            shown.own = Arc::new(own);
-            shown.own_until_ms = own_until_ms;
-            tracing::info!("the server's certificate was renewed");
+    /// It cannot be made or kept; what was shown stays.
+    pub fn own_renew(&self, authority: &Authority, now_ms: i64) -> anyhow::Result<()> {
+        if self.own_serves(now_ms) {
+            return Ok(());
         }
+        let (own, own_valid) = own_make(&self.path, authority, &self.hosts, now_ms)?;
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        shown.own = Arc::new(own);
+        shown.own_valid = own_valid;
+        tracing::info!("the server's certificate was renewed");
+        Ok(())
+    }
+
+    /// Reads the office's certificate again, for somebody else renews that one. Called from time to time by a task.
+    ///
+    /// # Errors
+    /// It cannot be read; what was shown stays.
+    pub fn web_refresh(&self) -> anyhow::Result<()> {
         if let Some(web) = &self.web {
             let web = web_read(web)?;
             self.shown.write().unwrap_or_else(PoisonError::into_inner).web = Some(web);
@@ -80,7 +113,7 @@ impl Certificates {
 
     /// The last instant at which the server's own certificate is valid; milliseconds since 1970 UTC.
     pub fn own_until_ms(&self) -> i64 {
-        self.shown.read().unwrap_or_else(PoisonError::into_inner).own_until_ms
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).own_valid.until_ms
     }
 }
 
@@ -95,15 +128,10 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn last_third(until_ms: i64, now_ms: i64) -> bool {
-    until_ms.saturating_sub(now_ms) < LEAF_MS / 3
-}
-
-/// Whether a kept certificate still does: far from its end, of the present CA, with all the names wanted.
-fn serves(own: &CertifiedKey, until_ms: i64, authority: &Authority, hosts: &[Host], now_ms: i64) -> bool {
+/// Whether a kept certificate is of the present CA, with all the names wanted.
+fn fits(own: &CertifiedKey, authority: &Authority, hosts: &[Host]) -> bool {
     let [leaf, issuer] = own.cert.as_slice() else { return false };
-    !last_third(until_ms, now_ms)
-        && issuer == authority.certificate()
+    issuer == authority.certificate()
         && hosts_of(leaf).is_some_and(|named| hosts.iter().all(|host| named.contains(host)))
 }
 
@@ -122,21 +150,21 @@ fn hosts_of(leaf: &CertificateDer<'_>) -> Option<Vec<Host>> {
 }
 
 /// Makes key and certificate and keeps both in one file, so that they can never be of two makings.
-fn own_make(path: &Path, authority: &Authority, hosts: &[Host], now_ms: i64) -> anyhow::Result<(CertifiedKey, i64)> {
+fn own_make(path: &Path, authority: &Authority, hosts: &[Host], now_ms: i64) -> anyhow::Result<(CertifiedKey, Valid)> {
     let key: KeyPair = key_generate()?;
     let leaf = authority.issue_server(&key, hosts, now_ms)?;
-    let (_, until_ms) = validity_ms(&leaf)?;
+    let valid = Valid::of(&leaf)?;
     let chain = vec![leaf, authority.certificate().clone()];
     let document = key.serialize_der();
     let text = file::certificates_pem(&chain) + &file::key_pem(&document);
     file::replace(path, text.as_bytes())?;
-    Ok((certified(chain, PrivatePkcs8KeyDer::from(document).into())?, until_ms))
+    Ok((certified(chain, PrivatePkcs8KeyDer::from(document).into())?, valid))
 }
 
-fn own_read(path: &Path) -> anyhow::Result<(CertifiedKey, i64)> {
+fn own_read(path: &Path) -> anyhow::Result<(CertifiedKey, Valid)> {
     let chain = file::certificates_read(path)?;
-    let (_, until_ms) = validity_ms(&chain[0])?;
-    Ok((certified(chain, PrivatePkcs8KeyDer::from(file::key_read(path)?).into())?, until_ms))
+    let valid = Valid::of(&chain[0])?;
+    Ok((certified(chain, PrivatePkcs8KeyDer::from(file::key_read(path)?).into())?, valid))
 }
 
 fn web_read(web: &WebCertificate) -> anyhow::Result<Arc<CertifiedKey>> {

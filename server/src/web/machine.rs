@@ -92,7 +92,7 @@ pub(crate) async fn machine_page(
     let head = tx.head_get(scope, &id).await?;
     let facts = tx.facts_load(std::slice::from_ref(&id)).await?.remove(&id);
     let facts = facts.unwrap_or_else(|| Facts::unknown(Reason::NotCollected));
-    let order_waits = tx.machine_order_waits(&id, now.as_millisecond()).await?;
+    let order_waits = tx.machine_order_waits(&id, now.as_millisecond(), now.as_millisecond()).await?;
     let path = path_find(&mut tx, scope, &machine.office).await?;
     let waivers = tx.waiver_list_of_machine(scope, &id).await?;
     let reader = Reader {

@@ -33,6 +33,9 @@ pub(crate) const LONGEST_MS: i64 = 12 * 3600 * 1000;
 /// The last use is written down at most once a minute.
 const TOUCH_MS: i64 = 60 * 1000;
 
+/// What was last used so much later than now was so while the clock was ahead.
+const AHEAD_MS: i64 = 5 * 60 * 1000;
+
 /// The header by which the page's script says that nobody clicked: such a request does not keep a session alive.
 pub(crate) const FOLLOWING: &str = "x-following";
 
@@ -188,6 +191,10 @@ async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Op
     let now = app.clock.now_ms();
     let mut tx = app.db.read().await?;
     let Some(session) = tx.session_get(token_hash, now).await? else { return Ok(None) };
+    // Used in the future: opened while the clock was ahead, it would last far too long.
+    if session.last_seen_at > now + AHEAD_MS {
+        return Ok(None);
+    }
     let Some(person) = tx.person_get(&session.person).await? else { return Ok(None) };
     drop(tx);
     if person.disabled_at.is_some() {

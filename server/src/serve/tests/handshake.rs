@@ -176,13 +176,27 @@ async fn the_servers_certificate_is_kept_and_renewed_before_its_end() {
     assert!(renewed > first, "renewed in its last third");
     let more = [hosts.as_slice(), &["10.1.2.3".parse().unwrap()]].concat();
     assert!(open(now + 260 * DAY_MS, &more) > renewed, "made anew for another name");
+    assert!(open(now - 200 * DAY_MS, &more) < renewed, "of a time that has not come: made while the clock was ahead");
+    open(now + 260 * DAY_MS, &more);
 
     let kept = crate::tls::Certificates::open(server.data(), authority, more, None, now + 260 * DAY_MS).unwrap();
     let until = kept.own_until_ms();
-    kept.refresh(authority, now + 300 * DAY_MS).unwrap();
+    kept.own_renew(authority, now + 300 * DAY_MS).unwrap();
     assert_eq!(kept.own_until_ms(), until);
-    kept.refresh(authority, now + 600 * DAY_MS).unwrap();
-    assert!(kept.own_until_ms() > until);
+    kept.own_renew(authority, now + 600 * DAY_MS).unwrap();
+    let renewed = kept.own_until_ms();
+    assert!(renewed > until);
+
+    // The clock was ahead by 500 days and is put right, and the other way round.
+    for jump in [0, -500, 0, 500, 31, 0] {
+        let now = now + (600 + jump) * DAY_MS;
+        let is_old = kept.own_serves(now);
+        let before = kept.own_until_ms();
+        kept.own_renew(authority, now).unwrap();
+        assert!(kept.own_serves(now), "{jump}");
+        assert_eq!(is_old, before == kept.own_until_ms(), "{jump}");
+        assert_eq!(open(now, &hosts), kept.own_until_ms(), "at a start as while it runs, {jump}");
+    }
     server.end().await;
     trial.end().await;
 }

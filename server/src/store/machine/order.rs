@@ -48,7 +48,7 @@ impl Tx {
     }
 
     /// The orders of a machine that are to be carried along now: those not done, unless one was carried after `carried_before`
-    /// and may still be on its way. They are marked as carried at `at`.
+    /// and may still be on its way; one carried later than `at` was so by a clock that was ahead. They are marked as carried at `at`.
     ///
     /// # Errors
     /// When the database fails.
@@ -61,7 +61,7 @@ impl Tx {
         Ok(on_db!(self, connection => {
             sqlx::query_as(
                 "update machine_order set delivered_at = $2 where machine = $1 and done_at is null
-                     and (delivered_at is null or delivered_at <= $3) returning *",
+                     and (delivered_at is null or delivered_at <= $3 or delivered_at > $2) returning *",
             )
             .bind(machine)
             .bind(at)
@@ -71,18 +71,19 @@ impl Tx {
         }))
     }
 
-    /// True when [`Tx::machine_order_carry`] would find an order: asked first, because it does not write.
+    /// True when [`Tx::machine_order_carry`] would find an order at `now`: asked first, because it does not write.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn machine_order_waits(&mut self, machine: &str, carried_before: i64) -> StoreResult<bool> {
+    pub async fn machine_order_waits(&mut self, machine: &str, now: i64, carried_before: i64) -> StoreResult<bool> {
         Ok(on_db!(self, connection => {
             sqlx::query_scalar(
                 "select exists (select 1 from machine_order where machine = $1 and done_at is null
-                     and (delivered_at is null or delivered_at <= $2))",
+                     and (delivered_at is null or delivered_at <= $2 or delivered_at > $3))",
             )
             .bind(machine)
             .bind(carried_before)
+            .bind(now)
             .fetch_one(connection)
             .await?
         }))
