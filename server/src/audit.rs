@@ -94,6 +94,10 @@ actions! {
     RosterChanged = "roster_changed";
     /// A line was taken off a roster.
     RosterRemoved = "roster_removed";
+    /// A line of a roster and an enrolled machine were said to be the same.
+    RosterLinked = "roster_linked";
+    /// A line of a roster and its machine were said to be two.
+    RosterUnlinked = "roster_unlinked";
     /// A roster was declared complete.
     RosterDeclared = "roster_declared";
     /// An enrolment token was made.

@@ -20,6 +20,7 @@ pub mod opening;
 pub mod password;
 pub mod policy;
 pub mod programs;
+pub mod roster;
 pub mod secrets;
 pub mod serve;
 pub mod space;

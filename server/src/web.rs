@@ -22,6 +22,7 @@ mod path;
 mod posted;
 mod programs;
 mod refusal;
+mod roster;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -122,6 +123,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/password", get(change_password::password_page).post(change_password::password_submit))
         .route("/offices", get(offices::office_list_page))
         .route("/offices/{office}", get(office::office_page))
+        .route("/offices/{office}/roster/link", post(roster::link_submit))
         .route("/events", get(events::events_get))
         .route("/audit", get(audit::audit_page).post(audit::audit_verify))
         .route("/enrolment", get(enrolment::enrolment_page).post(enrolment::token_make))

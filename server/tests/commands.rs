@@ -225,6 +225,7 @@ fn offices_rosters_and_tokens() {
     assert!(said.contains("line 3") && said.contains("toaster"), "{said}");
     assert_eq!(desk.json(&["office", "roster", "list", &office]).as_array().unwrap().len(), 2, "all or none");
     desk.json(&["office", "roster", "declare", &office, "--secret-machines", "1"]);
+    assert!(desk.refused(&["office", "roster", "declare", below["id"].as_str().unwrap()]).contains("chưa có máy nào"));
 
     let made = desk.json(&["token", "add", &office, "--uses", "3"]);
     let token = made["token"].as_str().unwrap();
@@ -236,6 +237,47 @@ fn offices_rosters_and_tokens() {
     assert!(desk.refused(&["token", "revoke", "nothing"]).contains("mã đăng ký"));
     assert!(desk.refused(&["machine", "confirm", "nobody", "--lang", "en"]).contains("no machine"));
     assert_eq!(desk.json(&["machine", "list", &office]), Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_roster_holds_every_machine_once() {
+    let desk = Desk::made();
+    let office = desk.office();
+    let words = |line: &[&'static str]| [&["office", "roster", line[0], office.as_str()], &line[1..]].concat();
+    let json = |line: &[&'static str]| desk.json(&words(line));
+    let refused = |line: &[&'static str]| desk.refused(&words(line));
+
+    let file = desk.path("roster.csv");
+    let import = ["office", "roster", "import", office.as_str(), file.to_str().unwrap()];
+    fs::write(&file, "Tên máy;Phòng;Số sê-ri;Địa chỉ MAC\nPC-01;Một cửa;7XK2Q63;00-1A-2B-3C-4D-5E\nPC-02;;Default string;\nPC-03;;Default string;\n").unwrap();
+    assert_eq!(desk.json(&import).as_array().unwrap().len(), 3);
+    assert_eq!(desk.json(&import), Value::Array(Vec::new()), "the same file again adds nothing");
+    let listed = json(&["list"]);
+    assert_eq!(
+        (listed[0]["serial"].as_str(), listed[0]["mac"].as_str(), listed[1]["serial"].as_str()),
+        (Some("7XK2Q63"), Some("00:1a:2b:3c:4d:5e"), Some(""))
+    );
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["proposals"]), (3, &Value::Array(Vec::new())));
+    let said = String::from_utf8(desk.run(&import).stdout).unwrap();
+    assert!(said.contains("đã có sẵn trong danh mục: 3"), "{said}");
+    for (text, why) in [
+        ("label\nPC-08\nPC-09\npc-08\n", "Trùng"),
+        ("label;serial\nPC-08;7xk2q63\n", "PC-01"),
+        ("label;room\nPC-01;Kho\n", "khác"),
+        ("label;mac\nPC-08;x\n", "MAC"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let said = desk.refused(&import);
+        assert!(said.contains(why), "{said}");
+    }
+    assert!(refused(&["add", "pc 01"]).contains("đã có máy"));
+    assert!(refused(&["link", "PC-01", "nobody", "--lang", "en"]).contains("no machine"));
+    assert!(refused(&["link", "PC-77", "nobody", "--lang", "en"]).contains("PC-77"));
+    assert!(refused(&["unlink", "PC-01", "--lang", "en"]).contains("no machine"));
+    json(&["remove", "PC-03"]);
+    assert_eq!(json(&["list"]).as_array().unwrap().len(), 2);
+    json(&["add", "PC-03"]);
+    assert!(desk.json(&["audit", "verify"])["entries"].as_i64().unwrap() > 5);
 }
 
 #[test]

@@ -52,6 +52,11 @@ pub struct RunningDesk {
     pub port: u16,
 }
 
+/// The name of this computer, as its agent says it and a roster calls it.
+pub fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 impl RunningDesk {
     /// The address of the page of `office`.
     pub fn url(&self, office: &str) -> String {

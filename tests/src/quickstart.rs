@@ -11,7 +11,7 @@ use anyhow::Context;
 use policies::text::Language;
 
 use crate::checkout::{self, Profile};
-use crate::desk::{Desk, NewOffice, StartUp};
+use crate::desk::{Desk, NewOffice, StartUp, machine_name};
 use crate::process::Running;
 use crate::station::{Enrolment, Station};
 use crate::wait;
@@ -212,11 +212,6 @@ fn end(voice: &Voice, agent: &mut Running, server: &mut Running) -> anyhow::Resu
     agent.stop()?;
     server.stop()?;
     Ok(())
-}
-
-/// The name of this machine, as the roster calls it.
-fn machine_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn out(text: &str) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Deciding about machines: confirming, revoking, asking for a check.
 
 use super::By;
+use super::roster::link::{Pending, certain_link};
 use crate::audit::Action;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::{Machine, MachineStatus};
@@ -22,15 +23,20 @@ pub async fn machine_confirm(db: &Db, by: &By, id: &str) -> StoreResult<Machine>
     Ok(machine)
 }
 
-/// Revokes a machine: every request of its keys is refused from now on and its held poll ends. `reason` is for the log.
+/// Revokes a machine: every request of its keys is refused from now on and its held poll ends. `reason` is for the log. When the same
+/// computer enrolled anew (its serial number says so), that machine takes over the line of the roster.
 ///
 /// # Errors
 /// [`crate::store::StoreError::NotFound`] when it is not within scope.
 pub async fn machine_revoke(db: &Db, by: &By, id: &str, reason: &str) -> StoreResult<Machine> {
     let mut tx = db.write().await?;
+    let line = tx.roster_line_of_machine(&by.scope, id).await?;
     let revoked = tx.machine_revoke(&by.scope, id, by.at, &by.name(), reason).await?;
     let machine = tx.machine_require(&by.scope, id).await?;
     if revoked {
+        if let Some(line) = line {
+            certain_link(&mut tx, by, &machine.office, &[&line.id], Pending::Not).await?;
+        }
         let change = by.change(Action::MachineRevoked, Some(&machine.office), subject(&machine)).with("reason", reason);
         let events = [
             NewChange::of_machine(ChangeKind::Revoked, &machine.office, id),

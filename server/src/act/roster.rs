@@ -1,11 +1,18 @@
 //! Writing down which machines an office has, and declaring that the list is complete.
 
+pub mod link;
+pub mod refusal;
+
+use std::collections::BTreeSet;
+
+pub use self::refusal::{Refusal, RosterError};
 use super::By;
 use crate::audit::Action;
+use crate::roster::{mac_key, plain, serial_key};
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::Role;
 use crate::store::roster::{Roster, RosterLine, RosterState};
-use crate::store::{Db, StoreResult, new_id};
+use crate::store::{Db, Tx, new_id};
 
 /// A machine an office says it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,20 +25,173 @@ pub struct NewLine {
     pub person: String,
     /// Workstation or server.
     pub role: Role,
+    /// Serial number; may be empty, and a maker's filler counts as empty.
+    pub serial: String,
+    /// Hardware address; may be empty.
+    pub mac: String,
 }
 
-/// Adds lines to the roster of `office`, all or none.
+/// What became of the lines of a file.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// New ones.
+    pub added: Vec<RosterLine>,
+    /// Those that were on the roster already, to the letter.
+    pub known: usize,
+    /// Those that were there without the serial number or address that the file has.
+    pub completed: usize,
+}
+
+/// Adds lines to the roster of `office`, all or none. A line whose serial number an enrolled machine has is linked to it at once.
 ///
 /// # Errors
-/// [`crate::store::StoreError::NotFound`] when the office is not within scope.
-pub async fn roster_add(db: &Db, by: &By, office: &str, lines: &[NewLine]) -> StoreResult<Vec<RosterLine>> {
+/// The office is not within scope, or a line is there already by name, serial number or address, or twice in `lines`.
+pub async fn roster_add(db: &Db, by: &By, office: &str, lines: &[NewLine]) -> Result<Vec<RosterLine>, RosterError> {
     let mut tx = db.write().await?;
-    let mut added = Vec::new();
+    let there = roster_held(&mut tx, by, office).await?;
+    let lines = read(by, office, lines)?;
+    for line in &lines {
+        if there.iter().any(|other| is_same_label(other, line)) {
+            return Err(Refusal::LabelTaken(line.label.clone()).into());
+        }
+    }
+    let added = insert(&mut tx, by, &there, lines).await?;
+    conclude(tx, by, office, added).await
+}
+
+/// Adds the lines of a file: those that are on the roster already change nothing, so that the same file twice does what it does once.
+///
+/// # Errors
+/// As [`roster_add`]; or a line of the same name says something else.
+pub async fn roster_import(db: &Db, by: &By, office: &str, lines: &[NewLine]) -> Result<Imported, RosterError> {
+    let mut tx = db.write().await?;
+    let there = roster_held(&mut tx, by, office).await?;
+    let mut imported = Imported::default();
+    let (mut new, mut touched) = (Vec::new(), Vec::new());
+    for line in read(by, office, lines)? {
+        let mut same = there.iter().filter(|other| is_same_label(other, &line));
+        let (Some(known), None) = (same.next(), same.next()) else {
+            new.push(line);
+            continue;
+        };
+        if !is_compatible(known, &line) {
+            return Err(Refusal::Different(line.label).into());
+        }
+        let (serial, mac) = (either(&known.serial, &line.serial), either(&known.mac, &line.mac));
+        if (serial, mac) == (known.serial.as_str(), known.mac.as_str()) {
+            imported.known += 1;
+            continue;
+        }
+        let known = RosterLine { serial: serial.to_owned(), mac: mac.to_owned(), ..known.clone() };
+        marks_check(&mut tx, &there, &known).await?;
+        tx.roster_line_marks_set(&by.scope, &known.id, &known.serial, &known.mac).await?;
+        let change = by.change(Action::RosterChanged, Some(office), subject(&known));
+        tx.audit_append(by.at, &change.with("serial", &known.serial).with("mac", &known.mac)).await?;
+        imported.completed += 1;
+        touched.push(known);
+    }
+    if new.iter().any(|line| there.iter().any(|other| is_same_label(other, line))) {
+        // Two old lines of one name: which of them the file means, nobody knows.
+        let labels: Vec<&str> = new.iter().map(|line| line.label.as_str()).collect();
+        return Err(Refusal::LabelTaken(labels.join(", ")).into());
+    }
+    let added = insert(&mut tx, by, &there, new).await?;
+    let count = added.len();
+    touched.splice(0..0, added);
+    let mut lines = conclude(tx, by, office, touched).await?;
+    lines.truncate(count);
+    imported.added = lines;
+    Ok(imported)
+}
+
+/// Takes a line off the roster. Its machine, if it has one, stays enrolled and counts without a line.
+///
+/// # Errors
+/// The office is not within scope, or there is not exactly one line of that name.
+pub async fn roster_remove(db: &Db, by: &By, office: &str, line: &str) -> Result<RosterLine, RosterError> {
+    let mut tx = db.write().await?;
+    let line = line_find(&mut tx, by, office, line).await?;
+    tx.roster_line_remove(&by.scope, &line.id, by.at).await?;
+    let mut change = by.change(Action::RosterRemoved, Some(office), subject(&line));
+    if let Some(machine) = &line.machine {
+        change = change.with("machine", machine);
+    }
+    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    Ok(line)
+}
+
+/// Declares that the roster of `office` is complete. `secret_machines` is how many machines for state secrets it has besides:
+/// their count is all that is ever recorded of them.
+///
+/// # Errors
+/// The office is not within scope, or its roster is empty.
+pub async fn roster_declare(db: &Db, by: &By, office: &str, secret_machines: u32) -> Result<Roster, RosterError> {
+    let roster = Roster {
+        office: office.to_owned(),
+        declared_at: by.at,
+        declared_by: by.name(),
+        secret_machines: secret_machines.into(),
+    };
+    let mut tx = db.write().await?;
+    let lines = roster_held(&mut tx, by, office).await?.len();
+    if lines == 0 {
+        return Err(Refusal::Empty.into());
+    }
+    tx.roster_declare(&by.scope, &roster).await?;
+    let change = by.change(Action::RosterDeclared, Some(office), office).with("lines", lines);
+    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    Ok(roster)
+}
+
+/// The lines of a roster that nobody else changes until the commit.
+async fn roster_held(tx: &mut Tx, by: &By, office: &str) -> Result<Vec<RosterLine>, RosterError> {
+    tx.roster_hold(&by.scope, office).await?;
+    Ok(tx.roster_line_list(&by.scope, office).await?)
+}
+
+/// The one line that `name` names by its id or label.
+async fn line_find(tx: &mut Tx, by: &By, office: &str, name: &str) -> Result<RosterLine, RosterError> {
+    let mut lines = roster_held(tx, by, office).await?;
+    if lines.iter().any(|line| line.id == name) {
+        lines.retain(|line| line.id == name);
+    } else {
+        let wanted = label_key(name);
+        lines.retain(|line| label_key(&line.label) == wanted);
+    }
+    match (lines.pop(), lines.is_empty()) {
+        (Some(line), true) => Ok(line),
+        _ => Err(Refusal::NoLine(name.to_owned()).into()),
+    }
+}
+
+/// The lines as they are stored, once it is sure that no two of them mean the same machine.
+fn read(by: &By, office: &str, lines: &[NewLine]) -> Result<Vec<RosterLine>, Refusal> {
+    let mut seen = BTreeSet::new();
+    let mut read = Vec::with_capacity(lines.len());
     for line in lines {
-        let line = RosterLine {
+        let label = line.label.trim();
+        if label.is_empty() {
+            return Err(Refusal::NoLabel);
+        }
+        let serial = serial_key(&line.serial).unwrap_or_default();
+        let mac = match line.mac.trim() {
+            "" => String::new(),
+            mac => mac_key(mac).ok_or_else(|| Refusal::NoMac(mac.to_owned()))?,
+        };
+        for (kind, mark) in [("label", label_key(label)), ("serial", serial.clone()), ("mac", mac.clone())] {
+            if !mark.is_empty() && !seen.insert((kind, mark)) {
+                let shown = match kind {
+                    "label" => label,
+                    "serial" => line.serial.trim(),
+                    _ => line.mac.trim(),
+                };
+                return Err(Refusal::Twice(shown.to_owned()));
+            }
+        }
+        read.push(RosterLine {
             id: new_id(),
             office: office.to_owned(),
-            label: line.label.trim().to_owned(),
+            label: label.to_owned(),
             room: line.room.trim().to_owned(),
             person: line.person.trim().to_owned(),
             role: line.role,
@@ -42,34 +202,78 @@ pub async fn roster_add(db: &Db, by: &By, office: &str, lines: &[NewLine]) -> St
             machine: None,
             created_at: by.at,
             removed_at: None,
-        };
-        tx.roster_line_insert(&by.scope, &line).await?;
-        let change =
-            by.change(Action::RosterAdded, Some(office), format!("{} {}", line.id, line.label)).with("role", line.role);
-        tx.audit_append(by.at, &change).await?;
-        added.push(line);
+            serial,
+            mac,
+        });
     }
-    tx.change_append(by.at, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
-    tx.commit().await?;
-    Ok(added)
+    Ok(read)
 }
 
-/// Declares that the roster of `office` is complete. `secret_machines` is how many machines for state secrets it has besides:
-/// their count is all that is ever recorded of them.
-///
-/// # Errors
-/// [`crate::store::StoreError::NotFound`] when the office is not within scope.
-pub async fn roster_declare(db: &Db, by: &By, office: &str, secret_machines: u32) -> StoreResult<Roster> {
-    let roster = Roster {
-        office: office.to_owned(),
-        declared_at: by.at,
-        declared_by: by.name(),
-        secret_machines: secret_machines.into(),
+async fn insert(
+    tx: &mut Tx,
+    by: &By,
+    there: &[RosterLine],
+    lines: Vec<RosterLine>,
+) -> Result<Vec<RosterLine>, RosterError> {
+    for line in &lines {
+        marks_check(tx, there, line).await?;
+        tx.roster_line_insert(&by.scope, line).await?;
+        let change = by.change(Action::RosterAdded, Some(&line.office), subject(line)).with("role", line.role);
+        tx.audit_append(by.at, &change).await?;
+    }
+    Ok(lines)
+}
+
+/// One machine stands on one roster, in one line.
+async fn marks_check(tx: &mut Tx, there: &[RosterLine], line: &RosterLine) -> Result<(), RosterError> {
+    let shares = |other: &&RosterLine| {
+        let same = |one: &str, other: &str| !one.is_empty() && one == other;
+        other.id != line.id && (same(&line.serial, &other.serial) || same(&line.mac, &other.mac))
     };
-    let mut tx = db.write().await?;
-    tx.roster_declare(&by.scope, &roster).await?;
-    let lines = tx.roster_line_list(&by.scope, office).await?.len();
-    let change = by.change(Action::RosterDeclared, Some(office), office).with("lines", lines);
-    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
-    Ok(roster)
+    if let Some(other) = there.iter().find(shares) {
+        return Err(Refusal::MarkTaken(line.label.clone(), other.label.clone()).into());
+    }
+    if !line.serial.is_empty() && tx.roster_serial_elsewhere(&line.office, &line.serial).await? {
+        return Err(Refusal::SerialElsewhere(line.label.clone()).into());
+    }
+    Ok(())
+}
+
+/// Links what is certain, tells everybody, and makes it last; the lines as they are then.
+async fn conclude(mut tx: Tx, by: &By, office: &str, lines: Vec<RosterLine>) -> Result<Vec<RosterLine>, RosterError> {
+    let ids: Vec<&str> = lines.iter().map(|line| line.id.as_str()).collect();
+    let linked = link::certain_link(&mut tx, by, office, &ids, link::Pending::Too).await?;
+    let lines = lines
+        .into_iter()
+        .map(|line| linked.iter().find(|linked| linked.id == line.id).cloned().unwrap_or(line))
+        .collect();
+    tx.change_append(by.at, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    tx.commit().await?;
+    Ok(lines)
+}
+
+fn subject(line: &RosterLine) -> String {
+    format!("{} {}", line.id, line.label)
+}
+
+/// Labels that people take for the same one; of signs alone each is its own.
+fn label_key(label: &str) -> String {
+    let key = plain(label);
+    if key.is_empty() { label.trim().to_owned() } else { key }
+}
+
+fn is_same_label(one: &RosterLine, other: &RosterLine) -> bool {
+    label_key(&one.label) == label_key(&other.label)
+}
+
+/// Whether `line` says nothing else than `known`, at most more.
+fn is_compatible(known: &RosterLine, line: &RosterLine) -> bool {
+    let fits = |known: &str, new: &str| new.is_empty() || known.is_empty() || known == new;
+    (&known.room, &known.person, known.role) == (&line.room, &line.person, line.role)
+        && fits(&known.serial, &line.serial)
+        && fits(&known.mac, &line.mac)
+}
+
+fn either<'t>(known: &'t str, new: &'t str) -> &'t str {
+    if known.is_empty() { new } else { known }
 }

@@ -184,6 +184,7 @@ async fn machine_add(
         revoked_for: None,
         clone_at: None,
         clone_why: None,
+        line: None,
     };
     tx.machine_insert(&scope, &machine).await?;
     let stored = StoredKey {

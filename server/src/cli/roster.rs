@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Command, value_parser};
 
 use super::desk::Desk;
-use super::terminal::{Terminal, table};
+use super::terminal::Terminal;
 use super::{Help, text};
-use crate::act::roster::{NewLine, roster_add, roster_declare};
+use crate::act::roster::link::{roster_link, roster_unlink};
+use crate::act::roster::{Imported, NewLine, roster_add, roster_declare, roster_import, roster_remove};
 use crate::error::Told;
-use crate::store::Scope;
 use crate::store::machine::Role;
+use crate::store::roster::RosterLine;
 
 mod csv;
+mod list;
 
 /// The largest roster file that is read.
 const FILE_MOST: u64 = 4 * 1024 * 1024;
@@ -36,16 +38,23 @@ pub fn words(help: Help) -> Command {
                 .arg(help.place("label", help.t("TÊN-MÁY", "LABEL"), help.t("Tên máy hoặc số tài sản", "Name of the machine or its inventory number")))
                 .arg(help.role())
                 .arg(help.option("room", help.t("PHÒNG", "ROOM"), help.t("Nơi đặt máy", "Where it stands")))
-                .arg(help.option("person", help.t("NGƯỜI", "PERSON"), help.t("Người sử dụng", "Who uses it"))),
+                .arg(help.option("person", help.t("NGƯỜI", "PERSON"), help.t("Người sử dụng", "Who uses it")))
+                .arg(help.option("serial", help.t("SỐ", "SERIAL"), help.t(
+                    "Số sê-ri; máy đã kết nối mang đúng số này được ghép ngay vào dòng",
+                    "Serial number; an enrolled machine that has it is linked to the line at once",
+                )))
+                .arg(help.option("mac", "MAC", help.t("Địa chỉ MAC", "MAC address"))),
         )
         .subcommand(
             Command::new("import")
                 .about(help.t("Nhập danh mục từ tệp CSV", "Import a roster from a CSV file"))
                 .long_about(help.t(
                     "Nhập danh mục từ tệp CSV (UTF-8, phân cách bằng dấu phẩy hoặc chấm phẩy). Dòng đầu là tên cột: label (tên máy), và tuỳ chọn \
-                     room (phòng), person (người dùng), role (workstation hoặc server). Nhập tất cả hoặc không nhập dòng nào.",
+                     room (phòng), person (người dùng), role (workstation hoặc server), serial (số sê-ri), mac (địa chỉ MAC). Nhập tất cả hoặc không \
+                     nhập dòng nào; dòng đã có trong danh mục không được thêm lần nữa.",
                     "Imports a CSV file (UTF-8, separated by commas or semicolons). The first line names the columns: label, and if wanted \
-                     room, person, role (workstation or server). Either every line is taken or none.",
+                     room, person, role (workstation or server), serial, mac. Either every line is taken or none; what is on the roster \
+                     already is not added again.",
                 ))
                 .arg(help.office())
                 .arg(help.place("file", help.t("TỆP", "FILE"), help.t("Tệp CSV", "The CSV file")).value_parser(value_parser!(PathBuf))),
@@ -59,16 +68,58 @@ pub fn words(help: Help) -> Command {
                     "How many machines for state secrets it has (only their count, outside every sum)",
                 ))),
         )
-        .subcommand(Command::new("list").about(help.t("Xem danh mục", "Show the roster")).arg(help.office()))
+        .subcommand(
+            Command::new("link")
+                .about(help.t("Ghép một máy đã kết nối với dòng của nó, để máy được tính một lần", "Link an enrolled machine to its line, so that it counts once"))
+                .long_about(help.t(
+                    "Ghép một máy đã kết nối với dòng của nó trong danh mục, để máy được tính một lần; máy đang chờ được xác nhận. Lệnh office roster \
+                     list nêu các cặp nên ghép.",
+                    "Links an enrolled machine to its line of the roster, so that it counts once; a pending machine is confirmed by that. The command \
+                     office roster list proposes pairs.",
+                ))
+                .arg(help.office())
+                .arg(line(help))
+                .arg(help.place("machine", help.t("MÃ-MÁY", "MACHINE"), help.t("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)")))
+                .arg(help.flag("replace", help.t(
+                    "Máy được cài lại: thay máy đang ghép với dòng này và thu hồi máy đó",
+                    "A reinstalled computer: replaces the machine that has the line, which is revoked",
+                ))),
+        )
+        .subcommand(
+            Command::new("unlink")
+                .about(help.t("Tách máy khỏi dòng đã ghép nhầm", "Unlink a line from a machine that is not its own"))
+                .arg(help.office())
+                .arg(line(help)),
+        )
+        .subcommand(
+            Command::new("remove")
+                .about(help.t("Bỏ một dòng khỏi danh mục; máy đã kết nối vẫn được tính", "Take a line off the roster; its machine, if enrolled, still counts"))
+                .arg(help.office())
+                .arg(line(help)),
+        )
+        .subcommand(
+            Command::new("list")
+                .about(help.t("Xem danh mục và các cặp nên ghép", "Show the roster and which machines may be which lines"))
+                .arg(help.office()),
+        )
+}
+
+fn line(help: Help) -> clap::Arg {
+    help.place(
+        "line",
+        help.t("DÒNG", "LINE"),
+        help.t("Tên máy trong danh mục, hoặc mã của dòng", "Label on the roster, or id of the line"),
+    )
 }
 
 /// Does what was asked.
 ///
 /// # Errors
-/// There is no such office, the file cannot be used, or the database fails.
+/// There is no such office, line or machine, a rule forbids it, the file cannot be used, or the database fails.
 pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
     let Some((verb, given)) = given.subcommand() else { anyhow::bail!("no command") };
     let office = text(given, "office");
+    let (db, by) = (&desk.db, desk.by());
     match verb {
         "add" => {
             let line = NewLine {
@@ -76,29 +127,71 @@ pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> an
                 room: text(given, "room"),
                 person: text(given, "person"),
                 role: text(given, "role").parse()?,
+                serial: text(given, "serial"),
+                mac: text(given, "mac"),
             };
-            let added = roster_add(&desk.db, &desk.by(), &office, &[line]).await?;
-            terminal.answer(&added[0], |terminal| {
-                format!("{} {}", terminal.words("Đã thêm vào danh mục:", "Put on the roster:"), added[0].label)
-            })
+            let added = roster_add(db, &by, &office, &[line]).await?;
+            answer(&added[0], "Đã thêm vào danh mục:", "Put on the roster:", terminal)?;
+            list::proposals_tell(&office, desk, terminal).await
         }
         "import" => {
             let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
             let lines = lines_read(&path)?;
-            let added = roster_add(&desk.db, &desk.by(), &office, &lines).await?;
-            terminal.answer(&added, |terminal| {
-                format!("{} {}", terminal.words("Số máy đã nhập:", "Machines imported:"), added.len())
-            })
+            let imported = roster_import(db, &by, &office, &lines).await?;
+            terminal.answer(&imported.added, |terminal| imported_text(&imported, terminal))?;
+            list::proposals_tell(&office, desk, terminal).await
         }
         "declare" => {
             let secret_machines = given.get_one::<u32>("secret-machines").copied().unwrap_or(0);
-            let roster = roster_declare(&desk.db, &desk.by(), &office, secret_machines).await?;
+            let roster = roster_declare(db, &by, &office, secret_machines).await?;
             terminal.answer(&roster, |terminal| {
                 terminal.words("Đã xác nhận danh mục đầy đủ.", "The roster is declared complete.").to_owned()
-            })
+            })?;
+            list::proposals_tell(&office, desk, terminal).await
         }
-        _ => list(&office, desk, terminal).await,
+        "link" => {
+            let (machine, replace) = (text(given, "machine"), given.get_flag("replace"));
+            let linked = roster_link(db, &by, &office, &text(given, "line"), &machine, replace).await?;
+            answer(&linked, "Đã ghép:", "Linked:", terminal)
+        }
+        "unlink" => {
+            let line = roster_unlink(db, &by, &office, &text(given, "line")).await?;
+            answer(&line, "Đã tách:", "Unlinked:", terminal)
+        }
+        "remove" => {
+            let line = roster_remove(db, &by, &office, &text(given, "line")).await?;
+            answer(&line, "Đã bỏ khỏi danh mục:", "Taken off the roster:", terminal)
+        }
+        _ => list::perform(&office, desk, terminal).await,
     }
+}
+
+fn answer(line: &RosterLine, vi: &str, en: &str, terminal: &Terminal) -> anyhow::Result<()> {
+    terminal.answer(line, |terminal| {
+        let machine = line
+            .machine
+            .as_ref()
+            .map_or_else(String::new, |machine| format!(" ({} {machine})", terminal.words("máy", "machine")));
+        format!("{} {}{machine}", terminal.words(vi, en), super::terminal::visible(&line.label))
+    })
+}
+
+fn imported_text(imported: &Imported, terminal: &Terminal) -> String {
+    let mut text = format!("{} {}", terminal.words("Số máy đã nhập:", "Machines imported:"), imported.added.len());
+    for (count, vi, en) in [
+        (
+            imported.added.iter().filter(|line| line.machine.is_some()).count(),
+            "đã ghép theo số sê-ri",
+            "linked by serial number",
+        ),
+        (imported.known, "đã có sẵn trong danh mục", "on the roster already"),
+        (imported.completed, "được bổ sung số sê-ri, địa chỉ MAC", "completed by serial number or MAC address"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("; {}: {count}", terminal.words(vi, en)));
+        }
+    }
+    text
 }
 
 fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
@@ -117,37 +210,6 @@ fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
         csv::roster_read(&String::from_utf8(std::fs::read(path)?)?)
     };
     Ok(read().map_err(refused)?)
-}
-
-async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let mut tx = desk.db.read().await?;
-    tx.office_require(&Scope::whole(), office).await?;
-    let lines = tx.roster_line_list(&Scope::whole(), office).await?;
-    drop(tx);
-    terminal.answer(&lines, |terminal| {
-        let heads = [
-            terminal.words("Tên máy", "Label"),
-            terminal.words("Loại", "Role"),
-            terminal.words("Phòng", "Room"),
-            terminal.words("Người dùng", "Person"),
-            terminal.words("Tình trạng", "State"),
-            terminal.words("Máy đã kết nối", "Machine"),
-        ];
-        let rows: Vec<Vec<String>> = lines
-            .iter()
-            .map(|line| {
-                vec![
-                    line.label.clone(),
-                    role_text(line.role, terminal).to_owned(),
-                    line.room.clone(),
-                    line.person.clone(),
-                    line.state.word().to_owned(),
-                    line.machine.clone().unwrap_or_default(),
-                ]
-            })
-            .collect();
-        table(&heads, &rows)
-    })
 }
 
 /// The role in the language of the terminal.

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Judge;
 use super::machines::machines_catch_up;
-use super::office::{instant, next_at, office_rows};
+use super::office::{OfficeRows, instant, next_at, office_rows};
 use crate::act::waiver::waivers_expire;
 use crate::app::App;
 use crate::store::change::{Change, ChangeKind, NewChange};
@@ -168,7 +168,7 @@ pub async fn office_grade_make(db: &Db, judge: &Judge, office: &str, now: i64) -
     let rows = office_rows(&mut tx, &Scope::whole(), office).await?;
     let before = tx.office_grade_get(office).await?;
     let grade = rows.grade(judge, instant(now));
-    let change = change(judge, office, before.as_ref(), &grade, now);
+    let change = change(judge, office, before.clone().map(|before| as_linked(before, &rows)).as_ref(), &grade, now);
     let policy = judge.address().to_owned();
     let stored =
         StoredGrade { office: office.to_owned(), policy, graded_at: now, next_at: next_at(&grade, now), grade };
@@ -182,6 +182,21 @@ pub async fn office_grade_make(db: &Db, judge: &Judge, office: &str, now: i64) -
     }
     tx.commit().await?;
     Ok(change.is_some())
+}
+
+/// The grade `before` with every machine under the line it has by now: linking a machine that counted beside its line takes the line's
+/// ghost away, and that is the roster's doing.
+fn as_linked(mut before: StoredGrade, rows: &OfficeRows) -> StoredGrade {
+    let machines = &mut before.grade.machines;
+    for place in &rows.places {
+        let (Some(line), Some(machine)) = (&place.line, &place.machine) else { continue };
+        let Some(beside) = machines.iter().position(|counted| counted.id == machine.id) else { continue };
+        for ghost in machines.iter_mut().filter(|counted| counted.id == line.id) {
+            ghost.id.push_str(" before");
+        }
+        machines[beside].id.clone_from(&line.id);
+    }
+    before
 }
 
 /// What changed since the grade `before`; none when neither score nor letter did.

@@ -110,8 +110,10 @@ impl OfficeRows {
     /// The office in the words of the grade, as at `now`.
     pub fn state(&self, judge: &Judge, now: Timestamp) -> OfficeState {
         let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
+        // A declaration over no line says nothing of what the office has.
+        let declared = self.roster.is_some() && self.places.iter().any(|place| place.line.is_some());
         OfficeState {
-            roster: if self.roster.is_some() { RosterState::Declared } else { RosterState::Undeclared },
+            roster: if declared { RosterState::Declared } else { RosterState::Undeclared },
             first_enrolled_at: self.first_enrolled_at.map(instant),
             start_up_until: self.office.setup_until_at.map(instant),
             machines: self.places.iter().map(|place| place.graded(judge, old_agents)).collect(),

@@ -77,6 +77,8 @@ pub struct Machine {
     pub clone_at: Option<i64>,
     /// What showed it.
     pub clone_why: Option<String>,
+    /// The line of the roster it has, or had last.
+    pub line: Option<String>,
 }
 
 /// A machine with the agent that it runs.
@@ -108,8 +110,8 @@ impl Tx {
         on_db!(self, connection => {
             sqlx::query(
                 "insert into machine (id, office, role, status, name, traits, token, enrolled_at, confirmed_at, confirmed_by,
-                     revoked_at, revoked_by, revoked_for, clone_at, clone_why, place)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                     revoked_at, revoked_by, revoked_for, clone_at, clone_why, place, line)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             )
             .bind(&machine.id)
             .bind(&machine.office)
@@ -127,6 +129,7 @@ impl Tx {
             .bind(machine.clone_at)
             .bind(&machine.clone_why)
             .bind(&machine.place)
+            .bind(&machine.line)
             .execute(connection)
             .await?;
         });

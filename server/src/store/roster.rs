@@ -1,11 +1,13 @@
 //! The roster (danh mục máy tính): the machines an office says it has, and the declaration that it is complete.
 
 use sqlx::FromRow;
-use unicode_normalization::UnicodeNormalization;
 
 use super::machine::Role;
 use super::many::in_lists;
 use super::{Scope, StoreError, StoreResult, Tx};
+use crate::roster::is_named;
+
+mod link;
 
 words! {
     /// Where a rostered machine is. All but `in_use` need a person and an end, and a report ends them.
@@ -54,6 +56,10 @@ pub struct RosterLine {
     pub created_at: i64,
     /// Set when the line was taken off; removed lines stay for the history.
     pub removed_at: Option<i64>,
+    /// Serial number, as [`crate::roster::serial_key`] gives it; may be empty.
+    pub serial: String,
+    /// Hardware address, as [`crate::roster::mac_key`] gives it; may be empty.
+    pub mac: String,
 }
 
 /// An office's word that its roster is complete.
@@ -117,8 +123,8 @@ impl Tx {
         on_db!(self, connection => {
             sqlx::query(
                 "insert into roster_line (id, office, label, room, person, role, state, state_by, state_from_at, state_until_at,
-                     machine, created_at, removed_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                     machine, created_at, removed_at, serial, mac)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             )
             .bind(&line.id)
             .bind(&line.office)
@@ -133,6 +139,8 @@ impl Tx {
             .bind(&line.machine)
             .bind(line.created_at)
             .bind(line.removed_at)
+            .bind(&line.serial)
+            .bind(&line.mac)
             .execute(connection)
             .await?;
         });
@@ -202,26 +210,9 @@ impl Tx {
         words: [&str; 2],
         role: Role,
     ) -> StoreResult<Option<RosterLine>> {
-        let wanted = words.map(plain);
         let mut matching = self.roster_line_list(scope, office).await?;
-        matching.retain(|line| {
-            let known = [plain(&line.label), plain(&format!("{} {}", line.room, line.person)), plain(&line.person)];
-            let means = |known: &String| !known.is_empty() && wanted.contains(known);
-            line.machine.is_none() && line.role == role && known.iter().any(means)
-        });
+        matching.retain(|line| line.machine.is_none() && line.role == role && is_named(line, words));
         Ok(if matching.len() == 1 { matching.pop() } else { None })
-    }
-
-    /// Ties a line to an enrolled machine, or frees it.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when the line is not within `scope`; a duplicate when the machine has a line already.
-    pub async fn roster_line_machine_set(&mut self, scope: &Scope, id: &str, machine: Option<&str>) -> StoreResult<()> {
-        self.roster_line_require(scope, id).await?;
-        on_db!(self, connection => {
-            sqlx::query("update roster_line set machine = $2 where id = $1").bind(id).bind(machine).execute(connection).await?;
-        });
-        Ok(())
     }
 
     /// Says where the machine of a line is, by whom, since when (now) and until when.
@@ -291,14 +282,6 @@ impl Tx {
     }
 }
 
-/// Words as people mean them: case, spaces, the signs between words and the way marks were typed do not matter.
-fn plain(text: &str) -> String {
-    let text: String = text.nfc().collect();
-    let words: Vec<&str> =
-        text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    words.join(" ").to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::trial::{self, on_both};
@@ -319,6 +302,8 @@ mod tests {
             machine: None,
             created_at: 1,
             removed_at: None,
+            serial: String::new(),
+            mac: String::new(),
         }
     }
 

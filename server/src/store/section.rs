@@ -233,14 +233,31 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub async fn facts_load(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
+        self.facts_load_where("", machines).await
+    }
+
+    /// The same of the sections alone by which a machine's hardware is known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn facts_of_hardware(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
+        self.facts_load_where(" and b.section in ('system', 'lan')", machines).await
+    }
+
+    async fn facts_load_where(
+        &mut self,
+        condition: &'static str,
+        machines: &[String],
+    ) -> StoreResult<BTreeMap<String, Facts>> {
         let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
         let mut schemas: BTreeMap<String, u32> = BTreeMap::new();
         for list in in_lists(machines) {
             let rows: Vec<BodyRow> = on_db!(self, connection => {
                 let mut select = sqlx::QueryBuilder::new(
                     "select b.machine, b.section, b.encoding, b.bytes, h.schema
-                     from body b left join machine_head h on h.machine = b.machine where b.current and b.machine in ",
+                     from body b left join machine_head h on h.machine = b.machine where b.current",
                 );
+                select.push(condition).push(" and b.machine in ");
                 select.push_tuples(list, |mut row, machine| { row.push_bind(machine); });
                 select.build_query_as().fetch_all(connection).await?
             });

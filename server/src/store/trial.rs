@@ -126,6 +126,7 @@ pub(crate) async fn machine(tx: &mut Tx, office: &str) -> String {
         revoked_for: None,
         clone_at: None,
         clone_why: None,
+        line: None,
     };
     tx.machine_insert(&Scope::whole(), &machine).await.unwrap();
     machine.id

@@ -19,7 +19,7 @@ use policies::text::visible;
 use self::agents::{AgentList, agent_list, agents_warning};
 use self::history::{HistoryRow, history_rows, movement_words};
 use self::machines::{MachineRow, PendingRow, is_pending, machine_rows, pending_rows};
-use self::roster::{LineRow, roster_rows, roster_words};
+use self::roster::{LineRow, ProposalRow, proposal_rows, proposals_find, roster_rows, roster_words};
 use self::waivers::{WaiverList, waiver_list, waivers_find};
 use super::frame::{Frame, Place, render};
 use super::grade::{GradeView, Grader, Mark, Named, Names, points};
@@ -59,6 +59,7 @@ struct OfficePage {
     roster: Vec<LineRow>,
     roster_count: String,
     roster_words: Vec<String>,
+    proposals: Vec<ProposalRow>,
     movement: Option<String>,
     history: Vec<HistoryRow>,
 }
@@ -92,6 +93,7 @@ pub(crate) async fn office_page(
     path.pop();
     let tree = Tree::new(tx.office_grade_tree(&session.scope, &id).await?);
     let waivers = waivers_find(&mut tx, &session.scope, &id).await?;
+    let proposals = proposals_find(&mut tx, &session.scope, &id, &view.machines).await?;
     drop(tx);
 
     let frame = visitor.frame(&app, visible(&view.office.name, 200), Place::Offices).following(&format!("office={id}"));
@@ -128,6 +130,7 @@ pub(crate) async fn office_page(
         roster_count: n.count(roster.len()),
         roster,
         roster_words: roster_words(view.roster.as_ref(), t, n),
+        proposals: proposal_rows(proposals, t),
         movement: movement_words(&view, t, n),
         history: history_rows(&view.history, t, n),
         id,

@@ -103,6 +103,8 @@ impl Site {
             room: "Phòng Văn hoá - Xã hội".to_owned(),
             person: "Trần Thị Lan".to_owned(),
             role: Role::Workstation,
+            serial: String::new(),
+            mac: String::new(),
         };
         let lines: Vec<NewLine> = labels.iter().map(line).collect();
         let lines = roster_add(&self.app.db, &self.by(), office, &lines).await.unwrap();

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use harness::bench::{Extent, attacks, idle, machine, single, storm, table, windows};
 use harness::checkout::{self, Profile, Programs};
-use harness::desk::{Desk, NewOffice, StartUp};
+use harness::desk::{Desk, NewOffice, StartUp, machine_name};
 use harness::{linux, process};
 use policies::fact::Facts;
 
@@ -91,7 +91,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let desk = Desk::new(fast.server, folder.path().join("server"));
     desk.init(None)?;
     let office = desk.office_add(&NewOffice { name: "Đo".to_owned(), start_up: StartUp::Off })?;
-    desk.roster_declare(&office, &[])?;
+    desk.roster_declare(&office, &[machine_name()])?;
     desk.policy_publish(&policies)?;
     let log = folder.path().join("server.log");
     let mut server = desk.run("127.0.0.1:0", &log)?;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::desk::Desk;
+use harness::desk::{Desk, machine_name};
 use harness::process::{Answer, answer};
 use harness::station::Station;
 use harness::wait;
@@ -84,7 +84,17 @@ fn enrolled(world: &World, name: &str, stick: &Path) -> anyhow::Result<(Station,
     Ok((station, line["machine"].as_str().unwrap_or_default().to_owned()))
 }
 
+/// What the roster calls the computer of these stories: not by its name, so that it waits for an officer.
+const LINE: &str = "TS-0001";
+
+fn line_rename(world: &World) -> anyhow::Result<()> {
+    world.desk.ask::<Value>(&["office", "roster", "add", &world.office, LINE])?;
+    world.desk.ask::<Value>(&["office", "roster", "remove", &world.office, &machine_name()])?;
+    Ok(())
+}
+
 fn stick(world: &World) -> anyhow::Result<PathBuf> {
+    line_rename(world)?;
     let stick = world.path("stick");
     std::fs::create_dir(&stick)?;
     Ok(stick)
@@ -139,8 +149,8 @@ fn a_machine_without_a_network_is_graded_by_files(kind: Kind) -> anyhow::Result<
     assert_eq!(world.books.count("select count(*) from audit_entry where action = 'file_imported'")?, audit);
     assert_eq!(world.books.count("select count(*) from report")?, 2);
 
-    // The running server grades it as soon as an officer confirms, with the age of its evidence.
-    world.desk.ask::<Value>(&["machine", "confirm", &machine])?;
+    // The running server grades it as soon as an officer says which line of the roster it is, with the age of its evidence.
+    world.desk.ask::<Value>(&["office", "roster", "link", &world.office, LINE, &machine])?;
     wait::until("a letter by the running server", wait::PATIENCE, || {
         let graded = world.books.count("select count(*) from office_grade where letter is not null")?;
         Ok((graded > 0).then_some(()))
@@ -206,6 +216,7 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
 
     // Another server knows nothing of this machine, and its answers are not taken.
     let foreign = World::new(Kind::Sqlite)?;
+    line_rename(&foreign)?;
     let foreign_stick = world.path("foreign");
     std::fs::create_dir(&foreign_stick)?;
     assert_eq!(take(&foreign.desk, &reports, &foreign_stick, 2)?["result"], "refused");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use harness::checkout::{self, Profile, Programs};
-use harness::desk::{Desk, NewOffice, RunningDesk, StartUp};
+use harness::desk::{Desk, NewOffice, RunningDesk, StartUp, machine_name};
 use harness::process::{Running, answer, command};
 use harness::station::{Enrolment, Station};
 use harness::wait;
@@ -25,7 +25,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// An office with a declared roster and the policy of the repository.
+    /// An office whose roster names this computer, and the policy of the repository.
     pub(crate) fn new(kind: Kind) -> anyhow::Result<Self> {
         Self::with(|data| Books::open(kind, data))
     }
@@ -38,7 +38,7 @@ impl World {
         let books = books(desk.data())?;
         desk.init(books.url.as_deref())?;
         let office = desk.office_add(&NewOffice { name: "UBND xã An Bình".to_owned(), start_up: StartUp::Off })?;
-        desk.roster_declare(&office, &[])?;
+        desk.roster_declare(&office, &[machine_name()])?;
         desk.policy_publish(&checkout::root()?.join("policies"))?;
         Ok(Self { programs, desk, books, office, port: Cell::new(0), folder })
     }

@@ -25,6 +25,8 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
     let room = column(&["room", "phòng"]);
     let person = column(&["person", "người dùng", "người sử dụng"]);
     let role = column(&["role", "loại", "loại máy"]);
+    let serial = column(&["serial", "serial number", "s/n", "số sê-ri", "sê-ri", "số seri", "seri"]);
+    let mac = column(&["mac", "mac address", "địa chỉ mac"]);
     let mut lines = Vec::new();
     for (number, cells) in records {
         let cell = |at: Option<usize>| at.and_then(|at| cells.get(at)).map_or("", |cell| cell.trim());
@@ -51,6 +53,8 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
             room: cell(room).to_owned(),
             person: cell(person).to_owned(),
             role,
+            serial: cell(serial).to_owned(),
+            mac: cell(mac).to_owned(),
         });
         if lines.len() > LINES {
             bail!("more than {LINES} machines");

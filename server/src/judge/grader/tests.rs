@@ -22,6 +22,7 @@ use crate::store::section::{Body, SectionState, Sections, Turned};
 use crate::store::trial::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
 
+mod ghosts;
 mod old_agents;
 mod upgrade;
 mod waivers;
@@ -137,6 +138,8 @@ fn line(office: &str, label: &str, machine: Option<&str>) -> RosterLine {
         machine: machine.map(str::to_owned),
         created_at: 1,
         removed_at: None,
+        serial: String::new(),
+        mac: String::new(),
     }
 }
 

@@ -155,6 +155,8 @@ on_both! {
             room: String::new(),
             person: String::new(),
             role: Role::Workstation,
+            serial: String::new(),
+            mac: String::new(),
         };
         roster_add(&server.app().db, &server.by(), &server.office, &[line]).await.unwrap();
         let (_, text) = server.token(2).await;

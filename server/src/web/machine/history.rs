@@ -62,6 +62,10 @@ pub(super) async fn history(
             events.push(event(at, what, format!("{}{why}", t.say1("machine.confirmed_by", t.actor(by)))));
         }
     }
+    for former in tx.machine_former_list(scope, machine).await? {
+        let what = t.say1("machine.former", format!("{} ({})", visible(&former.name, 80), former.id));
+        events.push(event(former.revoked_at.unwrap_or(machine.enrolled_at), what, String::new()));
+    }
     for said in tx.agent_event_list(scope, &machine.id).await? {
         events.push(event(said.received_at, t.word("agent_event", said.kind.word()), String::new()));
     }

@@ -3,7 +3,9 @@
 use policies::text::visible;
 
 use crate::judge::view::MachineLine;
+use crate::roster::{Proposal, propose};
 use crate::store::roster::{Roster, RosterState};
+use crate::store::{Scope, StoreResult, Tx};
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 
@@ -35,6 +37,50 @@ pub(super) fn roster_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> Ve
                     (_, Some(until)) => t.say2("office.until", state, n.date(until)),
                 },
                 machine: machine.cloned(),
+            }
+        })
+        .collect()
+}
+
+/// A line and an enrolled machine that may be the same.
+#[derive(Debug)]
+pub(super) struct ProposalRow {
+    pub(super) line: String,
+    pub(super) label: String,
+    pub(super) machine: String,
+    pub(super) name: String,
+    pub(super) why: String,
+    /// The machine that has the line now would be revoked.
+    pub(super) replaces: bool,
+}
+
+/// Which lines and machines of an office may be the same: nothing is read where every machine has its line.
+pub(super) async fn proposals_find(
+    tx: &mut Tx,
+    scope: &Scope,
+    office: &str,
+    machines: &[MachineLine],
+) -> StoreResult<Vec<Proposal>> {
+    let lines: Vec<_> = machines.iter().filter_map(|machine| machine.line.clone()).collect();
+    if lines.is_empty() || machines.iter().all(|machine| machine.line.is_some()) {
+        return Ok(Vec::new());
+    }
+    Ok(propose(&lines, &tx.machine_known_list(scope, office).await?))
+}
+
+/// The proposals, in the order of the roster.
+pub(super) fn proposal_rows(proposals: Vec<Proposal>, t: Words) -> Vec<ProposalRow> {
+    proposals
+        .into_iter()
+        .map(|proposal| {
+            let why: Vec<String> = proposal.why.iter().map(|why| t.word("same", why.word())).collect();
+            ProposalRow {
+                line: proposal.line,
+                label: visible(&proposal.label, 120),
+                machine: proposal.machine,
+                name: visible(&proposal.name, 120),
+                why: why.join(", "),
+                replaces: proposal.replaces.is_some(),
             }
         })
         .collect()

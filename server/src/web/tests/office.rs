@@ -105,6 +105,36 @@ on_both! {
         assert!(child.has(&format!("href=\"/offices/{}\"", site.office)), "the way back up");
     }
 
+    async fn a_machine_and_its_line_are_proposed_and_linked_by_a_button(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let machine = site.machine(&unprotected()).await;
+        let mut tx = site.app.db.read().await.unwrap();
+        let name = tx.machine_require(&Scope::whole(), &machine.id).await.unwrap().name;
+        drop(tx);
+        let lines = site.roster(&site.office, &[&name, "PC-99"]).await;
+        site.grade().await;
+        let (page, link) = (format!("/offices/{}", site.office), format!("/offices/{}/roster/link", site.office));
+        let form = [("line", lines[0].as_str()), ("machine", machine.id.as_str())];
+        let mut head = site.person("minh", PersonRole::Head, None).await;
+        let shown = head.get(&page).await;
+        assert!(shown.has("Có thể là cùng một máy") && !shown.has("roster/link"), "who only looks gets no button");
+        assert_eq!(head.post(&link, &form).await.status, StatusCode::FORBIDDEN);
+        let elsewhere = site.office("Phường Hoà", None).await;
+        let mut stranger = site.person("binh", PersonRole::Officer, Some(&elsewhere)).await;
+        stranger.get("/offices").await;
+        assert_eq!(stranger.post(&link, &form).await.status, StatusCode::NOT_FOUND);
+
+        let mut officer = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
+        assert!(officer.get(&page).await.has("roster/link"));
+        assert_eq!(officer.post(&link, &form).await.location(), format!("{page}#roster"));
+        site.grade().await;
+        let shown = officer.get(&page).await;
+        assert!(!shown.has("Có thể là cùng một máy") && officer.get("/offices").await.has("1 trên 2 máy"));
+        let other = [("line", lines[1].as_str()), ("machine", machine.id.as_str())];
+        let refused = officer.post(&link, &other).await;
+        assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.has("đã ghép với dòng"), "{}", refused.body);
+    }
+
     async fn without_a_roster_there_is_a_score_and_no_letter(trial: &Trial) {
         let site = Site::open(trial).await;
         site.machine(&unprotected()).await;

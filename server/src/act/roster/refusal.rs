@@ -1,0 +1,143 @@
+//! Why nothing was done to a roster, in the words of whoever tried.
+
+use policies::text::Text;
+
+use crate::error::Told;
+use crate::store::StoreError;
+
+/// Why an act did not happen.
+#[derive(Debug)]
+pub enum RosterError {
+    /// A rule forbids it.
+    Refused(Refusal),
+    /// It is not within scope, or the database failed.
+    Store(StoreError),
+}
+
+/// The rule that forbids an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A roster without a line is no roster.
+    Empty,
+    /// A line needs a name.
+    NoLabel,
+    /// A name, serial number or address that two of the new lines share.
+    Twice(String),
+    /// A line with this name is there.
+    LabelTaken(String),
+    /// The line of this name has another room, person, role, serial number or address.
+    Different(String),
+    /// Another line of the office has this serial number or address; the label of the new one and that of the other.
+    MarkTaken(String, String),
+    /// A line of another office has the serial number of this new one.
+    SerialElsewhere(String),
+    /// Not a hardware address.
+    NoMac(String),
+    /// Two lines have this name, or none has.
+    NoLine(String),
+    /// The machine belongs to another office.
+    OtherOffice,
+    /// The machine is revoked.
+    Revoked,
+    /// The machine has this line already.
+    HasLine(String),
+    /// The line has another machine.
+    LineTaken(String),
+    /// The line is for a machine of the other role.
+    OtherRole,
+    /// The line has no machine.
+    NotLinked,
+}
+
+impl From<Refusal> for RosterError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for RosterError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RosterError> for anyhow::Error {
+    fn from(error: RosterError) -> Self {
+        match error {
+            RosterError::Refused(refusal) => {
+                let text = refusal.text();
+                Told::new(text.vi, text.en).into()
+            }
+            RosterError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Refusal {
+    /// What the person reads.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Empty => Text::new(
+                "Danh mục chưa có máy nào. Hãy thêm máy trước (office roster add hoặc import), rồi xác nhận danh mục.",
+                "The roster holds no machine. Add machines first (office roster add or import), then declare it.",
+            ),
+            Self::NoLabel => Text::new("Máy chưa có tên.", "The machine has no name."),
+            Self::Twice(what) => Text::new(
+                format!("Trùng trong cùng một lần nhập: {what}. Mỗi máy chỉ ghi một dòng."),
+                format!("Twice in the same import: {what}. Every machine has one line."),
+            ),
+            Self::LabelTaken(label) => Text::new(
+                format!("Danh mục đã có máy {label}."),
+                format!("The roster has the machine {label} already."),
+            ),
+            Self::Different(label) => Text::new(
+                format!(
+                    "Danh mục đã có máy {label}, nhưng phòng, người dùng, loại, số sê-ri hoặc địa chỉ MAC khác với dòng này. Hãy sửa tệp, hoặc bỏ dòng cũ trước (office roster remove)."
+                ),
+                format!(
+                    "The roster has the machine {label} already, with another room, person, role, serial number or MAC address. Correct the file, or take the old line off first (office roster remove)."
+                ),
+            ),
+            Self::MarkTaken(label, other) => Text::new(
+                format!("{label}: dòng {other} của danh mục đã có số sê-ri hoặc địa chỉ MAC này."),
+                format!("{label}: the line {other} of the roster has this serial number or MAC address already."),
+            ),
+            Self::SerialElsewhere(label) => Text::new(
+                format!("{label}: danh mục của một cơ quan khác đã có máy mang số sê-ri này."),
+                format!("{label}: the roster of another office has a machine with this serial number already."),
+            ),
+            Self::NoMac(text) => Text::new(
+                format!("{text:?} không phải địa chỉ MAC. Hãy ghi theo dạng 00:11:22:33:44:55."),
+                format!("{text:?} is no MAC address. Write it as 00:11:22:33:44:55."),
+            ),
+            Self::NoLine(label) => Text::new(
+                format!("Không có đúng một dòng mang tên hoặc mã {label:?} trong danh mục (xem: office roster list)."),
+                format!(
+                    "There is not exactly one line with the name or id {label:?} on the roster (see: office roster list)."
+                ),
+            ),
+            Self::OtherOffice => Text::new("Máy này thuộc cơ quan khác.", "The machine belongs to another office."),
+            Self::Revoked => Text::new(
+                "Máy này đã bị thu hồi; máy phải đăng ký lại bằng mã mới.",
+                "The machine is revoked; it must enrol again with a new token.",
+            ),
+            Self::HasLine(label) => Text::new(
+                format!("Máy này đã ghép với dòng {label}. Hãy tách ra trước (office roster unlink)."),
+                format!("The machine is linked to the line {label} already. Unlink it first (office roster unlink)."),
+            ),
+            Self::LineTaken(machine) => Text::new(
+                format!(
+                    "Dòng này đã ghép với máy {machine}. Nếu máy được cài lại, thêm --replace: máy mới tiếp nhận dòng này cùng lịch sử, máy cũ bị thu hồi."
+                ),
+                format!(
+                    "The line is linked to the machine {machine}. If the computer was reinstalled, add --replace: the new machine takes the line over with its history, the old one is revoked."
+                ),
+            ),
+            Self::OtherRole => Text::new(
+                "Dòng danh mục và máy khác loại (máy trạm, máy chủ). Hãy bỏ dòng này và thêm lại với đúng loại (office roster remove, add --role).",
+                "The line and the machine are of different roles (workstation, server). Take the line off and add it again with the right one (office roster remove, add --role).",
+            ),
+            Self::NotLinked => Text::new("Dòng này chưa ghép với máy nào.", "The line is linked to no machine."),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `office roster list`: the lines of a roster, and which enrolled machines may be which of them.
+
+use serde::Serialize;
+
+use super::role_text;
+use crate::cli::desk::Desk;
+use crate::cli::terminal::{Form, Terminal, table, visible};
+use crate::roster::{Proposal, Why, propose};
+use crate::store::Scope;
+use crate::store::roster::RosterLine;
+
+/// A line with the machines that may be it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    line: RosterLine,
+    proposals: Vec<Proposal>,
+}
+
+/// Shows the roster.
+///
+/// # Errors
+/// There is no such office, or the database fails.
+pub(super) async fn perform(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let (lines, proposals) = find(office, desk).await?;
+    let listed: Vec<Listed> = lines
+        .into_iter()
+        .map(|line| {
+            let proposals = proposals.iter().filter(|proposal| proposal.line == line.id).cloned().collect();
+            Listed { line, proposals }
+        })
+        .collect();
+    terminal.answer(&listed, |terminal| {
+        let mut text = lines_table(&listed, terminal);
+        let hint = proposals_text(office, &proposals, terminal);
+        if !hint.is_empty() {
+            text = format!("{text}\n\n{hint}");
+        }
+        text
+    })
+}
+
+/// Says which machines may be which lines, if any may.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn proposals_tell(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    if terminal.form == Form::Json {
+        return Ok(());
+    }
+    let (_, proposals) = find(office, desk).await?;
+    if proposals.is_empty() { Ok(()) } else { terminal.print(&proposals_text(office, &proposals, terminal)) }
+}
+
+async fn find(office: &str, desk: &Desk) -> anyhow::Result<(Vec<RosterLine>, Vec<Proposal>)> {
+    let mut tx = desk.db.read().await?;
+    tx.office_require(&Scope::whole(), office).await?;
+    let lines = tx.roster_line_list(&Scope::whole(), office).await?;
+    let machines = tx.machine_known_list(&Scope::whole(), office).await?;
+    let proposals = propose(&lines, &machines);
+    Ok((lines, proposals))
+}
+
+fn lines_table(listed: &[Listed], terminal: &Terminal) -> String {
+    let heads = [
+        terminal.words("Tên máy", "Label"),
+        terminal.words("Loại", "Role"),
+        terminal.words("Phòng", "Room"),
+        terminal.words("Người dùng", "Person"),
+        terminal.words("Số sê-ri", "Serial"),
+        terminal.words("Tình trạng", "State"),
+        terminal.words("Máy đã kết nối", "Machine"),
+    ];
+    let rows: Vec<Vec<String>> = listed
+        .iter()
+        .map(|Listed { line, .. }| {
+            vec![
+                line.label.clone(),
+                role_text(line.role, terminal).to_owned(),
+                line.room.clone(),
+                line.person.clone(),
+                line.serial.clone(),
+                line.state.word().to_owned(),
+                line.machine.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table(&heads, &rows)
+}
+
+fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> String {
+    if proposals.is_empty() {
+        return String::new();
+    }
+    let mut text = terminal
+        .words(
+            "Có thể là cùng một máy (hãy kiểm tra rồi chạy lệnh):",
+            "These may be the same machine (look, then run the command):",
+        )
+        .to_owned();
+    for proposal in proposals {
+        let why: Vec<&str> = proposal.why.iter().map(|why| why_text(*why, terminal)).collect();
+        let replace = if proposal.replaces.is_some() { " --replace" } else { "" };
+        text.push_str(&format!(
+            "\n- {} = {} ({}): posture-server office roster link {office} {} {}{replace}",
+            visible(&proposal.label),
+            visible(&proposal.name),
+            why.join(", "),
+            proposal.line,
+            proposal.machine,
+        ));
+    }
+    text
+}
+
+fn why_text<'a>(why: Why, terminal: &Terminal) -> &'a str {
+    match why {
+        Why::Serial => terminal.words("cùng số sê-ri", "same serial number"),
+        Why::Mac => terminal.words("cùng địa chỉ MAC", "same MAC address"),
+        Why::Name => terminal.words("cùng tên", "same name"),
+    }
+}

@@ -1,0 +1,111 @@
+//! Which machine a line of a roster has, had, and may have.
+
+use super::super::machine::Machine;
+use super::super::{Scope, StoreResult, Tx};
+use crate::roster::Known;
+
+impl Tx {
+    /// Ties a line to an enrolled machine, or frees it. The machine remembers the line when it is freed.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the line is not within `scope`; a duplicate when the machine has a line already.
+    pub async fn roster_line_machine_set(&mut self, scope: &Scope, id: &str, machine: Option<&str>) -> StoreResult<()> {
+        self.roster_line_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update roster_line set machine = $2 where id = $1").bind(id).bind(machine).execute(&mut *connection).await?;
+            sqlx::query("update machine set line = $1 where id = $2").bind(id).bind(machine).execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// A machine that was never the one of its line forgets it.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
+    pub async fn machine_line_forget(&mut self, scope: &Scope, machine: &str) -> StoreResult<()> {
+        self.machine_require(scope, machine).await?;
+        on_db!(self, connection => {
+            sqlx::query("update machine set line = null where id = $1").bind(machine).execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// Says by which serial number and hardware address the machine of a line is known.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the line is not within `scope`; a duplicate when another line has this serial number.
+    pub async fn roster_line_marks_set(&mut self, scope: &Scope, id: &str, serial: &str, mac: &str) -> StoreResult<()> {
+        self.roster_line_require(scope, id).await?;
+        on_db!(self, connection => {
+            sqlx::query("update roster_line set serial = $2, mac = $3 where id = $1")
+                .bind(id)
+                .bind(serial)
+                .bind(mac)
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Holds the roster of an office until the commit, so that two imports cannot both find a label free.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the office is not within `scope`.
+    pub async fn roster_hold(&mut self, scope: &Scope, office: &str) -> StoreResult<()> {
+        self.office_require(scope, office).await?;
+        on_db!(self, connection => {
+            sqlx::query("update office set name = name where id = $1").bind(office).execute(connection).await?;
+        });
+        Ok(())
+    }
+
+    /// Whether a line of another office, whoever may see it, has this serial number: one machine stands on one roster.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn roster_serial_elsewhere(&mut self, office: &str, serial: &str) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar(
+                "select exists (select 1 from roster_line where serial = $2 and office <> $1 and removed_at is null)",
+            )
+            .bind(office)
+            .bind(serial)
+            .fetch_one(connection)
+            .await?
+        }))
+    }
+
+    /// Every machine of an office, revoked ones included, with what identifies it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_known_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<Known>> {
+        let machines: Vec<Machine> =
+            self.machine_list(scope, office).await?.into_iter().map(|listed| listed.machine).collect();
+        let ids: Vec<String> = machines.iter().map(|machine| machine.id.clone()).collect();
+        let facts = self.facts_of_hardware(&ids).await?;
+        let known = |machine: Machine| {
+            let facts = facts.get(&machine.id);
+            Known::new(machine, facts)
+        };
+        Ok(machines.into_iter().map(known).collect())
+    }
+
+    /// The machines that had a line before `machine`, the last one first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_former_list(&mut self, scope: &Scope, machine: &Machine) -> StoreResult<Vec<Machine>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select m.* from machine m join office_within w on w.office = m.office
+                 where w.ancestor = $1 and m.line = $2 and m.id < $3 order by m.id desc limit 20",
+            )
+            .bind(scope.ancestor())
+            .bind(&machine.line)
+            .bind(&machine.id)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+}
