@@ -1,6 +1,7 @@
 //! What a person may change, whether at a page or at the command line. Every act is one transaction: the change itself, its
 //! entry in the audit log and the event that tells pages and polls of it. Owns no SQL and no form.
 
+pub mod backup;
 pub mod machine;
 pub mod office;
 pub mod person;

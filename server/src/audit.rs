@@ -128,6 +128,10 @@ actions! {
     FileImported = "file_imported";
     /// The store was lost, and the server started anew with an empty one.
     StoreMade = "store_made";
+    /// A copy of the server was made.
+    BackupMade = "backup_made";
+    /// The server was put back from a copy.
+    PutBack = "put_back";
     /// A set of policies was published.
     PolicyPublished = "policy_published";
 }

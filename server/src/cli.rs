@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::Told;
 
 pub mod audit;
+pub mod backup;
 pub mod desk;
 pub mod import;
 pub mod init;
@@ -21,6 +22,7 @@ pub mod machine;
 pub mod office;
 pub mod person;
 pub mod policy;
+pub mod restore;
 pub mod roster;
 pub mod run;
 pub mod terminal;
@@ -69,6 +71,8 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
         match noun {
             "init" => init::perform(given, &data, &Clock::System, terminal).await?,
             "run" => run::perform(given, &data, terminal).await?,
+            "backup" => backup::perform(given, &data, terminal).await?,
+            "restore" => restore::perform(given, &data, terminal).await?,
             "policy" => return policy::perform(given, &data, terminal).await,
             _ => {
                 let desk = Desk::open(&data).await?;
@@ -210,7 +214,9 @@ fn words(language: Language) -> Command {
         .subcommand(waiver::words(help))
         .subcommand(person::words(help))
         .subcommand(policy::words(help))
-        .subcommand(audit::words(help));
+        .subcommand(audit::words(help))
+        .subcommand(backup::words(help))
+        .subcommand(restore::words(help));
     dressed(words, help)
 }
 

@@ -7,6 +7,7 @@ pub mod act;
 pub mod api;
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod bound;
 pub mod ca;
 pub mod cli;

@@ -36,6 +36,7 @@ mod word;
 mod anchor;
 pub mod audit;
 pub mod change;
+mod copy;
 pub mod damage;
 mod error;
 pub mod figure;
@@ -240,6 +241,11 @@ async fn begin<D: Database>(pool: &Pool<D>, statement: &'static str) -> sqlx::Re
     let pool = pool.clone();
     let begun = tokio::spawn(async move { pool.begin_with(statement).await });
     begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+}
+
+/// The last migration that this program knows.
+pub fn schema_newest() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// A new id: a UUIDv7, so that rows written one after the other lie beside each other.

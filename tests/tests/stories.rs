@@ -7,6 +7,7 @@ mod stories {
 
     mod airgap;
     mod antivirus;
+    mod backup;
     mod debian_patches;
     mod delivery;
     mod disk;

@@ -42,8 +42,13 @@ impl Desk {
 
     /// Whoever may run this program on the server may do everything; the log names the system's user.
     pub fn by(&self) -> By {
-        By { actor: Actor::Operator(operator_name()), scope: Scope::whole(), at: self.clock.now_ms() }
+        operator(&self.clock)
     }
+}
+
+/// Whoever runs this program now, by the name of the system's user.
+pub fn operator(clock: &Clock) -> By {
+    By { actor: Actor::Operator(operator_name()), scope: Scope::whole(), at: clock.now_ms() }
 }
 
 /// The name of the user who runs this program, by the password file; the number where there is no name.

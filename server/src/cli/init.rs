@@ -115,7 +115,7 @@ pub async fn server_make(data: &Path, config: &Config, clock: &Clock) -> anyhow:
 }
 
 /// The folder must be new or empty: keys are never mixed with what is there, and never overwritten.
-fn folder_prepare(data: &Path) -> anyhow::Result<()> {
+pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
     let shown = data.display();
     if data.join(config::FILE).exists() {
         return Err(Told::new(

@@ -1,11 +1,15 @@
 //! What is said to the person or program that started a command: results on standard output, trouble and secrets on standard
 //! error. Texts that came from machines are shown so that they cannot play tricks on a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 
 use jiff::tz::TimeZone;
 use policies::text::Language;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde::Serialize;
+
+use crate::error::Told;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,32 @@ impl Terminal {
     pub fn is_watched(&self) -> bool {
         std::io::stderr().is_terminal()
     }
+}
+
+/// Asks the person at the terminal for a secret, which is not shown.
+///
+/// # Errors
+/// There is no terminal.
+pub fn secret_ask(prompt: &str) -> anyhow::Result<String> {
+    let nobody = |cause: std::io::Error| {
+        Told::new(
+            "Không có màn hình dòng lệnh để hỏi mật khẩu; hãy dùng --passphrase-file.",
+            "There is no terminal to ask for the passphrase at; use --passphrase-file.",
+        )
+        .because(cause)
+    };
+    let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(nobody)?;
+    let before = tcgetattr(&terminal).map_err(|cause| nobody(cause.into()))?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    write!(terminal, "{prompt}")?;
+    tcsetattr(&terminal, OptionalActions::Flush, &hidden)?;
+    let mut line = String::new();
+    let read = BufReader::new(&terminal).read_line(&mut line);
+    tcsetattr(&terminal, OptionalActions::Flush, &before)?;
+    writeln!(terminal)?;
+    read?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// `rows` under `heads`, in columns.

@@ -109,6 +109,20 @@ impl Books {
         self.copy("_saved", "")
     }
 
+    /// The database is lost with its disk; an empty one stands ready. On SQLite nothing is done: the file goes with its folder.
+    pub(crate) fn lose(&self) -> anyhow::Result<()> {
+        let Some((admin, name)) = &self.admin else { return Ok(()) };
+        let statements: [&'static str; 2] =
+            [format!("drop database if exists {name} with (force)").leak(), format!("create database {name}").leak()];
+        self.runtime.block_on(async {
+            let mut connection = PgConnection::connect(admin).await?;
+            for statement in statements {
+                sqlx::raw_sql(statement).execute(&mut connection).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// Replaces the database with the second ending by the one with the first.
     fn copy(&self, from: &str, to: &str) -> anyhow::Result<()> {
         let Some((admin, name)) = &self.admin else {

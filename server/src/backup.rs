@@ -1,0 +1,127 @@
+//! A copy of a server in one file: its database as of one instant, keys, configuration and programs, with a manifest by which every byte is
+//! checked before anything is put back. Owns the manifest and the names of what lies in a copy.
+//!
+//! A copy is a tar archive (`tar xf` opens it), encrypted by age or not (`age -d` opens it). It ends with `manifest.json` and
+//! `manifest.sha256`: one that was cut has no end.
+
+pub mod archive;
+pub mod database;
+pub mod make;
+pub mod place;
+pub mod restore;
+pub mod seal;
+
+use protocol::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Told;
+
+/// The version of the form of a copy that this program writes and reads.
+const FORMAT: u32 = 1;
+/// Folders of the data folder that a copy holds: those with keys and certificates, and the agents' programs.
+const FOLDERS: [&str; 4] = ["secrets", "public", "policy-signing", "programs"];
+/// Files beside the database that a copy holds at most.
+const FILES_MOST: usize = 1000;
+/// The largest file of configuration, keys or certificates.
+const SMALL_MOST: u64 = 1 << 20;
+/// The largest program.
+const PROGRAM_MOST: u64 = 64 << 20;
+
+/// The configuration within a copy.
+const CONFIG: &str = crate::config::FILE;
+/// The SQLite database within a copy.
+const SQLITE: &str = "database.sqlite";
+/// The PostgreSQL database within a copy, in `pg_dump`'s custom format.
+const POSTGRES: &str = "database.pgdump";
+/// What the copy holds.
+const MANIFEST: &str = "manifest.json";
+/// The manifest's own digest, as `sha256sum` writes it; the end of a copy.
+const MANIFEST_DIGEST: &str = "manifest.sha256";
+
+/// What a copy says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the form; 1.
+    pub format: u32,
+    /// Version of the program that made it.
+    pub program: String,
+    /// Id of the server.
+    pub server: String,
+    /// When, milliseconds UTC.
+    pub made_at: i64,
+    /// `sqlite` or `postgres`.
+    pub database: String,
+    /// The last migration of its schema.
+    pub schema: i64,
+    /// The end of its audit log.
+    pub audit: AuditHead,
+    /// Everything before the manifest, in the order of the archive.
+    pub files: Vec<FileEntry>,
+}
+
+/// The end of an audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditHead {
+    /// Number of the last entry; 0 before the first.
+    pub number: i64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// One file of a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its name below the data folder; databases have names of their own.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256.
+    pub sha256: Digest,
+}
+
+impl Manifest {
+    /// Bytes of everything it names.
+    pub fn size(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+}
+
+/// The most bytes that a file of this name may have in a copy; none for a name that no copy has. The database is as large as it is.
+fn most_of(name: &str) -> Option<u64> {
+    if let Some((folder, file)) = name.split_once('/') {
+        let known = FOLDERS.contains(&folder) && is_plain(file);
+        return known.then_some(if folder == "programs" { PROGRAM_MOST } else { SMALL_MOST });
+    }
+    match name {
+        SQLITE | POSTGRES => Some(u64::MAX),
+        CONFIG | MANIFEST | MANIFEST_DIGEST => Some(SMALL_MOST),
+        _ => None,
+    }
+}
+
+/// A file's name without anything that could lead elsewhere, short enough for every archive.
+fn is_plain(name: &str) -> bool {
+    let sign = |sign: char| sign.is_ascii_alphanumeric() || "-_.~+".contains(sign);
+    !name.is_empty() && name.len() <= 80 && !name.starts_with('.') && name.chars().all(sign)
+}
+
+/// A copy that is cut, damaged or none of ours.
+fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
+    Told::new(
+        "Bản sao lưu bị hỏng, bị cắt hoặc không phải bản sao lưu của Trạm An. Không có gì được khôi phục từ bản này.",
+        "The backup is damaged, cut, or none of Trạm An. Nothing is restored from it.",
+    )
+    .because(cause)
+    .into()
+}
+
+/// A file that cannot be read or written.
+fn failed(path: &std::path::Path, cause: impl Into<anyhow::Error>) -> anyhow::Error {
+    let shown = path.display();
+    Told::new(format!("Không đọc hoặc ghi được {shown}."), format!("Cannot read or write {shown}."))
+        .because(cause)
+        .into()
+}

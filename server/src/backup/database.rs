@@ -1,0 +1,199 @@
+//! The database within a copy: out of the running one, and into an empty one. PostgreSQL's own programs do the work there; the password
+//! reaches them by their environment, never by their command line.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use super::failed;
+use crate::error::Told;
+use crate::store::Db;
+
+/// PostgreSQL's program that writes copies.
+const DUMP: &str = "pg_dump";
+/// PostgreSQL's program that reads them.
+const RESTORE: &str = "pg_restore";
+
+/// Opens the database of an existing server as it is, without bringing its schema up to date.
+///
+/// # Errors
+/// It is missing or cannot be reached.
+pub async fn attach(data: &Path, url: &str) -> anyhow::Result<Db> {
+    let opened = match url.strip_prefix("sqlite:") {
+        Some(name) => {
+            let file = data.join(name);
+            if !file.is_file() {
+                return Err(failed(&file, std::io::Error::from(std::io::ErrorKind::NotFound)));
+            }
+            Db::open_sqlite(&file).await
+        }
+        None => Db::open_postgres(url).await,
+    };
+    opened.map_err(|cause| {
+        Told::new(
+            "Không mở được cơ sở dữ liệu. Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không.",
+            "The database cannot be opened. Check [database] in server.toml and whether the database is running.",
+        )
+        .because(cause)
+        .into()
+    })
+}
+
+/// Refuses when PostgreSQL's program for copies is missing or older than the `server`'s main version, which it could not read.
+///
+/// # Errors
+/// It is missing or too old; the message names the Debian package.
+pub fn dump_check(server: u32) -> anyhow::Result<()> {
+    program_check(DUMP, server)
+}
+
+/// The same for the program that puts copies back.
+///
+/// # Errors
+/// It is missing or too old; the message names the Debian package.
+pub fn restore_check(server: u32) -> anyhow::Result<()> {
+    program_check(RESTORE, server)
+}
+
+fn program_check(program: &str, server: u32) -> anyhow::Result<()> {
+    let said = match command(program).arg("--version").output() {
+        Ok(said) => said,
+        Err(cause) => {
+            return Err(Told::new(
+                format!("Không tìm thấy chương trình {program} của PostgreSQL. Hãy cài: apt install postgresql-client-{server}"),
+                format!("PostgreSQL's program {program} is missing. Install it: apt install postgresql-client-{server}"),
+            )
+            .because(cause)
+            .into());
+        }
+    };
+    // "pg_dump (PostgreSQL) 15.6 (Debian 15.6-0+deb12u1)"
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let version = said.split_whitespace().find_map(|word| word.split('.').next()?.parse::<u32>().ok());
+    if version.is_some_and(|version| version >= server) {
+        return Ok(());
+    }
+    let found = version.map_or_else(|| "?".to_owned(), |version| version.to_string());
+    Err(Told::new(
+        format!("{program} phiên bản {found} cũ hơn máy chủ PostgreSQL {server}. Hãy cài: apt install postgresql-client-{server}"),
+        format!("{program} of version {found} is older than the PostgreSQL server {server}. Install: apt install postgresql-client-{server}"),
+    )
+    .into())
+}
+
+/// Writes all of the PostgreSQL database `url`, as the snapshot of this name sees it, into the new file `to`.
+///
+/// # Errors
+/// `pg_dump` fails; its own words stand behind.
+pub async fn dump(url: &str, snapshot: &str, to: &Path) -> anyhow::Result<()> {
+    let mut command = connected(DUMP, url)?;
+    command.args(["--format=custom", "--no-owner", "--no-privileges", "--no-password"]);
+    command.arg(format!("--snapshot={snapshot}")).arg("--file").arg(to);
+    done(DUMP, run(command).await?)
+}
+
+/// Puts the file `from` into the empty PostgreSQL database `url`, all or nothing.
+///
+/// # Errors
+/// `pg_restore` fails; its own words stand behind.
+pub async fn put_back(url: &str, from: &Path) -> anyhow::Result<()> {
+    let mut command = connected(RESTORE, url)?;
+    let options: PgConnectOptions = url.parse()?;
+    command.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"]);
+    command.arg("--dbname").arg(options.get_database().unwrap_or(options.get_username())).arg(from);
+    done(RESTORE, run(command).await?)
+}
+
+async fn run(mut command: Command) -> anyhow::Result<Output> {
+    // The transaction that holds the snapshot is kept alive beside it.
+    Ok(tokio::task::spawn_blocking(move || command.output()).await??)
+}
+
+fn done(program: &str, output: Output) -> anyhow::Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let said: String = String::from_utf8_lossy(&output.stderr).chars().take(2000).collect();
+    Err(Told::new(format!("{program} không thực hiện được."), format!("{program} failed."))
+        .because(anyhow::anyhow!("{}", said.trim().to_owned()))
+        .into())
+}
+
+fn command(program: &str) -> Command {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server has no door to the system; the two programs are named above"
+    )]
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).env("LC_ALL", "C");
+    command
+}
+
+/// The program with where and as whom to connect in its environment, as libpq reads it.
+fn connected(program: &str, url: &str) -> anyhow::Result<Command> {
+    let options: PgConnectOptions = url.parse()?;
+    let mut command = command(program);
+    let host = options.get_socket().map_or_else(|| options.get_host().into(), |socket| socket.as_os_str().to_owned());
+    command.env("PGHOST", host).env("PGPORT", options.get_port().to_string()).env("PGUSER", options.get_username());
+    command.env("PGDATABASE", options.get_database().unwrap_or(options.get_username()));
+    let mode = match options.get_ssl_mode() {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    };
+    command.env("PGSSLMODE", mode);
+    let (password, root) = secrets_of(url);
+    command.envs(password.map(|password| ("PGPASSWORD", password)));
+    command.envs(root.map(|root| ("PGSSLROOTCERT", root)));
+    Ok(command)
+}
+
+/// The password of a database's address, and its `sslrootcert`.
+fn secrets_of(url: &str) -> (Option<String>, Option<String>) {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let parameter =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=').map(decoded));
+    let user = place.split('/').next().and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| decoded(password));
+    (parameter("password").or(password), parameter("sslrootcert").or_else(|| parameter("ssl-root-cert")))
+}
+
+/// Text without its percent signs.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let coded = (byte == b'%').then(|| after.get(..2)).flatten();
+        let value = coded.and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        (rest, _) = match value {
+            Some(value) => (&after[2..], bytes.push(value)),
+            None => (after, bytes.push(byte)),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_goes_by_the_environment() {
+        let url = "postgres://tram:p%40s%2Fs:w@[::1]:5433/tram?sslmode=verify-full&sslrootcert=/etc/ca.pem";
+        assert_eq!(secrets_of(url), (Some("p@s/s:w".to_owned()), Some("/etc/ca.pem".to_owned())));
+        assert_eq!(secrets_of("postgres://tram@localhost/tram"), (None, None));
+        assert_eq!(
+            secrets_of("postgres:///tram?host=/run/postgresql&password=a%20b%"),
+            (Some("a b%".to_owned()), None)
+        );
+        let command = connected(DUMP, "postgres://tram:geheim@10.0.0.7/tram").unwrap();
+        assert!(command.get_args().all(|word| !word.to_string_lossy().contains("geheim")));
+        let set = |name: &str| command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value?.to_str());
+        assert_eq!((set("PGPASSWORD"), set("PGHOST"), set("PGPORT")), (Some("geheim"), Some("10.0.0.7"), Some("5432")));
+    }
+}

@@ -1,0 +1,196 @@
+//! `backup`: a copy of the server in one file, made while it runs; and `backup verify`, which checks one.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::desk::operator;
+use super::terminal::{Terminal, secret_ask};
+use super::{Help, text};
+use crate::backup::make::{Made, Wanted, backup_make};
+use crate::backup::restore;
+use crate::backup::seal::{Key, Lock, identities_read, passphrase, passphrase_read, recipient_read};
+use crate::clock::Clock;
+use crate::error::Told;
+
+/// The words of `backup`.
+pub fn words(help: Help) -> Command {
+    let copy = help
+        .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))
+        .value_parser(value_parser!(PathBuf));
+    let folder = help
+        .place(
+            "folder",
+            help.t("THƯ-MỤC", "FOLDER"),
+            help.t(
+                "Thư mục đặt bản sao lưu, nằm ngoài thư mục dữ liệu",
+                "Folder for the backup, outside of the data folder",
+            ),
+        )
+        .value_parser(value_parser!(PathBuf));
+    Command::new("backup")
+        .about(help.t("Sao lưu máy chủ vào một tệp, kể cả khi máy chủ đang chạy; kiểm tra bản sao lưu", "Back the server up into one file while it runs; check a backup"))
+        .long_about(help.t(
+            "Sao lưu máy chủ vào một tệp mới, kể cả khi máy chủ đang chạy: cơ sở dữ liệu, khoá, cấu hình, chương trình cho các máy. Tệp chứa các \
+             khoá của máy chủ: nên mã hoá (--recipient hoặc --passphrase-file) và cất nơi có khoá. Thư mục offline không nằm trong bản sao lưu. Với \
+             PostgreSQL cần chương trình pg_dump.",
+            "Backs the server up into a new file while it runs: database, keys, configuration, programs for the machines. The file holds the \
+             server's keys: better encrypt it (--recipient or --passphrase-file) and lock it away. The folder offline is not in it. PostgreSQL \
+             needs the program pg_dump.",
+        ))
+        .args_conflicts_with_subcommands(true)
+        .subcommand_negates_reqs(true)
+        .arg(folder)
+        .arg(
+            help.option("recipient", "age1...", help.t("Mã hoá cho khoá công khai này của age (nêu nhiều lần được)", "Encrypt to this recipient of age (may be repeated)"))
+                .action(ArgAction::Append)
+                .conflicts_with_all(["passphrase", "passphrase-file"]),
+        )
+        .args(passphrase_words(help))
+        .arg(
+            help.option("keep", help.t("SỐ", "COUNT"), help.t(
+                "Giữ chừng này bản mới nhất của máy chủ này trong thư mục, xoá các bản cũ hơn",
+                "Keep that many of the newest backups of this server in the folder, remove older ones",
+            ))
+            .value_parser(value_parser!(u16).range(1..)),
+        )
+        .subcommand(
+            Command::new("verify")
+                .about(help.t("Kiểm tra một bản sao lưu từ đầu đến cuối, không ghi gì", "Check a backup from end to end and write nothing"))
+                .arg(copy)
+                .args(key_words(help)),
+        )
+}
+
+fn passphrase_words(help: Help) -> [Arg; 2] {
+    [
+        help.flag(
+            "passphrase",
+            help.t("Hỏi mật khẩu tại màn hình dòng lệnh", "Ask for the passphrase at the terminal"),
+        )
+        .conflicts_with("passphrase-file"),
+        help.file(
+            "passphrase-file",
+            help.t(
+                "Tệp có mật khẩu ở dòng đầu (chỉ chủ tệp đọc được)",
+                "File with the passphrase on its first line (readable by its owner alone)",
+            ),
+        ),
+    ]
+}
+
+/// The options that say what opens a copy.
+pub(super) fn key_words(help: Help) -> Vec<Arg> {
+    let identity =
+        help.file("identity", help.t("Tệp khoá của age (age-keygen)", "File with identities of age (age-keygen)"));
+    passphrase_words(help).into_iter().chain([identity]).collect()
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// The copy cannot be made, or the one that is checked is not whole.
+pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<()> {
+    if let Some(("verify", given)) = given.subcommand() {
+        return verify(given, terminal);
+    }
+    let wanted = Wanted {
+        folder: given.get_one::<PathBuf>("folder").cloned().unwrap_or_default(),
+        lock: lock(given, terminal)?,
+        keep: given.get_one::<u16>("keep").map(|keep| usize::from(*keep)),
+    };
+    if !wanted.lock.is_sealed() {
+        terminal.complain(terminal.words(
+            "CHÚ Ý: bản sao lưu không mã hoá chứa các khoá của máy chủ. Ai có tệp này có thể giả làm máy chủ. Hãy cất nơi có khoá, hoặc mã hoá bằng \
+             --recipient hay --passphrase-file.",
+            "MIND: a backup that is not encrypted holds the server's keys. Whoever has the file can pass for the server. Lock it away, or encrypt it \
+             with --recipient or --passphrase-file.",
+        ));
+    }
+    let made = backup_make(data, &wanted, &operator(&Clock::System)).await?;
+    terminal.answer(&made, |terminal| made_text(&made, terminal))
+}
+
+fn lock(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Lock> {
+    let recipients: Vec<_> = given
+        .get_many::<String>("recipient")
+        .unwrap_or_default()
+        .map(|text| recipient_read(text))
+        .collect::<Result<_, _>>()?;
+    if !recipients.is_empty() {
+        return Ok(Lock::Recipients(recipients));
+    }
+    if let Some(path) = given.get_one::<PathBuf>("passphrase-file") {
+        return Ok(Lock::Passphrase(passphrase_read(path)?));
+    }
+    if !given.get_flag("passphrase") {
+        return Ok(Lock::Open);
+    }
+    let first = secret_ask(terminal.words("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?;
+    let again = secret_ask(terminal.words("Gõ lại: ", "Again: "))?;
+    if first != again {
+        return Err(Told::new("Hai lần gõ không giống nhau.", "The two are not the same.").into());
+    }
+    Ok(Lock::Passphrase(passphrase(&first)?))
+}
+
+/// What opens a copy, as the options say.
+///
+/// # Errors
+/// A file cannot be read, or there is no terminal to ask at.
+pub(super) fn key(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Key> {
+    let passphrase = match given.get_one::<PathBuf>("passphrase-file") {
+        Some(path) => Some(passphrase_read(path)?),
+        None if given.get_flag("passphrase") => {
+            Some(passphrase(&secret_ask(terminal.words("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?)?)
+        }
+        None => None,
+    };
+    let identities =
+        given.get_one::<PathBuf>("identity").map(|path| identities_read(path)).transpose()?.unwrap_or_default();
+    Ok(Key { passphrase, identities })
+}
+
+/// Checks a copy and says what it holds.
+///
+/// # Errors
+/// It is not whole, or cannot be opened.
+pub(super) fn verify(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<()> {
+    let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+    let manifest = restore::check(&path, &key(given, terminal)?)?;
+    terminal.answer(&manifest, |terminal| {
+        let made_at = jiff::Timestamp::from_millisecond(manifest.made_at).map_or_else(|_| "?".to_owned(), |at| at.to_string());
+        let (files, size) = (manifest.files.len(), manifest.size());
+        match terminal.language {
+            policies::text::Language::Vi => format!(
+                "Bản sao lưu nguyên vẹn: máy chủ {}, lúc {made_at}, {files} tệp, {size} byte, nhật ký đến mục {}.",
+                manifest.server, manifest.audit.number
+            ),
+            policies::text::Language::En => format!(
+                "The backup is whole: server {}, made at {made_at}, {files} files, {size} bytes, audit log up to entry {}.",
+                manifest.server, manifest.audit.number
+            ),
+        }
+    })
+}
+
+fn made_text(made: &Made, terminal: &Terminal) -> String {
+    let mut text =
+        format!("{} {} ({} byte)", terminal.words("Đã sao lưu vào", "Backed up into"), made.file.display(), made.size);
+    for path in &made.left_out {
+        text.push_str(&format!(
+            "\n{} {}",
+            terminal.words("Không nằm trong bản sao lưu:", "Not in the backup:"),
+            path.display()
+        ));
+    }
+    for name in &made.removed {
+        text.push_str(&format!("\n{} {name}", terminal.words("Đã xoá bản cũ:", "Removed the old one:")));
+    }
+    text
+}
+
+/// The text of an option that may be left out.
+pub(super) fn optional(given: &ArgMatches, name: &str) -> Option<String> {
+    Some(text(given, name)).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,120 @@
+//! The database as a whole: copying it while it is used, and putting a copy into an empty one.
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use super::{Db, Pools, StoreResult, Tx, WAIT};
+
+impl Db {
+    /// Writes all of the SQLite database `file`, as of one instant, into the new file `to`. Whoever reads and writes meanwhile goes on.
+    ///
+    /// # Errors
+    /// The database cannot be read, or `to` exists or cannot be written.
+    pub async fn copy_sqlite(file: &Path, to: &Path) -> StoreResult<()> {
+        let options = SqliteConnectOptions::new().filename(file).busy_timeout(WAIT);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        let copied =
+            sqlx::query("vacuum into $1").bind(to.to_string_lossy().into_owned()).execute(&mut connection).await;
+        connection.close().await?;
+        copied?;
+        Ok(())
+    }
+
+    /// Bytes of a PostgreSQL database as they lie on its disk; none for SQLite.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn size_postgres(&self) -> StoreResult<Option<u64>> {
+        let Pools::Postgres(pool) = &self.pools else { return Ok(None) };
+        let size: i64 = sqlx::query_scalar("select pg_database_size(current_database())").fetch_one(pool).await?;
+        Ok(u64::try_from(size).ok())
+    }
+
+    /// The main version of a PostgreSQL server (15 for 15.6); none for SQLite.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn version_postgres(&self) -> StoreResult<Option<u32>> {
+        let Pools::Postgres(pool) = &self.pools else { return Ok(None) };
+        let number: String = sqlx::query_scalar("show server_version_num").fetch_one(pool).await?;
+        Ok(number.parse::<u32>().ok().map(|number| number / 10_000))
+    }
+
+    /// Whether nothing at all was made in the database: no table, view, sequence or function of anybody's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_empty(&self) -> StoreResult<bool> {
+        let objects: i64 = match &self.pools {
+            Pools::Sqlite { reader, .. } => {
+                sqlx::query_scalar("select count(*) from sqlite_master").fetch_one(reader).await?
+            }
+            Pools::Postgres(pool) => {
+                sqlx::query_scalar(
+                    "select (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                             where n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema')
+                          + (select count(*) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                             where n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema')",
+                )
+                .fetch_one(pool)
+                .await?
+            }
+        };
+        Ok(objects == 0)
+    }
+}
+
+impl Tx {
+    /// The name under which another program sees PostgreSQL as this transaction does while it lasts; none on SQLite.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn snapshot_name(&mut self) -> StoreResult<Option<String>> {
+        match &mut self.link {
+            super::Link::Sqlite(_) => Ok(None),
+            super::Link::Postgres(transaction) => {
+                Ok(Some(sqlx::query("select pg_export_snapshot()").fetch_one(&mut **transaction).await?.try_get(0)?))
+            }
+        }
+    }
+
+    /// Whose database this is; none before a server claimed it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn server_name(&mut self) -> StoreResult<Option<String>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar("select value from server_meta where name = 'server'").fetch_optional(connection).await?
+        }))
+    }
+
+    /// The last migration that was made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn schema_number(&mut self) -> StoreResult<i64> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(connection).await?
+        }))
+    }
+
+    /// Writes down that this database was put back from a copy: its next epoch begins, and nobody is logged in any more. Returns the epoch;
+    /// the first is 1.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn epoch_begin(&mut self) -> StoreResult<i64> {
+        let epoch: String = on_db!(self, connection => {
+            sqlx::query("delete from session").execute(&mut *connection).await?;
+            sqlx::query_scalar(
+                "insert into server_meta (name, value) values ('epoch', '2') on conflict (name) do update
+                     set value = cast(cast(server_meta.value as bigint) + 1 as text) returning value",
+            )
+            .fetch_one(connection)
+            .await?
+        });
+        Ok(epoch.parse().unwrap_or(2))
+    }
+}
