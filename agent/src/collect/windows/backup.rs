@@ -120,9 +120,9 @@ fn images(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
         ),
     };
     // What nothing starts any more is at work only while somebody starts it.
-    let active = match (&scheduled, &last_success_at) {
-        (Fact::Known(false), Fact::Known(at)) => Fact::Known(scene.now.duration_since(*at).as_hours() <= BY_HAND),
-        (scheduled, _) => scheduled.clone(),
+    let active = match &last_success_at {
+        Fact::Known(at) if scene.now.duration_since(*at).as_hours() <= BY_HAND => Fact::Known(true),
+        _ => scheduled.clone(),
     };
     Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::ServerBackup, active) }))
 }

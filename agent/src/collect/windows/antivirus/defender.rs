@@ -5,8 +5,6 @@
 //! while another product is installed. So where its row says "off" and another product guards, Defender itself is not asked; else its own
 //! word decides. Up to Windows 7 the service `WinDefend` looked for spyware only and counts for nothing.
 
-mod exclusions;
-
 use jiff::Timestamp;
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
@@ -17,6 +15,8 @@ use crate::collect::windows::center::Standing;
 use crate::collect::windows::scene::{RUNNING, Scene, Setting, unknown};
 use crate::os::windows::{Registry, Row, Variant, filetime};
 use crate::os::{Answer, OsError};
+
+mod exclusions;
 
 const NAMESPACE: &str = r"ROOT\Microsoft\Windows\Defender";
 const CURRENT_VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";

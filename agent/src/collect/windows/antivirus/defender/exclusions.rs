@@ -16,8 +16,7 @@ const PROGRAMS: [&str; 3] = ["exe", "dll", "*"];
 /// When they cannot be listed.
 pub(super) fn all_of_it(scene: &Scene, settings: &str) -> Answer<Option<String>> {
     for root in [r"HKLM\SOFTWARE\Microsoft", r"HKLM\SOFTWARE\Policies\Microsoft"] {
-        let kinds: [(&str, fn(&str) -> bool); 2] = [("Paths", is_drive), ("Extensions", is_programs)];
-        for (kind, is_all) in kinds {
+        for (kind, is_all) in [("Paths", is_drive as fn(&str) -> bool), ("Extensions", is_programs)] {
             let values = match scene.os.values(&format!(r"{root}\{settings}\Exclusions\{kind}")) {
                 Ok(values) => values,
                 Err(OsError::Missing(_)) => continue,
