@@ -171,7 +171,8 @@ fn windows(
         if !networks.profiles.contains(&profile) {
             continue;
         }
-        match left_out(scene, profile, adapters) {
+        let left_out = if runs && state.is_none() { left_out(scene, profile, adapters) } else { Ok(false) };
+        match left_out {
             Ok(false) => {}
             Ok(true) => return Fact::unknown(Reason::Contradictory, "it is told to leave out an adapter that is up"),
             Err(error) => return unknown(&error),

@@ -118,6 +118,8 @@ fn a_firewall_that_leaves_out_an_adapter_is_not_known_to_filter() {
         (Some(Reason::Contradictory), Some(Reason::Contradictory))
     );
     assert_eq!(why(&lan.open_inbound), Some(Reason::Contradictory));
+    let off = collected(office().text(&here, "DisabledInterfaces", "{1}").number(&here, "EnableFirewall", 0));
+    assert_eq!(off.firewall_active, Fact::Known(false), "off is off");
     // One that is not up, and a profile of other networks.
     assert_eq!(left_out(&here, "{2}").firewall_active, Fact::Known(true));
     assert_eq!(left_out(&format!(r"{LOCAL}\PublicProfile"), "{1}").firewall_active, Fact::Known(true));
