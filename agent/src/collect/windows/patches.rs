@@ -9,6 +9,7 @@ use policies::fact::{Fact, Instant, List, MissingUpdate, PackageSystem, Patches,
 use super::scene::{Scene, Setting, unknown};
 use super::version;
 use crate::os::windows::UpdateSearch;
+use crate::os::windows::answer::WaitingUpdate;
 use crate::os::{Answer, OsError};
 
 mod automatic;
@@ -93,8 +94,10 @@ fn found(search: &Answer<UpdateSearch>) -> Result<&UpdateSearch, OsError> {
 fn pending(search: &Answer<UpdateSearch>, missing: &Fact<List<MissingUpdate>>) -> Fact<i64> {
     match found(search) {
         Ok(search) => {
-            let behind = usize::from(search.waiting.is_empty() && lacks(missing).is_some());
-            Fact::Known(i64::try_from(search.waiting.len() + behind).unwrap_or(i64::MAX))
+            // Of what somebody hid only security updates are waited for.
+            let waiting = search.waiting.iter().filter(|update| !update.hidden || is_security(update)).count();
+            let behind = usize::from(waiting == 0 && lacks(missing).is_some());
+            Fact::Known(i64::try_from(waiting + behind).unwrap_or(i64::MAX))
         }
         Err(error) => unknown(&error),
     }
@@ -104,11 +107,7 @@ fn pending(search: &Answer<UpdateSearch>, missing: &Fact<List<MissingUpdate>>) -
 fn security(search: &Answer<UpdateSearch>, missing: &Fact<List<MissingUpdate>>) -> Fact<Vec<String>> {
     let mut names = match (found(search), lacks(missing)) {
         (Ok(search), _) => {
-            let is = |categories: &[String], wanted| categories.iter().any(|id| id.eq_ignore_ascii_case(wanted));
-            let security = search.waiting.iter().filter(|update| {
-                !is(&update.categories, DEFINITIONS)
-                    && (is(&update.categories, SECURITY) || !update.severity.trim().is_empty())
-            });
+            let security = search.waiting.iter().filter(|update| is_security(update));
             let name = |kb: &[String]| {
                 let numbers: Vec<String> = kb.iter().map(|number| format!("KB{number}")).collect();
                 crate::collect::text::capped(&if numbers.is_empty() { "?".to_owned() } else { numbers.join(" ") })
@@ -123,6 +122,11 @@ fn security(search: &Answer<UpdateSearch>, missing: &Fact<List<MissingUpdate>>) 
     }
     names.sort_unstable();
     Fact::Known(names)
+}
+
+fn is_security(update: &WaitingUpdate) -> bool {
+    let is = |wanted| update.categories.iter().any(|id| id.eq_ignore_ascii_case(wanted));
+    !is(DEFINITIONS) && (is(SECURITY) || !update.severity.trim().is_empty())
 }
 
 /// The newest build that is known and not installed.

@@ -284,4 +284,7 @@ pub struct WaitingUpdate {
     pub categories: Vec<String>,
     /// `MsrcSeverity`, an English word that Windows does not translate; empty when none.
     pub severity: String,
+    /// Somebody hid it, so that Windows does not offer it.
+    #[serde(default)]
+    pub hidden: bool,
 }

@@ -39,7 +39,8 @@ fn package(os: Recorded, name: &str, state: u64, installed: &str) -> Recorded {
 }
 
 fn waiting(kb: &str, category: &str, severity: &str) -> WaitingUpdate {
-    WaitingUpdate { kb: vec![kb.to_owned()], categories: vec![category.to_owned()], severity: severity.to_owned() }
+    let (kb, categories) = (vec![kb.to_owned()], vec![category.to_owned()]);
+    WaitingUpdate { kb, categories, severity: severity.to_owned(), hidden: false }
 }
 
 /// An office computer with the updates of October, an optional one waiting.
@@ -111,6 +112,18 @@ fn security_updates_are_told_by_their_identifier() {
     let patches = collected(os);
     assert_eq!(patches.pending, Fact::Known(4));
     assert_eq!(patches.pending_names.known().unwrap().items, ["KB5066792", "KB5066793"]);
+}
+
+#[test]
+fn a_security_update_that_somebody_hid_waits_all_the_same() {
+    let mut os = office();
+    let hidden = |update: WaitingUpdate| WaitingUpdate { hidden: true, ..update };
+    os.updates.as_mut().unwrap().waiting.extend([
+        hidden(waiting("5066792", "0fa1201d-4330-4fa8-8ae9-b877473b6441", "")),
+        hidden(waiting("3035583", "cd5ffd1e-e932-4e3a-bf74-18bf0b1bbd83", "")),
+    ]);
+    let patches = collected(os);
+    assert_eq!((patches.pending, patches.pending_security), (Fact::Known(2), Fact::Known(1)));
 }
 
 #[test]

@@ -14,8 +14,8 @@ use crate::os::windows::answer::{MOST_HISTORY, PastInstallation, WaitingUpdate};
 use crate::os::windows::{UpdateSearch, decode};
 
 const WHAT: &str = "updates";
-/// Updates that somebody hid are not waited for.
-const CRITERIA: &str = "IsInstalled=0 and IsHidden=0";
+/// Also those that somebody hid: what they would mend stays as it is.
+const CRITERIA: &str = "(IsInstalled=0 and IsHidden=0) or (IsInstalled=0 and IsHidden=1)";
 
 /// [`super::super::WindowsOs::updates`]. Each part is asked for itself: a search that fails (a broken store, a server that is
 /// gone) takes neither the dates nor the wish for a restart with it.
@@ -76,7 +76,12 @@ fn update(update: &IUpdate) -> windows::core::Result<WaitingUpdate> {
         let identifiers: windows::core::Result<_> = (0..categories.Count()?)
             .map(|at| Ok(categories.get_Item(at)?.CategoryID()?.to_string().to_lowercase()))
             .collect();
-        Ok(WaitingUpdate { kb: kb?, categories: identifiers?, severity: update.MsrcSeverity()?.to_string() })
+        Ok(WaitingUpdate {
+            kb: kb?,
+            categories: identifiers?,
+            severity: update.MsrcSeverity()?.to_string(),
+            hidden: update.IsHidden()?.as_bool(),
+        })
     }
 }
 
