@@ -112,6 +112,14 @@ fn accounts_that_windows_comes_with_are_found_by_number() {
 }
 
 #[test]
+fn administrators_of_whom_there_are_none_are_not_known() {
+    let mut os = office();
+    os.members.insert("S-1-5-32-544".to_owned(), Vec::new());
+    let accounts = collected(os);
+    assert!(accounts.users.known().unwrap().items.iter().all(|account| account.administrator.known().is_none()));
+}
+
+#[test]
 fn rules_without_an_end_and_complexity() {
     let mut os = office();
     os.account_rules.as_mut().unwrap().max_age = u32::MAX;
