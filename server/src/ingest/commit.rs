@@ -16,7 +16,7 @@ use crate::store::change::{ChangeKind, NewChange};
 use crate::store::head::{Head, Standing};
 use crate::store::machine::MachineStatus;
 use crate::store::section::Turned;
-use crate::store::{Db, Scope, StoreResult, Tx};
+use crate::store::{Db, Scope, StoreError, StoreResult, Tx};
 
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
 const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
@@ -53,6 +53,9 @@ impl Committer {
             batch.into_iter().map(|job| ((job.reply, job.reports.len()), (job.machine, job.reports))).unzip();
         let counts = self.counters.take();
         let outcome = self.transact(jobs, &counts, now).await.map_err(|error| self.db.health().noted(error));
+        if outcome.is_err() {
+            self.db.health().reports_note(false);
+        }
         let taken = match outcome {
             Ok(taken) => taken,
             Err(error) => {
@@ -152,6 +155,8 @@ impl Committer {
         let audit_head = tx.audit_head().await?.hash.parse().unwrap_or(Digest::ZERO);
         tx.change_append(now, &events).await?;
         tx.commit().await?;
+        let stored = failed.as_ref().is_none_or(StoreError::is_refusal);
+        self.db.health().reports_note(stored);
         if let Some(error) = failed {
             // The commit of what little there was says nothing of what there was no room for.
             self.db.health().noted(error);
@@ -417,7 +422,11 @@ async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, room: &mut
     let offset = |head: &Option<Head>| head.as_ref().map_or(0, |head| head.clock_offset);
     let (before_ms, after_ms) = (offset(&standing.head), offset(&plan.head));
     if after_ms.unsigned_abs() > CLOCK_OFF_MS && before_ms.unsigned_abs() <= CLOCK_OFF_MS {
-        tracing::info!(machine = standing.machine, offset_ms = after_ms, "the clocks of this machine and of this server differ");
+        tracing::info!(
+            machine = standing.machine,
+            offset_ms = after_ms,
+            "the clocks of this machine and of this server differ"
+        );
     }
     // Only what became the newest state counts; a section of a refused report does not.
     let newest = |section: Section, digest| plan.turned.get(section.name()) == Some(&Some(digest));

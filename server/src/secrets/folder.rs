@@ -25,7 +25,22 @@ pub fn data_check(data: &Path, config: &Config) -> anyhow::Result<()> {
         let beside = |ending: &str| PathBuf::from(format!("{}{ending}", file.display()));
         paths.extend([beside("-wal"), beside("-shm"), file]);
     }
-    paths.iter().filter(|path| path.exists()).try_for_each(|path| closed(path))
+    paths.iter().filter(|path| path.exists()).try_for_each(|path| closed(path))?;
+    programs_check(&data.join(&config.agents.programs))
+}
+
+/// The programs that machines are given: whoever administers them may be another user or a group, but not everybody.
+fn programs_check(folder: &Path) -> anyhow::Result<()> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.chain([folder.to_owned()]) {
+        // A link has no mode of its own.
+        let Ok(found) = fs::symlink_metadata(&path) else { continue };
+        let mode = found.mode() & 0o777;
+        if mode & 0o002 != 0 && !found.is_symlink() {
+            return Err(open_to_others(&path, mode, mode & !0o002).into());
+        }
+    }
+    Ok(())
 }
 
 /// Closes what others may only read. A file of root's is trusted: an administrator may keep the configuration so.
@@ -82,6 +97,16 @@ mod tests {
                 assert_eq!(mode(path), open, "what may have been changed is left as evidence");
             }
             set(path, wanted);
+        }
+        let (programs, program) = (data.join("programs"), data.join("programs/agent.deb"));
+        fs::create_dir(&programs).unwrap();
+        fs::write(&program, "").unwrap();
+        for (path, fine, open) in [(&programs, 0o775, 0o777), (&program, 0o664, 0o646)] {
+            set(path, open);
+            assert!(data_check(data, &config).unwrap_err().to_string().contains("chmod"), "{}", path.display());
+            set(path, fine);
+            data_check(data, &config).unwrap();
+            assert_eq!(mode(path), fine);
         }
     }
 }

@@ -16,6 +16,8 @@ struct State {
     failed: Option<Instant>,
     /// The first failure since the last commit.
     failing: Option<Instant>,
+    /// The first report that could not be stored since all could. Kept apart: on a full disk small things may still find room.
+    unstored: Option<Instant>,
     /// What a check found, in the database's words.
     damage: Option<String>,
 }
@@ -43,6 +45,16 @@ impl Health {
         self.state().failing = None;
     }
 
+    /// Notes whether the newest reports could all be stored.
+    pub fn reports_note(&self, stored: bool) {
+        let mut state = self.state();
+        if stored {
+            state.unstored = None;
+        } else {
+            state.unstored.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// Notes what a check found.
     pub fn damage_note(&self, found: String) {
         self.state().damage = Some(found);
@@ -50,7 +62,8 @@ impl Health {
 
     /// How long nothing could be read or written; none when it can.
     pub fn failing_for(&self) -> Option<Duration> {
-        self.state().failing.map(|since| since.elapsed())
+        let state = self.state();
+        state.failing.into_iter().chain(state.unstored).min().map(|since| since.elapsed())
     }
 
     /// What is damaged, in the database's words, until a restart.
@@ -82,7 +95,10 @@ mod tests {
         drop(health.noted(StoreError::Database(sqlx::Error::WorkerCrashed)));
         assert!(health.failed_within(Duration::MAX) && !health.failed_within(Duration::ZERO));
         health.damage_note("page 3".to_owned());
+        health.reports_note(false);
         health.written();
+        assert!(health.failing_for().is_some(), "something else was written");
+        health.reports_note(true);
         assert!(health.failing_for().is_none() && health.damage().is_some());
     }
 }
