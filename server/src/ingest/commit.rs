@@ -405,6 +405,9 @@ async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, room: &mut
             known.reports.insert((segment, number), (hash, report.received_at));
         }
     }
+    if questions.behind {
+        known.behind = tx.segments_behind(&standing.machine).await?;
+    }
     let mut brought = Vec::new();
     let mut reports = reports;
     for checked in &mut reports {

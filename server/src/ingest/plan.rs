@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub reports: HashMap<(u64, u64), (Digest, i64)>,
     /// Bytes that may be stored; none when the machine is confirmed.
     pub room: Option<i64>,
+    /// Segments whose opener did not know the last accepted reports, each with segment and number of the last one that it knew.
+    pub behind: Vec<(u64, (u64, u64))>,
 }
 
 /// What must be asked of the store before planning. Empty for a machine that merely goes on.
@@ -38,6 +40,8 @@ pub(super) struct Questions {
     pub bodies: HashSet<(String, Digest)>,
     /// Which report stands here?
     pub reports: HashSet<(u64, u64)>,
+    /// Which segments left out accepted reports?
+    pub behind: bool,
 }
 
 /// The answer to one report.
@@ -104,11 +108,14 @@ pub(super) fn questions(standing: &Standing, reports: &[Checked]) -> Questions {
             && (segment, number) <= (head.position.segment, head.position.number)
         {
             questions.reports.insert((segment, number));
+            questions.reports.insert((segment, number.saturating_sub(1)));
+            questions.behind = true;
         }
         if let (Some(head), Some(agreed)) = (head, checked.header.opened.and_then(|opened| opened.agreed))
             && agreed != head.position
         {
             questions.reports.insert((agreed.segment, agreed.number));
+            questions.behind = true;
         }
         for (name, entry) in &checked.header.sections {
             if checked.bodies.contains_key(name) {
@@ -220,9 +227,10 @@ impl Planner<'_> {
 
     /// A second branch: kept, and looked at for the signs of a second machine.
     fn fork(&mut self, checked: Checked, detail: &str) -> Answer {
-        let Some(head) = &mut self.head else { return refused(Reason::Fork, detail, None) };
+        let Some(head) = &self.head else { return refused(Reason::Fork, detail, None) };
         let agreed = head.position;
         let Checked { report, header, position, .. } = checked;
+        let before = header.number.checked_sub(1).filter(|&number| number > 0).map(|number| (header.segment, number));
         let why = if header.traits != head.traits {
             Some("fork_with_other_traits")
         } else if head.starts.contains(&header.start) && head.starts.last() != Some(&header.start) {
@@ -231,8 +239,9 @@ impl Planner<'_> {
             None
         };
         if let Some(why) = why {
-            let before = header.number.checked_sub(1).filter(|&number| number > 0);
-            self.cloned(why, before.map(|number| (header.segment, number)));
+            self.cloned(why, before);
+        } else if let Some(parted) = before.and_then(|before| self.left_out(before, header.previous)) {
+            self.cloned("alternating_branches", Some(parted));
         }
         if self.bytes_take(report.header.len() + report.signature.len() + report.bodies.len()).is_ok() {
             // The end of the chain stays where it is; only its count of bytes moves.
@@ -249,6 +258,22 @@ impl Planner<'_> {
             });
         }
         refused(Reason::Fork, detail, Some(agreed))
+    }
+
+    /// A machine that opened a segment without knowing the last accepted reports stood at an older state: its disk was put back. Somebody
+    /// who knows one of those reports, with its `hash`, after that is a second state of the same machine, on whatever hardware. Where
+    /// the two parted: the last report that both knew.
+    fn left_out(&self, place: (u64, u64), hash: Digest) -> Option<(u64, u64)> {
+        // The officer settled it, and nothing came since: whoever goes on is the one that was chosen.
+        let settled = self.head.as_ref().is_none_or(|head| head.starts.is_empty());
+        let stands = self
+            .head
+            .as_ref()
+            .is_some_and(|head| place == (head.position.segment, head.position.number) && head.position.hash == hash);
+        let is_known = stands || self.known.reports.get(&place).is_some_and(|&(known, _)| known == hash);
+        let behind = self.known.behind.iter();
+        let parted = behind.filter(|&&(segment, knew)| knew < place && place.0 < segment).map(|&(_, knew)| knew).min();
+        parted.filter(|_| is_known && !settled)
     }
 
     /// Number 1 of a new segment: the break is written down and blocks nothing.
@@ -270,6 +295,11 @@ impl Planner<'_> {
                 }
             }
         };
+        if let Some(claimed) = claimed
+            && let Some(parted) = self.left_out((claimed.segment, claimed.number), claimed.hash)
+        {
+            self.cloned("alternating_branches", Some(parted));
+        }
         let segment = NewSegment {
             machine: self.standing.machine.clone(),
             segment: checked.position.segment,

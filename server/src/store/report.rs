@@ -220,6 +220,28 @@ impl Tx {
         Ok(())
     }
 
+    /// The newest segments of a machine that was behind when it opened them, and so left out accepted reports: segment, and segment and
+    /// number of the last report it knew.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn segments_behind(&mut self, machine: &str) -> StoreResult<Vec<(u64, (u64, u64))>> {
+        let rows: Vec<(i64, i64, i64)> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select segment, claimed_segment, claimed_number from segment
+                 where machine = $1 and kind = 'machine_behind' and claimed_segment is not null order by segment desc limit 100",
+            )
+            .bind(machine)
+            .fetch_all(connection)
+            .await?
+        });
+        let unsigned = i64::unsigned_abs;
+        Ok(rows
+            .into_iter()
+            .map(|(segment, of, number)| (unsigned(segment), (unsigned(of), unsigned(number))))
+            .collect())
+    }
+
     /// Keeps a refused branch; the same bytes are kept once.
     ///
     /// # Errors

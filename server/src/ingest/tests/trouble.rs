@@ -137,6 +137,79 @@ on_both! {
         assert_eq!(clone_why(&desk, &machine).await.as_deref(), Some("alternating_starts"));
     }
 
+    async fn a_copied_state_that_runs_in_turn_on_the_same_hardware_marks_a_clone(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let parted = machine.head;
+        let sections_before = machine.sections.clone();
+        let mut copy = machine.clone();
+        // Every turn is a start of its own, so that no start id ever comes back.
+        let mut turn = 0;
+        let mut next_turn = |machine: &mut Machine| {
+            turn += 1;
+            machine.start = format!("{turn:032x}");
+        };
+        next_turn(&mut machine);
+        machine.set("lan", r#"{"forwards":{"known":true}}"#);
+        let on_original = machine.report(&["lan"]);
+        desk.accepted(&machine, &on_original).await;
+        next_turn(&mut copy);
+        let on_copy = copy.report(&[]);
+        desk.refused(&copy, &on_copy, Reason::Fork).await;
+        copy.open(OpenedReason::Refused, parted);
+        let opening = copy.full();
+        desk.accepted(&copy, &opening).await;
+        assert_eq!(clone_why(&desk, &machine).await, None, "a disk that was put back looks like this");
+
+        next_turn(&mut machine);
+        let on_original = machine.report(&[]);
+        desk.refused(&machine, &on_original, Reason::Fork).await;
+        assert_eq!(clone_why(&desk, &machine).await.as_deref(), Some("alternating_branches"));
+        let mut tx = desk.app.db.read().await.unwrap();
+        assert_eq!(tx.section_texts(&Scope::whole(), &machine.id).await.unwrap(), sections_before, "as before they parted");
+        drop(tx);
+        assert_eq!(desk.count("select count(*) from fork where machine = $1", &machine).await, 2, "both branches are kept");
+
+        // The officer decides for the original: its next fork says nothing new.
+        let mut tx = desk.app.db.write().await.unwrap();
+        tx.machine_clone_settle(&Scope::whole(), &machine.id).await.unwrap();
+        tx.commit().await.unwrap();
+        let again = machine.report(&[]);
+        desk.refused(&machine, &again, Reason::Fork).await;
+        assert_eq!(clone_why(&desk, &machine).await, None);
+    }
+
+    async fn a_disk_that_is_put_back_at_every_start_is_no_clone(trial: &Trial) {
+        let desk = Desk::open(trial).await;
+        let mut machine = desk.machine().await;
+        let first = machine.full();
+        desk.accepted(&machine, &first).await;
+        let frozen = machine.clone();
+        let mut segment = frozen.segment;
+        for start in 1..6 {
+            let mut today = frozen.clone();
+            today.start = format!("{start:032x}");
+            if start == 1 {
+                let report = today.report(&[]);
+                desk.accepted(&today, &report).await;
+                continue;
+            }
+            let report = today.report(&[]);
+            let stands = desk.refused(&today, &report, Reason::Fork).await;
+            segment = stands.unwrap().segment.max(segment);
+            today.segment = segment;
+            today.open(OpenedReason::Refused, frozen.head);
+            today.segment = segment + 1;
+            let opening = today.full();
+            desk.accepted(&today, &opening).await;
+            let report = today.report(&[]);
+            desk.accepted(&today, &report).await;
+        }
+        assert_eq!(clone_why(&desk, &machine).await, None);
+    }
+
     async fn a_wrong_clock_costs_no_report(trial: &Trial) {
         let desk = Desk::open(trial).await;
         for made_at in [0, START + 10 * 365 * 24 * 60 * 60 * 1000, i64::MAX, i64::MIN] {
