@@ -126,7 +126,6 @@ async fn housekeep(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-
 /// Waits; false when the server stops meanwhile.
 async fn waited(app: &App, time: Duration) -> bool {
     tokio::select! {

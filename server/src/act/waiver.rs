@@ -160,7 +160,15 @@ pub async fn waivers_expire(db: &Db, now: i64) -> StoreResult<Vec<String>> {
         }
         let machine = tx.machine_require(&by.scope, &waiver.machine).await?;
         machine_waive(&mut tx, &machine.id, now).await?;
-        conclude(tx, &by, Action::WaiverGranted, &machine, &waiver, Some("it ended while the server's clock was ahead")).await?;
+        conclude(
+            tx,
+            &by,
+            Action::WaiverGranted,
+            &machine,
+            &waiver,
+            Some("it ended while the server's clock was ahead"),
+        )
+        .await?;
         offices.push(machine.office);
     }
     loop {

@@ -19,6 +19,8 @@ use crate::store::{Db, Scope, StoreError};
 
 /// How long what happened is gathered before grades are made: many reports of one office cost one grade.
 const GATHER: Duration = Duration::from_millis(250);
+/// A clock that goes back by more was set. Milliseconds.
+const SET_BACK: i64 = 10 * 1000;
 /// Reports that changed no verdict only renew evidence: their offices are graded at most this often.
 const RENEW: Duration = Duration::from_secs(60);
 /// Offices found due at once.
@@ -70,7 +72,20 @@ pub async fn grades_follow(app: App) {
     let mut gather = tokio::time::interval(GATHER);
     gather.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut away = false;
+    let mut last_ms = app.clock.now_ms();
     loop {
+        let now_ms = app.clock.now_ms();
+        if now_ms < last_ms - SET_BACK {
+            tracing::warn!(
+                set_back_s = (last_ms - now_ms) / 1000,
+                "this server's clock was set back; what was judged meanwhile is judged anew"
+            );
+            todo.judge = true;
+            if let Err(error) = everything(&app, &mut todo).await {
+                tracing::error!("offices cannot be listed: {error:#}");
+            }
+        }
+        last_ms = now_ms;
         tokio::select! {
             () = app.events.stopped() => return,
             change = changes.recv() => match change {

@@ -14,6 +14,8 @@ use crate::store::{Db, StoreResult, Tx};
 
 /// Machines judged in one go after a change of the policy.
 const BATCH: i64 = 512;
+/// So far the clocks of two servers on one database may differ. Milliseconds.
+const CLOCKS_DIFFER: i64 = 60 * 1000;
 
 /// A machine to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +95,8 @@ pub fn judge_all(
         .collect()
 }
 
-/// Judges every machine that was judged under another policy, in another role, or not yet, though it reported. Batches are
+/// Judges every machine that was judged under another policy, in another role, in a future that a wrong clock showed, or not yet, though
+/// it reported. Batches are
 /// read, judged and written side by side, one more than there are processors. The exceptions are those in force at `now`.
 /// Returns how many were judged.
 ///
@@ -106,7 +109,8 @@ pub async fn machines_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> anyhow:
     let mut running = tokio::task::JoinSet::new();
     let (mut after, mut count) = (String::new(), 0);
     loop {
-        let behind = db.read().await?.machine_behind(judge.address(), &after, BATCH).await?;
+        let latest = now.saturating_add(CLOCKS_DIFFER);
+        let behind = db.read().await?.machine_behind(judge.address(), latest, &after, BATCH).await?;
         let Some(last) = behind.last() else { break };
         after.clone_from(&last.id);
         count += behind.len() as u64;
@@ -132,8 +136,8 @@ async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>, at: i64) ->
     let machines: Vec<ToJudge> = behind
         .into_iter()
         .map(|Behind { id, role, received_at, schema, .. }| {
-            let schema = crate::store::head::schema(schema);
-            ToJudge { machine: id, role, seen_at: received_at, as_at: received_at, schema, schema_before: schema }
+            let (seen_at, schema) = (received_at.min(at), crate::store::head::schema(schema));
+            ToJudge { machine: id, role, seen_at, as_at: seen_at, schema, schema_before: schema }
         })
         .collect();
     let (judged, previous, in_force) = tokio::task::spawn_blocking(move || {

@@ -393,23 +393,30 @@ impl Tx {
         }))
     }
 
-    /// Machines after the id `after` that reported and were not judged under `policy` or not in their role, by id. Machines
-    /// that may be cloned stay as they were judged last, unless that was before the facts' meaning changed.
+    /// Machines after the id `after` that reported and were not judged under `policy`, not in their role, or later than `latest` (while
+    /// the clock was ahead), by id. Machines that may be cloned stay as they were judged last, unless that was before the facts' meaning changed.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn machine_behind(&mut self, policy: &str, after: &str, limit: i64) -> StoreResult<Vec<Behind>> {
+    pub(crate) async fn machine_behind(
+        &mut self,
+        policy: &str,
+        latest: i64,
+        after: &str,
+        limit: i64,
+    ) -> StoreResult<Vec<Behind>> {
         Ok(on_db!(self, connection => {
             sqlx::query_as(
                 "select m.id, m.office, m.role, h.received_at, h.schema
                  from machine m join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
                  where m.id > $2 and m.status <> 'revoked' and (m.clone_at is null or j.policy = '')
-                     and (j.machine is null or j.policy <> $1 or j.role <> m.role)
+                     and (j.machine is null or j.policy <> $1 or j.role <> m.role or j.judged_at > $4)
                  order by m.id limit $3",
             )
             .bind(policy)
             .bind(after)
             .bind(limit)
+            .bind(latest)
             .fetch_all(connection)
             .await?
         }))
@@ -491,7 +498,7 @@ mod tests {
             assert_eq!(listed.len(), 2);
             assert!(listed.iter().all(|listed| listed.judgement.is_some() && listed.received_at.is_none()));
             // Without a report there is nothing to judge.
-            assert_eq!(tx.machine_behind("p3", "", 10).await.unwrap(), []);
+            assert_eq!(tx.machine_behind("p3", i64::MAX, "", 10).await.unwrap(), []);
         }
     }
 }

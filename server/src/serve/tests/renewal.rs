@@ -22,8 +22,7 @@ on_both! {
         let server = Server::start(trial).await;
         let mut machine = server.machine().await;
         server.app().clock.advance(LEAF_MS + DAY_MS);
-        let refused = machine.client(&server).post(server.url(path::POLL)).body("{}").send().await;
-        assert!(refused.is_err(), "the handshake refuses an expired certificate");
+        assert_eq!(code(machine.poll(&server, &PollRequest::default()).await), "certificate_expired", "told in words");
 
         let first = renew(&server, &machine, &machine).await.unwrap();
         let again = renew(&server, &machine, &machine).await.unwrap();
@@ -37,6 +36,20 @@ on_both! {
         server.app().clock.advance(1000);
         let second = renew(&server, &machine, &machine).await.unwrap();
         assert_ne!(second.certificate, first.certificate, "the next request renews again");
+        server.end().await;
+    }
+
+    async fn a_certificate_of_a_clock_that_was_ahead_is_as_good_as_any(trial: &Trial) {
+        let server = Server::start(trial).await;
+        let ahead = [31, 300, 500].map(|days| days * DAY_MS);
+        for jump in ahead {
+            server.app().clock.advance(jump);
+            let machine = server.machine().await;
+            server.app().clock.advance(-jump);
+            let policy = server.url(&format!("{}{}", path::POLICY, Digest::ZERO));
+            let asked = machine.client(&server).get(policy).send().await.unwrap();
+            assert_eq!(code(answer::<PollAnswer>(asked).await), "no_policy", "let in");
+        }
         server.end().await;
     }
 
