@@ -11,6 +11,10 @@ use crate::state::{StateError, StateFolder};
 
 /// The chain's file.
 const FILE: &str = "chain";
+/// No honest machine comes to so many reports or segments: even a chain that goes on from the clock of the year 9999, in seconds, does not.
+const MOST: u64 = 1 << 40;
+/// So many segments a server may know beyond those this machine knows, where it knows so many.
+const BEYOND: u64 = 1000;
 
 /// The place of the next report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,27 +57,50 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Opens the chain. Numbers are never used again: when the file cannot be read, the next segment takes its number from
-    /// the clock `now` (seconds), which is far beyond any counted one.
+    /// Opens the chain. Numbers are never used again: when the file cannot be read, or is empty though the server gave a receipt
+    /// (`receipted` is the newest), the next segment takes its number from the clock `now` (seconds), which is far beyond any counted
+    /// one.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn open(state: &StateFolder, now: i64) -> Result<Self, StateError> {
+    pub fn open(
+        state: &StateFolder,
+        now: i64,
+        receipted: impl FnOnce() -> Option<Position>,
+    ) -> Result<Self, StateError> {
         let io = |source| StateError::Io { doing: "read", path: state.file(FILE), source };
         let (slots, found) = Slots::open(state.open_file(FILE)?).map_err(io)?;
-        let head = match found {
-            Found::Nothing => Head::default(),
-            Found::Value(head) => head,
-            Found::Damaged => {
-                tracing::error!(file = %state.file(FILE).display(), "the chain's file is damaged; a new segment is opened");
-                Head {
-                    beyond: u64::try_from(now / 1000).unwrap_or(0),
-                    broken: Some(Break { reason: OpenedReason::StateLost, lost: 0 }),
-                    ..Head::default()
-                }
+        let lost = |agreed: Option<Position>| {
+            tracing::error!(file = %state.file(FILE).display(), "the chain's file is damaged; a new segment is opened");
+            Head {
+                agreed,
+                beyond: u64::try_from(now / 1000).unwrap_or(0),
+                broken: Some(Break { reason: OpenedReason::StateLost, lost: 0 }),
+                ..Head::default()
             }
         };
+        let head = match found {
+            Found::Nothing => receipted().map_or_else(Head::default, |position| lost(Some(position))),
+            Found::Value(head) => head,
+            Found::Damaged => lost(receipted()),
+        };
         Ok(Self { slots, head })
+    }
+
+    /// True when a server may stand at `position`: it may know more of this machine than this disk does, but not what nobody can have
+    /// made.
+    pub fn can_stand(&self, position: Position) -> bool {
+        position.segment <= MOST.max(self.used() + BEYOND) && position.number <= MOST
+    }
+
+    /// The last segment that is used up. One that nobody can have made, adopted from a server that lied, is not.
+    fn used(&self) -> u64 {
+        let segment = |position: Option<Position>| position.map_or(0, |position| position.segment);
+        [segment(self.head.made), segment(self.head.agreed), self.head.beyond]
+            .into_iter()
+            .filter(|&segment| segment <= 2 * MOST)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Forgets the chain: the machine was enrolled anew.
@@ -105,11 +132,10 @@ impl Chain {
             (Some(made), None) => {
                 Place { segment: made.segment, number: made.number + 1, previous: made.hash, opened: None }
             }
-            (made, broken) => {
-                let used = made.map_or(0, |made| made.segment).max(self.head.agreed.map_or(0, |agreed| agreed.segment));
+            (_, broken) => {
                 let broken = broken.unwrap_or(Break { reason: OpenedReason::Enrolled, lost: 0 });
                 Place {
-                    segment: used.max(self.head.beyond) + 1,
+                    segment: self.used() + 1,
                     number: 1,
                     previous: Digest::ZERO,
                     opened: Some(Opened { reason: broken.reason, agreed: self.head.agreed, lost: broken.lost }),
@@ -191,19 +217,19 @@ mod tests {
     #[test]
     fn counts_from_enrolment_and_remembers_across_a_restart() {
         with_chain(|state| {
-            let mut chain = Chain::open(state, 0).unwrap();
+            let mut chain = Chain::open(state, 0, || None).unwrap();
             let first = chain.next();
             assert_eq!((first.segment, first.number, first.previous), (1, 1, Digest::ZERO));
             assert_eq!(first.opened.unwrap().reason, OpenedReason::Enrolled);
             chain.made_one(at(1, 1)).unwrap();
-            let mut chain = Chain::open(state, 0).unwrap();
+            let mut chain = Chain::open(state, 0, || None).unwrap();
             let second = chain.next();
             assert_eq!((second.number, second.previous, second.opened), (2, at(1, 1).hash, None));
             chain.agree(at(1, 1)).unwrap();
             chain.made_one(at(1, 2)).unwrap();
             chain.break_off(OpenedReason::SpoolOverflow, 3, None).unwrap();
             chain.break_off(OpenedReason::Refused, 2, None).unwrap();
-            let opening = Chain::open(state, 0).unwrap().next();
+            let opening = Chain::open(state, 0, || None).unwrap().next();
             assert_eq!((opening.segment, opening.number), (2, 1));
             let opened = opening.opened.unwrap();
             assert_eq!((opened.reason, opened.lost, opened.agreed), (OpenedReason::SpoolOverflow, 5, Some(at(1, 1))));
@@ -213,7 +239,7 @@ mod tests {
     #[test]
     fn never_uses_a_segment_that_the_server_knows() {
         with_chain(|state| {
-            let mut chain = Chain::open(state, 0).unwrap();
+            let mut chain = Chain::open(state, 0, || None).unwrap();
             chain.made_one(at(2, 7)).unwrap();
             chain.break_off(OpenedReason::Refused, 0, Some(at(9, 4))).unwrap();
             let next = chain.next();
@@ -224,7 +250,7 @@ mod tests {
     #[test]
     fn recovers_from_a_kill_between_spool_and_chain() {
         with_chain(|state| {
-            let mut chain = Chain::open(state, 0).unwrap();
+            let mut chain = Chain::open(state, 0, || None).unwrap();
             chain.made_one(at(1, 4)).unwrap();
             chain.recover(Some(at(1, 5))).unwrap();
             assert_eq!((chain.next().number, chain.next().previous), (6, at(1, 5).hash));
@@ -234,7 +260,7 @@ mod tests {
     #[test]
     fn declares_what_the_spool_lost() {
         with_chain(|state| {
-            let mut chain = Chain::open(state, 0).unwrap();
+            let mut chain = Chain::open(state, 0, || None).unwrap();
             chain.agree(at(1, 2)).unwrap();
             chain.made_one(at(1, 6)).unwrap();
             chain.recover(Some(at(1, 4))).unwrap();
@@ -247,9 +273,37 @@ mod tests {
     fn a_damaged_file_opens_a_segment_beyond_any_other() {
         with_chain(|state| {
             state.write(FILE, &[1; 100], crate::state::Durability::Relaxed).unwrap();
-            let chain = Chain::open(state, 1_800_000_000_000).unwrap();
+            let chain = Chain::open(state, 1_800_000_000_000, || None).unwrap();
             assert_eq!(chain.next().segment, 1_800_000_001);
             assert_eq!(chain.next().opened.unwrap().reason, OpenedReason::StateLost);
+        });
+    }
+
+    #[test]
+    fn an_empty_file_behind_a_receipt_opens_a_segment_too() {
+        with_chain(|state| {
+            let chain = Chain::open(state, 1_800_000_000_000, || Some(at(3, 8))).unwrap();
+            let next = chain.next();
+            let opened = next.opened.unwrap();
+            assert_eq!((next.segment, next.number), (1_800_000_001, 1));
+            assert_eq!((opened.reason, opened.agreed), (OpenedReason::StateLost, Some(at(3, 8))));
+        });
+    }
+
+    #[test]
+    fn what_nobody_can_have_made_is_neither_believed_nor_kept() {
+        with_chain(|state| {
+            let mut chain = Chain::open(state, 0, || None).unwrap();
+            chain.made_one(at(1, 1)).unwrap();
+            for impossible in [at(1 << 63, 1), at((1 << 63) - 1, 1), at(u64::MAX, u64::MAX), at(1, (1 << 63) - 1)] {
+                assert!(!chain.can_stand(impossible), "{impossible:?}");
+            }
+            for possible in [at(1, 1), at(1, 9), at(6, 9), at(1_800_000_001, 1), at(253_402_300_800, 1)] {
+                assert!(chain.can_stand(possible), "{possible:?}");
+            }
+            // As an agent of before kept it.
+            chain.break_off(OpenedReason::Refused, 0, Some(at((1 << 63) - 1, 1))).unwrap();
+            assert_eq!(Chain::open(state, 0, || None).unwrap().next().segment, 2);
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::chain::Chain;
 use crate::receipts::Receipts;
 use crate::report::{self, Author, Draft, ReportError};
 use crate::sections;
-use crate::spool::{Spool, Waiting};
+use crate::spool::{self, Spool, Waiting};
 use crate::state::records::AppendError;
 use crate::state::{StateError, StateFolder};
 
@@ -50,6 +50,8 @@ pub enum Next {
     Again,
     /// Wait, at least as long as the server asked.
     Wait(Option<Duration>),
+    /// Wait: the server claims what cannot be true, and nothing of it was taken over.
+    Unbelievable,
 }
 
 impl Delivery {
@@ -64,22 +66,24 @@ impl Delivery {
         most_bytes: u64,
         now: i64,
     ) -> Result<Self, StateError> {
-        let mut chain = Chain::open(state, now)?;
+        let receipts = Receipts::open(state)?;
+        let mut chain = Chain::open(state, now, || receipts.newest(machine, &receipt_point))?;
         let (spool, last) = Spool::open(state, most_bytes, chain.agreed())?;
         note(chain.recover(last));
-        let receipts = Receipts::open(state)?;
         Ok(Self { chain, spool, receipts, live: None, supplement: None, machine: machine.to_owned(), receipt_point })
     }
 
-    /// Forgets everything that belongs to another machine id: the machine was enrolled anew. Returns how many undelivered
-    /// reports are given up.
+    /// Forgets everything that belongs to another machine id: the machine was enrolled anew. Undelivered reports can be delivered by
+    /// nobody any more, but are evidence: their file is set aside. Returns how many.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn forget(state: &StateFolder) -> Result<u64, StateError> {
         let io = |source| StateError::Io { doing: "write", path: state.path().to_owned(), source };
-        let (mut spool, _) = Spool::open(state, 0, None)?;
-        let given_up = spool.clear().map_err(io)?;
+        let given_up = Spool::open(state, 0, None)?.0.count();
+        if given_up > 0 {
+            state.set_aside(spool::FILE, "former")?;
+        }
         Receipts::open(state)?.clear().map_err(io)?;
         sections::forget(state)?;
         Chain::forget(state)?;
@@ -243,6 +247,13 @@ impl Delivery {
         let asked = refusal.retry_after_s.map(|seconds| Duration::from_secs(seconds.into()));
         match refusal.action {
             RefusalAction::Retry => Next::Wait(asked),
+            RefusalAction::Final if agreed.is_some_and(|agreed| !self.chain.can_stand(agreed)) => {
+                tracing::error!(
+                    claimed = ?agreed.map(|agreed| (agreed.segment, agreed.number)),
+                    "the server claims to hold a report that this machine cannot have made; its answer is not used, the report is kept"
+                );
+                Next::Unbelievable
+            }
             RefusalAction::Final => {
                 // The server stands before what it has given receipts for: it was restored from a copy.
                 let place = |position: Position| (position.segment, position.number);

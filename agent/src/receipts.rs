@@ -2,6 +2,7 @@
 //! that a removal at the server can be shown.
 
 use protocol::SignedReceipt;
+use protocol::header::Position;
 use protocol::limits::RECEIPTS_KEPT;
 
 use crate::state::records::{AppendError, Records};
@@ -26,6 +27,7 @@ impl Receipts {
     /// # Errors
     /// When the system refuses.
     pub fn open(state: &StateFolder) -> Result<Self, StateError> {
+        state.way_clear(FILE)?;
         let path = state.file(FILE);
         let (records, recovered) =
             Records::open(&path, CAP, LONGEST).map_err(|source| StateError::Io { doing: "open", path, source })?;
@@ -35,6 +37,13 @@ impl Receipts {
         let mut receipts = Self { records };
         receipts.trim().map_err(|source| StateError::Io { doing: "read", path: state.file(FILE), source })?;
         Ok(receipts)
+    }
+
+    /// Where the newest report of `machine` stands for which there is a receipt signed by `point`.
+    pub fn newest(&self, machine: &str, point: &[u8]) -> Option<Position> {
+        let all = self.all().ok()?;
+        let own = |signed: &SignedReceipt| signed.open(point).ok().filter(|receipt| receipt.machine == machine);
+        all.iter().rev().find_map(own).map(|receipt| receipt.position)
     }
 
     fn trim(&mut self) -> std::io::Result<()> {

@@ -185,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
         let author = author(&state);
-        let mut chain = Chain::open(&state, 0).unwrap();
+        let mut chain = Chain::open(&state, 0, || None).unwrap();
         let mut facts = Facts::unknown(Reason::SourceMissing);
         let first = make(&author, &draft(&facts), &chain, &state).unwrap();
         assert!(first.report.verify(author.key.signing().public_key()).is_ok());

@@ -8,7 +8,7 @@ use crate::state::records::{AppendError, Records};
 use crate::state::{StateError, StateFolder};
 
 /// The spool's file.
-const FILE: &str = "spool";
+pub const FILE: &str = "spool";
 /// The most bytes of one request: small, because they lie in memory while they travel.
 const REQUEST: usize = 1024 * 1024;
 
@@ -48,6 +48,7 @@ impl Spool {
         most_bytes: u64,
         agreed: Option<Position>,
     ) -> Result<(Self, Option<Position>), StateError> {
+        state.way_clear(FILE)?;
         let path = state.file(FILE);
         let io = |source| StateError::Io { doing: "open", path: state.file(FILE), source };
         let longest = limits::HEADER + limits::SIGNATURE + limits::BODIES_COMPRESSED + 10;
@@ -80,6 +81,11 @@ impl Spool {
     /// How many reports wait.
     pub fn count(&self) -> u64 {
         self.records.count()
+    }
+
+    /// True when the report at this place waits.
+    pub fn holds(&self, position: Position) -> bool {
+        self.all(usize::MAX).is_ok_and(|all| all.iter().any(|waiting| waiting.position == position))
     }
 
     /// Changes the cap.

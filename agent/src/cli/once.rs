@@ -19,6 +19,7 @@ use crate::terminal::Terminal;
 #[derive(Serialize)]
 struct Answer<'a> {
     delivered: bool,
+    kept: bool,
     waiting: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<policies::text::Text>,
@@ -37,6 +38,7 @@ pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<
     if options.json {
         let answer = Answer {
             delivered: done.delivered,
+            kept: done.kept,
             waiting: done.waiting,
             trouble: done.trouble.as_ref().map(crate::connection::WireError::text),
             result: done.judgement.as_ref(),
@@ -78,18 +80,39 @@ pub(super) fn result_lines(judgement: Option<&Judgement>, terminal: &Terminal) -
 
 fn sentences(done: &Once, terminal: &Terminal) -> String {
     let mut lines = result_lines(done.judgement.as_ref(), terminal);
-    lines.push(match &done.trouble {
-        None if done.delivered => {
-            terminal.words("Báo cáo đã được máy chủ nhận.", "The server has the report.").to_owned()
-        }
-        trouble => {
-            let kept = terminal
-                .words("Báo cáo được giữ lại trên máy để gửi sau", "The report is kept on the machine for later");
-            let reason = trouble.as_ref().map(|trouble| format!(" ({})", trouble.text().get(terminal.language)));
-            format!("{kept}: {}{}", done.waiting, reason.unwrap_or_default())
-        }
-    });
+    lines.push(arrival(done, terminal));
     lines.join("\n")
+}
+
+/// What became of the report, and what went wrong.
+fn arrival(done: &Once, terminal: &Terminal) -> String {
+    let said = if done.delivered {
+        terminal.words("Báo cáo đã được máy chủ nhận.", "The server has the report.").to_owned()
+    } else if done.kept {
+        let kept = terminal.words(
+            "Báo cáo được giữ lại trên máy để gửi sau; số báo cáo đang chờ gửi",
+            "The report is kept on the machine for later; reports that wait",
+        );
+        format!("{kept}: {}.", done.waiting)
+    } else {
+        terminal
+            .words(
+                "Máy chủ chưa có báo cáo này và báo cáo không được giữ lại trên máy.",
+                "The server does not have this report, and it is not kept on the machine.",
+            )
+            .to_owned()
+    };
+    match &done.trouble {
+        Some(trouble) => {
+            let text = trouble.text();
+            format!(
+                "{said} {}: {}.",
+                terminal.words("Trục trặc", "Trouble"),
+                text.get(terminal.language).trim_end_matches('.')
+            )
+        }
+        None => said,
+    }
 }
 
 fn line(outcome: &Outcome, terminal: &Terminal) -> String {
@@ -105,5 +128,36 @@ fn line(outcome: &Outcome, terminal: &Terminal) -> String {
         )
     } else {
         head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use policies::text::Language;
+
+    use super::*;
+    use crate::connection::WireError;
+
+    #[test]
+    fn only_what_is_true_is_said_of_the_report() {
+        let said = |delivered, kept, waiting, trouble: bool| {
+            let trouble = trouble.then(|| WireError::SetUp("x".to_owned()));
+            let done = Once { delivered, kept, waiting, trouble, judgement: None };
+            [Language::Vi, Language::En].map(|language| arrival(&done, &Terminal::new(language)))
+        };
+        let [vi, en] = said(true, false, 0, false);
+        assert!(vi == "Báo cáo đã được máy chủ nhận." && en == "The server has the report.", "{vi} {en}");
+        // Delivered, but the policy could not be fetched.
+        let [vi, en] = said(true, false, 0, true);
+        assert!(en.starts_with("The server has the report. Trouble: ") && vi.contains("Trục trặc"), "{vi} {en}");
+        assert!(!en.contains('0') && !vi.contains('0'), "{vi} {en}");
+        let [vi, en] = said(false, true, 3, true);
+        assert!(
+            en.contains("kept on the machine for later; reports that wait: 3. Trouble") && vi.contains(": 3."),
+            "{vi} {en}"
+        );
+        // Refused for good, or a full disk.
+        let [vi, en] = said(false, false, 0, true);
+        assert!(en.contains("not kept") && vi.contains("không được giữ lại"), "{vi} {en}");
     }
 }

@@ -176,6 +176,26 @@ fn a_final_refusal_opens_a_segment_beyond_the_server_and_names_what_this_machine
 }
 
 #[test]
+fn an_impossible_position_is_refused_and_the_honest_server_gets_every_report() {
+    for claimed in [(1 << 63) - 1, 1 << 63, u64::MAX] {
+        let mut desk = Desk::new();
+        desk.report("a");
+        desk.send(|desk, _, waiting| desk.accepted(waiting));
+        desk.report("b");
+        for position in [(claimed, 1), (1, claimed)] {
+            let (segment, number) = position;
+            let elsewhere = Position { segment, number, hash: Digest::ZERO };
+            assert_eq!(desk.send(|_, _, _| refused(RefusalAction::Final, Some(elsewhere))), Next::Unbelievable);
+        }
+        desk.report("c");
+        let mut desk = desk.restart();
+        assert_eq!(desk.places(), [(1, 2), (1, 3)]);
+        assert_eq!(desk.send(|desk, _, waiting| desk.accepted(waiting)), Next::Rest);
+        assert_eq!(desk.delivery.chain.next().number, 4);
+    }
+}
+
+#[test]
 fn a_server_before_its_own_receipts_was_restored() {
     let mut desk = Desk::new();
     desk.report("a");
