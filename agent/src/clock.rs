@@ -2,10 +2,13 @@
 //!
 //! Two times: the machine's own clock, which dates what is observed, and the *trusted* time, which certificates are checked
 //! against: the latest of own clock, build time and last server time. A clock that fell back to 2010 must not lock the
-//! agent out.
+//! agent out. Nor must a server whose clock was ahead and is put right: own clock alone is enough where it can be right.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::identity::Validity;
 
 /// When this program was built; milliseconds since 1970 UTC.
 const BUILT_AT: i64 = match i64::from_str_radix(env!("TRAM_AN_BUILT_S"), 10) {
@@ -17,11 +20,32 @@ const BUILT_AT: i64 = match i64::from_str_radix(env!("TRAM_AN_BUILT_S"), 10) {
 /// there no time a few months later could be written with a year of four digits.
 const LATEST: i64 = 253_370_764_799_999;
 
-/// The agent's sense of time. Shared by reference; the server time may only rise.
+/// Two clocks that differ by more than a day are not both right, whatever their zones.
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// The agent's sense of time. Shared by reference.
 #[derive(Debug)]
 pub struct Clock {
     source: Source,
-    server_at: AtomicI64,
+    heard: Mutex<Heard>,
+}
+
+/// The last server time, 0 when there was none; and when since this start the two clocks last agreed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    at: i64,
+    agreed: Option<(i64, Instant)>,
+}
+
+/// Whose clock is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// This machine's.
+    Own,
+    /// The server's.
+    Server,
+    /// One of the two.
+    Either,
 }
 
 #[derive(Debug)]
@@ -33,12 +57,12 @@ enum Source {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self { source: Source::System, server_at: AtomicI64::new(0) }
+        Self { source: Source::System, heard: Mutex::default() }
     }
 
     /// A clock that stands still at `now` until it is set, for tests and for recorded facts.
     pub fn still(now: i64) -> Self {
-        Self { source: Source::Still(AtomicI64::new(now)), server_at: AtomicI64::new(0) }
+        Self { source: Source::Still(AtomicI64::new(now)), heard: Mutex::default() }
     }
 
     /// Moves a still clock; the machine's clock does not care.
@@ -67,21 +91,71 @@ impl Clock {
 
     /// What certificates are checked against: the latest of own clock, build time and last server time.
     pub fn trusted(&self) -> i64 {
-        self.now().max(BUILT_AT).max(self.server_at.load(Ordering::Relaxed))
+        self.now().max(BUILT_AT).max(self.server_at())
     }
 
-    /// Remembers a time that the server gave over a connection that was checked, but none later than `latest` (the end of
-    /// the machine's own certificate), so that one wrong answer cannot move the agent beyond every certificate for ever.
-    /// True when it moved forward.
-    pub fn server_said(&self, at: i64, latest: i64) -> bool {
-        let at = at.min(latest);
-        self.server_at.fetch_max(at, Ordering::Relaxed) < at
+    /// At which times a certificate may be valid to be believed: the trusted time, and the machine's own where that can be right.
+    pub fn believed(&self) -> [i64; 2] {
+        let own = self.now();
+        let trusted = self.trusted();
+        [trusted, if own < BUILT_AT { trusted } else { own }]
+    }
+
+    /// Takes in a time that the server gave over a connection that was checked, but none later than `latest` (the end of
+    /// the machine's own certificate), so that one wrong answer cannot move the agent beyond every certificate for ever. It may be
+    /// earlier than the one before: then the server's clock was put right.
+    pub fn server_said(&self, at: i64, latest: i64) {
+        let own = self.now();
+        let mut heard = self.heard();
+        if own.abs_diff(at) <= DAY {
+            heard.agreed = Some((own, Instant::now()));
+        }
+        heard.at = at.min(latest);
+    }
+
+    /// Takes in the last server time of an earlier start.
+    pub fn server_said_once(&self, at: i64, latest: i64) {
+        *self.heard() = Heard { at: at.min(latest), agreed: None };
     }
 
     /// The last server time; 0 when there was none.
     pub fn server_at(&self) -> i64 {
-        self.server_at.load(Ordering::Relaxed)
+        self.heard().at
     }
+
+    /// Whose clock must be wrong, given that the server shows a certificate that is valid at no time believed here. The server makes
+    /// its certificate anew long before its end, by its own clock.
+    pub fn suspect(&self) -> Suspect {
+        let own = self.now();
+        let Heard { at, agreed } = *self.heard();
+        if own < BUILT_AT {
+            return Suspect::Own;
+        }
+        match agreed {
+            // Nobody can set the clock that counts since.
+            Some((then, when)) => {
+                let passed = i64::try_from(when.elapsed().as_millis()).unwrap_or(i64::MAX);
+                if own.abs_diff(then.saturating_add(passed)) > DAY { Suspect::Own } else { Suspect::Server }
+            }
+            None if (1..BUILT_AT).contains(&at) => Suspect::Server,
+            None => Suspect::Either,
+        }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A certificate that is valid at no time believed here, and whose clock that speaks against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongTime {
+    /// Whose clock must be wrong.
+    pub suspect: Suspect,
+    /// What the machine's own clock says; milliseconds since 1970 UTC.
+    pub own: i64,
+    /// When the server's certificate is valid.
+    pub valid: Validity,
 }
 
 /// Milliseconds; 0 for any time before.
@@ -94,6 +168,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    const ONE_DAY: i64 = DAY as i64;
 
     #[test]
     fn any_time_of_a_clock_can_be_reckoned_with() {
@@ -112,10 +188,40 @@ mod tests {
         const { assert!(BUILT_AT > 1_700_000_000_000) };
         clock.set(BUILT_AT + 10);
         assert_eq!(clock.trusted(), BUILT_AT + 10);
-        assert!(clock.server_said(BUILT_AT + 20, i64::MAX));
+        clock.server_said(BUILT_AT + 20, i64::MAX);
         assert_eq!(clock.trusted(), BUILT_AT + 20);
-        assert!(!clock.server_said(BUILT_AT, i64::MAX));
-        assert_eq!(clock.trusted(), BUILT_AT + 20);
+        assert_eq!(clock.believed(), [BUILT_AT + 20, BUILT_AT + 10]);
+        clock.set(5);
+        assert_eq!(clock.believed(), [BUILT_AT + 20; 2], "a clock before this program was built is wrong");
+    }
+
+    #[test]
+    fn a_server_whose_clock_was_put_right_is_believed() {
+        let clock = Clock::still(BUILT_AT + 10);
+        clock.server_said(BUILT_AT + 500 * ONE_DAY, i64::MAX);
+        assert_eq!(clock.trusted(), BUILT_AT + 500 * ONE_DAY);
+        clock.server_said(BUILT_AT + 11, i64::MAX);
+        assert_eq!(clock.trusted(), BUILT_AT + 11);
+    }
+
+    #[test]
+    fn the_clock_that_is_wrong_is_blamed() {
+        let now = BUILT_AT + 100 * ONE_DAY;
+        let clock = Clock::still(now);
+        assert_eq!(clock.suspect(), Suspect::Either, "a server never heard");
+        clock.server_said_once(now, i64::MAX);
+        assert_eq!(clock.suspect(), Suspect::Either, "the machine may have been in a drawer since");
+        clock.server_said(now, i64::MAX);
+        assert_eq!(clock.suspect(), Suspect::Server, "own clock goes on as it did");
+        clock.server_said(now - 500 * ONE_DAY, i64::MAX);
+        assert_eq!(clock.suspect(), Suspect::Server, "the server's jumped");
+        for jump in [500, -50] {
+            clock.set(now + jump * ONE_DAY);
+            assert_eq!(clock.suspect(), Suspect::Own, "{jump} days");
+        }
+        clock.set(0);
+        clock.server_said_once(now, i64::MAX);
+        assert_eq!(clock.suspect(), Suspect::Own, "before this program was built");
     }
 
     #[test]

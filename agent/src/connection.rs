@@ -10,8 +10,11 @@ use rustls::pki_types::PrivateKeyDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock::{Suspect, WrongTime};
 use crate::tls::{Rejected, RejectedReason, Trust};
 
+/// The server's word for a machine whose certificate is not valid at its time.
+const CERTIFICATE_EXPIRED: &str = "certificate_expired";
 /// Characters of a stranger's sentence that are shown.
 const SHOWN: usize = 500;
 /// How long a connection may take to come about.
@@ -42,6 +45,12 @@ pub enum WireError {
         /// Its certificate.
         rejected: Rejected,
     },
+    /// The server's end hung up because of the dates of the machine's certificate.
+    #[error("the server at {address} says that this machine's certificate is not valid at its time; it is renewed")]
+    OutOfDate {
+        /// `HOST:PORT`.
+        address: String,
+    },
     /// The server said no.
     #[error("the server refused ({}): {}", .refusal.code, .refusal.message.en)]
     Refused {
@@ -70,9 +79,21 @@ impl WireError {
         matches!(self, Self::Refused { refusal } if refusal.action == RefusalAction::Final)
     }
 
+    /// True when the machine's certificate is not valid at the server's time, and a renewal helps.
+    pub fn is_out_of_date(&self) -> bool {
+        match self {
+            Self::OutOfDate { .. } => true,
+            Self::Refused { refusal } => refusal.code == CERTIFICATE_EXPIRED,
+            _ => false,
+        }
+    }
+
     /// The error as a person reads it.
     pub fn text(&self) -> Text {
         let vi = match self {
+            Self::OutOfDate { address } => format!(
+                "máy chủ {address} cho biết chứng thư của máy này không có hiệu lực theo giờ của máy chủ; chứng thư sẽ được gia hạn"
+            ),
             Self::Unreachable { address, reason } => format!("không kết nối được máy chủ {address}: {reason}"),
             Self::Untrusted { address, rejected } => {
                 format!("không tin cậy máy chủ {address}: {}", rejected_text(rejected).vi)
@@ -100,15 +121,50 @@ fn rejected_text(rejected: &Rejected) -> Text {
                  decrypts TLS, exempt this connection"
             ),
         ),
-        RejectedReason::Time => Text::new(
-            "chứng thư không còn (hoặc chưa) hiệu lực theo giờ của máy này; kiểm tra đồng hồ của máy",
-            "its certificate is not valid at this machine's time; check the machine's clock",
-        ),
+        RejectedReason::Time(wrong) => wrong_time_text(wrong),
         RejectedReason::Other(reason) => {
             let reason = visible(reason, SHOWN);
             Text::new(format!("chứng thư không hợp lệ: {reason}"), format!("its certificate is not valid: {reason}"))
         }
     }
+}
+
+/// Whose clock to look at, with what it is that does not fit.
+fn wrong_time_text(wrong: &WrongTime) -> Text {
+    let day =
+        |at: i64, form: &str| jiff::Timestamp::from_millisecond(at).unwrap_or_default().strftime(form).to_string();
+    let vi = |at: i64| day(at, "%d/%m/%Y");
+    let en = |at: i64| day(at, "%Y-%m-%d");
+    let WrongTime { suspect, own, valid } = *wrong;
+    let facts = Text::new(
+        format!(
+            "chứng thư của máy chủ có hiệu lực từ {} đến {}, đồng hồ của máy này chỉ ngày {}",
+            vi(valid.from),
+            vi(valid.until),
+            vi(own)
+        ),
+        format!(
+            "the server's certificate is valid from {} to {}, this machine's clock says {}",
+            en(valid.from),
+            en(valid.until),
+            en(own)
+        ),
+    );
+    let (advice_vi, advice_en) = match suspect {
+        Suspect::Own => (
+            "đồng hồ của máy này sai, hãy chỉnh lại ngày giờ của máy này",
+            "this machine's clock is wrong; set it right",
+        ),
+        Suspect::Server => (
+            "đồng hồ của máy chủ sai, hãy báo cán bộ phụ trách chỉnh lại ngày giờ của máy chủ",
+            "the server's clock is wrong; tell the officer in charge to set it right",
+        ),
+        Suspect::Either => (
+            "đồng hồ của máy này hoặc của máy chủ sai, hãy kiểm tra cả hai",
+            "this machine's clock or the server's is wrong; look at both",
+        ),
+    };
+    Text::new(format!("{}: {advice_vi}", facts.vi), format!("{}: {advice_en}", facts.en))
 }
 
 /// A line to one server.
@@ -224,6 +280,7 @@ impl Connection {
         let address = self.address.clone();
         match self.trust.rejected() {
             Some(rejected) => WireError::Untrusted { address, rejected },
+            None if hung_up_for_dates(error) => WireError::OutOfDate { address },
             None => WireError::Unreachable { address, reason: reason(error) },
         }
     }
@@ -243,6 +300,13 @@ fn reason(error: &reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// True when the other end closed the line with the alert that a certificate of ours is over or not valid yet (RFC 8446, 6.2), as
+/// servers do that check the dates before a request can be answered.
+fn hung_up_for_dates(error: &reqwest::Error) -> bool {
+    // HTTP/2 passes on what its line said only as text: compared with the text of the very alert.
+    reason(error) == rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired).to_string()
 }
 
 #[cfg(target_os = "linux")]

@@ -23,7 +23,7 @@ pub enum Entry {
     /// The server could not be reached for a long time.
     Unreachable {
         /// Whole hours since it last answered.
-        hours: i64,
+        hours: u64,
     },
     /// Others had access to the agent's folder; it was closed.
     AccessRepaired {

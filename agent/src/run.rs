@@ -20,7 +20,7 @@ use crate::delivery::{Batch, Next};
 use crate::logbook::{self, Entry};
 use crate::policy_store;
 use crate::renew;
-use crate::schedule::{LOOK_AGAIN, Schedule};
+use crate::schedule::{LOOK_AGAIN, Now, Schedule};
 use crate::service::{Manager, Wish, Wishes};
 use crate::station::{StartError, Station};
 use crate::watch::{Subject, Watch};
@@ -41,6 +41,10 @@ use silence::Silence;
 const AWAKE_LEAST: Duration = Duration::from_secs(5);
 /// ... spread over this.
 const AWAKE_SPREAD: Duration = Duration::from_secs(25);
+
+/// A certificate that by this machine's clock is due for renewal is renewed no more often than this: a clock that is ahead finds every
+/// certificate due.
+const RENEWALS_APART: Duration = Duration::from_secs(60 * 60);
 
 /// The daemon.
 struct Daemon {
@@ -63,6 +67,9 @@ struct Daemon {
     /// Why the last policy was not used, while that is so.
     refused: Option<String>,
     renewal_at: i64,
+    renewed: Option<Instant>,
+    /// True when the server refused the certificate for its dates.
+    out_of_date: bool,
     poll_started: Instant,
     sending: Errand<(Batch, Result<ReportAnswers, WireError>)>,
     polling: Errand<Result<PollAnswer, WireError>>,
@@ -138,7 +145,7 @@ impl Daemon {
             connection: station.connection()?,
             watch: Some(watch),
             debounce: Debounce::new(),
-            schedule: Schedule::new(&station.identity.machine, period, station.clock.now()),
+            schedule: Schedule::new(&station.identity.machine, period, Now { at: station.clock.now(), steady: now }),
             routine: Routine::default(),
             wanted: BTreeSet::new(),
             collecting: None,
@@ -149,13 +156,15 @@ impl Daemon {
             policy_wanted: None,
             refused: None,
             renewal_at: station.validity().renewal_at(),
+            renewed: None,
+            out_of_date: false,
             poll_started: now,
             sending: Errand::new("delivering reports"),
             polling: Errand::new("asking for orders"),
             fetching: Errand::new("fetching the policy"),
             renewing: Errand::new("renewing the certificate"),
             to_say: words::first(&station),
-            silence: Silence::new(station.clock.now()),
+            silence: Silence::new(now),
             saying: Errand::new("saying what was repaired"),
             station,
         })
@@ -202,12 +211,22 @@ impl Daemon {
         {
             self.saying.start(words::say(self.connection.clone(), event));
         }
-        if self.renewing.may_start() && self.station.clock.trusted() >= self.renewal_at {
+        if self.renewing.may_start() && self.renewal_is_due(now) {
             match self.station.plain_connection().and_then(|line| Ok((line, renew::request(&self.station)?))) {
                 Ok((line, request)) => self.renewing.start(renew::send(line, request)),
                 Err(error) => self.renewing.failed(&error, None),
             }
         }
+    }
+
+    fn renewal_is_due(&self, now: Instant) -> bool {
+        let lately = self.renewed.is_some_and(|at| now.saturating_duration_since(at) < RENEWALS_APART);
+        self.out_of_date || self.station.clock.trusted() >= self.renewal_at && !lately
+    }
+
+    /// Now, as the schedule takes it.
+    fn now(&self) -> Now {
+        Now { at: self.station.clock.now(), steady: Instant::now() }
     }
 
     /// True when nothing is under way that a poll would only be told again at once: an order or a policy.
@@ -259,7 +278,7 @@ impl Daemon {
         let mut at_latest = |at: Option<Instant>| wake = at.map_or(wake, |at| wake.min(at));
         // What needs the collector is looked at again when it is free.
         if self.collecting.is_none() {
-            let scheduled = || Instant::now() + self.schedule.sleep(self.station.clock.now());
+            let scheduled = || Instant::now() + self.schedule.sleep(self.now());
             at_latest(Some(self.routine.next().unwrap_or_else(scheduled)));
             if !self.ordered.is_empty() {
                 at_latest(Some(self.order_not_before));
@@ -278,7 +297,7 @@ impl Daemon {
         if self.to_say.is_some() {
             at_latest(self.saying.next());
         }
-        if self.station.clock.trusted() >= self.renewal_at {
+        if self.renewal_is_due(Instant::now()) {
             at_latest(self.renewing.next());
         }
         wake
@@ -308,12 +327,12 @@ impl Daemon {
                 self.unanswered(&error);
             }
             Event::Fetched(Ok(bundle)) => self.fetched(&bundle),
-            Event::Fetched(Err(error)) => self.fetch_failed(&error, error.retry_after()),
+            Event::Fetched(Err(error)) => {
+                self.out_of_date |= error.is_out_of_date();
+                self.fetch_failed(&error, error.retry_after());
+            }
             Event::Renewed(Ok(answer)) => match renew::adopt(&mut self.station, answer) {
-                Ok(()) => {
-                    self.renewing.succeeded();
-                    self.reconnect();
-                }
+                Ok(()) => self.renewed(),
                 Err(error) => self.renewing.failed(&error, None),
             },
             Event::Renewed(Err(error)) => self.renewing.failed(&error, error.retry_after()),
@@ -323,9 +342,22 @@ impl Daemon {
             }
             Event::Said(Err(error)) => {
                 // A server that will never take it, such as an older one, is not asked again.
-                self.to_say = self.to_say.filter(|_| !error.is_final());
+                self.to_say = self.to_say.filter(|_| !error.is_final() || error.is_out_of_date());
                 self.saying.failed(&error, error.retry_after());
             }
+        }
+    }
+
+    /// A new certificate is in use. What was refused for the old one's dates is asked at once; were the new one refused alike, it would
+    /// be renewed later and later.
+    fn renewed(&mut self) {
+        self.renewed = Some(Instant::now());
+        self.reconnect();
+        if std::mem::take(&mut self.out_of_date) {
+            self.renewing.put_off();
+            self.ask_again();
+        } else {
+            self.renewing.succeeded();
         }
     }
 
@@ -348,7 +380,7 @@ impl Daemon {
         tracing::info!("the machine is awake again");
         // Spread, because an office's machines wake up together; not at once, because the network needs a moment.
         let wait = AWAKE_LEAST + AWAKE_SPREAD.mul_f64(chance::unit());
-        self.schedule.bring_forward(self.station.clock.now(), wait);
+        self.schedule.bring_forward(self.now(), wait);
         self.reconnect();
         self.ask_again();
     }
@@ -375,7 +407,7 @@ impl Daemon {
                 Ok(true) => {
                     tracing::info!(file = %self.station.config_path().display(), "the configuration changed");
                     let period = self.station.config.schedule.full_check();
-                    let now = self.station.clock.now();
+                    let now = self.now();
                     self.schedule.set_period(&self.station.identity.machine, period, now);
                     self.reconnect();
                 }
@@ -413,6 +445,7 @@ impl Daemon {
         match self.station.delivery.answered(batch, answers, &self.station.state) {
             Next::Rest | Next::Again => self.sending.succeeded(),
             Next::Wait(asked) => self.sending.failed(&"the server did not take the reports", asked),
+            Next::Unbelievable => self.sending.failed(&"the server claims what cannot be true", None),
         }
         if self.station.delivery.chain.opens() && !self.station.delivery.waits() && !self.station.observation.is_empty()
         {

@@ -1,9 +1,11 @@
 //! When everything is checked: at a steady rate, at an hour of the machine's own, so that the machines of a province do not
-//! all report together. Pure; works on the machine's clock, which may jump.
+//! all report together. Pure; planned by the machine's clock, and due by it or by one that nobody sets, whichever is first: a clock set
+//! back must not put a check off, nor must sleep, in which only the machine's clock goes on.
 
 use std::time::Duration;
 
 use protocol::Digest;
+use tokio::time::Instant;
 
 /// The longest sleep before the clock is looked at again: a suspended laptop or a corrected clock must not delay a check by
 /// hours.
@@ -15,50 +17,62 @@ pub struct Schedule {
     period: i64,
     phase: i64,
     next_at: i64,
+    next: Instant,
+}
+
+/// Now, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// By the machine's; milliseconds since 1970 UTC.
+    pub at: i64,
+    /// By the one that nobody sets.
+    pub steady: Instant,
 }
 
 impl Schedule {
-    /// A schedule for `machine`; the first check is due at once. Times are milliseconds since 1970 UTC.
-    pub fn new(machine: &str, period: Duration, now: i64) -> Self {
-        let mut schedule = Self { period: 1, phase: 0, next_at: now };
+    /// A schedule for `machine`; the first check is due at once.
+    pub fn new(machine: &str, period: Duration, now: Now) -> Self {
+        let mut schedule = Self { period: 1, phase: 0, next_at: now.at, next: now.steady };
         schedule.set_period(machine, period, now);
         schedule
     }
 
     /// Changes the period; a check that is due stays due.
-    pub fn set_period(&mut self, machine: &str, period: Duration, now: i64) {
+    pub fn set_period(&mut self, machine: &str, period: Duration, now: Now) {
         self.period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
         let digest = Digest::of(machine.as_bytes()).0;
         let spread = digest.iter().take(6).fold(0_i64, |spread, byte| spread << 8 | i64::from(*byte));
         self.phase = spread % self.period;
-        if self.next_at > now {
+        if !self.is_due(now) {
             self.checked(now);
         }
     }
 
-    /// True when a full check is due, also when the clock was set back so far that the plan makes no sense any more.
-    pub fn is_due(&self, now: i64) -> bool {
-        now >= self.next_at || self.next_at - now > 2 * self.period
+    /// True when a full check is due.
+    pub fn is_due(&self, now: Now) -> bool {
+        now.at >= self.next_at || now.steady >= self.next
     }
 
     /// Notes that everything was checked at `now` and plans the next: the machine's next hour that is at least half a period
     /// away.
-    pub fn checked(&mut self, now: i64) {
-        let earliest = now.saturating_add(self.period / 2);
+    pub fn checked(&mut self, now: Now) {
+        let earliest = now.at.saturating_add(self.period / 2);
         let since = (earliest - self.phase).rem_euclid(self.period);
         self.next_at = earliest.saturating_add((self.period - since) % self.period);
+        self.next = now.steady + Duration::from_millis(u64::try_from(self.next_at - now.at).unwrap_or(0));
     }
 
     /// Checks everything within `wait`, unless it is due before.
-    pub fn bring_forward(&mut self, now: i64, wait: Duration) {
-        let at = now.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+    pub fn bring_forward(&mut self, now: Now, wait: Duration) {
+        let at = now.at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         self.next_at = self.next_at.min(at);
+        self.next = self.next.min(now.steady + wait);
     }
 
     /// How long to sleep before looking again.
-    pub fn sleep(&self, now: i64) -> Duration {
-        let left = u64::try_from(self.next_at - now).unwrap_or(0);
-        Duration::from_millis(left).min(LOOK_AGAIN)
+    pub fn sleep(&self, now: Now) -> Duration {
+        let left = Duration::from_millis(u64::try_from(self.next_at - now.at).unwrap_or(0));
+        left.min(self.next.saturating_duration_since(now.steady)).min(LOOK_AGAIN)
     }
 }
 
@@ -69,45 +83,67 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600_000;
+    const PERIOD: Duration = Duration::from_secs(4 * 3600);
+
+    /// `hours` after `start` by a clock that nobody sets, when the machine's says `at`.
+    fn now(start: Instant, hours: u64, at: i64) -> Now {
+        Now { at, steady: start + Duration::from_secs(hours * 3600) }
+    }
 
     #[test]
-    fn the_first_check_is_due_at_once_and_a_clock_set_back_makes_one_due() {
-        let mut schedule = Schedule::new("m", Duration::from_secs(4 * 3600), 100 * HOUR);
-        assert!(schedule.is_due(100 * HOUR));
-        schedule.checked(100 * HOUR);
-        assert!(!schedule.is_due(100 * HOUR));
-        assert!(schedule.is_due(0));
-        assert_eq!(schedule.sleep(100 * HOUR), LOOK_AGAIN);
+    fn the_first_check_is_due_at_once() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new("m", PERIOD, now(start, 0, 100 * HOUR));
+        assert!(schedule.is_due(now(start, 0, 100 * HOUR)));
+        schedule.checked(now(start, 0, 100 * HOUR));
+        assert!(!schedule.is_due(now(start, 0, 100 * HOUR)));
+        assert_eq!(schedule.sleep(now(start, 0, 100 * HOUR)), LOOK_AGAIN);
+    }
+
+    #[test]
+    fn a_clock_set_back_puts_no_check_off_and_sleep_does_not_either() {
+        let start = Instant::now();
+        for set_back in [1, 5, 24, 500 * 24] {
+            let mut schedule = Schedule::new("m", PERIOD, now(start, 0, 1000 * HOUR));
+            schedule.checked(now(start, 0, 1000 * HOUR));
+            assert!(!schedule.is_due(now(start, 1, (1000 - set_back) * HOUR)), "nor is one made too soon");
+            assert!(schedule.is_due(now(start, 6, (1006 - set_back) * HOUR)), "{set_back} hours");
+        }
+        let mut schedule = Schedule::new("m", PERIOD, now(start, 0, 1000 * HOUR));
+        schedule.checked(now(start, 0, 1000 * HOUR));
+        assert!(schedule.is_due(now(start, 0, 1006 * HOUR)), "the machine slept");
     }
 
     #[test]
     fn a_check_is_brought_forward_and_never_put_off() {
-        let mut schedule = Schedule::new("m", Duration::from_secs(4 * 3600), 100 * HOUR);
-        schedule.checked(100 * HOUR);
-        schedule.bring_forward(101 * HOUR, Duration::from_secs(10));
-        assert!(!schedule.is_due(101 * HOUR) && schedule.is_due(101 * HOUR + 10_000));
-        schedule.bring_forward(101 * HOUR, Duration::from_secs(20));
-        assert!(schedule.is_due(101 * HOUR + 10_000));
+        let start = Instant::now();
+        let mut schedule = Schedule::new("m", PERIOD, now(start, 0, 100 * HOUR));
+        schedule.checked(now(start, 0, 100 * HOUR));
+        schedule.bring_forward(now(start, 1, 101 * HOUR), Duration::from_secs(10));
+        assert!(!schedule.is_due(now(start, 1, 101 * HOUR)) && schedule.is_due(now(start, 1, 101 * HOUR + 10_000)));
+        schedule.bring_forward(now(start, 1, 101 * HOUR), Duration::from_secs(20));
+        assert!(schedule.is_due(now(start, 1, 101 * HOUR + 10_000)));
     }
 
     proptest! {
         #[test]
-        fn checks_keep_the_rate_and_the_hour(machine in "[a-z]{1,9}", now in 0..i64::from(u32::MAX) * 1000, hours in 1..24_i64) {
+        fn checks_keep_the_rate_and_the_hour(machine in "[a-z]{1,9}", at in 0..i64::from(u32::MAX) * 1000, hours in 1..24_i64) {
             let period = Duration::from_secs(u64::try_from(hours).unwrap() * 3600);
-            let mut schedule = Schedule::new(&machine, period, now);
-            schedule.checked(now);
+            let start = Instant::now();
+            let mut schedule = Schedule::new(&machine, period, now(start, 0, at));
+            schedule.checked(now(start, 0, at));
             let first = schedule.next_at;
-            prop_assert!(first - now >= hours * HOUR / 2 && first - now <= hours * HOUR * 3 / 2);
-            schedule.checked(first);
+            prop_assert!(first - at >= hours * HOUR / 2 && first - at <= hours * HOUR * 3 / 2);
+            schedule.checked(now(start, 0, first));
             prop_assert_eq!(schedule.next_at - first, hours * HOUR);
         }
     }
 
     #[test]
     fn machines_are_spread() {
-        let period = Duration::from_secs(4 * 3600);
-        let phases: std::collections::BTreeSet<i64> =
-            (0..1000).map(|number| Schedule::new(&format!("machine-{number}"), period, 0).phase / 60_000).collect();
+        let start = Instant::now();
+        let phase = |number| Schedule::new(&format!("machine-{number}"), PERIOD, now(start, 0, 0)).phase / 60_000;
+        let phases: std::collections::BTreeSet<i64> = (0..1000).map(phase).collect();
         assert!(phases.len() > 200, "{} different minutes of 240", phases.len());
     }
 }

@@ -15,7 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use crate::certificate::Certificate;
-use crate::clock::Clock;
+use crate::clock::{Clock, WrongTime};
+use crate::identity::Validity;
 
 /// What a server's certificate must come from.
 #[derive(Clone, Debug)]
@@ -40,8 +41,8 @@ pub struct Rejected {
 pub enum RejectedReason {
     /// It does not come from our CA: another server, or a device that opens connections.
     OtherIssuer,
-    /// It is not valid at the trusted time.
-    Time,
+    /// It is valid at no time believed here.
+    Time(WrongTime),
     /// It is for another name, another use, or damaged.
     Other(String),
 }
@@ -112,13 +113,41 @@ impl Trust {
             }
         }
         let name = ServerName::try_from(SERVER_NAME).map_err(|_| CertificateError::BadEncoding)?;
-        let milliseconds = u64::try_from(self.clock.trusted()).unwrap_or(0);
-        let now = UnixTime::since_unix_epoch(Duration::from_millis(milliseconds));
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
             .build()
-            .map_err(|error| Error::General(error.to_string()))?
-            .verify_server_cert(end_entity, intermediates, &name, ocsp, now)
+            .map_err(|error| Error::General(error.to_string()))?;
+        let at = |milliseconds: i64| {
+            let since_1970 = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+            verifier.verify_server_cert(end_entity, intermediates, &name, ocsp, UnixTime::since_unix_epoch(since_1970))
+        };
+        let [trusted, own] = self.clock.believed();
+        match at(trusted) {
+            Err(error) if is_of_time(&error) && own != trusted => at(own),
+            checked => checked,
+        }
     }
+
+    fn wrong_time(&self, end_entity: &CertificateDer<'_>) -> WrongTime {
+        let valid = Certificate::read(end_entity).map(|certificate| Validity::of(&certificate));
+        WrongTime {
+            suspect: self.clock.suspect(),
+            own: self.clock.now(),
+            valid: valid.unwrap_or(Validity { from: 0, until: 0 }),
+        }
+    }
+}
+
+/// True when only the dates of a certificate are wrong.
+fn is_of_time(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. },
+        )
+    )
 }
 
 impl ServerCertVerifier for Trust {
@@ -137,12 +166,7 @@ impl ServerCertVerifier for Trust {
                 Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
                     RejectedReason::OtherIssuer
                 }
-                Error::InvalidCertificate(
-                    CertificateError::Expired
-                    | CertificateError::ExpiredContext { .. }
-                    | CertificateError::NotValidYet
-                    | CertificateError::NotValidYetContext { .. },
-                ) => RejectedReason::Time,
+                error if is_of_time(error) => RejectedReason::Time(self.wrong_time(end_entity)),
                 other => RejectedReason::Other(other.to_string()),
             };
             *self.rejected.lock().unwrap_or_else(PoisonError::into_inner) = Some(Rejected { issuer, reason });
@@ -179,6 +203,7 @@ pub(crate) mod tests {
     use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
     use super::*;
+    use crate::clock::Suspect;
 
     /// A CA with its certificate.
     pub(crate) struct Authority {
@@ -261,9 +286,14 @@ pub(crate) mod tests {
         let leaf = parameters.signed_by(&KeyPair::generate().unwrap(), &ours.issuer).unwrap().der().to_vec();
         let clock = Arc::new(Clock::still(0));
         let trust = Trust::new(Anchor::Authorities(vec![ours.der.clone()]), Arc::clone(&clock));
-        assert_eq!(judge(&trust, &leaf, &[]), Err(RejectedReason::Time));
+        let Err(RejectedReason::Time(wrong)) = judge(&trust, &leaf, &[]) else { panic!("believed") };
+        assert_eq!((wrong.suspect, wrong.own, wrong.valid.from), (Suspect::Own, 0, 3_786_912_000_000));
         let in_2090 = 3_790_000_000_000;
         clock.server_said(in_2090, i64::MAX);
+        assert_eq!(judge(&trust, &leaf, &[]), Ok(()));
+        // A server that was ahead and says so no more: own clock is enough where it can be right.
+        clock.set(in_2090);
+        clock.server_said(in_2090 + 4000 * 24 * 60 * 60 * 1000, i64::MAX);
         assert_eq!(judge(&trust, &leaf, &[]), Ok(()));
     }
 }

@@ -119,6 +119,67 @@ fn a_device_on_the_way_is_named_and_gets_nothing() {
 }
 
 #[test]
+fn the_clock_that_is_wrong_is_named_in_both_languages() {
+    let valid = crate::identity::Validity { from: 1_700_000_000_000, until: 1_760_000_000_000 };
+    let said = |suspect| {
+        let wrong = WrongTime { suspect, own: 1_800_000_000_000, valid };
+        let rejected = Rejected { issuer: "CN=x".to_owned(), reason: RejectedReason::Time(wrong) };
+        WireError::Untrusted { address: "a:1".to_owned(), rejected }.text()
+    };
+    let (own, server, either) = (said(Suspect::Own), said(Suspect::Server), said(Suspect::Either));
+    assert!(own.vi.contains("đồng hồ của máy này sai") && own.en.contains("this machine's clock is wrong"), "{own:?}");
+    assert!(
+        server.vi.contains("đồng hồ của máy chủ sai") && server.en.contains("the server's clock is wrong"),
+        "{server:?}"
+    );
+    assert!(either.vi.contains("kiểm tra cả hai") && either.en.contains("look at both"), "{either:?}");
+    assert!(own.vi.contains("09/10/2025") && own.en.contains("2027-01-15"), "{own:?}");
+}
+
+/// A server that checks the dates of a machine's certificate in the handshake hangs up with an alert.
+#[test]
+fn hung_up_for_a_date_is_told_from_other_trouble() {
+    run(async {
+        let ours = authority("ours");
+        let (leaf, key) = server(&ours, SERVER_NAME, rcgen::ExtendedKeyUsagePurpose::ServerAuth);
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from(ours.der.clone())).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let chain = vec![CertificateDer::from(leaf)];
+        let mut configuration = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+            .unwrap();
+        configuration.alpn_protocols = vec![b"h2".to_vec()];
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(configuration));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        for (from, until) in [(2020, 2021), (2090, 2091)] {
+            let mut parameters = rcgen::CertificateParams::new(vec!["m".to_owned()]).unwrap();
+            parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+            (parameters.not_before, parameters.not_after) =
+                (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+            let key = rcgen::KeyPair::generate().unwrap();
+            let certificate = parameters.signed_by(&key, &ours.issuer).unwrap().der().to_vec();
+            let trust = Trust::new(Anchor::Authorities(vec![ours.der.clone()]), Arc::new(Clock::system()));
+            let machine = (vec![certificate], PrivatePkcs8KeyDer::from(key.serialize_der()).into());
+            let connection = Connection::new(&address.to_string(), None, &trust, Some(machine)).unwrap();
+            let error = posted(&connection).await.unwrap_err();
+            assert!(error.is_out_of_date(), "{from}: {error}");
+        }
+    });
+}
+
+#[test]
 fn redirects_are_not_followed_and_strange_answers_are_said() {
     run(async {
         let ours = authority("ours");

@@ -32,7 +32,7 @@ impl Daemon {
     /// What is to be collected now, and why.
     pub(super) fn due(&mut self, now: Instant) -> Option<(Why, Vec<Section>)> {
         let ordered = !self.ordered.is_empty() && now >= self.order_not_before;
-        let scheduled = self.schedule.is_due(self.station.clock.now());
+        let scheduled = self.schedule.is_due(self.now());
         // Somebody waits for an order, and for the first result of a machine.
         if ordered || scheduled && self.station.observation.is_empty() {
             self.routine.end();
@@ -68,7 +68,7 @@ impl Daemon {
             self.routine.rest(Instant::now());
         }
         if why == Why::Full {
-            self.schedule.checked(self.station.clock.now());
+            self.schedule.checked(self.now());
             self.done.extend(orders);
             if let Some(watch) = &mut self.watch {
                 watch.arm();

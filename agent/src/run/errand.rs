@@ -70,6 +70,18 @@ impl<T> Errand<T> {
         self.backoff.succeeded();
     }
 
+    /// Did what it could; whether that helped shows elsewhere. Until it does, the next time is later and later.
+    pub(super) fn put_off(&mut self) {
+        self.not_before = Instant::now() + self.backoff.failed(None, chance::unit());
+    }
+
+    /// What was put off has helped.
+    pub(super) fn helped(&mut self) {
+        if self.trouble.is_none() {
+            self.backoff.succeeded();
+        }
+    }
+
     /// Does not start before `wait` is over.
     pub(super) fn rest(&mut self, wait: Duration) {
         self.not_before = self.not_before.max(Instant::now() + wait);

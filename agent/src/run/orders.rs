@@ -40,7 +40,8 @@ impl Daemon {
 
     /// The server could not be asked; a refusal is an answer too.
     pub(super) fn unanswered(&mut self, error: &WireError) {
-        let now = self.station.clock.now();
+        let now = Instant::now();
+        self.out_of_date |= error.is_out_of_date();
         if matches!(error, WireError::Refused { .. }) {
             self.silence.ended(now);
         } else if let Some(hours) = self.silence.goes_on(now) {
@@ -50,7 +51,8 @@ impl Daemon {
 
     /// Takes in what the server decided; `first` is true when it is the first word ever.
     pub(super) fn learn(&mut self, first: bool, assignment: &protocol::Assignment, server_time_at: i64) {
-        self.silence.ended(self.station.clock.now());
+        self.silence.ended(Instant::now());
+        self.renewing.helped();
         self.policy_wanted = self.station.learn(assignment, server_time_at);
         if first && self.policy_wanted.is_none() {
             self.judge();

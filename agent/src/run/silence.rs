@@ -1,35 +1,38 @@
-//! How long the server has not answered. Pure; works on the machine's clock, which may jump.
+//! How long the server has not answered. Pure; works on a clock that nobody sets and that stands still while the machine sleeps.
 
-/// After so many milliseconds somebody should know.
-const LONG: i64 = 24 * 60 * 60 * 1000;
-/// One hour in milliseconds.
-const HOUR: i64 = 60 * 60 * 1000;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// After so long somebody should know.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+/// One hour in seconds.
+const HOUR: u64 = 60 * 60;
 
 /// Since when there was no answer. Begins anew with the program: a machine that was switched off is no server that is away.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Silence {
-    since: i64,
+    since: Instant,
     told: bool,
 }
 
 impl Silence {
     /// Nobody was asked yet.
-    pub(super) fn new(now: i64) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self { since: now, told: false }
     }
 
     /// The server answered.
-    pub(super) fn ended(&mut self, now: i64) {
+    pub(super) fn ended(&mut self, now: Instant) {
         *self = Self::new(now);
     }
 
     /// The server did not answer. Whole hours of silence when it has just become long; once.
-    pub(super) fn goes_on(&mut self, now: i64) -> Option<i64> {
-        // A clock that was set back tells nothing about what was before.
-        self.since = self.since.min(now);
-        let long = now - self.since >= LONG && !self.told;
+    pub(super) fn goes_on(&mut self, now: Instant) -> Option<u64> {
+        let silent = now.saturating_duration_since(self.since);
+        let long = silent >= LONG && !self.told;
         self.told |= long;
-        long.then_some((now - self.since) / HOUR)
+        long.then_some(silent.as_secs() / HOUR)
     }
 }
 
@@ -39,18 +42,13 @@ mod tests {
 
     #[test]
     fn a_long_silence_is_told_once_until_it_ends() {
-        let mut silence = Silence::new(0);
-        assert_eq!(silence.goes_on(LONG - 1), None);
-        assert_eq!(silence.goes_on(LONG + HOUR), Some(25));
-        assert_eq!(silence.goes_on(2 * LONG), None);
-        silence.ended(2 * LONG);
-        assert_eq!(silence.goes_on(3 * LONG), Some(24));
-    }
-
-    #[test]
-    fn a_clock_set_back_is_no_silence() {
-        let mut silence = Silence::new(10 * LONG);
-        assert_eq!(silence.goes_on(LONG), None);
-        assert_eq!(silence.goes_on(LONG + HOUR), None);
+        let start = Instant::now();
+        let hours = |hours: u64| start + Duration::from_secs(hours * HOUR);
+        let mut silence = Silence::new(start);
+        assert_eq!(silence.goes_on(hours(23)), None);
+        assert_eq!(silence.goes_on(hours(25)), Some(25));
+        assert_eq!(silence.goes_on(hours(48)), None);
+        silence.ended(hours(48));
+        assert_eq!(silence.goes_on(hours(72)), Some(24));
     }
 }
