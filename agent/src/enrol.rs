@@ -25,6 +25,9 @@ use crate::state::{Missing, StateFolder};
 use crate::station::{StartError, config_path};
 use crate::tls::{Anchor, Trust};
 
+/// The server's word for a key that was enrolled before, with another token.
+const KEY_KNOWN: &str = "key_known";
+
 /// What a person hands over. Never shown: it holds the token.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Invitation {
@@ -46,7 +49,9 @@ pub struct Enrolled {
     pub machine: String,
     /// What the server decided.
     pub assignment: Assignment,
-    /// Undelivered reports of a former identity that were given up.
+    /// The id that this machine had before, where it is another and could be read: to be revoked at its server.
+    pub former: Option<String>,
+    /// Undelivered reports of a former identity that nobody can deliver any more; their file is set aside.
     pub given_up: u64,
 }
 
@@ -103,7 +108,8 @@ pub fn fingerprint_read(text: &str) -> Result<Digest, EnrolError> {
 }
 
 /// Enrols the machine that `collector` reads, with its state in the folder `state`. May be repeated at will: the key stays the
-/// same, and for the same key and token the server gives the same certificate.
+/// same, and for the same key and token the server gives the same certificate. What is damaged of a former identity is set aside, never
+/// deleted.
 ///
 /// # Errors
 /// As [`EnrolError`] says.
@@ -119,12 +125,20 @@ pub async fn enrol(
     Token::read(&invitation.token)?;
     let state = StateFolder::open(state, Missing::Create).map_err(StartError::from)?;
     let config = Config::load(&config_path(state.path(), config)).map_err(StartError::from)?;
-    let former = Identity::load(&state).map_err(StartError::from)?;
-    let key = MachineKey::load_or_make(&state).map_err(StartError::from)?;
-    let request = request(&invitation.token, &invitation.place, &key, collector, &clock)?;
+    let former = Identity::load_or_set_aside(&state).map_err(StartError::from)?;
+    let mut key = MachineKey::load_or_make(&state).map_err(StartError::from)?;
     let trust = Trust::new(Anchor::Fingerprint(fingerprint), Arc::clone(&clock));
     let connection = Connection::new(address, config.server.proxy.as_deref(), &trust, None)?;
-    let answer: EnrolAnswer = connection.post(path::ENROL, &request).await?;
+    let first = request(&invitation.token, &invitation.place, &key, collector, &clock)?;
+    let answer: EnrolAnswer = match connection.post(path::ENROL, &first).await {
+        // The key of an identity that was lost: nothing here belongs to it any more.
+        Err(WireError::Refused { refusal }) if refusal.code == KEY_KNOWN && former.is_none() => {
+            key = MachineKey::make_anew(&state).map_err(StartError::from)?;
+            let csr = BASE64.encode(&key.request().map_err(StartError::from)?);
+            connection.post(path::ENROL, &EnrolRequest { csr, ..first }).await?
+        }
+        answered => answered?,
+    };
 
     let assignment = answer.assignment.clone();
     let server_time_at = answer.server_time_at;
@@ -133,7 +147,8 @@ pub async fn enrol(
         return Err(BadAnswer("its CA is not the one of the fingerprint".to_owned()).into());
     }
     let given_up = adopt(&state, &clock, former.as_ref(), &identity, &assignment, server_time_at)?;
-    Ok(Enrolled { machine: identity.machine, assignment, given_up })
+    let former = former.map(|former| former.machine).filter(|former| *former != identity.machine);
+    Ok(Enrolled { machine: identity.machine, assignment, former, given_up })
 }
 
 /// What this machine asks with `token`, by wire or by file; `place` is the roster line a person chose, or empty.

@@ -7,7 +7,7 @@ use protocol::{Digest, EnrolAnswer, RenewAnswer};
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Certificate;
-use crate::state::{Durability, StateError, StateFolder};
+use crate::state::{DAMAGED, Durability, Remedy, StateError, StateFolder};
 
 /// The identity's file.
 const FILE: &str = "identity.json";
@@ -41,6 +41,9 @@ pub struct Identity {
 #[error("the server's answer cannot be used: {0}")]
 pub struct BadAnswer(pub String);
 
+/// Certificates live a year from the day they are made, though they begin earlier; milliseconds.
+const YEAR: i64 = 365 * 24 * 60 * 60 * 1000;
+
 /// When a certificate is valid; milliseconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
@@ -51,14 +54,19 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// True in the last third of the validity, and after it.
+    /// The dates of a certificate.
+    pub fn of(certificate: &Certificate<'_>) -> Self {
+        Self { from: certificate.not_before.saturating_mul(1000), until: certificate.not_after.saturating_mul(1000) }
+    }
+
+    /// True in the last third of the validity or of its year, and after it.
     pub fn renewal_is_due(self, now: i64) -> bool {
         now >= self.renewal_at()
     }
 
     /// When the last third begins.
     pub fn renewal_at(self) -> i64 {
-        self.until - (self.until - self.from) / 3
+        self.until - (self.until - self.from).min(YEAR) / 3
     }
 }
 
@@ -68,7 +76,27 @@ impl Identity {
     /// # Errors
     /// When the file is damaged.
     pub fn load(state: &StateFolder) -> Result<Option<Self>, StateError> {
-        state.read_json(FILE)
+        let damaged = |reason: String| StateError::Damaged { path: state.file(FILE), reason, remedy: Remedy::Connect };
+        match state.read_json::<Self>(FILE) {
+            Ok(Some(identity)) => identity.whole().map(Some).map_err(|BadAnswer(reason)| damaged(reason)),
+            Err(StateError::Damaged { reason, .. }) => Err(damaged(reason)),
+            read => read,
+        }
+    }
+
+    /// As [`Identity::load`], to connect the machine anew: a damaged file is set aside, and is none.
+    ///
+    /// # Errors
+    /// When the state folder refuses.
+    pub fn load_or_set_aside(state: &StateFolder) -> Result<Option<Self>, StateError> {
+        match Self::load(state) {
+            Err(error @ StateError::Damaged { .. }) => {
+                tracing::warn!("{error}");
+                state.set_aside(FILE, DAMAGED)?;
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     /// Writes the identity, durably.
@@ -114,11 +142,27 @@ impl Identity {
     }
 
     fn checked(self, public_key: &[u8]) -> Result<Self, BadAnswer> {
+        if !self.is_for(public_key) {
+            return Err(BadAnswer("the certificate is for another key than this machine's".to_owned()));
+        }
+        self.whole()
+    }
+
+    /// True when the machine's certificate is for this public key.
+    pub fn is_for(&self, public_key: &[u8]) -> bool {
+        let certificate = decode(&self.certificate).unwrap_or_default();
+        Certificate::read(&certificate).is_some_and(|certificate| certificate.public_key == public_key)
+    }
+
+    /// The identity if each of its parts can be what it should.
+    fn whole(self) -> Result<Self, BadAnswer> {
         let bad = |what: &str| BadAnswer(what.to_owned());
         let certificate = decode(&self.certificate).ok_or_else(|| bad("the certificate is not base64"))?;
-        let parsed = Certificate::read(&certificate).ok_or_else(|| bad("the certificate is not X.509"))?;
-        if parsed.public_key != public_key {
-            return Err(bad("the certificate is for another key than this machine's"));
+        if Certificate::read(&certificate).is_none() {
+            return Err(bad("the certificate is not X.509"));
+        }
+        if self.authorities().iter().any(|authority| Certificate::read(authority).is_none()) {
+            return Err(bad("a CA is not X.509"));
         }
         if self.server_cas.is_empty() || ders(&self.server_cas).is_none() || ders(&self.client_chain).is_none() {
             return Err(bad("a CA is missing or not base64"));
@@ -166,10 +210,7 @@ impl Identity {
     pub fn validity(&self) -> Validity {
         let der = decode(&self.certificate).unwrap_or_default();
         match Certificate::read(&der) {
-            Some(certificate) => Validity {
-                from: certificate.not_before.saturating_mul(1000),
-                until: certificate.not_after.saturating_mul(1000),
-            },
+            Some(certificate) => Validity::of(&certificate),
             None => Validity { from: 0, until: 0 },
         }
     }
@@ -232,6 +273,8 @@ pub(crate) mod tests {
         assert!(!validity.renewal_is_due(199));
         assert!(validity.renewal_is_due(200));
         assert!(validity.renewal_is_due(1000));
+        let backdated = Validity { from: -YEAR, until: YEAR };
+        assert_eq!(backdated.renewal_at(), YEAR - YEAR / 3);
     }
 
     #[test]

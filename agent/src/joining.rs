@@ -168,6 +168,7 @@ fn waiting(path: &Path) -> Result<Option<Invitation>, StateError> {
     let invitation = match state.read_json::<Invitation>(INVITATION) {
         Err(error @ StateError::Damaged { .. }) => {
             tracing::error!(%error, "the invitation is given up");
+            state.way_clear(INVITATION)?;
             state.remove(INVITATION)?;
             None
         }
@@ -175,7 +176,11 @@ fn waiting(path: &Path) -> Result<Option<Invitation>, StateError> {
     };
     let Some(invitation) = invitation else { return Ok(None) };
     let fingerprint = fingerprint_read(&invitation.fingerprint).ok();
-    let identity = Identity::load(&state)?.filter(|_| matches!(MachineKey::load(&state), Ok(Some(_))));
+    let identity = match Identity::load(&state) {
+        // The enrolment sets it aside.
+        Err(StateError::Damaged { .. }) => None,
+        read => read?.filter(|_| matches!(MachineKey::load(&state), Ok(Some(_)))),
+    };
     let known =
         |identity: &Identity| identity.authorities().iter().any(|authority| Some(Digest::of(authority)) == fingerprint);
     if !identity.is_some_and(|identity| known(&identity)) {

@@ -6,7 +6,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 
 use crate::certificate;
-use crate::state::{StateError, StateFolder};
+use crate::state::{Remedy, StateError, StateFolder};
 
 /// The key's file: PKCS #8, DER; mode 0600, on Windows sealed for the account that runs the agent.
 const FILE: &str = "key";
@@ -17,14 +17,9 @@ pub enum KeyError {
     /// The state folder refused.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The file is no key of ours, or none could be made.
-    #[error("{path}: {source}")]
-    Bad {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong.
-        source: protocol::sign::BadKey,
-    },
+    /// The system made none.
+    #[error("cannot make a key")]
+    NotMade(#[from] protocol::sign::BadKey),
     /// The signing request could not be made: the system gives no random bytes.
     #[error("cannot make a signing request")]
     Request,
@@ -42,12 +37,18 @@ impl MachineKey {
     /// # Errors
     /// When the file may be read by others or is no key.
     pub fn load(state: &StateFolder) -> Result<Option<Self>, KeyError> {
-        let Some(document) = state.read_secret(FILE)? else { return Ok(None) };
-        Self::read(document, state).map(Some)
+        let damaged = |reason: String| StateError::Damaged { path: state.file(FILE), reason, remedy: Remedy::Connect };
+        let document = match state.read_secret(FILE) {
+            Ok(Some(document)) => document,
+            Ok(None) => return Ok(None),
+            Err(StateError::Damaged { reason, .. }) => return Err(damaged(reason).into()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(Self::read(document).map_err(|error| damaged(error.to_string()))?))
     }
 
-    /// Reads the key, or makes one. A retried enrolment finds the key of the first attempt; a key that another account sealed (an
-    /// administrator's console, before the service) is given up for a new one.
+    /// Reads the key, or makes one. A retried enrolment finds the key of the first attempt; a key that is damaged, or that another
+    /// account sealed (an administrator's console, before the service), is set aside for a new one.
     ///
     /// # Errors
     /// As [`MachineKey::load`], or when it cannot be written.
@@ -55,20 +56,33 @@ impl MachineKey {
         match Self::load(state) {
             Ok(Some(key)) => return Ok(key),
             Ok(None) => {}
-            Err(KeyError::State(error @ StateError::Sealed { .. })) => {
+            Err(KeyError::State(error @ (StateError::Sealed { .. } | StateError::Damaged { .. }))) => {
                 tracing::warn!(%error, "a new key is made");
             }
             Err(error) => return Err(error),
         }
-        let document = SigningKey::generate().map_err(|source| KeyError::Bad { path: state.file(FILE), source })?;
-        state.write_secret(FILE, &document)?;
-        Self::read(document, state)
+        Self::make_anew(state)
     }
 
-    fn read(document: Vec<u8>, state: &StateFolder) -> Result<Self, KeyError> {
-        let signing = SigningKey::from_pkcs8(&document);
-        let signing = signing.map_err(|source| KeyError::Bad { path: state.file(FILE), source })?;
-        Ok(Self { signing, document })
+    /// Makes a new key in place of the one there is, which is set aside.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn make_anew(state: &StateFolder) -> Result<Self, KeyError> {
+        state.set_aside(FILE, "former")?;
+        let document = SigningKey::generate()?;
+        state.write_secret(FILE, &document)?;
+        Ok(Self::read(document)?)
+    }
+
+    /// The error of a key of another machine than the identity's.
+    pub fn foreign(state: &StateFolder) -> KeyError {
+        let reason = "it is another key than the identity's".to_owned();
+        StateError::Damaged { path: state.file(FILE), reason, remedy: Remedy::Connect }.into()
+    }
+
+    fn read(document: Vec<u8>) -> Result<Self, protocol::sign::BadKey> {
+        Ok(Self { signing: SigningKey::from_pkcs8(&document)?, document })
     }
 
     /// What signs reports and renewals.
@@ -135,11 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_is_named() {
+    fn a_damaged_key_is_named_and_set_aside_for_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
         state.write(FILE, b"not a key", Durability::Relaxed).unwrap();
-        let error = MachineKey::load_or_make(&state).unwrap_err().to_string();
-        assert!(error.contains("key: the private key"), "{error}");
+        let error = MachineKey::load(&state).unwrap_err().to_string();
+        assert!(error.contains("key is damaged (the private key") && error.contains("enrol"), "{error}");
+        let key = MachineKey::load_or_make(&state).unwrap();
+        assert_eq!(std::fs::read(state.file("key.former")).unwrap(), b"not a key");
+        assert_eq!(MachineKey::load(&state).unwrap().unwrap().signing().public_key(), key.signing().public_key());
     }
 }

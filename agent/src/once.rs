@@ -16,11 +16,13 @@ const REQUESTS: usize = 1000;
 /// What came of it.
 #[derive(Debug)]
 pub struct Once {
-    /// True when nothing waits any more.
+    /// True when there is the server's receipt for the report of this check.
     pub delivered: bool,
-    /// Reports that wait.
+    /// True when that report waits on the disk for the next time.
+    pub kept: bool,
+    /// Reports that wait there.
     pub waiting: u64,
-    /// Why they wait.
+    /// What went wrong on the way.
     pub trouble: Option<WireError>,
     /// The result; none without a policy or a role.
     pub judgement: Option<Judgement>,
@@ -29,15 +31,18 @@ pub struct Once {
 /// Checks once.
 ///
 /// # Errors
-/// When facts cannot be reported, or the policy on disk does not check.
+/// When facts cannot be reported.
 pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
     look(station)?;
     let outcomes = station.judged().map(|judgement| judgement.digest());
+    let before = station.delivery.chain.made();
     station.report(outcomes)?;
     let trouble = exchange(station).await.err();
-    let judgement = station.judge()?;
-    let waiting = station.delivery.spool.count();
-    Ok(Once { delivered: !station.delivery.waits(), waiting, trouble, judgement })
+    let judgement = station.judged();
+    let (made, waiting) = (station.delivery.chain.made(), station.delivery.spool.count());
+    let delivered = made != before && made == station.delivery.chain.agreed();
+    let kept = made != before && !delivered && made.is_some_and(|made| station.delivery.spool.holds(made));
+    Ok(Once { delivered, kept, waiting, trouble, judgement })
 }
 
 /// Collects every section.
@@ -56,11 +61,27 @@ async fn exchange(station: &mut Station) -> Result<(), WireError> {
     if station.is_unconnected() {
         return Ok(());
     }
-    if station.validity().renewal_is_due(station.clock.trusted()) {
-        let request = renew::request(station)?;
-        let answer = renew::send(station.plain_connection()?, request).await?;
-        renew::adopt(station, answer).map_err(|error| WireError::Unusable(error.to_string()))?;
+    let due = station.validity().renewal_is_due(station.clock.trusted());
+    if due && let Err(error) = renew(station).await {
+        // The certificate may still be good for this time.
+        tracing::warn!(%error, "the certificate was not renewed");
     }
+    match deliver(station).await {
+        Err(error) if error.is_out_of_date() && !due => {
+            renew(station).await?;
+            deliver(station).await
+        }
+        delivered => delivered,
+    }
+}
+
+async fn renew(station: &mut Station) -> Result<(), WireError> {
+    let request = renew::request(station)?;
+    let answer = renew::send(station.plain_connection()?, request).await?;
+    renew::adopt(station, answer).map_err(|error| WireError::Unusable(error.to_string()))
+}
+
+async fn deliver(station: &mut Station) -> Result<(), WireError> {
     let connection = station.connection()?;
     for _ in 0..REQUESTS {
         let Some(mut batch) = station.delivery.request() else { break };
@@ -76,6 +97,10 @@ async fn exchange(station: &mut Station) -> Result<(), WireError> {
                 station.report(None).map_err(|error| WireError::SetUp(error.to_string()))?;
             }
             Next::Wait(_) => return Err(refusal(&answers)),
+            Next::Unbelievable => {
+                let what = "it claims to hold a report that this machine cannot have made";
+                return Err(WireError::Unusable(what.to_owned()));
+            }
             Next::Again | Next::Rest => {}
         }
     }
@@ -97,6 +122,8 @@ fn refusal(answers: &ReportAnswers) -> WireError {
     refused.unwrap_or_else(|| WireError::Unusable("the server did not take the reports".to_owned()))
 }
 
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -121,15 +148,15 @@ mod tests {
 
     /// The server's end: takes reports, renews, and gives the shipped policy, signed with the machine's own key.
     #[derive(Clone)]
-    struct Desk {
-        key: Arc<SigningKey>,
+    pub(super) struct Desk {
+        pub(super) key: Arc<SigningKey>,
         taken: Arc<Mutex<Vec<(u64, u64)>>>,
         fresh: String,
         ours: Vec<u8>,
     }
 
     impl Desk {
-        fn answer(&self, path: &str, body: &[u8]) -> Answer {
+        pub(super) fn answer(&self, path: &str, body: &[u8]) -> Answer {
             let policy = bundle(&self.key, 7);
             let json = match path {
                 path::REPORTS => self.reports(body, policy.address()),
@@ -172,7 +199,7 @@ mod tests {
     }
 
     /// A state folder enrolled with the server under `ours`, whose certificate ran from `from` to `until` (years).
-    fn enrolled(state: &Path, ours: &Authority, from: i32, until: i32) -> (Desk, Identity) {
+    pub(super) fn enrolled(state: &Path, ours: &Authority, from: i32, until: i32) -> (Desk, Identity) {
         let state = StateFolder::open(state, Missing::Create).unwrap();
         let mut identity = sample(&state);
         let key = MachineKey::load_or_make(&state).unwrap();
@@ -191,7 +218,7 @@ mod tests {
         (Desk { key, taken: Arc::default(), fresh: certificate(2020, 2100), ours: ours.der.clone() }, identity)
     }
 
-    fn open(state: &Path) -> Station {
+    pub(super) fn open(state: &Path) -> Station {
         Station::open(
             state,
             None,
@@ -202,7 +229,7 @@ mod tests {
     }
 
     /// Writes the server's address into the configuration.
-    fn dial(state: &Path, address: &str) {
+    pub(super) fn dial(state: &Path, address: &str) {
         std::fs::write(state.join("agent.toml"), format!("[server]\naddress = \"{address}\"\n")).unwrap();
     }
 
@@ -228,6 +255,38 @@ mod tests {
             let station = open(&path);
             assert_eq!(station.identity.certificate, fresh);
             assert!(station.judge().unwrap().is_none(), "nothing was observed since this start");
+        });
+    }
+
+    #[test]
+    fn a_certificate_that_the_server_refuses_for_its_dates_is_renewed_once() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let ours = authority("ours");
+            let (desk, _) = enrolled(&path, &ours, 2020, 2100);
+            let taken = Arc::clone(&desk.taken);
+            let renewed = std::sync::atomic::AtomicBool::new(false);
+            let order = std::sync::atomic::Ordering::SeqCst;
+            let server = Server::start(&ours, move |path, body| {
+                renewed.fetch_or(path == path::RENEW, order);
+                if path == path::RENEW || renewed.load(order) {
+                    return desk.answer(path, body);
+                }
+                let refusal = protocol::Refusal {
+                    code: "certificate_expired".to_owned(),
+                    message: policies::text::Text::new("hết hạn", "expired"),
+                    action: protocol::RefusalAction::Final,
+                    retry_after_s: None,
+                };
+                (403, vec![], serde_json::to_vec(&refusal).unwrap())
+            })
+            .await;
+            dial(&path, &server.address.to_string());
+            let done = once(&mut open(&path)).await.unwrap();
+            assert!(done.delivered && done.trouble.is_none(), "{:?}", done.trouble);
+            assert_eq!(*taken.lock().unwrap(), [(1, 1)]);
+            assert_eq!(server.asked()[..3], [path::REPORTS, path::RENEW, path::REPORTS]);
         });
     }
 

@@ -6,7 +6,7 @@ use protocol::bundle::BundleError;
 use protocol::{Digest, SignedBundle};
 
 use crate::identity::Identity;
-use crate::state::{Durability, StateError, StateFolder};
+use crate::state::{DAMAGED, Durability, StateError, StateFolder};
 
 /// The folder of the bundle, which is watched.
 pub const FOLDER: &str = "policy";
@@ -82,10 +82,15 @@ impl PolicyStore {
     /// # Errors
     /// When it does not check.
     pub fn load(&self, state: &StateFolder, identity: &Identity) -> Result<Option<Loaded>, PolicyStoreError> {
-        match state.read_json::<SignedBundle>(FILE)? {
-            Some(signed) => read(&signed, identity, self.version).map(Some),
-            None => Ok(None),
-        }
+        let signed = match state.read_json::<SignedBundle>(FILE) {
+            Err(error @ StateError::Damaged { .. }) => {
+                // Told once; what is fetched next takes its place.
+                state.set_aside(FILE, DAMAGED)?;
+                return Err(error.into());
+            }
+            read => read?,
+        };
+        signed.map(|signed| read(&signed, identity, self.version)).transpose()
     }
 
     /// Takes a bundle into use. One that does not check, or that this agent cannot read, leaves the former in use.

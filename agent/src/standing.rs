@@ -27,14 +27,7 @@ impl Standing {
     /// # Errors
     /// When the file cannot be read at all.
     pub fn load(state: &StateFolder) -> Result<Self, StateError> {
-        match state.read_json(FILE) {
-            Ok(standing) => Ok(standing.unwrap_or_default()),
-            Err(error @ StateError::Damaged { .. }) => {
-                tracing::warn!(%error, "starting without it; the server says it again");
-                Ok(Self::default())
-            }
-            Err(error) => Err(error),
-        }
+        Ok(state.read_replaceable(FILE)?.unwrap_or_default())
     }
 
     /// Remembers.

@@ -24,6 +24,8 @@ mod system;
 pub const DEFAULT: &str = if cfg!(windows) { r"C:\ProgramData\TramAn\agent" } else { "/var/lib/tram-an-agent" };
 /// The name of the lock file.
 const LOCK: &str = "lock";
+/// What connects a machine.
+const CONNECT: &str = if cfg!(windows) { "posture-agent install" } else { "posture-agent enrol" };
 /// The most bytes of a file that is read whole: a policy bundle with its JSON escapes.
 const MOST: u64 = 4 * 1024 * 1024;
 
@@ -42,6 +44,35 @@ pub enum Missing {
     Create,
     /// Say that the machine is not enrolled.
     Refuse,
+}
+
+/// What helps where a file is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing need be done: the file is set aside and made anew.
+    None,
+    /// The machine must be connected again: what the file held cannot be had otherwise.
+    Connect,
+}
+
+impl Remedy {
+    /// The remedy as a person reads it.
+    pub fn text(self) -> Text {
+        match self {
+            Self::None => Text::new(
+                "tệp được cất riêng và tạo lại, không cần làm gì",
+                "it is set aside and made anew, nothing need be done",
+            ),
+            Self::Connect => Text::new(
+                format!(
+                    "hãy xin mã đăng ký mới và kết nối lại máy này ({CONNECT}); tệp hỏng và báo cáo chưa gửi được cất riêng"
+                ),
+                format!(
+                    "ask for a new token and connect this machine again ({CONNECT}); the damaged file and unsent reports are set aside"
+                ),
+            ),
+        }
+    }
 }
 
 /// Whether a written file must survive a power cut that follows at once.
@@ -81,14 +112,14 @@ pub enum StateError {
         reason: String,
     },
     /// A file's content makes no sense.
-    #[error("{path} is damaged ({reason}); {remedy}")]
+    #[error("{path} is damaged ({reason}); {}", .remedy.text().en)]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
-        /// What to do, in English.
-        remedy: &'static str,
+        /// What helps.
+        remedy: Remedy,
     },
     /// The system refused.
     #[error("cannot {doing} {path}")]
@@ -120,13 +151,14 @@ impl StateError {
                 "tài khoản đang chạy không mở được tệp {} ({reason}); hãy kết nối lại máy này (posture-agent install)",
                 path.display()
             ),
-            Self::Damaged { path, reason, .. } => {
-                format!("tệp {} bị hỏng ({reason}); hãy kết nối lại máy này (posture-agent enrol)", path.display())
+            Self::Damaged { path, reason, remedy } => {
+                format!("tệp {} bị hỏng ({reason}); {}", path.display(), remedy.text().vi)
             }
             Self::Io { doing, path, source } => {
                 let doing = match *doing {
                     "read" => "đọc",
                     "open" => "mở",
+                    "set aside" => "cất riêng",
                     _ => "ghi",
                 };
                 format!("không {doing} được {}: {source}", path.display())
@@ -154,6 +186,9 @@ impl StateFolder {
         }
         check_exposure(path, Kind::Folder)?;
         let lock_path = path.join(LOCK);
+        if lock_path.is_dir() {
+            aside(&lock_path, DAMAGED)?;
+        }
         let lock = system::file_open(&lock_path).map_err(|source| io("open", &lock_path, source))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
@@ -179,9 +214,34 @@ impl StateFolder {
     pub fn folder(&self, name: &str) -> Result<PathBuf, StateError> {
         let path = self.path.join(name);
         if !path.is_dir() {
+            if path.exists() {
+                aside(&path, DAMAGED)?;
+            }
             system::folder_create(&path).map_err(|source| io("create", &path, source))?;
         }
         Ok(path)
+    }
+
+    /// Moves the file or folder `name` to a name of its own beside it, which says `why`; nothing is ever deleted. Returns where it is
+    /// now; none when there was none.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_aside(&self, name: &str, why: &str) -> Result<Option<PathBuf>, StateError> {
+        let path = self.file(name);
+        if path.exists() { aside(&path, why).map(Some) } else { Ok(None) }
+    }
+
+    /// Sets a folder aside that stands where the file `name` belongs.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn way_clear(&self, name: &str) -> Result<(), StateError> {
+        let path = self.file(name);
+        if path.is_dir() {
+            aside(&path, DAMAGED)?;
+        }
+        Ok(())
     }
 
     /// Opens the file `name` for reading and writing in place, made when it is missing.
@@ -189,6 +249,7 @@ impl StateFolder {
     /// # Errors
     /// When the system refuses.
     pub fn open_file(&self, name: &str) -> Result<File, StateError> {
+        self.way_clear(name)?;
         let path = self.file(name);
         system::file_open(&path).map_err(|source| io("open", &path, source))
     }
@@ -199,6 +260,9 @@ impl StateFolder {
     /// When it cannot be read or is longer than any file of ours.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
         let path = self.file(name);
+        if path.is_dir() {
+            return Err(damaged(&path, "a folder stands in its place".to_owned()));
+        }
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -221,11 +285,27 @@ impl StateFolder {
         serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(&self.file(name), error.to_string()))
     }
 
+    /// As [`StateFolder::read_json`] for what can be had again: a damaged file is set aside with a word in the log, and is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_replaceable<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        match self.read_json(name) {
+            Err(error @ StateError::Damaged { .. }) => {
+                tracing::warn!("{error}");
+                self.set_aside(name, DAMAGED)?;
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
     /// Replaces the file `name` as a whole: a reader, or a restart at any moment, sees the old bytes or the new ones.
     ///
     /// # Errors
     /// When the system refuses; the old bytes stay.
     pub fn write(&self, name: &str, bytes: &[u8], durability: Durability) -> Result<(), StateError> {
+        self.way_clear(name)?;
         let path = self.file(name);
         system::file_replace(&path, bytes, durability).map_err(|source| io("write", &path, source))
     }
@@ -307,7 +387,22 @@ fn io(doing: &'static str, path: &Path, source: std::io::Error) -> StateError {
 }
 
 fn damaged(path: &Path, reason: String) -> StateError {
-    StateError::Damaged { path: path.to_owned(), reason, remedy: "connect this machine again (posture-agent enrol)" }
+    StateError::Damaged { path: path.to_owned(), reason, remedy: Remedy::None }
+}
+
+/// Why something was set aside, where it was damaged.
+pub const DAMAGED: &str = "damaged";
+
+fn aside(path: &Path, why: &str) -> Result<PathBuf, StateError> {
+    let named = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 1 { format!(".{why}") } else { format!(".{why}-{number}") });
+        PathBuf::from(name)
+    };
+    let free = (1..).map(named).find(|name| !name.exists()).unwrap_or_else(|| named(1));
+    std::fs::rename(path, &free).map_err(|source| io("set aside", path, source))?;
+    tracing::warn!(file = %path.display(), now = %free.display(), "set aside");
+    Ok(free)
 }
 
 #[cfg(test)]

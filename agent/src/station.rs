@@ -25,8 +25,10 @@ use crate::tls::{Anchor, Trust};
 
 /// The configuration's file in the state folder.
 const CONFIG: &str = "agent.toml";
-/// The server's time is remembered on disk when it moved on by this many milliseconds.
-const REMEMBER_TIME: i64 = 60 * 60 * 1000;
+/// The server's time is remembered on disk when it moved by this many milliseconds.
+const REMEMBER_TIME: u64 = 60 * 60 * 1000;
+/// Two clocks that differ by more milliseconds are worth a word.
+const CLOCK_OFF: u64 = 5 * 60 * 1000;
 
 /// The agent at work.
 pub struct Station {
@@ -51,6 +53,7 @@ pub struct Station {
     author: Author,
     config_path: PathBuf,
     server_at_kept: i64,
+    clock_off: bool,
 }
 
 impl std::fmt::Debug for Station {
@@ -126,8 +129,11 @@ impl Station {
         let config = Config::load(&config_path)?;
         let identity = Identity::load(&state)?.ok_or(StartError::NotEnrolled)?;
         let key = MachineKey::load(&state)?.ok_or(StartError::NotEnrolled)?;
+        if !identity.is_for(key.signing().public_key()) {
+            return Err(MachineKey::foreign(&state).into());
+        }
         let standing = Standing::load(&state)?;
-        clock.server_said(standing.server_at, identity.validity().until);
+        clock.server_said_once(standing.server_at, identity.validity().until);
         let most_bytes = config.spool.most_mebibytes << 20;
         let delivery =
             Delivery::open(&state, &identity.machine, identity.receipt_point(), most_bytes, clock.trusted())?;
@@ -149,6 +155,7 @@ impl Station {
             standing,
             author,
             config_path,
+            clock_off: false,
         };
         station.policy_learn();
         Ok(station)
@@ -277,7 +284,8 @@ impl Station {
     pub fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
         self.clock.server_said(server_time_at, self.validity().until);
         self.standing.server_at = self.clock.server_at();
-        let mut keep = self.standing.server_at - self.server_at_kept >= REMEMBER_TIME;
+        self.clock_compare(server_time_at);
+        let mut keep = self.standing.server_at.abs_diff(self.server_at_kept) >= REMEMBER_TIME;
         if self.standing.assignment.as_ref() != Some(assignment) {
             tracing::info!(
                 office = policies::text::visible(&assignment.office, 200),
@@ -292,6 +300,21 @@ impl Station {
             self.keep_standing();
         }
         assignment.policy.filter(|policy| Some(*policy) != self.policies.address())
+    }
+
+    /// Says once that this machine's clock and the server's differ, and once that they do no more.
+    fn clock_compare(&mut self, server_time_at: i64) {
+        let ahead = self.clock.now().saturating_sub(server_time_at);
+        let off = ahead.unsigned_abs() > CLOCK_OFF;
+        if off && !self.clock_off {
+            tracing::warn!(
+                ahead_s = ahead / 1000,
+                "this machine's clock and the server's differ: one of them is wrong; reports are kept and delivered all the same"
+            );
+        } else if self.clock_off && !off {
+            tracing::info!("this machine's clock and the server's agree again");
+        }
+        self.clock_off = off;
     }
 
     /// Takes a fetched bundle into use.

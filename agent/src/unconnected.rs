@@ -41,12 +41,12 @@ pub struct Papers {
 }
 
 impl Papers {
-    /// Reads what is remembered.
+    /// Reads what is remembered. Of a damaged file nothing is: the next export with the invitation, or the next answer, says it again.
     ///
     /// # Errors
-    /// When the file cannot be read or is damaged.
+    /// When the file cannot be read.
     pub fn load(state: &StateFolder) -> Result<Self, StateError> {
-        Ok(state.read_json(FILE)?.unwrap_or_default())
+        Ok(state.read_replaceable(FILE)?.unwrap_or_default())
     }
 
     /// Remembers.

@@ -73,12 +73,22 @@ fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
                 .to_owned(),
         );
     }
+    if let Some(former) = &enrolled.former {
+        lines.push(format!(
+            "{} {}",
+            terminal.words(
+                "Máy này có mã mới; hãy đề nghị cán bộ phụ trách thu hồi mã cũ trên máy chủ:",
+                "This machine has a new id; ask the officer in charge to revoke the former one at the server:"
+            ),
+            policies::text::visible(former, 64)
+        ));
+    }
     if enrolled.given_up > 0 {
         lines.push(format!(
             "{} {}",
             terminal.words(
-                "Số báo cáo chưa gửi của lần kết nối trước đã bỏ:",
-                "Undelivered reports of the former connection, given up:"
+                "Số báo cáo chưa gửi của lần kết nối trước, không gửi được nữa, cất riêng trong tệp spool.former:",
+                "Undelivered reports of the former connection, which can be sent no more, set aside in the file spool.former:"
             ),
             enrolled.given_up
         ));

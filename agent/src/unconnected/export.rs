@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::keys::MachineKey;
 use crate::once::look;
 use crate::renew;
-use crate::state::{Missing, StateFolder};
+use crate::state::{Missing, StateError, StateFolder};
 use crate::station::{StartError, Station};
 
 /// A person's word that the machine does not process state secrets. Nothing is exported without it.
@@ -73,9 +73,17 @@ pub fn export(
 ) -> Result<Exported, FileError> {
     let missing = if handed.invitation.is_some() { Missing::Create } else { Missing::Refuse };
     let folder = StateFolder::open(state, missing)?;
-    let identity = Identity::load(&folder)?;
-    let mut papers = Papers::load(&folder)?;
     let invited = handed.invitation.is_some();
+    let identity = match Identity::load(&folder) {
+        Err(StateError::Damaged { .. }) if invited => {
+            // Whoever it was is lost: its key would be refused.
+            Identity::load_or_set_aside(&folder)?;
+            MachineKey::make_anew(&folder).map_err(StartError::from)?;
+            None
+        }
+        read => read?,
+    };
+    let mut papers = Papers::load(&folder)?;
     if invited || !handed.place.is_empty() {
         papers.invitation = handed.invitation.or(papers.invitation);
         papers.place = if handed.place.is_empty() { papers.place } else { handed.place };

@@ -19,6 +19,9 @@ use crate::renew;
 use crate::state::{Missing, StateFolder};
 use crate::station::{StartError, Station};
 
+/// How far the server's clock may be ahead of this machine's; milliseconds.
+const AHEAD: i64 = 24 * 60 * 60 * 1000;
+
 /// What an answer brought.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
@@ -119,7 +122,9 @@ fn answer_adopt(
     answer: &FileAnswer,
     enrolled: bool,
 ) -> Result<Imported, FileError> {
-    let older = answer.server_time_at < papers.answered_at;
+    // An answer from a time that has not come was made while the server's clock was ahead, and makes no later one old.
+    let believable = papers.answered_at <= station.clock.trusted().saturating_add(AHEAD);
+    let older = answer.server_time_at < papers.answered_at && believable;
     let unread = |error: std::io::Error| FileError::Report(error.into());
     let settled = match &answer.assignment {
         Some(assignment) => {
