@@ -8,6 +8,7 @@ mod stories {
     mod airgap;
     mod antivirus;
     mod backup;
+    mod clocks;
     mod debian_patches;
     mod delivery;
     mod disk;

@@ -275,14 +275,15 @@ fn at_desk(desk: &harness::desk::Desk, shift: &str) -> anyhow::Result<harness::d
 
 /// What makes a program see another time. Its timers go on as before.
 pub(crate) fn clock(shift: &str) -> anyhow::Result<[(&'static str, String); 3]> {
+    Ok([("LD_PRELOAD", faketime()?), ("FAKETIME", shift.to_owned()), ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned())])
+}
+
+/// The library that shows a program another time.
+pub(crate) fn faketime() -> anyhow::Result<String> {
     let library = std::fs::read_dir("/usr/lib")?
         .flatten()
         .map(|entry| entry.path().join("faketime/libfaketime.so.1"))
         .find(|path| path.exists());
     let library = library.ok_or_else(|| anyhow::anyhow!("libfaketime is not installed: tests/run installs it"))?;
-    Ok([
-        ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME", shift.to_owned()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ])
+    Ok(library.display().to_string())
 }

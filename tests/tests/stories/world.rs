@@ -32,9 +32,22 @@ impl World {
 
     /// The same on a database of the story's own.
     pub(crate) fn with(books: impl FnOnce(&Path) -> anyhow::Result<Books>) -> anyhow::Result<Self> {
+        Self::made(books, &[])
+    }
+
+    /// The same with these variables in the environment of every command and of the server, such as those of another clock.
+    pub(crate) fn with_clock(kind: Kind, variables: &[(&str, String)]) -> anyhow::Result<Self> {
+        Self::made(|data| Books::open(kind, data), variables)
+    }
+
+    fn made(
+        books: impl FnOnce(&Path) -> anyhow::Result<Books>,
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let programs = checkout::build(Profile::Dev)?;
         let folder = tempfile::tempdir()?;
         let desk = Desk::new(programs.server.clone(), folder.path().join("server"));
+        let desk = variables.iter().fold(desk, |desk, (name, value)| desk.with_variable(name, value));
         let books = books(desk.data())?;
         desk.init(books.url.as_deref())?;
         let office = desk.office_add(&NewOffice { name: "UBND xã An Bình".to_owned(), start_up: StartUp::Off })?;
