@@ -43,7 +43,7 @@ impl Dial {
         Ok([
             ("LD_PRELOAD", faketime()?),
             ("FAKETIME_TIMESTAMP_FILE", self.0.display().to_string()),
-            ("FAKETIME_CACHE_DURATION", "1".to_owned()),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
         ])
     }
@@ -88,7 +88,7 @@ impl<'a> Watched<'a> {
         Ok(if machine["state"] == "scored" { machine["score"].clone() } else { serde_json::Value::Null })
     }
 
-    /// Reports until the two clocks are seen to be `offset` seconds apart: the programs see another time a moment after it is shown.
+    /// Reports until a report shows that the two clocks are `offset` seconds apart: one may have been on its way when they jumped.
     fn reports_at(&mut self, offset: i64) -> anyhow::Result<()> {
         let mut count = self.world.reports_beyond(0)?;
         loop {
