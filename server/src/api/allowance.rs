@@ -12,6 +12,10 @@ use crate::store::machine::MachineStatus;
 const REQUESTS: u32 = 60;
 /// The time after which one more is allowed.
 const REQUEST_EVERY: Duration = Duration::from_millis(500);
+/// Events a machine may tell of itself at once; each costs a commit of its own, and an honest one tells a few a day.
+const EVENTS: u32 = 20;
+/// The time after which one more is taken.
+const EVENT_EVERY: Duration = Duration::from_secs(60);
 /// Certificates a machine may be given at once; an honest one asks once a year. A clock that jumps makes it ask more often.
 const RENEWALS: u32 = 8;
 /// The time after which one more is given.
@@ -24,6 +28,8 @@ const MEGABYTE: usize = 1 << 20;
 pub struct Allowances {
     /// Requests, by machine.
     pub requests: Rate,
+    /// What machines tell of themselves, by machine.
+    pub events: Rate,
     /// Certificates that are issued anew, by machine.
     pub renewals: Rate,
     /// Policies that are no longer in force, each up to 1 MB, being handed out; by machine.
@@ -37,6 +43,7 @@ impl Default for Allowances {
     fn default() -> Self {
         Self {
             requests: Rate::new(REQUESTS, REQUEST_EVERY),
+            events: Rate::new(EVENTS, EVENT_EVERY),
             renewals: Rate::new(RENEWALS, RENEWAL_EVERY),
             old_policies: Bound::new(1, 32),
             strangers: Bound::new(2 * MEGABYTE, 32 * MEGABYTE),

@@ -9,6 +9,7 @@ use protocol::{Assignment, Role};
 
 use super::report;
 use crate::app::App;
+use crate::bound::rate::Rate;
 use crate::error::ApiError;
 use crate::ingest::Reason;
 use crate::store::machine::key::Peer as StoredPeer;
@@ -57,7 +58,15 @@ pub async fn caller_identify(State(app): State<App>, mut request: Request, next:
 /// # Errors
 /// A refusal to be tried again when it sends too often.
 pub fn rate_check(app: &App, machine: &str) -> Result<(), ApiError> {
-    if app.allowances.requests.take(machine, app.clock.steady()) {
+    rate_take(app, &app.allowances.requests, machine)
+}
+
+/// Takes one from the allowance of `machine`.
+///
+/// # Errors
+/// A refusal to be tried again when nothing is left.
+pub fn rate_take(app: &App, rate: &Rate, machine: &str) -> Result<(), ApiError> {
+    if rate.take(machine, app.clock.steady()) {
         return Ok(());
     }
     app.ingest.counters.count(app.clock.now_ms(), Reason::TooManyRequests, machine, "the allowance is used up");

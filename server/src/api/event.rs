@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind};
 
-use super::caller::Caller;
+use super::caller::{Caller, rate_take};
 use super::json_read;
 use crate::app::App;
 use crate::error::ApiError;
@@ -15,7 +15,7 @@ use crate::store::machine::event::{AgentEvent as Kept, AgentEventKind as Kind};
 /// Notes an event. One that this version does not know is answered and forgotten.
 ///
 /// # Errors
-/// The event cannot be read, or the store fails.
+/// A refusal to be tried again when the machine tells too many, a final one when the event cannot be read.
 pub async fn event_take(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -30,6 +30,7 @@ pub async fn event_take(
         AgentEventKind::AccessRepaired => Kind::AccessRepaired,
         AgentEventKind::Unknown => return Ok(Json(AgentEventAnswer { server_time_at: now })),
     };
+    rate_take(&app, &app.allowances.events, &caller.machine)?;
     tracing::info!(machine = caller.machine, kind = kind.word(), "an agent says of itself");
     let changed = NewChange {
         kind: ChangeKind::Machine,

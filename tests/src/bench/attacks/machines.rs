@@ -1,5 +1,7 @@
 //! Attacks by machines that nobody confirmed: whoever has a stolen token can make them.
 
+use std::time::Duration;
+
 use agent::clock::Clock;
 use protocol::{PollAnswer, PollRequest, path};
 use tokio::task::JoinSet;
@@ -22,10 +24,15 @@ pub(super) fn polls(field: &Field<'_>) -> anyhow::Result<String> {
                 polls.spawn(async move { line.post::<_, PollAnswer>(path::POLL, &request).await.is_ok() });
                 sent += 1;
             }
+            // The next line when this one stands: all at once, none would come about.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if field.is_over() {
+                break;
+            }
         }
         let mut answered = 0;
         while !field.is_over() {
-            let next = tokio::time::timeout(std::time::Duration::from_millis(50), polls.join_next());
+            let next = tokio::time::timeout(Duration::from_millis(50), polls.join_next());
             answered += u32::from(matches!(next.await, Ok(Some(Ok(true)))));
         }
         polls.shutdown().await;
