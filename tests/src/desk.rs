@@ -151,12 +151,13 @@ impl Desk {
         Ok(self.ask::<Made>(&words)?.id)
     }
 
-    /// Writes machines on the roster of `office` and declares it complete.
+    /// Writes machines on the roster of `office`, unless they are there from a try before, and declares it complete.
     ///
     /// # Errors
     /// It fails.
     pub fn roster_declare(&self, office: &str, machines: &[String]) -> anyhow::Result<()> {
-        for label in machines {
+        let there: Vec<Line> = self.ask(&["office", "roster", "list", office])?;
+        for label in machines.iter().filter(|label| there.iter().all(|line| line.label != **label)) {
             self.ask::<Ignored>(&["office", "roster", "add", office, label, "--role", "workstation"])?;
         }
         self.ask::<Ignored>(&["office", "roster", "declare", office])?;
@@ -241,6 +242,12 @@ pub struct Token {
     pub token: String,
     /// SHA-256 of the server's CA.
     pub fingerprint: String,
+}
+
+/// A line of a roster.
+#[derive(Deserialize)]
+struct Line {
+    label: String,
 }
 
 /// What was made.

@@ -128,8 +128,9 @@ pub(crate) async fn office_page(
         machine_count,
         pages,
         roster_count: n.count(roster.len()),
+        // A declaration over no line says nothing.
+        roster_words: roster_words(view.roster.as_ref().filter(|_| !roster.is_empty()), t, n),
         roster,
-        roster_words: roster_words(view.roster.as_ref(), t, n),
         proposals: proposal_rows(proposals, t),
         movement: movement_words(&view, t, n),
         history: history_rows(&view.history, t, n),
