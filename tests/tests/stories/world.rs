@@ -40,10 +40,7 @@ impl World {
         Self::made(|data| Books::open(kind, data), variables)
     }
 
-    fn made(
-        books: impl FnOnce(&Path) -> anyhow::Result<Books>,
-        variables: &[(&str, String)],
-    ) -> anyhow::Result<Self> {
+    fn made(books: impl FnOnce(&Path) -> anyhow::Result<Books>, variables: &[(&str, String)]) -> anyhow::Result<Self> {
         let programs = checkout::build(Profile::Dev)?;
         let folder = tempfile::tempdir()?;
         let desk = Desk::new(programs.server.clone(), folder.path().join("server"));
