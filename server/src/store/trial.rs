@@ -148,6 +148,21 @@ pub(crate) async fn rename(tx: &mut Tx, machine: &str, name: &str) {
     });
 }
 
+/// A confirmed workstation on the roster of `office` as version 0.1 wrote it, with its id.
+pub(crate) async fn machine_of_before(tx: &mut Tx, office: &str) -> String {
+    let id = new_id();
+    on_db!(tx, connection => {
+        let machine = "insert into machine (id, office, role, status, name, traits, enrolled_at, confirmed_at, confirmed_by)
+             values ($1, $2, 'workstation', 'confirmed', 'PC-01', $1, 1, 1, 'lan')";
+        let line = "insert into roster_line (id, office, label, role, state, machine, created_at)
+             values ('line', $2, 'PC-01', 'workstation', 'in_use', $1, 1)";
+        for sql in [machine, line] {
+            sqlx::query(sql).bind(&id).bind(office).execute(&mut *connection).await.unwrap();
+        }
+    });
+    id
+}
+
 /// The head of a machine's chain as version 0.1 wrote it, before migration 6.
 pub(crate) async fn head_of_before(tx: &mut Tx, machine: &str, sections: &Sections, at: i64) {
     on_db!(tx, connection => {

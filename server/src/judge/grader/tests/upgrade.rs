@@ -41,9 +41,8 @@ fn verdict(control: &str, verdict: Verdict) -> VerdictState {
 async fn fill(trial: &Trial, judge: &Judge) -> Before {
     let mut tx = trial.db.write().await.unwrap();
     let office = trial::office(&mut tx, "Xã An", None).await;
-    let machine = trial::machine(&mut tx, &office).await;
+    let machine = trial::machine_of_before(&mut tx, &office).await;
     declare(&mut tx, &office).await;
-    tx.roster_line_insert(&Scope::whole(), &line(&office, "PC-01", Some(&machine))).await.unwrap();
     let mut sections = Sections::default();
     for (section, text) in
         [Section::Time, Section::Logging].map(|section| (section, seen_facts().encode(section).unwrap()))
