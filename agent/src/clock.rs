@@ -94,11 +94,12 @@ impl Clock {
         self.now().max(BUILT_AT).max(self.server_at())
     }
 
-    /// At which times a certificate may be valid to be believed: the trusted time, and the machine's own where that can be right.
+    /// At which times a certificate may be valid to be believed: the trusted time, and the machine's own, or where that cannot be right the time at
+    /// which this program was built: the server's may have been wrong too.
     pub fn believed(&self) -> [i64; 2] {
         let own = self.now();
         let trusted = self.trusted();
-        [trusted, if own < BUILT_AT { trusted } else { own }]
+        [trusted, own.max(BUILT_AT)]
     }
 
     /// Takes in a time that the server gave over a connection that was checked, but none later than `latest` (the end of
@@ -192,7 +193,7 @@ mod tests {
         assert_eq!(clock.trusted(), BUILT_AT + 20);
         assert_eq!(clock.believed(), [BUILT_AT + 20, BUILT_AT + 10]);
         clock.set(5);
-        assert_eq!(clock.believed(), [BUILT_AT + 20; 2], "a clock before this program was built is wrong");
+        assert_eq!(clock.believed(), [BUILT_AT + 20, BUILT_AT], "a clock before this program was built is wrong");
     }
 
     #[test]

@@ -131,8 +131,8 @@ pub async fn enrol(
     let connection = Connection::new(address, config.server.proxy.as_deref(), &trust, None)?;
     let first = request(&invitation.token, &invitation.place, &key, collector, &clock)?;
     let answer: EnrolAnswer = match connection.post(path::ENROL, &first).await {
-        // The key of an identity that was lost: nothing here belongs to it any more.
-        Err(WireError::Refused { refusal }) if refusal.code == KEY_KNOWN && former.is_none() => {
+        // The key of an identity that was lost, or that the server no longer lets in: with a new token the machine begins anew.
+        Err(WireError::Refused { refusal }) if refusal.code == KEY_KNOWN => {
             key = MachineKey::make_anew(&state).map_err(StartError::from)?;
             let csr = BASE64.encode(&key.request().map_err(StartError::from)?);
             connection.post(path::ENROL, &EnrolRequest { csr, ..first }).await?

@@ -61,11 +61,11 @@ impl Remedy {
         match self {
             Self::None => Text::new(
                 "tệp được cất riêng và tạo lại, không cần làm gì",
-                "it is set aside and made anew, nothing need be done",
+                "it is set aside and created again; nothing needs to be done",
             ),
             Self::Connect => Text::new(
                 format!(
-                    "hãy xin mã đăng ký mới và kết nối lại máy này ({CONNECT}); tệp hỏng và báo cáo chưa gửi được cất riêng"
+                    "hãy xin mã đăng ký máy mới và kết nối lại máy này ({CONNECT}); tệp hỏng và báo cáo chưa gửi được cất riêng"
                 ),
                 format!(
                     "ask for a new token and connect this machine again ({CONNECT}); the damaged file and unsent reports are set aside"

@@ -111,8 +111,8 @@ fn is_plain(name: &str) -> bool {
 /// A copy that is cut, damaged or none of ours.
 fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
     Told::new(
-        "Bản sao lưu bị hỏng, bị cắt hoặc không phải bản sao lưu của Trạm An. Không có gì được khôi phục từ bản này.",
-        "The backup is damaged, cut, or none of Trạm An. Nothing is restored from it.",
+        "Bản sao lưu bị hỏng, bị thiếu phần cuối hoặc không phải bản sao lưu của Trạm An. Không có gì được khôi phục từ bản này.",
+        "The backup is damaged, incomplete, or not a Trạm An backup. Nothing is restored from it.",
     )
     .because(cause)
     .into()

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::Told;
 use crate::store::damage::sqlite_check;
 use crate::store::meta::{Foreign, Mark, SERVER};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, schema_newest};
 
 /// What should be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,13 @@ pub async fn store_open(data: &Path, config: &Config, marks: &[Mark], wanted: Wa
         None => Db::open_postgres(&config.database.url).await,
     };
     let db = db.map_err(|cause| unusable(&place, cause))?;
+    // A damaged file is kept as it is: no migration writes into it.
+    if let Some(file) = file.filter(|_| wanted == Wanted::Existing) {
+        let schema = db.read().await.map_err(|cause| unusable(&place, cause))?.schema_number().await;
+        if schema.is_ok_and(|schema| schema < schema_newest()) {
+            damage_refuse(&place, &file).await?;
+        }
+    }
     let prepared = prepare(&db, &place, marks, wanted).await;
     if prepared.is_err() {
         db.close().await;
@@ -98,12 +105,12 @@ pub async fn store_check(db: &Db, data: &Path, config: &Config) -> anyhow::Resul
         }
         return Ok(());
     };
-    let found = sqlite_check(&file).await?;
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(damaged(&place_of(data, config), anyhow::anyhow!(found.join("; "))).into())
-    }
+    damage_refuse(&place_of(data, config), &file).await
+}
+
+async fn damage_refuse(place: &str, file: &Path) -> anyhow::Result<()> {
+    let found = sqlite_check(file).await?;
+    if found.is_empty() { Ok(()) } else { Err(damaged(place, anyhow::anyhow!(found.join("; "))).into()) }
 }
 
 /// The store's place, as a person is told; never with a password.
@@ -164,13 +171,15 @@ fn missing(place: &str) -> Told {
     Told::new(
         format!(
             "Máy chủ này đã được khởi tạo nhưng cơ sở dữ liệu ({place}) không có hoặc trống, nên máy chủ không chạy. Nếu cơ sở dữ liệu nằm trên \
-             ổ đĩa khác, hãy gắn ổ đĩa đó. Nếu đã mất, hãy khôi phục từ bản sao lưu. Chỉ khi không còn bản sao nào mới bắt đầu lại với cơ sở dữ \
-             liệu trống (mọi máy phải đăng ký lại): posture-server run --new-store"
+             ổ đĩa khác, hãy gắn ổ đĩa đó. Nếu đã mất, hãy khôi phục từ bản sao lưu vào thư mục dữ liệu mới (posture-server restore). Chỉ khi không còn \
+             bản sao nào mới bắt đầu lại với cơ sở dữ liệu trống (mọi máy phải đăng ký lại): chạy lại đúng lệnh posture-server run vẫn dùng, \
+             cùng --data, và thêm --new-store."
         ),
         format!(
             "This server was initialised, but its database ({place}) is missing or empty, so it does not start. If the database is on another \
-             disk, mount that disk. If it is lost, restore it from a backup. Only where no copy is left start anew with an empty one (every \
-             machine must enrol again): posture-server run --new-store"
+             disk, mount that disk. If it is lost, restore it from a backup into a new data folder (posture-server restore). Only where no \
+             copy is left, start anew with an empty database (every machine must enrol again): run the usual posture-server run command, with \
+             the same --data, and add --new-store."
         ),
     )
 }
@@ -178,9 +187,13 @@ fn missing(place: &str) -> Told {
 fn taken(place: &str, owner: &str) -> Told {
     Told::new(
         format!(
-            "Đã có cơ sở dữ liệu của máy chủ {owner} trong {place}. Cơ sở dữ liệu mới chỉ được tạo ở nơi còn trống."
+            "Trong {place} đã có cơ sở dữ liệu của máy chủ {owner}; cơ sở dữ liệu mới chỉ được tạo ở nơi còn trống. Hãy chạy không có --new-store, \
+             hoặc chọn cơ sở dữ liệu khác ở mục [database] (khi init: --database)."
         ),
-        format!("There is a database of the server {owner} in {place}. A new one is made only where there is none."),
+        format!(
+            "There is a database of the server {owner} in {place}; a new one is made only where there is none. Run without --new-store, or name \
+             another database in [database] (with init: --database)."
+        ),
     )
 }
 
@@ -189,8 +202,12 @@ fn foreign(other: &Foreign) -> Told {
     let stored = other.stored.join(" ");
     if name == SERVER {
         return Told::new(
-            format!("Cơ sở dữ liệu này thuộc máy chủ khác ({stored}), không phải {ours}."),
-            format!("This database belongs to another server ({stored}), not to {ours}."),
+            format!(
+                "Cơ sở dữ liệu này thuộc máy chủ khác ({stored}), không phải {ours}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data."
+            ),
+            format!(
+                "This database belongs to another server ({stored}), not to {ours}. Check [database] in server.toml and the folder named by --data."
+            ),
         );
     }
     Told::new(

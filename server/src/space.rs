@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a mebibyte.
 const MIB: u64 = 1024 * 1024;
+/// Below this much on the disk itself nothing is taken in, whatever the store has left within its file: a commit needs room beside it.
+const COMMITS: u64 = 16 * MIB;
 
 /// How much room there should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,16 +50,20 @@ pub struct Space {
     /// Bytes.
     free: AtomicU64,
     total: AtomicU64,
+    /// Bytes within the store's file that nothing uses: SQLite gives none back to the disk.
+    spare: AtomicU64,
 }
 
 impl Space {
     /// Room without limit until it is looked at.
     pub fn new(limits: SpaceLimits) -> Self {
-        Self { limits, free: AtomicU64::new(u64::MAX), total: AtomicU64::new(u64::MAX) }
+        Self { limits, free: AtomicU64::new(u64::MAX), total: AtomicU64::new(u64::MAX), spare: AtomicU64::new(0) }
     }
 
-    /// Looks; a disk that cannot be asked leaves what was seen before. May take as long as the disk takes to answer.
-    pub fn look(&self) -> Room {
+    /// Looks; `spare` bytes are unused within the store's file. A disk that cannot be asked leaves what was seen before. May take as long as
+    /// the disk takes to answer.
+    pub fn look(&self, spare: u64) -> Room {
+        self.spare.store(spare, Ordering::Relaxed);
         match rustix::fs::statvfs(&self.limits.folder) {
             Ok(found) => {
                 self.found(found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize))
@@ -79,7 +85,9 @@ impl Space {
     pub fn room(&self) -> Room {
         let (free, total) = (self.free.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
         let SpaceLimits { warn_mib, warn_percent, refuse_mib, .. } = self.limits;
-        if free < refuse_mib.saturating_mul(MIB) {
+        let refuse = refuse_mib.saturating_mul(MIB);
+        let within = free.saturating_add(self.spare.load(Ordering::Relaxed));
+        if free < refuse && (free < COMMITS || within < refuse) {
             Room::None
         } else if free < warn_mib.saturating_mul(MIB) || free / 100 < (total / 10_000).saturating_mul(warn_percent) {
             Room::Low
@@ -104,6 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn room_within_the_stores_file_counts() {
+        let space = Space::new(SpaceLimits { folder: std::env::temp_dir(), ..SpaceLimits::default() });
+        let after_housekeeping = |free: u64| {
+            space.look(100 * MIB);
+            space.found(free, 100 * 1024 * MIB);
+            space.room()
+        };
+        assert_eq!(after_housekeeping(40 * MIB), Room::Low, "the store takes in what fits into its file");
+        assert_eq!(after_housekeeping(10 * MIB), Room::None, "a commit needs room beside it");
+    }
+
+    #[test]
     fn room_is_judged_absolutely_and_by_its_share() {
         let space = Space::new(SpaceLimits::default());
         assert_eq!(space.room(), Room::Enough);
@@ -125,9 +145,9 @@ mod tests {
         space.found(0, gib);
         assert_eq!(space.room(), Room::Low);
         let space = Space::new(SpaceLimits { folder: "/nowhere".into(), ..SpaceLimits::default() });
-        assert_eq!((space.look(), space.free_mib()), (Room::Enough, u64::MAX / MIB), "nothing is known");
+        assert_eq!((space.look(0), space.free_mib()), (Room::Enough, u64::MAX / MIB), "nothing is known");
         let space = Space::new(SpaceLimits { folder: "/".into(), ..SpaceLimits::default() });
-        space.look();
+        space.look(0);
         assert!(space.free_mib() < u64::MAX / MIB);
     }
 }

@@ -11,6 +11,7 @@ use crate::app::{App, schema_since};
 use crate::ingest::retention::retention_apply;
 use crate::judge::figure::{day_due, day_freeze};
 use crate::space::Room;
+use crate::store::StoreResult;
 use crate::tls::Certificates;
 
 /// How often it is asked whether the server's own certificate serves: soon after a jump of the clock.
@@ -19,6 +20,8 @@ const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
 const WEB_CERTIFICATE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How often it is asked whether the figures of the day are due.
 const FIGURES_EVERY: Duration = Duration::from_secs(60);
+/// How long a day's figures must have been due by a clock that nobody sets: one that was wrong for a minute freezes none.
+const FIGURES_DUE: Duration = Duration::from_secs(10 * 60);
 /// How often old rows are thrown away.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
 /// ... and how soon again when it failed: on a full disk it makes room.
@@ -57,10 +60,22 @@ pub async fn certificates_renew(app: App, certificates: Arc<Certificates>) {
 
 /// Freezes the figures of every day at its hour, until the server stops.
 pub async fn figures_freeze(app: App, zone: TimeZone) {
-    let mut last = None;
+    let (mut last, mut due_since) = (None, None::<(String, Duration)>);
     while waited(&app, FIGURES_EVERY).await {
         let due = day_due(app.clock.now(), &zone);
-        let Some(day) = due.filter(|day| last.as_ref() != Some(day)) else { continue };
+        let Some(day) = due.filter(|day| last.as_ref() != Some(day)) else {
+            due_since = None;
+            continue;
+        };
+        let steady = app.clock.steady();
+        let since = match &due_since {
+            Some((of, since)) if *of == day => *since,
+            _ => steady,
+        };
+        due_since = Some((day.clone(), since));
+        if steady.saturating_sub(since) < FIGURES_DUE || clock_is_doubtful(&app).await.unwrap_or(true) {
+            continue;
+        }
         match day_freeze(&app, &day).await {
             Ok(0) => last = Some(day),
             Ok(offices) => tracing::info!(offices, day, "figures of the day are frozen"),
@@ -88,8 +103,8 @@ pub async fn space_watch(app: App) {
     let (mut before, mut rest) = (Room::Enough, Duration::ZERO);
     while waited(&app, rest).await {
         rest = SPACE_EVERY;
-        let looking = app.clone();
-        let Ok(room) = tokio::task::spawn_blocking(move || looking.space.look()).await else { continue };
+        let (looking, spare) = (app.clone(), app.db.spare_bytes().await.unwrap_or(0));
+        let Ok(room) = tokio::task::spawn_blocking(move || looking.space.look(spare)).await else { continue };
         if room == before {
             continue;
         }
@@ -111,19 +126,25 @@ async fn housekeep(app: &App) -> anyhow::Result<()> {
     let now = app.clock.now_ms();
     let mut tx = app.db.write().await?;
     tx.change_prune(now - CHANGES_KEPT_MS).await?;
-    tx.session_prune(now).await?;
-    tx.known_device_prune(now - DEVICES_KEPT_MS).await?;
     tx.schema_claim(schema_since(now)).await?;
     tx.commit().await?;
-    if app.db.read().await?.clock_is_doubtful(now).await? {
+    if clock_is_doubtful(app).await? {
         tracing::warn!(
-            "this server's clock may be wrong: machines say another day, or none reported for weeks; until that is over no old body is \
-             thrown away"
+            "this server's clock may be wrong: machines say another day, or none reported for weeks; until that is over no old body, \
+             session or known browser is thrown away"
         );
         return Ok(());
     }
+    let mut tx = app.db.write().await?;
+    tx.session_prune(now).await?;
+    tx.known_device_prune(now - DEVICES_KEPT_MS).await?;
+    tx.commit().await?;
     retention_apply(&app.db, &app.config.retention, app.clock.now()).await?;
     Ok(())
+}
+
+async fn clock_is_doubtful(app: &App) -> StoreResult<bool> {
+    app.db.read().await?.clock_is_doubtful(app.clock.now_ms()).await
 }
 
 /// Waits; false when the server stops meanwhile.

@@ -67,8 +67,8 @@ fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
         lines.push(
             terminal
                 .words(
-                    "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo vẫn được nhận nhưng chưa tính điểm.",
-                    "It waits for an officer's confirmation; until then its reports are received but not graded.",
+                    "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo chưa tính điểm. Máy chủ chỉ nhận một lượng nhỏ, phần còn lại được giữ trên máy và gửi sau khi xác nhận.",
+                    "It waits for an officer's confirmation; until then its reports are not graded. The server takes in only a little; the rest is kept on this machine and sent after the confirmation.",
                 )
                 .to_owned(),
         );
@@ -77,8 +77,8 @@ fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
         lines.push(format!(
             "{} {}",
             terminal.words(
-                "Máy này có mã mới; hãy đề nghị cán bộ phụ trách thu hồi mã cũ trên máy chủ:",
-                "This machine has a new id; ask the officer in charge to revoke the former one at the server:"
+                "Máy này đã được cấp mã máy mới; hãy đề nghị cán bộ phụ trách thu hồi máy cũ trên máy chủ. Mã máy cũ:",
+                "This machine has a new machine id; ask the officer in charge to revoke the former machine on the server. Its id:"
             ),
             policies::text::visible(former, 64)
         ));

@@ -79,8 +79,8 @@ fn sentences(imported: &Imported, terminal: &Terminal) -> String {
         ));
         if !assignment.confirmed {
             add(terminal.words(
-                "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo vẫn được nhận nhưng chưa tính điểm.",
-                "It waits for an officer's confirmation; until then its reports are received but not graded.",
+                "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo chưa tính điểm. Máy chủ chỉ nhận một lượng nhỏ, phần còn lại được giữ trên máy và gửi sau khi xác nhận.",
+                "It waits for an officer's confirmation; until then its reports are not graded. The server takes in only a little; the rest is kept on this machine and sent after the confirmation.",
             ));
         }
     }

@@ -51,9 +51,10 @@ pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Ex
         (Stage::Waiting, Language::En) => {
             (format!("Installed but not connected yet: {words}. The service goes on trying."), Exit::Fine)
         }
-        (Stage::Refused, Language::Vi) => {
-            (format!("Đã cài đặt nhưng không kết nối được: {words}. Chạy lại install với mã mới."), Exit::Impossible)
-        }
+        (Stage::Refused, Language::Vi) => (
+            format!("Đã cài đặt nhưng không kết nối được: {words}. Chạy lại install với mã đăng ký máy mới."),
+            Exit::Impossible,
+        ),
         (Stage::Refused, Language::En) => {
             (format!("Installed but refused: {words}. Run install again with a new token."), Exit::Impossible)
         }

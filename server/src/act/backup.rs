@@ -26,11 +26,9 @@ pub async fn backup_note(db: &Db, by: &By, name: &str, made: &Made) -> StoreResu
 pub async fn put_back_note(db: &Db, by: &By, name: &str, manifest: &Manifest) -> StoreResult<i64> {
     let mut tx = db.write().await?;
     let epoch = tx.epoch_begin().await?;
-    let made_at =
-        jiff::Timestamp::from_millisecond(manifest.made_at).map_or_else(|_| String::new(), |at| at.to_string());
     let change = by
         .change(Action::PutBack, None, name)
-        .with("made_at", made_at)
+        .with("made_at", manifest.made_at)
         .with("head", manifest.audit.number)
         .with("epoch", epoch);
     by.conclude(tx, &change, &[]).await?;

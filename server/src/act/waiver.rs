@@ -13,6 +13,7 @@ use policies::policy::{Control, Severity};
 pub use self::refusal::{Refusal, WaiverError};
 use super::By;
 use crate::audit::{Action, Actor};
+use crate::judge::machines::CLOCKS_DIFFER;
 use crate::judge::waivers::machine_waive;
 use crate::judge::{Judge, policy_role};
 use crate::store::change::{ChangeKind, NewChange};
@@ -153,22 +154,14 @@ pub async fn waiver_withdraw(db: &Db, by: &By, id: &str) -> Result<Waiver, Waive
 pub async fn waivers_expire(db: &Db, now: i64) -> StoreResult<Vec<String>> {
     let by = By { actor: Actor::Program, scope: Scope::whole(), at: now };
     let mut offices = Vec::new();
-    for waiver in db.read().await?.waiver_ended_early(now).await? {
+    for waiver in db.read().await?.waiver_ended_early(now.saturating_add(CLOCKS_DIFFER)).await? {
         let mut tx = db.write().await?;
         if !tx.waiver_reopen(&waiver.id).await? {
             continue;
         }
         let machine = tx.machine_require(&by.scope, &waiver.machine).await?;
         machine_waive(&mut tx, &machine.id, now).await?;
-        conclude(
-            tx,
-            &by,
-            Action::WaiverGranted,
-            &machine,
-            &waiver,
-            Some("it ended while the server's clock was ahead"),
-        )
-        .await?;
+        conclude(tx, &by, Action::WaiverGranted, &machine, &waiver, Some("clock_ahead")).await?;
         offices.push(machine.office);
     }
     loop {

@@ -107,7 +107,7 @@ pub fn unknown_machine() -> ApiError {
     ApiError::refused(
         StatusCode::FORBIDDEN,
         "unknown_machine",
-        "Máy chủ không có máy này trong danh sách (có thể đã khôi phục từ bản sao lưu cũ). Hãy đăng ký lại máy bằng mã mới.",
+        "Máy chủ không có máy này trong danh sách (có thể đã khôi phục từ bản sao lưu cũ). Hãy đăng ký lại máy bằng mã đăng ký máy mới.",
         "The server does not know this machine (it may have been restored from an older copy). Enrol it again with a new token.",
     )
 }

@@ -130,7 +130,7 @@ fn token_refused(code: &'static str, vi: &str, en: &str) -> ApiError {
     ApiError::refused(
         StatusCode::FORBIDDEN,
         code,
-        format!("Mã đăng ký máy {vi}. Hãy xin cán bộ phụ trách cấp mã mới."),
+        format!("Mã đăng ký máy {vi}. Hãy xin cán bộ phụ trách cấp mã đăng ký máy mới."),
         format!("The enrolment token {en}. Ask the officer for a new one."),
     )
 }

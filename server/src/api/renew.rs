@@ -156,7 +156,7 @@ async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKe
         return Err(ApiError::refused(
             StatusCode::FORBIDDEN,
             "too_many_keys",
-            "Máy đã đổi khoá quá nhiều lần. Hãy đăng ký lại máy bằng mã mới.",
+            "Máy đã đổi khoá quá nhiều lần. Hãy đăng ký lại máy bằng mã đăng ký máy mới.",
             "The machine has changed its key too often. Enrol it again with a new token.",
         ));
     }
@@ -181,7 +181,7 @@ fn too_often() -> ApiError {
         status: StatusCode::TOO_MANY_REQUESTS,
         code: "too_many_renewals",
         message: Text::new(
-            "Máy xin gia hạn chứng thư quá dày. Máy sẽ tự gửi lại sau.",
+            "Máy đề nghị gia hạn chứng thư quá nhiều lần trong thời gian ngắn. Máy sẽ tự gửi lại sau.",
             "The machine asks for certificates too often. It will ask again later.",
         ),
         action: RefusalAction::Retry,

@@ -89,7 +89,7 @@ fn folder_check(data: &Path, folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     let real = folder.canonicalize().map_err(|cause| failed(folder, cause))?;
     if !real.is_dir() {
-        return Err(Told::new(format!("{shown} không phải thư mục."), format!("{shown} is no folder.")).into());
+        return Err(Told::new(format!("{shown} không phải thư mục."), format!("{shown} is not a folder.")).into());
     }
     if real.starts_with(data.canonicalize().map_err(|cause| failed(data, cause))?) {
         return Err(Told::new(
@@ -106,8 +106,11 @@ fn lock_take(data: &Path) -> anyhow::Result<File> {
     let path = data.join(CONFIG);
     let lock = File::open(&path).map_err(|cause| failed(&path, cause))?;
     lock.try_lock().map_err(|cause| {
-        Told::new("Đang có một lệnh sao lưu khác chạy.", "Another backup is running.")
-            .because(anyhow::anyhow!("{cause}"))
+        Told::new(
+            "Một lệnh sao lưu khác đang chạy. Hãy đợi lệnh đó xong rồi chạy lại.",
+            "Another backup is running. Wait until it has ended and run this again.",
+        )
+        .because(anyhow::anyhow!("{cause}"))
     })?;
     Ok(lock)
 }
@@ -126,8 +129,8 @@ async fn database_copy(data: &Path, config: &Config, db: &Db, part: &Path) -> an
         place::room_check(part, size_of(&from)? + size_of(&data.join(format!("{name}-wal"))).unwrap_or(0))?;
         Db::copy_sqlite(&from, &file).await.map_err(|cause| {
             Told::new(
-                "Không sao chép được cơ sở dữ liệu: dữ liệu bị hỏng hoặc không ghi được.",
-                "The database cannot be copied: it is damaged, or cannot be written.",
+                "Không sao chép được cơ sở dữ liệu vào thư mục backup.part trong thư mục dữ liệu: cơ sở dữ liệu bị hỏng hoặc không ghi được vào ổ đĩa. Hãy xem lý do dưới đây, kiểm tra ổ đĩa rồi chạy lại.",
+                "The database cannot be copied into the folder backup.part of the data folder: it is damaged, or the disk cannot be written. See the reason below, check the disk and run it again.",
             )
             .because(cause)
         })?;
@@ -152,8 +155,8 @@ async fn described(tx: &mut Tx, config: &Config) -> anyhow::Result<(i64, AuditHe
     let owner = tx.server_name().await?;
     if owner.as_ref().is_some_and(|owner| *owner != config.server) {
         return Err(Told::new(
-            format!("Cơ sở dữ liệu này thuộc máy chủ khác, không phải {}.", config.server),
-            format!("This database belongs to another server, not to {}.", config.server),
+            format!("Cơ sở dữ liệu này thuộc máy chủ khác, không phải {}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data.", config.server),
+            format!("This database belongs to another server, not to {}. Check [database] in server.toml and the folder named by --data.", config.server),
         )
         .into());
     }
@@ -165,7 +168,7 @@ fn size_of(path: &Path) -> anyhow::Result<u64> {
     Ok(fs::metadata(path).map_err(|cause| failed(path, cause))?.len())
 }
 
-/// Writes the archive under an unfinished name, reads it again, and gives it its name.
+/// Writes the archive under an unfinished name, reads it again where this program can open it, and gives it its name.
 fn write(
     data: &Path,
     config: &Config,
@@ -293,7 +296,8 @@ type Programs = Vec<(String, PathBuf, u64)>;
 
 /// The agents' programs, and what the server uses that lies outside of its data folder.
 fn programs_find(data: &Path, config: &Config) -> anyhow::Result<(Programs, Vec<PathBuf>)> {
-    let mut left_out: Vec<PathBuf> = Vec::new();
+    let mut left_out: Vec<PathBuf> =
+        FOLDERS.iter().map(|folder| data.join(folder)).filter(|path| path.is_symlink()).collect();
     if let Some(web) = &config.web {
         left_out.extend([web.certificate.clone(), web.key.clone()]);
     }

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use super::failed;
 use crate::error::Told;
 
-/// Room that is left beside what is written.
-const SPARE: u64 = 16 << 20;
+/// Room that is left beside what is written: more than that below which a running server takes in no reports.
+const SPARE: u64 = 128 << 20;
 
 /// How the instant stands in a name, UTC.
 const INSTANT: &str = "%Y%m%dT%H%M%SZ";
@@ -71,8 +71,8 @@ pub fn room_check(folder: &Path, size: u64) -> anyhow::Result<()> {
     }
     let (shown, free, wanted) = (folder.display(), free >> 20, (wanted >> 20) + 1);
     Err(Told::new(
-        format!("Không đủ chỗ trong {shown}: cần {wanted} MB, còn {free} MB."),
-        format!("There is not enough room in {shown}: {wanted} MB are needed, {free} MB are free."),
+        format!("Không đủ dung lượng trống trong {shown}: cần {wanted} MB, còn {free} MB. Hãy giải phóng dung lượng hoặc chọn thư mục khác."),
+        format!("There is not enough free space in {shown}: {wanted} MB are needed, {free} MB are free. Make room or choose another folder."),
     )
     .into())
 }
@@ -104,6 +104,6 @@ mod tests {
     fn a_full_disk_is_seen_before() {
         let folder = tempfile::tempdir().unwrap();
         room_check(folder.path(), 0).unwrap();
-        assert!(room_check(folder.path(), u64::MAX).unwrap_err().to_string().contains("not enough room"));
+        assert!(room_check(folder.path(), u64::MAX).unwrap_err().to_string().contains("not enough free space"));
     }
 }

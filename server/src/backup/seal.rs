@@ -105,7 +105,7 @@ impl Sink {
 /// It cannot be read, is no plain file, or `key` does not open it.
 pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
     let not_plain =
-        || Told::new(format!("{} không phải tệp.", path.display()), format!("{} is no file.", path.display()));
+        || Told::new(format!("{} không phải tệp.", path.display()), format!("{} is not a file.", path.display()));
     // Asked before: opening a pipe would wait for somebody to write.
     if !std::fs::metadata(path).map_err(|cause| failed(path, cause))?.is_file() {
         return Err(not_plain().into());
@@ -121,12 +121,12 @@ pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
     };
     let opened = if decryptor.is_scrypt() {
         let passphrase = key.passphrase.clone().ok_or_else(|| {
-            wanted("hãy nêu --passphrase hoặc --passphrase-file", "name --passphrase or --passphrase-file")
+            wanted("hãy nêu --passphrase hoặc --passphrase-file", "give --passphrase or --passphrase-file")
         })?;
         decryptor.decrypt(std::iter::once(&age::scrypt::Identity::new(passphrase) as &dyn age::Identity))
     } else {
         if key.identities.is_empty() {
-            return Err(wanted("hãy nêu --identity", "name --identity").into());
+            return Err(wanted("hãy nêu --identity", "give --identity").into());
         }
         decryptor.decrypt(key.identities.iter().map(|identity| identity as &dyn age::Identity))
     };
@@ -145,7 +145,7 @@ pub fn recipient_read(text: &str) -> anyhow::Result<age::x25519::Recipient> {
     text.trim().parse().map_err(|cause: &str| {
         Told::new(
             format!("{text:?} không phải khoá công khai của age (age1...)."),
-            format!("{text:?} is no recipient of age (age1...)."),
+            format!("{text:?} is not an age recipient (age1...)."),
         )
         .because(anyhow::anyhow!(cause.to_owned()))
         .into()

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::desk::operator;
-use super::terminal::{Terminal, secret_ask};
+use super::terminal::{Terminal, moment, secret_ask};
 use super::{Help, text};
 use crate::backup::make::{Made, Wanted, backup_make};
 use crate::backup::restore;
 use crate::backup::seal::{Key, Lock, identities_read, passphrase, passphrase_read, recipient_read};
 use crate::clock::Clock;
+use crate::config::Pages;
 use crate::error::Told;
 
 /// The words of `backup`.
@@ -32,10 +33,10 @@ pub fn words(help: Help) -> Command {
         .about(help.t("Sao lưu máy chủ vào một tệp, kể cả khi máy chủ đang chạy; kiểm tra bản sao lưu", "Back the server up into one file while it runs; check a backup"))
         .long_about(help.t(
             "Sao lưu máy chủ vào một tệp mới, kể cả khi máy chủ đang chạy: cơ sở dữ liệu, khoá, cấu hình, chương trình cho các máy. Tệp chứa các \
-             khoá của máy chủ: nên mã hoá (--recipient hoặc --passphrase-file) và cất nơi có khoá. Thư mục offline không nằm trong bản sao lưu. Với \
+             khoá của máy chủ: nên mã hoá (--recipient hoặc --passphrase-file) và cất trong tủ khoá kín. Thư mục offline không nằm trong bản sao lưu. Với \
              PostgreSQL cần chương trình pg_dump.",
             "Backs the server up into a new file while it runs: database, keys, configuration, programs for the machines. The file holds the \
-             server's keys: better encrypt it (--recipient or --passphrase-file) and lock it away. The folder offline is not in it. PostgreSQL \
+             server's keys: encrypt it (--recipient or --passphrase-file) and lock it away. The folder offline is not in it. PostgreSQL \
              needs the program pg_dump.",
         ))
         .args_conflicts_with_subcommands(true)
@@ -49,7 +50,7 @@ pub fn words(help: Help) -> Command {
         .args(passphrase_words(help))
         .arg(
             help.option("keep", help.t("SỐ", "COUNT"), help.t(
-                "Giữ chừng này bản mới nhất của máy chủ này trong thư mục, xoá các bản cũ hơn",
+                "Chỉ giữ lại số bản mới nhất này của máy chủ trong thư mục, xoá các bản cũ hơn",
                 "Keep that many of the newest backups of this server in the folder, remove older ones",
             ))
             .value_parser(value_parser!(u16).range(1..)),
@@ -101,9 +102,9 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
     };
     if !wanted.lock.is_sealed() {
         terminal.complain(terminal.words(
-            "CHÚ Ý: bản sao lưu không mã hoá chứa các khoá của máy chủ. Ai có tệp này có thể giả làm máy chủ. Hãy cất nơi có khoá, hoặc mã hoá bằng \
-             --recipient hay --passphrase-file.",
-            "MIND: a backup that is not encrypted holds the server's keys. Whoever has the file can pass for the server. Lock it away, or encrypt it \
+            "CHÚ Ý: bản sao lưu không mã hoá chứa các khoá của máy chủ. Ai có tệp này có thể giả làm máy chủ. Hãy cất tệp trong tủ khoá kín, hoặc \
+             mã hoá bằng --recipient hay --passphrase-file.",
+            "WARNING: a backup that is not encrypted holds the server's keys. Whoever has the file can pass for the server. Lock it away, or encrypt it \
              with --recipient or --passphrase-file.",
         ));
     }
@@ -129,7 +130,11 @@ fn lock(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Lock> {
     let first = secret_ask(terminal.words("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?;
     let again = secret_ask(terminal.words("Gõ lại: ", "Again: "))?;
     if first != again {
-        return Err(Told::new("Hai lần gõ không giống nhau.", "The two are not the same.").into());
+        return Err(Told::new(
+            "Hai lần gõ mật khẩu không giống nhau, chưa sao lưu. Hãy chạy lại lệnh.",
+            "The two passphrases differ; nothing was backed up. Run the command again.",
+        )
+        .into());
     }
     Ok(Lock::Passphrase(passphrase(&first)?))
 }
@@ -151,6 +156,14 @@ pub(super) fn key(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Key
     Ok(Key { passphrase, identities })
 }
 
+/// The time of a copy as a person reads it. The copy's own configuration is not opened for that: in Vietnam's zone.
+///
+/// # Errors
+/// The system knows no time zones.
+pub(super) fn copy_moment(made_at: i64) -> anyhow::Result<String> {
+    Ok(moment(made_at, &Pages::default().zone()?))
+}
+
 /// Checks a copy and says what it holds.
 ///
 /// # Errors
@@ -158,8 +171,8 @@ pub(super) fn key(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Key
 pub(super) fn verify(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<()> {
     let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     let manifest = restore::check(&path, &key(given, terminal)?)?;
+    let made_at = copy_moment(manifest.made_at)?;
     terminal.answer(&manifest, |terminal| {
-        let made_at = jiff::Timestamp::from_millisecond(manifest.made_at).map_or_else(|_| "?".to_owned(), |at| at.to_string());
         let (files, size) = (manifest.files.len(), manifest.size());
         match terminal.language {
             policies::text::Language::Vi => format!(
@@ -175,8 +188,13 @@ pub(super) fn verify(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<
 }
 
 fn made_text(made: &Made, terminal: &Terminal) -> String {
-    let mut text =
-        format!("{} {} ({} byte)", terminal.words("Đã sao lưu vào", "Backed up into"), made.file.display(), made.size);
+    let mut text = format!(
+        "{} {} ({} {})",
+        terminal.words("Đã sao lưu vào", "Backed up into"),
+        made.file.display(),
+        made.size,
+        terminal.words("byte", "bytes")
+    );
     for path in &made.left_out {
         text.push_str(&format!(
             "\n{} {}",

@@ -80,7 +80,7 @@ pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Ter
     };
     if verb != "revoke" && machine.status == MachineStatus::Revoked {
         anyhow::bail!(crate::error::Told::new(
-            format!("Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã mới."),
+            format!("Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới."),
             format!("The machine {id} is revoked; it must enrol again with a new token."),
         ));
     }

@@ -6,7 +6,7 @@ use clap::{ArgMatches, Command, value_parser};
 use policies::text::Language;
 
 use super::Help;
-use super::backup::{key, key_words, optional, verify};
+use super::backup::{copy_moment, key, key_words, optional, verify};
 use super::desk::operator;
 use super::terminal::Terminal;
 use crate::backup::restore::{Restored, restore};
@@ -46,11 +46,11 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
     let database = optional(given, "database");
     let key = key(given, terminal)?;
     let done = restore(&path, &key, data, database.as_deref(), &operator(&Clock::System)).await?;
-    terminal.answer(&done, |terminal| done_text(&done, terminal.language))
+    let made_at = copy_moment(done.made_at)?;
+    terminal.answer(&done, |terminal| done_text(&done, &made_at, terminal.language))
 }
 
-fn done_text(done: &Restored, language: Language) -> String {
-    let made_at = jiff::Timestamp::from_millisecond(done.made_at).map_or_else(|_| "?".to_owned(), |at| at.to_string());
+fn done_text(done: &Restored, made_at: &str, language: Language) -> String {
     let (data, fingerprint) = (done.data.display(), &done.fingerprint);
     let mut text = match language {
         Language::Vi => format!(
@@ -84,7 +84,7 @@ fn done_text(done: &Restored, language: Language) -> String {
     if let Some(broken) = &done.audit_broken {
         let words = match language {
             Language::Vi => "- CHÚ Ý: chuỗi nhật ký thao tác đã bị đứt từ trước khi sao lưu:",
-            Language::En => "- MIND: the chain of the audit log was broken before the backup:",
+            Language::En => "- WARNING: the chain of the audit log was broken before the backup:",
         };
         text.push_str(&format!("\n{words} {broken}"));
     }

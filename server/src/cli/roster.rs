@@ -51,10 +51,10 @@ pub fn words(help: Help) -> Command {
                 .long_about(help.t(
                     "Nhập danh mục từ tệp CSV (UTF-8, phân cách bằng dấu phẩy hoặc chấm phẩy). Dòng đầu là tên cột: label (tên máy), và tuỳ chọn \
                      room (phòng), person (người dùng), role (workstation hoặc server), serial (số sê-ri), mac (địa chỉ MAC). Nhập tất cả hoặc không \
-                     nhập dòng nào; dòng đã có trong danh mục không được thêm lần nữa.",
+                     nhập dòng nào; dòng giống hệt dòng đã có trong danh mục được bỏ qua; dòng cùng tên nhưng khác nội dung bị từ chối.",
                     "Imports a CSV file (UTF-8, separated by commas or semicolons). The first line names the columns: label, and if wanted \
-                     room, person, role (workstation or server), serial, mac. Either every line is taken or none; what is on the roster \
-                     already is not added again.",
+                     room, person, role (workstation or server), serial, mac. Either every line is taken or none; a line that is \
+                     on the roster already, to the letter, is skipped; one with the same name and other contents is refused.",
                 ))
                 .arg(help.office())
                 .arg(help.place("file", help.t("TỆP", "FILE"), help.t("Tệp CSV", "The CSV file")).value_parser(value_parser!(PathBuf))),
@@ -72,8 +72,8 @@ pub fn words(help: Help) -> Command {
             Command::new("link")
                 .about(help.t("Ghép một máy đã kết nối với dòng của nó, để máy được tính một lần", "Link an enrolled machine to its line, so that it counts once"))
                 .long_about(help.t(
-                    "Ghép một máy đã kết nối với dòng của nó trong danh mục, để máy được tính một lần; máy đang chờ được xác nhận. Lệnh office roster \
-                     list nêu các cặp nên ghép.",
+                    "Ghép một máy đã kết nối với dòng của nó trong danh mục, để máy được tính một lần; máy đang chờ xác nhận thì được xác nhận luôn khi ghép. \
+                     Lệnh office roster list nêu các cặp nên ghép.",
                     "Links an enrolled machine to its line of the roster, so that it counts once; a pending machine is confirmed by that. The command \
                      office roster list proposes pairs.",
                 ))

@@ -51,7 +51,7 @@ reasons! {
         "The request is not in the form of reports or exceeds a limit of size.";
     /// The machine sends more requests than an honest agent would.
     TooManyRequests = "too_many_requests", Retry, Some(60),
-        "Máy gửi yêu cầu quá dày. Máy sẽ tự gửi lại sau.",
+        "Máy gửi quá nhiều yêu cầu trong thời gian ngắn. Máy sẽ tự gửi lại sau.",
         "The machine sends too many requests. It will send this one again later.";
     /// The machine sent more bytes today than may be kept for one machine.
     TooManyBytes = "too_many_bytes", Retry, Some(60 * 60),

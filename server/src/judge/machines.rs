@@ -15,7 +15,7 @@ use crate::store::{Db, StoreResult, Tx};
 /// Machines judged in one go after a change of the policy.
 const BATCH: i64 = 512;
 /// So far the clocks of two servers on one database may differ. Milliseconds.
-const CLOCKS_DIFFER: i64 = 60 * 1000;
+pub(crate) const CLOCKS_DIFFER: i64 = 60 * 1000;
 
 /// A machine to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]

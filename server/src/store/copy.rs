@@ -42,6 +42,17 @@ impl Db {
         Ok(number.parse::<u32>().ok().map(|number| number / 10_000))
     }
 
+    /// Bytes within an SQLite file that nothing uses; 0 on PostgreSQL, whose room is not watched.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn spare_bytes(&self) -> StoreResult<u64> {
+        let Pools::Sqlite { reader, .. } = &self.pools else { return Ok(0) };
+        let pages = "select f.freelist_count * p.page_size from pragma_freelist_count f, pragma_page_size p";
+        let bytes: i64 = sqlx::query_scalar(pages).fetch_one(reader).await?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
     /// Whether nothing at all was made in the database: no table, view, sequence or function of anybody's.
     ///
     /// # Errors

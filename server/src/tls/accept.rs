@@ -199,6 +199,8 @@ pub struct Guarded {
     stream: TlsStream<TcpStream>,
     place: Place,
     closed: oneshot::Receiver<()>,
+    /// It was told to.
+    gives_way: bool,
     /// Since when the peer takes nothing of what was written.
     blocked_at: Option<Instant>,
     unread: Duration,
@@ -209,7 +211,7 @@ impl Guarded {
     fn new(stream: TlsStream<TcpStream>, place: Place, closed: oneshot::Receiver<()>) -> Self {
         let alarm = Box::pin(tokio::time::sleep_until(place.connection.ends_at()));
         let unread = place.connection.deadlines().unread;
-        Self { stream, place, closed, blocked_at: None, unread, alarm }
+        Self { stream, place, closed, gives_way: false, blocked_at: None, unread, alarm }
     }
 
     fn ends_at(&self) -> Instant {
@@ -219,7 +221,8 @@ impl Guarded {
 
     /// Ready when the connection must end. The alarm may ring early, never late.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        if Pin::new(&mut self.closed).poll(context).is_ready() {
+        if self.gives_way || Pin::new(&mut self.closed).poll(context).is_ready() {
+            self.gives_way = true;
             return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
         }
         let mut ends = self.ends_at();

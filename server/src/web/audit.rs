@@ -124,6 +124,7 @@ fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
                 ("role", _) => t.word("role", &value),
                 ("admits" | "status", _) => t.word("machine_status", &value),
                 ("kind", _) => t.word("office_kind", &value),
+                ("by" | "encrypted" | "reason", _) => t.word_in("audit_value", &value, 200),
                 _ => visible(&value, 200),
             };
             (t.word("audit_detail", &name), shown)

@@ -60,9 +60,14 @@ impl Words {
     /// The sentence for a word of the store (a role, a state, an action) in `section`; the word itself, made safe, where the
     /// catalogue lacks it.
     pub(crate) fn word(&self, section: &str, word: &str) -> String {
+        self.word_in(section, word, 60)
+    }
+
+    /// The same; a text that is no such word is cut at `most` characters.
+    pub(crate) fn word_in(&self, section: &str, word: &str, most: usize) -> String {
         let key = format!("{section}.{word}");
         let sentence = self.say(&key);
-        if sentence == key { visible(word, 60) } else { sentence.to_owned() }
+        if sentence == key { visible(word, most) } else { sentence.to_owned() }
     }
 
     /// Who did something, from the word that the log and the store keep (`person:lan`, `operator:root`, `program`).

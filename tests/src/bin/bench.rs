@@ -45,7 +45,7 @@ enum Part {
     Idle,
     /// The Windows agent under Wine.
     Windows,
-    /// The server under attack. Not without being named: takes ten minutes more.
+    /// The server under attack. Only when it is named: takes about seven minutes.
     Attacks,
 }
 

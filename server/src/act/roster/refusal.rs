@@ -108,29 +108,35 @@ impl Refusal {
             ),
             Self::NoMac(text) => Text::new(
                 format!("{text:?} không phải địa chỉ MAC. Hãy ghi theo dạng 00:11:22:33:44:55."),
-                format!("{text:?} is no MAC address. Write it as 00:11:22:33:44:55."),
+                format!("{text:?} is not a MAC address. Write it as 00:11:22:33:44:55."),
             ),
             Self::NoLine(label) => Text::new(
-                format!("Không có đúng một dòng mang tên hoặc mã {label:?} trong danh mục (xem: office roster list)."),
                 format!(
-                    "There is not exactly one line with the name or id {label:?} on the roster (see: office roster list)."
+                    "Danh mục không có dòng nào, hoặc có nhiều dòng, mang tên hoặc mã {label:?}. Hãy xem: posture-server office roster list, rồi ghi mã của dòng."
+                ),
+                format!(
+                    "The roster has no line, or more than one, with the name or id {label:?}. See posture-server office roster list and give the line's id."
                 ),
             ),
             Self::OtherOffice => Text::new("Máy này thuộc cơ quan khác.", "The machine belongs to another office."),
             Self::Revoked => Text::new(
-                "Máy này đã bị thu hồi; máy phải đăng ký lại bằng mã mới.",
+                "Máy này đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới.",
                 "The machine is revoked; it must enrol again with a new token.",
             ),
             Self::HasLine(label) => Text::new(
-                format!("Máy này đã ghép với dòng {label}. Hãy tách ra trước (office roster unlink)."),
-                format!("The machine is linked to the line {label} already. Unlink it first (office roster unlink)."),
+                format!(
+                    "Máy này đã ghép với dòng {label}. Hãy nhờ người quản trị tách ra trước (posture-server office roster unlink)."
+                ),
+                format!(
+                    "The machine is linked to the line {label} already. Have the administrator unlink it first (posture-server office roster unlink)."
+                ),
             ),
             Self::LineTaken(machine) => Text::new(
                 format!(
-                    "Dòng này đã ghép với máy {machine}. Nếu máy được cài lại, thêm --replace: máy mới tiếp nhận dòng này cùng lịch sử, máy cũ bị thu hồi."
+                    "Dòng này đã ghép với máy {machine}. Nếu máy được cài lại: tải lại trang rồi bấm Ghép, hoặc chạy posture-server office roster link với --replace; máy mới tiếp nhận dòng này cùng lịch sử, máy cũ bị thu hồi."
                 ),
                 format!(
-                    "The line is linked to the machine {machine}. If the computer was reinstalled, add --replace: the new machine takes the line over with its history, the old one is revoked."
+                    "The line is linked to the machine {machine}. If the computer was reinstalled, reload the page and press Link, or run posture-server office roster link with --replace: the new machine takes over the line with its history, the old one is revoked."
                 ),
             ),
             Self::OtherRole => Text::new(

@@ -68,7 +68,7 @@ fn lines_table(listed: &[Listed], terminal: &Terminal) -> String {
         terminal.words("Phòng", "Room"),
         terminal.words("Người dùng", "Person"),
         terminal.words("Số sê-ri", "Serial"),
-        terminal.words("Tình trạng", "State"),
+        terminal.words("Trạng thái", "State"),
         terminal.words("Máy đã kết nối", "Machine"),
     ];
     let rows: Vec<Vec<String>> = listed
@@ -95,7 +95,7 @@ fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> 
     let mut text = terminal
         .words(
             "Có thể là cùng một máy (hãy kiểm tra rồi chạy lệnh):",
-            "These may be the same machine (look, then run the command):",
+            "These may be the same machine (check, then run the command):",
         )
         .to_owned();
     for proposal in proposals {

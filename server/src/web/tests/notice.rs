@@ -20,8 +20,8 @@ on_both! {
         assert!(!head.get("/offices").await.has("không ghi được"), "it was over with the first commit");
 
         site.app.space.found(1024 * 1024 * 1024, 100 * 1024 * 1024 * 1024);
-        assert!(officer.get("/offices").await.has("sắp đầy (còn 1.024 MiB)"));
-        assert!(!head.get("/offices").await.has("MiB"), "nothing a head can do about it");
+        assert!(officer.get("/offices").await.has("sắp đầy (còn 1.024 MB)"));
+        assert!(!head.get("/offices").await.has("MB)"), "nothing a head can do about it");
         site.app.space.found(0, 100 * 1024 * 1024 * 1024);
         assert!(officer.get("/offices").await.has("tạm ngừng nhận báo cáo"));
 
