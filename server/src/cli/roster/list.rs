@@ -7,7 +7,7 @@ use crate::cli::desk::Desk;
 use crate::cli::terminal::{Form, Terminal, table, visible};
 use crate::roster::{Proposal, Why, propose};
 use crate::store::Scope;
-use crate::store::roster::RosterLine;
+use crate::store::roster::{RosterLine, RosterState};
 
 /// A line with the machines that may be it.
 #[derive(Debug, Serialize)]
@@ -80,12 +80,22 @@ fn lines_table(listed: &[Listed], terminal: &Terminal) -> String {
                 line.room.clone(),
                 line.person.clone(),
                 line.serial.clone(),
-                line.state.word().to_owned(),
+                state_text(line.state, terminal).to_owned(),
                 line.machine.clone().unwrap_or_default(),
             ]
         })
         .collect();
     table(&heads, &rows)
+}
+
+fn state_text<'a>(state: RosterState, terminal: &Terminal) -> &'a str {
+    match state {
+        RosterState::InUse => terminal.words("đang sử dụng", "in use"),
+        RosterState::OnLeave => terminal.words("người dùng nghỉ phép", "user on leave"),
+        RosterState::InRepair => terminal.words("đang sửa chữa", "in repair"),
+        RosterState::InStore => terminal.words("đang cất kho", "in store"),
+        RosterState::AwaitingDisposal => terminal.words("chờ thanh lý", "awaiting disposal"),
+    }
 }
 
 fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> String {
