@@ -27,6 +27,8 @@ use crate::tls::{Anchor, Trust};
 
 /// The server's word for a key that was enrolled before, with another token.
 const KEY_KNOWN: &str = "key_known";
+/// ... which is revoked.
+const KEY_REVOKED: &str = "key_revoked";
 
 /// What a person hands over. Never shown: it holds the token.
 #[derive(Clone, Serialize, Deserialize)]
@@ -130,9 +132,13 @@ pub async fn enrol(
     let trust = Trust::new(Anchor::Fingerprint(fingerprint), Arc::clone(&clock));
     let connection = Connection::new(address, config.server.proxy.as_deref(), &trust, None)?;
     let first = request(&invitation.token, &invitation.place, &key, collector, &clock)?;
+    let mut revoked = false;
     let answer: EnrolAnswer = match connection.post(path::ENROL, &first).await {
-        // The key of an identity that was lost, or that the server no longer lets in: with a new token the machine begins anew.
-        Err(WireError::Refused { refusal }) if refusal.code == KEY_KNOWN => {
+        // The key of an identity that was lost, or of one that was revoked: nothing here belongs to it any more.
+        Err(WireError::Refused { refusal })
+            if refusal.code == KEY_REVOKED || (refusal.code == KEY_KNOWN && former.is_none()) =>
+        {
+            revoked = refusal.code == KEY_REVOKED;
             key = MachineKey::make_anew(&state).map_err(StartError::from)?;
             let csr = BASE64.encode(&key.request().map_err(StartError::from)?);
             connection.post(path::ENROL, &EnrolRequest { csr, ..first }).await?
@@ -147,7 +153,7 @@ pub async fn enrol(
         return Err(BadAnswer("its CA is not the one of the fingerprint".to_owned()).into());
     }
     let given_up = adopt(&state, &clock, former.as_ref(), &identity, &assignment, server_time_at)?;
-    let former = former.map(|former| former.machine).filter(|former| *former != identity.machine);
+    let former = former.map(|former| former.machine).filter(|former| *former != identity.machine && !revoked);
     Ok(Enrolled { machine: identity.machine, assignment, former, given_up })
 }
 
@@ -331,6 +337,45 @@ pub(crate) mod tests {
             let state = StateFolder::open(&path, Missing::Refuse).unwrap();
             let delivery = Delivery::open(&state, "n", vec![], 1 << 20, 0).unwrap();
             assert_eq!((delivery.spool.count(), delivery.chain.next().segment), (0, 1));
+        });
+    }
+
+    #[test]
+    fn a_revoked_machine_begins_anew_with_another_key_and_one_that_is_enrolled_stays() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let (ours, clients) = (authority("ours"), authority("clients"));
+            let (fingerprint, ca) = (Digest::of(&ours.der), ours.der.clone());
+            // What the server says of the first key; nothing at first.
+            let word = Arc::new(Mutex::new(None::<(&str, Vec<u8>)>));
+            let said = Arc::clone(&word);
+            let server = Server::start(&ours, move |_, body| {
+                let request: EnrolRequest = serde_json::from_slice(body).unwrap();
+                let csr = BASE64.decode(request.csr.as_bytes()).unwrap();
+                match &*said.lock().unwrap() {
+                    Some((code, first)) if csr.windows(first.len()).any(|window| window == first) => {
+                        let refusal = protocol::Refusal {
+                            code: (*code).to_owned(),
+                            message: policies::text::Text::new("x", "x"),
+                            action: protocol::RefusalAction::Final,
+                            retry_after_s: None,
+                        };
+                        (409, vec![], serde_json::to_vec(&refusal).unwrap())
+                    }
+                    known => admit(&ca, &clients, if known.is_some() { "n" } else { "m" }, body),
+                }
+            })
+            .await;
+            attempt(&server, fingerprint, &path).await.unwrap();
+            let state = StateFolder::open(&path, Missing::Refuse).unwrap();
+            let first = MachineKey::load(&state).unwrap().unwrap().signing().public_key().to_vec();
+            drop(state);
+            *word.lock().unwrap() = Some((KEY_KNOWN, first.clone()));
+            assert!(attempt(&server, fingerprint, &path).await.is_err(), "nothing waiting is given up");
+            *word.lock().unwrap() = Some((KEY_REVOKED, first));
+            let enrolled = attempt(&server, fingerprint, &path).await.unwrap();
+            assert_eq!((enrolled.machine.as_str(), enrolled.former), ("n", None), "it is revoked already");
         });
     }
 

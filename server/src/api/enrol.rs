@@ -122,6 +122,31 @@ fn token_check(token: &Token, now: i64) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The agent of a revoked machine makes a new key then; one that is still enrolled goes on with its own.
+fn key_refused(peer: &Peer) -> ApiError {
+    let machine = &peer.machine;
+    if peer.status == MachineStatus::Revoked {
+        return ApiError::refused(
+            StatusCode::CONFLICT,
+            "key_revoked",
+            format!("Khoá này thuộc máy đã bị thu hồi ({machine}). Máy cần đăng ký bằng khoá mới."),
+            format!(
+                "This key belongs to a machine that is revoked ({machine}). The machine must enrol with a new key."
+            ),
+        );
+    }
+    ApiError::refused(
+        StatusCode::CONFLICT,
+        "key_known",
+        format!(
+            "Máy này đang được kết nối (mã máy {machine}), không cần đăng ký lại. Nếu muốn đăng ký lại từ đầu, hãy thu hồi máy đó trước (posture-server machine revoke)."
+        ),
+        format!(
+            "This machine is enrolled already (machine id {machine}) and need not enrol again. To begin anew, revoke that machine first (posture-server machine revoke)."
+        ),
+    )
+}
+
 fn token_unknown() -> ApiError {
     token_refused("token_unknown", "không có trên máy chủ này", "is not known to this server")
 }
@@ -144,13 +169,8 @@ async fn machine_add(
     request: &EnrolRequest,
 ) -> Result<Vec<u8>, ApiError> {
     let now = app.clock.now_ms();
-    if tx.machine_peer(&key.id()).await?.is_some() {
-        return Err(ApiError::refused(
-            StatusCode::CONFLICT,
-            "key_known",
-            "Khoá này đã được đăng ký trước đây. Hãy xoá thư mục trạng thái của phần mềm trên máy rồi đăng ký lại để tạo khoá mới.",
-            "This key was enrolled before. Remove the agent's state folder and enrol again, so that a new key is made.",
-        ));
+    if let Some(peer) = tx.machine_peer(&key.id()).await? {
+        return Err(key_refused(&peer));
     }
     if !tx.token_use(&token.id, now).await? {
         return Err(token_refused("token_used_up", "đã dùng hết số lượt", "is used up"));

@@ -127,6 +127,8 @@ on_both! {
         assert_eq!(code(machine.enrol(&server, &other).await), "key_known");
         machine_revoke(&server.app().db, &server.by(), &machine.id, "trial").await.unwrap();
         assert_eq!(code(machine.enrol(&server, &text).await), "revoked");
+        let (_, new) = server.token(1).await;
+        assert_eq!(code(machine.enrol(&server, &new).await), "key_revoked", "with a new token, another key is asked for");
         server.end().await;
     }
 
