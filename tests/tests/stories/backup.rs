@@ -114,7 +114,11 @@ fn an_encrypted_copy_opens_for_whom_it_is(kind: Kind) -> anyhow::Result<()> {
     let passphrase = secret("passphrase", "một câu dài mà chỉ mình biết\n")?;
     let wrong = secret("wrong", "một câu khác cũng dài như thế\n")?;
     let identity = secret("identity", &format!("# created\n{IDENTITY}\n"))?;
-    refused(&world.desk, &["backup", &copies.to_string_lossy(), "--recipient", "age1nonsense"], "no recipient")?;
+    refused(
+        &world.desk,
+        &["backup", &copies.to_string_lossy(), "--recipient", "age1nonsense"],
+        "not an age recipient",
+    )?;
     refused(
         &world.desk,
         &["backup", &copies.to_string_lossy(), "--passphrase-file", &secret("short", "ngắn\n")?],
@@ -205,5 +209,5 @@ fn what_cannot_be_put_back_is_refused_by_name(kind: Kind) -> anyhow::Result<()> 
         assert_eq!(std::fs::read_dir(elsewhere.data())?.count(), 0);
     }
     refused(&elsewhere, &["restore", &world.path("nothing").to_string_lossy()], "nothing")?;
-    refused(&elsewhere, &["restore", "/dev/null"], "no file")
+    refused(&elsewhere, &["restore", "/dev/null"], "not a file")
 }
