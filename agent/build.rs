@@ -1,4 +1,4 @@
-//! Gives the agent the instant it was built, one of the three things it believes about time (`src/clock.rs`), and on Windows what a
+//! Gives the agent the instant it was built, one of the three things it believes about time (`src/platform/clock.rs`), and on Windows what a
 //! program states of itself: its maker and version, which people and other programs look at, and the manifest without which Windows takes
 //! it for one written for Vista.
 

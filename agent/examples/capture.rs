@@ -131,7 +131,7 @@ fn main() -> anyhow::Result<()> {
     let folder = std::env::args().nth(1).context("which folder?")?;
     let folder = Path::new(&folder);
     let capture = Arc::new(Capture::default());
-    let now = agent::clock::Clock::system().instant();
+    let now = agent::platform::clock::Clock::system().instant();
     Collector::new(Arc::new(Machine::new(Arc::clone(&capture) as Arc<dyn LinuxOs>))).collect(Section::ALL, now);
     let mut recorded = capture.0.lock().expect("no other holder panics").clone();
     recorded.administrator = Linux.administrator();

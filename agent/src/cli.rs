@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use policies::fact::Section;
 use policies::text::Language;
 
+use crate::airgap::FileError;
+use crate::cli::terminal::Terminal;
 use crate::connection::WireError;
+use crate::daemon::station::StartError;
 use crate::enrol::EnrolError;
 use crate::install::InstallError;
 use crate::state::StateError;
-use crate::station::StartError;
-use crate::terminal::Terminal;
-use crate::unconnected::FileError;
 
 mod arguments;
 mod browser;
@@ -29,6 +29,7 @@ mod once;
 mod run;
 mod setup;
 mod status;
+mod terminal;
 
 use setup::SetupError;
 

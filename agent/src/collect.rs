@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use policies::fact::{Facts, Reason, Section};
 use policies::policy::PolicySet;
 
-use crate::apart::{Apart, Trouble};
+use crate::os::apart::{Apart, Trouble};
 
 mod control;
 mod firmware;

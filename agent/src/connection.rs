@@ -10,8 +10,15 @@ use rustls::pki_types::PrivateKeyDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::{Suspect, WrongTime};
-use crate::tls::{Rejected, RejectedReason, Trust};
+use crate::connection::tls::{Rejected, RejectedReason, Trust};
+use crate::platform::clock::{Suspect, WrongTime};
+
+pub mod backoff;
+#[cfg(target_os = "linux")]
+mod names;
+pub mod tls;
+#[cfg(test)]
+pub(crate) mod trial;
 
 /// The server's word for a machine whose certificate is not valid at its time.
 const CERTIFICATE_EXPIRED: &str = "certificate_expired";
@@ -308,8 +315,3 @@ fn hung_up_for_dates(error: &reqwest::Error) -> bool {
     // HTTP/2 passes on what its line said only as text: compared with the text of the very alert.
     reason(error) == rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired).to_string()
 }
-
-#[cfg(target_os = "linux")]
-mod names;
-#[cfg(test)]
-pub(crate) mod trial;

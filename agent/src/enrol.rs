@@ -11,19 +11,21 @@ use protocol::token::Token;
 use protocol::{Assignment, Digest, EnrolAnswer, EnrolRequest, limits, path};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
 use crate::collect::Collector;
-use crate::config::{Config, server_address};
+use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
-use crate::delivery::Delivery;
+use crate::daemon::station::{StartError, config_path};
+use crate::identity::keys::MachineKey;
 use crate::identity::{BadAnswer, Identity};
-use crate::keys::MachineKey;
-use crate::policy_store;
-use crate::report;
-use crate::standing::Standing;
+use crate::platform::clock::Clock;
+use crate::policy;
+use crate::policy::standing::Standing;
+use crate::report::delivery::Delivery;
+use crate::report::draft;
+use crate::state::config::{Config, server_address};
 use crate::state::{Missing, StateFolder};
-use crate::station::{StartError, config_path};
-use crate::tls::{Anchor, Trust};
+
+pub mod joining;
 
 /// The server's word for a key that was enrolled before, with another token.
 const KEY_KNOWN: &str = "key_known";
@@ -62,7 +64,7 @@ pub struct Enrolled {
 pub enum EnrolError {
     /// The address is not `HOST:PORT`.
     #[error("--server {0}")]
-    Address(#[from] crate::config::NotAnAddress),
+    Address(#[from] crate::state::config::NotAnAddress),
     /// The fingerprint is not 64 hexadecimal digits.
     #[error("--fingerprint must be the 64 hexadecimal digits that the officer handed over with the token")]
     Fingerprint,
@@ -174,7 +176,7 @@ pub fn request(
         csr: BASE64.encode(&key.request()?),
         machine_name: visible(facts.system.name.known().map_or("", String::as_str), limits::MACHINE_NAME),
         place: visible(place, limits::MACHINE_PLACE),
-        traits: report::traits(&facts),
+        traits: draft::traits(&facts),
         agent: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }
@@ -195,7 +197,7 @@ pub fn adopt(
     let mut standing = Standing::load(state)?;
     if former.is_none_or(|former| former.machine != identity.machine || former.server != identity.server) {
         given_up = Delivery::forget(state)?;
-        state.remove(policy_store::FILE)?;
+        state.remove(policy::store::FILE)?;
         standing = Standing::default();
     }
     clock.server_said(server_time_at, identity.validity().until);
@@ -235,9 +237,9 @@ pub(crate) mod tests {
     use x509_parser::prelude::FromDer;
 
     use crate::collect::linux::Machine;
+    use crate::connection::tls::tests::{Authority, authority};
     use crate::connection::trial::{Answer, Server, run};
     use crate::os::recorded::Recorded;
-    use crate::tls::tests::{Authority, authority};
 
     pub(crate) const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
 
@@ -326,9 +328,9 @@ pub(crate) mod tests {
             {
                 let state = StateFolder::open(&path, Missing::Refuse).unwrap();
                 let mut delivery = Delivery::open(&state, "m", vec![], 1 << 20, 0).unwrap();
-                let report = crate::spool::tests::report(1, 1);
+                let report = crate::report::spool::tests::report(1, 1);
                 delivery.spool.append(&report).unwrap();
-                delivery.chain.made_one(crate::spool::Waiting::read(report).unwrap().position).unwrap();
+                delivery.chain.made_one(crate::report::spool::Waiting::read(report).unwrap().position).unwrap();
             }
             assert_eq!(attempt(&server, fingerprint, &path).await.unwrap().given_up, 0);
             assert_eq!(std::fs::read(path.join("key")).unwrap(), key);

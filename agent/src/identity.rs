@@ -6,8 +6,11 @@ use protocol::unconnected::SealingPublicKey;
 use protocol::{Digest, EnrolAnswer, RenewAnswer};
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::Certificate;
+use crate::identity::certificate::Certificate;
 use crate::state::{DAMAGED, Durability, Remedy, StateError, StateFolder};
+
+pub mod certificate;
+pub mod keys;
 
 /// The identity's file.
 const FILE: &str = "identity.json";
@@ -227,7 +230,7 @@ fn ders(texts: &[String]) -> Option<Vec<Vec<u8>>> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::keys::MachineKey;
+    use crate::identity::keys::MachineKey;
     use crate::state::Missing;
 
     /// An identity whose certificate is self-signed by the key of `state`.

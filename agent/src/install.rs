@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use policies::text::Text;
 
+use crate::enrol::joining::Joining;
 use crate::enrol::{EnrolError, Invitation};
-use crate::joining::Joining;
 use crate::state::StateError;
 
 #[cfg(windows)]

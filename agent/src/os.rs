@@ -5,6 +5,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+pub mod apart;
 mod files;
 mod hardware;
 #[cfg(target_os = "linux")]

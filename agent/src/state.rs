@@ -11,6 +11,7 @@ use policies::text::Text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub mod config;
 pub mod records;
 pub mod slots;
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use agent::identity::Identity;
-use agent::keys::MachineKey;
+use agent::identity::keys::MachineKey;
 use agent::state::{Missing, StateFolder};
 use data_encoding::BASE64;
 use protocol::message::PolicyKey;

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent::clock::Clock;
+use agent::connection::tls::{Anchor, Trust};
 use agent::connection::{Connection, WireError};
-use agent::tls::{Anchor, Trust};
+use agent::platform::clock::Clock;
 use anyhow::{Context, bail};
 use data_encoding::BASE64;
 use protocol::header::{Header, Opened, OpenedReason, Position, SectionEntry};

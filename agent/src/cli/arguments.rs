@@ -15,8 +15,8 @@ use super::{
     CheckOptions, Command, EnrolOptions, Exit, ExportOptions, FactsOptions, ImportOptions, InstallOptions, Invocation,
     OnceOptions, Role, RunOptions, StatusOptions, UninstallOptions,
 };
+use crate::cli::terminal::Terminal;
 use crate::state::DEFAULT;
-use crate::terminal::Terminal;
 
 /// Reads the command line. On `--help`, `--version` or a mistake the person has been answered and only the exit status is
 /// left.

@@ -14,11 +14,11 @@ use policies::policy::{self, Control, LARGEST_FILE, OFFICE_FILE, Office, Policy,
 use policies::text::{Text, visible};
 use serde::Serialize;
 
+use crate::cli::terminal::Terminal;
 use crate::cli::{CheckOptions, Exit, Role, facts};
-use crate::clock::Clock;
 use crate::collect::Collector;
-use crate::judgement::exit_of;
-use crate::terminal::Terminal;
+use crate::platform::clock::Clock;
+use crate::policy::judgement::exit_of;
 
 /// The most characters of one text on the screen.
 const LINE: usize = 1_000;

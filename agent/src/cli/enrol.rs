@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{EnrolOptions, Exit, runtime};
-use crate::clock::Clock;
+use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
 use crate::enrol::{Enrolled, Invitation, enrol};
-use crate::terminal::Terminal;
+use crate::platform::clock::Clock;
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<
 
 fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
     let office = policies::text::visible(&enrolled.assignment.office, 200);
-    let role = crate::judgement::role_of(enrolled.assignment.role).text();
+    let role = crate::policy::judgement::role_of(enrolled.assignment.role).text();
     let role = role.get(terminal.language);
     let mut lines = vec![match terminal.language {
         policies::text::Language::Vi => {

@@ -9,12 +9,12 @@ use protocol::unconnected::Invitation;
 use serde::Serialize;
 
 use super::{Exit, ExportOptions};
-use crate::clock::Clock;
+use crate::airgap::export::{Exported, Handed, NotSecret, What, export};
+use crate::airgap::{FileError, file_read, file_write};
+use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
-use crate::telemetry;
-use crate::terminal::Terminal;
-use crate::unconnected::export::{Exported, Handed, NotSecret, What, export};
-use crate::unconnected::{FileError, file_read, file_write};
+use crate::platform::clock::Clock;
+use crate::platform::telemetry;
 
 /// What a program reads.
 #[derive(Serialize)]

@@ -10,10 +10,10 @@ use policies::phrase;
 use policies::text::visible;
 use serde_json::value::RawValue;
 
+use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, FactsOptions};
-use crate::clock::Clock;
 use crate::collect::Collector;
-use crate::terminal::Terminal;
+use crate::platform::clock::Clock;
 
 /// The most bytes of a file of recorded facts: far above the largest that a machine can make.
 const FILE_CAP: u64 = 64 << 20;

@@ -7,13 +7,13 @@ use protocol::limits;
 use serde::Serialize;
 
 use super::{Exit, ImportOptions, once};
-use crate::clock::Clock;
+use crate::airgap::file_read;
+use crate::airgap::import::{Imported, import};
+use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
-use crate::judgement::{Judgement, role_of};
-use crate::telemetry;
-use crate::terminal::Terminal;
-use crate::unconnected::file_read;
-use crate::unconnected::import::{Imported, import};
+use crate::platform::clock::Clock;
+use crate::platform::telemetry;
+use crate::policy::judgement::{Judgement, role_of};
 
 /// What a program reads.
 #[derive(Serialize)]

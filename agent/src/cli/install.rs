@@ -3,10 +3,10 @@
 use policies::text::{Language, visible};
 
 use super::{Exit, InstallOptions, UninstallOptions};
+use crate::cli::terminal::Terminal;
 use crate::enrol::Invitation;
+use crate::enrol::joining::Stage;
 use crate::install::{self, Installed, Plan, Removal};
-use crate::joining::Stage;
-use crate::terminal::Terminal;
 
 /// Characters of a reason that are shown.
 const SHOWN: usize = 1000;
@@ -88,7 +88,7 @@ mod tests {
     use policies::text::Text;
 
     use super::*;
-    use crate::joining::Joining;
+    use crate::enrol::joining::Joining;
 
     #[test]
     fn one_line_says_how_it_ended() {

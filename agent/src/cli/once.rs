@@ -7,13 +7,13 @@ use policies::text::visible;
 use serde::Serialize;
 
 use super::{Exit, OnceOptions, runtime};
-use crate::clock::Clock;
+use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
-use crate::judgement::{Judgement, exit_of};
-use crate::once::{Once, once};
-use crate::station::Station;
-use crate::telemetry;
-use crate::terminal::Terminal;
+use crate::daemon::once::{Once, once};
+use crate::daemon::station::Station;
+use crate::platform::clock::Clock;
+use crate::platform::telemetry;
+use crate::policy::judgement::{Judgement, exit_of};
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ pub(super) fn result_lines(judgement: Option<&Judgement>, terminal: &Terminal) -
             "{} {} ({}): {}.",
             terminal.words("Bộ tiêu chí phiên bản", "Policy version"),
             judgement.policy_version,
-            crate::judgement::role_of(judgement.role).text().get(terminal.language),
+            crate::policy::judgement::role_of(judgement.role).text().get(terminal.language),
             counted.join(", ")
         ));
     } else {

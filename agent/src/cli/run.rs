@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{Exit, RunOptions, runtime};
-use crate::clock::Clock;
+use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
-use crate::joining::{self, Settled};
-use crate::logbook::{self, Entry};
-use crate::service::{self, Manager};
-use crate::station::{StartError, Station};
-use crate::terminal::Terminal;
-use crate::{run, telemetry};
+use crate::daemon::run;
+use crate::daemon::station::{StartError, Station};
+use crate::enrol::joining::{self, Settled};
+use crate::platform::clock::Clock;
+use crate::platform::logbook::{self, Entry};
+use crate::platform::service::{self, Manager};
+use crate::platform::telemetry;
 
 /// Runs until it is told to end.
 ///

@@ -9,10 +9,10 @@ use policies::outcome::Verdict;
 use policies::text::{Text, visible};
 
 use super::{Exit, StatusOptions, browser};
-use crate::clock::Clock;
-use crate::notice::page::{Page, counted, moment};
-use crate::notice::{Notice, NoticeResult};
-use crate::terminal::Terminal;
+use crate::cli::terminal::Terminal;
+use crate::platform::clock::Clock;
+use crate::policy::notice::page::{Page, counted, moment};
+use crate::policy::notice::{Notice, NoticeResult};
 
 /// The most characters of one text on the screen.
 const LINE: usize = 1_000;
@@ -62,7 +62,7 @@ pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Resul
 
 /// The page in a file of its own: where everybody writes, a name that could be guessed could be somebody's link.
 fn fresh(page: &str) -> anyhow::Result<PathBuf> {
-    let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::chance::identifier()?));
+    let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::platform::chance::identifier()?));
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
     made.and_then(|mut file| file.write_all(page.as_bytes())).with_context(|| format!("write {}", shown(&path)))?;
     Ok(path)
@@ -102,7 +102,7 @@ mod tests {
     use policies::text::Language;
 
     use super::*;
-    use crate::notice::tests::sample;
+    use crate::policy::notice::tests::sample;
 
     #[test]
     fn the_page_is_written_where_it_was_asked_for() {

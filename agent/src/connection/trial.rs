@@ -12,9 +12,9 @@ use protocol::SERVER_NAME;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::*;
-use crate::clock::Clock;
-use crate::tls::tests::{Authority, authority, server};
-use crate::tls::{Anchor, Trust};
+use crate::connection::tls::tests::{Authority, authority, server};
+use crate::connection::tls::{Anchor, Trust};
+use crate::platform::clock::Clock;
 
 /// A server that answers each request with what `answer` makes of path and body, and remembers the paths.
 pub(crate) struct Server {

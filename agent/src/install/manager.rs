@@ -12,7 +12,7 @@ use windows_service::service::{
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_service::{Error, Result};
 
-use crate::service::NAME;
+use crate::platform::service::NAME;
 
 /// Shown in the list of services.
 const SHOWN: &str = "Trạm An";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::os::windows::{Registry, Windows, WindowsOs, leftover};
-use crate::service::NAME;
+use crate::platform::service::NAME;
 
 /// The program's name.
 const PROGRAM: &str = "posture-agent.exe";

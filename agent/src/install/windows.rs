@@ -9,12 +9,12 @@ use windows_service::service::Service;
 
 use super::manager::{self, Manager};
 use super::{InstallError, Installed, Plan, Removal, program};
-use crate::config::server_address;
+use crate::enrol::joining::{self, Joining, Stage};
 use crate::enrol::{EnrolError, fingerprint_read};
-use crate::joining::{self, Joining, Stage};
 use crate::os::Os;
 use crate::os::windows::{Windows, handover, journal};
-use crate::service::NAME;
+use crate::platform::service::NAME;
+use crate::state::config::server_address;
 use crate::state::{DEFAULT, Missing, StateError, StateFolder};
 
 /// How long a person waits for *connected* before they are told that it goes on by itself.
@@ -82,7 +82,10 @@ pub fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
             };
             note(removed.map_err(|error| step("xoá chương trình", "remove the program", error)));
         }
-        note(crate::notice::forget().map_err(|error| step("xoá kết quả đã lưu", "remove the last result", error)));
+        note(
+            crate::policy::notice::forget()
+                .map_err(|error| step("xoá kết quả đã lưu", "remove the last result", error)),
+        );
         if what != Removal::KeepIdentity {
             let removed = remove_state(state).await;
             note(removed.map_err(|error| step("xoá thư mục trạng thái", "remove the state folder", error)));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use agent::clock::Clock;
+use agent::platform::clock::Clock;
 use anyhow::{Context, ensure};
 use policies::fact::{Facts, Section};
 use tokio::task::JoinSet;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agent::clock::Clock;
+use agent::platform::clock::Clock;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use harness::bench::{Extent, attacks, idle, machine, single, storm, table, windows};

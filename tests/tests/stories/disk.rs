@@ -52,7 +52,7 @@ impl Machine {
             None => {
                 let strings: Vec<String> = (0..40).map(|_| self.noise()).collect();
                 self.puppet.observe("time", &serde_json::json!({ "made_up": strings }).to_string());
-                let header = self.puppet.header(agent::clock::Clock::system().now());
+                let header = self.puppet.header(agent::platform::clock::Clock::system().now());
                 let report = self.puppet.sign(&header)?;
                 let position = header.position(&report.header);
                 (report, position)

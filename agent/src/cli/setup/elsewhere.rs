@@ -1,8 +1,8 @@
 //! On other systems packages install.
 
 use crate::cli::Exit;
+use crate::cli::terminal::Terminal;
 use crate::install::InstallError;
-use crate::terminal::Terminal;
 
 /// Says what to do here.
 ///

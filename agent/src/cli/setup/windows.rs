@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use super::{Connection, SetupError, file, read};
 use crate::cli::Exit;
 use crate::cli::install::outcome;
+use crate::cli::terminal::Terminal;
 use crate::enrol::Invitation;
 use crate::install::{Plan, install};
 use crate::os::Os;
 use crate::os::windows::{Windows, desktop};
 use crate::state::DEFAULT;
-use crate::terminal::Terminal;
 
 /// The title of windows.
 const TITLE: &str = "Trạm An";

@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::mountinfo::{Mount, holding, mounts};
-use crate::apart::Apart;
+use crate::os::apart::Apart;
 use crate::os::{Answer, OsError, Source};
 
 /// How long a question may take: a disk that slept or a server far away has answered by then.

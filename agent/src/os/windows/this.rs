@@ -11,7 +11,7 @@ use super::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
     Service, Socket, Subkey, UpdateSearch, UserAccount, WindowsOs, WindowsProcess, WirelessLink, decode,
 };
-use crate::apart::{Apart, Trouble};
+use crate::os::apart::{Apart, Trouble};
 use crate::os::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware};
 
 pub mod access;

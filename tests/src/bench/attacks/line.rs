@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::clock::Clock;
-use agent::tls::{Anchor, Trust};
+use agent::connection::tls::{Anchor, Trust};
+use agent::platform::clock::Clock;
 use anyhow::{Context, bail};
 use protocol::SERVER_NAME;
 use rustls::pki_types::ServerName;

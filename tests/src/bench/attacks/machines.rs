@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::clock::Clock;
+use agent::platform::clock::Clock;
 use protocol::{PollAnswer, PollRequest, path};
 use tokio::task::JoinSet;
 

@@ -14,8 +14,8 @@ use windows::Win32::System::EventLog::{
 use windows::core::{HSTRING, PCWSTR};
 use windows_registry::LOCAL_MACHINE;
 
-use crate::logbook::{Entry, Gravity};
-use crate::service::NAME;
+use crate::platform::logbook::{Entry, Gravity};
+use crate::platform::service::NAME;
 
 /// Where sources of the Application log are registered.
 const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";

@@ -13,7 +13,7 @@ use windows::core::{HSTRING, PCWSTR};
 
 use super::access::{self, Descriptor};
 use crate::os::windows::decode::list::only_administrators_silence;
-use crate::service::NAME;
+use crate::platform::service::NAME;
 
 /// `READ_CONTROL | WRITE_DAC`.
 const ACCESS: u32 = 0x0006_0000;

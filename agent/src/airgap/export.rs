@@ -1,0 +1,155 @@
+//! Making a file: a request to be enrolled until the server has answered one, then the reports that wait. Making it again without an
+//! answer in between gives the same reports, to the letter, and the newest behind them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::unconnected::export::export_seal;
+use protocol::unconnected::{Content, ExportHead, Invitation};
+
+use super::{FileError, Papers};
+use crate::collect::Collector;
+use crate::daemon::once::look;
+use crate::daemon::renew;
+use crate::daemon::station::{StartError, Station};
+use crate::enrol;
+use crate::identity::Identity;
+use crate::identity::keys::MachineKey;
+use crate::platform::clock::Clock;
+use crate::state::{Missing, StateError, StateFolder};
+
+/// A person's word that the machine does not process state secrets. Nothing is exported without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSecret;
+
+/// What a person hands over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// The officer's invitation; the one handed over before when absent.
+    pub invitation: Option<Invitation>,
+    /// Room and person of the roster line; what was said before when empty.
+    pub place: String,
+}
+
+/// A file that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What it holds.
+    pub what: What,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A request to be enrolled in this office.
+    Enrolment {
+        /// The office's name.
+        office: String,
+    },
+    /// Reports.
+    Reports {
+        /// The machine's id.
+        machine: String,
+        /// How many.
+        reports: u64,
+        /// How many wait and did not fit.
+        left: u64,
+    },
+}
+
+/// Makes a file for the server.
+///
+/// # Errors
+/// As [`FileError`] says. A key or report that was made by then is kept for the next time.
+pub fn export(
+    _said: NotSecret,
+    state: &Path,
+    config: Option<&Path>,
+    handed: Handed,
+    collector: Collector,
+    clock: Arc<Clock>,
+) -> Result<Exported, FileError> {
+    let missing = if handed.invitation.is_some() { Missing::Create } else { Missing::Refuse };
+    let folder = StateFolder::open(state, missing)?;
+    let invited = handed.invitation.is_some();
+    let identity = match Identity::load(&folder) {
+        Err(StateError::Damaged { .. }) if invited => {
+            // Whoever it was is lost: its key would be refused.
+            Identity::load_or_set_aside(&folder)?;
+            MachineKey::make_anew(&folder).map_err(StartError::from)?;
+            None
+        }
+        read => read?,
+    };
+    let mut papers = Papers::load(&folder)?;
+    if invited || !handed.place.is_empty() {
+        papers.invitation = handed.invitation.or(papers.invitation);
+        papers.place = if handed.place.is_empty() { papers.place } else { handed.place };
+        papers.save(&folder)?;
+    }
+    match (identity, &papers.invitation) {
+        (None, None) => Err(FileError::NotInvited),
+        (None, Some(invitation)) => enrolment(&folder, invitation, &papers.place, &collector, &clock),
+        (Some(identity), Some(invitation)) if invited && invitation.server != identity.server => {
+            enrolment(&folder, invitation, &papers.place, &collector, &clock)
+        }
+        (Some(_), _) => {
+            // The station takes the folder's lock itself.
+            drop(folder);
+            reports(&mut Station::open(state, config, collector, clock)?, &papers)
+        }
+    }
+}
+
+fn enrolment(
+    folder: &StateFolder,
+    invitation: &Invitation,
+    place: &str,
+    collector: &Collector,
+    clock: &Clock,
+) -> Result<Exported, FileError> {
+    let key = MachineKey::load_or_make(folder).map_err(StartError::from)?;
+    let request = enrol::request(&invitation.token, place, &key, collector, clock)?;
+    let head = head(&invitation.server, clock, Content::Enrolment { request });
+    let bytes = export_seal(&head, &[], key.signing(), &invitation.sealing()?)?;
+    Ok(Exported { bytes, what: What::Enrolment { office: invitation.office.clone() } })
+}
+
+fn reports(station: &mut Station, papers: &Papers) -> Result<Exported, FileError> {
+    let invited = papers.invitation.as_ref().filter(|invitation| invitation.server == station.identity.server);
+    let sealing = match (station.identity.sealing(), invited) {
+        (_, Some(invitation)) => invitation.sealing()?,
+        (Some(sealing), None) => sealing,
+        (None, None) => return Err(FileError::NoSealingKey),
+    };
+    look(station).map_err(FileError::Report)?;
+    let outcomes = station.judged().map(|judgement| judgement.digest());
+    station.report(outcomes).map_err(|error| FileError::Report(error.into()))?;
+    let unread = |error: std::io::Error| FileError::Report(error.into());
+    if let Some((of, sections)) = &papers.need {
+        station.delivery.supply_again(*of, sections, &station.state).map_err(unread)?;
+    }
+    let carried = station.delivery.carried().map_err(unread)?;
+    let renewal = if station.validity().renewal_is_due(station.clock.trusted()) {
+        Some(renew::request(station).map_err(|error| FileError::Report(error.into()))?)
+    } else {
+        None
+    };
+    let machine = station.identity.machine.clone();
+    let content = Content::Reports { machine: machine.clone(), renewal, left: carried.left };
+    let head = head(&station.identity.server, &station.clock, content);
+    let bytes = export_seal(&head, &carried.requests, station.key().signing(), &sealing)?;
+    Ok(Exported { bytes, what: What::Reports { machine, reports: carried.reports, left: carried.left } })
+}
+
+fn head(server: &str, clock: &Clock, content: Content) -> ExportHead {
+    ExportHead {
+        server: server.to_owned(),
+        made_at: clock.now(),
+        agent: env!("CARGO_PKG_VERSION").to_owned(),
+        not_secret: true,
+        content,
+    }
+}

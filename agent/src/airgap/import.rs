@@ -1,0 +1,178 @@
+//! Taking in the server's answer: the identity at first, then receipts, decisions and the policy. Everything is checked before anything is
+//! changed, and what was stored is only given up for a receipt.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::unconnected::{FileAnswer, Invitation, UncheckedAnswer};
+use protocol::{Assignment, EnrolAnswer};
+
+use super::{FileError, Papers};
+use crate::collect::Collector;
+use crate::daemon::once::look;
+use crate::daemon::renew;
+use crate::daemon::station::{StartError, Station};
+use crate::enrol;
+use crate::identity::keys::MachineKey;
+use crate::identity::{BadAnswer, Identity};
+use crate::platform::clock::Clock;
+use crate::policy::judgement::Judgement;
+use crate::state::{Missing, StateFolder};
+
+/// How far the server's clock may be ahead of this machine's; milliseconds.
+const AHEAD: i64 = 24 * 60 * 60 * 1000;
+
+/// What an answer brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The machine's id.
+    pub machine: String,
+    /// What the server decided.
+    pub assignment: Option<Assignment>,
+    /// True when the machine is enrolled since this answer.
+    pub enrolled: bool,
+    /// Reports that the server has since this answer.
+    pub delivered: u64,
+    /// Reports that still wait.
+    pub waiting: u64,
+    /// True when a new policy is in use.
+    pub new_policy: bool,
+    /// The result by the policy in use; none without one.
+    pub judgement: Option<Judgement>,
+}
+
+/// Takes in the answer `bytes`.
+///
+/// # Errors
+/// As [`FileError`] says; what was stored stays.
+pub fn import(
+    state: &Path,
+    config: Option<&Path>,
+    bytes: &[u8],
+    collector: Collector,
+    clock: Arc<Clock>,
+) -> Result<Imported, FileError> {
+    let unchecked = UncheckedAnswer::read(bytes)?;
+    let folder = StateFolder::open(state, Missing::Refuse)?;
+    let identity = Identity::load(&folder)?;
+    let key = MachineKey::load(&folder).map_err(StartError::from)?.ok_or(StartError::NotEnrolled)?;
+    let mut papers = Papers::load(&folder)?;
+    let server = unchecked.claimed_server();
+    let point = match (&identity, &papers.invitation) {
+        (Some(identity), _) if identity.server == server => identity.receipt_point(),
+        (_, Some(invitation)) if invitation.server == server => invitation.receipt_point(),
+        _ => return Err(FileError::Foreign(policies::text::visible(server, 64))),
+    };
+    let server = server.to_owned();
+    let mut answer = unchecked.open(&server, &point, key.signing().public_key())?;
+    let enrolled = match answer.enrolment.take() {
+        Some(enrolment) => identity_adopt(&folder, &clock, identity.as_ref(), &papers, enrolment, &key)?,
+        None => false,
+    };
+    if let (Some(refusal), true) = (&answer.refusal, identity.as_ref().is_none_or(|identity| identity.server != server))
+    {
+        return Err(FileError::Refused(refusal.message.clone()));
+    }
+    if enrolled {
+        // The token is used; what else the invitation says is in the identity now.
+        papers = Papers::default();
+        papers.save(&folder)?;
+    }
+    // The station takes the folder's lock itself.
+    drop(folder);
+    let mut station = Station::open(state, config, collector, clock)?;
+    let imported = answer_adopt(&mut station, &mut papers, &answer, enrolled)?;
+    match answer.refusal {
+        Some(refusal) => Err(FileError::Refused(refusal.message)),
+        None => Ok(imported),
+    }
+}
+
+/// Takes the identity into use unless this machine has it by now. True when it is new.
+fn identity_adopt(
+    folder: &StateFolder,
+    clock: &Clock,
+    former: Option<&Identity>,
+    papers: &Papers,
+    answer: EnrolAnswer,
+    key: &MachineKey,
+) -> Result<bool, FileError> {
+    let (assignment, server_time_at) = (answer.assignment.clone(), answer.server_time_at);
+    let identity = Identity::enrolled("", answer, key.signing().public_key())?;
+    if former.is_some_and(|former| former.machine == identity.machine && former.server == identity.server) {
+        return Ok(false);
+    }
+    let invitation = papers.invitation.as_ref().ok_or(FileError::NotInvited)?;
+    if !is_of(&identity, invitation) {
+        return Err(BadAnswer("its keys are not those of the invitation".to_owned()).into());
+    }
+    enrol::adopt(folder, clock, former, &identity, &assignment, server_time_at)?;
+    Ok(true)
+}
+
+fn is_of(identity: &Identity, invitation: &Invitation) -> bool {
+    identity.server == invitation.server
+        && identity.receipt_key == invitation.receipt_key
+        && identity.server_cas.iter().any(|certificate| invitation.server_cas.contains(certificate))
+}
+
+fn answer_adopt(
+    station: &mut Station,
+    papers: &mut Papers,
+    answer: &FileAnswer,
+    enrolled: bool,
+) -> Result<Imported, FileError> {
+    // An answer from a time that has not come was made while the server's clock was ahead, and makes no later one old.
+    let believable = papers.answered_at <= station.clock.trusted().saturating_add(AHEAD);
+    let older = answer.server_time_at < papers.answered_at && believable;
+    let unread = |error: std::io::Error| FileError::Report(error.into());
+    let settled = match &answer.assignment {
+        Some(assignment) => {
+            station.delivery.answered_by_file(&answer.reports, assignment, &station.state).map_err(unread)?
+        }
+        None => crate::report::delivery::airgap::Settled::default(),
+    };
+    if older && !settled.concerned {
+        return Err(FileError::Older);
+    }
+    if settled.concerned {
+        papers.need.clone_from(&settled.need);
+    }
+    let mut policy = Ok(false);
+    if !older {
+        if let Some(renewal) = &answer.renewal {
+            renewal_adopt(station, renewal.clone())?;
+        }
+        if let Some(assignment) = &answer.assignment {
+            station.learn(assignment, answer.server_time_at);
+        }
+        papers.answered_at = answer.server_time_at;
+        policy = match &answer.policy {
+            Some(bundle) if Some(bundle.address()) != station.policies.address() => {
+                station.policy_use(bundle).map(|()| true)
+            }
+            _ => Ok(false),
+        };
+    }
+    papers.save(&station.state)?;
+    let new_policy = policy?;
+    look(station).map_err(FileError::Report)?;
+    Ok(Imported {
+        machine: station.identity.machine.clone(),
+        assignment: station.standing.assignment.clone(),
+        enrolled,
+        delivered: settled.delivered,
+        waiting: station.delivery.spool.count(),
+        new_policy,
+        judgement: station.judge()?,
+    })
+}
+
+/// Takes a new certificate into use when it is good for longer than the one in use.
+fn renewal_adopt(station: &mut Station, answer: protocol::RenewAnswer) -> Result<(), FileError> {
+    let renewed = station.identity.renewed(answer.clone(), station.key().signing().public_key())?;
+    if renewed.validity().until > station.validity().until {
+        renew::adopt(station, answer).map_err(FileError::Report)?;
+    }
+    Ok(())
+}

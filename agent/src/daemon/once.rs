@@ -1,0 +1,314 @@
+//! One check from end to end: collect, report, deliver, fetch the policy, judge. What cannot be delivered waits in the spool
+//! for the next time.
+
+use policies::fact::Section;
+use protocol::{Digest, ReportAnswers};
+
+use crate::connection::{Connection, WireError};
+use crate::daemon::renew;
+use crate::daemon::station::Station;
+use crate::policy::judgement::Judgement;
+use crate::report::delivery::Next;
+
+/// Requests in one go: with 100 reports each, more than any spool holds.
+const REQUESTS: usize = 1000;
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Once {
+    /// True when there is the server's receipt for the report of this check.
+    pub delivered: bool,
+    /// True when that report waits on the disk for the next time.
+    pub kept: bool,
+    /// Reports that wait there.
+    pub waiting: u64,
+    /// What went wrong on the way.
+    pub trouble: Option<WireError>,
+    /// The result; none without a policy or a role.
+    pub judgement: Option<Judgement>,
+}
+
+/// Checks once.
+///
+/// # Errors
+/// When facts cannot be reported.
+pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
+    look(station)?;
+    let outcomes = station.judged().map(|judgement| judgement.digest());
+    let before = station.delivery.chain.made();
+    station.report(outcomes)?;
+    let trouble = exchange(station).await.err();
+    let judgement = station.judged();
+    let (made, waiting) = (station.delivery.chain.made(), station.delivery.spool.count());
+    let delivered = made != before && made == station.delivery.chain.agreed();
+    let kept = made != before && !delivered && made.is_some_and(|made| station.delivery.spool.holds(made));
+    Ok(Once { delivered, kept, waiting, trouble, judgement })
+}
+
+/// Collects every section.
+///
+/// # Errors
+/// When the facts cannot be taken in.
+pub fn look(station: &mut Station) -> anyhow::Result<()> {
+    let now = station.clock.instant();
+    let facts = station.collector.collect(Section::ALL, now);
+    station.observation.take_in(Section::ALL, facts, now.as_millisecond())?;
+    Ok(())
+}
+
+/// Everything that needs the server. Without an address there is none: what waits is exported to a file.
+async fn exchange(station: &mut Station) -> Result<(), WireError> {
+    if station.is_unconnected() {
+        return Ok(());
+    }
+    let due = station.validity().renewal_is_due(station.clock.trusted());
+    if due && let Err(error) = renew(station).await {
+        // The certificate may still be good for this time.
+        tracing::warn!(%error, "the certificate was not renewed");
+    }
+    match deliver(station).await {
+        Err(error) if error.is_out_of_date() && !due => {
+            renew(station).await?;
+            deliver(station).await
+        }
+        delivered => delivered,
+    }
+}
+
+async fn renew(station: &mut Station) -> Result<(), WireError> {
+    let request = renew::request(station)?;
+    let answer = renew::send(station.plain_connection()?, request).await?;
+    renew::adopt(station, answer).map_err(|error| WireError::Unusable(error.to_string()))
+}
+
+async fn deliver(station: &mut Station) -> Result<(), WireError> {
+    let connection = station.connection()?;
+    for _ in 0..REQUESTS {
+        let Some(mut batch) = station.delivery.request() else { break };
+        let answers = connection.send_reports(std::mem::take(&mut batch.frames)).await?;
+        let wanted = station.learn(&answers.assignment, answers.server_time_at);
+        let before = station.delivery.chain.opens();
+        let next = station.delivery.answered(&batch, &answers, &station.state);
+        fetch(station, &connection, wanted).await?;
+        let broken = station.delivery.chain.opens() && !before && !station.delivery.waits();
+        match next {
+            Next::Wait(_) if broken => {
+                // The chain broke just now: a full report heals it. A second break is left for the next time.
+                station.report(None).map_err(|error| WireError::SetUp(error.to_string()))?;
+            }
+            Next::Wait(_) => return Err(refusal(&answers)),
+            Next::Unbelievable => {
+                let what = "it claims to hold a report that this machine cannot have made";
+                return Err(WireError::Unusable(what.to_owned()));
+            }
+            Next::Again | Next::Rest => {}
+        }
+    }
+    Ok(())
+}
+
+async fn fetch(station: &mut Station, connection: &Connection, wanted: Option<Digest>) -> Result<(), WireError> {
+    let Some(address) = wanted else { return Ok(()) };
+    let bundle = connection.policy(address).await?;
+    station.policy_use(&bundle).map_err(|error| WireError::Unusable(error.to_string()))
+}
+
+/// The first refusal among the answers.
+fn refusal(answers: &ReportAnswers) -> WireError {
+    let refused = answers.results.iter().find_map(|answer| match answer {
+        protocol::ReportAnswer::Refused { refusal, .. } => Some(WireError::Refused { refusal: refusal.clone() }),
+        _ => None,
+    });
+    refused.unwrap_or_else(|| WireError::Unusable("the server did not take the reports".to_owned()))
+}
+
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use data_encoding::BASE64;
+    use protocol::sign::SigningKey;
+    use protocol::{Assignment, RenewAnswer, Report, ReportAnswer, Role, SignedReceipt, SignedRenewal, limits, path};
+
+    use super::*;
+    use crate::collect::Collector;
+    use crate::collect::linux::Machine;
+    use crate::connection::tls::tests::{Authority, authority};
+    use crate::connection::trial::{Answer, Server, run};
+    use crate::identity::keys::MachineKey;
+    use crate::identity::{Identity, tests::sample};
+    use crate::os::recorded::Recorded;
+    use crate::platform::clock::Clock;
+    use crate::policy::store::tests::bundle;
+    use crate::report::spool::Waiting;
+    use crate::state::{Missing, StateFolder};
+
+    /// The server's end: takes reports, renews, and gives the shipped policy, signed with the machine's own key.
+    #[derive(Clone)]
+    pub(super) struct Desk {
+        pub(super) key: Arc<SigningKey>,
+        taken: Arc<Mutex<Vec<(u64, u64)>>>,
+        fresh: String,
+        ours: Vec<u8>,
+    }
+
+    impl Desk {
+        pub(super) fn answer(&self, path: &str, body: &[u8]) -> Answer {
+            let policy = bundle(&self.key, 7);
+            let json = match path {
+                path::REPORTS => self.reports(body, policy.address()),
+                path::RENEW => {
+                    let renewal: SignedRenewal = serde_json::from_slice(body).unwrap();
+                    renewal.verify(self.key.public_key()).unwrap();
+                    let answer = RenewAnswer {
+                        certificate: self.fresh.clone(),
+                        client_chain: vec![],
+                        server_cas: vec![BASE64.encode(&self.ours)],
+                        sealing_key: None,
+                        server_time_at: 1,
+                    };
+                    serde_json::to_vec(&answer)
+                }
+                _ => serde_json::to_vec(&policy),
+            };
+            (200, vec![], json.unwrap())
+        }
+
+        fn reports(&self, body: &[u8], policy: Digest) -> serde_json::Result<Vec<u8>> {
+            assert!(body.len() <= limits::REPORTS_BODY);
+            let reports = Report::decode_all(body).unwrap();
+            let results = reports.into_iter().map(|report| {
+                report.verify(self.key.public_key()).unwrap();
+                let position = Waiting::read(report).unwrap().position;
+                self.taken.lock().unwrap().push((position.segment, position.number));
+                let receipt =
+                    protocol::Receipt { machine: "m".to_owned(), position, received_at: 1, audit_head: Digest::ZERO };
+                ReportAnswer::Accepted { receipt: SignedReceipt::sign(&receipt, &self.key).unwrap() }
+            });
+            let assignment = Assignment {
+                office: "Xã An".to_owned(),
+                role: Role::Workstation,
+                confirmed: true,
+                policy: Some(policy),
+            };
+            serde_json::to_vec(&ReportAnswers { results: results.collect(), assignment, server_time_at: 1 })
+        }
+    }
+
+    /// A state folder enrolled with the server under `ours`, whose certificate ran from `from` to `until` (years).
+    pub(super) fn enrolled(state: &Path, ours: &Authority, from: i32, until: i32) -> (Desk, Identity) {
+        let state = StateFolder::open(state, Missing::Create).unwrap();
+        let mut identity = sample(&state);
+        let key = MachineKey::load_or_make(&state).unwrap();
+        let rustls::pki_types::PrivateKeyDer::Pkcs8(document) = key.for_tls() else { panic!("not PKCS #8") };
+        let pair = rcgen::KeyPair::try_from(document.secret_pkcs8_der()).unwrap();
+        let certificate = |from: i32, until: i32| {
+            let mut parameters = rcgen::CertificateParams::default();
+            parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
+            parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+            BASE64.encode(parameters.self_signed(&pair).unwrap().der())
+        };
+        identity.certificate = certificate(from, until);
+        identity.server_cas = vec![BASE64.encode(&ours.der)];
+        identity.save(&state).unwrap();
+        let key = Arc::new(SigningKey::from_pkcs8(document.secret_pkcs8_der()).unwrap());
+        (Desk { key, taken: Arc::default(), fresh: certificate(2020, 2100), ours: ours.der.clone() }, identity)
+    }
+
+    pub(super) fn open(state: &Path) -> Station {
+        Station::open(
+            state,
+            None,
+            Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default())))),
+            Arc::new(Clock::system()),
+        )
+        .unwrap()
+    }
+
+    /// Writes the server's address into the configuration.
+    pub(super) fn dial(state: &Path, address: &str) {
+        std::fs::write(state.join("agent.toml"), format!("[server]\naddress = \"{address}\"\n")).unwrap();
+    }
+
+    #[test]
+    fn an_expired_certificate_is_renewed_and_the_machine_judged() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let ours = authority("ours");
+            let (desk, _) = enrolled(&path, &ours, 2020, 2021);
+            let (taken, fresh) = (Arc::clone(&desk.taken), desk.fresh.clone());
+            let server = Server::start(&ours, move |path, body| desk.answer(path, body)).await;
+            dial(&path, &server.address.to_string());
+            let mut station = open(&path);
+            let done = once(&mut station).await.unwrap();
+            assert!(done.delivered && done.trouble.is_none(), "{:?}", done.trouble);
+            assert_eq!(*taken.lock().unwrap(), [(1, 1)]);
+            let asked = server.asked();
+            assert_eq!(asked[..2], [path::RENEW, path::REPORTS]);
+            assert!(asked[2].starts_with(path::POLICY) && asked.len() == 3);
+            assert_eq!(done.judgement.unwrap().policy_version, 7);
+            drop(station);
+            let station = open(&path);
+            assert_eq!(station.identity.certificate, fresh);
+            assert!(station.judge().unwrap().is_none(), "nothing was observed since this start");
+        });
+    }
+
+    #[test]
+    fn a_certificate_that_the_server_refuses_for_its_dates_is_renewed_once() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let ours = authority("ours");
+            let (desk, _) = enrolled(&path, &ours, 2020, 2100);
+            let taken = Arc::clone(&desk.taken);
+            let renewed = std::sync::atomic::AtomicBool::new(false);
+            let order = std::sync::atomic::Ordering::SeqCst;
+            let server = Server::start(&ours, move |path, body| {
+                renewed.fetch_or(path == path::RENEW, order);
+                if path == path::RENEW || renewed.load(order) {
+                    return desk.answer(path, body);
+                }
+                let refusal = protocol::Refusal {
+                    code: "certificate_expired".to_owned(),
+                    message: policies::text::Text::new("hết hạn", "expired"),
+                    action: protocol::RefusalAction::Final,
+                    retry_after_s: None,
+                };
+                (403, vec![], serde_json::to_vec(&refusal).unwrap())
+            })
+            .await;
+            dial(&path, &server.address.to_string());
+            let done = once(&mut open(&path)).await.unwrap();
+            assert!(done.delivered && done.trouble.is_none(), "{:?}", done.trouble);
+            assert_eq!(*taken.lock().unwrap(), [(1, 1)]);
+            assert_eq!(server.asked()[..3], [path::REPORTS, path::RENEW, path::REPORTS]);
+        });
+    }
+
+    #[test]
+    fn reports_wait_while_the_server_is_away_and_leave_in_order() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let ours = authority("ours");
+            let (desk, _) = enrolled(&path, &ours, 2020, 2100);
+            let taken = Arc::clone(&desk.taken);
+            for waiting in 1..=3 {
+                let done = once(&mut open(&path)).await.unwrap();
+                assert!(!done.delivered && done.judgement.is_none());
+                assert!(matches!(done.trouble, Some(WireError::Unreachable { .. })));
+                assert_eq!(done.waiting, waiting);
+            }
+            let server = Server::start(&ours, move |path, body| desk.answer(path, body)).await;
+            dial(&path, &server.address.to_string());
+            let done = once(&mut open(&path)).await.unwrap();
+            assert!(done.delivered && done.judgement.is_some());
+            assert_eq!(*taken.lock().unwrap(), [(1, 1), (1, 2), (1, 3), (1, 4)]);
+        });
+    }
+}

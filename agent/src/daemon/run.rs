@@ -1,0 +1,455 @@
+//! The daemon: one loop that waits for whatever comes first and sleeps in between. It checks on a schedule and when something
+//! changes, reports, delivers, asks for orders, and ends when it is told to.
+//!
+//! Once it runs, no trouble ends it: errors are logged and life goes on.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use policies::fact::{Facts, Section};
+use protocol::{
+    AgentEvent, AgentEventAnswer, Digest, PollAnswer, PollRequest, RenewAnswer, ReportAnswers, SignedBundle, path,
+};
+use tokio::time::Instant;
+
+use crate::collect;
+use crate::connection::{Connection, WireError};
+use crate::daemon::debounce::Debounce;
+use crate::daemon::renew;
+use crate::daemon::schedule::{LOOK_AGAIN, Now, Schedule};
+use crate::daemon::station::{StartError, Station};
+use crate::daemon::watch::{Subject, Watch};
+use crate::platform::chance;
+use crate::platform::logbook::{self, Entry};
+use crate::platform::service::{Manager, Wish, Wishes};
+use crate::policy;
+use crate::report::delivery::{Batch, Next};
+
+mod collecting;
+mod errand;
+mod orders;
+mod routine;
+mod silence;
+mod words;
+
+use collecting::Collecting;
+use errand::Errand;
+use routine::Routine;
+use silence::Silence;
+
+/// After sleep a full check follows no sooner than this, ...
+const AWAKE_LEAST: Duration = Duration::from_secs(5);
+/// ... spread over this.
+const AWAKE_SPREAD: Duration = Duration::from_secs(25);
+
+/// A certificate that by this machine's clock is due for renewal is renewed no more often than this: a clock that is ahead finds every
+/// certificate due.
+const RENEWALS_APART: Duration = Duration::from_secs(60 * 60);
+
+/// The daemon.
+struct Daemon {
+    station: Station,
+    connection: Connection,
+    /// None once the system took it away.
+    watch: Option<Watch>,
+    debounce: Debounce<Subject>,
+    schedule: Schedule,
+    routine: Routine,
+    /// Sections to collect as soon as the collector is free.
+    wanted: BTreeSet<Section>,
+    collecting: Option<Collecting>,
+    /// Outcomes of the newest facts.
+    outcomes: Option<Digest>,
+    ordered: Vec<String>,
+    done: Vec<String>,
+    order_not_before: Instant,
+    policy_wanted: Option<Digest>,
+    /// Why the last policy was not used, while that is so.
+    refused: Option<String>,
+    renewal_at: i64,
+    renewed: Option<Instant>,
+    /// True when the server refused the certificate for its dates.
+    out_of_date: bool,
+    poll_started: Instant,
+    sending: Errand<(Batch, Result<ReportAnswers, WireError>)>,
+    polling: Errand<Result<PollAnswer, WireError>>,
+    fetching: Errand<Result<SignedBundle, WireError>>,
+    renewing: Errand<Result<RenewAnswer, WireError>>,
+    /// What the agent has to say of itself.
+    to_say: Option<AgentEvent>,
+    silence: Silence,
+    saying: Errand<Result<AgentEventAnswer, WireError>>,
+}
+
+/// What came first.
+enum Event {
+    Wish(Wish),
+    Changed(std::io::Result<BTreeSet<Subject>>),
+    Collected(Collecting, Option<Box<Facts>>),
+    Sent(Batch, Result<ReportAnswers, WireError>),
+    Polled(Result<PollAnswer, WireError>),
+    Fetched(Result<SignedBundle, WireError>),
+    Renewed(Result<RenewAnswer, WireError>),
+    Said(Result<AgentEventAnswer, WireError>),
+    Time,
+}
+
+/// Runs until the manager wishes it to end.
+///
+/// # Errors
+/// When it cannot start: no watch, no server to dial, or the line to it cannot be set up.
+pub async fn run(station: Station, mut wishes: Wishes, manager: &Manager) -> anyhow::Result<()> {
+    if station.is_unconnected() {
+        return Err(StartError::Unconnected.into());
+    }
+    let mut daemon = Daemon::new(station)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        machine = daemon.station.identity.machine,
+        server = daemon.station.address(),
+        waiting = daemon.station.delivery.spool.count(),
+        "posture-agent runs"
+    );
+    manager.ready();
+    logbook::enter(&Entry::Started);
+    let why = loop {
+        daemon.start_what_is_due();
+        match daemon.next(&mut wishes).await {
+            Event::Wish(Wish::Stop(why)) => break why,
+            event => daemon.handle(event),
+        }
+    };
+    manager.stopping();
+    words::last(&daemon.station, &daemon.connection, why).await;
+    logbook::enter(&Entry::Stopped);
+    tracing::info!(waiting = daemon.station.delivery.spool.count(), "posture-agent ends");
+    Ok(())
+}
+
+impl Daemon {
+    fn new(station: Station) -> anyhow::Result<Self> {
+        let sections = Section::ALL.iter().flat_map(|&section| {
+            collect::watched(section).into_iter().map(move |path| (path, Subject::Section(section)))
+        });
+        let own = [
+            (station.state.folder(policy::store::FOLDER)?, Subject::Policy),
+            (station.config_path().to_owned(), Subject::Config),
+        ];
+        let keys = Section::ALL.iter().flat_map(|&section| {
+            collect::watched_keys(section).iter().map(move |&key| (key, Subject::Section(section)))
+        });
+        let watch = Watch::new(sections.chain(own))?.with_keys(keys);
+        let period = station.config.schedule.full_check();
+        let now = Instant::now();
+        Ok(Self {
+            connection: station.connection()?,
+            watch: Some(watch),
+            debounce: Debounce::new(),
+            schedule: Schedule::new(&station.identity.machine, period, Now { at: station.clock.now(), steady: now }),
+            routine: Routine::default(),
+            wanted: BTreeSet::new(),
+            collecting: None,
+            outcomes: None,
+            ordered: Vec::new(),
+            done: Vec::new(),
+            order_not_before: now,
+            policy_wanted: None,
+            refused: None,
+            renewal_at: station.validity().renewal_at(),
+            renewed: None,
+            out_of_date: false,
+            poll_started: now,
+            sending: Errand::new("delivering reports"),
+            polling: Errand::new("asking for orders"),
+            fetching: Errand::new("fetching the policy"),
+            renewing: Errand::new("renewing the certificate"),
+            to_say: words::first(&station),
+            silence: Silence::new(now),
+            saying: Errand::new("saying what was repaired"),
+            station,
+        })
+    }
+
+    /// Starts whatever may start now.
+    fn start_what_is_due(&mut self) {
+        let now = Instant::now();
+        for subject in self.debounce.due(now) {
+            self.changed(subject);
+        }
+        if self.collecting.is_none()
+            && let Some((why, sections)) = self.due(now)
+        {
+            self.collect(why, sections);
+        }
+        if self.sending.may_start()
+            && let Some(mut batch) = self.station.delivery.request()
+        {
+            let (connection, frames) = (self.connection.clone(), std::mem::take(&mut batch.frames));
+            self.sending.start(async move {
+                let answers = connection.send_reports(frames).await;
+                (batch, answers)
+            });
+        }
+        if self.fetching.may_start()
+            && let Some(address) = self.policy_wanted
+        {
+            let connection = self.connection.clone();
+            self.fetching.start(async move { connection.policy(address).await });
+        }
+        if self.polling.may_start() && self.may_poll() {
+            let request = PollRequest {
+                policy: self.station.policies.address(),
+                known: self.station.standing.assignment.clone(),
+                done: self.done.clone(),
+            };
+            let connection = self.connection.clone();
+            self.poll_started = now;
+            self.polling.start(async move { connection.post(path::POLL, &request).await });
+        }
+        if self.saying.may_start()
+            && let Some(event) = self.to_say
+        {
+            self.saying.start(words::say(self.connection.clone(), event));
+        }
+        if self.renewing.may_start() && self.renewal_is_due(now) {
+            match self.station.plain_connection().and_then(|line| Ok((line, renew::request(&self.station)?))) {
+                Ok((line, request)) => self.renewing.start(renew::send(line, request)),
+                Err(error) => self.renewing.failed(&error, None),
+            }
+        }
+    }
+
+    fn renewal_is_due(&self, now: Instant) -> bool {
+        let lately = self.renewed.is_some_and(|at| now.saturating_duration_since(at) < RENEWALS_APART);
+        self.out_of_date || self.station.clock.trusted() >= self.renewal_at && !lately
+    }
+
+    /// Now, as the schedule takes it.
+    fn now(&self) -> Now {
+        Now { at: self.station.clock.now(), steady: Instant::now() }
+    }
+
+    /// True when nothing is under way that a poll would only be told again at once: an order or a policy.
+    fn may_poll(&self) -> bool {
+        let carrying_out = self.collecting.as_ref().is_some_and(|collecting| !collecting.orders.is_empty());
+        self.ordered.is_empty() && !carrying_out && !self.fetching.is_on_its_way()
+    }
+
+    /// Waits for whatever comes first.
+    async fn next(&mut self, wishes: &mut Wishes) -> Event {
+        let wake = self.wake();
+        let changed = async {
+            match &mut self.watch {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let facts = async {
+            match &mut self.collecting {
+                Some(collecting) => (&mut collecting.facts).await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            biased;
+            wish = wishes.next() => return Event::Wish(wish),
+            facts = facts => Err(facts),
+            (batch, answers) = self.sending.back() => Ok(Event::Sent(batch, answers)),
+            answer = self.polling.back() => Ok(Event::Polled(answer)),
+            bundle = self.fetching.back() => Ok(Event::Fetched(bundle)),
+            answer = self.renewing.back() => Ok(Event::Renewed(answer)),
+            answer = self.saying.back() => Ok(Event::Said(answer)),
+            changed = changed => Ok(Event::Changed(changed)),
+            () = tokio::time::sleep_until(wake) => Ok(Event::Time),
+        };
+        match (event, self.collecting.take()) {
+            (Err(facts), Some(collecting)) => Event::Collected(collecting, facts.ok().map(Box::new)),
+            (Ok(event), collecting) => {
+                self.collecting = collecting;
+                event
+            }
+            (Err(_), None) => Event::Time,
+        }
+    }
+
+    /// When something is due, if nothing happens before.
+    fn wake(&self) -> Instant {
+        let mut wake = Instant::now() + LOOK_AGAIN;
+        let mut at_latest = |at: Option<Instant>| wake = at.map_or(wake, |at| wake.min(at));
+        // What needs the collector is looked at again when it is free.
+        if self.collecting.is_none() {
+            let scheduled = || Instant::now() + self.schedule.sleep(self.now());
+            at_latest(Some(self.routine.next().unwrap_or_else(scheduled)));
+            if !self.ordered.is_empty() {
+                at_latest(Some(self.order_not_before));
+            }
+        }
+        at_latest(self.debounce.next());
+        if self.station.delivery.waits() {
+            at_latest(self.sending.next());
+        }
+        if self.policy_wanted.is_some() {
+            at_latest(self.fetching.next());
+        }
+        if self.may_poll() {
+            at_latest(self.polling.next());
+        }
+        if self.to_say.is_some() {
+            at_latest(self.saying.next());
+        }
+        if self.renewal_is_due(Instant::now()) {
+            at_latest(self.renewing.next());
+        }
+        wake
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Wish(Wish::Awake) => self.awake(),
+            Event::Wish(Wish::Stop(_)) | Event::Time => {}
+            Event::Changed(Ok(subjects)) => {
+                let now = Instant::now();
+                subjects.into_iter().for_each(|subject| self.debounce.note(subject, now));
+            }
+            Event::Changed(Err(error)) => {
+                tracing::error!(%error, "changes of files are no longer seen at once, only at full checks");
+                self.watch = None;
+            }
+            Event::Collected(collecting, facts) => self.collected(collecting, facts),
+            Event::Sent(batch, Ok(answers)) => self.sent(&batch, &answers),
+            Event::Sent(_, Err(error)) => {
+                self.sending.failed(&error, error.retry_after());
+                self.unanswered(&error);
+            }
+            Event::Polled(Ok(answer)) => self.polled(answer),
+            Event::Polled(Err(error)) => {
+                self.polling.failed(&error, error.retry_after());
+                self.unanswered(&error);
+            }
+            Event::Fetched(Ok(bundle)) => self.fetched(&bundle),
+            Event::Fetched(Err(error)) => {
+                self.out_of_date |= error.is_out_of_date();
+                self.fetch_failed(&error, error.retry_after());
+            }
+            Event::Renewed(Ok(answer)) => match renew::adopt(&mut self.station, answer) {
+                Ok(()) => self.renewed(),
+                Err(error) => self.renewing.failed(&error, None),
+            },
+            Event::Renewed(Err(error)) => self.renewing.failed(&error, error.retry_after()),
+            Event::Said(Ok(_)) => {
+                self.to_say = None;
+                self.saying.succeeded();
+            }
+            Event::Said(Err(error)) => {
+                // A server that will never take it, such as an older one, is not asked again.
+                self.to_say = self.to_say.filter(|_| !error.is_final() || error.is_out_of_date());
+                self.saying.failed(&error, error.retry_after());
+            }
+        }
+    }
+
+    /// A new certificate is in use. What was refused for the old one's dates is asked at once; were the new one refused alike, it would
+    /// be renewed later and later.
+    fn renewed(&mut self) {
+        self.renewed = Some(Instant::now());
+        self.reconnect();
+        if std::mem::take(&mut self.out_of_date) {
+            self.renewing.put_off();
+            self.ask_again();
+        } else {
+            self.renewing.succeeded();
+        }
+    }
+
+    /// Another network: what hangs on the former one is asked again, and the section that describes it is collected.
+    fn network_changed(&mut self) {
+        self.wanted.insert(Section::Lan);
+        self.reconnect();
+        self.ask_again();
+    }
+
+    /// What was put off because nobody answered need not wait any longer.
+    fn ask_again(&mut self) {
+        self.sending.again();
+        self.polling.again();
+        self.fetching.again();
+    }
+
+    /// The machine slept: a full check soon, on a new line, without waiting for what was put off before.
+    fn awake(&mut self) {
+        tracing::info!("the machine is awake again");
+        // Spread, because an office's machines wake up together; not at once, because the network needs a moment.
+        let wait = AWAKE_LEAST + AWAKE_SPREAD.mul_f64(chance::unit());
+        self.schedule.bring_forward(self.now(), wait);
+        self.reconnect();
+        self.ask_again();
+    }
+
+    fn changed(&mut self, subject: Subject) {
+        match subject {
+            Subject::Section(section) => drop(self.wanted.insert(section)),
+            Subject::Network => self.network_changed(),
+            Subject::Policy => match self.station.policies.reload(&self.station.state, &self.station.identity) {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.station.policy_learn();
+                    self.judge();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the policy on disk is not used; it is fetched again");
+                    self.policy_refused(&error.to_string());
+                    // The next poll says that there is none, and is told which one to fetch.
+                    self.polling.call_back();
+                }
+            },
+            Subject::Config => match self.station.config_reload() {
+                Ok(false) => {}
+                Ok(true) => {
+                    tracing::info!(file = %self.station.config_path().display(), "the configuration changed");
+                    let period = self.station.config.schedule.full_check();
+                    let now = self.now();
+                    self.schedule.set_period(&self.station.identity.machine, period, now);
+                    self.reconnect();
+                }
+                Err(error) => tracing::error!(%error, "the former configuration stays in force"),
+            },
+        }
+    }
+
+    /// Makes a new line to the server; what was on its way on the old one is asked again.
+    fn reconnect(&mut self) {
+        match self.station.connection() {
+            Ok(connection) => {
+                self.connection = connection;
+                self.sending.call_back();
+                self.polling.call_back();
+                self.fetching.call_back();
+                self.renewal_at = self.station.validity().renewal_at();
+            }
+            Err(error) => tracing::error!(%error, "the former line to the server stays in use"),
+        }
+    }
+
+    fn judge(&mut self) {
+        self.outcomes = self.station.judged().map(|judgement| judgement.digest());
+    }
+
+    fn report(&mut self) {
+        if let Err(error) = self.station.report(self.outcomes) {
+            tracing::error!(%error, "no report could be made");
+        }
+    }
+
+    fn sent(&mut self, batch: &Batch, answers: &ReportAnswers) {
+        self.learn(self.station.standing.assignment.is_none(), &answers.assignment, answers.server_time_at);
+        match self.station.delivery.answered(batch, answers, &self.station.state) {
+            Next::Rest | Next::Again => self.sending.succeeded(),
+            Next::Wait(asked) => self.sending.failed(&"the server did not take the reports", asked),
+            Next::Unbelievable => self.sending.failed(&"the server claims what cannot be true", None),
+        }
+        if self.station.delivery.chain.opens() && !self.station.delivery.waits() && !self.station.observation.is_empty()
+        {
+            self.report();
+        }
+    }
+}

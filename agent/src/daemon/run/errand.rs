@@ -1,0 +1,108 @@
+//! One thing that is asked of the server at a time, and when it may be asked again.
+
+use std::fmt::Display;
+use std::pin::Pin;
+use std::time::Duration;
+
+use protocol::limits::DELAY_LEAST;
+use tokio::time::Instant;
+
+use crate::connection::backoff::Backoff;
+use crate::platform::chance;
+
+/// An errand: idle, on its way, or waiting after a failure.
+pub(super) struct Errand<T> {
+    name: &'static str,
+    on_its_way: Option<Pin<Box<dyn Future<Output = T>>>>,
+    backoff: Backoff,
+    not_before: Instant,
+    trouble: Option<String>,
+}
+
+impl<T> Errand<T> {
+    /// An errand that may start at once; `name` is for the log.
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, on_its_way: None, backoff: Backoff::default(), not_before: Instant::now(), trouble: None }
+    }
+
+    /// True when it is neither on its way nor waiting.
+    pub(super) fn may_start(&self) -> bool {
+        self.on_its_way.is_none() && Instant::now() >= self.not_before
+    }
+
+    /// True while it is on its way.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.on_its_way.is_some()
+    }
+
+    /// When it may start again; none while it is on its way.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.on_its_way.is_none().then_some(self.not_before)
+    }
+
+    /// Sends it off.
+    pub(super) fn start(&mut self, errand: impl Future<Output = T> + 'static) {
+        self.on_its_way = Some(Box::pin(errand));
+    }
+
+    /// Calls it back: what it asked for is asked again later.
+    pub(super) fn call_back(&mut self) {
+        self.on_its_way = None;
+    }
+
+    /// Waits for it to come back; for ever when it is not on its way.
+    pub(super) async fn back(&mut self) -> T {
+        match &mut self.on_its_way {
+            Some(errand) => {
+                let answer = errand.await;
+                self.on_its_way = None;
+                answer
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Notes success.
+    pub(super) fn succeeded(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!(failures = self.backoff.failures(), "{}: works again", self.name);
+        }
+        self.backoff.succeeded();
+    }
+
+    /// Did what it could; whether that helped shows elsewhere. Until it does, the next time is later and later.
+    pub(super) fn put_off(&mut self) {
+        self.not_before = Instant::now() + self.backoff.failed(None, chance::unit());
+    }
+
+    /// What was put off has helped.
+    pub(super) fn helped(&mut self) {
+        if self.trouble.is_none() {
+            self.backoff.succeeded();
+        }
+    }
+
+    /// Does not start before `wait` is over.
+    pub(super) fn rest(&mut self, wait: Duration) {
+        self.not_before = self.not_before.max(Instant::now() + wait);
+    }
+
+    /// May start in a moment, whatever it waits for: the network was away, not the server in trouble.
+    pub(super) fn again(&mut self) {
+        self.not_before = Instant::now() + DELAY_LEAST;
+        self.backoff.succeeded();
+    }
+
+    /// Notes a failure; the same trouble is said once.
+    pub(super) fn failed(&mut self, trouble: &dyn Display, asked: Option<Duration>) {
+        let wait = self.backoff.failed(asked, chance::unit());
+        self.not_before = Instant::now() + wait;
+        let trouble = trouble.to_string();
+        if self.trouble.as_ref() == Some(&trouble) {
+            tracing::debug!(wait_s = wait.as_secs(), "{}: {trouble}", self.name);
+        } else {
+            tracing::warn!(wait_s = wait.as_secs(), "{}: {trouble}", self.name);
+            self.trouble = Some(trouble);
+        }
+    }
+}

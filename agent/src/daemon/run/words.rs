@@ -1,0 +1,39 @@
+//! What the agent says of itself to the server: what it had to repair, and its last words.
+
+use std::time::Duration;
+
+use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind, path};
+
+use crate::connection::{Connection, WireError};
+use crate::daemon::station::Station;
+use crate::enrol::joining;
+use crate::platform::logbook;
+use crate::platform::service::Why;
+
+/// Last words must not hold up the end.
+const LAST: Duration = Duration::from_secs(2);
+
+/// What is to be said at the start, if anything.
+pub(super) fn first(station: &Station) -> Option<AgentEvent> {
+    logbook::was_repaired().then(|| AgentEvent { kind: AgentEventKind::AccessRepaired, at: station.clock.now() })
+}
+
+/// Says it.
+pub(super) async fn say(connection: Connection, event: AgentEvent) -> Result<AgentEventAnswer, WireError> {
+    connection.post(path::EVENT, &event).await
+}
+
+/// Says why the agent ends, if that can be done quickly. A server that hears nothing notices the silence.
+pub(super) async fn last(station: &Station, connection: &Connection, why: Why) {
+    let kind = match why {
+        _ if joining::is_leaving(&station.state) => AgentEventKind::Uninstalled,
+        Why::Asked => AgentEventKind::Stopped,
+        Why::Shutdown => AgentEventKind::Shutdown,
+    };
+    let event = AgentEvent { kind, at: station.clock.now() };
+    match tokio::time::timeout(LAST, say(connection.clone(), event)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::info!(%error, "the server does not hear that the agent ends"),
+        Err(_) => tracing::info!("the server does not hear in time that the agent ends"),
+    }
+}

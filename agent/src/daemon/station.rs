@@ -1,0 +1,339 @@
+//! Everything the agent holds between start and end: state, identity, policy, the newest facts and the reports on their way.
+//! `once` and `run` are two ways of driving it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use policies::text::Text;
+use protocol::{Assignment, Digest};
+
+use crate::collect::Collector;
+use crate::connection::tls::{Anchor, Trust};
+use crate::connection::{Connection, WireError};
+use crate::identity::keys::{KeyError, MachineKey};
+use crate::identity::{Identity, Validity};
+use crate::platform::clock::Clock;
+use crate::policy::judgement::{Judgement, role_of};
+use crate::policy::notice::Notice;
+use crate::policy::standing::Standing;
+use crate::policy::store::{PolicyStore, PolicyStoreError};
+use crate::report::delivery::Delivery;
+use crate::report::draft::{Author, Draft, ReportError};
+use crate::report::observation::{Observation, Volatile};
+use crate::state::config::{Config, ConfigError};
+use crate::state::{Missing, StateError, StateFolder};
+
+/// The configuration's file in the state folder.
+const CONFIG: &str = "agent.toml";
+/// The server's time is remembered on disk when it moved by this many milliseconds.
+const REMEMBER_TIME: u64 = 60 * 60 * 1000;
+/// Two clocks that differ by more milliseconds are worth a word.
+const CLOCK_OFF: u64 = 5 * 60 * 1000;
+
+/// The agent at work.
+pub struct Station {
+    /// The state folder.
+    pub state: StateFolder,
+    /// The sense of time.
+    pub clock: Arc<Clock>,
+    /// What a person set.
+    pub config: Config,
+    /// Who this machine is.
+    pub identity: Identity,
+    /// What reads the machine.
+    pub collector: Collector,
+    /// The newest facts.
+    pub observation: Observation,
+    /// Reports on their way.
+    pub delivery: Delivery,
+    /// The policy in use.
+    pub policies: PolicyStore,
+    /// What the server last said.
+    pub standing: Standing,
+    author: Author,
+    config_path: PathBuf,
+    server_at_kept: i64,
+    clock_off: bool,
+}
+
+impl std::fmt::Debug for Station {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Station")
+            .field("state", &self.state)
+            .field("machine", &self.identity.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state folder.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The machine was never enrolled, or the enrolment was not finished.
+    #[error("this machine is not connected to a server yet; run: posture-agent enrol")]
+    NotEnrolled,
+    /// The machine has no address to dial: it works by files.
+    #[error("this machine works by files alone; use: posture-agent export, posture-agent import")]
+    Unconnected,
+    /// No random bytes.
+    #[error(transparent)]
+    Chance(#[from] crate::platform::chance::NoChance),
+}
+
+impl StartError {
+    /// The error as a person reads it.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::State(error) | Self::Key(KeyError::State(error)) => error.text(),
+            Self::Config(error) => error.text(),
+            Self::Key(error) => Text::new(format!("khoá của máy: {error}"), format!("the machine's key: {error}")),
+            Self::NotEnrolled => {
+                Text::new("máy này chưa kết nối với máy chủ; hãy chạy: posture-agent enrol", self.to_string())
+            }
+            Self::Unconnected => Text::new(
+                "máy này không nối mạng, chỉ làm việc bằng tệp; hãy dùng: posture-agent export, posture-agent import",
+                self.to_string(),
+            ),
+            Self::Chance(error) => Text::new("hệ thống không cho số ngẫu nhiên", error.to_string()),
+        }
+    }
+}
+
+/// Where the configuration is.
+pub fn config_path(state: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| state.join(CONFIG), Path::to_owned)
+}
+
+impl Station {
+    /// Starts from the folder `state`, reading the machine through `collector`.
+    ///
+    /// # Errors
+    /// When the machine is not enrolled, another process is at work, or a file cannot be used.
+    pub fn open(
+        state: &Path,
+        config: Option<&Path>,
+        collector: Collector,
+        clock: Arc<Clock>,
+    ) -> Result<Self, StartError> {
+        let state = StateFolder::open(state, Missing::Refuse)?;
+        let config_path = config_path(state.path(), config);
+        let config = Config::load(&config_path)?;
+        let identity = Identity::load(&state)?.ok_or(StartError::NotEnrolled)?;
+        let key = MachineKey::load(&state)?.ok_or(StartError::NotEnrolled)?;
+        if !identity.is_for(key.signing().public_key()) {
+            return Err(MachineKey::foreign(&state).into());
+        }
+        let standing = Standing::load(&state)?;
+        clock.server_said_once(standing.server_at, identity.validity().until);
+        let most_bytes = config.spool.most_mebibytes << 20;
+        let delivery =
+            Delivery::open(&state, &identity.machine, identity.receipt_point(), most_bytes, clock.trusted())?;
+        let (policies, problem) = PolicyStore::open(&state, &identity, standing.policy_version);
+        if let Some(error) = problem {
+            tracing::error!(%error, "the policy on disk is not used; it is fetched again");
+        }
+        let author = Author { machine: identity.machine.clone(), start: crate::platform::chance::identifier()?, key };
+        let station = Self {
+            server_at_kept: standing.server_at,
+            state,
+            clock,
+            config,
+            identity,
+            collector,
+            observation: Observation::default(),
+            delivery,
+            policies,
+            standing,
+            author,
+            config_path,
+            clock_off: false,
+        };
+        station.policy_learn();
+        Ok(station)
+    }
+
+    /// Tells the collector what the policy in use knows of systems. A policy that cannot be used teaches nothing; who reads it says so.
+    pub fn policy_learn(&self) {
+        if let Ok(Some(loaded)) = self.policies.load(&self.state, &self.identity) {
+            self.collector.learn(&loaded.set);
+        }
+    }
+
+    /// The configuration's file.
+    pub fn config_path(&self) -> &Path {
+        &self.config_path
+    }
+
+    /// Reads the configuration again. True when it says something else.
+    ///
+    /// # Errors
+    /// When it cannot be used; the former stays in force.
+    pub fn config_reload(&mut self) -> Result<bool, ConfigError> {
+        let config = Config::load(&self.config_path)?;
+        let changed = config != self.config;
+        self.config = config;
+        self.delivery.spool.set_most_bytes(self.config.spool.most_mebibytes << 20);
+        Ok(changed)
+    }
+
+    /// When the machine's certificate is valid.
+    pub fn validity(&self) -> Validity {
+        self.identity.validity()
+    }
+
+    /// The machine's key.
+    pub fn key(&self) -> &MachineKey {
+        &self.author.key
+    }
+
+    /// `HOST:PORT` to dial.
+    pub fn address(&self) -> &str {
+        self.config.server.address.as_deref().unwrap_or(&self.identity.address)
+    }
+
+    /// True when there is no address to dial: the machine enrolled by file and nobody configured one since.
+    pub fn is_unconnected(&self) -> bool {
+        self.address().is_empty()
+    }
+
+    /// A line to the server on which the machine proves itself.
+    ///
+    /// # Errors
+    /// When certificate, key or proxy cannot be used.
+    pub fn connection(&self) -> Result<Connection, WireError> {
+        self.line(Some((self.identity.chain(), self.author.key.for_tls())))
+    }
+
+    /// A line to the server without a certificate, for renewal.
+    ///
+    /// # Errors
+    /// When the proxy cannot be used.
+    pub fn plain_connection(&self) -> Result<Connection, WireError> {
+        self.line(None)
+    }
+
+    fn line(
+        &self,
+        machine: Option<(Vec<Vec<u8>>, rustls::pki_types::PrivateKeyDer<'static>)>,
+    ) -> Result<Connection, WireError> {
+        let trust = Trust::new(Anchor::Authorities(self.identity.authorities()), Arc::clone(&self.clock));
+        Connection::new(self.address(), self.config.server.proxy.as_deref(), &trust, machine)
+    }
+
+    /// Judges the newest facts by the signed policy, and posts the result for the person at the machine; none before there are
+    /// facts, a policy and a role.
+    ///
+    /// # Errors
+    /// When the policy on disk does not check.
+    pub fn judge(&self) -> Result<Option<Judgement>, PolicyStoreError> {
+        let Some(assignment) = &self.standing.assignment else { return Ok(None) };
+        if self.observation.is_empty() {
+            return Ok(None);
+        }
+        let Some(loaded) = self.policies.load(&self.state, &self.identity)? else { return Ok(None) };
+        let facts = self.observation.facts();
+        let judgement = Judgement::new(&loaded, assignment.role, facts, self.clock.instant());
+        let controls = loaded.set.controls(role_of(assignment.role));
+        let notice = Notice::new(&judgement, controls, facts, assignment, self.standing.server_at);
+        if let Err(error) = notice.post(self.state.path()) {
+            tracing::warn!(%error, "people at this machine cannot see the newest result");
+        }
+        Ok(Some(judgement))
+    }
+
+    /// As [`Station::judge`]; trouble is logged.
+    pub fn judged(&self) -> Option<Judgement> {
+        self.judge().unwrap_or_else(|error| {
+            tracing::error!(%error, "the machine cannot be judged by the policy on disk");
+            None
+        })
+    }
+
+    /// Makes a report of the newest facts and keeps it for delivery. `outcomes` is the digest of the verdicts, if judged.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn report(&mut self, outcomes: Option<Digest>) -> Result<(), ReportError> {
+        let now = self.clock.now();
+        let volatile = if self.delivery.chain.opens() || self.observation.outcomes_changed(outcomes) {
+            Volatile::Now
+        } else {
+            Volatile::Hourly
+        };
+        let draft = Draft {
+            entries: self.observation.entries(volatile, now)?,
+            traits: self.observation.traits(),
+            policy: self.policies.address(),
+            made_at: now,
+        };
+        self.delivery.submit(&self.author, &draft, &self.state)?;
+        self.observation.reported(&draft.entries, outcomes, now);
+        Ok(())
+    }
+
+    /// Takes in what every answer of the server says. Returns the address of a policy that is to be fetched.
+    pub fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
+        self.clock.server_said(server_time_at, self.validity().until);
+        self.standing.server_at = self.clock.server_at();
+        self.clock_compare(server_time_at);
+        let mut keep = self.standing.server_at.abs_diff(self.server_at_kept) >= REMEMBER_TIME;
+        if self.standing.assignment.as_ref() != Some(assignment) {
+            tracing::info!(
+                office = policies::text::visible(&assignment.office, 200),
+                role = assignment.role.name(),
+                confirmed = assignment.confirmed,
+                "the server's decision about this machine"
+            );
+            self.standing.assignment = Some(assignment.clone());
+            keep = true;
+        }
+        if keep {
+            self.keep_standing();
+        }
+        assignment.policy.filter(|policy| Some(*policy) != self.policies.address())
+    }
+
+    /// Says once that this machine's clock and the server's differ, and once that they do no more.
+    fn clock_compare(&mut self, server_time_at: i64) {
+        let ahead = self.clock.now().saturating_sub(server_time_at);
+        let off = ahead.unsigned_abs() > CLOCK_OFF;
+        if off && !self.clock_off {
+            tracing::warn!(
+                ahead_s = ahead / 1000,
+                "this machine's clock and the server's differ: one of them is wrong; reports are kept and delivered all the same"
+            );
+        } else if self.clock_off && !off {
+            tracing::info!("this machine's clock and the server's agree again");
+        }
+        self.clock_off = off;
+    }
+
+    /// Takes a fetched bundle into use.
+    ///
+    /// # Errors
+    /// Why it is not used.
+    pub fn policy_use(&mut self, signed: &protocol::SignedBundle) -> Result<(), PolicyStoreError> {
+        self.policies.replace(&self.state, &self.identity, signed)?;
+        self.standing.policy_version = self.policies.version();
+        self.policy_learn();
+        self.keep_standing();
+        tracing::info!(version = self.policies.version(), "a new policy is in use");
+        Ok(())
+    }
+
+    fn keep_standing(&mut self) {
+        match self.standing.save(&self.state) {
+            Ok(()) => self.server_at_kept = self.standing.server_at,
+            Err(error) => tracing::warn!(%error, "what the server said could not be remembered"),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! An invitation that waits in the state folder until the agent itself takes it up: whoever installs the program need not be the
+//! account that runs it, and need not wait until the server can be reached.
+//!
+//! The answer to "are we connected, and if not, why" stays in a file beside it, for the installer and for the person at the machine.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policies::text::Text;
+use protocol::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::collect::Collector;
+use crate::connection::backoff::Backoff;
+use crate::enrol::{EnrolError, Invitation, enrol, fingerprint_read};
+use crate::identity::Identity;
+use crate::identity::keys::MachineKey;
+use crate::platform::chance;
+use crate::platform::clock::Clock;
+use crate::platform::logbook::{self, Entry};
+use crate::platform::service::{Wish, Wishes};
+use crate::state::{Durability, Missing, StateError, StateFolder};
+
+/// The invitation's file: holds the token, until it is used.
+const INVITATION: &str = "invitation.json";
+/// The file of how far it came.
+const JOINING: &str = "joining.json";
+
+/// The mark of a removal under way.
+const LEAVING: &str = "leaving";
+
+/// How far the machine came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joining {
+    /// Where it stands.
+    pub stage: Stage,
+    /// The office when connected, else why not.
+    pub words: Text,
+}
+
+/// Where a machine stands on its way to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Connected.
+    Connected,
+    /// Tried in vain; tried again by itself.
+    Waiting,
+    /// The server said no for good, or what was handed over makes no sense.
+    Refused,
+}
+
+/// What came of an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// No invitation waits any more; whether the machine is connected its identity says.
+    Yes,
+    /// The program shall end.
+    Ends,
+}
+
+/// Keeps an invitation for the agent and forgets how an earlier one ended.
+///
+/// # Errors
+/// When the state folder refuses.
+pub fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(), StateError> {
+    state.remove(JOINING)?;
+    state.write_json(INVITATION, invitation, Durability::Synced)
+}
+
+/// Marks that the program is about to be removed, so that the agent says so with its last words. Without a state folder there is nobody
+/// who could.
+pub fn leave(state: &Path) {
+    if state.is_dir()
+        && let Err(error) = std::fs::write(state.join(LEAVING), b"")
+    {
+        tracing::warn!(%error, "the server will not be told that the program was removed");
+    }
+}
+
+/// Forgets such a mark: the program is here to stay.
+///
+/// # Errors
+/// When the state folder refuses.
+pub fn stay(state: &StateFolder) -> Result<(), StateError> {
+    state.remove(LEAVING)
+}
+
+/// True when the program is about to be removed.
+pub fn is_leaving(state: &StateFolder) -> bool {
+    state.file(LEAVING).exists()
+}
+
+/// How far the machine came, as the agent last wrote it; read beside a running agent, so without the folder's lock.
+pub fn progress(state: &Path) -> Option<Joining> {
+    serde_json::from_slice(&std::fs::read(state.join(JOINING)).ok()?).ok()
+}
+
+/// Takes up the invitation that waits, if any: enrols, and tries again for as long as it takes. `ready` is called once, when it turns
+/// out that something waits.
+///
+/// # Errors
+/// When the state folder refuses.
+pub async fn settle(
+    path: &Path,
+    config: Option<&Path>,
+    collector: &Collector,
+    clock: &Arc<Clock>,
+    wishes: &mut Wishes,
+    ready: impl FnOnce(),
+) -> Result<Settled, StateError> {
+    let Some(invitation) = waiting(path)? else { return Ok(Settled::Yes) };
+    ready();
+    let mut backoff = Backoff::default();
+    loop {
+        let attempt = tokio::select! {
+            biased;
+            wish = wishes.next() => match wish {
+                Wish::Stop(_) => return Ok(Settled::Ends),
+                Wish::Awake => continue,
+            },
+            attempt = enrol(&invitation, path, config, collector, Arc::clone(clock)) => attempt,
+        };
+        let error = match attempt {
+            Ok(enrolled) => {
+                let office = enrolled.assignment.office;
+                close(path, Stage::Connected, Text::new(office.clone(), office.clone()))?;
+                logbook::enter(&Entry::Enrolled { office });
+                return Ok(Settled::Yes);
+            }
+            Err(EnrolError::Start(crate::daemon::station::StartError::State(error))) => return Err(error),
+            Err(error) => error,
+        };
+        if is_final(&error) {
+            close(path, Stage::Refused, error.text())?;
+            logbook::enter(&Entry::EnrolmentRefused { reason: error.text() });
+            return Ok(Settled::Yes);
+        }
+        let asked = match &error {
+            EnrolError::Wire(error) => error.retry_after(),
+            _ => None,
+        };
+        let wait = backoff.failed(asked, chance::unit());
+        tracing::warn!(wait_s = wait.as_secs(), %error, "not connected yet");
+        keep(path, &Joining { stage: Stage::Waiting, words: error.text() })?;
+        if rest(wishes, wait).await {
+            return Ok(Settled::Ends);
+        }
+    }
+}
+
+/// Waits; true when the program shall end. A machine that woke up waits no longer.
+async fn rest(wishes: &mut Wishes, wait: Duration) -> bool {
+    tokio::select! {
+        wish = wishes.next() => matches!(wish, Wish::Stop(_)),
+        () = tokio::time::sleep(wait) => false,
+    }
+}
+
+/// The invitation that waits. One to the server that the machine is connected to already (an upgrade that is handed the same values
+/// again) is done with.
+fn waiting(path: &Path) -> Result<Option<Invitation>, StateError> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    let state = StateFolder::open(path, Missing::Refuse)?;
+    let invitation = match state.read_json::<Invitation>(INVITATION) {
+        Err(error @ StateError::Damaged { .. }) => {
+            tracing::error!(%error, "the invitation is given up");
+            state.way_clear(INVITATION)?;
+            state.remove(INVITATION)?;
+            None
+        }
+        read => read?,
+    };
+    let Some(invitation) = invitation else { return Ok(None) };
+    let fingerprint = fingerprint_read(&invitation.fingerprint).ok();
+    let identity = match Identity::load(&state) {
+        // The enrolment sets it aside.
+        Err(StateError::Damaged { .. }) => None,
+        read => read?.filter(|_| matches!(MachineKey::load(&state), Ok(Some(_)))),
+    };
+    let known =
+        |identity: &Identity| identity.authorities().iter().any(|authority| Some(Digest::of(authority)) == fingerprint);
+    if !identity.is_some_and(|identity| known(&identity)) {
+        return Ok(Some(invitation));
+    }
+    let office = crate::policy::standing::Standing::load(&state)?.assignment.map(|assignment| assignment.office);
+    let office = office.unwrap_or_default();
+    end(&state, Stage::Connected, Text::new(office.clone(), office))?;
+    Ok(None)
+}
+
+/// True when trying again cannot help.
+fn is_final(error: &EnrolError) -> bool {
+    match error {
+        EnrolError::Address(_) | EnrolError::Fingerprint | EnrolError::Token(_) => true,
+        EnrolError::Wire(error) => error.is_final(),
+        EnrolError::Start(_) | EnrolError::Answer(_) => false,
+    }
+}
+
+fn close(path: &Path, stage: Stage, words: Text) -> Result<(), StateError> {
+    end(&StateFolder::open(path, Missing::Refuse)?, stage, words)
+}
+
+/// The invitation is done with. Its end is written before it goes: a power cut in between costs one more attempt.
+fn end(state: &StateFolder, stage: Stage, words: Text) -> Result<(), StateError> {
+    state.write_json(JOINING, &Joining { stage, words }, Durability::Synced)?;
+    state.remove(INVITATION)
+}
+
+fn keep(path: &Path, joining: &Joining) -> Result<(), StateError> {
+    StateFolder::open(path, Missing::Refuse)?.write_json(JOINING, joining, Durability::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::collect::linux::Machine;
+    use crate::connection::tls::tests::authority;
+    use crate::connection::trial::{Server, run};
+    use crate::enrol::tests::{TOKEN, admit};
+    use crate::os::recorded::Recorded;
+    use crate::platform::service::Manager;
+
+    /// A machine that was handed `invitation`, and what came of it.
+    async fn settled(state: &Path, ready: impl FnOnce()) -> Settled {
+        let collector = Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default()))));
+        let mut wishes = Manager::new(None).unwrap().wishes().unwrap();
+        settle(state, None, &collector, &Arc::new(Clock::system()), &mut wishes, ready).await.unwrap()
+    }
+
+    fn invited(state: &Path, server: &str, token: &str, fingerprint: Digest) {
+        let invitation = Invitation {
+            server: server.to_owned(),
+            token: token.to_owned(),
+            fingerprint: fingerprint.to_string(),
+            place: String::new(),
+        };
+        invite(&StateFolder::open(state, Missing::Create).unwrap(), &invitation).unwrap();
+    }
+
+    #[test]
+    fn an_invitation_is_taken_up_once_its_server_answers_and_does_not_keep_its_token() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            let (ours, clients) = (authority("ours"), authority("clients"));
+            let fingerprint = Digest::of(&ours.der);
+            let ca = ours.der.clone();
+            let busy = Mutex::new(1);
+            let server = Server::start(&ours, move |_, body| {
+                let mut left = busy.lock().unwrap();
+                if *left == 0 {
+                    return admit(&ca, &clients, "m", body);
+                }
+                *left -= 1;
+                (503, vec![], b"{}".to_vec())
+            })
+            .await;
+            assert_eq!(settled(&state, || panic!("nothing waits")).await, Settled::Yes);
+
+            invited(&state, &server.address.to_string(), TOKEN, fingerprint);
+            let mut told = false;
+            assert_eq!(settled(&state, || told = true).await, Settled::Yes);
+            assert!(told, "the service is up while it tries");
+            assert_eq!(server.asked().len(), 2, "the first answer was none");
+            let joining = progress(&state).unwrap();
+            assert_eq!((joining.stage, joining.words.vi.as_str()), (Stage::Connected, "Xã An"));
+            for entry in std::fs::read_dir(&state).unwrap().map(Result::unwrap) {
+                let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default()).into_owned();
+                assert!(!text.contains(TOKEN), "{}", entry.path().display());
+            }
+
+            // The same values again, as an upgrade hands them over: nobody is asked, and nothing changes.
+            let before = std::fs::read(state.join("identity.json")).unwrap();
+            invited(&state, "127.0.0.1:1", TOKEN, fingerprint);
+            assert_eq!(settled(&state, || panic!("nothing waits")).await, Settled::Yes);
+            assert_eq!(std::fs::read(state.join("identity.json")).unwrap(), before);
+            assert_eq!(progress(&state).unwrap().stage, Stage::Connected);
+            assert!(!state.join(INVITATION).exists());
+        });
+    }
+
+    #[test]
+    fn a_refusal_for_good_ends_the_attempts_and_says_why() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            let ours = authority("ours");
+            let refusal = protocol::Refusal {
+                code: "token_expired".to_owned(),
+                message: Text::new("Mã đã hết hạn.", "The token has expired."),
+                action: protocol::RefusalAction::Final,
+                retry_after_s: None,
+            };
+            let server = Server::start(&ours, move |_, _| (403, vec![], serde_json::to_vec(&refusal).unwrap())).await;
+            invited(&state, &server.address.to_string(), TOKEN, Digest::of(&ours.der));
+            assert_eq!(settled(&state, || {}).await, Settled::Yes);
+            let joining = progress(&state).unwrap();
+            assert_eq!(joining.stage, Stage::Refused);
+            assert!(joining.words.vi.contains("Mã đã hết hạn"), "{joining:?}");
+            assert!(!state.join(INVITATION).exists() && !state.join("identity.json").exists());
+
+            invited(&state, &server.address.to_string(), "no token", Digest::of(&ours.der));
+            assert_eq!(progress(&state), None, "a new invitation forgets how the last one ended");
+            assert_eq!(settled(&state, || {}).await, Settled::Yes);
+            assert_eq!(progress(&state).unwrap().stage, Stage::Refused);
+            assert_eq!(server.asked().len(), 1, "a token that is none is sent to nobody");
+        });
+    }
+
+    #[test]
+    fn a_damaged_invitation_is_given_up_and_a_removal_is_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        leave(&path);
+        let state = StateFolder::open(&path, Missing::Create).unwrap();
+        assert!(!is_leaving(&state));
+        state.write(INVITATION, b"{torn", Durability::Relaxed).unwrap();
+        drop(state);
+        assert!(waiting(&path).unwrap().is_none());
+        leave(&path);
+        let state = StateFolder::open(&path, Missing::Refuse).unwrap();
+        assert!(!state.file(INVITATION).exists() && is_leaving(&state));
+        stay(&state).unwrap();
+        assert!(!is_leaving(&state));
+    }
+}

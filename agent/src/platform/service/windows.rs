@@ -1,0 +1,213 @@
+//! The service control manager of Windows, or a console: wishes come from whichever of the two started the program.
+
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::signal::windows::{
+    CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use windows_service::service::{
+    PowerEventParam, ServiceControl, ServiceControlAccept, ServiceExitCode, ServiceState, ServiceStatus, ServiceType,
+};
+use windows_service::service_control_handler::{ServiceControlHandlerResult, ServiceStatusHandle, register};
+use windows_service::service_dispatcher;
+
+use super::{NAME, Why, Wish};
+use crate::platform::logbook::{self, Entry};
+
+/// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: no service control manager started this process; it is a console.
+const NO_MANAGER: i32 = 1063;
+/// How long starting and stopping may take before the manager believes that the service hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The exit code of a service that failed, which makes the manager start it again.
+const FAILED: u32 = 1;
+
+type Work = Box<dyn FnOnce(Manager) -> anyhow::Result<()> + Send>;
+
+/// What the service shall do, and how it ended: the manager calls a function without any context.
+static WORK: Mutex<Option<Work>> = Mutex::new(None);
+static ENDED: Mutex<Option<anyhow::Result<()>>> = Mutex::new(None);
+
+/// Does `work` for whoever started the program: as a service when the service control manager did, else for the console.
+///
+/// # Errors
+/// Those of `work`, and when the manager cannot be talked to.
+pub fn attend(work: impl FnOnce(Manager) -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
+    *locked(&WORK) = Some(Box::new(work));
+    match service_dispatcher::start(NAME, service_main) {
+        Ok(()) => locked(&ENDED).take().unwrap_or(Ok(())),
+        Err(windows_service::Error::Winapi(error)) if error.raw_os_error() == Some(NO_MANAGER) => {
+            let work = locked(&WORK).take();
+            work.map_or(Ok(()), |work| work(Manager { service: None, wishes: None }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Called by the service control manager in a thread of its own.
+extern "system" fn service_main(_count: u32, _arguments: *mut *mut u16) {
+    logbook::to_event_log();
+    let ended = serve();
+    if let Err(error) = &ended {
+        logbook::enter(&Entry::CannotRun { reason: format!("{error:#}") });
+    }
+    *locked(&ENDED) = Some(ended);
+}
+
+/// Does the work as a service.
+fn serve() -> anyhow::Result<()> {
+    let (sender, wishes) = unbounded_channel();
+    let service = Service::default();
+    let told = service.clone();
+    let handle = register(NAME, move |control| {
+        let wish = match control {
+            ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
+            ServiceControl::Stop => Wish::Stop(Why::Asked),
+            ServiceControl::Shutdown | ServiceControl::Preshutdown => Wish::Stop(Why::Shutdown),
+            ServiceControl::PowerEvent(PowerEventParam::ResumeAutomatic | PowerEventParam::ResumeCritical) => {
+                Wish::Awake
+            }
+            ServiceControl::PowerEvent(_) => return ServiceControlHandlerResult::NoError,
+            _ => return ServiceControlHandlerResult::NotImplemented,
+        };
+        if let Wish::Stop(_) = wish {
+            told.tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
+        }
+        // The receiver is gone only when the work has ended.
+        let _received = sender.send(wish);
+        ServiceControlHandlerResult::NoError
+    })?;
+    service.tell_to(handle);
+    service.tell(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
+    let work = locked(&WORK).take();
+    let manager = Manager { service: Some(service.clone()), wishes: Some(wishes) };
+    let ended = work.map_or(Ok(()), |work| work(manager));
+    let code = if ended.is_ok() { ServiceExitCode::NO_ERROR } else { ServiceExitCode::ServiceSpecific(FAILED) };
+    service.tell(ServiceState::Stopped, code);
+    ended
+}
+
+/// Whoever started the program.
+pub struct Manager {
+    service: Option<Service>,
+    wishes: Option<UnboundedReceiver<Wish>>,
+}
+
+impl Manager {
+    /// True when the program runs as a service: nobody sees its standard error.
+    pub fn is_service(&self) -> bool {
+        self.service.is_some()
+    }
+
+    /// Listens for wishes from now on; within a runtime, once.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn wishes(&mut self) -> io::Result<Wishes> {
+        Ok(match self.wishes.take() {
+            Some(wishes) => Wishes(From::Manager(wishes)),
+            None => Wishes(From::Console(Console {
+                interrupt: ctrl_c()?,
+                broken: ctrl_break()?,
+                closed: ctrl_close()?,
+                shutdown: ctrl_shutdown()?,
+            })),
+        })
+    }
+
+    /// Says that the service is up. Said again it changes nothing.
+    pub fn ready(&self) {
+        if let Some(service) = &self.service {
+            service.tell(ServiceState::Running, ServiceExitCode::NO_ERROR);
+        }
+    }
+
+    /// Says that the service is ending.
+    pub fn stopping(&self) {
+        if let Some(service) = &self.service {
+            service.tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
+        }
+    }
+}
+
+/// What the manager is told, from the thread that works and from the one that takes wishes.
+#[derive(Clone, Default)]
+struct Service {
+    handle: Arc<OnceLock<ServiceStatusHandle>>,
+    last: Arc<Mutex<Option<ServiceState>>>,
+}
+
+impl Service {
+    fn tell_to(&self, handle: ServiceStatusHandle) {
+        // Set once, before anything is told.
+        let _first = self.handle.set(handle);
+    }
+
+    fn tell(&self, state: ServiceState, exit_code: ServiceExitCode) {
+        let mut last = locked(&self.last);
+        // A service that is ending does not come back to life, however its two threads meet.
+        let late = *last == Some(ServiceState::StopPending) && state != ServiceState::Stopped;
+        let Some(handle) = self.handle.get().filter(|_| !late && *last != Some(state)) else { return };
+        *last = Some(state);
+        let pending = matches!(state, ServiceState::StartPending | ServiceState::StopPending);
+        let status = ServiceStatus {
+            service_type: ServiceType::OWN_PROCESS,
+            current_state: state,
+            controls_accepted: if state == ServiceState::Running {
+                ServiceControlAccept::STOP
+                    | ServiceControlAccept::SHUTDOWN
+                    | ServiceControlAccept::PRESHUTDOWN
+                    | ServiceControlAccept::POWER_EVENT
+            } else {
+                ServiceControlAccept::empty()
+            },
+            exit_code,
+            checkpoint: 0,
+            wait_hint: if pending { PATIENCE } else { Duration::ZERO },
+            process_id: None,
+        };
+        if let Err(error) = handle.set_service_status(status) {
+            tracing::warn!(%error, ?state, "the service manager could not be told");
+        }
+    }
+}
+
+/// The wishes of whoever started the program.
+pub struct Wishes(From);
+
+enum From {
+    Manager(UnboundedReceiver<Wish>),
+    Console(Console),
+}
+
+struct Console {
+    interrupt: CtrlC,
+    broken: CtrlBreak,
+    closed: CtrlClose,
+    shutdown: CtrlShutdown,
+}
+
+impl Wishes {
+    /// Waits for the next wish.
+    pub async fn next(&mut self) -> Wish {
+        match &mut self.0 {
+            From::Manager(wishes) => match wishes.recv().await {
+                Some(wish) => wish,
+                // The manager is gone; it does not come back.
+                None => Wish::Stop(Why::Asked),
+            },
+            From::Console(console) => tokio::select! {
+                _ = console.interrupt.recv() => Wish::Stop(Why::Asked),
+                _ = console.broken.recv() => Wish::Stop(Why::Asked),
+                _ = console.closed.recv() => Wish::Stop(Why::Asked),
+                _ = console.shutdown.recv() => Wish::Stop(Why::Shutdown),
+            },
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,232 @@
+//! The last result as anybody at this machine may read it: outcomes, fix steps, times. No keys, no names of people.
+//!
+//! Written by the agent alone, at every judgement, to a file that all may read; `posture-agent status` shows it, also to who has
+//! no rights on the machine.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use policies::fact::Facts;
+use policies::outcome::Verdict;
+use policies::policy::Policy;
+use policies::text::Text;
+use protocol::Assignment;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::judgement::Judgement;
+
+pub mod page;
+#[cfg(unix)]
+#[path = "notice/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "notice/windows.rs"]
+mod system;
+
+/// The folder for all to read, for an agent that keeps its state where the service does.
+const FOLDER: &str = if cfg!(windows) { r"C:\ProgramData\TramAn\result" } else { "/run/tram-an-agent" };
+/// The file's name.
+const FILE: &str = "result.json";
+/// The most bytes of such a file: some hundred controls with their steps in two languages.
+const MOST: u64 = 4 * 1024 * 1024;
+
+/// The last result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The machine's own name.
+    pub machine: Option<String>,
+    /// Its system with the version, such as `Windows 10 Pro 22H2`.
+    pub system: Option<String>,
+    /// What the server decided about it.
+    pub assignment: Assignment,
+    /// When it was judged, by the machine's clock; milliseconds since 1970 UTC.
+    pub judged_at: i64,
+    /// When the server was last heard, by its clock; milliseconds since 1970 UTC, 0 for never.
+    pub server_at: i64,
+    /// Title of the controls.
+    pub policy: Text,
+    /// Version of the policy.
+    pub policy_version: u64,
+    /// One for each control, in the policy's order.
+    pub results: Vec<NoticeResult>,
+}
+
+/// The result of one control.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeResult {
+    /// The control's id.
+    pub control: String,
+    /// Its title.
+    pub title: Text,
+    /// How badly it matters, in words.
+    pub severity: Text,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was found; a general sentence where it could name people.
+    pub found: Text,
+    /// What is wanted.
+    pub wanted: Text,
+    /// The steps for exactly this machine; none where nothing is to be done.
+    pub fix: Vec<Text>,
+    /// Minutes that they take.
+    pub minutes: u32,
+    /// Who can do it, in words.
+    pub lifted_by: Text,
+    /// The failing control that explains this failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub implied_by: Option<String>,
+}
+
+impl Notice {
+    /// What may be said of a judgement on `facts`.
+    pub fn new(
+        judgement: &Judgement,
+        controls: &Policy,
+        facts: &Facts,
+        assignment: &Assignment,
+        server_at: i64,
+    ) -> Self {
+        let at = jiff::Timestamp::from_millisecond(judgement.judged_at).unwrap_or_default();
+        let results = judgement.outcomes.iter().filter_map(|outcome| {
+            let control = controls.control(&outcome.control)?;
+            let open = matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown);
+            Some(NoticeResult {
+                control: outcome.control.clone(),
+                title: control.title().clone(),
+                severity: control.severity().text(),
+                verdict: outcome.verdict,
+                found: if control.tells_of_people() { kept_back() } else { outcome.found.clone() },
+                wanted: outcome.wanted.clone(),
+                fix: if open { control.fix_for(facts, at).to_vec() } else { Vec::new() },
+                minutes: control.minutes(),
+                lifted_by: control.lifted_by().text(),
+                implied_by: outcome.implied_by.clone(),
+            })
+        });
+        let system = &facts.system;
+        Self {
+            machine: system.name.known().cloned(),
+            system: system.title.known().map(|title| match system.version.known() {
+                Some(version) if !title.contains(version.as_str()) => format!("{title} {version}"),
+                _ => title.clone(),
+            }),
+            assignment: assignment.clone(),
+            judged_at: judgement.judged_at,
+            server_at,
+            policy: controls.title().clone(),
+            policy_version: judgement.policy_version,
+            results: results.collect(),
+        }
+    }
+
+    /// Puts it where all may read it: for the service's own state folder a place outside of it, else within.
+    ///
+    /// # Errors
+    /// When the system refuses, or somebody else made the folder.
+    pub fn post(&self, state: &Path) -> std::io::Result<()> {
+        let path = place(state);
+        let bytes = serde_json::to_vec(self).map_err(std::io::Error::other)?;
+        if path.parent() != Some(state) {
+            system::folder(Path::new(FOLDER))?;
+        }
+        system::replace(&path, &bytes)
+    }
+
+    /// Reads the last one.
+    ///
+    /// # Errors
+    /// [`std::io::ErrorKind::NotFound`] when there is none yet; when it cannot be read or makes no sense.
+    pub fn read(state: &Path) -> std::io::Result<Self> {
+        let mut bytes = Vec::new();
+        std::fs::File::open(place(state))?.take(MOST).read_to_end(&mut bytes)?;
+        serde_json::from_slice(&bytes).map_err(std::io::Error::other)
+    }
+}
+
+/// Removes the folder for all to read, with what the agent posted there.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(windows)]
+pub fn forget() -> std::io::Result<()> {
+    match std::fs::remove_file(Path::new(FOLDER).join(FILE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    match std::fs::remove_dir(FOLDER) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Where the notice of the agent with this state folder is.
+fn place(state: &Path) -> PathBuf {
+    if state == Path::new(crate::state::DEFAULT) { Path::new(FOLDER).join(FILE) } else { state.join(FILE) }
+}
+
+fn kept_back() -> Text {
+    Text::new(
+        "Có thông tin về tài khoản hoặc tên riêng; cán bộ phụ trách xem trên trang của máy.",
+        "Holds accounts or names; the officer in charge sees it on the machine's page.",
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use policies::fact::{Fact, Instant, Reason};
+    use policies::policy::{PolicySet, Role};
+    use protocol::Digest;
+
+    use super::*;
+
+    /// The shipped policy on a machine of which little is known.
+    pub(crate) fn sample() -> Notice {
+        let set = PolicySet::shipped().unwrap();
+        let mut facts = Facts::unknown(Reason::SourceMissing);
+        facts.system.name = Fact::Known("MÁY-VĂN-THƯ<b>".to_owned());
+        facts.system.title = Fact::Known("Windows 10 Pro".to_owned());
+        facts.system.version = Fact::Known("22H2".to_owned());
+        facts.lan.firewall_active = Fact::Known(false);
+        facts.accounts.extra_roots = Fact::Known(["nguyen.van.a".to_owned()].into_iter().collect());
+        let controls = set.controls(Role::Workstation);
+        let now = Instant::from_second(1_790_000_000).unwrap();
+        let judgement = Judgement {
+            judged_at: now.as_millisecond(),
+            policy_version: 3,
+            policy: Digest::of(b"p"),
+            role: protocol::Role::Workstation,
+            outcomes: policies::evaluate::evaluate(controls, &facts, now),
+        };
+        let assignment = Assignment {
+            office: "UBND xã Thử Nghiệm".to_owned(),
+            role: protocol::Role::Workstation,
+            confirmed: true,
+            policy: None,
+        };
+        Notice::new(&judgement, controls, &facts, &assignment, 0)
+    }
+
+    #[test]
+    fn says_what_to_do_and_names_nobody() {
+        let notice = sample();
+        assert_eq!(notice.system.as_deref(), Some("Windows 10 Pro 22H2"));
+        let failing: Vec<&NoticeResult> =
+            notice.results.iter().filter(|result| result.verdict == Verdict::Fail).collect();
+        assert!(
+            failing.iter().any(|result| !result.fix.is_empty() && result.found.vi.contains("tường lửa")),
+            "{failing:?}"
+        );
+        let text = serde_json::to_string(&notice).unwrap();
+        assert!(text.contains("cán bộ phụ trách xem"), "no control told of people: the test shows nothing");
+        assert!(!text.contains("nguyen.van.a"));
+    }
+
+    #[test]
+    fn is_read_back_from_the_state_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Notice::read(folder.path()).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        let notice = sample();
+        notice.post(folder.path()).unwrap();
+        assert_eq!(Notice::read(folder.path()).unwrap(), notice);
+    }
+}

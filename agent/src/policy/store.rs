@@ -1,0 +1,203 @@
+//! The policy in use: one signed bundle in the state folder, replaced as a whole, checked every time it is read. Only a
+//! signature by a pinned key counts, from network or disk, and never a lower version than before.
+
+use policies::policy::{PolicyErrors, PolicySet};
+use protocol::bundle::BundleError;
+use protocol::{Digest, SignedBundle};
+
+use crate::identity::Identity;
+use crate::state::{DAMAGED, Durability, StateError, StateFolder};
+
+/// The folder of the bundle, which is watched.
+pub const FOLDER: &str = "policy";
+/// The bundle's file.
+pub const FILE: &str = "policy/bundle.json";
+
+/// Why a bundle is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyStoreError {
+    /// The state folder refused, or the file is damaged.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Signature, server or version do not fit.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The files do not read as a policy of this agent's language.
+    #[error("the policy cannot be read: {0}")]
+    Policy(String),
+}
+
+/// A policy, read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The bundle's address.
+    pub address: Digest,
+    /// Its version.
+    pub version: u64,
+    /// Its files.
+    pub set: PolicySet,
+}
+
+/// Which bundle is in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PolicyStore {
+    address: Option<Digest>,
+    version: u64,
+}
+
+impl PolicyStore {
+    /// Looks at the bundle on disk; `floor` is the highest version ever used. A bundle that does not check is not used, and
+    /// the error says why.
+    pub fn open(state: &StateFolder, identity: &Identity, floor: u64) -> (Self, Option<PolicyStoreError>) {
+        let mut store = Self { address: None, version: floor };
+        let error = store.reload(state, identity).err();
+        (store, error)
+    }
+
+    /// The address of the bundle in use.
+    pub fn address(&self) -> Option<Digest> {
+        self.address
+    }
+
+    /// The highest version that was in use.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Looks at the disk again. True when another bundle is in use now.
+    ///
+    /// # Errors
+    /// When what is on disk does not check: then no bundle is in use.
+    pub fn reload(&mut self, state: &StateFolder, identity: &Identity) -> Result<bool, PolicyStoreError> {
+        let before = self.address.take();
+        if let Some(loaded) = self.load(state, identity)? {
+            self.address = Some(loaded.address);
+            self.version = self.version.max(loaded.version);
+        }
+        Ok(self.address != before)
+    }
+
+    /// Reads and checks the bundle on disk; none when there is none.
+    ///
+    /// # Errors
+    /// When it does not check.
+    pub fn load(&self, state: &StateFolder, identity: &Identity) -> Result<Option<Loaded>, PolicyStoreError> {
+        let signed = match state.read_json::<SignedBundle>(FILE) {
+            Err(error @ StateError::Damaged { .. }) => {
+                // Told once; what is fetched next takes its place.
+                state.set_aside(FILE, DAMAGED)?;
+                return Err(error.into());
+            }
+            read => read?,
+        };
+        signed.map(|signed| read(&signed, identity, self.version)).transpose()
+    }
+
+    /// Takes a bundle into use. One that does not check, or that this agent cannot read, leaves the former in use.
+    ///
+    /// # Errors
+    /// Why it is not used.
+    pub fn replace(
+        &mut self,
+        state: &StateFolder,
+        identity: &Identity,
+        signed: &SignedBundle,
+    ) -> Result<(), PolicyStoreError> {
+        let loaded = read(signed, identity, self.version)?;
+        state.folder(FOLDER)?;
+        state.write_json(FILE, signed, Durability::Synced)?;
+        self.address = Some(loaded.address);
+        self.version = loaded.version;
+        Ok(())
+    }
+}
+
+fn read(signed: &SignedBundle, identity: &Identity, floor: u64) -> Result<Loaded, PolicyStoreError> {
+    let bundle = signed.open(&identity.policy_keys, &identity.server, floor)?;
+    let set =
+        PolicySet::read(&bundle.files).map_err(|errors: PolicyErrors| PolicyStoreError::Policy(errors.to_string()))?;
+    Ok(Loaded { address: signed.address(), version: bundle.version, set })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use policies::policy::SHIPPED;
+    use proptest::prelude::*;
+    use protocol::Bundle;
+    use protocol::sign::SigningKey;
+
+    use super::*;
+    use crate::identity::keys::MachineKey;
+    use crate::identity::tests::sample;
+    use crate::state::Missing;
+
+    /// The shipped policy, signed for the identity of `identity::tests::sample`.
+    pub(crate) fn bundle(key: &SigningKey, version: u64) -> SignedBundle {
+        let files = SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let bundle = Bundle { server: "s".to_owned(), version, key: String::new(), made_at: 0, files };
+        SignedBundle::sign(bundle, key).unwrap()
+    }
+
+    fn with_store(test: impl FnOnce(&StateFolder, &Identity, &SigningKey)) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
+        let identity = sample(&state);
+        test(&state, &identity, MachineKey::load_or_make(&state).unwrap().signing());
+    }
+
+    #[test]
+    fn a_signed_bundle_is_used_and_a_lower_version_is_not() {
+        with_store(|state, identity, key| {
+            let (mut store, error) = PolicyStore::open(state, identity, 0);
+            assert!(error.is_none() && store.address().is_none());
+            let second = bundle(key, 2);
+            store.replace(state, identity, &second).unwrap();
+            assert_eq!(store.address(), Some(second.address()));
+            let lower = store.replace(state, identity, &bundle(key, 1)).unwrap_err();
+            assert!(matches!(lower, PolicyStoreError::Bundle(BundleError::Older { offered: 1, used: 2 })));
+            assert_eq!(PolicyStore::open(state, identity, 0).0, store);
+            // The file is lost, the floor is not.
+            state.remove(FILE).unwrap();
+            let (mut store, _) = PolicyStore::open(state, identity, 2);
+            assert!(store.replace(state, identity, &bundle(key, 1)).is_err());
+        });
+    }
+
+    #[test]
+    fn a_policy_this_agent_cannot_read_leaves_the_former_in_use() {
+        with_store(|state, identity, key| {
+            let (mut store, _) = PolicyStore::open(state, identity, 0);
+            store.replace(state, identity, &bundle(key, 1)).unwrap();
+            let before = store;
+            let files = [("level-2.toml".to_owned(), "colour = 1".to_owned())].into();
+            let unreadable = Bundle { server: "s".to_owned(), version: 2, key: String::new(), made_at: 0, files };
+            let unreadable = SignedBundle::sign(unreadable, key).unwrap();
+            assert!(matches!(store.replace(state, identity, &unreadable), Err(PolicyStoreError::Policy(_))));
+            assert_eq!(store, before);
+            assert!(store.load(state, identity).unwrap().is_some());
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+        #[test]
+        fn a_bundle_changed_anywhere_on_disk_is_not_used(at in any::<prop::sample::Index>(), to in any::<u8>()) {
+            let mut outcome = Ok(());
+            with_store(|state, identity, key| {
+                let (mut store, _) = PolicyStore::open(state, identity, 0);
+                store.replace(state, identity, &bundle(key, 1)).unwrap();
+                let mut bytes = state.read(FILE).unwrap().unwrap();
+                let at = at.index(bytes.len());
+                let changed = bytes[at] != to && !bytes[at].is_ascii_whitespace() && !to.is_ascii_whitespace();
+                bytes[at] = to;
+                state.write(FILE, &bytes, Durability::Relaxed).unwrap();
+                let used = store.reload(state, identity);
+                if changed && used.is_ok() {
+                    // A byte outside the two texts (a field's name) may turn the file into one without a bundle.
+                    outcome = Err((at, to));
+                }
+            });
+            prop_assert_eq!(outcome, Ok(()));
+        }
+    }
+}
