@@ -22,6 +22,6 @@ pub mod state;
 /// Runs the program from its command line to its exit status.
 pub fn entry() -> ExitCode {
     #[cfg(windows)]
-    os::windows::libraries::from_system_only();
+    platform::windows::libraries::from_system_only();
     cli::run(std::env::args_os()).into()
 }

@@ -5,3 +5,5 @@ pub mod clock;
 pub mod logbook;
 pub mod service;
 pub mod telemetry;
+#[cfg(any(windows, test))]
+pub mod windows;

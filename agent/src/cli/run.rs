@@ -58,7 +58,8 @@ fn prepare(options: &RunOptions, starter: &Manager) -> anyhow::Result<()> {
 
     use crate::enrol::Invitation;
     use crate::install::manager;
-    use crate::os::windows::{handover, journal, priority, service_guard};
+    use crate::os::windows::priority;
+    use crate::platform::windows::{event_log, handover, service_guard};
     use crate::state::{Missing, StateFolder};
 
     if !starter.is_service() {
@@ -66,7 +67,7 @@ fn prepare(options: &RunOptions, starter: &Manager) -> anyhow::Result<()> {
         return Ok(());
     }
     priority::give_way();
-    let registered = journal::register();
+    let registered = event_log::register();
     let state = StateFolder::open(&options.state, Missing::Create)?;
     telemetry::start_in_file(state.file(telemetry::FILE))?;
     if let Err(error) = registered {

@@ -12,8 +12,9 @@ use super::{InstallError, Installed, Plan, Removal, program};
 use crate::enrol::joining::{self, Joining, Stage};
 use crate::enrol::{EnrolError, fingerprint_read};
 use crate::os::Os;
-use crate::os::windows::{Windows, handover, journal};
+use crate::os::windows::Windows;
 use crate::platform::service::NAME;
+use crate::platform::windows::{event_log, handover};
 use crate::state::config::server_address;
 use crate::state::{DEFAULT, Missing, StateError, StateFolder};
 
@@ -49,7 +50,7 @@ pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
             }
         }
         // The service does it too; done here, its first message finds its form.
-        let registered = journal::register();
+        let registered = event_log::register();
         let (service, mut missing) = manager
             .establish(&program::path(&folder), &arguments(&plan.state))
             .await
@@ -91,7 +92,9 @@ pub fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
             note(removed.map_err(|error| step("xoá thư mục trạng thái", "remove the state folder", error)));
         }
         note(handover::forget().map_err(|error| step("xoá khoá registry", "remove the registry key", error)));
-        note(journal::forget().map_err(|error| step("xoá nguồn nhật ký sự kiện", "remove the events' source", error)));
+        note(
+            event_log::forget().map_err(|error| step("xoá nguồn nhật ký sự kiện", "remove the events' source", error)),
+        );
         match failed.len() {
             0 => Ok(()),
             1 => Err(failed.remove(0)),

@@ -24,7 +24,7 @@ pub use this::key_watch::KeyWatch;
 #[cfg(windows)]
 pub use this::network_watch::NetworkWatch;
 #[cfg(windows)]
-pub use this::{Windows, access, desktop, handover, journal, leftover, libraries, priority, secret, service_guard};
+pub use this::{Windows, priority};
 
 /// What only Windows answers. Every call that may hang (WMI, COM, network management) is given up at its deadline with
 /// [`super::OsError::TimedOut`], and not started again while it hangs.

@@ -160,7 +160,7 @@ pub fn enter(entry: &Entry) {
     }
     #[cfg(windows)]
     if IN_EVENT_LOG.load(Ordering::Relaxed)
-        && let Err(error) = crate::os::windows::journal::write(entry)
+        && let Err(error) = crate::platform::windows::event_log::write(entry)
     {
         tracing::warn!(%error, "the event log does not take it");
     }

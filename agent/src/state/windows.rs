@@ -6,9 +6,9 @@ use std::os::windows::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::{Durability, Exposure, Kind};
-use crate::os::windows::access::{self, Access};
-use crate::os::windows::secret;
 use crate::platform::logbook::{self, Entry};
+use crate::platform::windows::access::{self, Access};
+use crate::platform::windows::secret;
 
 /// `FILE_ATTRIBUTE_REPARSE_POINT`.
 const REPARSE_POINT: u32 = 0x400;

@@ -10,7 +10,8 @@ use crate::cli::terminal::Terminal;
 use crate::enrol::Invitation;
 use crate::install::{Plan, install};
 use crate::os::Os;
-use crate::os::windows::{Windows, desktop};
+use crate::os::windows::Windows;
+use crate::platform::windows::desktop;
 use crate::state::DEFAULT;
 
 /// The title of windows.

@@ -6,7 +6,6 @@ use crate::os::OsError;
 pub(super) mod address;
 pub(super) mod event;
 pub(super) mod hive;
-pub(super) mod list;
 pub(super) mod registry;
 pub(super) mod sockets;
 

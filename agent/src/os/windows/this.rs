@@ -14,27 +14,19 @@ use super::{
 use crate::os::apart::{Apart, Trouble};
 use crate::os::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware};
 
-pub mod access;
 mod accounts;
 mod adapters;
 mod audit;
 mod com;
-pub mod desktop;
 mod events;
 pub mod folder_watch;
-pub mod handover;
 mod hive;
-pub mod journal;
 pub mod key_watch;
-pub mod leftover;
-pub mod libraries;
 pub mod network_watch;
 mod networks;
 pub mod priority;
 mod processes;
 mod registry;
-pub mod secret;
-pub mod service_guard;
 mod services;
 mod signal;
 mod sockets;

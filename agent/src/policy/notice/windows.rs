@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Error, Result, Write};
 use std::path::Path;
 
-use crate::os::windows::access;
+use crate::platform::windows::access;
 
 /// Makes the folder for all to read. Whatever somebody else put there is refused, for it could be a link.
 pub(super) fn folder(path: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ const SILENCING_BITS: u32 =
 
 /// True when nobody but SYSTEM and administrators may silence the service with this list (`D:(A;;CCLC...;;;SY)...`). No list at all means
 /// everybody.
-pub(in crate::os::windows) fn only_administrators_silence(list: &str) -> bool {
+pub(super) fn only_administrators_silence(list: &str) -> bool {
     let Some(list) = list.split_once("D:").map(|(_, list)| list.split("S:").next().unwrap_or_default()) else {
         return false;
     };

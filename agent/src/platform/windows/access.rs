@@ -17,7 +17,8 @@ use windows::Win32::Security::{
 use windows::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 use windows::core::{HSTRING, PWSTR};
 
-use super::system;
+use crate::os::Os;
+use crate::os::windows::Windows;
 
 /// Owner and list, as the security descriptor definition language (SDDL) writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub fn publish(folder: &Path) -> Result<()> {
 fn set(path: &Path, within: &str, others: &str) -> Result<()> {
     let mut list = format!("D:P(A;{within};FA;;;SY)(A;{within};FA;;;BA){others}");
     let mut which = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
-    if system::administrator() {
+    if Windows::default().administrator() {
         list.insert_str(0, "O:BA");
         which |= OWNER_SECURITY_INFORMATION;
     } else {
@@ -143,7 +144,7 @@ pub(super) fn text(descriptor: PSECURITY_DESCRIPTOR, which: OBJECT_SECURITY_INFO
     }?;
     let _owner = Local(place.0.cast());
     // SAFETY: the text was just made and ends with NUL.
-    Ok(unsafe { super::text(place) })
+    unsafe { place.to_string() }.map_err(Error::other)
 }
 
 /// The account that runs the agent, written as [`read`] writes it: some SIDs have a short name there.
@@ -177,5 +178,5 @@ fn own_sid() -> Result<String> {
     unsafe { ConvertSidToStringSidW((*words.as_ptr().cast::<TOKEN_USER>()).User.Sid, &raw mut place) }?;
     let _owner = Local(place.0.cast());
     // SAFETY: the text was just made and ends with NUL.
-    Ok(unsafe { super::text(place) })
+    unsafe { place.to_string() }.map_err(Error::other)
 }

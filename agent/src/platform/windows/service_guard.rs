@@ -12,7 +12,7 @@ use windows::Win32::System::Services::{
 use windows::core::{HSTRING, PCWSTR};
 
 use super::access::{self, Descriptor};
-use crate::os::windows::decode::list::only_administrators_silence;
+use super::silence::only_administrators_silence;
 use crate::platform::service::NAME;
 
 /// `READ_CONTROL | WRITE_DAC`.
