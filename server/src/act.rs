@@ -1,14 +1,15 @@
 //! What a person may change, whether at a page or at the command line. Every act is one transaction: the change itself, its
 //! entry in the audit log and the event that tells pages and polls of it. Owns no SQL and no form.
 
+pub mod airgap;
 pub mod backup;
 pub mod machine;
 pub mod office;
+pub mod password;
 pub mod person;
 pub mod policy;
 pub mod roster;
 pub mod token;
-pub mod unconnected;
 pub mod waiver;
 
 use crate::audit::{Action, Actor, Change};

@@ -1,5 +1,9 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
+pub mod events;
+pub mod opening;
+pub mod programs;
+
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,18 +11,18 @@ use std::time::Duration;
 
 use policies::text::Language;
 
-use crate::api::allowance::Allowances;
+use crate::app::events::Events;
+use crate::app::opening::{Wanted, sqlite_file, store_check, store_open};
+use crate::app::programs::Programs;
+use crate::bound::allowance::Allowances;
+use crate::bound::space::Space;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Told;
-use crate::events::Events;
 use crate::ingest::Ingest;
-use crate::opening::{Wanted, sqlite_file, store_check, store_open};
 use crate::policy::Policies;
-use crate::programs::Programs;
 use crate::secrets::Secrets;
 use crate::secrets::folder::data_check;
-use crate::space::Space;
 use crate::store::Db;
 use crate::web::Desk;
 

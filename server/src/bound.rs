@@ -1,9 +1,12 @@
 //! Bounds on what others can make this server do and hold: how much at the same time ([`Bound`]), how often
 //! ([`rate::Rate`]), how many lines of log ([`flood::Flood`]).
 
+pub mod allowance;
 pub mod flood;
 pub mod open_files;
 pub mod rate;
+pub mod space;
+pub(crate) mod throttle;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -8,10 +8,10 @@ use jiff::tz::TimeZone;
 use protocol::limits;
 use serde::{Deserialize, Serialize};
 
+use crate::bound::space::SpaceLimits;
 use crate::ca::Host;
 use crate::error::Told;
-use crate::ingest::retention::Retention;
-use crate::space::SpaceLimits;
+use crate::jobs::retention::Retention;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "server.toml";

@@ -71,7 +71,7 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
     fn from(cause: E) -> Self {
         let cause = cause.into();
         if cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_text_unusable) {
-            return crate::api::text_unusable();
+            return crate::agent_api::text_unusable();
         }
         Self {
             status: status_of(&cause),

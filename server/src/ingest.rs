@@ -7,7 +7,6 @@ pub mod judging;
 mod pending;
 mod plan;
 pub mod refusal;
-pub mod retention;
 #[cfg(test)]
 pub(crate) mod tests;
 

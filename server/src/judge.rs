@@ -1,13 +1,10 @@
 //! From facts to verdicts: judges a machine under the policy in force and says since when each verdict holds. Owns no SQL; what
-//! is kept is in `store/judgement`, what an office is worth in [`office`], when grades are made in [`grader`], and what people
-//! and programs see of both in [`view`].
+//! is kept is in `store/judgement`, what an office is worth in [`office`], when grades are made in
+//! [`crate::jobs::grader`], and what people and programs see of both in [`crate::view`].
 
 mod evidence;
-pub mod figure;
-pub mod grader;
 pub mod machines;
 pub mod office;
-pub mod view;
 pub mod waivers;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,11 @@
 //! The desk of Trạm An: receives what machines say, keeps it, judges it and shows it.
 //!
-//! Routes for agents are in [`api`], pages for people in `web`, every query in `store`. [`app::App`] is built once at
+//! Routes for agents are in [`agent_api`], pages for people in `web`, every query in `store`. [`app::App`] is built once at
 //! start, the same in tests with another clock and another database.
 
 pub mod act;
-pub mod api;
+pub mod agent_api;
+pub mod airgap;
 pub mod app;
 pub mod audit;
 pub mod backup;
@@ -14,22 +15,16 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
-pub mod events;
 pub mod ingest;
+pub mod jobs;
 pub mod judge;
-pub mod opening;
-pub mod password;
 pub mod policy;
-pub mod programs;
 pub mod roster;
 pub mod secrets;
 pub mod serve;
-pub mod space;
 pub mod store;
-pub mod task;
-pub mod text;
 pub mod tls;
-pub mod unconnected;
+pub mod view;
 pub mod web;
 
 use std::process::ExitCode;

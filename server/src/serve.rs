@@ -15,10 +15,10 @@ use hyper_util::rt::TokioTimer;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::App;
-use crate::events::changes_follow;
-use crate::judge::grader::grades_follow;
+use crate::app::events::changes_follow;
+use crate::jobs::grader::grades_follow;
 use crate::tls::{Acceptor, Certificates, Deadlines, server_config};
-use crate::{api, task, web};
+use crate::{agent_api, jobs, web};
 
 /// How long open requests may take after the server was asked to end.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ const SENDING: usize = 64 * 1024;
 
 /// Every route: agents' and people's.
 pub fn router(app: App) -> Router {
-    let routes = Router::new().merge(api::router(&app)).merge(web::router(&app));
+    let routes = Router::new().merge(agent_api::router(&app)).merge(web::router(&app));
     routes.layer(from_fn(requests::requests_bound)).with_state(app)
 }
 
@@ -82,11 +82,11 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     let mut tasks = JoinSet::new();
     tasks.spawn(changes_follow(app.clone()));
     tasks.spawn(grades_follow(app.clone()));
-    tasks.spawn(task::certificates_renew(app.clone(), certificates));
-    tasks.spawn(task::figures_freeze(app.clone(), app.config.pages.zone()?));
-    tasks.spawn(task::housekeeping(app.clone()));
+    tasks.spawn(jobs::certificates_renew(app.clone(), certificates));
+    tasks.spawn(jobs::figures_freeze(app.clone(), app.config.pages.zone()?));
+    tasks.spawn(jobs::housekeeping(app.clone()));
     tasks.spawn(web::guesses_tell(app.clone()));
-    tasks.spawn(task::space_watch(app.clone()));
+    tasks.spawn(jobs::space_watch(app.clone()));
     Ok(Serving { app, address, handle, server, tasks })
 }
 

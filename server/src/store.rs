@@ -57,6 +57,7 @@ pub mod roster;
 mod scope;
 pub mod section;
 pub mod session;
+pub mod text;
 pub mod token;
 mod transaction;
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// Checks a machine's certificate but for its dates. One that is over is refused with words by the routes (`api::caller`): a machine
+/// Checks a machine's certificate but for its dates. One that is over is refused with words by the routes (`agent_api::caller`): a machine
 /// that is only hung up on cannot know that it must renew. One that has not begun was issued while this server's clock was ahead, and
 /// is as good as any: whether its machine may speak is asked of the store at every request.
 #[derive(Debug)]

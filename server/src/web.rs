@@ -26,7 +26,6 @@ mod roster;
 mod secret;
 #[cfg(test)]
 mod tests;
-mod throttle;
 mod tree;
 mod visitor;
 mod waiver;
@@ -40,9 +39,9 @@ use axum::routing::{get, post};
 use jiff::tz::TimeZone;
 
 use crate::app::App;
-use crate::bound::{Bound, Share};
+use crate::app::programs::Programs;
+use crate::bound::{Bound, Share, throttle};
 use crate::error::PageError;
-use crate::programs::Programs;
 
 /// Streams that one session may have open: more pages than anybody reads.
 const STREAMS: usize = 16;

@@ -4,9 +4,9 @@ use anyhow::Context;
 use tokio::task::spawn_blocking;
 
 use super::By;
+use crate::act::password;
 use crate::audit::Action;
 use crate::error::Told;
-use crate::password;
 use crate::store::person::{Person, PersonRole};
 use crate::store::{Db, new_id};
 

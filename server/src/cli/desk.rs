@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use crate::act::By;
+use crate::app::opening::{Wanted, store_open};
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::opening::{Wanted, store_open};
 use crate::secrets::marks_read;
 use crate::store::{Db, Scope};
 

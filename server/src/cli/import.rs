@@ -11,13 +11,13 @@ use super::Help;
 use super::desk::Desk;
 use super::terminal::{Terminal, moment, visible};
 use crate::act::By;
+use crate::airgap::stick::{self, Readers, Target};
+use crate::airgap::{Came, Imported, import};
 use crate::app::App;
+use crate::app::opening::identity_check;
 use crate::error::Told;
-use crate::opening::identity_check;
 use crate::secrets::Secrets;
 use crate::store::machine::MachineStatus;
-use crate::unconnected::stick::{self, Readers, Target};
-use crate::unconnected::{Came, Imported, import};
 
 /// The words of `import`.
 pub fn words(help: Help) -> Command {

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::terminal::Terminal;
 use super::{Help, text};
+use crate::app::opening::{Wanted, store_open};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::error::Told;
-use crate::opening::{Wanted, store_open};
 use crate::secrets::{Places, Secrets, file, secrets_create};
 
 /// The words of `init`.

@@ -17,13 +17,13 @@ use super::Help;
 use super::desk::operator_name;
 use super::terminal::Terminal;
 use crate::app::App;
+use crate::app::opening::{StoreLock, Wanted};
 use crate::audit::Actor;
 use crate::bound::flood::{Flood, TOLD_EVERY};
 use crate::bound::open_files;
 use crate::clock::Clock;
 use crate::config::{Config, WebCertificate};
 use crate::error::Told;
-use crate::opening::{StoreLock, Wanted};
 use crate::serve::{Serving, serve};
 use crate::tls::Deadlines;
 

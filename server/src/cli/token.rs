@@ -12,12 +12,12 @@ use super::roster::role_text;
 use super::terminal::{Terminal, moment, table, visible};
 use super::{Help, text};
 use crate::act::token::{NewToken, Reach, USES_MOST, token_make, token_revoke};
+use crate::airgap::invitation_make;
+use crate::airgap::stick::{self, Readers};
 use crate::error::Told;
 use crate::secrets::{Secrets, fingerprint_read};
 use crate::store::Scope;
 use crate::store::token::{Admission, Token};
-use crate::unconnected::invitation_make;
-use crate::unconnected::stick::{self, Readers};
 
 /// The words of `token`.
 pub fn words(help: Help) -> Command {

@@ -65,7 +65,7 @@ impl Desk {
         let mut config: Config = toml::from_str("version = 1\nserver = \"server-1\"").unwrap();
         config.agents.programs = data.join("programs");
         let app = App::assemble(config, Clock::fixed(START), db, secrets).await.unwrap();
-        let router = crate::api::router(&app).with_state(app.clone());
+        let router = crate::agent_api::router(&app).with_state(app.clone());
         Self { app, router, office, folder }
     }
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::Places;
 use super::file::open_to_others;
+use crate::app::opening::sqlite_file;
 use crate::config::{self, Config};
 use crate::error::Told;
-use crate::opening::sqlite_file;
 
 /// Checks the data folder, `server.toml`, the folders with keys that the running server never reads, and an SQLite database.
 ///

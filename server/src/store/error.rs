@@ -37,7 +37,7 @@ impl StoreError {
         Self::NotFound { what, id: id.to_owned() }
     }
 
-    /// True when PostgreSQL cannot keep a text: one with a NUL came by a door that does not ask `crate::text`.
+    /// True when PostgreSQL cannot keep a text: one with a NUL came by a door that does not ask `crate::store::text`.
     pub fn is_text_unusable(&self) -> bool {
         // SQLSTATE character_not_in_repertoire.
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("22021"))

@@ -11,14 +11,14 @@ use super::frame::{Frame, Place, render};
 use super::login::{check_password, session_open, wait_words};
 use super::posted::Posted;
 use super::secret::{draw_token, hash_token};
-use super::throttle::Origin;
-use super::throttle::sum::{Owner, sums_write};
 use super::visitor::{Session, Visitor};
 use super::words::Words;
+use crate::act::password::{self, MIN_CHARACTERS, Weakness};
 use crate::app::App;
 use crate::audit::{Action, Change};
+use crate::bound::throttle::Origin;
+use crate::bound::throttle::sum::{Owner, sums_write};
 use crate::error::PageError;
-use crate::password::{self, MIN_CHARACTERS, Weakness};
 
 #[derive(Template)]
 #[template(path = "password.html")]

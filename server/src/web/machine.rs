@@ -32,9 +32,9 @@ use crate::act;
 use crate::app::App;
 use crate::error::PageError;
 use crate::judge::policy_role;
-use crate::judge::view::machine_view;
 use crate::store::head::Head;
 use crate::store::machine::{Machine, MachineStatus};
+use crate::view::machine_view;
 
 /// A clock this far off is shown, in milliseconds; less is the way of the report.
 const OFFSET_SHOWN: u64 = 5_000;

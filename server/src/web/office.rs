@@ -31,7 +31,7 @@ use super::words::Words;
 use crate::app::App;
 use crate::error::PageError;
 use crate::judge::Judge;
-use crate::judge::view::{MachineLine, office_view};
+use crate::view::{MachineLine, office_view};
 
 /// Machines on one page.
 const MACHINES: usize = 100;

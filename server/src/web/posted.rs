@@ -13,7 +13,7 @@ use super::refusal;
 use super::secret::same_token;
 use super::visitor::Visitor;
 use crate::error::PageError;
-use crate::text::is_storable_encoded;
+use crate::store::text::is_storable_encoded;
 
 /// No form of ours is larger.
 const MOST_BYTES: usize = 64 * 1024;

@@ -11,8 +11,8 @@ use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
+use crate::app::programs::{NotOpened, Programs, Unfit};
 use crate::error::PageError;
-use crate::programs::{NotOpened, Programs, Unfit};
 
 /// The makers seen in offices, by the words of the catalogue.
 const MAKERS: [&str; 7] = ["bkav", "cmc", "viettel", "kaspersky", "eset", "microsoft", "other"];

@@ -24,7 +24,7 @@ use crate::act::roster::{NewLine, roster_add, roster_declare};
 use crate::app::App;
 use crate::audit::Actor;
 use crate::ingest::tests as reports;
-use crate::judge::grader::grades_catch_up;
+use crate::jobs::grader::grades_catch_up;
 use crate::store::Scope;
 use crate::store::machine::Role;
 use crate::store::office::OfficeKind;

@@ -20,8 +20,8 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::error::PageError;
 use crate::store::person::{Person, PersonRole};
+use crate::store::text::is_storable_encoded;
 use crate::store::{Scope, StoreResult};
-use crate::text::is_storable_encoded;
 use crate::tls::Connection;
 
 /// A session ends after two hours without a request of the person's own...

@@ -9,10 +9,10 @@ use policies::text::Language;
 use super::super::desk::Desk;
 use super::super::terminal::{Terminal, table};
 use super::super::text;
-use crate::judge::view::{MachineLine, OfficeView, office_view, outcomes_add};
 use crate::policy::Policies;
 use crate::secrets::policy_keys_read;
 use crate::store::Scope;
+use crate::view::{MachineLine, OfficeView, office_view, outcomes_add};
 
 /// Shows an office. For a program also every outcome of every machine.
 ///

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 
 use crate::act::roster::NewLine;
 use crate::store::machine::Role;
-use crate::text::is_storable;
+use crate::store::text::is_storable;
 
 /// Most machines in one file.
 const LINES: usize = 10_000;

@@ -78,7 +78,7 @@ on_both! {
         assert_eq!(code(refused), "text_unusable");
         assert_eq!(server.uses_left(&token).await, 1);
         // The same by a file, which comes by another door.
-        let by_file = crate::api::enrol::machine_enrol(server.app(), &place).await.unwrap_err();
+        let by_file = crate::agent_api::enrol::machine_enrol(server.app(), &place).await.unwrap_err();
         assert_eq!(by_file.status, StatusCode::BAD_REQUEST);
         machine.enrol(&server, &text).await.unwrap();
         server.end().await;

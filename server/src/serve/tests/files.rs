@@ -6,9 +6,9 @@ use protocol::unconnected::{Content, ExportHead, FileAnswer, UncheckedAnswer};
 
 use super::*;
 use crate::act::machine::machine_revoke;
+use crate::airgap::{Came, Imported, import};
 use crate::ca::LEAF_MS;
 use crate::store::trial::on_both;
-use crate::unconnected::{Came, Imported, import};
 
 fn head(content: Content) -> ExportHead {
     let agent = "0.1.0".to_owned();

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::Made;
-use crate::programs::{Kind, Programs};
+use crate::app::programs::{Kind, Programs};
 use crate::web::words::Words;
 
 /// The folder in the archive. Without marks, for the archives of Windows 7.

@@ -9,9 +9,9 @@ use policies::text::visible;
 
 use super::waivers::{AskView, Exceptions, WaiverView};
 use crate::judge::Judge;
-use crate::judge::view::OutcomeView as Judged;
 use crate::store::judgement::word;
 use crate::store::section::Sections;
+use crate::view::OutcomeView as Judged;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 

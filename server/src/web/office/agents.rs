@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use policies::text::visible;
 
 use super::named;
-use crate::judge::view::{MachineLine, OfficeView};
 use crate::store::judgement::AgentState;
+use crate::view::{MachineLine, OfficeView};
 use crate::web::grade::Named;
 use crate::web::number::Numbers;
 use crate::web::words::Words;

@@ -3,8 +3,8 @@
 use policies::grade::{Movement, Points};
 use policies::policy::Letter;
 
-use crate::judge::view::OfficeView;
 use crate::store::grade::GradeChange;
+use crate::view::OfficeView;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 

@@ -4,8 +4,8 @@ use policies::grade::MachineState;
 use policies::text::visible;
 
 use super::named;
-use crate::judge::view::MachineLine;
 use crate::store::machine::MachineStatus;
+use crate::view::MachineLine;
 use crate::web::grade::{points, state_class};
 use crate::web::number::Numbers;
 use crate::web::words::Words;

@@ -2,10 +2,10 @@
 
 use policies::text::visible;
 
-use crate::judge::view::MachineLine;
 use crate::roster::{Proposal, propose};
 use crate::store::roster::{Roster, RosterState};
 use crate::store::{Scope, StoreResult, Tx};
+use crate::view::MachineLine;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 

@@ -8,7 +8,7 @@ use tokio_stream::StreamExt as _;
 
 use super::Site;
 use super::browser::Browser;
-use crate::events::changes_read;
+use crate::app::events::changes_read;
 use crate::store::person::PersonRole;
 use crate::store::trial::on_both;
 

@@ -10,10 +10,10 @@ use super::caller::Caller;
 use super::{BODY_ARRIVES, body_read};
 use crate::app::App;
 use crate::bound::Share;
+use crate::bound::space::Room;
 use crate::error::ApiError;
 use crate::ingest::check::Refused;
 use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
-use crate::space::Room;
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::Peer;
 

@@ -13,9 +13,9 @@ use policies::policy::{Clause, Duty, Letter, LiftedBy, Severity};
 use policies::text::Text;
 use serde::Serialize;
 
-use super::office::{OfficeRows, Place, instant, office_rows, old_agent_until};
-use super::waivers::with_waiver;
-use super::{Judge, policy_role};
+use crate::judge::office::{OfficeRows, Place, instant, office_rows, old_agent_until};
+use crate::judge::waivers::with_waiver;
+use crate::judge::{Judge, policy_role};
 use crate::store::grade::{GradeChange, GradeRow, letter_read};
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, StoredChange, VerdictState};
 use crate::store::machine::{Machine, MachineStatus, Role};

@@ -1,6 +1,10 @@
 //! What the server does beside answering: renewing its certificate, freezing figures and throwing away what is over. Errors are logged, and
 //! the next turn tries again.
 
+pub mod figure;
+pub mod grader;
+pub mod retention;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +12,9 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use crate::app::{App, schema_since};
-use crate::ingest::retention::retention_apply;
-use crate::judge::figure::{day_due, day_freeze};
-use crate::space::Room;
+use crate::bound::space::Room;
+use crate::jobs::figure::{day_due, day_freeze};
+use crate::jobs::retention::retention_apply;
 use crate::store::StoreResult;
 use crate::tls::Certificates;
 

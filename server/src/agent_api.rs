@@ -1,7 +1,6 @@
 //! What agents call: the routes of `/agent/*`, in the order in which a request passes: who is it, how much does it send, what
 //! does it say. Each file below owns one route.
 
-pub mod allowance;
 pub mod caller;
 pub mod enrol;
 pub mod event;
@@ -29,7 +28,7 @@ use crate::app::App;
 use crate::bound::Share;
 use crate::error::{ApiError, RefusalCode};
 use crate::ingest::Reason;
-use crate::text::is_storable_json;
+use crate::store::text::is_storable_json;
 use crate::tls::Peer;
 
 pub use caller::Caller;

@@ -20,9 +20,9 @@ use crate::error::ApiError;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
 use crate::store::machine::{Machine, MachineStatus};
+use crate::store::text::is_storable;
 use crate::store::token::{Admission, Enrolment, Token};
 use crate::store::{Scope, Tx, new_id};
-use crate::text::is_storable;
 
 /// Enrols a machine.
 ///

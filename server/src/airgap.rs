@@ -12,11 +12,11 @@ use protocol::unconnected::{AnsweredReport, Content, FileAnswer, Invitation};
 use protocol::{Digest, EnrolRequest, Report, ReportAnswer, SignedRenewal};
 
 use crate::act::By;
-use crate::act::unconnected::file_note;
-use crate::api::caller::{assignment, caller_check, rate_check, unknown_machine};
-use crate::api::enrol::{csr_read, key_in_use, machine_enrol};
-use crate::api::renew::machine_renew;
-use crate::api::report::reports_answer;
+use crate::act::airgap::file_note;
+use crate::agent_api::caller::{assignment, caller_check, rate_check, unknown_machine};
+use crate::agent_api::enrol::{csr_read, key_in_use, machine_enrol};
+use crate::agent_api::renew::machine_renew;
+use crate::agent_api::report::reports_answer;
 use crate::app::App;
 use crate::ca::csr::point_of;
 use crate::error::{ApiError, Told};

@@ -10,10 +10,10 @@ use policies::outcome::Verdict;
 use policies::policy::SHIPPED;
 use protocol::{Digest, Position};
 
+use super::Todo;
 use super::{grades_catch_up, grades_make, office_grade_make};
+use crate::judge::Judge;
 use crate::judge::machines::{ToJudge, machines_judge};
-use crate::judge::view::{MachineView, OfficeView, machine_view, office_view};
-use crate::judge::{Judge, grader::Todo};
 use crate::store::head::Head;
 use crate::store::judgement::JudgedFor;
 use crate::store::machine::Role;
@@ -21,6 +21,7 @@ use crate::store::roster::{Roster, RosterLine, RosterState};
 use crate::store::section::{Body, SectionState, Sections, Turned};
 use crate::store::trial::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
+use crate::view::{MachineView, OfficeView, machine_view, office_view};
 
 mod ghosts;
 mod old_agents;
