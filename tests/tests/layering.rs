@@ -149,6 +149,6 @@ fn the_top_level_is_what_was_asked_for() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| !name.starts_with('.') && name != "target")
         .collect();
-    let wanted = ["Cargo.lock", "Cargo.toml", "README.md", "agent", "policies", "server", "tests"];
+    let wanted = ["Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "agent", "policies", "server", "tests"];
     assert_eq!(visible, wanted.map(str::to_owned).into());
 }
