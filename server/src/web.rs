@@ -57,7 +57,6 @@ const ALL_DOWNLOADS: usize = 64;
 #[derive(Debug)]
 pub struct Desk {
     throttle: throttle::Throttle,
-    turns: throttle::turn::Turns,
     streams: Bound,
     requests: Bound,
     downloads: Bound,
@@ -70,13 +69,18 @@ impl Desk {
     pub fn new(zone: TimeZone, programs: Programs) -> Self {
         Self {
             throttle: Default::default(),
-            turns: Default::default(),
             streams: Bound::new(STREAMS, usize::MAX),
             requests: Bound::new(REQUESTS, usize::MAX),
             downloads: Bound::new(DOWNLOADS, ALL_DOWNLOADS),
             zone,
             programs,
         }
+    }
+
+    /// How many wait for a check of their password.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.throttle.waiting()
     }
 
     /// A place among the downloads, by person.
