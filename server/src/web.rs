@@ -56,7 +56,6 @@ const ALL_DOWNLOADS: usize = 64;
 #[derive(Debug)]
 pub struct Desk {
     throttle: throttle::Throttle,
-    turns: throttle::turn::Turns,
     streams: Bound,
     requests: Bound,
     downloads: Bound,
@@ -69,7 +68,6 @@ impl Desk {
     pub fn new(zone: TimeZone, programs: Programs) -> Self {
         Self {
             throttle: Default::default(),
-            turns: Default::default(),
             streams: Bound::new(STREAMS, usize::MAX),
             requests: Bound::new(REQUESTS, usize::MAX),
             downloads: Bound::new(DOWNLOADS, ALL_DOWNLOADS),

@@ -1,22 +1,24 @@
 //! How wrong passwords slow down whoever types them, and nobody else.
 //!
 //! A browser the person used before waits for its own mistakes alone, and so does a session that asks for the password again. All other
-//! browsers are strangers: some checks are free by address and by account, then they go one after the other at a [`pace`], whether the
-//! names exist or not. Nobody is turned away for others' mistakes but for want of time: a connection without mistakes of its own waits
-//! in line for some seconds, one that has them is told when to come again. Nothing here is kept: it is counted in memory, in bounded
-//! tables, by a clock that nobody sets.
+//! browsers are strangers: some checks are free by address and by account, then they come at a [`pace`], whether the names exist or not,
+//! and of those who wait one is drawn by lot ([`line`]). Nothing here is kept: it is counted in memory, in bounded tables, by a clock
+//! that nobody sets.
 
-pub(crate) mod own;
+mod line;
 pub(crate) mod pace;
 pub(crate) mod sum;
 mod table;
-pub(crate) mod turn;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use self::pace::{ACCOUNT, ADDRESS, BURNED, PATIENCE, PATIENCE_AGAIN};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinError;
+use tokio::time::timeout;
+
+use self::line::Line;
 use self::sum::{Owner, Subject, Sum};
 use self::table::Table;
 use crate::bound::network;
@@ -24,6 +26,15 @@ use crate::clock::Clock;
 
 /// Mistakes are remembered for this long.
 pub(crate) const WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// How long a try may wait to be looked at.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When to come again where others alone are in the way: to be drawn one must be there.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Password checks at the same time, of strangers and of others each: a check takes 19 MiB and a good part of a second of one processor.
+const CHECKS: usize = 2;
 
 /// From where somebody tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,92 +47,118 @@ pub(crate) enum Origin {
     Session(String),
 }
 
-impl Origin {
-    /// The word under which it is counted. Of IPv6 addresses only the network counts: one computer has millions.
-    pub(crate) fn code(&self) -> String {
-        match self {
-            Self::Known(hash) => format!("device {hash}"),
-            Self::Session(hash) => format!("session {hash}"),
-            Self::Stranger(peer) => network(peer.ip()),
-        }
-    }
-}
-
-/// What is counted of one address, account, connection or browser.
-#[derive(Clone, Debug, Default)]
-struct Count {
-    /// Until when its checks are taken up; see [`pace::Pace`].
-    line: Duration,
-    /// Wrong passwords in this period.
-    wrong: u64,
-    /// Tries that were not looked at, in this period.
-    refused: u64,
-    /// How many of both were told.
-    told: u64,
-    /// When the period began.
-    began: Duration,
-    /// When it was counted last.
-    last: Duration,
-    /// Whose account it is, and the last address.
-    owner: Option<Owner>,
-}
-
 #[derive(Debug, Default)]
 struct Counts {
     addresses: Table,
     accounts: Table,
-    /// Mistakes by account and address.
+    /// Mistakes of strangers by account and address.
     pairs: Table,
-    /// Mistakes by connection of a stranger.
-    connections: Table,
     /// Mistakes of browsers that are known, and of sessions.
     own: Table,
+    line: Line,
 }
 
 /// What is counted, and who may try. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Throttle(Arc<Mutex<Counts>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Throttle {
+    counts: Arc<Mutex<Counts>>,
+    strangers: Arc<Semaphore>,
+    /// A flood of strangers leaves these their checks.
+    others: Arc<Semaphore>,
+}
 
-/// Leave for one try. Dropped without [`Ticket::wrong`] (the password was right, or the browser went away), it costs nothing.
+impl Default for Throttle {
+    fn default() -> Self {
+        let checks = || Arc::new(Semaphore::new(CHECKS));
+        Self { counts: Arc::default(), strangers: checks(), others: checks() }
+    }
+}
+
+/// Leave for one try, to be ended by [`Ticket::wrong`] or [`Ticket::right`]. Of one that is dropped the step is used up.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     throttle: Throttle,
     origin: Origin,
     account: String,
-    opens_in: Duration,
-    spent: bool,
+    slot: Arc<OwnedSemaphorePermit>,
 }
 
 impl Throttle {
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a try at `account` (the hash of its name).
+    fn ticket(&self, origin: Origin, account: &str, slot: OwnedSemaphorePermit) -> Ticket {
+        Ticket { throttle: self.clone(), origin, account: account.to_owned(), slot: Arc::new(slot) }
+    }
+
+    /// Waits for a try at `account` (the hash of its name).
     ///
     /// # Errors
     /// The time after which to come again.
-    pub(crate) fn enter(&self, origin: Origin, account: &str, now: Duration) -> Result<Ticket, Duration> {
-        let mut counts = self.counts();
-        let opens_in = match &origin {
-            Origin::Stranger(peer) => counts.line_enter(account, *peer, now)?,
-            Origin::Known(_) | Origin::Session(_) => counts.own_enter(&origin.code(), now)?,
+    pub(crate) async fn enter(&self, origin: Origin, account: &str, clock: &Clock) -> Result<Ticket, Duration> {
+        let code = match &origin {
+            Origin::Stranger(peer) => return self.line_up(*peer, account, clock).await,
+            Origin::Known(hash) => format!("device {hash}"),
+            Origin::Session(hash) => format!("session {hash}"),
         };
-        drop(counts);
-        Ok(Ticket { throttle: self.clone(), origin, account: account.to_owned(), opens_in, spent: false })
+        let now = clock.steady();
+        {
+            let counts = &mut *self.counts();
+            let count = counts.own.entry(&code, now);
+            if let Some(wait) = pace::own_wait(count.wrong, count.last, now) {
+                return Err(wait);
+            }
+            // Counted before it is known, so that tries at the same time are no more.
+            count.mistake(now);
+        }
+        let Ok(Ok(slot)) = timeout(PATIENCE, Arc::clone(&self.others).acquire_owned()).await else { return Err(AGAIN) };
+        Ok(self.ticket(origin, account, slot))
     }
 
-    /// How many wrong passwords were typed for `account` lately, by anybody; the mistakes of this place are forgotten.
-    pub(crate) fn right(&self, origin: &Origin, account: &str) -> u64 {
-        let mut counts = self.counts();
-        match origin {
-            Origin::Stranger(peer) => {
-                counts.pairs.remove(&pair(account, *peer));
-                counts.connections.remove(&peer.to_string());
+    /// Waits in line. Whoever's pace is open takes a free slot and draws for all; so it costs little when hundreds wait.
+    async fn line_up(&self, peer: SocketAddr, account: &str, clock: &Clock) -> Result<Ticket, Duration> {
+        let mut now = clock.steady();
+        let ends = now + PATIENCE;
+        let (call, mut called) = oneshot::channel();
+        self.counts().line.join(peer, account, call);
+        let waits = async {
+            loop {
+                let wait = self.counts().wait(peer, account, now);
+                if now + wait > ends {
+                    return;
+                }
+                if wait.is_zero() {
+                    let slot = timeout(ends - now, Arc::clone(&self.strangers).acquire_owned()).await;
+                    let Ok(Ok(slot)) = slot else { return };
+                    now = now.max(clock.steady());
+                    self.draw(peer, account, slot, now);
+                    tokio::task::yield_now().await;
+                } else {
+                    clock.sleep(wait).await;
+                    now = clock.steady().max(now + wait);
+                }
             }
-            Origin::Known(_) | Origin::Session(_) => counts.own.remove(&origin.code()),
+        };
+        tokio::select! {
+            biased;
+            // Nothing comes where a newer try of the same connection took the place.
+            ticket = &mut called => ticket.map_err(|_| AGAIN),
+            () = waits => called.try_recv().map_err(|_| self.counts().refuse(peer, account, now)),
         }
-        counts.accounts.get(account).map_or(0, |count| count.wrong)
+    }
+
+    /// Hands the slot to whoever is drawn, while the one who took it could be.
+    fn draw(&self, peer: SocketAddr, account: &str, slot: OwnedSemaphorePermit, now: Duration) {
+        let counts = &mut *self.counts();
+        if !counts.wait(peer, account, now).is_zero() {
+            return;
+        }
+        if let Some(waiter) = counts.draw(now) {
+            let ticket = self.ticket(Origin::Stranger(waiter.peer), &waiter.account, slot);
+            // Whoever has just left has used the step up.
+            let _ = waiter.call.send(ticket);
+        }
     }
 
     /// What is to be told of periods that are over; of all where the server ends.
@@ -141,56 +178,37 @@ fn pair(account: &str, peer: SocketAddr) -> String {
 }
 
 impl Counts {
-    /// A place in the lines of address and account, and how long until it opens.
-    fn line_enter(&mut self, account: &str, peer: SocketAddr, now: Duration) -> Result<Duration, Duration> {
-        let pair = pair(account, peer);
-        let burned = |table: &Table, key: &str| table.get_fresh(key, now).is_some_and(|count| count.wrong >= BURNED);
-        let patience = if burned(&self.connections, &peer.to_string()) {
-            Duration::ZERO
-        } else if burned(&self.pairs, &pair) {
-            PATIENCE_AGAIN
-        } else {
-            PATIENCE
-        };
-        let address = self.addresses.entry(&network(peer.ip()), now);
-        let account = self.accounts.entry(account, now);
-        let wait = ADDRESS.wait(address.line, now).max(ACCOUNT.wait(account.line, now));
-        if wait > patience {
-            address.refused += 1;
-            account.refused += 1;
-            return Err(wait);
-        }
-        ADDRESS.take(&mut address.line, now);
-        ACCOUNT.take(&mut account.line, now);
-        // Counted before it is known, so that tries at the same time on one connection do not fill the line.
-        self.connections.entry(&peer.to_string(), now).mistake(now);
-        self.pairs.entry(&pair, now).mistake(now);
-        Ok(wait)
-    }
-
-    fn own_enter(&mut self, code: &str, now: Duration) -> Result<Duration, Duration> {
-        let count = self.own.entry(code, now);
-        if let Some(wait) = own::wait(count.wrong, count.last, now) {
-            return Err(wait);
-        }
-        // Counted before it is known, so that tries at the same time are no more.
-        count.mistake(now);
-        Ok(Duration::ZERO)
+    /// A stranger's try was not looked at. Returns when to come again.
+    fn refuse(&mut self, peer: SocketAddr, account: &str, now: Duration) -> Duration {
+        self.addresses.entry(&network(peer.ip()), now).refused += 1;
+        self.accounts.entry(account, now).refused += 1;
+        self.wait(peer, account, now).max(AGAIN)
     }
 }
 
 impl Ticket {
-    /// Waits until it is this one's turn: nothing is held meanwhile.
-    pub(crate) async fn open(&self, clock: &Clock) {
-        clock.sleep(self.opens_in).await;
+    /// Does `work` off the async threads. The slot is taken until it ends, even where nobody waits for it any more.
+    ///
+    /// # Errors
+    /// The work panics.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let slot = Arc::clone(&self.slot);
+        tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            work()
+        })
+        .await
     }
 
     /// The password was wrong. `owner` is the person where there is such an account. Returns what is to be told at once.
-    pub(crate) fn wrong(mut self, owner: Option<Owner>, now: Duration) -> Vec<Sum> {
-        self.spent = true;
+    pub(crate) fn wrong(self, owner: Option<Owner>, now: Duration) -> Vec<Sum> {
         let counts = &mut *self.throttle.counts();
         let mut sums = Vec::new();
         if let Origin::Stranger(peer) = self.origin {
+            counts.pairs.entry(&pair(&self.account, peer), now).mistake(now);
             let place = network(peer.ip());
             let address = counts.addresses.entry(&place, now);
             address.mistake(now);
@@ -204,27 +222,20 @@ impl Ticket {
         }
         sums
     }
-}
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if self.spent {
-            return;
-        }
+    /// The password was right: this place's mistakes are forgotten, and the try costs nothing. Returns how many wrong ones were typed for
+    /// the account lately, by anybody.
+    pub(crate) fn right(self) -> u64 {
         let counts = &mut *self.throttle.counts();
         match &self.origin {
             Origin::Stranger(peer) => {
-                if let Some(address) = counts.addresses.get_mut(&network(peer.ip())) {
-                    ADDRESS.give_back(&mut address.line);
-                }
-                if let Some(account) = counts.accounts.get_mut(&self.account) {
-                    ACCOUNT.give_back(&mut account.line);
-                }
-                counts.pairs.forgive(&pair(&self.account, *peer));
-                counts.connections.forgive(&peer.to_string());
+                counts.pairs.remove(&pair(&self.account, *peer));
+                counts.give_back(*peer, &self.account);
             }
-            Origin::Known(_) | Origin::Session(_) => counts.own.forgive(&self.origin.code()),
+            Origin::Known(hash) => counts.own.remove(&format!("device {hash}")),
+            Origin::Session(hash) => counts.own.remove(&format!("session {hash}")),
         }
+        counts.accounts.get(&self.account).map_or(0, |count| count.wrong)
     }
 }
 

@@ -43,6 +43,9 @@ pub struct Deadlines {
     pub handshakes: usize,
     /// Connections without certificate. Default 2,048.
     pub strangers: usize,
+    /// Those of one address, without persons who are logged in; a browser needs up to 6, an office behind one address has dozens.
+    /// Default 256, at most half of all.
+    pub each_address: usize,
     /// Connections of machines. Default 65,536.
     pub machines: usize,
     /// Connections of one machine; an honest agent needs one or two. Default 4.
@@ -64,6 +67,7 @@ impl Default for Deadlines {
             idle_machine: Duration::from_secs(45 * 60),
             handshakes: 4096,
             strangers: 2048,
+            each_address: 256,
             machines: 65_536,
             each_machine: 4,
         }
@@ -78,7 +82,8 @@ impl Deadlines {
         let handshakes = usual.handshakes.min(places / 8).max(1);
         let strangers = usual.strangers.min(places / 4).max(1);
         let machines = usual.machines.min(places.saturating_sub(handshakes + strangers)).max(1);
-        Self { handshakes, strangers, machines, ..usual }
+        let each_address = usual.each_address.min(strangers / 2).max(1);
+        Self { handshakes, strangers, each_address, machines, ..usual }
     }
 }
 

@@ -94,10 +94,16 @@ impl Connection {
         self.state().active_at = Instant::now();
     }
 
-    /// By what it stands in the line of those that give way: strangers before persons, the one longest idle first.
-    pub(super) fn rank(&self) -> (bool, Instant) {
+    /// By what it stands in the line of those that give way: strangers before persons, then those that wait for nothing before those
+    /// whose request we owe an answer (somebody who logs in may wait for its turn), the one longest idle first.
+    pub(super) fn rank(&self) -> (bool, bool, Instant) {
         let state = self.state();
-        (state.person, state.active_at)
+        (state.person, state.open > state.unread.len(), state.active_at)
+    }
+
+    /// True when a person who is logged in uses it.
+    pub(super) fn is_person(&self) -> bool {
+        self.state().person
     }
 
     /// When it ends if nothing more happens: it sent no request, has none open for long, lets an answer lie, or is silent.

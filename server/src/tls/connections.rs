@@ -1,5 +1,6 @@
 //! The connections that are open now. When places run short, whoever holds most of them gives way, its longest idle one first: so one
-//! computer keeps nobody out, and a newcomer always gets in.
+//! computer keeps nobody out, and a newcomer always gets in. A machine and an address have their share; persons who are logged in do not
+//! count in that of their address.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub(super) struct Connections {
 /// Connections of one kind.
 #[derive(Debug)]
 struct Pool {
+    /// Of one key, without persons.
     each: usize,
     all: usize,
     open: Mutex<Open>,
@@ -58,12 +60,12 @@ enum Kind {
 
 impl Connections {
     pub(super) fn new(deadlines: Deadlines) -> Arc<Self> {
-        let Deadlines { handshakes, strangers, machines, each_machine, .. } = deadlines;
+        let Deadlines { handshakes, strangers, each_address, machines, each_machine, .. } = deadlines;
         Arc::new(Self {
             deadlines,
             next: AtomicU64::new(0),
             handshakes: Pool::new(handshakes, handshakes),
-            strangers: Pool::new(strangers, strangers),
+            strangers: Pool::new(each_address, strangers),
             machines: Pool::new(each_machine, machines),
         })
     }
@@ -125,7 +127,8 @@ impl Pool {
     /// Takes a connection in; gives whoever had to give way for it.
     fn enter(&self, key: &str, connection: &Arc<Connection>) -> Option<(String, Arc<Connection>)> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let greedy = if open.by_key.get(key).is_some_and(|mine| mine.len() >= self.each) {
+        let strangers = |mine: &Vec<Arc<Connection>>| mine.iter().filter(|connection| !connection.is_person()).count();
+        let greedy = if open.by_key.get(key).is_some_and(|mine| strangers(mine) >= self.each) {
             Some(key.to_owned())
         } else if open.all >= self.all {
             open.greediest(key)
@@ -216,6 +219,34 @@ mod tests {
         }
         assert!(!is_closed(&mut stays));
         assert_eq!(idle.iter_mut().filter(|(_, closed)| closed.is_empty()).count(), 2);
+    }
+
+    #[test]
+    fn an_address_has_a_share_in_which_persons_and_those_who_wait_for_an_answer_stay() {
+        let deadlines = Deadlines { each_address: 3, ..Deadlines::default() };
+        let all = Connections::new(deadlines);
+        let settled = |address| {
+            let (mut place, closed) = all.accept(address);
+            place.settle(None);
+            (place, closed)
+        };
+        let mut persons: Vec<_> = (0..5).map(|_| settled(HERE)).collect();
+        let mut requests = Vec::new();
+        for (place, _) in &persons {
+            requests.extend(place.connection.request_begin());
+            place.connection.person_note();
+        }
+        let mut elsewhere = settled(THERE);
+        let mut waiting = settled(HERE);
+        let request = waiting.0.connection.request_begin().unwrap();
+        let mut idle: Vec<_> = (0..20).map(|_| settled(HERE)).collect();
+        assert!(persons.iter_mut().all(|(_, closed)| !is_closed(closed)) && !is_closed(&mut elsewhere.1));
+        assert!(!is_closed(&mut waiting.1), "older than all of them, but it waits for an answer");
+        assert_eq!(idle.iter_mut().filter(|(_, closed)| closed.is_empty()).count(), 2);
+        // An answer that it does not take is none that it waits for.
+        request.handed_out();
+        let _newcomer = settled(HERE);
+        assert!(is_closed(&mut waiting.1));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::cookie::Cookie;
 use super::frame::{Frame, Place, render};
-use super::login::{check_password, session_open, wait_words};
+use super::login::{session_open, wait_words};
 use super::posted::Posted;
 use super::secret::{draw_token, hash_token};
 use super::visitor::{Session, Visitor};
@@ -93,28 +93,18 @@ pub(crate) async fn password_submit(
     let now = app.clock.now_ms();
     let login = hash_token(&session.person.login);
     let origin = Origin::Session(session.token_hash.clone());
-    let ticket = match app.desk.throttle.enter(origin.clone(), &login, app.clock.steady()) {
+    let ticket = match app.desk.throttle.enter(origin, &login, &app.clock).await {
         Ok(ticket) => ticket,
         Err(wait) => return refuse(StatusCode::TOO_MANY_REQUESTS, wait_words(wait, t)),
     };
-    let hash = Some(session.person.password_hash.clone());
-    match check_password(&app, &origin, form.current, hash).await? {
-        None => return refuse(StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned()),
-        Some(false) => {
-            let owner = Owner::new(&session.person, "");
-            sums_write(&app, ticket.wrong(Some(owner), app.clock.steady())).await;
-            return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say("password.wrong").to_owned());
-        }
-        Some(true) => {}
+    let current = session.person.password_hash.clone();
+    if !ticket.work(move || password::verify(&form.current, Some(&current))).await? {
+        let owner = Owner::new(&session.person, "");
+        sums_write(&app, ticket.wrong(Some(owner), app.clock.steady())).await;
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say("password.wrong").to_owned());
     }
-    let Some(turn) = app.desk.turns.take(&origin).await else {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned());
-    };
-    let hash = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        password::hash(&form.new)
-    })
-    .await??;
+    let hash = ticket.work(move || password::hash(&form.new)).await??;
+    ticket.right();
     password_set(&app, &session, &hash, now).await
 }
 

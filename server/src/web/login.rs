@@ -77,14 +77,12 @@ pub(crate) async fn login_page(
 
 /// How a try to log in ends.
 enum Tried {
-    /// The password fits.
-    Welcome(Box<Person>),
+    /// The password fits; how many wrong ones were typed for this account lately.
+    Welcome(Box<Person>, u64),
     /// Name or password are wrong; which, nobody is told.
     Wrong,
-    /// Too many mistakes; the next try is possible after this time.
+    /// Too many mistakes, or too many who try; the next try is possible after this time.
     Wait(Duration),
-    /// Too many people check passwords at this moment.
-    Busy,
 }
 
 /// `POST /login`
@@ -98,13 +96,14 @@ pub(crate) async fn login_submit(
     let peer = peer.map_or((Ipv4Addr::UNSPECIFIED, 0).into(), |Extension(peer)| peer.address);
     let name = form.login.trim().to_lowercase();
     let device = Cookie::Device.read(&headers);
-    let (tried, origin) = login_try(&app, &name, form.password, device.as_deref(), peer).await?;
+    let tried = login_try(&app, &name, form.password, device.as_deref(), peer).await?;
     let t = Words::new(visitor.language);
     let (status, error, again) = match tried {
-        Tried::Welcome(person) => return welcome(&app, &person, &origin, peer.ip(), device, &form.next).await,
+        Tried::Welcome(person, failures) => {
+            return welcome(&app, &person, failures, peer.ip(), device, &form.next).await;
+        }
         Tried::Wrong => (StatusCode::UNAUTHORIZED, t.say("login.wrong").to_owned(), None),
         Tried::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, wait_words(wait, t), Some(wait)),
-        Tried::Busy => (StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned(), Some(BUSY)),
     };
     let mut response = render(&LoginPage {
         t,
@@ -121,9 +120,6 @@ pub(crate) async fn login_submit(
     Ok(response)
 }
 
-/// When to come again where too many check passwords.
-const BUSY: Duration = Duration::from_secs(5);
-
 /// Whole seconds after which a time is over.
 const fn seconds(time: Duration) -> u64 {
     time.as_secs() + 1
@@ -137,22 +133,21 @@ pub(crate) fn wait_words(wait: Duration, t: Words) -> String {
     t.say1("login.wait", wait.as_secs() / 60 + 1)
 }
 
-/// The account that may log in under `name`, and the place that `device` or else `peer` is for it.
-async fn origin_find(
-    app: &App,
-    name: &str,
-    device: Option<&str>,
-    peer: SocketAddr,
-) -> Result<(Option<Person>, Origin), PageError> {
-    let mut tx = app.db.read().await?;
-    let person = tx.person_by_login(name).await?.filter(|person| person.disabled_at.is_none());
-    if let (Some(person), Some(device)) = (&person, device) {
+/// The account that may log in under `name`.
+async fn account_find(app: &App, name: &str) -> Result<Option<Person>, PageError> {
+    let person = app.db.read().await?.person_by_login(name).await?;
+    Ok(person.filter(|person| person.disabled_at.is_none()))
+}
+
+/// What a try at the account `name` comes from: `device` where its person used it before, else `peer`.
+async fn origin_find(app: &App, name: &str, device: Option<&str>, peer: SocketAddr) -> Result<Origin, PageError> {
+    if let (Some(person), Some(device)) = (account_find(app, name).await?, device) {
         let device = hash_token(device);
-        if tx.known_device_is(&device, &person.id).await? {
-            return Ok((Some(person.clone()), Origin::Known(device)));
+        if app.db.read().await?.known_device_is(&device, &person.id).await? {
+            return Ok(Origin::Known(device));
         }
     }
-    Ok((person, Origin::Stranger(peer)))
+    Ok(Origin::Stranger(peer))
 }
 
 async fn login_try(
@@ -161,49 +156,35 @@ async fn login_try(
     secret: String,
     device: Option<&str>,
     peer: SocketAddr,
-) -> Result<(Tried, Origin), PageError> {
-    let (person, origin) = origin_find(app, name, device, peer).await?;
-    let ticket = match app.desk.throttle.enter(origin.clone(), &hash_token(name), app.clock.steady()) {
+) -> Result<Tried, PageError> {
+    let origin = origin_find(app, name, device, peer).await?;
+    let ticket = match app.desk.throttle.enter(origin, &hash_token(name), &app.clock).await {
         Ok(ticket) => ticket,
-        Err(wait) => return Ok((Tried::Wait(wait), origin)),
+        Err(wait) => return Ok(Tried::Wait(wait)),
     };
-    ticket.open(&app.clock).await;
+    // Read now: while it waited, the password may have been changed or the account closed.
+    let person = account_find(app, name).await?;
     let hash = person.as_ref().map(|person| person.password_hash.clone());
-    let Some(right) = check_password(app, &origin, secret, hash).await? else { return Ok((Tried::Busy, origin)) };
-    if let (true, Some(person)) = (right, &person) {
-        return Ok((Tried::Welcome(Box::new(person.clone())), origin));
+    let right = ticket.work(move || password::verify(&secret, hash.as_deref())).await?;
+    match person {
+        Some(person) if right => Ok(Tried::Welcome(Box::new(person), ticket.right())),
+        person => {
+            let owner = person.map(|person| Owner::new(&person, peer.ip()));
+            sums_write(app, ticket.wrong(owner, app.clock.steady())).await;
+            Ok(Tried::Wrong)
+        }
     }
-    let owner = person.map(|person| Owner::new(&person, peer.ip()));
-    sums_write(app, ticket.wrong(owner, app.clock.steady())).await;
-    Ok((Tried::Wrong, origin))
-}
-
-/// Checks a password off the async threads, in its turn; none when there is no turn.
-pub(crate) async fn check_password(
-    app: &App,
-    origin: &Origin,
-    secret: String,
-    hash: Option<String>,
-) -> Result<Option<bool>, PageError> {
-    let Some(turn) = app.desk.turns.take(origin).await else { return Ok(None) };
-    let right = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        password::verify(&secret, hash.as_deref())
-    })
-    .await?;
-    Ok(Some(right))
 }
 
 async fn welcome(
     app: &App,
     person: &Person,
-    origin: &Origin,
+    failures: u64,
     address: IpAddr,
     device: Option<String>,
     next: &str,
 ) -> Result<Response, PageError> {
     let now = app.clock.now_ms();
-    let failures = app.desk.throttle.right(origin, &hash_token(&person.login));
     let device = match device {
         Some(device) => device,
         None => draw_token()?,

@@ -3,11 +3,30 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::sum::{Subject, Sum};
-use super::{Count, WINDOW};
+use super::WINDOW;
+use super::sum::{Owner, Subject, Sum};
 
 /// Keys in one table: a few hundred bytes each.
 const MOST: usize = 4096;
+
+/// What is counted of one address, account, pair or browser.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Count {
+    /// Until when its checks are taken up; see [`super::pace::Pace`].
+    pub(super) line: Duration,
+    /// Wrong passwords in this period.
+    pub(super) wrong: u64,
+    /// Tries that were not looked at, in this period.
+    pub(super) refused: u64,
+    /// How many of both were told.
+    told: u64,
+    /// When the period began.
+    began: Duration,
+    /// When it was counted last.
+    pub(super) last: Duration,
+    /// Whose account it is, and the last address.
+    pub(super) owner: Option<Owner>,
+}
 
 /// The counts.
 #[derive(Debug, Default)]
@@ -27,13 +46,6 @@ impl Table {
     /// The count of a key, to be changed.
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Count> {
         self.0.get_mut(key)
-    }
-
-    /// Takes back a mistake that was none.
-    pub(super) fn forgive(&mut self, key: &str) {
-        if let Some(count) = self.0.get_mut(key) {
-            count.wrong = count.wrong.saturating_sub(1);
-        }
     }
 
     /// Forgets a key.

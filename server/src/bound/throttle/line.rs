@@ -1,0 +1,105 @@
+//! The strangers who wait for a check of their password, and which of them is next.
+//!
+//! Nobody can tell an honest browser from others behind the same address, so one of those who wait is drawn by lot. A lot is a connection
+//! that is open and waits: whoever comes anew gains nothing by it, and one address has no more connections than its share
+//! (`tls::connections`), which bounds the line, too. First an address is drawn and then one of its connections. One draw in four is among
+//! those with the fewest mistakes at their account from their address: so guesses at one account from everywhere leave its owner a
+//! quarter of the checks.
+//!
+//! What that is worth to a new browser that tries on and on, beside N connections of an attacker at the same address, each opened anew for
+//! every guess. At worst (the browser's person has mistyped, the attacker makes up names) each of four draws a second finds it with
+//! 3/4 · 1/(N+1); it is in within t seconds with 1 - (1 - 3/(4(N+1)))^4t, which is 95 % after N+1 seconds. For 40 connections that is
+//! 41 s, for 100 a minute and 41 s, for 200 three minutes and a half; without mistakes of its own three quarters of that. Where the
+//! attacker guesses at the very account, it is one draw a second and three times as long: 2, 5 and 10 minutes. A browser that was in
+//! before never waits here.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::oneshot;
+
+use super::pace::{ACCOUNT, ADDRESS, Pace};
+use super::table::Table;
+use super::{Counts, Ticket, pair};
+use crate::bound::network;
+
+/// So many draws to one among those with the fewest mistakes.
+const FEWEST_EVERY: usize = 4;
+
+/// Those who wait.
+#[derive(Debug, Default)]
+pub(super) struct Line(Vec<Waiter>);
+
+/// One who waits: as long as the other end of `call` is there.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) peer: SocketAddr,
+    pub(super) account: String,
+    pub(super) call: oneshot::Sender<Ticket>,
+    address: String,
+    pair: String,
+}
+
+impl Line {
+    /// Takes somebody in. A connection has one place: that of its newest try.
+    pub(super) fn join(&mut self, peer: SocketAddr, account: &str, call: oneshot::Sender<Ticket>) {
+        self.0.retain(|waiter| waiter.peer != peer && !waiter.call.is_closed());
+        let (address, pair) = (network(peer.ip()), pair(account, peer));
+        self.0.push(Waiter { peer, account: account.to_owned(), call, address, pair });
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Counts {
+    /// How long until a check at `account` from the address of `peer` may be.
+    pub(super) fn wait(&self, peer: SocketAddr, account: &str, now: Duration) -> Duration {
+        let wait = |pace: Pace, table: &Table, key: &str| {
+            table.get(key).map_or(Duration::ZERO, |count| pace.wait(count.line, now))
+        };
+        wait(ADDRESS, &self.addresses, &network(peer.ip())).max(wait(ACCOUNT, &self.accounts, account))
+    }
+
+    /// Draws one of those whose address and account are open, and takes up its step.
+    pub(super) fn draw(&mut self, now: Duration) -> Option<Waiter> {
+        self.line.0.retain(|waiter| !waiter.call.is_closed());
+        let waiting = &self.line.0;
+        let mut open: Vec<usize> =
+            (0..waiting.len()).filter(|&at| self.wait(waiting[at].peer, &waiting[at].account, now).is_zero()).collect();
+        if lot(FEWEST_EVERY) == 0 {
+            let mistakes = |at: &usize| self.pairs.get_fresh(&waiting[*at].pair, now).map_or(0, |count| count.wrong);
+            let fewest = open.iter().map(mistakes).min()?;
+            open.retain(|at| mistakes(at) == fewest);
+        }
+        let addresses: BTreeSet<&str> = open.iter().map(|&at| waiting[at].address.as_str()).collect();
+        let address = *addresses.iter().nth(lot(addresses.len()))?;
+        open.retain(|&at| waiting[at].address == address);
+        let drawn = self.line.0.swap_remove(*open.get(lot(open.len()))?);
+        ADDRESS.take(&mut self.addresses.entry(&drawn.address, now).line, now);
+        ACCOUNT.take(&mut self.accounts.entry(&drawn.account, now).line, now);
+        Some(drawn)
+    }
+
+    /// Gives the step of a check back.
+    pub(super) fn give_back(&mut self, peer: SocketAddr, account: &str) {
+        for (pace, table, key) in
+            [(ADDRESS, &mut self.addresses, network(peer.ip()).as_str()), (ACCOUNT, &mut self.accounts, account)]
+        {
+            if let Some(count) = table.get_mut(key) {
+                pace.give_back(&mut count.line);
+            }
+        }
+    }
+}
+
+/// A number below `of`, by lot. Where the system gives no random numbers, nobody gets a session either.
+fn lot(of: usize) -> usize {
+    let mut bytes = [0; size_of::<usize>()];
+    let _ = SystemRandom::new().fill(&mut bytes);
+    usize::from_ne_bytes(bytes).checked_rem(of).unwrap_or(0)
+}
