@@ -113,3 +113,21 @@ impl Policies {
         Ok(Published { address, signed, bundle, judge, json: OnceLock::new() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use policies::policy::Role;
+
+    use super::*;
+
+    /// What was signed before the controls had one source is judged by for ever.
+    #[test]
+    fn the_first_bundle_is_read_as_ever() {
+        let signed = include_str!("../../policies/tests/bundles/format-1.json");
+        let key = include_str!("../../policies/tests/bundles/format-1.key.json");
+        let policies = Policies::new("format-1".to_owned(), vec![serde_json::from_str(key).unwrap()]);
+        let published = policies.open(serde_json::from_str(signed).unwrap(), 1).unwrap();
+        assert_eq!(published.judge.set().controls(Role::Workstation).controls().len(), 63);
+        assert_eq!(published.judge.set().controls(Role::Server).controls().len(), 66);
+    }
+}

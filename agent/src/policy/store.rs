@@ -121,7 +121,7 @@ fn read(signed: &SignedBundle, identity: &Identity, floor: u64) -> Result<Loaded
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use policies::policy::SHIPPED;
+    use policies::policy::{Role, SHIPPED};
     use proptest::prelude::*;
     use protocol::Bundle;
     use protocol::sign::SigningKey;
@@ -160,6 +160,22 @@ pub(crate) mod tests {
             state.remove(FILE).unwrap();
             let (mut store, _) = PolicyStore::open(state, identity, 2);
             assert!(store.replace(state, identity, &bundle(key, 1)).is_err());
+        });
+    }
+
+    /// What was signed before the controls had one source is read for ever.
+    #[test]
+    fn the_first_bundle_is_read_as_ever() {
+        with_store(|state, identity, _| {
+            let signed = include_str!("../../policies/tests/bundles/format-1.json");
+            let key = include_str!("../../policies/tests/bundles/format-1.key.json");
+            let pinned = vec![serde_json::from_str(key).unwrap()];
+            let identity = Identity { server: "format-1".to_owned(), policy_keys: pinned, ..identity.clone() };
+            let (mut store, _) = PolicyStore::open(state, &identity, 0);
+            store.replace(state, &identity, &serde_json::from_str(signed).unwrap()).unwrap();
+            let loaded = store.load(state, &identity).unwrap().unwrap();
+            assert_eq!(loaded.set.controls(Role::Workstation).controls().len(), 63);
+            assert_eq!(loaded.set.controls(Role::Server).controls().len(), 66);
         });
     }
 
