@@ -1,36 +1,41 @@
 //! The desk of Trạm An: receives what machines say, keeps it, judges it and shows it.
 //!
-//! Routes for agents are in [`api`], pages for people in `web`, every query in `store`. [`app::App`] is built once at
+//! Routes for agents are in `api`, pages for people in `web`, every query in `store`. `app::App` is built once at
 //! start, the same in tests with another clock and another database.
 
-pub mod act;
-pub mod api;
-pub mod app;
-pub mod audit;
-pub mod backup;
-pub mod bound;
-pub mod ca;
-pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod error;
-pub mod events;
-pub mod ingest;
-pub mod judge;
-pub mod opening;
-pub mod password;
-pub mod policy;
-pub mod programs;
-pub mod roster;
-pub mod secrets;
-pub mod serve;
-pub mod space;
-pub mod store;
-pub mod task;
-pub mod text;
-pub mod tls;
-pub mod unconnected;
-pub mod web;
+#![expect(
+    unreachable_pub,
+    reason = "a program: other crates only start it, so `pub` means the whole crate and what nobody calls shows"
+)]
+
+mod act;
+mod api;
+mod app;
+mod audit;
+mod backup;
+mod bound;
+mod ca;
+mod cli;
+mod clock;
+mod config;
+mod error;
+mod events;
+mod ingest;
+mod judge;
+mod opening;
+mod password;
+mod policy;
+mod programs;
+mod roster;
+mod secrets;
+mod serve;
+mod space;
+mod store;
+mod task;
+mod text;
+mod tls;
+mod unconnected;
+mod web;
 
 use std::process::ExitCode;
 
