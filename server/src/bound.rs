@@ -54,6 +54,7 @@ impl Bound {
     }
 
     /// How much is held in all.
+    #[cfg(test)]
     pub fn held(&self) -> usize {
         self.lock().all
     }

@@ -378,7 +378,7 @@ mod tests {
             Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }))
         ));
         assert!(verify_server(&clients, &leaf, "0199-machine.machine.tram-an.internal", NOW).is_err());
-        let peer = crate::tls::PeerCertificate::read(&leaf).unwrap();
+        let peer = crate::tls::accept::PeerCertificate::read(&leaf).unwrap();
         assert_eq!(peer.machine, "0199-machine");
         assert_eq!(peer.key, csr::key_id(machine_key(&pair).spki()));
         assert_eq!(peer.valid_until_ms, NOW + LEAF_MS);

@@ -1,7 +1,11 @@
 //! The only place where the server asks for the time. Everything else takes a [`Clock`] or an instant.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+#[cfg(test)]
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -16,11 +20,13 @@ pub enum Clock {
     /// The clock of the operating system.
     System,
     /// A clock that stands still until [`Clock::advance`] moves it; milliseconds since 1970 in UTC.
+    #[cfg(test)]
     Fixed(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// A clock that stands at `millis` (milliseconds since 1970 in UTC).
+    #[cfg(test)]
     pub fn fixed(millis: i64) -> Self {
         Self::Fixed(Arc::new(AtomicI64::new(millis)))
     }
@@ -33,6 +39,7 @@ impl Clock {
                 let now = SystemTime::now();
                 since_1970(now).min(LATEST)
             }
+            #[cfg(test)]
             Self::Fixed(millis) => millis.load(Ordering::SeqCst),
         }
     }
@@ -47,6 +54,7 @@ impl Clock {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {
             Self::System => START.elapsed(),
+            #[cfg(test)]
             Self::Fixed(millis) => Duration::from_millis(millis.load(Ordering::SeqCst).unsigned_abs()),
         }
     }
@@ -55,11 +63,13 @@ impl Clock {
     pub async fn sleep(&self, time: Duration) {
         match self {
             Self::System => tokio::time::sleep(time).await,
+            #[cfg(test)]
             Self::Fixed(_) => tokio::task::yield_now().await,
         }
     }
 
     /// Moves a fixed clock forward by `millis`; the system's clock is left alone.
+    #[cfg(test)]
     pub fn advance(&self, millis: i64) {
         if let Self::Fixed(now) = self {
             now.fetch_add(millis, Ordering::SeqCst);

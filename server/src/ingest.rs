@@ -22,7 +22,7 @@ use crate::store::Db;
 use crate::store::machine::{MachineStatus, Role};
 
 pub use check::{Checked, check};
-pub use judging::{Evidence, Judge, Judging, Unjudged};
+pub use judging::{Evidence, Judge, Judging};
 pub use plan::Answer;
 pub use refusal::{Counters, Reason};
 

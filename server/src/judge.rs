@@ -22,10 +22,6 @@ use crate::store::judgement::{Judgement, VerdictChange, VerdictState};
 use crate::store::machine;
 use crate::store::waiver::InForce;
 
-/// What changes with time alone (definitions grow old) is judged again this long after the last time, though a report says
-/// that nothing changed. Milliseconds.
-const JUDGE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
-
 /// A policy ready to judge by.
 #[derive(Debug)]
 pub struct Judge {
@@ -142,16 +138,6 @@ impl Judge {
         let judgement =
             Judgement { machine: machine.clone(), policy: self.address.clone(), role, judged_at: now, verdicts };
         Judged { judgement, changes }
-    }
-
-    /// True when a machine whose facts did not change must be judged again at `now`: another policy, another role, or so long
-    /// ago that time alone may have changed a verdict.
-    pub fn is_due(&self, previous: Option<&Judgement>, role: machine::Role, now: i64) -> bool {
-        previous.is_none_or(|previous| {
-            // In the future: judged while the clock was ahead.
-            let fresh = (0..JUDGE_AGAIN_AFTER).contains(&now.saturating_sub(previous.judged_at));
-            previous.policy != self.address || previous.role != role || !fresh
-        })
     }
 }
 

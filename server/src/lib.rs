@@ -1,31 +1,36 @@
 //! The desk of Trạm An: receives what machines say, keeps it, judges it and shows it.
 //!
-//! Routes for agents are in [`agent_api`], pages for people in `web`, every query in `store`. [`app::App`] is built once at
+//! Routes for agents are in `agent_api`, pages for people in `web`, every query in `store`. `app::App` is built once at
 //! start, the same in tests with another clock and another database.
 
-pub mod act;
-pub mod agent_api;
-pub mod airgap;
-pub mod app;
-pub mod audit;
-pub mod backup;
-pub mod bound;
-pub mod ca;
-pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod error;
-pub mod ingest;
-pub mod jobs;
-pub mod judge;
-pub mod policy;
-pub mod roster;
-pub mod secrets;
-pub mod serve;
-pub mod store;
-pub mod tls;
-pub mod view;
-pub mod web;
+#![expect(
+    unreachable_pub,
+    reason = "a program: other crates only start it, so `pub` means the whole crate and what nobody calls shows"
+)]
+
+mod act;
+mod agent_api;
+mod airgap;
+mod app;
+mod audit;
+mod backup;
+mod bound;
+mod ca;
+mod cli;
+mod clock;
+mod config;
+mod error;
+mod ingest;
+mod jobs;
+mod judge;
+mod policy;
+mod roster;
+mod secrets;
+mod serve;
+mod store;
+mod tls;
+mod view;
+mod web;
 
 use std::process::ExitCode;
 

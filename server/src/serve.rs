@@ -97,6 +97,7 @@ impl Serving {
     }
 
     /// The server's state.
+    #[cfg(test)]
     pub fn app(&self) -> &App {
         &self.app
     }

@@ -24,7 +24,7 @@ use crate::ca::validity_ms;
 use crate::clock::Clock;
 use crate::secrets::Secrets;
 
-pub use accept::{Acceptor, Deadlines, Peer, PeerCertificate};
+pub use accept::{Acceptor, Deadlines, Peer};
 pub use connection::Connection;
 pub use leaf::Certificates;
 

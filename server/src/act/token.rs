@@ -12,8 +12,6 @@ use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::token::{Admission, Token};
 use crate::store::{Db, StoreError, new_id};
 
-/// How long a token is good unless somebody says otherwise (design 5).
-pub const VALID: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest a token may be good.
 pub const VALID_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The most machines one token may enrol.

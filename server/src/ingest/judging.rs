@@ -44,20 +44,6 @@ pub trait Judge: std::fmt::Debug + Send + Sync {
     fn judge<'a>(&'a self, tx: &'a mut Tx, evidence: &'a [Evidence], now: i64) -> Judging<'a>;
 }
 
-/// Keeps reports without judging them, as before the first policy.
-#[derive(Debug)]
-pub struct Unjudged;
-
-impl Judge for Unjudged {
-    fn policy(&self) -> Option<Digest> {
-        None
-    }
-
-    fn judge<'a>(&'a self, _: &'a mut Tx, _: &'a [Evidence], _: i64) -> Judging<'a> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-}
-
 /// Facts of the machines that were judged last, at most [`FactsKept::MOST`]. What is kept is only believed for exactly the
 /// digests and the version it was made from, so several servers may keep their own.
 #[derive(Debug, Default)]

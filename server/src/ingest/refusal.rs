@@ -18,9 +18,6 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// Every reason, in order.
-            pub const ALL: &'static [Self] = &[$( Self::$reason ),+];
-
             /// The word for programs and counters.
             pub const fn code(self) -> &'static str {
                 match self { $( Self::$reason => $code, )+ }

@@ -32,7 +32,8 @@ use crate::secrets::{Places, Secrets, secrets_create};
 use crate::store::machine::key::MachineKey;
 use crate::store::trial::{self, Trial};
 use crate::store::{Db, Scope};
-use crate::tls::{Peer, PeerCertificate};
+use crate::tls::Peer;
+use crate::tls::accept::PeerCertificate;
 
 /// When every test begins: 22 November 2026.
 const START: i64 = 1_795_305_600_000;

@@ -161,6 +161,7 @@ async fn office_grade_try(db: &Db, judge: &Judge, office: &str, now: i64) -> Res
 ///
 /// # Errors
 /// When the database fails.
+#[cfg(test)]
 pub async fn grades_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> anyhow::Result<()> {
     let mut todo = Todo { judge: true, ..Todo::default() };
     loop {

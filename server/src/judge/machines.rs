@@ -35,26 +35,6 @@ pub struct ToJudge {
     pub schema_before: u32,
 }
 
-/// Judges machines by the facts in the store and the exceptions in force at `now`, and keeps the result, in the caller's
-/// transaction. Returns the machines of which a verdict changed (or that were judged for the first time).
-///
-/// # Errors
-/// When the database fails.
-pub async fn machines_judge(
-    tx: &mut Tx,
-    judge: &Judge,
-    machines: &[ToJudge],
-    cause: JudgedFor,
-    now: i64,
-) -> StoreResult<Vec<String>> {
-    let ids: Vec<String> = machines.iter().map(|machine| machine.machine.clone()).collect();
-    let previous = tx.judgement_load(&ids).await?;
-    let facts = tx.facts_load(&ids).await?;
-    let in_force = tx.waiver_in_force(&ids, now).await?;
-    let judged = judge_all(judge, machines, &facts, &previous, &in_force);
-    judged_put(tx, &judged, &previous, cause).await
-}
-
 /// Keeps what was judged of `previous` state. Returns the machines of which a verdict changed, and those that are new.
 ///
 /// # Errors

@@ -65,19 +65,6 @@ fn a_new_policy_makes_no_failure_older_than_itself() {
     assert_eq!(state(&after, clock()).failing_since_at, Some(0));
 }
 
-/// An unchanged machine is judged again under another policy, in another role, or after an hour.
-#[test]
-fn an_unchanged_machine_is_judged_again_when_due() {
-    let judge = judge("p1");
-    let judgement = judged(&judge, &facts(Verdict::Pass), None, 0, DAY).judgement;
-    let due = |role, now| judge.is_due(Some(&judgement), role, now);
-    assert!(!due(machine::Role::Workstation, DAY + 59 * 60 * 1000));
-    assert!(due(machine::Role::Workstation, DAY + 60 * 60 * 1000));
-    assert!(due(machine::Role::Server, DAY));
-    assert!(judge.is_due(None, machine::Role::Workstation, DAY));
-    assert!(self::judge("p2").is_due(Some(&judgement), machine::Role::Workstation, DAY));
-}
-
 /// Every control of the shipped policy reads some section, or nothing could make its evidence old.
 #[test]
 fn every_control_reads_a_section() {

@@ -122,7 +122,6 @@ impl Tx {
         let expected: i64 = on_db!(self, connection => {
             sqlx::query_scalar("select value from sequence where name = 'audit'").fetch_one(connection).await?
         });
-        let found = verifier.number();
-        Ok(if found == expected { Ok(found) } else { Err(Break::Cut { expected, found }) })
+        Ok(verifier.finish(expected))
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Scope, StoreResult, Tx};
+use super::{StoreResult, Tx};
 
 /// What an office was worth on one day, at the stated hour.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -67,9 +67,10 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
+    #[cfg(test)]
     pub async fn office_day_list(
         &mut self,
-        scope: &Scope,
+        scope: &super::Scope,
         office: &str,
         first: &str,
         last: &str,
@@ -91,6 +92,7 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scope;
     use super::super::trial::{self, on_both};
     use super::*;
 

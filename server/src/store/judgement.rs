@@ -17,8 +17,6 @@ words! {
         Report = "report",
         /// Another policy was published.
         Policy = "policy",
-        /// Time passed.
-        Time = "time",
         /// An exception began or ended.
         Waiver = "waiver",
         /// The machine got another role.
@@ -334,6 +332,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`super::StoreError::NotFound`] when the machine is not within `scope`.
+    #[cfg(test)]
     pub async fn judgement_get(&mut self, scope: &Scope, machine: &str) -> StoreResult<Option<Judgement>> {
         self.machine_require(scope, machine).await?;
         Ok(self.judgement_load(&[machine.to_owned()]).await?.remove(machine))

@@ -183,24 +183,6 @@ impl Tx {
         Ok(rows.into_iter().map(listed).collect())
     }
 
-    /// Every machine within `scope` after the id `after`, at most `limit`, by id: for jobs that walk through all of them.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn machine_walk(&mut self, scope: &Scope, after: &str, limit: i64) -> StoreResult<Vec<Machine>> {
-        Ok(on_db!(self, connection => {
-            sqlx::query_as(
-                "select m.* from machine m join office_within w on w.office = m.office
-                 where w.ancestor = $1 and m.id > $2 order by m.id limit $3",
-            )
-            .bind(scope.ancestor())
-            .bind(after)
-            .bind(limit)
-            .fetch_all(connection)
-            .await?
-        }))
-    }
-
     /// Confirms a pending machine, so that it counts from `at`. True when it was pending.
     ///
     /// # Errors

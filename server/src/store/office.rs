@@ -119,23 +119,6 @@ impl Tx {
         }))
     }
 
-    /// The offices directly below `parent`, by name.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn office_children(&mut self, scope: &Scope, parent: &str) -> StoreResult<Vec<Office>> {
-        Ok(on_db!(self, connection => {
-            sqlx::query_as(
-                "select o.* from office o join office_within w on w.office = o.id where w.ancestor = $1 and o.parent = $2
-                 order by o.name, o.id",
-            )
-            .bind(scope.ancestor())
-            .bind(parent)
-            .fetch_all(connection)
-            .await?
-        }))
-    }
-
     /// True when `scope` begins strictly above the office `id`: whoever has it is outside what that office is graded for.
     ///
     /// # Errors

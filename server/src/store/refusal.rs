@@ -2,23 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::FromRow;
-
 use super::{StoreResult, Tx};
 use crate::ingest::Reason;
-
-/// Refusals of one reason on one day.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
-pub struct RefusalCount {
-    /// Days since 1970.
-    pub day: i64,
-    /// The word of the reason.
-    pub reason: String,
-    /// The machine; empty where nobody was identified.
-    pub machine: String,
-    /// How often.
-    pub count: i64,
-}
 
 impl Tx {
     /// Adds counts to what was counted before.
@@ -41,18 +26,5 @@ impl Tx {
             });
         }
         Ok(())
-    }
-
-    /// Refusals since the day `since` (days since 1970), the newest day first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn refusal_list(&mut self, since: i64) -> StoreResult<Vec<RefusalCount>> {
-        Ok(on_db!(self, connection => {
-            sqlx::query_as("select * from refusal where day >= $1 order by day desc, reason, machine")
-                .bind(since)
-                .fetch_all(connection)
-                .await?
-        }))
     }
 }

@@ -273,6 +273,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
+    #[cfg(test)]
     pub async fn report_list(&mut self, scope: &Scope, machine: &str, limit: i64) -> StoreResult<Vec<StoredReport>> {
         self.machine_require(scope, machine).await?;
         Ok(on_db!(self, connection => {

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 
 use super::head::schema;
 use super::many::{in_lists, pieces};
-use super::{Scope, StoreResult, Tx};
+use super::{StoreResult, Tx};
 
 /// Bodies shorter than this are kept as they are: compressing them saves less than it costs.
 const PLAIN_BELOW: usize = 256;
@@ -288,7 +288,12 @@ impl Tx {
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
-    pub async fn section_texts(&mut self, scope: &Scope, machine: &str) -> StoreResult<BTreeMap<String, String>> {
+    #[cfg(test)]
+    pub async fn section_texts(
+        &mut self,
+        scope: &super::Scope,
+        machine: &str,
+    ) -> StoreResult<BTreeMap<String, String>> {
         self.machine_require(scope, machine).await?;
         let rows: Vec<BodyRow> = on_db!(self, connection => {
             sqlx::query_as("select machine, section, encoding, bytes from body where current and machine = $1")

@@ -11,6 +11,7 @@ macro_rules! words {
 
         impl $name {
             /// Every value, in order.
+            #[allow(dead_code, reason = "not every set is offered to choose from")]
             pub const ALL: &'static [Self] = &[$( Self::$item ),+];
 
             /// The word in the database and on the command line.

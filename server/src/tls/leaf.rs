@@ -112,6 +112,7 @@ impl Certificates {
     }
 
     /// The last instant at which the server's own certificate is valid; milliseconds since 1970 UTC.
+    #[cfg(test)]
     pub fn own_until_ms(&self) -> i64 {
         self.shown.read().unwrap_or_else(PoisonError::into_inner).own_valid.until_ms
     }

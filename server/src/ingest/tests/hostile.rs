@@ -12,12 +12,8 @@ async fn counted(desk: &Desk, machine: &Machine, reason: Reason) -> i64 {
     let report = other.full();
     desk.accepted(&other, &report).await;
     let mut tx = desk.app.db.read().await.unwrap();
-    let counts = tx.refusal_list(0).await.unwrap();
-    counts
-        .iter()
-        .filter(|count| count.machine == machine.id && count.reason == reason.code())
-        .map(|count| count.count)
-        .sum()
+    let sql = "select cast(coalesce(sum(count), 0) as bigint) from refusal where machine || ' ' || reason = $1";
+    trial::count(&mut tx, sql, &format!("{} {}", machine.id, reason.code())).await
 }
 
 async fn segments(desk: &Desk, machine: &Machine) -> i64 {

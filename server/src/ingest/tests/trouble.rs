@@ -1,10 +1,25 @@
 //! Honest trouble ends as the design says: gaps, restored servers and disks, copied state folders, wrong clocks, two servers.
 
 use super::*;
-use crate::ingest::Answer;
 use crate::ingest::commit::Committer;
+use crate::ingest::{Answer, Evidence, Judge, Judging};
+use crate::store::Tx;
 use crate::store::report::{NewReport, SegmentKind};
 use crate::store::trial::on_both;
+
+/// As before the first policy.
+#[derive(Debug)]
+struct Unjudged;
+
+impl Judge for Unjudged {
+    fn policy(&self) -> Option<Digest> {
+        None
+    }
+
+    fn judge<'a>(&'a self, _: &'a mut Tx, _: &'a [Evidence], _: i64) -> Judging<'a> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
 
 async fn kinds(desk: &Desk, machine: &Machine) -> Vec<SegmentKind> {
     let mut tx = desk.app.db.read().await.unwrap();
@@ -291,7 +306,7 @@ on_both! {
             replies.push(answer);
         }
         let counters = Arc::default();
-        let mut committer = Committer::new(desk.app.db.clone(), Arc::new(crate::ingest::Unjudged), counters);
+        let mut committer = Committer::new(desk.app.db.clone(), Arc::new(Unjudged), counters);
         committer.commit(batch, START).await;
         for (index, reply) in replies.into_iter().enumerate() {
             let answers = reply.await.unwrap().answers;

@@ -13,7 +13,7 @@ use protocol::{Digest, Position};
 use super::Todo;
 use super::{grades_catch_up, grades_make, office_grade_make};
 use crate::judge::Judge;
-use crate::judge::machines::{ToJudge, machines_judge};
+use crate::judge::machines::{ToJudge, judge_all, judged_put};
 use crate::store::head::Head;
 use crate::store::judgement::JudgedFor;
 use crate::store::machine::Role;
@@ -121,7 +121,12 @@ async fn judged_after(tx: &mut Tx, judge: &Judge, machine: &str, at: i64, schema
     let schema = tx.head_get(&Scope::whole(), machine).await.unwrap().unwrap().schema;
     let machine = machine.to_owned();
     let item = ToJudge { machine, role: Role::Workstation, seen_at: at, as_at: at, schema, schema_before };
-    machines_judge(tx, judge, &[item], JudgedFor::Report, at).await.unwrap()
+    let ids = [item.machine.clone()];
+    let previous = tx.judgement_load(&ids).await.unwrap();
+    let facts = tx.facts_load(&ids).await.unwrap();
+    let in_force = tx.waiver_in_force(&ids, at).await.unwrap();
+    let judged = judge_all(judge, &[item], &facts, &previous, &in_force);
+    judged_put(tx, &judged, &previous, JudgedFor::Report).await.unwrap()
 }
 
 fn line(office: &str, label: &str, machine: Option<&str>) -> RosterLine {

@@ -9,7 +9,7 @@ use crate::act::roster::{NewLine, roster_add};
 use crate::act::token::{Reach, token_revoke};
 use crate::store::machine::MachineStatus;
 use crate::store::trial::on_both;
-use crate::tls::PeerCertificate;
+use crate::tls::accept::PeerCertificate;
 
 on_both! {
     async fn a_token_becomes_a_machine_with_a_certificate(trial: &Trial) {
