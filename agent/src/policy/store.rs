@@ -167,8 +167,8 @@ pub(crate) mod tests {
     #[test]
     fn the_first_bundle_is_read_as_ever() {
         with_store(|state, identity, _| {
-            let signed = include_str!("../../policies/tests/bundles/format-1.json");
-            let key = include_str!("../../policies/tests/bundles/format-1.key.json");
+            let signed = include_str!("../../../policies/tests/bundles/format-1.json");
+            let key = include_str!("../../../policies/tests/bundles/format-1.key.json");
             let pinned = vec![serde_json::from_str(key).unwrap()];
             let identity = Identity { server: "format-1".to_owned(), policy_keys: pinned, ..identity.clone() };
             let (mut store, _) = PolicyStore::open(state, &identity, 0);
