@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::cli::terminal::Terminal;
 use crate::cli::{CheckOptions, Exit, Role, facts};
 use crate::collect::Collector;
-use crate::platform::clock::Clock;
+use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::exit_of;
 
 /// The most characters of one text on the screen.
@@ -33,7 +33,7 @@ pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
     let now = Clock::system().instant();
     let facts = match &options.facts {
         Some(path) => facts::read(path)?,
-        None => Collector::of_this_machine().collect(Section::ALL, now),
+        None => Collector::of_this_machine(platform::door()).collect(Section::ALL, now),
     };
     let asked = options.role.map(|role| match role {
         Role::Workstation => policy::Role::Workstation,

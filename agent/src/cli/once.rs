@@ -11,8 +11,8 @@ use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
 use crate::daemon::once::{Once, once};
 use crate::daemon::station::Station;
-use crate::platform::clock::Clock;
 use crate::platform::telemetry;
+use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::{Judgement, exit_of};
 
 /// What a program reads.
@@ -33,7 +33,8 @@ struct Answer<'a> {
 pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let clock = Arc::new(Clock::system());
-    let mut station = Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(), clock)?;
+    let mut station =
+        Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(platform::door()), clock)?;
     let done = runtime()?.block_on(once(&mut station))?;
     if options.json {
         let answer = Answer {
