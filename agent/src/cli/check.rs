@@ -18,7 +18,6 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{CheckOptions, Exit, Role, facts};
 use crate::collect::Collector;
 use crate::platform::{self, clock::Clock};
-use crate::policy::judgement::exit_of;
 
 /// The most characters of one text on the screen.
 const LINE: usize = 1_000;
@@ -65,7 +64,7 @@ pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
         now,
     };
     terminal.print(&if options.json { checked.json(&outcomes)? } else { checked.sentences(&outcomes, terminal) })?;
-    Ok(exit_of(&outcomes))
+    Ok(Exit::of(&outcomes))
 }
 
 /// What a policy file turned out to be.

@@ -13,7 +13,7 @@ use crate::daemon::once::{Once, once};
 use crate::daemon::station::Station;
 use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
-use crate::policy::judgement::{Judgement, exit_of};
+use crate::policy::judgement::Judgement;
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<
     } else {
         terminal.print(&sentences(&done, terminal))?;
     }
-    Ok(done.judgement.map_or(Exit::Impossible, |judgement| exit_of(&judgement.outcomes)))
+    Ok(done.judgement.map_or(Exit::Impossible, |judgement| Exit::of(&judgement.outcomes)))
 }
 
 /// The result, one line or more for each control.
