@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use agent::collect::Collector;
 use agent::collect::linux::Machine;
-use agent::os::linux::Linux;
 use agent::os::recorded::Recorded;
 use agent::os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Owner, Program, Source, Stat};
+use agent::platform::door;
 use anyhow::Context;
 use policies::fact::Section;
 
@@ -36,11 +36,11 @@ impl Capture {
 
 impl Os for Capture {
     fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
-        let opened = Linux.open(path);
-        let again = opened.as_ref().map_err(Clone::clone).and_then(|_| Linux.open(path));
+        let opened = door().open(path);
+        let again = opened.as_ref().map_err(Clone::clone).and_then(|_| door().open(path));
         self.note(path, &again, |recorded, _| {
             let mut bytes = Vec::new();
-            if let Ok(file) = Linux.open(path) {
+            if let Ok(file) = door().open(path) {
                 drop(file.take(CAP).read_to_end(&mut bytes));
             }
             let bytes = if path == "/etc/shadow" { masked(&bytes) } else { bytes };
@@ -49,13 +49,13 @@ impl Os for Capture {
         opened
     }
     fn list(&self, path: &str) -> Answer<Vec<String>> {
-        let names = Linux.list(path);
+        let names = door().list(path);
         self.note(path, &names, |recorded, names| {
             recorded.folders.insert(path.to_owned());
             // Enough that the folder lists them again; what they hold is kept when it is asked for.
             for name in names.iter().filter(|_| !path.starts_with("/proc")) {
                 let path = format!("{path}/{name}");
-                let folder = Linux.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Folder);
+                let folder = door().stat(&path).is_ok_and(|stat| stat.kind == FileKind::Folder);
                 if folder {
                     recorded.folders.insert(path);
                 } else {
@@ -66,7 +66,7 @@ impl Os for Capture {
         names
     }
     fn stat(&self, path: &str) -> Answer<Stat> {
-        let stat = Linux.stat(path);
+        let stat = door().stat(path);
         self.note(path, &stat, |recorded, stat| {
             recorded.modified.insert(path.to_owned(), stat.modified_at);
             if stat.kind == FileKind::Folder {
@@ -76,40 +76,40 @@ impl Os for Capture {
         stat
     }
     fn administrator(&self) -> bool {
-        Linux.administrator()
+        door().administrator()
     }
     fn hardware(&self) -> Hardware {
-        Linux.hardware()
+        door().hardware()
     }
     fn disk_size(&self, path: &str) -> Answer<u64> {
-        Linux.disk_size(path)
+        door().disk_size(path)
     }
 }
 
 impl LinuxOs for Capture {
     fn link(&self, path: &str) -> Answer<String> {
-        let target = Linux.link(path);
+        let target = door().link(path);
         self.note(path, &target, |recorded, target| drop(recorded.links.insert(path.to_owned(), target.clone())));
         target
     }
     fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output> {
-        let output = Linux.run(program, arguments);
+        let output = door().run(program, arguments);
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         self.note("", &output, |recorded, output| recorded.runs.push((program, arguments, output.clone())));
         output
     }
     fn owner(&self, path: &str) -> Answer<Owner> {
-        let owner = Linux.owner(path);
+        let owner = door().owner(path);
         self.note(path, &owner, |recorded, owner| {
             recorded.owners.insert(path.to_owned(), *owner);
         });
         owner
     }
     fn addresses(&self) -> Answer<Vec<(String, String)>> {
-        Linux.addresses()
+        door().addresses()
     }
     fn kernel_clock(&self) -> Answer<KernelClock> {
-        Linux.kernel_clock()
+        door().kernel_clock()
     }
 }
 
@@ -134,11 +134,11 @@ fn main() -> anyhow::Result<()> {
     let now = agent::platform::clock::Clock::system().instant();
     Collector::new(Arc::new(Machine::new(Arc::clone(&capture) as Arc<dyn LinuxOs>))).collect(Section::ALL, now);
     let mut recorded = capture.0.lock().expect("no other holder panics").clone();
-    recorded.administrator = Linux.administrator();
-    recorded.hardware = Linux.hardware();
-    recorded.addresses = Linux.addresses()?;
-    recorded.disk = Linux.disk_size("/")?;
-    recorded.kernel_clock = Linux.kernel_clock().ok();
+    recorded.administrator = door().administrator();
+    recorded.hardware = door().hardware();
+    recorded.addresses = door().addresses()?;
+    recorded.disk = door().disk_size("/")?;
+    recorded.kernel_clock = door().kernel_clock().ok();
     // A link is not a file as well, and a folder not empty when something in it was kept.
     let files: BTreeMap<String, Vec<u8>> = std::mem::take(&mut recorded.files);
     let is_link = |path: &str| recorded.links.keys().any(|link| path == link || path.starts_with(&format!("{link}/")));

@@ -14,8 +14,8 @@ use protocol::unconnected::invitation::InvitationError;
 use protocol::unconnected::seal::SealError;
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::station::StartError;
 use crate::identity::BadAnswer;
+use crate::identity::start::StartError;
 use crate::state::{Durability, StateError, StateFolder};
 
 pub mod export;

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use policies::fact::Section;
+use policies::outcome::{Outcome, Verdict};
 use policies::text::Language;
 
 use crate::airgap::FileError;
 use crate::cli::terminal::Terminal;
 use crate::connection::WireError;
-use crate::daemon::station::StartError;
 use crate::enrol::EnrolError;
+use crate::identity::start::StartError;
 use crate::install::InstallError;
 use crate::state::StateError;
 
@@ -42,6 +43,19 @@ pub enum Exit {
     Failing,
     /// 2: it could not be done, or no control applies.
     Impossible,
+}
+
+impl Exit {
+    /// What outcomes are worth.
+    fn of(outcomes: &[Outcome]) -> Self {
+        if outcomes.iter().any(|outcome| outcome.verdict == Verdict::Fail) {
+            Self::Failing
+        } else if outcomes.iter().all(|outcome| outcome.verdict == Verdict::NotApplicable) {
+            Self::Impossible
+        } else {
+            Self::Fine
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -302,4 +316,33 @@ fn explained(error: &anyhow::Error, terminal: &Terminal) -> String {
 /// A runtime with one thread: an agent waits most of the time.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use policies::text::Text;
+
+    use super::*;
+
+    fn outcome(verdict: Verdict) -> Outcome {
+        Outcome {
+            control: "c".to_owned(),
+            verdict,
+            found: Text::default(),
+            wanted: Text::default(),
+            no_reader: false,
+            agent_too_old: false,
+            implied_by: None,
+        }
+    }
+
+    #[test]
+    fn the_exit_status_follows_the_verdicts() {
+        use Verdict::{Fail, NotApplicable, Pass, Unknown};
+        let exit = |verdicts: &[Verdict]| Exit::of(&verdicts.iter().copied().map(outcome).collect::<Vec<_>>());
+        assert_eq!(exit(&[Pass, Unknown, NotApplicable]), Exit::Fine);
+        assert_eq!(exit(&[Pass, Fail]), Exit::Failing);
+        assert_eq!(exit(&[NotApplicable]), Exit::Impossible);
+        assert_eq!(exit(&[]), Exit::Impossible);
+    }
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use policies::fact::{Facts, Reason, Section};
 use policies::policy::PolicySet;
 
+use crate::os::ThisMachine;
 use crate::os::apart::{Apart, Trouble};
 
 mod control;
@@ -65,8 +66,8 @@ impl Collector {
     }
 
     /// A collector of this machine.
-    pub fn of_this_machine() -> Self {
-        Self::new(Arc::new(system::Machine::this()))
+    pub fn of_this_machine(door: ThisMachine) -> Self {
+        Self::new(Arc::new(system::Machine::new(Arc::new(door))))
     }
 
     /// Takes over what a checked policy knows of systems (the catalogue of Windows), for the checks to come.

@@ -10,8 +10,8 @@ use rustls::pki_types::PrivateKeyDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::connection::tls::{Rejected, RejectedReason, Trust};
-use crate::platform::clock::{Suspect, WrongTime};
+use crate::connection::tls::{Rejected, RejectedReason, Trust, WrongTime};
+use crate::platform::clock::Suspect;
 
 pub mod backoff;
 #[cfg(target_os = "linux")]

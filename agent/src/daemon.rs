@@ -2,6 +2,7 @@
 //! its schedule and watches. May use everything but the command line, `install` and `airgap`.
 
 pub mod debounce;
+pub mod exchange;
 pub mod once;
 pub mod renew;
 pub mod run;

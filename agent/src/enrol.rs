@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::collect::Collector;
 use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
-use crate::daemon::station::{StartError, config_path};
 use crate::identity::keys::MachineKey;
+use crate::identity::start::StartError;
 use crate::identity::{BadAnswer, Identity};
 use crate::platform::clock::Clock;
 use crate::policy;
 use crate::policy::standing::Standing;
 use crate::report::delivery::Delivery;
 use crate::report::draft;
-use crate::state::config::{Config, server_address};
+use crate::state::config::{self, Config, server_address};
 use crate::state::{Missing, StateFolder};
 
 pub mod joining;
@@ -128,7 +128,7 @@ pub async fn enrol(
     let fingerprint = fingerprint_read(&invitation.fingerprint)?;
     Token::read(&invitation.token)?;
     let state = StateFolder::open(state, Missing::Create).map_err(StartError::from)?;
-    let config = Config::load(&config_path(state.path(), config)).map_err(StartError::from)?;
+    let config = Config::load(&config::path(state.path(), config)).map_err(StartError::from)?;
     let former = Identity::load_or_set_aside(&state).map_err(StartError::from)?;
     let mut key = MachineKey::load_or_make(&state).map_err(StartError::from)?;
     let trust = Trust::new(Anchor::Fingerprint(fingerprint), Arc::clone(&clock));

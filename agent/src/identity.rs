@@ -11,6 +11,7 @@ use crate::state::{DAMAGED, Durability, Remedy, StateError, StateFolder};
 
 pub mod certificate;
 pub mod keys;
+pub mod start;
 
 /// The identity's file.
 const FILE: &str = "identity.json";

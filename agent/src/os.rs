@@ -15,7 +15,9 @@ mod tree;
 pub mod windows;
 
 #[cfg(target_os = "linux")]
-pub use linux::{KernelClock, LinuxOs, Output, Owner, Program, recorded};
+pub use linux::{KernelClock, Linux as ThisMachine, LinuxOs, Output, Owner, Program, recorded};
+#[cfg(windows)]
+pub use windows::Windows as ThisMachine;
 
 /// What may go wrong when the machine is asked something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,19 @@
 pub mod chance;
 pub mod clock;
 pub mod logbook;
+#[cfg(target_os = "linux")]
+mod scratch;
 pub mod service;
 pub mod telemetry;
 #[cfg(any(windows, test))]
 pub mod windows;
+
+use crate::os::ThisMachine;
+
+/// The door to this machine.
+pub fn door() -> ThisMachine {
+    #[cfg(target_os = "linux")]
+    return ThisMachine::with_scratch(scratch::for_dnf);
+    #[cfg(windows)]
+    ThisMachine::default()
+}

@@ -79,7 +79,7 @@ fn facts_feed_back_into_check() {
 
 #[test]
 fn every_section_is_collected_on_this_machine() {
-    let facts = Collector::of_this_machine().collect(Section::ALL, now());
+    let facts = Collector::of_this_machine(agent::platform::door()).collect(Section::ALL, now());
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(facts.system.name, Fact::Known(hostname.trim().to_owned()));
     assert!(facts.system.memory.known().is_some() && facts.system.booted_at.known().is_some());
@@ -97,7 +97,7 @@ fn every_section_is_collected_on_this_machine() {
 
 #[test]
 fn two_looks_at_a_resting_machine_are_equal() {
-    let collector = Collector::of_this_machine();
+    let collector = Collector::of_this_machine(agent::platform::door());
     // Sections that no other test and no passing of time touches.
     let resting = [Section::System, Section::Accounts, Section::Sharing, Section::Logging];
     let look = || {
@@ -111,7 +111,7 @@ fn two_looks_at_a_resting_machine_are_equal() {
 fn a_listening_socket_is_found_with_its_program() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = i64::from(listener.local_addr().unwrap().port());
-    let facts = Collector::of_this_machine().collect(&[Section::Ports], now());
+    let facts = Collector::of_this_machine(agent::platform::door()).collect(&[Section::Ports], now());
     let listening = facts.ports.listening.known().unwrap();
     let own = listening.items.iter().find(|item| item.transport == Transport::Tcp && item.port == port).unwrap();
     let program = std::env::current_exe().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
@@ -144,7 +144,7 @@ fn somebody_who_is_no_administrator_gets_reasons() {
 #[test]
 fn real_rules_of_nftables_are_judged() {
     if !installed("/usr/sbin/nft") {
-        let facts = Collector::of_this_machine().collect(&[Section::Lan], now());
+        let facts = Collector::of_this_machine(agent::platform::door()).collect(&[Section::Lan], now());
         assert_ne!(facts.lan.firewall_active, Fact::Known(true), "no tool could tell");
         return;
     }
@@ -188,7 +188,7 @@ fn real_rules_of_nftables_are_judged() {
 #[test]
 fn the_real_ssh_server_tells_its_settings() {
     if !installed("/usr/sbin/sshd") {
-        let facts = Collector::of_this_machine().collect(&[Section::Remote], now());
+        let facts = Collector::of_this_machine(agent::platform::door()).collect(&[Section::Remote], now());
         assert!(matches!(facts.remote.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
         return;
     }
@@ -237,7 +237,7 @@ fn pending_updates_are_those_that_apt_would_install() {
     // Somebody may install packages meanwhile: then both are asked again.
     for _ in 0..5 {
         let before = sources();
-        let facts = Collector::of_this_machine().collect(&[Section::Patches], now());
+        let facts = Collector::of_this_machine(agent::platform::door()).collect(&[Section::Patches], now());
         let Some(&pending) = facts.patches.pending.known() else {
             let lists = before.iter().any(|(path, _)| path.to_string_lossy().ends_with("Packages"));
             assert!(!lists, "lists are there and yet: {:?}", facts.patches.pending);
@@ -265,11 +265,11 @@ fn pending_updates_are_those_that_apt_would_install() {
 #[test]
 fn a_real_antivirus_daemon_is_seen_to_run_and_to_stop() {
     if !installed("/usr/sbin/clamd") {
-        let facts = Collector::of_this_machine().collect(&[Section::Antivirus], now());
+        let facts = Collector::of_this_machine(agent::platform::door()).collect(&[Section::Antivirus], now());
         assert!(facts.antivirus.products.known().is_some());
         return;
     }
-    let collector = Collector::of_this_machine();
+    let collector = Collector::of_this_machine(agent::platform::door());
     let product = || {
         let facts = collector.collect(&[Section::Antivirus], now());
         facts

@@ -28,7 +28,7 @@ use network::{Layout, Network, alone};
 fn lan() -> Lan {
     #[expect(clippy::disallowed_methods, reason = "the real machine is looked at now")]
     let now = Timestamp::now();
-    Collector::of_this_machine().collect(&[Section::Lan], now).lan
+    Collector::of_this_machine(agent::platform::door()).collect(&[Section::Lan], now).lan
 }
 
 /// What is wrong with the product's answer, if something is.

@@ -5,6 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use layering::modules::{self, Arrows, modules_know_only_those_below};
+
+mod layering {
+    pub(crate) mod modules;
+}
 
 /// What `policies` may be built from: no clock, no file system, no network.
 const PURE: &[&str] = &["jiff", "serde", "serde_json", "strsim", "thiserror", "toml"];
@@ -17,6 +22,35 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tram-an-server", &["tram-an-policies", "tram-an-protocol"]),
     ("tram-an-tests", &["tram-an-agent", "tram-an-policies", "tram-an-protocol", "tram-an-server"]),
 ];
+
+/// The rooms of the agent, each with those it may use.
+const AGENT: Arrows = &[
+    ("os", ""),
+    ("collect", "os"),
+    ("platform", "os"),
+    ("state", "platform"),
+    ("identity", "platform state"),
+    ("connection", "identity os platform"),
+    ("report", "identity state"),
+    ("policy", "identity platform state"),
+    ("enrol", "collect connection identity platform policy report state"),
+    ("daemon", "collect connection enrol identity os platform policy report state"),
+    ("airgap", "collect daemon enrol identity platform policy report state"),
+    ("install", "enrol os platform policy state"),
+    ("cli", "airgap collect connection daemon enrol identity install os platform policy state"),
+];
+
+/// Calls that change something outside of the program. The door has none: what writes is in `platform` or `state`.
+const WRITING: &str = "
+    fs::write fs::copy fs::rename fs::remove fs::create_dir fs::hard_link fs::set_ fs::symlink unix::fs::symlink DirBuilder
+    File::create File::options write(true) append(true) .create( .create_new( set_len set_permissions set_times tempfile write_all
+    mkdir mkfifo unlink ftruncate chmod chown renameat linkat WriteFile DeleteFile MoveFile CopyFile CreateDirectory
+    RemoveDirectory SetFile SetNamedSecurity SetSecurity RegSet RegCreate RegDelete RegLoadKey RegRestore RegSave set_string
+    set_u32 set_u64 set_value set_expand set_multi set_bytes remove_value remove_tree remove_key CreateService DeleteService
+    ChangeService StartService ControlService SetService ReportEvent EventSource ClearEventLog AuditSet NetUserSet NetUserAdd
+    NetLocalGroupAdd NetLocalGroupDel NetLocalGroupSet NetUserDel NetUserModalsSet ShellExecute CreateProcess ExitWindows
+    ExecMethod exec_method PutInstance DeleteInstance
+";
 
 /// The longest a file of Rust may be; data is kept in tables of other formats.
 const LONGEST: usize = 500;
@@ -92,6 +126,24 @@ fn policies_stay_pure() {
             assert!(!code.contains(word), "{} reaches out of the pure crate: {word}", path.display());
         }
     }
+}
+
+#[test]
+fn the_rooms_of_the_agent_know_only_those_below() {
+    modules_know_only_those_below(&root().join("agent/src"), AGENT);
+}
+
+#[test]
+fn the_door_writes_nothing() {
+    let mut faults = Vec::new();
+    let sources = modules::sources(&root().join("agent/src"));
+    let door: Vec<_> = sources.iter().filter(|(path, _)| path.starts_with("os") || path.ends_with("os.rs")).collect();
+    assert!(door.len() > 30, "only {} files of the door found: the search is broken", door.len());
+    for (path, code) in door {
+        let calls = WRITING.split_whitespace().filter(|call| code.contains(call));
+        faults.extend(calls.map(|call| format!("{}: {call}", path.display())));
+    }
+    assert!(faults.is_empty(), "these write, and belong in platform:\n{}", faults.join("\n"));
 }
 
 #[test]

@@ -11,10 +11,11 @@ use super::{FileError, Papers};
 use crate::collect::Collector;
 use crate::daemon::once::look;
 use crate::daemon::renew;
-use crate::daemon::station::{StartError, Station};
+use crate::daemon::station::Station;
 use crate::enrol;
 use crate::identity::Identity;
 use crate::identity::keys::MachineKey;
+use crate::identity::start::StartError;
 use crate::platform::clock::Clock;
 use crate::state::{Missing, StateError, StateFolder};
 

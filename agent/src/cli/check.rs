@@ -17,8 +17,7 @@ use serde::Serialize;
 use crate::cli::terminal::Terminal;
 use crate::cli::{CheckOptions, Exit, Role, facts};
 use crate::collect::Collector;
-use crate::platform::clock::Clock;
-use crate::policy::judgement::exit_of;
+use crate::platform::{self, clock::Clock};
 
 /// The most characters of one text on the screen.
 const LINE: usize = 1_000;
@@ -33,7 +32,7 @@ pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
     let now = Clock::system().instant();
     let facts = match &options.facts {
         Some(path) => facts::read(path)?,
-        None => Collector::of_this_machine().collect(Section::ALL, now),
+        None => Collector::of_this_machine(platform::door()).collect(Section::ALL, now),
     };
     let asked = options.role.map(|role| match role {
         Role::Workstation => policy::Role::Workstation,
@@ -65,7 +64,7 @@ pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
         now,
     };
     terminal.print(&if options.json { checked.json(&outcomes)? } else { checked.sentences(&outcomes, terminal) })?;
-    Ok(exit_of(&outcomes))
+    Ok(Exit::of(&outcomes))
 }
 
 /// What a policy file turned out to be.

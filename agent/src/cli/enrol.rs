@@ -8,7 +8,7 @@ use super::{EnrolOptions, Exit, runtime};
 use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
 use crate::enrol::{Enrolled, Invitation, enrol};
-use crate::platform::clock::Clock;
+use crate::platform::{self, clock::Clock};
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<
         fingerprint: options.fingerprint,
         place: options.place,
     };
-    let (collector, clock) = (Collector::of_this_machine(), Arc::new(Clock::system()));
+    let (collector, clock) = (Collector::of_this_machine(platform::door()), Arc::new(Clock::system()));
     let work = enrol(&invitation, &options.state, options.config.as_deref(), &collector, clock);
     let enrolled = runtime()?.block_on(work)?;
     if options.json {

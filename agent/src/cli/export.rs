@@ -13,8 +13,8 @@ use crate::airgap::export::{Exported, Handed, NotSecret, What, export};
 use crate::airgap::{FileError, file_read, file_write};
 use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
-use crate::platform::clock::Clock;
 use crate::platform::telemetry;
+use crate::platform::{self, clock::Clock};
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub(super) fn run(options: &ExportOptions, terminal: &Terminal) -> anyhow::Resul
         None => None,
     };
     let handed = Handed { invitation, place: options.place.clone() };
-    let (collector, clock) = (Collector::of_this_machine(), Arc::new(Clock::system()));
+    let (collector, clock) = (Collector::of_this_machine(platform::door()), Arc::new(Clock::system()));
     let exported = export(said, &options.state, options.config.as_deref(), handed, collector, clock)?;
     file_write(&options.file, &exported.bytes)?;
     if options.json {

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, FactsOptions};
 use crate::collect::Collector;
-use crate::platform::clock::Clock;
+use crate::platform::{self, clock::Clock};
 
 /// The most bytes of a file of recorded facts: far above the largest that a machine can make.
 const FILE_CAP: u64 = 64 << 20;
@@ -31,7 +31,7 @@ const LINE: usize = 1_000;
 pub fn run(options: &FactsOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let now = Clock::system().instant();
     let sections = if options.sections.is_empty() { Section::ALL } else { &options.sections };
-    let facts = Collector::of_this_machine().collect(sections, now);
+    let facts = Collector::of_this_machine(platform::door()).collect(sections, now);
     let text = if options.json { json(&facts, sections, now)? } else { table(&facts, sections, now, terminal) };
     terminal.print(&text)?;
     Ok(Exit::Fine)

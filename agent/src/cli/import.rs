@@ -11,8 +11,8 @@ use crate::airgap::file_read;
 use crate::airgap::import::{Imported, import};
 use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
-use crate::platform::clock::Clock;
 use crate::platform::telemetry;
+use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::{Judgement, role_of};
 
 /// What a program reads.
@@ -39,7 +39,7 @@ struct Answer<'a> {
 pub(super) fn run(options: &ImportOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let bytes = file_read(&options.file, limits::ANSWER_FILE)?;
-    let (collector, clock) = (Collector::of_this_machine(), Arc::new(Clock::system()));
+    let (collector, clock) = (Collector::of_this_machine(platform::door()), Arc::new(Clock::system()));
     let imported = import(&options.state, options.config.as_deref(), &bytes, collector, clock)?;
     if options.json {
         let assignment = imported.assignment.as_ref();

@@ -11,9 +11,9 @@ use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
 use crate::daemon::once::{Once, once};
 use crate::daemon::station::Station;
-use crate::platform::clock::Clock;
 use crate::platform::telemetry;
-use crate::policy::judgement::{Judgement, exit_of};
+use crate::platform::{self, clock::Clock};
+use crate::policy::judgement::Judgement;
 
 /// What a program reads.
 #[derive(Serialize)]
@@ -33,7 +33,8 @@ struct Answer<'a> {
 pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let clock = Arc::new(Clock::system());
-    let mut station = Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(), clock)?;
+    let mut station =
+        Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(platform::door()), clock)?;
     let done = runtime()?.block_on(once(&mut station))?;
     if options.json {
         let answer = Answer {
@@ -47,7 +48,7 @@ pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<
     } else {
         terminal.print(&sentences(&done, terminal))?;
     }
-    Ok(done.judgement.map_or(Exit::Impossible, |judgement| exit_of(&judgement.outcomes)))
+    Ok(done.judgement.map_or(Exit::Impossible, |judgement| Exit::of(&judgement.outcomes)))
 }
 
 /// The result, one line or more for each control.

@@ -6,12 +6,13 @@ use super::{Exit, RunOptions, runtime};
 use crate::cli::terminal::Terminal;
 use crate::collect::Collector;
 use crate::daemon::run;
-use crate::daemon::station::{StartError, Station};
+use crate::daemon::station::Station;
 use crate::enrol::joining::{self, Settled};
-use crate::platform::clock::Clock;
+use crate::identity::start::StartError;
 use crate::platform::logbook::{self, Entry};
 use crate::platform::service::{self, Manager};
 use crate::platform::telemetry;
+use crate::platform::{self, clock::Clock};
 
 /// Runs until it is told to end.
 ///
@@ -25,7 +26,7 @@ pub(super) fn run(options: &RunOptions, _terminal: &Terminal) -> anyhow::Result<
 
 fn work(options: &RunOptions, mut manager: Manager) -> anyhow::Result<()> {
     prepare(options, &manager)?;
-    let (clock, collector) = (Arc::new(Clock::system()), Collector::of_this_machine());
+    let (clock, collector) = (Arc::new(Clock::system()), Collector::of_this_machine(platform::door()));
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let mut wishes = manager.wishes()?;

@@ -8,7 +8,6 @@ use policies::fact::{Facts, Reason, Section};
 
 use super::{Check, Reader};
 use crate::os::LinuxOs;
-use crate::os::linux::Linux;
 
 mod accounts;
 mod antivirus;
@@ -40,11 +39,6 @@ impl Machine {
     /// The machine behind `os`.
     pub fn new(os: Arc<dyn LinuxOs>) -> Self {
         Self { os, memory: Arc::default() }
-    }
-
-    /// This machine.
-    pub fn this() -> Self {
-        Self::new(Arc::new(Linux))
     }
 }
 

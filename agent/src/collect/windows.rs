@@ -45,12 +45,6 @@ impl Machine {
     pub fn new(os: Arc<dyn WindowsOs>) -> Self {
         Self { os, newer: Arc::default(), memory: Arc::default() }
     }
-
-    /// This machine.
-    #[cfg(windows)]
-    pub fn this() -> Self {
-        Self::new(Arc::new(crate::os::windows::Windows::default()))
-    }
 }
 
 impl Reader for Machine {

@@ -31,7 +31,7 @@ fn ask_the_system(host: &str) -> Vec<SocketAddr> {
     if !host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_') {
         return Vec::new();
     }
-    let answer = Linux.run(Program::Getent, &["ahosts", host]);
+    let answer = Linux::default().run(Program::Getent, &["ahosts", host]);
     answer.map(|output| addresses(&output.stdout)).unwrap_or_default()
 }
 

@@ -16,7 +16,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 
 use crate::identity::Validity;
 use crate::identity::certificate::Certificate;
-use crate::platform::clock::{Clock, WrongTime};
+use crate::platform::clock::{Clock, Suspect};
 
 /// What a server's certificate must come from.
 #[derive(Clone, Debug)]
@@ -45,6 +45,17 @@ pub enum RejectedReason {
     Time(WrongTime),
     /// It is for another name, another use, or damaged.
     Other(String),
+}
+
+/// A certificate that is valid at no time believed here, and whose clock that speaks against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongTime {
+    /// Whose clock must be wrong.
+    pub suspect: Suspect,
+    /// What the machine's own clock says; milliseconds since 1970 UTC.
+    pub own: i64,
+    /// When the server's certificate is valid.
+    pub valid: Validity,
 }
 
 /// Checks server certificates and remembers the last one that was rejected.
@@ -203,7 +214,6 @@ pub(crate) mod tests {
     use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
     use super::*;
-    use crate::platform::clock::Suspect;
 
     /// A CA with its certificate.
     pub(crate) struct Authority {

@@ -5,8 +5,8 @@ use policies::fact::Section;
 use protocol::{Digest, ReportAnswers};
 
 use crate::connection::{Connection, WireError};
-use crate::daemon::renew;
 use crate::daemon::station::Station;
+use crate::daemon::{exchange, renew};
 use crate::policy::judgement::Judgement;
 use crate::report::delivery::Next;
 
@@ -37,7 +37,7 @@ pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
     let outcomes = station.judged().map(|judgement| judgement.digest());
     let before = station.delivery.chain.made();
     station.report(outcomes)?;
-    let trouble = exchange(station).await.err();
+    let trouble = meet(station).await.err();
     let judgement = station.judged();
     let (made, waiting) = (station.delivery.chain.made(), station.delivery.spool.count());
     let delivered = made != before && made == station.delivery.chain.agreed();
@@ -57,7 +57,7 @@ pub fn look(station: &mut Station) -> anyhow::Result<()> {
 }
 
 /// Everything that needs the server. Without an address there is none: what waits is exported to a file.
-async fn exchange(station: &mut Station) -> Result<(), WireError> {
+async fn meet(station: &mut Station) -> Result<(), WireError> {
     if station.is_unconnected() {
         return Ok(());
     }
@@ -76,26 +76,22 @@ async fn exchange(station: &mut Station) -> Result<(), WireError> {
 }
 
 async fn renew(station: &mut Station) -> Result<(), WireError> {
-    let request = renew::request(station)?;
-    let answer = renew::send(station.plain_connection()?, request).await?;
+    let answer = renew::ask(station)?.await?;
     renew::adopt(station, answer).map_err(|error| WireError::Unusable(error.to_string()))
 }
 
 async fn deliver(station: &mut Station) -> Result<(), WireError> {
     let connection = station.connection()?;
+    let mut healed = false;
     for _ in 0..REQUESTS {
-        let Some(mut batch) = station.delivery.request() else { break };
-        let answers = connection.send_reports(std::mem::take(&mut batch.frames)).await?;
-        let wanted = station.learn(&answers.assignment, answers.server_time_at);
-        let before = station.delivery.chain.opens();
-        let next = station.delivery.answered(&batch, &answers, &station.state);
-        fetch(station, &connection, wanted).await?;
-        let broken = station.delivery.chain.opens() && !before && !station.delivery.waits();
-        match next {
-            Next::Wait(_) if broken => {
-                // The chain broke just now: a full report heals it. A second break is left for the next time.
-                station.report(None).map_err(|error| WireError::SetUp(error.to_string()))?;
-            }
+        let Some(batch) = station.delivery.request() else { break };
+        let (batch, answers) = exchange::send(connection.clone(), batch).await;
+        let answers = answers?;
+        let answered = exchange::answered(station, &batch, &answers, None);
+        fetch(station, &connection, answered.policy).await?;
+        match answered.next {
+            // A second break is left for the next time.
+            Next::Wait(_) if answered.healed && !healed => healed = true,
             Next::Wait(_) => return Err(refusal(&answers)),
             Next::Unbelievable => {
                 let what = "it claims to hold a report that this machine cannot have made";

@@ -4,7 +4,7 @@
 use data_encoding::BASE64;
 use protocol::{RenewAnswer, RenewRequest, SignedRenewal, path};
 
-use crate::connection::{Connection, WireError};
+use crate::connection::WireError;
 use crate::daemon::station::Station;
 
 /// Makes the signed request.
@@ -23,12 +23,13 @@ pub fn request(station: &Station) -> Result<SignedRenewal, WireError> {
     SignedRenewal::sign(&request, station.key().signing()).map_err(|error| set_up(&error))
 }
 
-/// Sends the request.
+/// Asks the server, on a line without the certificate: it may have expired.
 ///
 /// # Errors
-/// As [`WireError`] says.
-pub async fn send(connection: Connection, request: SignedRenewal) -> Result<RenewAnswer, WireError> {
-    connection.post(path::RENEW, &request).await
+/// When the request or the line cannot be made; awaited, as [`WireError`] says.
+pub fn ask(station: &Station) -> Result<impl Future<Output = Result<RenewAnswer, WireError>> + use<>, WireError> {
+    let (connection, request) = (station.plain_connection()?, request(station)?);
+    Ok(async move { connection.post(path::RENEW, &request).await })
 }
 
 /// Takes the new certificate into use; connections made from now on use it.

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use crate::collect;
 use crate::connection::{Connection, WireError};
 use crate::daemon::debounce::Debounce;
-use crate::daemon::renew;
 use crate::daemon::schedule::{LOOK_AGAIN, Now, Schedule};
-use crate::daemon::station::{StartError, Station};
+use crate::daemon::station::Station;
 use crate::daemon::watch::{Subject, Watch};
+use crate::daemon::{exchange, renew};
+use crate::identity::start::StartError;
 use crate::platform::chance;
 use crate::platform::logbook::{self, Entry};
 use crate::platform::service::{Manager, Wish, Wishes};
@@ -182,13 +183,9 @@ impl Daemon {
             self.collect(why, sections);
         }
         if self.sending.may_start()
-            && let Some(mut batch) = self.station.delivery.request()
+            && let Some(batch) = self.station.delivery.request()
         {
-            let (connection, frames) = (self.connection.clone(), std::mem::take(&mut batch.frames));
-            self.sending.start(async move {
-                let answers = connection.send_reports(frames).await;
-                (batch, answers)
-            });
+            self.sending.start(exchange::send(self.connection.clone(), batch));
         }
         if self.fetching.may_start()
             && let Some(address) = self.policy_wanted
@@ -212,8 +209,8 @@ impl Daemon {
             self.saying.start(words::say(self.connection.clone(), event));
         }
         if self.renewing.may_start() && self.renewal_is_due(now) {
-            match self.station.plain_connection().and_then(|line| Ok((line, renew::request(&self.station)?))) {
-                Ok((line, request)) => self.renewing.start(renew::send(line, request)),
+            match renew::ask(&self.station) {
+                Ok(asked) => self.renewing.start(asked),
                 Err(error) => self.renewing.failed(&error, None),
             }
         }
@@ -434,22 +431,14 @@ impl Daemon {
         self.outcomes = self.station.judged().map(|judgement| judgement.digest());
     }
 
-    fn report(&mut self) {
-        if let Err(error) = self.station.report(self.outcomes) {
-            tracing::error!(%error, "no report could be made");
-        }
-    }
-
     fn sent(&mut self, batch: &Batch, answers: &ReportAnswers) {
-        self.learn(self.station.standing.assignment.is_none(), &answers.assignment, answers.server_time_at);
-        match self.station.delivery.answered(batch, answers, &self.station.state) {
+        let first = self.station.standing.assignment.is_none();
+        let answered = exchange::answered(&mut self.station, batch, answers, self.outcomes);
+        self.heard(first, answered.policy);
+        match answered.next {
             Next::Rest | Next::Again => self.sending.succeeded(),
             Next::Wait(asked) => self.sending.failed(&"the server did not take the reports", asked),
             Next::Unbelievable => self.sending.failed(&"the server claims what cannot be true", None),
-        }
-        if self.station.delivery.chain.opens() && !self.station.delivery.waits() && !self.station.observation.is_empty()
-        {
-            self.report();
         }
     }
 }

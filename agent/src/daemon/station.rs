@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use policies::text::Text;
 use protocol::{Assignment, Digest};
 
 use crate::collect::Collector;
 use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
-use crate::identity::keys::{KeyError, MachineKey};
+use crate::identity::keys::MachineKey;
+use crate::identity::start::StartError;
 use crate::identity::{Identity, Validity};
 use crate::platform::clock::Clock;
 use crate::policy::judgement::{Judgement, role_of};
@@ -20,11 +20,9 @@ use crate::policy::store::{PolicyStore, PolicyStoreError};
 use crate::report::delivery::Delivery;
 use crate::report::draft::{Author, Draft, ReportError};
 use crate::report::observation::{Observation, Volatile};
-use crate::state::config::{Config, ConfigError};
-use crate::state::{Missing, StateError, StateFolder};
+use crate::state::config::{self, Config, ConfigError};
+use crate::state::{Missing, StateFolder};
 
-/// The configuration's file in the state folder.
-const CONFIG: &str = "agent.toml";
 /// The server's time is remembered on disk when it moved by this many milliseconds.
 const REMEMBER_TIME: u64 = 60 * 60 * 1000;
 /// Two clocks that differ by more milliseconds are worth a word.
@@ -66,53 +64,6 @@ impl std::fmt::Debug for Station {
     }
 }
 
-/// Why the agent cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The state folder.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The machine was never enrolled, or the enrolment was not finished.
-    #[error("this machine is not connected to a server yet; run: posture-agent enrol")]
-    NotEnrolled,
-    /// The machine has no address to dial: it works by files.
-    #[error("this machine works by files alone; use: posture-agent export, posture-agent import")]
-    Unconnected,
-    /// No random bytes.
-    #[error(transparent)]
-    Chance(#[from] crate::platform::chance::NoChance),
-}
-
-impl StartError {
-    /// The error as a person reads it.
-    pub fn text(&self) -> Text {
-        match self {
-            Self::State(error) | Self::Key(KeyError::State(error)) => error.text(),
-            Self::Config(error) => error.text(),
-            Self::Key(error) => Text::new(format!("khoá của máy: {error}"), format!("the machine's key: {error}")),
-            Self::NotEnrolled => {
-                Text::new("máy này chưa kết nối với máy chủ; hãy chạy: posture-agent enrol", self.to_string())
-            }
-            Self::Unconnected => Text::new(
-                "máy này không nối mạng, chỉ làm việc bằng tệp; hãy dùng: posture-agent export, posture-agent import",
-                self.to_string(),
-            ),
-            Self::Chance(error) => Text::new("hệ thống không cho số ngẫu nhiên", error.to_string()),
-        }
-    }
-}
-
-/// Where the configuration is.
-pub fn config_path(state: &Path, named: Option<&Path>) -> PathBuf {
-    named.map_or_else(|| state.join(CONFIG), Path::to_owned)
-}
-
 impl Station {
     /// Starts from the folder `state`, reading the machine through `collector`.
     ///
@@ -125,7 +76,7 @@ impl Station {
         clock: Arc<Clock>,
     ) -> Result<Self, StartError> {
         let state = StateFolder::open(state, Missing::Refuse)?;
-        let config_path = config_path(state.path(), config);
+        let config_path = config::path(state.path(), config);
         let config = Config::load(&config_path)?;
         let identity = Identity::load(&state)?.ok_or(StartError::NotEnrolled)?;
         let key = MachineKey::load(&state)?.ok_or(StartError::NotEnrolled)?;

@@ -16,6 +16,7 @@ use crate::connection::backoff::Backoff;
 use crate::enrol::{EnrolError, Invitation, enrol, fingerprint_read};
 use crate::identity::Identity;
 use crate::identity::keys::MachineKey;
+use crate::identity::start::StartError;
 use crate::platform::chance;
 use crate::platform::clock::Clock;
 use crate::platform::logbook::{self, Entry};
@@ -129,7 +130,7 @@ pub async fn settle(
                 logbook::enter(&Entry::Enrolled { office });
                 return Ok(Settled::Yes);
             }
-            Err(EnrolError::Start(crate::daemon::station::StartError::State(error))) => return Err(error),
+            Err(EnrolError::Start(StartError::State(error))) => return Err(error),
             Err(error) => error,
         };
         if is_final(&error) {

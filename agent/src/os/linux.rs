@@ -18,7 +18,6 @@ pub mod mountinfo;
 mod mounts;
 pub mod program;
 pub mod recorded;
-mod scratch;
 
 pub use program::{Output, Program};
 
@@ -78,9 +77,27 @@ pub trait LinuxOs: Os {
     fn kernel_clock(&self) -> Answer<KernelClock>;
 }
 
+/// A throw-away place for a program that writes even to read. Gone with all it holds when it is dropped.
+pub trait Scratch {
+    /// What the program must be told, so that it writes there.
+    fn options(&self) -> Vec<String>;
+}
+
+/// Makes a throw-away place for the dnf at this path.
+pub type ScratchForDnf = fn(&str) -> std::io::Result<Box<dyn Scratch>>;
+
 /// This machine.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Linux;
+pub struct Linux {
+    scratch: Option<ScratchForDnf>,
+}
+
+impl Linux {
+    /// This machine, with a place for dnf, which is not started without one: nothing here writes.
+    pub fn with_scratch(scratch: ScratchForDnf) -> Self {
+        Self { scratch: Some(scratch) }
+    }
+}
 
 impl Os for Linux {
     fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
@@ -131,9 +148,15 @@ impl LinuxOs for Linux {
     fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output> {
         let path = program.paths().iter().find(|path| self.exists(path));
         let path = path.ok_or_else(|| OsError::Missing(program.paths()[0].to_owned()))?;
-        let scratch = (program == Program::Dnf).then(|| scratch::Scratch::for_dnf(path)).transpose();
-        let scratch = scratch.map_err(|error| failed("a throw-away place", &error))?;
-        let options = scratch.as_ref().map(scratch::Scratch::options).unwrap_or_default();
+        let scratch = match program {
+            Program::Dnf => {
+                const WHAT: &str = "a throw-away place";
+                let make = self.scratch.ok_or_else(|| OsError::Missing(WHAT.to_owned()))?;
+                Some(make(path).map_err(|error| failed(WHAT, &error))?)
+            }
+            _ => None,
+        };
+        let options = scratch.as_ref().map(|scratch| scratch.options()).unwrap_or_default();
         let arguments: Vec<&str> = options.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
         run(path, &arguments, program.deadline(), program.output_cap(), program.memory())
     }
@@ -336,9 +359,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
-        assert!(matches!(Linux.head(pipe.to_str().unwrap(), 10), Err(OsError::Failed(..))));
-        assert!(matches!(Linux.open("/dev/zero"), Err(OsError::Failed(..))));
-        assert!(matches!(Linux.open("/no/such/file"), Err(OsError::Missing(_))));
+        assert!(matches!(Linux::default().head(pipe.to_str().unwrap(), 10), Err(OsError::Failed(..))));
+        assert!(matches!(Linux::default().open("/dev/zero"), Err(OsError::Failed(..))));
+        assert!(matches!(Linux::default().open("/no/such/file"), Err(OsError::Missing(_))));
     }
 
     #[test]
@@ -346,7 +369,7 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"\xfe")), "").unwrap();
-        assert!(matches!(Linux.list(folder.path().to_str().unwrap()), Err(OsError::Failed(..))));
+        assert!(matches!(Linux::default().list(folder.path().to_str().unwrap()), Err(OsError::Failed(..))));
     }
 
     #[test]
@@ -355,20 +378,20 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "0123456789").unwrap();
         let file = file.to_str().unwrap();
-        assert_eq!(Linux.read(file, 9), Err(OsError::TooLarge(file.to_owned(), 9)));
-        assert_eq!(Linux.read(file, 10).unwrap(), b"0123456789");
-        assert_eq!(Linux.head(file, 3).unwrap(), b"012");
-        assert_eq!(Linux.tail(file, 3).unwrap(), b"789");
-        assert_eq!(Linux.tail(file, 30).unwrap(), b"0123456789");
-        assert_eq!(Linux.range(file, 8, 30).unwrap(), b"89");
-        assert_eq!(Linux.range(file, 80, 30).unwrap(), b"");
+        assert_eq!(Linux::default().read(file, 9), Err(OsError::TooLarge(file.to_owned(), 9)));
+        assert_eq!(Linux::default().read(file, 10).unwrap(), b"0123456789");
+        assert_eq!(Linux::default().head(file, 3).unwrap(), b"012");
+        assert_eq!(Linux::default().tail(file, 3).unwrap(), b"789");
+        assert_eq!(Linux::default().tail(file, 30).unwrap(), b"0123456789");
+        assert_eq!(Linux::default().range(file, 8, 30).unwrap(), b"89");
+        assert_eq!(Linux::default().range(file, 80, 30).unwrap(), b"");
     }
 
     #[test]
     fn the_kernel_answers() {
-        assert!(Linux.kernel_clock().is_ok());
-        assert!(Linux.disk_size("/").unwrap() > 0);
-        let hardware = Linux.hardware();
+        assert!(Linux::default().kernel_clock().is_ok());
+        assert!(Linux::default().disk_size("/").unwrap() > 0);
+        let hardware = Linux::default().hardware();
         assert!(hardware.memory > 0 && hardware.processors > 0 && hardware.booted_at > 0, "{hardware:?}");
     }
 }

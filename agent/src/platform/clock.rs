@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::identity::Validity;
-
 /// When this program was built; milliseconds since 1970 UTC.
 const BUILT_AT: i64 = match i64::from_str_radix(env!("TRAM_AN_BUILT_S"), 10) {
     Ok(seconds) => seconds * 1000,
@@ -146,17 +144,6 @@ impl Clock {
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A certificate that is valid at no time believed here, and whose clock that speaks against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongTime {
-    /// Whose clock must be wrong.
-    pub suspect: Suspect,
-    /// What the machine's own clock says; milliseconds since 1970 UTC.
-    pub own: i64,
-    /// When the server's certificate is valid.
-    pub valid: Validity,
 }
 
 /// Milliseconds; 0 for any time before.

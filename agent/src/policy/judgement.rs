@@ -1,12 +1,11 @@
 //! The person's own result at the machine: the same judge as the server's, on the same facts, by the signed policy.
 
 use policies::fact::{Facts, Instant};
-use policies::outcome::{Outcome, Verdict};
+use policies::outcome::Outcome;
 use policies::policy::Role;
 use protocol::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Exit;
 use crate::policy::store::Loaded;
 
 /// A result.
@@ -50,45 +49,5 @@ pub fn role_of(role: protocol::Role) -> Role {
     match role {
         protocol::Role::Workstation => Role::Workstation,
         protocol::Role::Server => Role::Server,
-    }
-}
-
-/// The exit status that outcomes are worth.
-pub fn exit_of(outcomes: &[Outcome]) -> Exit {
-    if outcomes.iter().any(|outcome| outcome.verdict == Verdict::Fail) {
-        Exit::Failing
-    } else if outcomes.iter().all(|outcome| outcome.verdict == Verdict::NotApplicable) {
-        Exit::Impossible
-    } else {
-        Exit::Fine
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use policies::text::Text;
-
-    use super::*;
-
-    fn outcome(verdict: Verdict) -> Outcome {
-        Outcome {
-            control: "c".to_owned(),
-            verdict,
-            found: Text::default(),
-            wanted: Text::default(),
-            no_reader: false,
-            agent_too_old: false,
-            implied_by: None,
-        }
-    }
-
-    #[test]
-    fn the_exit_status_follows_the_verdicts() {
-        use Verdict::{Fail, NotApplicable, Pass, Unknown};
-        let exit = |verdicts: &[Verdict]| exit_of(&verdicts.iter().copied().map(outcome).collect::<Vec<_>>());
-        assert_eq!(exit(&[Pass, Unknown, NotApplicable]), Exit::Fine);
-        assert_eq!(exit(&[Pass, Fail]), Exit::Failing);
-        assert_eq!(exit(&[NotApplicable]), Exit::Impossible);
-        assert_eq!(exit(&[]), Exit::Impossible);
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use policies::text::Text;
 use serde::Deserialize;
 
+/// The file in the state folder.
+const FILE: &str = "agent.toml";
 /// The most bytes of a configuration file.
 const MOST: u64 = 64 * 1024;
 
@@ -103,6 +105,11 @@ impl ConfigError {
             }
         }
     }
+}
+
+/// Where the configuration is: the file `named`, or the one in the folder `state`.
+pub fn path(state: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| state.join(FILE), Path::to_owned)
 }
 
 impl Config {

@@ -10,9 +10,9 @@ use crate::collect::Collector;
 use crate::collect::linux::Machine;
 use crate::connection::tls::tests::authority;
 use crate::connection::trial::{Server, run};
-use crate::daemon::station::StartError;
 use crate::enrol::tests::{TOKEN, admit};
 use crate::enrol::{EnrolError, Enrolled, Invitation, enrol};
+use crate::identity::start::StartError;
 use crate::os::recorded::Recorded;
 use crate::platform::clock::Clock;
 

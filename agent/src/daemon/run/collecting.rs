@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Daemon;
+use crate::daemon::exchange;
 
 /// A collection under way.
 pub(super) struct Collecting {
@@ -87,7 +88,7 @@ impl Daemon {
         };
         if why == Why::Full || changed && why == Why::Changed {
             self.judge();
-            self.report();
+            exchange::report(&mut self.station, self.outcomes);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use policies::text::visible;
-use protocol::{Order, PollAnswer, SignedBundle, limits};
+use protocol::{Digest, Order, PollAnswer, SignedBundle, limits};
 use tokio::time::Instant;
 
 use super::Daemon;
@@ -28,7 +28,8 @@ impl Daemon {
                 Order::CheckNow { .. } | Order::Unknown => {}
             }
         }
-        self.learn(false, &answer.assignment, answer.server_time_at);
+        let policy = self.station.learn(&answer.assignment, answer.server_time_at);
+        self.heard(false, policy);
         let too_short = self.poll_started.elapsed() < POLL_TOO_SHORT;
         if too_short && !news && self.policy_wanted.is_none() {
             self.polling.failed(&"the server holds no poll", None);
@@ -49,11 +50,11 @@ impl Daemon {
         }
     }
 
-    /// Takes in what the server decided; `first` is true when it is the first word ever.
-    pub(super) fn learn(&mut self, first: bool, assignment: &protocol::Assignment, server_time_at: i64) {
+    /// The server answered and wants `policy` fetched; `first` is true when it is the first word ever.
+    pub(super) fn heard(&mut self, first: bool, policy: Option<Digest>) {
         self.silence.ended(Instant::now());
         self.renewing.helped();
-        self.policy_wanted = self.station.learn(assignment, server_time_at);
+        self.policy_wanted = policy;
         if first && self.policy_wanted.is_none() {
             self.judge();
         }

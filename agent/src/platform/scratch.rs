@@ -5,18 +5,21 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// Gone with all it holds when it is dropped.
+use crate::os::linux::Scratch;
+
+/// A folder for dnf's log, and one that leads to its cache.
 #[derive(Debug)]
-pub(super) struct Scratch(tempfile::TempDir);
+struct Folders(tempfile::TempDir);
 
-impl Scratch {
-    /// A place for the dnf at `program`, of either generation: its cache is read through links.
-    pub(super) fn for_dnf(program: &str) -> io::Result<Self> {
-        let program = std::fs::canonicalize(program)?;
-        let fifth = program.file_name().is_some_and(|name| name == "dnf5");
-        Self::linked(Path::new(if fifth { "/var/cache/libdnf5" } else { "/var/cache/dnf" }))
-    }
+/// A place for the dnf at `program`, of either generation: its cache is read through links.
+pub(super) fn for_dnf(program: &str) -> io::Result<Box<dyn Scratch>> {
+    let program = std::fs::canonicalize(program)?;
+    let fifth = program.file_name().is_some_and(|name| name == "dnf5");
+    let folders = Folders::linked(Path::new(if fifth { "/var/cache/libdnf5" } else { "/var/cache/dnf" }))?;
+    Ok(Box::new(folders))
+}
 
+impl Folders {
     fn linked(cache: &Path) -> io::Result<Self> {
         let place = tempfile::Builder::new().prefix("tram-an-dnf-").tempdir()?;
         std::fs::create_dir(place.path().join("log"))?;
@@ -37,9 +40,10 @@ impl Scratch {
         }
         Ok(Self(place))
     }
+}
 
-    /// What dnf must be told.
-    pub(super) fn options(&self) -> Vec<String> {
+impl Scratch for Folders {
+    fn options(&self) -> Vec<String> {
         let option = |name: &str| format!("--setopt={name}dir={}", self.0.path().join(name).display());
         vec![option("log"), option("cache")]
     }
@@ -55,7 +59,7 @@ mod tests {
         std::fs::create_dir_all(cache.path().join("baseos-0123/repodata")).unwrap();
         std::fs::write(cache.path().join("baseos-0123/repodata/repomd.xml"), "<repomd/>").unwrap();
         std::fs::write(cache.path().join("metadata_lock.pid"), "1").unwrap();
-        let scratch = Scratch::linked(cache.path()).unwrap();
+        let scratch = Folders::linked(cache.path()).unwrap();
         let places = scratch.options();
         let [log, seen] = ["--setopt=logdir=", "--setopt=cachedir="]
             .map(|start| places.iter().find_map(|option| option.strip_prefix(start)).expect("dnf is told of it"));
@@ -65,6 +69,6 @@ mod tests {
         assert!(std::fs::metadata(log).unwrap().is_dir());
         drop(scratch);
         assert!(!Path::new(seen).exists() && cache.path().join("baseos-0123").exists());
-        assert!(Scratch::linked(Path::new("/no/such/cache")).is_ok());
+        assert!(Folders::linked(Path::new("/no/such/cache")).is_ok());
     }
 }
