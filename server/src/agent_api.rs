@@ -3,6 +3,7 @@
 
 pub mod caller;
 pub mod enrol;
+pub mod error;
 pub mod event;
 pub mod policy;
 pub mod poll;
@@ -24,9 +25,9 @@ use protocol::{RefusalAction, limits, path};
 use serde::de::DeserializeOwned;
 use tokio_stream::StreamExt as _;
 
+use crate::agent_api::error::{ApiError, RefusalCode};
 use crate::app::App;
 use crate::bound::Share;
-use crate::error::{ApiError, RefusalCode};
 use crate::ingest::Reason;
 use crate::store::text::is_storable_json;
 use crate::tls::Peer;

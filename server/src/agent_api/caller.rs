@@ -8,9 +8,9 @@ use axum::response::Response;
 use protocol::{Assignment, Role};
 
 use super::report;
+use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::bound::rate::Rate;
-use crate::error::ApiError;
 use crate::ingest::Reason;
 use crate::store::machine::key::Peer as StoredPeer;
 use crate::store::machine::{MachineStatus, Role as StoredRole};

@@ -12,11 +12,12 @@ use rustls::pki_types::CertificateDer;
 
 use super::caller::{assignment, revoked};
 use super::{json_read, text_unusable};
+use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::audit::{Action, Actor, Change};
 use crate::ca::csr::MachineKey;
 use crate::ca::{serial_of, validity_ms};
-use crate::error::ApiError;
+use crate::roster::line_match;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
 use crate::store::machine::{Machine, MachineStatus};
@@ -181,7 +182,7 @@ async fn machine_add(
     }
     let place: String = request.place.trim().chars().take(limits::MACHINE_PLACE).collect();
     let scope = Scope::office(&token.office);
-    let line = tx.roster_line_match(&scope, &token.office, [&name, &place], token.role).await?;
+    let line = line_match(tx, &scope, &token.office, [&name, &place], token.role).await?;
     let confirmed_by = match (&line, token.admits) {
         (_, Admission::Confirmed) => Some(token.created_by.clone()),
         (Some(_), Admission::Pending) => Some("roster".to_owned()),

@@ -7,8 +7,8 @@ use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind};
 
 use super::caller::{Caller, rate_take};
 use super::json_read;
+use crate::agent_api::error::ApiError;
 use crate::app::App;
-use crate::error::ApiError;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::event::{AgentEvent as Kept, AgentEventKind as Kind};
 

@@ -7,8 +7,8 @@ use axum::{Extension, Json};
 use protocol::Digest;
 
 use super::caller::Caller;
+use crate::agent_api::error::ApiError;
 use crate::app::App;
-use crate::error::ApiError;
 use crate::ingest::Reason;
 
 /// Hands out a policy.

@@ -8,10 +8,10 @@ use protocol::{Assignment, Receipt, Report, ReportAnswer, ReportAnswers, SignedR
 
 use super::caller::Caller;
 use super::{BODY_ARRIVES, body_read};
+use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::bound::Share;
 use crate::bound::space::Room;
-use crate::error::ApiError;
 use crate::ingest::check::Refused;
 use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
 use crate::store::machine::MachineStatus;
