@@ -4,8 +4,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use policies::text::Text;
-use protocol::{Refusal, RefusalAction};
+use protocol::RefusalAction;
 
+use crate::act::caller::{CallerError, Refusal};
+use crate::ingest::Reason;
 use crate::store::StoreError;
 
 /// A refused or failed request of an agent.
@@ -53,8 +55,8 @@ impl ApiError {
 
 impl ApiError {
     /// The body of the answer.
-    pub fn refusal(self) -> Refusal {
-        Refusal {
+    fn refusal(self) -> protocol::Refusal {
+        protocol::Refusal {
             code: self.code.to_owned(),
             message: self.message,
             action: self.action,
@@ -68,7 +70,7 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
     fn from(cause: E) -> Self {
         let cause = cause.into();
         if cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_text_unusable) {
-            return super::text_unusable();
+            return Refusal::TextUnusable.into();
         }
         Self {
             status: if StoreError::passes(&cause) {
@@ -85,6 +87,49 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
             retry_after_s: Some(60),
             cause: Some(cause),
         }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: status_of(&refusal),
+            code: refusal.code(),
+            message: refusal.text(),
+            action: refusal.action(),
+            retry_after_s: refusal.retry_after_s(),
+            cause: None,
+        }
+    }
+}
+
+impl From<CallerError> for ApiError {
+    fn from(error: CallerError) -> Self {
+        match error {
+            CallerError::Refused(refusal) => refusal.into(),
+            CallerError::Failed(cause) => cause.into(),
+        }
+    }
+}
+
+const fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::TextUnusable
+        | Refusal::TokenMalformed
+        | Refusal::CsrUnusable(_)
+        | Refusal::Reports(Reason::BadFrame) => StatusCode::BAD_REQUEST,
+        Refusal::KeyKnown(_) | Refusal::KeyRevoked(_) | Refusal::KeyUsed => StatusCode::CONFLICT,
+        Refusal::TooManyRenewals | Refusal::Reports(Reason::TooManyRequests) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Reports(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::TokenUnknown
+        | Refusal::TokenRevoked
+        | Refusal::TokenExpired
+        | Refusal::TokenUsedUp
+        | Refusal::TooManyKeys
+        | Refusal::KeyReplaced
+        | Refusal::BadSignature
+        | Refusal::UnknownMachine
+        | Refusal::Revoked => StatusCode::FORBIDDEN,
     }
 }
 

@@ -9,8 +9,8 @@ use axum::{Extension, Json};
 use protocol::{Assignment, Order, PollAnswer, PollRequest};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::caller::{Caller, assignment, caller_check};
 use super::json_read;
+use crate::act::caller::{Caller, assignment, caller_check};
 use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::app::events::Wake;
