@@ -1,13 +1,18 @@
-//! What a person may change, whether at a page or at the command line. Every act is one transaction: the change itself, its
+//! What a person may change, whether at a page or at the command line, and what a machine may, by wire or by file. Every act is one
+//! transaction: the change itself, its
 //! entry in the audit log and the event that tells pages and polls of it. Owns no SQL and no form.
 
 pub mod airgap;
 pub mod backup;
+pub mod caller;
+pub mod enrol;
 pub mod machine;
 pub mod office;
 pub mod password;
 pub mod person;
 pub mod policy;
+pub mod renew;
+pub mod report;
 pub mod roster;
 pub mod token;
 pub mod waiver;

@@ -3,10 +3,10 @@
 
 pub mod caller;
 pub mod enrol;
+pub mod error;
 pub mod event;
 pub mod policy;
 pub mod poll;
-pub mod renew;
 pub mod report;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,14 +24,13 @@ use protocol::{RefusalAction, limits, path};
 use serde::de::DeserializeOwned;
 use tokio_stream::StreamExt as _;
 
+use crate::act::caller::{Caller, Refusal};
+use crate::agent_api::error::{ApiError, RefusalCode};
 use crate::app::App;
 use crate::bound::Share;
-use crate::error::{ApiError, RefusalCode};
 use crate::ingest::Reason;
 use crate::store::text::is_storable_json;
 use crate::tls::Peer;
-
-pub use caller::Caller;
 
 /// How long the body of a request of reports may take to arrive.
 const BODY_ARRIVES: Duration = Duration::from_secs(30);
@@ -49,7 +48,7 @@ pub fn router(app: &App) -> Router<App> {
         .route_layer(from_fn_with_state(app.clone(), caller::caller_identify));
     let strangers = Router::new()
         .route(path::ENROL, post(enrol::enrol))
-        .route(path::RENEW, post(renew::renew))
+        .route(path::RENEW, post(enrol::renew))
         .layer(from_fn_with_state(app.clone(), small_body_read));
     known
         .merge(strangers)
@@ -109,7 +108,7 @@ pub async fn body_read(body: Body, most: usize, arrives: Duration, share: &mut S
                 return Err(body_too_long(most));
             }
             if !share.grow(piece.len()) {
-                return Err(report::error(Reason::QueueFull, StatusCode::SERVICE_UNAVAILABLE));
+                return Err(Refusal::Reports(Reason::QueueFull).into());
             }
             bytes.extend_from_slice(&piece);
         }
@@ -138,23 +137,13 @@ fn body_incomplete() -> ApiError {
     }
 }
 
-/// What an agent is told whose text holds a NUL.
-pub fn text_unusable() -> ApiError {
-    ApiError::refused(
-        StatusCode::BAD_REQUEST,
-        "text_unusable",
-        "Trong tên hoặc chữ gửi lên có ký tự NUL nên máy chủ không nhận.",
-        "A name or text in the request holds a NUL character, which the server does not take.",
-    )
-}
-
 /// Reads a JSON request.
 ///
 /// # Errors
 /// A final refusal that says where it stops being readable.
 pub fn json_read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if !is_storable_json(bytes) {
-        return Err(text_unusable());
+        return Err(Refusal::TextUnusable.into());
     }
     serde_json::from_slice(bytes).map_err(|error| {
         ApiError::refused(

@@ -1,5 +1,5 @@
 //! Machines that may never be connected: inviting them, and taking in the files they export. What a file asks for goes exactly the way
-//! of a request that came by wire (`api`); this only opens the file, finds out whose key must have signed it, and puts the answers
+//! of a request that came by wire (`act`); this only opens the file, finds out whose key must have signed it, and puts the answers
 //! into a file. The stick is hostile: nothing in a file names a path, and sizes are checked before content.
 
 pub mod stick;
@@ -13,13 +13,13 @@ use protocol::{Digest, EnrolRequest, Report, ReportAnswer, SignedRenewal};
 
 use crate::act::By;
 use crate::act::airgap::file_note;
-use crate::agent_api::caller::{assignment, caller_check, rate_check, unknown_machine};
-use crate::agent_api::enrol::{csr_read, key_in_use, machine_enrol};
-use crate::agent_api::renew::machine_renew;
-use crate::agent_api::report::reports_answer;
+use crate::act::caller::{CallerError, Refusal, assignment, caller_check, key_in_use, rate_check};
+use crate::act::enrol::{csr_read, machine_enrol};
+use crate::act::renew::machine_renew;
+use crate::act::report::reports_answer;
 use crate::app::App;
 use crate::ca::csr::point_of;
-use crate::error::{ApiError, Told};
+use crate::error::Told;
 use crate::secrets::Secrets;
 use crate::store::head::Head;
 use crate::store::machine::Machine;
@@ -124,7 +124,7 @@ async fn enrolment_take(
             answer.enrolment = Some(enrolment);
             policy_add(app, &mut answer);
         }
-        Err(error) => answer.refusal = Some(refused(error)?.refusal()),
+        Err(error) => answer.refusal = Some(refused(error)?),
     }
     let name = machine.as_ref().map_or_else(|| Digest::of(key.point()).to_string(), |machine| machine.id.clone());
     finish(app, machine, Came::Enrolment { again }, answer, format!("answer-enrolment-{name}"))
@@ -139,8 +139,10 @@ async fn reports_take(
     left: u64,
 ) -> anyhow::Result<Imported> {
     let mut tx = app.db.read().await?;
-    let Some(machine) = tx.machine_get(&by.scope, claimed).await? else { return Err(told(unknown_machine())) };
-    let peer = key_in_use(&mut tx, &machine.id).await?.ok_or_else(|| told(unknown_machine()))?;
+    let Some(machine) = tx.machine_get(&by.scope, claimed).await? else {
+        return Err(told(Refusal::UnknownMachine.into()));
+    };
+    let peer = key_in_use(&mut tx, &machine.id).await?.ok_or_else(|| told(Refusal::UnknownMachine.into()))?;
     drop(tx);
     let before = head_of(app, &machine.id).await?.map(|head| head.position);
     let point = point_of(&peer.public_key).ok_or_else(not_signed)?;
@@ -149,7 +151,7 @@ async fn reports_take(
     let mut answer = answer_of(app, point);
     let taken = requests_take(app, export, &machine.id, renewal, &mut answer).await;
     if let Err(error) = taken {
-        answer.refusal = Some(refused(error)?.refusal());
+        answer.refusal = Some(refused(error)?);
     } else {
         policy_add(app, &mut answer);
     }
@@ -191,7 +193,7 @@ async fn requests_take(
     machine: &str,
     renewal: Option<&SignedRenewal>,
     answer: &mut FileAnswer,
-) -> Result<(), ApiError> {
+) -> Result<(), CallerError> {
     if let Some(renewal) = renewal {
         answer.renewal = Some(machine_renew(app, renewal).await?);
     }
@@ -264,17 +266,20 @@ fn finish(
 }
 
 /// A refusal goes into the answer; a failure of the server's own ends the import.
-fn refused(error: ApiError) -> anyhow::Result<ApiError> {
-    match error.cause {
-        Some(cause) => Err(cause.context("the server failed")),
-        None => Ok(error),
+fn refused(error: CallerError) -> anyhow::Result<protocol::Refusal> {
+    match error {
+        CallerError::Refused(refusal) => Ok(refusal.wire()),
+        CallerError::Failed(cause) => Err(cause.context("the server failed")),
     }
 }
 
-fn told(error: ApiError) -> anyhow::Error {
-    match error.cause {
-        Some(cause) => cause,
-        None => Told::new(error.message.vi, error.message.en).into(),
+fn told(error: CallerError) -> anyhow::Error {
+    match error {
+        CallerError::Refused(refusal) => {
+            let text = refusal.text();
+            Told::new(text.vi, text.en).into()
+        }
+        CallerError::Failed(cause) => cause,
     }
 }
 

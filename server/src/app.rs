@@ -1,8 +1,10 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
+pub mod desk;
 pub mod events;
 pub mod opening;
 pub mod programs;
+pub(crate) mod throttle;
 
 use std::ops::Deref;
 use std::path::Path;
@@ -11,9 +13,10 @@ use std::time::Duration;
 
 use policies::text::Language;
 
-use crate::app::events::Events;
-use crate::app::opening::{Wanted, sqlite_file, store_check, store_open};
-use crate::app::programs::Programs;
+use self::desk::Desk;
+use self::events::Events;
+use self::opening::{Wanted, store_check, store_open};
+use self::programs::Programs;
 use crate::bound::allowance::Allowances;
 use crate::bound::space::Space;
 use crate::clock::Clock;
@@ -24,7 +27,6 @@ use crate::policy::Policies;
 use crate::secrets::Secrets;
 use crate::secrets::folder::data_check;
 use crate::store::Db;
-use crate::web::Desk;
 
 /// The state of the server, cheap to clone.
 #[derive(Clone, Debug)]
@@ -80,7 +82,8 @@ impl App {
         let db = store_open(data, &config, &secrets.marks(&config.server), wanted).await?;
         damage_find(&db, data, &config).await?;
         config.agents.programs = data.join(&config.agents.programs);
-        config.space.folder = sqlite_file(data, &config)
+        config.space.folder = config
+            .sqlite_file(data)
             .and_then(|file| file.parent().map(Path::to_owned))
             .unwrap_or_else(|| data.to_owned());
         Self::assemble(config, clock, db, secrets).await

@@ -6,7 +6,6 @@ pub mod flood;
 pub mod open_files;
 pub mod rate;
 pub mod space;
-pub(crate) mod throttle;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,5 +1,7 @@
 //! `server.toml`: what an administrator may choose, read once at start and checked. Owns no secrets.
 
+pub mod retention;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,10 +10,10 @@ use jiff::tz::TimeZone;
 use protocol::limits;
 use serde::{Deserialize, Serialize};
 
+use self::retention::Retention;
 use crate::bound::space::SpaceLimits;
 use crate::ca::Host;
 use crate::error::Told;
-use crate::jobs::retention::Retention;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "server.toml";
@@ -142,6 +144,11 @@ pub struct WebCertificate {
 }
 
 impl Config {
+    /// The SQLite file, named relative to the data folder; none on PostgreSQL.
+    pub fn sqlite_file(&self, data: &Path) -> Option<PathBuf> {
+        self.database.url.strip_prefix("sqlite:").map(|file| data.join(file))
+    }
+
     /// The configuration of a new server with this id: every default.
     pub fn new(server: String) -> Self {
         Self {

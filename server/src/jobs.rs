@@ -3,6 +3,8 @@
 
 pub mod figure;
 pub mod grader;
+pub mod guesses;
+mod regrade;
 pub mod retention;
 
 use std::sync::Arc;

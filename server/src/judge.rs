@@ -11,26 +11,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policies::evaluate::{evaluate, rule};
-use policies::fact::{Facts, Misread, Section};
-use policies::grade::Rules;
+use policies::fact::{Facts, Misread};
 use policies::outcome::{Outcome, Verdict};
-use policies::policy::{Condition, Control, PolicyErrors, PolicySet, Role, Subject};
+use policies::policy::{Condition, Control, Role, Subject};
 
 use self::machines::ToJudge;
 use self::waivers::with_waiver;
+use crate::policy::Judge;
 use crate::store::judgement::{Judgement, VerdictChange, VerdictState};
 use crate::store::machine;
 use crate::store::waiver::InForce;
 
-/// A policy ready to judge by.
-#[derive(Debug)]
-pub struct Judge {
-    address: String,
-    set: PolicySet,
-    rules: Rules,
-    /// The sections that each control reads, by role and control.
-    reads: BTreeMap<Role, BTreeMap<String, Vec<Section>>>,
-}
 
 /// What was judged: the verdicts as they stand now, and which of them changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,46 +33,9 @@ pub struct Judged {
 }
 
 impl Judge {
-    /// Reads the policy at `address` from its files.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the files.
-    pub fn new(address: &str, files: &BTreeMap<String, String>) -> Result<Self, PolicyErrors> {
-        let set = PolicySet::read(files)?;
-        let rules = Rules::from(&set);
-        let reads = Role::ALL
-            .iter()
-            .map(|&role| {
-                let controls = set.controls(role).controls().iter();
-                (role, controls.map(|control| (control.id().to_owned(), sections_read(control))).collect())
-            })
-            .collect();
-        Ok(Self { address: address.to_owned(), set, rules, reads })
-    }
-
-    /// The policy's address.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// The policy itself: titles, clauses and fix steps of controls.
-    pub const fn set(&self) -> &PolicySet {
-        &self.set
-    }
-
-    /// What grades are made by.
-    pub const fn rules(&self) -> &Rules {
-        &self.rules
-    }
-
-    /// The sections that `control` reads on a machine of `role`.
-    pub fn sections_read(&self, role: Role, control: &str) -> &[Section] {
-        self.reads.get(&role).and_then(|controls| controls.get(control)).map_or(&[], Vec::as_slice)
-    }
-
     /// What is found and wanted on a machine, as at `now`: for a person to read. The same function judges.
     pub fn outcomes(&self, role: Role, facts: &Facts, now: Timestamp) -> Vec<Outcome> {
-        evaluate(self.set.controls(role), facts, now)
+        evaluate(self.set().controls(role), facts, now)
     }
 
     /// Judges the facts of a machine under the exceptions `in_force`.
@@ -91,10 +45,10 @@ impl Judge {
     pub fn judge(&self, item: &ToJudge, facts: &Facts, previous: Option<&Judgement>, in_force: &InForce) -> Judged {
         let &ToJudge { ref machine, role, seen_at, as_at: now, schema, schema_before } = item;
         let instant = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
-        let policy = self.set.controls(policy_role(role));
+        let policy = self.set().controls(policy_role(role));
         let rulings = rule(policy, facts, instant);
         // What is new under another policy is new since that policy, not since the machine looked like this.
-        let same_policy = previous.is_none_or(|previous| previous.policy == self.address && previous.role == role);
+        let same_policy = previous.is_none_or(|previous| previous.policy == self.address() && previous.role == role);
         let begins = if same_policy { seen_at.min(now) } else { now };
         let before: BTreeMap<&str, &VerdictState> =
             previous.iter().flat_map(|p| p.verdicts.iter()).map(|state| (state.control.as_str(), state)).collect();
@@ -136,7 +90,7 @@ impl Judge {
             })
             .collect();
         let judgement =
-            Judgement { machine: machine.clone(), policy: self.address.clone(), role, judged_at: now, verdicts };
+            Judgement { machine: machine.clone(), policy: self.address().to_owned(), role, judged_at: now, verdicts };
         Judged { judgement, changes }
     }
 }
@@ -164,24 +118,6 @@ fn reads_any(control: &Control, misread: &[&Misread]) -> bool {
         control.applies().into_iter().for_each(look);
     }
     found
-}
-
-fn sections_read(control: &Control) -> Vec<Section> {
-    let mut sections = Vec::new();
-    let mut add = |condition: &Condition| {
-        condition.visit(&mut |test| {
-            if let Subject::Fact { section, .. } = test.subject
-                && !sections.contains(&section)
-            {
-                sections.push(section);
-            }
-        });
-    };
-    add(control.require());
-    if let Some(applies) = control.applies() {
-        add(applies);
-    }
-    sections
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The policy in force: what was published last, believed only under a known key, and shared with whoever judges or hands it
 //! out. Reading and judging are in the crate `policies`; publishing is a command.
 
+mod compiled;
+
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use axum::body::Bytes;
@@ -9,8 +11,9 @@ use protocol::bundle::BundleError;
 use protocol::message::PolicyKey;
 use protocol::{Bundle, Digest, SignedBundle};
 
+pub use compiled::Judge;
+
 use crate::error::Told;
-use crate::judge::Judge;
 use crate::store::Db;
 
 /// A published policy.

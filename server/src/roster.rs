@@ -1,5 +1,5 @@
 //! Which enrolled machine a line of a roster means. A serial number that an office typed and the firmware says is proof enough to tie the
-//! two; a hardware address or a name is a proposal only: adapters wander, and names are a machine's own claim. Pure: owns no SQL.
+//! two; a hardware address or a name is a proposal only: adapters wander, and names are a machine's own claim. Owns no SQL.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,9 @@ use policies::fact::{Facts, InterfaceKind};
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::store::machine::{Machine, MachineStatus};
+use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::roster::RosterLine;
+use crate::store::{Scope, StoreResult, Tx};
 
 /// Longest serial number that is compared, in characters.
 const SERIAL_MOST: usize = 64;
@@ -67,10 +68,43 @@ pub fn plain(text: &str) -> String {
 
 /// True when one of a machine's `words` (its name, or what was typed at it) means the line: its label, its room with its person, or its
 /// person.
-pub fn is_named(line: &RosterLine, words: [&str; 2]) -> bool {
+fn is_named(line: &RosterLine, words: [&str; 2]) -> bool {
     let wanted = words.map(plain);
     let known = [plain(&line.label), plain(&format!("{} {}", line.room, line.person)), plain(&line.person)];
     known.iter().any(|known| !known.is_empty() && wanted.contains(known))
+}
+
+/// The one line of `office` that a machine which just enrolled means by one of its `words` (its name, or what was typed at it): the line's
+/// label, its room with its person, or its person; of the same role and without a machine. None when there is none or more than one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn line_match(
+    tx: &mut Tx,
+    scope: &Scope,
+    office: &str,
+    words: [&str; 2],
+    role: Role,
+) -> StoreResult<Option<RosterLine>> {
+    let mut matching = tx.roster_line_list(scope, office).await?;
+    matching.retain(|line| line.machine.is_none() && line.role == role && is_named(line, words));
+    Ok(if matching.len() == 1 { matching.pop() } else { None })
+}
+
+/// Every machine of an office, revoked ones included, with what identifies it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_list(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResult<Vec<Known>> {
+    let machines: Vec<Machine> =
+        tx.machine_list(scope, office).await?.into_iter().map(|listed| listed.machine).collect();
+    let ids: Vec<String> = machines.iter().map(|machine| machine.id.clone()).collect();
+    let facts = tx.facts_of_hardware(&ids).await?;
+    let known = |machine: Machine| {
+        let facts = facts.get(&machine.id);
+        Known::new(machine, facts)
+    };
+    Ok(machines.into_iter().map(known).collect())
 }
 
 /// A machine of an office with what identifies it.

@@ -85,7 +85,7 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     tasks.spawn(jobs::certificates_renew(app.clone(), certificates));
     tasks.spawn(jobs::figures_freeze(app.clone(), app.config.pages.zone()?));
     tasks.spawn(jobs::housekeeping(app.clone()));
-    tasks.spawn(web::guesses_tell(app.clone()));
+    tasks.spawn(jobs::guesses::guesses_tell(app.clone()));
     tasks.spawn(jobs::space_watch(app.clone()));
     Ok(Serving { app, address, handle, server, tasks })
 }

@@ -14,8 +14,9 @@ use policies::text::Text;
 use serde::Serialize;
 
 use crate::judge::office::{OfficeRows, Place, instant, office_rows, old_agent_until};
+use crate::judge::policy_role;
 use crate::judge::waivers::with_waiver;
-use crate::judge::{Judge, policy_role};
+use crate::policy::Judge;
 use crate::store::grade::{GradeChange, GradeRow, letter_read};
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, StoredChange, VerdictState};
 use crate::store::machine::{Machine, MachineStatus, Role};

@@ -7,6 +7,7 @@ mod change_password;
 mod cookie;
 mod download;
 mod enrolment;
+mod error;
 mod events;
 mod frame;
 mod grade;
@@ -36,79 +37,8 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use jiff::tz::TimeZone;
 
 use crate::app::App;
-use crate::app::programs::Programs;
-use crate::bound::{Bound, Share, throttle};
-use crate::error::PageError;
-
-/// Streams that one session may have open: more pages than anybody reads.
-const STREAMS: usize = 16;
-/// Requests that one person may have open, streams among them: an office that shares a login has many pages open.
-const REQUESTS: usize = 256;
-/// Downloads that one person may have open: every program that there is.
-const DOWNLOADS: usize = 8;
-/// Downloads that all persons together may have open.
-const ALL_DOWNLOADS: usize = 64;
-
-/// What the pages keep in memory: nothing that another server, or this one after a restart, would miss.
-#[derive(Debug)]
-pub struct Desk {
-    throttle: throttle::Throttle,
-    streams: Bound,
-    requests: Bound,
-    downloads: Bound,
-    zone: TimeZone,
-    programs: Programs,
-}
-
-impl Desk {
-    /// A desk that writes times in `zone` and hands out `programs`.
-    pub fn new(zone: TimeZone, programs: Programs) -> Self {
-        Self {
-            throttle: Default::default(),
-            streams: Bound::new(STREAMS, usize::MAX),
-            requests: Bound::new(REQUESTS, usize::MAX),
-            downloads: Bound::new(DOWNLOADS, ALL_DOWNLOADS),
-            zone,
-            programs,
-        }
-    }
-
-    /// A place among the downloads, by person.
-    fn download_begin(&self, session: &visitor::Session) -> Result<Share, PageError> {
-        let place = self.downloads.enter(session.person.id.clone());
-        place.ok_or_else(|| refusal::too_many_downloads(StatusCode::TOO_MANY_REQUESTS))
-    }
-
-    fn programs(&self) -> &Programs {
-        &self.programs
-    }
-
-    fn zone(&self) -> TimeZone {
-        self.zone.clone()
-    }
-}
-
-/// Tells in sums of wrong passwords, until the server stops: for [`crate::serve`].
-pub async fn guesses_tell(app: App) {
-    loop {
-        let goes_on = tokio::select! {
-            () = app.events.stopped() => false,
-            () = tokio::time::sleep(throttle::sum::EVERY) => true,
-        };
-        guesses_close(&app, !goes_on).await;
-        if !goes_on {
-            return;
-        }
-    }
-}
-
-/// Tells of the periods that are over; of all where the server `ends`.
-async fn guesses_close(app: &App, ends: bool) {
-    throttle::sum::sums_write(app, app.desk.throttle.sums(app.clock.steady(), ends)).await;
-}
 
 /// The routes of the pages, with everything around them. Takes every path that no other router has.
 pub fn router(app: &App) -> Router<App> {
@@ -141,6 +71,6 @@ pub fn router(app: &App) -> Router<App> {
         .layer(from_fn(headers::add_headers))
 }
 
-async fn unknown() -> PageError {
+async fn unknown() -> error::PageError {
     refusal::unknown_page(StatusCode::NOT_FOUND)
 }

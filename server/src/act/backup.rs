@@ -2,35 +2,41 @@
 
 use super::By;
 use crate::audit::Action;
-use crate::backup::Manifest;
-use crate::backup::make::Made;
 use crate::store::{Db, StoreResult};
+
+/// A copy, as the audit log keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied {
+    /// Its bytes.
+    pub size: u64,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Number of the last entry of the audit log in it.
+    pub head: i64,
+}
 
 /// Notes that a copy called `name` was made.
 ///
 /// # Errors
 /// The database fails.
-pub async fn backup_note(db: &Db, by: &By, name: &str, made: &Made) -> StoreResult<()> {
+pub async fn backup_note(db: &Db, by: &By, name: &str, made: Copied) -> StoreResult<()> {
     let change = by
         .change(Action::BackupMade, None, name)
         .with("size", made.size)
         .with("encrypted", made.encrypted)
-        .with("head", made.manifest.audit.number);
+        .with("head", made.head);
     by.conclude(db.write().await?, &change, &[]).await
 }
 
-/// Notes that this database was put back from the copy `name`, and begins its next epoch, whose number is returned.
+/// Notes that this database was put back from the copy `name`, made at `made_at` (milliseconds UTC) when entry `head` was the last of its audit log, and begins its next epoch, whose number is returned.
 ///
 /// # Errors
 /// The database fails.
-pub async fn put_back_note(db: &Db, by: &By, name: &str, manifest: &Manifest) -> StoreResult<i64> {
+pub async fn put_back_note(db: &Db, by: &By, name: &str, made_at: i64, head: i64) -> StoreResult<i64> {
     let mut tx = db.write().await?;
     let epoch = tx.epoch_begin().await?;
-    let change = by
-        .change(Action::PutBack, None, name)
-        .with("made_at", manifest.made_at)
-        .with("head", manifest.audit.number)
-        .with("epoch", epoch);
+    let change =
+        by.change(Action::PutBack, None, name).with("made_at", made_at).with("head", head).with("epoch", epoch);
     by.conclude(tx, &change, &[]).await?;
     Ok(epoch)
 }

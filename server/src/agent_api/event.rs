@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind};
 
-use super::caller::{Caller, rate_take};
 use super::json_read;
+use crate::act::caller::{Caller, rate_take};
+use crate::agent_api::error::ApiError;
 use crate::app::App;
-use crate::error::ApiError;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::event::{AgentEvent as Kept, AgentEventKind as Kind};
 

@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use protocol::Digest;
 
-use super::caller::Caller;
+use crate::act::caller::{Caller, Refusal};
+use crate::agent_api::error::ApiError;
 use crate::app::App;
-use crate::error::ApiError;
 use crate::ingest::Reason;
 
 /// Hands out a policy.
@@ -25,7 +25,7 @@ pub async fn policy_show(
         return Ok(([(header::CONTENT_TYPE, "application/json")], published.json()?).into_response());
     }
     let place = app.allowances.old_policies.enter(caller.machine.clone());
-    let place = place.ok_or_else(|| super::report::error(Reason::QueueFull, StatusCode::SERVICE_UNAVAILABLE))?;
+    let place = place.ok_or_else(|| Refusal::Reports(Reason::QueueFull))?;
     let stored = app.db.read().await?.policy_bundle_get(&address.to_string()).await?.ok_or_else(no_policy)?;
     Ok(place.held_by(Json(stored.signed()?).into_response()))
 }

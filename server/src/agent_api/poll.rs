@@ -9,11 +9,11 @@ use axum::{Extension, Json};
 use protocol::{Assignment, Order, PollAnswer, PollRequest};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::caller::{Caller, assignment, caller_check};
 use super::json_read;
+use crate::act::caller::{Caller, assignment, caller_check};
+use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::app::events::Wake;
-use crate::error::ApiError;
 
 /// How long an order that was carried to a machine may be on its way before it is carried again.
 const ORDER_ON_ITS_WAY_MS: i64 = 2 * 60 * 1000;

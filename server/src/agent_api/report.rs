@@ -1,24 +1,17 @@
-//! `POST /agent/reports`: frames of signed reports. The order is that of cost: identity (the router), rate, size, signature over
-//! the header, bounded decompression, digests, and only then the store. Answered after the commit.
+//! `POST /agent/reports`: frames of signed reports, read as far as their machine may send.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use protocol::{Assignment, Receipt, Report, ReportAnswer, ReportAnswers, SignedReceipt, limits};
+use protocol::{ReportAnswers, limits};
 
-use super::caller::Caller;
 use super::{BODY_ARRIVES, body_read};
+use crate::act::caller::{Caller, Refusal};
+use crate::act::report::reports_answer;
+use crate::agent_api::error::ApiError;
 use crate::app::App;
-use crate::bound::Share;
 use crate::bound::space::Room;
-use crate::error::ApiError;
-use crate::ingest::check::Refused;
-use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
-use crate::store::machine::MachineStatus;
-use crate::store::machine::key::Peer;
-
-/// Requests with more reports than this are checked away from the threads that serve connections.
-const CHECKED_AT_ONCE: usize = 4;
+use crate::ingest::Reason;
 
 /// Takes in the reports of one request.
 ///
@@ -30,7 +23,7 @@ pub async fn reports_take(
     request: Request,
 ) -> Result<Json<ReportAnswers>, ApiError> {
     if app.space.room() == Room::None {
-        return Err(error(Reason::DiskFull, StatusCode::SERVICE_UNAVAILABLE));
+        return Err(Refusal::Reports(Reason::DiskFull).into());
     }
     let mut share = app.allowances.machine_bytes(&caller.machine, caller.status);
     let body = match body_read(request.into_body(), limits::REPORTS_BODY, BODY_ARRIVES, &mut share).await {
@@ -44,108 +37,4 @@ pub async fn reports_take(
         }
     };
     Ok(Json(reports_answer(&app, &caller, &body, share).await?))
-}
-
-/// Takes in the reports of one request that came by wire or by file. `share` grows by what they need in memory.
-///
-/// # Errors
-/// As [`reports_take`].
-pub async fn reports_answer(
-    app: &App,
-    caller: &Caller,
-    body: &[u8],
-    mut share: Share,
-) -> Result<ReportAnswers, ApiError> {
-    let reports = Report::decode_all(body).map_err(|frame| {
-        app.ingest.counters.count(app.clock.now_ms(), Reason::BadFrame, &caller.machine, &frame.to_string());
-        error(Reason::BadFrame, StatusCode::BAD_REQUEST)
-    })?;
-    let count = reports.len();
-    let (checked, refused) = if count > CHECKED_AT_ONCE {
-        let peer = caller.0.clone();
-        // The share comes back with the reports: it is held until they are answered.
-        let checked = tokio::task::spawn_blocking(move || (check_all(reports, &peer, &mut share), share)).await?;
-        share = checked.1;
-        checked.0
-    } else {
-        check_all(reports, caller, &mut share)
-    };
-    let mut results = Vec::with_capacity(count);
-    let mut assignment = None;
-    if !checked.is_empty() {
-        let taken = app.ingest.take(&caller.machine, checked).await.map_err(|not| {
-            if not == NotTaken::Full {
-                app.ingest.counters.count(app.clock.now_ms(), Reason::QueueFull, &caller.machine, "the queue is full");
-            }
-            error(Reason::QueueFull, StatusCode::SERVICE_UNAVAILABLE)
-        })?;
-        if taken.answers.iter().any(|answer| matches!(answer, Answer::Refused { reason: Reason::Revoked, .. })) {
-            return Err(super::caller::revoked());
-        }
-        assignment = taken.machine.as_ref().map(|machine| Assignment {
-            office: machine.office.clone(),
-            role: machine.role.into(),
-            confirmed: machine.status == MachineStatus::Confirmed,
-            policy: app.policies.address(),
-        });
-        for answer in &taken.answers {
-            results.push(answer_of(app, caller, answer, &taken)?);
-        }
-    }
-    if let Some((reason, detail)) = refused {
-        app.ingest.counters.count(app.clock.now_ms(), reason, &caller.machine, &detail);
-        let accepted = results.iter().all(|answer| matches!(answer, ReportAnswer::Accepted { .. }));
-        results.push(refusal(if accepted { reason } else { Reason::AfterRefused }));
-    }
-    results.resize_with(count, || refusal(Reason::AfterRefused));
-    drop(share);
-    let assignment = match assignment {
-        Some(assignment) => assignment,
-        None => super::caller::assignment(app, &mut app.db.read().await?, caller).await?,
-    };
-    Ok(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() })
-}
-
-/// Checks reports up to the first that is refused, or that does not fit into what the machine may have in memory.
-fn check_all(reports: Vec<Report>, peer: &Peer, share: &mut Share) -> (Vec<Checked>, Option<Refused>) {
-    let mut checked = Vec::with_capacity(reports.len());
-    for report in reports {
-        match check(report, peer) {
-            Ok(report) if share.grow(report.memory()) => checked.push(report),
-            Ok(_) => return (checked, Some((Reason::QueueFull, "no room in memory".to_owned()))),
-            Err(refused) => return (checked, Some(refused)),
-        }
-    }
-    (checked, None)
-}
-
-fn answer_of(app: &App, caller: &Caller, answer: &Answer, taken: &Taken) -> Result<ReportAnswer, ApiError> {
-    Ok(match answer {
-        Answer::Accepted { position, received_at } => {
-            let receipt = Receipt {
-                machine: caller.machine.clone(),
-                position: *position,
-                received_at: *received_at,
-                audit_head: taken.audit_head,
-            };
-            ReportAnswer::Accepted { receipt: SignedReceipt::sign(&receipt, &app.secrets.receipt)? }
-        }
-        Answer::Need(sections) => ReportAnswer::Need { sections: sections.clone() },
-        Answer::Refused { reason, agreed, .. } => ReportAnswer::Refused { refusal: reason.refusal(), agreed: *agreed },
-    })
-}
-
-fn refusal(reason: Reason) -> ReportAnswer {
-    ReportAnswer::Refused { refusal: reason.refusal(), agreed: None }
-}
-
-pub(super) fn error(reason: Reason, status: StatusCode) -> ApiError {
-    ApiError {
-        status,
-        code: reason.code(),
-        message: reason.text(),
-        action: reason.action(),
-        retry_after_s: reason.retry_after_s(),
-        cause: None,
-    }
 }

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::audit::{Action, Actor, Change};
 use crate::config::Config;
@@ -34,7 +34,7 @@ pub enum Wanted {
 /// # Errors
 /// It is not what was wanted, cannot be reached, is damaged, belongs to a newer program or to another server; told by name.
 pub async fn store_open(data: &Path, config: &Config, marks: &[Mark], wanted: Wanted) -> anyhow::Result<Db> {
-    let file = sqlite_file(data, config);
+    let file = config.sqlite_file(data);
     if let Some(file) = &file {
         file_find(file, &wanted)?;
     }
@@ -98,7 +98,7 @@ pub async fn identity_check(db: &Db, marks: &[Mark]) -> anyhow::Result<()> {
 /// # Errors
 /// Damage was found, or the store cannot be read.
 pub async fn store_check(db: &Db, data: &Path, config: &Config) -> anyhow::Result<()> {
-    let Some(file) = sqlite_file(data, config) else {
+    let Some(file) = config.sqlite_file(data) else {
         let failures = db.checksum_failures().await?;
         if failures > 0 {
             tracing::error!(failures, "PostgreSQL has read pages that do not fit their checksums: look at its log");
@@ -115,12 +115,7 @@ async fn damage_refuse(place: &str, file: &Path) -> anyhow::Result<()> {
 
 /// The store's place, as a person is told; never with a password.
 pub fn place_of(data: &Path, config: &Config) -> String {
-    sqlite_file(data, config).map_or_else(|| "PostgreSQL".to_owned(), |file| file.display().to_string())
-}
-
-/// The SQLite file of `config`, named relative to the data folder; none on PostgreSQL.
-pub fn sqlite_file(data: &Path, config: &Config) -> Option<PathBuf> {
-    config.database.url.strip_prefix("sqlite:").map(|file| data.join(file))
+    config.sqlite_file(data).map_or_else(|| "PostgreSQL".to_owned(), |file| file.display().to_string())
 }
 
 /// An empty file is what is left of a store where a disk was full or is not mounted.
@@ -146,7 +141,7 @@ impl StoreLock {
     /// # Errors
     /// Another server has it, or the folder cannot be written.
     pub fn take(data: &Path, config: &Config) -> anyhow::Result<Self> {
-        let Some(file) = sqlite_file(data, config) else { return Ok(Self { _file: None }) };
+        let Some(file) = config.sqlite_file(data) else { return Ok(Self { _file: None }) };
         let place = file.display().to_string();
         let mut path = file.into_os_string();
         path.push(".lock");

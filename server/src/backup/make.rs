@@ -12,7 +12,7 @@ use super::seal::{Key, Lock, open};
 use super::{AuditHead, CONFIG, FOLDERS, FORMAT, Manifest, POSTGRES, PROGRAM_MOST, SMALL_MOST, SQLITE};
 use super::{archive, database, failed, is_plain, place};
 use crate::act::By;
-use crate::act::backup::backup_note;
+use crate::act::backup as note;
 use crate::config::Config;
 use crate::error::Told;
 use crate::secrets::file;
@@ -77,7 +77,8 @@ pub async fn backup_make(data: &Path, wanted: &Wanted, by: &By) -> anyhow::Resul
     }
     let (mut made, name) = made?;
     cleared.map_err(|cause| failed(&part, cause))?;
-    backup_note(&db, by, &name, &made).await?;
+    let noted = note::Copied { size: made.size, encrypted: made.encrypted, head: made.manifest.audit.number };
+    note::backup_note(&db, by, &name, noted).await?;
     db.close().await;
     if let Some(keep) = wanted.keep {
         made.removed = place::prune(&wanted.folder, &config.server, &made.file, keep)?;

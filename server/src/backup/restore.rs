@@ -13,9 +13,9 @@ use super::seal::{Key, open};
 use super::{CONFIG, FOLDERS, FORMAT, Manifest, POSTGRES, SQLITE, archive, damaged, database, failed, is_plain, place};
 use crate::act::By;
 use crate::act::backup::put_back_note;
-use crate::cli::init::folder_prepare;
 use crate::config::{self, Config};
 use crate::error::Told;
+use crate::secrets::folder::folder_prepare;
 use crate::secrets::{Secrets, file};
 use crate::store::{self, Db};
 
@@ -199,7 +199,7 @@ async fn settle(
     let audit_broken = tx.audit_verify().await?.err().map(|broken| broken.to_string());
     drop(tx);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let epoch = put_back_note(&db, by, &name, manifest).await?;
+    let epoch = put_back_note(&db, by, &name, manifest.made_at, manifest.audit.number).await?;
     db.close().await;
     file::write(&data.join(config::FILE), config.to_toml()?.as_bytes())?;
     let mut wanted: Vec<PathBuf> =

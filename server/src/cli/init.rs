@@ -10,7 +10,7 @@ use super::{Help, text};
 use crate::app::opening::{Wanted, store_open};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::error::Told;
+use crate::secrets::folder::folder_prepare;
 use crate::secrets::{Places, Secrets, file, secrets_create};
 
 /// The words of `init`.
@@ -112,39 +112,4 @@ pub async fn server_make(data: &Path, config: &Config, clock: &Clock) -> anyhow:
     let marks = Secrets::read_quietly(data)?.marks(&config.server);
     store_open(data, config, &marks, Wanted::First).await?.close().await;
     file::write(&data.join(config::FILE), config.to_toml()?.as_bytes())
-}
-
-/// The folder must be new or empty: keys are never mixed with what is there, and never overwritten.
-pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
-    let shown = data.display();
-    if data.join(config::FILE).exists() {
-        return Err(Told::new(
-            format!("Đã có máy chủ trong {shown}. Hãy chạy: posture-server run --data {shown}, hoặc chọn thư mục khác."),
-            format!("There is a server in {shown} already. Run: posture-server run --data {shown}, or choose another folder."),
-        )
-        .into());
-    }
-    if !data.exists() {
-        if let Some(parent) = data.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(|cause| {
-                Told::new(
-                    format!("Không tạo được thư mục {}.", parent.display()),
-                    format!("Cannot make the folder {}.", parent.display()),
-                )
-                .because(cause)
-            })?;
-        }
-        return file::folder_create(data);
-    }
-    let mut entries = std::fs::read_dir(data).map_err(|cause| {
-        Told::new(format!("Không đọc được thư mục {shown}."), format!("Cannot read the folder {shown}.")).because(cause)
-    })?;
-    if entries.next().is_some() {
-        return Err(Told::new(
-            format!("Thư mục {shown} không trống (có thể lần tạo trước bị dừng giữa chừng). Hãy dọn thư mục này hoặc chọn thư mục khác."),
-            format!("The folder {shown} is not empty (an earlier init may have been broken off). Clear it or choose another."),
-        )
-        .into());
-    }
-    file::private_folder_set(data)
 }

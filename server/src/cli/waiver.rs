@@ -8,7 +8,7 @@ use super::terminal::{Terminal, moment, table, visible};
 use super::{Help, text};
 use crate::act::waiver::{NewWaiver, WaiverError, day_end, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
 use crate::error::Told;
-use crate::judge::Judge;
+use crate::policy::Judge;
 use crate::policy::Policies;
 use crate::secrets::policy_keys_read;
 use crate::store::Scope;

@@ -85,7 +85,7 @@ impl Committer {
         }
         let written = async {
             let mut tx = self.db.write().await?;
-            tx.refusal_add(&counts).await?;
+            tx.refusal_add(&Counters::rows(&counts)).await?;
             tx.commit().await
         };
         if let Err(error) = written.await {
@@ -150,7 +150,7 @@ impl Committer {
             }
         }
         if !counts.is_empty() {
-            tx.refusal_add(counts).await?;
+            tx.refusal_add(&Counters::rows(counts)).await?;
         }
         let audit_head = tx.audit_head().await?.hash.parse().unwrap_or(Digest::ZERO);
         tx.change_append(now, &events).await?;

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use policies::text::Text;
 use protocol::{Refusal, RefusalAction};
 
+use crate::store::refusal::RefusalCount;
+
 /// Milliseconds of a day.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -141,6 +143,17 @@ impl Counters {
     /// Takes what was counted, to be written down.
     pub(super) fn take(&self) -> BTreeMap<(i64, Reason, String), i64> {
         std::mem::take(&mut self.waiting())
+    }
+
+    /// What was taken, as the store keeps it.
+    pub(super) fn rows(counts: &BTreeMap<(i64, Reason, String), i64>) -> Vec<RefusalCount> {
+        let row = |((day, reason, machine), count): (&(i64, Reason, String), &i64)| RefusalCount {
+            day: *day,
+            reason: reason.code().to_owned(),
+            machine: machine.clone(),
+            count: *count,
+        };
+        counts.iter().map(row).collect()
     }
 
     /// Gives back what could not be written down.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use policies::grade::{Cause, Movement, Points};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::regrade::machines_catch_up;
 use crate::act::waiver::waivers_expire;
 use crate::app::App;
-use crate::judge::Judge;
-use crate::judge::machines::machines_catch_up;
 use crate::judge::office::{OfficeRows, instant, next_at, office_rows};
+use crate::policy::Judge;
 use crate::store::change::{Change, ChangeKind, NewChange};
 use crate::store::grade::{GradeChange, StoredGrade};
 use crate::store::{Db, Scope, StoreError};

@@ -3,39 +3,11 @@
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
+use crate::config::retention::Retention;
 use crate::store::{Db, StoreResult};
 
 /// Bodies deleted in one transaction, so that reports never wait long.
 const AT_ONCE: i64 = 500;
-
-/// How long bodies are kept, in months.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// Every section but those below. Default 12.
-    pub months: u32,
-    /// Accounts. Default 6.
-    pub accounts_months: u32,
-    /// Devices on the same network. Default 6.
-    pub neighbours_months: u32,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { months: 12, accounts_months: 6, neighbours_months: 6 }
-    }
-}
-
-impl Retention {
-    /// Months that bodies of `section` are kept.
-    pub fn months_of(&self, section: &str) -> u32 {
-        match section {
-            "accounts" => self.accounts_months,
-            "neighbours" => self.neighbours_months,
-            _ => self.months,
-        }
-    }
-}
 
 /// Deletes what is over at `now`; returns how many bodies. To be called once a day.
 ///

@@ -7,7 +7,8 @@ use policies::grade::{
     self, Away, AwayReason, CapState, Grade, LetterResult, NoLetter, OfficeState, RosterState, Standing, grade_office,
 };
 
-use super::{Judge, policy_role};
+use super::policy_role;
+use crate::policy::Judge;
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::MachineStatus;
 use crate::store::office::Office;

@@ -4,8 +4,9 @@ use policies::fact::{Fact, Facts, Reason, SCHEMA_VERSION};
 use policies::outcome::Verdict;
 use policies::policy::{Role, SHIPPED};
 
+use super::Judged;
 use super::machines::ToJudge;
-use super::{Judge, Judged};
+use crate::policy::Judge;
 use crate::store::judgement::{Judgement, VerdictState};
 use crate::store::machine;
 use crate::store::waiver::InForce;

@@ -6,10 +6,47 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Places;
-use super::file::open_to_others;
-use crate::app::opening::sqlite_file;
+use super::file::{self, open_to_others};
 use crate::config::{self, Config};
 use crate::error::Told;
+
+/// Makes the folder of a new server, which must be new or empty: keys are never mixed with what is there, and never overwritten.
+///
+/// # Errors
+/// It holds something, or cannot be made.
+pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
+    let shown = data.display();
+    if data.join(config::FILE).exists() {
+        return Err(Told::new(
+            format!("Đã có máy chủ trong {shown}. Hãy chạy: posture-server run --data {shown}, hoặc chọn thư mục khác."),
+            format!("There is a server in {shown} already. Run: posture-server run --data {shown}, or choose another folder."),
+        )
+        .into());
+    }
+    if !data.exists() {
+        if let Some(parent) = data.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|cause| {
+                Told::new(
+                    format!("Không tạo được thư mục {}.", parent.display()),
+                    format!("Cannot make the folder {}.", parent.display()),
+                )
+                .because(cause)
+            })?;
+        }
+        return file::folder_create(data);
+    }
+    let mut entries = std::fs::read_dir(data).map_err(|cause| {
+        Told::new(format!("Không đọc được thư mục {shown}."), format!("Cannot read the folder {shown}.")).because(cause)
+    })?;
+    if entries.next().is_some() {
+        return Err(Told::new(
+            format!("Thư mục {shown} không trống (có thể lần tạo trước bị dừng giữa chừng). Hãy dọn thư mục này hoặc chọn thư mục khác."),
+            format!("The folder {shown} is not empty (an earlier init may have been broken off). Clear it or choose another."),
+        )
+        .into());
+    }
+    file::private_folder_set(data)
+}
 
 /// Checks the data folder, `server.toml`, the folders with keys that the running server never reads, and an SQLite database.
 ///
@@ -21,7 +58,7 @@ pub fn data_check(data: &Path, config: &Config) -> anyhow::Result<()> {
     // These may have been given to whoever signs.
     let ours = |path: &PathBuf| path.metadata().is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw());
     paths.extend([places.policy_signing(), places.offline()].into_iter().filter(ours));
-    if let Some(file) = sqlite_file(data, config) {
+    if let Some(file) = config.sqlite_file(data) {
         let beside = |ending: &str| PathBuf::from(format!("{}{ending}", file.display()));
         paths.extend([beside("-wal"), beside("-shm"), file]);
     }

@@ -10,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::agent_api::error::ApiError;
 use crate::bound::HeldBy;
-use crate::error::ApiError;
 use crate::tls::Connection;
 use crate::tls::connection::OpenRequest;
 

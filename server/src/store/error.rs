@@ -63,6 +63,11 @@ impl StoreError {
         }
     }
 
+    /// True for a failure of the store that waiting may mend: a database that is away, not a refusal or a fault of the program.
+    pub fn passes(cause: &anyhow::Error) -> bool {
+        cause.downcast_ref::<Self>().is_some_and(|error| !error.is_refusal())
+    }
+
     /// True when what is stored cannot be read because it is damaged: waiting will not mend it.
     pub fn is_damage(&self) -> bool {
         let code = match self {

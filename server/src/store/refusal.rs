@@ -1,24 +1,34 @@
 //! How often reports were refused, by day, reason and machine.
 
-use std::collections::BTreeMap;
-
 use super::{StoreResult, Tx};
-use crate::ingest::Reason;
+
+/// Refusals of one reason on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalCount {
+    /// Days since 1970.
+    pub day: i64,
+    /// The word of the reason.
+    pub reason: String,
+    /// The machine; empty where nobody was identified.
+    pub machine: String,
+    /// How often.
+    pub count: i64,
+}
 
 impl Tx {
     /// Adds counts to what was counted before.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn refusal_add(&mut self, counts: &BTreeMap<(i64, Reason, String), i64>) -> StoreResult<()> {
-        for ((day, reason, machine), count) in counts {
+    pub(crate) async fn refusal_add(&mut self, counts: &[RefusalCount]) -> StoreResult<()> {
+        for RefusalCount { day, reason, machine, count } in counts {
             on_db!(self, connection => {
                 sqlx::query(
                     "insert into refusal (day, reason, machine, count) values ($1, $2, $3, $4)
                      on conflict (day, reason, machine) do update set count = refusal.count + excluded.count",
                 )
                 .bind(day)
-                .bind(reason.code())
+                .bind(reason)
                 .bind(machine)
                 .bind(count)
                 .execute(connection)

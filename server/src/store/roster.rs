@@ -5,7 +5,6 @@ use sqlx::FromRow;
 use super::machine::Role;
 use super::many::in_lists;
 use super::{Scope, StoreError, StoreResult, Tx};
-use crate::roster::is_named;
 
 mod link;
 
@@ -56,9 +55,9 @@ pub struct RosterLine {
     pub created_at: i64,
     /// Set when the line was taken off; removed lines stay for the history.
     pub removed_at: Option<i64>,
-    /// Serial number, as [`crate::roster::serial_key`] gives it; may be empty.
+    /// Serial number, as `serial_key` gives it; may be empty.
     pub serial: String,
-    /// Hardware address, as [`crate::roster::mac_key`] gives it; may be empty.
+    /// Hardware address, as `mac_key` gives it; may be empty.
     pub mac: String,
 }
 
@@ -197,24 +196,6 @@ impl Tx {
         }))
     }
 
-    /// The one line of `office` that a machine which just enrolled means by one of its `words` (its name, or what was typed at
-    /// it): the line's label, its room with its person, or its person; of the same role and without a machine. `None` when there is
-    /// none or more than one.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn roster_line_match(
-        &mut self,
-        scope: &Scope,
-        office: &str,
-        words: [&str; 2],
-        role: Role,
-    ) -> StoreResult<Option<RosterLine>> {
-        let mut matching = self.roster_line_list(scope, office).await?;
-        matching.retain(|line| line.machine.is_none() && line.role == role && is_named(line, words));
-        Ok(if matching.len() == 1 { matching.pop() } else { None })
-    }
-
     /// Says where the machine of a line is, by whom, since when (now) and until when.
     ///
     /// # Errors
@@ -286,6 +267,7 @@ impl Tx {
 mod tests {
     use super::super::trial::{self, on_both};
     use super::*;
+    use crate::roster::line_match;
 
     fn line(id: &str, office: &str, label: &str) -> RosterLine {
         RosterLine {
@@ -315,18 +297,18 @@ mod tests {
             for (id, label) in [("1", "PC-01"), ("2", "PC-02"), ("3", "pc-02 ")] {
                 tx.roster_line_insert(&all, &line(id, &office, label)).await.unwrap();
             }
-            let found = tx.roster_line_match(&all, &office, [" pc-01", ""], Role::Workstation).await.unwrap().unwrap();
+            let found = line_match(&mut tx, &all, &office, [" pc-01", ""], Role::Workstation).await.unwrap().unwrap();
             assert_eq!(found.id, "1");
-            assert!(tx.roster_line_match(&all, &office, ["pc-01", ""], Role::Server).await.unwrap().is_none());
-            assert!(tx.roster_line_match(&all, &office, ["PC-02", ""], Role::Workstation).await.unwrap().is_none(), "two fit");
+            assert!(line_match(&mut tx, &all, &office, ["pc-01", ""], Role::Server).await.unwrap().is_none());
+            assert!(line_match(&mut tx, &all, &office, ["PC-02", ""], Role::Workstation).await.unwrap().is_none(), "two fit");
 
             let seat = RosterLine { room: "Văn phòng".to_owned(), person: "Nguyễn Văn A".to_owned(), ..line("4", &office, "TS-4") };
             tx.roster_line_insert(&all, &seat).await.unwrap();
             for typed in ["VĂN PHÒNG - nguyễn văn a", "Nguyễn Văn A", "Nguye\u{302}\u{303}n Va\u{306}n A", "ts 4"] {
-                let found = tx.roster_line_match(&all, &office, ["DESKTOP-1", typed], Role::Workstation).await.unwrap();
+                let found = line_match(&mut tx, &all, &office, ["DESKTOP-1", typed], Role::Workstation).await.unwrap();
                 assert_eq!(found.map(|line| line.id).as_deref(), Some("4"), "{typed}");
             }
-            assert!(tx.roster_line_match(&all, &office, ["?", " - "], Role::Workstation).await.unwrap().is_none());
+            assert!(line_match(&mut tx, &all, &office, ["?", " - "], Role::Workstation).await.unwrap().is_none());
 
             let machine = trial::machine(&mut tx, &office).await;
             tx.roster_line_machine_set(&all, "1", Some(&machine)).await.unwrap();

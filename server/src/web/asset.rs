@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::secret::hash_token;
-use crate::error::PageError;
+use crate::web::error::PageError;
 
 struct Asset {
     path: String,

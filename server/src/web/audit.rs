@@ -15,7 +15,7 @@ use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::audit::{Break, Entry};
-use crate::error::PageError;
+use crate::web::error::PageError;
 
 /// Entries on one page.
 const ENTRIES: i64 = 100;

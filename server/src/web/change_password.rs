@@ -15,10 +15,10 @@ use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::act::password::{self, MIN_CHARACTERS, Weakness};
 use crate::app::App;
+use crate::app::throttle::Origin;
+use crate::app::throttle::sum::{Owner, sums_write};
 use crate::audit::{Action, Change};
-use crate::bound::throttle::Origin;
-use crate::bound::throttle::sum::{Owner, sums_write};
-use crate::error::PageError;
+use crate::web::error::PageError;
 
 #[derive(Template)]
 #[template(path = "password.html")]

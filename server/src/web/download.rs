@@ -5,13 +5,28 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::error::PageError;
+use super::refusal;
+use super::visitor::Session;
+use crate::app::App;
+use crate::bound::Share;
+
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
+
+/// A place among the downloads of a person.
+///
+/// # Errors
+/// Too many are open.
+pub(super) fn download_begin(app: &App, session: &Session) -> Result<Share, PageError> {
+    let place = app.desk.downloads.enter(session.person.id.clone());
+    place.ok_or_else(|| refusal::too_many_downloads(StatusCode::TOO_MANY_REQUESTS))
+}
 
 /// The next `size` bytes of `file`, to save under `name`, which is plain ASCII.
 pub(super) fn download(name: &str, kind: &'static str, file: std::fs::File, size: u64) -> Response {

@@ -9,7 +9,7 @@ use policies::text::visible;
 use protocol::token;
 use serde::Deserialize;
 
-use super::download::download;
+use super::download::{download, download_begin};
 use super::frame::{Frame, Place, render};
 use super::posted::Posted;
 use super::programs::apart;
@@ -19,11 +19,11 @@ use super::words::Words;
 use crate::act;
 use crate::act::token::Reach;
 use crate::app::App;
-use crate::error::PageError;
 use crate::store::machine::Role;
 use crate::store::office::Office;
 use crate::store::token::{Admission, Token};
 use crate::store::{StoreError, Tx};
+use crate::web::error::PageError;
 
 mod stick;
 
@@ -239,7 +239,7 @@ pub(crate) async fn token_make(
         ));
     }
     // Before the token is made: it is shown once.
-    let place = if stick { Some(app.desk.download_begin(&session)?) } else { None };
+    let place = if stick { Some(download_begin(&app, &session)?) } else { None };
     let new = act::token::NewToken {
         office: form.office,
         role,

@@ -20,9 +20,9 @@ use super::notice::trouble;
 use super::refusal;
 use super::visitor::{Session, session_lasts};
 use crate::app::App;
-use crate::error::PageError;
 use crate::store::Scope;
 use crate::store::change::{Change, ChangeKind};
+use crate::web::error::PageError;
 
 /// A page hears of changes at most this often, however many there are.
 const CALM: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use super::number::Numbers;
 use super::visitor::{Session, Visitor, path_of};
 use super::words::Words;
 use crate::app::App;
-use crate::error::PageError;
+use crate::web::error::PageError;
 
 /// Where a page stands in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,13 +18,13 @@ use super::visitor::{IDLE_MS, Session, Visitor};
 use super::words::Words;
 use crate::act::password;
 use crate::app::App;
+use crate::app::throttle::Origin;
+use crate::app::throttle::sum::{Owner, sums_write};
 use crate::audit::{Action, Actor, Change};
-use crate::bound::throttle::Origin;
-use crate::bound::throttle::sum::{Owner, sums_write};
-use crate::error::PageError;
 use crate::store::person::Person;
 use crate::store::session;
 use crate::tls::Peer;
+use crate::web::error::PageError;
 
 #[derive(Template)]
 #[template(path = "login.html")]

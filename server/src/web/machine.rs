@@ -30,11 +30,11 @@ use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::act;
 use crate::app::App;
-use crate::error::PageError;
 use crate::judge::policy_role;
 use crate::store::head::Head;
 use crate::store::machine::{Machine, MachineStatus};
 use crate::view::machine_view;
+use crate::web::error::PageError;
 
 /// A clock this far off is shown, in milliseconds; less is the way of the report.
 const OFFSET_SHOWN: u64 = 5_000;

@@ -29,9 +29,9 @@ use super::tree::{Figures, OfficeRow, Tree};
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
-use crate::error::PageError;
-use crate::judge::Judge;
+use crate::policy::Judge;
 use crate::view::{MachineLine, office_view};
+use crate::web::error::PageError;
 
 /// Machines on one page.
 const MACHINES: usize = 100;

@@ -11,7 +11,7 @@ use super::tree::{OfficeRow, Tree};
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
-use crate::error::PageError;
+use crate::web::error::PageError;
 
 /// Offices on one page.
 const OFFICES: usize = 200;

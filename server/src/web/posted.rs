@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use super::refusal;
 use super::secret::same_token;
 use super::visitor::Visitor;
-use crate::error::PageError;
 use crate::store::text::is_storable_encoded;
+use crate::web::error::PageError;
 
 /// No form of ours is larger.
 const MOST_BYTES: usize = 64 * 1024;

@@ -5,14 +5,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::download::download;
+use super::download::{download, download_begin};
 use super::frame::{Frame, Place, render};
 use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::app::programs::{NotOpened, Programs, Unfit};
-use crate::error::PageError;
+use crate::web::error::PageError;
 
 /// The makers seen in offices, by the words of the catalogue.
 const MAKERS: [&str; 7] = ["bkav", "cmc", "viettel", "kaspersky", "eset", "microsoft", "other"];
@@ -81,7 +81,7 @@ pub(crate) async fn program_get(
     session: Session,
     Path(name): Path<String>,
 ) -> Result<Response, PageError> {
-    let place = app.desk.download_begin(&session)?;
+    let place = download_begin(&app, &session)?;
     let asked = name.clone();
     let opened = tokio::task::spawn_blocking({
         let programs = app.desk.programs().clone();

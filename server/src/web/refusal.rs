@@ -10,7 +10,7 @@ use super::frame::{Frame, Place, render};
 use super::visitor::Visitor;
 use super::words::Words;
 use crate::app::App;
-use crate::error::{PageError, Refused};
+use crate::web::error::{PageError, Refused};
 
 #[derive(Template)]
 #[template(path = "refusal.html")]

@@ -10,7 +10,7 @@ use super::visitor::Session;
 use crate::act::roster::RosterError;
 use crate::act::roster::link::roster_link;
 use crate::app::App;
-use crate::error::PageError;
+use crate::web::error::PageError;
 
 /// What the form sends.
 #[derive(Debug, Deserialize)]

@@ -18,11 +18,11 @@ use super::secret::{draw_token, form_token, hash_token};
 use crate::act::By;
 use crate::app::App;
 use crate::audit::Actor;
-use crate::error::PageError;
 use crate::store::person::{Person, PersonRole};
 use crate::store::text::is_storable_encoded;
 use crate::store::{Scope, StoreResult};
 use crate::tls::Connection;
+use crate::web::error::PageError;
 
 /// A session ends after two hours without a request of the person's own...
 pub(crate) const IDLE_MS: i64 = 2 * 3600 * 1000;

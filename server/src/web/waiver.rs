@@ -12,9 +12,9 @@ use super::refusal;
 use super::visitor::Session;
 use crate::act::waiver::{NewWaiver, WaiverError, day_end, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
 use crate::app::App;
-use crate::error::PageError;
-use crate::judge::Judge;
+use crate::policy::Judge;
 use crate::store::waiver::Waiver;
+use crate::web::error::PageError;
 
 /// What the form that asks for an exception sends.
 #[derive(Debug, Deserialize)]

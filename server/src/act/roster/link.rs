@@ -4,7 +4,7 @@ use super::refusal::{Refusal, RosterError};
 use super::{line_find, subject};
 use crate::act::By;
 use crate::audit::Action;
-use crate::roster::certain;
+use crate::roster::{certain, known_list};
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::{Machine, MachineStatus};
 use crate::store::roster::RosterLine;
@@ -94,7 +94,7 @@ pub(crate) async fn certain_link(
     pending: Pending,
 ) -> StoreResult<Vec<RosterLine>> {
     let roster = tx.roster_line_list(&by.scope, office).await?;
-    let known = tx.machine_known_list(&by.scope, office).await?;
+    let known = known_list(tx, &by.scope, office).await?;
     let mut linked = Vec::new();
     for (line, known) in certain(&roster, &known) {
         let machine = &known.machine;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::role_text;
 use crate::cli::desk::Desk;
 use crate::cli::terminal::{Form, Terminal, table, visible};
-use crate::roster::{Proposal, Why, propose};
+use crate::roster::{Proposal, Why, known_list, propose};
 use crate::store::Scope;
 use crate::store::roster::{RosterLine, RosterState};
 
@@ -56,7 +56,7 @@ async fn find(office: &str, desk: &Desk) -> anyhow::Result<(Vec<RosterLine>, Vec
     let mut tx = desk.db.read().await?;
     tx.office_require(&Scope::whole(), office).await?;
     let lines = tx.roster_line_list(&Scope::whole(), office).await?;
-    let machines = tx.machine_known_list(&Scope::whole(), office).await?;
+    let machines = known_list(&mut tx, &Scope::whole(), office).await?;
     let proposals = propose(&lines, &machines);
     Ok((lines, proposals))
 }

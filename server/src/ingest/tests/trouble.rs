@@ -269,7 +269,7 @@ on_both! {
         machine.set("lan", r#"{"forwards":{"known":true}}"#);
         let second = machine.report(&["lan"]);
         desk.accepted(&machine, &second).await;
-        let retention = crate::jobs::retention::Retention::default();
+        let retention = crate::config::retention::Retention::default();
         let after = |days: i64| jiff::Timestamp::from_millisecond(START + days * 24 * 60 * 60 * 1000).unwrap();
         let apply = async |days| crate::jobs::retention::retention_apply(&desk.app.db, &retention, after(days)).await.unwrap();
         assert_eq!(apply(300).await, 0);

@@ -12,8 +12,8 @@ use protocol::{Digest, Position};
 
 use super::Todo;
 use super::{grades_catch_up, grades_make, office_grade_make};
-use crate::judge::Judge;
 use crate::judge::machines::{ToJudge, judge_all, judged_put};
+use crate::policy::Judge;
 use crate::store::head::Head;
 use crate::store::judgement::JudgedFor;
 use crate::store::machine::Role;

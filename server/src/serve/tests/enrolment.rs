@@ -4,6 +4,7 @@ use protocol::{Digest, EnrolRequest, Role as WireRole, path};
 use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
+use crate::act::caller::{CallerError, Refusal};
 use crate::act::machine::machine_revoke;
 use crate::act::roster::{NewLine, roster_add};
 use crate::act::token::{Reach, token_revoke};
@@ -78,8 +79,8 @@ on_both! {
         assert_eq!(code(refused), "text_unusable");
         assert_eq!(server.uses_left(&token).await, 1);
         // The same by a file, which comes by another door.
-        let by_file = crate::agent_api::enrol::machine_enrol(server.app(), &place).await.unwrap_err();
-        assert_eq!(by_file.status, StatusCode::BAD_REQUEST);
+        let by_file = crate::act::enrol::machine_enrol(server.app(), &place).await.unwrap_err();
+        assert!(matches!(by_file, CallerError::Refused(Refusal::TextUnusable)));
         machine.enrol(&server, &text).await.unwrap();
         server.end().await;
     }

@@ -2,7 +2,6 @@
 
 use super::super::machine::Machine;
 use super::super::{Scope, StoreResult, Tx};
-use crate::roster::Known;
 
 impl Tx {
     /// Ties a line to an enrolled machine, or frees it. The machine remembers the line when it is freed.
@@ -73,22 +72,6 @@ impl Tx {
             .fetch_one(connection)
             .await?
         }))
-    }
-
-    /// Every machine of an office, revoked ones included, with what identifies it.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn machine_known_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<Known>> {
-        let machines: Vec<Machine> =
-            self.machine_list(scope, office).await?.into_iter().map(|listed| listed.machine).collect();
-        let ids: Vec<String> = machines.iter().map(|machine| machine.id.clone()).collect();
-        let facts = self.facts_of_hardware(&ids).await?;
-        let known = |machine: Machine| {
-            let facts = facts.get(&machine.id);
-            Known::new(machine, facts)
-        };
-        Ok(machines.into_iter().map(known).collect())
     }
 
     /// The machines that had a line before `machine`, the last one first.

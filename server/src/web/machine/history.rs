@@ -3,11 +3,12 @@
 
 use policies::text::visible;
 
-use crate::error::PageError;
-use crate::judge::{Judge, policy_role};
+use crate::judge::policy_role;
+use crate::policy::Judge;
 use crate::store::machine::Machine;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::store::{Scope, Tx};
+use crate::web::error::PageError;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 

@@ -8,7 +8,7 @@ use policies::policy::Role;
 use policies::text::visible;
 
 use super::waivers::{AskView, Exceptions, WaiverView};
-use crate::judge::Judge;
+use crate::policy::Judge;
 use crate::store::judgement::word;
 use crate::store::section::Sections;
 use crate::view::OutcomeView as Judged;

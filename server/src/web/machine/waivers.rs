@@ -10,7 +10,7 @@ use policies::policy::Severity;
 use policies::text::visible;
 
 use crate::act::waiver::{REASON_MOST, day_end, latest_day, may_decide, may_withdraw};
-use crate::judge::Judge;
+use crate::policy::Judge;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::web::number::Numbers;
 use crate::web::words::Words;

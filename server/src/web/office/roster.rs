@@ -2,7 +2,7 @@
 
 use policies::text::visible;
 
-use crate::roster::{Proposal, propose};
+use crate::roster::{Proposal, known_list, propose};
 use crate::store::roster::{Roster, RosterState};
 use crate::store::{Scope, StoreResult, Tx};
 use crate::view::MachineLine;
@@ -65,7 +65,7 @@ pub(super) async fn proposals_find(
     if lines.is_empty() || machines.iter().all(|machine| machine.line.is_some()) {
         return Ok(Vec::new());
     }
-    Ok(propose(&lines, &tx.machine_known_list(scope, office).await?))
+    Ok(propose(&lines, &known_list(tx, scope, office).await?))
 }
 
 /// The proposals, in the order of the roster.

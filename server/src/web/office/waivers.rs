@@ -5,7 +5,7 @@ use policies::policy::Role;
 use policies::text::visible;
 
 use crate::act::waiver::REASON_MOST;
-use crate::judge::Judge;
+use crate::policy::Judge;
 use crate::store::waiver::{Listed, ListedWaiver};
 use crate::store::{Scope, StoreResult, Tx};
 use crate::web::machine::waivers::state_class;

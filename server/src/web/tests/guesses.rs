@@ -4,10 +4,10 @@ use axum::http::{StatusCode, header};
 
 use super::browser::{Answer, Browser};
 use super::{PASSWORD, Site};
+use crate::jobs::guesses::guesses_close;
 use crate::store::Scope;
 use crate::store::person::PersonRole;
 use crate::store::trial::on_both;
-use crate::web::guesses_close;
 
 const WRONG: &str = "sai mật khẩu";
 const QUARTER_HOUR: i64 = 15 * 60 * 1000;

@@ -65,7 +65,7 @@ on_both! {
         assert_eq!(stranger.get("/events").await.location(), "/login?next=/events");
         let mut browser = site.person("lan", PersonRole::Head, None).await;
         let mut streams = Vec::new();
-        for _ in 0..crate::web::STREAMS {
+        for _ in 0..crate::app::desk::STREAMS {
             streams.push(listen(&mut browser, "/events").await);
         }
         assert_eq!(browser.get("/events").await.status, StatusCode::TOO_MANY_REQUESTS);

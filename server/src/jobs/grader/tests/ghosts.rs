@@ -6,7 +6,7 @@ use crate::act::machine::machine_revoke;
 use crate::act::roster::link::{roster_link, roster_unlink};
 use crate::act::roster::{NewLine, Refusal, RosterError, roster_add, roster_declare, roster_import, roster_remove};
 use crate::audit::Actor;
-use crate::roster::{Proposal, propose};
+use crate::roster::{Proposal, known_list, propose};
 use crate::store::machine::MachineStatus;
 
 fn by() -> By {
@@ -44,7 +44,7 @@ async fn reported(db: &Db, judge: &Judge, office: &str, facts: &Facts) -> String
 async fn proposals(db: &Db, office: &str) -> Vec<Proposal> {
     let mut tx = db.read().await.unwrap();
     let lines = tx.roster_line_list(&Scope::whole(), office).await.unwrap();
-    propose(&lines, &tx.machine_known_list(&Scope::whole(), office).await.unwrap())
+    propose(&lines, &known_list(&mut tx, &Scope::whole(), office).await.unwrap())
 }
 
 async fn graded(db: &Db, judge: &Judge, office: &str) -> OfficeView {

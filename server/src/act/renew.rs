@@ -1,23 +1,16 @@
-//! `POST /agent/renew`: a new certificate for a known machine, by a request signed with its key. The old certificate may have
+//! A new certificate for a known machine, by a request signed with its key. The old certificate may have
 //! expired; only revoked machines are refused. A new key is accepted when the old one signs for it; every key is kept with its period.
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::StatusCode;
 use data_encoding::BASE64;
-use policies::text::Text;
-use protocol::{Digest, RefusalAction, RenewAnswer, RenewRequest, SignedRenewal};
+use protocol::{Digest, RenewAnswer, RenewRequest, SignedRenewal};
 use rustls::pki_types::CertificateDer;
 
-use super::caller::{revoked, unknown_machine};
-use super::enrol::{certificate_issue, csr_read, key_in_use};
-use super::json_read;
+use super::caller::{CallerError, Refusal, key_in_use};
+use super::enrol::{certificate_issue, csr_read};
 use crate::app::App;
 use crate::audit::{Action, Actor, Change};
 use crate::ca::LEAF_MS;
 use crate::ca::csr::{MachineKey, point_of};
-use crate::error::ApiError;
 use crate::store::Tx;
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
@@ -27,22 +20,14 @@ const KEYS: usize = 32;
 /// Certificates kept of a machine, beside the one its enrolment was answered with.
 const CERTIFICATES: i64 = 16;
 
-/// Renews a machine's certificate.
-///
-/// # Errors
-/// A final refusal: unknown or revoked machine, wrong signature, unusable request.
-pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnswer>, ApiError> {
-    Ok(Json(machine_renew(&app, &json_read(&body)?).await?))
-}
-
 /// Renews the certificate of the machine that asks by wire or by file. Whoever may not, asks too often or only repeats itself costs no
 /// write.
 ///
 /// # Errors
 /// A final refusal: unknown or revoked machine, wrong signature, unusable request, more keys than are kept. One to be tried again when the
 /// machine asks too often.
-pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAnswer, ApiError> {
-    let request = signed.claim().map_err(|_| bad_signature())?;
+pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAnswer, CallerError> {
+    let request = signed.claim().map_err(|_| Refusal::BadSignature)?;
     let new_key = csr_read(&request.csr)?;
     let mut tx = app.db.read().await?;
     let asked_for = asked(app, &mut tx, signed, &request, &new_key).await?;
@@ -51,11 +36,11 @@ pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAns
         Asked::Before(certificate) => certificate,
         Asked::Anew(current) => {
             if !app.allowances.renewals.take(&current.machine, app.clock.steady()) {
-                return Err(too_often());
+                return Err(Refusal::TooManyRenewals.into());
             }
             let mut tx = app.db.write().await?;
             if !tx.machine_hold(&request.machine).await? {
-                return Err(unknown_machine());
+                return Err(Refusal::UnknownMachine.into());
             }
             // Asked again: another request may have been quicker.
             let certificate = match asked(app, &mut tx, signed, &request, &new_key).await? {
@@ -90,12 +75,12 @@ async fn asked(
     signed: &SignedRenewal,
     request: &RenewRequest,
     new_key: &MachineKey,
-) -> Result<Asked, ApiError> {
-    let current = key_in_use(tx, &request.machine).await?.ok_or_else(unknown_machine)?;
+) -> Result<Asked, CallerError> {
+    let current = key_in_use(tx, &request.machine).await?.ok_or(Refusal::UnknownMachine)?;
     let repeated = new_key.id() == current.key;
     signature_check(tx, signed, &current, repeated).await?;
     if current.status == MachineStatus::Revoked {
-        return Err(revoked());
+        return Err(Refusal::Revoked.into());
     }
     match tx.certificate_latest(&current.machine).await? {
         Some(latest) if repeated && is_answer(&latest, request.certificate, app.clock.now_ms()) => {
@@ -110,7 +95,7 @@ async fn certificate_renew(
     tx: &mut Tx,
     current: &Peer,
     new_key: &MachineKey,
-) -> Result<Certificate, ApiError> {
+) -> Result<Certificate, CallerError> {
     if new_key.id() != current.key {
         key_replace(app, tx, current, new_key).await?;
     }
@@ -121,7 +106,12 @@ async fn certificate_renew(
 
 /// The machine's present key must have signed; when the request only repeats a change of keys that was already made (its answer
 /// was lost), the key before may have.
-async fn signature_check(tx: &mut Tx, signed: &SignedRenewal, current: &Peer, repeated: bool) -> Result<(), ApiError> {
+async fn signature_check(
+    tx: &mut Tx,
+    signed: &SignedRenewal,
+    current: &Peer,
+    repeated: bool,
+) -> Result<(), CallerError> {
     let fits = |spki: &[u8]| point_of(spki).is_some_and(|point| signed.verify(point).is_ok());
     if fits(&current.public_key) {
         return Ok(());
@@ -133,7 +123,7 @@ async fn signature_check(tx: &mut Tx, signed: &SignedRenewal, current: &Peer, re
             return Ok(());
         }
     }
-    Err(bad_signature())
+    Err(Refusal::BadSignature.into())
 }
 
 /// Whether `latest` is what an earlier, equal request was answered: it came after the certificate the machine names, and is far
@@ -142,23 +132,13 @@ fn is_answer(latest: &Certificate, replaced: Digest, now: i64) -> bool {
     Digest::of(&latest.der) != replaced && latest.not_after_at.saturating_sub(now) > LEAF_MS / 3
 }
 
-async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKey) -> Result<(), ApiError> {
+async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKey) -> Result<(), CallerError> {
     let now = app.clock.now_ms();
     if tx.machine_peer(&new_key.id()).await?.is_some() {
-        return Err(ApiError::refused(
-            StatusCode::CONFLICT,
-            "key_known",
-            "Khoá mới đã từng được dùng. Máy cần tạo một khoá khác.",
-            "The new key was used before. The machine must make another one.",
-        ));
+        return Err(Refusal::KeyUsed.into());
     }
     if tx.machine_key_list(&current.machine).await?.len() >= KEYS {
-        return Err(ApiError::refused(
-            StatusCode::FORBIDDEN,
-            "too_many_keys",
-            "Máy đã đổi khoá quá nhiều lần. Hãy đăng ký lại máy bằng mã đăng ký máy mới.",
-            "The machine has changed its key too often. Enrol it again with a new token.",
-        ));
+        return Err(Refusal::TooManyKeys.into());
     }
     let stored = StoredKey {
         id: new_key.id(),
@@ -174,27 +154,4 @@ async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKe
         .with("key", &stored.id);
     tx.audit_append(now, &change).await?;
     Ok(())
-}
-
-fn too_often() -> ApiError {
-    ApiError {
-        status: StatusCode::TOO_MANY_REQUESTS,
-        code: "too_many_renewals",
-        message: Text::new(
-            "Máy đề nghị gia hạn chứng thư quá nhiều lần trong thời gian ngắn. Máy sẽ tự gửi lại sau.",
-            "The machine asks for certificates too often. It will ask again later.",
-        ),
-        action: RefusalAction::Retry,
-        retry_after_s: Some(15 * 60),
-        cause: None,
-    }
-}
-
-fn bad_signature() -> ApiError {
-    ApiError::refused(
-        StatusCode::FORBIDDEN,
-        "bad_signature",
-        "Chữ ký của yêu cầu gia hạn không đúng với khoá của máy.",
-        "The renewal's signature does not fit the machine's key.",
-    )
 }

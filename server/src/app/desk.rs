@@ -1,0 +1,52 @@
+//! What the pages keep in memory. Owns no page.
+
+use jiff::tz::TimeZone;
+
+use super::programs::Programs;
+use super::throttle::Throttle;
+use crate::bound::Bound;
+
+/// Streams that one session may have open: more pages than anybody reads.
+pub(crate) const STREAMS: usize = 16;
+/// Requests that one person may have open, streams among them: an office that shares a login has many pages open.
+const REQUESTS: usize = 256;
+/// Downloads that one person may have open: every program that there is.
+const DOWNLOADS: usize = 8;
+/// Downloads that all persons together may have open.
+const ALL_DOWNLOADS: usize = 64;
+
+/// What the pages keep in memory: nothing that another server, or this one after a restart, would miss.
+#[derive(Debug)]
+pub struct Desk {
+    pub(crate) throttle: Throttle,
+    /// Streams, by session.
+    pub(crate) streams: Bound,
+    /// Requests, by person.
+    pub(crate) requests: Bound,
+    /// Downloads, by person.
+    pub(crate) downloads: Bound,
+    zone: TimeZone,
+    programs: Programs,
+}
+
+impl Desk {
+    /// A desk that writes times in `zone` and hands out `programs`.
+    pub fn new(zone: TimeZone, programs: Programs) -> Self {
+        Self {
+            throttle: Throttle::default(),
+            streams: Bound::new(STREAMS, usize::MAX),
+            requests: Bound::new(REQUESTS, usize::MAX),
+            downloads: Bound::new(DOWNLOADS, ALL_DOWNLOADS),
+            zone,
+            programs,
+        }
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.zone.clone()
+    }
+}
