@@ -138,23 +138,17 @@ fn rejected_text(rejected: &Rejected) -> Text {
 
 /// Whose clock to look at, with what it is that does not fit.
 fn wrong_time_text(wrong: &WrongTime) -> Text {
-    let day =
-        |at: i64, form: &str| jiff::Timestamp::from_millisecond(at).unwrap_or_default().strftime(form).to_string();
-    let vi = |at: i64| day(at, "%d/%m/%Y");
-    let en = |at: i64| day(at, "%Y-%m-%d");
     let WrongTime { suspect, own, valid } = *wrong;
+    let [from, until, own] = [valid.from, valid.until, own]
+        .map(|at| policies::phrase::date(jiff::Timestamp::from_millisecond(at).unwrap_or_default()));
     let facts = Text::new(
         format!(
             "chứng thư của máy chủ có hiệu lực từ {} đến {}, đồng hồ của máy này chỉ ngày {}",
-            vi(valid.from),
-            vi(valid.until),
-            vi(own)
+            from.vi, until.vi, own.vi
         ),
         format!(
             "the server's certificate is valid from {} to {}, this machine's clock says {}",
-            en(valid.from),
-            en(valid.until),
-            en(own)
+            from.en, until.en, own.en
         ),
     );
     let (advice_vi, advice_en) = match suspect {

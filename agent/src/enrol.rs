@@ -83,6 +83,11 @@ pub enum EnrolError {
 }
 
 impl EnrolError {
+    /// True when the server says that the machine is enrolled already, as what it has here.
+    pub fn is_enrolled(&self) -> bool {
+        matches!(self, Self::Wire(WireError::Refused { refusal }) if refusal.code == KEY_KNOWN)
+    }
+
     /// The error as a person reads it.
     pub fn text(&self) -> Text {
         let vi = match self {
@@ -150,7 +155,14 @@ pub async fn enrol(
 
     let assignment = answer.assignment.clone();
     let server_time_at = answer.server_time_at;
-    let identity = Identity::enrolled(address, answer, key.signing().public_key())?;
+    let mut identity = Identity::enrolled(address, answer, key.signing().public_key())?;
+    if let Some(former) = former.as_ref().filter(|former| former.machine == identity.machine)
+        && former.is_for(key.signing().public_key())
+        && former.validity().until > identity.validity().until
+    {
+        // The same token is answered with the first certificate; the machine has renewed it since.
+        identity.certificate.clone_from(&former.certificate);
+    }
     if !identity.authorities().iter().any(|authority| Digest::of(authority) == fingerprint) {
         return Err(BadAnswer("its CA is not the one of the fingerprint".to_owned()).into());
     }
@@ -243,18 +255,24 @@ pub(crate) mod tests {
 
     pub(crate) const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
 
+    /// A certificate under `clients` for the key of a request, valid until a year; base64.
+    fn certified(clients: &Authority, csr: &[u8], until: i32) -> String {
+        let (_, parsed) = x509_parser::certification_request::X509CertificationRequest::from_der(csr).unwrap();
+        let key = rcgen::SubjectPublicKeyInfo::from_der(parsed.certification_request_info.subject_pki.raw).unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        BASE64.encode(parameters.signed_by(&key, &clients.issuer).unwrap().der())
+    }
+
     /// What an honest server answers: a certificate for the key of the request, under `clients`.
     pub(crate) fn admit(ours: &[u8], clients: &Authority, machine: &str, body: &[u8]) -> Answer {
         let request: EnrolRequest = serde_json::from_slice(body).unwrap();
         let csr = BASE64.decode(request.csr.as_bytes()).unwrap();
-        let (_, parsed) = x509_parser::certification_request::X509CertificationRequest::from_der(&csr).unwrap();
-        let key = rcgen::SubjectPublicKeyInfo::from_der(parsed.certification_request_info.subject_pki.raw).unwrap();
-        let certificate = rcgen::CertificateParams::default().signed_by(&key, &clients.issuer).unwrap();
         let policy_key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
         let point = BASE64.encode(policy_key.public_key());
         let answer = EnrolAnswer {
             machine: machine.to_owned(),
-            certificate: BASE64.encode(certificate.der()),
+            certificate: certified(clients, &csr, 2090),
             client_chain: vec![BASE64.encode(&clients.der)],
             server_cas: vec![BASE64.encode(ours)],
             policy_keys: vec![PolicyKey { id: PolicyKey::id_of(policy_key.public_key()), public_key: point.clone() }],
@@ -339,6 +357,27 @@ pub(crate) mod tests {
             let state = StateFolder::open(&path, Missing::Refuse).unwrap();
             let delivery = Delivery::open(&state, "n", vec![], 1 << 20, 0).unwrap();
             assert_eq!((delivery.spool.count(), delivery.chain.next().segment), (0, 1));
+        });
+    }
+
+    #[test]
+    fn a_renewed_certificate_outlives_an_enrolment_with_the_same_token() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            let (ours, clients) = (authority("ours"), Arc::new(authority("clients")));
+            let (ca, issuing) = (ours.der.clone(), Arc::clone(&clients));
+            let server = Server::start(&ours, move |_, body| admit(&ca, &issuing, "m", body)).await;
+            attempt(&server, Digest::of(&ours.der), &path).await.unwrap();
+            let state = StateFolder::open(&path, Missing::Refuse).unwrap();
+            let csr = MachineKey::load(&state).unwrap().unwrap().request().unwrap();
+            let mut renewed = Identity::load(&state).unwrap().unwrap();
+            renewed.certificate = certified(&clients, &csr, 2091);
+            renewed.save(&state).unwrap();
+            drop(state);
+            attempt(&server, Digest::of(&ours.der), &path).await.unwrap();
+            let kept = Identity::load(&StateFolder::open(&path, Missing::Refuse).unwrap()).unwrap().unwrap();
+            assert_eq!(kept.certificate, renewed.certificate);
         });
     }
 

@@ -12,8 +12,8 @@ const LONGEST_TEXT: usize = 80;
 /// The most items of a list that a sentence names.
 pub(crate) const MOST_NAMED: usize = 3;
 const DAY: i64 = 24 * 60 * 60 * 1000;
-/// The clock by which dates are written: Viet Nam has one zone and no summer time.
-const VIET_NAM: Offset = Offset::constant(7);
+/// The clock by which dates and hours are written: Viet Nam has one zone and no summer time.
+pub const VIET_NAM: Offset = Offset::constant(7);
 
 /// Numbers that stand for a word, by the fact's or field's name.
 const WORDS_FOR_NUMBERS: &[(&str, i64, &str, &str)] = &[

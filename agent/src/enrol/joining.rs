@@ -21,6 +21,7 @@ use crate::platform::chance;
 use crate::platform::clock::Clock;
 use crate::platform::logbook::{self, Entry};
 use crate::platform::service::{Wish, Wishes};
+use crate::policy::standing::Standing;
 use crate::state::{Durability, Missing, StateError, StateFolder};
 
 /// The invitation's file: holds the token, until it is used.
@@ -111,7 +112,7 @@ pub async fn settle(
     wishes: &mut Wishes,
     ready: impl FnOnce(),
 ) -> Result<Settled, StateError> {
-    let Some(invitation) = waiting(path)? else { return Ok(Settled::Yes) };
+    let Some((invitation, enrolled)) = waiting(path)? else { return Ok(Settled::Yes) };
     ready();
     let mut backoff = Backoff::default();
     loop {
@@ -133,6 +134,12 @@ pub async fn settle(
             Err(EnrolError::Start(StartError::State(error))) => return Err(error),
             Err(error) => error,
         };
+        if error.is_enrolled() {
+            let state = StateFolder::open(path, Missing::Refuse)?;
+            let office = Standing::load(&state)?.assignment.map(|assignment| assignment.office).unwrap_or_default();
+            end(&state, Stage::Connected, Text::new(office.clone(), office))?;
+            return Ok(Settled::Yes);
+        }
         if is_final(&error) {
             close(path, Stage::Refused, error.text())?;
             logbook::enter(&Entry::EnrolmentRefused { reason: error.text() });
@@ -145,6 +152,10 @@ pub async fn settle(
         let wait = backoff.failed(asked, chance::unit());
         tracing::warn!(wait_s = wait.as_secs(), %error, "not connected yet");
         keep(path, &Joining { stage: Stage::Waiting, words: error.text() })?;
+        // A machine that is upgraded away from its server goes on as what it was, and asks at its next start.
+        if enrolled {
+            return Ok(Settled::Yes);
+        }
         if rest(wishes, wait).await {
             return Ok(Settled::Ends);
         }
@@ -159,9 +170,9 @@ async fn rest(wishes: &mut Wishes, wait: Duration) -> bool {
     }
 }
 
-/// The invitation that waits. One to the server that the machine is connected to already (an upgrade that is handed the same values
-/// again) is done with.
-fn waiting(path: &Path) -> Result<Option<Invitation>, StateError> {
+/// The invitation that waits; true beside it when the machine has an identity of that server already (an upgrade is handed the same
+/// values again). Whether that still counts the server alone knows.
+fn waiting(path: &Path) -> Result<Option<(Invitation, bool)>, StateError> {
     if !path.is_dir() {
         return Ok(None);
     }
@@ -177,20 +188,15 @@ fn waiting(path: &Path) -> Result<Option<Invitation>, StateError> {
     };
     let Some(invitation) = invitation else { return Ok(None) };
     let fingerprint = fingerprint_read(&invitation.fingerprint).ok();
-    let identity = match Identity::load(&state) {
-        // The enrolment sets it aside.
-        Err(StateError::Damaged { .. }) => None,
-        read => read?.filter(|_| matches!(MachineKey::load(&state), Ok(Some(_)))),
+    // What is damaged the enrolment sets aside.
+    let enrolled = match (Identity::load(&state), MachineKey::load(&state)) {
+        (Ok(Some(identity)), Ok(Some(key))) => {
+            identity.is_for(key.signing().public_key())
+                && identity.authorities().iter().any(|authority| Some(Digest::of(authority)) == fingerprint)
+        }
+        _ => false,
     };
-    let known =
-        |identity: &Identity| identity.authorities().iter().any(|authority| Some(Digest::of(authority)) == fingerprint);
-    if !identity.is_some_and(|identity| known(&identity)) {
-        return Ok(Some(invitation));
-    }
-    let office = crate::policy::standing::Standing::load(&state)?.assignment.map(|assignment| assignment.office);
-    let office = office.unwrap_or_default();
-    end(&state, Stage::Connected, Text::new(office.clone(), office))?;
-    Ok(None)
+    Ok(Some((invitation, enrolled)))
 }
 
 /// True when trying again cannot help.
@@ -245,6 +251,15 @@ mod tests {
         invite(&StateFolder::open(state, Missing::Create).unwrap(), &invitation).unwrap();
     }
 
+    fn refusal(code: &str) -> protocol::Refusal {
+        protocol::Refusal {
+            code: code.to_owned(),
+            message: Text::new("Mã đã hết hạn.", "The token has expired."),
+            action: protocol::RefusalAction::Final,
+            retry_after_s: None,
+        }
+    }
+
     #[test]
     fn an_invitation_is_taken_up_once_its_server_answers_and_does_not_keep_its_token() {
         run(async {
@@ -277,13 +292,45 @@ mod tests {
                 assert!(!text.contains(TOKEN), "{}", entry.path().display());
             }
 
-            // The same values again, as an upgrade hands them over: nobody is asked, and nothing changes.
+            // The same values again, as an upgrade hands them over: without its server the machine stays what it was and asks later.
             let before = std::fs::read(state.join("identity.json")).unwrap();
             invited(&state, "127.0.0.1:1", TOKEN, fingerprint);
-            assert_eq!(settled(&state, || panic!("nothing waits")).await, Settled::Yes);
+            assert_eq!(settled(&state, || {}).await, Settled::Yes);
             assert_eq!(std::fs::read(state.join("identity.json")).unwrap(), before);
-            assert_eq!(progress(&state).unwrap().stage, Stage::Connected);
-            assert!(!state.join(INVITATION).exists());
+            assert_eq!(progress(&state).unwrap().stage, Stage::Waiting);
+            assert!(state.join(INVITATION).exists());
+        });
+    }
+
+    #[test]
+    fn a_machine_that_is_installed_again_asks_the_server_whether_it_is_still_enrolled() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            let (ours, clients) = (authority("ours"), authority("clients"));
+            let (fingerprint, ca) = (Digest::of(&ours.der), ours.der.clone());
+            // What the server answers next: a refusal's code, or none to admit the machine.
+            let answers = Mutex::new(vec![None, Some("key_revoked"), Some("key_known"), None]);
+            let server = Server::start(&ours, move |_, body| match answers.lock().unwrap().pop().unwrap() {
+                Some(code) => (409, vec![], serde_json::to_vec(&refusal(code)).unwrap()),
+                None => admit(&ca, &clients, &Digest::of(body).to_string(), body),
+            })
+            .await;
+            let kept = || std::fs::read(state.join("identity.json")).unwrap();
+            let again = async || {
+                invited(&state, &server.address.to_string(), TOKEN, fingerprint);
+                assert_eq!(settled(&state, || {}).await, Settled::Yes);
+                let joining = progress(&state).unwrap();
+                assert_eq!((joining.stage, joining.words.vi.as_str()), (Stage::Connected, "Xã An"));
+                assert!(!state.join(INVITATION).exists());
+            };
+            again().await;
+            let first = kept();
+            again().await;
+            assert_eq!(kept(), first, "still enrolled");
+            again().await;
+            assert_ne!(kept(), first, "revoked: enrolled anew, with another key");
+            assert_eq!(server.asked().len(), 4);
         });
     }
 
@@ -293,13 +340,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let state = folder.path().join("state");
             let ours = authority("ours");
-            let refusal = protocol::Refusal {
-                code: "token_expired".to_owned(),
-                message: Text::new("Mã đã hết hạn.", "The token has expired."),
-                action: protocol::RefusalAction::Final,
-                retry_after_s: None,
-            };
-            let server = Server::start(&ours, move |_, _| (403, vec![], serde_json::to_vec(&refusal).unwrap())).await;
+            let refused = |_: &str, _: &[u8]| (403, vec![], serde_json::to_vec(&refusal("token_expired")).unwrap());
+            let server = Server::start(&ours, refused).await;
             invited(&state, &server.address.to_string(), TOKEN, Digest::of(&ours.der));
             assert_eq!(settled(&state, || {}).await, Settled::Yes);
             let joining = progress(&state).unwrap();

@@ -4,7 +4,7 @@
 //! the agent more than these two forms are worth.
 
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 
 mod der;
 
@@ -99,7 +99,7 @@ fn time(reader: &mut Reader<'_>) -> Option<i64> {
     let small: Option<Vec<i8>> = rest.iter().map(|&number| i8::try_from(number).ok()).collect();
     let [month, day, hour, minute, second] = small?.try_into().ok()?;
     let civil = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
-    Some(TimeZone::UTC.to_timestamp(civil).ok()?.as_second())
+    Some(Offset::UTC.to_timestamp(civil).ok()?.as_second())
 }
 
 /// A PKCS #10 request (RFC 2986) for the key on P-256 whose uncompressed point is `point`. It names nobody and asks for no extension.

@@ -1,16 +1,24 @@
-//! The agent at rest: memory, processor time, wake-ups, and what it puts on the wire.
+//! The agent at rest: memory, processor time, wake-ups, and what it puts on the wire; then what a check costs it.
 
 use std::path::Path;
 use std::time::Duration;
 
-use super::process_table::{cost, proportional_memory};
+use anyhow::Context;
+use serde::Deserialize;
+
+use super::process_table::{cost, processor, proportional_memory};
 use super::{Figure, ratio, rest};
 use crate::desk::{Desk, RunningDesk};
 use crate::relay::Relay;
 use crate::station::{Enrolment, Station};
+use crate::wait;
 
 /// How long the agent may settle after its first report.
 const SETTLE: Duration = Duration::from_secs(60);
+/// How many checks are ordered; the agent makes one a minute at the most.
+const CHECKS: u32 = 5;
+/// How long one may take, with the wait for the minute.
+const CHECK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Watches an enrolled agent at rest for `length`; `folder` is its place.
 ///
@@ -36,6 +44,7 @@ pub fn measure(
     let after = cost(running.id())?;
     let last = relay.passed();
     let memory = proportional_memory(running.id())?;
+    let check = ordered_checks(desk, &station, running.id())?;
     running.stop()?;
 
     let minutes = length.as_secs_f64() / 60.0;
@@ -45,6 +54,7 @@ pub fn measure(
     );
     let (up, down) = (last.0 - first.0, last.1 - first.1);
     Ok(vec![
+        check,
         Figure::new(
             "agent memory, idle (PSS)",
             "<= 6 MB",
@@ -78,4 +88,36 @@ pub fn measure(
             ),
         ),
     ])
+}
+
+/// The agent's identity, of which only the machine's id matters here.
+#[derive(Deserialize)]
+struct Identity {
+    machine: String,
+}
+
+/// What a full check costs the running agent `process`, which remembers what did not change.
+fn ordered_checks(desk: &Desk, station: &Station, process: u32) -> anyhow::Result<Figure> {
+    let identity: Identity = serde_json::from_slice(&std::fs::read(station.state().join("identity.json"))?)?;
+    let receipts = || std::fs::metadata(station.state().join("receipts")).map_or(0, |file| file.len());
+    let mut ordered = || -> anyhow::Result<()> {
+        let before = receipts();
+        desk.ask::<serde_json::Value>(&["machine", "check-now", &identity.machine])?;
+        wait::until("a receipt for an ordered check", CHECK_PATIENCE, || Ok((receipts() > before).then_some(())))
+    };
+    // What it remembers may be of before its lists changed.
+    ordered().context("the first ordered check")?;
+    let before = processor(process)?;
+    for _ in 0..CHECKS {
+        ordered()?;
+    }
+    let spent = (processor(process)? - before) / CHECKS;
+    Ok(Figure::new(
+        "one full check, warm: by the running agent",
+        "<= 0.15 cpu-s",
+        format!("{:.3} cpu-s", spent.as_secs_f64()),
+        &format!(
+            "mean of {CHECKS} checks ordered by the server after one; processor time of `posture-agent run` with all children, from the order to the receipt: judging, signing and sending included"
+        ),
+    ))
 }

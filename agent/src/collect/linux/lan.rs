@@ -3,7 +3,7 @@
 use policies::fact::{Fact, HostOverride, Interface, Lan, List, Reason};
 
 use super::neighbours::arp;
-use super::scene::{Scene, answered, unknown};
+use super::scene::{Scene, answered, found, unknown};
 use crate::collect::hosts::{CAP, Own, overrides};
 use crate::collect::linux::text::capped;
 use crate::os::OsError;
@@ -64,15 +64,12 @@ fn name_servers(scene: &Scene) -> Fact<List<String>> {
     if servers.is_empty() || !servers.iter().all(local) {
         return Fact::Known(List::capped(servers));
     }
-    ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"]
+    let upstream = ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"]
         .iter()
         .filter_map(|path| scene.text(path).ok())
         .map(|text| resolv_conf(&text))
-        .find(|upstream| !upstream.is_empty() && !upstream.iter().all(local))
-        .map_or_else(
-            || Fact::unknown(Reason::SourceMissing, "the local resolver does not say whom it asks"),
-            |upstream| Fact::Known(List::capped(upstream)),
-        )
+        .find(|upstream| !upstream.is_empty() && !upstream.iter().all(local));
+    found(upstream, "the local resolver does not say whom it asks").map(List::capped)
 }
 
 fn resolv_conf(text: &str) -> Vec<String> {
@@ -98,11 +95,8 @@ fn gateway_mac(scene: &Scene, routes: &Fact<Vec<Route>>) -> Fact<String> {
         return Fact::unknown(Reason::SourceMissing, "there is no IPv4 gateway");
     };
     answered(scene.text("/proc/net/arp"), |text| {
-        let found = arp(&text).into_iter().find(|neighbour| neighbour.address == gateway.to_string());
-        found.map_or_else(
-            || Fact::unknown(Reason::SourceMissing, "the gateway is not in the neighbour table"),
-            |neighbour| Fact::Known(neighbour.mac),
-        )
+        let router = arp(&text).into_iter().find(|neighbour| neighbour.address == gateway.to_string());
+        found(router, "the gateway is not in the neighbour table").map(|router| router.mac)
     })
 }
 

@@ -71,17 +71,13 @@ impl Running {
 
 /// The journal's configuration: the file and its drop-ins, the later winning.
 fn journald_setting(scene: &Scene, key: &str) -> Answer<Option<String>> {
-    let mut texts = Vec::new();
-    for path in ["/usr/lib/systemd/journald.conf", "/etc/systemd/journald.conf"] {
-        match scene.text(path) {
-            Ok(text) => texts.push(text),
-            Err(OsError::Missing(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    for folder in ["/usr/lib/systemd/journald.conf.d", "/etc/systemd/journald.conf.d", "/run/systemd/journald.conf.d"] {
-        texts.extend(scene.texts(folder, ".conf")?.into_iter().map(|(_, text)| text));
-    }
+    let texts = scene.gathered(&[
+        "/usr/lib/systemd/journald.conf",
+        "/etc/systemd/journald.conf",
+        "/usr/lib/systemd/journald.conf.d/*.conf",
+        "/etc/systemd/journald.conf.d/*.conf",
+        "/run/systemd/journald.conf.d/*.conf",
+    ])?;
     Ok(texts.iter().rev().find_map(|text| ini_value(text, "journal", key)))
 }
 
@@ -118,28 +114,15 @@ fn kept(scene: &Scene, running: &Running, persistent_journal: &Fact<bool>) -> Fa
 }
 
 /// Programs that carry logs away, and whose own settings the product does not read.
-const CARRIERS: [&str; 13] = [
-    "filebeat",
-    "fluent-bit",
-    "fluentd",
-    "td-agent",
-    "promtail",
-    "alloy",
-    "vector",
-    "nxlog",
-    "splunkd",
-    "wazuh-agentd",
-    "ossec-agentd",
-    "elastic-agent",
-    "otelcol",
-];
+const CARRIERS: &str = "filebeat fluent-bit fluentd td-agent promtail alloy vector nxlog splunkd wazuh-agentd ossec-agentd elastic-agent \
+    otelcol";
 
 fn forwarded(scene: &Scene, running: &Running) -> Fact<bool> {
     let sent = || -> Answer<bool> {
         let mut texts = Vec::new();
         if running.rsyslog {
             texts.push(scene.text("/etc/rsyslog.conf")?);
-            texts.extend(scene.texts("/etc/rsyslog.d", ".conf")?.into_iter().map(|(_, text)| text));
+            texts.extend(scene.gathered(&["/etc/rsyslog.d/*.conf"])?);
         }
         let by_rsyslog = texts.iter().any(|text| rsyslog_forwards(text));
         let by_syslog_ng = running.syslog_ng && syslog_ng_forwards(&scene.text("/etc/syslog-ng/syslog-ng.conf")?);
@@ -147,7 +130,7 @@ fn forwarded(scene: &Scene, running: &Running) -> Fact<bool> {
     };
     match sent() {
         Ok(true) => Fact::Known(true),
-        Ok(false) => match CARRIERS.iter().find(|name| scene.runs(name)) {
+        Ok(false) => match CARRIERS.split(' ').find(|name| scene.runs(name)) {
             Some(name) => Fact::unknown(Reason::NoReader, format!("{name} runs")),
             None => Fact::Known(false),
         },

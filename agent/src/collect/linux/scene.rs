@@ -135,16 +135,8 @@ impl Scene {
 
     /// True when the unit is set to start: a link in some `*.wants` folder of the administrator.
     pub(super) fn unit_enabled(&self, unit: &str) -> bool {
-        [
-            "multi-user.target.wants",
-            "timers.target.wants",
-            "sockets.target.wants",
-            "graphical.target.wants",
-            "sysinit.target.wants",
-        ]
-        .iter()
-        .any(|wants| {
-            let path = format!("/etc/systemd/system/{wants}/{unit}");
+        ["multi-user", "timers", "sockets", "graphical", "sysinit"].iter().any(|target| {
+            let path = format!("/etc/systemd/system/{target}.target.wants/{unit}");
             self.os.link(&path).is_ok() || self.os.exists(&path)
         })
     }
@@ -170,12 +162,21 @@ impl Scene {
         (!line.is_empty()).then(|| text::capped(line))
     }
 
+    /// The texts of those of `places` that exist, in their order; `/etc/x.d/*.conf` stands for such files of a folder, by name.
+    pub(super) fn gathered(&self, places: &[&str]) -> Answer<Vec<String>> {
+        let mut texts = Vec::new();
+        for place in places {
+            match place.split_once("/*") {
+                Some((folder, suffix)) => texts.extend(self.texts(folder, suffix)?.into_iter().map(|(_, text)| text)),
+                None => texts.extend(optional(self.text(place))?),
+            }
+        }
+        Ok(texts)
+    }
+
     /// The files in `folder` whose names end in `suffix`, with their text, by name. A missing folder holds none.
     pub(super) fn texts(&self, folder: &str, suffix: &str) -> Answer<Vec<(String, String)>> {
-        let names = match self.os.list(folder) {
-            Err(OsError::Missing(_)) => return Ok(Vec::new()),
-            other => other?,
-        };
+        let names = optional(self.os.list(folder))?.unwrap_or_default();
         let names: Vec<String> = names.into_iter().filter(|name| name.ends_with(suffix)).collect();
         // What stands in files that are left out might say otherwise.
         if names.len() > FILES {
@@ -183,15 +184,21 @@ impl Scene {
         }
         let mut texts = Vec::new();
         for name in names {
-            match self.text(&format!("{folder}/{name}")) {
-                Ok(text) => texts.push((name, text)),
+            match optional(self.text(&format!("{folder}/{name}"))) {
                 // A dangling link, or a folder: nothing that a program would read either.
-                Err(OsError::Missing(_)) => {}
                 Err(OsError::Failed(..)) if self.os.list(&format!("{folder}/{name}")).is_ok() => {}
-                Err(error) => return Err(error),
+                text => texts.extend(text?.map(|text| (name, text))),
             }
         }
         Ok(texts)
+    }
+}
+
+/// What the source says; `None` where there is none.
+pub(super) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
+    match answer {
+        Err(OsError::Missing(_)) => Ok(None),
+        answer => answer.map(Some),
     }
 }
 
@@ -209,6 +216,11 @@ pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
         OsError::TooLarge(..) | OsError::Failed(..) => Reason::Unreadable,
     };
     Fact::unknown(reason, text::capped(&error.to_string()))
+}
+
+/// What was found; unknown where nothing was, because of `why`.
+pub(super) fn found<T>(found: Option<T>, why: &str) -> Fact<T> {
+    found.map_or_else(|| Fact::unknown(Reason::SourceMissing, why), Fact::Known)
 }
 
 /// The fact for an answer: what `read` makes of it, or why there was none.

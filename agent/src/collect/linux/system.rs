@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use policies::fact::{Chassis, Fact, Family, List, Mebibytes, Reason, System};
 
-use super::scene::{Scene, answered, unknown, windows_only};
+use super::scene::{Scene, answered, found, optional, unknown, windows_only};
 use crate::collect::firmware::{chassis_of, filled_in};
 use crate::collect::linux::text::{assigned, capped, ini_value, lines};
-use crate::os::{Answer, OsError};
 
 mod disk;
 mod support;
@@ -110,8 +109,7 @@ fn model(scene: &Scene) -> Fact<String> {
 
 fn serial(scene: &Scene) -> Fact<String> {
     answered(scene.text("/sys/class/dmi/id/product_serial"), |text| {
-        filled_in(&text)
-            .map_or_else(|| Fact::unknown(Reason::SourceMissing, "the firmware holds a maker's filler"), Fact::Known)
+        found(filled_in(&text), "the firmware holds a maker's filler")
     })
 }
 
@@ -133,10 +131,9 @@ fn domains(scene: &Scene) -> Fact<List<String>> {
         lines(&text).filter_map(named).filter(|(key, _)| key == "domain").map(|(_, domain)| domain).collect::<Vec<_>>()
     });
     let mut names = Vec::new();
-    for found in [sssd, samba, ipa] as [Answer<Vec<String>>; 3] {
-        match found {
-            Ok(found) => names.extend(found),
-            Err(OsError::Missing(_)) => {}
+    for joined in [sssd, samba, ipa] {
+        match optional(joined) {
+            Ok(joined) => names.extend(joined.into_iter().flatten()),
             Err(error) => return unknown(&error),
         }
     }

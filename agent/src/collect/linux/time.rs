@@ -2,7 +2,7 @@
 
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
-use super::scene::{Scene, unknown};
+use super::scene::{Scene, answered, found, optional, unknown};
 use crate::collect::linux::text::{capped, fits, ini_value, lines};
 use crate::os::{Answer, OsError, Program};
 
@@ -96,20 +96,17 @@ fn read_tracking(text: &str) -> Option<Tracking> {
 
 /// Servers that are written in the configuration of the service that runs.
 fn servers(scene: &Scene, source: TimeSource) -> Fact<List<String>> {
-    let found = match source {
+    let servers = match source {
         TimeSource::Chrony => chrony_servers(scene),
         TimeSource::Timesyncd => timesyncd_servers(scene),
         TimeSource::Ntpd => ntpd_servers(scene),
         _ => Ok(Vec::new()),
     };
-    match found {
-        Ok(mut servers) => {
-            servers.sort_unstable();
-            servers.dedup();
-            Fact::Known(List::capped(servers))
-        }
-        Err(error) => unknown(&error),
-    }
+    answered(servers, |mut servers| {
+        servers.sort_unstable();
+        servers.dedup();
+        Fact::Known(List::capped(servers))
+    })
 }
 
 fn named(text: &str) -> Vec<String> {
@@ -164,17 +161,12 @@ fn chrony_file(scene: &Scene, path: &str, depth: u8, servers: &mut Vec<String>) 
 
 /// `NTP=` of the file and its drop-ins, else `FallbackNTP=`, which is what the service then asks.
 fn timesyncd_servers(scene: &Scene) -> Answer<Vec<String>> {
-    let mut texts = Vec::new();
-    match scene.text("/etc/systemd/timesyncd.conf") {
-        Ok(text) => texts.push(text),
-        Err(OsError::Missing(_)) => {}
-        Err(error) => return Err(error),
-    }
-    for folder in
-        ["/usr/lib/systemd/timesyncd.conf.d", "/etc/systemd/timesyncd.conf.d", "/run/systemd/timesyncd.conf.d"]
-    {
-        texts.extend(scene.texts(folder, ".conf")?.into_iter().map(|(_, text)| text));
-    }
+    let texts = scene.gathered(&[
+        "/etc/systemd/timesyncd.conf",
+        "/usr/lib/systemd/timesyncd.conf.d/*.conf",
+        "/etc/systemd/timesyncd.conf.d/*.conf",
+        "/run/systemd/timesyncd.conf.d/*.conf",
+    ])?;
     let said = |key: &str| {
         let last = texts.iter().rev().find_map(|text| ini_value(text, "time", key));
         last.map(|value| value.split_ascii_whitespace().map(capped).collect::<Vec<_>>()).unwrap_or_default()
@@ -187,10 +179,7 @@ fn timesyncd_servers(scene: &Scene) -> Answer<Vec<String>> {
 const NTPD: [&str; 4] = ["/etc/ntpsec/ntp.conf", "/etc/ntp.conf", "/etc/openntpd/ntpd.conf", "/etc/ntpd.conf"];
 
 fn ntpd_servers(scene: &Scene) -> Answer<Vec<String>> {
-    let text = NTPD.iter().find_map(|path| match scene.text(path) {
-        Err(OsError::Missing(_)) => None,
-        answer => Some(answer),
-    });
+    let text = NTPD.iter().find_map(|path| optional(scene.text(path)).transpose());
     text.unwrap_or_else(|| Err(OsError::Missing(NTPD[0].to_owned()))).map(|text| named(&text))
 }
 
@@ -201,10 +190,7 @@ fn zone(scene: &Scene) -> Fact<String> {
         let name = name.strip_prefix("posix/").or_else(|| name.strip_prefix("right/")).unwrap_or(name);
         Some(capped(name))
     });
-    linked.or_else(|| scene.line("/etc/timezone")).map_or_else(
-        || Fact::unknown(Reason::SourceMissing, "neither /etc/localtime nor /etc/timezone names a zone"),
-        Fact::Known,
-    )
+    found(linked.or_else(|| scene.line("/etc/timezone")), "neither /etc/localtime nor /etc/timezone names a zone")
 }
 
 #[cfg(test)]

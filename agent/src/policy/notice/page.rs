@@ -3,8 +3,8 @@
 use std::fmt::{Display, Formatter, Result};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use policies::outcome::Verdict;
+use policies::phrase::{VIET_NAM, date};
 use policies::text::{Language, Text, visible};
 
 use super::{Notice, NoticeResult};
@@ -26,10 +26,11 @@ pub struct Page<'a> {
     pub now: Timestamp,
 }
 
-/// A moment in this machine's own time, such as `25/11/2026 09:30`.
+/// A moment by Viet Nam's clock, such as `25/11/2026 09:30`.
 pub fn moment(at: i64) -> String {
-    let at = Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(TimeZone::system());
-    at.strftime("%d/%m/%Y %H:%M").to_string()
+    let at = Timestamp::from_millisecond(at).unwrap_or_default();
+    let hour = VIET_NAM.to_datetime(at);
+    format!("{} {:02}:{:02}", date(at).vi, hour.hour(), hour.minute())
 }
 
 /// How many controls have which verdict.

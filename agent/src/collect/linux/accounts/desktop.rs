@@ -2,9 +2,9 @@
 
 use policies::fact::{Fact, Reason, Seconds};
 
-use crate::collect::linux::scene::{Scene, unknown};
-use crate::collect::linux::text::{ini, ini_value, unquoted, yes};
-use crate::os::{Answer, OsError};
+use crate::collect::linux::scene::{Scene, answered, unknown};
+use crate::collect::linux::text::{capped, ini, ini_value, unquoted, yes};
+use crate::os::Answer;
 
 /// True when the display manager that is set up lets somebody in by itself.
 pub(super) fn automatic_logon(scene: &Scene) -> Fact<bool> {
@@ -13,59 +13,33 @@ pub(super) fn automatic_logon(scene: &Scene) -> Fact<bool> {
     let chosen = chosen.trim_end_matches(".service");
     // Without systemd's word any display manager's file counts.
     let concerned = |name: &str| chosen.is_empty() || chosen.starts_with(name);
-    let known = ["gdm", "lightdm", "sddm", "lxdm"].iter().any(|name| concerned(name));
-    if !known {
-        return Fact::unknown(
-            Reason::NoReader,
-            format!("display manager {}", crate::collect::linux::text::capped(chosen)),
-        );
-    }
-    let answers = [
-        concerned("gdm").then(|| gdm(scene)),
-        concerned("lightdm").then(|| lightdm(scene)),
-        concerned("sddm").then(|| sddm(scene)),
-        concerned("lxdm").then(|| lxdm(scene)),
-    ];
-    let mut automatic = false;
-    for answer in answers.into_iter().flatten() {
-        match answer {
-            Ok(found) => automatic |= found,
-            Err(error) => return unknown(&error),
-        }
-    }
-    Fact::Known(automatic)
+    let readers: [(&str, fn(&Scene) -> Answer<bool>); 4] =
+        [("gdm", gdm), ("lightdm", lightdm), ("sddm", sddm), ("lxdm", lxdm)];
+    let answers: Answer<Vec<bool>> =
+        readers.iter().filter(|(name, _)| concerned(name)).map(|(_, read)| read(scene)).collect();
+    answered(answers, |found| match found[..] {
+        [] => Fact::unknown(Reason::NoReader, format!("display manager {}", capped(chosen))),
+        _ => Fact::Known(found.contains(&true)),
+    })
 }
 
-/// The texts of those of `files` and of the `.conf` files in `folders` that exist, the later winning.
-fn texts(scene: &Scene, folders: &[&str], files: &[&str]) -> Answer<Vec<String>> {
-    let mut texts = Vec::new();
-    for folder in folders {
-        texts.extend(scene.texts(folder, ".conf")?.into_iter().map(|(_, text)| text));
-    }
-    for file in files {
-        match scene.text(file) {
-            Ok(text) => texts.push(text),
-            Err(OsError::Missing(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(texts)
-}
-
+/// Of several texts the later wins.
 fn last(texts: &[String], section: &str, key: &str) -> Option<String> {
     texts.iter().rev().find_map(|text| ini_value(text, section, key))
 }
 
 fn gdm(scene: &Scene) -> Answer<bool> {
-    let files = ["/etc/gdm3/custom.conf", "/etc/gdm3/daemon.conf", "/etc/gdm/custom.conf"];
-    let texts = texts(scene, &[], &files)?;
+    let texts = scene.gathered(&["/etc/gdm3/custom.conf", "/etc/gdm3/daemon.conf", "/etc/gdm/custom.conf"])?;
     let says = |key: &str| last(&texts, "daemon", key).is_some_and(|value| yes(&value));
     Ok(says("automaticloginenable") || says("timedloginenable"))
 }
 
 fn lightdm(scene: &Scene) -> Answer<bool> {
-    let folders = ["/usr/share/lightdm/lightdm.conf.d", "/etc/lightdm/lightdm.conf.d"];
-    let texts = texts(scene, &folders, &["/etc/lightdm/lightdm.conf"])?;
+    let texts = scene.gathered(&[
+        "/usr/share/lightdm/lightdm.conf.d/*.conf",
+        "/etc/lightdm/lightdm.conf.d/*.conf",
+        "/etc/lightdm/lightdm.conf",
+    ])?;
     let found = texts
         .iter()
         .flat_map(|text| ini(text))
@@ -74,25 +48,22 @@ fn lightdm(scene: &Scene) -> Answer<bool> {
 }
 
 fn sddm(scene: &Scene) -> Answer<bool> {
-    let folders = ["/usr/lib/sddm/sddm.conf.d", "/etc/sddm.conf.d"];
-    let texts = texts(scene, &folders, &["/etc/sddm.conf"])?;
+    let texts = scene.gathered(&["/usr/lib/sddm/sddm.conf.d/*.conf", "/etc/sddm.conf.d/*.conf", "/etc/sddm.conf"])?;
     Ok(last(&texts, "autologin", "user").is_some_and(|user| !user.is_empty()))
 }
 
 fn lxdm(scene: &Scene) -> Answer<bool> {
-    let texts = texts(scene, &[], &["/etc/lxdm/lxdm.conf"])?;
+    let texts = scene.gathered(&["/etc/lxdm/lxdm.conf"])?;
     Ok(last(&texts, "base", "autologin").is_some_and(|user| !user.is_empty()))
 }
 
 /// Idle time plus the grace before the lock, from the key files that dconf's databases are made of.
 pub(super) fn screen_lock(scene: &Scene) -> Fact<Seconds> {
-    let mut texts = Vec::new();
-    for database in ["distro.d", "site.d", "local.d"] {
-        match scene.texts(&format!("/etc/dconf/db/{database}"), "") {
-            Ok(found) => texts.extend(found.into_iter().map(|(_, text)| text)),
-            Err(error) => return unknown(&error),
-        }
-    }
+    let texts = match scene.gathered(&["/etc/dconf/db/distro.d/*", "/etc/dconf/db/site.d/*", "/etc/dconf/db/local.d/*"])
+    {
+        Ok(texts) => texts,
+        Err(error) => return unknown(&error),
+    };
     let number = |section: &str, key: &str| {
         let value = last(&texts, section, key)?;
         value.rsplit(char::is_whitespace).next().and_then(|word| unquoted(word).parse::<i64>().ok())

@@ -11,7 +11,7 @@ use policies::fact::{Fact, FailedLogon, List, LogonWay};
 
 use super::logins::{RECORD, keeps_utmp};
 use super::{Entry, journal};
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, optional, unknown};
 use crate::collect::logons::{Attempt, MOST, since, source, tally};
 use crate::os::{Answer, OsError};
 
@@ -23,18 +23,17 @@ const CAP: usize = RECORD * MOST;
 /// The failed logons of the last days by hour; the names are those of `passwd`.
 pub(super) fn list(scene: &Scene, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
     let since = since(scene.now);
-    let (mut records, mut more) = match recorded(scene, passwd) {
+    let attempts = match optional(recorded(scene, passwd)) {
+        Ok(Some(found)) if keeps_utmp(scene) => Ok(found),
         // An empty file that nobody writes is no answer; one that some programs write is half of one.
-        Ok((found, _)) if !keeps_utmp(scene) => match journal::attempts(scene, passwd) {
-            Ok(found) => found,
-            Err(_) if found.iter().any(|attempt| attempt.at >= since) => (found, true),
-            Err(error) => return unknown(&error),
-        },
-        Err(OsError::Missing(_)) => match journal::attempts(scene, passwd) {
-            Ok(found) => found,
-            Err(error) => return unknown(&error),
-        },
-        Ok(found) => found,
+        Ok(found) => journal::attempts(scene, passwd).or_else(|error| match found {
+            Some((found, _)) if found.iter().any(|attempt| attempt.at >= since) => Ok((found, true)),
+            _ => Err(error),
+        }),
+        Err(error) => Err(error),
+    };
+    let (mut records, mut more) = match attempts {
+        Ok(attempts) => attempts,
         Err(error) => return unknown(&error),
     };
     records.sort_by_key(|attempt| std::cmp::Reverse(attempt.at));
@@ -46,22 +45,17 @@ pub(super) fn list(scene: &Scene, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
 
 /// What `btmp` and its predecessor hold, and whether there may be more.
 fn recorded(scene: &Scene, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
-    let newest = scene.os.tail(&format!("{FOLDER}/{FILE}"), CAP);
-    let mut records = match &newest {
-        Ok(bytes) => attempts(bytes, passwd),
-        Err(OsError::Missing(_)) => Vec::new(),
-        Err(error) => return Err(error.clone()),
-    };
+    let path = format!("{FOLDER}/{FILE}");
+    let newest = optional(scene.os.tail(&path, CAP))?;
+    let mut records = attempts(newest.as_deref().unwrap_or_default(), passwd);
     let mut more = false;
-    match (newest, rotated(scene)?) {
-        (Err(error), Rotated::None) => return Err(error),
-        (Ok(_), Rotated::None) => {}
-        (_, Rotated::Packed(at)) => more = at >= since(scene.now).as_millisecond(),
-        (_, Rotated::Plain(path)) => match scene.os.tail(&path, CAP) {
-            Ok(bytes) => records.extend(attempts(&bytes, passwd)),
-            Err(OsError::Missing(_)) => {}
-            Err(error) => return Err(error),
-        },
+    match rotated(scene)? {
+        Rotated::None if newest.is_none() => return Err(OsError::Missing(path)),
+        Rotated::None => {}
+        Rotated::Packed(at) => more = at >= since(scene.now).as_millisecond(),
+        Rotated::Plain(path) => {
+            records.extend(attempts(&optional(scene.os.tail(&path, CAP))?.unwrap_or_default(), passwd));
+        }
     }
     Ok((records, more))
 }
@@ -77,10 +71,7 @@ enum Rotated {
 
 /// `btmp.1`, or the latest of `btmp-20261101`; either may be compressed.
 fn rotated(scene: &Scene) -> Answer<Rotated> {
-    let names = match scene.os.list(FOLDER) {
-        Err(OsError::Missing(_)) => Vec::new(),
-        names => names?,
-    };
+    let names = optional(scene.os.list(FOLDER))?.unwrap_or_default();
     let rank = |name: &String| {
         let (stem, packed) = match name.rsplit_once('.') {
             Some((stem, "gz" | "xz" | "zst" | "bz2")) => (stem, true),

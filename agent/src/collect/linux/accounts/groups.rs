@@ -1,9 +1,8 @@
-//! Who may act as root other than by sudo: through a group that equals root, polkit or doas.
+//! Who may act as root other than by sudo: through a group that equals root, or polkit.
 
-use super::sudoers::{NONE, Rights};
 use crate::collect::linux::scene::Scene;
 use crate::collect::linux::text::lines;
-use crate::os::{Answer, OsError};
+use crate::os::Answer;
 
 /// Groups whose members are root when they like: by sudo's and polkit's custom, by a container that holds the whole disk
 /// (docker, lxd, incus), by a virtual machine that does (libvirt), by the disk itself.
@@ -77,68 +76,4 @@ pub(super) fn polkit(scene: &Scene) -> Answer<Vec<Named>> {
         }
     }
     Ok(names)
-}
-
-/// The rules of doas, in order; none where it is not installed.
-pub(super) struct Doas(Vec<Rule>);
-
-struct Rule {
-    permits: bool,
-    asks: bool,
-    who: Named,
-    command: Option<String>,
-}
-
-impl Doas {
-    /// Reads `/etc/doas.conf`; what does not let anybody become root is left out.
-    pub(super) fn read(scene: &Scene) -> Answer<Self> {
-        let text = match scene.text("/etc/doas.conf") {
-            Err(OsError::Missing(_)) => return Ok(Self(Vec::new())),
-            text => text?,
-        };
-        Ok(Self(lines(&text.replace("\\\n", " ")).filter_map(rule).collect()))
-    }
-
-    /// What `person` may do.
-    pub(super) fn rights(&self, person: &Person) -> Rights {
-        let (mut everything, mut without_password) = (false, false);
-        for rule in self.0.iter().filter(|rule| person.is_named(std::slice::from_ref(&rule.who))) {
-            match (rule.permits, &rule.command) {
-                (permits, None) => (everything, without_password) = (permits, permits && !rule.asks),
-                (true, Some(_)) => without_password |= !rule.asks,
-                (false, Some(_)) => {}
-            }
-        }
-        if everything || without_password {
-            return Rights { everything: Some(everything), without_password: Some(without_password) };
-        }
-        NONE
-    }
-}
-
-/// `permit [nopass keepenv setenv { ... }] identity [as target] [cmd command]`.
-fn rule(line: &str) -> Option<Rule> {
-    let line = line.split(" #").next()?.replace('{', " { ").replace('}', " } ");
-    let mut words = line.split_ascii_whitespace().map(|word| word.trim_matches('"')).peekable();
-    let permits = words.next()? == "permit";
-    let mut asks = true;
-    while let Some(option) =
-        words.next_if(|word| ["nopass", "nolog", "persist", "keepenv", "setenv", "{"].contains(word))
-    {
-        asks &= option != "nopass";
-        if option == "{" {
-            words.by_ref().find(|word| *word == "}")?;
-        }
-    }
-    let who = words.next()?;
-    let who = who.strip_prefix(':').map_or_else(|| Named::User(who.to_owned()), |group| Named::Group(group.to_owned()));
-    let mut command = None;
-    while let Some(word) = words.next() {
-        match word {
-            "as" if words.next().is_some_and(|target| target != "root" && target != "0") => return None,
-            "cmd" => command = words.next().map(str::to_owned),
-            _ => {}
-        }
-    }
-    Some(Rule { permits, asks, who, command })
 }

@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use policies::fact::{Fact, Instant, Reason};
 
 use super::pam;
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, optional, unknown};
 use crate::os::{Answer, OsError};
 
 mod table;
@@ -46,12 +46,11 @@ impl<'a> Logins<'a> {
         let mut logins = Self { scene, sessions: BTreeMap::new(), trouble: None, whole: false };
         let keeps_utmp = keeps_utmp(scene);
         for path in ["/var/log/wtmp", "/var/log/wtmp.1"] {
-            match scene.os.tail(path, WTMP_CAP) {
+            match optional(scene.os.tail(path, WTMP_CAP)) {
                 Ok(bytes) => {
-                    logins.whole |= keeps_utmp;
-                    record_sessions(&bytes, &mut logins.sessions);
+                    logins.whole |= keeps_utmp && bytes.is_some();
+                    record_sessions(&bytes.unwrap_or_default(), &mut logins.sessions);
                 }
-                Err(OsError::Missing(_)) => {}
                 Err(error) => logins.trouble = Some(error),
             }
         }
@@ -94,9 +93,8 @@ impl<'a> Logins<'a> {
 
     /// The last login of an account that is written down.
     pub(super) fn last(&self, name: &str, id: u32) -> Fact<Instant> {
-        let recorded = match self.scene.os.range("/var/log/lastlog", u64::from(id) * LAST as u64, 4) {
-            Ok(bytes) => bytes.try_into().map(u32::from_le_bytes).map_or(0, i64::from),
-            Err(OsError::Missing(_)) => 0,
+        let recorded = match optional(self.scene.os.range("/var/log/lastlog", u64::from(id) * LAST as u64, 4)) {
+            Ok(bytes) => bytes.unwrap_or_default().try_into().map(u32::from_le_bytes).map_or(0, i64::from),
             Err(error) => return unknown(&error),
         };
         let session = self.sessions.get(name).copied().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use policies::fact::{Fact, Reason, Seconds};
 
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, found, optional, unknown};
 use crate::collect::linux::text::lines;
 use crate::os::{Answer, OsError};
 
@@ -45,13 +45,6 @@ fn settings(texts: &[String]) -> Vec<(String, String)> {
     texts.iter().flat_map(|text| lines(text)).map(pair).collect()
 }
 
-fn optional(text: Answer<String>) -> Answer<Option<String>> {
-    match text {
-        Err(OsError::Missing(_)) => Ok(None),
-        text => text.map(Some),
-    }
-}
-
 fn last<'a>(settings: &'a [(String, String)], key: &str) -> Option<&'a str> {
     settings.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
 }
@@ -60,10 +53,7 @@ fn last<'a>(settings: &'a [(String, String)], key: &str) -> Option<&'a str> {
 pub(super) fn password_rules(scene: &Scene) -> PasswordRules {
     match read_password_rules(scene) {
         Ok(demand) => PasswordRules {
-            min_length: demand.length.map_or_else(
-                || Fact::unknown(Reason::SourceMissing, "no module in the password stack states a length"),
-                Fact::Known,
-            ),
+            min_length: found(demand.length, "no module in the password stack states a length"),
             min_classes: Fact::Known(demand.classes),
         },
         Err(error) => PasswordRules { min_length: unknown(&error), min_classes: unknown(&error) },
@@ -103,12 +93,8 @@ fn read_password_rules(scene: &Scene) -> Answer<Demand> {
 /// pwquality reads its drop-ins first, so that its main file wins; the words in the stack win over both.
 fn quality(scene: &Scene, line: &Line) -> Answer<Demand> {
     let cracklib = line.module == "pam_cracklib.so";
-    let mut texts = Vec::new();
-    if !cracklib {
-        texts.extend(scene.texts("/etc/security/pwquality.conf.d", ".conf")?.into_iter().map(|(_, text)| text));
-        texts.extend(optional(scene.text("/etc/security/pwquality.conf"))?);
-    }
-    let written = settings(&texts);
+    let places = ["/etc/security/pwquality.conf.d/*.conf", "/etc/security/pwquality.conf"];
+    let written = settings(&scene.gathered(if cracklib { &[] } else { &places })?);
     let number =
         |key: &str| line.argument(key).or_else(|| last(&written, key)).and_then(|value| value.parse::<i64>().ok());
     // Not enforcing: it warns and lets pass.
@@ -169,10 +155,7 @@ pub(super) fn lockout(scene: &Scene) -> Lockout {
 fn read_lockout(scene: &Scene) -> Answer<Option<(i64, i64)>> {
     let mut stacks = Vec::new();
     for service in WAYS_IN.iter().filter(|service| **service != "sshd" || scene.ssh().serves()) {
-        match stack(scene, &[service]) {
-            Err(OsError::Missing(_)) => {}
-            lines => stacks.push(lines?),
-        }
+        stacks.extend(optional(stack(scene, &[service]))?);
     }
     if stacks.is_empty() {
         stacks.push(stack(scene, &["common-auth", "system-auth"])?);

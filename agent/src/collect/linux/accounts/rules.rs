@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use policies::fact::{Days, Fact, Reason};
 
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, answered, optional, unknown};
 use crate::collect::linux::text::lines;
-use crate::os::{Answer, OsError};
+use crate::os::Answer;
 
 /// The numbers that accounts of people get. Of equal keys the last counts.
 pub(super) fn ids_of_people(scene: &Scene) -> RangeInclusive<u32> {
@@ -17,22 +17,16 @@ pub(super) fn ids_of_people(scene: &Scene) -> RangeInclusive<u32> {
 
 /// `PASS_MAX_DAYS`.
 pub(super) fn password_max_age(scene: &Scene) -> Fact<Days> {
-    match login_defs(scene) {
-        Ok(text) => match definition(&text, "PASS_MAX_DAYS").map(str::parse::<i64>) {
-            Some(Ok(days)) if days >= 0 => Fact::Known(Days(days.min(99_999))),
-            Some(Err(_)) => Fact::unknown(Reason::Unreadable, "PASS_MAX_DAYS is no number"),
-            // Absent or -1: no limit.
-            _ => Fact::Known(Days(99_999)),
-        },
-        Err(error) => unknown(&error),
-    }
+    answered(login_defs(scene), |text| match definition(&text, "PASS_MAX_DAYS").map(str::parse::<i64>) {
+        Some(Ok(days)) if days >= 0 => Fact::Known(Days(days.min(99_999))),
+        Some(Err(_)) => Fact::unknown(Reason::Unreadable, "PASS_MAX_DAYS is no number"),
+        // Absent or -1: no limit.
+        _ => Fact::Known(Days(99_999)),
+    })
 }
 
 fn login_defs(scene: &Scene) -> Answer<String> {
-    match scene.text("/etc/login.defs") {
-        Err(OsError::Missing(_)) => scene.text("/usr/etc/login.defs"),
-        answer => answer,
-    }
+    optional(scene.text("/etc/login.defs")).transpose().unwrap_or_else(|| scene.text("/usr/etc/login.defs"))
 }
 
 fn definition<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -56,23 +50,12 @@ pub(super) fn knows_a_domain(scene: &Scene) -> bool {
     })
 }
 
-/// The start-up files of login shells, those that exist.
-fn start_up_files(scene: &Scene) -> Answer<Vec<String>> {
-    let mut texts = Vec::new();
-    for path in ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc"] {
-        match scene.text(path) {
-            Ok(text) => texts.push(text),
-            Err(OsError::Missing(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    texts.extend(scene.texts("/etc/profile.d", ".sh")?.into_iter().map(|(_, text)| text));
-    Ok(texts)
-}
+/// The start-up files of login shells.
+const START_UP_FILES: [&str; 4] = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/profile.d/*.sh"];
 
 /// True when `UMASK` keeps new files from others and no start-up file sets a mask that does not.
 pub(super) fn private_files(scene: &Scene) -> Fact<bool> {
-    let (definitions, texts) = match (login_defs(scene), start_up_files(scene)) {
+    let (definitions, texts) = match (login_defs(scene), scene.gathered(&START_UP_FILES)) {
         (Ok(definitions), Ok(texts)) => (definitions, texts),
         (Err(error), _) | (_, Err(error)) => return unknown(&error),
     };

@@ -3,7 +3,7 @@
 use policies::fact::{Addressing, Fact, Reason};
 
 use crate::collect::linux::scene::Scene;
-use crate::collect::linux::text::{ini_value, lines, unquoted};
+use crate::collect::linux::text::{assigned, ini_value, lines, unquoted};
 use crate::os::OsError;
 
 /// DHCP or static; unknown when nothing that the product reads set the address.
@@ -64,8 +64,8 @@ fn dhclient(text: &str, interface: &str, addresses: &[String]) -> bool {
 /// The `.network` file that systemd-networkd says it uses. A lease was looked for before.
 fn networkd(scene: &Scene, index: Option<&str>) -> Option<Addressing> {
     let state = scene.text(&format!("/run/systemd/netif/links/{}", index?)).ok()?;
-    let file = crate::collect::linux::text::assigned(&state, "NETWORK_FILE")?.to_owned();
-    let dropped = crate::collect::linux::text::assigned(&state, "NETWORK_FILE_DROPINS").unwrap_or_default();
+    let file = assigned(&state, "NETWORK_FILE")?.to_owned();
+    let dropped = assigned(&state, "NETWORK_FILE_DROPINS").unwrap_or_default();
     let mut text = scene.text(&file).ok()?;
     // What stands in a drop-in comes on top, in their order.
     for path in dropped.split_whitespace() {
@@ -115,8 +115,8 @@ fn ifcfg(scene: &Scene, uuid: &str, denied: &mut Option<String>) -> Option<Addre
     let folder = "/etc/sysconfig/network-scripts";
     for name in scene.os.list(folder).unwrap_or_default().iter().filter(|name| name.starts_with("ifcfg-")) {
         match scene.text(&format!("{folder}/{name}")) {
-            Ok(text) if crate::collect::linux::text::assigned(&text, "UUID") == Some(uuid) => {
-                return match crate::collect::linux::text::assigned(&text, "BOOTPROTO").unwrap_or("none") {
+            Ok(text) if assigned(&text, "UUID") == Some(uuid) => {
+                return match assigned(&text, "BOOTPROTO").unwrap_or("none") {
                     "dhcp" => Some(Addressing::Dhcp),
                     "none" | "static" => Some(Addressing::Static),
                     _ => None,
@@ -131,8 +131,7 @@ fn ifcfg(scene: &Scene, uuid: &str, denied: &mut Option<String>) -> Option<Addre
 
 /// `iface NAME inet static` of ifupdown. Its `dhcp` alone proves nothing: the lease does.
 fn ifupdown(scene: &Scene, interface: &str) -> Option<Addressing> {
-    let mut texts = vec![scene.text("/etc/network/interfaces").ok()?];
-    texts.extend(scene.texts("/etc/network/interfaces.d", "").unwrap_or_default().into_iter().map(|(_, text)| text));
+    let texts = scene.gathered(&["/etc/network/interfaces", "/etc/network/interfaces.d/*"]).ok()?;
     let fixed = texts.iter().flat_map(|text| lines(text)).any(|line| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         matches!(words[..], ["iface", name, "inet", "static", ..] if name == interface)

@@ -8,7 +8,7 @@ use super::routes::Route;
 use super::truth::Can;
 use super::walk::{Judgement, judge, published};
 use super::{iptables, nftables};
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, optional, unknown};
 use crate::collect::linux::text::{assigned, capped};
 use crate::os::{Answer, OsError, Output, Program};
 
@@ -158,20 +158,21 @@ fn filters(scene: &Scene) -> Fact<Filters> {
         ("/proc/net/ip_tables_names", Program::IptablesSave, false),
         ("/proc/net/ip6_tables_names", Program::Ip6tablesSave, true),
     ] {
-        match scene.text(names) {
-            Ok(text) if !text.trim().is_empty() => match checked(scene.os.run(program, &[]), program) {
-                Ok(output) if iptables::is_legacy(&output.stdout) => {
-                    filters.tables.extend(iptables::tables(&output.stdout, ipv6));
-                }
-                Ok(_) => {
-                    return Fact::unknown(
-                        Reason::SourceMissing,
-                        "the tool of the older iptables is not on this machine",
-                    );
-                }
-                Err(error) => return unknown(&error),
-            },
-            Ok(_) | Err(OsError::Missing(_)) => {}
+        let text = match optional(scene.text(names)) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(error) => return unknown(&error),
+        };
+        if text.trim().is_empty() {
+            continue;
+        }
+        match checked(scene.os.run(program, &[]), program) {
+            Ok(output) if iptables::is_legacy(&output.stdout) => {
+                filters.tables.extend(iptables::tables(&output.stdout, ipv6));
+            }
+            Ok(_) => {
+                let why = "the tool of the older iptables is not on this machine";
+                return Fact::unknown(Reason::SourceMissing, why);
+            }
             Err(error) => return unknown(&error),
         }
     }

@@ -4,8 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::filter::Version;
 use super::routes::Route;
-use crate::collect::linux::scene::Scene;
-use crate::os::OsError;
+use crate::collect::linux::scene::{Scene, optional};
 
 /// One way in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,12 +81,9 @@ impl Addresses {
         let ipv4 = scene.os.addresses().ok().map(|all| {
             all.iter().filter_map(|(name, text)| Some((name.split(':').next()?.to_owned(), ipv4(text)?))).collect()
         });
-        let ipv6 = match scene.text("/proc/net/if_inet6") {
-            Ok(text) => Some(text.lines().filter_map(ipv6).collect()),
-            // Without IPv6 there is no such file.
-            Err(OsError::Missing(_)) => Some(Vec::new()),
-            Err(_) => None,
-        };
+        // Without IPv6 there is no such file.
+        let text = optional(scene.text("/proc/net/if_inet6")).ok();
+        let ipv6 = text.map(|text| text.unwrap_or_default().lines().filter_map(ipv6).collect());
         Self { ipv4, ipv6 }
     }
 }

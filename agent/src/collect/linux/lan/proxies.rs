@@ -16,32 +16,24 @@ pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
 }
 
 fn found(scene: &Scene) -> Result<Vec<String>, OsError> {
-    let optional = |path: &str| match scene.text(path) {
-        Err(OsError::Missing(_)) => Ok(String::new()),
-        other => other,
-    };
-    let mut environments = vec![optional("/etc/environment")?, optional("/etc/profile")?];
-    environments.extend(scene.texts("/etc/profile.d", ".sh")?.into_iter().map(|(_, text)| text));
+    let environments = scene.gathered(&["/etc/environment", "/etc/profile", "/etc/profile.d/*.sh"])?;
     let mut proxies: Vec<String> = environments
         .iter()
         .flat_map(|text| VARIABLES.iter().filter_map(|name| assigned(text, name)))
         .filter_map(bare)
         .collect();
 
-    let mut apt = vec![optional("/etc/apt/apt.conf")?];
-    apt.extend(scene.texts("/etc/apt/apt.conf.d", "")?.into_iter().map(|(_, text)| text));
+    let apt = scene.gathered(&["/etc/apt/apt.conf", "/etc/apt/apt.conf.d/*"])?;
     proxies.extend(apt.iter().flat_map(|text| apt_proxies(text)));
 
-    for path in ["/etc/dnf/dnf.conf", "/etc/yum.conf"] {
-        proxies.extend(ini_value(&optional(path)?, "main", "proxy").as_deref().and_then(bare));
+    for text in scene.gathered(&["/etc/dnf/dnf.conf", "/etc/yum.conf"])? {
+        proxies.extend(ini_value(&text, "main", "proxy").as_deref().and_then(bare));
     }
-    for database in ["local.d", "site.d", "distro.d"] {
-        for (_, text) in scene.texts(&format!("/etc/dconf/db/{database}"), "")? {
-            for section in ["system/proxy/http", "system/proxy/https", "system/proxy/socks"] {
-                let value = |key| ini_value(&text, section, key);
-                let host = value("host").as_deref().map(unquoted).map(str::to_owned).unwrap_or_default();
-                proxies.extend(value("port").and_then(|port| bare(&format!("{host}:{port}"))));
-            }
+    for text in scene.gathered(&["/etc/dconf/db/local.d/*", "/etc/dconf/db/site.d/*", "/etc/dconf/db/distro.d/*"])? {
+        for section in ["system/proxy/http", "system/proxy/https", "system/proxy/socks"] {
+            let value = |key| ini_value(&text, section, key);
+            let host = value("host").as_deref().map(unquoted).map(str::to_owned).unwrap_or_default();
+            proxies.extend(value("port").and_then(|port| bare(&format!("{host}:{port}"))));
         }
     }
     Ok(proxies)

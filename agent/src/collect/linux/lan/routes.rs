@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policies::fact::Fact;
 
-use crate::collect::linux::scene::{Scene, unknown};
-use crate::os::OsError;
+use crate::collect::linux::scene::{Scene, answered, optional};
 
 /// A way out of the local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,16 +20,14 @@ pub(super) struct Route {
 
 /// All default routes, IPv4 before IPv6, the preferred first.
 pub(super) fn default_routes(scene: &Scene) -> Fact<Vec<Route>> {
-    let mut routes = match scene.text("/proc/net/route") {
-        Ok(text) => ipv4(&text),
-        Err(error) => return unknown(&error),
-    };
-    match scene.text("/proc/net/ipv6_route") {
-        Ok(text) => routes.extend(ipv6(&text)),
-        Err(OsError::Missing(_)) => {}
-        Err(error) => return unknown(&error),
-    }
-    Fact::Known(routes)
+    // Without IPv6 there is no such file.
+    let texts =
+        scene.text("/proc/net/route").and_then(|four| Ok((four, optional(scene.text("/proc/net/ipv6_route"))?)));
+    answered(texts, |(four, six)| {
+        let mut routes = ipv4(&four);
+        routes.extend(ipv6(&six.unwrap_or_default()));
+        Fact::Known(routes)
+    })
 }
 
 /// Interface, destination, gateway, flags, references, use, metric, mask: numbers in hexadecimal words.

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use policies::fact::{Fact, Instant, Reason};
 
 use super::described;
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::os::{Answer, OsError};
 
 pub(super) fn oldest(scene: &Scene) -> Fact<Instant> {
@@ -28,7 +28,7 @@ fn journal(scene: &Scene) -> Answer<Option<Instant>> {
     let root = "/var/log/journal";
     let mut oldest: Option<Instant> = None;
     let mut denied = None;
-    for folder in optional(scene.os.list(root))? {
+    for folder in optional(scene.os.list(root))?.unwrap_or_default() {
         let names = match scene.os.list(&format!("{root}/{folder}")) {
             Err(OsError::Denied(path)) => {
                 denied = Some(path);
@@ -65,7 +65,7 @@ fn text_log(scene: &Scene, log: &str) -> Answer<Option<Instant>> {
             rest.is_empty() || (rest.starts_with(['.', '-']) && rest[1..].bytes().all(|byte| byte.is_ascii_digit()))
         })
     };
-    let names = optional(scene.os.list("/var/log"))?;
+    let names = optional(scene.os.list("/var/log"))?.unwrap_or_default();
     let mut files: Vec<(i64, String)> = Vec::new();
     for name in names.iter().filter(|name| own(name)) {
         let path = format!("/var/log/{name}");
@@ -109,13 +109,6 @@ fn written_at(line: &str, modified_at: i64, scene: &Scene) -> Option<Instant> {
         let at = local.to_zoned(zone.clone()).ok()?.timestamp();
         (at <= modified.timestamp()).then_some(at)
     })
-}
-
-fn optional<T: Default>(answer: Answer<T>) -> Answer<T> {
-    match answer {
-        Err(OsError::Missing(_)) => Ok(T::default()),
-        answer => answer,
-    }
 }
 
 #[cfg(test)]

@@ -1,41 +1,25 @@
 //! How long log files are kept: logrotate's settings for the system's main log, and journald's spans of time.
 
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::{fits, lines};
-use crate::os::{Answer, OsError};
+use crate::os::Answer;
 
 /// The system's main log file, by family.
 pub(super) const LOGS: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
 
 /// Ends of names that logrotate leaves out (logrotate(8), `tabooext`): what editors and packages leave behind.
-const TABOO: [&str; 12] = [
-    ".bak",
-    ".cfsaved",
-    ".disabled",
-    ".dpkg-bak",
-    ".dpkg-del",
-    ".dpkg-dist",
-    ".dpkg-new",
-    ".dpkg-old",
-    ".dpkg-tmp",
-    ".rpmnew",
-    ".rpmsave",
-    "~",
-];
+const TABOO: &str =
+    ".bak .cfsaved .disabled .dpkg-bak .dpkg-del .dpkg-dist .dpkg-new .dpkg-old .dpkg-tmp .rpmnew .rpmsave ~";
 
 /// Days that logrotate keeps the main log; `None` when no time limits it.
 pub(super) fn kept(scene: &Scene) -> Answer<Option<i64>> {
     if !scene.os.exists("/usr/sbin/logrotate") {
         return Ok(None);
     }
-    let global = match scene.text("/etc/logrotate.conf") {
-        Ok(text) => text,
-        Err(OsError::Missing(_)) => String::new(),
-        Err(error) => return Err(error),
-    };
+    let global = optional(scene.text("/etc/logrotate.conf"))?.unwrap_or_default();
     let mut texts = vec![without_scripts(&global)];
     let own = scene.texts("/etc/logrotate.d", "")?;
-    let read = own.iter().filter(|(name, _)| !TABOO.iter().any(|taboo| name.ends_with(taboo)));
+    let read = own.iter().filter(|(name, _)| !TABOO.split(' ').any(|taboo| name.ends_with(taboo)));
     texts.extend(read.map(|(_, text)| without_scripts(text)));
     let defaults = Rotation::default().with(outside(&texts[0]));
     let found = texts.iter().find_map(|text| block(text)).map(|inside| defaults.with(inside));

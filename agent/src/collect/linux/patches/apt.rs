@@ -14,7 +14,7 @@ use super::automatic::{self, Configuration};
 use super::dpkg::{self, Installed, Offer, Packages};
 use super::{Updates, ask, files, fingerprint, lists};
 use crate::collect::linux::memory::Fingerprint;
-use crate::collect::linux::scene::{Scene, answered, unknown};
+use crate::collect::linux::scene::{Scene, answered, optional, unknown};
 use crate::collect::linux::text::{capped, lines};
 use crate::os::{Answer, OsError, Program};
 
@@ -131,10 +131,7 @@ fn pinned(scene: &Scene, archives: &[Archive], configuration: &Configuration) ->
             || host.is_some_and(|host| plain(host) && archives.iter().all(|archive| !archive.place.contains(host)))
     };
     for path in preferences(scene) {
-        let text = match scene.text(&path) {
-            Err(OsError::Missing(_)) => continue,
-            text => text?,
-        };
+        let text = optional(scene.text(&path))?.unwrap_or_default();
         let pin = |line: &str| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case("pin").then(|| value.trim().to_owned())

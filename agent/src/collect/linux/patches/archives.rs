@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::ask;
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::assigned;
-use crate::os::{Answer, OsError, Program};
+use crate::os::{Answer, Program};
 
 /// Where apt keeps what it fetched.
 pub(super) const LISTS: &str = "/var/lib/apt/lists";
@@ -85,10 +85,7 @@ pub(super) fn codenames(scene: &Scene) -> Answer<Vec<String>> {
 /// All archives of the sources in force.
 pub(super) fn archives(scene: &Scene) -> Answer<Vec<Archive>> {
     let text = ask(scene, Program::AptGet, SOURCES, &[0])?;
-    let fetched = match scene.os.list(LISTS) {
-        Err(OsError::Missing(_)) => Vec::new(),
-        names => names?,
-    };
+    let fetched = optional(scene.os.list(LISTS))?.unwrap_or_default();
     let found = |file: &str| {
         const PACKED: [&str; 7] = ["", ".lz4", ".gz", ".xz", ".zst", ".bz2", ".lzma"];
         let name = fetched.iter().find(|name| name.strip_prefix(file).is_some_and(|rest| PACKED.contains(&rest)));

@@ -4,9 +4,9 @@ use policies::fact::{Fact, Reason};
 
 use super::archives::Release;
 use super::ask;
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::{assigned, fits};
-use crate::os::{Answer, OsError, Program};
+use crate::os::{Answer, Program};
 
 /// What installs them.
 pub(super) const PROGRAM: &str = "/usr/bin/unattended-upgrade";
@@ -143,10 +143,8 @@ pub(super) fn masked(scene: &Scene, unit: &str) -> Answer<bool> {
         if scene.os.link(&path).is_ok_and(|target| target == "/dev/null") {
             return Ok(true);
         }
-        match scene.text(&path) {
-            Ok(text) => return Ok(text.is_empty()),
-            Err(OsError::Missing(_)) => {}
-            Err(error) => return Err(error),
+        if let Some(text) = optional(scene.text(&path))? {
+            return Ok(text.is_empty());
         }
     }
     Ok(false)

@@ -113,38 +113,21 @@ fn advises(scene: &Scene, repository: &str) -> bool {
 
 /// True when the configuration excludes some package from updates, or cannot be read.
 fn excludes(scene: &Scene) -> bool {
-    let read = || -> Answer<bool> {
-        let mut texts = scene.texts("/etc/yum.repos.d", ".repo")?;
-        match scene.text("/etc/dnf/dnf.conf") {
-            Err(OsError::Missing(_)) => {}
-            text => texts.push((String::new(), text?)),
-        }
-        let excludes = |(_, key, value): (String, String, String)| key.starts_with("exclude") && !value.is_empty();
-        Ok(texts.iter().flat_map(|(_, text)| ini(text)).any(excludes))
-    };
-    read().unwrap_or(true)
+    let excludes = |(_, key, value): (String, String, String)| key.starts_with("exclude") && !value.is_empty();
+    let texts = scene.gathered(&["/etc/yum.repos.d/*.repo", "/etc/dnf/dnf.conf"]);
+    texts.map_or(true, |texts| texts.iter().flat_map(|text| ini(text)).any(excludes))
 }
 
 /// What every program holds in memory: as `needs-restarting -r` has it.
-const CORE: &[&str] = &[
-    "-q",
-    "--qf",
-    "%{NAME} %{INSTALLTIME}\n",
-    "glibc",
-    "kernel-core",
-    "linux-firmware",
-    "microcode_ctl",
-    "systemd",
-    "dbus",
-    "dbus-broker",
-    "dbus-daemon",
-    "openssl-libs",
-];
+fn core_question() -> Vec<&'static str> {
+    let names = "glibc kernel-core linux-firmware microcode_ctl systemd dbus dbus-broker dbus-daemon openssl-libs";
+    ["-q", "--qf", "%{NAME} %{INSTALLTIME}\n"].into_iter().chain(names.split(' ')).collect()
+}
 
 /// When a part that only a restart replaces in memory was last installed.
 fn core_at(scene: &Scene) -> Fact<Instant> {
     // Its status counts the packages that are not there.
-    answered(ask(scene, Program::Rpm, CORE, &[0, 1, 2, 3, 4, 5, 6, 7, 8]), |text| {
+    answered(ask(scene, Program::Rpm, &core_question(), &[0, 1, 2, 3, 4, 5, 6, 7, 8]), |text| {
         let rows: Vec<(&str, i64)> = text
             .lines()
             .filter_map(|line| line.split_once(' '))
@@ -253,14 +236,9 @@ pub(super) fn automatic(scene: &Scene) -> Fact<bool> {
         if !on("dnf-automatic.timer")? && !on("dnf5-automatic.timer")? {
             return Ok(false);
         }
-        for path in ["/etc/dnf/dnf5-plugins/automatic.conf", "/etc/dnf/automatic.conf"] {
-            match scene.text(path) {
-                Ok(text) => return Ok(ini_value(&text, "commands", "apply_updates").is_some_and(|value| yes(&value))),
-                Err(OsError::Missing(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
+        let texts = scene.gathered(&["/etc/dnf/dnf5-plugins/automatic.conf", "/etc/dnf/automatic.conf"])?;
+        let applies = |text: &String| ini_value(text, "commands", "apply_updates").is_some_and(|value| yes(&value));
+        Ok(texts.first().is_some_and(applies))
     };
     answered(answer(), Fact::Known)
 }
@@ -298,7 +276,7 @@ mod tests {
             .answering(Program::Dnf, CHECK, 100, waiting)
             .answering(Program::Dnf, SECURITY, 0, advised)
             .answering(Program::Dnf, REPOSITORIES, 0, REPOS)
-            .answering(Program::Rpm, CORE, 1, TIMES)
+            .answering(Program::Rpm, &core_question(), 1, TIMES)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! dpkg's own state of each package (`/var/lib/dpkg/status`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
 
 use super::stanza::each_of;
@@ -38,6 +38,8 @@ pub(super) struct Offer {
 pub(super) struct Packages {
     /// Those that are there by [`key`]; `all` counts as the machine's own architecture.
     pub(super) installed: HashMap<Vec<u8>, Installed>,
+    /// Their bare names.
+    pub(super) names: HashSet<Vec<u8>>,
     /// The machine's own architecture: that of dpkg itself.
     pub(super) native: Vec<u8>,
     /// Those whose installation did not end, sorted: what `dpkg --audit` names.
@@ -65,7 +67,7 @@ pub(super) fn key(to: &mut Vec<u8>, package: &[u8], architecture: &[u8]) {
 /// Reads all of it. A file that does not name dpkg itself is an error.
 pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
     let mut stanzas = Vec::new();
-    each_of(BufReader::new(scene.os.open(STATUS)?), STATUS, |stanza| stanzas.push(std::mem::take(stanza)))?;
+    each_of(BufReader::new(scene.os.open(STATUS)?), STATUS, |name| !name.is_empty(), |stanza| stanzas.push(stanza))?;
     let native = stanzas.iter().find(|stanza| stanza.package == b"dpkg").map(|stanza| stanza.architecture.clone());
     let native = native.ok_or_else(|| OsError::Failed(STATUS.to_owned(), "does not name dpkg".to_owned()))?;
     let mut packages = Packages { native, ..Packages::default() };
@@ -93,6 +95,7 @@ pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
             let installed =
                 Installed { name, version: text(&stanza.version), held: want == Some("hold"), offers: Vec::new() };
             packages.installed.insert(place, installed);
+            packages.names.insert(stanza.package);
         }
     }
     packages.broken.sort_unstable();

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use policies::fact::{Fact, Instant, Reason};
 
 use super::never_since;
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, found, optional, unknown};
 use crate::os::{Answer, OsError};
 
 /// The most bytes of one log that are read.
@@ -51,19 +51,15 @@ pub(super) fn read(scene: &Scene, booted_at: Option<Timestamp>) -> History {
             break;
         }
     }
-    let missing = |detail: &str| Fact::unknown(Reason::SourceMissing, detail);
     let last_upgrade_at = match (last, &failed, begins) {
         (Some(at), ..) => Fact::Known(at),
         (None, Some(error), _) => unknown(error),
         (None, None, Some(begins)) => never_since(scene, begins),
-        (None, None, None) => missing("there is no dpkg.log"),
+        (None, None, None) => Fact::unknown(Reason::SourceMissing, "there is no dpkg.log"),
     };
     let restart = match (restart.filter(|_| booted_at.is_some()), &failed) {
-        (Some(restart), _) => Fact::Known(restart),
         (None, Some(error)) => unknown(error),
-        (None, None) => {
-            Fact::unknown(Reason::SourceMissing, "dpkg.log does not reach back to the start of the machine")
-        }
+        (restart, _) => found(restart, "dpkg.log does not reach back to the start of the machine"),
     };
     History { last_upgrade_at, restart }
 }
@@ -71,9 +67,9 @@ pub(super) fn read(scene: &Scene, booted_at: Option<Timestamp>) -> History {
 /// One log, and whether it is the whole of it; the newest has the number 0.
 fn log(scene: &Scene, number: u32) -> Answer<(String, bool)> {
     let plain = if number == 0 { "/var/log/dpkg.log".to_owned() } else { format!("/var/log/dpkg.log.{number}") };
-    let bytes = match scene.os.tail(&plain, CAP) {
-        Err(OsError::Missing(_)) => unpacked(scene, &format!("{plain}.gz"))?,
-        answer => answer?,
+    let bytes = match optional(scene.os.tail(&plain, CAP))? {
+        None => unpacked(scene, &format!("{plain}.gz"))?,
+        Some(bytes) => bytes,
     };
     let whole = bytes.len() < CAP;
     Ok((crate::os::lossy(bytes), whole))
@@ -107,18 +103,9 @@ fn at(line: &str, scene: &Scene) -> Option<Timestamp> {
 
 /// True for what every program or the kernel itself holds in memory: as `needs-restarting -r` has it on systems with rpm.
 fn needs_restart(package: &str, running_kernel: &str) -> bool {
-    [
-        "libc6",
-        "systemd",
-        "udev",
-        "dbus",
-        "dbus-daemon",
-        "dbus-broker",
-        "linux-firmware",
-        "intel-microcode",
-        "amd64-microcode",
-    ]
-    .contains(&package)
+    "libc6 systemd udev dbus dbus-daemon dbus-broker linux-firmware intel-microcode amd64-microcode"
+        .split(' ')
+        .any(|name| name == package)
         || ["libssl", "firmware-"].iter().any(|start| package.starts_with(start))
         || package
             .strip_prefix("linux-image-")

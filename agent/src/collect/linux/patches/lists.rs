@@ -23,17 +23,22 @@ pub(super) fn read(scene: &Scene, path: &str, position: (usize, usize), packages
         Some("gz") => Box::new(BufReader::with_capacity(PIECE, flate2::read::GzDecoder::new(file).take(CAP))),
         Some(_) => return Err(OsError::Failed(path.to_owned(), "is packed in a way that is not read".to_owned())),
     };
-    let Packages { installed, native, .. } = packages;
+    let Packages { installed, names, native, .. } = packages;
     let mut place = Vec::new();
-    each_of(reader, path, |stanza| {
-        let architecture = if stanza.architecture == b"all" { &*native } else { &stanza.architecture };
-        key(&mut place, &stanza.package, architecture);
-        if let Some(installed) = installed.get_mut(&place) {
-            let version = String::from_utf8_lossy(&stanza.version).into_owned();
-            let order = compare(&version, &installed.version);
-            installed.offers.push(Offer { version, order, list: position });
-        }
-    })
+    each_of(
+        reader,
+        path,
+        |name| names.contains(name),
+        |stanza| {
+            let architecture = if stanza.architecture == b"all" { &*native } else { &stanza.architecture };
+            key(&mut place, &stanza.package, architecture);
+            if let Some(installed) = installed.get_mut(&place) {
+                let version = String::from_utf8_lossy(&stanza.version).into_owned();
+                let order = compare(&version, &installed.version);
+                installed.offers.push(Offer { version, order, list: position });
+            }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
-//! The stanzas of dpkg's and apt's files, of which a few fields matter here. Lists are long: bytes are compared, nothing is copied
-//! but those fields.
+//! The stanzas of dpkg's and apt's files, of which a few fields matter here. Lists are long and few of their packages are installed:
+//! their names are searched for, and only the stanzas of those are read line by line.
 
 use std::io::BufRead;
 
-use crate::os::{Answer, failed};
+use memchr::{memchr, memmem, memrchr};
 
-/// The most bytes of one line.
-const LINE_CAP: usize = 1 << 20;
+use crate::os::{Answer, OsError, failed};
+
+/// The most bytes of one stanza.
+const STANZA_CAP: usize = 4 << 20;
+/// What a package's name stands behind.
+const NAME: &[u8] = b"Package: ";
 
 /// The fields of one stanza that matter here.
 #[derive(Clone, Debug, Default)]
@@ -19,73 +23,78 @@ pub(super) struct Stanza {
 }
 
 impl Stanza {
-    /// Empties it and keeps its room for the next.
-    fn clear(&mut self) {
-        for field in [&mut self.package, &mut self.version, &mut self.architecture, &mut self.status] {
-            field.clear();
-        }
-    }
-
     /// Takes the field of one line, if it is one of these.
-    fn note(&mut self, text: &[u8]) {
-        let place = match text {
-            [b'P', rest @ ..] if rest.starts_with(b"ackage: ") => &mut self.package,
-            [b'V', rest @ ..] if rest.starts_with(b"ersion: ") => &mut self.version,
-            [b'A', rest @ ..] if rest.starts_with(b"rchitecture: ") => &mut self.architecture,
-            [b'S', rest @ ..] if rest.starts_with(b"tatus: ") => &mut self.status,
+    fn note(&mut self, line: &[u8]) {
+        let Some(colon) = memchr(b':', line) else { return };
+        let place = match &line[..colon] {
+            b"Package" => &mut self.package,
+            b"Version" => &mut self.version,
+            b"Architecture" => &mut self.architecture,
+            b"Status" => &mut self.status,
             _ => return,
         };
-        let value = text.iter().position(|&byte| byte == b' ').map_or(text.len(), |position| position + 1);
-        place.clear();
-        place.extend_from_slice(&text[value..]);
+        *place = line[colon + 1..].trim_ascii().to_vec();
     }
 }
 
-/// Calls `each` for every stanza of the file at `path`; an input that ends inside one ends the stanza.
-pub(super) fn each_of(mut reader: impl BufRead, path: &str, mut each: impl FnMut(&mut Stanza)) -> Answer<()> {
-    let mut stanza = Stanza::default();
-    // The beginning of a line that goes on in the next piece of the file.
-    let mut begun = Vec::new();
+/// Calls `each` for every stanza of the file at `path` whose package is `wanted`; an input that ends inside one ends the stanza.
+pub(super) fn each_of(
+    mut reader: impl BufRead,
+    path: &str,
+    wanted: impl Fn(&[u8]) -> bool,
+    mut each: impl FnMut(Stanza),
+) -> Answer<()> {
+    // From the beginning of the first stanza that has not ended.
+    let mut text = Vec::new();
     loop {
         let piece = reader.fill_buf().map_err(|error| failed(path, &error))?;
-        let over = piece.is_empty();
-        let mut rest = piece;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let line = if begun.is_empty() { &rest[..end] } else { joined(&mut begun, &rest[..end]) };
-            take(line, &mut stanza, &mut each);
-            begun.clear();
-            rest = &rest[end + 1..];
-        }
-        joined(&mut begun, rest);
         let read = piece.len();
+        text.extend_from_slice(piece);
         reader.consume(read);
-        if over {
-            take(&begun, &mut stanza, &mut each);
-            take(b"", &mut stanza, &mut each);
+        let whole = if read == 0 { text.len() } else { last_blank(&text) };
+        scan(&text[..whole], &wanted, &mut each);
+        if read == 0 {
             return Ok(());
+        }
+        text.drain(..whole);
+        if text.len() > STANZA_CAP {
+            return Err(OsError::Failed(path.to_owned(), "has a stanza without end".to_owned()));
         }
     }
 }
 
-/// Adds `more` to the line that was begun, up to the most bytes of one.
-fn joined<'a>(begun: &'a mut Vec<u8>, more: &[u8]) -> &'a [u8] {
-    let room = LINE_CAP.saturating_sub(begun.len()).min(more.len());
-    begun.extend_from_slice(&more[..room]);
-    begun
+/// Where the last blank line of `text` ends; 0 without one.
+fn last_blank(text: &[u8]) -> usize {
+    let mut end = memrchr(b'\n', text);
+    while let Some(at) = end {
+        let before = memrchr(b'\n', &text[..at]);
+        if text[before.map_or(0, |before| before + 1)..at].trim_ascii().is_empty() {
+            return at + 1;
+        }
+        end = before;
+    }
+    0
 }
 
-fn take(line: &[u8], stanza: &mut Stanza, each: &mut impl FnMut(&mut Stanza)) {
-    // Most lines are of no interest, and the end of a line costs more to find than its first letter.
-    match line.first() {
-        Some(b'P' | b'V' | b'A' | b'S') => stanza.note(line.trim_ascii_end()),
-        Some(first) if !first.is_ascii_whitespace() => {}
-        _ if line.trim_ascii_end().is_empty() => {
-            if !stanza.package.is_empty() {
-                each(stanza);
-            }
-            stanza.clear();
+/// Calls `each` for those stanzas of `text`, which are whole, whose package is `wanted`.
+fn scan(text: &[u8], wanted: &impl Fn(&[u8]) -> bool, each: &mut impl FnMut(Stanza)) {
+    let mut over = 0;
+    for at in memmem::find_iter(text, NAME) {
+        let name = &text[at + NAME.len()..];
+        let name = name[..memchr(b'\n', name).unwrap_or(name.len())].trim_ascii_end();
+        if at < over || at.checked_sub(1).is_some_and(|before| text[before] != b'\n') || !wanted(name) {
+            continue;
         }
-        _ => {}
+        let mut stanza = Stanza::default();
+        over += last_blank(&text[over..at]);
+        for line in text[over..].split_inclusive(|&byte| byte == b'\n') {
+            over += line.len();
+            if over > at && line.trim_ascii().is_empty() {
+                break;
+            }
+            stanza.note(line);
+        }
+        each(stanza);
     }
 }
 
@@ -95,29 +104,29 @@ mod tests {
 
     use super::*;
 
-    fn stanzas(text: &[u8], piece: usize) -> Vec<(String, String)> {
+    fn stanzas(text: &[u8], piece: usize, wanted: impl Fn(&[u8]) -> bool) -> Answer<Vec<(String, String)>> {
         let mut found = Vec::new();
         let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let reader = BufReader::with_capacity(piece, text);
-        each_of(reader, "/x", |stanza| found.push((text_of(&stanza.package), text_of(&stanza.version)))).unwrap();
-        found
+        each_of(reader, "/x", wanted, |stanza| found.push((text_of(&stanza.package), text_of(&stanza.version))))?;
+        Ok(found)
     }
 
     #[test]
     fn where_the_pieces_of_a_file_end_makes_no_difference() {
-        let text = b"\n\nPackage: a\nDescription: x\n Package: no\n .\nVersion: 1 2\r\n\r\n \t\nVersion: 7\n\nPackage: b\nVersion: 3";
+        let text = b"\n\nVersion: 1 2\nDescription: x\n Package: no\n .\nX-Package: no\nPackage: a\r\n\r\n \t\nVersion: 7\n\nPackage: b\nVersion: 3\n\nPackage: c\nVersion: 4";
+        let wanted =
+            [("a", "1 2"), ("b", "3"), ("c", "4")].map(|(name, version)| (name.to_owned(), version.to_owned()));
         for piece in 1..text.len() + 2 {
-            let wanted = [("a".to_owned(), "1 2".to_owned()), ("b".to_owned(), "3".to_owned())];
-            assert_eq!(stanzas(text, piece), wanted, "{piece}");
+            assert_eq!(stanzas(text, piece, |_| true).unwrap(), wanted, "{piece}");
+            assert_eq!(stanzas(text, piece, |name| name == b"b").unwrap(), wanted[1..2], "{piece}");
         }
     }
 
     #[test]
-    fn a_line_without_end_is_cut() {
-        let mut text = b"Package: ".to_vec();
-        text.resize(2 * LINE_CAP, b'x');
-        text.extend_from_slice(b"\nVersion: 1\n");
-        let found = stanzas(&text, 8 << 10);
-        assert_eq!((found[0].0.len(), found[0].1.as_str()), (LINE_CAP - "Package: ".len(), "1"));
+    fn a_stanza_without_end_is_refused() {
+        let mut text = b"Package: x\nDescription: ".to_vec();
+        text.resize(2 * STANZA_CAP, b'x');
+        assert!(stanzas(&text, 8 << 10, |_| true).is_err());
     }
 }

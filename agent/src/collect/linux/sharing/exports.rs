@@ -4,16 +4,11 @@ use policies::fact::{Fact, Share, ShareKind};
 
 use crate::collect::linux::scene::Scene;
 use crate::collect::linux::text::{capped, lines};
-use crate::os::{Answer, OsError};
+use crate::os::Answer;
 
 /// The exported folders.
 pub(super) fn exports(scene: &Scene) -> Answer<Vec<Share>> {
-    let mut texts: Vec<String> = scene.texts("/etc/exports.d", ".exports")?.into_iter().map(|(_, text)| text).collect();
-    match scene.text("/etc/exports") {
-        Ok(text) => texts.push(text),
-        Err(OsError::Missing(_)) => {}
-        Err(error) => return Err(error),
-    }
+    let texts = scene.gathered(&["/etc/exports", "/etc/exports.d/*.exports"])?;
     Ok(texts.iter().flat_map(|text| exported(text)).collect())
 }
 

@@ -4,9 +4,9 @@
 use policies::fact::{Fact, Share, ShareKind};
 
 use super::Smb;
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::{assigned, capped, yes};
-use crate::os::{Answer, OsError};
+use crate::os::Answer;
 
 /// Where they lie unless the server says otherwise.
 const FOLDER: &str = "/var/lib/samba/usershares";
@@ -19,11 +19,7 @@ pub(super) fn list(scene: &Scene, smb: &Smb) -> Answer<Vec<Share>> {
         return Ok(Vec::new());
     }
     let folder = smb.global(&["usershare path"]).filter(|path| path.starts_with('/')).unwrap_or(FOLDER);
-    let names = match scene.os.list(folder) {
-        Ok(names) => names,
-        Err(OsError::Missing(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let names = optional(scene.os.list(folder))?.unwrap_or_default();
     let guests = smb.global(&["usershare allow guests"]).is_some_and(yes);
     // A name that begins with a colon is a file that is still being written.
     let made = names.iter().filter(|name| !name.starts_with(':')).take(MOST);

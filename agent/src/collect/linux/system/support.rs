@@ -4,7 +4,7 @@
 
 use policies::fact::{Fact, Instant, Reason};
 
-use crate::collect::linux::scene::{Scene, unknown};
+use crate::collect::linux::scene::{Scene, optional, unknown};
 use crate::collect::linux::text::{assigned, capped, lines};
 use crate::os::{Answer, OsError};
 
@@ -94,10 +94,7 @@ fn contract_end(scene: &Scene) -> Answer<Option<Option<Instant>>> {
         let off = lines(text).any(|line| line.to_lowercase().replace(' ', "") == "enabled:no");
         !off && lines(text).any(|line| line.contains("esm.ubuntu.com/infra"))
     };
-    let text = match scene.text(STATUS) {
-        Err(OsError::Missing(_)) => return Ok(None),
-        text => text?,
-    };
+    let Some(text) = optional(scene.text(STATUS))? else { return Ok(None) };
     let status: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| OsError::Failed(STATUS.to_owned(), error.to_string()))?;
     let services = status["services"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -119,8 +119,8 @@ fn is_here(scene: &Scene, server: &str) -> bool {
 fn paused(scene: &Scene) -> Fact<bool> {
     let mut paused = scene.text(POLICY, "PauseQualityUpdatesStartTime").or(Fact::Known(false), |since| {
         let day = since.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
-        match day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok()) {
-            Some(day) => Fact::Known(scene.now.duration_since(day.timestamp()).as_hours() <= 35 * 24),
+        match day.and_then(|day| jiff::tz::Offset::UTC.to_timestamp(day.into()).ok()) {
+            Some(day) => Fact::Known(scene.now.duration_since(day).as_hours() <= 35 * 24),
             None => Fact::unknown(Reason::Unreadable, format!("PauseQualityUpdatesStartTime {since}")),
         }
     });

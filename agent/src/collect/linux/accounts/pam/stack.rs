@@ -1,6 +1,6 @@
 //! The stack of a service, with what it includes in its place.
 
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::lines;
 use crate::os::{Answer, OsError};
 
@@ -35,28 +35,19 @@ impl Line {
 /// When there is none, or something that it includes cannot be read.
 pub(super) fn stack(scene: &Scene, names: &[&str]) -> Answer<Vec<Line>> {
     for name in names {
-        match text(scene, name) {
-            Err(OsError::Missing(_)) => {}
-            Err(error) => return Err(error),
-            Ok(text) => {
-                let mut lines = Vec::new();
-                read_into(scene, &text, None, 8, &mut lines)?;
-                return Ok(lines);
-            }
+        if let Some(text) = optional(text(scene, name))? {
+            let mut lines = Vec::new();
+            read_into(scene, &text, None, 8, &mut lines)?;
+            return Ok(lines);
         }
     }
     Err(OsError::Missing(format!("/etc/pam.d/{}", names.join(", "))))
 }
 
 fn text(scene: &Scene, name: &str) -> Answer<String> {
-    let mut last = Err(OsError::Missing(name.to_owned()));
-    for folder in FOLDERS {
-        last = scene.text(&format!("{folder}/{}", name.rsplit('/').next().unwrap_or(name)));
-        if !matches!(last, Err(OsError::Missing(_))) {
-            break;
-        }
-    }
-    last
+    let bare = name.rsplit('/').next().unwrap_or(name);
+    let text = FOLDERS.iter().find_map(|folder| optional(scene.text(&format!("{folder}/{bare}"))).transpose());
+    text.unwrap_or_else(|| Err(OsError::Missing(format!("{}/{bare}", FOLDERS[1]))))
 }
 
 /// Adds the lines of `text`, those of one kind where only those were included.

@@ -1,7 +1,7 @@
 //! Asks sudo's own reader for the rules, when sudo itself would follow them.
 
 use super::{Host, Sudoers};
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::{capped, lines};
 use crate::os::{Answer, OsError, Program};
 
@@ -45,10 +45,7 @@ fn failed(why: &str) -> OsError {
 
 /// Another plug-in than sudo's own, or another file, decides by rules that are not read here.
 fn own_plugins(scene: &Scene) -> Answer<()> {
-    let text = match scene.text("/etc/sudo.conf") {
-        Err(OsError::Missing(_)) => return Ok(()),
-        text => text?,
-    };
+    let text = optional(scene.text("/etc/sudo.conf"))?.unwrap_or_default();
     let own = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         words.first() != Some(&"Plugin") || (words.len() == 3 && words[2] == "sudoers.so")
@@ -58,10 +55,7 @@ fn own_plugins(scene: &Scene) -> Answer<()> {
 
 /// Whether rules also come from elsewhere: LDAP, or a domain that sssd joined.
 fn sources(scene: &Scene) -> Answer<bool> {
-    let text = match scene.text("/etc/nsswitch.conf") {
-        Err(OsError::Missing(_)) => return Ok(false),
-        text => text?,
-    };
+    let text = optional(scene.text("/etc/nsswitch.conf"))?.unwrap_or_default();
     let Some(sources) = lines(&text).find_map(|line| line.strip_prefix("sudoers:")) else { return Ok(false) };
     let names: Vec<&str> = sources.split_ascii_whitespace().collect();
     if !names.contains(&"files") {

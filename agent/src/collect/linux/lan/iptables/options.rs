@@ -118,20 +118,8 @@ fn condition(option: &str, values: &[&str]) -> Condition {
         | "--tos" => Condition::Fixed(Truth::EITHER),
         // How a limit counts, and what a module does besides.
         other
-            if INNER.contains(&other)
-                || [
-                    "--limit",
-                    "--hashlimit",
-                    "--connlimit",
-                    "--quota",
-                    "--rt",
-                    "--frag",
-                    "--hbh",
-                    "--header",
-                    "--soft",
-                ]
-                .iter()
-                .any(|start| other.starts_with(start)) =>
+            if INNER.split(' ').any(|inner| inner == other)
+                || COUNTING.iter().any(|start| other.starts_with(start)) =>
         {
             Condition::Fixed(Truth::YES)
         }
@@ -140,26 +128,11 @@ fn condition(option: &str, values: &[&str]) -> Condition {
 }
 
 /// Options that ask for nothing more than their module or another option does.
-const INNER: [&str; 18] = [
-    "--set",
-    "--name",
-    "--rsource",
-    "--rdest",
-    "--mask",
-    "--seconds",
-    "--hitcount",
-    "--reap",
-    "--rttl",
-    "--dir",
-    "--mode",
-    "--probability",
-    "--every",
-    "--packet",
-    "--return-nomatch",
-    "--validmark",
-    "--loose",
-    "--kerneltz",
-];
+const INNER: &str = "--set --name --rsource --rdest --mask --seconds --hitcount --reap --rttl --dir --mode --probability --every \
+    --packet --return-nomatch --validmark --loose --kerneltz";
+/// How options begin that say how a module counts.
+const COUNTING: [&str; 9] =
+    ["--limit", "--hashlimit", "--connlimit", "--quota", "--rt", "--frag", "--hbh", "--header", "--soft"];
 
 fn among(field: Field, items: Vec<Item>) -> Condition {
     let values = Values::Own(Set { items, verdicts: Vec::new() });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::{capped, fits, unquoted};
 use crate::os::{Answer, OsError};
 
@@ -261,10 +261,7 @@ fn expand(scene: &Scene, pattern: &str) -> Answer<Vec<String>> {
     if folder.contains(['*', '?', '[', '{']) || last.contains(['[', '{']) {
         return Err(OsError::Failed("/etc/ssh/sshd_config".to_owned(), format!("Include {}", capped(&pattern))));
     }
-    let names = match scene.os.list(folder) {
-        Err(OsError::Missing(_)) => Vec::new(),
-        names => names?,
-    };
+    let names = optional(scene.os.list(folder))?.unwrap_or_default();
     let meant = |name: &&String| !name.starts_with('.') && fits(last, name);
     Ok(names.iter().filter(meant).map(|name| format!("{folder}/{name}")).collect())
 }

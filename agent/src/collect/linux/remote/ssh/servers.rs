@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use policies::fact::{Reason, Unknown};
 
 use super::{cause, unit};
-use crate::collect::linux::scene::{Process, Scene};
+use crate::collect::linux::scene::{Process, Scene, optional};
 use crate::collect::linux::text::capped;
 use crate::os::{Answer, OsError, Program};
 
@@ -104,9 +104,8 @@ fn running(scene: &Scene, process: &Process) -> Result<Option<Server>, Unknown> 
 /// True for a process that root started and runs: the options of anybody else's are not handed to a program that runs as root. The owner
 /// of its folder is not enough, for a process can hide itself behind root there.
 fn belongs_to_root(scene: &Scene, folder: &str) -> Answer<bool> {
-    let users = match scene.text(&format!("{folder}/status")) {
-        Err(OsError::Missing(_)) => return Ok(scene.os.owner(folder)?.user == 0),
-        text => text?,
+    let Some(users) = optional(scene.text(&format!("{folder}/status")))? else {
+        return Ok(scene.os.owner(folder)?.user == 0);
     };
     let users = users.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
     Ok(!users.trim().is_empty() && users.split_ascii_whitespace().all(|user| user == "0"))

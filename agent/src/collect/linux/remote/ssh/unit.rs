@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::collect::linux::scene::Scene;
+use crate::collect::linux::scene::{Scene, optional};
 use crate::collect::linux::text::{assigned, lines, unquoted};
 use crate::os::{Answer, OsError};
 
@@ -18,16 +18,14 @@ pub(super) struct Unit(Vec<(String, String)>);
 /// # Errors
 /// When it or a drop-in cannot be read.
 pub(super) fn read(scene: &Scene, name: &str) -> Answer<Unit> {
-    let mut text = Err(OsError::Missing(name.to_owned()));
+    let mut text = None;
     let mut parts = BTreeMap::new();
     for folder in FOLDERS {
-        match scene.text(&format!("{folder}/{name}")) {
-            Err(OsError::Missing(_)) => {}
-            found => text = found,
-        }
+        text = optional(scene.text(&format!("{folder}/{name}")))?.or(text);
         parts.extend(scene.texts(&format!("{folder}/{name}.d"), ".conf")?);
     }
-    let all = [text?].into_iter().chain(parts.into_values()).collect::<Vec<String>>().join("\n");
+    let text = text.ok_or_else(|| OsError::Missing(name.to_owned()))?;
+    let all = [text].into_iter().chain(parts.into_values()).collect::<Vec<String>>().join("\n");
     let all = all.replace("\\\n", " ");
     let pair = |line: &str| line.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()));
     Ok(Unit(lines(&all).filter_map(pair).collect()))
@@ -45,11 +43,10 @@ impl Unit {
         for (key, value) in &self.0 {
             match key.as_str() {
                 "Environment" => environment.push_str(&format!("{}\n", unquoted(value))),
-                "EnvironmentFile" => match scene.text(value.trim_start_matches('-')) {
-                    Ok(text) => environment.push_str(&format!("{text}\n")),
-                    Err(OsError::Missing(_)) => {}
-                    Err(error) => return Err(error),
-                },
+                "EnvironmentFile" => {
+                    let text = optional(scene.text(value.trim_start_matches('-')))?;
+                    environment.extend(text.map(|text| format!("{text}\n")));
+                }
                 _ => {}
             }
         }
