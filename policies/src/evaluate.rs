@@ -11,7 +11,6 @@ mod readers;
 mod truth;
 
 use judge::Scene;
-pub use readers::{GAPS, Gap, Makers};
 pub use truth::Truth;
 
 use crate::fact::{Facts, Instant};

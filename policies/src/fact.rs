@@ -15,6 +15,7 @@ mod accounts;
 mod antivirus;
 mod backup;
 mod facts;
+mod gap;
 mod lan;
 mod logging;
 mod misread;
@@ -31,6 +32,7 @@ pub use accounts::{Account, Accounts, DomainAdministrator, FailedLogon, HashMeth
 pub use antivirus::{Antivirus, AntivirusProduct, Detection, Maker, Protection, ThreatAction, ThreatPlace};
 pub use backup::{Backup, BackupPlace, BackupProduct, BackupTool};
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
+pub use gap::{Gap, Makers};
 pub use lan::{
     Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, InboundService, Interface, InterfaceKind, Lan,
     NetworkCategory, PublishedPort, WirelessSecurity,
@@ -126,7 +128,7 @@ pub enum Reason {
     /// The section was not collected (yet).
     NotCollected,
     /// The product has no reader for this fact on this system or for this maker. Believed only where
-    /// the table of readers agrees.
+    /// the fact says so too ([`Field::gaps`]).
     NoReader,
     /// Only an administrator (root) may read it and the agent is not one.
     NeedsAdministrator,

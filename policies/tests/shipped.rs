@@ -9,6 +9,10 @@ use policies::outcome::{Outcome, Verdict};
 use policies::policy::{Clause, Control, Duty, LiftedBy, Policy, PolicySet, Role, Severity};
 use policies::text::Language;
 
+mod machines;
+
+use machines::{bad, good, windows_bad, windows_good};
+
 fn shipped() -> PolicySet {
     PolicySet::shipped().unwrap_or_else(|errors| panic!("{}", errors.show(Language::Vi)))
 }
@@ -17,7 +21,6 @@ fn now() -> Instant {
     "2026-11-22T03:00:00Z".parse().unwrap()
 }
 
-/// A made machine on which everything is in order, and one on which nothing is.
 fn machine(json: &str) -> Facts {
     serde_json::from_str(json).unwrap()
 }
@@ -26,11 +29,6 @@ fn judge(policy: &Policy, json: &str) -> Vec<Outcome> {
     evaluate(policy, &machine(json), now())
 }
 
-const GOOD: &str = include_str!("machines/good.json");
-const BAD: &str = include_str!("machines/bad.json");
-/// Windows.
-const WINDOWS_GOOD: &str = include_str!("machines/windows-good.json");
-const WINDOWS_BAD: &str = include_str!("machines/windows-bad.json");
 const ROLES: [Role; 2] = [Role::Workstation, Role::Server];
 
 fn controls(set: &PolicySet) -> impl Iterator<Item = (Role, &Control)> {
@@ -62,20 +60,20 @@ fn on_some(machines: &[&str], wanted: Verdict) {
 
 #[test]
 fn every_control_can_pass() {
-    let laptop = WINDOWS_GOOD.replace("\"kind\": \"wired\"", "\"kind\": \"wireless\"");
-    assert_ne!(laptop, WINDOWS_GOOD);
-    on_some(&[GOOD, WINDOWS_GOOD, &laptop], Verdict::Pass);
+    let laptop = windows_good().replace("\"kind\": \"wired\"", "\"kind\": \"wireless\"");
+    assert_ne!(laptop, windows_good());
+    on_some(&[good(), windows_good(), &laptop], Verdict::Pass);
 }
 
 #[test]
 fn every_control_can_fail() {
-    on_some(&[BAD, WINDOWS_BAD], Verdict::Fail);
+    on_some(&[bad(), windows_bad()], Verdict::Fail);
 }
 
 #[test]
 fn a_machine_in_order_fails_nothing() {
     let set = shipped();
-    for (role, json) in ROLES.into_iter().flat_map(|role| [(role, GOOD), (role, WINDOWS_GOOD)]) {
+    for (role, json) in ROLES.into_iter().flat_map(|role| [(role, good()), (role, windows_good())]) {
         for outcome in judge(set.controls(role), json) {
             let excused = outcome.verdict == Verdict::Unknown && outcome.no_reader;
             let fine = matches!(outcome.verdict, Verdict::Pass | Verdict::NotApplicable) || excused;
@@ -92,10 +90,10 @@ fn verdict(json: &str, id: &str) -> Verdict {
 
 #[test]
 fn paid_updates_keep_a_windows_supported_as_long_as_they_come() {
-    assert_eq!(verdict(WINDOWS_BAD, "system-supported"), Verdict::Fail);
-    let enrolled = WINDOWS_BAD
+    assert_eq!(verdict(windows_bad(), "system-supported"), Verdict::Fail);
+    let enrolled = windows_bad()
         .replace("\"paid_updates\": {\n      \"known\": false\n", "\"paid_updates\": {\n      \"known\": true\n");
-    assert_ne!(enrolled, WINDOWS_BAD);
+    assert_ne!(enrolled, windows_bad());
     assert_eq!(verdict(&enrolled, "system-supported"), Verdict::Pass);
     let ended = enrolled.replace("2028-10-10T16:59:59Z", "2026-10-13T16:59:59Z");
     assert_eq!(verdict(&ended, "system-supported"), Verdict::Fail);
@@ -103,8 +101,8 @@ fn paid_updates_keep_a_windows_supported_as_long_as_they_come() {
 
 #[test]
 fn a_windows_that_searched_long_ago_is_not_believed_to_be_up_to_date() {
-    let quiet = WINDOWS_BAD.replace("\"known\": 3\n", "\"known\": 0\n");
-    assert_ne!(quiet, WINDOWS_BAD);
+    let quiet = windows_bad().replace("\"known\": 3\n", "\"known\": 0\n");
+    assert_ne!(quiet, windows_bad());
     assert_eq!(verdict(&quiet, "patches-monthly"), Verdict::Fail);
     let searched = quiet.replace("2026-05-21T22:00:00Z", "2026-11-21T22:00:00Z");
     assert_eq!(verdict(&searched, "patches-monthly"), Verdict::Pass);
@@ -113,11 +111,11 @@ fn a_windows_that_searched_long_ago_is_not_believed_to_be_up_to_date() {
 
 #[test]
 fn old_lists_say_nothing_of_today_on_any_system() {
-    assert_eq!(verdict(GOOD, "patches-monthly"), Verdict::Pass);
-    let old = GOOD.replace("2026-11-21T23:10:00Z", "2025-10-18T23:10:00Z");
-    assert_ne!(old, GOOD);
+    assert_eq!(verdict(good(), "patches-monthly"), Verdict::Pass);
+    let old = good().replace("2026-11-21T23:10:00Z", "2025-10-18T23:10:00Z");
+    assert_ne!(old, good());
     assert_eq!(verdict(&old, "patches-monthly"), Verdict::Fail);
-    let mut never = machine(GOOD);
+    let mut never = machine(good());
     never.patches.lists_at = Fact::unknown(Reason::SourceMissing, "");
     let outcomes = evaluate(shipped().controls(Role::Server), &never, now());
     let monthly = outcomes.iter().find(|outcome| outcome.control == "patches-monthly").unwrap();
@@ -126,7 +124,7 @@ fn old_lists_say_nothing_of_today_on_any_system() {
 
 #[test]
 fn one_upgrade_of_anything_does_not_make_up_for_fixes_that_wait() {
-    let mut facts = machine(GOOD);
+    let mut facts = machine(good());
     facts.patches.pending_security = Fact::Known(39);
     facts.patches.last_upgrade_at = Fact::Known("2026-11-21T03:00:00Z".parse().unwrap());
     let outcomes = evaluate(shipped().controls(Role::Workstation), &facts, now());
@@ -137,7 +135,7 @@ fn one_upgrade_of_anything_does_not_make_up_for_fixes_that_wait() {
 #[test]
 fn a_windows_without_internet_is_judged_by_its_build_while_that_tells_something() {
     let judged = |change: &dyn Fn(&mut Facts)| {
-        let mut facts = machine(WINDOWS_GOOD);
+        let mut facts = machine(windows_good());
         // It once searched and found nothing; updates came by hand since.
         facts.patches.lists_at = Fact::Known("2026-05-21T22:00:00Z".parse().unwrap());
         facts.patches.known_to = Fact::Known("2026-11-20T16:59:59Z".parse().unwrap());
@@ -171,7 +169,7 @@ fn a_windows_without_internet_is_judged_by_its_build_while_that_tells_something(
 #[test]
 fn the_steps_are_the_same_in_both_files() {
     let set = shipped();
-    for json in [GOOD, BAD, WINDOWS_GOOD, WINDOWS_BAD] {
+    for json in [good(), bad(), windows_good(), windows_bad()] {
         let facts = machine(json);
         for control in set.controls(Role::Workstation).controls() {
             let Some(other) = set.controls(Role::Server).control(control.id()) else { continue };
@@ -200,8 +198,8 @@ fn who_was_knocked_at_is_kept_from_the_page_that_all_may_read() {
 
 #[test]
 fn guesses_from_many_addresses_count_as_well() {
-    assert_eq!(verdict(GOOD, "logons-guessed"), Verdict::Pass);
-    let mut facts = machine(GOOD);
+    assert_eq!(verdict(good(), "logons-guessed"), Verdict::Pass);
+    let mut facts = machine(good());
     let judged = |facts: &Facts| {
         let outcomes = evaluate(shipped().controls(Role::Server), facts, now());
         outcomes.iter().find(|outcome| outcome.control == "logons-guessed").unwrap().verdict
@@ -218,18 +216,18 @@ fn guesses_from_many_addresses_count_as_well() {
 #[test]
 fn a_backup_that_does_not_tell_when_it_ended_leaves_the_sums() {
     let set = shipped();
-    let outcomes = judge(set.controls(Role::Server), GOOD);
+    let outcomes = judge(set.controls(Role::Server), good());
     let recent = outcomes.iter().find(|outcome| outcome.control == "backup-recent").unwrap();
     assert!(recent.verdict == Verdict::Unknown && recent.no_reader);
-    assert_eq!(verdict(GOOD, "backup-at-work"), Verdict::Pass);
-    assert_eq!(verdict(WINDOWS_BAD, "backup-at-work"), Verdict::Pass);
-    assert_eq!(verdict(WINDOWS_BAD, "backup-recent"), Verdict::Fail, "it ended well long ago");
+    assert_eq!(verdict(good(), "backup-at-work"), Verdict::Pass);
+    assert_eq!(verdict(windows_bad(), "backup-at-work"), Verdict::Pass);
+    assert_eq!(verdict(windows_bad(), "backup-recent"), Verdict::Fail, "it ended well long ago");
 }
 
 #[test]
 fn what_is_implied_costs_once() {
     let set = shipped();
-    let outcomes = judge(set.controls(Role::Workstation), BAD);
+    let outcomes = judge(set.controls(Role::Workstation), bad());
     let cause = |id: &str| outcomes.iter().find(|outcome| outcome.control == id).and_then(|o| o.implied_by.clone());
     assert_eq!(cause("antivirus-definitions").as_deref(), Some("antivirus-running"));
     assert_eq!(cause("firewall-blocks-inbound").as_deref(), Some("firewall-active"));
@@ -252,9 +250,12 @@ fn nothing_known_is_unknown_and_never_a_failure() {
 #[test]
 fn what_an_older_agent_read_wrongly_is_unknown_and_says_why() {
     let set = shipped();
-    for (file, family) in
-        [(GOOD, Family::Linux), (BAD, Family::Linux), (WINDOWS_GOOD, Family::Windows), (WINDOWS_BAD, Family::Windows)]
-    {
+    for (file, family) in [
+        (good(), Family::Linux),
+        (bad(), Family::Linux),
+        (windows_good(), Family::Windows),
+        (windows_bad(), Family::Windows),
+    ] {
         let mut facts = machine(file);
         assert_eq!(facts.system.family, Fact::Known(family));
         let before = evaluate(set.controls(Role::Workstation), &facts, now());
@@ -342,7 +343,7 @@ fn only_what_can_be_fixed_on_the_spot_is_critical() {
 #[test]
 fn every_failure_has_steps_for_every_machine() {
     let set = shipped();
-    for facts in [machine(BAD), machine(WINDOWS_BAD), Facts::unknown(Reason::NotCollected)] {
+    for facts in [machine(bad()), machine(windows_bad()), Facts::unknown(Reason::NotCollected)] {
         for (_, control) in controls(&set) {
             let steps = control.fix_for(&facts, now());
             assert!((1..=6).contains(&steps.len()), "{}", control.id());
@@ -357,16 +358,16 @@ fn every_failure_has_steps_for_every_machine() {
 fn the_steps_are_those_of_the_machines_system() {
     let set = shipped();
     let control = set.controls(Role::Workstation).control("antivirus-running").unwrap();
-    let facts = machine(BAD);
+    let facts = machine(bad());
     assert!(control.fix_for(&facts, now())[1].vi.contains("apt install clamav"));
 }
 
 #[test]
 fn the_steps_on_windows_name_nothing_of_linux() {
     let set = shipped();
-    let facts = machine(WINDOWS_BAD);
+    let facts = machine(windows_bad());
     for role in ROLES {
-        for outcome in judge(set.controls(role), WINDOWS_BAD) {
+        for outcome in judge(set.controls(role), windows_bad()) {
             if outcome.verdict != Verdict::Fail {
                 continue;
             }
@@ -407,7 +408,7 @@ fn both_files_say_the_same_of_a_control_they_share() {
 
 #[test]
 fn a_machine_without_a_graphical_session_needs_no_screen_lock() {
-    let mut facts = machine(BAD);
+    let mut facts = machine(bad());
     facts.system.desktop = Fact::Known(false);
     let outcomes = evaluate(shipped().controls(Role::Workstation), &facts, now());
     let outcome = outcomes.iter().find(|outcome| outcome.control == "screen-lock").unwrap();

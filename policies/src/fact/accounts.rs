@@ -34,19 +34,26 @@ record! {
         /// True when it has not expired and a password or, by SSH, a key opens it.
         [enabled] Fact<bool> = "đang dùng được", "enabled";
         /// True when it has an empty password.
+        // Windows tells neither; to know an empty password one would have to try it.
+        #[no_reader(WINDOWS)]
         [empty_password] Fact<bool> = "mật khẩu trống", "empty password";
         /// Last login that the system recorded; unknown when it recorded none since the account was made.
+        // Systems that keep logins in a database (lastlog2, wtmpdb).
+        #[no_reader(LINUX)]
         personal [last_logon_at] Fact<Instant> = "đăng nhập lần cuối", "last logon";
         /// When the password was last changed.
         [password_changed_at] Fact<Instant> = "đổi mật khẩu lần cuối", "password changed at";
         /// True when the password never has to be changed.
         [password_never_expires] Fact<bool> = "mật khẩu không hết hạn", "password never expires";
         /// How its password is stored.
+        #[no_reader(WINDOWS)]
         [hash_method] Fact<HashMethod> = "cách lưu mật khẩu", "password storage";
         /// Latest sign of use: last login, or the password's change where it never logged in. Unknown for an old sign where the system
         /// does not write down every login.
+        #[no_reader(LINUX)]
         personal [last_used_at] Fact<Instant> = "dùng lần cuối", "last used at";
         /// False when it may go without a password, whether it has one or not (Windows).
+        #[no_reader(LINUX)]
         [password_required] Fact<bool> = "bắt buộc có mật khẩu", "password required";
     }
 }
@@ -112,10 +119,12 @@ section! {
         /// Accounts a person can log in with.
         [users] List<Account> = "tài khoản", "accounts";
         /// Members of the local administrators that are no accounts of the machine: of a domain, of Entra, or everybody (Windows).
+        #[no_reader(LINUX)]
         [domain_administrators] List<DomainAdministrator> = "tài khoản, nhóm ngoài máy có quyền quản trị", "administrators from a domain";
         /// Names of accounts with uid 0 besides root (Linux), or enabled built-in accounts (Windows).
         personal [extra_roots] List<String> = "tài khoản ngang quyền root", "accounts equal to root";
         /// True when some rule lets a person act as administrator without a password (`NOPASSWD`).
+        #[no_reader(WINDOWS)]
         [sudo_without_password] bool = "sudo không cần mật khẩu", "sudo without password";
         /// Shortest password that is accepted.
         [password_min_length] i64 = "độ dài mật khẩu tối thiểu", "minimum password length";
@@ -128,17 +137,25 @@ section! {
         /// How long it stays locked; 0 means until an administrator unlocks it.
         [lockout_time] Seconds = "thời gian khoá", "lockout duration";
         /// True when the graphical session starts without asking for a password.
+        // Display managers besides gdm, lightdm, sddm and lxdm.
+        #[no_reader(LINUX)]
         [automatic_logon] bool = "tự động đăng nhập", "automatic logon";
         /// Seconds without use after which a text session ends (`TMOUT`); 0 means never.
+        #[no_reader(WINDOWS)]
         [shell_timeout] Seconds = "thời gian chờ phiên dòng lệnh", "shell timeout";
         /// Seconds without use after which the screen locks, where the machine sets it for all (Windows: the longest of those who are logged
         /// on); 0 means never.
+        // Desktops keep it per person; only what is set for all is read.
+        #[no_reader(LINUX)]
         [screen_lock] Seconds = "thời gian tự khoá màn hình", "screen lock time";
         /// True when the default mask keeps new files from other users (`UMASK` 027 or 077).
+        #[no_reader(WINDOWS)]
         [private_files] bool = "tệp mới không cho người khác đọc", "new files private";
         /// True when Windows asks before a program may act as administrator (User Account Control).
+        #[no_reader(LINUX)]
         [uac] bool = "hỏi xác nhận khi dùng quyền quản trị (UAC)", "User Account Control";
         /// True when a removable drive starts and offers nothing by itself, for everybody (Windows).
+        #[no_reader(LINUX)]
         [autorun_off] bool = "đã tắt tự chạy từ USB", "autorun off";
         /// Failed logons of the last seven days by hour, newest hour first. More than are listed is said where the log held more than is read.
         [failed_logons] List<FailedLogon> = "dòng đăng nhập sai theo giờ", "hourly rows of failed logons";

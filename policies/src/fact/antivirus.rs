@@ -116,18 +116,25 @@ record! {
         /// The product's name.
         [name] String = "tên phần mềm", "product";
         /// Version of the program.
+        #[no_reader(LINUX, WINDOWS)]
         [version] Fact<String> = "phiên bản", "version";
         /// True when its protecting process or service runs.
+        #[no_reader(LINUX_OTHER_MAKERS)]
         [running] Fact<bool> = "đang chạy", "running";
         /// True when files are checked as they are opened.
+        #[no_reader(LINUX_BUT_CLAMAV, WINDOWS_BUT_DEFENDER)]
         [real_time] Fact<bool> = "bảo vệ thời gian thực", "real-time protection";
         /// When the maker built the definitions in use, read from the definitions themselves.
+        #[no_reader(LINUX_BUT_CLAMAV, WINDOWS_BUT_DEFENDER)]
         [definitions_at] Fact<Instant> = "ngày của mẫu nhận diện", "definitions built at";
         /// True when the product itself tells Windows that its definitions are current: the only word of makers that tell no date.
+        #[no_reader(LINUX, WINDOWS_BUT_DEFENDER)]
         [definitions_current] Fact<bool> = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (by its own word)";
         /// Version of the definitions.
+        #[no_reader(LINUX_BUT_CLAMAV, WINDOWS_BUT_DEFENDER)]
         [definitions_version] Fact<String> = "phiên bản mẫu nhận diện", "definitions version";
         /// True when the product fetches new definitions by itself.
+        #[no_reader(LINUX_BUT_CLAMAV, WINDOWS)]
         [updater] Fact<bool> = "tự động cập nhật", "updates itself";
     }
 }
@@ -138,18 +145,27 @@ section! {
         /// All products found.
         [products] List<AntivirusProduct> = "phần mềm phòng chống mã độc", "anti-malware products";
         /// Whether something protects the machine.
+        #[no_reader(LINUX_OTHER_MAKERS)]
         [protection] Protection = "phòng chống mã độc", "protection";
         /// True when files are checked as they are opened.
+        // Where Security Center knows no such product (servers), other makers tell nobody whether they check files as they open.
+        #[no_reader(LINUX_BUT_CLAMAV, WINDOWS_BUT_DEFENDER)]
         [real_time] bool = "bảo vệ thời gian thực", "real-time protection";
         /// When the maker built the definitions in use.
+        #[no_reader(LINUX_BUT_CLAMAV, WINDOWS_BUT_DEFENDER)]
         [definitions_at] Instant = "ngày của mẫu nhận diện", "definitions built at";
         /// True when a running product tells Windows that its definitions are current; what there is of makers that tell no date.
+        #[no_reader(LINUX, WINDOWS_BUT_DEFENDER)]
         [definitions_current] bool = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (by its own word)";
         /// True when new definitions are fetched by themselves.
+        #[no_reader(LINUX_BUT_CLAMAV, WINDOWS)]
         [updater] bool = "tự động cập nhật mẫu nhận diện", "updates definitions by itself";
         /// Threats found within the last 30 days, newest first.
+        // What products found lies in logs of their own.
+        #[no_reader(LINUX, WINDOWS_BUT_DEFENDER)]
         [detections] List<Detection> = "mã độc đã phát hiện", "threats found";
         /// When protection was switched off within the last 30 days, newest first.
+        #[no_reader(LINUX, WINDOWS_BUT_DEFENDER)]
         [stops] List<Instant> = "thời điểm bảo vệ bị tắt", "protection switched off at";
     }
 }

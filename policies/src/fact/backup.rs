@@ -70,14 +70,21 @@ record! {
         /// What makes the copies.
         [tool] BackupTool = "cách sao lưu", "backup tool";
         /// True when it is set up or its service runs; false when it is installed and nothing starts it.
+        // What programs that copy data away write down for nobody else; one of them (Déjà Dup) keeps even its schedule with each person.
+        // Other makers tell nobody how their copies ended, nor when; a service that is started when it is needed, not whether anything needs it.
+        #[no_reader(LINUX, WINDOWS)]
         [active] Fact<bool> = "đang hoạt động", "at work";
         /// True when it runs by itself at times.
+        #[no_reader(LINUX, WINDOWS)]
         [scheduled] Fact<bool> = "chạy theo lịch", "scheduled";
         /// When it last ended well; with several people's copies that of the one whose is oldest.
+        #[no_reader(LINUX, WINDOWS)]
         [last_success_at] Fact<Instant> = "sao lưu thành công lần cuối", "last success";
         /// When it was last started, which says nothing of how it ended.
+        #[no_reader(LINUX, WINDOWS)]
         [last_start_at] Fact<Instant> = "bắt đầu lần cuối", "last start";
         /// Where the copies go.
+        #[no_reader(LINUX, WINDOWS)]
         [place] Fact<BackupPlace> = "nơi lưu bản sao", "kind of place";
     }
 }

@@ -2,12 +2,13 @@
 
 /// Defines a section of facts. Every field becomes a `Fact<T>`; a field the sender did not know reads as `agent_too_old`.
 ///
-/// `personal` before a field's name marks what says something about a person.
+/// `personal` before a field's name marks what says something about a person; `#[no_reader(LINUX)]` says where the product cannot read the
+/// fact (the names are in `gap.rs`). Whoever writes the reader takes that away.
 macro_rules! section {
     (
         $(#[doc = $doc:literal])+
         $name:ident = $section:literal ($vi:literal, $en:literal) {
-            $( $(#[doc = $field_doc:literal])+ $($personal:ident)? [$field:ident] $type:ty = $field_vi:literal, $field_en:literal; )+
+            $( $(#[doc = $field_doc:literal])+ $(#[no_reader($($gap:ident),+)])? $($personal:ident)? [$field:ident] $type:ty = $field_vi:literal, $field_en:literal; )+
         }
     ) => {
         $(#[doc = $doc])+
@@ -30,6 +31,7 @@ macro_rules! section {
                     vi: $field_vi,
                     en: $field_en,
                     personal: personal!($($personal)?),
+                    gaps: &[$($( crate::fact::gap::$gap ),+)?],
                     doc: concat!($($field_doc),+),
                 }, )+
             ];
@@ -69,7 +71,7 @@ macro_rules! record {
     (
         $(#[doc = $doc:literal])+
         $name:ident {
-            $( $(#[doc = $field_doc:literal])+ $($personal:ident)? [$field:ident] $type:ty = $field_vi:literal, $field_en:literal; )+
+            $( $(#[doc = $field_doc:literal])+ $(#[no_reader($($gap:ident),+)])? $($personal:ident)? [$field:ident] $type:ty = $field_vi:literal, $field_en:literal; )+
         }
     ) => {
         $(#[doc = $doc])+
@@ -87,6 +89,7 @@ macro_rules! record {
                     vi: $field_vi,
                     en: $field_en,
                     personal: personal!($($personal)?),
+                    gaps: &[$($( crate::fact::gap::$gap ),+)?],
                     doc: concat!($($field_doc),+),
                 }, )+
             ];

@@ -110,8 +110,10 @@ record! {
         /// True when the default route leaves by it.
         [default_route] bool = "đường ra mặc định", "default route";
         /// What Windows takes the network for.
+        #[no_reader(LINUX)]
         [category] Fact<NetworkCategory> = "loại mạng", "network category";
         /// Of a wireless interface, how its network keeps others out.
+        #[no_reader(LINUX)]
         [wireless] Fact<WirelessSecurity> = "bảo vệ mạng không dây", "wireless security";
     }
 }
@@ -124,6 +126,7 @@ record! {
         /// True when its rules are in force.
         [active] bool = "đang bật", "active";
         /// True when a packet that no rule allows is dropped on its way in.
+        #[no_reader(WINDOWS)]
         [blocks_inbound] Fact<bool> = "mặc định chặn kết nối vào", "blocks inbound by default";
         /// Profiles of the Windows firewall that are switched off; empty for firewalls without profiles.
         [profiles_off] Fact<List<FirewallProfile>> = "loại mạng đang tắt tường lửa", "profiles switched off";
@@ -166,6 +169,8 @@ section! {
         /// True when some host firewall is in force.
         [firewall_active] bool = "tường lửa đang bật", "firewall active";
         /// True when inbound packets that no rule allows are dropped.
+        // Another maker's firewall tells Security Center that it is on, and nobody by which rules.
+        #[no_reader(WINDOWS)]
         [firewall_blocks_inbound] bool = "tường lửa mặc định chặn kết nối vào", "firewall blocks inbound by default";
         /// Proxies set for the whole machine, as `host:port`, never with credentials.
         [proxies] List<String> = "máy chủ proxy", "proxies";
@@ -173,15 +178,21 @@ section! {
         [host_overrides] List<HostOverride> = "tên miền bị ghi đè trong tệp hosts", "names overridden in hosts";
         /// Services that the Windows firewall leaves open to every address, in the networks the machine is in: by a rule, by letting in
         /// what no rule is for, or because it is off.
+        // On Linux nobody names the services of hand-written firewalls' rules.
+        #[no_reader(LINUX, WINDOWS)]
         [open_inbound] List<InboundService> = "dịch vụ tường lửa mở cho mọi địa chỉ", "services open to every address";
         /// True when names are asked of everybody in the network (LLMNR), which lets anybody answer.
+        #[no_reader(LINUX)]
         [llmnr] bool = "hỏi tên máy qua LLMNR", "LLMNR";
         /// True when NetBIOS over TCP/IP is on at some interface.
+        #[no_reader(LINUX)]
         [netbios] bool = "NetBIOS qua TCP/IP", "NetBIOS over TCP/IP";
         /// True when the machine forwards packets between interfaces.
         [forwards] bool = "chuyển tiếp gói tin giữa các mạng", "forwards packets";
         /// TCP ports that rules for address translation lead on, as those of containers, and that no firewall keeps from
         /// strangers: what is kept out of the machine itself is not kept out of them.
+        // Ports of virtual machines: portproxy and NAT networks have no reader.
+        #[no_reader(WINDOWS)]
         [published_ports] List<PublishedPort> = "cổng mở ra ngoài cho máy ảo, container", "ports published for containers";
     }
 }

@@ -27,12 +27,16 @@ section! {
         /// The oldest entry that is still there.
         [oldest_at] Instant = "mục nhật ký cũ nhất", "oldest entry";
         /// True when logs are also sent to another machine.
+        // Other programs that carry logs away.
+        #[no_reader(LINUX)]
         [forwarded] bool = "nhật ký được gửi về máy chủ khác", "logs forwarded";
         /// True when an audit service records security events (auditd; Windows audit policy).
         [audit] bool = "ghi nhật ký kiểm toán", "auditing";
         /// The largest size of the log of security events (Windows).
+        #[no_reader(LINUX)]
         [largest] Mebibytes = "dung lượng nhật ký an ninh tối đa", "largest security log";
         /// Logs that were emptied within the last 30 days, newest first (Windows).
+        #[no_reader(LINUX)]
         [cleared] List<ClearedLog> = "nhật ký bị xoá", "logs emptied";
     }
 }

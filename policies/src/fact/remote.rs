@@ -23,20 +23,29 @@ section! {
         /// True when an SSH server is installed and runs or starts on demand.
         [ssh_server] bool = "dịch vụ SSH đang chạy", "SSH server running";
         /// How root may log in.
+        // The settings of OpenSSH for Windows.
+        #[no_reader(WINDOWS)]
         [ssh_root_login] RootLogin = "đăng nhập root qua SSH", "SSH root login";
         /// True when a password is enough.
+        #[no_reader(WINDOWS)]
         [ssh_password] bool = "đăng nhập SSH bằng mật khẩu", "SSH password login";
         /// True when an account without a password may log in.
+        #[no_reader(WINDOWS)]
         [ssh_empty_password] bool = "cho phép mật khẩu trống qua SSH", "SSH empty passwords";
         /// Tries before the connection is cut (`MaxAuthTries`).
+        #[no_reader(WINDOWS)]
         [ssh_max_tries] i64 = "số lần thử đăng nhập SSH", "SSH tries";
         /// Seconds of silence after which a session is cut (`ClientAliveInterval` x `ClientAliveCountMax`); 0 means never.
+        #[no_reader(WINDOWS)]
         [ssh_idle] Seconds = "thời gian chờ phiên SSH", "SSH idle time";
         /// True when who may log in, or from where, is limited (`AllowUsers`, `AllowGroups`).
+        #[no_reader(WINDOWS)]
         [ssh_limited] bool = "giới hạn người được đăng nhập SSH", "SSH limited to named users";
         /// True when windows of the graphical session are forwarded.
+        #[no_reader(WINDOWS)]
         [ssh_x11] bool = "chuyển tiếp đồ hoạ X11 qua SSH", "SSH X11 forwarding";
         /// Ciphers, key exchanges and codes the SSH server accepts that are known to be weak.
+        #[no_reader(WINDOWS)]
         [ssh_weak_algorithms] List<String> = "thuật toán SSH yếu", "weak SSH algorithms";
         /// True when the Remote Desktop of Windows lets people in.
         [rdp] bool = "Remote Desktop đang bật", "Remote Desktop on";

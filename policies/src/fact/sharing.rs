@@ -41,6 +41,7 @@ section! {
         [smb_signing] bool = "bắt buộc ký gói tin SMB", "SMB signing required";
         /// How the machine proves who it is to old servers, the LAN Manager level of Windows: 0 (LM and NTLM) to 5 (NTLMv2 alone, given
         /// and taken).
+        #[no_reader(LINUX)]
         [lm_level] i64 = "mức xác thực LAN Manager", "LAN Manager level";
         /// True when an NFS server runs.
         [nfs_server] bool = "dịch vụ NFS đang chạy", "NFS server running";

@@ -50,12 +50,16 @@ section! {
     /// Installed software and removable storage.
     Software = "software" ("Phần mềm", "Software") {
         /// Programs, by name: those of the machine and those of everybody who has a profile on it.
+        #[no_reader(LINUX)]
         [programs] List<Program> = "phần mềm đã cài", "installed programs";
         /// Browsers with their versions.
+        #[no_reader(LINUX)]
         [browsers] List<Browser> = "trình duyệt", "browsers";
         /// True when a policy keeps people from reading or writing removable storage.
+        #[no_reader(LINUX)]
         [removable_denied] bool = "chặn ổ lưu trữ di động", "removable storage denied";
         /// How many different removable drives the machine remembers.
+        #[no_reader(LINUX)]
         [removable_seen] i64 = "số ổ lưu trữ di động từng cắm", "removable drives seen";
     }
 }

@@ -43,6 +43,9 @@ section! {
         /// Kernel release or Windows build with its update revision.
         [build] String = "bản dựng", "build";
         /// Until when the maker delivers security updates without extra payment.
+        // A release younger than the agent is in no table of it, whatever the system.
+        // A build younger than the catalogue, or one without known updates; a catalogue that is too old.
+        #[no_reader(LINUX, WINDOWS)]
         [supported_until] Instant = "được hãng hỗ trợ đến", "supported until";
         /// Processor architecture, such as `x86_64`.
         [architecture] String = "kiến trúc", "architecture";
@@ -65,22 +68,31 @@ section! {
         /// Size of the file system that holds the system.
         [disk] Mebibytes = "ổ đĩa hệ thống", "system disk";
         /// True when the file system that holds people's data (`/home`, else `/`) is on an encrypted volume.
+        // File systems without a block device below them (ZFS, network, containers).
+        #[no_reader(LINUX)]
         [disk_encrypted] bool = "ổ đĩa dữ liệu được mã hoá", "data disk encrypted";
         /// Domain or directory the machine is joined to; known and empty when it is joined to none.
         [domains] List<String> = "miền đã tham gia", "joined domains";
         /// True for an edition that is made to serve others (Windows Server).
+        #[no_reader(LINUX)]
         [server_edition] bool = "hệ điều hành dành cho máy chủ", "server edition";
         /// Until when the maker sells security updates beyond `supported_until` (Windows ESU).
+        #[no_reader(LINUX, WINDOWS)]
         [paid_until] Instant = "hãng bán bản vá mở rộng đến", "paid updates until";
         /// True when updates are installed that the maker gives only to those who pay or enrol (Windows ESU).
+        #[no_reader(LINUX, WINDOWS)]
         [paid_updates] bool = "đang nhận bản vá mở rộng", "receives paid updates";
         /// True when the firmware starts signed systems only.
+        #[no_reader(LINUX)]
         [secure_boot] bool = "khởi động an toàn (Secure Boot)", "Secure Boot";
         /// True when a TPM is there and ready.
+        #[no_reader(LINUX)]
         [tpm] bool = "có TPM", "TPM";
         /// Language of the system as Windows numbers it (LCID): 1033 English, 1066 Vietnamese.
+        #[no_reader(LINUX)]
         [language] i64 = "mã ngôn ngữ hệ thống (LCID)", "system language (LCID)";
         /// The day the firmware was released: about how old the machine is.
+        #[no_reader(LINUX)]
         [firmware_at] Instant = "phần sụn (BIOS) phát hành ngày", "firmware released at";
     }
 }

@@ -1,6 +1,6 @@
 //! How the judge sees a fact without knowing its Rust type: a [`Kind`] at reading time of a policy, a [`Value`] at judging time.
 
-use super::{Fact, Instant, List, Unknown};
+use super::{Fact, Gap, Instant, List, Unknown};
 
 /// What a fact can hold; known when a policy is read, so that a comparison that can never hold is refused there.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,8 @@ pub struct Field {
     pub en: &'static str,
     /// True when it says something about a person (a name, a habit): marked wherever facts are shown.
     pub personal: bool,
+    /// Where the product cannot read it.
+    pub gaps: &'static [Gap],
     /// The doc comment: meaning, unit, example.
     pub doc: &'static str,
 }

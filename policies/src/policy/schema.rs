@@ -103,24 +103,50 @@ fn condition(definitions: &mut Definitions, list: Option<(&str, Kind)>) -> Value
         only("any", parts, "Some part holds."),
         only("not", own, "The part does not hold."),
     ];
-    match list {
+    let subjects: Vec<Subject> = match list {
         None => {
-            for section in Section::ALL {
-                for field in section.fields() {
-                    let fact = format!("{}.{}", section.name(), field.name);
-                    kinds.push(comparison(definitions, Some(("fact", &fact)), &fact, field.kind, field.doc.trim()));
-                }
-            }
+            let named = |section: &Section, field: &Field| {
+                (format!("{}.{}", section.name(), field.name), field.kind, field.doc)
+            };
+            Section::ALL
+                .iter()
+                .flat_map(|section| section.fields().iter().map(move |field| named(section, field)))
+                .collect()
         }
-        Some((list, Kind::Record(fields))) => {
-            for Field { name, kind, doc, .. } in fields {
-                let path = format!("{list}.{name}");
-                kinds.push(comparison(definitions, Some(("field", name)), &path, *kind, doc.trim()));
-            }
+        Some((_, Kind::Record(fields))) => {
+            fields.iter().map(|field| (field.name.to_owned(), field.kind, field.doc)).collect()
         }
-        Some((list, kind)) => kinds.push(comparison(definitions, None, list, kind, "The item itself.")),
-    }
+        Some((list, kind)) => {
+            kinds.push(comparison(definitions, list, kind));
+            Vec::new()
+        }
+    };
+    kinds.extend(comparisons(definitions, list.map(|(list, _)| list), subjects));
     json!({ "anyOf": kinds })
+}
+
+/// What can be compared: its name, its kind and what it means.
+type Subject = (String, Kind, &'static str);
+
+/// The comparisons of facts, or of the fields of the list called `list`: one for all subjects that have the same operators.
+fn comparisons(definitions: &mut Definitions, list: Option<&str>, subjects: Vec<Subject>) -> Vec<Value> {
+    let key = if list.is_some() { "field" } else { "fact" };
+    let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
+    for (name, kind, doc) in subjects {
+        let path = list.map_or_else(|| name.clone(), |list| format!("{list}.{name}"));
+        let compared = comparison(definitions, &path, kind);
+        let subject = json!({ "const": name, "description": doc.trim() });
+        match groups.iter_mut().find(|(other, _)| *other == compared) {
+            Some((_, named)) => named.push(subject),
+            None => groups.push((compared, vec![subject])),
+        }
+    }
+    let with_subject = |(mut compared, named): (Value, Vec<Value>)| {
+        compared["properties"][key] = json!({ "oneOf": named });
+        compared["required"] = json!([key]);
+        compared
+    };
+    groups.into_iter().map(with_subject).collect()
 }
 
 fn only(key: &str, value: Value, description: &str) -> Value {
@@ -133,18 +159,9 @@ fn only(key: &str, value: Value, description: &str) -> Value {
     })
 }
 
-/// One comparison: the subject's key and name, and exactly one operator that suits its kind.
-fn comparison(
-    definitions: &mut Definitions,
-    subject: Option<(&str, &str)>,
-    path: &str,
-    kind: Kind,
-    description: &str,
-) -> Value {
+/// A comparison without its subject: exactly one operator that suits `kind`.
+fn comparison(definitions: &mut Definitions, path: &str, kind: Kind) -> Value {
     let mut properties = Map::new();
-    if let Some((key, name)) = subject {
-        properties.insert(key.to_owned(), json!({ "const": name }));
-    }
     let mut operators = Vec::new();
     for operator in Operator::ALL.iter().filter(|operator| operator.suits(kind)) {
         let mut operand = operand(definitions, *operator, path, kind);
@@ -152,15 +169,7 @@ fn comparison(
         properties.insert(operator.code().to_owned(), operand);
         operators.push(json!({ "required": [operator.code()] }));
     }
-    let required: Vec<&str> = subject.iter().map(|(key, _)| *key).collect();
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": required,
-        "properties": properties,
-        "oneOf": operators,
-        "description": description,
-    })
+    json!({ "type": "object", "additionalProperties": false, "properties": properties, "oneOf": operators })
 }
 
 fn operand(definitions: &mut Definitions, operator: Operator, path: &str, kind: Kind) -> Value {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
 use serde_json::{Map, Value, json};
 
-const GOOD: &str = include_str!("../machines/good.json");
-const WINDOWS_GOOD: &str = include_str!("../machines/windows-good.json");
+use crate::machines::{good, windows_good};
+
 const REASONS: [&str; 8] = [
     "not_collected",
     "no_reader",
@@ -155,7 +155,7 @@ fn forget(value: &mut Value, dice: &mut impl Iterator<Item = u8>) {
 
 /// All facts in their wire form. Of ten facts, `unknown` are not known.
 fn facts(unknown: u32) -> BoxedStrategy<Value> {
-    let [sample, windows]: [Value; 2] = [GOOD, WINDOWS_GOOD].map(|json| serde_json::from_str(json).unwrap());
+    let [sample, windows]: [Value; 2] = [good(), windows_good()].map(|json| serde_json::from_str(json).unwrap());
     let sections: Vec<BoxedStrategy<(String, Value)>> = Section::ALL
         .iter()
         .map(|section| {

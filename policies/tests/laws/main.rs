@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[path = "../machines/mod.rs"]
+mod machines;
 mod made;
 
 use policies::evaluate::{Truth, evaluate};

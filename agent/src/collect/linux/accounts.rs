@@ -2,7 +2,7 @@
 
 use policies::fact::{Account, Accounts, Fact, List, Reason};
 
-use super::scene::{Scene, unknown, windows_only};
+use super::scene::{Scene, WINDOWS_ONLY, unknown};
 use crate::collect::linux::text::{capped, lines};
 use crate::os::{Answer, OsError};
 
@@ -37,7 +37,6 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
     Accounts {
         sudo_without_password,
         users,
-        domain_administrators: windows_only(),
         extra_roots,
         password_min_length: password.min_length,
         password_min_classes: password.min_classes,
@@ -49,8 +48,7 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
         screen_lock: desktop::screen_lock(scene),
         private_files: rules::private_files(scene),
         failed_logons,
-        uac: windows_only(),
-        autorun_off: windows_only(),
+        ..Accounts::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
 }
 
@@ -128,7 +126,7 @@ fn accounts(scene: &Scene, passwd: &[Entry]) -> (Vec<Account>, Fact<bool>) {
                 false => Fact::unknown(Reason::SourceMissing, "it has no password"),
             }),
             hash_method: own.and_then_fact(|own| own.hash_method()),
-            password_required: windows_only(),
+            password_required: Fact::unknown(Reason::NoReader, WINDOWS_ONLY),
         });
     }
     accounts.sort_unstable_by(|one, other| (one.id, &one.name).cmp(&(other.id, &other.name)));

@@ -44,9 +44,8 @@ pub(super) fn collect(scene: &Scene) -> Antivirus {
             Some(&true),
             Fact::unknown(Reason::NoReader, ""),
         ),
-        detections: Fact::unknown(Reason::NoReader, ""),
-        stops: Fact::unknown(Reason::NoReader, ""),
         products: Fact::Known(List::capped(products)),
+        ..Antivirus::unknown(Reason::NoReader, "")
     }
 }
 

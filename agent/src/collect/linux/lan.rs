@@ -42,16 +42,10 @@ pub(super) fn collect(scene: &Scene) -> Lan {
         proxies: proxies::proxies(scene),
         host_overrides: host_overrides(scene, &interfaces),
         interfaces,
-        open_inbound: no_reader(),
-        llmnr: no_reader(),
-        netbios: no_reader(),
         forwards: forwards(scene),
         published_ports: firewall.published_ports,
+        ..Lan::unknown(Reason::NoReader, "")
     }
-}
-
-fn no_reader<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "")
 }
 
 /// Name servers of `resolv.conf`. Where all of them are a stub on this machine, those the stub asks in turn.

@@ -2,7 +2,7 @@
 
 use policies::fact::{Days, Fact, Logging, Reason};
 
-use super::scene::{Scene, unknown, windows_only};
+use super::scene::{Scene, WINDOWS_ONLY, unknown};
 use crate::collect::linux::text::{capped, ini_value, lines};
 use crate::os::{Answer, OsError};
 
@@ -27,8 +27,7 @@ pub(super) fn collect(scene: &Scene) -> Logging {
         },
         forwarded: forwarded(scene, &running),
         audit: Fact::Known(running.auditd),
-        largest: windows_only(),
-        cleared: windows_only(),
+        ..Logging::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use policies::fact::{Fact, Instant, List, PackageSystem, Patches, Reason};
 
 use super::memory::{Fingerprint, Memory};
-use super::scene::{Scene, unknown, windows_only};
+use super::scene::{Scene, WINDOWS_ONLY, unknown};
 use super::text::capped;
 use crate::os::{Answer, OsError, Program};
 
@@ -90,11 +90,7 @@ pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
         } else {
             Fact::unknown(Reason::NoReader, "rpm tells of none")
         },
-        installed: windows_only(),
-        failing: windows_only(),
-        missing: windows_only(),
-        known_to: windows_only(),
-        servers: windows_only(),
+        ..Patches::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
 }
 

@@ -202,10 +202,8 @@ pub(super) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
     }
 }
 
-/// What is read on Windows only.
-pub(super) fn windows_only<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "this version reads it on Windows only")
-}
+/// Why the facts that no collector here fills are not known.
+pub(super) const WINDOWS_ONLY: &str = "this version reads it on Windows only";
 
 /// The fact for a question that had no answer.
 pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {

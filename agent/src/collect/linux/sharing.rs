@@ -23,13 +23,13 @@ pub(super) fn collect(scene: &Scene) -> Sharing {
     Sharing {
         shares: shares(scene, smb.as_ref(), nfs_server),
         smb1: smb.as_ref().map_or(Fact::Known(false), |smb| from(smb, Smb::accepts_version_1)),
-        lm_level: Fact::unknown(Reason::NoReader, ""),
         smb_signing: match &smb {
             None => Fact::unknown(Reason::SourceMissing, "no SMB server runs"),
             Some(smb) => from(smb, Smb::demands_signatures),
         },
         smb_server: Fact::Known(smb_server),
         nfs_server: Fact::Known(nfs_server),
+        ..Sharing::unknown(Reason::NoReader, "")
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use policies::fact::{Chassis, Fact, Family, List, Mebibytes, Reason, System};
 
-use super::scene::{Scene, answered, found, optional, unknown, windows_only};
+use super::scene::{Scene, WINDOWS_ONLY, answered, found, optional, unknown};
 use crate::collect::firmware::{chassis_of, filled_in};
 use crate::collect::linux::text::{assigned, capped, ini_value, lines};
 
@@ -44,13 +44,7 @@ pub(super) fn collect(scene: &Scene) -> System {
         disk: answered(scene.os.disk_size("/"), |bytes| quantity(bytes, mebibytes)),
         disk_encrypted: disk::encrypted(scene),
         domains: domains(scene),
-        server_edition: windows_only(),
-        paid_until: windows_only(),
-        paid_updates: windows_only(),
-        secure_boot: windows_only(),
-        tpm: windows_only(),
-        language: windows_only(),
-        firmware_at: windows_only(),
+        ..System::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
 }
 

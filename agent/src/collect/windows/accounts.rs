@@ -66,9 +66,7 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
         autorun_off: session::autorun_off(scene, &sessions),
         uac: uac(scene),
         failed_logons: failures::list(scene),
-        sudo_without_password: linux_only(),
-        shell_timeout: linux_only(),
-        private_files: linux_only(),
+        ..Accounts::unknown(Reason::NoReader, "Windows has no such setting")
     }
 }
 
@@ -110,10 +108,6 @@ fn classes(rules: Answer<Registry>) -> Fact<i64> {
         Err(OsError::Missing(what)) => unknown(&OsError::Denied(what)),
         Err(error) => unknown(&error),
     }
-}
-
-fn linux_only<T>() -> Fact<T> {
-    Fact::unknown(Reason::NoReader, "Windows has no such setting")
 }
 
 /// A list in a stable order.

@@ -40,7 +40,7 @@ pub(super) fn collect(scene: &Scene) -> Lan {
         netbios: from(&adapters, |adapters| names::netbios(scene, adapters)),
         // Absent means no, for all versions.
         forwards: scene.number(TCPIP, "IPEnableRouter").or(Fact::Known(false), |on| Fact::Known(on != 0)),
-        published_ports: Fact::unknown(Reason::NoReader, ""),
+        ..Lan::unknown(Reason::NoReader, "")
     }
 }
 

@@ -88,6 +88,7 @@ pub(super) fn collect(scene: &Scene) -> System {
                 Join::Workgroup(_) | Join::None => List::default(),
             })
         }),
+        ..System::unknown(Reason::NoReader, "")
     }
 }
 

@@ -1,0 +1,67 @@
+//! Where the product cannot read a fact, as `#[no_reader(...)]` beside the fact says: that alone may excuse an unknown, which then leaves
+//! both sums. An agent that says `no_reader` is believed only there.
+
+use super::{Antivirus, Fact, Facts, Family, List, Maker};
+
+/// Machines on which a fact has no reader.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
+    /// The family of systems.
+    pub family: Family,
+    /// Identifiers of systems (`system.id`) for which there is a reader nevertheless.
+    pub except_systems: &'static [&'static str],
+    /// For which anti-malware products it is believed.
+    pub makers: Makers,
+}
+
+/// For which anti-malware products a gap is believed.
+#[derive(Clone, Copy, Debug)]
+pub enum Makers {
+    /// The fact has no maker.
+    Any,
+    /// Only where a product of a maker that is not among these is at work.
+    Except(&'static [Maker]),
+    /// Only where a product of one of these makers is at work.
+    Of(&'static [Maker]),
+}
+
+/// Linux.
+pub(super) const LINUX: Gap = Gap { family: Family::Linux, except_systems: &[], makers: Makers::Any };
+/// Windows.
+pub(super) const WINDOWS: Gap = Gap { family: Family::Windows, ..LINUX };
+/// Linux systems whose package system is not known.
+pub(super) const UNKNOWN_LINUX: Gap = Gap {
+    except_systems: &["debian", "ubuntu", "fedora", "rhel", "centos", "rocky", "almalinux", "ol", "linuxmint"],
+    ..LINUX
+};
+/// Linux, but for the makers whose products can be asked there.
+pub(super) const LINUX_BUT_CLAMAV: Gap = Gap { makers: Makers::Except(&[Maker::ClamAv]), ..LINUX };
+/// Linux with products of which nobody can tell even whether they guard.
+pub(super) const LINUX_OTHER_MAKERS: Gap = Gap { makers: Makers::Of(&[Maker::Other]), ..LINUX };
+/// Windows, but for the makers that are asked themselves; of others Security Center tells what it was told.
+pub(super) const WINDOWS_BUT_DEFENDER: Gap = Gap { makers: Makers::Except(&[Maker::Microsoft]), ..WINDOWS };
+
+impl Gap {
+    /// True when the machine with `facts` is one of them. One that does not tell its system is none.
+    pub fn holds(&self, facts: &Facts) -> bool {
+        facts.system.family.known() == Some(&self.family)
+            // Windows has no identifier of a distribution.
+            && (self.family == Family::Windows
+                || facts.system.id.known().is_some_and(|system| !self.except_systems.contains(&system.as_str())))
+            && match self.makers {
+                Makers::Any => true,
+                Makers::Except(read) => works(&facts.antivirus, |maker| !read.contains(&maker)),
+                Makers::Of(unknown) => works(&facts.antivirus, |maker| unknown.contains(&maker)),
+            }
+    }
+}
+
+/// True when some product that is not known to be off is by a maker that `wanted` names.
+fn works(antivirus: &Antivirus, wanted: impl Fn(Maker) -> bool) -> bool {
+    match &antivirus.products {
+        Fact::Known(List { items, .. }) => {
+            items.iter().any(|product| product.running != Fact::Known(false) && wanted(product.maker))
+        }
+        Fact::Unknown(_) => false,
+    }
+}
