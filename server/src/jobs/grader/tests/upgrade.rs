@@ -155,7 +155,7 @@ async fn a_store_of_the_release_before_is_judged_again_sqlite() {
 
 #[tokio::test]
 async fn a_store_of_the_release_before_is_judged_again_postgres() {
-    let trial = Trial::postgres_empty().await;
+    let Some(trial) = Trial::postgres_empty().await else { return };
     a_store_of_the_release_before_is_judged_again(&trial).await;
     trial.end().await;
 }
