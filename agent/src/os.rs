@@ -57,6 +57,9 @@ pub struct Stat {
     /// When its content was last changed, in milliseconds since 1970 UTC.
     #[serde(default)]
     pub modified_at: i64,
+    /// Which file it is on its file system, where that has numbers.
+    #[serde(default)]
+    pub number: u64,
 }
 
 /// The kind of a file.

@@ -134,7 +134,7 @@ pub async fn settle(
             Err(EnrolError::Start(StartError::State(error))) => return Err(error),
             Err(error) => error,
         };
-        if error.is_enrolled() {
+        if enrolled && error.is_enrolled() {
             let state = StateFolder::open(path, Missing::Refuse)?;
             let office = Standing::load(&state)?.assignment.map(|assignment| assignment.office).unwrap_or_default();
             end(&state, Stage::Connected, Text::new(office.clone(), office))?;

@@ -29,5 +29,9 @@ pub(super) fn stat(path: &str) -> Answer<Stat> {
         () => FileKind::Other,
     };
     let modified_at = metadata.modified().ok().and_then(|at| jiff::Timestamp::try_from(at).ok());
-    Ok(Stat { kind, size: metadata.len(), modified_at: modified_at.map_or(0, jiff::Timestamp::as_millisecond) })
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let number = 0;
+    Ok(Stat { kind, size: metadata.len(), modified_at: modified_at.map_or(0, jiff::Timestamp::as_millisecond), number })
 }

@@ -1,6 +1,8 @@
-//! What is worked out once and stays true while its sources keep their time and size.
+//! What is worked out once and stays true while its sources are the same files with their time and size.
 
 use std::sync::{Mutex, PoisonError};
+
+use crate::os::Stat;
 
 /// The agent's memory between two checks. Never written to disk.
 #[derive(Debug, Default)]
@@ -8,8 +10,8 @@ pub(super) struct Memory {
     updates: Mutex<Option<(Fingerprint, super::patches::Updates)>>,
 }
 
-/// Time and size of every source of an answer, in order.
-pub(super) type Fingerprint = Vec<(String, i64, u64)>;
+/// Which file every source of an answer is, with its time and size, in order; `None` where there is none.
+pub(super) type Fingerprint = Vec<(String, Option<Stat>)>;
 
 impl Memory {
     /// The pending updates, remembered while `fingerprint` stays the same, else worked out by `work`.

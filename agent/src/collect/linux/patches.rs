@@ -137,11 +137,11 @@ fn ask(scene: &Scene, program: Program, arguments: &[&str], fine: &[i32]) -> Ans
     }
 }
 
-/// Time and size of each of `paths`; what does not exist counts as such.
+/// What stands at each of `paths`; what does not exist counts as such.
 fn fingerprint(scene: &Scene, paths: impl IntoIterator<Item = String>) -> Fingerprint {
     let stat = |path: String| {
         let stat = scene.os.stat(&path).ok();
-        (path, stat.map_or(-1, |stat| stat.modified_at), stat.map_or(0, |stat| stat.size))
+        (path, stat)
     };
     paths.into_iter().map(stat).collect()
 }

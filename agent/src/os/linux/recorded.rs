@@ -210,7 +210,7 @@ impl Os for Recorded {
             other => other?,
         };
         let modified_at = self.modified.get(&resolved).copied().unwrap_or_default();
-        let stat = |kind, size| Stat { kind, size, modified_at };
+        let stat = |kind, size| Stat { kind, size, modified_at, number: 0 };
         if let Some(other) = self.others.get(&resolved) {
             return Ok(*other);
         }

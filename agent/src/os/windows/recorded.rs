@@ -279,9 +279,9 @@ impl Os for Recorded {
 
     fn stat(&self, path: &str) -> Answer<Stat> {
         if let Some(bytes) = self.files.get(&path.to_lowercase()) {
-            return Ok(Stat { kind: FileKind::File, size: bytes.len() as u64, modified_at: 0 });
+            return Ok(Stat { kind: FileKind::File, size: bytes.len() as u64, modified_at: 0, number: 0 });
         }
-        self.list(path).map(|_| Stat { kind: FileKind::Folder, size: 0, modified_at: 0 })
+        self.list(path).map(|_| Stat { kind: FileKind::Folder, size: 0, modified_at: 0, number: 0 })
     }
 
     fn administrator(&self) -> bool {
