@@ -250,7 +250,7 @@ pub(crate) mod tests {
 
     use crate::collect::linux::Machine;
     use crate::connection::tls::tests::{Authority, authority};
-    use crate::connection::trial::{Answer, Server, run};
+    use crate::connection::trial::{Answer, Server, refused, run};
     use crate::os::recorded::Recorded;
 
     pub(crate) const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
@@ -395,15 +395,7 @@ pub(crate) mod tests {
                 let request: EnrolRequest = serde_json::from_slice(body).unwrap();
                 let csr = BASE64.decode(request.csr.as_bytes()).unwrap();
                 match &*said.lock().unwrap() {
-                    Some((code, first)) if csr.windows(first.len()).any(|window| window == first) => {
-                        let refusal = protocol::Refusal {
-                            code: (*code).to_owned(),
-                            message: policies::text::Text::new("x", "x"),
-                            action: protocol::RefusalAction::Final,
-                            retry_after_s: None,
-                        };
-                        (409, vec![], serde_json::to_vec(&refusal).unwrap())
-                    }
+                    Some((code, first)) if csr.windows(first.len()).any(|window| window == first) => refused(409, code),
                     known => admit(&ca, &clients, if known.is_some() { "n" } else { "m" }, body),
                 }
             })

@@ -10,6 +10,10 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use protocol::SERVER_NAME;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::connection::tls::tests::{Authority, authority, server};
@@ -31,18 +35,7 @@ impl Server {
         ours: &Authority,
         answer: impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let (leaf, key) = server(ours, SERVER_NAME, rcgen::ExtendedKeyUsagePurpose::ServerAuth);
-        let chain = vec![CertificateDer::from(leaf), CertificateDer::from(ours.der.clone())];
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut configuration = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap();
-        configuration.alpn_protocols = vec![b"h2".to_vec()];
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(configuration));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (acceptor, listener) = listening(ours, WebPkiClientVerifier::no_client_auth()).await;
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (answer, noted) = (Arc::new(answer), Arc::clone(&asked));
@@ -78,6 +71,32 @@ impl Server {
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
+}
+
+/// Listens on a loopback port with a certificate under `ours`.
+async fn listening(ours: &Authority, clients: Arc<dyn ClientCertVerifier>) -> (TlsAcceptor, TcpListener) {
+    let (leaf, key) = server(ours, SERVER_NAME, rcgen::ExtendedKeyUsagePurpose::ServerAuth);
+    let chain = vec![CertificateDer::from(leaf), CertificateDer::from(ours.der.clone())];
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut configuration = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+        .unwrap();
+    configuration.alpn_protocols = vec![b"h2".to_vec()];
+    (TlsAcceptor::from(Arc::new(configuration)), TcpListener::bind("127.0.0.1:0").await.unwrap())
+}
+
+/// A refusal for good, with the server's word for its reason.
+pub(crate) fn refused(status: u16, code: &str) -> Answer {
+    let refusal = Refusal {
+        code: code.to_owned(),
+        message: Text::new("x", "x"),
+        action: RefusalAction::Final,
+        retry_after_s: None,
+    };
+    (status, vec![], serde_json::to_vec(&refusal).unwrap())
 }
 
 /// Runs a test on a runtime with one thread, as the agent does.
@@ -141,22 +160,11 @@ fn the_clock_that_is_wrong_is_named_in_both_languages() {
 fn hung_up_for_a_date_is_told_from_other_trouble() {
     run(async {
         let ours = authority("ours");
-        let (leaf, key) = server(&ours, SERVER_NAME, rcgen::ExtendedKeyUsagePurpose::ServerAuth);
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from(ours.der.clone())).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier =
-            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let chain = vec![CertificateDer::from(leaf)];
-        let mut configuration = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_client_cert_verifier(verifier.build().unwrap())
-            .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap();
-        configuration.alpn_protocols = vec![b"h2".to_vec()];
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(configuration));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let (acceptor, listener) = listening(&ours, verifier).await;
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {

@@ -122,7 +122,8 @@ fn refusal(answers: &ReportAnswers) -> WireError {
 mod damage;
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex};
 
     use data_encoding::BASE64;
@@ -133,7 +134,7 @@ mod tests {
     use crate::collect::Collector;
     use crate::collect::linux::Machine;
     use crate::connection::tls::tests::{Authority, authority};
-    use crate::connection::trial::{Answer, Server, run};
+    use crate::connection::trial::{Answer, Server, refused, run};
     use crate::identity::keys::MachineKey;
     use crate::identity::{Identity, tests::sample};
     use crate::os::recorded::Recorded;
@@ -229,27 +230,53 @@ mod tests {
         std::fs::write(state.join("agent.toml"), format!("[server]\naddress = \"{address}\"\n")).unwrap();
     }
 
+    /// A machine that is enrolled, and the server it is enrolled at.
+    struct World {
+        _folder: tempfile::TempDir,
+        path: PathBuf,
+        desk: Desk,
+        ours: Authority,
+    }
+
+    impl World {
+        /// Its certificate runs until the year `until`.
+        fn new(until: i32) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, ours) = (folder.path().join("state"), authority("ours"));
+            let (desk, _) = enrolled(&path, &ours, 2020, until);
+            Self { _folder: folder, path, desk, ours }
+        }
+
+        /// Starts the server, which answers what `answer` makes of its desk, path and body, and has the machine dial it.
+        async fn serve(&self, answer: impl Fn(&Desk, &str, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
+            let desk = self.desk.clone();
+            let server = Server::start(&self.ours, move |path, body| answer(&desk, path, body)).await;
+            dial(&self.path, &server.address.to_string());
+            server
+        }
+
+        /// Segment and number of each report that the server took.
+        fn taken(&self) -> Vec<(u64, u64)> {
+            self.desk.taken.lock().unwrap().clone()
+        }
+    }
+
     #[test]
     fn an_expired_certificate_is_renewed_and_the_machine_judged() {
         run(async {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("state");
-            let ours = authority("ours");
-            let (desk, _) = enrolled(&path, &ours, 2020, 2021);
-            let (taken, fresh) = (Arc::clone(&desk.taken), desk.fresh.clone());
-            let server = Server::start(&ours, move |path, body| desk.answer(path, body)).await;
-            dial(&path, &server.address.to_string());
-            let mut station = open(&path);
+            let world = World::new(2021);
+            let server = world.serve(Desk::answer).await;
+            let mut station = open(&world.path);
             let done = once(&mut station).await.unwrap();
             assert!(done.delivered && done.trouble.is_none(), "{:?}", done.trouble);
-            assert_eq!(*taken.lock().unwrap(), [(1, 1)]);
+            assert_eq!(world.taken(), [(1, 1)]);
             let asked = server.asked();
             assert_eq!(asked[..2], [path::RENEW, path::REPORTS]);
             assert!(asked[2].starts_with(path::POLICY) && asked.len() == 3);
             assert_eq!(done.judgement.unwrap().policy_version, 7);
             drop(station);
-            let station = open(&path);
-            assert_eq!(station.identity.certificate, fresh);
+            let station = open(&world.path);
+            assert_eq!(station.identity.certificate, world.desk.fresh);
             assert!(station.judge().unwrap().is_none(), "nothing was observed since this start");
         });
     }
@@ -257,31 +284,20 @@ mod tests {
     #[test]
     fn a_certificate_that_the_server_refuses_for_its_dates_is_renewed_once() {
         run(async {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("state");
-            let ours = authority("ours");
-            let (desk, _) = enrolled(&path, &ours, 2020, 2100);
-            let taken = Arc::clone(&desk.taken);
-            let renewed = std::sync::atomic::AtomicBool::new(false);
-            let order = std::sync::atomic::Ordering::SeqCst;
-            let server = Server::start(&ours, move |path, body| {
-                renewed.fetch_or(path == path::RENEW, order);
-                if path == path::RENEW || renewed.load(order) {
-                    return desk.answer(path, body);
+            let world = World::new(2100);
+            let renewed = AtomicBool::new(false);
+            let answer = move |desk: &Desk, path: &str, body: &[u8]| {
+                renewed.fetch_or(path == path::RENEW, Ordering::SeqCst);
+                if renewed.load(Ordering::SeqCst) {
+                    desk.answer(path, body)
+                } else {
+                    refused(403, "certificate_expired")
                 }
-                let refusal = protocol::Refusal {
-                    code: "certificate_expired".to_owned(),
-                    message: policies::text::Text::new("hết hạn", "expired"),
-                    action: protocol::RefusalAction::Final,
-                    retry_after_s: None,
-                };
-                (403, vec![], serde_json::to_vec(&refusal).unwrap())
-            })
-            .await;
-            dial(&path, &server.address.to_string());
-            let done = once(&mut open(&path)).await.unwrap();
+            };
+            let server = world.serve(answer).await;
+            let done = once(&mut open(&world.path)).await.unwrap();
             assert!(done.delivered && done.trouble.is_none(), "{:?}", done.trouble);
-            assert_eq!(*taken.lock().unwrap(), [(1, 1)]);
+            assert_eq!(world.taken(), [(1, 1)]);
             assert_eq!(server.asked()[..3], [path::REPORTS, path::RENEW, path::REPORTS]);
         });
     }
@@ -289,22 +305,41 @@ mod tests {
     #[test]
     fn reports_wait_while_the_server_is_away_and_leave_in_order() {
         run(async {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("state");
-            let ours = authority("ours");
-            let (desk, _) = enrolled(&path, &ours, 2020, 2100);
-            let taken = Arc::clone(&desk.taken);
+            let world = World::new(2100);
             for waiting in 1..=3 {
-                let done = once(&mut open(&path)).await.unwrap();
+                let done = once(&mut open(&world.path)).await.unwrap();
                 assert!(!done.delivered && done.judgement.is_none());
                 assert!(matches!(done.trouble, Some(WireError::Unreachable { .. })));
                 assert_eq!(done.waiting, waiting);
             }
-            let server = Server::start(&ours, move |path, body| desk.answer(path, body)).await;
-            dial(&path, &server.address.to_string());
-            let done = once(&mut open(&path)).await.unwrap();
+            let _server = world.serve(Desk::answer).await;
+            let done = once(&mut open(&world.path)).await.unwrap();
             assert!(done.delivered && done.judgement.is_some());
-            assert_eq!(*taken.lock().unwrap(), [(1, 1), (1, 2), (1, 3), (1, 4)]);
+            assert_eq!(world.taken(), [(1, 1), (1, 2), (1, 3), (1, 4)]);
+        });
+    }
+
+    /// A chain that breaks is healed by a full report, but a server that refuses that too is not sent one after another.
+    #[test]
+    fn a_server_that_refuses_every_report_is_asked_twice() {
+        run(async {
+            let world = World::new(2100);
+            let answer = |_: &Desk, _: &str, _: &[u8]| {
+                let refusal = protocol::Refusal {
+                    code: "x".to_owned(),
+                    message: policies::text::Text::new("x", "x"),
+                    action: protocol::RefusalAction::Final,
+                    retry_after_s: None,
+                };
+                let assignment =
+                    Assignment { office: "x".to_owned(), role: Role::Workstation, confirmed: true, policy: None };
+                let results = vec![ReportAnswer::Refused { refusal, agreed: None }];
+                (200, vec![], serde_json::to_vec(&ReportAnswers { results, assignment, server_time_at: 1 }).unwrap())
+            };
+            let server = world.serve(answer).await;
+            let done = once(&mut open(&world.path)).await.unwrap();
+            assert!(!done.delivered && matches!(done.trouble, Some(WireError::Refused { .. })), "{:?}", done.trouble);
+            assert_eq!(server.asked(), [path::REPORTS, path::REPORTS]);
         });
     }
 }

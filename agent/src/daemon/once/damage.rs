@@ -9,7 +9,7 @@ use super::*;
 use crate::collect::Collector;
 use crate::collect::linux::Machine;
 use crate::connection::tls::tests::authority;
-use crate::connection::trial::{Server, run};
+use crate::connection::trial::{Server, refused, run};
 use crate::enrol::tests::{TOKEN, admit};
 use crate::enrol::{EnrolError, Enrolled, Invitation, enrol};
 use crate::identity::start::StartError;
@@ -75,13 +75,7 @@ async fn world() -> World {
         let csr = data_encoding::BASE64.decode(request.csr.as_bytes()).unwrap();
         let old = csr.windows(65).any(|window| window == desk.key.public_key());
         if old && *known.lock().unwrap() {
-            let refusal = protocol::Refusal {
-                code: "key_known".to_owned(),
-                message: policies::text::Text::new("x", "x"),
-                action: protocol::RefusalAction::Final,
-                retry_after_s: None,
-            };
-            return (409, vec![], serde_json::to_vec(&refusal).unwrap());
+            return refused(409, "key_known");
         }
         admit(&ca, &clients, "n", body)
     })
