@@ -28,25 +28,22 @@ mod software;
 mod system;
 mod time;
 
-pub use accounts::{Account, Accounts, DomainAdministrator, FailedLogon, HashMethod, LogonWay, MemberKind};
-pub use antivirus::{Antivirus, AntivirusProduct, Detection, Maker, Protection, ThreatAction, ThreatPlace};
-pub use backup::{Backup, BackupPlace, BackupProduct, BackupTool};
+pub use accounts::*;
+pub use antivirus::*;
+pub use backup::*;
 pub use facts::{Facts, SCHEMA_VERSION, Section, find, names};
 pub use gap::{Gap, Makers};
-pub use lan::{
-    Addressing, Firewall, FirewallKind, FirewallProfile, HostOverride, InboundService, Interface, InterfaceKind, Lan,
-    NetworkCategory, PublishedPort, WirelessSecurity,
-};
-pub use logging::{ClearedLog, Logging};
+pub use lan::*;
+pub use logging::*;
 pub use misread::{MISREAD, Misread, On};
-pub use neighbours::{Neighbour, Neighbours};
-pub use patches::{FailingUpdate, InstalledUpdate, MissingUpdate, PackageSystem, Patches};
-pub use ports::{ListeningPort, Ports, Reach, Transport};
-pub use remote::{Remote, RootLogin};
-pub use sharing::{Share, ShareKind, Sharing};
-pub use software::{Browser, BrowserKind, Program, Software};
-pub use system::{Chassis, Family, System};
-pub use time::{Time, TimeSource};
+pub use neighbours::*;
+pub use patches::*;
+pub use ports::*;
+pub use remote::*;
+pub use sharing::*;
+pub use software::*;
+pub use system::*;
+pub use time::*;
 pub use value::{ChoiceItem, Days, Facet, Field, Kind, Mebibytes, Milliseconds, Record, Seconds, Unit, Value};
 
 /// One thing observed on a machine: known with its value, or unknown with the reason.

@@ -27,6 +27,18 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether the kernel keeps programs to what a policy of the system allows them.
+    Confinement {
+        /// What is not allowed does not happen.
+        Enforced = "enforced", "đang áp dụng", "enforced";
+        /// What is not allowed happens and is written down.
+        Permissive = "permissive", "chỉ ghi nhật ký, không chặn", "only logged";
+        /// Nothing is looked at.
+        Off = "off", "đang tắt", "off";
+    }
+}
+
 section! {
     /// The operating system and the hardware.
     System = "system" ("Hệ điều hành và phần cứng", "System and hardware") {
@@ -88,6 +100,10 @@ section! {
         /// True when a TPM is there and ready.
         #[no_reader(LINUX)]
         [tpm] bool = "có TPM", "TPM";
+        /// Whether programs are kept to what SELinux or AppArmor allows them (Linux).
+        // On Linux other modules (Smack, TOMOYO) do it too.
+        #[no_reader(LINUX, WINDOWS)]
+        [confinement] Confinement = "giới hạn quyền của chương trình (SELinux, AppArmor)", "confinement of programs (SELinux, AppArmor)";
         /// Language of the system as Windows numbers it (LCID): 1033 English, 1066 Vietnamese.
         #[no_reader(LINUX)]
         [language] i64 = "mã ngôn ngữ hệ thống (LCID)", "system language (LCID)";

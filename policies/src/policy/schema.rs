@@ -87,10 +87,29 @@ fn control() -> Value {
     })
 }
 
-/// The definitions of conditions on the items of lists, by the name they are referred to.
+/// The definitions that are referred to by name: conditions on the items of lists, and operands.
 #[derive(Default)]
 struct Definitions {
     made: Map<String, Value>,
+}
+
+impl Definitions {
+    /// A reference to the operand of `operator`, where it is the same for every subject of `kind`.
+    fn shared(&mut self, operator: Operator, kind: Kind, operand: Value) -> Value {
+        let kind = match (operator.takes(), kind) {
+            (Takes::Condition | Takes::Counting, _) | (_, Kind::Choice(_) | Kind::List(_) | Kind::Record(_)) => {
+                return operand;
+            }
+            (_, Kind::Bool) => "bool",
+            (_, Kind::Integer(_)) => "number",
+            (_, Kind::Text) => "text",
+            (_, Kind::Instant) => "instant",
+        };
+        let name = format!("{}.{kind}", operator.code());
+        let reference = json!({ "$ref": format!("#/$defs/{name}") });
+        self.made.insert(name, operand);
+        reference
+    }
 }
 
 /// A condition on facts, or on the items of the list called `list.0`.
@@ -144,6 +163,8 @@ fn comparisons(definitions: &mut Definitions, list: Option<&str>, subjects: Vec<
     let with_subject = |(mut compared, named): (Value, Vec<Value>)| {
         compared["properties"][key] = json!({ "oneOf": named });
         compared["required"] = json!([key]);
+        compared["minProperties"] = json!(2);
+        compared["maxProperties"] = json!(2);
         compared
     };
     groups.into_iter().map(with_subject).collect()
@@ -162,14 +183,18 @@ fn only(key: &str, value: Value, description: &str) -> Value {
 /// A comparison without its subject: exactly one operator that suits `kind`.
 fn comparison(definitions: &mut Definitions, path: &str, kind: Kind) -> Value {
     let mut properties = Map::new();
-    let mut operators = Vec::new();
     for operator in Operator::ALL.iter().filter(|operator| operator.suits(kind)) {
         let mut operand = operand(definitions, *operator, path, kind);
         operand["description"] = operator.meaning().into();
-        properties.insert(operator.code().to_owned(), operand);
-        operators.push(json!({ "required": [operator.code()] }));
+        properties.insert(operator.code().to_owned(), definitions.shared(*operator, kind, operand));
     }
-    json!({ "type": "object", "additionalProperties": false, "properties": properties, "oneOf": operators })
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": properties,
+    })
 }
 
 fn operand(definitions: &mut Definitions, operator: Operator, path: &str, kind: Kind) -> Value {

@@ -1,7 +1,7 @@
 //! Section `system`: the operating system and the hardware.
 
 use jiff::Timestamp;
-use policies::fact::{Chassis, Fact, Family, List, Mebibytes, Reason, System};
+use policies::fact::{Chassis, Confinement, Fact, Family, List, Mebibytes, Reason, System};
 
 use super::scene::{Scene, WINDOWS_ONLY, answered, found, optional, unknown};
 use crate::collect::firmware::{chassis_of, filled_in};
@@ -44,6 +44,7 @@ pub(super) fn collect(scene: &Scene) -> System {
         disk: answered(scene.os.disk_size("/"), |bytes| quantity(bytes, mebibytes)),
         disk_encrypted: disk::encrypted(scene),
         domains: domains(scene),
+        confinement: confinement(scene),
         ..System::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
 }
@@ -136,6 +137,38 @@ fn domains(scene: &Scene) -> Fact<List<String>> {
     Fact::Known(List::capped(names))
 }
 
+/// What the kernel says of the module that confines programs. Kernels before 4.11 do not name their modules.
+fn confinement(scene: &Scene) -> Fact<Confinement> {
+    let modules = scene.text("/sys/kernel/security/lsm");
+    let has = |name: &str| modules.as_ref().is_ok_and(|names| names.trim().split(',').any(|module| module == name));
+    match (&scene.text("/sys/fs/selinux/enforce"), &modules) {
+        (Ok(mode), _) => match mode.trim() {
+            "1" => Fact::Known(Confinement::Enforced),
+            "0" => Fact::Known(Confinement::Permissive),
+            other => Fact::unknown(Reason::Unreadable, format!("/sys/fs/selinux/enforce: {}", capped(other))),
+        },
+        (Err(OsError::Missing(_)), Ok(_)) if has("apparmor") => apparmor(scene),
+        (Err(OsError::Missing(_)), Ok(names)) if has("smack") || has("tomoyo") => {
+            Fact::unknown(Reason::NoReader, capped(names))
+        }
+        // A kernel with SELinux and without its file system has no policy: `getenforce` says "Disabled" there.
+        (Err(OsError::Missing(_)), Ok(_)) => Fact::Known(Confinement::Off),
+        (Err(OsError::Missing(_)), Err(error)) | (Err(error), _) => unknown(error),
+    }
+}
+
+/// By the profiles that the kernel has: `/usr/sbin/cupsd (enforce)`.
+fn apparmor(scene: &Scene) -> Fact<Confinement> {
+    answered(scene.text("/sys/kernel/security/apparmor/profiles"), |profiles| {
+        let blocks = |line: &str| line.ends_with("(enforce)") || line.ends_with("(kill)");
+        Fact::Known(match profiles.trim() {
+            "" => Confinement::Off,
+            profiles if profiles.lines().any(blocks) => Confinement::Enforced,
+            _ => Confinement::Permissive,
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -212,6 +245,36 @@ mod tests {
     fn the_serial_needs_an_administrator_where_the_kernel_says_so() {
         let system = collected(Recorded::new().unprivileged().denying("/sys/class/dmi/id/product_serial"));
         assert!(matches!(system.serial, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
+    }
+
+    #[test]
+    fn programs_are_confined_where_the_kernel_says_so() {
+        let with = |modules: &str, files: &[(&str, &str)]| {
+            let os = files.iter().fold(Recorded::new(), |os, (path, text)| os.file(*path, *text));
+            collected(os.file("/sys/kernel/security/lsm", modules)).confinement
+        };
+        let enforce = |mode| with("lockdown,capability,yama,selinux,bpf", &[("/sys/fs/selinux/enforce", mode)]);
+        assert_eq!(enforce("1"), Fact::Known(Confinement::Enforced));
+        assert_eq!(enforce("0"), Fact::Known(Confinement::Permissive));
+        assert!(enforce("").known().is_none() && enforce("2").known().is_none());
+        assert_eq!(with("capability,selinux", &[]), Fact::Known(Confinement::Off), "no policy was loaded");
+        let profiles = |text| with("capability,landlock,apparmor", &[("/sys/kernel/security/apparmor/profiles", text)]);
+        assert_eq!(profiles("nvidia_modprobe (unconfined)\ncupsd (enforce)\n"), Fact::Known(Confinement::Enforced));
+        assert_eq!(profiles("nvidia_modprobe (complain)\n"), Fact::Known(Confinement::Permissive));
+        assert_eq!(profiles(""), Fact::Known(Confinement::Off), "no profile is loaded");
+        assert!(with("capability,apparmor", &[]).known().is_none());
+        assert_eq!(with("capability,yama", &[]), Fact::Known(Confinement::Off));
+        let other = with("capability,smack", &[]);
+        assert!(matches!(other, Fact::Unknown(why) if why.reason == Reason::NoReader));
+
+        let old = collected(Recorded::new().file("/sys/fs/selinux/enforce", "1")).confinement;
+        assert_eq!(old, Fact::Known(Confinement::Enforced));
+        assert!(
+            matches!(collected(Recorded::new()).confinement, Fact::Unknown(why) if why.reason == Reason::SourceMissing)
+        );
+        let os = Recorded::new().unprivileged().file("/sys/kernel/security/lsm", "apparmor");
+        let denied = collected(os.denying("/sys/kernel/security/apparmor/profiles")).confinement;
+        assert!(matches!(denied, Fact::Unknown(why) if why.reason == Reason::NeedsAdministrator));
     }
 
     #[test]
