@@ -12,7 +12,7 @@ fn library() -> PathBuf {
 
 #[test]
 fn a_check_is_made_in_any_year() {
-    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/level-2-workstation.toml");
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/level-2-controls.toml");
     for at in ["@1970-01-02 00:00:00", "@2038-01-19 03:14:08", "@9999-06-01 00:00:00", "@9999-12-31 23:59:00"] {
         #[expect(clippy::disallowed_methods, reason = "a test starts the agent as a person would")]
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_posture-agent"))

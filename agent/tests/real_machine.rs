@@ -52,9 +52,9 @@ fn facts_feed_back_into_check() {
     assert_eq!(facts.status.code(), Some(0), "{}", String::from_utf8_lossy(&facts.stderr));
     assert_eq!(json(&facts)["system"]["family"]["known"], "linux");
     std::fs::write(&recorded, &facts.stdout).unwrap();
-    let policy = folder.path().join("level-2-workstation.toml");
-    let shipped = policies::policy::SHIPPED.iter().find(|(name, _)| *name == "level-2-workstation.toml").unwrap();
-    std::fs::write(&policy, shipped.1).unwrap();
+    let [_, (name, text)] = policies::policy::SHIPPED;
+    let policy = folder.path().join(name);
+    std::fs::write(&policy, text).unwrap();
     let check = |more: &[&str]| {
         command(AGENT)
             .arg("check")

@@ -59,6 +59,8 @@ fn every_bad_policy_is_refused_in_both_languages() {
         let bytes = fs::read(file).unwrap();
         let result = if name.starts_with("office-") {
             policies::policy::Office::read(name, &bytes).map(|_| ())
+        } else if name.starts_with("controls-") {
+            policies::policy::ControlSource::read(name, &bytes).map(|_| ())
         } else {
             Policy::read(name, &bytes).map(|_| ())
         };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use policies::policy::{Operator, Policy, schema};
+use policies::policy::{ControlSource, Operator, Policy, schema};
 use policies::text::Language;
 
 fn file(name: &str) -> String {
@@ -36,6 +36,14 @@ fn read(controls: &str) {
     }
 }
 
+fn read_source(controls: &str) {
+    let names = "[{ for = \"workstation\", is = \"w\" }, { for = \"server\", is = \"s\" }]";
+    let text = format!("format = 1\nid = {names}\ntitle = {{ vi = \"a\", en = \"a\" }}\n{controls}");
+    if let Err(errors) = ControlSource::read("README.md", &text) {
+        panic!("{}\n{text}", errors.show(Language::En));
+    }
+}
+
 #[test]
 fn every_example_of_the_readme_is_accepted() {
     let readme = file("README.md");
@@ -43,7 +51,9 @@ fn every_example_of_the_readme_is_accepted() {
         readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
     assert!(blocks.len() >= 3);
     for block in blocks {
-        if block.starts_with("[[control]]") {
+        if block.contains("for = ") {
+            read_source(block);
+        } else if block.starts_with("[[control]]") {
             read(block);
         } else {
             read(&control(block));

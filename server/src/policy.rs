@@ -6,15 +6,59 @@ mod compiled;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use axum::body::Bytes;
-use policies::policy::PolicyErrors;
+use policies::policy::{PolicyErrors, PolicySet};
 use protocol::bundle::BundleError;
 use protocol::message::PolicyKey;
+use protocol::sign::{BadKey, Purpose, SigningKey};
 use protocol::{Bundle, Digest, SignedBundle};
+use serde::{Deserialize, Serialize};
 
 pub use compiled::Judge;
 
 use crate::error::Told;
 use crate::store::Db;
+
+/// What `policy sign` makes and `policy publish` takes: two sets under one version, by one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedPolicy {
+    /// What agents are sent.
+    #[serde(flatten)]
+    pub agents: SignedBundle,
+    /// The files as they were written, for the server alone. Policies signed before there was such a set have none; the server then
+    /// judges by what agents are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<SignedBundle>,
+}
+
+/// Why a policy is not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The files cannot be read.
+    #[error(transparent)]
+    Policy(#[from] PolicyErrors),
+    /// The key cannot sign.
+    #[error(transparent)]
+    Key(#[from] BadKey),
+}
+
+impl SignedPolicy {
+    /// Signs `set` for `server` under `version`, made at `made_at` (milliseconds UTC).
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn sign(
+        set: &PolicySet,
+        server: &str,
+        version: u64,
+        made_at: i64,
+        key: &SigningKey,
+    ) -> Result<Self, SignError> {
+        let bundle = |files| Bundle { server: server.to_owned(), version, key: String::new(), made_at, files };
+        let agents = SignedBundle::sign(bundle(set.files_for_agents()?), key)?;
+        let server = SignedBundle::sign_for(Purpose::ServerPolicy, bundle(set.files().clone()), key)?;
+        Ok(Self { agents, server: Some(server) })
+    }
+}
 
 /// A published policy.
 #[derive(Debug)]
@@ -23,6 +67,8 @@ pub struct Published {
     pub address: Digest,
     /// What travels.
     pub signed: SignedBundle,
+    /// What does not: the set for the server alone.
+    pub server: Option<SignedBundle>,
     /// What it says.
     pub bundle: Bundle,
     /// What judges by it.
@@ -50,6 +96,12 @@ pub enum OpenError {
     /// The envelope does not fit: key, server or version.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The envelope of the set for the server does not fit.
+    #[error("the set for the server: {0}")]
+    Server(BundleError),
+    /// The set for the server has another version.
+    #[error("the set for the server has version {0}")]
+    OtherVersion(u64),
     /// The files inside are not a valid policy.
     #[error("the policy cannot be read")]
     Policy(#[from] PolicyErrors),
@@ -94,7 +146,8 @@ impl Policies {
         if self.address().is_some_and(|address| address.to_string() == stored.address) {
             return Ok(());
         }
-        let published = Arc::new(self.open(stored.signed()?, 0).map_err(|cause| {
+        let signed = SignedPolicy { agents: stored.signed()?, server: stored.signed_for_server()? };
+        let published = Arc::new(self.open(signed, 0).map_err(|cause| {
             Told::new(
                 "Bộ tiêu chí trong cơ sở dữ liệu không dùng được. Hãy ký và công bố lại: policy sign, policy publish.",
                 "The policy in the database cannot be used. Sign and publish it again: policy sign, policy publish.",
@@ -105,15 +158,23 @@ impl Policies {
         Ok(())
     }
 
-    /// Checks a bundle against the known keys, this server's id and the version in use.
+    /// Checks a policy against the known keys, this server's id and the version in use. The server judges by its own set, where
+    /// there is one.
     ///
     /// # Errors
     /// Any of the three does not fit, or the files inside are not a valid policy.
-    pub fn open(&self, signed: SignedBundle, used: u64) -> Result<Published, OpenError> {
+    pub fn open(&self, signed: SignedPolicy, used: u64) -> Result<Published, OpenError> {
+        let SignedPolicy { agents: signed, server } = signed;
         let bundle = signed.open(&self.keys, &self.server, used)?;
+        let own = server.as_ref().map(|own| own.open_for(Purpose::ServerPolicy, &self.keys, &self.server, 0));
+        let own = own.transpose().map_err(OpenError::Server)?;
+        if let Some(own) = own.as_ref().filter(|own| own.version != bundle.version) {
+            return Err(OpenError::OtherVersion(own.version));
+        }
         let address = signed.address();
-        let judge = Arc::new(Judge::new(&address.to_string(), &bundle.files)?);
-        Ok(Published { address, signed, bundle, judge, json: OnceLock::new() })
+        let files = own.as_ref().map_or(&bundle.files, |own| &own.files);
+        let judge = Arc::new(Judge::new(&address.to_string(), files)?);
+        Ok(Published { address, signed, server, bundle, judge, json: OnceLock::new() })
     }
 }
 

@@ -82,9 +82,7 @@ impl Desk {
 
 fn policies() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
-    ["level-2.toml", "level-2-workstation.toml", "level-2-server.toml"]
-        .map(|name| folder.join(name).to_str().unwrap().to_owned())
-        .to_vec()
+    ["level-2.toml", "level-2-controls.toml"].map(|name| folder.join(name).to_str().unwrap().to_owned()).to_vec()
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::process::{self, Running};
 /// How long a server may take to be ready: it checks its keys and brings the database up to date.
 const READY: Duration = Duration::from_secs(60);
 
-/// The three files that are published as one policy.
-pub const POLICY_FILES: [&str; 3] = ["level-2.toml", "level-2-workstation.toml", "level-2-server.toml"];
+/// The files that are published as one policy.
+pub const POLICY_FILES: [&str; 2] = ["level-2.toml", "level-2-controls.toml"];
 
 /// A server's data folder and the program that serves it.
 #[derive(Clone, Debug)]

@@ -63,14 +63,22 @@ pub enum BundleError {
 }
 
 impl SignedBundle {
-    /// Signs a bundle; its `key` is set to the id of `key`.
+    /// Signs a bundle for agents; its `key` is set to the id of `key`.
     ///
     /// # Errors
     /// When the key cannot sign.
-    pub fn sign(mut bundle: Bundle, key: &SigningKey) -> Result<Self, BadKey> {
+    pub fn sign(bundle: Bundle, key: &SigningKey) -> Result<Self, BadKey> {
+        Self::sign_for(Purpose::Policy, bundle, key)
+    }
+
+    /// Signs a bundle for agents ([`Purpose::Policy`]) or for the server alone ([`Purpose::ServerPolicy`]).
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn sign_for(purpose: Purpose, mut bundle: Bundle, key: &SigningKey) -> Result<Self, BadKey> {
         bundle.key = PolicyKey::id_of(key.public_key());
         let bundle = serde_json::to_string(&bundle).map_err(|_| BadKey)?;
-        let signature = BASE64.encode(&key.sign(Purpose::Policy, bundle.as_bytes())?);
+        let signature = BASE64.encode(&key.sign(purpose, bundle.as_bytes())?);
         Ok(Self { bundle, signature })
     }
 
@@ -79,11 +87,25 @@ impl SignedBundle {
         Digest::of(self.bundle.as_bytes())
     }
 
-    /// Reads the bundle if one of `keys` signed it for `server` and its version is at least `used`.
+    /// Reads the bundle if one of `keys` signed it for agents of `server` and its version is at least `used`.
     ///
     /// # Errors
     /// As [`BundleError`] says.
     pub fn open(&self, keys: &[PolicyKey], server: &str, used: u64) -> Result<Bundle, BundleError> {
+        self.open_for(Purpose::Policy, keys, server, used)
+    }
+
+    /// The same for what was signed for `purpose`.
+    ///
+    /// # Errors
+    /// As [`BundleError`] says.
+    pub fn open_for(
+        &self,
+        purpose: Purpose,
+        keys: &[PolicyKey],
+        server: &str,
+        used: u64,
+    ) -> Result<Bundle, BundleError> {
         if self.bundle.len() > limits::BUNDLE {
             return Err(BundleError::TooLong(self.bundle.len()));
         }
@@ -91,7 +113,7 @@ impl SignedBundle {
         let key = keys.iter().find(|key| key.id == bundle.key);
         let key = key.ok_or_else(|| BundleError::UnknownKey(bundle.key.clone()))?;
         let decode = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| BundleError::BadSignature);
-        verify(&decode(&key.public_key)?, Purpose::Policy, self.bundle.as_bytes(), &decode(&self.signature)?)
+        verify(&decode(&key.public_key)?, purpose, self.bundle.as_bytes(), &decode(&self.signature)?)
             .map_err(|_| BundleError::BadSignature)?;
         if bundle.server != server {
             return Err(BundleError::OtherServer(bundle.server));
@@ -135,6 +157,18 @@ mod tests {
         assert_ne!(forged.address(), signed.address());
         forged.bundle = " ".repeat(limits::BUNDLE + 1);
         assert!(matches!(forged.open(&keys, "s", 0), Err(BundleError::TooLong(_))));
+    }
+
+    #[test]
+    fn what_is_signed_for_the_server_is_no_policy_for_agents() {
+        let key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
+        let (agents, pinned) = signed(&key);
+        let keys = [pinned];
+        let bundle = agents.open(&keys, "s", 0).unwrap();
+        let server = SignedBundle::sign_for(Purpose::ServerPolicy, bundle.clone(), &key).unwrap();
+        assert_eq!(server.open_for(Purpose::ServerPolicy, &keys, "s", 0).unwrap(), bundle);
+        assert!(matches!(server.open(&keys, "s", 0), Err(BundleError::BadSignature)));
+        assert!(matches!(agents.open_for(Purpose::ServerPolicy, &keys, "s", 0), Err(BundleError::BadSignature)));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Purpose {
     Receipt,
     /// A policy bundle, by whoever signs policies.
     Policy,
+    /// The set that is published with it for the server alone, by the same key.
+    ServerPolicy,
     /// A file exported by a machine without a network.
     Export,
     /// The file that answers it, by the server's receipt key.
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Renewal => b"tram-an/renewal/1\n",
             Self::Receipt => b"tram-an/receipt/1\n",
             Self::Policy => b"tram-an/policy/1\n",
+            Self::ServerPolicy => b"tram-an/server-policy/1\n",
             Self::Export => b"tram-an/export/1\n",
             Self::Answer => b"tram-an/answer/1\n",
         }

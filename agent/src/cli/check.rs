@@ -10,7 +10,9 @@ use policies::evaluate::evaluate;
 use policies::fact::{Chassis, Fact, Facts, Section};
 use policies::grade::{Judged, Machine, OfficeState, Points, RosterState, Rules, Standing, grade_office};
 use policies::outcome::{Outcome, Verdict};
-use policies::policy::{self, Control, LARGEST_FILE, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet};
+use policies::policy::{
+    self, CONTROLS_FILE, Control, LARGEST_FILE, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet,
+};
 use policies::text::{Text, visible};
 use serde::Serialize;
 
@@ -71,13 +73,17 @@ pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> 
 enum Read {
     /// One control file.
     Controls(Box<Policy>),
-    /// The office's file, with the control files it names beside it.
+    /// The source of all controls, or the office's file with that or the control files it names beside it.
     Whole(Box<PolicySet>),
 }
 
 fn read_policy(path: &Path, terminal: &Terminal) -> anyhow::Result<Read> {
     let text = read_file(path)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if name == CONTROLS_FILE {
+        let set = PolicySet::read_controls(text).map_err(|errors| shown(&errors, terminal))?;
+        return Ok(Read::Whole(Box::new(set)));
+    }
     let office = match Policy::read(&name, &text) {
         Ok(policy) => return Ok(Read::Controls(Box::new(policy))),
         Err(errors) => match Office::read(&name, &text) {
@@ -88,9 +94,14 @@ fn read_policy(path: &Path, terminal: &Terminal) -> anyhow::Result<Read> {
         },
     };
     let mut files = vec![(OFFICE_FILE.to_owned(), text)];
-    for role in policy::Role::ALL {
-        let beside = office.controls.get(*role);
-        files.push((beside.to_owned(), read_file(&path.with_file_name(beside))?));
+    let source = path.with_file_name(CONTROLS_FILE);
+    let beside = if source.exists() {
+        vec![CONTROLS_FILE]
+    } else {
+        policy::Role::ALL.iter().map(|&role| office.controls.get(role)).collect()
+    };
+    for name in beside {
+        files.push((name.to_owned(), read_file(&path.with_file_name(name))?));
     }
     let set = PolicySet::read(files).map_err(|errors| shown(&errors, terminal))?;
     Ok(Read::Whole(Box::new(set)))
@@ -329,10 +340,27 @@ mod tests {
 
     use super::*;
 
+    /// Writes the shipped policy as agents are sent it.
     fn shipped(folder: &Path) {
-        for (name, text) in policy::SHIPPED {
+        for (name, text) in PolicySet::shipped().unwrap().files_for_agents().unwrap() {
             std::fs::write(folder.join(name), text).unwrap();
         }
+    }
+
+    #[test]
+    fn the_source_of_the_controls_is_judged_by_alone_and_beside_the_office_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let terminal = Terminal::new(Language::En);
+        for (name, text) in policy::SHIPPED.into_iter().rev() {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            let Ok(Read::Whole(set)) = read_policy(&folder.path().join(name), &terminal) else { panic!("{name}") };
+            assert!(set.controls(policy::Role::Server).control("static-address").is_some());
+            assert!(set.controls(policy::Role::Workstation).control("static-address").is_none());
+        }
+        let path = folder.path().join(CONTROLS_FILE);
+        std::fs::write(&path, policy::SHIPPED[1].1.replacen("for = \"server\"\n", "for = \"sever\"\n", 1)).unwrap();
+        let said = read_policy(&path, &terminal).err().unwrap().to_string();
+        assert!(said.contains("level-2-controls.toml:") && said.contains("did you mean `server`?"), "{said}");
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn read(signed: &SignedBundle, identity: &Identity, floor: u64) -> Result<Loaded
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use policies::policy::{Role, SHIPPED};
+    use policies::policy::Role;
     use proptest::prelude::*;
     use protocol::Bundle;
     use protocol::sign::SigningKey;
@@ -133,7 +133,7 @@ pub(crate) mod tests {
 
     /// The shipped policy, signed for the identity of `identity::tests::sample`.
     pub(crate) fn bundle(key: &SigningKey, version: u64) -> SignedBundle {
-        let files = SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let files = PolicySet::shipped().unwrap().files_for_agents().unwrap();
         let bundle = Bundle { server: "s".to_owned(), version, key: String::new(), made_at: 0, files };
         SignedBundle::sign(bundle, key).unwrap()
     }

@@ -61,6 +61,27 @@ impl Policy {
     }
 }
 
+/// The source of all controls: one file, in which a control, a clause, a remedy or a value may be meant for one role alone.
+#[derive(Clone, Debug)]
+pub struct ControlSource {
+    /// What of it is meant for workstations.
+    pub workstation: Policy,
+    /// What of it is meant for servers.
+    pub server: Policy,
+    /// The controls on facts of an office.
+    pub office: Vec<Control>,
+}
+
+impl ControlSource {
+    /// Reads the source. `file` is the name that errors carry.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with line and column.
+    pub fn read(file: &str, text: impl AsRef<[u8]>) -> Result<Self, super::PolicyErrors> {
+        read::shared(file, text.as_ref())
+    }
+}
+
 /// One control.
 #[derive(Clone, Debug)]
 pub struct Control {

@@ -1,9 +1,11 @@
-//! The JSON Schema of a control file, for editors: made from the same tables as the reader, so that the two cannot drift. It
-//! helps while writing; what it cannot say (unique ids, circles of causes) the reader says.
+//! The JSON Schema of the source of the controls and of a control file, for editors: made from the same tables as the reader, so that
+//! the two cannot drift. It helps while writing; what it cannot say (unique ids, circles of causes, what a list by role holds) the
+//! reader says.
 
 use serde_json::{Map, Value, json};
 
 use super::operator::{Operator, Takes};
+use super::part::Whom;
 use super::{Duty, FORMAT, LiftedBy, MOST_CONTROLS, MOST_STEPS, Role, Severity};
 use crate::fact::{ChoiceItem, Field, Kind, Section};
 
@@ -16,19 +18,30 @@ pub fn schema() -> Value {
     definitions.extend(items.made);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Trạm An: controls of one role",
+        "title": "Trạm An: controls",
         "type": "object",
         "additionalProperties": false,
-        "required": ["format", "id", "title", "for", "control"],
+        "required": ["format", "id", "title", "control"],
         "properties": {
             "format": { "const": FORMAT, "description": "Version of the language." },
-            "id": identifier("Name of this file's controls."),
-            "title": { "$ref": "#/$defs/sentence" },
-            "for": { "enum": codes(Role::ALL.iter().map(|role| role.code())), "description": "The machines it is meant for." },
+            "id": by_role(identifier("Name of the controls of a role.")),
+            "title": by_role(json!({ "$ref": "#/$defs/sentence" })),
+            "for": { "enum": codes(Role::ALL.iter().map(|role| role.code())), "description": "The machines it is meant for; absent from the source of all controls." },
             "control": { "type": "array", "minItems": 1, "maxItems": MOST_CONTROLS, "items": control() },
         },
         "$defs": definitions,
     })
+}
+
+/// The value, or a list with one for each role.
+fn by_role(value: Value) -> Value {
+    let one =
+        json!({ "type": "object", "required": ["for"], "properties": { "for": whom("The role it is meant for.") } });
+    json!({ "anyOf": [value, { "type": "array", "minItems": 1, "items": one }] })
+}
+
+fn whom(description: &str) -> Value {
+    json!({ "enum": codes(Whom::ALL.iter().map(|whom| whom.code())), "description": description })
 }
 
 fn codes<'c>(codes: impl Iterator<Item = &'c str>) -> Value {
@@ -56,7 +69,7 @@ fn control() -> Value {
         "type": "object",
         "additionalProperties": false,
         "required": ["standard", "clause"],
-        "properties": { "standard": { "type": "string" }, "clause": { "type": "string" } },
+        "properties": { "standard": { "type": "string" }, "clause": { "type": "string" }, "for": whom("The role it is meant for; all without it.") },
     });
     let fix = json!({
         "type": "object",
@@ -64,7 +77,7 @@ fn control() -> Value {
         "required": ["vi", "en"],
         "properties": {
             "when": { "$ref": "#/$defs/condition", "description": "The machines these steps are meant for; the last entry has none." },
-            "vi": steps, "en": steps,
+            "vi": steps, "en": steps, "for": whom("The role they are meant for; all without it."),
         },
     });
     json!({
@@ -73,14 +86,15 @@ fn control() -> Value {
         "required": ["id", "title", "clauses", "severity", "duty", "lifted_by", "minutes", "require", "fix"],
         "properties": {
             "id": identifier("Unique in this file; never changed once published."),
-            "title": { "$ref": "#/$defs/sentence" },
+            "for": whom("The machines it is meant for, or an office as a whole; workstations and servers without it."),
+            "title": by_role(json!({ "$ref": "#/$defs/sentence" })),
             "clauses": { "type": "array", "minItems": 1, "maxItems": 20, "items": clause, "description": "The clauses that ask for it." },
-            "severity": { "enum": codes(Severity::ALL.iter().map(|item| item.code())), "description": "Critical only for a duty that can be fixed on the spot." },
-            "duty": { "enum": codes(Duty::ALL.iter().map(|item| item.code())), "description": "Where the wanted value comes from." },
-            "lifted_by": { "enum": codes(LiftedBy::ALL.iter().map(|item| item.code())), "description": "Who can lift a failure." },
-            "minutes": { "type": "integer", "minimum": 0, "maximum": 100_000, "description": "Minutes the remedy takes on one machine." },
-            "applies": { "$ref": "#/$defs/condition", "description": "The machines it is meant for; all without it." },
-            "require": { "$ref": "#/$defs/condition", "description": "What should hold." },
+            "severity": by_role(json!({ "enum": codes(Severity::ALL.iter().map(|item| item.code())), "description": "Critical only for a duty that can be fixed on the spot." })),
+            "duty": by_role(json!({ "enum": codes(Duty::ALL.iter().map(|item| item.code())), "description": "Where the wanted value comes from." })),
+            "lifted_by": by_role(json!({ "enum": codes(LiftedBy::ALL.iter().map(|item| item.code())), "description": "Who can lift a failure." })),
+            "minutes": by_role(json!({ "type": "integer", "minimum": 0, "maximum": 100_000, "description": "Minutes the remedy takes on one machine." })),
+            "applies": by_role(json!({ "$ref": "#/$defs/condition", "description": "The machines it is meant for; all without it." })),
+            "require": by_role(json!({ "$ref": "#/$defs/condition", "description": "What should hold." })),
             "implied_by": identifier("The control whose failure explains this one's."),
             "fix": { "type": "array", "minItems": 1, "maxItems": 20, "items": fix },
         },

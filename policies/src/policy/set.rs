@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::catalogue::{CATALOGUE_FILE, WindowsCatalogue};
-use super::control::Policy;
+use super::control::{ControlSource, Policy};
 use super::error::{PolicyError, PolicyErrors};
+use super::flat::flat;
 use super::office::{Office, Weights};
+use super::part::CONTROLS_FILE;
 use super::{Control, Role};
 use crate::text::{Text, visible};
 
@@ -16,18 +18,16 @@ pub const OFFICE_FILE: &str = "level-2.toml";
 const SHIPPED_OFFICE: &str = include_str!("../../level-2.toml");
 
 /// The policy that comes with the product, as file name and text. A published policy replaces it.
-pub const SHIPPED: [(&str, &str); 3] = [
-    (OFFICE_FILE, SHIPPED_OFFICE),
-    ("level-2-workstation.toml", include_str!("../../level-2-workstation.toml")),
-    ("level-2-server.toml", include_str!("../../level-2-server.toml")),
-];
+pub const SHIPPED: [(&str, &str); 2] =
+    [(OFFICE_FILE, SHIPPED_OFFICE), (CONTROLS_FILE, include_str!("../../level-2-controls.toml"))];
 
-/// The three files together, and the catalogue of Windows where it travels with them. Valid once read.
+/// The office's numbers and the controls together, and the catalogue of Windows where it travels with them. Valid once read.
 #[derive(Clone, Debug)]
 pub struct PolicySet {
     office: Office,
     workstation: Policy,
     server: Policy,
+    office_controls: Vec<Control>,
     catalogue: Option<WindowsCatalogue>,
     files: BTreeMap<String, String>,
 }
@@ -44,7 +44,8 @@ impl Office {
 }
 
 impl PolicySet {
-    /// Reads a policy from its files, by name.
+    /// Reads a policy from its files, by name: the office's file with the source of all controls, or with the two control files it
+    /// names, which is what agents are sent.
     ///
     /// # Errors
     /// Everything that is wrong with any of them.
@@ -56,17 +57,22 @@ impl PolicySet {
         };
         // Without the office's numbers nothing says which files the controls are in.
         let office = Office::read(OFFICE_FILE, text)?;
-        let workstation = control_file(&office, Role::Workstation, &files);
-        let server = control_file(&office, Role::Server, &files);
-        let (workstation, server) = match (workstation, server) {
-            (Ok(workstation), Ok(server)) => (workstation, server),
-            (Err(errors), Err(more)) => return Err(errors.and(more)),
-            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return Err(errors),
+        let source = files.get(CONTROLS_FILE);
+        let ControlSource { workstation, server, office: office_controls } = match source {
+            Some(text) => ControlSource::read(CONTROLS_FILE, text)?,
+            None => control_files(&office, &files)?,
         };
+        let name = |role| if source.is_some() { CONTROLS_FILE } else { office.controls.get(role) };
+        let mut gains = gains_by_failing(name(Role::Workstation), &workstation, office.weights);
+        gains.extend(gains_by_failing(name(Role::Server), &server, office.weights));
+        gains.dedup();
+        if let Some(errors) = PolicyErrors::new(gains) {
+            return Err(errors);
+        }
         let catalogue =
             files.get(CATALOGUE_FILE).map(|text| WindowsCatalogue::read(CATALOGUE_FILE, text)).transpose()?;
         let mut kept = BTreeMap::new();
-        for name in [CATALOGUE_FILE, OFFICE_FILE, &office.controls.workstation, &office.controls.server] {
+        for name in [CATALOGUE_FILE, OFFICE_FILE, name(Role::Workstation), name(Role::Server)] {
             if let Some(text) = files.get(name).and_then(|text| std::str::from_utf8(text.as_ref()).ok()) {
                 kept.insert(name.to_owned(), text.to_owned());
             }
@@ -79,7 +85,15 @@ impl PolicySet {
             );
             return Err(one(PolicyError::of_file(&shown, message)));
         }
-        Ok(Self { office, workstation, server, catalogue, files: kept })
+        Ok(Self { office, workstation, server, office_controls, catalogue, files: kept })
+    }
+
+    /// Reads the source of the controls alone, with the office's numbers that come with the product.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read_controls(text: impl AsRef<[u8]>) -> Result<Self, PolicyErrors> {
+        Self::read([(OFFICE_FILE, SHIPPED_OFFICE.as_bytes()), (CONTROLS_FILE, text.as_ref())])
     }
 
     /// The policy that comes with the product.
@@ -103,14 +117,33 @@ impl PolicySet {
         }
     }
 
+    /// The controls on facts of an office. Agents do not get them.
+    pub fn office_controls(&self) -> &[Control] {
+        &self.office_controls
+    }
+
     /// What is known of Windows, where it travels with the policy.
     pub fn catalogue(&self) -> Option<&WindowsCatalogue> {
         self.catalogue.as_ref()
     }
 
-    /// The exact texts by file name: what a bundle holds and what its hash and signature cover.
+    /// The exact texts by file name, as they were read.
     pub fn files(&self) -> &BTreeMap<String, String> {
         &self.files
+    }
+
+    /// The files as agents of every version read them: the source of the controls laid out as one file a role.
+    ///
+    /// # Errors
+    /// None: the files were read before.
+    pub fn files_for_agents(&self) -> Result<BTreeMap<String, String>, PolicyErrors> {
+        let mut files = self.files.clone();
+        if let Some(source) = files.remove(CONTROLS_FILE) {
+            for &role in Role::ALL {
+                files.insert(self.office.controls.get(role).to_owned(), flat(CONTROLS_FILE, &source, role)?);
+            }
+        }
+        Ok(files)
     }
 }
 
@@ -127,6 +160,15 @@ fn missing<T>(name: &str, files: &BTreeMap<String, T>) -> PolicyErrors {
     one(PolicyError::of_file(name, Text::new(format!("thiếu tệp này{vi}"), format!("this file is missing{en}"))))
 }
 
+/// The two control files that `office` names.
+fn control_files<T: AsRef<[u8]>>(office: &Office, files: &BTreeMap<String, T>) -> Result<ControlSource, PolicyErrors> {
+    match (control_file(office, Role::Workstation, files), control_file(office, Role::Server, files)) {
+        (Ok(workstation), Ok(server)) => Ok(ControlSource { workstation, server, office: Vec::new() }),
+        (Err(errors), Err(more)) => Err(errors.and(more)),
+        (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
+    }
+}
+
 fn control_file<T: AsRef<[u8]>>(
     office: &Office,
     role: Role,
@@ -137,17 +179,14 @@ fn control_file<T: AsRef<[u8]>>(
         return Err(missing(name, files));
     };
     let policy = Policy::read(name, text)?;
-    if policy.role() != role {
-        let message = Text::new(
-            format!("tệp này có `for = \"{}\"`, cần `\"{}\"`", policy.role().code(), role.code()),
-            format!("this file has `for = \"{}\"`, expected `\"{}\"`", policy.role().code(), role.code()),
-        );
-        return Err(one(PolicyError::of_file(name, message)));
+    if policy.role() == role {
+        return Ok(policy);
     }
-    match PolicyErrors::new(gains_by_failing(name, &policy, office.weights)) {
-        Some(errors) => Err(errors),
-        None => Ok(policy),
-    }
+    let message = Text::new(
+        format!("tệp này có `for = \"{}\"`, cần `\"{}\"`", policy.role().code(), role.code()),
+        format!("this file has `for = \"{}\"`, expected `\"{}\"`", policy.role().code(), role.code()),
+    );
+    Err(one(PolicyError::of_file(name, message)))
 }
 
 /// A control whose failure takes more weight out of the sums (through `implied_by`) than it costs itself would reward failing it:

@@ -33,33 +33,9 @@ pub(super) fn read_file<T>(
     bytes: &[u8],
     read: impl for<'s> FnOnce(&'s Source<'s>, &'s DeTable<'s>, Span) -> Option<T>,
 ) -> Result<T, PolicyErrors> {
-    let text = match decode(bytes) {
-        Ok(text) => text,
-        Err(message) => return Err(only(PolicyError::of_file(file, message))),
-    };
-    let source = Source { file, text, errors: RefCell::new(Vec::new()) };
-    let (document, syntax) = DeTable::parse_recoverable(text);
-    for error in &syntax {
-        source.syntax_error(error);
-    }
-    let deep = syntax.is_empty().then(|| too_deep(document.get_ref())).flatten();
-    if let Some(span) = &deep {
-        source.error(span, nesting());
-    }
-    let value = if syntax.is_empty() && deep.is_none() {
-        let span = document.span();
-        read(&source, document.get_ref(), span)
-    } else {
-        None
-    };
-    match (source.into_errors(), value) {
-        (None, Some(value)) => Ok(value),
-        (Some(errors), _) => Err(errors),
-        // A reader that gives up has said why; this sentence is for the case that it forgot to.
-        (None, None) => {
-            Err(only(PolicyError::of_file(file, Text::new("không đọc được tệp", "the file cannot be read"))))
-        }
-    }
+    let source = Source::open(file, bytes)?;
+    let value = source.document(|_| (), read);
+    source.end(value)
 }
 
 fn only(error: PolicyError) -> PolicyErrors {
@@ -115,7 +91,59 @@ fn too_deep(document: &DeTable<'_>) -> Option<Span> {
     document.values().find_map(|value| walk(value.get_ref(), value.span(), 1))
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// It is too large or not UTF-8.
+    pub(super) fn open(file: &'a str, bytes: &'a [u8]) -> Result<Self, PolicyErrors> {
+        let text = decode(bytes).map_err(|message| only(PolicyError::of_file(file, message)))?;
+        Ok(Self { file, text, errors: RefCell::new(Vec::new()) })
+    }
+
+    /// Parses the text, lets `keep` leave of it what is wanted, and `read` make a value of that. May be done again for another part.
+    pub(super) fn document<T>(
+        &self,
+        keep: impl FnOnce(&mut DeTable<'a>),
+        read: impl for<'s> FnOnce(&'s Source<'s>, &'s DeTable<'s>, Span) -> Option<T>,
+    ) -> Option<T> {
+        let (mut document, syntax) = DeTable::parse_recoverable(self.text);
+        for error in &syntax {
+            self.syntax_error(error);
+        }
+        let deep = syntax.is_empty().then(|| too_deep(document.get_ref())).flatten();
+        if let Some(span) = &deep {
+            self.error(span, nesting());
+        }
+        if !syntax.is_empty() || deep.is_some() {
+            return None;
+        }
+        keep(document.get_mut());
+        let span = document.span();
+        read(self, document.get_ref(), span)
+    }
+
+    /// The value, unless something was wrong.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the file.
+    pub(super) fn end<T>(self, value: Option<T>) -> Result<T, PolicyErrors> {
+        let file = self.file;
+        match (self.into_errors(), value) {
+            (None, Some(value)) => Ok(value),
+            (Some(errors), _) => Err(errors),
+            // A reader that gives up has said why; this sentence is for the case that it forgot to.
+            (None, None) => {
+                Err(only(PolicyError::of_file(file, Text::new("không đọc được tệp", "the file cannot be read"))))
+            }
+        }
+    }
+
+    /// What is written at `span`.
+    pub(super) fn written(&self, span: &Span) -> &'a str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+
     /// Notes that something is wrong at `span`.
     pub(super) fn error(&self, span: &Span, message: Text) {
         self.errors.borrow_mut().push((span.start, message));
@@ -148,7 +176,14 @@ impl Source<'_> {
     fn into_errors(self) -> Option<PolicyErrors> {
         let mut errors = self.errors.take();
         errors.sort_by_key(|(start, _)| *start);
-        errors.dedup();
+        // What is wrong for both roles is said once.
+        let mut kept: Vec<(usize, Text)> = Vec::with_capacity(errors.len());
+        for error in errors {
+            if !kept.iter().rev().take_while(|before| before.0 == error.0).any(|before| *before == error) {
+                kept.push(error);
+            }
+        }
+        let mut errors = kept;
         let left_out = errors.len().saturating_sub(PolicyErrors::SHOWN);
         errors.truncate(PolicyErrors::SHOWN);
         let errors: Vec<PolicyError> = errors

@@ -10,7 +10,9 @@ mod made;
 use policies::evaluate::{Truth, evaluate};
 use policies::fact::{Facts, Instant};
 use policies::outcome::Verdict;
-use policies::policy::{Condition, DEEPEST_NESTING, Office, Policy, PolicyErrors, SHIPPED};
+use policies::policy::{
+    Condition, ControlSource, DEEPEST_NESTING, Office, Policy, PolicyErrors, PolicySet, Role, SHIPPED,
+};
 use policies::text::Language;
 use proptest::prelude::*;
 
@@ -75,7 +77,11 @@ proptest! {
 
     #[test]
     fn reading_a_damaged_file_never_panics(bytes in mutated()) {
-        for result in [Policy::read("a.toml", &bytes).map(drop), Office::read("a.toml", &bytes).map(drop)] {
+        for result in [
+            Policy::read("a.toml", &bytes).map(drop),
+            Office::read("a.toml", &bytes).map(drop),
+            ControlSource::read("a.toml", &bytes).map(drop),
+        ] {
             if let Err(errors) = result {
                 is_bounded(&errors, &bytes);
             }
@@ -115,7 +121,8 @@ proptest! {
         now in instant(),
     ) {
         let mut policies = vec![read(&conditions)];
-        policies.extend(SHIPPED[1..].iter().map(|(name, text)| Policy::read(name, text).unwrap()));
+        let shipped = PolicySet::shipped().unwrap();
+        policies.extend(Role::ALL.iter().map(|&role| shipped.controls(role).clone()));
         for policy in policies {
             for (before, after) in evaluate(&policy, &less, now).iter().zip(&evaluate(&policy, &more, now)) {
                 prop_assert!(

@@ -1,13 +1,12 @@
 //! Publishing a policy: only what a known key signed for this server, and never an older version than the one in force.
 
 use data_encoding::BASE64;
-use protocol::SignedBundle;
 use protocol::bundle::BundleError;
 
 use super::By;
 use crate::audit::Action;
 use crate::error::Told;
-use crate::policy::{OpenError, Policies, Published};
+use crate::policy::{OpenError, Policies, Published, SignedPolicy};
 use crate::store::Db;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::policy::PolicyBundle;
@@ -16,7 +15,7 @@ use crate::store::policy::PolicyBundle;
 ///
 /// # Errors
 /// The signature, server or version does not fit, or the database fails.
-pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: SignedBundle) -> anyhow::Result<Published> {
+pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: SignedPolicy) -> anyhow::Result<Published> {
     let mut tx = db.write().await?;
     let latest = tx.policy_bundle_latest().await?;
     let used = latest.as_ref().map_or(0, |latest| u64::try_from(latest.version).unwrap_or(0));
@@ -27,11 +26,29 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
     if latest.is_some() && published.bundle.version == used {
         return Err(told(BundleError::Older { offered: published.bundle.version, used }));
     }
+    let Some(own) = &published.server else {
+        return Err(Told::new(
+            "Tệp chỉ có phần dành cho các máy, thiếu phần dành cho máy chủ Trạm An. Hãy ký lại các tệp bộ tiêu chí bằng phiên bản \
+             posture-server này: policy sign",
+            "The file holds only what machines are sent; what is for the server is missing. Sign the policy files again with this version \
+             of posture-server: policy sign",
+        )
+        .into());
+    };
+    if published.judge.set().files_for_agents()? != published.bundle.files {
+        return Err(Told::new(
+            "Phần dành cho máy chủ Trạm An không khớp với phần dành cho các máy. Hãy ký lại bằng phiên bản posture-server này: policy sign",
+            "What is for the server differs from what machines are sent. Sign again with this version of posture-server: policy sign",
+        )
+        .into());
+    }
     let kept = PolicyBundle {
         address: published.address.to_string(),
         version: i64::try_from(published.bundle.version)?,
         bytes: published.signed.bundle.clone().into_bytes(),
         signature: BASE64.decode(published.signed.signature.as_bytes())?,
+        server_bytes: Some(own.bundle.clone().into_bytes()),
+        server_signature: Some(BASE64.decode(own.signature.as_bytes())?),
         key_id: published.bundle.key.clone(),
         published_at: by.at,
         published_by: by.name(),
@@ -48,6 +65,13 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
 fn not_opened(error: OpenError) -> anyhow::Error {
     match error {
         OpenError::Bundle(error) => told(error),
+        OpenError::Server(_) | OpenError::OtherVersion(_) => Told::new(
+            "Phần dành cho máy chủ Trạm An trong tệp không thuộc bộ tiêu chí này: khác khoá ký, khác máy chủ hoặc khác phiên bản. Hãy ký lại: \
+             policy sign",
+            "The part for the server does not belong to this policy: it has another key, server or version. Sign again: policy sign",
+        )
+        .because(error)
+        .into(),
         OpenError::Policy(errors) => Told::new(
             "Bộ tiêu chí đã ký có lỗi, không công bố được. Hãy kiểm tra bằng lệnh: policy check",
             "The signed policy has errors and is not published. Look at them with: policy check",

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{ArgAction, ArgMatches, Command, value_parser};
-use policies::policy::{OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet};
+use policies::policy::{CONTROLS_FILE, ControlSource, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet};
 use policies::text::Text;
+use protocol::limits;
 use protocol::sign::SigningKey;
-use protocol::{Bundle, SignedBundle, limits};
 use serde::Serialize;
 
 use super::Help;
@@ -20,7 +20,7 @@ use crate::act::policy::policy_publish;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Told;
-use crate::policy::Policies;
+use crate::policy::{Policies, SignedPolicy};
 use crate::secrets::{Places, file, policy_keys_read};
 
 /// The words of `policy`.
@@ -41,12 +41,15 @@ pub fn words(help: Help) -> Command {
         )
         .subcommand(
             Command::new("sign")
-                .about(help.t("Gộp ba tệp thành một bộ tiêu chí đã ký", "Make one signed bundle of the three files"))
+                .about(help.t("Gộp các tệp thành một bộ tiêu chí đã ký", "Make one signed policy of the files"))
                 .long_about(help.t(
-                    "Gộp tệp chung (level-2.toml) và hai tệp tiêu chí thành một bộ, gắn mã máy chủ và số phiên bản tăng dần, rồi ký. Có thể chạy trên \
-                     máy khác: khi đó nêu --key và --server. Không nêu thì lấy khoá và mã trong thư mục dữ liệu.",
-                    "Makes one bundle of the office file (level-2.toml) and the two control files, names the server and a rising version, and signs \
-                     it. May run on another computer: give --key and --server there. Otherwise both come from the data folder.",
+                    "Gộp tệp chung (level-2.toml) và tệp tiêu chí (level-2-controls.toml, hoặc hai tệp mà tệp chung nêu tên) thành một bộ, gắn mã máy \
+                     chủ và số phiên bản tăng dần, rồi ký. Có thể chạy trên máy khác: khi đó nêu --key và --server. Không nêu thì lấy khoá và mã \
+                     trong thư mục dữ liệu. Tệp kết quả có hai phần: phần gửi cho các máy, và phần đầy đủ chỉ dành cho máy chủ.",
+                    "Makes one policy of the office file (level-2.toml) and the controls (level-2-controls.toml, or the two files that the office \
+                     file names), names the server and a rising version, and signs it. May run on another computer: give --key and --server \
+                     there. Otherwise both come from the data folder. The result has two parts: what machines are sent, and all of it, for the \
+                     server alone.",
                 ))
                 .arg(files())
                 .arg(help.file("key", help.t("Khoá ký (mặc định: policy-signing/policy.key trong thư mục dữ liệu)", "Signing key (default: policy-signing/policy.key in the data folder)")))
@@ -153,8 +156,10 @@ fn files_check(texts: &[(String, String, Vec<u8>)]) -> Option<PolicyErrors> {
         }
         return Some(errors);
     }
-    let each = texts.iter().filter_map(|(path, name, text)| {
-        if name == OFFICE_FILE { Office::read(path, text).err() } else { Policy::read(path, text).err() }
+    let each = texts.iter().filter_map(|(path, name, text)| match name.as_str() {
+        OFFICE_FILE => Office::read(path, text).err(),
+        CONTROLS_FILE => ControlSource::read(path, text).err(),
+        _ => Policy::read(path, text).err(),
     });
     each.reduce(PolicyErrors::and)
 }
@@ -189,19 +194,12 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
         None => Places::new(data).policy_signing().join("policy.key"),
     };
     let key = SigningKey::from_pkcs8(&file::key_read(&key_path)?).with_context(|| key_path.display().to_string())?;
-    let bundle = Bundle {
-        server,
-        version: match given.get_one::<u64>("bundle-version") {
-            Some(version) => *version,
-            None => version_of(&clock)?,
-        },
-        key: String::new(),
-        made_at: clock.now_ms(),
-        files: set.files().clone(),
+    let version = match given.get_one::<u64>("bundle-version") {
+        Some(version) => *version,
+        None => version_of(&clock)?,
     };
-    let (server, version) = (bundle.server.clone(), bundle.version);
-    let signed = SignedBundle::sign(bundle, &key)?;
-    if signed.bundle.len() > limits::BUNDLE {
+    let signed = SignedPolicy::sign(&set, &server, version, clock.now_ms(), &key)?;
+    if signed.server.iter().chain([&signed.agents]).any(|part| part.bundle.len() > limits::BUNDLE) {
         anyhow::bail!(Told::new(
             format!("Bộ tiêu chí lớn hơn {} byte cho phép.", limits::BUNDLE),
             format!("The policy is larger than the {} bytes allowed.", limits::BUNDLE),
@@ -209,8 +207,12 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
     }
     let out = given.get_one::<PathBuf>("out").cloned().unwrap_or_default();
     file::replace(&out, &serde_json::to_vec(&signed)?)?;
-    let made =
-        Made { address: signed.address().to_string(), version, key: crate::secrets::policy_key_of(&key).id, server };
+    let made = Made {
+        address: signed.agents.address().to_string(),
+        version,
+        key: crate::secrets::policy_key_of(&key).id,
+        server,
+    };
     terminal.answer(&made, |terminal| {
         let said = terminal.words("Đã ký bộ tiêu chí phiên bản", "Signed the policy, version");
         format!("{said} {version}: {}", out.display())
@@ -225,7 +227,7 @@ fn version_of(clock: &Clock) -> anyhow::Result<u64> {
 
 async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
-    let signed: SignedBundle = serde_json::from_slice(&text_read(&path)?).map_err(|cause| {
+    let signed: SignedPolicy = serde_json::from_slice(&text_read(&path)?).map_err(|cause| {
         Told::new(
             format!("{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: policy sign", path.display()),
             format!("{} is not a signed policy. Make one with: policy sign", path.display()),

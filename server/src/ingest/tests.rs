@@ -75,14 +75,8 @@ impl Desk {
         let data = self.folder.path().join("data");
         let key = key_read(&Places::new(&data).policy_signing().join("policy.key")).unwrap();
         let shipped = policies::policy::PolicySet::shipped().unwrap();
-        let bundle = protocol::Bundle {
-            server: "server-1".to_owned(),
-            version: 1,
-            key: String::new(),
-            made_at: START,
-            files: shipped.files().clone(),
-        };
-        let signed = protocol::SignedBundle::sign(bundle, &SigningKey::from_pkcs8(&key).unwrap()).unwrap();
+        let key = SigningKey::from_pkcs8(&key).unwrap();
+        let signed = crate::policy::SignedPolicy::sign(&shipped, "server-1", 1, START, &key).unwrap();
         let by = By { actor: Actor::Program, scope: Scope::whole(), at: START };
         policy_publish(&self.app.db, &by, &self.app.policies, signed).await.unwrap();
         self.app.policies.refresh(&self.app.db).await.unwrap();

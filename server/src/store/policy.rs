@@ -17,6 +17,10 @@ pub struct PolicyBundle {
     pub bytes: Vec<u8>,
     /// Its signature, DER.
     pub signature: Vec<u8>,
+    /// JSON of the set for the server alone, to the letter as signed; none with a policy of before.
+    pub server_bytes: Option<Vec<u8>>,
+    /// Its signature, DER.
+    pub server_signature: Option<Vec<u8>>,
     /// Id of the signing key.
     pub key_id: String,
     /// Milliseconds UTC.
@@ -31,11 +35,24 @@ impl PolicyBundle {
     /// # Errors
     /// The bytes are not text: the database was damaged.
     pub fn signed(&self) -> anyhow::Result<SignedBundle> {
-        Ok(SignedBundle {
-            bundle: String::from_utf8(self.bytes.clone()).context("a policy in the database is damaged")?,
-            signature: data_encoding::BASE64.encode(&self.signature),
-        })
+        signed(&self.bytes, &self.signature)
     }
+
+    /// The set for the server alone. Agents are never sent it.
+    ///
+    /// # Errors
+    /// The bytes are not text: the database was damaged.
+    pub fn signed_for_server(&self) -> anyhow::Result<Option<SignedBundle>> {
+        let (Some(bytes), Some(signature)) = (&self.server_bytes, &self.server_signature) else { return Ok(None) };
+        signed(bytes, signature).map(Some)
+    }
+}
+
+fn signed(bytes: &[u8], signature: &[u8]) -> anyhow::Result<SignedBundle> {
+    Ok(SignedBundle {
+        bundle: String::from_utf8(bytes.to_vec()).context("a policy in the database is damaged")?,
+        signature: data_encoding::BASE64.encode(signature),
+    })
 }
 
 impl Tx {
@@ -46,8 +63,9 @@ impl Tx {
     pub async fn policy_bundle_insert(&mut self, bundle: &PolicyBundle) -> StoreResult<()> {
         on_db!(self, connection => {
             sqlx::query(
-                "insert into policy_bundle (address, version, bytes, signature, key_id, published_at, published_by)
-                 values ($1, $2, $3, $4, $5, $6, $7)",
+                "insert into policy_bundle
+                 (address, version, bytes, signature, key_id, published_at, published_by, server_bytes, server_signature)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             )
             .bind(&bundle.address)
             .bind(bundle.version)
@@ -56,6 +74,8 @@ impl Tx {
             .bind(&bundle.key_id)
             .bind(bundle.published_at)
             .bind(&bundle.published_by)
+            .bind(&bundle.server_bytes)
+            .bind(&bundle.server_signature)
             .execute(connection)
             .await?;
         });

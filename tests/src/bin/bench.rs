@@ -79,7 +79,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let installed = [Part::Check, Part::Reports, Part::Idle].into_iter().any(wanted);
     let agent = if installed { linux::program()? } else { fast.agent };
     let policies = checkout::root()?.join("policies");
-    let policy = policies.join("level-2-workstation.toml");
+    let policy = policies.join("level-2-controls.toml");
     let header = format!("{}, {}", Clock::system().instant().strftime("%Y-%m-%d"), machine());
 
     let mut figures = Vec::new();

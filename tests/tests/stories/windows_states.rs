@@ -44,8 +44,8 @@ fn json(machine: &Machine, arguments: &[&str]) -> anyhow::Result<Value> {
 
 /// The outcome of each control, with what was found.
 fn outcomes(machine: &Machine) -> anyhow::Result<BTreeMap<String, (String, String)>> {
-    let policy = windows::path(&checkout::root()?.join("policies/level-2-workstation.toml"))?;
-    let answer = json(machine, &["check", "--policy", &policy, "--json"])?;
+    let policy = windows::path(&checkout::root()?.join("policies/level-2-controls.toml"))?;
+    let answer = json(machine, &["check", "--policy", &policy, "--role", "workstation", "--json"])?;
     let outcomes = answer["outcomes"].as_array().context("no outcomes")?.iter();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(outcomes.map(|one| (text(&one["control"]), (text(&one["outcome"]), text(&one["found"]["vi"])))).collect())

@@ -11,14 +11,18 @@ use crate::text::Text;
 
 /// The most parts of one `all` or `any`, and the most values of one `one_of`.
 const MOST_PARTS: usize = 500;
+/// What the names of an office's facts begin with.
+const OFFICE: &str = "office.";
 /// Days an operand may name: a century.
 const MOST_DAYS: i64 = 36_500;
 
 /// What a condition may speak of.
 #[derive(Clone, Copy)]
-enum Scope {
+pub(crate) enum Scope {
     /// The facts of a machine.
     Facts,
+    /// The facts of an office, `office.name`: the fields of one record.
+    Office(&'static [Field]),
     /// The records of a list.
     Record(&'static [Field]),
     /// The plain values of a list.
@@ -26,11 +30,7 @@ enum Scope {
 }
 
 /// Reads a condition on facts.
-pub(crate) fn condition<'s>(source: &'s Source<'s>, node: &'s Node<'s>) -> Option<Condition> {
-    read(source, node, Scope::Facts)
-}
-
-fn read<'s>(source: &'s Source<'s>, node: &'s Node<'s>, scope: Scope) -> Option<Condition> {
+pub(crate) fn read<'s>(source: &'s Source<'s>, node: &'s Node<'s>, scope: Scope) -> Option<Condition> {
     let table = Table::of(source, node)?;
     let subject = subject_key(&table, scope)?;
     if let Some((key, name)) = subject {
@@ -41,8 +41,8 @@ fn read<'s>(source: &'s Source<'s>, node: &'s Node<'s>, scope: Scope) -> Option<
     match joined.as_slice() {
         [] => match scope {
             Scope::Plain(kind) => test(table, Some(Subject::Item(kind)), None),
-            Scope::Facts | Scope::Record(_) => {
-                let key = if matches!(scope, Scope::Facts) { "fact" } else { "field" };
+            Scope::Facts | Scope::Office(_) | Scope::Record(_) => {
+                let key = if matches!(scope, Scope::Record(_)) { "field" } else { "fact" };
                 source.error(
                     &table.span,
                     Text::new(
@@ -82,7 +82,7 @@ fn read<'s>(source: &'s Source<'s>, node: &'s Node<'s>, scope: Scope) -> Option<
 #[expect(clippy::option_option, reason = "the outer one says that an error was noted")]
 fn subject_key<'s>(table: &Table<'s, 's>, scope: Scope) -> Option<Option<(&'static str, &'s Node<'s>)>> {
     let wanted = match scope {
-        Scope::Facts => "fact",
+        Scope::Facts | Scope::Office(_) => "fact",
         Scope::Record(_) => "field",
         Scope::Plain(_) => "",
     };
@@ -92,7 +92,7 @@ fn subject_key<'s>(table: &Table<'s, 's>, scope: Scope) -> Option<Option<(&'stat
             return Some(Some((key, node)));
         }
         let message = match scope {
-            Scope::Facts => Text::new(
+            Scope::Facts | Scope::Office(_) => Text::new(
                 "`field` chỉ dùng trong điều kiện trên các mục của danh sách; ở đây dùng `fact`",
                 "`field` is for conditions on the items of a list; use `fact` here",
             ),
@@ -119,25 +119,45 @@ fn parts<'s>(source: &'s Source<'s>, node: &'s Node<'s>, scope: Scope) -> Option
 
 fn resolve(source: &Source<'_>, key: &str, node: &Node<'_>, scope: Scope) -> Option<Subject> {
     let name = text(source, node, 200)?;
+    let among = |fields: &'static [Field], name: &str| {
+        let index = fields.iter().position(|field| field.name == name)?;
+        Some(Subject::Field { index, field: &fields[index] })
+    };
     let found = match scope {
         Scope::Facts => fact::find(name).map(|(section, index, field)| Subject::Fact { section, index, field }),
-        Scope::Record(fields) => fields
-            .iter()
-            .position(|field| field.name == name)
-            .map(|index| Subject::Field { index, field: &fields[index] }),
+        Scope::Office(fields) => name.strip_prefix(OFFICE).and_then(|name| among(fields, name)),
+        Scope::Record(fields) => among(fields, name),
         Scope::Plain(_) => None,
     };
     if found.is_none() {
-        let message = match scope {
-            Scope::Record(fields) => unknown_name("trường", key, name, fields.iter().map(|field| field.name)),
-            Scope::Facts | Scope::Plain(_) => {
-                let names: Vec<String> = fact::names().collect();
-                unknown_name("thông tin", key, name, names.iter().map(String::as_str))
-            }
-        };
-        source.error(&node.span(), message);
+        source.error(&node.span(), not_known(key, name, scope));
     }
     found
+}
+
+/// The sentence for a name that means nothing in `scope`, with the nearest that does.
+fn not_known(key: &str, name: &str, scope: Scope) -> Text {
+    let names: Vec<String> = match scope {
+        Scope::Record(fields) => {
+            return unknown_name("trường", key, name, fields.iter().map(|field| field.name));
+        }
+        Scope::Office(fields) => fields.iter().map(|field| format!("{OFFICE}{}", field.name)).collect(),
+        Scope::Facts | Scope::Plain(_) => fact::names().collect(),
+    };
+    let mut message = unknown_name("thông tin", key, name, names.iter().map(String::as_str));
+    let of_office = matches!(scope, Scope::Office(_));
+    if of_office && fact::find(name).is_some() {
+        message.push(
+            " (đó là thông tin của máy; tiêu chí này dành cho cơ quan)",
+            " (it is a fact of a machine; this control is for an office)",
+        );
+    } else if !of_office && name.starts_with(OFFICE) {
+        message.push(
+            " (thông tin của cơ quan chỉ dùng trong tiêu chí có `for = \"office\"`)",
+            " (facts of an office are for controls with `for = \"office\"`)",
+        );
+    }
+    message
 }
 
 /// Reads the one comparison of `table`. An unknown subject was already reported; the operator is then not judged.

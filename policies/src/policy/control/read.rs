@@ -2,9 +2,12 @@
 
 use toml::de::DeTable;
 
-use super::{Clause, Control, Fix, Policy};
-use crate::policy::condition::{read::condition, words};
+use super::{Clause, Control, ControlSource, Fix, Policy};
+use crate::fact::Field;
+use crate::policy::condition::read::{Scope, read as condition};
+use crate::policy::condition::words;
 use crate::policy::error::PolicyErrors;
+use crate::policy::part::Whom;
 use crate::policy::source::{Source, Span, read_file};
 use crate::policy::table::{Node, Table, items, number, text, unknown_name};
 use crate::policy::{Duty, LiftedBy, Role, Severity};
@@ -20,6 +23,30 @@ const MOST_MINUTES: i64 = 100_000;
 const LONGEST_TITLE: usize = 200;
 const LONGEST_STEP: usize = 400;
 
+/// What controls for an office may speak of: the server derives it from machines, roster and people.
+const OFFICE_FACTS: &[Field] = &[];
+
+/// Reads the source of the controls of all roles.
+pub(super) fn shared(file: &str, bytes: &[u8]) -> Result<ControlSource, PolicyErrors> {
+    let source = Source::open(file, bytes)?;
+    let part = |role| source.document(|entries| Whom::Machines(role).keep(&source, entries), document);
+    let (workstation, server) = (part(Role::Workstation), part(Role::Server));
+    let office = office_part(&source, OFFICE_FACTS);
+    let read = (|| Some(ControlSource { workstation: workstation?, server: server?, office: office? }))();
+    source.end(read)
+}
+
+/// The controls for an office, which speak of `facts`. None at all is no error.
+fn office_part(source: &Source<'_>, facts: &'static [Field]) -> Option<Vec<Control>> {
+    source.document(
+        |entries| Whom::Office.keep(source, entries),
+        |source, entries, span| match Table::new(source, entries, span).get("control") {
+            Some(node) => controls(source, items(source, node, 0, MOST_CONTROLS)?, Scope::Office(facts)),
+            None => Some(Vec::new()),
+        },
+    )
+}
+
 /// Reads a control file.
 pub(super) fn policy(file: &str, bytes: &[u8]) -> Result<Policy, PolicyErrors> {
     read_file(file, bytes, document)
@@ -33,7 +60,7 @@ fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) ->
     let title = table.sentence("title", LONGEST_TITLE);
     let role = table.word("for", Role::ALL, Role::code);
     let controls = match table.get("control") {
-        Some(node) => items(source, node, 1, MOST_CONTROLS).map(|nodes| controls(source, nodes)),
+        Some(node) => items(source, node, 1, MOST_CONTROLS).map(|nodes| controls(source, nodes, Scope::Facts)),
         None => {
             source.error(
                 &table.span,
@@ -88,7 +115,7 @@ struct Names<'s> {
     implied_by: Option<&'s Node<'s>>,
 }
 
-fn controls<'s>(source: &'s Source<'s>, nodes: &'s [Node<'s>]) -> Option<Vec<Control>> {
+fn controls<'s>(source: &'s Source<'s>, nodes: &'s [Node<'s>], scope: Scope) -> Option<Vec<Control>> {
     let mut read: Vec<Option<Control>> = Vec::with_capacity(nodes.len());
     let mut names: Vec<Names<'s>> = Vec::with_capacity(nodes.len());
     for node in nodes {
@@ -98,7 +125,7 @@ fn controls<'s>(source: &'s Source<'s>, nodes: &'s [Node<'s>]) -> Option<Vec<Con
             continue;
         };
         names.push(Names { id: table.get("id"), implied_by: table.get("implied_by") });
-        read.push(control(source, table));
+        read.push(control(source, table, scope));
     }
     let ids: Vec<Option<&str>> = names.iter().map(|names| names.id.and_then(|node| node.get_ref().as_str())).collect();
     for (index, id) in ids.iter().enumerate() {
@@ -157,7 +184,7 @@ fn in_circle(causes: &[Option<usize>], start: usize) -> bool {
     false
 }
 
-fn control<'s>(source: &'s Source<'s>, table: Table<'s, 's>) -> Option<Control> {
+fn control<'s>(source: &'s Source<'s>, table: Table<'s, 's>, scope: Scope) -> Option<Control> {
     let id = identifier(&table, "id");
     let title = table.sentence("title", LONGEST_TITLE);
     let clauses = table.items("clauses", 1, 20).and_then(|nodes| {
@@ -168,9 +195,9 @@ fn control<'s>(source: &'s Source<'s>, table: Table<'s, 's>) -> Option<Control> 
     let duty = table.word("duty", Duty::ALL, Duty::code);
     let lifted_by = table.word("lifted_by", LiftedBy::ALL, LiftedBy::code);
     let minutes = table.number("minutes", 0, MOST_MINUTES).and_then(|minutes| u32::try_from(minutes).ok());
-    let applies = table.get("applies").map(|node| condition(source, node));
-    let require = table.need("require").and_then(|node| condition(source, node));
-    let fixes = table.items("fix", 1, 20).and_then(|nodes| fixes(source, nodes));
+    let applies = table.get("applies").map(|node| condition(source, node, scope));
+    let require = table.need("require").and_then(|node| condition(source, node, scope));
+    let fixes = table.items("fix", 1, 20).and_then(|nodes| fixes(source, nodes, scope));
     if severity == Some(Severity::Critical) {
         critical_is_fair(&table, duty, lifted_by);
     }
@@ -228,16 +255,16 @@ fn clause<'s>(source: &'s Source<'s>, node: &'s Node<'s>) -> Option<Clause> {
     Some(Clause { standard: standard?.to_owned(), clause: clause?.to_owned() })
 }
 
-fn fixes<'s>(source: &'s Source<'s>, nodes: &'s [Node<'s>]) -> Option<Vec<Fix>> {
+fn fixes<'s>(source: &'s Source<'s>, nodes: &'s [Node<'s>], scope: Scope) -> Option<Vec<Fix>> {
     let mut fixes = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
         let last = index + 1 == nodes.len();
-        fixes.push(fix(source, node, last));
+        fixes.push(fix(source, node, last, scope));
     }
     fixes.into_iter().collect()
 }
 
-fn fix<'s>(source: &'s Source<'s>, node: &'s Node<'s>, last: bool) -> Option<Fix> {
+fn fix<'s>(source: &'s Source<'s>, node: &'s Node<'s>, last: bool, scope: Scope) -> Option<Fix> {
     let table = Table::of(source, node)?;
     let when = table.get("when");
     match (when, last) {
@@ -258,7 +285,7 @@ fn fix<'s>(source: &'s Source<'s>, node: &'s Node<'s>, last: bool) -> Option<Fix
         _ => {}
     }
     let when = match when {
-        Some(node) => Some(condition(source, node)?),
+        Some(node) => Some(condition(source, node, scope)?),
         None => None,
     };
     let (vi, en) = (steps(source, &table, "vi"), steps(source, &table, "en"));
@@ -281,4 +308,46 @@ fn steps<'s>(source: &Source<'s>, table: &Table<'s, 's>, key: &'static str) -> O
     let steps: Vec<Option<&str>> =
         table.items(key, 1, MOST_STEPS)?.iter().map(|node| text(source, node, LONGEST_STEP)).collect();
     steps.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Kind, Unit};
+    use crate::policy::condition::{Condition, Subject};
+    use crate::text::Language;
+
+    const FACTS: &[Field] = &[
+        Field { name: "gateways", kind: Kind::List(&Kind::Text), vi: "a", en: "gateways", personal: false, doc: "" },
+        Field { name: "networks", kind: Kind::Integer(Unit::Count), vi: "b", en: "networks", personal: false, doc: "" },
+    ];
+
+    fn read(require: &str) -> Result<Vec<Control>, String> {
+        let control = |whom: &str, require: &str| {
+            format!(
+                "[[control]]\nid = \"x\"{whom}\ntitle = {{ vi = \"a\", en = \"a\" }}\nclauses = [{{ standard = \"s\", clause = \"c\" }}]\n\
+                 severity = \"low\"\nduty = \"standard\"\nlifted_by = \"on_spot\"\nminutes = 1\n\
+                 fix = [{{ vi = [\"a\"], en = [\"a\"] }}]\nrequire = {require}\n"
+            )
+        };
+        let text = control("\nfor = \"office\"", require) + &control("", "{ fact = \"lan.forwards\", is = false }");
+        let source = Source::open("a.toml", text.as_bytes()).map_err(|errors| errors.show(Language::En))?;
+        let read = office_part(&source, FACTS);
+        source.end(read).map_err(|errors| errors.show(Language::En))
+    }
+
+    #[test]
+    fn a_control_for_an_office_speaks_of_the_facts_of_an_office_alone() {
+        let controls = read("{ fact = \"office.networks\", at_most = 2 }").unwrap();
+        assert_eq!(controls.len(), 1, "the other is for machines");
+        let Condition::Test(test) = controls[0].require() else { panic!("{:?}", controls[0]) };
+        assert!(matches!(test.subject, Subject::Field { index: 1, .. }));
+        assert!(read("{ fact = \"office.gateways\", none = { is = \"x\" } }").is_ok());
+        let refused = |require: &str| read(require).unwrap_err();
+        assert!(refused("{ fact = \"office.network\", is = 1 }").contains("did you mean `office.networks`?"));
+        let of_machine = refused("{ fact = \"lan.gateways\", none = { is = \"x\" } }");
+        assert!(of_machine.contains("did you mean `office.gateways`?"), "{of_machine}");
+        assert!(of_machine.contains("it is a fact of a machine"), "{of_machine}");
+        assert!(refused("{ field = \"networks\", is = 1 }").contains("use `fact` here"));
+    }
 }

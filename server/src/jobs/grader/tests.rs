@@ -44,7 +44,7 @@ fn judge(address: &str) -> Arc<Judge> {
     let files: BTreeMap<String, String> = SHIPPED
         .into_iter()
         .map(|(name, text)| {
-            let changed = address != "p1" && name.ends_with("workstation.toml");
+            let changed = address != "p1" && name == "level-2-controls.toml";
             (name.to_owned(), if changed { heavier(text) } else { text.to_owned() })
         })
         .collect();
