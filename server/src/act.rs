@@ -38,6 +38,12 @@ impl By {
         self.actor.code()
     }
 
+    /// A person for tests.
+    #[cfg(test)]
+    pub(crate) fn person(login: &str, scope: Scope, at: i64) -> Self {
+        Self { actor: Actor::Person { id: login.to_owned(), login: login.to_owned() }, scope, at }
+    }
+
     fn change(&self, action: Action, office: Option<&str>, subject: impl Into<String>) -> Change {
         Change::new(self.actor.clone(), action, office, subject)
     }

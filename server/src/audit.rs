@@ -113,6 +113,12 @@ actions! {
     MachineRevoked = "machine_revoked";
     /// A machine changed its key, the old one signing for the new.
     MachineKeyReplaced = "machine_key_replaced";
+    /// A machine got another role.
+    MachineRoleChanged = "machine_role_changed";
+    /// A machine was moved to another office; either has an entry.
+    MachineMoved = "machine_moved";
+    /// It was settled which of two computers with one key keeps it.
+    MachineSettled = "machine_settled";
     /// A machine was asked to check itself at once.
     CheckOrdered = "check_ordered";
     /// Somebody asked for an exception.

@@ -272,6 +272,8 @@ pub(crate) fn text(matches: &ArgMatches, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -289,6 +291,57 @@ mod tests {
             assert!(is_json(&matches), "{line}");
             assert_eq!(data_of(&matches), PathBuf::from("/d"), "{line}");
         }
+    }
+
+    /// Every command that a page, a message or the README names is one, with its options.
+    #[test]
+    fn every_command_that_people_are_told_exists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = vec![root.join("../README.md"), root.join("../policies/README.md")];
+        for folder in ["src", "templates", "locales", "../agent/src", "../agent/packaging"] {
+            files_find(&root.join(folder), &mut files);
+        }
+        let (words, program, mut told) = (words(Language::En), format!("{} ", words(Language::En).get_name()), 0);
+        for file in files {
+            let Ok(text) = std::fs::read_to_string(&file) else { continue };
+            // A sentence of the source may go on in the next line.
+            let text = text.replace("\\\n", " ");
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                for after in line.split(&program).skip(1) {
+                    command_check(&words, after, &file);
+                    told += 1;
+                }
+            }
+        }
+        assert!(told > 60, "only {told} were found");
+    }
+
+    fn files_find(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { files_find(&path, files) } else { files.push(path) }
+        }
+    }
+
+    /// What follows the program's name is a whole command with options that it has.
+    fn command_check(words: &Command, after: &str, file: &Path) {
+        let end = after.find(['`', '"', ')', ',', ';', '#']).unwrap_or(after.len());
+        let mut command = words;
+        for word in after[..end].split_whitespace() {
+            let word = word.trim_end_matches(['.', ':']);
+            if let Some(option) = word.strip_prefix("--") {
+                let name = option.split('=').next().unwrap_or(option);
+                let known =
+                    |command: &Command| command.get_arguments().any(|argument| argument.get_long() == Some(name));
+                assert!(known(command) || known(words) || name == "help", "{}: {after:?}: --{name}", file.display());
+            } else if let Some(found) = command.find_subcommand(word) {
+                command = found;
+            } else if command.is_subcommand_required_set() {
+                panic!("{}: {after:?}: {word:?} is no command", file.display());
+            }
+        }
+        let is_whole = !command.is_subcommand_required_set() || after.trim_start().starts_with("--");
+        assert!(is_whole, "{}: {after:?} is half a command", file.display());
     }
 
     #[test]

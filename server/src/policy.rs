@@ -149,8 +149,8 @@ impl Policies {
         let signed = SignedPolicy { agents: stored.signed()?, server: stored.signed_for_server()? };
         let published = Arc::new(self.open(signed, 0).map_err(|cause| {
             Told::new(
-                "Bộ tiêu chí trong cơ sở dữ liệu không dùng được. Hãy ký và công bố lại: policy sign, policy publish.",
-                "The policy in the database cannot be used. Sign and publish it again: policy sign, policy publish.",
+                "Bộ tiêu chí trong cơ sở dữ liệu không dùng được. Hãy ký và công bố lại: posture-server policy sign, posture-server policy publish.",
+                "The policy in the database cannot be used. Sign and publish it again: posture-server policy sign, posture-server policy publish.",
             )
             .because(cause)
         })?);

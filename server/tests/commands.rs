@@ -278,6 +278,65 @@ fn a_roster_holds_every_machine_once() {
     assert!(desk.json(&["audit", "verify"])["entries"].as_i64().unwrap() > 5);
 }
 
+/// A day as it is typed, so many days from today.
+fn day_after(days: i64) -> String {
+    #[expect(clippy::disallowed_methods, reason = "the program under test goes by this clock")]
+    let today = jiff::Zoned::now().date();
+    (today + jiff::Span::new().days(days)).to_string()
+}
+
+#[test]
+fn what_was_said_of_offices_machines_and_people_may_change() {
+    let desk = Desk::made();
+    let office = desk.office();
+    let below = desk.json(&["office", "add", "Phòng Văn hoá", "--parent", &office])["id"].as_str().unwrap().to_owned();
+    assert_eq!(desk.json(&["office", "rename", &below, "Phòng Văn hoá - Xã hội"])["name"], "Phòng Văn hoá - Xã hội");
+    assert!(desk.refused(&["office", "rename", "nobody", "X"]).contains("Không có cơ quan"));
+    assert!(desk.refused(&["office", "rename", &below, " ", "--lang", "en"]).contains("must not be empty"));
+
+    let set = desk.json(&["office", "setup", &office, "--over"]);
+    assert_eq!(set.as_array().unwrap().len(), 2, "one day for all below: {set}");
+    let day = day_after(20);
+    assert!(desk.json(&["office", "setup", &office, "--until", &day])[0]["setup_until_at"].is_i64());
+    assert!(desk.refused(&["office", "setup", &office, "--until", "2020-01-01"]).contains("đã qua"));
+    assert!(desk.refused(&["office", "setup", &office, "--until", "31/12/2026"]).contains("không phải một ngày"));
+    let said = String::from_utf8(desk.run(&["office", "setup", &office, "--by-policy"]).stdout).unwrap();
+    assert!(said.contains("UBND xã An Bình"), "{said}");
+    desk.refused(&["office", "setup", &office]);
+    desk.refused(&["office", "setup", &office, "--over", "--by-policy"]);
+
+    desk.json(&["office", "roster", "add", &office, "PC-01"]);
+    let state = ["office", "roster", "state", &office, "PC-01"];
+    assert!(
+        desk.refused(&[&state[..], &["in_repair", "--until", &day]].concat()).contains("posture-server policy publish")
+    );
+    let (files, bundle) = (policies(), desk.path("bundle.json"));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    desk.json(&[&["policy", "sign"], files.as_slice(), &["--out", bundle.to_str().unwrap()]].concat());
+    desk.json(&["policy", "publish", bundle.to_str().unwrap()]);
+    assert_eq!(desk.json(&[&state[..], &["in_repair", "--until", &day]].concat())["state"], "in_repair");
+    let listed = String::from_utf8(desk.run(&["office", "roster", "list", &office]).stdout).unwrap();
+    assert!(listed.contains("đang sửa chữa (đến "), "{listed}");
+    assert!(desk.refused(&[&state[..], &["in_repair"]].concat()).contains("--until"));
+    let late = day_after(62);
+    assert!(desk.refused(&[&state[..], &["in_store", "--until", &late]].concat()).contains("60 ngày"));
+    assert_eq!(desk.json(&[&state[..], &["in_use"]].concat())["state_until_at"], Value::Null);
+    desk.refused(&[&state[..], &["lost"]].concat());
+
+    for words in [&["role", "nobody", "server"][..], &["move", "nobody", &below], &["settle", "nobody"]] {
+        assert!(desk.refused(&[&["machine"], words].concat()).contains("Không có máy"), "{words:?}");
+    }
+
+    let file = desk.path("password");
+    desk.json(&["person", "add", "lan", "--name", "Lan", "--password-file", file.to_str().unwrap()]);
+    assert!(desk.json(&["person", "close", "lan"])["closed_at"].is_i64());
+    assert!(desk.json(&["person", "list"])[0]["closed_at"].is_i64());
+    let again = ["person", "password", "lan", "--password-file", "/nowhere/else", "--lang", "en"];
+    assert!(desk.refused(&again).contains("is closed"));
+    assert!(desk.refused(&["person", "close", "minh"]).contains("posture-server person list"));
+    assert!(desk.json(&["audit", "verify"])["entries"].as_i64().unwrap() > 9);
+}
+
 #[test]
 fn exceptions_that_cannot_be_are_refused_before_anybody_reads_them() {
     let desk = Desk::made();

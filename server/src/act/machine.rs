@@ -1,11 +1,13 @@
-//! Deciding about machines: confirming, revoking, asking for a check.
+//! Deciding about machines: confirming, revoking, asking for a check, and what they are and whose.
 
 use super::By;
 use super::roster::link::{Pending, certain_link};
+use super::waiver::waivers_withdraw;
 use crate::audit::Action;
+use crate::error::Told;
 use crate::store::change::{ChangeKind, NewChange};
-use crate::store::machine::{Machine, MachineStatus};
-use crate::store::{Db, StoreResult};
+use crate::store::machine::{Machine, MachineStatus, Role};
+use crate::store::{Db, StoreResult, Tx};
 
 /// Confirms a pending machine, so that it counts. Confirming it again changes nothing; a revoked machine stays revoked.
 ///
@@ -63,6 +65,89 @@ pub async fn machine_check(db: &Db, by: &By, id: &str) -> StoreResult<Machine> {
     Ok(machine)
 }
 
+/// Gives a machine another role, and its line of the roster with it: it is judged by the other controls from now on. Its exceptions end,
+/// for they were granted under other controls.
+///
+/// # Errors
+/// It is not within scope, is revoked, or the database fails.
+pub async fn machine_role(db: &Db, by: &By, id: &str, role: Role) -> anyhow::Result<Machine> {
+    let mut tx = db.write().await?;
+    let machine = live(&mut tx, by, id).await?;
+    if machine.role == role {
+        return Ok(machine);
+    }
+    waivers_withdraw(&mut tx, by, &machine).await?;
+    tx.machine_role_set(&by.scope, id, role).await?;
+    let change = by.change(Action::MachineRoleChanged, Some(&machine.office), subject(&machine)).with("role", role);
+    by.conclude(tx, &change, &[NewChange::of_machine(ChangeKind::Machine, &machine.office, id)]).await?;
+    Ok(Machine { role, ..machine })
+}
+
+/// Moves a machine to another office, where it counts from now on. Its line in the old roster stays, without a machine; its exceptions
+/// end, for whoever granted them stood above the old office. The log of either office says so.
+///
+/// # Errors
+/// Machine or office is not within scope, the machine is revoked, or the database fails.
+pub async fn machine_move(db: &Db, by: &By, id: &str, office: &str) -> anyhow::Result<Machine> {
+    let mut tx = db.write().await?;
+    let machine = live(&mut tx, by, id).await?;
+    if machine.office == office {
+        return Ok(machine);
+    }
+    waivers_withdraw(&mut tx, by, &machine).await?;
+    tx.machine_move(&by.scope, id, office).await?;
+    for (of, name, other) in [(&*machine.office, "to", office), (office, "from", &machine.office)] {
+        let other = tx.office_get(&by.scope, other).await?.map(|other| format!("{} {}", other.id, other.name));
+        let change = by.change(Action::MachineMoved, Some(of), subject(&machine));
+        tx.audit_append(by.at, &change.with(name, other.unwrap_or_default())).await?;
+    }
+    let events = [
+        NewChange::of_office(ChangeKind::Roster, &machine.office),
+        NewChange::of_machine(ChangeKind::Machine, office, id),
+    ];
+    tx.change_append(by.at, &events).await?;
+    tx.commit().await?;
+    Ok(Machine { office: office.to_owned(), ..machine })
+}
+
+/// Settles which of two computers with one key keeps it: the one whose report comes next, so the other was made to enrol anew before.
+/// From that report on the machine is judged again.
+///
+/// # Errors
+/// It is not within scope, is revoked, shows no sign of a second computer, or the database fails.
+pub async fn machine_settle(db: &Db, by: &By, id: &str) -> anyhow::Result<Machine> {
+    let mut tx = db.write().await?;
+    let machine = live(&mut tx, by, id).await?;
+    let Some(why) = machine.clone_why.as_ref().filter(|_| machine.clone_at.is_some()) else {
+        return Err(Told::new(
+            format!("Máy {id} không có dấu hiệu hai máy dùng chung một khoá; không có gì để quyết định."),
+            format!("The machine {id} shows no sign of two computers with one key; there is nothing to settle."),
+        )
+        .into());
+    };
+    tx.machine_clone_settle(&by.scope, id).await?;
+    let change = by.change(Action::MachineSettled, Some(&machine.office), subject(&machine)).with("reason", why);
+    by.conclude(tx, &change, &[NewChange::of_machine(ChangeKind::Machine, &machine.office, id)]).await?;
+    Ok(Machine { clone_at: None, clone_why: None, ..machine })
+}
+
+/// A machine that is not revoked.
+async fn live(tx: &mut Tx, by: &By, id: &str) -> anyhow::Result<Machine> {
+    let machine = tx.machine_require(&by.scope, id).await?;
+    if machine.status == MachineStatus::Revoked { Err(revoked(id).into()) } else { Ok(machine) }
+}
+
+/// Says that nothing more is done with a machine.
+pub fn revoked(id: &str) -> Told {
+    Told::new(
+        format!("Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới."),
+        format!("The machine {id} is revoked; it must enrol again with a new token."),
+    )
+}
+
 fn subject(machine: &Machine) -> String {
     format!("{} {}", machine.id, machine.name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
-//! Making offices.
+//! Making offices, naming them, and saying how long they are being set up.
 
 use super::By;
 use crate::audit::Action;
+use crate::error::Told;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::office::{Office, OfficeKind};
-use crate::store::{Db, StoreResult, new_id};
+use crate::store::{Db, Scope, StoreError, StoreResult, new_id};
+
+/// The longest an office may be said to be being set up from now on. Milliseconds: a year.
+const SETUP_MOST_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// How long a new office is being set up (đang khởi tạo): a score, no letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,3 +60,88 @@ pub async fn office_add(db: &Db, by: &By, new: &NewOffice) -> StoreResult<Office
     by.conclude(tx, &change, &[event]).await?;
     Ok(office)
 }
+
+/// Gives an office another name. The same name again changes nothing.
+///
+/// # Errors
+/// It is not within scope, the name is empty, or the database fails.
+pub async fn office_rename(db: &Db, by: &By, id: &str, name: &str) -> anyhow::Result<Office> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(Told::new("Tên cơ quan không được để trống.", "The name of an office must not be empty.").into());
+    }
+    let mut tx = db.write().await?;
+    let before = tx
+        .office_get(&by.scope, id)
+        .await?
+        .ok_or_else(|| StoreError::NotFound { what: "office", id: id.to_owned() })?;
+    if before.name == name {
+        return Ok(before);
+    }
+    tx.office_rename(&by.scope, id, name).await?;
+    let office = Office { name: name.to_owned(), ..before.clone() };
+    let change = by
+        .change(Action::OfficeChanged, Some(id), format!("{id} {name}"))
+        .with("name", name)
+        .with("before", &before.name);
+    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, id)]).await?;
+    Ok(office)
+}
+
+/// Says until when an office and all below it are being set up: a score, no letter. Only somebody from above the office may, or it could
+/// hide its letter. Returns the offices for which that was something new.
+///
+/// # Errors
+/// It is not within scope, the person does not stand above it, the end has passed or lies more than a year ahead, or the database fails.
+pub async fn office_setup(db: &Db, by: &By, id: &str, set_up: SetUp) -> anyhow::Result<Vec<Office>> {
+    let until_at = match set_up {
+        SetUp::OfPolicy => None,
+        SetUp::Until(at) if at <= by.at => {
+            return Err(Told::new(
+                "Ngày cuối của thời gian khởi tạo đã qua. Hãy chọn ngày từ hôm nay trở đi, hoặc dùng --over để xếp loại ngay.",
+                "The last day of being set up has passed. Choose today or a later day, or use --over to give a letter at once.",
+            )
+            .into());
+        }
+        SetUp::Until(at) if at > by.at.saturating_add(SETUP_MOST_MS) => {
+            return Err(Told::new(
+                "Thời gian khởi tạo dài nhất là một năm. Hãy chọn ngày sớm hơn.",
+                "An office may be being set up for at most a year. Choose an earlier day.",
+            )
+            .into());
+        }
+        SetUp::Until(at) => Some(at),
+        SetUp::Over => Some(by.at),
+    };
+    let mut tx = db.write().await?;
+    tx.office_require(&by.scope, id).await?;
+    if !tx.office_is_below(&by.scope, id).await? {
+        return Err(Told::new(
+            "Chỉ người thuộc cấp trên của cơ quan mới đặt được thời gian khởi tạo của cơ quan đó.",
+            "Only somebody from above an office may say how long it is being set up.",
+        )
+        .into());
+    }
+    let (mut changed, mut events) = (Vec::new(), Vec::new());
+    for office in tx.office_list(&Scope::office(id)).await? {
+        let is_over = set_up == SetUp::Over && office.setup_until_at.is_some_and(|end| end <= by.at);
+        if is_over || office.setup_until_at == until_at {
+            continue;
+        }
+        tx.office_setup_set(&by.scope, &office.id, until_at).await?;
+        let mut change = by.change(Action::OfficeChanged, Some(&office.id), format!("{} {}", office.id, office.name));
+        change = match until_at {
+            Some(at) => change.with("setup_until_at", at),
+            None => change.with("setup", "policy"),
+        };
+        tx.audit_append(by.at, &change).await?;
+        events.push(NewChange::of_office(ChangeKind::Roster, &office.id));
+        changed.push(Office { setup_until_at: until_at, ..office });
+    }
+    tx.change_append(by.at, &events).await?;
+    tx.commit().await?;
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests;

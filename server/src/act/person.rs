@@ -1,4 +1,4 @@
-//! Making accounts and giving first passwords. The password goes back to the caller alone: no log, audit entry or JSON has it.
+//! Making and closing accounts, and giving first passwords. The password goes back to the caller alone: no log, audit entry or JSON has it.
 
 use anyhow::Context;
 use tokio::task::spawn_blocking;
@@ -8,7 +8,7 @@ use crate::act::password;
 use crate::audit::Action;
 use crate::error::Told;
 use crate::store::person::{Person, PersonRole};
-use crate::store::{Db, new_id};
+use crate::store::{Db, Tx, new_id};
 
 /// A new account.
 #[derive(Clone, Debug)]
@@ -56,9 +56,9 @@ pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Pe
             let login = &person.login;
             anyhow::Error::from(Told::new(
                 format!(
-                    "Tên đăng nhập {login} đã có. Hãy chọn tên khác, hoặc cấp lại mật khẩu: person password {login}"
+                    "Tên đăng nhập {login} đã có. Hãy chọn tên khác, hoặc cấp lại mật khẩu: posture-server person password {login}"
                 ),
-                format!("The login {login} is taken. Choose another, or give a new password: person password {login}"),
+                format!("The login {login} is taken. Choose another, or give a new password: posture-server person password {login}"),
             ))
         } else {
             error.into()
@@ -78,18 +78,45 @@ pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Pe
 pub async fn password_reset(db: &Db, by: &By, login: &str) -> anyhow::Result<(Person, String)> {
     let (secret, password_hash) = first_password().await?;
     let mut tx = db.write().await?;
-    let within = tx.person_list(&by.scope).await?;
-    let person = within.into_iter().find(|person| person.login == login).ok_or_else(|| {
-        Told::new(
-            format!("Không có tài khoản {login}. Xem danh sách: person list"),
-            format!("There is no account {login}. See: person list"),
+    let person = person_find(&mut tx, by, login).await?;
+    if person.disabled_at.is_some() {
+        return Err(Told::new(
+            format!("Tài khoản {login} đã đóng. Hãy thêm tài khoản mới với tên khác: posture-server person add"),
+            format!("The account {login} is closed. Add another one under another login: posture-server person add"),
         )
-    })?;
+        .into());
+    }
     tx.person_password_set(&person.id, &password_hash, true).await?;
     tx.session_delete_others(&person.id, "").await?;
     let change = by.change(Action::PasswordReset, person.office.as_deref(), format!("{} {}", person.id, person.login));
     by.conclude(tx, &change, &[]).await?;
     Ok((person, secret))
+}
+
+/// Closes an account for good and ends every session. Closing it again changes nothing.
+///
+/// # Errors
+/// There is no such person within scope, or the database fails.
+pub async fn person_close(db: &Db, by: &By, login: &str) -> anyhow::Result<Person> {
+    let mut tx = db.write().await?;
+    let person = person_find(&mut tx, by, login).await?;
+    if tx.person_close(&person.id, by.at).await? {
+        tx.session_delete_others(&person.id, "").await?;
+        let subject = format!("{} {}", person.id, person.login);
+        let change = by.change(Action::PersonClosed, person.office.as_deref(), subject);
+        by.conclude(tx, &change, &[]).await?;
+    }
+    Ok(Person { disabled_at: person.disabled_at.or(Some(by.at)), ..person })
+}
+
+async fn person_find(tx: &mut Tx, by: &By, login: &str) -> anyhow::Result<Person> {
+    let found = tx.person_list(&by.scope).await?.into_iter().find(|person| person.login == login);
+    Ok(found.ok_or_else(|| {
+        Told::new(
+            format!("Không có tài khoản {login}. Xem danh sách: posture-server person list"),
+            format!("There is no account {login}. See: posture-server person list"),
+        )
+    })?)
 }
 
 /// Draws a password and hashes it away from the threads that serve requests.
@@ -107,3 +134,6 @@ fn is_login(login: &str) -> bool {
     (3..=64).contains(&login.len())
         && login.chars().all(|character| character.is_ascii_alphanumeric() || "._-".contains(character))
 }
+
+#[cfg(test)]
+mod tests;

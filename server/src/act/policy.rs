@@ -73,8 +73,8 @@ fn not_opened(error: OpenError) -> anyhow::Error {
         .because(error)
         .into(),
         OpenError::Policy(errors) => Told::new(
-            "Bộ tiêu chí đã ký có lỗi, không công bố được. Hãy kiểm tra bằng lệnh: policy check",
-            "The signed policy has errors and is not published. Look at them with: policy check",
+            "Bộ tiêu chí đã ký có lỗi, không công bố được. Hãy kiểm tra bằng lệnh: posture-server policy check",
+            "The signed policy has errors and is not published. Look at them with: posture-server policy check",
         )
         .because(errors)
         .into(),
@@ -96,8 +96,8 @@ fn told(error: BundleError) -> anyhow::Error {
             "The policy is not newer than the one in force. Sign it again with a higher version.",
         ),
         BundleError::TooLong(_) | BundleError::Unreadable(_) => (
-            "Tệp không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: policy sign",
-            "The file is not a signed policy. Make one with: policy sign",
+            "Tệp không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: posture-server policy sign",
+            "The file is not a signed policy. Make one with: posture-server policy sign",
         ),
     };
     Told::new(vi, en).because(error).into()

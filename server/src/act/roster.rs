@@ -2,6 +2,7 @@
 
 pub mod link;
 pub mod refusal;
+pub mod state;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +30,15 @@ pub struct NewLine {
     pub serial: String,
     /// Hardware address; may be empty.
     pub mac: String,
+}
+
+#[cfg(test)]
+impl NewLine {
+    /// A workstation of which only its name is known.
+    pub(crate) fn named(label: &str) -> Self {
+        let (room, person, serial, mac) = Default::default();
+        Self { label: label.to_owned(), room, person, role: Role::Workstation, serial, mac }
+    }
 }
 
 /// What became of the lines of a file.

@@ -12,7 +12,7 @@ use policies::policy::{Control, Severity};
 
 pub use self::refusal::{Refusal, WaiverError};
 use super::By;
-use crate::audit::{Action, Actor};
+use crate::audit::{Action, Actor, Change};
 use crate::judge::machines::CLOCKS_DIFFER;
 use crate::judge::policy_role;
 use crate::judge::waivers::machine_waive;
@@ -147,6 +147,20 @@ pub async fn waiver_withdraw(db: &Db, by: &By, id: &str) -> Result<Waiver, Waive
     Ok(waiver)
 }
 
+/// Withdraws every exception of a machine that is asked for or in force, because it was asked for under other terms. The caller tells
+/// of it and commits.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn waivers_withdraw(tx: &mut Tx, by: &By, machine: &Machine) -> StoreResult<()> {
+    for waiver in tx.waiver_list_of_machine(&by.scope, &machine.id).await? {
+        if tx.waiver_end(&by.scope, &waiver.id, WaiverState::Withdrawn, by.at, &by.name()).await? {
+            tx.audit_append(by.at, &change(by, Action::WaiverWithdrawn, machine, &waiver)).await?;
+        }
+    }
+    machine_waive(tx, &machine.id, by.at).await
+}
+
 /// Ends every exception whose date has come, each in a transaction of its own, and puts those in force again that ended while the
 /// clock was ahead. Returns the offices of their machines.
 ///
@@ -247,11 +261,7 @@ async fn conclude(
     waiver: &Waiver,
     why: Option<&str>,
 ) -> StoreResult<()> {
-    let mut change = by
-        .change(action, Some(&machine.office), format!("{} {}", machine.id, machine.name))
-        .with("waiver", &waiver.id)
-        .with("control", &waiver.control)
-        .with("until_at", waiver.until_at);
+    let mut change = change(by, action, machine, waiver);
     if let Some(why) = why {
         change = change.with("reason", why);
     }
@@ -260,6 +270,13 @@ async fn conclude(
         ..NewChange::of_machine(ChangeKind::Waiver, &machine.office, &machine.id)
     };
     by.conclude(tx, &change, &[event]).await
+}
+
+fn change(by: &By, action: Action, machine: &Machine, waiver: &Waiver) -> Change {
+    by.change(action, Some(&machine.office), format!("{} {}", machine.id, machine.name))
+        .with("waiver", &waiver.id)
+        .with("control", &waiver.control)
+        .with("until_at", waiver.until_at)
 }
 
 #[cfg(test)]

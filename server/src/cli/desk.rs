@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use crate::act::By;
+use crate::act::waiver::day_end;
 use crate::app::opening::{Wanted, store_open};
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::secrets::marks_read;
+use crate::error::Told;
+use crate::policy::Policies;
+use crate::secrets::{marks_read, policy_keys_read};
 use crate::store::{Db, Scope};
 
 /// The data folder and what is in it.
@@ -38,6 +41,29 @@ impl Desk {
         let db = store_open(data, &config, &marks, Wanted::Existing).await?;
         let zone = config.pages.zone()?;
         Ok(Self { data: data.to_owned(), config, db, clock: Clock::System, zone })
+    }
+
+    /// The policy in force, as the server reads it.
+    ///
+    /// # Errors
+    /// The keys that sign policies cannot be read, or the database fails.
+    pub async fn policies(&self) -> anyhow::Result<Policies> {
+        let policies = Policies::new(self.config.server.clone(), policy_keys_read(&self.data)?);
+        policies.refresh(&self.db).await?;
+        Ok(policies)
+    }
+
+    /// The end of a day that was typed as `2026-12-31`, milliseconds UTC.
+    ///
+    /// # Errors
+    /// It is no day.
+    pub fn day_end(&self, day: &str) -> Result<i64, Told> {
+        day_end(day, &self.zone).ok_or_else(|| {
+            Told::new(
+                format!("{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31."),
+                format!("{day:?} is no date. Write it as 2026-12-31."),
+            )
+        })
     }
 
     /// Whoever may run this program on the server may do everything; the log names the system's user.

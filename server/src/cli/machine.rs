@@ -1,16 +1,23 @@
 //! `machine`: the machines that enrolled, and deciding about them.
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command};
 use jiff::tz::TimeZone;
 
 use super::desk::Desk;
 use super::roster::role_text;
-use super::terminal::{Terminal, moment, table};
+use super::terminal::{Terminal, moment};
 use super::{Help, text};
-use crate::act::machine::{machine_check, machine_confirm, machine_revoke};
+use crate::act::machine::{
+    machine_check, machine_confirm, machine_move, machine_revoke, machine_role, machine_settle, revoked,
+};
 use crate::store::Scope;
 use crate::store::judgement::AgentState;
 use crate::store::machine::{ListedMachine, Machine, MachineStatus};
+
+/// The columns of machines.
+const HEADS: [(&str, &str); 5] =
+    [("Mã", "Id"), ("Tên máy", "Name"), ("Loại", "Role"), ("Trạng thái", "Status"), ("Kết nối từ", "Enrolled")];
 
 /// The words of `machine`.
 pub fn words(help: Help) -> Command {
@@ -23,8 +30,8 @@ pub fn words(help: Help) -> Command {
     };
     Command::new("machine")
         .about(help.t(
-            "Máy đã kết nối: liệt kê, xác nhận, thu hồi, yêu cầu kiểm tra",
-            "Enrolled machines: list, confirm, revoke, ask for a check",
+            "Máy đã kết nối: liệt kê, xác nhận, thu hồi, yêu cầu kiểm tra, đổi loại, chuyển cơ quan",
+            "Enrolled machines: list, confirm, revoke, ask for a check, change the role, move",
         ))
         .subcommand_required(true)
         .subcommand(
@@ -59,6 +66,50 @@ pub fn words(help: Help) -> Command {
                 .about(help.t("Yêu cầu máy kiểm tra lại ngay", "Ask a machine to check itself now"))
                 .arg(machine()),
         )
+        .subcommand(
+            Command::new("role")
+                .about(help.t("Đổi loại máy: máy trạm hoặc máy chủ", "Say that a machine is a workstation or a server"))
+                .long_about(help.t(
+                    "Đổi loại máy, cả trong danh mục. Máy được đánh giá lại ngay theo các tiêu chí của loại mới; các ngoại lệ của máy kết thúc, nếu còn cần \
+                     thì đề nghị lại.",
+                    "Gives a machine another role, on the roster too. It is judged at once by the controls of that role; its exceptions end, ask again \
+                     for those still needed.",
+                ))
+                .arg(machine())
+                .arg(
+                    help.place("role", help.t("LOẠI", "ROLE"), help.t("workstation (máy trạm) hoặc server (máy chủ)", "workstation or server"))
+                        .value_parser(PossibleValuesParser::new(["workstation", "server"])),
+                ),
+        )
+        .subcommand(
+            Command::new("move")
+                .about(help.t("Chuyển máy sang cơ quan khác", "Move a machine to another office"))
+                .long_about(help.t(
+                    "Chuyển máy sang cơ quan khác; từ đó máy được tính cho cơ quan mới. Dòng của máy trong danh mục cũ vẫn còn và được tính là chưa có số liệu \
+                     cho đến khi bỏ (office roster remove); trong danh mục mới, hãy thêm và ghép (office roster add, office roster link). Các ngoại lệ của \
+                     máy kết thúc.",
+                    "Moves a machine to another office, for which it counts from then on. Its line in the old roster stays, and counts as unreported until it \
+                     is taken off (office roster remove); on the new roster add and link it (office roster add, office roster link). Its exceptions end.",
+                ))
+                .arg(machine())
+                .arg(help.office()),
+        )
+        .subcommand(
+            Command::new("settle")
+                .about(help.t(
+                    "Quyết định máy nào giữ khoá khi hai máy dùng chung một khoá",
+                    "Settle which computer keeps the key when two have the same one",
+                ))
+                .long_about(help.t(
+                    "Quyết định khi hai máy dùng chung một khoá (thường do sao chép ổ đĩa). Trước hết, trên máy phải đăng ký lại: dừng phần mềm, xoá thư mục \
+                     trạng thái của phần mềm (trên Windows: posture-agent uninstall), rồi đăng ký bằng mã mới. Sau đó chạy lệnh này: báo cáo kế tiếp bằng khoá \
+                     cũ được tính trở lại. Muốn cả hai máy đăng ký lại: machine revoke.",
+                    "Settles what to do when two computers have one key (mostly a copied disk). First, on the one that is to enrol again: stop the agent, delete \
+                     its state folder (on Windows: posture-agent uninstall), and enrol with a new token. Then run this: the next report by the old key counts \
+                     again. To have both enrol again: machine revoke.",
+                ))
+                .arg(machine()),
+        )
 }
 
 /// Does what was asked.
@@ -76,13 +127,23 @@ pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Ter
             let machine = machine_revoke(&desk.db, &desk.by(), &id, &text(given, "reason")).await?;
             (machine, "Đã thu hồi", "Revoked")
         }
+        "role" => {
+            let role = text(given, "role").parse()?;
+            (machine_role(&desk.db, &desk.by(), &id, role).await?, "Đã đổi loại máy", "The role is changed:")
+        }
+        "move" => {
+            let office = text(given, "office");
+            (machine_move(&desk.db, &desk.by(), &id, &office).await?, "Đã chuyển", "Moved")
+        }
+        "settle" => (
+            machine_settle(&desk.db, &desk.by(), &id).await?,
+            "Báo cáo kế tiếp được tính trở lại:",
+            "The next report counts again:",
+        ),
         _ => (machine_check(&desk.db, &desk.by(), &id).await?, "Đã gửi yêu cầu kiểm tra tới", "Asked for a check:"),
     };
     if verb != "revoke" && machine.status == MachineStatus::Revoked {
-        anyhow::bail!(crate::error::Told::new(
-            format!("Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới."),
-            format!("The machine {id} is revoked; it must enrol again with a new token."),
-        ));
+        anyhow::bail!(revoked(&id));
     }
     terminal.answer(&machine, |terminal| {
         format!("{} {} ({})", terminal.words(vi, en), super::terminal::visible(&machine.name), machine.id)
@@ -95,26 +156,19 @@ async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<
     let machines = tx.machine_list(&Scope::whole(), office).await?;
     drop(tx);
     terminal.answer(&machines, |terminal| {
-        let mut heads = heads(terminal);
-        heads.push(terminal.words("Phần mềm", "Agent"));
+        let heads = [&HEADS[..], &[("Phần mềm", "Agent")]].concat();
         let listed = |ListedMachine { machine, agent }: &ListedMachine| {
             let mut row = row(machine, &desk.zone, terminal);
             row.push(agent.as_ref().map_or_else(String::new, |agent| agent_text(agent, terminal)));
             row
         };
-        table(&heads, &machines.iter().map(listed).collect::<Vec<_>>())
+        terminal.table(&heads, machines.iter().map(listed))
     })
 }
 
 /// Machines in columns.
 pub(super) fn machines_table(machines: &[Machine], zone: &TimeZone, terminal: &Terminal) -> String {
-    table(&heads(terminal), &machines.iter().map(|machine| row(machine, zone, terminal)).collect::<Vec<_>>())
-}
-
-fn heads(terminal: &Terminal) -> Vec<&'static str> {
-    let heads =
-        [("Mã", "Id"), ("Tên máy", "Name"), ("Loại", "Role"), ("Trạng thái", "Status"), ("Kết nối từ", "Enrolled")];
-    heads.into_iter().map(|(vi, en)| terminal.words(vi, en)).collect()
+    terminal.table(&HEADS, machines.iter().map(|machine| row(machine, zone, terminal)))
 }
 
 fn row(machine: &Machine, zone: &TimeZone, terminal: &Terminal) -> Vec<String> {

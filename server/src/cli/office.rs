@@ -3,12 +3,12 @@
 mod show;
 
 use clap::builder::PossibleValuesParser;
-use clap::{ArgMatches, Command, value_parser};
+use clap::{ArgGroup, ArgMatches, Command, value_parser};
 
 use super::desk::Desk;
-use super::terminal::{Terminal, table};
+use super::terminal::Terminal;
 use super::{Help, text};
-use crate::act::office::{NewOffice, SetUp, office_add};
+use crate::act::office::{NewOffice, SetUp, office_add, office_rename, office_setup};
 use crate::store::Scope;
 use crate::store::office::OfficeKind;
 
@@ -18,7 +18,9 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub fn words(help: Help) -> Command {
     let kinds = OfficeKind::ALL.iter().map(|kind| kind.word());
     Command::new("office")
-        .about(help.t("Cơ quan, đơn vị: thêm, liệt kê, xem xếp loại; danh mục máy tính", "Offices: add, list, show their grade; their rosters"))
+        .about(help.t("Cơ quan, đơn vị: thêm, đổi tên, đặt thời gian khởi tạo, liệt kê, xem xếp loại; danh mục máy tính",
+            "Offices: add, rename, say how long they are being set up, list, show their grade; their rosters",
+        ))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
@@ -41,6 +43,30 @@ pub fn words(help: Help) -> Command {
                     .value_parser(value_parser!(u16)),
                 ),
         )
+        .subcommand(
+            Command::new("rename")
+                .about(help.t("Đổi tên cơ quan", "Give an office another name"))
+                .arg(help.office())
+                .arg(help.place("name", help.t("TÊN", "NAME"), help.t("Tên mới đầy đủ", "Its new name in full"))),
+        )
+        .subcommand(
+            Command::new("setup")
+                .about(help.t("Đặt thời gian khởi tạo cho cơ quan và mọi đơn vị bên dưới", "Say how long an office and all below it are being set up"))
+                .long_about(help.t(
+                    "Đặt thời gian khởi tạo (có điểm, chưa xếp loại) cho cơ quan và mọi đơn vị bên dưới: cấp trên chọn một ngày cho tất cả (--until), \
+                     cho xếp loại ngay (--over), hoặc để theo bộ tiêu chí (--by-policy).",
+                    "Says how long an office and all below it are being set up (a score, no letter): whoever is above chooses one day for all (--until), \
+                     has letters given at once (--over), or leaves it to the policy (--by-policy).",
+                ))
+                .arg(help.office())
+                .arg(help.option("until", help.t("NGÀY", "DATE"), help.t(
+                    "Ngày cuối của thời gian khởi tạo, ví dụ: 2026-12-31",
+                    "The last day of being set up, such as 2026-12-31",
+                )))
+                .arg(help.flag("over", help.t("Hết khởi tạo, xếp loại ngay", "Being set up is over, letters are given at once")))
+                .arg(help.flag("by-policy", help.t("Theo số ngày trong bộ tiêu chí", "The policy's days after the first enrolment")))
+                .group(ArgGroup::new("end").args(["until", "over", "by-policy"]).required(true)),
+        )
         .subcommand(Command::new("list").about(help.t("Liệt kê cơ quan", "List the offices")))
         .subcommand(
             Command::new("show")
@@ -56,6 +82,13 @@ pub fn words(help: Help) -> Command {
 pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
     match verb {
         "add" => add(given, desk, terminal).await,
+        "rename" => {
+            let office = office_rename(&desk.db, &desk.by(), &text(given, "office"), &text(given, "name")).await?;
+            terminal.answer(&office, |terminal| {
+                format!("{} {} ({})", terminal.words("Tên cơ quan:", "The office is called:"), office.name, office.id)
+            })
+        }
+        "setup" => setup(given, desk, terminal).await,
         "list" => list(desk, terminal).await,
         _ => show::office_show(given, desk, terminal).await,
     }
@@ -79,26 +112,34 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
     })
 }
 
+async fn setup(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+    let set_up = match given.get_one::<String>("until") {
+        Some(day) => SetUp::Until(desk.day_end(day)?),
+        None if given.get_flag("over") => SetUp::Over,
+        None => SetUp::OfPolicy,
+    };
+    let changed = office_setup(&desk.db, &desk.by(), &text(given, "office"), set_up).await?;
+    terminal.answer(&changed, |terminal| {
+        let names: Vec<&str> = changed.iter().map(|office| office.name.as_str()).collect();
+        match names.as_slice() {
+            [] => terminal.words("Không có gì thay đổi.", "Nothing changed.").to_owned(),
+            _ => format!("{} {}", terminal.words("Đã đặt thời gian khởi tạo cho:", "Set for:"), names.join(", ")),
+        }
+    })
+}
+
 async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
     let offices = desk.db.read().await?.office_list(&Scope::whole()).await?;
     terminal.answer(&offices, |terminal| {
-        let heads = [
-            terminal.words("Mã", "Id"),
-            terminal.words("Tên", "Name"),
-            terminal.words("Loại", "Kind"),
-            terminal.words("Cấp trên", "Above"),
-        ];
-        let rows: Vec<Vec<String>> = offices
-            .iter()
-            .map(|office| {
-                vec![
-                    office.id.clone(),
-                    office.name.clone(),
-                    office.kind.word().to_owned(),
-                    office.parent.clone().unwrap_or_default(),
-                ]
-            })
-            .collect();
-        table(&heads, &rows)
+        let heads = [("Mã", "Id"), ("Tên", "Name"), ("Loại", "Kind"), ("Cấp trên", "Above")];
+        let rows = offices.iter().map(|office| {
+            vec![
+                office.id.clone(),
+                office.name.clone(),
+                office.kind.word().to_owned(),
+                office.parent.clone().unwrap_or_default(),
+            ]
+        });
+        terminal.table(&heads, rows)
     })
 }

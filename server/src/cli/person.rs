@@ -7,9 +7,9 @@ use clap::{ArgMatches, Command};
 use serde::Serialize;
 
 use super::desk::Desk;
-use super::terminal::{Terminal, moment, table};
+use super::terminal::{Terminal, moment};
 use super::{Help, text};
-use crate::act::person::{NewPerson, password_reset, person_add};
+use crate::act::person::{NewPerson, password_reset, person_add, person_close};
 use crate::error::Told;
 use crate::secrets::file;
 use crate::store::Scope;
@@ -30,7 +30,7 @@ pub fn words(help: Help) -> Command {
         )
     };
     Command::new("person")
-        .about(help.t("Tài khoản người dùng: thêm, liệt kê, cấp lại mật khẩu", "Accounts of people: add, list, give a new password"))
+        .about(help.t("Tài khoản người dùng: thêm, liệt kê, cấp lại mật khẩu, đóng", "Accounts of people: add, list, give a new password, close"))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
@@ -58,6 +58,11 @@ pub fn words(help: Help) -> Command {
                 .arg(login())
                 .arg(password_file()),
         )
+        .subcommand(
+            Command::new("close")
+                .about(help.t("Đóng hẳn tài khoản và kết thúc mọi phiên đăng nhập của người này", "Close an account for good and end every session of the person"))
+                .arg(login()),
+        )
 }
 
 /// A person as programs see one: no hash, no password.
@@ -70,6 +75,8 @@ struct Shown<'a> {
     office: Option<&'a str>,
     created_at: i64,
     last_login_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_at: Option<i64>,
 }
 
 impl<'a> Shown<'a> {
@@ -82,6 +89,7 @@ impl<'a> Shown<'a> {
             office: person.office.as_deref(),
             created_at: person.created_at,
             last_login_at: person.last_login_at,
+            closed_at: person.disabled_at,
         }
     }
 }
@@ -93,6 +101,12 @@ impl<'a> Shown<'a> {
 pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
     if verb == "list" {
         return list(desk, terminal).await;
+    }
+    if verb == "close" {
+        let person = person_close(&desk.db, &desk.by(), &text(given, "login")).await?;
+        return terminal.answer(&Shown::of(&person), |terminal| {
+            format!("{} {} ({})", terminal.words("Đã đóng tài khoản", "Closed the account"), person.login, person.name)
+        });
     }
     let way = Way::of(given, terminal)?;
     let (person, secret) = if verb == "add" {
@@ -158,24 +172,23 @@ async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
     let shown: Vec<Shown<'_>> = people.iter().map(Shown::of).collect();
     terminal.answer(&shown, |terminal| {
         let heads = [
-            terminal.words("Tên đăng nhập", "Login"),
-            terminal.words("Họ và tên", "Name"),
-            terminal.words("Vai trò", "Role"),
-            terminal.words("Cơ quan", "Office"),
-            terminal.words("Đăng nhập gần nhất", "Last login"),
+            ("Tên đăng nhập", "Login"),
+            ("Họ và tên", "Name"),
+            ("Vai trò", "Role"),
+            ("Cơ quan", "Office"),
+            ("Đăng nhập gần nhất", "Last login"),
+            ("Đã đóng", "Closed"),
         ];
-        let rows: Vec<Vec<String>> = people
-            .iter()
-            .map(|person| {
-                vec![
-                    person.login.clone(),
-                    person.name.clone(),
-                    person.role.word().to_owned(),
-                    person.office.clone().unwrap_or_default(),
-                    person.last_login_at.map(|at| moment(at, &desk.zone)).unwrap_or_default(),
-                ]
-            })
-            .collect();
-        table(&heads, &rows)
+        let rows = people.iter().map(|person| {
+            vec![
+                person.login.clone(),
+                person.name.clone(),
+                person.role.word().to_owned(),
+                person.office.clone().unwrap_or_default(),
+                person.last_login_at.map(|at| moment(at, &desk.zone)).unwrap_or_default(),
+                person.disabled_at.map(|at| moment(at, &desk.zone)).unwrap_or_default(),
+            ]
+        });
+        terminal.table(&heads, rows)
     })
 }

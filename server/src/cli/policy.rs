@@ -229,8 +229,8 @@ async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow
     let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     let signed: SignedPolicy = serde_json::from_slice(&text_read(&path)?).map_err(|cause| {
         Told::new(
-            format!("{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: policy sign", path.display()),
-            format!("{} is not a signed policy. Make one with: policy sign", path.display()),
+            format!("{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: posture-server policy sign", path.display()),
+            format!("{} is not a signed policy. Make one with: posture-server policy sign", path.display()),
         )
         .because(cause)
     })?;

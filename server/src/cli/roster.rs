@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command, value_parser};
 
 use super::desk::Desk;
 use super::terminal::Terminal;
 use super::{Help, text};
 use crate::act::roster::link::{roster_link, roster_unlink};
+use crate::act::roster::state::roster_state;
 use crate::act::roster::{Imported, NewLine, roster_add, roster_declare, roster_import, roster_remove};
 use crate::error::Told;
 use crate::store::machine::Role;
-use crate::store::roster::RosterLine;
+use crate::store::roster::{RosterLine, RosterState};
 
 mod csv;
 mod list;
@@ -92,6 +94,28 @@ pub fn words(help: Help) -> Command {
                 .arg(line(help)),
         )
         .subcommand(
+            Command::new("state")
+                .about(help.t("Ghi máy tạm ngừng sử dụng đến một ngày, hoặc sử dụng trở lại", "Say that a machine is away until a day, or in use again"))
+                .long_about(help.t(
+                    "Ghi máy tạm ngừng sử dụng (on_leave người dùng nghỉ phép, in_repair đang sửa chữa, in_store đang cất kho, awaiting_disposal chờ \
+                     thanh lý) đến hết ngày nêu ở --until, hoặc sử dụng trở lại (in_use). Máy tạm ngừng không tính vào điểm; thời hạn theo bộ tiêu chí \
+                     (60 ngày kể từ ngày đầu). Máy gửi báo cáo thì được tính lại ngay.",
+                    "Says that a machine is away (on_leave its user is, in_repair, in_store, awaiting_disposal) up to the end of the day given with \
+                     --until, or in use again (in_use). A machine that is away does not count, for as long as the policy allows (60 days from the \
+                     first). A report of it ends that at once.",
+                ))
+                .arg(help.office())
+                .arg(line(help))
+                .arg(
+                    help.place("state", help.t("TRẠNG-THÁI", "STATE"), help.t("Trạng thái của máy", "Where the machine is"))
+                        .value_parser(PossibleValuesParser::new(RosterState::ALL.iter().map(|state| state.word()))),
+                )
+                .arg(help.option("until", help.t("NGÀY", "DATE"), help.t(
+                    "Ngày cuối tạm ngừng sử dụng, ví dụ: 2026-12-31",
+                    "The last day on which it is away, such as 2026-12-31",
+                ))),
+        )
+        .subcommand(
             Command::new("remove")
                 .about(help.t("Bỏ một dòng khỏi danh mục; máy đã kết nối vẫn được tính", "Take a line off the roster; its machine, if enrolled, still counts"))
                 .arg(help.office())
@@ -157,6 +181,16 @@ pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> an
         "unlink" => {
             let line = roster_unlink(db, &by, &office, &text(given, "line")).await?;
             answer(&line, "Đã tách:", "Unlinked:", terminal)
+        }
+        "state" => {
+            let until_at = given.get_one::<String>("until").map(|day| desk.day_end(day)).transpose()?;
+            let policies = desk.policies().await?;
+            let (line, state) = (text(given, "line"), text(given, "state").parse()?);
+            let line = roster_state(db, &by, policies.judge().as_deref(), (&office, &line), state, until_at).await?;
+            terminal.answer(&line, |terminal| {
+                let state = list::state_text(&line, terminal, &desk.zone);
+                format!("{}: {state}", super::terminal::visible(&line.label))
+            })
         }
         "remove" => {
             let line = roster_remove(db, &by, &office, &text(given, "line")).await?;

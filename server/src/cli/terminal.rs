@@ -72,6 +72,22 @@ impl Terminal {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
+    /// `rows` under their heads (Vietnamese, English), in columns.
+    pub fn table(&self, heads: &[(&str, &str)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+        let heads = heads.iter().map(|(vi, en)| self.words(vi, en).to_owned()).collect();
+        let shown = rows.into_iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
+        let lines: Vec<Vec<String>> = std::iter::once(heads).chain(shown).collect();
+        let width =
+            |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..).map_while(width).collect();
+        let line = |cells: &Vec<String>| {
+            let padded: Vec<String> =
+                cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            padded.join("  ").trim_end().to_owned()
+        };
+        lines.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// Whether a person reads standard error, so that a secret may be shown there.
     pub fn is_watched(&self) -> bool {
         std::io::stderr().is_terminal()
@@ -102,22 +118,6 @@ pub fn secret_ask(prompt: &str) -> anyhow::Result<String> {
     writeln!(terminal)?;
     read?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
-}
-
-/// `rows` under `heads`, in columns.
-pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(heads.get(column).map(|head| head.chars().count())).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |cells: &[String]| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    std::iter::once(line(&heads)).chain(rows.iter().map(|row| line(row))).collect::<Vec<_>>().join("\n")
 }
 
 /// `text` with control and direction-changing characters written out.
@@ -151,6 +151,8 @@ mod tests {
     #[test]
     fn columns_line_up_under_their_heads() {
         let rows = [vec!["Xã An".to_owned(), "1".to_owned()], vec!["Đ".to_owned(), "22".to_owned()]];
-        assert_eq!(table(&["Tên", "Số"], &rows), "Tên    Số\nXã An  1\nĐ      22");
+        let terminal = Terminal::new(Language::Vi, Form::Text);
+        let table = terminal.table(&[("Tên", "Name"), ("Số", "Number")], rows);
+        assert_eq!(table, "Tên    Số\nXã An  1\nĐ      22");
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::desk::Desk;
 use super::machine::machines_table;
 use super::roster::role_text;
-use super::terminal::{Terminal, moment, table, visible};
+use super::terminal::{Terminal, moment, visible};
 use super::{Help, text};
 use crate::act::token::{NewToken, Reach, USES_MOST, token_make, token_revoke};
 use crate::airgap::invitation_make;
@@ -191,26 +191,18 @@ async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<
     drop(tx);
     let now = desk.clock.now_ms();
     terminal.answer(&tokens, |terminal| {
-        let heads = [
-            terminal.words("Mã số", "Id"),
-            terminal.words("Loại", "Role"),
-            terminal.words("Còn lượt", "Left"),
-            terminal.words("Hết hạn", "Until"),
-            terminal.words("Trạng thái", "Status"),
-        ];
-        let rows: Vec<Vec<String>> = tokens
-            .iter()
-            .map(|token| {
-                vec![
-                    token.id.clone(),
-                    role_text(token.role, terminal).to_owned(),
-                    format!("{}/{}", token.uses_left, token.uses_total),
-                    moment(token.expires_at, &desk.zone),
-                    status_text(token, now, terminal).to_owned(),
-                ]
-            })
-            .collect();
-        table(&heads, &rows)
+        let heads =
+            [("Mã số", "Id"), ("Loại", "Role"), ("Còn lượt", "Left"), ("Hết hạn", "Until"), ("Trạng thái", "Status")];
+        let rows = tokens.iter().map(|token| {
+            vec![
+                token.id.clone(),
+                role_text(token.role, terminal).to_owned(),
+                format!("{}/{}", token.uses_left, token.uses_total),
+                moment(token.expires_at, &desk.zone),
+                status_text(token, now, terminal).to_owned(),
+            ]
+        });
+        terminal.table(&heads, rows)
     })
 }
 

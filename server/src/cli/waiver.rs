@@ -4,13 +4,11 @@ use clap::{Arg, ArgMatches, Command};
 use policies::policy::Role;
 
 use super::desk::Desk;
-use super::terminal::{Terminal, moment, table, visible};
+use super::terminal::{Terminal, moment, visible};
 use super::{Help, text};
-use crate::act::waiver::{NewWaiver, WaiverError, day_end, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
+use crate::act::waiver::{NewWaiver, WaiverError, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
 use crate::error::Told;
 use crate::policy::Judge;
-use crate::policy::Policies;
-use crate::secrets::policy_keys_read;
 use crate::store::Scope;
 use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
 
@@ -88,8 +86,7 @@ pub fn words(help: Help) -> Command {
 /// # Errors
 /// A rule forbids it, there is no such machine, control, exception or office, or the database fails.
 pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let policies = Policies::new(desk.config.server.clone(), policy_keys_read(&desk.data)?);
-    policies.refresh(&desk.db).await?;
+    let policies = desk.policies().await?;
     let judge = policies.judge();
     let judge = judge.as_deref();
     if verb == "list" {
@@ -113,13 +110,7 @@ pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Ter
 }
 
 async fn ask(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk) -> anyhow::Result<Result<Waiver, WaiverError>> {
-    let day = text(given, "until");
-    let until_at = day_end(&day, &desk.zone).ok_or_else(|| {
-        Told::new(
-            format!("{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31."),
-            format!("{day:?} is no date. Write it as 2026-12-31."),
-        )
-    })?;
+    let until_at = desk.day_end(&text(given, "until"))?;
     let new = NewWaiver {
         machine: text(given, "machine"),
         control: text(given, "control"),
@@ -145,15 +136,15 @@ async fn list(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk, terminal: 
     let now = desk.clock.now_ms();
     terminal.answer(&waivers, |terminal| {
         let heads = [
-            terminal.words("Mã", "Id"),
-            terminal.words("Máy", "Machine"),
-            terminal.words("Cơ quan", "Office"),
-            terminal.words("Tiêu chí", "Control"),
-            terminal.words("Trạng thái", "State"),
-            terminal.words("Đến", "Until"),
-            terminal.words("Người đề nghị", "Asked by"),
-            terminal.words("Người quyết định", "Decided by"),
-            terminal.words("Lý do", "Reason"),
+            ("Mã", "Id"),
+            ("Máy", "Machine"),
+            ("Cơ quan", "Office"),
+            ("Tiêu chí", "Control"),
+            ("Trạng thái", "State"),
+            ("Đến", "Until"),
+            ("Người đề nghị", "Asked by"),
+            ("Người quyết định", "Decided by"),
+            ("Lý do", "Reason"),
         ];
         let row = |listed: &ListedWaiver| {
             let ListedWaiver { waiver, machine_name, office_name, .. } = listed;
@@ -169,7 +160,7 @@ async fn list(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk, terminal: 
                 waiver.reason.clone(),
             ]
         };
-        table(&heads, &waivers.iter().map(row).collect::<Vec<_>>())
+        terminal.table(&heads, waivers.iter().map(row))
     })
 }
 

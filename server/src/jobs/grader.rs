@@ -183,8 +183,9 @@ pub async fn office_grade_make(db: &Db, judge: &Judge, office: &str, now: i64) -
     let grade = rows.grade(judge, instant(now));
     let change = change(judge, office, before.clone().map(|before| as_linked(before, &rows)).as_ref(), &grade, now);
     let policy = judge.address().to_owned();
-    let stored =
-        StoredGrade { office: office.to_owned(), policy, graded_at: now, next_at: next_at(&grade, now), grade };
+    let foretold = next_at(&grade, now);
+    let next_at = rows.absence_end(now).map_or(foretold, |end| end.min(foretold));
+    let stored = StoredGrade { office: office.to_owned(), policy, graded_at: now, next_at, grade };
     if !tx.office_grade_put(&stored, before.as_ref().map(|before| before.graded_at)).await? {
         // Another server was quicker.
         return Ok(false);

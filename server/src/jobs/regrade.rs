@@ -74,7 +74,12 @@ async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>, at: i64) ->
             now.get(machine) == previous.get(machine) && now_in_force.is_same_for(&in_force, machine)
         })
         .collect();
-    judged_put(&mut tx, &judged, &previous, JudgedFor::Policy).await?;
+    let other_role = |judged: &Judged| {
+        previous.get(&judged.judgement.machine).is_some_and(|previous| previous.role != judged.judgement.role)
+    };
+    let (by_role, by_policy): (Vec<Judged>, Vec<Judged>) = judged.into_iter().partition(other_role);
+    judged_put(&mut tx, &by_role, &previous, JudgedFor::Role).await?;
+    judged_put(&mut tx, &by_policy, &previous, JudgedFor::Policy).await?;
     tx.commit().await?;
     Ok(())
 }

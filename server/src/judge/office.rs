@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policies::grade::{
-    self, Away, AwayReason, CapState, Grade, LetterResult, NoLetter, OfficeState, RosterState, Standing, grade_office,
+    self, Away, CapState, Grade, LetterResult, NoLetter, OfficeState, RosterState, Standing, grade_office,
 };
 
 use super::policy_role;
@@ -12,7 +12,7 @@ use crate::policy::Judge;
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::MachineStatus;
 use crate::store::office::Office;
-use crate::store::roster::{self, Roster, RosterLine};
+use crate::store::roster::{Roster, RosterLine};
 use crate::store::section::Sections;
 use crate::store::{Scope, StoreError, StoreResult, Tx};
 
@@ -108,6 +108,12 @@ impl OfficeRows {
         grade_office(judge.rules(), &self.state(judge, now), now)
     }
 
+    /// The first end of an absence after `now`: the machine is expected again from then on.
+    pub fn absence_end(&self, now: i64) -> Option<i64> {
+        let lines = self.places.iter().filter_map(|place| place.line.as_ref());
+        lines.filter_map(|line| line.state_until_at).filter(|end| *end > now).min()
+    }
+
     /// The office in the words of the grade, as at `now`.
     pub fn state(&self, judge: &Judge, now: Timestamp) -> OfficeState {
         let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
@@ -172,13 +178,7 @@ impl Place {
 }
 
 fn standing(line: &RosterLine) -> Standing {
-    let reason = match line.state {
-        roster::RosterState::InUse => return Standing::Expected,
-        roster::RosterState::OnLeave => AwayReason::Leave,
-        roster::RosterState::InRepair => AwayReason::Repair,
-        roster::RosterState::InStore => AwayReason::Store,
-        roster::RosterState::AwaitingDisposal => AwayReason::Disposal,
-    };
+    let Some(reason) = line.state.away() else { return Standing::Expected };
     let from = line.state_from_at.unwrap_or(line.created_at);
     Standing::Away(Away {
         reason,

@@ -4,26 +4,10 @@ use policies::fact::Fact;
 
 use super::*;
 use crate::store::machine::Role;
-use crate::store::roster::RosterState;
+use crate::store::trial;
 
 fn line(id: &str, label: &str, serial: &str) -> RosterLine {
-    RosterLine {
-        id: id.to_owned(),
-        office: "o".to_owned(),
-        label: label.to_owned(),
-        room: String::new(),
-        person: String::new(),
-        role: Role::Workstation,
-        state: RosterState::InUse,
-        state_by: None,
-        state_from_at: None,
-        state_until_at: None,
-        machine: None,
-        created_at: 1,
-        removed_at: None,
-        serial: serial_key(serial).unwrap_or_default(),
-        mac: String::new(),
-    }
+    RosterLine { id: id.to_owned(), serial: serial_key(serial).unwrap_or_default(), ..trial::line("o", label) }
 }
 
 fn known(id: &str, name: &str, serial: &str) -> Known {

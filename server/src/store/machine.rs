@@ -227,14 +227,16 @@ impl Tx {
         }) == 1)
     }
 
-    /// Gives a machine another role; the judge uses the other control file from the next judgement.
+    /// Gives a machine another role, and its line of the roster with it; the judge uses the other control file from the next judgement.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it is not within `scope`.
     pub async fn machine_role_set(&mut self, scope: &Scope, id: &str, role: Role) -> StoreResult<()> {
         self.machine_require(scope, id).await?;
         on_db!(self, connection => {
-            sqlx::query("update machine set role = $2 where id = $1").bind(id).bind(role.word()).execute(connection).await?;
+            for sql in ["update machine set role = $2 where id = $1", "update roster_line set role = $2 where machine = $1"] {
+                sqlx::query(sql).bind(id).bind(role.word()).execute(&mut *connection).await?;
+            }
         });
         Ok(())
     }

@@ -143,6 +143,21 @@ impl Tx {
         if changed == 0 { Err(StoreError::not_found("person", id)) } else { Ok(()) }
     }
 
+    /// Closes an account for good. False when it was closed before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn person_close(&mut self, id: &str, at: i64) -> StoreResult<bool> {
+        Ok(on_db!(self, connection => {
+            sqlx::query("update person set disabled_at = $2 where id = $1 and disabled_at is null")
+                .bind(id)
+                .bind(at)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        }) == 1)
+    }
+
     /// Notes a login.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The roster (danh mục máy tính): the machines an office says it has, and the declaration that it is complete.
 
+use policies::grade::AwayReason;
+use policies::text::Text;
 use sqlx::FromRow;
 
 use super::machine::Role;
@@ -21,6 +23,24 @@ words! {
         InStore = "in_store",
         /// Chờ thanh lý.
         AwaitingDisposal = "awaiting_disposal",
+    }
+}
+
+impl RosterState {
+    /// Why the machine is away; none for one in use.
+    pub fn away(self) -> Option<AwayReason> {
+        match self {
+            Self::InUse => None,
+            Self::OnLeave => Some(AwayReason::Leave),
+            Self::InRepair => Some(AwayReason::Repair),
+            Self::InStore => Some(AwayReason::Store),
+            Self::AwaitingDisposal => Some(AwayReason::Disposal),
+        }
+    }
+
+    /// What people read.
+    pub fn text(self) -> Text {
+        self.away().map_or_else(|| Text::new("đang sử dụng", "in use"), AwayReason::text)
     }
 }
 
@@ -196,29 +216,21 @@ impl Tx {
         }))
     }
 
-    /// Says where the machine of a line is, by whom, since when (now) and until when.
+    /// Keeps where the machine of a line is, by whom, since when and until when, as `line` says.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the line is not within `scope`.
-    pub async fn roster_line_state_set(
-        &mut self,
-        scope: &Scope,
-        id: &str,
-        state: RosterState,
-        by: Option<&str>,
-        from_at: i64,
-        until_at: Option<i64>,
-    ) -> StoreResult<()> {
-        self.roster_line_require(scope, id).await?;
+    pub async fn roster_line_state_set(&mut self, scope: &Scope, line: &RosterLine) -> StoreResult<()> {
+        self.roster_line_require(scope, &line.id).await?;
         on_db!(self, connection => {
             sqlx::query(
                 "update roster_line set state = $2, state_by = $3, state_from_at = $4, state_until_at = $5 where id = $1",
             )
-            .bind(id)
-            .bind(state.word())
-            .bind(by)
-            .bind(from_at)
-            .bind(until_at)
+            .bind(&line.id)
+            .bind(line.state.word())
+            .bind(&line.state_by)
+            .bind(line.state_from_at)
+            .bind(line.state_until_at)
             .execute(connection)
             .await?;
         });
@@ -270,23 +282,7 @@ mod tests {
     use crate::roster::line_match;
 
     fn line(id: &str, office: &str, label: &str) -> RosterLine {
-        RosterLine {
-            id: id.to_owned(),
-            office: office.to_owned(),
-            label: label.to_owned(),
-            room: String::new(),
-            person: String::new(),
-            role: Role::Workstation,
-            state: RosterState::InUse,
-            state_by: None,
-            state_from_at: None,
-            state_until_at: None,
-            machine: None,
-            created_at: 1,
-            removed_at: None,
-            serial: String::new(),
-            mac: String::new(),
-        }
+        RosterLine { id: id.to_owned(), ..trial::line(office, label) }
     }
 
     on_both! {
@@ -312,7 +308,14 @@ mod tests {
 
             let machine = trial::machine(&mut tx, &office).await;
             tx.roster_line_machine_set(&all, "1", Some(&machine)).await.unwrap();
-            tx.roster_line_state_set(&all, "1", RosterState::InRepair, Some("lan"), 1, Some(9)).await.unwrap();
+            let repair = RosterLine {
+                state: RosterState::InRepair,
+                state_by: Some("lan".to_owned()),
+                state_from_at: Some(1),
+                state_until_at: Some(9),
+                ..line("1", &office, "PC-01")
+            };
+            tx.roster_line_state_set(&all, &repair).await.unwrap();
             let machines = vec![machine.clone(), "no such machine".to_owned()];
             assert_eq!(tx.roster_line_return(&machines).await.unwrap(), std::slice::from_ref(&office));
             assert!(tx.roster_line_return(&machines).await.unwrap().is_empty());

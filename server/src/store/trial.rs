@@ -7,6 +7,7 @@ use protocol::Digest;
 use super::{Db, Link, MIGRATIONS, Pools, Scope, Tx, new_id};
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::office::{Office, OfficeKind};
+use crate::store::roster::{RosterLine, RosterState};
 use crate::store::section::Sections;
 
 /// Names the PostgreSQL server of the tests: the address of a database whose user may create databases. `tests/run` starts one and
@@ -110,6 +111,27 @@ pub(crate) async fn office(tx: &mut Tx, name: &str, parent: Option<&str>) -> Str
     office.id
 }
 
+/// A workstation in use on the roster of `office`, which nobody enrolled.
+pub(crate) fn line(office: &str, label: &str) -> RosterLine {
+    RosterLine {
+        id: new_id(),
+        office: office.to_owned(),
+        label: label.to_owned(),
+        room: String::new(),
+        person: String::new(),
+        role: Role::Workstation,
+        state: RosterState::InUse,
+        state_by: None,
+        state_from_at: None,
+        state_until_at: None,
+        machine: None,
+        created_at: 1,
+        removed_at: None,
+        serial: String::new(),
+        mac: String::new(),
+    }
+}
+
 /// A confirmed workstation of `office`, with its id.
 pub(crate) async fn machine(tx: &mut Tx, office: &str) -> String {
     let machine = Machine {
@@ -200,6 +222,23 @@ pub(crate) async fn unjudged(tx: &mut Tx) {
             sqlx::query(sql).execute(&mut *connection).await.unwrap();
         }
     });
+}
+
+/// Has every office graded again, as an event that tells of it does.
+pub(crate) async fn regrade(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    on_db!(tx, connection => {
+        sqlx::query("update office_grade set next_at = 0").execute(connection).await.unwrap();
+    });
+    tx.commit().await.unwrap();
+}
+
+/// An office with its id, for good.
+pub(crate) async fn office_made(db: &Db, name: &str, parent: Option<&str>) -> String {
+    let mut tx = db.write().await.unwrap();
+    let id = office(&mut tx, name, parent).await;
+    tx.commit().await.unwrap();
+    id
 }
 
 /// Writes down that a server knew a version of the facts' meaning at `at`.

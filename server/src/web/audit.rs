@@ -15,6 +15,7 @@ use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::audit::{Break, Entry};
+use crate::store::roster::RosterState;
 use crate::web::error::PageError;
 
 /// Entries on one page.
@@ -124,7 +125,9 @@ fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
                 ("role", _) => t.word("role", &value),
                 ("admits" | "status", _) => t.word("machine_status", &value),
                 ("kind", _) => t.word("office_kind", &value),
-                ("by" | "encrypted" | "reason", _) => t.word_in("audit_value", &value, 200),
+                ("state", _) => roster_state(&value, t),
+                ("from" | "to", _) => subject(&value),
+                ("by" | "encrypted" | "reason" | "setup", _) => t.word_in("audit_value", &value, 200),
                 _ => visible(&value, 200),
             };
             (t.word("audit_detail", &name), shown)
@@ -141,6 +144,10 @@ fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
         hash: entry.hash.clone(),
         short_hash: entry.hash.chars().take(12).collect(),
     }
+}
+
+fn roster_state(word: &str, t: Words) -> String {
+    word.parse::<RosterState>().map_or_else(|_| visible(word, 60), |state| t.pick(&state.text()).to_owned())
 }
 
 /// What a person calls the subject: its name where there is one, else the beginning of its id.

@@ -26,7 +26,6 @@ use crate::audit::Actor;
 use crate::ingest::tests as reports;
 use crate::jobs::grader::grades_catch_up;
 use crate::store::Scope;
-use crate::store::machine::Role;
 use crate::store::office::OfficeKind;
 use crate::store::person::PersonRole;
 use crate::store::trial::Trial;
@@ -99,12 +98,9 @@ impl Site {
     /// Puts machines on the roster of `office` and declares it.
     async fn roster(&self, office: &str, labels: &[&str]) -> Vec<String> {
         let line = |label: &&str| NewLine {
-            label: (*label).to_owned(),
             room: "Phòng Văn hoá - Xã hội".to_owned(),
             person: "Trần Thị Lan".to_owned(),
-            role: Role::Workstation,
-            serial: String::new(),
-            mac: String::new(),
+            ..NewLine::named(label)
         };
         let lines: Vec<NewLine> = labels.iter().map(line).collect();
         let lines = roster_add(&self.app.db, &self.by(), office, &lines).await.unwrap();

@@ -7,6 +7,55 @@ use super::world::{World, on_both};
 
 on_both! {
     a_revoked_machine_is_refused;
+    a_machine_is_what_and_where_an_officer_says;
+}
+
+/// The machines of an office's grade.
+#[derive(serde::Deserialize)]
+struct Shown {
+    machines: Vec<ShownMachine>,
+}
+
+#[derive(serde::Deserialize)]
+struct ShownMachine {
+    name: String,
+    machine: Option<String>,
+    role: String,
+    grade: Option<serde_json::Value>,
+}
+
+fn a_machine_is_what_and_where_an_officer_says(kind: Kind) -> anyhow::Result<()> {
+    let world = World::new(kind)?;
+    let _server = world.serve()?;
+    let station = world.enrolled("machine")?;
+    let once = || answer(station.command("once").args(["--json", "--lang", "en"]));
+    let done = once()?;
+    assert!(matches!(done.code, Some(0 | 1)), "{done:?}");
+    let shown: Shown = world.desk.office_show(&world.office)?;
+    let machine = shown.machines[0].machine.clone().expect("the line has its machine");
+
+    world.desk.ask::<serde_json::Value>(&["machine", "role", &machine, "server"])?;
+    let done = once()?;
+    assert!(matches!(done.code, Some(0 | 1)), "{done:?}");
+    let shown: Shown = world.desk.office_show(&world.office)?;
+    assert_eq!(shown.machines[0].role, "server");
+
+    // Its line stays behind in the office that it leaves, and counts as one that never reported.
+    let below = world.desk.ask::<serde_json::Value>(&["office", "add", "Phòng Văn hoá", "--parent", &world.office])?;
+    let below = below["id"].as_str().expect("an id");
+    world.desk.ask::<serde_json::Value>(&["machine", "move", &machine, below])?;
+    let done = once()?;
+    assert!(matches!(done.code, Some(0 | 1)), "{done:?}");
+    let left: Shown = world.desk.office_show(&world.office)?;
+    assert_eq!((left.machines.len(), left.machines[0].machine.as_ref()), (1, None), "{}", left.machines[0].name);
+    let moved: Shown = world.desk.office_show(below)?;
+    assert_eq!(moved.machines[0].machine.as_ref(), Some(&machine));
+    assert!(moved.machines[0].grade.as_ref().is_some_and(|grade| grade["score"].is_i64()), "it is graded there");
+
+    let settle = world.desk.command(&["machine", "settle", &machine, "--lang", "en"]);
+    let refused = answer(&mut { settle })?;
+    assert!(refused.code == Some(2) && refused.err.contains("nothing to settle"), "{refused:?}");
+    Ok(())
 }
 
 fn a_revoked_machine_is_refused(kind: Kind) -> anyhow::Result<()> {

@@ -47,6 +47,16 @@ pub enum Refusal {
     OtherRole,
     /// The line has no machine.
     NotLinked,
+    /// No policy is published that says how long a machine may be away.
+    NoPolicy,
+    /// A machine that is away needs an end.
+    NoEnd,
+    /// One in use has none.
+    InUseHasNoEnd,
+    /// The end has passed.
+    EndPassed,
+    /// The end lies more than these days after the beginning.
+    EndTooFar(u32),
 }
 
 impl From<Refusal> for RosterError {
@@ -78,8 +88,8 @@ impl Refusal {
     pub fn text(&self) -> Text {
         match self {
             Self::Empty => Text::new(
-                "Danh mục chưa có máy nào. Hãy thêm máy trước (office roster add hoặc import), rồi xác nhận danh mục.",
-                "The roster holds no machine. Add machines first (office roster add or import), then declare it.",
+                "Danh mục chưa có máy nào. Hãy thêm máy trước (posture-server office roster add hoặc import), rồi xác nhận danh mục.",
+                "The roster holds no machine. Add machines first (posture-server office roster add or import), then declare it.",
             ),
             Self::NoLabel => Text::new("Máy chưa có tên.", "The machine has no name."),
             Self::Twice(what) => Text::new(
@@ -92,10 +102,10 @@ impl Refusal {
             ),
             Self::Different(label) => Text::new(
                 format!(
-                    "Danh mục đã có máy {label}, nhưng phòng, người dùng, loại, số sê-ri hoặc địa chỉ MAC khác với dòng này. Hãy sửa tệp, hoặc bỏ dòng cũ trước (office roster remove)."
+                    "Danh mục đã có máy {label}, nhưng phòng, người dùng, loại, số sê-ri hoặc địa chỉ MAC khác với dòng này. Hãy sửa tệp, hoặc bỏ dòng cũ trước (posture-server office roster remove)."
                 ),
                 format!(
-                    "The roster has the machine {label} already, with another room, person, role, serial number or MAC address. Correct the file, or take the old line off first (office roster remove)."
+                    "The roster has the machine {label} already, with another room, person, role, serial number or MAC address. Correct the file, or take the old line off first (posture-server office roster remove)."
                 ),
             ),
             Self::MarkTaken(label, other) => Text::new(
@@ -140,10 +150,34 @@ impl Refusal {
                 ),
             ),
             Self::OtherRole => Text::new(
-                "Dòng danh mục và máy khác loại (máy trạm, máy chủ). Hãy bỏ dòng này và thêm lại với đúng loại (office roster remove, add --role).",
-                "The line and the machine are of different roles (workstation, server). Take the line off and add it again with the right one (office roster remove, add --role).",
+                "Dòng danh mục và máy khác loại (máy trạm, máy chủ). Nếu máy ghi sai loại, hãy đổi (posture-server machine role); nếu dòng ghi sai, hãy bỏ dòng rồi thêm lại (posture-server office roster remove, posture-server office roster add --role).",
+                "The line and the machine are of different roles (workstation, server). Where the machine's is wrong, change it (posture-server machine role); where the line's is, take the line off and add it again (posture-server office roster remove, posture-server office roster add --role).",
             ),
             Self::NotLinked => Text::new("Dòng này chưa ghép với máy nào.", "The line is linked to no machine."),
+            Self::NoPolicy => Text::new(
+                "Chưa ban hành bộ tiêu chí nên chưa biết máy được tạm ngừng tính bao lâu. Hãy ban hành trước: posture-server policy publish.",
+                "No policy is published, so nobody knows how long a machine may be away. Publish one first: posture-server policy publish.",
+            ),
+            Self::NoEnd => Text::new(
+                "Chưa có ngày cuối. Hãy nêu ngày cuối máy tạm ngừng sử dụng (--until 2026-12-31).",
+                "There is no end. Give the last day on which the machine is away (--until 2026-12-31).",
+            ),
+            Self::InUseHasNoEnd => Text::new(
+                "Máy đang sử dụng thì không có ngày cuối. Hãy bỏ --until.",
+                "A machine in use has no end. Leave --until out.",
+            ),
+            Self::EndPassed => Text::new(
+                "Ngày cuối đã qua. Hãy chọn ngày từ hôm nay trở đi.",
+                "The last day has passed. Choose today or a later day.",
+            ),
+            Self::EndTooFar(days) => Text::new(
+                format!(
+                    "Thời hạn quá dài: một máy được tạm ngừng tính nhiều nhất {days} ngày kể từ ngày đầu. Hãy chọn ngày sớm hơn; nếu máy không dùng nữa, hãy bỏ khỏi danh mục (posture-server office roster remove)."
+                ),
+                format!(
+                    "The end lies too far ahead: a machine may be away for at most {days} days from the first one. Choose an earlier day; a machine that is used no more is taken off the roster (posture-server office roster remove)."
+                ),
+            ),
         }
     }
 }

@@ -50,8 +50,7 @@ impl Scene {
 }
 
 fn by(login: &str, office: &str, at: i64) -> By {
-    let actor = Actor::Person { id: login.to_owned(), login: login.to_owned() };
-    By { actor, scope: Scope::office(office), at }
+    By::person(login, Scope::office(office), at)
 }
 
 fn refusal<T: std::fmt::Debug>(result: Result<T, WaiverError>) -> Refusal {

@@ -7,10 +7,8 @@ use policies::grade::{CapState, Grade, LetterResult, Plan, Points, disclaimer, l
 use policies::text::Language;
 
 use super::super::desk::Desk;
-use super::super::terminal::{Terminal, table};
+use super::super::terminal::Terminal;
 use super::super::text;
-use crate::policy::Policies;
-use crate::secrets::policy_keys_read;
 use crate::store::Scope;
 use crate::view::{MachineLine, OfficeView, office_view, outcomes_add};
 
@@ -19,8 +17,7 @@ use crate::view::{MachineLine, OfficeView, office_view, outcomes_add};
 /// # Errors
 /// There is no such office, or the database fails.
 pub(super) async fn office_show(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let policies = Policies::new(desk.config.server.clone(), policy_keys_read(&desk.data)?);
-    policies.refresh(&desk.db).await?;
+    let policies = desk.policies().await?;
     let judge = policies.judge();
     let mut tx = desk.db.read().await?;
     let mut view =
@@ -35,8 +32,8 @@ fn page(terminal: &Terminal, view: &OfficeView) -> String {
     let mut text = format!("{}\n", view.office.name);
     let Some(grade) = &view.grade else {
         text.push_str(terminal.words(
-            "Chưa công bố bộ tiêu chí: chưa có điểm. Hãy chạy: policy publish",
-            "No policy is published, so there is no score. Run: policy publish",
+            "Chưa công bố bộ tiêu chí: chưa có điểm. Hãy chạy: posture-server policy publish",
+            "No policy is published, so there is no score. Run: posture-server policy publish",
         ));
         return text;
     };
@@ -112,30 +109,26 @@ fn head(terminal: &Terminal, grade: &Grade) -> String {
 fn ledger(terminal: &Terminal, grade: &Grade, machines: &[MachineLine]) -> String {
     let names: BTreeMap<&str, &str> =
         machines.iter().map(|machine| (machine.id.as_str(), machine.name.as_str())).collect();
-    let rows: Vec<Vec<String>> = grade
-        .ledger
-        .iter()
-        .map(|line| {
-            let on: Vec<&str> = line.machines.iter().filter_map(|id| names.get(id.as_str()).copied()).collect();
-            vec![
-                shown(terminal, line.points),
-                line.kind.text().get(terminal.language).to_owned(),
-                line.title.get(terminal.language).to_owned(),
-                on.join(", "),
-                line.minutes.to_string(),
-                line.lifted_by.text().get(terminal.language).to_owned(),
-            ]
-        })
-        .collect();
+    let rows = grade.ledger.iter().map(|line| {
+        let on: Vec<&str> = line.machines.iter().filter_map(|id| names.get(id.as_str()).copied()).collect();
+        vec![
+            shown(terminal, line.points),
+            line.kind.text().get(terminal.language).to_owned(),
+            line.title.get(terminal.language).to_owned(),
+            on.join(", "),
+            line.minutes.to_string(),
+            line.lifted_by.text().get(terminal.language).to_owned(),
+        ]
+    });
     let heads = [
-        terminal.words("Điểm", "Points"),
-        terminal.words("Loại", "Kind"),
-        terminal.words("Nội dung", "What"),
-        terminal.words("Máy", "Machines"),
-        terminal.words("Phút", "Minutes"),
-        terminal.words("Ai xử lý", "Lifted by"),
+        ("Điểm", "Points"),
+        ("Loại", "Kind"),
+        ("Nội dung", "What"),
+        ("Máy", "Machines"),
+        ("Phút", "Minutes"),
+        ("Ai xử lý", "Lifted by"),
     ];
-    format!("\n{}\n{}\n", ledger_title().get(terminal.language), table(&heads, &rows))
+    format!("\n{}\n{}\n", ledger_title().get(terminal.language), terminal.table(&heads, rows))
 }
 
 fn steps(terminal: &Terminal, plan: &Plan) -> String {
@@ -157,25 +150,22 @@ fn steps(terminal: &Terminal, plan: &Plan) -> String {
 }
 
 fn machines(terminal: &Terminal, machines: &[MachineLine]) -> String {
-    let rows: Vec<Vec<String>> = machines
-        .iter()
-        .map(|machine| {
-            let grade = machine.grade.as_ref();
-            vec![
-                machine.name.clone(),
-                grade.map_or_else(String::new, |grade| grade.state.text().get(terminal.language).to_owned()),
-                grade.and_then(|grade| grade.score).map_or_else(|| "-".to_owned(), |score| shown(terminal, score)),
-                grade.map_or_else(String::new, |grade| grade.failed.to_string()),
-                grade.map_or_else(String::new, |grade| grade.unknown.to_string()),
-            ]
-        })
-        .collect();
+    let rows = machines.iter().map(|machine| {
+        let grade = machine.grade.as_ref();
+        vec![
+            machine.name.clone(),
+            grade.map_or_else(String::new, |grade| grade.state.text().get(terminal.language).to_owned()),
+            grade.and_then(|grade| grade.score).map_or_else(|| "-".to_owned(), |score| shown(terminal, score)),
+            grade.map_or_else(String::new, |grade| grade.failed.to_string()),
+            grade.map_or_else(String::new, |grade| grade.unknown.to_string()),
+        ]
+    });
     let heads = [
-        terminal.words("Máy", "Machine"),
-        terminal.words("Tình trạng", "State"),
-        terminal.words("Điểm", "Points"),
-        terminal.words("Chưa đạt", "Fail"),
-        terminal.words("Chưa xác định", "Unknown"),
+        ("Máy", "Machine"),
+        ("Tình trạng", "State"),
+        ("Điểm", "Points"),
+        ("Chưa đạt", "Fail"),
+        ("Chưa xác định", "Unknown"),
     ];
-    format!("\n{}\n", table(&heads, &rows))
+    format!("\n{}\n", terminal.table(&heads, rows))
 }

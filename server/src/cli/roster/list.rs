@@ -1,13 +1,14 @@
 //! `office roster list`: the lines of a roster, and which enrolled machines may be which of them.
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::role_text;
 use crate::cli::desk::Desk;
-use crate::cli::terminal::{Form, Terminal, table, visible};
+use crate::cli::terminal::{Form, Terminal, moment, visible};
 use crate::roster::{Proposal, Why, known_list, propose};
 use crate::store::Scope;
-use crate::store::roster::{RosterLine, RosterState};
+use crate::store::roster::RosterLine;
 
 /// A line with the machines that may be it.
 #[derive(Debug, Serialize)]
@@ -31,7 +32,7 @@ pub(super) async fn perform(office: &str, desk: &Desk, terminal: &Terminal) -> a
         })
         .collect();
     terminal.answer(&listed, |terminal| {
-        let mut text = lines_table(&listed, terminal);
+        let mut text = lines_table(&listed, terminal, &desk.zone);
         let hint = proposals_text(office, &proposals, terminal);
         if !hint.is_empty() {
             text = format!("{text}\n\n{hint}");
@@ -61,41 +62,37 @@ async fn find(office: &str, desk: &Desk) -> anyhow::Result<(Vec<RosterLine>, Vec
     Ok((lines, proposals))
 }
 
-fn lines_table(listed: &[Listed], terminal: &Terminal) -> String {
+fn lines_table(listed: &[Listed], terminal: &Terminal, zone: &TimeZone) -> String {
     let heads = [
-        terminal.words("Tên máy", "Label"),
-        terminal.words("Loại", "Role"),
-        terminal.words("Phòng", "Room"),
-        terminal.words("Người dùng", "Person"),
-        terminal.words("Số sê-ri", "Serial"),
-        terminal.words("Trạng thái", "State"),
-        terminal.words("Máy đã kết nối", "Machine"),
+        ("Tên máy", "Label"),
+        ("Loại", "Role"),
+        ("Phòng", "Room"),
+        ("Người dùng", "Person"),
+        ("Số sê-ri", "Serial"),
+        ("Trạng thái", "State"),
+        ("Máy đã kết nối", "Machine"),
     ];
-    let rows: Vec<Vec<String>> = listed
-        .iter()
-        .map(|Listed { line, .. }| {
-            vec![
-                line.label.clone(),
-                role_text(line.role, terminal).to_owned(),
-                line.room.clone(),
-                line.person.clone(),
-                line.serial.clone(),
-                state_text(line.state, terminal).to_owned(),
-                line.machine.clone().unwrap_or_default(),
-            ]
-        })
-        .collect();
-    table(&heads, &rows)
+    let rows = listed.iter().map(|Listed { line, .. }| {
+        vec![
+            line.label.clone(),
+            role_text(line.role, terminal).to_owned(),
+            line.room.clone(),
+            line.person.clone(),
+            line.serial.clone(),
+            state_text(line, terminal, zone),
+            line.machine.clone().unwrap_or_default(),
+        ]
+    });
+    terminal.table(&heads, rows)
 }
 
-fn state_text<'a>(state: RosterState, terminal: &Terminal) -> &'a str {
-    match state {
-        RosterState::InUse => terminal.words("đang sử dụng", "in use"),
-        RosterState::OnLeave => terminal.words("người dùng nghỉ phép", "user on leave"),
-        RosterState::InRepair => terminal.words("đang sửa chữa", "in repair"),
-        RosterState::InStore => terminal.words("đang cất kho", "in store"),
-        RosterState::AwaitingDisposal => terminal.words("chờ thanh lý", "awaiting disposal"),
-    }
+/// The state of a line and its last day.
+pub(super) fn state_text(line: &RosterLine, terminal: &Terminal, zone: &TimeZone) -> String {
+    let state = line.state.text();
+    let end = line
+        .state_until_at
+        .map_or_else(String::new, |until| format!(" ({} {})", terminal.words("đến", "until"), moment(until - 1, zone)));
+    format!("{}{end}", state.get(terminal.language))
 }
 
 fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> String {

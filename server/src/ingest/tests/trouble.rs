@@ -1,11 +1,16 @@
 //! Honest trouble ends as the design says: gaps, restored servers and disks, copied state folders, wrong clocks, two servers.
 
 use super::*;
+use crate::act::machine::machine_settle;
 use crate::ingest::commit::Committer;
 use crate::ingest::{Answer, Evidence, Judge, Judging};
 use crate::store::Tx;
 use crate::store::report::{NewReport, SegmentKind};
 use crate::store::trial::on_both;
+
+fn operator() -> By {
+    By { actor: Actor::Operator("trial".to_owned()), scope: Scope::whole(), at: START }
+}
 
 /// As before the first policy.
 #[derive(Debug)]
@@ -128,9 +133,7 @@ on_both! {
         assert_eq!(desk.reports(&machine).await, 3);
 
         // The officer decides: the next report counts again.
-        let mut tx = desk.app.db.write().await.unwrap();
-        tx.machine_clone_settle(&Scope::whole(), &machine.id).await.unwrap();
-        tx.commit().await.unwrap();
+        machine_settle(&desk.app.db, &operator(), &machine.id).await.unwrap();
         let next = twin.report(&[]);
         desk.accepted(&twin, &next).await;
         let mut tx = desk.app.db.read().await.unwrap();
@@ -188,9 +191,7 @@ on_both! {
         assert_eq!(desk.count("select count(*) from fork where machine = $1", &machine).await, 2, "both branches are kept");
 
         // The officer decides for the original: its next fork says nothing new.
-        let mut tx = desk.app.db.write().await.unwrap();
-        tx.machine_clone_settle(&Scope::whole(), &machine.id).await.unwrap();
-        tx.commit().await.unwrap();
+        machine_settle(&desk.app.db, &operator(), &machine.id).await.unwrap();
         let again = machine.report(&[]);
         desk.refused(&machine, &again, Reason::Fork).await;
         assert_eq!(clone_why(&desk, &machine).await, None);

@@ -17,7 +17,7 @@ use crate::policy::Judge;
 use crate::store::head::Head;
 use crate::store::judgement::JudgedFor;
 use crate::store::machine::Role;
-use crate::store::roster::{Roster, RosterLine, RosterState};
+use crate::store::roster::{Roster, RosterLine};
 use crate::store::section::{Body, SectionState, Sections, Turned};
 use crate::store::trial::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
@@ -130,23 +130,7 @@ async fn judged_after(tx: &mut Tx, judge: &Judge, machine: &str, at: i64, schema
 }
 
 fn line(office: &str, label: &str, machine: Option<&str>) -> RosterLine {
-    RosterLine {
-        id: new_id(),
-        office: office.to_owned(),
-        label: label.to_owned(),
-        room: String::new(),
-        person: String::new(),
-        role: Role::Workstation,
-        state: RosterState::InUse,
-        state_by: None,
-        state_from_at: None,
-        state_until_at: None,
-        machine: machine.map(str::to_owned),
-        created_at: 1,
-        removed_at: None,
-        serial: String::new(),
-        mac: String::new(),
-    }
+    RosterLine { machine: machine.map(str::to_owned), ..trial::line(office, label) }
 }
 
 async fn declare(tx: &mut Tx, office: &str) {

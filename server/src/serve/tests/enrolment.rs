@@ -153,15 +153,7 @@ on_both! {
 
     async fn a_roster_line_confirms_the_machine_it_names(trial: &Trial) {
         let server = Server::start(trial).await;
-        let line = NewLine {
-            label: "PC-07".to_owned(),
-            room: String::new(),
-            person: String::new(),
-            role: Role::Workstation,
-            serial: String::new(),
-            mac: String::new(),
-        };
-        roster_add(&server.app().db, &server.by(), &server.office, &[line]).await.unwrap();
+        roster_add(&server.app().db, &server.by(), &server.office, &[NewLine::named("PC-07")]).await.unwrap();
         let (_, text) = server.token(2).await;
         let answer = Machine::new().enrol_as(&server, &text, "pc-07").await.unwrap();
         assert!(answer.assignment.confirmed);

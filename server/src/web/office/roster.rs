@@ -26,7 +26,7 @@ pub(super) fn roster_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> Ve
     let lines = machines.iter().filter_map(|machine| Some((machine.line.as_ref()?, machine.machine.as_ref())));
     lines
         .map(|(line, machine)| {
-            let state = t.word("roster_state", line.state.word());
+            let state = t.pick(&line.state.text()).to_owned();
             LineRow {
                 label: visible(&line.label, 120),
                 role: t.word("role", line.role.word()),

@@ -14,14 +14,7 @@ fn by() -> By {
 }
 
 fn new_line(label: &str, serial: &str) -> NewLine {
-    NewLine {
-        label: label.to_owned(),
-        room: String::new(),
-        person: String::new(),
-        role: Role::Workstation,
-        serial: serial.to_owned(),
-        mac: String::new(),
-    }
+    NewLine { serial: serial.to_owned(), ..NewLine::named(label) }
 }
 
 /// Facts of a machine whose clock is right and whose firmware says `serial`.
