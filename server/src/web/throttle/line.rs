@@ -4,7 +4,7 @@
 //! that is open and waits: whoever comes anew gains nothing by it, and one address has no more connections than its share
 //! (`tls::connections`), which bounds the line, too. First an address is drawn and then one of its connections. One draw in four is among
 //! those with the fewest mistakes at their account from their address: so guesses at one account from everywhere leave its owner a
-//! quarter of the checks.
+//! quarter of the checks, once every address has made its own.
 //!
 //! What that is worth to a new browser that tries on and on, beside N connections of an attacker at the same address, each opened anew for
 //! every guess. At worst (the browser's person has mistyped, the attacker makes up names) each of four draws a second finds it with
