@@ -11,6 +11,8 @@ pub mod place;
 pub mod restore;
 pub mod seal;
 
+use std::io::ErrorKind;
+
 use protocol::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -118,10 +120,45 @@ fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
     .into()
 }
 
-/// A file that cannot be read or written.
+/// A file or folder that cannot be read or written.
 fn failed(path: &std::path::Path, cause: impl Into<anyhow::Error>) -> anyhow::Error {
-    let shown = path.display();
-    Told::new(format!("Không đọc hoặc ghi được {shown}."), format!("Cannot read or write {shown}."))
-        .because(cause)
-        .into()
+    let (shown, cause) = (path.display(), cause.into());
+    let told = match cause.downcast_ref().map(std::io::Error::kind) {
+        Some(ErrorKind::NotFound) => Told::new(
+            format!(
+                "Không tìm thấy {shown}. Hãy kiểm tra đường dẫn và ổ đĩa; nếu thư mục chưa có, hãy tạo thư mục trước."
+            ),
+            format!(
+                "{shown} does not exist. Check the path and the disk; a folder that is not there must be made first."
+            ),
+        ),
+        Some(ErrorKind::PermissionDenied) => Told::new(
+            format!(
+                "Tài khoản đang dùng không có quyền đọc hoặc ghi {shown}. Hãy chạy bằng tài khoản của máy chủ hoặc cấp quyền cho tài khoản đó."
+            ),
+            format!(
+                "This account may not read or write {shown}. Run this as the server's account, or give that account the right to."
+            ),
+        ),
+        _ => Told::new(format!("Không đọc hoặc ghi được {shown}."), format!("Cannot read or write {shown}.")),
+    };
+    told.because(cause).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use policies::text::Language;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_with_what_to_do() {
+        let missing = failed(Path::new("/mnt/usb"), std::io::Error::from(ErrorKind::NotFound));
+        assert!(Told::render(&missing, Language::Vi).starts_with("Không tìm thấy /mnt/usb. Hãy kiểm tra đường dẫn"));
+        assert!(Told::render(&missing, Language::En).starts_with("/mnt/usb does not exist. Check the path"));
+        let full = failed(Path::new("/mnt/usb"), std::io::Error::from(ErrorKind::StorageFull));
+        assert!(Told::render(&full, Language::Vi).starts_with("Không đọc hoặc ghi được /mnt/usb."));
+    }
 }

@@ -122,9 +122,10 @@ impl Throttle {
         let ends = now + PATIENCE;
         let (call, mut called) = oneshot::channel();
         self.counts().line.join(peer, account, call);
+        let address = network(peer.ip());
         let waits = async {
             loop {
-                let wait = self.counts().wait(peer, account, now);
+                let wait = self.counts().wait(&address, account, now);
                 if now + wait > ends {
                     return;
                 }
@@ -132,7 +133,7 @@ impl Throttle {
                     let slot = timeout(ends - now, Arc::clone(&self.strangers).acquire_owned()).await;
                     let Ok(Ok(slot)) = slot else { return };
                     now = now.max(clock.steady());
-                    self.draw(peer, account, slot, now);
+                    self.draw(&address, account, slot, now);
                     tokio::task::yield_now().await;
                 } else {
                     clock.sleep(wait).await;
@@ -144,14 +145,14 @@ impl Throttle {
             biased;
             // Nothing comes where a newer try of the same connection took the place.
             ticket = &mut called => ticket.map_err(|_| AGAIN),
-            () = waits => called.try_recv().map_err(|_| self.counts().refuse(peer, account, now)),
+            () = waits => called.try_recv().map_err(|_| self.counts().refuse(&address, account, now)),
         }
     }
 
     /// Hands the slot to whoever is drawn, while the one who took it could be.
-    fn draw(&self, peer: SocketAddr, account: &str, slot: OwnedSemaphorePermit, now: Duration) {
+    fn draw(&self, address: &str, account: &str, slot: OwnedSemaphorePermit, now: Duration) {
         let counts = &mut *self.counts();
-        if !counts.wait(peer, account, now).is_zero() {
+        if !counts.wait(address, account, now).is_zero() {
             return;
         }
         if let Some(waiter) = counts.draw(now) {
@@ -159,6 +160,12 @@ impl Throttle {
             // Whoever has just left has used the step up.
             let _ = waiter.call.send(ticket);
         }
+    }
+
+    /// How many strangers wait in line.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.counts().line.len()
     }
 
     /// What is to be told of periods that are over; of all where the server ends.
@@ -179,10 +186,10 @@ fn pair(account: &str, peer: SocketAddr) -> String {
 
 impl Counts {
     /// A stranger's try was not looked at. Returns when to come again.
-    fn refuse(&mut self, peer: SocketAddr, account: &str, now: Duration) -> Duration {
-        self.addresses.entry(&network(peer.ip()), now).refused += 1;
+    fn refuse(&mut self, address: &str, account: &str, now: Duration) -> Duration {
+        self.addresses.entry(address, now).refused += 1;
         self.accounts.entry(account, now).refused += 1;
-        self.wait(peer, account, now).max(AGAIN)
+        self.wait(address, account, now).max(AGAIN)
     }
 }
 

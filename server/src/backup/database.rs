@@ -105,6 +105,27 @@ pub async fn put_back(url: &str, from: &Path) -> anyhow::Result<()> {
     done(RESTORE, run(command).await?)
 }
 
+/// A restore that failed after everything was put into the PostgreSQL database `url`, which must be emptied before the next try. Nothing is
+/// taken out of it here: what else lies there by then, nobody knows.
+pub fn filled(url: &str, cause: anyhow::Error) -> anyhow::Error {
+    let options = url.parse::<PgConnectOptions>().unwrap_or_default();
+    let user = options.get_username();
+    let name = options.get_database().unwrap_or(user);
+    let commands = format!("dropdb {name} && createdb --owner={user} {name}");
+    Told::new(
+        format!(
+            "Khôi phục không hoàn tất. Cơ sở dữ liệu PostgreSQL {name} đã chứa dữ liệu của bản sao lưu, máy chủ thì chưa dùng được. \
+             Trước khi khôi phục lại, hãy xoá và tạo lại cơ sở dữ liệu này bằng tài khoản quản trị PostgreSQL: {commands}"
+        ),
+        format!(
+            "The restore was not completed. The PostgreSQL database {name} holds the data of the backup now, but the server cannot be used. \
+             Before the next try, drop the database and make it anew with an administrator's account of PostgreSQL: {commands}"
+        ),
+    )
+    .because(cause)
+    .into()
+}
+
 async fn run(mut command: Command) -> anyhow::Result<Output> {
     // The transaction that holds the snapshot is kept alive beside it.
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
@@ -180,7 +201,17 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use policies::text::Language;
+
     use super::*;
+
+    #[test]
+    fn a_database_that_was_filled_is_named_with_how_to_empty_it() {
+        let told = filled("postgres://tram:geheim@10.0.0.7/an", anyhow::anyhow!("disk full"));
+        let [vi, en] = [Language::Vi, Language::En].map(|language| Told::render(&told, language));
+        assert!(vi.contains("Cơ sở dữ liệu PostgreSQL an đã chứa dữ liệu") && vi.ends_with("disk full"), "{vi}");
+        assert!(en.contains("dropdb an && createdb --owner=tram an") && !en.contains("geheim"), "{en}");
+    }
 
     #[test]
     fn the_password_goes_by_the_environment() {

@@ -83,7 +83,7 @@ fn read(path: &Path, key: &Key) -> anyhow::Result<(Manifest, Config)> {
 ///
 /// # Errors
 /// The copy cannot be used, the folder or database holds something, there is no room, or something cannot be written; the folder is empty
-/// again then.
+/// again then, and whether a PostgreSQL database is, the message says.
 pub async fn restore(path: &Path, key: &Key, data: &Path, database: Option<&str>, by: &By) -> anyhow::Result<Restored> {
     let (manifest, mut config) = read(path, key)?;
     if let Some(url) = database {
@@ -103,7 +103,14 @@ pub async fn restore(path: &Path, key: &Key, data: &Path, database: Option<&str>
     let done = async {
         place::room_check(data, manifest.size())?;
         write(path, key, data, &manifest, &target)?;
-        settle(path, data, &manifest, &config, &target, by).await
+        let Target::Server = target else { return settle(path, data, &manifest, &config, by).await };
+        let (dump, url) = (data.join(POSTGRES), &config.database.url);
+        database::put_back(url, &dump).await?;
+        let settled = async {
+            fs::remove_file(&dump).map_err(|cause| failed(&dump, cause))?;
+            settle(path, data, &manifest, &config, by).await
+        };
+        settled.await.map_err(|cause| database::filled(url, cause))
     };
     let done = done.await;
     if done.is_err() {
@@ -171,23 +178,10 @@ fn write(path: &Path, key: &Key, data: &Path, manifest: &Manifest, target: &Targ
     Ok(())
 }
 
-/// Puts the database in, checks that all of it belongs together, and writes down what happened.
-async fn settle(
-    path: &Path,
-    data: &Path,
-    manifest: &Manifest,
-    config: &Config,
-    target: &Target,
-    by: &By,
-) -> anyhow::Result<Restored> {
+/// Checks that all of it belongs together, and writes down what happened.
+async fn settle(path: &Path, data: &Path, manifest: &Manifest, config: &Config, by: &By) -> anyhow::Result<Restored> {
     let secrets = Secrets::read_quietly(data)?;
-    let url = &config.database.url;
-    if matches!(target, Target::Server) {
-        let dump = data.join(POSTGRES);
-        database::put_back(url, &dump).await?;
-        fs::remove_file(&dump).map_err(|cause| failed(&dump, cause))?;
-    }
-    let db: Db = database::attach(data, url).await?;
+    let db: Db = database::attach(data, &config.database.url).await?;
     db.migrate().await?;
     let mut tx = db.read().await?;
     let (owner, head) = (tx.server_name().await?, tx.audit_head().await?);

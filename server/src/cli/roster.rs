@@ -237,13 +237,33 @@ fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
         .because(cause)
     };
     let read = || {
-        let size = std::fs::metadata(path)?.len();
+        let size = std::fs::metadata(path).map_err(unread)?.len();
         if size > FILE_MOST {
-            anyhow::bail!("{size} bytes, allowed are {FILE_MOST}");
+            let (vi, en) = (
+                format!("Tệp có {size} byte, nhiều nhất là {FILE_MOST}."),
+                format!("The file has {size} bytes; at most {FILE_MOST} are allowed."),
+            );
+            return Err(Told::new(vi, en).into());
         }
-        csv::roster_read(&String::from_utf8(std::fs::read(path)?)?)
+        let text = String::from_utf8(std::fs::read(path).map_err(unread)?).map_err(|_| {
+            Told::new(
+                "Tệp không ở dạng UTF-8. Trong phần mềm bảng tính, hãy lưu lại ở dạng \"CSV UTF-8\".",
+                "The file is not in UTF-8. Save it as \"CSV UTF-8\" in the spreadsheet program.",
+            )
+        })?;
+        csv::roster_read(&text)
     };
     Ok(read().map_err(refused)?)
+}
+
+/// Why a file cannot be read.
+fn unread(cause: std::io::Error) -> anyhow::Error {
+    let told = if cause.kind() == std::io::ErrorKind::NotFound {
+        Told::new("Không tìm thấy tệp. Hãy kiểm tra đường dẫn.", "There is no such file. Check the path.")
+    } else {
+        Told::new("Không đọc được tệp.", "The file cannot be read.").because(cause)
+    };
+    told.into()
 }
 
 /// The role in the language of the terminal.

@@ -4,6 +4,7 @@ mod crowds;
 mod enrolment;
 mod events;
 mod files;
+mod guesses;
 mod handshake;
 mod policies;
 mod polling;
@@ -55,11 +56,14 @@ impl Server {
     }
 
     async fn start_with(trial: &Trial, configure: impl FnOnce(&mut Config), deadlines: Deadlines) -> Self {
+        Self::start_by(Clock::fixed(Clock::System.now_ms()), trial, configure, deadlines).await
+    }
+
+    async fn start_by(clock: Clock, trial: &Trial, configure: impl FnOnce(&mut Config), deadlines: Deadlines) -> Self {
         let mut tx = trial.db.write().await.unwrap();
         let office = trial::office(&mut tx, "Xã An", None).await;
         tx.commit().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::fixed(Clock::System.now_ms());
         secrets_create(folder.path(), "server-1", &[], clock.now_ms()).unwrap();
         let secrets = Secrets::read(folder.path()).unwrap();
         let mut config =
@@ -132,13 +136,15 @@ impl Server {
     }
 
     fn client(&self, tls: ClientConfig) -> reqwest::Client {
+        self.client_builder(tls).build().unwrap()
+    }
+
+    fn client_builder(&self, tls: ClientConfig) -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .resolve(SERVER_NAME, self.address())
             .timeout(PATIENCE)
             .no_proxy()
-            .build()
-            .unwrap()
     }
 
     fn url(&self, path: &str) -> String {

@@ -230,12 +230,8 @@ mod tests {
             place.settle(None);
             (place, closed)
         };
-        let mut persons: Vec<_> = (0..5).map(|_| settled(HERE)).collect();
-        let mut requests = Vec::new();
-        for (place, _) in &persons {
-            requests.extend(place.connection.request_begin());
-            place.connection.person_note();
-        }
+        let mut persons: Vec<_> =
+            (0..5).map(|_| settled(HERE)).inspect(|(place, _)| place.connection.person_note()).collect();
         let mut elsewhere = settled(THERE);
         let mut waiting = settled(HERE);
         let request = waiting.0.connection.request_begin().unwrap();

@@ -29,6 +29,7 @@ use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::act;
+use crate::act::roster::link::REPLACED;
 use crate::app::App;
 use crate::judge::policy_role;
 use crate::store::head::Head;
@@ -174,6 +175,10 @@ fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<Strin
     if let Some(at) = machine.revoked_at {
         let by = machine.revoked_by.as_deref().map_or_else(String::new, |by| t.actor(by));
         let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), 200);
+        let reason = match reason.strip_prefix(REPLACED) {
+            Some(other) => t.say1("machine.is_replaced", other),
+            None => reason,
+        };
         warnings.push(t.say3("machine.is_revoked", n.moment(at), by, reason));
     }
     if let Some(at) = machine.clone_at {

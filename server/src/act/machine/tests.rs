@@ -5,7 +5,7 @@ use crate::act::roster::link::roster_link;
 use crate::act::roster::{NewLine, roster_add};
 use crate::act::waiver::{NewWaiver, waiver_ask, waiver_grant};
 use crate::ingest::tests::Desk;
-use crate::judge::grader::grades_catch_up;
+use crate::jobs::grader::grades_catch_up;
 use crate::store::judgement::JudgedFor;
 use crate::store::trial::{self, on_both};
 use crate::store::waiver::WaiverState;

@@ -6,8 +6,8 @@ use policies::grade::{LetterResult, NoLetter};
 use super::*;
 use crate::act::roster::{NewLine, roster_add, roster_declare};
 use crate::ingest::tests::Desk;
-use crate::judge::grader::grades_catch_up;
-use crate::judge::view::office_view;
+use crate::jobs::grader::grades_catch_up;
+use crate::view::office_view;
 use crate::store::trial::{self, on_both};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;

@@ -10,6 +10,10 @@ use crate::store::machine::{Machine, MachineStatus};
 use crate::store::roster::RosterLine;
 use crate::store::{Db, StoreResult, Tx};
 
+/// How the reason begins for which a reinstalled machine is revoked, in the store and the audit log; the new machine's id follows. The
+/// pages say it in the language of the reader.
+pub(crate) const REPLACED: &str = "cài lại, thay bằng máy ";
+
 /// Whether a machine that waits for an officer may be linked without one looking at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pending {
@@ -56,7 +60,7 @@ pub async fn roster_link(
         if !replace {
             return Err(Refusal::LineTaken(old.clone()).into());
         }
-        let reason = format!("cài lại, thay bằng máy {}", machine.id);
+        let reason = format!("{REPLACED}{}", machine.id);
         tx.machine_revoke(&by.scope, old, by.at, &by.name(), &reason).await?;
         let old = tx.machine_require(&by.scope, old).await?;
         let change = by.change(Action::MachineRevoked, Some(office), format!("{} {}", old.id, old.name));

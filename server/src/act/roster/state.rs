@@ -7,7 +7,7 @@ use super::refusal::{Refusal, RosterError};
 use super::{line_find, subject};
 use crate::act::By;
 use crate::audit::Action;
-use crate::judge::Judge;
+use crate::policy::Judge;
 use crate::store::Db;
 use crate::store::change::{ChangeKind, NewChange};
 use crate::store::roster::{RosterLine, RosterState};

@@ -4,7 +4,7 @@
 //! that is open and waits: whoever comes anew gains nothing by it, and one address has no more connections than its share
 //! (`tls::connections`), which bounds the line, too. First an address is drawn and then one of its connections. One draw in four is among
 //! those with the fewest mistakes at their account from their address: so guesses at one account from everywhere leave its owner a
-//! quarter of the checks.
+//! quarter of the checks, once every address has made its own.
 //!
 //! What that is worth to a new browser that tries on and on, beside N connections of an attacker at the same address, each opened anew for
 //! every guess. At worst (the browser's person has mistyped, the attacker makes up names) each of four draws a second finds it with
@@ -20,7 +20,7 @@ use std::time::Duration;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
-use super::pace::{ACCOUNT, ADDRESS, Pace};
+use super::pace::{ACCOUNT, ADDRESS};
 use super::table::Table;
 use super::{Counts, Ticket, pair};
 use crate::bound::network;
@@ -51,26 +51,26 @@ impl Line {
     }
 
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().filter(|waiter| !waiter.call.is_closed()).count()
     }
 }
 
 impl Counts {
-    /// How long until a check at `account` from the address of `peer` may be.
-    pub(super) fn wait(&self, peer: SocketAddr, account: &str, now: Duration) -> Duration {
-        let wait = |pace: Pace, table: &Table, key: &str| {
-            table.get(key).map_or(Duration::ZERO, |count| pace.wait(count.line, now))
-        };
-        wait(ADDRESS, &self.addresses, &network(peer.ip())).max(wait(ACCOUNT, &self.accounts, account))
+    /// How long until a check at `account` from `address` may be.
+    pub(super) fn wait(&self, address: &str, account: &str, now: Duration) -> Duration {
+        let line = |table: &Table, key: &str| table.get(key).map_or(Duration::ZERO, |count| count.line);
+        let address = ADDRESS.wait(line(&self.addresses, address), now);
+        address.max(ACCOUNT.wait(line(&self.accounts, account), now))
     }
 
     /// Draws one of those whose address and account are open, and takes up its step.
     pub(super) fn draw(&mut self, now: Duration) -> Option<Waiter> {
         self.line.0.retain(|waiter| !waiter.call.is_closed());
         let waiting = &self.line.0;
-        let mut open: Vec<usize> =
-            (0..waiting.len()).filter(|&at| self.wait(waiting[at].peer, &waiting[at].account, now).is_zero()).collect();
+        let mut open: Vec<usize> = (0..waiting.len())
+            .filter(|&at| self.wait(&waiting[at].address, &waiting[at].account, now).is_zero())
+            .collect();
         if lot(FEWEST_EVERY) == 0 {
             let mistakes = |at: &usize| self.pairs.get_fresh(&waiting[*at].pair, now).map_or(0, |count| count.wrong);
             let fewest = open.iter().map(mistakes).min()?;

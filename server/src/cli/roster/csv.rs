@@ -1,8 +1,9 @@
 //! A roster from a CSV file as spreadsheets write it: RFC 4180 with commas or semicolons, with or without a byte order mark.
 
-use anyhow::{Context, bail};
+use std::fmt::Display;
 
 use crate::act::roster::NewLine;
+use crate::error::Told;
 use crate::store::machine::Role;
 use crate::store::text::is_storable;
 
@@ -14,14 +15,15 @@ const CELL: usize = 200;
 /// Reads a roster.
 ///
 /// # Errors
-/// The text is not such a file; the message names the line.
+/// The text is not such a file; the message names the line in both languages.
 pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let separator = if text.lines().next().is_some_and(|head| head.contains(';')) { ';' } else { ',' };
     let mut records = records_read(text, separator)?.into_iter();
-    let (_, head) = records.next().context("the file is empty")?;
+    let (_, head) = records.next().ok_or_else(|| Told::new("Tệp không có nội dung.", "The file is empty."))?;
     let column = |names: &[&str]| head.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str()));
-    let label = column(&["label", "tên máy", "máy"]).context("line 1: no column named label (tên máy)")?;
+    let label = column(&["label", "tên máy", "máy"])
+        .ok_or_else(|| at(1, "không có cột \"Tên máy\" (hoặc label)", "there is no column \"label\" (or Tên máy)"))?;
     let room = column(&["room", "phòng"]);
     let person = column(&["person", "người dùng", "người sử dụng"]);
     let role = column(&["role", "loại", "loại máy"]);
@@ -34,19 +36,29 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
             continue;
         }
         if cells.iter().any(|cell| cell.chars().count() > CELL) {
-            bail!("line {number}: a cell is longer than {CELL} characters");
+            return Err(at(
+                number,
+                format!("có ô dài hơn {CELL} ký tự"),
+                format!("a cell is longer than {CELL} characters"),
+            ));
         }
         if !cells.iter().all(|cell| is_storable(cell)) {
-            bail!("line {number}: a cell holds a NUL character");
+            return Err(at(number, "có ô chứa ký tự NUL", "a cell holds a NUL character"));
         }
         let label = cell(Some(label));
         if label.is_empty() {
-            bail!("line {number}: the machine has no name");
+            return Err(at(number, "máy không có tên", "the machine has no name"));
         }
         let role = match cell(role).to_lowercase().as_str() {
             "" | "workstation" | "máy trạm" => Role::Workstation,
             "server" | "máy chủ" => Role::Server,
-            other => bail!("line {number}: {other:?} is neither workstation (máy trạm) nor server (máy chủ)"),
+            other => {
+                return Err(at(
+                    number,
+                    format!("loại máy {other:?} không phải máy trạm (workstation) cũng không phải máy chủ (server)"),
+                    format!("{other:?} is neither workstation (máy trạm) nor server (máy chủ)"),
+                ));
+            }
         };
         lines.push(NewLine {
             label: label.to_owned(),
@@ -57,13 +69,19 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
             mac: cell(mac).to_owned(),
         });
         if lines.len() > LINES {
-            bail!("more than {LINES} machines");
+            let (vi, en) = (format!("Tệp có hơn {LINES} máy."), format!("The file names more than {LINES} machines."));
+            return Err(Told::new(vi, en).into());
         }
     }
     if lines.is_empty() {
-        bail!("the file names no machine");
+        return Err(Told::new("Tệp không có máy nào.", "The file names no machine.").into());
     }
     Ok(lines)
+}
+
+/// What is wrong with a line.
+fn at(line: usize, vi: impl Display, en: impl Display) -> anyhow::Error {
+    Told::new(format!("Dòng {line}: {vi}."), format!("Line {line}: {en}.")).into()
 }
 
 /// The records with the line each begins on.
@@ -95,7 +113,7 @@ fn records_read(text: &str, separator: char) -> anyhow::Result<Vec<(usize, Vec<S
         }
     }
     if quoted {
-        bail!("line {begun}: a quotation mark is not closed");
+        return Err(at(begun, "thiếu dấu ngoặc kép đóng", "a quotation mark is not closed"));
     }
     if !cell.is_empty() || !cells.is_empty() {
         cells.push(cell);
@@ -106,6 +124,8 @@ fn records_read(text: &str, separator: char) -> anyhow::Result<Vec<(usize, Vec<S
 
 #[cfg(test)]
 mod tests {
+    use policies::text::Language;
+
     use super::*;
 
     #[test]
@@ -123,16 +143,18 @@ mod tests {
     #[test]
     fn says_which_line_cannot_be_used() {
         for (text, why) in [
-            ("", "empty"),
-            ("name\nPC", "no column"),
-            ("label\n", "no machine"),
-            ("label\nPC\u{0}1", "line 2: a cell holds a NUL character"),
-            ("label,role\nPC-01,laptop", "line 2"),
-            ("label,room\n\"two\nlines\",x\n,y", "line 4"),
-            ("label\n\"PC", "not closed"),
+            ("", "The file is empty."),
+            ("name\nPC", "Line 1: there is no column"),
+            ("label\n", "The file names no machine."),
+            ("label\nPC\u{0}1", "Line 2: a cell holds a NUL character."),
+            ("label,role\nPC-01,laptop", "Line 2: \"laptop\" is neither"),
+            ("label,room\n\"two\nlines\",x\n,y", "Line 4: the machine has no name."),
+            ("label\n\"PC", "Line 2: a quotation mark is not closed."),
         ] {
-            let refused = roster_read(text).unwrap_err().to_string();
-            assert!(refused.contains(why), "{text:?}: {refused}");
+            let refused = roster_read(text).unwrap_err();
+            let [vi, en] = [Language::Vi, Language::En].map(|language| Told::render(&refused, language));
+            assert!(en.contains(why), "{text:?}: {en}");
+            assert!(vi.starts_with("Dòng ") == en.starts_with("Line ") && vi != en, "{vi}");
         }
     }
 }

@@ -107,8 +107,16 @@ async fn silent_connections_from_one_address_keep_nobody_out() {
 
 #[tokio::test]
 async fn idle_tls_connections_from_one_address_keep_nobody_out() {
+    idle_keep_nobody_out(Deadlines { strangers: 8, ..Deadlines::default() }).await;
+}
+
+#[tokio::test]
+async fn idle_tls_connections_from_one_address_are_no_more_than_its_share() {
+    idle_keep_nobody_out(Deadlines { each_address: 8, ..Deadlines::default() }).await;
+}
+
+async fn idle_keep_nobody_out(deadlines: Deadlines) {
     let trial = Trial::sqlite().await;
-    let deadlines = Deadlines { strangers: 8, ..Deadlines::default() };
     let server = Server::start_with(&trial, |_| {}, deadlines).await;
     let (machine, session) = (server.machine().await, logged_in(&server).await);
     let mut person = connect(&server, HERE, server.tls(None)).await.unwrap();

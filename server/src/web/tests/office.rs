@@ -5,6 +5,7 @@ use policies::fact::{Fact, Facts, Protection};
 
 use super::browser::Answer;
 use super::{Site, sections};
+use crate::act::roster::link::roster_link;
 use crate::store::Scope;
 use crate::store::person::PersonRole;
 use crate::store::trial::on_both;
@@ -133,6 +134,20 @@ on_both! {
         let other = [("line", lines[1].as_str()), ("machine", machine.id.as_str())];
         let refused = officer.post(&link, &other).await;
         assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.has("đã ghép với dòng"), "{}", refused.body);
+    }
+
+    async fn a_reinstalled_machine_says_in_the_language_of_the_reader_what_replaced_it(trial: &Trial) {
+        let site = Site::open(trial).await;
+        let (old, new) = (site.machine(&unprotected()).await, site.machine(&unprotected()).await);
+        let line = site.roster(&site.office, &["TS-1"]).await.remove(0);
+        for machine in [&old, &new] {
+            roster_link(&site.app.db, &site.by(), &site.office, &line, &machine.id, true).await.unwrap();
+        }
+        let page = format!("/machines/{}", old.id);
+        let mut officer = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
+        assert!(officer.get(&page).await.has(&format!("Lý do: cài lại, thay bằng máy {}", new.id)));
+        officer.post("/language", &[("language", "en"), ("next", &page)]).await;
+        assert!(officer.get(&page).await.has(&format!("Reason: reinstalled, replaced by machine {}", new.id)));
     }
 
     async fn without_a_roster_there_is_a_score_and_no_letter(trial: &Trial) {

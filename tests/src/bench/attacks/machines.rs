@@ -11,7 +11,8 @@ use crate::puppet::Puppet;
 
 /// Polls by the thousand, each with a list of orders that it claims to have done.
 pub(super) fn polls(field: &Field<'_>) -> anyhow::Result<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // On every processor: one alone is busy with the handshakes until the attack is over.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let puppet = Puppet::enrol(&field.pending_token(1)?, "máy-lạ").await?;
         let request = PollRequest { done: vec!["x".repeat(300); 80], ..PollRequest::default() };

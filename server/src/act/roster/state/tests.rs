@@ -6,8 +6,8 @@ use super::*;
 use crate::act::roster::link::roster_link;
 use crate::act::roster::{NewLine, roster_add, roster_declare};
 use crate::ingest::tests::Desk;
-use crate::judge::grader::grades_catch_up;
-use crate::judge::view::{OfficeView, office_view};
+use crate::jobs::grader::grades_catch_up;
+use crate::view::{OfficeView, office_view};
 use crate::store::trial::{self, on_both};
 use crate::store::{Scope, StoreError};
 
