@@ -22,7 +22,6 @@ use crate::store::judgement::{Judgement, VerdictChange, VerdictState};
 use crate::store::machine;
 use crate::store::waiver::InForce;
 
-
 /// What was judged: the verdicts as they stand now, and which of them changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {

@@ -6,6 +6,7 @@ use policies::fact::{Chassis, Confinement, Fact, Family, List, Mebibytes, Reason
 use super::scene::{Scene, WINDOWS_ONLY, answered, found, optional, unknown};
 use crate::collect::firmware::{chassis_of, filled_in};
 use crate::collect::linux::text::{assigned, capped, ini_value, lines};
+use crate::os::OsError;
 
 mod disk;
 mod support;

@@ -318,8 +318,24 @@ mod tests {
     use crate::text::Language;
 
     const FACTS: &[Field] = &[
-        Field { name: "gateways", kind: Kind::List(&Kind::Text), vi: "a", en: "gateways", personal: false, doc: "" },
-        Field { name: "networks", kind: Kind::Integer(Unit::Count), vi: "b", en: "networks", personal: false, doc: "" },
+        Field {
+            name: "gateways",
+            kind: Kind::List(&Kind::Text),
+            vi: "a",
+            en: "gateways",
+            gaps: &[],
+            personal: false,
+            doc: "",
+        },
+        Field {
+            name: "networks",
+            kind: Kind::Integer(Unit::Count),
+            vi: "b",
+            en: "networks",
+            gaps: &[],
+            personal: false,
+            doc: "",
+        },
     ];
 
     fn read(require: &str) -> Result<Vec<Control>, String> {

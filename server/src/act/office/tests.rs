@@ -7,8 +7,8 @@ use super::*;
 use crate::act::roster::{NewLine, roster_add, roster_declare};
 use crate::ingest::tests::Desk;
 use crate::jobs::grader::grades_catch_up;
-use crate::view::office_view;
 use crate::store::trial::{self, on_both};
+use crate::view::office_view;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 

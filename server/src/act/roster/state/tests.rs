@@ -7,9 +7,9 @@ use crate::act::roster::link::roster_link;
 use crate::act::roster::{NewLine, roster_add, roster_declare};
 use crate::ingest::tests::Desk;
 use crate::jobs::grader::grades_catch_up;
-use crate::view::{OfficeView, office_view};
 use crate::store::trial::{self, on_both};
 use crate::store::{Scope, StoreError};
+use crate::view::{OfficeView, office_view};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
