@@ -6,8 +6,7 @@ use policies::text::visible;
 
 use crate::act::waiver::REASON_MOST;
 use crate::policy::Judge;
-use crate::store::waiver::{Listed, ListedWaiver};
-use crate::store::{Scope, StoreResult, Tx};
+use crate::store::waiver::ListedWaiver;
 use crate::web::machine::waivers::state_class;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
@@ -15,7 +14,7 @@ use crate::web::words::Words;
 /// Exceptions on one page.
 const MOST: usize = 100;
 /// One more than is shown, so that it is known whether there are more.
-const READ: i64 = 101;
+pub(super) const WAIVERS_READ: i64 = 101;
 
 /// The exceptions of an office.
 #[derive(Debug)]
@@ -45,11 +44,6 @@ pub(super) struct WaiverRow {
     pub(super) reason: String,
     pub(super) asked_by: String,
     pub(super) decided_by: String,
-}
-
-/// What is open, read from the store, one more than is shown.
-pub(super) async fn waivers_find(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResult<Vec<ListedWaiver>> {
-    tx.waiver_list(scope, office, Listed::Open, READ).await
 }
 
 /// `found` as the page of `office` shows it at `now`; none when there is nothing to show.
