@@ -28,6 +28,7 @@ use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::act;
+use crate::act::machine::REASON_MOST;
 use crate::app::App;
 use crate::judge::policy_role;
 use crate::store::head::Head;
@@ -166,7 +167,7 @@ fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<Strin
     }
     if let Some(at) = machine.revoked_at {
         let by = machine.revoked_by.as_deref().map_or_else(String::new, |by| t.actor(by));
-        let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), 200);
+        let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), REASON_MOST);
         warnings.push(t.say3("machine.is_revoked", n.moment(at), by, reason));
     }
     if let Some(at) = machine.clone_at {
@@ -248,10 +249,10 @@ pub(crate) async fn machine_revoke(
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let reason = form.reason.trim();
-    if reason.is_empty() || reason.chars().count() > 200 {
+    if reason.is_empty() || reason.chars().count() > REASON_MOST {
         return Err(refusal::wrong_value(
-            "Hãy ghi lý do thu hồi máy, không quá 200 ký tự.",
-            "Say why the machine is revoked, in at most 200 characters.",
+            format!("Hãy ghi lý do thu hồi máy, không quá {REASON_MOST} ký tự."),
+            format!("Say why the machine is revoked, in at most {REASON_MOST} characters."),
         ));
     }
     let machine = act::machine::machine_revoke(&app.db, &session.by(&app), &id, reason).await?;

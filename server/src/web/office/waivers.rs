@@ -12,9 +12,9 @@ use crate::web::number::Numbers;
 use crate::web::words::Words;
 
 /// Exceptions on one page.
-const MOST: usize = 100;
+const MOST: i64 = 100;
 /// One more than is shown, so that it is known whether there are more.
-pub(super) const WAIVERS_READ: i64 = 101;
+pub(super) const WAIVERS_READ: i64 = MOST + 1;
 
 /// The exceptions of an office.
 #[derive(Debug)]
@@ -54,8 +54,9 @@ pub(super) fn waiver_list(
     now: i64,
     (t, n): (Words, &Numbers),
 ) -> Option<WaiverList> {
-    let more = found.len() > MOST;
-    found.truncate(MOST);
+    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+    let more = found.len() > most;
+    found.truncate(most);
     // One whose date came a moment ago is still to be ended.
     found.retain(|listed| listed.waiver.is_open(now));
     if found.is_empty() {
