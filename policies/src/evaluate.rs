@@ -16,6 +16,7 @@ pub use truth::Truth;
 use crate::fact::{Facts, Instant};
 use crate::outcome::{Outcome, Verdict};
 use crate::policy::{Condition, Control, Policy};
+use crate::text::Text;
 
 /// Judges `facts` as at `now`: one outcome for every control, in the order of the policy, with what was found and wanted.
 pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
@@ -84,9 +85,14 @@ pub fn truth(condition: &Condition, facts: &Facts, now: Instant) -> Truth {
     judge::truth(condition, &Scene::new(facts, now))
 }
 
-/// True when `condition` certainly holds.
-pub(crate) fn holds(condition: &Condition, facts: &Facts, now: Instant) -> bool {
-    truth(condition, facts, now) == Truth::True
+impl Control {
+    /// The steps that lift a failure on the machine with these facts (hướng dẫn khắc phục): those of the first entry that is
+    /// meant for it; the last is meant for every machine.
+    pub fn fix_for(&self, facts: &Facts, now: Instant) -> &[Text] {
+        let holds = |when: &Condition| truth(when, facts, now) == Truth::True;
+        let meant = self.fixes().iter().find(|fix| fix.when.as_ref().is_none_or(holds));
+        meant.map_or(&[], |fix| &fix.steps)
+    }
 }
 
 fn ruling(control: &Control, scene: &Scene<'_, '_>) -> Ruling {

@@ -25,11 +25,11 @@ pub use input::{
     Attested, Away, AwayReason, Control, Controls, Judged, Machine, OfficeState, RosterState, Rules, Standing,
 };
 pub use movement::{Cause, Movement};
-pub use office::grade_office;
+pub use office::{grade_machine, grade_office};
 pub use output::{
     Cap, CapKind, CapState, Colour, Coverage, Grade, LetterResult, Line, LineKind, MachineGrade, MachineState, NoLetter,
 };
-pub use parent::{Child, ParentGrade, grade_parent};
+pub use parent::{Child, Figures, ParentGrade, grade_parent};
 pub use plan::{Plan, Step, Why, plan_next_letter};
 pub use points::Points;
 pub use words::{disclaimer, ledger_title};

@@ -16,6 +16,7 @@ use std::io::ErrorKind;
 use protocol::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::app::programs::LARGEST;
 use crate::error::Told;
 
 /// The version of the form of a copy that this program writes and reads.
@@ -26,8 +27,6 @@ const FOLDERS: [&str; 4] = ["secrets", "public", "policy-signing", "programs"];
 const FILES_MOST: usize = 1000;
 /// The largest file of configuration, keys or certificates.
 const SMALL_MOST: u64 = 1 << 20;
-/// The largest program.
-const PROGRAM_MOST: u64 = 64 << 20;
 
 /// The configuration within a copy.
 const CONFIG: &str = crate::config::FILE;
@@ -95,7 +94,7 @@ impl Manifest {
 fn most_of(name: &str) -> Option<u64> {
     if let Some((folder, file)) = name.split_once('/') {
         let known = FOLDERS.contains(&folder) && is_plain(file);
-        return known.then_some(if folder == "programs" { PROGRAM_MOST } else { SMALL_MOST });
+        return known.then_some(if folder == "programs" { LARGEST } else { SMALL_MOST });
     }
     match name {
         SQLITE | POSTGRES => Some(u64::MAX),

@@ -82,11 +82,11 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     let mut tasks = JoinSet::new();
     tasks.spawn(changes_follow(app.clone()));
     tasks.spawn(grades_follow(app.clone()));
-    tasks.spawn(jobs::certificates_renew(app.clone(), certificates));
-    tasks.spawn(jobs::figures_freeze(app.clone(), app.config.pages.zone()?));
-    tasks.spawn(jobs::housekeeping(app.clone()));
+    tasks.spawn(jobs::certificates::certificates_renew(app.clone(), certificates));
+    tasks.spawn(jobs::figure::figures_freeze(app.clone(), app.config.pages.zone()?));
+    tasks.spawn(jobs::housekeeping::housekeeping(app.clone()));
     tasks.spawn(jobs::guesses::guesses_tell(app.clone()));
-    tasks.spawn(jobs::space_watch(app.clone()));
+    tasks.spawn(jobs::space::space_watch(app.clone()));
     Ok(Serving { app, address, handle, server, tasks })
 }
 

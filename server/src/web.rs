@@ -49,7 +49,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/language", post(login::language_submit))
         .route("/password", get(change_password::password_page).post(change_password::password_submit))
         .route("/offices", get(offices::office_list_page))
-        .route("/offices/{office}", get(office::office_page))
+        .route("/offices/{office}", get(office::office_show))
         .route("/offices/{office}/roster/link", post(roster::link_submit))
         .route("/events", get(events::events_get))
         .route("/audit", get(audit::audit_page).post(audit::audit_verify))

@@ -52,6 +52,45 @@ const WRITING: &str = "
     ExecMethod exec_method PutInstance DeleteInstance
 ";
 
+/// The modules of the words, each with those it may use.
+const POLICIES: Arrows = &[
+    ("text", ""),
+    ("fact", "text"),
+    ("outcome", "text"),
+    ("phrase", "fact text"),
+    ("policy", "fact phrase text"),
+    ("calendar", "policy"),
+    ("evaluate", "fact outcome phrase policy text"),
+    ("grade", "calendar outcome policy text"),
+];
+
+/// The rooms of the server, each with those it may use. The faces (`cli`, `web`, `agent_api`) do not know each other.
+const SERVER: Arrows = &[
+    ("audit", ""),
+    ("ca", ""),
+    ("clock", ""),
+    ("store", "audit"),
+    ("bound", "store"),
+    ("error", "store"),
+    ("ingest", "ca clock store"),
+    ("roster", "store"),
+    ("config", "bound ca error"),
+    ("policy", "error store"),
+    ("judge", "ingest policy store"),
+    ("secrets", "ca config error store"),
+    ("app", "audit bound clock config error ingest policy secrets store"),
+    ("tls", "bound ca clock config error secrets"),
+    ("view", "judge policy roster store"),
+    ("act", "app audit bound ca error ingest judge policy roster store"),
+    ("agent_api", "act app bound ingest store tls"),
+    ("airgap", "act app ca error secrets store"),
+    ("backup", "act app config error secrets store"),
+    ("jobs", "act app bound config judge policy store tls"),
+    ("web", "act app audit bound judge policy roster store tls view"),
+    ("serve", "agent_api app bound jobs tls web"),
+    ("cli", "act airgap app audit backup bound clock config error policy roster secrets serve store tls view"),
+];
+
 /// The longest a file of Rust may be; data is kept in tables of other formats.
 const LONGEST: usize = 500;
 
@@ -144,6 +183,14 @@ fn the_door_writes_nothing() {
         faults.extend(calls.map(|call| format!("{}: {call}", path.display())));
     }
     assert!(faults.is_empty(), "these write, and belong in platform:\n{}", faults.join("\n"));
+
+fn the_modules_of_the_words_know_only_those_below() {
+    modules_know_only_those_below(&root().join("policies/src"), POLICIES);
+}
+
+#[test]
+fn the_rooms_of_the_server_know_only_those_below() {
+    modules_know_only_those_below(&root().join("server/src"), SERVER);
 }
 
 #[test]

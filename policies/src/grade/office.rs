@@ -6,8 +6,8 @@ use super::exact::Exact;
 use super::machine::View;
 use super::survey::Survey;
 use super::{
-    Attested, Cap, CapState, Grade, LetterResult, MachineState, NoLetter, OfficeState, Points, RosterState, Rules,
-    caps, ledger,
+    Attested, Cap, CapState, Grade, LetterResult, Machine, MachineGrade, MachineState, NoLetter, OfficeState, Points,
+    RosterState, Rules, caps, ledger,
 };
 use crate::calendar::after_days;
 use crate::policy::{Letter, LiftedBy};
@@ -18,7 +18,7 @@ use crate::policy::{Letter, LiftedBy};
 /// and the points of the ledger add up to [`Points::FULL`] for every office. The score is the exact value rounded down to a
 /// millionth, and every threshold is a whole number of points, so the letter is that of the exact value.
 pub fn grade_office(rules: &Rules, office: &OfficeState, now: Timestamp) -> Grade {
-    let survey = Survey::new(rules, office, now);
+    let survey = Survey::new(rules, &office.machines, now);
     let score = score(&survey, &office.attested, View::Overall).unwrap_or(Points::ZERO);
     let caps = caps::caps(&survey);
     Grade {
@@ -32,6 +32,11 @@ pub fn grade_office(rules: &Rules, office: &OfficeState, now: Timestamp) -> Grad
         machines: survey.machine_grades(),
         calendar_known: survey.calendar.is_known(now),
     }
+}
+
+/// How one machine counts at `now`, as in [`Grade::machines`] of its office: the others have no part in it.
+pub fn grade_machine(rules: &Rules, machine: &Machine, now: Timestamp) -> Option<MachineGrade> {
+    Survey::new(rules, std::slice::from_ref(machine), now).machine_grades().pop()
 }
 
 /// The letter of `score` under the caps that hold.

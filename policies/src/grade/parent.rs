@@ -1,4 +1,4 @@
-//! The grade of an office with others below it: the mean of its children weighted by machines.
+//! The grade of an office with others below it: the mean of its children weighted by machines, in whole millionths.
 
 use serde::{Deserialize, Serialize};
 
@@ -71,4 +71,53 @@ pub fn grade_parent(rules: &Rules, children: impl IntoIterator<Item = Child>) ->
         }
     };
     ParentGrade { score, result, machines, children: count, with_letter }
+}
+
+/// What a list says of an office: of its own machines, or of these together with everything below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The score; none without any machine, or before the first grade.
+    pub score: Option<Points>,
+    /// The letter.
+    pub letter: Option<Letter>,
+    /// The score over what can be fixed on the spot; none where no such control applies.
+    pub on_spot: Option<Points>,
+    /// Machines expected.
+    pub expected: u64,
+    /// How many of these have fresh evidence.
+    pub covered: u64,
+    /// Offices below.
+    pub below: u64,
+}
+
+impl Figures {
+    /// The figures of an office's own machines together with those of the offices directly below it, and the grade of everything. Without
+    /// offices below there is no such grade, without `rules` no score.
+    pub fn roll_up(self, below: &[Self], rules: Option<&Rules>) -> (Self, Option<ParentGrade>) {
+        if below.is_empty() {
+            return (self, None);
+        }
+        let parts = || below.iter().chain([&self]);
+        let child = |part: &Self| Child {
+            score: part.score.unwrap_or(Points::ZERO),
+            letter: part.letter,
+            machines: part.expected,
+        };
+        let whole = rules.map(|rules| grade_parent(rules, parts().map(child)));
+        let (mut sum, mut weight) = (0_i128, 0_i128);
+        for (on_spot, expected) in parts().filter_map(|part| Some((part.on_spot?, part.expected))) {
+            sum += i128::from(on_spot.0) * i128::from(expected);
+            weight += i128::from(expected);
+        }
+        let on_spot = sum.checked_div(weight).and_then(|mean| i64::try_from(mean).ok()).map(Points);
+        let figures = Self {
+            score: whole.and_then(|whole| whole.score),
+            letter: whole.and_then(|whole| whole.letter()),
+            on_spot,
+            expected: parts().map(|part| part.expected).sum(),
+            covered: parts().map(|part| part.covered).sum(),
+            below: below.iter().map(|part| part.below + 1).sum(),
+        };
+        (figures, whole)
+    }
 }

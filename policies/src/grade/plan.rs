@@ -59,7 +59,7 @@ pub struct Step {
 /// The plan for the next better letter of an office as it stands at `now`; none when it has an A (or would have one, were it
 /// not being set up).
 pub fn plan_next_letter(rules: &Rules, office: &OfficeState, now: Timestamp) -> Option<Plan> {
-    let survey = Survey::new(rules, office, now);
+    let survey = Survey::new(rules, &office.machines, now);
     let score = office::score(&survey, &office.attested, View::Overall).unwrap_or(Points::ZERO);
     let caps = caps::caps(&survey);
     let letter = letter_under_caps(rules, score, &caps);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Loss, Tally, View, causes, tally};
-use super::{Away, Coverage, Machine, MachineGrade, MachineState, OfficeState, Rules, Standing};
+use super::{Away, Coverage, Machine, MachineGrade, MachineState, Rules, Standing};
 use crate::calendar::{Calendar, after_days};
 use crate::outcome::Verdict;
 use crate::policy::{LiftedBy, Severity};
@@ -46,11 +46,11 @@ pub(crate) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    pub(crate) fn new(rules: &'a Rules, office: &'a OfficeState, now: Timestamp) -> Self {
+    pub(crate) fn new(rules: &'a Rules, machines: &'a [Machine], now: Timestamp) -> Self {
         let calendar = Calendar::new(&rules.office.calendar);
         let fresh_from = calendar.before_working_days(now, rules.office.evidence.stale_after_working_days);
-        let mut survey = Self { rules, calendar, now, fresh_from, members: Vec::with_capacity(office.machines.len()) };
-        survey.members = office.machines.iter().map(|machine| survey.member(machine)).collect();
+        let mut survey = Self { rules, calendar, now, fresh_from, members: Vec::with_capacity(machines.len()) };
+        survey.members = machines.iter().map(|machine| survey.member(machine)).collect();
         survey
     }
 

@@ -5,7 +5,6 @@ pub(super) mod read;
 use super::condition::Condition;
 use super::table::unknown_name;
 use super::{Duty, LiftedBy, Role, Severity};
-use crate::fact::{Facts, Instant};
 use crate::text::Text;
 
 /// A control file: the controls for one role. Valid once read.
@@ -171,14 +170,6 @@ impl Control {
     /// The position of [`Control::implied_by`] in [`Policy::controls`].
     pub(crate) fn implied_by_index(&self) -> Option<usize> {
         self.implied_by
-    }
-
-    /// The steps that lift a failure on the machine with these facts (hướng dẫn khắc phục): those of the first entry that is
-    /// meant for it; the last is meant for every machine.
-    pub fn fix_for(&self, facts: &Facts, now: Instant) -> &[Text] {
-        let meant =
-            self.fixes.iter().find(|fix| fix.when.as_ref().is_none_or(|when| crate::evaluate::holds(when, facts, now)));
-        meant.map_or(&[], |fix| &fix.steps)
     }
 
     /// All remedies, in the order of the file; the last one has no condition.

@@ -9,6 +9,9 @@ use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::{Db, StoreResult, Tx};
 
+/// Characters of the reason for revoking a machine.
+pub const REASON_MOST: usize = 200;
+
 /// Confirms a pending machine, so that it counts. Confirming it again changes nothing; a revoked machine stays revoked.
 ///
 /// # Errors

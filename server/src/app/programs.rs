@@ -13,8 +13,8 @@ use ring::digest::{Context, SHA256};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// The largest program; the agent's budget is 5 MB.
-const MOST: u64 = 64 << 20;
+/// Bytes of the largest program; the agent's budget is 5 MB.
+pub const LARGEST: u64 = 64 << 20;
 
 /// A file that an office installs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,7 +221,7 @@ impl Programs {
             Unfit::NoFile
         } else if metadata.nlink() > 1 {
             Unfit::Link
-        } else if metadata.len() > MOST {
+        } else if metadata.len() > LARGEST {
             Unfit::TooLarge
         } else {
             return Ok((file, metadata));
@@ -299,7 +299,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, folder.join("e-pipe.deb"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
             .unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(folder.join("f-socket.deb")).unwrap();
-        File::create(folder.join("g-giant.deb")).unwrap().set_len(MOST + 1).unwrap();
+        File::create(folder.join("g-giant.deb")).unwrap().set_len(LARGEST + 1).unwrap();
         let programs = Programs::new(folder);
         let listed = programs.list().unwrap();
         assert_eq!(names(&listed), ["good.deb"]);

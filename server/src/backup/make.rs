@@ -9,10 +9,11 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::seal::{Key, Lock, open};
-use super::{AuditHead, CONFIG, FOLDERS, FORMAT, Manifest, POSTGRES, PROGRAM_MOST, SMALL_MOST, SQLITE};
+use super::{AuditHead, CONFIG, FOLDERS, FORMAT, Manifest, POSTGRES, SMALL_MOST, SQLITE};
 use super::{archive, database, failed, is_plain, place};
 use crate::act::By;
 use crate::act::backup as note;
+use crate::app::programs::LARGEST;
 use crate::config::Config;
 use crate::error::Told;
 use crate::secrets::file;
@@ -309,7 +310,7 @@ fn programs_find(data: &Path, config: &Config) -> anyhow::Result<(Programs, Vec<
     let mut programs = Vec::new();
     for (name, path) in names_in(data, "programs")? {
         let size = fs::symlink_metadata(&path).map_err(|cause| failed(&path, cause))?.size();
-        if size > PROGRAM_MOST {
+        if size > LARGEST {
             left_out.push(path);
         } else {
             programs.push((name, path, size));

@@ -18,8 +18,8 @@ const EVENTS: u32 = 20;
 const EVENT_EVERY: Duration = Duration::from_secs(60);
 /// Certificates a machine may be given at once; an honest one asks once a year. A clock that jumps makes it ask more often.
 const RENEWALS: u32 = 8;
-/// The time after which one more is given.
-const RENEWAL_EVERY: Duration = Duration::from_secs(15 * 60);
+/// Seconds after which one more is given.
+pub const RENEWAL_EVERY_S: u32 = 15 * 60;
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -44,7 +44,7 @@ impl Default for Allowances {
         Self {
             requests: Rate::new(REQUESTS, REQUEST_EVERY),
             events: Rate::new(EVENTS, EVENT_EVERY),
-            renewals: Rate::new(RENEWALS, RENEWAL_EVERY),
+            renewals: Rate::new(RENEWALS, Duration::from_secs(RENEWAL_EVERY_S.into())),
             old_policies: Bound::new(1, 32),
             strangers: Bound::new(2 * MEGABYTE, 32 * MEGABYTE),
             pending: Bound::new(8 * MEGABYTE, 128 * MEGABYTE),

@@ -1,21 +1,54 @@
 //! Freezing the figures of a day (số liệu chốt): what every office was worth at the stated hour. A day on which no server ran at
 //! or after that hour has no figure; a mean says how many days it is made of.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use protocol::Digest;
 
+use super::{clock_is_doubtful, waited};
 use crate::app::App;
 use crate::store::figure::OfficeDay;
 use crate::store::grade::{StoredGrade, letter_word};
 use crate::store::{Scope, StoreResult};
 
+/// How often it is asked whether the figures of the day are due.
+const FIGURES_EVERY: Duration = Duration::from_secs(60);
+/// How long a day's figures must have been due by a clock that nobody sets: one that was wrong for a minute freezes none.
+const FIGURES_DUE: Duration = Duration::from_secs(10 * 60);
 /// The hour of the day, by the calendar of the pages, from which its figures are frozen: the end of office hours.
 pub const HOUR: i8 = 17;
 /// Stands before what is hashed.
 const PREFIX: &[u8] = b"tram-an/office-day/1\n";
 /// Offices frozen in one transaction.
 const AT_ONCE: usize = 100;
+
+/// Freezes the figures of every day at its hour, until the server stops.
+pub async fn figures_freeze(app: App, zone: TimeZone) {
+    let (mut last, mut due_since) = (None, None::<(String, Duration)>);
+    while waited(&app, FIGURES_EVERY).await {
+        let due = day_due(app.clock.now(), &zone);
+        let Some(day) = due.filter(|day| last.as_ref() != Some(day)) else {
+            due_since = None;
+            continue;
+        };
+        let steady = app.clock.steady();
+        let since = match &due_since {
+            Some((of, since)) if *of == day => *since,
+            _ => steady,
+        };
+        due_since = Some((day.clone(), since));
+        if steady.saturating_sub(since) < FIGURES_DUE || clock_is_doubtful(&app).await.unwrap_or(true) {
+            continue;
+        }
+        match day_freeze(&app, &day).await {
+            Ok(0) => last = Some(day),
+            Ok(offices) => tracing::info!(offices, day, "figures of the day are frozen"),
+            Err(error) => tracing::error!("figures of {day} could not be frozen and are tried again: {error:#}"),
+        }
+    }
+}
 
 /// The day whose figures are due at `now`, when it is past the hour.
 pub fn day_due(now: Timestamp, zone: &TimeZone) -> Option<String> {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policies::grade::{
-    self, Away, CapState, Grade, LetterResult, NoLetter, OfficeState, RosterState, Standing, grade_office,
+    self, Away, CapState, Grade, LetterResult, MachineGrade, NoLetter, OfficeState, RosterState, Standing,
+    grade_machine, grade_office,
 };
 
 use super::policy_role;
 use crate::policy::Judge;
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
-use crate::store::machine::MachineStatus;
+use crate::store::machine::{Machine, MachineStatus};
 use crate::store::office::Office;
 use crate::store::roster::{Roster, RosterLine};
 use crate::store::section::Sections;
@@ -78,6 +79,36 @@ fn mark_gone_back(machines: &mut [JudgedMachine]) {
         if let (Some(agent), Some(&before)) = (&mut machine.agent, before) {
             agent.schema_best = agent.schema_best.max(before);
         }
+    }
+}
+
+/// What the grade of one machine is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineRows {
+    /// Its place in its office; none for a revoked machine without a line.
+    pub place: Option<Place>,
+    /// As [`OfficeRows::schema_known`].
+    pub schema_known: BTreeMap<u32, i64>,
+}
+
+/// Reads what the grade of one machine is made of, without the others of its office.
+///
+/// # Errors
+/// When the database fails.
+pub async fn machine_rows(tx: &mut Tx, scope: &Scope, machine: &Machine) -> StoreResult<MachineRows> {
+    let mut kin = tx.machine_judged_kin(scope, &machine.office, &machine.id).await?;
+    mark_gone_back(&mut kin);
+    kin.retain(|one| one.id == machine.id);
+    let line = tx.roster_line_of_machine(scope, &machine.id).await?;
+    let place = places(line.into_iter().filter(|line| line.office == machine.office).collect(), kin).pop();
+    Ok(MachineRows { place, schema_known: tx.schema_known().await? })
+}
+
+impl MachineRows {
+    /// How the machine counts as at `now`.
+    pub fn grade(&self, judge: &Judge, now: Timestamp) -> Option<MachineGrade> {
+        let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
+        grade_machine(judge.rules(), &self.place.as_ref()?.graded(judge, old_agents), now)
     }
 }
 

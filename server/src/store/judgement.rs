@@ -157,6 +157,16 @@ pub struct JudgedMachine {
     pub judgement: Option<Judgement>,
 }
 
+/// The machines of offices within a scope, with the end of their chain and their verdicts, as [`JudgedRow`] reads them.
+macro_rules! judged_select {
+    () => {
+        "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections, h.agent, h.schema,
+             h.schema_best, h.traits, j.policy, j.role as judged_role, j.judged_at, j.verdicts
+         from machine m join office_within w on w.office = m.office
+             left join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id"
+    };
+}
+
 #[derive(Debug, FromRow)]
 struct JudgedRow {
     id: String,
@@ -427,15 +437,34 @@ impl Tx {
     /// When the database fails.
     pub async fn machine_judged_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<JudgedMachine>> {
         let rows: Vec<JudgedRow> = on_db!(self, connection => {
-            sqlx::query_as(
-                "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections, h.agent, h.schema,
-                     h.schema_best, h.traits, j.policy, j.role as judged_role, j.judged_at, j.verdicts
-                 from machine m join office_within w on w.office = m.office
-                     left join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id
-                 where w.ancestor = $1 and m.office = $2 order by m.name, m.id",
-            )
+            sqlx::query_as(concat!(judged_select!(), " where w.ancestor = $1 and m.office = $2 order by m.name, m.id"))
+                .bind(scope.ancestor())
+                .bind(office)
+                .fetch_all(connection)
+                .await?
+        });
+        Ok(rows.into_iter().map(JudgedMachine::from).collect())
+    }
+
+    /// One machine of `office` with its verdicts, and the revoked ones there with the same hardware: what it may have been before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn machine_judged_kin(
+        &mut self,
+        scope: &Scope,
+        office: &str,
+        machine: &str,
+    ) -> StoreResult<Vec<JudgedMachine>> {
+        let rows: Vec<JudgedRow> = on_db!(self, connection => {
+            sqlx::query_as(concat!(
+                judged_select!(),
+                " where w.ancestor = $1 and m.office = $2 and (m.id = $3 or m.status = 'revoked'
+                     and h.traits = (select traits from machine_head where machine = $3))"
+            ))
             .bind(scope.ancestor())
             .bind(office)
+            .bind(machine)
             .fetch_all(connection)
             .await?
         });

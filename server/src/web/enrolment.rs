@@ -227,8 +227,12 @@ pub(crate) async fn token_make(
     let role: Role = form.role.parse().map_err(|_| refusal::broken_form(axum::http::StatusCode::BAD_REQUEST))?;
     if !(1..=MOST_USES).contains(&form.uses) || !HOURS.contains(&form.hours) {
         return Err(refusal::wrong_value(
-            "Số máy được đăng ký phải từ 1 đến 500 và hiệu lực phải là một trong các lựa chọn. Hãy quay lại và điền lại.",
-            "A token enrols 1 to 500 machines and is valid for one of the times offered. Go back and fill it in again.",
+            format!(
+                "Số máy được đăng ký phải từ 1 đến {MOST_USES} và hiệu lực phải là một trong các lựa chọn. Hãy quay lại và điền lại."
+            ),
+            format!(
+                "A token enrols 1 to {MOST_USES} machines and is valid for one of the times offered. Go back and fill it in again."
+            ),
         ));
     }
     let stick = form.give == "stick";

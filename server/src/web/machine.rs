@@ -9,7 +9,6 @@ pub(super) mod waivers;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use policies::fact::{Facts, Reason};
 use policies::grade::MachineState;
 use policies::text::visible;
 use serde::Deserialize;
@@ -23,12 +22,13 @@ use super::grade::points;
 use super::login::NoFields;
 use super::number::Numbers;
 use super::office::agents::{old_agent_words, version};
-use super::path::{Step, path_find};
+use super::path::{Step, steps};
 use super::posted::Posted;
 use super::refusal;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::act;
+use crate::act::machine::REASON_MOST;
 use crate::act::roster::link::REPLACED;
 use crate::app::App;
 use crate::judge::policy_role;
@@ -89,45 +89,39 @@ pub(crate) async fn machine_page(
     let judge = published.as_ref().map(|published| published.judge.as_ref());
     let mut tx = app.db.read().await?;
     let view = machine_view(&mut tx, judge, scope, &id, now).await?;
-    let machine = view.machine;
-    let head = tx.head_get(scope, &id).await?;
-    let facts = tx.facts_load(std::slice::from_ref(&id)).await?.remove(&id);
-    let facts = facts.unwrap_or_else(|| Facts::unknown(Reason::NotCollected));
-    let order_waits = tx.machine_order_waits(&id, now.as_millisecond(), now.as_millisecond()).await?;
-    let path = path_find(&mut tx, scope, &machine.office).await?;
-    let waivers = tx.waiver_list_of_machine(scope, &id).await?;
+    drop(tx);
+    let (machine, facts, head) = (&view.machine, &view.facts, view.head.as_ref());
     let reader = Reader {
         name: session.by(&app).name(),
         may_change: session.may_change(),
         may_ask: session.may_change() && machine.status != MachineStatus::Revoked,
-        above: tx.office_is_below(scope, &machine.office).await?,
+        above: view.is_below,
     };
 
     let name = visible(&machine.name, 120);
     let frame = visitor.frame(&app, name, Place::Offices).following(&format!("machine={id}"));
     let n = &frame.n;
-    let history = history(&mut tx, scope, &machine, judge, &waivers, (t, n)).await?;
-    drop(tx);
+    let history = history(&view, judge, (t, n));
 
-    let sections = head.as_ref().map(|head| &head.sections);
+    let sections = head.map(|head| &head.sections);
     let old_agent = view.agent.as_ref().is_some_and(|agent| agent.too_old);
-    let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.desk.zone()), reader, &waivers));
+    let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.desk.zone()), reader, &view.waivers));
     let groups = judge.zip(exceptions.as_ref()).map_or_else(Vec::new, |(judge, exceptions)| {
         Reading { t, n, judge, role: policy_role(machine.role), sections, exceptions, now, old_agent }
             .groups(&view.outcomes)
     });
     let shown: Vec<&str> = view.outcomes.iter().map(|outcome| outcome.outcome.control.as_str()).collect();
     let other_waivers = exceptions.as_ref().map_or_else(Vec::new, |exceptions| exceptions.beside(&shown));
-    let grade = view.grade;
-    let mut warnings = warnings(&machine, judge.is_some(), t, n);
+    let grade = view.grade.as_ref();
+    let mut warnings = warnings(machine, judge.is_some(), t, n);
     warnings.extend(view.old_agent_until.map(|until| old_agent_words(until, now.as_millisecond(), t, n)));
     let gone_back = view.agent.as_ref().is_some_and(|agent| agent.too_old && agent.gone_back());
     warnings.extend(gone_back.then(|| t.say("office.agents_back").to_owned()));
-    let stale = grade.as_ref().filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
+    let stale = grade.filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
     warnings.extend(stale.map(|from| t.say1("machine.is_stale", n.moment(from.as_millisecond()))));
     let count = |code: &str| groups.iter().filter(|group| group.code == code).map(|group| group.outcomes.len()).sum();
     let page = MachinePage {
-        path,
+        path: steps(view.path.clone()),
         status: t.word("machine_status", machine.status.word()),
         status_class: match machine.status {
             MachineStatus::Pending => "pending",
@@ -140,23 +134,23 @@ pub(crate) async fn machine_page(
         pending: machine.status == MachineStatus::Pending,
         revoked: machine.status == MachineStatus::Revoked,
         may_change: session.may_change(),
-        order_waits,
+        order_waits: view.order_waits,
         score: grade.and_then(|grade| grade.score).map(|score| points(n, score)),
         failed: count("fail"),
         unknown: count("unknown"),
         waived: count("waived"),
         passed: count("pass"),
-        received: head.as_ref().map_or_else(
+        received: head.map_or_else(
             || t.say("machine.never").to_owned(),
             |head| t.say1("machine.received_at", n.second(head.received_at)),
         ),
-        offset: head.as_ref().and_then(|head| offset(head, t, n)),
+        offset: head.and_then(|head| offset(head, t, n)),
         enrolled: t.say1("machine.enrolled_at", n.moment(machine.enrolled_at)),
-        roster_line: view.line.map(|line| visible(&line.label, 120)),
+        roster_line: view.line.as_ref().map(|line| visible(&line.label, 120)),
         policy: published.as_ref().map(|published| t.say1("machine.policy_version", published.bundle.version)),
         agent: view.agent.as_ref().map(|agent| version(agent, t)),
         old_agent,
-        sections: Shower { t, n, now }.sections(&facts, sections),
+        sections: Shower { t, n, now }.sections(facts, sections),
         groups,
         other_waivers,
         history,
@@ -174,7 +168,7 @@ fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<Strin
     }
     if let Some(at) = machine.revoked_at {
         let by = machine.revoked_by.as_deref().map_or_else(String::new, |by| t.actor(by));
-        let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), 200);
+        let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), REASON_MOST);
         let reason = match reason.strip_prefix(REPLACED) {
             Some(other) => t.say1("machine.is_replaced", other),
             None => reason,
@@ -260,10 +254,10 @@ pub(crate) async fn machine_revoke(
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let reason = form.reason.trim();
-    if reason.is_empty() || reason.chars().count() > 200 {
+    if reason.is_empty() || reason.chars().count() > REASON_MOST {
         return Err(refusal::wrong_value(
-            "Hãy ghi lý do thu hồi máy, không quá 200 ký tự.",
-            "Say why the machine is revoked, in at most 200 characters.",
+            format!("Hãy ghi lý do thu hồi máy, không quá {REASON_MOST} ký tự."),
+            format!("Say why the machine is revoked, in at most {REASON_MOST} characters."),
         ));
     }
     let machine = act::machine::machine_revoke(&app.db, &session.by(&app), &id, reason).await?;

@@ -12,25 +12,25 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use policies::grade::{Grade, ParentGrade, Plan, disclaimer};
+use policies::grade::{Figures, Grade, ParentGrade, Plan, disclaimer};
 use policies::policy::Role;
 use policies::text::visible;
 
 use self::agents::{AgentList, agent_list, agents_warning};
 use self::history::{HistoryRow, history_rows, movement_words};
 use self::machines::{MachineRow, PendingRow, is_pending, machine_rows, pending_rows};
-use self::roster::{LineRow, ProposalRow, proposal_rows, proposals_find, roster_rows, roster_words};
-use self::waivers::{WaiverList, waiver_list, waivers_find};
+use self::roster::{LineRow, ProposalRow, proposal_rows, roster_rows, roster_words};
+use self::waivers::{WAIVERS_READ, WaiverList, waiver_list};
 use super::frame::{Frame, Place, render};
 use super::grade::{GradeView, Grader, Mark, Named, Names, points};
 use super::pages::{PageLink, PageQuery};
-use super::path::{Step, path_find};
-use super::tree::{Figures, OfficeRow, Tree};
+use super::path::{Step, steps};
+use super::tree::{OfficeRow, child_rows};
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::policy::Judge;
-use crate::view::{MachineLine, office_view};
+use crate::view::{MachineLine, OfficePage, office_page};
 use crate::web::error::PageError;
 
 /// Machines on one page.
@@ -38,7 +38,7 @@ const MACHINES: usize = 100;
 
 #[derive(Template)]
 #[template(path = "office.html")]
-struct OfficePage {
+struct Page {
     t: Words,
     frame: Frame,
     path: Vec<Step>,
@@ -77,7 +77,7 @@ struct ParentView {
 }
 
 /// `GET /offices/{office}`
-pub(crate) async fn office_page(
+pub(crate) async fn office_show(
     State(app): State<App>,
     visitor: Visitor,
     session: Session,
@@ -88,18 +88,14 @@ pub(crate) async fn office_page(
     let published = app.policies.current();
     let judge = published.as_ref().map(|published| published.judge.as_ref());
     let mut tx = app.db.read().await?;
-    let view = office_view(&mut tx, judge, &session.scope, &id, app.clock.now()).await?;
-    let mut path = path_find(&mut tx, &session.scope, &id).await?;
-    path.pop();
-    let tree = Tree::new(tx.office_grade_tree(&session.scope, &id).await?);
-    let waivers = waivers_find(&mut tx, &session.scope, &id).await?;
-    let proposals = proposals_find(&mut tx, &session.scope, &id, &view.machines).await?;
+    let now = app.clock.now();
+    let OfficePage { view, above, waivers, proposals } =
+        office_page(&mut tx, judge, &session.scope, &id, now, WAIVERS_READ).await?;
     drop(tx);
 
     let frame = visitor.frame(&app, visible(&view.office.name, 200), Place::Offices).following(&format!("office={id}"));
     let n = &frame.n;
-    let rules = judge.map(Judge::rules);
-    let parent = view.whole.as_ref().map(|whole| ParentView::new(whole, tree.figures(&id, rules).as_ref(), &frame, t));
+    let parent = view.whole.as_ref().map(|whole| ParentView::new(whole, view.tree.figures(&id).as_ref(), &frame, t));
     // An office that only has others below it has no ledger of its own.
     let has_own = parent.is_none() || view.machines.iter().any(|line| !is_pending(line));
     let grade = judge.zip(view.grade.as_ref()).filter(|_| has_own).map(|(judge, grade)| {
@@ -113,14 +109,14 @@ pub(crate) async fn office_page(
     let machine_count = n.count(machines.len());
     let pages = query.cut(&mut machines, MACHINES);
     let roster = roster_rows(&view.machines, t, n);
-    render(&OfficePage {
-        path,
+    render(&Page {
+        path: steps(above),
         may_change: session.may_change(),
         has_own: has_own || view.roster.is_some(),
         warnings,
         parent,
         grade,
-        children: tree.children(&id, rules, t, n),
+        children: child_rows(&view.tree, &id, t, n),
         waivers: waiver_list(waivers, &id, judge, app.clock.now_ms(), (t, n)),
         pending: pending_rows(&view.machines, t, n),
         agents: agent_list(&view, t, n),

@@ -7,10 +7,11 @@ use policies::grade::disclaimer;
 
 use super::frame::{Frame, Place, render};
 use super::pages::{PageLink, PageQuery};
-use super::tree::{OfficeRow, Tree};
+use super::tree::{OfficeRow, all_rows};
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
+use crate::view::tree_view;
 use crate::web::error::PageError;
 
 /// Offices on one page.
@@ -44,10 +45,10 @@ pub(crate) async fn office_list_page(
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
     let frame = visitor.frame(&app, t.say("frame.offices"), Place::Offices).following("");
-    let rows = app.db.read().await?.office_grade_tree(&session.scope, "*").await?;
     let published = app.policies.current();
     let rules = published.as_ref().map(|published| published.judge.rules());
-    let mut rows = Tree::new(rows).all(rules, t, &frame.n);
+    let tree = tree_view(&mut app.db.read().await?, &session.scope, "*", rules).await?;
+    let mut rows = all_rows(&tree, t, &frame.n);
     let tallies = ["grey", "red", "yellow", "green"]
         .into_iter()
         .map(|colour| Tally {

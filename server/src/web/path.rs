@@ -2,7 +2,7 @@
 
 use policies::text::visible;
 
-use crate::store::{Scope, StoreResult, Tx};
+use crate::store::office::Office;
 
 /// One office on the way.
 #[derive(Clone, Debug)]
@@ -13,8 +13,7 @@ pub(crate) struct Step {
     pub(crate) name: String,
 }
 
-/// The way to `office`, itself included.
-pub(crate) async fn path_find(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResult<Vec<Step>> {
-    let offices = tx.office_path(scope, office).await?;
-    Ok(offices.into_iter().map(|office| Step { name: visible(&office.name, 120), id: office.id }).collect())
+/// The offices on the way as links.
+pub(crate) fn steps(offices: Vec<Office>) -> Vec<Step> {
+    offices.into_iter().map(|office| Step { name: visible(&office.name, 120), id: office.id }).collect()
 }

@@ -68,7 +68,7 @@ pub(crate) fn broken_form(status: StatusCode) -> PageError {
 }
 
 /// A form with a value that cannot be used; `vi` and `en` say which and what to do.
-pub(crate) fn wrong_value(vi: &str, en: &str) -> PageError {
+pub(crate) fn wrong_value(vi: impl Into<String>, en: impl Into<String>) -> PageError {
     PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, vi, en)
 }
 

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::laws::office;
 use crate::grade::sample::{failed, failed_since, machine, now, rules, state, unreported};
 use crate::grade::{
-    Cause, Child, DailyScore, LetterResult, LineKind, Machine, Movement, NoLetter, OfficeState, Plan, Points, Why,
-    frozen_score, grade_office, grade_parent, plan_next_letter,
+    Cause, Child, DailyScore, Figures, LetterResult, LineKind, Machine, Movement, NoLetter, OfficeState, Plan, Points,
+    Why, frozen_score, grade_office, grade_parent, plan_next_letter,
 };
 use crate::policy::Letter;
 
@@ -103,6 +103,28 @@ fn a_parent_is_the_mean_of_its_children_by_machines() {
     assert_eq!(parent.result, LetterResult::NoLetter { reason: NoLetter::ChildrenWithout });
     assert_eq!(parent.score, Some(Points(91_250_000)));
     assert_eq!(grade_parent(&rules(), []).score, None);
+}
+
+/// Each part counts by its machines, whatever lies how deep; what nobody can fix on the spot leaves that mean.
+#[test]
+fn figures_roll_up_from_below() {
+    let part = |points: u32, expected, below| Figures {
+        score: Some(Points::whole(points)),
+        letter: Some(Letter::A),
+        on_spot: Some(Points::whole(points)),
+        expected,
+        covered: expected - 1,
+        below,
+    };
+    let own = Figures { on_spot: None, ..part(60, 10, 0) };
+    let (whole, grade) = own.roll_up(&[part(90, 20, 3), part(91, 10, 0)], Some(&rules()));
+    assert_eq!(whole.score, Some(Points(82_750_000)));
+    assert_eq!((grade.unwrap().score, grade.unwrap().machines, grade.unwrap().children), (whole.score, 40, 3));
+    assert_eq!(whole.on_spot, Some(Points(90_333_333)), "rounded down");
+    assert_eq!((whole.expected, whole.covered, whole.below), (40, 37, 5));
+    assert_eq!(own.roll_up(&[], Some(&rules())), (own, None));
+    let (ungraded, none) = own.roll_up(&[part(90, 20, 0)], None);
+    assert_eq!((ungraded.score, ungraded.letter, ungraded.expected, none), (None, None, 30, None));
 }
 
 /// The mean of the days that have a score; a second score of a day is a correction and changes nothing.

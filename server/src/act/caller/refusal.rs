@@ -3,6 +3,7 @@
 use policies::text::Text;
 use protocol::RefusalAction;
 
+use crate::bound::allowance::RENEWAL_EVERY_S;
 use crate::ingest::Reason;
 use crate::store::StoreError;
 
@@ -105,7 +106,7 @@ impl Refusal {
     /// Seconds to wait at least before the same is sent again.
     pub const fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::TooManyRenewals => Some(15 * 60),
+            Self::TooManyRenewals => Some(RENEWAL_EVERY_S),
             Self::Reports(reason) => reason.retry_after_s(),
             _ => None,
         }

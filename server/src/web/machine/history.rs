@@ -5,15 +5,10 @@ use policies::text::visible;
 
 use crate::judge::policy_role;
 use crate::policy::Judge;
-use crate::store::machine::Machine;
 use crate::store::waiver::{Waiver, WaiverState};
-use crate::store::{Scope, Tx};
-use crate::web::error::PageError;
+use crate::view::MachineView;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
-
-/// Changes of verdicts on one page.
-const CHANGES: i64 = 200;
 
 /// One line of the history.
 #[derive(Debug)]
@@ -24,22 +19,16 @@ pub(super) struct EventView {
     pub(super) why: String,
 }
 
-/// The history of `machine`.
-pub(super) async fn history(
-    tx: &mut Tx,
-    scope: &Scope,
-    machine: &Machine,
-    judge: Option<&Judge>,
-    waivers: &[Waiver],
-    (t, n): (Words, &Numbers),
-) -> Result<Vec<EventView>, PageError> {
+/// The history of a machine.
+pub(super) fn history(view: &MachineView, judge: Option<&Judge>, (t, n): (Words, &Numbers)) -> Vec<EventView> {
+    let machine = &view.machine;
     let event = |sort: i64, what: String, why: String| EventView { sort, at: n.moment(sort), what, why };
     let mut events = Vec::new();
     let title = |id: &str| {
         let control = judge.and_then(|judge| judge.set().controls(policy_role(machine.role)).control(id));
         control.map_or_else(|| visible(id, 80), |control| t.pick(control.title()).to_owned())
     };
-    for change in tx.outcome_change_list(scope, &machine.id, CHANGES).await? {
+    for change in &view.history {
         let verdict = |word: &Option<String>| match word {
             Some(word) => t.word("verdict", word),
             None => t.say("machine.none_before").to_owned(),
@@ -48,14 +37,14 @@ pub(super) async fn history(
             t.say3("machine.verdict_change", title(&change.control), verdict(&change.before), verdict(&change.after));
         events.push(event(change.at, what, t.word("cause", change.cause.word())));
     }
-    for segment in tx.segment_list(scope, &machine.id).await? {
+    for segment in &view.segments {
         let why = format!("{} ({})", t.word("segment", segment.kind.word()), visible(&segment.reason, 80));
         events.push(event(segment.opened_at, t.say1("machine.segment", segment.segment), why));
     }
-    for fork in tx.fork_list(scope, &machine.id).await? {
+    for fork in &view.forks {
         events.push(event(fork.received_at, t.say1("machine.fork", fork.number), String::new()));
     }
-    for waiver in waivers {
+    for waiver in &view.waivers {
         let steps = waiver_steps(waiver).into_iter().filter_map(|(at, state, by, why)| Some((at?, state, by?, why)));
         for (at, state, by, why) in steps {
             let what = t.say2("waiver.event", title(&waiver.control), t.word("waiver_step", state.word()));
@@ -63,11 +52,11 @@ pub(super) async fn history(
             events.push(event(at, what, format!("{}{why}", t.say1("machine.confirmed_by", t.actor(by)))));
         }
     }
-    for former in tx.machine_former_list(scope, machine).await? {
+    for former in &view.former {
         let what = t.say1("machine.former", format!("{} ({})", visible(&former.name, 80), former.id));
         events.push(event(former.revoked_at.unwrap_or(machine.enrolled_at), what, String::new()));
     }
-    for said in tx.agent_event_list(scope, &machine.id).await? {
+    for said in &view.said {
         events.push(event(said.received_at, t.word("agent_event", said.kind.word()), String::new()));
     }
     let by =
@@ -80,7 +69,7 @@ pub(super) async fn history(
     }
     events.push(event(machine.enrolled_at, t.say("machine.enrolled").to_owned(), String::new()));
     events.sort_by_key(|event| std::cmp::Reverse(event.sort));
-    Ok(events)
+    events
 }
 
 type Step<'w> = (Option<i64>, WaiverState, Option<&'w str>, Option<&'w str>);

@@ -2,9 +2,8 @@
 
 use policies::text::visible;
 
-use crate::roster::{Proposal, known_list, propose};
+use crate::roster::Proposal;
 use crate::store::roster::{Roster, RosterState};
-use crate::store::{Scope, StoreResult, Tx};
 use crate::view::MachineLine;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
@@ -52,20 +51,6 @@ pub(super) struct ProposalRow {
     pub(super) why: String,
     /// The machine that has the line now would be revoked.
     pub(super) replaces: bool,
-}
-
-/// Which lines and machines of an office may be the same: nothing is read where every machine has its line.
-pub(super) async fn proposals_find(
-    tx: &mut Tx,
-    scope: &Scope,
-    office: &str,
-    machines: &[MachineLine],
-) -> StoreResult<Vec<Proposal>> {
-    let lines: Vec<_> = machines.iter().filter_map(|machine| machine.line.clone()).collect();
-    if lines.is_empty() || machines.iter().all(|machine| machine.line.is_some()) {
-        return Ok(Vec::new());
-    }
-    Ok(propose(&lines, &known_list(tx, scope, office).await?))
 }
 
 /// The proposals, in the order of the roster.

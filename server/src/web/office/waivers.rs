@@ -6,16 +6,15 @@ use policies::text::visible;
 
 use crate::act::waiver::REASON_MOST;
 use crate::policy::Judge;
-use crate::store::waiver::{Listed, ListedWaiver};
-use crate::store::{Scope, StoreResult, Tx};
+use crate::store::waiver::ListedWaiver;
 use crate::web::machine::waivers::state_class;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 
 /// Exceptions on one page.
-const MOST: usize = 100;
+const MOST: i64 = 100;
 /// One more than is shown, so that it is known whether there are more.
-const READ: i64 = 101;
+pub(super) const WAIVERS_READ: i64 = MOST + 1;
 
 /// The exceptions of an office.
 #[derive(Debug)]
@@ -47,11 +46,6 @@ pub(super) struct WaiverRow {
     pub(super) decided_by: String,
 }
 
-/// What is open, read from the store, one more than is shown.
-pub(super) async fn waivers_find(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResult<Vec<ListedWaiver>> {
-    tx.waiver_list(scope, office, Listed::Open, READ).await
-}
-
 /// `found` as the page of `office` shows it at `now`; none when there is nothing to show.
 pub(super) fn waiver_list(
     mut found: Vec<ListedWaiver>,
@@ -60,8 +54,9 @@ pub(super) fn waiver_list(
     now: i64,
     (t, n): (Words, &Numbers),
 ) -> Option<WaiverList> {
-    let more = found.len() > MOST;
-    found.truncate(MOST);
+    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+    let more = found.len() > most;
+    found.truncate(most);
     // One whose date came a moment ago is still to be ended.
     found.retain(|listed| listed.waiver.is_open(now));
     if found.is_empty() {

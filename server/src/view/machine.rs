@@ -1,0 +1,110 @@
+//! A machine: how it counts, every outcome, what it said and what happened to it.
+
+use jiff::Timestamp;
+use policies::fact::{Facts, Reason};
+use policies::grade::MachineGrade;
+
+use super::outcome::{OutcomeView, outcomes};
+use crate::judge::office::{machine_rows, old_agent_until};
+use crate::policy::Judge;
+use crate::store::head::Head;
+use crate::store::judgement::{AgentState, StoredChange};
+use crate::store::machine::Machine;
+use crate::store::machine::event::AgentEvent;
+use crate::store::office::Office;
+use crate::store::report::{StoredFork, StoredSegment};
+use crate::store::roster::RosterLine;
+use crate::store::waiver::Waiver;
+use crate::store::{Scope, StoreResult, Tx};
+
+/// How many changes of verdicts are read.
+const HISTORY: i64 = 200;
+
+/// A machine with every outcome and everything that happened to it. Points are integers in millionths.
+#[derive(Clone, Debug)]
+pub struct MachineView {
+    /// The machine.
+    pub machine: Machine,
+    /// Its line of the roster.
+    pub line: Option<RosterLine>,
+    /// When its last report came.
+    pub received_at: Option<i64>,
+    /// Its agent; none when no report came.
+    pub agent: Option<AgentState>,
+    /// Until when what that agent reads wrongly leaves the sums; none where it is not too old, or the machine had a newer one.
+    pub old_agent_until: Option<i64>,
+    /// When it was judged, and by which policy; none when it never was.
+    pub judged_at: Option<i64>,
+    /// Address of that policy.
+    pub policy: Option<String>,
+    /// How it counts.
+    pub grade: Option<MachineGrade>,
+    /// Every control, in the order of the policy.
+    pub outcomes: Vec<OutcomeView>,
+    /// How verdicts changed, the newest first.
+    pub history: Vec<StoredChange>,
+    /// What it said last; nothing known where it never reported.
+    pub facts: Facts,
+    /// The end of its chain of reports; none before the first.
+    pub head: Option<Head>,
+    /// True while it was asked to check itself and did not yet.
+    pub order_waits: bool,
+    /// The way to its office within the reader's part of the tree, from the top, its office included.
+    pub path: Vec<Office>,
+    /// True when the reader's part of the tree begins above its office.
+    pub is_below: bool,
+    /// Its exceptions, the newest first.
+    pub waivers: Vec<Waiver>,
+    /// Its segments, the newest first.
+    pub segments: Vec<StoredSegment>,
+    /// Its refused branches, the newest first.
+    pub forks: Vec<StoredFork>,
+    /// The machines that had its line before, the last one first.
+    pub former: Vec<Machine>,
+    /// What its agent said of itself, the newest first.
+    pub said: Vec<AgentEvent>,
+}
+
+/// Everything about a machine as at `now`.
+///
+/// # Errors
+/// [`crate::store::StoreError::NotFound`] when it is not within `scope`.
+pub async fn machine_view(
+    tx: &mut Tx,
+    judge: Option<&Judge>,
+    scope: &Scope,
+    machine: &str,
+    now: Timestamp,
+) -> StoreResult<MachineView> {
+    let machine = tx.machine_require(scope, machine).await?;
+    let rows = machine_rows(tx, scope, &machine).await?;
+    let facts = tx.facts_load(std::slice::from_ref(&machine.id)).await?.remove(&machine.id);
+    let judged = rows.place.as_ref().and_then(|place| place.machine.as_ref());
+    let judgement = judged.and_then(|judged| judged.judgement.as_ref());
+    let agent = judged.and_then(|judged| judged.agent.clone());
+    let reported = judge.zip(judged.filter(|judged| judged.received_at.is_some()));
+    let outcomes = reported.map(|(judge, _)| outcomes(judge, machine.role, facts.as_ref(), judgement, now));
+    let now_ms = now.as_millisecond();
+    Ok(MachineView {
+        line: rows.place.as_ref().and_then(|place| place.line.clone()),
+        received_at: judged.and_then(|judged| judged.received_at),
+        old_agent_until: agent.as_ref().and_then(|agent| old_agent_until(&rows.schema_known, agent)),
+        agent,
+        judged_at: judgement.map(|judgement| judgement.judged_at),
+        policy: judgement.map(|judgement| judgement.policy.clone()),
+        grade: judge.and_then(|judge| rows.grade(judge, now)),
+        outcomes: outcomes.unwrap_or_default(),
+        history: tx.outcome_change_list(scope, &machine.id, HISTORY).await?,
+        facts: facts.unwrap_or_else(|| Facts::unknown(Reason::NotCollected)),
+        head: tx.head_get(scope, &machine.id).await?,
+        order_waits: tx.machine_order_waits(&machine.id, now_ms, now_ms).await?,
+        path: tx.office_path(scope, &machine.office).await?,
+        is_below: tx.office_is_below(scope, &machine.office).await?,
+        waivers: tx.waiver_list_of_machine(scope, &machine.id).await?,
+        segments: tx.segment_list(scope, &machine.id).await?,
+        forks: tx.fork_list(scope, &machine.id).await?,
+        former: tx.machine_former_list(scope, &machine).await?,
+        said: tx.agent_event_list(scope, &machine.id).await?,
+        machine,
+    })
+}

@@ -1,0 +1,89 @@
+//! One control on one machine.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use policies::fact::{Facts, Reason};
+use policies::outcome::{Outcome, Verdict};
+use policies::policy::{Clause, Duty, LiftedBy, Severity};
+use policies::text::Text;
+use serde::Serialize;
+
+use crate::judge::office::instant;
+use crate::judge::policy_role;
+use crate::judge::waivers::with_waiver;
+use crate::policy::Judge;
+use crate::store::judgement::{Judgement, VerdictState};
+use crate::store::machine::Role;
+
+/// One control on one machine, with all that a person needs to understand and fix it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutcomeView {
+    /// Verdict, found (hostile text) and wanted.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The control's title.
+    pub title: Text,
+    /// How much a failure matters.
+    pub severity: Severity,
+    /// What it weighs.
+    pub weight: u32,
+    /// Where the wanted value comes from.
+    pub duty: Duty,
+    /// Who can lift a failure.
+    pub lifted_by: LiftedBy,
+    /// Minutes to fix it.
+    pub minutes: u32,
+    /// The clauses that ask for it.
+    pub clauses: Vec<Clause>,
+    /// How to fix it on this machine.
+    pub fix: Vec<Text>,
+    /// When the verdict began; none when it was not judged yet.
+    pub since_at: Option<i64>,
+    /// When a failure was first seen that was not seen mended since.
+    pub failing_since_at: Option<i64>,
+}
+
+/// Every control on a machine. What was found is evaluated again as at the instant of its judgement, so that it is what the kept verdict
+/// rests on.
+pub(super) fn outcomes(
+    judge: &Judge,
+    role: Role,
+    facts: Option<&Facts>,
+    judgement: Option<&Judgement>,
+    now: Timestamp,
+) -> Vec<OutcomeView> {
+    let nothing = Facts::unknown(Reason::NotCollected);
+    let facts = facts.unwrap_or(&nothing);
+    let at = judgement.map_or(now, |judgement| instant(judgement.judged_at));
+    let states: BTreeMap<&str, &VerdictState> = judgement
+        .iter()
+        .flat_map(|judgement| judgement.verdicts.iter())
+        .map(|state| (state.control.as_str(), state))
+        .collect();
+    let controls = judge.set().controls(policy_role(role));
+    let weights = judge.set().office().weights;
+    judge
+        .outcomes(policy_role(role), facts, at)
+        .into_iter()
+        .filter_map(|mut outcome| {
+            let control = controls.control(&outcome.control)?;
+            let state = states.get(outcome.control.as_str());
+            let waived = state.is_some_and(|state| state.verdict == Verdict::Waived);
+            outcome.verdict = with_waiver(outcome.verdict, waived);
+            Some(OutcomeView {
+                title: control.title().clone(),
+                severity: control.severity(),
+                weight: weights.get(control.severity()),
+                duty: control.duty(),
+                lifted_by: control.lifted_by(),
+                minutes: control.minutes(),
+                clauses: control.clauses().to_vec(),
+                fix: control.fix_for(facts, at).to_vec(),
+                since_at: state.map(|state| state.since_at),
+                failing_since_at: state.and_then(|state| state.failing_since_at),
+                outcome,
+            })
+        })
+        .collect()
+}
