@@ -11,7 +11,6 @@ use protocol::token::Token;
 use protocol::{Assignment, Digest, EnrolAnswer, EnrolRequest, limits, path};
 use serde::{Deserialize, Serialize};
 
-use crate::collect::Collector;
 use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
 use crate::identity::keys::MachineKey;
@@ -24,6 +23,7 @@ use crate::report::delivery::Delivery;
 use crate::report::draft;
 use crate::state::config::{self, Config, server_address};
 use crate::state::{Missing, StateFolder};
+use collect::Collector;
 
 pub mod joining;
 
@@ -236,10 +236,10 @@ pub(crate) mod tests {
     use protocol::sign::SigningKey;
     use x509_parser::prelude::FromDer;
 
-    use crate::collect::linux::Machine;
     use crate::connection::tls::tests::{Authority, authority};
     use crate::connection::trial::{Answer, Server, refused, run};
-    use crate::os::recorded::Recorded;
+    use collect::linux::Machine;
+    use os::recorded::Recorded;
 
     pub(crate) const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
 

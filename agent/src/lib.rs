@@ -7,13 +7,11 @@ use std::process::ExitCode;
 
 pub mod airgap;
 pub mod cli;
-pub mod collect;
 pub mod connection;
 pub mod daemon;
 pub mod enrol;
 pub mod identity;
 pub mod install;
-pub mod os;
 pub mod platform;
 pub mod policy;
 pub mod report;

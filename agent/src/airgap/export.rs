@@ -8,7 +8,6 @@ use protocol::unconnected::export::export_seal;
 use protocol::unconnected::{Content, ExportHead, Invitation};
 
 use super::{FileError, Papers};
-use crate::collect::Collector;
 use crate::daemon::once::look;
 use crate::daemon::renew;
 use crate::daemon::station::Station;
@@ -18,6 +17,7 @@ use crate::identity::keys::MachineKey;
 use crate::identity::start::StartError;
 use crate::platform::clock::Clock;
 use crate::state::{Missing, StateError, StateFolder};
+use collect::Collector;
 
 /// A person's word that the machine does not process state secrets. Nothing is exported without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use protocol::unconnected::{FileAnswer, Invitation, UncheckedAnswer};
 use protocol::{Assignment, EnrolAnswer};
 
 use super::{FileError, Papers};
-use crate::collect::Collector;
 use crate::daemon::once::look;
 use crate::daemon::renew;
 use crate::daemon::station::Station;
@@ -19,6 +18,7 @@ use crate::identity::{BadAnswer, Identity};
 use crate::platform::clock::Clock;
 use crate::policy::judgement::Judgement;
 use crate::state::{Missing, StateFolder};
+use collect::Collector;
 
 /// How far the server's clock may be ahead of this machine's; milliseconds.
 const AHEAD: i64 = 24 * 60 * 60 * 1000;

@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use crate::cli::terminal::Terminal;
 use crate::cli::{CheckOptions, Exit, Role, facts};
-use crate::collect::Collector;
 use crate::platform::{self, clock::Clock};
+use collect::Collector;
 
 /// The most characters of one text on the screen.
 const LINE: usize = 1_000;

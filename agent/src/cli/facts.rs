@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, FactsOptions};
-use crate::collect::Collector;
 use crate::platform::{self, clock::Clock};
+use collect::Collector;
 
 /// The most bytes of a file of recorded facts: far above the largest that a machine can make.
 const FILE_CAP: u64 = 64 << 20;

@@ -131,17 +131,17 @@ mod tests {
     use protocol::{Assignment, RenewAnswer, Report, ReportAnswer, Role, SignedReceipt, SignedRenewal, limits, path};
 
     use super::*;
-    use crate::collect::Collector;
-    use crate::collect::linux::Machine;
     use crate::connection::tls::tests::{Authority, authority};
     use crate::connection::trial::{Answer, Server, refused, run};
     use crate::identity::keys::MachineKey;
     use crate::identity::{Identity, tests::sample};
-    use crate::os::recorded::Recorded;
     use crate::platform::clock::Clock;
     use crate::policy::store::tests::bundle;
     use crate::report::spool::Waiting;
     use crate::state::{Missing, StateFolder};
+    use collect::Collector;
+    use collect::linux::Machine;
+    use os::recorded::Recorded;
 
     /// The server's end: takes reports, renews, and gives the shipped policy, signed with the machine's own key.
     #[derive(Clone)]

@@ -12,7 +12,6 @@ use protocol::{
 };
 use tokio::time::Instant;
 
-use crate::collect;
 use crate::connection::{Connection, WireError};
 use crate::daemon::debounce::Debounce;
 use crate::daemon::schedule::{LOOK_AGAIN, Now, Schedule};

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use protocol::{Assignment, Digest};
 
-use crate::collect::Collector;
 use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
 use crate::identity::keys::MachineKey;
@@ -22,6 +21,7 @@ use crate::report::draft::{Author, Draft, ReportError};
 use crate::report::observation::{Observation, Volatile};
 use crate::state::config::{self, Config, ConfigError};
 use crate::state::{Missing, StateFolder};
+use collect::Collector;
 
 /// The server's time is remembered on disk when it moved by this many milliseconds.
 const REMEMBER_TIME: u64 = 60 * 60 * 1000;

@@ -11,7 +11,6 @@ use policies::text::Text;
 use protocol::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::collect::Collector;
 use crate::connection::backoff::Backoff;
 use crate::enrol::{EnrolError, Invitation, enrol, fingerprint_read};
 use crate::identity::Identity;
@@ -22,6 +21,7 @@ use crate::platform::clock::Clock;
 use crate::platform::logbook::{self, Entry};
 use crate::platform::service::{Wish, Wishes};
 use crate::state::{Durability, Missing, StateError, StateFolder};
+use collect::Collector;
 
 /// The invitation's file: holds the token, until it is used.
 const INVITATION: &str = "invitation.json";
@@ -221,12 +221,12 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::collect::linux::Machine;
     use crate::connection::tls::tests::authority;
     use crate::connection::trial::{Server, run};
     use crate::enrol::tests::{TOKEN, admit};
-    use crate::os::recorded::Recorded;
     use crate::platform::service::Manager;
+    use collect::linux::Machine;
+    use os::recorded::Recorded;
 
     /// A machine that was handed `invitation`, and what came of it.
     async fn settled(state: &Path, ready: impl FnOnce()) -> Settled {

@@ -11,12 +11,12 @@ use super::manager::{self, Manager};
 use super::{InstallError, Installed, Plan, Removal, program};
 use crate::enrol::joining::{self, Joining, Stage};
 use crate::enrol::{EnrolError, fingerprint_read};
-use crate::os::Os;
-use crate::os::windows::Windows;
 use crate::platform::service::NAME;
 use crate::platform::windows::{event_log, handover};
 use crate::state::config::server_address;
 use crate::state::{DEFAULT, Missing, StateError, StateFolder};
+use os::Os;
+use os::windows::Windows;
 
 /// How long a person waits for *connected* before they are told that it goes on by itself.
 const PATIENCE: Duration = Duration::from_secs(45);
