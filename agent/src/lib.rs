@@ -5,16 +5,16 @@
 
 use std::process::ExitCode;
 
-pub mod airgap;
-pub mod cli;
+mod airgap;
+mod cli;
 pub mod connection;
-pub mod daemon;
-pub mod enrol;
+mod daemon;
+mod enrol;
 pub mod identity;
-pub mod install;
+mod install;
 pub mod platform;
-pub mod policy;
-pub mod report;
+mod policy;
+mod report;
 pub mod state;
 
 /// Runs the program from its command line to its exit status.

@@ -26,7 +26,7 @@ const LINE: usize = 1_000;
 ///
 /// # Errors
 /// When the policy or the recorded facts cannot be read.
-pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     // A mistake in the policy is told before the machine is looked at.
     let read = read_policy(&options.policy, terminal)?;
     let now = Clock::system().instant();

@@ -33,17 +33,17 @@ const LEAVING: &str = "leaving";
 
 /// How far the machine came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joining {
+pub(crate) struct Joining {
     /// Where it stands.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// The office when connected, else why not.
-    pub words: Text,
+    pub(crate) words: Text,
 }
 
 /// Where a machine stands on its way to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Connected.
     Connected,
     /// Tried in vain; tried again by itself.
@@ -54,7 +54,7 @@ pub enum Stage {
 
 /// What came of an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub(crate) enum Settled {
     /// No invitation waits any more; whether the machine is connected its identity says.
     Yes,
     /// The program shall end.
@@ -65,14 +65,16 @@ pub enum Settled {
 ///
 /// # Errors
 /// When the state folder refuses.
-pub fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(), StateError> {
+#[cfg(any(windows, test))]
+pub(crate) fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(), StateError> {
     state.remove(JOINING)?;
     state.write_json(INVITATION, invitation, Durability::Synced)
 }
 
 /// Marks that the program is about to be removed, so that the agent says so with its last words. Without a state folder there is nobody
 /// who could.
-pub fn leave(state: &Path) {
+#[cfg(any(windows, test))]
+pub(crate) fn leave(state: &Path) {
     if state.is_dir()
         && let Err(error) = std::fs::write(state.join(LEAVING), b"")
     {
@@ -84,17 +86,19 @@ pub fn leave(state: &Path) {
 ///
 /// # Errors
 /// When the state folder refuses.
-pub fn stay(state: &StateFolder) -> Result<(), StateError> {
+#[cfg(any(windows, test))]
+pub(crate) fn stay(state: &StateFolder) -> Result<(), StateError> {
     state.remove(LEAVING)
 }
 
 /// True when the program is about to be removed.
-pub fn is_leaving(state: &StateFolder) -> bool {
+pub(crate) fn is_leaving(state: &StateFolder) -> bool {
     state.file(LEAVING).exists()
 }
 
 /// How far the machine came, as the agent last wrote it; read beside a running agent, so without the folder's lock.
-pub fn progress(state: &Path) -> Option<Joining> {
+#[cfg(any(windows, test))]
+pub(crate) fn progress(state: &Path) -> Option<Joining> {
     serde_json::from_slice(&std::fs::read(state.join(JOINING)).ok()?).ok()
 }
 
@@ -103,7 +107,7 @@ pub fn progress(state: &Path) -> Option<Joining> {
 ///
 /// # Errors
 /// When the state folder refuses.
-pub async fn settle(
+pub(crate) async fn settle(
     path: &Path,
     config: Option<&Path>,
     collector: &Collector,

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// As [`InstallError`] says.
-pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
+pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
     if let Some(invitation) = &plan.invitation {
         server_address(&invitation.server).map_err(EnrolError::from)?;
         fingerprint_read(&invitation.fingerprint)?;
@@ -70,7 +70,7 @@ pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
 ///
 /// # Errors
 /// As [`InstallError`] says.
-pub fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
+pub(crate) fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
     administrator()?;
     runtime()?.block_on(async {
         let mut failed = Vec::new();

@@ -17,23 +17,23 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// The page of a notice in one language, as at `now`.
 #[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// What is shown.
-    pub notice: &'a Notice,
+    pub(crate) notice: &'a Notice,
     /// The language of everything on it.
-    pub language: Language,
+    pub(crate) language: Language,
     /// The hour at which it is looked at.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// A moment in this machine's own time, such as `25/11/2026 09:30`.
-pub fn moment(at: i64) -> String {
+pub(crate) fn moment(at: i64) -> String {
     let at = Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(TimeZone::system());
     at.strftime("%d/%m/%Y %H:%M").to_string()
 }
 
 /// How many controls have which verdict.
-pub fn counted(notice: &Notice, language: Language) -> String {
+pub(crate) fn counted(notice: &Notice, language: Language) -> String {
     let count = |verdict: Verdict| notice.results.iter().filter(|result| result.verdict == verdict).count();
     [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
         .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(language)))
