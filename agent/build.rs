@@ -19,7 +19,9 @@ const MANIFEST: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?
 </assembly>"#;
 
 fn main() -> io::Result<()> {
-    println!("cargo:rerun-if-changed=src");
+    for folder in ["collect/src", "os/src", "src"] {
+        println!("cargo:rerun-if-changed={folder}");
+    }
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let stated = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse::<u64>().ok());
     let seconds = stated.unwrap_or_else(|| {

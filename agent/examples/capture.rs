@@ -8,12 +8,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use agent::collect::Collector;
-use agent::collect::linux::Machine;
-use agent::os::recorded::Recorded;
-use agent::os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Owner, Program, Source, Stat};
 use agent::platform::door;
 use anyhow::Context;
+use collect::Collector;
+use collect::linux::Machine;
+use os::recorded::Recorded;
+use os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Owner, Program, Source, Stat};
 use policies::fact::Section;
 
 /// The most bytes of one file that are kept.

@@ -14,8 +14,8 @@ fn main() {}
 
 #[cfg(windows)]
 mod door {
-    use agent::os::windows::{EventQuery, Windows, WindowsOs};
-    use agent::os::{Answer, Os};
+    use os::windows::{EventQuery, Windows, WindowsOs};
+    use os::{Answer, Os};
     use serde::Serialize;
 
     /// Longer answers are cut.

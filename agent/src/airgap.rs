@@ -18,8 +18,8 @@ use crate::identity::BadAnswer;
 use crate::identity::start::StartError;
 use crate::state::{Durability, StateError, StateFolder};
 
-pub mod export;
-pub mod import;
+pub(crate) mod export;
+pub(crate) mod import;
 
 /// The file of what is remembered. Holds the token until the machine is enrolled.
 const FILE: &str = "unconnected.json";
@@ -27,17 +27,17 @@ const FILE: &str = "unconnected.json";
 /// What is remembered between two files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Papers {
+pub(crate) struct Papers {
     /// The invitation with which the machine asks to be enrolled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub invitation: Option<Invitation>,
+    pub(crate) invitation: Option<Invitation>,
     /// Which line of the roster it is, in a person's words; empty for none.
-    pub place: String,
+    pub(crate) place: String,
     /// When the newest answer was given, by the server's clock; milliseconds since 1970 UTC.
-    pub answered_at: i64,
+    pub(crate) answered_at: i64,
     /// The report for which the server lacks sections, with their names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub need: Option<(Digest, Vec<String>)>,
+    pub(crate) need: Option<(Digest, Vec<String>)>,
 }
 
 impl Papers {
@@ -45,7 +45,7 @@ impl Papers {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn load(state: &StateFolder) -> Result<Self, StateError> {
+    pub(crate) fn load(state: &StateFolder) -> Result<Self, StateError> {
         Ok(state.read_replaceable(FILE)?.unwrap_or_default())
     }
 
@@ -53,14 +53,14 @@ impl Papers {
     ///
     /// # Errors
     /// When the state folder refuses.
-    pub fn save(&self, state: &StateFolder) -> Result<(), StateError> {
+    pub(crate) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
         state.write_json(FILE, self, Durability::Synced)
     }
 }
 
 /// Why a file was not made or not taken in.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub(crate) enum FileError {
     /// Nobody said that the machine does not process state secrets.
     #[error(
         "nothing was exported: a machine that processes state secrets must never be enrolled or exported; say --not-secret if it does not"
@@ -124,7 +124,7 @@ impl From<StateError> for FileError {
 
 impl FileError {
     /// The error as a person reads it.
-    pub fn text(&self) -> Text {
+    pub(crate) fn text(&self) -> Text {
         let vi = match self {
             Self::NotConfirmed => {
                 "chưa xuất gì: máy xử lý bí mật nhà nước không bao giờ được đăng ký hoặc xuất số liệu; nếu máy không thuộc loại này, hãy nêu --not-secret"
@@ -178,7 +178,7 @@ impl FileError {
 ///
 /// # Errors
 /// When it cannot be read or is longer.
-pub fn file_read(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
+pub(crate) fn file_read(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     let read = || {
         let mut bytes = Vec::new();
         std::fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
@@ -192,7 +192,7 @@ pub fn file_read(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn file_write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub(crate) fn file_write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let write = || {
         let mut builder = tempfile::Builder::new();

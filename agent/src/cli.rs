@@ -20,10 +20,10 @@ use crate::state::StateError;
 
 mod arguments;
 mod browser;
-pub mod check;
+pub(crate) mod check;
 mod enrol;
 mod export;
-pub mod facts;
+pub(crate) mod facts;
 mod import;
 mod install;
 mod once;
@@ -36,7 +36,7 @@ use setup::SetupError;
 
 /// The exit status of the program. `check` and `once` use all three, every other command the first and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// 0: done; no control fails.
     Fine,
     /// 1: done; some control fails.
@@ -70,16 +70,16 @@ impl From<Exit> for ExitCode {
 
 /// A command line, read and understood.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Invocation {
+pub(crate) struct Invocation {
     /// The language of every message.
-    pub language: Language,
+    pub(crate) language: Language,
     /// What to do.
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What the program can do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show what would be sent.
     Facts(FactsOptions),
     /// Judge this machine, or recorded facts, without any server.
@@ -106,29 +106,29 @@ pub enum Command {
 
 /// `facts`: show everything that would be sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FactsOptions {
+pub(crate) struct FactsOptions {
     /// Print JSON, which `check --facts` reads back.
-    pub json: bool,
+    pub(crate) json: bool,
     /// Only these sections; all when empty.
-    pub sections: Vec<Section>,
+    pub(crate) sections: Vec<Section>,
 }
 
 /// `check`: judge by a control file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CheckOptions {
+pub(crate) struct CheckOptions {
     /// The control file (TOML).
-    pub policy: PathBuf,
+    pub(crate) policy: PathBuf,
     /// Recorded facts (JSON of `facts --json`) instead of this machine.
-    pub facts: Option<PathBuf>,
+    pub(crate) facts: Option<PathBuf>,
     /// The role to judge by; from the machine's own shape when absent.
-    pub role: Option<Role>,
+    pub(crate) role: Option<Role>,
     /// Print JSON.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// What a machine is for; on a connected machine the server decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Máy trạm.
     Workstation,
     /// Máy chủ.
@@ -137,21 +137,21 @@ pub enum Role {
 
 /// `enrol`: connect this machine to a server.
 #[derive(Clone, PartialEq)]
-pub struct EnrolOptions {
+pub(crate) struct EnrolOptions {
     /// `HOST:PORT` of the server.
-    pub server: String,
+    pub(crate) server: String,
     /// The one-time token of the office. Secret.
-    pub token: String,
+    pub(crate) token: String,
     /// SHA-256 of the server's CA, as the officer handed it over.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
     /// Room and person, as the office's roster names them; may be empty.
-    pub place: String,
+    pub(crate) place: String,
     /// The folder of the agent's state.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The configuration file, for its proxy; the one in the state folder when absent.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print JSON.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 impl std::fmt::Debug for EnrolOptions {
@@ -166,82 +166,82 @@ impl std::fmt::Debug for EnrolOptions {
 
 /// `once`: one check, reported and judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OnceOptions {
+pub(crate) struct OnceOptions {
     /// The folder of the agent's state.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The configuration file; the one in the state folder when absent.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print JSON.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// `export`: a file for the server, from a machine that may not be connected.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ExportOptions {
+pub(crate) struct ExportOptions {
     /// Where to write it.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The officer's invitation, the first time.
-    pub invitation: Option<PathBuf>,
+    pub(crate) invitation: Option<PathBuf>,
     /// Which line of the roster it is, in a person's words: room, person; empty for none.
-    pub place: String,
+    pub(crate) place: String,
     /// That the machine does not process state secrets; asked for when absent.
-    pub not_secret: bool,
+    pub(crate) not_secret: bool,
     /// The folder of the agent's state.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The configuration file; the one in the state folder when absent.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print JSON.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// `import`: the server's answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ImportOptions {
+pub(crate) struct ImportOptions {
     /// The answer.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The folder of the agent's state.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The configuration file; the one in the state folder when absent.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print JSON.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// `run`: the daemon.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// The folder of the agent's state.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The configuration file; the one in the state folder when absent.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// `status`: the last result, as anybody at the machine may see it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StatusOptions {
+pub(crate) struct StatusOptions {
     /// The folder of the agent's state, which says where its result is.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// Where to write the page; opened for the person when absent.
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// Print it at the terminal.
-    pub text: bool,
+    pub(crate) text: bool,
     /// Print JSON.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// `install`: the program as a service, connected by itself.
 #[derive(Clone, PartialEq)]
-pub struct InstallOptions {
+pub(crate) struct InstallOptions {
     /// `HOST:PORT` of the server. Server, token and fingerprint are all given or none: then only the program is replaced.
-    pub server: Option<String>,
+    pub(crate) server: Option<String>,
     /// The one-time token of the office. Secret.
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
     /// SHA-256 of the server's CA.
-    pub fingerprint: Option<String>,
+    pub(crate) fingerprint: Option<String>,
     /// Room and person, as the office's roster names them; may be empty.
-    pub place: String,
+    pub(crate) place: String,
     /// The folder of the agent's state.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
 }
 
 impl std::fmt::Debug for InstallOptions {
@@ -256,17 +256,17 @@ impl std::fmt::Debug for InstallOptions {
 
 /// `uninstall`: no service, no program, no state.
 #[derive(Clone, Debug, PartialEq)]
-pub struct UninstallOptions {
+pub(crate) struct UninstallOptions {
     /// The folder of the agent's state.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// Leave key and identity for a later `install`.
-    pub keep_identity: bool,
+    pub(crate) keep_identity: bool,
     /// Remove state and registry keys only: the installer (MSI) removes service and program itself.
-    pub state_only: bool,
+    pub(crate) state_only: bool,
 }
 
 /// Reads the command line and does what it asks for.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.len() == 1 && setup::file().is_some() {
         // A double-click, not a person who forgot the rest.

@@ -11,7 +11,6 @@ use protocol::token::Token;
 use protocol::{Assignment, Digest, EnrolAnswer, EnrolRequest, limits, path};
 use serde::{Deserialize, Serialize};
 
-use crate::collect::Collector;
 use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
 use crate::identity::keys::MachineKey;
@@ -24,8 +23,9 @@ use crate::report::delivery::Delivery;
 use crate::report::draft;
 use crate::state::config::{self, Config, server_address};
 use crate::state::{Missing, StateFolder};
+use collect::Collector;
 
-pub mod joining;
+pub(crate) mod joining;
 
 /// The server's word for a key that was enrolled before, with another token.
 const KEY_KNOWN: &str = "key_known";
@@ -34,34 +34,34 @@ const KEY_REVOKED: &str = "key_revoked";
 
 /// What a person hands over. Never shown: it holds the token.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Invitation {
+pub(crate) struct Invitation {
     /// `HOST:PORT`.
-    pub server: String,
+    pub(crate) server: String,
     /// The token as typed.
-    pub token: String,
+    pub(crate) token: String,
     /// The fingerprint as typed.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
     /// Room and person as typed; may be empty.
     #[serde(default)]
-    pub place: String,
+    pub(crate) place: String,
 }
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enrolled {
+pub(crate) struct Enrolled {
     /// The machine's id.
-    pub machine: String,
+    pub(crate) machine: String,
     /// What the server decided.
-    pub assignment: Assignment,
+    pub(crate) assignment: Assignment,
     /// The id that this machine had before, where it is another and could be read: to be revoked at its server.
-    pub former: Option<String>,
+    pub(crate) former: Option<String>,
     /// Undelivered reports of a former identity that nobody can deliver any more; their file is set aside.
-    pub given_up: u64,
+    pub(crate) given_up: u64,
 }
 
 /// Why a machine was not enrolled.
 #[derive(Debug, thiserror::Error)]
-pub enum EnrolError {
+pub(crate) enum EnrolError {
     /// The address is not `HOST:PORT`.
     #[error("--server {0}")]
     Address(#[from] crate::state::config::NotAnAddress),
@@ -89,7 +89,7 @@ impl EnrolError {
     }
 
     /// The error as a person reads it.
-    pub fn text(&self) -> Text {
+    pub(crate) fn text(&self) -> Text {
         let vi = match self {
             Self::Address(_) => {
                 "địa chỉ máy chủ (--server) phải có dạng TÊN-MÁY:CỔNG, ví dụ may-chu.xa.gov.vn:8443".to_owned()
@@ -111,7 +111,7 @@ impl EnrolError {
 ///
 /// # Errors
 /// When it is not 64 hexadecimal digits.
-pub fn fingerprint_read(text: &str) -> Result<Digest, EnrolError> {
+pub(crate) fn fingerprint_read(text: &str) -> Result<Digest, EnrolError> {
     let digits: String = text.chars().filter(|character| !matches!(character, ' ' | ':' | '-')).collect();
     digits.to_ascii_lowercase().parse().map_err(|_| EnrolError::Fingerprint)
 }
@@ -122,7 +122,7 @@ pub fn fingerprint_read(text: &str) -> Result<Digest, EnrolError> {
 ///
 /// # Errors
 /// As [`EnrolError`] says.
-pub async fn enrol(
+pub(crate) async fn enrol(
     invitation: &Invitation,
     state: &Path,
     config: Option<&Path>,
@@ -175,7 +175,7 @@ pub async fn enrol(
 ///
 /// # Errors
 /// When the key cannot sign.
-pub fn request(
+pub(crate) fn request(
     token: &str,
     place: &str,
     key: &MachineKey,
@@ -197,7 +197,7 @@ pub fn request(
 ///
 /// # Errors
 /// When the state folder refuses.
-pub fn adopt(
+pub(crate) fn adopt(
     state: &StateFolder,
     clock: &Clock,
     former: Option<&Identity>,
@@ -248,10 +248,10 @@ pub(crate) mod tests {
     use protocol::sign::SigningKey;
     use x509_parser::prelude::FromDer;
 
-    use crate::collect::linux::Machine;
     use crate::connection::tls::tests::{Authority, authority};
     use crate::connection::trial::{Answer, Server, refused, run};
-    use crate::os::recorded::Recorded;
+    use collect::linux::Machine;
+    use os::recorded::Recorded;
 
     pub(crate) const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
 

@@ -22,20 +22,21 @@ mod system;
 #[path = "install/elsewhere.rs"]
 mod system;
 
-pub use system::{install, uninstall};
+pub(crate) use system::{install, uninstall};
 
 /// What is installed.
 #[derive(Clone)]
-pub struct Plan {
+#[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
+pub(crate) struct Plan {
     /// What the officer handed over; none to only replace the program.
-    pub invitation: Option<Invitation>,
+    pub(crate) invitation: Option<Invitation>,
     /// The state folder.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
 }
 
 /// What is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
+pub(crate) enum Removal {
     /// Service, program, registry keys, state.
     All,
     /// All but the state.
@@ -46,16 +47,17 @@ pub enum Removal {
 
 /// How it ended.
 #[derive(Debug)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// How far the connection came; none when the service has not said yet.
-    pub joining: Option<Joining>,
+    pub(crate) joining: Option<Joining>,
     /// Settings of the service that Windows refused; the service works without them.
-    pub missing: Vec<Text>,
+    pub(crate) missing: Vec<Text>,
 }
 
 /// Why it could not be done.
 #[derive(Debug, thiserror::Error)]
-pub enum InstallError {
+#[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
+pub(crate) enum InstallError {
     /// Not on this system.
     #[error(
         "install and uninstall are for Windows; here install the package tram-an-agent (.deb or .rpm) and run posture-agent enrol"
@@ -87,7 +89,7 @@ pub enum InstallError {
 
 impl InstallError {
     /// The error as a person reads it.
-    pub fn text(&self) -> Text {
+    pub(crate) fn text(&self) -> Text {
         let vi = match self {
             Self::Elsewhere => "lệnh install và uninstall dành cho Windows; trên máy này hãy cài gói tram-an-agent (.deb hoặc .rpm) rồi chạy \
                                 posture-agent enrol"

@@ -5,18 +5,16 @@
 
 use std::process::ExitCode;
 
-pub mod airgap;
-pub mod cli;
-pub mod collect;
+mod airgap;
+mod cli;
 pub mod connection;
-pub mod daemon;
-pub mod enrol;
+mod daemon;
+mod enrol;
 pub mod identity;
-pub mod install;
-pub mod os;
+mod install;
 pub mod platform;
-pub mod policy;
-pub mod report;
+mod policy;
+mod report;
 pub mod state;
 
 /// Runs the program from its command line to its exit status.

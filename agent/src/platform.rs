@@ -10,7 +10,7 @@ pub mod telemetry;
 #[cfg(any(windows, test))]
 pub mod windows;
 
-use crate::os::ThisMachine;
+use os::ThisMachine;
 
 /// The door to this machine.
 pub fn door() -> ThisMachine {

@@ -1,10 +1,10 @@
 //! The way of a report: what was observed, the text and digest of each section, the signed chain, the spool, delivery and receipts.
 //! May use `identity` (the key that signs) and `state`.
 
-pub mod chain;
-pub mod delivery;
-pub mod draft;
-pub mod observation;
-pub mod receipts;
-pub mod sections;
-pub mod spool;
+pub(crate) mod chain;
+pub(crate) mod delivery;
+pub(crate) mod draft;
+pub(crate) mod observation;
+pub(crate) mod receipts;
+pub(crate) mod sections;
+pub(crate) mod spool;

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use agent::collect::Collector;
+use collect::Collector;
 use jiff::Timestamp;
 use policies::fact::{Fact, Facts, Reason, Section, Transport};
 use serde_json::Value;

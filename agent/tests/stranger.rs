@@ -18,7 +18,7 @@ mod generator;
 #[path = "stranger/network.rs"]
 mod network;
 
-use agent::collect::Collector;
+use collect::Collector;
 use jiff::Timestamp;
 use policies::fact::{Fact, Lan, Section};
 

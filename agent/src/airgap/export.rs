@@ -8,7 +8,6 @@ use protocol::unconnected::export::export_seal;
 use protocol::unconnected::{Content, ExportHead, Invitation};
 
 use super::{FileError, Papers};
-use crate::collect::Collector;
 use crate::daemon::once::look;
 use crate::daemon::renew;
 use crate::daemon::station::Station;
@@ -18,32 +17,33 @@ use crate::identity::keys::MachineKey;
 use crate::identity::start::StartError;
 use crate::platform::clock::Clock;
 use crate::state::{Missing, StateError, StateFolder};
+use collect::Collector;
 
 /// A person's word that the machine does not process state secrets. Nothing is exported without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotSecret;
+pub(crate) struct NotSecret;
 
 /// What a person hands over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Handed {
+pub(crate) struct Handed {
     /// The officer's invitation; the one handed over before when absent.
-    pub invitation: Option<Invitation>,
+    pub(crate) invitation: Option<Invitation>,
     /// Room and person of the roster line; what was said before when empty.
-    pub place: String,
+    pub(crate) place: String,
 }
 
 /// A file that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exported {
+pub(crate) struct Exported {
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// What it holds.
-    pub what: What,
+    pub(crate) what: What,
 }
 
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     /// A request to be enrolled in this office.
     Enrolment {
         /// The office's name.
@@ -64,7 +64,7 @@ pub enum What {
 ///
 /// # Errors
 /// As [`FileError`] says. A key or report that was made by then is kept for the next time.
-pub fn export(
+pub(crate) fn export(
     _said: NotSecret,
     state: &Path,
     config: Option<&Path>,

@@ -8,7 +8,6 @@ use protocol::unconnected::{FileAnswer, Invitation, UncheckedAnswer};
 use protocol::{Assignment, EnrolAnswer};
 
 use super::{FileError, Papers};
-use crate::collect::Collector;
 use crate::daemon::once::look;
 use crate::daemon::renew;
 use crate::daemon::station::Station;
@@ -19,34 +18,35 @@ use crate::identity::{BadAnswer, Identity};
 use crate::platform::clock::Clock;
 use crate::policy::judgement::Judgement;
 use crate::state::{Missing, StateFolder};
+use collect::Collector;
 
 /// How far the server's clock may be ahead of this machine's; milliseconds.
 const AHEAD: i64 = 24 * 60 * 60 * 1000;
 
 /// What an answer brought.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Imported {
+pub(crate) struct Imported {
     /// The machine's id.
-    pub machine: String,
+    pub(crate) machine: String,
     /// What the server decided.
-    pub assignment: Option<Assignment>,
+    pub(crate) assignment: Option<Assignment>,
     /// True when the machine is enrolled since this answer.
-    pub enrolled: bool,
+    pub(crate) enrolled: bool,
     /// Reports that the server has since this answer.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// Reports that still wait.
-    pub waiting: u64,
+    pub(crate) waiting: u64,
     /// True when a new policy is in use.
-    pub new_policy: bool,
+    pub(crate) new_policy: bool,
     /// The result by the policy in use; none without one.
-    pub judgement: Option<Judgement>,
+    pub(crate) judgement: Option<Judgement>,
 }
 
 /// Takes in the answer `bytes`.
 ///
 /// # Errors
 /// As [`FileError`] says; what was stored stays.
-pub fn import(
+pub(crate) fn import(
     state: &Path,
     config: Option<&Path>,
     bytes: &[u8],

@@ -18,8 +18,8 @@ use serde::Serialize;
 
 use crate::cli::terminal::Terminal;
 use crate::cli::{CheckOptions, Exit, Role, facts};
-use crate::collect::Collector;
 use crate::platform::{self, clock::Clock};
+use collect::Collector;
 
 /// The most characters of one text on the screen.
 const LINE: usize = 1_000;
@@ -28,7 +28,7 @@ const LINE: usize = 1_000;
 ///
 /// # Errors
 /// When the policy or the recorded facts cannot be read.
-pub fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     // A mistake in the policy is told before the machine is looked at.
     let read = read_policy(&options.policy, terminal)?;
     let now = Clock::system().instant();

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{EnrolOptions, Exit, runtime};
 use crate::cli::terminal::Terminal;
-use crate::collect::Collector;
 use crate::enrol::{Enrolled, Invitation, enrol};
 use crate::platform::{self, clock::Clock};
+use collect::Collector;
 
 /// What a program reads.
 #[derive(Serialize)]

@@ -12,9 +12,9 @@ use super::{Exit, ExportOptions};
 use crate::airgap::export::{Exported, Handed, NotSecret, What, export};
 use crate::airgap::{FileError, file_read, file_write};
 use crate::cli::terminal::Terminal;
-use crate::collect::Collector;
 use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
+use collect::Collector;
 
 /// What a program reads.
 #[derive(Serialize)]

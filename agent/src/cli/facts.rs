@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, FactsOptions};
-use crate::collect::Collector;
 use crate::platform::{self, clock::Clock};
+use collect::Collector;
 
 /// The most bytes of a file of recorded facts: far above the largest that a machine can make.
 const FILE_CAP: u64 = 64 << 20;
@@ -28,7 +28,7 @@ const LINE: usize = 1_000;
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn run(options: &FactsOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &FactsOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let now = Clock::system().instant();
     let sections = if options.sections.is_empty() { Section::ALL } else { &options.sections };
     let facts = Collector::of_this_machine(platform::door()).collect(sections, now);
@@ -53,7 +53,7 @@ fn json(facts: &Facts, sections: &[Section], now: Timestamp) -> anyhow::Result<S
 ///
 /// # Errors
 /// When the file cannot be read, is no such object, or a section in it is malformed; names the file and the section.
-pub fn read(path: &Path) -> anyhow::Result<Facts> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Facts> {
     use std::io::Read;
     let mut text = Vec::new();
     let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;

@@ -10,10 +10,10 @@ use super::{Exit, ImportOptions, once};
 use crate::airgap::file_read;
 use crate::airgap::import::{Imported, import};
 use crate::cli::terminal::Terminal;
-use crate::collect::Collector;
 use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::{Judgement, role_of};
+use collect::Collector;
 
 /// What a program reads.
 #[derive(Serialize)]

@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::{Exit, OnceOptions, runtime};
 use crate::cli::terminal::Terminal;
-use crate::collect::Collector;
 use crate::daemon::once::{Once, once};
 use crate::daemon::station::Station;
 use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::Judgement;
+use collect::Collector;
 
 /// What a program reads.
 #[derive(Serialize)]

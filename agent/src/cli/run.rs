@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Exit, RunOptions, runtime};
 use crate::cli::terminal::Terminal;
-use crate::collect::Collector;
 use crate::daemon::run;
 use crate::daemon::station::Station;
 use crate::enrol::joining::{self, Settled};
@@ -13,6 +12,7 @@ use crate::platform::logbook::{self, Entry};
 use crate::platform::service::{self, Manager};
 use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
+use collect::Collector;
 
 /// Runs until it is told to end.
 ///
@@ -59,9 +59,9 @@ fn prepare(options: &RunOptions, starter: &Manager) -> anyhow::Result<()> {
 
     use crate::enrol::Invitation;
     use crate::install::manager;
-    use crate::os::windows::priority;
     use crate::platform::windows::{event_log, handover, service_guard};
     use crate::state::{Missing, StateFolder};
+    use os::windows::priority;
 
     if !starter.is_service() {
         telemetry::start();

@@ -4,23 +4,23 @@
 
 use std::io::Write;
 
-use policies::text::{Language, Text};
+use policies::text::Language;
 
 /// The terminal a person sits at, or the pipe of another program.
 #[derive(Clone, Copy, Debug)]
-pub struct Terminal {
+pub(crate) struct Terminal {
     /// The language of every sentence.
-    pub language: Language,
+    pub(crate) language: Language,
 }
 
 impl Terminal {
     /// A terminal that speaks `language`.
-    pub fn new(language: Language) -> Self {
+    pub(crate) fn new(language: Language) -> Self {
         Self { language }
     }
 
     /// Chooses between the two forms of a sentence.
-    pub fn words<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
+    pub(crate) fn words<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
         match self.language {
             Language::Vi => vi,
             Language::En => en,
@@ -31,7 +31,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When standard output cannot be written. A reader that went away (`| head`) is no error.
-    pub fn print(&self, text: &str) -> std::io::Result<()> {
+    pub(crate) fn print(&self, text: &str) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         match writeln!(out, "{text}").and_then(|()| out.flush()) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -39,16 +39,8 @@ impl Terminal {
         }
     }
 
-    /// Writes a sentence and a line end to standard output.
-    ///
-    /// # Errors
-    /// As [`Terminal::print`].
-    pub fn say(&self, sentence: &Text) -> std::io::Result<()> {
-        self.print(sentence.get(self.language))
-    }
-
     /// Writes a sentence to standard error. There is nobody left to tell when that fails.
-    pub fn complain(&self, sentence: &str) {
+    pub(crate) fn complain(&self, sentence: &str) {
         drop(writeln!(std::io::stderr().lock(), "{sentence}"));
     }
 }

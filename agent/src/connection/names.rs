@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::os::linux::Linux;
-use crate::os::{LinuxOs, Program};
+use os::linux::Linux;
+use os::{LinuxOs, Program};
 
 /// Looks names up as the C library does, and asks `getent ahosts` where that has no answer.
 #[derive(Debug)]

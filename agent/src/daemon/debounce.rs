@@ -17,7 +17,7 @@ const ONE_MORE: Duration = Duration::from_secs(60);
 
 /// Changes that wait to be looked at, by what changed.
 #[derive(Debug)]
-pub struct Debounce<K> {
+pub(crate) struct Debounce<K> {
     waiting: BTreeMap<K, Seen>,
     allowance: BTreeMap<K, Allowance>,
 }
@@ -36,17 +36,17 @@ struct Allowance {
 
 impl<K: Copy + Ord> Debounce<K> {
     /// Nothing has changed yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { waiting: BTreeMap::new(), allowance: BTreeMap::new() }
     }
 
     /// Notes that something of `key` changed.
-    pub fn note(&mut self, key: K, now: Instant) {
+    pub(crate) fn note(&mut self, key: K, now: Instant) {
         self.waiting.entry(key).or_insert(Seen { first: now, last: now }).last = now;
     }
 
     /// What is to be looked at now; each is given once.
-    pub fn due(&mut self, now: Instant) -> Vec<K> {
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<K> {
         let due: Vec<K> =
             self.waiting.keys().copied().filter(|key| self.at(*key).is_some_and(|at| at <= now)).collect();
         for key in &due {
@@ -57,7 +57,7 @@ impl<K: Copy + Ord> Debounce<K> {
     }
 
     /// When something is due next.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.waiting.keys().filter_map(|key| self.at(*key)).min()
     }
 

@@ -8,23 +8,28 @@ use crate::report::delivery::{Batch, Next};
 
 /// What the answer to a request of reports means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivered {
+pub(crate) struct Delivered {
     /// What to do next with the reports.
-    pub next: Next,
+    pub(crate) next: Next,
     /// True when the chain broke and a full report that heals it waits now.
-    pub healed: bool,
+    pub(crate) healed: bool,
     /// The address of a policy that is to be fetched.
-    pub policy: Option<Digest>,
+    pub(crate) policy: Option<Digest>,
 }
 
 /// Sends a request of reports.
-pub async fn send(connection: Connection, mut batch: Batch) -> (Batch, Result<ReportAnswers, WireError>) {
+pub(crate) async fn send(connection: Connection, mut batch: Batch) -> (Batch, Result<ReportAnswers, WireError>) {
     let answers = connection.send_reports(std::mem::take(&mut batch.frames)).await;
     (batch, answers)
 }
 
 /// Takes in the answers to `batch`. `outcomes` is the digest of the verdicts, if judged.
-pub fn answered(station: &mut Station, batch: &Batch, answers: &ReportAnswers, outcomes: Option<Digest>) -> Delivered {
+pub(crate) fn answered(
+    station: &mut Station,
+    batch: &Batch,
+    answers: &ReportAnswers,
+    outcomes: Option<Digest>,
+) -> Delivered {
     let policy = station.learn(&answers.assignment, answers.server_time_at);
     let next = station.delivery.answered(batch, answers, &station.state);
     let broken = station.delivery.chain.opens() && !station.delivery.waits() && !station.observation.is_empty();
@@ -33,7 +38,7 @@ pub fn answered(station: &mut Station, batch: &Batch, answers: &ReportAnswers, o
 }
 
 /// Makes a report of the newest facts; trouble is logged. True when it was made.
-pub fn report(station: &mut Station, outcomes: Option<Digest>) -> bool {
+pub(crate) fn report(station: &mut Station, outcomes: Option<Digest>) -> bool {
     let made = station.report(outcomes);
     if let Err(error) = &made {
         tracing::error!(%error, "no report could be made");

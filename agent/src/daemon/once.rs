@@ -15,24 +15,24 @@ const REQUESTS: usize = 1000;
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Once {
+pub(crate) struct Once {
     /// True when there is the server's receipt for the report of this check.
-    pub delivered: bool,
+    pub(crate) delivered: bool,
     /// True when that report waits on the disk for the next time.
-    pub kept: bool,
+    pub(crate) kept: bool,
     /// Reports that wait there.
-    pub waiting: u64,
+    pub(crate) waiting: u64,
     /// What went wrong on the way.
-    pub trouble: Option<WireError>,
+    pub(crate) trouble: Option<WireError>,
     /// The result; none without a policy or a role.
-    pub judgement: Option<Judgement>,
+    pub(crate) judgement: Option<Judgement>,
 }
 
 /// Checks once.
 ///
 /// # Errors
 /// When facts cannot be reported.
-pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
+pub(crate) async fn once(station: &mut Station) -> anyhow::Result<Once> {
     look(station)?;
     let outcomes = station.judged().map(|judgement| judgement.digest());
     let before = station.delivery.chain.made();
@@ -49,7 +49,7 @@ pub async fn once(station: &mut Station) -> anyhow::Result<Once> {
 ///
 /// # Errors
 /// When the facts cannot be taken in.
-pub fn look(station: &mut Station) -> anyhow::Result<()> {
+pub(crate) fn look(station: &mut Station) -> anyhow::Result<()> {
     let now = station.clock.instant();
     let facts = station.collector.collect(Section::ALL, now);
     station.observation.take_in(Section::ALL, facts, now.as_millisecond())?;
@@ -131,17 +131,17 @@ mod tests {
     use protocol::{Assignment, RenewAnswer, Report, ReportAnswer, Role, SignedReceipt, SignedRenewal, limits, path};
 
     use super::*;
-    use crate::collect::Collector;
-    use crate::collect::linux::Machine;
     use crate::connection::tls::tests::{Authority, authority};
     use crate::connection::trial::{Answer, Server, refused, run};
     use crate::identity::keys::MachineKey;
     use crate::identity::{Identity, tests::sample};
-    use crate::os::recorded::Recorded;
     use crate::platform::clock::Clock;
     use crate::policy::store::tests::bundle;
     use crate::report::spool::Waiting;
     use crate::state::{Missing, StateFolder};
+    use collect::Collector;
+    use collect::linux::Machine;
+    use os::recorded::Recorded;
 
     /// The server's end: takes reports, renews, and gives the shipped policy, signed with the machine's own key.
     #[derive(Clone)]

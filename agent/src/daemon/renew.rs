@@ -11,7 +11,7 @@ use crate::daemon::station::Station;
 ///
 /// # Errors
 /// When the key cannot sign.
-pub fn request(station: &Station) -> Result<SignedRenewal, WireError> {
+pub(crate) fn request(station: &Station) -> Result<SignedRenewal, WireError> {
     let set_up = |error: &dyn std::fmt::Display| WireError::SetUp(error.to_string());
     let csr = station.key().request().map_err(|error| set_up(&error))?;
     let request = RenewRequest {
@@ -27,7 +27,9 @@ pub fn request(station: &Station) -> Result<SignedRenewal, WireError> {
 ///
 /// # Errors
 /// When the request or the line cannot be made; awaited, as [`WireError`] says.
-pub fn ask(station: &Station) -> Result<impl Future<Output = Result<RenewAnswer, WireError>> + use<>, WireError> {
+pub(crate) fn ask(
+    station: &Station,
+) -> Result<impl Future<Output = Result<RenewAnswer, WireError>> + use<>, WireError> {
     let (connection, request) = (station.plain_connection()?, request(station)?);
     Ok(async move { connection.post(path::RENEW, &request).await })
 }
@@ -36,7 +38,7 @@ pub fn ask(station: &Station) -> Result<impl Future<Output = Result<RenewAnswer,
 ///
 /// # Errors
 /// When the answer does not fit this machine or cannot be kept; the old certificate stays in use.
-pub fn adopt(station: &mut Station, answer: RenewAnswer) -> anyhow::Result<()> {
+pub(crate) fn adopt(station: &mut Station, answer: RenewAnswer) -> anyhow::Result<()> {
     let server_time_at = answer.server_time_at;
     let renewed = station.identity.renewed(answer, station.key().signing().public_key())?;
     renewed.save(&station.state)?;

@@ -12,7 +12,6 @@ use protocol::{
 };
 use tokio::time::Instant;
 
-use crate::collect;
 use crate::connection::{Connection, WireError};
 use crate::daemon::debounce::Debounce;
 use crate::daemon::schedule::{LOOK_AGAIN, Now, Schedule};
@@ -99,7 +98,7 @@ enum Event {
 ///
 /// # Errors
 /// When it cannot start: no watch, no server to dial, or the line to it cannot be set up.
-pub async fn run(station: Station, mut wishes: Wishes, manager: &Manager) -> anyhow::Result<()> {
+pub(crate) async fn run(station: Station, mut wishes: Wishes, manager: &Manager) -> anyhow::Result<()> {
     if station.is_unconnected() {
         return Err(StartError::Unconnected.into());
     }

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 /// The longest sleep before the clock is looked at again: a suspended laptop or a corrected clock must not delay a check by
 /// hours.
-pub const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// The next full check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     period: i64,
     phase: i64,
     next_at: i64,
@@ -22,23 +22,23 @@ pub struct Schedule {
 
 /// Now, by both clocks.
 #[derive(Clone, Copy, Debug)]
-pub struct Now {
+pub(crate) struct Now {
     /// By the machine's; milliseconds since 1970 UTC.
-    pub at: i64,
+    pub(crate) at: i64,
     /// By the one that nobody sets.
-    pub steady: Instant,
+    pub(crate) steady: Instant,
 }
 
 impl Schedule {
     /// A schedule for `machine`; the first check is due at once.
-    pub fn new(machine: &str, period: Duration, now: Now) -> Self {
+    pub(crate) fn new(machine: &str, period: Duration, now: Now) -> Self {
         let mut schedule = Self { period: 1, phase: 0, next_at: now.at, next: now.steady };
         schedule.set_period(machine, period, now);
         schedule
     }
 
     /// Changes the period; a check that is due stays due.
-    pub fn set_period(&mut self, machine: &str, period: Duration, now: Now) {
+    pub(crate) fn set_period(&mut self, machine: &str, period: Duration, now: Now) {
         self.period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
         let digest = Digest::of(machine.as_bytes()).0;
         let spread = digest.iter().take(6).fold(0_i64, |spread, byte| spread << 8 | i64::from(*byte));
@@ -49,13 +49,13 @@ impl Schedule {
     }
 
     /// True when a full check is due.
-    pub fn is_due(&self, now: Now) -> bool {
+    pub(crate) fn is_due(&self, now: Now) -> bool {
         now.at >= self.next_at || now.steady >= self.next
     }
 
     /// Notes that everything was checked at `now` and plans the next: the machine's next hour that is at least half a period
     /// away.
-    pub fn checked(&mut self, now: Now) {
+    pub(crate) fn checked(&mut self, now: Now) {
         let earliest = now.at.saturating_add(self.period / 2);
         let since = (earliest - self.phase).rem_euclid(self.period);
         self.next_at = earliest.saturating_add((self.period - since) % self.period);
@@ -63,14 +63,14 @@ impl Schedule {
     }
 
     /// Checks everything within `wait`, unless it is due before.
-    pub fn bring_forward(&mut self, now: Now, wait: Duration) {
+    pub(crate) fn bring_forward(&mut self, now: Now, wait: Duration) {
         let at = now.at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         self.next_at = self.next_at.min(at);
         self.next = self.next.min(now.steady + wait);
     }
 
     /// How long to sleep before looking again.
-    pub fn sleep(&self, now: Now) -> Duration {
+    pub(crate) fn sleep(&self, now: Now) -> Duration {
         let left = Duration::from_millis(u64::try_from(self.next_at - now.at).unwrap_or(0));
         left.min(self.next.saturating_duration_since(now.steady)).min(LOOK_AGAIN)
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use protocol::{Assignment, Digest};
 
-use crate::collect::Collector;
 use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
 use crate::identity::keys::MachineKey;
@@ -22,6 +21,7 @@ use crate::report::draft::{Author, Draft, ReportError};
 use crate::report::observation::{Observation, Volatile};
 use crate::state::config::{self, Config, ConfigError};
 use crate::state::{Missing, StateFolder};
+use collect::Collector;
 
 /// The server's time is remembered on disk when it moved by this many milliseconds.
 const REMEMBER_TIME: u64 = 60 * 60 * 1000;
@@ -29,25 +29,25 @@ const REMEMBER_TIME: u64 = 60 * 60 * 1000;
 const CLOCK_OFF: u64 = 5 * 60 * 1000;
 
 /// The agent at work.
-pub struct Station {
+pub(crate) struct Station {
     /// The state folder.
-    pub state: StateFolder,
+    pub(crate) state: StateFolder,
     /// The sense of time.
-    pub clock: Arc<Clock>,
+    pub(crate) clock: Arc<Clock>,
     /// What a person set.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Who this machine is.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// What reads the machine.
-    pub collector: Collector,
+    pub(crate) collector: Collector,
     /// The newest facts.
-    pub observation: Observation,
+    pub(crate) observation: Observation,
     /// Reports on their way.
-    pub delivery: Delivery,
+    pub(crate) delivery: Delivery,
     /// The policy in use.
-    pub policies: PolicyStore,
+    pub(crate) policies: PolicyStore,
     /// What the server last said.
-    pub standing: Standing,
+    pub(crate) standing: Standing,
     author: Author,
     config_path: PathBuf,
     server_at_kept: i64,
@@ -69,7 +69,7 @@ impl Station {
     ///
     /// # Errors
     /// When the machine is not enrolled, another process is at work, or a file cannot be used.
-    pub fn open(
+    pub(crate) fn open(
         state: &Path,
         config: Option<&Path>,
         collector: Collector,
@@ -113,14 +113,14 @@ impl Station {
     }
 
     /// Tells the collector what the policy in use knows of systems. A policy that cannot be used teaches nothing; who reads it says so.
-    pub fn policy_learn(&self) {
+    pub(crate) fn policy_learn(&self) {
         if let Ok(Some(loaded)) = self.policies.load(&self.state, &self.identity) {
             self.collector.learn(&loaded.set);
         }
     }
 
     /// The configuration's file.
-    pub fn config_path(&self) -> &Path {
+    pub(crate) fn config_path(&self) -> &Path {
         &self.config_path
     }
 
@@ -128,7 +128,7 @@ impl Station {
     ///
     /// # Errors
     /// When it cannot be used; the former stays in force.
-    pub fn config_reload(&mut self) -> Result<bool, ConfigError> {
+    pub(crate) fn config_reload(&mut self) -> Result<bool, ConfigError> {
         let config = Config::load(&self.config_path)?;
         let changed = config != self.config;
         self.config = config;
@@ -137,22 +137,22 @@ impl Station {
     }
 
     /// When the machine's certificate is valid.
-    pub fn validity(&self) -> Validity {
+    pub(crate) fn validity(&self) -> Validity {
         self.identity.validity()
     }
 
     /// The machine's key.
-    pub fn key(&self) -> &MachineKey {
+    pub(crate) fn key(&self) -> &MachineKey {
         &self.author.key
     }
 
     /// `HOST:PORT` to dial.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.config.server.address.as_deref().unwrap_or(&self.identity.address)
     }
 
     /// True when there is no address to dial: the machine enrolled by file and nobody configured one since.
-    pub fn is_unconnected(&self) -> bool {
+    pub(crate) fn is_unconnected(&self) -> bool {
         self.address().is_empty()
     }
 
@@ -160,7 +160,7 @@ impl Station {
     ///
     /// # Errors
     /// When certificate, key or proxy cannot be used.
-    pub fn connection(&self) -> Result<Connection, WireError> {
+    pub(crate) fn connection(&self) -> Result<Connection, WireError> {
         self.line(Some((self.identity.chain(), self.author.key.for_tls())))
     }
 
@@ -168,7 +168,7 @@ impl Station {
     ///
     /// # Errors
     /// When the proxy cannot be used.
-    pub fn plain_connection(&self) -> Result<Connection, WireError> {
+    pub(crate) fn plain_connection(&self) -> Result<Connection, WireError> {
         self.line(None)
     }
 
@@ -185,7 +185,7 @@ impl Station {
     ///
     /// # Errors
     /// When the policy on disk does not check.
-    pub fn judge(&self) -> Result<Option<Judgement>, PolicyStoreError> {
+    pub(crate) fn judge(&self) -> Result<Option<Judgement>, PolicyStoreError> {
         let Some(assignment) = &self.standing.assignment else { return Ok(None) };
         if self.observation.is_empty() {
             return Ok(None);
@@ -202,7 +202,7 @@ impl Station {
     }
 
     /// As [`Station::judge`]; trouble is logged.
-    pub fn judged(&self) -> Option<Judgement> {
+    pub(crate) fn judged(&self) -> Option<Judgement> {
         self.judge().unwrap_or_else(|error| {
             tracing::error!(%error, "the machine cannot be judged by the policy on disk");
             None
@@ -213,7 +213,7 @@ impl Station {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn report(&mut self, outcomes: Option<Digest>) -> Result<(), ReportError> {
+    pub(crate) fn report(&mut self, outcomes: Option<Digest>) -> Result<(), ReportError> {
         let now = self.clock.now();
         let volatile = if self.delivery.chain.opens() || self.observation.outcomes_changed(outcomes) {
             Volatile::Now
@@ -232,7 +232,7 @@ impl Station {
     }
 
     /// Takes in what every answer of the server says. Returns the address of a policy that is to be fetched.
-    pub fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
+    pub(crate) fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
         self.clock.server_said(server_time_at, self.validity().until);
         self.standing.server_at = self.clock.server_at();
         self.clock_compare(server_time_at);
@@ -272,7 +272,7 @@ impl Station {
     ///
     /// # Errors
     /// Why it is not used.
-    pub fn policy_use(&mut self, signed: &protocol::SignedBundle) -> Result<(), PolicyStoreError> {
+    pub(crate) fn policy_use(&mut self, signed: &protocol::SignedBundle) -> Result<(), PolicyStoreError> {
         self.policies.replace(&self.state, &self.identity, signed)?;
         self.standing.policy_version = self.policies.version();
         self.policy_learn();

@@ -25,7 +25,7 @@ mod snapshot;
 
 /// What a change concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// The sources of a section.
     Section(Section),
     /// The policy's folder.
@@ -33,12 +33,13 @@ pub enum Subject {
     /// The agent's configuration.
     Config,
     /// The addresses of this machine.
+    #[cfg_attr(not(windows), expect(dead_code, reason = "only Windows tells"))]
     Network,
 }
 
 /// Watched paths.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     wanted: Vec<Wanted>,
     folders: folders::Folders,
     keys: keys::Keys,
@@ -66,7 +67,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the system gives no watch at all.
-    pub fn new(wanted: impl IntoIterator<Item = (PathBuf, Subject)>) -> std::io::Result<Self> {
+    pub(crate) fn new(wanted: impl IntoIterator<Item = (PathBuf, Subject)>) -> std::io::Result<Self> {
         let wanted = wanted.into_iter().map(|(path, subject)| Wanted { path, target: None, subject }).collect();
         let (folders, keys) = (folders::Folders::new()?, keys::Keys::new(Vec::new()));
         let mut watch = Self { wanted, folders, keys };
@@ -76,14 +77,14 @@ impl Watch {
 
     /// Watches registry keys too (`HKLM\SOFTWARE\...`; `HKU\*\...` is a key of every user). Only Windows has any.
     #[must_use]
-    pub fn with_keys(mut self, keys: impl IntoIterator<Item = (&'static str, Subject)>) -> Self {
+    pub(crate) fn with_keys(mut self, keys: impl IntoIterator<Item = (&'static str, Subject)>) -> Self {
         self.keys = keys::Keys::new(keys.into_iter().collect());
         self.keys.arm();
         self
     }
 
     /// Watches the folders as they are now: links may lead elsewhere, folders may have been made since.
-    pub fn arm(&mut self) {
+    pub(crate) fn arm(&mut self) {
         let mut folders = BTreeSet::new();
         for wanted in &mut self.wanted {
             wanted.target = std::fs::canonicalize(&wanted.path).ok().filter(|target| *target != wanted.path);
@@ -102,7 +103,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the system takes the watch away.
-    pub async fn changed(&mut self) -> std::io::Result<BTreeSet<Subject>> {
+    pub(crate) async fn changed(&mut self) -> std::io::Result<BTreeSet<Subject>> {
         loop {
             let mut subjects = BTreeSet::new();
             let mut arm = false;

@@ -11,7 +11,6 @@ use policies::text::Text;
 use protocol::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::collect::Collector;
 use crate::connection::backoff::Backoff;
 use crate::enrol::{EnrolError, Invitation, enrol, fingerprint_read};
 use crate::identity::Identity;
@@ -23,6 +22,7 @@ use crate::platform::logbook::{self, Entry};
 use crate::platform::service::{Wish, Wishes};
 use crate::policy::standing::Standing;
 use crate::state::{Durability, Missing, StateError, StateFolder};
+use collect::Collector;
 
 /// The invitation's file: holds the token, until it is used.
 const INVITATION: &str = "invitation.json";
@@ -34,17 +34,17 @@ const LEAVING: &str = "leaving";
 
 /// How far the machine came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joining {
+pub(crate) struct Joining {
     /// Where it stands.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// The office when connected, else why not.
-    pub words: Text,
+    pub(crate) words: Text,
 }
 
 /// Where a machine stands on its way to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Connected.
     Connected,
     /// Tried in vain; tried again by itself.
@@ -55,7 +55,7 @@ pub enum Stage {
 
 /// What came of an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub(crate) enum Settled {
     /// No invitation waits any more; whether the machine is connected its identity says.
     Yes,
     /// The program shall end.
@@ -66,14 +66,16 @@ pub enum Settled {
 ///
 /// # Errors
 /// When the state folder refuses.
-pub fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(), StateError> {
+#[cfg(any(windows, test))]
+pub(crate) fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(), StateError> {
     state.remove(JOINING)?;
     state.write_json(INVITATION, invitation, Durability::Synced)
 }
 
 /// Marks that the program is about to be removed, so that the agent says so with its last words. Without a state folder there is nobody
 /// who could.
-pub fn leave(state: &Path) {
+#[cfg(any(windows, test))]
+pub(crate) fn leave(state: &Path) {
     if state.is_dir()
         && let Err(error) = std::fs::write(state.join(LEAVING), b"")
     {
@@ -85,17 +87,19 @@ pub fn leave(state: &Path) {
 ///
 /// # Errors
 /// When the state folder refuses.
-pub fn stay(state: &StateFolder) -> Result<(), StateError> {
+#[cfg(any(windows, test))]
+pub(crate) fn stay(state: &StateFolder) -> Result<(), StateError> {
     state.remove(LEAVING)
 }
 
 /// True when the program is about to be removed.
-pub fn is_leaving(state: &StateFolder) -> bool {
+pub(crate) fn is_leaving(state: &StateFolder) -> bool {
     state.file(LEAVING).exists()
 }
 
 /// How far the machine came, as the agent last wrote it; read beside a running agent, so without the folder's lock.
-pub fn progress(state: &Path) -> Option<Joining> {
+#[cfg(any(windows, test))]
+pub(crate) fn progress(state: &Path) -> Option<Joining> {
     serde_json::from_slice(&std::fs::read(state.join(JOINING)).ok()?).ok()
 }
 
@@ -104,7 +108,7 @@ pub fn progress(state: &Path) -> Option<Joining> {
 ///
 /// # Errors
 /// When the state folder refuses.
-pub async fn settle(
+pub(crate) async fn settle(
     path: &Path,
     config: Option<&Path>,
     collector: &Collector,
@@ -227,12 +231,12 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::collect::linux::Machine;
     use crate::connection::tls::tests::authority;
     use crate::connection::trial::{Server, run};
     use crate::enrol::tests::{TOKEN, admit};
-    use crate::os::recorded::Recorded;
     use crate::platform::service::Manager;
+    use collect::linux::Machine;
+    use os::recorded::Recorded;
 
     /// A machine that was handed `invitation`, and what came of it.
     async fn settled(state: &Path, ready: impl FnOnce()) -> Settled {

@@ -8,7 +8,7 @@ use super::{InstallError, Installed, Plan, Removal};
 ///
 /// # Errors
 /// [`InstallError::Elsewhere`].
-pub fn install(_plan: &Plan) -> Result<Installed, InstallError> {
+pub(crate) fn install(_plan: &Plan) -> Result<Installed, InstallError> {
     Err(InstallError::Elsewhere)
 }
 
@@ -16,6 +16,6 @@ pub fn install(_plan: &Plan) -> Result<Installed, InstallError> {
 ///
 /// # Errors
 /// [`InstallError::Elsewhere`].
-pub fn uninstall(_state: &Path, _what: Removal) -> Result<(), InstallError> {
+pub(crate) fn uninstall(_state: &Path, _what: Removal) -> Result<(), InstallError> {
     Err(InstallError::Elsewhere)
 }

@@ -6,9 +6,9 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::os::windows::{Registry, Windows, WindowsOs};
 use crate::platform::service::NAME;
 use crate::platform::windows::leftover;
+use os::windows::{Registry, Windows, WindowsOs};
 
 /// The program's name.
 const PROGRAM: &str = "posture-agent.exe";

@@ -11,12 +11,12 @@ use super::manager::{self, Manager};
 use super::{InstallError, Installed, Plan, Removal, program};
 use crate::enrol::joining::{self, Joining, Stage};
 use crate::enrol::{EnrolError, fingerprint_read};
-use crate::os::Os;
-use crate::os::windows::Windows;
 use crate::platform::service::NAME;
 use crate::platform::windows::{event_log, handover};
 use crate::state::config::server_address;
 use crate::state::{DEFAULT, Missing, StateError, StateFolder};
+use os::Os;
+use os::windows::Windows;
 
 /// How long a person waits for *connected* before they are told that it goes on by itself.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// As [`InstallError`] says.
-pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
+pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
     if let Some(invitation) = &plan.invitation {
         server_address(&invitation.server).map_err(EnrolError::from)?;
         fingerprint_read(&invitation.fingerprint)?;
@@ -70,7 +70,7 @@ pub fn install(plan: &Plan) -> Result<Installed, InstallError> {
 ///
 /// # Errors
 /// As [`InstallError`] says.
-pub fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
+pub(crate) fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError> {
     administrator()?;
     runtime()?.block_on(async {
         let mut failed = Vec::new();

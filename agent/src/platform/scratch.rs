@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::os::linux::Scratch;
+use os::linux::Scratch;
 
 /// A folder for dnf's log, and one that leads to its cache.
 #[derive(Debug)]

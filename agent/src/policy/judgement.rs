@@ -10,22 +10,22 @@ use crate::policy::store::Loaded;
 
 /// A result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// When it was judged, by the machine's clock; milliseconds since 1970 UTC.
-    pub judged_at: i64,
+    pub(crate) judged_at: i64,
     /// Version of the policy.
-    pub policy_version: u64,
+    pub(crate) policy_version: u64,
     /// Address of the policy bundle.
-    pub policy: Digest,
+    pub(crate) policy: Digest,
     /// The role by which the machine was judged.
-    pub role: protocol::Role,
+    pub(crate) role: protocol::Role,
     /// One for each control, in the policy's order.
-    pub outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 impl Judgement {
     /// Judges `facts` as at `now`.
-    pub fn new(loaded: &Loaded, role: protocol::Role, facts: &Facts, now: Instant) -> Self {
+    pub(crate) fn new(loaded: &Loaded, role: protocol::Role, facts: &Facts, now: Instant) -> Self {
         let controls = loaded.set.controls(role_of(role));
         Self {
             judged_at: now.as_millisecond(),
@@ -37,7 +37,7 @@ impl Judgement {
     }
 
     /// A digest of the verdicts: another one means that an outcome changed.
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         let verdicts: Vec<String> =
             self.outcomes.iter().map(|outcome| format!("{}={:?}", outcome.control, outcome.verdict)).collect();
         Digest::of(verdicts.join("\n").as_bytes())
@@ -45,7 +45,7 @@ impl Judgement {
 }
 
 /// The policy's word for the wire's role.
-pub fn role_of(role: protocol::Role) -> Role {
+pub(crate) fn role_of(role: protocol::Role) -> Role {
     match role {
         protocol::Role::Workstation => Role::Workstation,
         protocol::Role::Server => Role::Server,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::judgement::Judgement;
 
-pub mod page;
+pub(crate) mod page;
 #[cfg(unix)]
 #[path = "notice/unix.rs"]
 mod system;
@@ -32,54 +32,54 @@ const MOST: u64 = 4 * 1024 * 1024;
 
 /// The last result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// The machine's own name.
-    pub machine: Option<String>,
+    pub(crate) machine: Option<String>,
     /// Its system with the version, such as `Windows 10 Pro 22H2`.
-    pub system: Option<String>,
+    pub(crate) system: Option<String>,
     /// What the server decided about it.
-    pub assignment: Assignment,
+    pub(crate) assignment: Assignment,
     /// When it was judged, by the machine's clock; milliseconds since 1970 UTC.
-    pub judged_at: i64,
+    pub(crate) judged_at: i64,
     /// When the server was last heard, by its clock; milliseconds since 1970 UTC, 0 for never.
-    pub server_at: i64,
+    pub(crate) server_at: i64,
     /// Title of the controls.
-    pub policy: Text,
+    pub(crate) policy: Text,
     /// Version of the policy.
-    pub policy_version: u64,
+    pub(crate) policy_version: u64,
     /// One for each control, in the policy's order.
-    pub results: Vec<NoticeResult>,
+    pub(crate) results: Vec<NoticeResult>,
 }
 
 /// The result of one control.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NoticeResult {
+pub(crate) struct NoticeResult {
     /// The control's id.
-    pub control: String,
+    pub(crate) control: String,
     /// Its title.
-    pub title: Text,
+    pub(crate) title: Text,
     /// How badly it matters, in words.
-    pub severity: Text,
+    pub(crate) severity: Text,
     /// The verdict.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// What was found; a general sentence where it could name people.
-    pub found: Text,
+    pub(crate) found: Text,
     /// What is wanted.
-    pub wanted: Text,
+    pub(crate) wanted: Text,
     /// The steps for exactly this machine; none where nothing is to be done.
-    pub fix: Vec<Text>,
+    pub(crate) fix: Vec<Text>,
     /// Minutes that they take.
-    pub minutes: u32,
+    pub(crate) minutes: u32,
     /// Who can do it, in words.
-    pub lifted_by: Text,
+    pub(crate) lifted_by: Text,
     /// The failing control that explains this failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub implied_by: Option<String>,
+    pub(crate) implied_by: Option<String>,
 }
 
 impl Notice {
     /// What may be said of a judgement on `facts`.
-    pub fn new(
+    pub(crate) fn new(
         judgement: &Judgement,
         controls: &Policy,
         facts: &Facts,
@@ -123,7 +123,7 @@ impl Notice {
     ///
     /// # Errors
     /// When the system refuses, or somebody else made the folder.
-    pub fn post(&self, state: &Path) -> std::io::Result<()> {
+    pub(crate) fn post(&self, state: &Path) -> std::io::Result<()> {
         let path = place(state);
         let bytes = serde_json::to_vec(self).map_err(std::io::Error::other)?;
         if path.parent() != Some(state) {
@@ -136,7 +136,7 @@ impl Notice {
     ///
     /// # Errors
     /// [`std::io::ErrorKind::NotFound`] when there is none yet; when it cannot be read or makes no sense.
-    pub fn read(state: &Path) -> std::io::Result<Self> {
+    pub(crate) fn read(state: &Path) -> std::io::Result<Self> {
         let mut bytes = Vec::new();
         std::fs::File::open(place(state))?.take(MOST).read_to_end(&mut bytes)?;
         serde_json::from_slice(&bytes).map_err(std::io::Error::other)
@@ -148,7 +148,7 @@ impl Notice {
 /// # Errors
 /// When the system refuses.
 #[cfg(windows)]
-pub fn forget() -> std::io::Result<()> {
+pub(crate) fn forget() -> std::io::Result<()> {
     match std::fs::remove_file(Path::new(FOLDER).join(FILE)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -12,13 +12,13 @@ const FILE: &str = "standing.json";
 /// What the server last said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// The latest server time; milliseconds since 1970 UTC.
-    pub server_at: i64,
+    pub(crate) server_at: i64,
     /// The highest policy version that was in use: a lower one is refused even when the policy's file is lost.
-    pub policy_version: u64,
+    pub(crate) policy_version: u64,
     /// What the server decided; none before the first answer.
-    pub assignment: Option<Assignment>,
+    pub(crate) assignment: Option<Assignment>,
 }
 
 impl Standing {
@@ -26,7 +26,7 @@ impl Standing {
     ///
     /// # Errors
     /// When the file cannot be read at all.
-    pub fn load(state: &StateFolder) -> Result<Self, StateError> {
+    pub(crate) fn load(state: &StateFolder) -> Result<Self, StateError> {
         Ok(state.read_replaceable(FILE)?.unwrap_or_default())
     }
 
@@ -34,7 +34,7 @@ impl Standing {
     ///
     /// # Errors
     /// When the state folder refuses.
-    pub fn save(&self, state: &StateFolder) -> Result<(), StateError> {
+    pub(crate) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
         state.write_json(FILE, self, Durability::Synced)
     }
 }

@@ -9,13 +9,13 @@ use crate::identity::Identity;
 use crate::state::{DAMAGED, Durability, StateError, StateFolder};
 
 /// The folder of the bundle, which is watched.
-pub const FOLDER: &str = "policy";
+pub(crate) const FOLDER: &str = "policy";
 /// The bundle's file.
-pub const FILE: &str = "policy/bundle.json";
+pub(crate) const FILE: &str = "policy/bundle.json";
 
 /// Why a bundle is not used.
 #[derive(Debug, thiserror::Error)]
-pub enum PolicyStoreError {
+pub(crate) enum PolicyStoreError {
     /// The state folder refused, or the file is damaged.
     #[error(transparent)]
     State(#[from] StateError),
@@ -29,18 +29,18 @@ pub enum PolicyStoreError {
 
 /// A policy, read.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The bundle's address.
-    pub address: Digest,
+    pub(crate) address: Digest,
     /// Its version.
-    pub version: u64,
+    pub(crate) version: u64,
     /// Its files.
-    pub set: PolicySet,
+    pub(crate) set: PolicySet,
 }
 
 /// Which bundle is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PolicyStore {
+pub(crate) struct PolicyStore {
     address: Option<Digest>,
     version: u64,
 }
@@ -48,19 +48,19 @@ pub struct PolicyStore {
 impl PolicyStore {
     /// Looks at the bundle on disk; `floor` is the highest version ever used. A bundle that does not check is not used, and
     /// the error says why.
-    pub fn open(state: &StateFolder, identity: &Identity, floor: u64) -> (Self, Option<PolicyStoreError>) {
+    pub(crate) fn open(state: &StateFolder, identity: &Identity, floor: u64) -> (Self, Option<PolicyStoreError>) {
         let mut store = Self { address: None, version: floor };
         let error = store.reload(state, identity).err();
         (store, error)
     }
 
     /// The address of the bundle in use.
-    pub fn address(&self) -> Option<Digest> {
+    pub(crate) fn address(&self) -> Option<Digest> {
         self.address
     }
 
     /// The highest version that was in use.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.version
     }
 
@@ -68,7 +68,7 @@ impl PolicyStore {
     ///
     /// # Errors
     /// When what is on disk does not check: then no bundle is in use.
-    pub fn reload(&mut self, state: &StateFolder, identity: &Identity) -> Result<bool, PolicyStoreError> {
+    pub(crate) fn reload(&mut self, state: &StateFolder, identity: &Identity) -> Result<bool, PolicyStoreError> {
         let before = self.address.take();
         if let Some(loaded) = self.load(state, identity)? {
             self.address = Some(loaded.address);
@@ -81,7 +81,7 @@ impl PolicyStore {
     ///
     /// # Errors
     /// When it does not check.
-    pub fn load(&self, state: &StateFolder, identity: &Identity) -> Result<Option<Loaded>, PolicyStoreError> {
+    pub(crate) fn load(&self, state: &StateFolder, identity: &Identity) -> Result<Option<Loaded>, PolicyStoreError> {
         let signed = match state.read_json::<SignedBundle>(FILE) {
             Err(error @ StateError::Damaged { .. }) => {
                 // Told once; what is fetched next takes its place.
@@ -97,7 +97,7 @@ impl PolicyStore {
     ///
     /// # Errors
     /// Why it is not used.
-    pub fn replace(
+    pub(crate) fn replace(
         &mut self,
         state: &StateFolder,
         identity: &Identity,

@@ -18,15 +18,15 @@ const BEYOND: u64 = 1000;
 
 /// The place of the next report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// Its segment.
-    pub segment: u64,
+    pub(crate) segment: u64,
     /// Its number.
-    pub number: u64,
+    pub(crate) number: u64,
     /// The hash of the report before it.
-    pub previous: Digest,
+    pub(crate) previous: Digest,
     /// In number 1: the break before it.
-    pub opened: Option<Opened>,
+    pub(crate) opened: Option<Opened>,
 }
 
 /// What is kept.
@@ -51,7 +51,7 @@ struct Break {
 
 /// The chain.
 #[derive(Debug)]
-pub struct Chain {
+pub(crate) struct Chain {
     slots: Slots,
     head: Head,
 }
@@ -63,7 +63,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn open(
+    pub(crate) fn open(
         state: &StateFolder,
         now: i64,
         receipted: impl FnOnce() -> Option<Position>,
@@ -89,7 +89,7 @@ impl Chain {
 
     /// True when a server may stand at `position`: it may know more of this machine than this disk does, but not what nobody can have
     /// made.
-    pub fn can_stand(&self, position: Position) -> bool {
+    pub(crate) fn can_stand(&self, position: Position) -> bool {
         position.segment <= MOST.max(self.used() + BEYOND) && position.number <= MOST
     }
 
@@ -107,27 +107,27 @@ impl Chain {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn forget(state: &StateFolder) -> Result<(), StateError> {
+    pub(crate) fn forget(state: &StateFolder) -> Result<(), StateError> {
         state.remove(FILE)
     }
 
     /// The last report made.
-    pub fn made(&self) -> Option<Position> {
+    pub(crate) fn made(&self) -> Option<Position> {
         self.head.made
     }
 
     /// The last report the server has, as far as this machine knows.
-    pub fn agreed(&self) -> Option<Position> {
+    pub(crate) fn agreed(&self) -> Option<Position> {
         self.head.agreed
     }
 
     /// True when the next report opens a segment, and so must hold every section.
-    pub fn opens(&self) -> bool {
+    pub(crate) fn opens(&self) -> bool {
         self.head.broken.is_some() || self.head.made.is_none()
     }
 
     /// Where the next report stands.
-    pub fn next(&self) -> Place {
+    pub(crate) fn next(&self) -> Place {
         match (self.head.made, self.head.broken) {
             (Some(made), None) => {
                 Place { segment: made.segment, number: made.number + 1, previous: made.hash, opened: None }
@@ -148,7 +148,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the system refuses to write; the chain goes on in memory.
-    pub fn made_one(&mut self, position: Position) -> std::io::Result<()> {
+    pub(crate) fn made_one(&mut self, position: Position) -> std::io::Result<()> {
         self.head.made = Some(position);
         self.head.broken = None;
         self.slots.write(&self.head)
@@ -158,7 +158,7 @@ impl Chain {
     ///
     /// # Errors
     /// As [`Chain::made_one`].
-    pub fn agree(&mut self, position: Position) -> std::io::Result<()> {
+    pub(crate) fn agree(&mut self, position: Position) -> std::io::Result<()> {
         self.head.agreed = Some(position);
         self.slots.write(&self.head)
     }
@@ -170,7 +170,12 @@ impl Chain {
     ///
     /// # Errors
     /// As [`Chain::made_one`].
-    pub fn break_off(&mut self, reason: OpenedReason, lost: u64, server: Option<Position>) -> std::io::Result<()> {
+    pub(crate) fn break_off(
+        &mut self,
+        reason: OpenedReason,
+        lost: u64,
+        server: Option<Position>,
+    ) -> std::io::Result<()> {
         let broken = self.head.broken.get_or_insert(Break { reason, lost: 0 });
         broken.lost = broken.lost.saturating_add(lost);
         self.head.beyond = self.head.beyond.max(server.map_or(0, |server| server.segment));
@@ -181,7 +186,7 @@ impl Chain {
     ///
     /// # Errors
     /// As [`Chain::made_one`].
-    pub fn recover(&mut self, last: Option<Position>) -> std::io::Result<()> {
+    pub(crate) fn recover(&mut self, last: Option<Position>) -> std::io::Result<()> {
         let place = |position: Position| (position.segment, position.number);
         let newest = last.into_iter().chain(self.head.agreed).max_by_key(|position| place(*position));
         match (newest, self.head.made) {

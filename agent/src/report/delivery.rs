@@ -15,15 +15,15 @@ use crate::report::spool::{self, Spool, Waiting};
 use crate::state::records::AppendError;
 use crate::state::{StateError, StateFolder};
 
-pub mod airgap;
+pub(crate) mod airgap;
 
 /// Reports on their way.
 #[derive(Debug)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// Where the machine stands.
-    pub chain: Chain,
+    pub(crate) chain: Chain,
     /// What waits.
-    pub spool: Spool,
+    pub(crate) spool: Spool,
     receipts: Receipts,
     /// A report that a full disk would not take: sent from memory after the spool, lost at the next one.
     live: Option<Waiting>,
@@ -35,15 +35,15 @@ pub struct Delivery {
 
 /// One request of reports.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The request's body.
-    pub frames: Vec<u8>,
+    pub(crate) frames: Vec<u8>,
     waiting: Vec<Waiting>,
 }
 
 /// What to do after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Nothing waits.
     Rest,
     /// Send the next request at once.
@@ -59,7 +59,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn open(
+    pub(crate) fn open(
         state: &StateFolder,
         machine: &str,
         receipt_point: Vec<u8>,
@@ -78,7 +78,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn forget(state: &StateFolder) -> Result<u64, StateError> {
+    pub(crate) fn forget(state: &StateFolder) -> Result<u64, StateError> {
         let io = |source| StateError::Io { doing: "write", path: state.path().to_owned(), source };
         let given_up = Spool::open(state, 0, None)?.0.count();
         if given_up > 0 {
@@ -91,7 +91,7 @@ impl Delivery {
     }
 
     /// True when something waits.
-    pub fn waits(&self) -> bool {
+    pub(crate) fn waits(&self) -> bool {
         self.live.is_some() || self.spool.count() > 0
     }
 
@@ -100,7 +100,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When the report cannot be made at all.
-    pub fn submit(&mut self, author: &Author, draft: &Draft, state: &StateFolder) -> Result<(), ReportError> {
+    pub(crate) fn submit(&mut self, author: &Author, draft: &Draft, state: &StateFolder) -> Result<(), ReportError> {
         if self.live.take().is_some() {
             // It was never on disk and the server did not take it. What comes now would hang on it, so the chain breaks here.
             note(self.chain.break_off(OpenedReason::SpoolOverflow, 1, None));
@@ -125,7 +125,7 @@ impl Delivery {
     }
 
     /// The next request; none when nothing waits.
-    pub fn request(&mut self) -> Option<Batch> {
+    pub(crate) fn request(&mut self) -> Option<Batch> {
         let mut waiting = match self.spool.first() {
             Ok(waiting) => waiting,
             Err(error) => {
@@ -153,7 +153,7 @@ impl Delivery {
     }
 
     /// Takes in the answer to `batch`. When the chain broke, [`Chain::opens`] says that a full report is due.
-    pub fn answered(&mut self, batch: &Batch, answers: &ReportAnswers, state: &StateFolder) -> Next {
+    pub(crate) fn answered(&mut self, batch: &Batch, answers: &ReportAnswers, state: &StateFolder) -> Next {
         let mut accepted = 0;
         let mut next = None;
         for (waiting, answer) in batch.waiting.iter().zip(&answers.results) {

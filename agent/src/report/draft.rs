@@ -16,7 +16,7 @@ use crate::state::StateFolder;
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ReportError {
+pub(crate) enum ReportError {
     /// The header is too long.
     #[error(transparent)]
     Header(#[from] HeaderError),
@@ -33,46 +33,46 @@ pub enum ReportError {
 
 /// What stays the same from report to report.
 #[derive(Debug)]
-pub struct Author {
+pub(crate) struct Author {
     /// The machine's id.
-    pub machine: String,
+    pub(crate) machine: String,
     /// Drawn at this start of the program.
-    pub start: String,
+    pub(crate) start: String,
     /// The machine's key.
-    pub key: MachineKey,
+    pub(crate) key: MachineKey,
 }
 
 /// What one report says.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// Every section.
-    pub entries: Entries,
+    pub(crate) entries: Entries,
     /// Digest of hardware traits.
-    pub traits: Digest,
+    pub(crate) traits: Digest,
     /// Address of the policy bundle in use.
-    pub policy: Option<Digest>,
+    pub(crate) policy: Option<Digest>,
     /// When it is made, by the machine's clock; milliseconds since 1970 UTC.
-    pub made_at: i64,
+    pub(crate) made_at: i64,
 }
 
 /// One section as it goes into a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its text.
-    pub text: String,
+    pub(crate) text: String,
     /// Its digest, when observed, whether anything in it is known.
-    pub header: SectionEntry,
+    pub(crate) header: SectionEntry,
 }
 
 /// Every section with its text, in order.
-pub type Entries = BTreeMap<Section, Entry>;
+pub(crate) type Entries = BTreeMap<Section, Entry>;
 
 /// The text of a section and what the header says of it. A section that is out of the wire's bounds is replaced by one in
 /// which nothing is known, so that it costs itself and not the report.
 ///
 /// # Errors
 /// When it cannot be written as JSON, which no type of fact can cause.
-pub fn entry(facts: &Facts, section: Section, observed_at: i64) -> Result<Entry, ReportError> {
+pub(crate) fn entry(facts: &Facts, section: Section, observed_at: i64) -> Result<Entry, ReportError> {
     let write = |facts: &Facts| facts.encode(section).map_err(|error| ReportError::Section(section.name(), error));
     let mut text = write(facts)?;
     let mut known = is_known(facts, section);
@@ -96,7 +96,7 @@ fn is_known(facts: &Facts, section: Section) -> bool {
 ///
 /// # Errors
 /// When it cannot be written or signed.
-pub fn make(author: &Author, draft: &Draft, chain: &Chain, state: &StateFolder) -> Result<Waiting, ReportError> {
+pub(crate) fn make(author: &Author, draft: &Draft, chain: &Chain, state: &StateFolder) -> Result<Waiting, ReportError> {
     let place = chain.next();
     let entries = &draft.entries;
     let header = Header {
@@ -133,7 +133,7 @@ fn bounded(bodies: Vec<u8>, entries: &Entries) -> Result<Vec<u8>, ReportError> {
 }
 
 /// Remembers the texts of a report that is safe (in the spool, or accepted), so that the next report leaves them out.
-pub fn keep(state: &StateFolder, entries: &Entries) {
+pub(crate) fn keep(state: &StateFolder, entries: &Entries) {
     for (section, entry) in entries {
         if sections::digest(state, *section) == Some(entry.header.digest) {
             continue;
@@ -146,7 +146,7 @@ pub fn keep(state: &StateFolder, entries: &Entries) {
 }
 
 /// A digest of what the machine is made of: tells a copied state folder on another machine from a restart of this one.
-pub fn traits(facts: &Facts) -> Digest {
+pub(crate) fn traits(facts: &Facts) -> Digest {
     let system = &facts.system;
     let mut parts: Vec<String> = [&system.model, &system.serial, &system.processor]
         .iter()

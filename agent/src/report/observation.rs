@@ -13,7 +13,7 @@ const VOLATILE: [Section; 2] = [Section::Ports, Section::Neighbours];
 
 /// The newest facts.
 #[derive(Debug)]
-pub struct Observation {
+pub(crate) struct Observation {
     facts: Facts,
     seen: BTreeMap<Section, SectionEntry>,
     traits: Option<Digest>,
@@ -31,7 +31,7 @@ struct Reported {
 
 /// Whether a draft may hold volatile sections back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Volatile {
+pub(crate) enum Volatile {
     /// They go out at most hourly.
     Hourly,
     /// They go out now: a segment opens, or an outcome changed.
@@ -52,12 +52,12 @@ impl Default for Observation {
 
 impl Observation {
     /// The newest facts.
-    pub fn facts(&self) -> &Facts {
+    pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }
 
     /// True when nothing was observed yet.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }
 
@@ -65,7 +65,7 @@ impl Observation {
     ///
     /// # Errors
     /// When a section cannot be written, which no type of fact can cause.
-    pub fn take_in(&mut self, sections: &[Section], mut facts: Facts, at: i64) -> Result<bool, ReportError> {
+    pub(crate) fn take_in(&mut self, sections: &[Section], mut facts: Facts, at: i64) -> Result<bool, ReportError> {
         let mut changed = false;
         for &section in sections {
             let entry = draft::entry(&facts, section, at)?.header;
@@ -82,12 +82,12 @@ impl Observation {
     }
 
     /// Digest of hardware traits.
-    pub fn traits(&self) -> Digest {
+    pub(crate) fn traits(&self) -> Digest {
         self.traits.unwrap_or(Digest::ZERO)
     }
 
     /// True when the outcomes, by digest, are others than at the last report.
-    pub fn outcomes_changed(&self, outcomes: Option<Digest>) -> bool {
+    pub(crate) fn outcomes_changed(&self, outcomes: Option<Digest>) -> bool {
         outcomes != self.outcomes
     }
 
@@ -95,7 +95,7 @@ impl Observation {
     ///
     /// # Errors
     /// As [`Observation::take_in`].
-    pub fn entries(&self, volatile: Volatile, now: i64) -> Result<Entries, ReportError> {
+    pub(crate) fn entries(&self, volatile: Volatile, now: i64) -> Result<Entries, ReportError> {
         let apart = i64::try_from(limits::VOLATILE_APART.as_millis()).unwrap_or(i64::MAX);
         let mut entries = Entries::new();
         for (&section, seen) in &self.seen {
@@ -115,7 +115,7 @@ impl Observation {
     }
 
     /// Notes what a report held.
-    pub fn reported(&mut self, entries: &Entries, outcomes: Option<Digest>, now: i64) {
+    pub(crate) fn reported(&mut self, entries: &Entries, outcomes: Option<Digest>, now: i64) {
         for section in VOLATILE {
             if let Some(entry) = entries.get(&section).filter(|entry| !entry.text.is_empty()) {
                 self.reported.insert(section, Reported { entry: entry.header, at: now });

@@ -17,7 +17,7 @@ const CAP: u64 = 2 * 1024 * 1024;
 
 /// The kept receipts.
 #[derive(Debug)]
-pub struct Receipts {
+pub(crate) struct Receipts {
     records: Records,
 }
 
@@ -26,7 +26,7 @@ impl Receipts {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn open(state: &StateFolder) -> Result<Self, StateError> {
+    pub(crate) fn open(state: &StateFolder) -> Result<Self, StateError> {
         state.way_clear(FILE)?;
         let path = state.file(FILE);
         let (records, recovered) =
@@ -40,7 +40,7 @@ impl Receipts {
     }
 
     /// Where the newest report of `machine` stands for which there is a receipt signed by `point`.
-    pub fn newest(&self, machine: &str, point: &[u8]) -> Option<Position> {
+    pub(crate) fn newest(&self, machine: &str, point: &[u8]) -> Option<Position> {
         let all = self.all().ok()?;
         let own = |signed: &SignedReceipt| signed.open(point).ok().filter(|receipt| receipt.machine == machine);
         all.iter().rev().find_map(own).map(|receipt| receipt.position)
@@ -54,7 +54,7 @@ impl Receipts {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn keep(&mut self, receipt: &SignedReceipt) -> Result<(), AppendError> {
+    pub(crate) fn keep(&mut self, receipt: &SignedReceipt) -> Result<(), AppendError> {
         let text = serde_json::to_vec(receipt).map_err(std::io::Error::from)?;
         self.records.append(&text)?;
         Ok(self.trim()?)
@@ -64,7 +64,7 @@ impl Receipts {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn clear(&mut self) -> std::io::Result<()> {
+    pub(crate) fn clear(&mut self) -> std::io::Result<()> {
         self.records.clear()
     }
 
@@ -72,7 +72,7 @@ impl Receipts {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn all(&self) -> std::io::Result<Vec<SignedReceipt>> {
+    pub(crate) fn all(&self) -> std::io::Result<Vec<SignedReceipt>> {
         let records = self.records.first(RECEIPTS_KEPT, usize::MAX)?;
         Ok(records.iter().filter_map(|record| serde_json::from_slice(record).ok()).collect())
     }

@@ -15,12 +15,12 @@ fn file(section: &str) -> String {
 }
 
 /// The digest of the text last reported for `section`; none when there is none.
-pub fn digest(state: &StateFolder, section: Section) -> Option<Digest> {
+pub(crate) fn digest(state: &StateFolder, section: Section) -> Option<Digest> {
     state.read(&file(section.name())).ok().flatten().map(|bytes| Digest::of(&bytes))
 }
 
 /// The text of the section named `name` if it is still the one with this digest.
-pub fn text(state: &StateFolder, name: &str, digest: Digest) -> Option<String> {
+pub(crate) fn text(state: &StateFolder, name: &str, digest: Digest) -> Option<String> {
     // The name comes from a server: only a section's own name leads to a file.
     let section = Section::ALL.iter().find(|section| section.name() == name)?;
     let bytes = state.read(&file(section.name())).ok().flatten()?;
@@ -31,7 +31,7 @@ pub fn text(state: &StateFolder, name: &str, digest: Digest) -> Option<String> {
 ///
 /// # Errors
 /// When the state folder refuses; the section is then sent again with the next report.
-pub fn keep(state: &StateFolder, section: Section, text: &str) -> Result<(), StateError> {
+pub(crate) fn keep(state: &StateFolder, section: Section, text: &str) -> Result<(), StateError> {
     state.folder(FOLDER)?;
     state.write(&file(section.name()), text.as_bytes(), Durability::Relaxed)
 }
@@ -40,7 +40,7 @@ pub fn keep(state: &StateFolder, section: Section, text: &str) -> Result<(), Sta
 ///
 /// # Errors
 /// When the state folder refuses.
-pub fn forget(state: &StateFolder) -> Result<(), StateError> {
+pub(crate) fn forget(state: &StateFolder) -> Result<(), StateError> {
     Section::ALL.iter().try_for_each(|section| state.remove(&file(section.name())))
 }
 

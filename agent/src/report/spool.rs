@@ -8,30 +8,30 @@ use crate::state::records::{AppendError, Records};
 use crate::state::{StateError, StateFolder};
 
 /// The spool's file.
-pub const FILE: &str = "spool";
+pub(crate) const FILE: &str = "spool";
 /// The most bytes of one request: small, because they lie in memory while they travel.
 const REQUEST: usize = 1024 * 1024;
 
 /// The spool.
 #[derive(Debug)]
-pub struct Spool {
+pub(crate) struct Spool {
     records: Records,
 }
 
 /// A report as it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// The report, to the letter as it was made.
-    pub report: Report,
+    pub(crate) report: Report,
     /// Where it stands.
-    pub position: Position,
+    pub(crate) position: Position,
     /// Its header.
-    pub header: Header,
+    pub(crate) header: Header,
 }
 
 impl Waiting {
     /// Reads a report of our own making; none when it is not one.
-    pub fn read(report: Report) -> Option<Self> {
+    pub(crate) fn read(report: Report) -> Option<Self> {
         let header = Header::decode(&report.header).ok()?;
         let position = header.position(&report.header);
         Some(Self { report, position, header })
@@ -43,7 +43,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn open(
+    pub(crate) fn open(
         state: &StateFolder,
         most_bytes: u64,
         agreed: Option<Position>,
@@ -79,17 +79,17 @@ impl Spool {
     }
 
     /// How many reports wait.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.records.count()
     }
 
     /// True when the report at this place waits.
-    pub fn holds(&self, position: Position) -> bool {
+    pub(crate) fn holds(&self, position: Position) -> bool {
         self.all(usize::MAX).is_ok_and(|all| all.iter().any(|waiting| waiting.position == position))
     }
 
     /// Changes the cap.
-    pub fn set_most_bytes(&mut self, most_bytes: u64) {
+    pub(crate) fn set_most_bytes(&mut self, most_bytes: u64) {
         self.records.set_cap(most_bytes);
     }
 
@@ -97,7 +97,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the cap is reached or the disk is full; the spool is as it was.
-    pub fn append(&mut self, report: &Report) -> Result<(), AppendError> {
+    pub(crate) fn append(&mut self, report: &Report) -> Result<(), AppendError> {
         let mut frame = Vec::with_capacity(report.encoded_len());
         report.encode_into(&mut frame);
         self.records.append(&frame)
@@ -107,7 +107,7 @@ impl Spool {
     ///
     /// # Errors
     /// When they cannot be read back.
-    pub fn first(&self) -> std::io::Result<Vec<Waiting>> {
+    pub(crate) fn first(&self) -> std::io::Result<Vec<Waiting>> {
         self.records.first(limits::REPORTS, REQUEST)?.iter().map(|record| waiting(record)).collect()
     }
 
@@ -115,7 +115,7 @@ impl Spool {
     ///
     /// # Errors
     /// When they cannot be read back.
-    pub fn all(&self, bytes: usize) -> std::io::Result<Vec<Waiting>> {
+    pub(crate) fn all(&self, bytes: usize) -> std::io::Result<Vec<Waiting>> {
         self.records.first(usize::MAX, bytes)?.iter().map(|record| waiting(record)).collect()
     }
 
@@ -123,7 +123,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the system refuses; they are off for this process anyway, and the server knows what it has.
-    pub fn take(&mut self, count: u64) -> std::io::Result<()> {
+    pub(crate) fn take(&mut self, count: u64) -> std::io::Result<()> {
         self.records.take(count)
     }
 
@@ -132,7 +132,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn drop_segment(&mut self) -> std::io::Result<u64> {
+    pub(crate) fn drop_segment(&mut self) -> std::io::Result<u64> {
         let mut dropped = 0;
         while let Some(first) = self.records.first(1, 0)?.first() {
             if dropped > 0 && read(first).is_some_and(|waiting| waiting.header.number == 1) {
@@ -148,7 +148,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn clear(&mut self) -> std::io::Result<u64> {
+    pub(crate) fn clear(&mut self) -> std::io::Result<u64> {
         let dropped = self.records.count();
         self.records.clear().map(|()| dropped)
     }

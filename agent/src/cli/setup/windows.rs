@@ -9,10 +9,10 @@ use crate::cli::install::outcome;
 use crate::cli::terminal::Terminal;
 use crate::enrol::Invitation;
 use crate::install::{Plan, install};
-use crate::os::Os;
-use crate::os::windows::Windows;
 use crate::platform::windows::desktop;
 use crate::state::DEFAULT;
+use os::Os;
+use os::windows::Windows;
 
 /// The title of windows.
 const TITLE: &str = "Trạm An";

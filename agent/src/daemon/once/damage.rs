@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use super::tests::{dial, enrolled, open};
 use super::*;
-use crate::collect::Collector;
-use crate::collect::linux::Machine;
 use crate::connection::tls::tests::authority;
 use crate::connection::trial::{Server, refused, run};
 use crate::enrol::tests::{TOKEN, admit};
 use crate::enrol::{EnrolError, Enrolled, Invitation, enrol};
 use crate::identity::start::StartError;
-use crate::os::recorded::Recorded;
 use crate::platform::clock::Clock;
+use collect::Collector;
+use collect::linux::Machine;
+use os::recorded::Recorded;
 
 const WAYS: [&str; 4] = ["empty", "cut", "rubbish", "folder"];
 

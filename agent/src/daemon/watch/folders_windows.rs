@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Event;
 use super::snapshot::{Snapshot, changes};
-use crate::os::windows::{FolderNews, FolderWatch};
+use os::windows::{FolderNews, FolderWatch};
 
 /// The watched folders.
 #[derive(Debug)]

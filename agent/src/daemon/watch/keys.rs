@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Subject;
 use super::hives::expanded;
-use crate::os::windows::{KeyWatch, NetworkWatch, Windows, WindowsOs};
+use os::windows::{KeyWatch, NetworkWatch, Windows, WindowsOs};
 
 /// Watched keys.
 #[derive(Debug)]

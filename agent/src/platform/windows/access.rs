@@ -17,8 +17,8 @@ use windows::Win32::Security::{
 use windows::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 use windows::core::{HSTRING, PWSTR};
 
-use crate::os::Os;
-use crate::os::windows::Windows;
+use os::Os;
+use os::windows::Windows;
 
 /// Owner and list, as the security descriptor definition language (SDDL) writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,24 +17,24 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// The page of a notice in one language, as at `now`.
 #[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// What is shown.
-    pub notice: &'a Notice,
+    pub(crate) notice: &'a Notice,
     /// The language of everything on it.
-    pub language: Language,
+    pub(crate) language: Language,
     /// The hour at which it is looked at.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// A moment by Viet Nam's clock, such as `25/11/2026 09:30`.
-pub fn moment(at: i64) -> String {
+pub(crate) fn moment(at: i64) -> String {
     let at = Timestamp::from_millisecond(at).unwrap_or_default();
     let hour = VIET_NAM.to_datetime(at);
     format!("{} {:02}:{:02}", date(at).vi, hour.hour(), hour.minute())
 }
 
 /// How many controls have which verdict.
-pub fn counted(notice: &Notice, language: Language) -> String {
+pub(crate) fn counted(notice: &Notice, language: Language) -> String {
     let count = |verdict: Verdict| notice.results.iter().filter(|result| result.verdict == verdict).count();
     [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
         .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(language)))

@@ -11,24 +11,24 @@ use crate::state::StateFolder;
 
 /// What goes into a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
+pub(crate) struct Carried {
     /// Requests, each as it would travel.
-    pub requests: Vec<Vec<u8>>,
+    pub(crate) requests: Vec<Vec<u8>>,
     /// How many reports they hold.
-    pub reports: u64,
+    pub(crate) reports: u64,
     /// How many wait and did not fit.
-    pub left: u64,
+    pub(crate) left: u64,
 }
 
 /// What a file's answers changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// Reports that the server has and that wait no more.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// True when the answers were about reports that wait here.
-    pub concerned: bool,
+    pub(crate) concerned: bool,
     /// The report for which the server lacks these sections.
-    pub need: Option<(Digest, Vec<String>)>,
+    pub(crate) need: Option<(Digest, Vec<String>)>,
 }
 
 impl Delivery {
@@ -36,7 +36,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When the spool cannot be read back.
-    pub fn carried(&self) -> std::io::Result<Carried> {
+    pub(crate) fn carried(&self) -> std::io::Result<Carried> {
         let mut waiting = self.spool.all(ROOM)?;
         let in_spool = waiting.len() as u64;
         if in_spool == self.spool.count() {
@@ -77,7 +77,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When the spool cannot be read back.
-    pub fn supply_again(&mut self, of: Digest, names: &[String], state: &StateFolder) -> std::io::Result<()> {
+    pub(crate) fn supply_again(&mut self, of: Digest, names: &[String], state: &StateFolder) -> std::io::Result<()> {
         if let Some(first) = self.spool.all(1)?.first()
             && first.position.hash == of
         {
@@ -90,7 +90,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When the spool cannot be read back.
-    pub fn answered_by_file(
+    pub(crate) fn answered_by_file(
         &mut self,
         answered: &[AnsweredReport],
         assignment: &Assignment,

@@ -1,0 +1,74 @@
+//! Anti-malware of makers that nobody here can tell more of: by the folders of those that are known by name, and by what the kernel
+//! shows of any other: a process that is asked before a file may be opened (fanotify(7), a group of class content or pre-content).
+//! Whether it guards is not told by either, so that it is unknown: neither "on" nor "none".
+
+use policies::fact::AntivirusProduct;
+
+use crate::linux::scene::Scene;
+use crate::products::unread;
+use os::Answer;
+
+const NAMED: &[(&str, &str)] = &[
+    ("Cortex XDR", "/opt/traps"),
+    ("Comodo", "/opt/COMODO"),
+    ("Carbon Black", "/opt/carbonblack"),
+    ("Carbon Black", "/var/opt/carbonblack"),
+    ("Cylance", "/opt/cylance"),
+    ("Cybereason", "/opt/cybereason"),
+    ("Trellix HX", "/opt/fireeye"),
+    ("Elastic Defend", "/opt/Elastic/Endpoint"),
+    ("Bkav", "/opt/bkav"),
+    ("Viettel", "/opt/viettel"),
+];
+/// `FAN_CLASS_CONTENT` and `FAN_CLASS_PRE_CONTENT`.
+const CONTENT: u32 = 0x4 | 0x8;
+/// Programs whose product is read elsewhere.
+const KNOWN: [&str; 1] = ["clamonacc"];
+
+/// The products.
+///
+/// # Errors
+/// Where it cannot be seen which processes the kernel asks: then there may be others.
+pub(super) fn products(scene: &Scene, known: &[AntivirusProduct]) -> Answer<Vec<AntivirusProduct>> {
+    let mut names: Vec<String> = Vec::new();
+    for (name, folder) in NAMED {
+        if scene.os.exists(folder) && !names.iter().any(|other| other == name) {
+            names.push((*name).to_owned());
+        }
+    }
+    // One that is asked is the product already found.
+    if names.is_empty() && known.is_empty() {
+        names = asked(scene)?;
+    }
+    Ok(names.iter().map(|name| unread(name, "whether a product of this maker guards has no reader")).collect())
+}
+
+/// The processes that the kernel asks before a file may be opened.
+fn asked(scene: &Scene) -> Answer<Vec<String>> {
+    let mut found = Vec::new();
+    for process in scene.processes() {
+        let folder = format!("/proc/{}/fd", process.pid);
+        // A process that has gone meanwhile holds nothing.
+        let names = match scene.os.list(&folder) {
+            Err(error @ os::OsError::Denied(_)) => return Err(error),
+            names => names.unwrap_or_default(),
+        };
+        for name in names {
+            let held = scene.os.link(&format!("{folder}/{name}")).is_ok_and(|target| target == "anon_inode:[fanotify]");
+            if held && decides(scene, process.pid, &name) && !KNOWN.contains(&process.name.as_str()) {
+                found.push(process.name.clone());
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// `fanotify flags:4 event-flags:0` in what the kernel tells of the file.
+fn decides(scene: &Scene, pid: u32, file: &str) -> bool {
+    let text = scene.text(&format!("/proc/{pid}/fdinfo/{file}")).unwrap_or_default();
+    let flags = text.lines().find_map(|line| line.strip_prefix("fanotify flags:")?.split_whitespace().next());
+    // What does not tell may well be one.
+    flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()).is_none_or(|flags| flags & CONTENT != 0)
+}

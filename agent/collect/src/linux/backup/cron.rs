@@ -1,0 +1,77 @@
+//! Jobs of cron that make a backup: the system's tables, the folders of scripts, people's own tables.
+
+use policies::fact::BackupTool;
+
+use super::{Job, job, note, untold};
+use crate::linux::scene::Scene;
+use os::OsError;
+
+/// Tables with a user's name, or a delay and a name, before the command.
+const SYSTEM: [&str; 2] = ["/etc/crontab", "/etc/anacrontab"];
+const TABLES: &str = "/etc/cron.d";
+/// Scripts that are run as they are.
+const SCRIPTS: [&str; 4] = ["/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly"];
+/// Tables of people, root's among them: where Debian and where Red Hat keep them.
+const PEOPLE: [&str; 2] = ["/var/spool/cron/crontabs", "/var/spool/cron"];
+/// The most files that are looked at in a folder.
+const MOST: usize = 200;
+
+/// The jobs; what could not be read goes to `trouble`.
+pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
+    let mut tools = Vec::new();
+    for path in SYSTEM {
+        table(scene, path, &mut tools, trouble);
+    }
+    for folder in [TABLES, PEOPLE[0], PEOPLE[1]] {
+        for name in names(scene, folder, trouble) {
+            table(scene, &format!("{folder}/{name}"), &mut tools, trouble);
+        }
+    }
+    for folder in SCRIPTS {
+        for name in names(scene, folder, trouble) {
+            tools.extend(job::of_name(&name).or_else(|| script(scene, &format!("{folder}/{name}"), trouble)));
+        }
+    }
+    tools.into_iter().map(|tool| Job { tool, started: untold() }).collect()
+}
+
+fn names(scene: &Scene, folder: &str, trouble: &mut Option<OsError>) -> Vec<String> {
+    match scene.os.list(folder) {
+        // Hidden files mark the folder; what an editor or a package left behind is not run.
+        Ok(names) => {
+            let run = |name: &String| !name.starts_with('.') && !name.contains(".dpkg-") && !name.ends_with('~');
+            names.into_iter().filter(run).take(MOST).collect()
+        }
+        Err(error) => {
+            note(error, trouble);
+            Vec::new()
+        }
+    }
+}
+
+/// What a script starts, whatever it is called.
+fn script(scene: &Scene, path: &str, trouble: &mut Option<OsError>) -> Option<BackupTool> {
+    match scene.text(path) {
+        Ok(text) => job::of_script(&text),
+        Err(error) => {
+            note(error, trouble);
+            None
+        }
+    }
+}
+
+fn table(scene: &Scene, path: &str, tools: &mut Vec<BackupTool>, trouble: &mut Option<OsError>) {
+    match scene.text(path) {
+        Ok(text) => tools.extend(text.lines().filter_map(command).filter_map(job::of_command)),
+        // A folder beside the tables.
+        Err(OsError::Failed(..)) if scene.os.list(path).is_ok() => {}
+        Err(error) => note(error, trouble),
+    }
+}
+
+/// What a line starts: it begins with a time or with `@`.
+fn command(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let first = line.chars().next()?;
+    (first.is_ascii_digit() || "*@".contains(first)).then_some(line)
+}

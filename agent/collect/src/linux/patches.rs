@@ -1,0 +1,153 @@
+//! Section `patches`: what waits to be installed and when something last was. Nothing is fetched and no cache is written.
+
+use jiff::{SignedDuration, Timestamp};
+use policies::fact::{Fact, Instant, List, PackageSystem, Patches, Reason};
+
+use super::memory::{Fingerprint, Memory};
+use super::scene::{Scene, WINDOWS_ONLY, unknown};
+use super::text::capped;
+use os::{Answer, OsError, Program};
+
+mod apt;
+mod archives;
+mod automatic;
+mod dnf;
+mod dpkg;
+mod history;
+mod lists;
+mod restart;
+mod stanza;
+mod version;
+
+/// What is worked out once for each state of packages, lists and configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Updates {
+    /// How many wait, of any kind.
+    pending: Fact<i64>,
+    /// The packages with a security update waiting, sorted.
+    security: Fact<Vec<String>>,
+    /// Packages that are held back, sorted.
+    held: Fact<Vec<String>>,
+    /// Packages whose installation did not end, sorted.
+    broken: Fact<Vec<String>>,
+    /// Release files and folders of metadata whose age is that of the lists.
+    lists: Fact<Vec<String>>,
+    /// True when the configuration lets security updates install themselves (apt).
+    automatic: Fact<bool>,
+    /// When a part that only a restart replaces in memory was last installed (dnf).
+    core_at: Fact<Instant>,
+}
+
+impl Updates {
+    /// Nothing is known of them.
+    fn unknown(error: &OsError) -> Self {
+        Self {
+            pending: unknown(error),
+            security: unknown(error),
+            held: unknown(error),
+            broken: unknown(error),
+            lists: unknown(error),
+            automatic: unknown(error),
+            core_at: unknown(error),
+        }
+    }
+}
+
+pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
+    let booted_at = Timestamp::from_second(scene.os.hardware().booted_at).ok().filter(|at| *at > Timestamp::UNIX_EPOCH);
+    let apt = scene.os.exists(dpkg::STATUS);
+    if !apt && !dnf::installed(scene) {
+        let mut patches = Patches::unknown(Reason::NoReader, "neither dpkg nor dnf is here");
+        let parts = Fact::unknown(Reason::NoReader, "neither dpkg nor dnf is here");
+        patches.reboot_needed = restart::needed(scene, false, parts);
+        return patches;
+    }
+    let fingerprint = if apt { apt::sources(scene) } else { dnf::sources(scene) };
+    let updates = memory.updates(fingerprint, || if apt { apt::updates(scene) } else { dnf::updates(scene) });
+    let (last_upgrade_at, parts) = if apt {
+        let history = history::read(scene, booted_at);
+        (history.last_upgrade_at, history.restart)
+    } else {
+        let parts = match booted_at {
+            Some(booted) => updates.core_at.clone().map(|at| at > booted),
+            None => Fact::unknown(Reason::Unreadable, "/proc/stat has no btime"),
+        };
+        (dnf::last_upgrade_at(scene), parts)
+    };
+    let count = |names: Vec<String>| i64::try_from(names.len()).unwrap_or(i64::MAX);
+    Patches {
+        system: Fact::Known(if apt { PackageSystem::Apt } else { PackageSystem::Dnf }),
+        lists_at: lists_at(scene, &updates.lists),
+        last_upgrade_at,
+        automatic: if apt { apt::automatic(scene, &updates) } else { dnf::automatic(scene) },
+        reboot_needed: restart::needed(scene, !apt, parts),
+        pending: updates.pending,
+        pending_security: updates.security.clone().map(count),
+        pending_names: updates.security.map(List::capped),
+        held: updates.held.map(List::capped),
+        broken: if apt {
+            updates.broken.map(List::capped)
+        } else {
+            Fact::unknown(Reason::NoReader, "rpm tells of none")
+        },
+        ..Patches::unknown(Reason::NoReader, WINDOWS_ONLY)
+    }
+}
+
+/// The age of the oldest of the lists that are needed: a new one of another maker does not make the system's own fresh.
+fn lists_at(scene: &Scene, lists: &Fact<Vec<String>>) -> Fact<Instant> {
+    let newest = |folder: &String| {
+        let files = files(scene, folder, |_| true);
+        let at = files.iter().filter_map(|path| scene.os.stat(path).ok()).map(|stat| stat.modified_at).max()?;
+        Timestamp::from_millisecond(at).ok()
+    };
+    let at = |list: &String| if list.ends_with("Release") { archives::published_at(scene, list) } else { newest(list) };
+    match lists {
+        Fact::Unknown(why) => Fact::Unknown(why.clone()),
+        Fact::Known(lists) => match lists.iter().map(at).min().flatten() {
+            Some(at) => Fact::Known(at),
+            None => Fact::unknown(Reason::SourceMissing, "a list was taken away"),
+        },
+    }
+}
+
+/// Logs that begin at `begins` and tell of no upgrade: the last one was earlier. Young logs, which may have been emptied, do not
+/// tell enough.
+fn never_since(scene: &Scene, begins: Instant) -> Fact<Instant> {
+    const ENOUGH: SignedDuration = SignedDuration::from_hours(31 * 24);
+    if scene.now.duration_since(begins) > ENOUGH {
+        Fact::Known(begins)
+    } else {
+        Fact::unknown(Reason::SourceMissing, format!("the logs begin at {begins} and tell of none"))
+    }
+}
+
+/// What `program` prints, whole, when it ends with a status among `fine`.
+fn ask(scene: &Scene, program: Program, arguments: &[&str], fine: &[i32]) -> Answer<String> {
+    let output = scene.os.run(program, arguments)?;
+    let failed = |said: String| Err(OsError::Failed(program.paths()[0].to_owned(), said));
+    match output.status {
+        Some(_) if output.cut => failed("it printed more than is read".to_owned()),
+        Some(status) if fine.contains(&status) => Ok(output.stdout),
+        _ => {
+            let mut lines = output.stderr.lines().filter(|line| !line.trim().is_empty());
+            let first = lines.clone().next();
+            failed(lines.find(|line| line.starts_with("E:")).or(first).map(capped).unwrap_or_default())
+        }
+    }
+}
+
+/// What stands at each of `paths`; what does not exist counts as such.
+fn fingerprint(scene: &Scene, paths: impl IntoIterator<Item = String>) -> Fingerprint {
+    let stat = |path: String| {
+        let stat = scene.os.stat(&path).ok();
+        (path, stat)
+    };
+    paths.into_iter().map(stat).collect()
+}
+
+/// The paths of the files in `folder` whose names `fit`.
+fn files(scene: &Scene, folder: &str, fit: impl Fn(&str) -> bool) -> Vec<String> {
+    let names = scene.os.list(folder).unwrap_or_default();
+    names.into_iter().filter(|name| fit(name)).map(|name| format!("{folder}/{name}")).collect()
+}

@@ -1,0 +1,93 @@
+//! The lists that apt fetched: what they offer of the packages that are installed.
+
+use std::io::{BufRead, BufReader, Read};
+
+use super::dpkg::{Offer, Packages, key};
+use super::stanza::each_of;
+use super::version::compare;
+use crate::linux::scene::Scene;
+use os::{Answer, OsError};
+
+/// The most bytes of one unpacked list that are read: ten times the largest known.
+const CAP: u64 = 1 << 30;
+/// Bytes that are asked for at once: large enough that unpacking, not the copying of pieces, takes the time.
+const PIECE: usize = 64 << 10;
+
+/// Notes in `packages` what the list at `path` offers of them; it stands at `position`.
+pub(super) fn read(scene: &Scene, path: &str, position: (usize, usize), packages: &mut Packages) -> Answer<()> {
+    let file = scene.os.open(path)?;
+    let reader: Box<dyn BufRead> = match path.rsplit_once("_Packages.").map(|(_, suffix)| suffix) {
+        None => Box::new(BufReader::with_capacity(PIECE, file.take(CAP))),
+        Some("lz4") => Box::new(lz4_flex::frame::FrameDecoder::new(file).take(CAP)),
+        #[expect(clippy::disallowed_methods, reason = "what comes out is capped")]
+        Some("gz") => Box::new(BufReader::with_capacity(PIECE, flate2::read::GzDecoder::new(file).take(CAP))),
+        Some(_) => return Err(OsError::Failed(path.to_owned(), "is packed in a way that is not read".to_owned())),
+    };
+    let Packages { installed, names, native, .. } = packages;
+    let mut place = Vec::new();
+    each_of(
+        reader,
+        path,
+        |name| names.contains(name),
+        |stanza| {
+            let architecture = if stanza.architecture == b"all" { &*native } else { &stanza.architecture };
+            key(&mut place, &stanza.package, architecture);
+            if let Some(installed) = installed.get_mut(&place) {
+                let version = String::from_utf8_lossy(&stanza.version).into_owned();
+                let order = compare(&version, &installed.version);
+                installed.offers.push(Offer { version, order, list: position });
+            }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::linux::patches::dpkg;
+    use os::recorded::Recorded;
+
+    const STATUS: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n\
+        Package: tzdata\nStatus: install ok installed\nArchitecture: all\nVersion: 2024a\n";
+
+    #[test]
+    fn lists_are_read_packed_or_not() {
+        let text = "Package: tzdata\nArchitecture: all\nVersion: 2024b\n\nPackage: dpkg\nArchitecture: amd64\nVersion: 1.0\n\nPackage: x\nVersion: 1\n";
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(text.as_bytes()).unwrap();
+        let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        lz4.write_all(text.as_bytes()).unwrap();
+        let os = Recorded::new()
+            .file(dpkg::STATUS, STATUS)
+            .file("/a_Packages.lz4", lz4.finish().unwrap())
+            .file("/b_Packages.gz", gz.finish().unwrap())
+            .file("/c_Packages", text);
+        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let mut packages = dpkg::packages(&scene).unwrap();
+        for (position, path) in ["/a_Packages.lz4", "/b_Packages.gz", "/c_Packages"].into_iter().enumerate() {
+            read(&scene, path, (position, 0), &mut packages).unwrap();
+        }
+        let offers = |name: &str| -> Vec<(&str, Ordering, usize)> {
+            let offers = packages.installed[format!("{name}:amd64").as_bytes()].offers.iter();
+            offers.map(|offer| (offer.version.as_str(), offer.order, offer.list.0)).collect()
+        };
+        let newer = Ordering::Greater;
+        assert_eq!(offers("tzdata"), [("2024b", newer, 0), ("2024b", newer, 1), ("2024b", newer, 2)]);
+        assert_eq!(offers("dpkg").iter().filter(|(_, order, _)| *order == Ordering::Less).count(), 3);
+    }
+
+    #[test]
+    fn a_broken_list_is_an_error() {
+        let os =
+            Recorded::new().file(dpkg::STATUS, STATUS).file("/x_Packages.lz4", "no lz4").file("/y_Packages.xz", "");
+        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let mut packages = dpkg::packages(&scene).unwrap();
+        for path in ["/x_Packages.lz4", "/y_Packages.xz", "/z_Packages"] {
+            assert!(read(&scene, path, (0, 0), &mut packages).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Whether the machine waits for a restart: the system's own mark, a newer kernel than the one that runs, or a newer part of
+//! what every program holds in memory.
+
+use std::cmp::Ordering;
+
+use policies::fact::{Fact, Reason};
+
+use super::version;
+use crate::linux::scene::{Scene, unknown};
+use os::OsError;
+
+/// Programs that leave the mark; where one is installed, no mark means no new kernel.
+const MARKERS: [&str; 2] = ["/usr/share/update-notifier/notify-reboot-required", "/usr/bin/unattended-upgrade"];
+
+/// `parts` says whether something else than the kernel waits for a restart.
+pub(super) fn needed(scene: &Scene, rpm: bool, parts: Fact<bool>) -> Fact<bool> {
+    if ["/run/reboot-required", "/var/run/reboot-required"].iter().any(|path| scene.os.exists(path)) {
+        return Fact::Known(true);
+    }
+    match (parts, newer_kernel(scene, rpm)) {
+        (Fact::Known(true), _) | (_, Fact::Known(true)) => Fact::Known(true),
+        (Fact::Known(false), kernel) => kernel,
+        (parts, _) => parts,
+    }
+}
+
+/// True when a newer kernel of the running kind is installed.
+fn newer_kernel(scene: &Scene, rpm: bool) -> Fact<bool> {
+    let mut kernels = Vec::new();
+    match scene.os.list("/boot") {
+        Ok(names) => kernels.extend(names.iter().filter_map(|name| name.strip_prefix("vmlinuz-")).map(str::to_owned)),
+        Err(OsError::Missing(_)) => {}
+        Err(error) if !rpm => return unknown(&error),
+        Err(_) => {}
+    }
+    if rpm {
+        // Every kernel of rpm brings its image here too, wherever the boot loader has its own.
+        let modules = scene.os.list("/usr/lib/modules").unwrap_or_default();
+        let whole = |release: &String| scene.os.exists(&format!("/usr/lib/modules/{release}/vmlinuz"));
+        kernels.extend(modules.into_iter().filter(whole));
+    }
+    let running = scene.line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    kernels.retain(|kernel| !kernel.contains("rescue") && flavour(kernel) == flavour(&running));
+    if kernels.is_empty() {
+        return if MARKERS.iter().any(|path| scene.os.exists(path)) {
+            Fact::Known(false)
+        } else {
+            Fact::unknown(
+                Reason::SourceMissing,
+                "no kernel of this machine's kind is in /boot, and nothing marks a restart",
+            )
+        };
+    }
+    let compare = if rpm { version::compare_rpm } else { version::compare };
+    Fact::Known(kernels.iter().any(|kernel| compare(kernel, &running) == Ordering::Greater))
+}
+
+/// The kind of a kernel: what follows its numbers (`amd64`, `cloud-amd64`, `generic`); of one from rpm, the mark of the line
+/// it belongs to (`uek`, `+rt`).
+fn flavour(release: &str) -> String {
+    let words = release.split('-').skip_while(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+    let named = words.collect::<Vec<_>>().join("-");
+    if !named.is_empty() {
+        return named;
+    }
+    let line = ["uek", "elrepo"].into_iter().find(|line| release.contains(line)).unwrap_or_default();
+    let variant = release.split_once('+').map_or("", |(_, variant)| variant);
+    format!("{line}+{variant}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use os::recorded::Recorded;
+
+    fn of(rpm: bool, running: &str, kernels: &[&str]) -> Option<bool> {
+        let mut os = Recorded::new().file("/proc/sys/kernel/osrelease", format!("{running}\n"));
+        for kernel in kernels {
+            os = os.file(&format!("/boot/vmlinuz-{kernel}"), "");
+        }
+        needed(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), rpm, Fact::Known(false)).known().copied()
+    }
+
+    #[test]
+    fn a_newer_kernel_of_the_same_kind_waits_for_a_restart() {
+        let debian = |running: &str, kernels: &[&str]| of(false, running, kernels);
+        assert_eq!(debian("6.1.0-18-amd64", &["6.1.0-18-amd64", "6.1.0-9-amd64"]), Some(false));
+        assert_eq!(debian("6.1.0-18-amd64", &["6.1.0-18-amd64", "6.1.0-21-amd64"]), Some(true));
+        assert_eq!(debian("6.1.0-18-amd64", &["6.1.0-18-amd64", "6.1.0-21-cloud-amd64"]), Some(false));
+        assert_eq!(debian("6.12.9+bpo-amd64", &["6.1.0-18-amd64", "6.12.12+bpo-amd64"]), Some(true));
+        assert_eq!(debian("5.15.0-100-generic", &["5.15.0-100-generic", "6.8.0-1-lowlatency"]), Some(false));
+        assert_eq!(debian("6.18.44-fc", &[]), None);
+    }
+
+    #[test]
+    fn kernels_of_rpm_stand_in_its_own_order() {
+        let alma = ["0-rescue-abc", "5.14.0-362.8.1.el9_3.x86_64", "5.14.0-427.16.1.el9_4.x86_64"];
+        assert_eq!(of(true, "5.14.0-362.8.1.el9_3.x86_64", &alma), Some(true));
+        let first = ["5.14.0-427.el9.x86_64", "5.14.0-427.16.1.el9_4.x86_64"];
+        assert_eq!(of(true, "5.14.0-427.16.1.el9_4.x86_64", &first), Some(false));
+        assert_eq!(of(true, "5.14.0-427.el9.x86_64", &first), Some(true));
+        let oracle = ["5.14.0-427.el9.x86_64", "5.15.0-206.153.7.el9uek.x86_64"];
+        assert_eq!(of(true, "5.14.0-427.el9.x86_64", &oracle), Some(false), "another line");
+        let os = Recorded::new()
+            .file("/proc/sys/kernel/osrelease", "6.8.5-301.fc40.x86_64\n")
+            .file("/usr/lib/modules/6.8.9-300.fc40.x86_64/vmlinuz", "");
+        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(needed(&scene, true, Fact::Known(false)), Fact::Known(true));
+    }
+
+    #[test]
+    fn a_mark_is_believed_and_other_parts_count() {
+        let scene = |os: Recorded| Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let marked = Recorded::new().file("/run/reboot-required", "");
+        assert_eq!(needed(&scene(marked), false, Fact::Known(false)), Fact::Known(true));
+        let marker = Recorded::new().file("/usr/bin/unattended-upgrade", "");
+        assert_eq!(needed(&scene(marker.clone()), false, Fact::Known(false)), Fact::Known(false));
+        assert_eq!(needed(&scene(marker.clone()), false, Fact::Known(true)), Fact::Known(true));
+        let open = Fact::unknown(Reason::SourceMissing, "");
+        assert!(needed(&scene(marker), false, open).known().is_none());
+    }
+}

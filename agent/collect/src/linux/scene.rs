@@ -1,0 +1,247 @@
+//! What several collectors look at during one check: the machine, the hour, the processes. Read at most once per check.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use policies::fact::{Fact, Reason};
+
+use os::{Answer, LinuxOs, OsError};
+
+use crate::linux::remote::ssh::Ssh;
+use crate::linux::text;
+
+/// The most files of one folder that are read.
+const FILES: usize = 1_000;
+
+/// One check of one machine.
+pub(super) struct Scene {
+    /// The machine.
+    pub(super) os: Arc<dyn LinuxOs>,
+    /// The hour of the check.
+    pub(super) now: Timestamp,
+    processes: OnceLock<(Vec<Process>, bool)>,
+    missed: AtomicBool,
+    ssh: OnceLock<Ssh>,
+    zone: OnceLock<TimeZone>,
+}
+
+/// A running process of this machine (not of a container on it, where that can be told).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    /// Its number.
+    pub(super) pid: u32,
+    /// Its name as the kernel knows it: at most 15 bytes.
+    pub(super) name: String,
+}
+
+impl Scene {
+    pub(super) fn new(os: Arc<dyn LinuxOs>, now: Timestamp) -> Self {
+        Self {
+            os,
+            now,
+            processes: OnceLock::new(),
+            missed: AtomicBool::new(false),
+            ssh: OnceLock::new(),
+            zone: OnceLock::new(),
+        }
+    }
+
+    /// All processes by number, for a question whose answer is wrong when some are hidden. Empty only when `/proc` cannot be read.
+    pub(super) fn processes(&self) -> &[Process] {
+        self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
+        self.visible_processes()
+    }
+
+    /// The processes that this user may see, by number.
+    pub(super) fn visible_processes(&self) -> &[Process] {
+        &self.looked_up().0
+    }
+
+    /// The processes, and whether they are all: a `/proc` mounted with `hidepid` hides those of others, the first one too.
+    fn looked_up(&self) -> &(Vec<Process>, bool) {
+        self.processes.get_or_init(|| {
+            let (mut processes, mut whole) = (Vec::new(), true);
+            for pid in self.os.list("/proc").unwrap_or_default().iter().filter_map(|name| name.parse().ok()) {
+                match self.os.head(&format!("/proc/{pid}/comm"), 64) {
+                    Ok(name) => {
+                        let name = String::from_utf8_lossy(&name).trim_end().to_owned();
+                        processes.push(Process { pid, name });
+                    }
+                    Err(OsError::Denied(_)) => whole = false,
+                    // It ended meanwhile.
+                    Err(_) => {}
+                }
+            }
+            processes.sort_unstable_by_key(|process| process.pid);
+            whole &= processes.first().is_some_and(|process| process.pid == 1);
+            (processes, whole)
+        })
+    }
+
+    /// Why, since this was last asked, an answer to "does it run?" may have been wrong: some processes are hidden.
+    pub(super) fn missed_processes(&self) -> Option<(Reason, &'static str)> {
+        let missed = self.missed.swap(false, Ordering::Relaxed);
+        missed.then(|| match self.visible_processes() {
+            [] => (Reason::Unreadable, "/proc shows no process"),
+            _ => (Reason::NeedsAdministrator, "/proc does not show this user all processes"),
+        })
+    }
+
+    /// True when a process called `name` runs on this machine. Names are cut at 15 bytes by the kernel, and so is `name`.
+    pub(super) fn runs(&self, name: &str) -> bool {
+        let name = &name.as_bytes()[..name.len().min(15)];
+        let found = self
+            .visible_processes()
+            .iter()
+            .any(|process| process.name.as_bytes() == name && !self.contained(process.pid));
+        self.missed.fetch_or(!found && !self.looked_up().1, Ordering::Relaxed);
+        found
+    }
+
+    /// The SSH servers' own word on their settings.
+    pub(super) fn ssh(&self) -> &Ssh {
+        // Whoever asks later is as wrong as whoever asked first when a server is hidden.
+        self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
+        self.ssh.get_or_init(|| Ssh::ask(self))
+    }
+
+    /// True when one of `names` runs.
+    pub(super) fn runs_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.runs(name))
+    }
+
+    /// True when the process is known to live in another process namespace: a container's daemon does not serve the machine.
+    pub(super) fn contained(&self, pid: u32) -> bool {
+        let namespace = |pid: &str| self.os.link(&format!("/proc/{pid}/ns/pid")).ok();
+        match (namespace("self"), namespace(&pid.to_string())) {
+            (Some(own), Some(its)) => own != its,
+            _ => false,
+        }
+    }
+
+    /// True when systemd manages this machine.
+    pub(super) fn systemd(&self) -> bool {
+        self.os.exists("/run/systemd/system")
+    }
+
+    /// True when systemd holds processes for the unit: its control group exists.
+    pub(super) fn unit_active(&self, unit: &str) -> bool {
+        ["/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice"]
+            .iter()
+            .any(|slice| self.os.exists(&format!("{slice}/{unit}/cgroup.procs")))
+    }
+
+    /// True when the unit is set to start: a link in some `*.wants` folder of the administrator.
+    pub(super) fn unit_enabled(&self, unit: &str) -> bool {
+        ["multi-user", "timers", "sockets", "graphical", "sysinit"].iter().any(|target| {
+            let path = format!("/etc/systemd/system/{target}.target.wants/{unit}");
+            self.os.link(&path).is_ok() || self.os.exists(&path)
+        })
+    }
+
+    /// The machine's time zone, UTC where it is not set.
+    pub(super) fn zone(&self) -> &TimeZone {
+        self.zone.get_or_init(|| {
+            let rules = self.os.read("/etc/localtime", 1 << 16);
+            rules.ok().and_then(|rules| TimeZone::tzif("localtime", &rules).ok()).unwrap_or(TimeZone::UTC)
+        })
+    }
+
+    /// The text of the file, without carriage returns.
+    pub(super) fn text(&self, path: &str) -> Answer<String> {
+        self.os.text(path).map(|text| if text.contains('\r') { text.replace('\r', "") } else { text })
+    }
+
+    /// The first line of a small file, trimmed and capped; `None` when it is missing, unreadable or empty.
+    pub(super) fn line(&self, path: &str) -> Option<String> {
+        let bytes = self.os.head(path, 4096).ok()?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let line = text.lines().next().unwrap_or_default().trim();
+        (!line.is_empty()).then(|| text::capped(line))
+    }
+
+    /// The texts of those of `places` that exist, in their order; `/etc/x.d/*.conf` stands for such files of a folder, by name.
+    pub(super) fn gathered(&self, places: &[&str]) -> Answer<Vec<String>> {
+        let mut texts = Vec::new();
+        for place in places {
+            match place.split_once("/*") {
+                Some((folder, suffix)) => texts.extend(self.texts(folder, suffix)?.into_iter().map(|(_, text)| text)),
+                None => texts.extend(optional(self.text(place))?),
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The files in `folder` whose names end in `suffix`, with their text, by name. A missing folder holds none.
+    pub(super) fn texts(&self, folder: &str, suffix: &str) -> Answer<Vec<(String, String)>> {
+        let names = optional(self.os.list(folder))?.unwrap_or_default();
+        let names: Vec<String> = names.into_iter().filter(|name| name.ends_with(suffix)).collect();
+        // What stands in files that are left out might say otherwise.
+        if names.len() > FILES {
+            return Err(OsError::Failed(folder.to_owned(), format!("holds {} files", names.len())));
+        }
+        let mut texts = Vec::new();
+        for name in names {
+            match optional(self.text(&format!("{folder}/{name}"))) {
+                // A dangling link, or a folder: nothing that a program would read either.
+                Err(OsError::Failed(..)) if self.os.list(&format!("{folder}/{name}")).is_ok() => {}
+                text => texts.extend(text?.map(|text| (name, text))),
+            }
+        }
+        Ok(texts)
+    }
+}
+
+/// What the source says; `None` where there is none.
+pub(super) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
+    match answer {
+        Err(OsError::Missing(_)) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+/// Why the facts that no collector here fills are not known.
+pub(super) const WINDOWS_ONLY: &str = "this version reads it on Windows only";
+
+/// The fact for a question that had no answer.
+pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
+    let reason = match error {
+        OsError::Missing(_) => Reason::SourceMissing,
+        OsError::Denied(_) => Reason::NeedsAdministrator,
+        OsError::TimedOut(_) => Reason::TimedOut,
+        OsError::TooLarge(..) | OsError::Failed(..) => Reason::Unreadable,
+    };
+    Fact::unknown(reason, text::capped(&error.to_string()))
+}
+
+/// What was found; unknown where nothing was, because of `why`.
+pub(super) fn found<T>(found: Option<T>, why: &str) -> Fact<T> {
+    found.map_or_else(|| Fact::unknown(Reason::SourceMissing, why), Fact::Known)
+}
+
+/// The fact for an answer: what `read` makes of it, or why there was none.
+pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>) -> Fact<T> {
+    match answer {
+        Ok(answer) => read(answer),
+        Err(error) => unknown(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use os::recorded::Recorded;
+
+    #[test]
+    fn a_folder_with_too_many_files_is_not_read_in_part() {
+        let folder = |files: usize| {
+            (0..files).fold(Recorded::new(), |os, number| os.file(&format!("/etc/exports.d/{number}.exports"), "x"))
+        };
+        let texts =
+            |files| Scene::new(Arc::new(folder(files)), Timestamp::UNIX_EPOCH).texts("/etc/exports.d", ".exports");
+        assert_eq!(texts(FILES).unwrap().len(), FILES);
+        assert!(matches!(texts(FILES + 1), Err(OsError::Failed(..))));
+    }
+}

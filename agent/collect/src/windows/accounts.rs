@@ -1,0 +1,121 @@
+//! Section `accounts`: local accounts, the rules for their passwords, and what guards a session nobody sits at.
+//!
+//! Sources: network management (`NetUserEnum`, `NetLocalGroupGetMembers`, `NetUserModalsGet`), the account database's own rules in
+//! `HKLM\SAM` (readable for the system only), `Winlogon`, the policies of User Account Control. Groups and built-in accounts are known
+//! by their numbers, never by names, which follow the system's language. Failed logons come from the event log, which is not watched:
+//! each of them would be a reason to collect again.
+
+use policies::fact::{Accounts, Days, Fact, List, Reason, Seconds};
+
+use super::scene::{Scene, answered, unknown};
+use os::windows::{AccountRules, Registry};
+use os::{Answer, OsError};
+
+mod failures;
+mod outsiders;
+mod people;
+mod session;
+
+pub(super) use people::PROFILES;
+pub(super) use session::{is_person, loaded};
+
+const WINLOGON: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon";
+const CONTROL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System";
+const DATABASE: &str = r"HKLM\SAM\SAM\Domains\Account";
+
+/// The registry keys whose change makes it worth collecting this section again.
+pub(super) const WATCHED: &[&str] = &[
+    WINLOGON,
+    CONTROL,
+    session::EXPLORER,
+    r"HKLM\SAM\SAM\Domains\Account\Users\Names",
+    // Screen lock and autorun of everybody who is logged on.
+    r"HKU\*\Control Panel\Desktop",
+    r"HKU\*\Software\Policies\Microsoft\Windows\Control Panel\Desktop",
+    r"HKU\*\Software\Microsoft\Windows\CurrentVersion\Policies\Explorer",
+    r"HKU\*\Software\Microsoft\Windows\CurrentVersion\Explorer\AutoplayHandlers",
+];
+
+/// What a password never has to be changed means in days.
+const NEVER: i64 = 99_999;
+
+pub(super) fn collect(scene: &Scene) -> Accounts {
+    let rules = scene.os.account_rules();
+    let rule = |read: fn(&AccountRules) -> i64| answered(rules.clone(), |rules| Fact::Known(read(&rules)));
+    let sessions = session::loaded(scene);
+    Accounts {
+        users: people::list(scene),
+        domain_administrators: outsiders::list(scene),
+        extra_roots: people::built_in(scene),
+        password_min_length: rule(|rules| rules.min_length.into()),
+        password_min_classes: classes(scene.os.value(DATABASE, "F")),
+        password_max_age: rule(|rules| match rules.max_age {
+            u32::MAX => NEVER,
+            seconds => i64::from(seconds / 86_400),
+        })
+        .map(Days),
+        lockout_tries: rule(|rules| rules.lockout_tries.into()),
+        lockout_time: rule(|rules| match rules.lockout_time {
+            // Until an administrator unlocks it.
+            u32::MAX => 0,
+            seconds => seconds.into(),
+        })
+        .map(Seconds),
+        automatic_logon: automatic_logon(scene),
+        screen_lock: session::screen_lock(scene, &sessions),
+        autorun_off: session::autorun_off(scene, &sessions),
+        uac: uac(scene),
+        failed_logons: failures::list(scene),
+        ..Accounts::unknown(Reason::NoReader, "Windows has no such setting")
+    }
+}
+
+/// True when somebody is logged on as the machine starts. The password for it may be hidden from the registry, so its absence says
+/// nothing; it is never read.
+fn automatic_logon(scene: &Scene) -> Fact<bool> {
+    scene.text(WINLOGON, "AutoAdminLogon").or(Fact::Known(false), |value| {
+        let odd = || Fact::unknown(Reason::Unreadable, format!("AutoAdminLogon {value}"));
+        value.trim().parse::<u32>().map_or_else(|_| odd(), |value| Fact::Known(value != 0))
+    })
+}
+
+/// True when Windows asks before a program may act as administrator. Every Windows is installed with `EnableLUA` written down, so that it
+/// is missing tells nothing; `ConsentPromptBehaviorAdmin` has a default that asks (learn.microsoft.com, "User Account Control settings and
+/// configuration").
+fn uac(scene: &Scene) -> Fact<bool> {
+    let missing = Fact::unknown(Reason::SourceMissing, format!("{CONTROL} : EnableLUA"));
+    let asks = |name: &str, absent| scene.number(CONTROL, name).or(absent, |value| Fact::Known(value != 0));
+    match (asks("EnableLUA", missing), asks("ConsentPromptBehaviorAdmin", Fact::Known(true))) {
+        (Fact::Known(false), _) | (_, Fact::Known(false)) => Fact::Known(false),
+        (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
+        (Fact::Known(true), Fact::Known(true)) => Fact::Known(true),
+    }
+}
+
+/// Kinds of characters that a password needs: Windows asks for three or for none. It stands in the bits (`DOMAIN_PASSWORD_COMPLEX`)
+/// of the account database's rules (`DOMAIN_ACCOUNT_F`), which only the system itself may read.
+fn classes(rules: Answer<Registry>) -> Fact<i64> {
+    const PROPERTIES: usize = 76;
+    const COMPLEX: u32 = 1;
+    match rules {
+        Ok(Registry::Bytes(bytes)) => match bytes.get(PROPERTIES..PROPERTIES + 4).and_then(|word| word.try_into().ok())
+        {
+            Some(word) => Fact::Known(if u32::from_le_bytes(word) & COMPLEX == 0 { 1 } else { 3 }),
+            None => Fact::unknown(Reason::Unreadable, "the rules of the account database are too short"),
+        },
+        Ok(_) => Fact::unknown(Reason::Unreadable, "the rules of the account database are of another type"),
+        // Windows answers so to everybody but the system.
+        Err(OsError::Missing(what)) => unknown(&OsError::Denied(what)),
+        Err(error) => unknown(&error),
+    }
+}
+
+/// A list in a stable order.
+fn sorted(mut names: Vec<String>) -> List<String> {
+    names.sort_unstable();
+    names.dedup();
+    List::capped(names)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! Section `antivirus`: what Security Center lists, what the machine itself shows of each product, and the one truth drawn from both.
+//!
+//! The same row can mean opposite things: it can be left over from a product that is gone, and a product that guards need not have
+//! one. So a row that says "on" needs a second reading: a guard that runs, else the program that reported it or a service from its folder. A
+//! service alone is none where Security Center runs and does not list it. Where two
+//! readings say the opposite of each other and neither is known to be the better one, it is unknown, and says so. A product that is
+//! switched off, snoozed or without a licence counts as not running: it lets through what comes.
+
+use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason, Unknown};
+
+use super::center::{self, Center, Kind, Listed, STALE, Standing, State, exists, path};
+use super::scene::{Scene, unknown};
+use crate::products::{best, is_running, no_reader};
+use crate::text::capped;
+use os::{Answer, OsError};
+
+mod defender;
+mod events;
+mod kaspersky;
+mod makers;
+mod parts;
+mod unlisted;
+
+use makers::{MAKERS, Signs, Trace, is_companion, maker};
+pub(super) use parts::runs_beside;
+
+use parts::Parts;
+
+pub(super) fn collect(scene: &Scene) -> Antivirus {
+    let center = center::center(scene, Kind::Antivirus);
+    let parts = Parts::of(scene);
+    let mut products = products(scene, &center, &parts);
+    products.sort_by(|one, other| (one.maker, &one.name).cmp(&(other.maker, &other.name)));
+    let protection = protection(scene, &products, &center, &parts);
+    if let Fact::Unknown(why) = &protection {
+        let mut section = Antivirus::unknown(why.reason, &why.detail);
+        section.detections = perhaps_more(events::detections(scene, &products), why);
+        section.stops = perhaps_more(events::stops(scene, &products), why);
+        section.products = Fact::Known(List::capped(products));
+        return section;
+    }
+    Antivirus {
+        protection,
+        real_time: best(&products, |product| &product.real_time, Some(&true), Fact::Known(false)),
+        updater: best(&products, |product| &product.updater, Some(&true), Fact::Known(false)),
+        definitions_at: best(&products, |product| &product.definitions_at, None, nothing()),
+        definitions_current: best(&products, |product| &product.definitions_current, Some(&true), nothing()),
+        detections: events::detections(scene, &products),
+        stops: events::stops(scene, &products),
+        products: Fact::Known(List::capped(products)),
+    }
+}
+
+fn protection(
+    scene: &Scene,
+    products: &[AntivirusProduct],
+    center: &Answer<Center>,
+    parts: &Parts,
+) -> Fact<Protection> {
+    if products.iter().any(is_running) {
+        return Fact::Known(Protection::On);
+    }
+    if let Some(Fact::Unknown(why)) =
+        products.iter().map(|product| &product.running).find(|fact| fact.known().is_none())
+    {
+        return Fact::Unknown(why.clone());
+    }
+    // Products that nobody listed may guard: neither "off" nor "none" is known then.
+    if let Some(error) = scene.services().err().or(scene.processes().err()).or(parts.hidden.clone()) {
+        return unknown(&error);
+    }
+    match center {
+        Err(error) if products.is_empty() || !matches!(error, OsError::Missing(_)) => unknown(error),
+        Ok(center) if !center.live => Fact::unknown(Reason::Unreadable, STALE),
+        Ok(center) if !center.whole => Fact::unknown(Reason::Unreadable, "not every row of Security Center is read"),
+        _ if products.is_empty() => Fact::Known(Protection::None),
+        _ => Fact::Known(Protection::Off),
+    }
+}
+
+/// What event logs tell where it is not known what guards: that may have more to tell.
+fn perhaps_more<T>(found: Fact<List<T>>, why: &Unknown) -> Fact<List<T>> {
+    match found {
+        Fact::Known(list) if list.items.is_empty() => Fact::Unknown(why.clone()),
+        Fact::Known(list) => Fact::Known(List { left_out: list.left_out.max(1), ..list }),
+        unknown => unknown,
+    }
+}
+
+fn nothing<T>() -> Fact<T> {
+    Fact::unknown(Reason::SourceMissing, "no anti-malware product runs")
+}
+
+/// The rows of one product, summed up: after an update a product may have two, of which one is on and the other one current.
+#[derive(Clone, Debug)]
+struct Sum {
+    name: String,
+    programs: Vec<String>,
+    state: State,
+    live: bool,
+}
+
+impl Sum {
+    fn of(scene: &Scene, rows: &[&Listed], live: bool) -> Option<Self> {
+        // A row whose program has gone says nothing beside one whose program is there.
+        let there = |row: &&&Listed| row.programs.iter().any(|program| exists(scene, program) == Some(true));
+        let gone = |row: &&&Listed| {
+            let known: Vec<bool> = row.programs.iter().filter_map(|program| exists(scene, program)).collect();
+            !known.is_empty() && !known.contains(&true)
+        };
+        let some_there = rows.iter().any(|row| there(&row));
+        let rows: Vec<&Listed> = rows.iter().filter(|row| !(some_there && gone(row))).copied().collect();
+        let rank = |standing: Standing| match standing {
+            Standing::On => 4,
+            Standing::Odd(_) => 3,
+            Standing::Snoozed => 2,
+            Standing::Expired => 1,
+            Standing::Off => 0,
+        };
+        let first = rows.iter().max_by_key(|row| rank(row.state.standing))?;
+        let current = rows.iter().filter_map(|row| row.state.current).max().filter(|_| live);
+        let mut programs: Vec<String> = rows.iter().flat_map(|row| row.programs.clone()).collect();
+        programs.sort();
+        programs.dedup();
+        Some(Self { name: first.name.clone(), programs, state: State { current, ..first.state }, live })
+    }
+}
+
+fn products(scene: &Scene, center: &Answer<Center>, parts: &Parts) -> Vec<AntivirusProduct> {
+    let (listed, live) = match center {
+        Ok(center) => (center.listed.as_slice(), center.live),
+        Err(_) => (&[][..], false),
+    };
+    let rows = |of: Maker| -> Vec<&Listed> { listed.iter().filter(|row| maker(row) == of).collect() };
+    let mut products = Vec::new();
+    for signs in MAKERS {
+        let trace = signs.trace(scene, parts);
+        products.extend(product(
+            scene,
+            signs.maker,
+            Some((signs, trace)),
+            Sum::of(scene, &rows(signs.maker), live).as_ref(),
+            center,
+        ));
+    }
+    // Products of makers that are not known here, each by its name.
+    let others = rows(Maker::Other);
+    let mut names: Vec<&str> = others.iter().map(|row| row.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let same: Vec<&Listed> = others.iter().copied().filter(|row| row.name == name).collect();
+        products.extend(product(scene, Maker::Other, None, Sum::of(scene, &same, live).as_ref(), center));
+    }
+    if others.is_empty() {
+        let found = unlisted::products(scene, parts, &products, listed);
+        products.extend(found);
+    }
+    let guarded = products.iter().any(is_running);
+    products.extend(defender::product(scene, Sum::of(scene, &rows(Maker::Microsoft), live).as_ref(), guarded));
+    products
+}
+
+fn product(
+    scene: &Scene,
+    maker: Maker,
+    traced: Option<(&Signs, Answer<Trace>)>,
+    sum: Option<&Sum>,
+    center: &Answer<Center>,
+) -> Option<AntivirusProduct> {
+    let (signs, trace) = traced.unzip();
+    let trace = trace.transpose();
+    let running = match (sum, &trace, signs) {
+        (Some(sum), ..) => by_row(scene, sum, signs, &trace),
+        (None, Ok(Some(trace)), Some(signs)) if trace.there => without_row(signs, trace, center)?,
+        _ => return None,
+    };
+    // Where there is no Security Center nobody is told; where it does not answer it is not known what it was told.
+    let not_told = || match center {
+        Err(error) if !matches!(error, OsError::Missing(_)) => unknown(error),
+        _ => Fact::unknown(Reason::NoReader, "it is not listed in Security Center"),
+    };
+    let service = trace.as_ref().ok().and_then(|trace| trace.as_ref()?.service.clone());
+    let name = sum.map(|sum| sum.name.clone()).filter(|name| !name.is_empty());
+    Some(AntivirusProduct {
+        maker,
+        name: name.unwrap_or_else(|| signs.map(|signs| signs.name.to_owned()).unwrap_or_default()),
+        version: version(scene, sum, service.as_deref()),
+        real_time: match (sum, &running) {
+            (None, Fact::Known(true)) => not_told(),
+            (_, running) => running.clone(),
+        },
+        running,
+        definitions_at: if maker == Maker::Kaspersky { kaspersky::updated_at(scene) } else { no_reader() },
+        definitions_current: match sum.map(|sum| sum.state.current) {
+            Some(Some(current)) => Fact::Known(current),
+            Some(None) => Fact::unknown(Reason::Unreadable, "productState"),
+            None => not_told(),
+        },
+        definitions_version: no_reader(),
+        updater: no_reader(),
+    })
+}
+
+/// What the machine itself shows of a product that has no row. Where Security Center runs, a product that guards is registered with it: one
+/// that is not may be passive, or switched off. `None` for what guards nothing.
+fn without_row(signs: &Signs, trace: &Trace, center: &Answer<Center>) -> Option<Fact<bool>> {
+    let at_work = trace.runs || trace.helps;
+    if signs.is_companion() && (!at_work || center.is_ok()) {
+        return None;
+    }
+    Some(match center {
+        _ if !at_work => Fact::Known(false),
+        Ok(_) if trace.runs => contradictory("a service or program of it runs, Security Center does not list it"),
+        Err(OsError::Missing(_)) if trace.runs && !signs.is_companion() => Fact::Known(true),
+        Err(error) if !matches!(error, OsError::Missing(_)) => unknown(error),
+        _ => Fact::unknown(Reason::NoReader, "what runs of it runs as well where it guards nothing"),
+    })
+}
+
+/// What a row and the machine itself say together.
+fn by_row(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>) -> Fact<bool> {
+    let seen = |of: fn(&Trace) -> bool| matches!(trace, Ok(Some(trace)) if of(trace));
+    let guard = seen(|trace| trace.runs);
+    match sum.state.standing {
+        Standing::On => on(scene, sum, signs, trace, guard || seen(|trace| trace.helps)),
+        // Perhaps another product is the registered one; perhaps only its protection is switched off.
+        Standing::Off if guard => contradictory("Security Center says off, a service or program of the product runs"),
+        Standing::Off | Standing::Snoozed | Standing::Expired if !sum.live => contradictory(STALE),
+        Standing::Off | Standing::Snoozed | Standing::Expired => Fact::Known(false),
+        Standing::Odd(number) => Fact::unknown(Reason::Unreadable, format!("productState {number}")),
+    }
+}
+
+/// What a row that says "on" is worth. `at_work` when something of the product was seen to run.
+fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>, at_work: bool) -> Fact<bool> {
+    let reports = reporter_runs(scene, &sum.programs);
+    let beside = if at_work { Ok(true) } else { parts::runs_beside(scene, &sum.programs) };
+    let at_work = at_work || reports == Ok(true) || beside == Ok(true);
+    let maker = signs.map_or(Maker::Other, |signs| signs.maker);
+    if at_work && is_companion(maker, sum.programs.iter().chain([&sum.name])) {
+        return contradictory("Security Center says on, as of an edition that guards nothing");
+    }
+    if at_work {
+        // What it was told when it still ran may have changed since.
+        return if sum.live { Fact::Known(true) } else { contradictory(STALE) };
+    }
+    // That nothing of it runs is known only where all that runs is.
+    if let Some(error) = trace.as_ref().err().or(reports.as_ref().err()).or(beside.as_ref().err()) {
+        return unknown(error);
+    }
+    let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(scene, program)).collect();
+    if !there.is_empty() && !there.contains(&true) {
+        // What reported is gone: the row was left over.
+        return Fact::Known(false);
+    }
+    let driver = matches!(trace, Ok(Some(trace)) if trace.driver);
+    match driver {
+        // Of a maker whose services nobody knows its driver bears the row out.
+        _ if !sum.live => contradictory(STALE),
+        true if !signs.is_some_and(Signs::known) => Fact::Known(true),
+        true => contradictory("Security Center says on, only a driver of the product runs"),
+        false => contradictory("Security Center says on, no service or program of the product runs"),
+    }
+}
+
+/// True when the program that reported the row, or is shown for it, runs. Programs of Windows run for many.
+pub(super) fn reporter_runs(scene: &Scene, programs: &[String]) -> Answer<bool> {
+    let of_windows = |program: &str| path(scene, program).is_some_and(|path| parts::of_windows(scene, &path));
+    let own = programs.iter().filter(|program| !of_windows(program));
+    let names: Vec<&str> =
+        own.filter_map(|program| program.rsplit('\\').next()).filter(|name| !name.is_empty()).collect();
+    let processes = scene.processes()?;
+    Ok(processes.iter().any(|process| names.iter().any(|name| process.name.eq_ignore_ascii_case(name))))
+}
+
+fn contradictory<T>(detail: &str) -> Fact<T> {
+    Fact::unknown(Reason::Contradictory, detail)
+}
+
+/// The version that the product's program states of itself: that of its row, else that of its service.
+fn version(scene: &Scene, sum: Option<&Sum>, service: Option<&str>) -> Fact<String> {
+    let listed = sum.map(|sum| sum.programs.clone()).unwrap_or_default();
+    let of_service = service.and_then(|service| parts::file(scene, service));
+    let paths = listed.iter().filter_map(|program| path(scene, program)).chain(of_service);
+    match paths.filter_map(|path| scene.os.file_version(&path).ok()).next() {
+        Some(version) => Fact::Known(capped(&version)),
+        None => Fact::unknown(Reason::SourceMissing, "no program of the product states a version"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What antivirus products found, and when their protection stopped, from event logs: by numbers, positions and identifiers
+//! only. Messages are never read, for they are in the product's language; of a path only the kind of place is kept.
+//!
+//! Microsoft's products write all they find, so that an empty log means that nothing was found. Of other makers some findings are known
+//! (`makers.rs`), and what their products write depends on how they are set: there an empty log means nothing. That the protection of
+//! another maker stopped is written by Windows itself (`stops.rs`).
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use policies::evaluate::Truth;
+use policies::fact::{AntivirusProduct, Detection, Fact, List, Maker, Reason, ThreatPlace};
+
+use crate::windows::drives::removable;
+use crate::windows::log::{Log, Told};
+use crate::windows::scene::{Scene, unknown};
+use os::Answer;
+
+mod makers;
+mod microsoft;
+mod place;
+mod stops;
+
+use stops::Watched;
+
+/// How far back is looked.
+const HOURS: i64 = 30 * 24;
+/// The most events that are read: several stand for one finding.
+const MOST: usize = 400;
+/// The most findings and stops that are kept.
+const KEPT: usize = 100;
+/// A product stops in several parts, and some events say the same.
+const ONE_STOP: SignedDuration = SignedDuration::from_mins(1);
+
+/// What was found in logs, and whether they could tell all of it.
+struct Found<T> {
+    items: Vec<T>,
+    whole: bool,
+}
+
+/// The findings, newest first.
+pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Detection>> {
+    let drives = removable(scene);
+    let letters = drives.as_deref().unwrap_or_default();
+    let mut found = match makers::findings(scene, products, letters) {
+        Ok(items) => items,
+        Err(error) => return unknown(&error),
+    };
+    // What another maker's product writes depends on how it is set. One of which it is not known whether it guards may be the one that does.
+    let (microsoft, others) = (guards(products, true), guards(products, false));
+    let mut whole = others == Truth::False;
+    // Beside one that does, what Microsoft's product wrote before is not asked any more.
+    if others != Truth::True || microsoft == Truth::True {
+        match microsoft::findings(scene, letters) {
+            Ok(of_microsoft) => {
+                found.extend(of_microsoft.items);
+                whole &= of_microsoft.whole;
+            }
+            Err(error) if found.is_empty() => return unknown(&error),
+            Err(_) => whole = false,
+        }
+    }
+    if found.is_empty() && others != Truth::False && microsoft != Truth::True {
+        return Fact::unknown(Reason::NoReader, "another product may guard, and no finding of it is in the event logs");
+    }
+    if let Err(error) = &drives {
+        for one in &mut found {
+            if let Fact::Known(ThreatPlace::Local | ThreatPlace::Download) = one.place {
+                one.place = unknown(error);
+            }
+        }
+    }
+    found.sort_by(|one, other| (other.at, &one.threat).cmp(&(one.at, &other.threat)));
+    found.dedup();
+    Fact::Known(short(Found { items: found, whole }))
+}
+
+/// When protection stopped, newest first.
+pub(super) fn stops(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Timestamp>> {
+    let watched = match Watched::of(scene, products) {
+        Ok(watched) => watched,
+        Err(error) => return unknown(&error),
+    };
+    let mut found = match stops::list(scene, &watched) {
+        Ok(found) => found,
+        Err(error) => return unknown(&error),
+    };
+    // Beside another product Microsoft's is switched off by rule.
+    if guards(products, false) != Truth::True || guards(products, true) == Truth::True {
+        match microsoft::stops(scene) {
+            Ok(of_microsoft) => {
+                found.items.extend(of_microsoft.items);
+                found.whole &= of_microsoft.whole;
+            }
+            Err(error) if found.items.is_empty() => return unknown(&error),
+            Err(_) => found.whole = false,
+        }
+    }
+    if products.iter().any(|product| product.running != Fact::Known(false) && !watched.hears_of(product)) {
+        if found.items.is_empty() {
+            return Fact::unknown(Reason::NoReader, "Windows does not write when a product that may guard stops");
+        }
+        found.whole = false;
+    }
+    found.items.sort_unstable();
+    found.items.dedup_by(|later, first| first.duration_until(*later) <= ONE_STOP);
+    found.items.reverse();
+    Fact::Known(short(found))
+}
+
+/// Whether a product guards, of Microsoft's or of all others.
+fn guards(products: &[AntivirusProduct], microsoft: bool) -> Truth {
+    let of = products.iter().filter(|product| (product.maker == Maker::Microsoft) == microsoft);
+    of.map(|product| product.running.known().map_or(Truth::Unknown, |&runs| Truth::from(runs)))
+        .fold(Truth::False, Truth::or)
+}
+
+/// What a log tells of the last month.
+fn of_last_month(scene: &Scene, log: &Log) -> Answer<Told> {
+    log.since(scene, scene.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// The list, marked as cut where the logs cannot tell all: how many more there are nobody knows.
+fn short<T>(found: Found<T>) -> List<T> {
+    let Found { mut items, whole } = found;
+    let more = items.len().saturating_sub(KEPT).max(usize::from(!whole));
+    items.truncate(KEPT);
+    List { items, left_out: u32::try_from(more).unwrap_or(u32::MAX) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! When Kaspersky last took new definitions: `KasperskyLab\protected\{product}\Data : LastSuccessfulUpdate`, seconds since 1970.
+//!
+//! An update takes the newest there are, so this stands for the age of the definitions. Where a version of the product does not write
+//! it there, nothing is known.
+
+use jiff::Timestamp;
+use policies::fact::{Fact, Reason};
+
+use crate::windows::scene::{Scene, Setting, unknown};
+use os::OsError;
+
+const FOLDERS: [&str; 2] =
+    [r"HKLM\SOFTWARE\KasperskyLab\protected", r"HKLM\SOFTWARE\WOW6432Node\KasperskyLab\protected"];
+/// Stands for "never".
+const NEVER: u64 = 0xFFFF_FFFF;
+
+/// The latest of all its products. A time that has not come yet was written by a clock that ran ahead.
+pub(super) fn updated_at(scene: &Scene) -> Fact<Timestamp> {
+    let (mut newest, mut unread) = (None, None);
+    for folder in FOLDERS {
+        let products = match scene.os.keys(folder) {
+            Ok(products) => products,
+            Err(OsError::Missing(_)) => continue,
+            Err(error) => {
+                unread = Some(error);
+                continue;
+            }
+        };
+        for product in products {
+            match scene.number(&format!(r"{folder}\{product}\Data"), "LastSuccessfulUpdate") {
+                Setting::Set(0 | NEVER) | Setting::Absent => {}
+                Setting::Set(seconds) => {
+                    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+                    newest = newest.max(at.filter(|at| *at <= scene.now));
+                }
+                Setting::Unreadable(error) => unread = Some(error),
+            }
+        }
+    }
+    match (newest, unread) {
+        (Some(at), _) => Fact::Known(at),
+        (None, Some(error)) => unknown(&error),
+        (None, None) => Fact::unknown(Reason::NoReader, "LastSuccessfulUpdate"),
+    }
+}

@@ -1,0 +1,236 @@
+//! Section `backup`: which program copies the machine's data away, and when it last did.
+//!
+//! Sources: the channels `Microsoft-Windows-Backup` (event 4: a backup by wbadmin ended well) and `Veeam Agent` (event 190: a job ended; its
+//! level says how); `...\CurrentVersion\WindowsBackup\ScheduleParams` (Windows 7's Backup and Restore); `ProtectedUpToTime` of File History of
+//! everybody whose settings are loaded; keys of scheduled tasks; services of makers. Of a destination only its kind is kept.
+
+use jiff::{Timestamp, ToSpan};
+use policies::fact::{Backup, BackupPlace, BackupProduct, BackupTool, Fact, Instant, List, Reason, Unknown};
+
+use super::accounts::loaded;
+use super::drives::removable;
+use super::log::{Log, Told};
+use super::scene::{Scene, Setting, answered, unknown};
+use crate::text::named_backup;
+use os::windows::Event;
+use os::{Answer, OsError};
+
+mod makers;
+mod tasks;
+
+use tasks::{TREE, is_folder, starts};
+
+const CLASSIC: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsBackup\ScheduleParams";
+const HISTORY: &str = r"Software\Microsoft\Windows\CurrentVersion\FileHistory";
+const HISTORY_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\FileHistory";
+const SERVICES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services";
+const IMAGES: &str = "Microsoft-Windows-Backup";
+/// `BACKUP_SUCCESS_EVENT`.
+const SUCCESS: u32 = 4;
+/// How far back a success is looked for.
+const HOURS: i64 = 400 * 24;
+/// For how many hours one that nobody scheduled counts.
+const BY_HAND: i64 = 35 * 24;
+/// `SERVICE_DISABLED`.
+const DISABLED: u64 = 4;
+
+/// The registry keys whose change makes it worth collecting this section again. What changes with every backup is not among them.
+pub(super) const WATCHED: &[&str] = &[CLASSIC, HISTORY_POLICY];
+
+pub(super) fn collect(scene: &Scene) -> Backup {
+    let mut looked = Looked::default();
+    looked.add(images(scene));
+    looked.add(classic(scene));
+    looked.add(history(scene));
+    looked.add(own(scene));
+    match makers::list(scene) {
+        Ok(found) => looked.found.extend(found),
+        Err(error) => looked.trouble(why(&error)),
+    }
+    Backup { products: looked.products() }
+}
+
+/// What was found, and why it may not be all.
+#[derive(Default)]
+struct Looked {
+    found: Vec<BackupProduct>,
+    trouble: Option<Unknown>,
+}
+
+impl Looked {
+    fn add(&mut self, answer: Result<Option<BackupProduct>, Unknown>) {
+        match answer {
+            Ok(found) => self.found.extend(found),
+            Err(trouble) => self.trouble(trouble),
+        }
+    }
+
+    fn trouble(&mut self, trouble: Unknown) {
+        self.trouble.get_or_insert(trouble);
+    }
+
+    /// Where one of the sources did not answer and no other told of a backup at work, nobody can say that there is none.
+    fn products(mut self) -> Fact<List<BackupProduct>> {
+        let at_work = self.found.iter().any(|product| product.active == Fact::Known(true));
+        match self.trouble {
+            Some(trouble) if !at_work => Fact::Unknown(trouble),
+            _ => {
+                self.found.sort_by_key(|product| product.tool);
+                Fact::Known(List::capped(self.found))
+            }
+        }
+    }
+}
+
+fn why(error: &OsError) -> Unknown {
+    match unknown::<bool>(error) {
+        Fact::Unknown(unknown) => unknown,
+        Fact::Known(_) => Unknown { reason: Reason::Unreadable, detail: String::new() },
+    }
+}
+
+fn product(tool: BackupTool, active: Fact<bool>) -> BackupProduct {
+    BackupProduct {
+        tool,
+        active,
+        scheduled: untold(),
+        last_success_at: untold(),
+        last_start_at: untold(),
+        place: untold(),
+    }
+}
+
+/// What a program keeps to itself.
+fn untold<T>() -> Fact<T> {
+    Fact::unknown(Reason::NoReader, "this program does not tell it")
+}
+
+/// Images and backups of a server by wbadmin, which clients have as well.
+fn images(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
+    let scheduled = starts(scene, r"Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup");
+    let last = newest(scene, IMAGES, &[SUCCESS], |_| true);
+    let (scheduled, last_success_at) = match (scheduled, last) {
+        (Ok(false), Ok(None)) => return Ok(None),
+        (Err(error), Ok(None) | Err(_)) | (Ok(false), Err(error)) => return Err(why(&error)),
+        (scheduled, last) => (
+            answered(scheduled, Fact::Known),
+            answered(last, |at| {
+                at.map_or_else(|| Fact::unknown(Reason::SourceMissing, "none is written down"), Fact::Known)
+            }),
+        ),
+    };
+    // What nothing starts any more is at work only while somebody starts it.
+    let active = match &last_success_at {
+        Fact::Known(at) if scene.now.duration_since(*at).as_hours() <= BY_HAND => Fact::Known(true),
+        _ => scheduled.clone(),
+    };
+    Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::ServerBackup, active) }))
+}
+
+/// Windows 7's Backup and Restore, by the destination that was chosen.
+fn classic(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
+    let target = match scene.text(&format!(r"{CLASSIC}\TargetDevice"), "PresentableName") {
+        Setting::Set(target) => target,
+        Setting::Absent => return Ok(None),
+        Setting::Unreadable(error) => return Err(why(&error)),
+    };
+    let scheduled = answered(starts(scene, r"Microsoft\Windows\WindowsBackup\AutomaticBackup"), Fact::Known);
+    let active = match &scheduled {
+        Fact::Known(false) => {
+            Fact::unknown(Reason::NoReader, "nothing starts it, and it does not tell when it last ran")
+        }
+        scheduled => scheduled.clone(),
+    };
+    let place = place(scene, &target);
+    Ok(Some(BackupProduct { scheduled, place, ..product(BackupTool::WindowsBackup, active) }))
+}
+
+fn place(scene: &Scene, target: &str) -> Fact<BackupPlace> {
+    if target.starts_with(r"\\") && !target.starts_with(r"\\?\") {
+        return Fact::Known(BackupPlace::Share);
+    }
+    let drive = target.trim_start_matches(r"\\?\").chars().next().map(|drive| drive.to_ascii_uppercase());
+    answered(removable(scene), |drives| {
+        let is_removable = drive.is_some_and(|drive| drives.contains(&drive));
+        Fact::Known(if is_removable { BackupPlace::Removable } else { BackupPlace::Local })
+    })
+}
+
+/// File History, which every person sets up for themselves.
+fn history(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
+    // Windows 7 and servers have none.
+    match scene.service("fhsvc") {
+        Ok(None) => return Ok(None),
+        Ok(Some(_)) => {}
+        Err(error) => return Err(why(&error)),
+    }
+    let set = |key: &str, name: &str, value: u64| {
+        scene.number(key, name).or(Fact::Known(false), |number| Fact::Known(number == value))
+    };
+    match (set(HISTORY_POLICY, "Disabled", 1), set(&format!(r"{SERVICES}\fhsvc"), "Start", DISABLED)) {
+        (Fact::Known(true), _) | (_, Fact::Known(true)) => return Ok(None),
+        (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => return Err(unknown),
+        (Fact::Known(false), Fact::Known(false)) => {}
+    }
+    let people = loaded(scene).map_err(|error| why(&error))?;
+    if people.is_empty() {
+        let detail = "nobody is logged on, whose File History could be seen".to_owned();
+        return Err(Unknown { reason: Reason::SourceMissing, detail });
+    }
+    let mut times = Vec::new();
+    for sid in people {
+        match scene.number(&format!(r"HKU\{sid}\{HISTORY}"), "ProtectedUpToTime") {
+            Setting::Set(ticks) => times.push(super::filetime(ticks)),
+            Setting::Absent => {}
+            Setting::Unreadable(error) => return Err(why(&error)),
+        }
+    }
+    if times.is_empty() {
+        return Ok(None);
+    }
+    // Windows sets it to 0 while it copies.
+    let last_success_at =
+        match times.iter().copied().collect::<Option<Vec<Instant>>>().and_then(|times| times.into_iter().min()) {
+            Some(at) if at > scene.now => Fact::unknown(Reason::Contradictory, "a time that has not come yet"),
+            Some(at) => Fact::Known(at),
+            None => Fact::unknown(Reason::SourceMissing, "no time is written down at present"),
+        };
+    let scheduled = Fact::Known(true);
+    Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::FileHistory, Fact::Known(true)) }))
+}
+
+/// A scheduled task that an officer made and called a backup. Tasks outside of any folder are the ones people make.
+fn own(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
+    let names = match scene.os.keys(TREE) {
+        Ok(names) => names,
+        Err(OsError::Missing(_)) => Vec::new(),
+        Err(error) => return Err(why(&error)),
+    };
+    let named = names.iter().filter(|name| named_backup(name) && !is_folder(scene, name));
+    let answers: Vec<Answer<bool>> = named.map(|name| starts(scene, name)).collect();
+    let on = answers.contains(&Ok(true));
+    if let (false, Some(error)) = (on, answers.iter().find_map(|answer| answer.as_ref().err())) {
+        return Err(why(error));
+    }
+    let scheduled = Fact::Known(on);
+    Ok((!answers.is_empty()).then(|| BackupProduct { scheduled, ..product(BackupTool::Script, Fact::Known(on)) }))
+}
+
+/// The newest event that `counts` within the time that is looked at.
+fn newest(scene: &Scene, channel: &str, ids: &[u32], counts: impl Fn(&Event) -> bool) -> Answer<Option<Instant>> {
+    /// Enough to find a success behind failures.
+    const MOST: usize = 64;
+    let since = scene.now.checked_sub(HOURS.hours()).unwrap_or(Timestamp::MIN);
+    let log = Log { channel, provider: None, ids, most: MOST };
+    match log.since(scene, since) {
+        Ok(Told { events, .. }) => {
+            Ok(events.iter().find(|event| counts(event)).and_then(|event| Timestamp::from_millisecond(event.at).ok()))
+        }
+        // Where nothing of the kind is installed there is no such channel.
+        Err(OsError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

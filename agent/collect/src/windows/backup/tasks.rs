@@ -1,0 +1,45 @@
+//! Scheduled tasks: by their keys, and by their files whether they are switched on. The files are XML in UTF-16, whose words no language
+//! changes (learn.microsoft.com, "Task Scheduler Schema").
+
+use crate::windows::center::path;
+use crate::windows::scene::Scene;
+use os::{Answer, FileKind, OsError, TEXT_CAP};
+
+/// Scheduled tasks by their paths.
+pub(super) const TREE: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
+
+/// True when Windows has this task and starts it by itself. Where its file is not seen, its key counts.
+pub(super) fn starts(scene: &Scene, task: &str) -> Answer<bool> {
+    match scene.os.keys(&format!(r"{TREE}\{task}")) {
+        Ok(_) => {}
+        Err(OsError::Missing(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let Some(file) = file(scene, task) else { return Ok(true) };
+    match scene.os.read(&file, TEXT_CAP) {
+        Ok(bytes) => Ok(!is_off(&bytes)),
+        Err(OsError::Missing(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// True for what is no task: a folder of tasks.
+pub(super) fn is_folder(scene: &Scene, task: &str) -> bool {
+    file(scene, task).is_some_and(|file| scene.os.stat(&file).is_ok_and(|stat| stat.kind == FileKind::Folder))
+}
+
+fn file(scene: &Scene, task: &str) -> Option<String> {
+    path(scene, &format!(r"%SystemRoot%\System32\Tasks\{task}"))
+}
+
+/// True for a task that is switched off, or that nothing starts.
+fn is_off(file: &[u8]) -> bool {
+    let units: Vec<u16> = file.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let text: String = String::from_utf16_lossy(&units).chars().filter(|one| !one.is_whitespace()).collect();
+    let part = |name: &str| {
+        let rest = text.split_once(&format!("<{name}>"))?.1;
+        rest.split_once(&format!("</{name}>")).map(|(part, _)| part)
+    };
+    let untriggered = text.contains("<Triggers/>") || part("Triggers") == Some("");
+    untriggered || part("Settings").is_some_and(|settings| settings.contains("<Enabled>false</Enabled>"))
+}

@@ -1,0 +1,110 @@
+//! The number with which Windows Security Center sums up a product: `productState` of WMI, `STATE` of the registry.
+//!
+//! Bits 12 to 15 say whether it protects (0 off, 1 on, 2 snoozed, 3 expired), bits 8 to 11 who made it (1 Microsoft), bits 4 to 7
+//! whether its definitions are old (0 current, 1 out of date), bits 16 to 23 what kind of provider it is. Microsoft documents none
+//! of it; rows of real machines bear it out. The public interface (`iwscapi.h`) numbers the same things the other way round: never
+//! mix the two. The middle byte must not be read whole, because Microsoft's own bit stands in it.
+
+/// Whether a product protects, as it told Security Center.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::windows) enum Standing {
+    /// It protects.
+    On,
+    /// It is switched off for a while.
+    Snoozed,
+    /// Its licence has ended.
+    Expired,
+    /// It does not protect.
+    Off,
+    /// A number nobody has explained.
+    Odd(i64),
+}
+
+/// What the number says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::windows) struct State {
+    /// Whether it protects.
+    pub(in crate::windows) standing: Standing,
+    /// Whether its definitions are current; `None` when the number says neither.
+    pub(in crate::windows) current: Option<bool>,
+    /// Made by Microsoft.
+    pub(in crate::windows) microsoft: bool,
+}
+
+/// Reads the number.
+pub(in crate::windows) fn decode(number: i64) -> State {
+    // Nothing is known of a fourth byte, nor of negative numbers.
+    if !(0..=0xFF_FFFF).contains(&number) {
+        return State { standing: Standing::Odd(number), current: None, microsoft: false };
+    }
+    State {
+        standing: match number >> 12 & 0xF {
+            0 => Standing::Off,
+            1 => Standing::On,
+            2 => Standing::Snoozed,
+            3 => Standing::Expired,
+            _ => Standing::Odd(number),
+        },
+        current: match number >> 4 & 0xF {
+            0 => Some(true),
+            1 => Some(false),
+            _ => None,
+        },
+        microsoft: number >> 8 & 0xF == 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows that people published of their machines, makers in their tables: product, number, what it says.
+    const SEEN: &[(&str, i64, Standing, bool)] = &[
+        ("Windows Defender", 397_568, Standing::On, true),
+        ("Windows Defender, definitions old", 397_584, Standing::On, false),
+        ("Windows Defender beside Avast", 393_472, Standing::Off, true),
+        ("Windows Defender, old definitions, off", 393_488, Standing::Off, false),
+        ("Windows Defender, switched off for a while", 401_664, Standing::Snoozed, true),
+        ("Huorong", 266_240, Standing::On, true),
+        ("Bitdefender Antivirus", 266_240, Standing::On, true),
+        ("SentinelOne", 266_240, Standing::On, true),
+        ("Trend Micro Antivirus+", 266_240, Standing::On, true),
+        ("Sophos Intercept X", 266_240, Standing::On, true),
+        ("Kaspersky Endpoint Security", 266_240, Standing::On, true),
+        ("AVG Antivirus", 266_240, Standing::On, true),
+        ("Avast Antivirus, switched off by its user", 270_336, Standing::Snoozed, true),
+        ("CylancePROTECT", 397_312, Standing::On, true),
+        ("Malwarebytes Premium, not registered", 393_216, Standing::Off, true),
+        ("McAfee, on-access scan off", 393_216, Standing::Off, true),
+        ("Norton Security, definitions old", 266_256, Standing::On, false),
+        ("seen on one of 10,000 machines", 262_160, Standing::Off, false),
+        ("seen on one of 10,000 machines, with firewall", 327_696, Standing::Off, false),
+        ("Norton's firewall", 331_776, Standing::On, true),
+    ];
+
+    #[test]
+    fn what_real_machines_were_seen_to_answer_is_understood() {
+        for &(product, number, standing, current) in SEEN {
+            let state = decode(number);
+            assert_eq!((state.standing, state.current), (standing, Some(current)), "{product}");
+            assert_eq!(state.microsoft, product.starts_with("Windows Defender"), "{product}");
+        }
+    }
+
+    #[test]
+    fn an_expired_licence_is_neither_on_nor_off() {
+        assert_eq!(decode(0x04_3000).standing, Standing::Expired);
+        assert_eq!(decode(0x04_3010).current, Some(false));
+    }
+
+    #[test]
+    fn what_nobody_explained_stays_unexplained() {
+        // 344064 was really seen.
+        for odd in [344_064, 0x06_F100, -1, i64::MAX, 1 << 24] {
+            assert_eq!(decode(odd).standing, Standing::Odd(odd));
+        }
+        assert_eq!(decode(0x06_1120).current, None);
+        assert_eq!(decode(-1).current, None);
+        assert_eq!(decode(0), State { standing: Standing::Off, current: Some(true), microsoft: false });
+    }
+}

@@ -1,0 +1,216 @@
+//! Section `lan`: adapters, name servers, gateways, firewalls, proxies, the hosts file, ways of asking for names.
+
+use policies::fact::{
+    Addressing, Fact, HostOverride, Interface, InterfaceKind, Lan, List, NetworkCategory, Reason, WirelessSecurity,
+};
+
+use super::neighbours::mac;
+use super::scene::{Scene, Setting, answered, unknown};
+use crate::hosts::{CAP, Own, overrides};
+use crate::text::capped;
+use os::windows::{Adapter, WirelessLink};
+use os::{Answer, OsError};
+
+mod firewall;
+mod names;
+mod proxies;
+mod rules;
+
+const TCPIP: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters";
+const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+
+pub(super) fn collect(scene: &Scene) -> Lan {
+    let adapters = scene.os.adapters().map(up);
+    let networks = firewall::networks(scene, &adapters);
+    let firewalls = firewall::firewalls(scene, &networks, &adapters);
+    let rules = rules::rules(scene, &adapters);
+    let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(scene, &adapters)));
+    Lan {
+        dns_servers: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.dns, is_told))),
+        gateways: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.gateways, |_| true))),
+        gateway_mac: from(&adapters, |adapters| gateway_mac(scene, adapters)),
+        firewall_active: firewall::active(&firewalls),
+        firewall_blocks_inbound: firewall::blocks_inbound(&firewalls, rules::let_all_in(&rules, &firewalls, &networks)),
+        open_inbound: rules::open(&rules, &firewalls, &networks),
+        firewalls: firewalls.fact(),
+        proxies: proxies::proxies(scene),
+        host_overrides: host_overrides(scene, &interfaces),
+        interfaces,
+        llmnr: names::llmnr(scene),
+        netbios: from(&adapters, |adapters| names::netbios(scene, adapters)),
+        // Absent means no, for all versions.
+        forwards: scene.number(TCPIP, "IPEnableRouter").or(Fact::Known(false), |on| Fact::Known(on != 0)),
+        ..Lan::unknown(Reason::NoReader, "")
+    }
+}
+
+fn from<T>(adapters: &Answer<Vec<Adapter>>, read: impl FnOnce(&[Adapter]) -> Fact<T>) -> Fact<T> {
+    match adapters {
+        Ok(adapters) => read(adapters),
+        Err(error) => unknown(error),
+    }
+}
+
+/// The adapters that are up, the preferred ones first; loopback and address-less virtual ones left out.
+fn up(mut adapters: Vec<Adapter>) -> Vec<Adapter> {
+    const LOOPBACK: u32 = 24;
+    adapters.retain(|adapter| {
+        adapter.up && adapter.kind != LOOPBACK && (adapter.hardware || !adapter.addresses.is_empty())
+    });
+    adapters.sort_by(|one, other| (one.metric, &one.guid).cmp(&(other.metric, &other.guid)));
+    adapters
+}
+
+fn interfaces(scene: &Scene, adapters: &[Adapter]) -> List<Interface> {
+    let categories = scene.os.network_categories();
+    let links = scene.os.wireless();
+    let mut interfaces: Vec<Interface> = adapters
+        .iter()
+        .map(|adapter| {
+            let kind = kind(adapter);
+            Interface {
+                name: capped(&adapter.name),
+                kind,
+                mac: mac(&adapter.mac).map_or_else(|| Fact::unknown(Reason::SourceMissing, "it has none"), Fact::Known),
+                addresses: adapter.addresses.iter().map(|address| capped(address)).collect(),
+                addressing: addressing(adapter),
+                default_route: !adapter.gateways.is_empty(),
+                category: match &categories {
+                    Ok(all) => all
+                        .iter()
+                        .find(|category| category.adapter.eq_ignore_ascii_case(&adapter.guid))
+                        .and_then(|category| category_of(category.category))
+                        .map_or_else(|| Fact::unknown(Reason::SourceMissing, "no network is known at it"), Fact::Known),
+                    Err(error) => unknown(error),
+                },
+                wireless: match (kind, &links) {
+                    (InterfaceKind::Wireless, Ok(links)) => {
+                        links.iter().find(|link| link.adapter.eq_ignore_ascii_case(&adapter.guid)).map_or_else(
+                            || Fact::unknown(Reason::SourceMissing, "it is not connected"),
+                            |link| Fact::Known(security(link)),
+                        )
+                    }
+                    (InterfaceKind::Wireless, Err(error)) => unknown(error),
+                    _ => Fact::unknown(Reason::SourceMissing, "it is not wireless"),
+                },
+            }
+        })
+        .collect();
+    interfaces.sort_by(|one, other| one.name.cmp(&other.name));
+    List::capped(interfaces)
+}
+
+fn kind(adapter: &Adapter) -> InterfaceKind {
+    // `IF_TYPE_IEEE80211`, `IF_TYPE_ETHERNET_CSMACD`.
+    match adapter.kind {
+        71 => InterfaceKind::Wireless,
+        6 if adapter.hardware => InterfaceKind::Wired,
+        _ => InterfaceKind::Virtual,
+    }
+}
+
+fn addressing(adapter: &Adapter) -> Fact<Addressing> {
+    let four = adapter.addresses.iter().any(|address| !address.contains(':'));
+    match (four, adapter.dhcp) {
+        (true, true) => Fact::Known(Addressing::Dhcp),
+        (true, false) => Fact::Known(Addressing::Static),
+        (false, _) => Fact::unknown(Reason::SourceMissing, "it has no IPv4 address"),
+    }
+}
+
+/// `NLM_NETWORK_CATEGORY`.
+const fn category_of(number: u32) -> Option<NetworkCategory> {
+    match number {
+        0 => Some(NetworkCategory::Public),
+        1 => Some(NetworkCategory::Private),
+        2 => Some(NetworkCategory::Domain),
+        _ => None,
+    }
+}
+
+/// `DOT11_AUTH_ALGORITHM` and `DOT11_CIPHER_ALGORITHM`; a weak cipher counts more than a strong way of asking who one is.
+const fn security(link: &WirelessLink) -> WirelessSecurity {
+    match (link.authentication, link.cipher) {
+        // WEP with 40, 104 or any number of bits.
+        (_, 1 | 5 | 0x101) | (2, _) => WirelessSecurity::Wep,
+        (1, _) => WirelessSecurity::Open,
+        (_, 2) | (3..=5, _) => WirelessSecurity::Wpa,
+        (6 | 7, _) => WirelessSecurity::Wpa2,
+        (8 | 9 | 11, _) => WirelessSecurity::Wpa3,
+        _ => WirelessSecurity::Other,
+    }
+}
+
+fn distinct(adapters: &[Adapter], of: impl Fn(&Adapter) -> &Vec<String>, keep: impl Fn(&str) -> bool) -> List<String> {
+    let mut found: Vec<String> = Vec::new();
+    for address in adapters.iter().flat_map(of).filter(|address| keep(address)) {
+        if !found.contains(address) {
+            found.push(capped(address));
+        }
+    }
+    List::capped(found)
+}
+
+/// Windows lists three addresses that stand for "no IPv6 name server was told".
+fn is_told(server: &str) -> bool {
+    !server.to_ascii_lowercase().starts_with("fec0:0:0:ffff::")
+}
+
+fn gateway_mac(scene: &Scene, adapters: &[Adapter]) -> Fact<String> {
+    let gateway = adapters.iter().find_map(|adapter| {
+        let gateway = adapter.gateways.iter().find(|gateway| !gateway.contains(':'))?;
+        Some((adapter.index, gateway))
+    });
+    let Some((index, gateway)) = gateway else {
+        return Fact::unknown(Reason::SourceMissing, "there is no IPv4 gateway");
+    };
+    answered(scene.os.neighbours(), |entries| {
+        let entry = entries.iter().find(|entry| entry.index == index && entry.address == *gateway);
+        entry.and_then(|entry| mac(&entry.mac)).map_or_else(
+            || Fact::unknown(Reason::SourceMissing, "the gateway is not in the neighbour table"),
+            Fact::Known,
+        )
+    })
+}
+
+/// The hosts file lies where the registry says: malware moves it.
+fn host_overrides(scene: &Scene, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
+    let system = match scene.text(VERSION, "SystemRoot") {
+        Setting::Set(system) => system,
+        Setting::Absent => r"C:\Windows".to_owned(),
+        Setting::Unreadable(error) => return unknown(&error),
+    };
+    let folder = match scene.text(TCPIP, "DataBasePath") {
+        Setting::Set(folder) => with_system(&folder, &system),
+        Setting::Absent => format!(r"{system}\System32\drivers\etc"),
+        Setting::Unreadable(error) => return unknown(&error),
+    };
+    // Malware may lead it elsewhere by a variable that nobody here knows.
+    if folder.contains('%') {
+        return Fact::unknown(Reason::Unreadable, format!("DataBasePath {folder}"));
+    }
+    let own = match scene.os.computer_name() {
+        Ok(name) => Own::new(&name, interfaces),
+        Err(error) => return unknown(&error),
+    };
+    match scene.os.head(&format!(r"{}\hosts", folder.trim_end_matches('\\')), CAP + 1) {
+        Ok(head) => overrides(&head, &own),
+        // Windows does without it.
+        Err(OsError::Missing(_)) => Fact::Known(List::default()),
+        Err(error) => unknown(&error),
+    }
+}
+
+fn with_system(folder: &str, system: &str) -> String {
+    for variable in ["%SystemRoot%", "%windir%"] {
+        if let Some(start) = folder.get(..variable.len())
+            && start.eq_ignore_ascii_case(variable)
+        {
+            return format!("{system}{}", &folder[variable.len()..]);
+        }
+    }
+    folder.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Remote Desktop, WinRM and file sharing: which of them the Windows firewall leaves open to strangers.
+//!
+//! The question is whether a new connection over TCP from any address would be let in, in the networks the machine is in. It would be
+//! where the firewall is off, or where some rule (or what holds without a rule) allows it and none blocks it: what is blocked stays
+//! blocked, whatever is allowed. Rules that are set locally, those of the domain's policies and those of a management server lie in three
+//! keys and hold together, unless a policy has local ones left out. What one rule says: [`rule`]. What policies allow besides:
+//! [`exceptions`].
+
+use std::collections::BTreeSet;
+
+use policies::evaluate::Truth;
+use policies::fact::{Fact, FirewallProfile, InboundService, List, Reason};
+
+use super::firewall::{Firewalls, LOCAL, MANAGED, Networks, POLICY, State, local_rules_count};
+use super::names::netbios;
+use crate::windows::remote::{rdp_port, winrm_ports};
+use crate::windows::scene::{Scene, unknown};
+use os::windows::{Adapter, Registry};
+use os::{Answer, OsError};
+
+mod exceptions;
+mod machine;
+mod ranges;
+mod rule;
+
+use machine::Machine;
+use ranges::{Family, Ranges};
+use rule::{Attempt, Rule};
+
+const SMB: u16 = 445;
+/// Where file sharing is as well while NetBIOS is on.
+const NETBIOS: u16 = 139;
+const BOTH: &[Family] = &[Family::Four, Family::Six];
+/// Ports that belong to nobody: what lets strangers in at all of them lets them in everywhere.
+const ORDINARY: [u16; 3] = [12_345, 23_457, 41_239];
+
+/// The rules of one key.
+struct Source {
+    texts: Vec<Registry>,
+    /// Where they count; `None` for all networks.
+    profiles: Option<BTreeSet<FirewallProfile>>,
+}
+
+/// The rules of all keys, and what of the machine they depend on.
+pub(super) struct Rules {
+    sources: Vec<Source>,
+    machine: Machine,
+    doors: [(InboundService, Vec<Door>); 3],
+}
+
+/// Where a service may be reached.
+struct Door {
+    /// `None` when it is not known.
+    port: Option<u16>,
+    /// Whether the service is there.
+    served: Truth,
+    families: &'static [Family],
+}
+
+impl Door {
+    const fn at(port: Option<u16>, served: Truth) -> Self {
+        Self { port, served, families: BOTH }
+    }
+}
+
+/// Reads them.
+pub(super) fn rules(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> Fact<Rules> {
+    sources(scene).map(|sources| Rules {
+        sources,
+        machine: Machine::read(scene, adapters),
+        doors: doors(scene, adapters),
+    })
+}
+
+fn doors(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> [(InboundService, Vec<Door>); 3] {
+    let rdp = rdp_port(scene).known().and_then(|&port| u16::try_from(port).ok());
+    let winrm = winrm_ports(scene).into_iter().map(|(port, served)| Door::at(port, served));
+    let old = match adapters.as_ref().map(|adapters| netbios(scene, adapters)) {
+        Ok(Fact::Known(on)) => Truth::from(on),
+        Ok(Fact::Unknown(_)) | Err(_) => Truth::Unknown,
+    };
+    // NetBIOS knows nothing of IPv6.
+    let old = Door { port: Some(NETBIOS), served: old, families: &[Family::Four] };
+    [
+        (InboundService::Rdp, vec![Door::at(rdp, Truth::True)]),
+        (InboundService::Winrm, winrm.collect()),
+        (InboundService::Smb, vec![Door::at(Some(SMB), Truth::True), old]),
+    ]
+}
+
+/// The services that every address may reach in the networks at hand. Where only some of them can be told, those that are open are
+/// listed and the list is marked as cut.
+pub(super) fn open(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networks) -> Fact<List<InboundService>> {
+    let (states, rules) = match (firewalls.states(), rules) {
+        (Fact::Known(states), Fact::Known(rules)) => (states, rules),
+        (Fact::Unknown(why), _) => return Fact::Unknown(why),
+        (_, Fact::Unknown(why)) => return Fact::Unknown(why.clone()),
+    };
+    let read = rules.read();
+    let opens = |service: InboundService, doors: &[Door]| {
+        networks.over(states.iter().map(|state| rules.opens(&read, *state, Some(service), doors)))
+    };
+    let open: Vec<_> = rules.doors.iter().map(|(service, doors)| (*service, opens(*service, doors))).collect();
+    let items: Vec<InboundService> =
+        open.iter().filter(|(_, open)| *open == Truth::True).map(|(service, _)| *service).collect();
+    let untold = open.iter().filter(|(_, open)| *open == Truth::Unknown).count();
+    if items.is_empty() && untold > 0 {
+        return not_understood();
+    }
+    Fact::Known(List { items, left_out: u32::try_from(untold).unwrap_or(u32::MAX) })
+}
+
+/// True when rules let every address in to whatever listens, at ports that none of them is for by name.
+pub(super) fn let_all_in(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networks) -> Fact<bool> {
+    let (states, rules) = match (firewalls.states(), rules) {
+        (Fact::Known(states), Fact::Known(rules)) => (states, rules),
+        (Fact::Unknown(why), _) => return Fact::Unknown(why),
+        (_, Fact::Unknown(why)) => return Fact::Unknown(why.clone()),
+    };
+    let read = rules.read();
+    let at = |port: u16| {
+        let door = [Door::at(Some(port), Truth::True)];
+        networks.over(states.iter().map(|state| rules.opens(&read, *state, None, &door)))
+    };
+    match ORDINARY.map(at).into_iter().fold(Truth::True, Truth::and) {
+        Truth::True => Fact::Known(true),
+        Truth::False => Fact::Known(false),
+        Truth::Unknown => not_understood(),
+    }
+}
+
+fn not_understood<T>() -> Fact<T> {
+    Fact::unknown(Reason::Unreadable, "a rule of the firewall, or what it depends on, is not understood")
+}
+
+type Read<'r> = Vec<(Rule<'r>, Option<&'r BTreeSet<FirewallProfile>>)>;
+
+impl Rules {
+    fn read(&self) -> Read<'_> {
+        let values =
+            self.sources.iter().flat_map(|source| source.texts.iter().map(|value| (value, source.profiles.as_ref())));
+        values
+            .filter_map(|(value, profiles)| match value {
+                Registry::Text(text) => Some((Rule::read(text)?, profiles)),
+                // Windows writes rules as text.
+                Registry::Number(_) | Registry::Texts(_) | Registry::Bytes(_) => Some((Rule::odd(), profiles)),
+            })
+            .collect()
+    }
+
+    /// Whether a stranger comes in to the service by one of the doors.
+    fn opens(
+        &self,
+        rules: &Read<'_>,
+        (profile, state): (FirewallProfile, State),
+        service: Option<InboundService>,
+        doors: &[Door],
+    ) -> Truth {
+        let lets_in = match state {
+            State::Off => return Truth::True,
+            State::Shielded => return Truth::False,
+            State::On { lets_in } => lets_in,
+        };
+        let ways = doors.iter().flat_map(|door| door.families.iter().map(move |&family| (door, family)));
+        ways.map(|(door, family)| {
+            let here = rules.iter().filter(|(_, profiles)| profiles.is_none_or(|all| all.contains(&profile)));
+            let attempt = Attempt { service, port: door.port, profile, family };
+            door.served.and(lets_strangers_in(here.map(|(rule, _)| rule), &attempt, &self.machine, lets_in))
+        })
+        .fold(Truth::False, Truth::or)
+    }
+}
+
+fn sources(scene: &Scene) -> Fact<Vec<Source>> {
+    let local_count = match local_rules_count(scene) {
+        Fact::Known(profiles) => profiles,
+        Fact::Unknown(why) => return Fact::Unknown(why),
+    };
+    let mut sources = Vec::new();
+    for key in [POLICY, MANAGED, LOCAL] {
+        match scene.os.values(&format!(r"{key}\FirewallRules")) {
+            Ok(values) => sources.push(Source {
+                texts: values.into_iter().map(|(_, value)| value).collect(),
+                profiles: (key == LOCAL).then(|| local_count.clone()),
+            }),
+            Err(OsError::Missing(_)) => {}
+            Err(error) => return unknown(&error),
+        }
+    }
+    match exceptions::exceptions(scene) {
+        Ok(rules) => {
+            sources.push(Source { texts: rules.into_iter().map(Registry::Text).collect(), profiles: None });
+        }
+        Err(error) => return unknown(&error),
+    }
+    Fact::Known(sources)
+}
+
+/// Whether the attempt succeeds from all addresses but some: what is allowed less what is blocked, of both the sure part.
+fn lets_strangers_in<'r, 't: 'r>(
+    rules: impl Iterator<Item = &'r Rule<'t>>,
+    attempt: &Attempt,
+    machine: &Machine,
+    without_rule: bool,
+) -> Truth {
+    let family = attempt.family;
+    let start = if without_rule { Ranges::all(family) } else { Ranges::default() };
+    let (mut allowed, mut maybe_allowed) = (start.clone(), start);
+    let (mut blocked, mut maybe_blocked) = (Ranges::default(), Ranges::default());
+    for rule in rules {
+        let allows = rule.allows(attempt, machine);
+        allowed.add(&allows.sure);
+        maybe_allowed.add(&allows.perhaps);
+        let blocks = rule.blocks(attempt, machine);
+        blocked.add(&blocks.sure);
+        maybe_blocked.add(&blocks.perhaps);
+    }
+    if allowed.without(&maybe_blocked).everybody(family) {
+        Truth::True
+    } else if maybe_allowed.without(&blocked).everybody(family) {
+        Truth::Unknown
+    } else {
+        Truth::False
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Exceptions that policies make in the way of Windows XP, which later versions still obey: below a profile of the domain's policies
+//! `Services\RemoteDesktop`, `Services\FileAndPrint`, `RemoteAdminSettings`, each with `Enabled` and `RemoteAddresses`, and
+//! `GloballyOpenPorts\List` (`WindowsFirewall.admx`). They are turned into rules.
+
+use policies::fact::FirewallProfile;
+
+use super::super::firewall::{ALL, POLICY, policy_key};
+use crate::windows::scene::{Scene, Setting};
+use os::windows::Registry;
+use os::{Answer, OsError};
+
+/// What each opens of the ports that are asked for.
+const SERVICES: [(&str, u16); 3] =
+    [(r"Services\RemoteDesktop", 3_389), (r"Services\FileAndPrint", 445), ("RemoteAdminSettings", 445)];
+
+/// All of them as texts of rules.
+///
+/// # Errors
+/// When a policy is there and cannot be read.
+pub(super) fn exceptions(scene: &Scene) -> Answer<Vec<String>> {
+    let mut rules = Vec::new();
+    for profile in ALL {
+        let key = format!(r"{POLICY}\{}", policy_key(scene, profile)?);
+        let word = match profile {
+            FirewallProfile::Domain => "Domain",
+            FirewallProfile::Private => "Private",
+            _ => "Public",
+        };
+        for (below, port) in SERVICES {
+            let key = format!(r"{key}\{below}");
+            match scene.number(&key, "Enabled") {
+                Setting::Set(0) | Setting::Absent => {}
+                Setting::Set(_) => rules.push(rule(word, &port.to_string(), &addresses(scene, &key)?)),
+                Setting::Unreadable(error) => return Err(error),
+            }
+        }
+        for text in ports(scene, &format!(r"{key}\GloballyOpenPorts"))? {
+            rules.extend(port(word, &text));
+        }
+    }
+    Ok(rules)
+}
+
+fn addresses(scene: &Scene, key: &str) -> Answer<String> {
+    match scene.text(key, "RemoteAddresses") {
+        Setting::Set(addresses) => Ok(addresses),
+        Setting::Absent => Ok("*".to_owned()),
+        Setting::Unreadable(error) => Err(error),
+    }
+}
+
+fn ports(scene: &Scene, key: &str) -> Answer<Vec<String>> {
+    if scene.number(key, "Enabled") == Setting::Set(0) {
+        return Ok(Vec::new());
+    }
+    match scene.os.values(&format!(r"{key}\List")) {
+        Ok(values) => Ok(values
+            .into_iter()
+            .map(|(_, value)| match value {
+                Registry::Text(text) => text,
+                Registry::Number(_) | Registry::Texts(_) | Registry::Bytes(_) => String::new(),
+            })
+            .collect()),
+        Err(OsError::Missing(_)) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// `3389:TCP:10.0.0.0/24,localsubnet:enabled:Name`; what is no such text becomes a rule that nobody understands.
+fn port(profile: &str, text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let read = || {
+        let (port, rest) = lower.split_once(':')?;
+        let (transport, rest) = rest.split_once(':')?;
+        let (addresses, on) = match (rest.split_once(":enabled"), rest.split_once(":disabled")) {
+            (Some((addresses, _)), None) => (addresses, true),
+            (None, Some((addresses, _))) => (addresses, false),
+            _ => return None,
+        };
+        Some((port, transport, addresses, on))
+    };
+    match read() {
+        Some((_, _, _, false)) | Some((_, "udp", ..)) => None,
+        Some((port, "tcp", addresses, true)) => Some(rule(profile, port, addresses)),
+        _ => Some(format!("v2.0|Active=TRUE|Dir=In|Profile={profile}|")),
+    }
+}
+
+fn rule(profile: &str, port: &str, addresses: &str) -> String {
+    let mut rule = format!("v2.0|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile={profile}|LPort={port}|");
+    for address in addresses.split(',').map(str::trim).filter(|address| !address.is_empty()) {
+        let words: &[&str] = match address {
+            address if address.contains(':') => &["RA6"],
+            address if address.contains('.') => &["RA4"],
+            _ => &["RA4", "RA6"],
+        };
+        rule.extend(words.iter().map(|word| format!("{word}={address}|")));
+    }
+    rule
+}

@@ -1,0 +1,176 @@
+//! Whether Windows installs updates by itself, and from where: policy over what is set locally.
+//!
+//! Sources: `HKLM\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate\AU` (learn.microsoft.com, "Configure Automatic Updates using the
+//! registry editor"), the local settings of Windows 7 and 8.1, the pause of Windows 10 and 11, the service's start.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use policies::fact::{Fact, List, Reason};
+use policies::policy::WindowsKind;
+
+use super::super::scene::{Scene, Setting};
+use super::super::version::{self, WINDOWS_10};
+use super::is;
+use os::Answer;
+
+/// What a policy sets.
+pub(super) const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate";
+/// What a management server (MDM) sets; `AllowAutoUpdate` 5 switches automatic updates off (learn.microsoft.com, "Update Policy CSP").
+const MANAGED: &str = r"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\Update";
+/// What Windows 7 and 8.1 set locally.
+pub(super) const LOCAL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update";
+/// What Windows 10 and 11 set locally.
+pub(super) const SETTINGS: &str = r"HKLM\SOFTWARE\Microsoft\WindowsUpdate\UX\Settings";
+const SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\wuauserv";
+/// Since Windows 10 it decides when updates are searched for and installed.
+const ORCHESTRATOR: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\UsoSvc";
+/// `SERVICE_DISABLED`.
+const DISABLED: u64 = 4;
+
+/// True when updates install themselves. What switches them off for certain decides, whatever else cannot be read.
+pub(super) fn collect(scene: &Scene) -> Fact<bool> {
+    let policy = format!(r"{POLICY}\AU");
+    let disabled = |service: &str| is(scene.number(service, "Start"), DISABLED);
+    // Every Windows has it: whoever wants no updates removes it.
+    let gone = Fact::Known(matches!(scene.service("wuauserv"), Ok(None)));
+    let refused = is(scene.number(&policy, "NoAutoUpdate"), 1);
+    // "Turn off access to all Windows Update features" switches automatic updating off as well.
+    let barred = is(scene.number(POLICY, "DisableWindowsUpdateAccess"), 1);
+    let mut open = None;
+    let managed = is(scene.number(MANAGED, "AllowAutoUpdate"), 5);
+    for off in
+        [gone, disabled(SERVICE), disabled(ORCHESTRATOR), refused, barred, managed, paused(scene), nowhere(scene)]
+    {
+        match off {
+            Fact::Known(false) => {}
+            Fact::Known(true) => return Fact::Known(false),
+            Fact::Unknown(unknown) => open = open.or(Some(unknown)),
+        }
+    }
+    match (chosen(scene, &policy), open) {
+        (Fact::Known(true), Some(unknown)) => Fact::Unknown(unknown),
+        (chosen, _) => chosen,
+    }
+}
+
+/// What a policy, or else this machine, sets about installing.
+fn chosen(scene: &Scene, policy: &str) -> Fact<bool> {
+    match scene.number(policy, "AUOptions") {
+        // The administrator of this machine chooses.
+        Setting::Set(5) | Setting::Absent => local(scene),
+        setting => setting.or(Fact::Known(false), |option| Fact::Known(option == 4)),
+    }
+}
+
+/// What is set without a policy. Windows 10 and 11 install by themselves, and ask no longer what Windows 7 was told before it became one of
+/// them; Windows 7 and 8.1 only after somebody chose it; on Windows Server it differs by edition and version, and nothing written down tells it.
+fn local(scene: &Scene) -> Fact<bool> {
+    let absent = match version::read(scene) {
+        Fact::Known(version) => match (version.kind, version.build >= WINDOWS_10) {
+            (WindowsKind::Client, true) => return Fact::Known(true),
+            (WindowsKind::Client, false) => Fact::Known(false),
+            (WindowsKind::Server, _) => Fact::unknown(Reason::SourceMissing, "no AUOptions"),
+        },
+        Fact::Unknown(unknown) => return Fact::Unknown(unknown),
+    };
+    scene.number(LOCAL, "AUOptions").or(absent, |option| Fact::Known(option == 4))
+}
+
+/// True when a policy sends this machine to itself for its updates, which no client has: whoever does not want them sets that. A server may
+/// be the update server of its office.
+fn nowhere(scene: &Scene) -> Fact<bool> {
+    match is(scene.number(&format!(r"{POLICY}\AU"), "UseWUServer"), 1) {
+        Fact::Known(true) => {}
+        other => return other,
+    }
+    // Another policy may have them fetched from Microsoft all the same.
+    let elsewhere = is(scene.number(&format!(r"{POLICY}\AU"), "UseUpdateClassPolicySource"), 1);
+    let none = Fact::unknown(Reason::SourceMissing, "a policy names no update server that could be asked");
+    match (scene.text(POLICY, "WUServer"), elsewhere, version::kind(scene)) {
+        (Setting::Unreadable(error), ..) => super::unknown(&error),
+        (Setting::Set(server), ..) if !is_here(scene, &server) => Fact::Known(false),
+        (Setting::Set(_), Fact::Known(false), Fact::Known(WindowsKind::Client)) => Fact::Known(true),
+        _ => none,
+    }
+}
+
+/// True for an address at which only this machine, or none, can be: `http://127.0.0.1:8530`, `localhost`, its own name, `[::1]`, `0.0.0.0`,
+/// nothing at all.
+fn is_here(scene: &Scene, server: &str) -> bool {
+    let host = server.rsplit_once("://").map_or(server, |(_, rest)| rest).split(['/', '\\']).next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(six) => six.split(']').next().unwrap_or_default(),
+        None if host.matches(':').count() > 1 => host,
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let host = host.trim().trim_end_matches('.').to_ascii_lowercase();
+    let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
+    host.is_empty()
+        || host == "localhost"
+        || scene.os.computer_name().is_ok_and(|name| host == name.to_lowercase())
+        || host.ends_with(".localhost")
+        || host.ends_with(".invalid")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+/// True while somebody paused updates, be it for a week or until the year 2077; by a policy for 35 days from a day on (learn.microsoft.com,
+/// "Update Policy CSP").
+fn paused(scene: &Scene) -> Fact<bool> {
+    let mut paused = scene.text(POLICY, "PauseQualityUpdatesStartTime").or(Fact::Known(false), |since| {
+        let day = since.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
+        match day.and_then(|day| jiff::tz::Offset::UTC.to_timestamp(day.into()).ok()) {
+            Some(day) => Fact::Known(scene.now.duration_since(day).as_hours() <= 35 * 24),
+            None => Fact::unknown(Reason::Unreadable, format!("PauseQualityUpdatesStartTime {since}")),
+        }
+    });
+    if paused == Fact::Known(true) {
+        return paused;
+    }
+    for name in ["PauseUpdatesExpiryTime", "PauseQualityUpdatesEndTime"] {
+        let until =
+            scene.text(SETTINGS, name).or(Fact::Known(false), |until| match until.trim().parse::<Timestamp>() {
+                Ok(until) => Fact::Known(until > scene.now),
+                Err(_) => Fact::unknown(Reason::Unreadable, format!("{name} {until}")),
+            });
+        match until {
+            Fact::Known(true) => return Fact::Known(true),
+            Fact::Known(false) => {}
+            unknown => paused = unknown,
+        }
+    }
+    paused
+}
+
+/// The organisation's update servers. `WUServer` without `UseWUServer` is not used.
+pub(super) fn servers(scene: &Scene) -> Fact<List<String>> {
+    let used = scene.number(&format!(r"{POLICY}\AU"), "UseWUServer");
+    is(used, 1).map(|used| used.then(|| scene.text(POLICY, "WUServer"))).and(|server| match server {
+        Some(server) => server.or(Fact::Known(List::default()), |server| Fact::Known([server].into_iter().collect())),
+        None => Fact::Known(List::default()),
+    })
+}
+
+trait And<T> {
+    /// The fact that follows from a known one.
+    fn and<U>(self, next: impl FnOnce(T) -> Fact<U>) -> Fact<U>;
+}
+
+impl<T> And<T> for Fact<T> {
+    fn and<U>(self, next: impl FnOnce(T) -> Fact<U>) -> Fact<U> {
+        match self {
+            Self::Known(value) => next(value),
+            Self::Unknown(unknown) => Fact::Unknown(unknown),
+        }
+    }
+}
+
+/// True when an answer names something that exists.
+pub(super) fn exists<T>(answer: Answer<T>) -> Fact<bool> {
+    use os::OsError;
+    match answer {
+        Ok(_) => Fact::Known(true),
+        Err(OsError::Missing(_)) => Fact::Known(false),
+        Err(error) => super::unknown(&error),
+    }
+}

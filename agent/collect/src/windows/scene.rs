@@ -1,0 +1,151 @@
+//! What several Windows collectors look at during one check, read at most once; and the ways of reading the registry that they share.
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use policies::fact::{Fact, Reason};
+use policies::policy::WindowsCatalogue;
+
+use super::patches::Memory;
+use crate::text::capped;
+use os::windows::{Registry, Service, WindowsOs, WindowsProcess};
+use os::{Answer, OsError};
+
+/// One check of one Windows machine.
+pub(super) struct Scene {
+    /// The machine.
+    pub(super) os: Arc<dyn WindowsOs>,
+    /// The hour of the check.
+    pub(super) now: Timestamp,
+    processes: OnceLock<Answer<Vec<WindowsProcess>>>,
+    services: OnceLock<Answer<Vec<Service>>>,
+    /// What the policy knows of Windows, where that is newer than what the agent came with.
+    newer: Option<Arc<WindowsCatalogue>>,
+    /// Answers of former checks.
+    pub(super) memory: Arc<Memory>,
+}
+
+/// What a setting says. `Absent` has a meaning of its own, which each collector knows from the documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Setting<T> {
+    /// Written down.
+    Set(T),
+    /// Key or value is not there.
+    Absent,
+    /// It cannot be read.
+    Unreadable(OsError),
+}
+
+impl<T> Setting<T> {
+    /// The fact, with `absent` where nothing is written down.
+    pub(super) fn or<U>(self, absent: Fact<U>, read: impl FnOnce(T) -> Fact<U>) -> Fact<U> {
+        match self {
+            Self::Set(value) => read(value),
+            Self::Absent => absent,
+            Self::Unreadable(error) => unknown(&error),
+        }
+    }
+
+    /// This setting, and where it is absent `other`: a policy over what is set locally.
+    pub(super) fn else_by(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Absent => other(),
+            known => known,
+        }
+    }
+}
+
+impl Scene {
+    pub(super) fn new(os: Arc<dyn WindowsOs>, now: Timestamp) -> Self {
+        Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None, memory: Arc::default() }
+    }
+
+    /// With what a policy knows of Windows and what former checks were answered.
+    pub(super) fn knowing(mut self, catalogue: Option<Arc<WindowsCatalogue>>, memory: Arc<Memory>) -> Self {
+        (self.newer, self.memory) = (catalogue, memory);
+        self
+    }
+
+    /// What is known of Windows.
+    pub(super) fn catalogue(&self) -> Option<&WindowsCatalogue> {
+        self.newer.as_deref().or_else(|| shipped())
+    }
+
+    /// A number of the registry. A number written as text counts as one, as most of Windows reads it.
+    pub(super) fn number(&self, key: &str, name: &str) -> Setting<u64> {
+        match self.os.value(key, name) {
+            Ok(Registry::Number(number)) => Setting::Set(number),
+            Ok(Registry::Text(text)) => match text.trim().parse() {
+                Ok(number) => Setting::Set(number),
+                Err(_) => odd(key, name),
+            },
+            Ok(_) => odd(key, name),
+            Err(OsError::Missing(_)) => Setting::Absent,
+            Err(error) => Setting::Unreadable(error),
+        }
+    }
+
+    /// A text of the registry, capped; an empty one counts as absent.
+    pub(super) fn text(&self, key: &str, name: &str) -> Setting<String> {
+        match self.os.value(key, name) {
+            Ok(Registry::Text(text)) if text.trim().is_empty() => Setting::Absent,
+            Ok(Registry::Text(text)) => Setting::Set(capped(&text)),
+            Ok(Registry::Number(number)) => Setting::Set(number.to_string()),
+            Ok(_) => odd(key, name),
+            Err(OsError::Missing(_)) => Setting::Absent,
+            Err(error) => Setting::Unreadable(error),
+        }
+    }
+
+    /// All services and drivers.
+    pub(super) fn services(&self) -> Answer<&[Service]> {
+        self.services.get_or_init(|| self.os.services()).as_deref().map_err(Clone::clone)
+    }
+
+    /// The service called `name`; `None` when there is none.
+    pub(super) fn service(&self, name: &str) -> Answer<Option<&Service>> {
+        Ok(self.services()?.iter().find(|service| service.name.eq_ignore_ascii_case(name)))
+    }
+
+    /// True when the service runs.
+    pub(super) fn service_runs(&self, name: &str) -> Answer<bool> {
+        Ok(self.service(name)?.is_some_and(|service| service.state == RUNNING))
+    }
+
+    /// All processes.
+    pub(super) fn processes(&self) -> Answer<&[WindowsProcess]> {
+        self.processes.get_or_init(|| self.os.processes()).as_deref().map_err(Clone::clone)
+    }
+}
+
+/// The catalogue that the agent came with, read once. A test holds that it reads.
+pub(super) fn shipped() -> Option<&'static WindowsCatalogue> {
+    static SHIPPED: OnceLock<Option<WindowsCatalogue>> = OnceLock::new();
+    SHIPPED.get_or_init(|| WindowsCatalogue::shipped().ok()).as_ref()
+}
+
+/// `SERVICE_RUNNING`.
+pub(super) const RUNNING: u32 = 4;
+
+fn odd<T>(key: &str, name: &str) -> Setting<T> {
+    Setting::Unreadable(OsError::Failed(format!("{key} : {name}"), "is of another type".to_owned()))
+}
+
+/// The fact for a question that had no answer.
+pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
+    let reason = match error {
+        OsError::Missing(_) => Reason::SourceMissing,
+        OsError::Denied(_) => Reason::NeedsAdministrator,
+        OsError::TimedOut(_) => Reason::TimedOut,
+        OsError::TooLarge(..) | OsError::Failed(..) => Reason::Unreadable,
+    };
+    Fact::unknown(reason, capped(&error.to_string()))
+}
+
+/// The fact for an answer: what `read` makes of it, or why there was none.
+pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>) -> Fact<T> {
+    match answer {
+        Ok(answer) => read(answer),
+        Err(error) => unknown(&error),
+    }
+}

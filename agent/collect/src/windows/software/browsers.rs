@@ -1,0 +1,42 @@
+//! Browsers, with the version that each program states of itself.
+
+use policies::fact::{Browser, BrowserKind, Fact, List};
+
+use super::installed::{Installed, text};
+use crate::text::capped;
+use crate::windows::scene::{Scene, unknown};
+use os::OsError;
+
+/// The file names of browsers. `browser.exe` is that of Cốc Cốc.
+pub(super) const BROWSERS: [(&str, BrowserKind); 6] = [
+    ("chrome.exe", BrowserKind::Chrome),
+    ("msedge.exe", BrowserKind::Edge),
+    ("firefox.exe", BrowserKind::Firefox),
+    ("browser.exe", BrowserKind::CocCoc),
+    ("opera.exe", BrowserKind::Opera),
+    ("brave.exe", BrowserKind::Brave),
+];
+
+/// Installed browsers, each program once.
+pub(super) fn list(scene: &Scene, installed: &Installed) -> List<Browser> {
+    let mut found = Vec::new();
+    for (file, kind) in BROWSERS {
+        let keys = installed.paths.iter().filter(|key| key.name.eq_ignore_ascii_case(file));
+        let paths = keys.filter_map(|key| Some(text(key, "")?.trim_matches('"').to_owned()));
+        let mut paths: Vec<String> = paths.collect();
+        paths.sort_unstable_by_key(|path| path.to_lowercase());
+        paths.dedup_by_key(|path| path.to_lowercase());
+        found.extend(paths.iter().filter_map(|path| {
+            let version = match scene.os.file_version(path) {
+                Ok(version) => Fact::Known(capped(&version)),
+                // What was removed leaves its path behind.
+                Err(OsError::Missing(_)) => return None,
+                Err(error) => unknown(&error),
+            };
+            Some(Browser { kind, version })
+        }));
+    }
+    let mut list = List::capped(found);
+    list.left_out = list.left_out.saturating_add(installed.unread);
+    list
+}

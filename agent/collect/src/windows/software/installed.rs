@@ -1,0 +1,117 @@
+//! Where programs write down that they are installed, of the machine and of everybody: keys of the registry with their values, whether
+//! they were read from the loaded registry or from the file of somebody who is not logged on.
+
+use super::browsers::BROWSERS;
+use super::people;
+use crate::text::capped;
+use crate::windows::accounts::loaded;
+use crate::windows::scene::Scene;
+use os::windows::{Registry, Subkey};
+use os::{Answer, OsError};
+
+const UNINSTALL: &str = r"Microsoft\Windows\CurrentVersion\Uninstall";
+const APP_PATHS: &str = r"Microsoft\Windows\CurrentVersion\App Paths";
+/// Where both stand below a root: for 64-bit programs and, on a 64-bit Windows, for 32-bit ones.
+const BELOW: [&str; 2] = ["Software", r"Software\WOW6432Node"];
+
+/// What is written down.
+#[derive(Default)]
+pub(super) struct Installed {
+    /// Keys of `Uninstall`, and whether one person alone has the program.
+    pub(super) programs: Vec<(Subkey, bool)>,
+    /// Keys of `App Paths`; those of the loaded registry are of browsers only.
+    pub(super) paths: Vec<Subkey>,
+    /// How many people and single keys could not be read: so much, or more, is missing in both.
+    pub(super) unread: u32,
+}
+
+/// Reads all of it.
+///
+/// # Errors
+/// When the machine's own keys cannot be read. What cannot be read of people is counted.
+pub(super) fn installed(scene: &Scene) -> Answer<Installed> {
+    let mut installed = Installed::default();
+    installed.take_loaded(scene, "HKLM", false)?;
+    // Where it cannot be told who is logged on, everybody's file is tried; those of people who are logged on are in use.
+    let loaded = loaded(scene).unwrap_or_default();
+    for sid in &loaded {
+        if installed.take_loaded(scene, &format!(r"HKU\{sid}"), true).is_err() {
+            installed.unread += 1;
+        }
+    }
+    let (files, unread) = people::files(scene, &loaded);
+    installed.unread += unread;
+    installed.take_files(scene, &files);
+    Ok(installed)
+}
+
+impl Installed {
+    /// What stands below a root of the loaded registry.
+    fn take_loaded(&mut self, scene: &Scene, root: &str, for_one_person: bool) -> Answer<()> {
+        for below in BELOW {
+            let key = format!(r"{root}\{below}\{UNINSTALL}");
+            let names = match scene.os.keys(&key) {
+                Ok(names) => names,
+                Err(OsError::Missing(_)) => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            for name in names {
+                let program = self.loaded(scene, &key, &name);
+                self.programs.extend(program.map(|program| (program, for_one_person)));
+            }
+            let key = format!(r"{root}\{below}\{APP_PATHS}");
+            for (file, _) in BROWSERS {
+                let path = self.loaded(scene, &key, file);
+                self.paths.extend(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, scene: &Scene, key: &str, name: &str) -> Option<Subkey> {
+        match scene.os.values(&format!(r"{key}\{name}")) {
+            Ok(values) => Some(Subkey { name: name.to_owned(), values }),
+            Err(OsError::Missing(_)) => None,
+            Err(_) => {
+                self.unread += 1;
+                None
+            }
+        }
+    }
+
+    /// What stands in the files of people who are not logged on.
+    fn take_files(&mut self, scene: &Scene, files: &[String]) {
+        let keys = [UNINSTALL, APP_PATHS].map(|key| BELOW.map(|below| format!(r"{below}\{key}")));
+        let keys: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();
+        for (index, file) in files.iter().enumerate() {
+            match scene.os.saved(file, &keys) {
+                Ok(mut found) => {
+                    let paths = found.split_off(BELOW.len());
+                    self.programs.extend(found.into_iter().flatten().map(|program| (program, true)));
+                    self.paths.extend(paths.into_iter().flatten());
+                }
+                // Somebody removed the folder and left the row.
+                Err(OsError::Missing(_)) => {}
+                // A disk that hangs would take its deadline for each of them.
+                Err(OsError::TimedOut(_)) => {
+                    self.unread += count(files.len() - index);
+                    return;
+                }
+                Err(_) => self.unread += 1,
+            }
+        }
+    }
+}
+
+/// A text among the values of a key, capped; an empty one counts as absent.
+pub(super) fn text(key: &Subkey, name: &str) -> Option<String> {
+    match key.values.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((_, Registry::Text(text))) if !text.trim().is_empty() => Some(capped(text)),
+        Some((_, Registry::Number(number))) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+pub(super) fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}

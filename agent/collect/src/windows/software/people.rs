@@ -1,0 +1,45 @@
+//! The files of people who are not logged on: `NTUSER.DAT` in the folder of everybody who has a profile.
+
+use super::installed::count;
+use crate::windows::accounts::{PROFILES, is_person};
+use crate::windows::center::path;
+use crate::windows::scene::{Scene, Setting};
+use os::OsError;
+
+/// The most files that are read. Not even computers of classrooms have as many people.
+const MOST: usize = 256;
+
+/// The files, and of how many people there is none to be read though they have a profile. `loaded` are those who are logged on.
+pub(super) fn files(scene: &Scene, loaded: &[String]) -> (Vec<String>, u32) {
+    let people = match scene.os.keys(PROFILES) {
+        Ok(people) => people,
+        Err(OsError::Missing(_)) => return (Vec::new(), 0),
+        Err(_) => return (Vec::new(), 1),
+    };
+    let (mut taken, mut files, mut unread) = (Vec::new(), Vec::new(), 0);
+    // Those who are logged on first: an old row may name the folder that is now theirs, whose file is in use.
+    let (here, away): (Vec<String>, Vec<String>) = people
+        .into_iter()
+        .filter(|sid| is_person(sid))
+        .partition(|sid| loaded.iter().any(|known| known.eq_ignore_ascii_case(sid)));
+    for (sid, is_here) in here.iter().map(|sid| (sid, true)).chain(away.iter().map(|sid| (sid, false))) {
+        let folder = match scene.text(&format!(r"{PROFILES}\{sid}"), "ProfileImagePath") {
+            Setting::Set(text) => path(scene, &text),
+            Setting::Absent => continue,
+            Setting::Unreadable(_) => None,
+        };
+        match folder {
+            Some(folder) if taken.contains(&folder.to_lowercase()) => {}
+            Some(folder) => {
+                taken.push(folder.to_lowercase());
+                if !is_here {
+                    files.push(format!(r"{}\NTUSER.DAT", folder.trim_end_matches('\\')));
+                }
+            }
+            None => unread += u32::from(!is_here),
+        }
+    }
+    unread += count(files.len().saturating_sub(MOST));
+    files.truncate(MOST);
+    (files, unread)
+}

@@ -1,0 +1,107 @@
+//! Which Windows this is: build, revision, edition, client or server. Several collectors decide by it.
+//!
+//! Source: `HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion` (`CurrentBuildNumber`, `UBR`, `EditionID`, `InstallationType`) and
+//! `HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions` (`ProductType`), none of which Windows translates.
+
+use policies::fact::{Fact, Reason};
+use policies::policy::{WindowsBuild, WindowsEdition, WindowsKind};
+
+use super::scene::{Scene, Setting, unknown};
+
+/// Where Windows describes itself.
+pub(super) const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+const PRODUCT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions";
+
+/// The first build of Windows 8.
+pub(super) const WINDOWS_8: u64 = 9_200;
+/// The first build of Windows 10.
+pub(super) const WINDOWS_10: u64 = 10_240;
+/// The first build of Windows 11.
+pub(super) const WINDOWS_11: u64 = 22_000;
+
+/// Which Windows this is.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    /// Its build.
+    pub(super) build: u64,
+    /// Its update revision; builds before Windows 10 may have none.
+    pub(super) revision: Setting<u64>,
+    /// Client or server.
+    pub(super) kind: WindowsKind,
+    /// Its edition.
+    pub(super) edition: WindowsEdition,
+    /// A copy to try Windows with (`EnterpriseEval`, `ServerStandardEval`), which ends by itself some months after it was installed.
+    pub(super) evaluation: bool,
+}
+
+/// Reads it.
+pub(super) fn read(scene: &Scene) -> Fact<Version> {
+    let build = scene.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), Fact::Known);
+    let (edition, evaluation) = match scene.text(VERSION, "EditionID") {
+        Setting::Set(id) => (WindowsEdition::of(&id), id.to_ascii_lowercase().contains("eval")),
+        Setting::Absent => (WindowsEdition::General, false),
+        Setting::Unreadable(error) => return unknown(&error),
+    };
+    match (build, kind(scene)) {
+        (Fact::Known(build), Fact::Known(kind)) => {
+            Fact::Known(Version { build, revision: scene.number(VERSION, "UBR"), kind, edition, evaluation })
+        }
+        (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
+    }
+}
+
+/// What it is installed for.
+pub(super) fn kind(scene: &Scene) -> Fact<WindowsKind> {
+    let told = scene.text(VERSION, "InstallationType").or(missing("InstallationType"), |kind| {
+        match kind.to_ascii_lowercase().as_str() {
+            "client" => Fact::Known(WindowsKind::Client),
+            kind if kind.contains("server") => Fact::Known(WindowsKind::Server),
+            kind => Fact::unknown(Reason::Unreadable, format!("InstallationType {kind}")),
+        }
+    });
+    match told {
+        Fact::Known(kind) => Fact::Known(kind),
+        // Windows embedded in a device has words of its own there; this one is the same everywhere.
+        Fact::Unknown(unknown) => scene.text(PRODUCT, "ProductType").or(Fact::Unknown(unknown), |product| {
+            let client = product.eq_ignore_ascii_case("WinNT");
+            Fact::Known(if client { WindowsKind::Client } else { WindowsKind::Server })
+        }),
+    }
+}
+
+/// What the catalogue knows of it.
+pub(super) fn known<'s>(scene: &'s Scene, version: &Version) -> Option<&'s WindowsBuild> {
+    scene.catalogue()?.build(version.build, version.kind)
+}
+
+fn missing<T>(name: &str) -> Fact<T> {
+    Fact::unknown(Reason::SourceMissing, format!("no {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use os::windows::recorded::Recorded;
+
+    fn kind_of(os: Recorded) -> Option<WindowsKind> {
+        kind(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)).known().copied()
+    }
+
+    #[test]
+    fn a_server_is_told_from_a_client_of_the_same_build() {
+        let of = |word: &str| kind_of(Recorded::new().text(VERSION, "InstallationType", word));
+        assert_eq!(of("Client"), Some(WindowsKind::Client));
+        assert_eq!(of("Server"), Some(WindowsKind::Server));
+        assert_eq!(of("Server Core"), Some(WindowsKind::Server));
+        assert_eq!(of("Embedded"), None);
+        let embedded =
+            Recorded::new().text(VERSION, "InstallationType", "Embedded").text(PRODUCT, "ProductType", "WinNT");
+        assert_eq!(kind_of(embedded), Some(WindowsKind::Client));
+        assert_eq!(kind_of(Recorded::new().text(PRODUCT, "ProductType", "LanmanNT")), Some(WindowsKind::Server));
+        assert_eq!(kind_of(Recorded::new()), None);
+    }
+}
