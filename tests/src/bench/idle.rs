@@ -100,7 +100,7 @@ struct Identity {
 fn ordered_checks(desk: &Desk, station: &Station, process: u32) -> anyhow::Result<Figure> {
     let identity: Identity = serde_json::from_slice(&std::fs::read(station.state().join("identity.json"))?)?;
     let receipts = || std::fs::metadata(station.state().join("receipts")).map_or(0, |file| file.len());
-    let mut ordered = || -> anyhow::Result<()> {
+    let ordered = || -> anyhow::Result<()> {
         let before = receipts();
         desk.ask::<serde_json::Value>(&["machine", "check-now", &identity.machine])?;
         wait::until("a receipt for an ordered check", CHECK_PATIENCE, || Ok((receipts() > before).then_some(())))
