@@ -25,6 +25,7 @@ mod programs;
 mod refusal;
 mod roster;
 mod secret;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -36,35 +37,44 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::app::App;
 
+/// Every page and form by its path. A test keeps what each page shows.
+fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/", get(async || Redirect::to("/offices"))),
+        ("/login", get(login::login_page).post(login::login_submit)),
+        ("/logout", post(login::logout_submit)),
+        ("/language", post(login::language_submit)),
+        ("/password", get(change_password::password_page).post(change_password::password_submit)),
+        ("/sessions", get(sessions::sessions_page).post(sessions::sessions_end_submit)),
+        ("/offices", get(offices::office_list_page)),
+        ("/offices/{office}", get(office::office_show)),
+        ("/offices/{office}/roster/link", post(roster::link_submit)),
+        ("/events", get(events::events_get)),
+        ("/audit", get(audit::audit_page).post(audit::audit_verify)),
+        ("/enrolment", get(enrolment::enrolment_page).post(enrolment::token_make)),
+        ("/enrolment/{token}/revoke", post(enrolment::token_revoke)),
+        ("/programs", get(programs::programs_page)),
+        ("/programs/{name}", get(programs::program_get)),
+        ("/machines/{machine}", get(machine::machine_page)),
+        ("/machines/{machine}/confirm", post(machine::machine_confirm)),
+        ("/machines/{machine}/revoke", post(machine::machine_revoke)),
+        ("/machines/{machine}/check", post(machine::machine_check)),
+        ("/machines/{machine}/waivers", post(waiver::ask_submit)),
+        ("/waivers/{waiver}/grant", post(waiver::grant_submit)),
+        ("/waivers/{waiver}/refuse", post(waiver::refuse_submit)),
+        ("/waivers/{waiver}/withdraw", post(waiver::withdraw_submit)),
+    ]
+}
+
 /// The routes of the pages, with everything around them. Takes every path that no other router has.
 pub fn router(app: &App) -> Router<App> {
-    Router::new()
-        .route("/", get(async || Redirect::to("/offices")))
-        .route("/login", get(login::login_page).post(login::login_submit))
-        .route("/logout", post(login::logout_submit))
-        .route("/language", post(login::language_submit))
-        .route("/password", get(change_password::password_page).post(change_password::password_submit))
-        .route("/offices", get(offices::office_list_page))
-        .route("/offices/{office}", get(office::office_show))
-        .route("/offices/{office}/roster/link", post(roster::link_submit))
-        .route("/events", get(events::events_get))
-        .route("/audit", get(audit::audit_page).post(audit::audit_verify))
-        .route("/enrolment", get(enrolment::enrolment_page).post(enrolment::token_make))
-        .route("/enrolment/{token}/revoke", post(enrolment::token_revoke))
-        .route("/programs", get(programs::programs_page))
-        .route("/programs/{name}", get(programs::program_get))
-        .route("/machines/{machine}", get(machine::machine_page))
-        .route("/machines/{machine}/confirm", post(machine::machine_confirm))
-        .route("/machines/{machine}/revoke", post(machine::machine_revoke))
-        .route("/machines/{machine}/check", post(machine::machine_check))
-        .route("/machines/{machine}/waivers", post(waiver::ask_submit))
-        .route("/waivers/{waiver}/grant", post(waiver::grant_submit))
-        .route("/waivers/{waiver}/refuse", post(waiver::refuse_submit))
-        .route("/waivers/{waiver}/withdraw", post(waiver::withdraw_submit))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(unknown)
         .layer(from_fn_with_state(app.clone(), visitor::recognise))
         .route("/assets/{hash}/{name}", get(asset::asset_get))

@@ -1,4 +1,4 @@
-//! Making and closing accounts, and giving first passwords. The password goes back to the caller alone: no log, audit entry or JSON has it.
+//! Making and closing accounts, giving first passwords and ending sessions. The password goes back to the caller alone: no log, audit entry or JSON has it.
 
 use anyhow::Context;
 use tokio::task::spawn_blocking;
@@ -8,7 +8,7 @@ use crate::act::password;
 use crate::audit::Action;
 use crate::error::Told;
 use crate::store::person::{Person, PersonRole};
-use crate::store::{Db, Tx, new_id};
+use crate::store::{Db, StoreResult, Tx, new_id};
 
 /// A new account.
 #[derive(Clone, Debug)]
@@ -117,6 +117,32 @@ async fn person_find(tx: &mut Tx, by: &By, login: &str) -> anyhow::Result<Person
             format!("There is no account {login}. See: posture-server person list"),
         )
     })?)
+}
+
+/// Which sessions of a person end.
+#[derive(Clone, Copy, Debug)]
+pub enum Ended<'a> {
+    /// The one with this hash of its token.
+    One(&'a str),
+    /// Every one but that with this hash.
+    Others(&'a str),
+}
+
+/// Ends sessions that a person has open elsewhere. Those that are over already are no fault and no entry of the log.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sessions_end(db: &Db, by: &By, person: &Person, ended: Ended<'_>) -> StoreResult<()> {
+    let mut tx = db.write().await?;
+    let count = match ended {
+        Ended::One(token_hash) => tx.session_delete_own(&person.id, token_hash).await?,
+        Ended::Others(kept) => tx.session_delete_others(&person.id, kept).await?,
+    };
+    if count == 0 {
+        return Ok(());
+    }
+    let change = by.change(Action::LoggedOut, person.office.as_deref(), &person.login).with("sessions", count);
+    by.conclude(tx, &change, &[]).await
 }
 
 /// Draws a password and hashes it away from the threads that serve requests.

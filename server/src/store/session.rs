@@ -54,6 +54,23 @@ impl Tx {
         }))
     }
 
+    /// The sessions of a person that have not ended before `now`, the one used last first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_list(&mut self, person: &str, now: i64) -> StoreResult<Vec<Session>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as(
+                "select * from session where person = $1 and expires_at > $2
+                 order by last_seen_at desc, created_at desc, token_hash",
+            )
+            .bind(person)
+            .bind(now)
+            .fetch_all(connection)
+            .await?
+        }))
+    }
+
     /// Notes that a session was used at `at` and now lasts until `expires_at`.
     ///
     /// # Errors
@@ -85,15 +102,30 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn session_delete_others(&mut self, person: &str, kept: &str) -> StoreResult<()> {
-        on_db!(self, connection => {
+    pub async fn session_delete_others(&mut self, person: &str, kept: &str) -> StoreResult<u64> {
+        Ok(on_db!(self, connection => {
             sqlx::query("delete from session where person = $1 and token_hash <> $2")
                 .bind(person)
                 .bind(kept)
                 .execute(connection)
-                .await?;
-        });
-        Ok(())
+                .await?
+                .rows_affected()
+        }))
+    }
+
+    /// Ends one session if it is this person's; returns how many that were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_delete_own(&mut self, person: &str, token_hash: &str) -> StoreResult<u64> {
+        Ok(on_db!(self, connection => {
+            sqlx::query("delete from session where person = $1 and token_hash = $2")
+                .bind(person)
+                .bind(token_hash)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        }))
     }
 
     /// Deletes sessions that ended before `now`; returns how many.

@@ -31,19 +31,19 @@ use crate::store::person::PersonRole;
 use crate::store::trial::Trial;
 
 /// The password every person of these tests chose.
-const PASSWORD: &str = "hoa sữa tháng mười";
+pub(super) const PASSWORD: &str = "hoa sữa tháng mười";
 
 /// A server with the pages, and an office to begin with.
-struct Site {
+pub(super) struct Site {
     desk: reports::Desk,
-    app: App,
+    pub(super) app: App,
     router: Router,
     office: String,
 }
 
 impl Site {
     /// A server that has a policy and one office.
-    async fn open(trial: &Trial) -> Self {
+    pub(super) async fn open(trial: &Trial) -> Self {
         let desk = reports::Desk::open(trial).await;
         desk.publish().await;
         Self::over(desk)
@@ -81,7 +81,7 @@ impl Site {
     }
 
     /// A person who is logged in and has a password of the own.
-    async fn person(&self, login: &str, role: PersonRole, office: Option<&str>) -> Browser {
+    pub(super) async fn person(&self, login: &str, role: PersonRole, office: Option<&str>) -> Browser {
         let first = self.newcomer(login, role, office).await;
         let mut browser = self.browser();
         assert_eq!(browser.login(login, &first).await.location(), "/");
@@ -91,7 +91,7 @@ impl Site {
         browser
     }
 
-    fn browser(&self) -> Browser {
+    pub(super) fn browser(&self) -> Browser {
         Browser::new(self.router.clone())
     }
 

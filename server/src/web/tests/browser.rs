@@ -12,65 +12,65 @@ use crate::web::visitor::form_encode;
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+pub(in crate::web) struct Answer {
+    pub(in crate::web) status: StatusCode,
+    pub(in crate::web) headers: HeaderMap,
     /// What came, as it is: for files.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::web) bytes: Vec<u8>,
     /// The page; empty where what came is no text.
-    pub(super) body: String,
+    pub(in crate::web) body: String,
 }
 
 impl Answer {
     /// Where a redirect leads.
-    pub(super) fn location(&self) -> &str {
+    pub(in crate::web) fn location(&self) -> &str {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
         self.headers[header::LOCATION].to_str().unwrap()
     }
 
     /// The text between two markers.
-    pub(super) fn between(&self, before: &str, after: &str) -> Option<&str> {
+    pub(in crate::web) fn between(&self, before: &str, after: &str) -> Option<&str> {
         let (_, rest) = self.body.split_once(before)?;
         rest.split_once(after).map(|(found, _)| found)
     }
 
-    pub(super) fn has(&self, text: &str) -> bool {
+    pub(in crate::web) fn has(&self, text: &str) -> bool {
         self.body.contains(text)
     }
 }
 
 /// A browser.
 #[derive(Clone)]
-pub(super) struct Browser {
+pub(in crate::web) struct Browser {
     router: Router,
     cookies: BTreeMap<String, String>,
     csrf: String,
     /// The address it seems to come from.
-    pub(super) address: [u8; 4],
+    pub(in crate::web) address: [u8; 4],
     /// The port: another one is another connection.
-    pub(super) port: u16,
+    pub(in crate::web) port: u16,
 }
 
 impl Browser {
-    pub(super) fn new(router: Router) -> Self {
+    pub(in crate::web) fn new(router: Router) -> Self {
         Self { router, cookies: BTreeMap::new(), csrf: String::new(), address: [10, 0, 0, 5], port: 40_000 }
     }
 
-    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+    pub(in crate::web) fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.get(name).map(String::as_str)
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Answer {
+    pub(in crate::web) async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, Body::empty(), &[]).await
     }
 
     /// Sends a form with the token of the page seen last.
-    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(in crate::web) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let csrf = self.csrf.clone();
         self.post_with(path, &csrf, fields, &[]).await
     }
 
-    pub(super) async fn post_with(
+    pub(in crate::web) async fn post_with(
         &mut self,
         path: &str,
         csrf: &str,
@@ -83,7 +83,7 @@ impl Browser {
     }
 
     /// Opens the login page and logs in.
-    pub(super) async fn login(&mut self, login: &str, password: &str) -> Answer {
+    pub(in crate::web) async fn login(&mut self, login: &str, password: &str) -> Answer {
         self.get("/login").await;
         self.post("/login", &[("login", login), ("password", password)]).await
     }
@@ -100,7 +100,7 @@ impl Browser {
     }
 
     /// Sends a request and takes over the cookies, without reading the body.
-    pub(super) async fn open(
+    pub(in crate::web) async fn open(
         &mut self,
         method: Method,
         path: &str,
