@@ -182,7 +182,9 @@ fn the_door_writes_nothing() {
         faults.extend(calls.map(|call| format!("{}: {call}", path.display())));
     }
     assert!(faults.is_empty(), "these write, and belong in platform:\n{}", faults.join("\n"));
+}
 
+#[test]
 fn the_modules_of_the_words_know_only_those_below() {
     modules_know_only_those_below(&root().join("policies/src"), POLICIES);
 }

@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::error::PageError;
 use super::frame::{Frame, Place, render};
 use super::posted::Posted;
 use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::act::person::{Ended, sessions_end};
 use crate::app::App;
-use crate::error::PageError;
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
