@@ -42,6 +42,12 @@ impl Desk {
         }
     }
 
+    /// How many wait for a check of their password.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.throttle.waiting()
+    }
+
     pub(crate) fn programs(&self) -> &Programs {
         &self.programs
     }
