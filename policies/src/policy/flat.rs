@@ -19,8 +19,7 @@ const KEYS: [&str; 10] =
 /// As reading the source.
 pub(super) fn flat(file: &str, text: &str, role: Role) -> Result<String, PolicyErrors> {
     let source = Source::open(file, text.as_bytes())?;
-    let keep = |entries: &mut DeTable<'_>| Whom::Machines(role).keep(&source, entries);
-    let flat = source.document(keep, |source, entries, _| Some(document(source, entries, role)));
+    let flat = Whom::Machines(role).part(&source).map(|part| document(&source, part.get_ref(), role));
     source.end(flat)
 }
 

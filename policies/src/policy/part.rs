@@ -35,8 +35,14 @@ impl Whom {
         }
     }
 
-    /// Leaves of a source what is meant for these. For an office that is controls alone: they stand in no file of their own.
-    pub(super) fn keep<'t>(self, source: &Source<'_>, entries: &mut DeTable<'t>) {
+    /// What of the source is meant for these. For an office that is controls alone: they stand in no file of their own.
+    pub(super) fn part<'t>(self, source: &Source<'t>) -> Option<Spanned<DeTable<'t>>> {
+        let mut document = source.parsed()?;
+        self.keep(source, document.get_mut());
+        Some(document)
+    }
+
+    fn keep<'t>(self, source: &Source<'_>, entries: &mut DeTable<'t>) {
         for (key, node) in entries.iter_mut() {
             let control = key.get_ref() == "control";
             if !control && self == Self::Office {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{PolicyError, PolicyErrors};
@@ -34,7 +35,7 @@ pub(super) fn read_file<T>(
     read: impl for<'s> FnOnce(&'s Source<'s>, &'s DeTable<'s>, Span) -> Option<T>,
 ) -> Result<T, PolicyErrors> {
     let source = Source::open(file, bytes)?;
-    let value = source.document(|_| (), read);
+    let value = source.parsed().and_then(|document| read(&source, document.get_ref(), document.span()));
     source.end(value)
 }
 
@@ -101,13 +102,9 @@ impl<'a> Source<'a> {
         Ok(Self { file, text, errors: RefCell::new(Vec::new()) })
     }
 
-    /// Parses the text, lets `keep` leave of it what is wanted, and `read` make a value of that. May be done again for another part.
-    pub(super) fn document<T>(
-        &self,
-        keep: impl FnOnce(&mut DeTable<'a>),
-        read: impl for<'s> FnOnce(&'s Source<'s>, &'s DeTable<'s>, Span) -> Option<T>,
-    ) -> Option<T> {
-        let (mut document, syntax) = DeTable::parse_recoverable(self.text);
+    /// The text as TOML, unless it is none or nests too deeply.
+    pub(super) fn parsed(&self) -> Option<Spanned<DeTable<'a>>> {
+        let (document, syntax) = DeTable::parse_recoverable(self.text);
         for error in &syntax {
             self.syntax_error(error);
         }
@@ -115,12 +112,7 @@ impl<'a> Source<'a> {
         if let Some(span) = &deep {
             self.error(span, nesting());
         }
-        if !syntax.is_empty() || deep.is_some() {
-            return None;
-        }
-        keep(document.get_mut());
-        let span = document.span();
-        read(self, document.get_ref(), span)
+        (syntax.is_empty() && deep.is_none()).then_some(document)
     }
 
     /// The value, unless something was wrong.

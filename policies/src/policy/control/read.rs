@@ -29,7 +29,8 @@ const OFFICE_FACTS: &[Field] = &[];
 /// Reads the source of the controls of all roles.
 pub(super) fn shared(file: &str, bytes: &[u8]) -> Result<ControlSource, PolicyErrors> {
     let source = Source::open(file, bytes)?;
-    let part = |role| source.document(|entries| Whom::Machines(role).keep(&source, entries), document);
+    let part =
+        |role| Whom::Machines(role).part(&source).and_then(|part| document(&source, part.get_ref(), part.span()));
     let (workstation, server) = (part(Role::Workstation), part(Role::Server));
     let office = office_part(&source, OFFICE_FACTS);
     let read = (|| Some(ControlSource { workstation: workstation?, server: server?, office: office? }))();
@@ -38,13 +39,11 @@ pub(super) fn shared(file: &str, bytes: &[u8]) -> Result<ControlSource, PolicyEr
 
 /// The controls for an office, which speak of `facts`. None at all is no error.
 fn office_part(source: &Source<'_>, facts: &'static [Field]) -> Option<Vec<Control>> {
-    source.document(
-        |entries| Whom::Office.keep(source, entries),
-        |source, entries, span| match Table::new(source, entries, span).get("control") {
-            Some(node) => controls(source, items(source, node, 0, MOST_CONTROLS)?, Scope::Office(facts)),
-            None => Some(Vec::new()),
-        },
-    )
+    let part = Whom::Office.part(source)?;
+    match Table::new(source, part.get_ref(), part.span()).get("control") {
+        Some(node) => controls(source, items(source, node, 0, MOST_CONTROLS)?, Scope::Office(facts)),
+        None => Some(Vec::new()),
+    }
 }
 
 /// Reads a control file.
