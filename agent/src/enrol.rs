@@ -84,7 +84,7 @@ pub(crate) enum EnrolError {
 
 impl EnrolError {
     /// True when the server says that the machine is enrolled already, as what it has here.
-    pub fn is_enrolled(&self) -> bool {
+    pub(crate) fn is_enrolled(&self) -> bool {
         matches!(self, Self::Wire(WireError::Refused { refusal }) if refusal.code == KEY_KNOWN)
     }
 

@@ -27,16 +27,10 @@ pub struct MachineView {
     pub machine: Machine,
     /// Its line of the roster.
     pub line: Option<RosterLine>,
-    /// When its last report came.
-    pub received_at: Option<i64>,
     /// Its agent; none when no report came.
     pub agent: Option<AgentState>,
     /// Until when what that agent reads wrongly leaves the sums; none where it is not too old, or the machine had a newer one.
     pub old_agent_until: Option<i64>,
-    /// When it was judged, and by which policy; none when it never was.
-    pub judged_at: Option<i64>,
-    /// Address of that policy.
-    pub policy: Option<String>,
     /// How it counts.
     pub grade: Option<MachineGrade>,
     /// Every control, in the order of the policy.
@@ -87,11 +81,8 @@ pub async fn machine_view(
     let now_ms = now.as_millisecond();
     Ok(MachineView {
         line: rows.place.as_ref().and_then(|place| place.line.clone()),
-        received_at: judged.and_then(|judged| judged.received_at),
         old_agent_until: agent.as_ref().and_then(|agent| old_agent_until(&rows.schema_known, agent)),
         agent,
-        judged_at: judgement.map(|judgement| judgement.judged_at),
-        policy: judgement.map(|judgement| judgement.policy.clone()),
         grade: judge.and_then(|judge| rows.grade(judge, now)),
         outcomes: outcomes.unwrap_or_default(),
         history: tx.outcome_change_list(scope, &machine.id, HISTORY).await?,
