@@ -8,6 +8,8 @@ pub mod bench;
 pub mod checkout;
 pub mod debian;
 pub mod desk;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod linux;
 pub mod postgres;
 pub mod process;

@@ -1,0 +1,4 @@
+//! The header of a report: whatever a fuzzer makes up is read or refused.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| drop(harness::fuzz::header(bytes)));
