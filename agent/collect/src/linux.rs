@@ -32,7 +32,7 @@ use scene::Scene;
 #[derive(Clone)]
 pub struct Machine {
     os: Arc<dyn LinuxOs>,
-    memory: Arc<Memory>,
+    memory: Arc<Memory<patches::Updates>>,
 }
 
 impl Machine {
@@ -51,7 +51,7 @@ impl Reader for Machine {
 /// One check.
 struct Round {
     scene: Scene,
-    memory: Arc<Memory>,
+    memory: Arc<Memory<patches::Updates>>,
 }
 
 impl Check for Round {

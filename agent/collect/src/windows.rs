@@ -50,7 +50,8 @@ impl Machine {
 impl Reader for Machine {
     fn begin(&self, now: Timestamp) -> Arc<dyn Check> {
         let newer = self.newer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Arc::new(Scene::new(Arc::clone(&self.os), now).knowing(newer, Arc::clone(&self.memory)))
+        let scene = Scene::new(Arc::clone(&self.os), now).knowing(newer);
+        Arc::new(Round { scene, memory: Arc::clone(&self.memory) })
     }
 
     fn learn(&self, policy: &PolicySet) {
@@ -60,22 +61,29 @@ impl Reader for Machine {
     }
 }
 
-impl Check for Scene {
+/// One check.
+struct Round {
+    scene: Scene,
+    memory: Arc<patches::Memory>,
+}
+
+impl Check for Round {
     fn fill(&self, section: Section, facts: &mut Facts) {
+        let scene = &self.scene;
         match section {
-            Section::Accounts => facts.accounts = accounts::collect(self),
-            Section::Logging => facts.logging = logging::collect(self),
-            Section::Patches => facts.patches = patches::collect(self),
-            Section::Software => facts.software = software::collect(self),
-            Section::System => facts.system = system::collect(self),
-            Section::Antivirus => facts.antivirus = antivirus::collect(self),
-            Section::Time => facts.time = time::collect(self),
-            Section::Lan => facts.lan = lan::collect(self),
-            Section::Ports => facts.ports = ports::collect(self),
-            Section::Neighbours => facts.neighbours = neighbours::collect(self),
-            Section::Sharing => facts.sharing = sharing::collect(self),
-            Section::Remote => facts.remote = remote::collect(self),
-            Section::Backup => facts.backup = backup::collect(self),
+            Section::Accounts => facts.accounts = accounts::collect(scene),
+            Section::Logging => facts.logging = logging::collect(scene),
+            Section::Patches => facts.patches = patches::collect(scene, &self.memory),
+            Section::Software => facts.software = software::collect(scene),
+            Section::System => facts.system = system::collect(scene),
+            Section::Antivirus => facts.antivirus = antivirus::collect(scene),
+            Section::Time => facts.time = time::collect(scene),
+            Section::Lan => facts.lan = lan::collect(scene),
+            Section::Ports => facts.ports = ports::collect(scene),
+            Section::Neighbours => facts.neighbours = neighbours::collect(scene),
+            Section::Sharing => facts.sharing = sharing::collect(scene),
+            Section::Remote => facts.remote = remote::collect(scene),
+            Section::Backup => facts.backup = backup::collect(scene),
         }
     }
 }

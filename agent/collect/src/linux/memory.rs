@@ -4,29 +4,29 @@ use std::sync::{Mutex, PoisonError};
 
 use os::Stat;
 
-/// The agent's memory between two checks. Never written to disk.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    updates: Mutex<Option<(Fingerprint, super::patches::Updates)>>,
-}
+/// One answer between two checks. Never written to disk.
+#[derive(Debug)]
+pub(super) struct Memory<T>(Mutex<Option<(Fingerprint, T)>>);
 
 /// Which file every source of an answer is, with its time and size, in order; `None` where there is none.
 pub(super) type Fingerprint = Vec<(String, Option<Stat>)>;
 
-impl Memory {
-    /// The pending updates, remembered while `fingerprint` stays the same, else worked out by `work`.
-    pub(super) fn updates(
-        &self,
-        fingerprint: Fingerprint,
-        work: impl FnOnce() -> super::patches::Updates,
-    ) -> super::patches::Updates {
-        if let Some((known, updates)) = &*self.updates.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Memory<T> {
+    /// The answer, remembered while `fingerprint` stays the same, else worked out by `work`.
+    pub(super) fn recall(&self, fingerprint: Fingerprint, work: impl FnOnce() -> T) -> T {
+        if let Some((known, answer)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
             && *known == fingerprint
         {
-            return updates.clone();
+            return answer.clone();
         }
-        let updates = work();
-        *self.updates.lock().unwrap_or_else(PoisonError::into_inner) = Some((fingerprint, updates.clone()));
-        updates
+        let answer = work();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((fingerprint, answer.clone()));
+        answer
     }
 }

@@ -53,7 +53,7 @@ impl Updates {
     }
 }
 
-pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
+pub(super) fn collect(scene: &Scene, memory: &Memory<Updates>) -> Patches {
     let booted_at = Timestamp::from_second(scene.os.hardware().booted_at).ok().filter(|at| *at > Timestamp::UNIX_EPOCH);
     let apt = scene.os.exists(dpkg::STATUS);
     if !apt && !dnf::installed(scene) {
@@ -63,7 +63,7 @@ pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
         return patches;
     }
     let fingerprint = if apt { apt::sources(scene) } else { dnf::sources(scene) };
-    let updates = memory.updates(fingerprint, || if apt { apt::updates(scene) } else { dnf::updates(scene) });
+    let updates = memory.recall(fingerprint, || if apt { apt::updates(scene) } else { dnf::updates(scene) });
     let (last_upgrade_at, parts) = if apt {
         let history = history::read(scene, booted_at);
         (history.last_upgrade_at, history.restart)

@@ -27,9 +27,9 @@ const SECURITY: &str = "0fa1201d-4330-4fa8-8ae9-b877473b6441";
 /// Definitions of an anti-malware product: no matter of this section.
 const DEFINITIONS: &str = "e0789628-ce08-4437-be74-2495b842f43b";
 
-pub(super) fn collect(scene: &Scene) -> Patches {
+pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
     let state = State::of(scene);
-    let search = scene.memory.search(state, scene.now, || scene.os.updates());
+    let search = memory.search(state, scene.now, || scene.os.updates());
     let missing = missing::collect(scene);
     let waiting = security(&search, &missing);
     Patches {
@@ -43,7 +43,7 @@ pub(super) fn collect(scene: &Scene) -> Patches {
         reboot_needed: reboot::needed(scene, &search),
         held: Fact::unknown(Reason::NoReader, "Windows holds nothing back by name"),
         broken: Fact::unknown(Reason::NoReader, "Windows tells of none"),
-        installed: scene.memory.installed(state, || installed::list(scene)),
+        installed: memory.installed(state, || installed::list(scene)),
         failing: failing::list(&search, scene.now),
         missing,
         known_to: scene.catalogue().map_or_else(

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use policies::fact::{Fact, Reason};
 use policies::policy::WindowsCatalogue;
 
-use super::patches::Memory;
 use crate::text::capped;
 use os::windows::{Registry, Service, WindowsOs, WindowsProcess};
 use os::{Answer, OsError};
@@ -21,8 +20,6 @@ pub(super) struct Scene {
     services: OnceLock<Answer<Vec<Service>>>,
     /// What the policy knows of Windows, where that is newer than what the agent came with.
     newer: Option<Arc<WindowsCatalogue>>,
-    /// Answers of former checks.
-    pub(super) memory: Arc<Memory>,
 }
 
 /// What a setting says. `Absent` has a meaning of its own, which each collector knows from the documentation.
@@ -57,12 +54,12 @@ impl<T> Setting<T> {
 
 impl Scene {
     pub(super) fn new(os: Arc<dyn WindowsOs>, now: Timestamp) -> Self {
-        Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None, memory: Arc::default() }
+        Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None }
     }
 
-    /// With what a policy knows of Windows and what former checks were answered.
-    pub(super) fn knowing(mut self, catalogue: Option<Arc<WindowsCatalogue>>, memory: Arc<Memory>) -> Self {
-        (self.newer, self.memory) = (catalogue, memory);
+    /// With what a policy knows of Windows.
+    pub(super) fn knowing(mut self, catalogue: Option<Arc<WindowsCatalogue>>) -> Self {
+        self.newer = catalogue;
         self
     }
 

@@ -17,7 +17,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn collected(os: Recorded) -> Patches {
-    collect(&Scene::new(Arc::new(os), at(NOW)))
+    collect(&Scene::new(Arc::new(os), at(NOW)), &Memory::default())
 }
 
 fn windows(build: &str, revision: u64, kind: &str) -> Recorded {
