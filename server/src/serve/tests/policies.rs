@@ -10,7 +10,7 @@ use crate::act::policy::policy_publish;
 use crate::secrets::{Places, file};
 use crate::store::trial::on_both;
 
-fn bundle(server: &str, version: u64, note: &str) -> Bundle {
+pub(super) fn bundle(server: &str, version: u64, note: &str) -> Bundle {
     let mut files: BTreeMap<String, String> =
         SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     for text in files.values_mut() {
@@ -19,11 +19,11 @@ fn bundle(server: &str, version: u64, note: &str) -> Bundle {
     Bundle { server: server.to_owned(), version, key: String::new(), made_at: 1, files }
 }
 
-fn key(server: &Server, folder: &str, name: &str) -> SigningKey {
+pub(super) fn key(server: &Server, folder: &str, name: &str) -> SigningKey {
     SigningKey::from_pkcs8(&file::key_read(&server.data().join(folder).join(name)).unwrap()).unwrap()
 }
 
-async fn publish(server: &Server, signed: &SignedBundle) -> anyhow::Result<Digest> {
+pub(super) async fn publish(server: &Server, signed: &SignedBundle) -> anyhow::Result<Digest> {
     let app = server.app();
     policy_publish(&app.db, &server.by(), &app.policies, signed.clone()).await.map(|published| published.address)
 }
