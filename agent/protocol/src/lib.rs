@@ -38,18 +38,29 @@ pub const VERSION: u32 = 1;
 
 /// Paths of the agents' interface.
 pub mod path {
-    /// `POST` [`crate::EnrolRequest`], no client certificate.
-    pub const ENROL: &str = "/agent/enrol";
-    /// `POST` [`crate::SignedRenewal`], no client certificate (it may have expired).
-    pub const RENEW: &str = "/agent/renew";
-    /// `POST` frames of [`crate::Report`], answered by [`crate::ReportAnswers`].
-    pub const REPORTS: &str = "/agent/reports";
-    /// `POST` [`crate::PollRequest`], held until there is an order.
-    pub const POLL: &str = "/agent/poll";
-    /// `POST` [`crate::AgentEvent`], answered by [`crate::AgentEventAnswer`].
-    pub const EVENT: &str = "/agent/event";
-    /// `GET` with a bundle's address appended, answered by [`crate::SignedBundle`].
-    pub const POLICY: &str = "/agent/policy/";
+    macro_rules! paths {
+        ($($(#[doc = $doc:literal])+ $name:ident = $path:literal;)+) => {
+            $($(#[doc = $doc])+ pub const $name: &str = $path;)+
+
+            /// All of them.
+            pub const ALL: &[&str] = &[$($name),+];
+        };
+    }
+
+    paths! {
+        /// `POST` [`crate::EnrolRequest`], no client certificate.
+        ENROL = "/agent/enrol";
+        /// `POST` [`crate::SignedRenewal`], no client certificate (it may have expired).
+        RENEW = "/agent/renew";
+        /// `POST` frames of [`crate::Report`], answered by [`crate::ReportAnswers`].
+        REPORTS = "/agent/reports";
+        /// `POST` [`crate::PollRequest`], held until there is an order.
+        POLL = "/agent/poll";
+        /// `POST` [`crate::AgentEvent`], answered by [`crate::AgentEventAnswer`].
+        EVENT = "/agent/event";
+        /// `GET` with a bundle's address appended, answered by [`crate::SignedBundle`].
+        POLICY = "/agent/policy/";
+    }
 }
 
 /// Media type of a body of report frames.

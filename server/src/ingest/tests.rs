@@ -124,7 +124,7 @@ impl Desk {
     }
 
     /// Sends reports in one request; the answers to them.
-    async fn send(&self, machine: &Machine, reports: &[Report]) -> Vec<ReportAnswer> {
+    pub(crate) async fn send(&self, machine: &Machine, reports: &[Report]) -> Vec<ReportAnswer> {
         let mut body = Vec::new();
         reports.iter().for_each(|report| report.encode_into(&mut body));
         let (status, answer) = self.post(machine, body).await;

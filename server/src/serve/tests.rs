@@ -1,5 +1,6 @@
 //! The server as agents meet it: a real listener, real TLS, real requests, on both databases.
 
+mod answers;
 mod crowds;
 mod enrolment;
 mod events;

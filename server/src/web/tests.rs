@@ -8,6 +8,7 @@ mod login;
 mod notice;
 mod office;
 mod scope;
+mod snapshots;
 mod stream;
 mod waiver;
 

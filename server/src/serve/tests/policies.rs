@@ -11,7 +11,7 @@ use crate::store::policy::PolicyBundle;
 use crate::store::trial::on_both;
 
 /// The shipped policy, told apart from others by `note`.
-fn signed(server: &str, version: u64, note: &str, key: &SigningKey) -> SignedPolicy {
+pub(super) fn signed(server: &str, version: u64, note: &str, key: &SigningKey) -> SignedPolicy {
     let files = SHIPPED.map(|(name, text)| (name, format!("{text}\n# {note}\n")));
     SignedPolicy::sign(&PolicySet::read(files).unwrap(), server, version, 1, key).unwrap()
 }
@@ -21,11 +21,11 @@ fn opened(signed: &SignedPolicy) -> Bundle {
     serde_json::from_str(&signed.agents.bundle).unwrap()
 }
 
-fn key(server: &Server, folder: &str, name: &str) -> SigningKey {
+pub(super) fn key(server: &Server, folder: &str, name: &str) -> SigningKey {
     SigningKey::from_pkcs8(&file::key_read(&server.data().join(folder).join(name)).unwrap()).unwrap()
 }
 
-async fn publish(server: &Server, signed: &SignedPolicy) -> anyhow::Result<Digest> {
+pub(super) async fn publish(server: &Server, signed: &SignedPolicy) -> anyhow::Result<Digest> {
     let app = server.app();
     policy_publish(&app.db, &server.by(), &app.policies, signed.clone()).await.map(|published| published.address)
 }

@@ -10,7 +10,7 @@ use crate::store::person::PersonRole;
 use crate::store::trial::on_both;
 
 /// Names that a machine, a share or an account may well bear.
-fn hostile_names() -> Vec<String> {
+pub(super) fn hostile_names() -> Vec<String> {
     vec![
         "<script>alert(1)</script>".to_owned(),
         "\"><img src=x onerror=alert(1)>".to_owned(),
@@ -24,7 +24,7 @@ fn hostile_names() -> Vec<String> {
     ]
 }
 
-fn hostile_facts(names: &[String]) -> Facts {
+pub(super) fn hostile_facts(names: &[String]) -> Facts {
     // No report with longer strings is accepted.
     let cut = |name: &String| name.chars().take(limits::STRING / 4).collect();
     let names: Vec<String> = names.iter().map(cut).collect();
@@ -136,7 +136,7 @@ fn assert_harmless(path: &str, body: &str) {
 }
 
 /// Gives a machine the name it would have given itself at enrolment.
-async fn rename(site: &Site, machine: &str, name: &str) {
+pub(super) async fn rename(site: &Site, machine: &str, name: &str) {
     let mut tx = site.app.db.write().await.unwrap();
     crate::store::trial::rename(&mut tx, machine, name).await;
     tx.commit().await.unwrap();

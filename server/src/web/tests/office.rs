@@ -16,7 +16,7 @@ fn ledger(page: &Answer) -> Vec<i64> {
     points.map(|rest| rest.split('"').next().unwrap().replace([',', '.'], "").parse().unwrap()).collect()
 }
 
-fn unprotected() -> Facts {
+pub(super) fn unprotected() -> Facts {
     let mut facts = Facts::default();
     facts.antivirus.protection = Fact::Known(Protection::None);
     facts.antivirus.real_time = Fact::Known(false);
