@@ -24,6 +24,7 @@ use crate::error::PageError;
 use crate::password;
 use crate::store::person::Person;
 use crate::store::session;
+use crate::text::text;
 use crate::tls::Peer;
 
 #[derive(Template)]
@@ -64,10 +65,17 @@ pub(crate) async fn login_page(
         return Ok(Redirect::to(own_path(&query.next)).into_response());
     }
     let t = Words::new(visitor.language);
-    let notice = if visitor.expired { t.say("login.expired") } else { "" };
+    let notice = if visitor.expired {
+        t.text(
+            "Phiên làm việc đã hết hạn. Hãy đăng nhập lại để tiếp tục.",
+            "Your session has ended. Log in again to go on.",
+        )
+    } else {
+        ""
+    };
     render(&LoginPage {
         t,
-        frame: visitor.frame(&app, t.say("login.title"), Place::Nowhere),
+        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), Place::Nowhere),
         login: String::new(),
         next: query.next,
         notice: notice.to_owned(),
@@ -102,13 +110,25 @@ pub(crate) async fn login_submit(
     let t = Words::new(visitor.language);
     let (status, error, again) = match tried {
         Tried::Welcome(person) => return welcome(&app, &person, &origin, peer.ip(), device, &form.next).await,
-        Tried::Wrong => (StatusCode::UNAUTHORIZED, t.say("login.wrong").to_owned(), None),
+        Tried::Wrong => (
+            StatusCode::UNAUTHORIZED,
+            t.text("Tên đăng nhập hoặc mật khẩu không đúng.", "The login name or the password is wrong.").to_owned(),
+            None,
+        ),
         Tried::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, wait_words(wait, t), Some(wait)),
-        Tried::Busy => (StatusCode::SERVICE_UNAVAILABLE, t.say("login.busy").to_owned(), Some(BUSY)),
+        Tried::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            t.text(
+                "Đang có quá nhiều người đăng nhập cùng lúc. Hãy thử lại sau ít giây.",
+                "Too many people are logging in at this moment. Try again in a few seconds.",
+            )
+            .to_owned(),
+            Some(BUSY),
+        ),
     };
     let mut response = render(&LoginPage {
         t,
-        frame: visitor.frame(&app, t.say("login.title"), Place::Nowhere),
+        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), Place::Nowhere),
         login: name,
         next: form.next,
         notice: String::new(),
@@ -132,9 +152,17 @@ const fn seconds(time: Duration) -> u64 {
 /// How long to wait, for a person.
 pub(crate) fn wait_words(wait: Duration, t: Words) -> String {
     if wait < Duration::from_secs(60) {
-        return t.say1("login.wait_seconds", seconds(wait));
+        return t.own(text!(
+            "Vừa có nhiều lần nhập sai mật khẩu từ địa chỉ này hoặc vào tài khoản này. Hãy thử lại sau {0} giây.",
+            "Many wrong passwords were typed from this address or for this account. Try again in {0} s.",
+            seconds(wait)
+        ));
     }
-    t.say1("login.wait", wait.as_secs() / 60 + 1)
+    t.own(text!(
+        "Sai mật khẩu quá nhiều lần từ nơi này. Hãy thử lại sau {0} phút.",
+        "Too many wrong passwords from this place. Try again in {0} min.",
+        wait.as_secs() / 60 + 1
+    ))
 }
 
 /// The account that may log in under `name`, and the place that `device` or else `peer` is for it.

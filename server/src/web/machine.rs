@@ -35,6 +35,7 @@ use crate::judge::policy_role;
 use crate::judge::view::machine_view;
 use crate::store::head::Head;
 use crate::store::machine::{Machine, MachineStatus};
+use crate::text::text;
 
 /// A clock this far off is shown, in milliseconds; less is the way of the report.
 const OFFSET_SHOWN: u64 = 5_000;
@@ -121,9 +122,15 @@ pub(crate) async fn machine_page(
     let mut warnings = warnings(&machine, judge.is_some(), t, n);
     warnings.extend(view.old_agent_until.map(|until| old_agent_words(until, now.as_millisecond(), t, n)));
     let gone_back = view.agent.as_ref().is_some_and(|agent| agent.too_old && agent.gone_back());
-    warnings.extend(gone_back.then(|| t.say("office.agents_back").to_owned()));
+    warnings.extend(gone_back.then(|| t.text("Máy đã có bản mới rồi quay lại dùng bản cũ thì không được hưởng thời gian chờ: các tiêu chí liên quan được tính ngay là chưa xác định và không có điểm.", "A machine that had the new version and went back to an old one is given no time: the controls concerned count as unknown at once and earn nothing.").to_owned()));
     let stale = grade.as_ref().filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
-    warnings.extend(stale.map(|from| t.say1("machine.is_stale", n.moment(from.as_millisecond()))));
+    warnings.extend(stale.map(|from| {
+        t.own(text!(
+            "Số liệu quá hạn từ {0}: máy không gửi báo cáo mới.",
+            "Stale since {0}: the machine sends no new report.",
+            n.moment(from.as_millisecond())
+        ))
+    }));
     let count = |code: &str| groups.iter().filter(|group| group.code == code).map(|group| group.outcomes.len()).sum();
     let page = MachinePage {
         path,
@@ -146,13 +153,15 @@ pub(crate) async fn machine_page(
         waived: count("waived"),
         passed: count("pass"),
         received: head.as_ref().map_or_else(
-            || t.say("machine.never").to_owned(),
-            |head| t.say1("machine.received_at", n.second(head.received_at)),
+            || t.text("chưa gửi báo cáo lần nào", "never reported").to_owned(),
+            |head| t.own(text!("nhận lúc {0}", "received at {0}", n.second(head.received_at))),
         ),
         offset: head.as_ref().and_then(|head| offset(head, t, n)),
-        enrolled: t.say1("machine.enrolled_at", n.moment(machine.enrolled_at)),
+        enrolled: t.own(text!("lúc {0}", "at {0}", n.moment(machine.enrolled_at))),
         roster_line: view.line.map(|line| visible(&line.label, 120)),
-        policy: published.as_ref().map(|published| t.say1("machine.policy_version", published.bundle.version)),
+        policy: published
+            .as_ref()
+            .map(|published| t.own(text!("phiên bản {0}", "version {0}", published.bundle.version))),
         agent: view.agent.as_ref().map(|agent| version(agent, t)),
         old_agent,
         sections: Shower { t, n, now }.sections(&facts, sections),
@@ -169,18 +178,33 @@ pub(crate) async fn machine_page(
 fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<String> {
     let mut warnings = Vec::new();
     if machine.status == MachineStatus::Pending {
-        warnings.push(t.say("machine.is_pending").to_owned());
+        warnings.push(
+            t.text(
+                "Máy đang chờ xác nhận, chưa tính vào kết quả xếp loại.",
+                "The machine is pending and outside the grade.",
+            )
+            .to_owned(),
+        );
     }
     if let Some(at) = machine.revoked_at {
         let by = machine.revoked_by.as_deref().map_or_else(String::new, |by| t.actor(by));
         let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), 200);
-        warnings.push(t.say3("machine.is_revoked", n.moment(at), by, reason));
+        warnings.push(t.own(text!(
+            "Máy đã bị thu hồi lúc {0} bởi {1}: mọi yêu cầu của máy đều bị từ chối. Lý do: {2}",
+            "Revoked at {0} by {1}: every request of the machine is refused. Reason: {2}",
+            n.moment(at),
+            by,
+            reason
+        )));
     }
     if let Some(at) = machine.clone_at {
-        warnings.push(t.say1("machine.is_cloned", n.moment(at)));
+        warnings.push(t.own(text!("Có dấu hiệu hai máy dùng chung một khoá từ lúc {0}. Kết quả giữ như trước lúc đó cho đến khi cán bộ quyết định máy nào đăng ký lại.", "Two machines seem to use one key since {0}. The grade stays as before until an officer decides which of them enrols again.", n.moment(at))));
     }
     if !judged {
-        warnings.push(t.say("machine.no_policy").to_owned());
+        warnings.push(
+            t.text("Chưa ban hành bộ tiêu chí nên chưa có kết quả.", "No policy is published, so there is no outcome.")
+                .to_owned(),
+        );
     }
     warnings
 }
@@ -193,12 +217,16 @@ fn offset(head: &Head, t: Words, n: &Numbers) -> Option<String> {
     }
     let seconds = size / 1000;
     let span = match seconds {
-        0..120 => t.say1("machine.seconds", seconds),
-        120..7200 => t.say1("machine.minutes", seconds / 60),
-        7200..172_800 => t.say1("machine.hours", seconds / 3600),
-        _ => t.say1("machine.days", n.count(seconds / 86_400)),
+        0..120 => t.own(text!("{0} giây", "{0} s", seconds)),
+        120..7200 => t.own(text!("{0} phút", "{0} min", seconds / 60)),
+        7200..172_800 => t.own(text!("{0} giờ", "{0} h", seconds / 3600)),
+        _ => t.own(text!("{0} ngày", "{0} days", n.count(seconds / 86_400))),
     };
-    Some(if head.clock_offset > 0 { t.say1("machine.ahead", span) } else { t.say1("machine.behind", span) })
+    Some(if head.clock_offset > 0 {
+        t.own(text!("nhanh hơn máy chủ {0}", "ahead of the server by {0}", span))
+    } else {
+        t.own(text!("chậm hơn máy chủ {0}", "behind the server by {0}", span))
+    })
 }
 
 fn back(id: &str) -> Response {

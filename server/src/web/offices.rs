@@ -43,7 +43,7 @@ pub(crate) async fn office_list_page(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
-    let frame = visitor.frame(&app, t.say("frame.offices"), Place::Offices).following("");
+    let frame = visitor.frame(&app, t.text("Cơ quan, đơn vị", "Offices"), Place::Offices).following("");
     let rows = app.db.read().await?.office_grade_tree(&session.scope, "*").await?;
     let published = app.policies.current();
     let rules = published.as_ref().map(|published| published.judge.rules());
@@ -59,7 +59,13 @@ pub(crate) async fn office_list_page(
     let pages = query.cut(&mut rows, OFFICES);
     render(&OfficesPage {
         disclaimer: t.pick(&disclaimer()).to_owned(),
-        no_policy: rules.is_none().then(|| t.say("office.no_policy").to_owned()),
+        no_policy: rules.is_none().then(|| {
+            t.text(
+                "Chưa ban hành bộ tiêu chí nên chưa chấm điểm. Ban hành bằng lệnh posture-server policy publish.",
+                "No policy is published, so nothing is graded. Publish one with posture-server policy publish.",
+            )
+            .to_owned()
+        }),
         tallies,
         rows,
         pages,

@@ -11,6 +11,7 @@ use super::grade::Mark;
 use super::number::Numbers;
 use super::words::Words;
 use crate::store::grade::{GradeRow, letter_read};
+use crate::text::text;
 
 /// A part of the tree with what the store knows of every office in it.
 #[derive(Debug)]
@@ -136,9 +137,9 @@ impl Tree {
         let score = figures.score.filter(|_| figures.expected > 0);
         let above = row.parent.as_ref().filter(|_| with_above).and_then(|parent| self.by_id.get(parent));
         let note = match (figures.below, figures.score) {
-            (0, None) => t.say("offices.not_graded").to_owned(),
+            (0, None) => t.text("chưa chấm điểm", "not graded yet").to_owned(),
             (0, Some(_)) => String::new(),
-            (below, _) => t.say1("offices.below", n.count(below)),
+            (below, _) => t.own(text!("gồm {0} đơn vị", "with {0} offices", n.count(below))),
         };
         let shown = |points: Option<Points>| points.map_or_else(|| "–".to_owned(), |points| n.hundredths_of(points.0));
         let urgency = match letter {
@@ -154,7 +155,12 @@ impl Tree {
             mark: Mark::of(t, letter),
             score: shown(score),
             on_spot: shown(figures.on_spot),
-            coverage: t.say2("offices.of_machines", n.count(figures.covered), n.count(figures.expected)),
+            coverage: t.own(text!(
+                "{0} trên {1} máy",
+                "{0} of {1} machines",
+                n.count(figures.covered),
+                n.count(figures.expected)
+            )),
             note,
             order: (u8::from(figures.below == 0), urgency, score.map_or(-1, |score| score.0)),
         }
