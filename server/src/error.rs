@@ -34,10 +34,10 @@ impl Told {
                 format!("{}\n  {}", text.get(language), Self::render(cause, language))
             }
             None => match error.downcast_ref::<StoreError>() {
-                Some(StoreError::NotFound { what, id }) if language == Language::Vi => {
-                    format!("Không có {} mang mã {id:?}.", noun_vi(what))
+                Some(StoreError::NotFound { what, id }) => {
+                    let vi = format!("Không có {} mang mã {id:?}.", noun_vi(what));
+                    Text::new(vi, format!("There is no {what} {id:?}.")).get(language).to_owned()
                 }
-                Some(StoreError::NotFound { what, id }) => format!("There is no {what} {id:?}."),
                 _ => format!("{error:#}"),
             },
         }

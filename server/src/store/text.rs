@@ -1,6 +1,15 @@
 //! Which text may come in, asked at every door: forms, addresses, requests of agents, files. Other control characters are kept, and shown
 //! by a sign.
 
+/// A [`policies::text::Text`] from a sentence in Vietnamese and the same in English, both with the values behind them as in `format!`.
+macro_rules! text {
+    ($vi:literal, $en:literal $(, $value:expr)* $(,)?) => {
+        policies::text::Text { vi: format!($vi $(, $value)*), en: format!($en $(, $value)*) }
+    };
+}
+
+pub(crate) use text;
+
 use serde_json::Value;
 
 /// True for text that every database keeps: PostgreSQL keeps no NUL. No person types one, and no computer is called so.

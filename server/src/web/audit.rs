@@ -81,14 +81,38 @@ pub(crate) async fn audit_verify(
     let result = app.db.read().await?.audit_verify().await?;
     let n = visitor.frame(&app, "", Place::Audit).n;
     let verified = match result {
-        Ok(count) => Verified { class: "good", sentence: t.say1("audit.verified", n.count(count)) },
+        Ok(count) => Verified {
+            class: "good",
+            sentence: t.own(text!(
+                "Chuỗi nguyên vẹn: đã kiểm tra {0} mục.",
+                "The chain is whole: {0} entries verified.",
+                n.count(count)
+            )),
+        },
         Err(broken) => {
             tracing::error!("the audit log's chain is broken: {broken}");
             let sentence = match broken {
-                Break::Missing { expected, .. } => t.say1("audit.broken_missing", expected),
-                Break::Unlinked(number) => t.say1("audit.broken_unlinked", number),
-                Break::Changed(number) => t.say1("audit.broken_changed", number),
-                Break::Cut { expected, found } => t.say2("audit.broken_cut", expected, found),
+                Break::Missing { expected, .. } => t.own(text!(
+                    "Chuỗi bị đứt: thiếu mục số {0}.",
+                    "The chain is broken: entry {0} is missing.",
+                    expected
+                )),
+                Break::Unlinked(number) => t.own(text!(
+                    "Chuỗi bị đứt: mục số {0} không nối với mục trước nó.",
+                    "The chain is broken: entry {0} does not continue the one before it.",
+                    number
+                )),
+                Break::Changed(number) => t.own(text!(
+                    "Chuỗi bị đứt: mục số {0} đã bị sửa sau khi ghi.",
+                    "The chain is broken: entry {0} was changed after it was written.",
+                    number
+                )),
+                Break::Cut { expected, found } => t.own(text!(
+                    "Chuỗi bị đứt: nhật ký kết thúc ở mục số {1}, trong khi phải đến mục số {0}.",
+                    "The chain is broken: the log ends at entry {1} but should reach entry {0}.",
+                    expected,
+                    found
+                )),
             };
             Verified { class: "error", sentence }
         }
@@ -104,7 +128,7 @@ async fn page(
     verified: Option<Verified>,
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
-    let frame = visitor.frame(app, t.say("audit.title"), Place::Audit);
+    let frame = visitor.frame(app, t.text("Nhật ký thao tác", "Audit log"), Place::Audit);
     let mut entries = app.db.read().await?.audit_list(&session.scope, before, ENTRIES + 1).await?;
     let more = i64::try_from(entries.len()).is_ok_and(|count| count > ENTRIES);
     if more {

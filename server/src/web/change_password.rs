@@ -43,10 +43,10 @@ fn page(app: &App, visitor: &Visitor, session: &Session, error: String) -> Resul
     let t = Words::new(visitor.language);
     render(&PasswordPage {
         t,
-        frame: visitor.frame(app, t.say("password.title"), Place::Password),
+        frame: visitor.frame(app, t.text("Đổi mật khẩu", "Change password"), Place::Password),
         login: session.person.login.clone(),
         first: session.person.must_change,
-        rule: t.say1("password.rule", MIN_CHARACTERS),
+        rule: t.own(text!("Ít nhất {0} ký tự; một câu dễ nhớ, có dấu cách, là tốt nhất. Đổi mật khẩu sẽ kết thúc các phiên đăng nhập khác.", "At least {0} characters; a sentence you remember, with spaces, is best. Changing it ends your other sessions.", MIN_CHARACTERS)),
         error,
     })
 }
@@ -73,21 +73,41 @@ pub(crate) async fn password_submit(
         *response.status_mut() = status;
         Ok(response)
     };
-    let unusable = |key: &str| refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say(key).to_owned());
+    let unusable = |vi, en| refuse(StatusCode::UNPROCESSABLE_ENTITY, t.text(vi, en).to_owned());
     if form.new != form.again {
-        return unusable("password.differ");
+        return unusable("Hai lần nhập mật khẩu mới không giống nhau.", "The two new passwords differ.");
     }
     if form.new == form.current {
-        return unusable("password.same");
+        return unusable(
+            "Mật khẩu mới phải khác mật khẩu hiện tại.",
+            "The new password must differ from the current one.",
+        );
     }
     match password::check_new(&form.new, &session.person.login) {
         Ok(()) => {}
         Err(Weakness::Short) => {
-            return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say1("password.short", MIN_CHARACTERS));
+            return refuse(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                t.own(text!(
+                    "Mật khẩu mới có ít hơn {0} ký tự.",
+                    "The new password has fewer than {0} characters.",
+                    MIN_CHARACTERS
+                )),
+            );
         }
-        Err(Weakness::Long) => return unusable("password.long"),
-        Err(Weakness::Plain) => return unusable("password.plain"),
-        Err(Weakness::Name) => return unusable("password.name"),
+        Err(Weakness::Long) => return unusable("Mật khẩu mới quá dài.", "The new password is too long."),
+        Err(Weakness::Plain) => {
+            return unusable(
+                "Mật khẩu mới lặp lại quá ít ký tự. Hãy chọn mật khẩu khác.",
+                "The new password repeats too few characters. Choose another.",
+            );
+        }
+        Err(Weakness::Name) => {
+            return unusable(
+                "Mật khẩu mới không được chứa tên đăng nhập.",
+                "The new password must not contain the login name.",
+            );
+        }
     }
 
     let now = app.clock.now_ms();

@@ -106,7 +106,7 @@ async fn page(
     made: Option<(Token, token::Token)>,
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
-    let mut frame = visitor.frame(app, t.say("enrolment.title"), Place::Enrolment);
+    let mut frame = visitor.frame(app, t.text("Đăng ký máy", "Enrolment"), Place::Enrolment);
     let mut tx = app.db.read().await?;
     let mut offices = tx.office_list(&session.scope).await?;
     let office = if chosen.is_empty() {
@@ -144,12 +144,13 @@ fn made_view(app: &App, visitor: &Visitor, stored: &Token, token: &token::Token,
     let token = token.reveal();
     Made {
         command: format!("posture-agent enrol --server {server} --token {token} --fingerprint {fingerprint}"),
-        validity: t.say3(
-            "enrolment.validity",
+        validity: t.own(text!(
+            "Dùng cho {0} {1}, đến {2}.",
+            "For {0} {1}, until {2}.",
             frame.n.count(stored.uses_total),
             t.word("role", stored.role.word()),
-            frame.n.moment(stored.expires_at),
-        ),
+            frame.n.moment(stored.expires_at)
+        )),
         token,
         server,
         fingerprint,
@@ -165,31 +166,36 @@ async fn token_view(
     now: i64,
 ) -> Result<TokenView, PageError> {
     let (class, state) = match token {
-        _ if token.revoked_at.is_some() => ("grey", t.say("enrolment.revoked")),
-        _ if token.expires_at <= now => ("grey", t.say("enrolment.expired")),
-        _ if token.uses_left == 0 => ("grey", t.say("enrolment.used_up")),
-        _ => ("green", t.say("enrolment.active")),
+        _ if token.revoked_at.is_some() => ("grey", t.text("đã thu hồi", "revoked")),
+        _ if token.expires_at <= now => ("grey", t.text("đã hết hạn", "expired")),
+        _ if token.uses_left == 0 => ("grey", t.text("đã hết lượt", "used up")),
+        _ => ("green", t.text("đang hiệu lực", "active")),
     };
-    let mut made = t.say3(
-        "enrolment.made_by",
+    let mut made = t.own(text!(
+        "Tạo lúc {0} bởi {1}, hết hạn lúc {2}",
+        "Made at {0} by {1}, expires at {2}",
         frame.n.moment(token.created_at),
         t.actor(&token.created_by),
-        frame.n.moment(token.expires_at),
-    );
+        frame.n.moment(token.expires_at)
+    ));
     if let (Some(at), Some(by)) = (token.revoked_at, &token.revoked_by) {
-        made = format!("{made}. {}", t.say2("enrolment.revoked_by", frame.n.moment(at), t.actor(by)));
+        made = format!(
+            "{made}. {}",
+            t.own(text!("Thu hồi lúc {0} bởi {1}", "Revoked at {0} by {1}", frame.n.moment(at), t.actor(by)))
+        );
     }
     let machines = tx.token_machines(&session.scope, &token.id).await?;
     Ok(TokenView {
         id: token.id.clone(),
         class,
         state: state.to_owned(),
-        summary: t.say3(
-            "enrolment.summary",
+        summary: t.own(text!(
+            "{0}, còn {1} trên {2} lượt",
+            "{0}, {1} of {2} uses left",
             t.word("role", token.role.word()),
             frame.n.count(token.uses_left),
-            frame.n.count(token.uses_total),
-        ),
+            frame.n.count(token.uses_total)
+        )),
         made: format!("{made}."),
         revocable: token.revoked_at.is_none(),
         machines: machines
@@ -267,7 +273,7 @@ async fn stick_answer(
     token: &token::Token,
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
-    let frame = visitor.frame(app, t.say("enrolment.title"), Place::Enrolment);
+    let frame = visitor.frame(app, t.text("Đăng ký máy", "Enrolment"), Place::Enrolment);
     let office = app.db.read().await?.office_get(&session.scope, &stored.office).await?;
     let office = office.map_or_else(String::new, |office| visible(&office.name, 200));
     let made = made_view(app, visitor, stored, token, t, &frame);

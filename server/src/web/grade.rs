@@ -12,6 +12,7 @@ use policies::text::visible;
 
 use super::number::{Numbers, share_out};
 use super::words::Words;
+use crate::text::text;
 
 /// Machines named beside a line; more are counted.
 const NAMED: usize = 200;
@@ -44,8 +45,8 @@ impl Mark {
         let colour = Colour::of(letter);
         let colour_word = t.pick(&colour.text()).to_owned();
         let words = match letter {
-            Some(letter) => t.say2("grade.mark", t.pick(&letter.text()), colour_word),
-            None => t.say1("grade.no_mark", colour_word),
+            Some(letter) => t.own(text!("{0} (màu {1})", "{0} ({1})", t.pick(&letter.text()), colour_word)),
+            None => t.own(text!("chưa xếp loại (màu {0})", "no letter yet ({0})", colour_word)),
         };
         let letter = letter.map(Letter::code);
         Self { letter, short: letter.unwrap_or("–"), colour: colour.code(), words }
@@ -204,14 +205,24 @@ impl Grader<'_> {
                 let words = t.pick(&reason.text()).to_owned();
                 Some(match reason {
                     NoLetter::StartUp { until: Some(until) } => {
-                        format!("{words} {}", t.say1("grade.start_up_until", n.date(until.as_millisecond())))
+                        format!(
+                            "{words} {}",
+                            t.own(text!(
+                                "Xếp loại từ ngày {0}.",
+                                "Letters begin on {0}.",
+                                n.date(until.as_millisecond())
+                            ))
+                        )
                     }
                     _ => words,
                 })
             }
-            LetterResult::Letter { letter, by_score } if letter != by_score => {
-                Some(t.say2("grade.held_down", by_score.code(), letter.code()))
-            }
+            LetterResult::Letter { letter, by_score } if letter != by_score => Some(t.own(text!(
+                "Theo điểm là loại {0}; bị giới hạn ở loại {1} vì lý do ghi ở mục dưới.",
+                "The score alone is {0}; it is held at {1} for the reasons below.",
+                by_score.code(),
+                letter.code()
+            ))),
             LetterResult::Letter { .. } => None,
         }
     }
@@ -220,16 +231,26 @@ impl Grader<'_> {
         let unknown = |id: &String| Named { name: visible(id, 40), link: None };
         let names = machines.iter().take(NAMED).map(|id| self.names.get(id).cloned().unwrap_or_else(|| unknown(id)));
         let left = machines.len().saturating_sub(NAMED);
-        let more = if left > 0 { self.t.say1("grade.more", self.n.count(left)) } else { String::new() };
+        let more = if left > 0 {
+            self.t.own(text!(" và {0} máy khác", " and {0} more", self.n.count(left)))
+        } else {
+            String::new()
+        };
         NamesView { id, names: names.collect(), more }
     }
 
     fn cap(&self, at: usize, cap: &Cap) -> CapView {
         let Self { t, n, .. } = *self;
         let when = match cap.state {
-            CapState::Holding { since: Some(since) } => t.say1("grade.holding_since", n.moment(since.as_millisecond())),
-            CapState::Holding { since: None } => t.say("grade.holding").to_owned(),
-            CapState::Announced { from } => t.say1("grade.announced", n.moment(from.as_millisecond())),
+            CapState::Holding { since: Some(since) } => {
+                t.own(text!("đang áp dụng từ {0}", "holds since {0}", n.moment(since.as_millisecond())))
+            }
+            CapState::Holding { since: None } => t.text("đang áp dụng", "holds now").to_owned(),
+            CapState::Announced { from } => t.own(text!(
+                "sẽ áp dụng từ {0} nếu chưa khắc phục",
+                "will hold from {0} unless fixed",
+                n.moment(from.as_millisecond())
+            )),
         };
         CapView {
             title: t.pick(&cap.title).to_owned(),
@@ -262,16 +283,34 @@ impl Grader<'_> {
 
     fn plan(&self, plan: &Plan) -> PlanView {
         let Self { t, n, .. } = *self;
-        let mut summary =
-            t.say3("grade.plan_summary", n.count(plan.minutes), points(n, plan.score), plan.letter.code());
+        let mut summary = t.own(text!(
+            "Tổng cộng khoảng {0} phút; khi xong, điểm chung dự kiến {1}, loại {2}.",
+            "About {0} min in all; when done, the overall score is expected to be {1}, letter {2}.",
+            n.count(plan.minutes),
+            points(n, plan.score),
+            plan.letter.code()
+        ));
         if plan.letter > plan.target {
-            summary = format!("{summary} {}", t.say1("grade.plan_short", plan.target.code()));
+            summary = format!(
+                "{summary} {}",
+                t.own(text!(
+                    "Chưa đủ để đạt loại {0}: phần còn lại cần kinh phí hoặc cấp trên.",
+                    "It is not enough for a {0}: the rest needs money or a superior office.",
+                    plan.target.code()
+                ))
+            );
         }
         if plan.foretold {
-            summary = format!("{summary} {}", t.say("grade.plan_foretold"));
+            summary = format!(
+                "{summary} {}",
+                t.text(
+                    "Máy chưa gửi số liệu được ước tính bằng máy ở mức giữa.",
+                    "Machines that never reported are taken to be like the middle machine."
+                )
+            );
         }
         PlanView {
-            title: t.say1("grade.plan", plan.target.code()),
+            title: t.own(text!("Cần làm gì để đạt loại {0}", "What to do for a {0}", plan.target.code())),
             summary,
             minutes: n.count(plan.minutes),
             steps: plan
@@ -281,8 +320,8 @@ impl Grader<'_> {
                 .map(|(at, step)| StepView {
                     title: visible(t.pick(&step.title), 300),
                     why: match step.why {
-                        Why::Cap => Some(t.say("grade.why_cap").to_owned()),
-                        Why::Critical => Some(t.say("grade.why_critical").to_owned()),
+                        Why::Cap => Some(t.text("gỡ giới hạn xếp loại", "lifts a cap").to_owned()),
+                        Why::Critical => Some(t.text("lỗi nghiêm trọng", "critical").to_owned()),
                         Why::Points => None,
                     },
                     count: n.count(step.machines.len()),

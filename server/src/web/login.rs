@@ -23,6 +23,7 @@ use crate::app::throttle::sum::{Owner, sums_write};
 use crate::audit::{Action, Actor, Change};
 use crate::store::person::Person;
 use crate::store::session;
+use crate::text::text;
 use crate::tls::Peer;
 use crate::web::error::PageError;
 
@@ -64,10 +65,17 @@ pub(crate) async fn login_page(
         return Ok(Redirect::to(own_path(&query.next)).into_response());
     }
     let t = Words::new(visitor.language);
-    let notice = if visitor.expired { t.say("login.expired") } else { "" };
+    let notice = if visitor.expired {
+        t.text(
+            "Phiên làm việc đã hết hạn. Hãy đăng nhập lại để tiếp tục.",
+            "Your session has ended. Log in again to go on.",
+        )
+    } else {
+        ""
+    };
     render(&LoginPage {
         t,
-        frame: visitor.frame(&app, t.say("login.title"), Place::Nowhere),
+        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), Place::Nowhere),
         login: String::new(),
         next: query.next,
         notice: notice.to_owned(),
@@ -107,7 +115,7 @@ pub(crate) async fn login_submit(
     };
     let mut response = render(&LoginPage {
         t,
-        frame: visitor.frame(&app, t.say("login.title"), Place::Nowhere),
+        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), Place::Nowhere),
         login: name,
         next: form.next,
         notice: String::new(),
@@ -128,9 +136,17 @@ const fn seconds(time: Duration) -> u64 {
 /// How long to wait, for a person.
 pub(crate) fn wait_words(wait: Duration, t: Words) -> String {
     if wait < Duration::from_secs(60) {
-        return t.say1("login.wait_seconds", seconds(wait));
+        return t.own(text!(
+            "Vừa có nhiều lần nhập sai mật khẩu từ địa chỉ này hoặc vào tài khoản này. Hãy thử lại sau {0} giây.",
+            "Many wrong passwords were typed from this address or for this account. Try again in {0} s.",
+            seconds(wait)
+        ));
     }
-    t.say1("login.wait", wait.as_secs() / 60 + 1)
+    t.own(text!(
+        "Sai mật khẩu quá nhiều lần từ nơi này. Hãy thử lại sau {0} phút.",
+        "Too many wrong passwords from this place. Try again in {0} min.",
+        wait.as_secs() / 60 + 1
+    ))
 }
 
 /// The account that may log in under `name`.

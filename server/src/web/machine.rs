@@ -164,7 +164,13 @@ pub(crate) async fn machine_page(
 fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<String> {
     let mut warnings = Vec::new();
     if machine.status == MachineStatus::Pending {
-        warnings.push(t.say("machine.is_pending").to_owned());
+        warnings.push(
+            t.text(
+                "Máy đang chờ xác nhận, chưa tính vào kết quả xếp loại.",
+                "The machine is pending and outside the grade.",
+            )
+            .to_owned(),
+        );
     }
     if let Some(at) = machine.revoked_at {
         let by = machine.revoked_by.as_deref().map_or_else(String::new, |by| t.actor(by));
@@ -176,10 +182,13 @@ fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<Strin
         warnings.push(t.say3("machine.is_revoked", n.moment(at), by, reason));
     }
     if let Some(at) = machine.clone_at {
-        warnings.push(t.say1("machine.is_cloned", n.moment(at)));
+        warnings.push(t.own(text!("Có dấu hiệu hai máy dùng chung một khoá từ lúc {0}. Kết quả giữ như trước lúc đó cho đến khi cán bộ quyết định máy nào đăng ký lại.", "Two machines seem to use one key since {0}. The grade stays as before until an officer decides which of them enrols again.", n.moment(at))));
     }
     if !judged {
-        warnings.push(t.say("machine.no_policy").to_owned());
+        warnings.push(
+            t.text("Chưa ban hành bộ tiêu chí nên chưa có kết quả.", "No policy is published, so there is no outcome.")
+                .to_owned(),
+        );
     }
     warnings
 }
@@ -192,12 +201,16 @@ fn offset(head: &Head, t: Words, n: &Numbers) -> Option<String> {
     }
     let seconds = size / 1000;
     let span = match seconds {
-        0..120 => t.say1("machine.seconds", seconds),
-        120..7200 => t.say1("machine.minutes", seconds / 60),
-        7200..172_800 => t.say1("machine.hours", seconds / 3600),
-        _ => t.say1("machine.days", n.count(seconds / 86_400)),
+        0..120 => t.own(text!("{0} giây", "{0} s", seconds)),
+        120..7200 => t.own(text!("{0} phút", "{0} min", seconds / 60)),
+        7200..172_800 => t.own(text!("{0} giờ", "{0} h", seconds / 3600)),
+        _ => t.own(text!("{0} ngày", "{0} days", n.count(seconds / 86_400))),
     };
-    Some(if head.clock_offset > 0 { t.say1("machine.ahead", span) } else { t.say1("machine.behind", span) })
+    Some(if head.clock_offset > 0 {
+        t.own(text!("nhanh hơn máy chủ {0}", "ahead of the server by {0}", span))
+    } else {
+        t.own(text!("chậm hơn máy chủ {0}", "behind the server by {0}", span))
+    })
 }
 
 fn back(id: &str) -> Response {

@@ -16,19 +16,28 @@ pub(crate) fn notices(app: &App, session: &Session, t: Words, n: &Numbers) -> Ve
     let mut lines = Vec::new();
     let health = app.db.health();
     if health.damage().is_some() {
-        lines.push(t.say("notice.damaged").to_owned());
+        lines.push(t.text("Cơ sở dữ liệu của máy chủ bị hỏng: số liệu trên trang có thể thiếu hoặc sai. Người quản trị cần xem nhật ký máy chủ và khôi phục từ bản sao lưu.", "The server's database is damaged: figures on this page may be missing or wrong. The administrator should read the server's log and restore a backup.").to_owned());
     }
     if let Some(failing) = health.failing_for() {
         let since = app.clock.now_ms() - i64::try_from(failing.as_millis()).unwrap_or(0);
-        lines.push(t.say1("notice.failing", n.second(since)));
+        lines.push(t.own(text!("Từ {0} máy chủ không ghi được số liệu mới; số liệu trên trang này có thể đã cũ. Báo cáo được giữ lại trên các máy và sẽ được gửi lại.", "Since {0} the server has not been able to store anything new: this page may be out of date. Reports are kept on the machines and will be sent again.", n.second(since))));
     }
-    let key = match app.space.room() {
+    let free = n.count(app.space.free_mib());
+    let words = match app.space.room() {
         Room::Enough => return lines,
-        Room::Low => "notice.space_low",
-        Room::None => "notice.space_none",
+        Room::Low => text!(
+            "Ổ đĩa chứa cơ sở dữ liệu của máy chủ sắp đầy (còn {0} MB). Người quản trị máy chủ cần giải phóng dung lượng.",
+            "The disk with the server's database is nearly full ({0} MB left). The server's administrator should make room.",
+            free
+        ),
+        Room::None => text!(
+            "Ổ đĩa chứa cơ sở dữ liệu của máy chủ gần như đã đầy (còn {0} MB): máy chủ tạm ngừng nhận báo cáo, báo cáo được giữ lại trên các máy. Người quản trị máy chủ cần giải phóng dung lượng ngay.",
+            "The disk with the server's database is all but full ({0} MB left): the server takes in no reports for now, they are kept on the machines. The server's administrator must make room at once.",
+            free
+        ),
     };
     if session.may_change() {
-        lines.push(t.say1(key, n.count(app.space.free_mib())));
+        lines.push(t.own(words));
     }
     lines
 }

@@ -100,10 +100,18 @@ pub(crate) async fn office_show(
     let has_own = parent.is_none() || view.machines.iter().any(|line| !is_pending(line));
     let grade = judge.zip(view.grade.as_ref()).filter(|_| has_own).map(|(judge, grade)| {
         let mut shown = grade_show(&frame, t, &names(&view.machines), judge, grade, view.plan.as_ref());
-        shown.policy = published.as_ref().map(|published| t.say1("grade.policy", published.bundle.version));
+        shown.policy = published.as_ref().map(|published| {
+            t.own(text!("Bộ tiêu chí phiên bản {0}.", "Policy version {0}.", published.bundle.version))
+        });
         shown
     });
-    let no_policy = judge.is_none().then(|| t.say("office.no_policy").to_owned());
+    let no_policy = judge.is_none().then(|| {
+        t.text(
+            "Chưa ban hành bộ tiêu chí nên chưa chấm điểm. Ban hành bằng lệnh posture-server policy publish.",
+            "No policy is published, so nothing is graded. Publish one with posture-server policy publish.",
+        )
+        .to_owned()
+    });
     let warnings = no_policy.into_iter().chain(agents_warning(&view.machines, t, n)).collect();
     let mut machines = machine_rows(&view.machines, t, n);
     let machine_count = n.count(machines.len());
@@ -166,7 +174,12 @@ impl ParentView {
             covered: n.count(covered),
             expected: n.count(expected),
             coverage: n.percent(covered, expected),
-            offices: t.say2("grade.parent", n.count(whole.children), n.count(whole.with_letter)),
+            offices: t.own(text!(
+                "Trung bình của {0} đơn vị theo số máy; {1} đơn vị đã được xếp loại.",
+                "The mean of {0} offices by machines; {1} of them have a letter.",
+                n.count(whole.children),
+                n.count(whole.with_letter)
+            )),
             disclaimer: t.pick(&disclaimer()).to_owned(),
         }
     }

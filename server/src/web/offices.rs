@@ -60,7 +60,13 @@ pub(crate) async fn office_list_page(
     let pages = query.cut(&mut rows, OFFICES);
     render(&OfficesPage {
         disclaimer: t.pick(&disclaimer()).to_owned(),
-        no_policy: rules.is_none().then(|| t.say("office.no_policy").to_owned()),
+        no_policy: rules.is_none().then(|| {
+            t.text(
+                "Chưa ban hành bộ tiêu chí nên chưa chấm điểm. Ban hành bằng lệnh posture-server policy publish.",
+                "No policy is published, so nothing is graded. Publish one with posture-server policy publish.",
+            )
+            .to_owned()
+        }),
         tallies,
         rows,
         pages,

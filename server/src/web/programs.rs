@@ -52,7 +52,7 @@ pub(crate) async fn programs_page(
     _session: Session,
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
-    let frame = visitor.frame(&app, t.say("programs.title"), Place::Enrolment);
+    let frame = visitor.frame(&app, t.text("Phần mềm cho các máy", "Programs for the machines"), Place::Enrolment);
     let programs = app.desk.programs().clone();
     let folder = programs.path().display().to_string();
     let listed = apart(programs, |programs| programs.list()).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn programs_page(
         .into_iter()
         .map(|program| ProgramView {
             kind: t.word("programs", program.kind.word()),
-            size: t.say1("programs.kilobytes", frame.n.count(program.size.div_ceil(1000))),
+            size: t.own(text!("{0} kB", "{0} kB", frame.n.count(program.size.div_ceil(1000)))),
             digest: program.digest.to_string(),
             name: program.name,
         })

@@ -129,16 +129,18 @@ fn pick(t: Words, message: &Text) -> String {
 }
 
 fn title(t: Words, status: StatusCode) -> &'static str {
-    let key = match status {
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "refusal.not_found",
-        StatusCode::FORBIDDEN => "refusal.forbidden",
+    let (vi, en) = match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ("Không tìm thấy trang", "No such page"),
+        StatusCode::FORBIDDEN => ("Không được phép", "Not allowed"),
         StatusCode::UNPROCESSABLE_ENTITY
         | StatusCode::BAD_REQUEST
         | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::REQUEST_TIMEOUT => "refusal.form",
-        StatusCode::TOO_MANY_REQUESTS => "refusal.busy",
-        StatusCode::SERVICE_UNAVAILABLE => "refusal.store",
-        _ => "refusal.failed",
+        | StatusCode::REQUEST_TIMEOUT => ("Biểu mẫu chưa dùng được", "The form cannot be used yet"),
+        StatusCode::TOO_MANY_REQUESTS => ("Máy chủ đang bận", "The server is busy"),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            ("Cơ sở dữ liệu tạm thời không dùng được", "The database cannot be used at the moment")
+        }
+        _ => ("Máy chủ gặp lỗi", "The server failed"),
     };
-    t.say(key)
+    t.text(vi, en)
 }

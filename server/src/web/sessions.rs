@@ -37,7 +37,7 @@ pub(crate) async fn sessions_page(
     session: Session,
 ) -> Result<Response, PageError> {
     let t = Words::new(visitor.language);
-    let frame = visitor.frame(&app, t.say("sessions.title"), Place::Nowhere);
+    let frame = visitor.frame(&app, t.text("Các phiên đăng nhập", "Your sessions"), Place::Nowhere);
     let open = app.db.read().await?.session_list(&session.person.id, app.clock.now_ms()).await?;
     let row = |open: crate::store::session::Session| SessionRow {
         own: open.token_hash == session.token_hash,

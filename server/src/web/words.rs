@@ -1,11 +1,13 @@
-//! The catalogue: every sentence a page shows, looked up by key in the language of the reader. The sentences themselves
-//! are in `server/locales/{vi,en}.toml`, which a translator can edit; tests hold that both have the same keys.
+//! What a page says, in the language of the reader. Sentences of templates are in `server/locales/{vi,en}.toml`, by key; tests hold that both
+//! have the same keys. Sentences of code stand where they are used, both languages side by side.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
 use policies::text::{Language, Text, visible};
+
+use crate::text::text;
 
 /// One language's catalogue, cheap to hand to templates, where it is called `t`.
 #[derive(Clone, Copy, Debug)]
@@ -47,16 +49,6 @@ impl Words {
         self.say(key).replace("{0}", &first.to_string())
     }
 
-    /// The sentence `key` with `{0}` and `{1}` filled in.
-    pub(crate) fn say2(&self, key: &str, first: impl Display, second: impl Display) -> String {
-        fill(self.say(key), &[first.to_string(), second.to_string()])
-    }
-
-    /// The sentence `key` with `{0}`, `{1}` and `{2}` filled in.
-    pub(crate) fn say3(&self, key: &str, first: impl Display, second: impl Display, third: impl Display) -> String {
-        fill(self.say(key), &[first.to_string(), second.to_string(), third.to_string()])
-    }
-
     /// The sentence for a word of the store (a role, a state, an action) in `section`; the word itself, made safe, where the
     /// catalogue lacks it.
     pub(crate) fn word(&self, section: &str, word: &str) -> String {
@@ -74,9 +66,25 @@ impl Words {
     pub(crate) fn actor(&self, code: &str) -> String {
         match code.split_once(':') {
             Some(("person", name)) => visible(name, 80),
-            Some(("operator", name)) => self.say1("actor.operator", visible(name, 80)),
-            _ if code == "program" => self.say("actor.program").to_owned(),
+            Some(("operator", name)) => self.own(text!("{0} (trên máy chủ)", "{0} (on the server)", visible(name, 80))),
+            _ if code == "program" => self.text("phần mềm", "the program").to_owned(),
             _ => visible(code, 80),
+        }
+    }
+
+    /// A sentence of the code.
+    pub(crate) fn text(&self, vi: &'static str, en: &'static str) -> &'static str {
+        match self.0 {
+            Language::Vi => vi,
+            Language::En => en,
+        }
+    }
+
+    /// A sentence of the code with values in it, which `text!` makes.
+    pub(crate) fn own(&self, text: Text) -> String {
+        match self.0 {
+            Language::Vi => text.vi,
+            Language::En => text.en,
         }
     }
 
@@ -97,28 +105,6 @@ impl Words {
             Language::En => "en",
         }
     }
-}
-
-/// Puts `values` in at `{0}`, `{1}`, ... in one pass, so that braces inside a value stay text.
-fn fill(sentence: &str, values: &[String]) -> String {
-    let mut filled = String::with_capacity(sentence.len() + 32);
-    let mut rest = sentence;
-    while let Some(open) = rest.find('{') {
-        filled.push_str(&rest[..open]);
-        let value = rest[open + 1..].split_once('}').and_then(|(index, after)| {
-            let index: usize = index.parse().ok()?;
-            Some((values.get(index)?, after))
-        });
-        if let Some((value, after)) = value {
-            filled.push_str(value);
-            rest = after;
-        } else {
-            filled.push('{');
-            rest = &rest[open + 1..];
-        }
-    }
-    filled.push_str(rest);
-    filled
 }
 
 #[cfg(test)]
@@ -154,8 +140,8 @@ mod tests {
         }
     }
 
-    /// Every key that templates and sources ask for by name, found by reading them.
-    fn used_keys() -> BTreeSet<String> {
+    /// Every key that the files of `folder` ask for by name, found by reading them.
+    fn used_keys(folder: &str) -> BTreeSet<String> {
         fn visit(folder: &Path, used: &mut BTreeSet<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -174,16 +160,20 @@ mod tests {
                 }
             }
         }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut used = BTreeSet::new();
-        visit(&root.join("templates"), &mut used);
-        visit(&root.join("src/web"), &mut used);
+        visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut used);
         used
     }
 
     #[test]
-    fn every_key_that_pages_use_is_in_the_catalogue() {
-        let missing: Vec<_> = used_keys().into_iter().filter(|key| !VI.contains_key(key)).collect();
+    fn code_asks_for_no_sentence_by_its_key() {
+        let used = used_keys("src/web");
+        assert!(used.is_empty(), "put both languages where they are used: {used:?}");
+    }
+
+    #[test]
+    fn every_key_that_templates_use_is_in_the_catalogue() {
+        let missing: Vec<_> = used_keys("templates").into_iter().filter(|key| !VI.contains_key(key)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
 
@@ -192,11 +182,5 @@ mod tests {
         for action in crate::audit::Action::ALL {
             assert!(VI.contains_key(&format!("audit_action.{}", action.code())), "{action:?}");
         }
-    }
-
-    #[test]
-    fn a_value_with_braces_stays_text() {
-        assert_eq!(fill("{1} before {0}", &["{1}".to_owned(), "b".to_owned()]), "b before {1}");
-        assert_eq!(fill("{x} {9} {", &[]), "{x} {9} {");
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Words) 
     let connection = Connection { server: &made.server, token: &made.token, fingerprint: &made.fingerprint, office };
     // With the mark that makes the editor of Windows 7 read it as UTF-8, and its line ends.
     let readme =
-        format!("\u{feff}{}\r\n", t.say2("enrolment.stick_text", office, &made.validity).replace('\n', "\r\n"));
+        format!("\u{feff}{}\r\n", t.own(text!("TRẠM AN - CÀI ĐẶT TỪ USB\nCơ quan: {0}\n{1}\n\n1. Cắm USB vào máy cần theo dõi. KHÔNG dùng cho máy xử lý bí mật nhà nước.\n2. Mở thư mục TramAn, bấm đúp \"Cài đặt\".\n3. Khi Windows hỏi, bấm \"Có\" (cần tài khoản quản trị).\n4. Ghi phòng và người sử dụng như trong danh mục máy tính, bấm Enter.\n5. Chờ hiện \"Đã kết nối\". Nếu không, làm theo câu hướng dẫn hiện trên màn hình.\n\nXong việc, xoá thư mục này khỏi USB: tệp ket-noi.json chứa mã đăng ký máy.", "TRẠM AN - SET UP FROM A USB STICK\nOffice: {0}\n{1}\n\n1. Plug the stick into the machine. NEVER into one that handles state secrets.\n2. Open the folder TramAn and double-click \"Cài đặt\".\n3. When Windows asks, answer Yes (an administrator is needed).\n4. Type room and person as in the roster, press Enter.\n5. Wait for \"Đã kết nối\" (connected). If it does not appear, follow the sentence on the screen.\n\nAfterwards remove this folder from the stick: ket-noi.json holds the enrolment token.", office, &made.validity)).replace('\n', "\r\n"));
     let mut archive = ZipWriter::new(tempfile::tempfile()?);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     let begin = |archive: &mut ZipWriter<File>, name: &str| archive.start_file(format!("{FOLDER}/{name}"), options);

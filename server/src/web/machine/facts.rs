@@ -7,6 +7,7 @@ use policies::phrase::{field_value, plain_value};
 use policies::text::visible;
 
 use crate::store::section::Sections;
+use crate::text::text;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 
@@ -66,13 +67,13 @@ impl Shower<'_> {
                 let state = states.and_then(|states| states.0.get(section.name()));
                 let times = state.map(|state| {
                     let (observed, received) = (self.n.second(state.observed_at), self.n.second(state.received_at));
-                    self.t.say2("machine.observed_received", observed, received)
+                    self.t.own(text!("ghi nhận {0}, nhận {1}", "observed {0}, received {1}", observed, received))
                 });
                 let title = section.title();
                 SectionView {
                     name: section.name(),
                     title: if self.t.is_vietnamese() { title.0 } else { title.1 }.to_owned(),
-                    times: times.or_else(|| Some(self.t.say("machine.not_received").to_owned())),
+                    times: times.or_else(|| Some(self.t.text("chưa nhận", "not received").to_owned())),
                     facts: self.facts(facts.section(section)),
                 }
             })
@@ -106,9 +107,14 @@ impl Shower<'_> {
         let reason = unknown.reason.text();
         let reason = self.t.pick(&reason);
         if unknown.detail.is_empty() {
-            self.t.say1("machine.unknown_because", reason)
+            self.t.own(text!("chưa xác định: {0}", "unknown: {0}", reason))
         } else {
-            self.t.say2("machine.unknown_detail", reason, visible(&unknown.detail, LONGEST))
+            self.t.own(text!(
+                "chưa xác định: {0} ({1})",
+                "unknown: {0} ({1})",
+                reason,
+                visible(&unknown.detail, LONGEST)
+            ))
         }
     }
 
@@ -122,7 +128,15 @@ impl Shower<'_> {
     }
 
     fn list(&self, field: &Field, items: &[Value<'_>], left_out: u32) -> FactShown {
-        let more = if left_out > 0 { self.t.say1("machine.left_out", self.n.count(left_out)) } else { String::new() };
+        let more = if left_out > 0 {
+            self.t.own(text!(
+                "và {0} mục khác không được gửi",
+                "and {0} more that were not sent",
+                self.n.count(left_out)
+            ))
+        } else {
+            String::new()
+        };
         let item_kind = match field.kind {
             Kind::List(item) => *item,
             other => other,
@@ -131,7 +145,11 @@ impl Shower<'_> {
             && !items.is_empty()
         {
             let mark = |field: &Field| {
-                let mark = if field.personal { format!(" {}", self.t.say("machine.personal")) } else { String::new() };
+                let mark = if field.personal {
+                    format!(" {}", self.t.text("(cá nhân)", "(personal)"))
+                } else {
+                    String::new()
+                };
                 format!("{}{mark}", self.label(field))
             };
             let rows = items.iter().map(|item| match item {
@@ -162,7 +180,11 @@ impl Shower<'_> {
                     })
                     .collect();
                 if *left_out > 0 {
-                    texts.push(self.t.say1("machine.left_out", self.n.count(*left_out)));
+                    texts.push(self.t.own(text!(
+                        "và {0} mục khác không được gửi",
+                        "and {0} more that were not sent",
+                        self.n.count(*left_out)
+                    )));
                 }
                 texts.join(", ")
             }

@@ -31,15 +31,28 @@ pub(super) fn history(view: &MachineView, judge: Option<&Judge>, (t, n): (Words,
     for change in &view.history {
         let verdict = |word: &Option<String>| match word {
             Some(word) => t.word("verdict", word),
-            None => t.say("machine.none_before").to_owned(),
+            None => t.text("chưa có", "none").to_owned(),
         };
-        let what =
-            t.say3("machine.verdict_change", title(&change.control), verdict(&change.before), verdict(&change.after));
+        let what = t.own(text!(
+            "{0}: {1} → {2}",
+            "{0}: {1} → {2}",
+            title(&change.control),
+            verdict(&change.before),
+            verdict(&change.after)
+        ));
         events.push(event(change.at, what, t.word("cause", change.cause.word())));
     }
     for segment in &view.segments {
         let why = format!("{} ({})", t.word("segment", segment.kind.word()), visible(&segment.reason, 80));
-        events.push(event(segment.opened_at, t.say1("machine.segment", segment.segment), why));
+        events.push(event(
+            segment.opened_at,
+            t.own(text!(
+                "chuỗi báo cáo bắt đầu đoạn mới số {0}",
+                "the chain of reports opened segment {0}",
+                segment.segment
+            )),
+            why,
+        ));
     }
     for fork in &view.forks {
         events.push(event(fork.received_at, t.say1("machine.fork", fork.number), String::new()));
@@ -47,9 +60,14 @@ pub(super) fn history(view: &MachineView, judge: Option<&Judge>, (t, n): (Words,
     for waiver in &view.waivers {
         let steps = waiver_steps(waiver).into_iter().filter_map(|(at, state, by, why)| Some((at?, state, by?, why)));
         for (at, state, by, why) in steps {
-            let what = t.say2("waiver.event", title(&waiver.control), t.word("waiver_step", state.word()));
+            let what = t.own(text!(
+                "Ngoại lệ cho tiêu chí “{0}”: {1}",
+                "Exception from “{0}”: {1}",
+                title(&waiver.control),
+                t.word("waiver_step", state.word())
+            ));
             let why = why.map_or_else(String::new, |why| format!(": {}", visible(why, 200)));
-            events.push(event(at, what, format!("{}{why}", t.say1("machine.confirmed_by", t.actor(by)))));
+            events.push(event(at, what, format!("{}{why}", t.own(text!("bởi {0}", "by {0}", t.actor(by))))));
         }
     }
     for former in &view.former {
@@ -59,15 +77,16 @@ pub(super) fn history(view: &MachineView, judge: Option<&Judge>, (t, n): (Words,
     for said in &view.said {
         events.push(event(said.received_at, t.word("agent_event", said.kind.word()), String::new()));
     }
-    let by =
-        |by: &Option<String>| by.as_deref().map_or_else(String::new, |by| t.say1("machine.confirmed_by", t.actor(by)));
+    let by = |by: &Option<String>| {
+        by.as_deref().map_or_else(String::new, |by| t.own(text!("bởi {0}", "by {0}", t.actor(by))))
+    };
     if let Some(at) = machine.confirmed_at {
-        events.push(event(at, t.say("machine.confirmed").to_owned(), by(&machine.confirmed_by)));
+        events.push(event(at, t.text("được xác nhận", "confirmed").to_owned(), by(&machine.confirmed_by)));
     }
     if let Some(at) = machine.revoked_at {
-        events.push(event(at, t.say("machine.revoked").to_owned(), by(&machine.revoked_by)));
+        events.push(event(at, t.text("bị thu hồi", "revoked").to_owned(), by(&machine.revoked_by)));
     }
-    events.push(event(machine.enrolled_at, t.say("machine.enrolled").to_owned(), String::new()));
+    events.push(event(machine.enrolled_at, t.text("Đăng ký", "Enrolled").to_owned(), String::new()));
     events.sort_by_key(|event| std::cmp::Reverse(event.sort));
     events
 }

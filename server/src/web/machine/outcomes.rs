@@ -62,12 +62,12 @@ pub(super) struct Reading<'a> {
     pub(super) old_agent: bool,
 }
 
-const ORDER: [(Verdict, &str); 5] = [
-    (Verdict::Fail, "machine.group_fail"),
-    (Verdict::Unknown, "machine.group_unknown"),
-    (Verdict::Waived, "machine.group_waived"),
-    (Verdict::Pass, "machine.group_pass"),
-    (Verdict::NotApplicable, "machine.group_not_applicable"),
+const ORDER: [(Verdict, &str, &str); 5] = [
+    (Verdict::Fail, "Chưa đạt", "Fail"),
+    (Verdict::Unknown, "Chưa xác định", "Unknown"),
+    (Verdict::Waived, "Ngoại lệ có thời hạn", "Waived"),
+    (Verdict::Pass, "Đạt", "Pass"),
+    (Verdict::NotApplicable, "Không áp dụng", "Not applicable"),
 ];
 
 impl Reading<'_> {
@@ -77,11 +77,11 @@ impl Reading<'_> {
         outcomes.sort_by_key(|judged| judged.severity);
         ORDER
             .into_iter()
-            .filter_map(|(verdict, title)| {
+            .filter_map(|(verdict, vi, en)| {
                 let of_group = outcomes.iter().filter(|judged| judged.outcome.verdict == verdict);
                 let of_group: Vec<OutcomeView> = of_group.map(|judged| self.outcome(judged)).collect();
                 let open = matches!(verdict, Verdict::Fail | Verdict::Unknown | Verdict::Waived);
-                let title = self.t.say(title).to_owned();
+                let title = self.t.text(vi, en).to_owned();
                 (!of_group.is_empty()).then(|| Group { code: word(verdict), title, open, outcomes: of_group })
             })
             .collect()
@@ -93,7 +93,7 @@ impl Reading<'_> {
         let waiver = self.exceptions.of(&outcome.control);
         // What an old agent cannot tell, no step on the machine but the new agent mends.
         let steps: Vec<String> = if self.old_agent && outcome.agent_too_old {
-            vec![self.t.say("machine.agent_step").to_owned()]
+            vec![self.t.text("Cài phần mềm bản mới đè lên bản cũ trên máy này (tải ở trang “Phần mềm cho các máy”); sau lần kiểm tra kế tiếp, tiêu chí được đánh giá lại.", "Install the new version of the software over the old one on this machine (see the page “Programs for the machines”); the control is judged again after the next check.").to_owned()]
         } else {
             judged.fix.iter().filter(|_| to_fix).map(|step| visible(self.t.pick(step), LONGEST)).collect()
         };
@@ -101,9 +101,9 @@ impl Reading<'_> {
         let stale = self.is_stale(outcome);
         let verdict = outcome.verdict.text();
         let verdict = match &waiver {
-            _ if stale => self.t.say("outcome.stale").to_owned(),
+            _ if stale => self.t.text("số liệu quá hạn", "stale").to_owned(),
             Some(waiver) if outcome.verdict == Verdict::Waived => {
-                self.t.say2("waiver.verdict_until", self.t.pick(&verdict), &waiver.until)
+                self.t.own(text!("{0}, đến hết ngày {1}", "{0} through {1}", self.t.pick(&verdict), &waiver.until))
             }
             _ => self.t.pick(&verdict).to_owned(),
         };
@@ -119,7 +119,12 @@ impl Reading<'_> {
             since: judged.failing_since_at.or(judged.since_at).map(|at| self.n.moment(at)),
             implied_by: cause.map(|control| visible(self.t.pick(control.title()), LONGEST)),
             steps,
-            effort: self.t.say2("machine.effort", judged.minutes, self.t.pick(&judged.lifted_by.text())),
+            effort: self.t.own(text!(
+                "Khoảng {0} phút; người khắc phục được: {1}.",
+                "About {0} min; who can do it: {1}.",
+                judged.minutes,
+                self.t.pick(&judged.lifted_by.text())
+            )),
             clauses: clauses.join("; "),
             ask: self.exceptions.ask(&outcome.control, outcome.verdict, judged.severity),
             waiver,

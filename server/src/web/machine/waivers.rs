@@ -12,6 +12,7 @@ use policies::text::visible;
 use crate::act::waiver::{REASON_MOST, day_end, latest_day, may_decide, may_withdraw};
 use crate::policy::Judge;
 use crate::store::waiver::{Waiver, WaiverState};
+use crate::text::text;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 
@@ -114,7 +115,7 @@ impl<'a> Exceptions<'a> {
             first: self.now.to_zoned(self.zone.clone()).date().to_string(),
             last: last.to_string(),
             reason_most: REASON_MOST,
-            hint: self.t.say1("waiver.ask_hint", self.n.date(last_at - 1)),
+            hint: self.t.own(text!("Chậm nhất là ngày {0}. Người thuộc cấp trên của cơ quan quyết định, người đề nghị không tự quyết định được. Ngoại lệ tự hết hiệu lực khi đến hạn và không gỡ giới hạn xếp loại.", "At the latest {0}. Somebody from above the office decides, never whoever asks. An exception ends by itself at its date and lifts no cap on the letter.", self.n.date(last_at - 1))),
         })
     }
 
@@ -133,21 +134,22 @@ impl<'a> Exceptions<'a> {
             && !refused
             && may_withdraw(waiver, &reader.name, reader.above)
             && (!asked || waiver.asked_by == reader.name);
-        let name_and_time =
-            |by: &Option<String>, at: Option<i64>| Some(t.say2("waiver.by_at", t.actor(by.as_deref()?), n.moment(at?)));
+        let name_and_time = |by: &Option<String>, at: Option<i64>| {
+            Some(t.own(text!("{0}, lúc {1}", "{0}, {1}", t.actor(by.as_deref()?), n.moment(at?))))
+        };
         WaiverView {
             id: waiver.id.clone(),
             class: state_class(waiver.state),
             state: t.word("waiver_state", waiver.state.word()),
             until: n.date(waiver.until_at - 1),
             reason: visible(&waiver.reason, REASON_MOST),
-            asked: t.say2("waiver.by_at", t.actor(&waiver.asked_by), n.moment(waiver.asked_at)),
+            asked: t.own(text!("{0}, lúc {1}", "{0}, {1}", t.actor(&waiver.asked_by), n.moment(waiver.asked_at))),
             decided: name_and_time(&waiver.decided_by, waiver.decided_at),
             refused_for: waiver.decided_why.as_deref().map(|why| visible(why, REASON_MOST)),
-            waits: (asked && !decides).then(|| t.say("waiver.waits")),
+            waits: (asked && !decides).then(|| t.text("Đang chờ người thuộc cấp trên của cơ quan quyết định. Trong lúc chờ, tiêu chí vẫn tính là chưa đạt.", "Waiting for somebody from above the office to decide. Until then the control still fails.")),
             may_grant: decides && !past,
             may_refuse: decides,
-            withdraw: withdraws.then(|| t.say(if asked { "waiver.take_back" } else { "waiver.withdraw" })),
+            withdraw: withdraws.then(|| if asked { t.text("Rút đề nghị", "Take back") } else { t.text("Rút ngoại lệ trước hạn", "Withdraw before its end") }),
         }
     }
 }

@@ -33,12 +33,20 @@ pub(super) struct AgentRow {
 
 /// The version of an agent as a person reads it.
 pub(in crate::web) fn version(agent: &AgentState, t: Words) -> String {
-    if agent.version.is_empty() { t.say("office.agent_unnamed").to_owned() } else { visible(&agent.version, 40) }
+    if agent.version.is_empty() {
+        t.text("bản cũ, chưa rõ số phiên bản", "old, its number is not known").to_owned()
+    } else {
+        visible(&agent.version, 40)
+    }
 }
 
 /// What it means for the sums that an agent is too old, as at `now`.
 pub(in crate::web) fn old_agent_words(until: i64, now: i64, t: Words, n: &Numbers) -> String {
-    t.say1(if now < until { "office.agents_until" } else { "office.agents_counted" }, n.moment(until))
+    if now < until {
+        t.own(text!("Phần mềm bản cũ đọc chưa đúng một số thông tin, nên các thông tin đó được coi là chưa xác định. Đến {0}, các tiêu chí liên quan chưa tính vào điểm; sau thời điểm đó, chúng được tính là chưa xác định và không có điểm. Hãy cài bản mới đè lên bản cũ; máy giữ nguyên đăng ký, không cần mã mới.", "The old version reads some facts wrongly, so these count as unknown. Until {0} the controls concerned stay out of the score; after that they count as unknown and earn nothing. Install the new version over the old one; the machine keeps its enrolment and needs no new token.", n.moment(until)))
+    } else {
+        t.own(text!("Phần mềm bản cũ đọc chưa đúng một số thông tin, nên các thông tin đó được coi là chưa xác định. Từ {0}, các tiêu chí liên quan được tính là chưa xác định và không có điểm. Hãy cài bản mới đè lên bản cũ; máy giữ nguyên đăng ký, không cần mã mới.", "The old version reads some facts wrongly, so these count as unknown. Since {0} the controls concerned count as unknown and earn nothing. Install the new version over the old one; the machine keeps its enrolment and needs no new token.", n.moment(until)))
+    }
 }
 
 /// The versions in use, with how many machines run each.
@@ -51,13 +59,14 @@ pub(super) fn agent_list(view: &OfficeView, t: Words, n: &Numbers) -> AgentList 
     }
     let row = |((new, version), machines): ((bool, String), Vec<&MachineLine>)| {
         let left = machines.len().saturating_sub(NAMED);
-        let more = if left > 0 { t.say1("grade.more", n.count(left)) } else { String::new() };
+        let more =
+            if left > 0 { t.own(text!(" và {0} máy khác", " and {0} more", n.count(left))) } else { String::new() };
         let names = || machines.iter().take(NAMED).map(|line| named(line)).collect();
         AgentRow { version, count: n.count(machines.len()), old: (!new).then(|| (names(), more)) }
     };
     let mut hints = Vec::from_iter(view.old_agents_until.map(|until| old_agent_words(until, view.at, t, n)));
     if view.machines.iter().any(MachineLine::gone_back) {
-        hints.push(t.say("office.agents_back").to_owned());
+        hints.push(t.text("Máy đã có bản mới rồi quay lại dùng bản cũ thì không được hưởng thời gian chờ: các tiêu chí liên quan được tính ngay là chưa xác định và không có điểm.", "A machine that had the new version and went back to an old one is given no time: the controls concerned count as unknown at once and earn nothing.").to_owned());
     }
     AgentList { rows: versions.into_iter().map(row).collect(), hints }
 }
@@ -65,5 +74,11 @@ pub(super) fn agent_list(view: &OfficeView, t: Words, n: &Numbers) -> AgentList 
 /// That some machines need the new agent, for the top of the page.
 pub(super) fn agents_warning(machines: &[MachineLine], t: Words, n: &Numbers) -> Option<String> {
     let old = machines.iter().filter(|line| line.needs_agent()).count();
-    (old > 0).then(|| t.say1("office.agents_warning", n.count(old)))
+    (old > 0).then(|| {
+        t.own(text!(
+            "{0} máy đang chạy phần mềm bản cũ và cần được cài bản mới (xem mục “Phần mềm trên các máy”).",
+            "{0} machines run an old version of the software and need the new one (see “Software on the machines”).",
+            n.count(old)
+        ))
+    })
 }

@@ -2,6 +2,7 @@
 
 use policies::grade::{Movement, Points};
 use policies::policy::Letter;
+use policies::text::Text;
 
 use crate::store::grade::GradeChange;
 use crate::view::OfficeView;
@@ -24,14 +25,17 @@ fn signed(n: &Numbers, points: Points) -> String {
 }
 
 fn causes(t: Words, n: &Numbers, movement: Movement) -> String {
+    let cause =
+        |points: Points, words: fn(String) -> Text| (points != Points::ZERO).then(|| t.own(words(signed(n, points))));
     let causes: Vec<String> = [
-        ("grade.by_office", movement.office),
-        ("grade.by_policy", movement.policy),
-        ("grade.by_roster", movement.roster),
+        cause(movement.office, |points| text!("{0} do cơ quan", "{0} by the office", points)),
+        cause(movement.policy, |points| {
+            text!("{0} do bộ tiêu chí hoặc phiên bản máy chủ", "{0} by the policy or the server's version", points)
+        }),
+        cause(movement.roster, |points| text!("{0} do danh mục máy", "{0} by the roster", points)),
     ]
     .into_iter()
-    .filter(|(_, points)| *points != Points::ZERO)
-    .map(|(key, points)| t.say1(key, signed(n, points)))
+    .flatten()
     .collect();
     causes.join("; ")
 }
@@ -39,7 +43,14 @@ fn causes(t: Words, n: &Numbers, movement: Movement) -> String {
 /// How the score moved in the last 30 days; none when it did not.
 pub(super) fn movement_words(view: &OfficeView, t: Words, n: &Numbers) -> Option<String> {
     let causes = causes(t, n, view.movement);
-    (!causes.is_empty()).then(|| t.say2("grade.movement", signed(n, view.movement.total()), causes))
+    (!causes.is_empty()).then(|| {
+        t.own(text!(
+            "30 ngày qua: {0} điểm, trong đó {1}.",
+            "Last 30 days: {0} points, of which {1}.",
+            signed(n, view.movement.total()),
+            causes
+        ))
+    })
 }
 
 /// The changes, the newest first.
@@ -53,7 +64,9 @@ pub(super) fn history_rows(history: &[GradeChange], t: Words, n: &Numbers) -> Ve
                 format!("{} → {}", letter(change.letter_before), letter(change.letter_after)),
                 causes(t, n, change.movement),
             ),
-            None => (after, letter(change.letter_after).to_owned(), t.say("grade.first").to_owned()),
+            None => {
+                (after, letter(change.letter_after).to_owned(), t.text("lần chấm đầu tiên", "first grade").to_owned())
+            }
         };
         HistoryRow { at: n.moment(change.at), score, letter, causes }
     };

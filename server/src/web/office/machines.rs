@@ -60,7 +60,11 @@ fn machine_row(line: &MachineLine, t: Words, n: &Numbers) -> MachineRow {
         None | Some(MachineState::Scored | MachineState::Pending) => 1,
         Some(MachineState::Away) => 2,
     };
-    let ungraded = t.say(if line.received_at.is_some() { "office.reported_only" } else { "office.never_reported" });
+    let ungraded = if line.received_at.is_some() {
+        t.text("đã có báo cáo, chưa chấm điểm", "reported, not graded yet")
+    } else {
+        t.text("chưa gửi báo cáo lần nào", "never reported")
+    };
     MachineRow {
         link: named.link,
         name: named.name,

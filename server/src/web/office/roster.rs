@@ -33,7 +33,7 @@ pub(super) fn roster_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> Ve
                 person: visible(&line.person, 120),
                 state: match (line.state, line.state_until_at) {
                     (RosterState::InUse, _) | (_, None) => state,
-                    (_, Some(until)) => t.say2("office.until", state, n.date(until)),
+                    (_, Some(until)) => t.own(text!("{0}, đến {1}", "{0}, until {1}", state, n.date(until))),
                 },
                 machine: machine.cloned(),
             }
@@ -73,10 +73,21 @@ pub(super) fn proposal_rows(proposals: Vec<Proposal>, t: Words) -> Vec<ProposalR
 
 /// Whether the roster is declared, by whom; and how many machines are kept out of it for state secrets.
 pub(super) fn roster_words(roster: Option<&Roster>, t: Words, n: &Numbers) -> Vec<String> {
-    let Some(roster) = roster else { return vec![t.say("office.undeclared").to_owned()] };
-    let mut words = vec![t.say2("office.declared", n.moment(roster.declared_at), t.actor(&roster.declared_by))];
+    let Some(roster) = roster else {
+        return vec![t.text("Chưa khai danh mục máy tính nên chưa đủ căn cứ xếp loại. Khai bằng lệnh posture-server office roster.", "The roster is not declared, so there is not enough to grade on. Declare it with posture-server office roster.").to_owned()];
+    };
+    let mut words = vec![t.own(text!(
+        "Đã khai lúc {0} bởi {1}.",
+        "Declared at {0} by {1}.",
+        n.moment(roster.declared_at),
+        t.actor(&roster.declared_by)
+    ))];
     if roster.secret_machines > 0 {
-        words.push(t.say1("office.secret", n.count(roster.secret_machines)));
+        words.push(t.own(text!(
+            "Ngoài ra có {0} máy soạn thảo bí mật nhà nước, không đưa vào phần mềm và không tính điểm.",
+            "Besides, {0} machines for state secrets, which are kept out of this software and of every sum.",
+            n.count(roster.secret_machines)
+        )));
     }
     words
 }
