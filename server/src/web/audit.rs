@@ -16,6 +16,7 @@ use super::words::Words;
 use crate::app::App;
 use crate::audit::{Break, Entry};
 use crate::store::roster::RosterState;
+use crate::store::text::text;
 use crate::web::error::PageError;
 
 /// Entries on one page.

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::app::throttle::Origin;
 use crate::app::throttle::sum::{Owner, sums_write};
 use crate::audit::{Action, Change};
+use crate::store::text::text;
 use crate::web::error::PageError;
 
 #[derive(Template)]
@@ -121,7 +122,10 @@ pub(crate) async fn password_submit(
     if !ticket.work(move || password::verify(&form.current, Some(&current))).await? {
         let owner = Owner::new(&session.person, "");
         sums_write(&app, ticket.wrong(Some(owner), app.clock.steady())).await;
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, t.say("password.wrong").to_owned());
+        return refuse(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            t.text("Mật khẩu hiện tại không đúng.", "The current password is wrong.").to_owned(),
+        );
     }
     let hash = ticket.work(move || password::hash(&form.new)).await??;
     ticket.right();

@@ -21,6 +21,7 @@ use crate::act::token::Reach;
 use crate::app::App;
 use crate::store::machine::Role;
 use crate::store::office::Office;
+use crate::store::text::text;
 use crate::store::token::{Admission, Token};
 use crate::store::{StoreError, Tx};
 use crate::web::error::PageError;

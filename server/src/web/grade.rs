@@ -12,7 +12,7 @@ use policies::text::visible;
 
 use super::number::{Numbers, share_out};
 use super::words::Words;
-use crate::text::text;
+use crate::store::text::text;
 
 /// Machines named beside a line; more are counted.
 const NAMED: usize = 200;

@@ -23,7 +23,7 @@ use crate::app::throttle::sum::{Owner, sums_write};
 use crate::audit::{Action, Actor, Change};
 use crate::store::person::Person;
 use crate::store::session;
-use crate::text::text;
+use crate::store::text::text;
 use crate::tls::Peer;
 use crate::web::error::PageError;
 
@@ -110,7 +110,11 @@ pub(crate) async fn login_submit(
         Tried::Welcome(person, failures) => {
             return welcome(&app, &person, failures, peer.ip(), device, &form.next).await;
         }
-        Tried::Wrong => (StatusCode::UNAUTHORIZED, t.say("login.wrong").to_owned(), None),
+        Tried::Wrong => (
+            StatusCode::UNAUTHORIZED,
+            t.text("Tên đăng nhập hoặc mật khẩu không đúng.", "The login name or the password is wrong.").to_owned(),
+            None,
+        ),
         Tried::Wait(wait) => (StatusCode::TOO_MANY_REQUESTS, wait_words(wait, t), Some(wait)),
     };
     let mut response = render(&LoginPage {

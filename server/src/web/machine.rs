@@ -34,6 +34,7 @@ use crate::app::App;
 use crate::judge::policy_role;
 use crate::store::head::Head;
 use crate::store::machine::{Machine, MachineStatus};
+use crate::store::text::text;
 use crate::view::machine_view;
 use crate::web::error::PageError;
 
@@ -116,9 +117,15 @@ pub(crate) async fn machine_page(
     let mut warnings = warnings(machine, judge.is_some(), t, n);
     warnings.extend(view.old_agent_until.map(|until| old_agent_words(until, now.as_millisecond(), t, n)));
     let gone_back = view.agent.as_ref().is_some_and(|agent| agent.too_old && agent.gone_back());
-    warnings.extend(gone_back.then(|| t.say("office.agents_back").to_owned()));
+    warnings.extend(gone_back.then(|| t.text("Máy đã có bản mới rồi quay lại dùng bản cũ thì không được hưởng thời gian chờ: các tiêu chí liên quan được tính ngay là chưa xác định và không có điểm.", "A machine that had the new version and went back to an old one is given no time: the controls concerned count as unknown at once and earn nothing.").to_owned()));
     let stale = grade.filter(|grade| grade.state == MachineState::Stale).and_then(|grade| grade.stale_from);
-    warnings.extend(stale.map(|from| t.say1("machine.is_stale", n.moment(from.as_millisecond()))));
+    warnings.extend(stale.map(|from| {
+        t.own(text!(
+            "Số liệu quá hạn từ {0}: máy không gửi báo cáo mới.",
+            "Stale since {0}: the machine sends no new report.",
+            n.moment(from.as_millisecond())
+        ))
+    }));
     let count = |code: &str| groups.iter().filter(|group| group.code == code).map(|group| group.outcomes.len()).sum();
     let page = MachinePage {
         path: steps(view.path.clone()),
@@ -141,13 +148,15 @@ pub(crate) async fn machine_page(
         waived: count("waived"),
         passed: count("pass"),
         received: head.map_or_else(
-            || t.say("machine.never").to_owned(),
-            |head| t.say1("machine.received_at", n.second(head.received_at)),
+            || t.text("chưa gửi báo cáo lần nào", "never reported").to_owned(),
+            |head| t.own(text!("nhận lúc {0}", "received at {0}", n.second(head.received_at))),
         ),
         offset: head.and_then(|head| offset(head, t, n)),
-        enrolled: t.say1("machine.enrolled_at", n.moment(machine.enrolled_at)),
+        enrolled: t.own(text!("lúc {0}", "at {0}", n.moment(machine.enrolled_at))),
         roster_line: view.line.as_ref().map(|line| visible(&line.label, 120)),
-        policy: published.as_ref().map(|published| t.say1("machine.policy_version", published.bundle.version)),
+        policy: published
+            .as_ref()
+            .map(|published| t.own(text!("phiên bản {0}", "version {0}", published.bundle.version))),
         agent: view.agent.as_ref().map(|agent| version(agent, t)),
         old_agent,
         sections: Shower { t, n, now }.sections(facts, sections),
@@ -176,10 +185,16 @@ fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<Strin
         let by = machine.revoked_by.as_deref().map_or_else(String::new, |by| t.actor(by));
         let reason = visible(machine.revoked_for.as_deref().unwrap_or(""), REASON_MOST);
         let reason = match reason.strip_prefix(REPLACED) {
-            Some(other) => t.say1("machine.is_replaced", other),
+            Some(other) => t.own(text!("cài lại, thay bằng máy {0}", "reinstalled, replaced by machine {0}", other)),
             None => reason,
         };
-        warnings.push(t.say3("machine.is_revoked", n.moment(at), by, reason));
+        warnings.push(t.own(text!(
+            "Máy đã bị thu hồi lúc {0} bởi {1}: mọi yêu cầu của máy đều bị từ chối. Lý do: {2}",
+            "Revoked at {0} by {1}: every request of the machine is refused. Reason: {2}",
+            n.moment(at),
+            by,
+            reason
+        )));
     }
     if let Some(at) = machine.clone_at {
         warnings.push(t.own(text!("Có dấu hiệu hai máy dùng chung một khoá từ lúc {0}. Kết quả giữ như trước lúc đó cho đến khi cán bộ quyết định máy nào đăng ký lại.", "Two machines seem to use one key since {0}. The grade stays as before until an officer decides which of them enrols again.", n.moment(at))));

@@ -5,6 +5,7 @@ use super::visitor::Session;
 use super::words::Words;
 use crate::app::App;
 use crate::bound::space::Room;
+use crate::store::text::text;
 
 /// Whether there is trouble, and of which kind: a page that follows is told when it changes, so that its lines come and go.
 pub(crate) fn trouble(app: &App) -> (bool, bool, Room) {

@@ -30,6 +30,7 @@ use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::policy::Judge;
+use crate::store::text::text;
 use crate::view::{MachineLine, OfficePage, office_page};
 use crate::web::error::PageError;
 

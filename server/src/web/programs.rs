@@ -12,6 +12,7 @@ use super::visitor::{Session, Visitor};
 use super::words::Words;
 use crate::app::App;
 use crate::app::programs::{NotOpened, Programs, Unfit};
+use crate::store::text::text;
 use crate::web::error::PageError;
 
 /// The makers seen in offices, by the words of the catalogue.

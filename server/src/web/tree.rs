@@ -8,6 +8,7 @@ use super::grade::Mark;
 use super::number::Numbers;
 use super::words::Words;
 use crate::store::grade::GradeRow;
+use crate::store::text::text;
 use crate::view::Tree;
 
 /// One office as a row of a list.
@@ -46,9 +47,9 @@ fn office_row(row: &GradeRow, figures: Figures, above: Option<&str>, t: Words, n
     let letter = figures.letter;
     let score = figures.score.filter(|_| figures.expected > 0);
     let note = match (figures.below, figures.score) {
-        (0, None) => t.say("offices.not_graded").to_owned(),
+        (0, None) => t.text("chưa chấm điểm", "not graded yet").to_owned(),
         (0, Some(_)) => String::new(),
-        (below, _) => t.say1("offices.below", n.count(below)),
+        (below, _) => t.own(text!("gồm {0} đơn vị", "with {0} offices", n.count(below))),
     };
     let shown = |points: Option<Points>| points.map_or_else(|| "–".to_owned(), |points| n.hundredths_of(points.0));
     let urgency = match letter {
@@ -64,7 +65,12 @@ fn office_row(row: &GradeRow, figures: Figures, above: Option<&str>, t: Words, n
         mark: Mark::of(t, letter),
         score: shown(score),
         on_spot: shown(figures.on_spot),
-        coverage: t.say2("offices.of_machines", n.count(figures.covered), n.count(figures.expected)),
+        coverage: t.own(text!(
+            "{0} trên {1} máy",
+            "{0} of {1} machines",
+            n.count(figures.covered),
+            n.count(figures.expected)
+        )),
         note,
         order: (u8::from(figures.below == 0), urgency, score.map_or(-1, |score| score.0)),
     }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use policies::text::{Language, Text, visible};
 
-use crate::text::text;
+use crate::store::text::text;
 
 /// One language's catalogue, cheap to hand to templates, where it is called `t`.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::Made;
 use crate::app::programs::{Kind, Programs};
+use crate::store::text::text;
 use crate::web::words::Words;
 
 /// The folder in the archive. Without marks, for the archives of Windows 7.

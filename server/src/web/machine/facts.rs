@@ -7,7 +7,7 @@ use policies::phrase::{field_value, plain_value};
 use policies::text::visible;
 
 use crate::store::section::Sections;
-use crate::text::text;
+use crate::store::text::text;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 

@@ -5,6 +5,7 @@ use policies::text::visible;
 
 use crate::judge::policy_role;
 use crate::policy::Judge;
+use crate::store::text::text;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::view::MachineView;
 use crate::web::number::Numbers;
@@ -55,7 +56,15 @@ pub(super) fn history(view: &MachineView, judge: Option<&Judge>, (t, n): (Words,
         ));
     }
     for fork in &view.forks {
-        events.push(event(fork.received_at, t.say1("machine.fork", fork.number), String::new()));
+        events.push(event(
+            fork.received_at,
+            t.own(text!(
+                "nhận báo cáo trùng số {0} nhưng khác nội dung; đã từ chối và lưu lại",
+                "another report came under number {0}; refused and kept",
+                fork.number
+            )),
+            String::new(),
+        ));
     }
     for waiver in &view.waivers {
         let steps = waiver_steps(waiver).into_iter().filter_map(|(at, state, by, why)| Some((at?, state, by?, why)));
@@ -71,7 +80,11 @@ pub(super) fn history(view: &MachineView, judge: Option<&Judge>, (t, n): (Words,
         }
     }
     for former in &view.former {
-        let what = t.say1("machine.former", format!("{} ({})", visible(&former.name, 80), former.id));
+        let what = t.own(text!(
+            "máy trước của cùng dòng danh mục: {0}",
+            "the machine before it on the same line of the roster: {0}",
+            format!("{} ({})", visible(&former.name, 80), former.id)
+        ));
         events.push(event(former.revoked_at.unwrap_or(machine.enrolled_at), what, String::new()));
     }
     for said in &view.said {

@@ -11,6 +11,7 @@ use super::waivers::{AskView, Exceptions, WaiverView};
 use crate::policy::Judge;
 use crate::store::judgement::word;
 use crate::store::section::Sections;
+use crate::store::text::text;
 use crate::view::OutcomeView as Judged;
 use crate::web::number::Numbers;
 use crate::web::words::Words;

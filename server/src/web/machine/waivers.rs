@@ -11,8 +11,8 @@ use policies::text::visible;
 
 use crate::act::waiver::{REASON_MOST, day_end, latest_day, may_decide, may_withdraw};
 use crate::policy::Judge;
+use crate::store::text::text;
 use crate::store::waiver::{Waiver, WaiverState};
-use crate::text::text;
 use crate::web::number::Numbers;
 use crate::web::words::Words;
 

@@ -6,6 +6,7 @@ use policies::text::visible;
 
 use super::named;
 use crate::store::judgement::AgentState;
+use crate::store::text::text;
 use crate::view::{MachineLine, OfficeView};
 use crate::web::grade::Named;
 use crate::web::number::Numbers;

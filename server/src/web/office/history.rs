@@ -5,6 +5,7 @@ use policies::policy::Letter;
 use policies::text::Text;
 
 use crate::store::grade::GradeChange;
+use crate::store::text::text;
 use crate::view::OfficeView;
 use crate::web::number::Numbers;
 use crate::web::words::Words;

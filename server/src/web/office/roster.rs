@@ -4,6 +4,7 @@ use policies::text::visible;
 
 use crate::roster::Proposal;
 use crate::store::roster::{Roster, RosterState};
+use crate::store::text::text;
 use crate::view::MachineLine;
 use crate::web::number::Numbers;
 use crate::web::words::Words;

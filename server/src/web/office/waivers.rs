@@ -6,6 +6,7 @@ use policies::text::visible;
 
 use crate::act::waiver::REASON_MOST;
 use crate::policy::Judge;
+use crate::store::text::text;
 use crate::store::waiver::ListedWaiver;
 use crate::web::machine::waivers::state_class;
 use crate::web::number::Numbers;
