@@ -25,7 +25,7 @@ pub async fn policy_show(
         return Ok(([(header::CONTENT_TYPE, "application/json")], published.json()?).into_response());
     }
     let place = app.allowances.old_policies.enter(caller.machine.clone());
-    let place = place.ok_or_else(|| Refusal::Reports(Reason::QueueFull))?;
+    let place = place.ok_or(Refusal::Reports(Reason::QueueFull))?;
     let stored = app.db.read().await?.policy_bundle_get(&address.to_string()).await?.ok_or_else(no_policy)?;
     Ok(place.held_by(Json(stored.signed()?).into_response()))
 }
