@@ -1,5 +1,7 @@
 //! The files together: what belongs to a policy, what one file cannot see of another, and what agents are sent of it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::collections::BTreeMap;
 
 use policies::policy::{
