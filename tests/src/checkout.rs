@@ -24,7 +24,9 @@ pub struct Programs {
 pub enum Profile {
     /// As the tests are, sharing what is compiled.
     Dev,
-    /// As the quickstart shows them.
+    /// As the quickstart starts them: built in the least time.
+    Quickstart,
+    /// As an office runs its server.
     Release,
 }
 
@@ -33,6 +35,7 @@ impl Profile {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dev => "dev",
+            Self::Quickstart => "quickstart",
             Self::Release => "release",
         }
     }

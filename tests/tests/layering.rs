@@ -215,6 +215,14 @@ fn every_file_says_what_it_owns_and_stays_short() {
         if lines > LONGEST {
             faults.push(format!("{}: {lines} lines, at most {LONGEST}", path.display()));
         }
+        let fences = |fence: &str| {
+            let documents =
+                |line: &&str| line.strip_prefix("///").or(line.strip_prefix("//!")).map(str::trim) == Some(fence);
+            text.lines().map(str::trim_start).filter(documents).count()
+        };
+        if fences("```") != fences("```text") {
+            faults.push(format!("{}: an example that nothing runs; make it a test, or ```text", path.display()));
+        }
         if path.file_name().is_some_and(|name| name == "mod.rs") {
             faults.push(format!("{}: is called mod.rs; use the folder's name", path.display()));
         }
