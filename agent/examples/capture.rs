@@ -1,5 +1,5 @@
 //! Captures what the collectors ask this machine, as a folder that `os::recorded` replays: for new fixtures in
-//! `tests/captured`. Not part of the product. Look at what it wrote before you share it: only password hashes are masked.
+//! `agent/collect/tests/captured`. Not part of the product. Look at what it wrote before you share it: only password hashes are masked.
 //!
 //! `cargo run -p tram-an-agent --example capture -- FOLDER`
 

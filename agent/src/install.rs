@@ -59,6 +59,7 @@ pub(crate) struct Installed {
 #[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
 pub(crate) enum InstallError {
     /// Not on this system.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows is where it can be done"))]
     #[error(
         "install and uninstall are for Windows; here install the package tram-an-agent (.deb or .rpm) and run posture-agent enrol"
     )]

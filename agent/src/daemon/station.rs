@@ -23,11 +23,6 @@ use crate::state::config::{self, Config, ConfigError};
 use crate::state::{Missing, StateFolder};
 use collect::Collector;
 
-/// The server's time is remembered on disk when it moved by this many milliseconds.
-const REMEMBER_TIME: u64 = 60 * 60 * 1000;
-/// Two clocks that differ by more milliseconds are worth a word.
-const CLOCK_OFF: u64 = 5 * 60 * 1000;
-
 /// The agent at work.
 pub(crate) struct Station {
     /// The state folder.
@@ -50,8 +45,6 @@ pub(crate) struct Station {
     pub(crate) standing: Standing,
     author: Author,
     config_path: PathBuf,
-    server_at_kept: i64,
-    clock_off: bool,
 }
 
 impl std::fmt::Debug for Station {
@@ -94,7 +87,6 @@ impl Station {
         }
         let author = Author { machine: identity.machine.clone(), start: crate::platform::chance::identifier()?, key };
         let station = Self {
-            server_at_kept: standing.server_at,
             state,
             clock,
             config,
@@ -106,7 +98,6 @@ impl Station {
             standing,
             author,
             config_path,
-            clock_off: false,
         };
         station.policy_learn();
         Ok(station)
@@ -234,38 +225,8 @@ impl Station {
     /// Takes in what every answer of the server says. Returns the address of a policy that is to be fetched.
     pub(crate) fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
         self.clock.server_said(server_time_at, self.validity().until);
-        self.standing.server_at = self.clock.server_at();
-        self.clock_compare(server_time_at);
-        let mut keep = self.standing.server_at.abs_diff(self.server_at_kept) >= REMEMBER_TIME;
-        if self.standing.assignment.as_ref() != Some(assignment) {
-            tracing::info!(
-                office = policies::text::visible(&assignment.office, 200),
-                role = assignment.role.name(),
-                confirmed = assignment.confirmed,
-                "the server's decision about this machine"
-            );
-            self.standing.assignment = Some(assignment.clone());
-            keep = true;
-        }
-        if keep {
-            self.keep_standing();
-        }
+        self.standing.heard(assignment, self.clock.server_at(), &self.state);
         assignment.policy.filter(|policy| Some(*policy) != self.policies.address())
-    }
-
-    /// Says once that this machine's clock and the server's differ, and once that they do no more.
-    fn clock_compare(&mut self, server_time_at: i64) {
-        let ahead = self.clock.now().saturating_sub(server_time_at);
-        let off = ahead.unsigned_abs() > CLOCK_OFF;
-        if off && !self.clock_off {
-            tracing::warn!(
-                ahead_s = ahead / 1000,
-                "this machine's clock and the server's differ: one of them is wrong; reports are kept and delivered all the same"
-            );
-        } else if self.clock_off && !off {
-            tracing::info!("this machine's clock and the server's agree again");
-        }
-        self.clock_off = off;
     }
 
     /// Takes a fetched bundle into use.
@@ -276,15 +237,8 @@ impl Station {
         self.policies.replace(&self.state, &self.identity, signed)?;
         self.standing.policy_version = self.policies.version();
         self.policy_learn();
-        self.keep_standing();
+        self.standing.keep(&self.state);
         tracing::info!(version = self.policies.version(), "a new policy is in use");
         Ok(())
-    }
-
-    fn keep_standing(&mut self) {
-        match self.standing.save(&self.state) {
-            Ok(()) => self.server_at_kept = self.standing.server_at,
-            Err(error) => tracing::warn!(%error, "what the server said could not be remembered"),
-        }
     }
 }

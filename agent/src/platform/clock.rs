@@ -21,6 +21,9 @@ const LATEST: i64 = 253_370_764_799_999;
 /// Two clocks that differ by more than a day are not both right, whatever their zones.
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
+/// Two clocks that differ by more milliseconds are worth a word.
+const WORTH_A_WORD: u64 = 5 * 60 * 1000;
+
 /// The agent's sense of time. Shared by reference.
 #[derive(Debug)]
 pub struct Clock {
@@ -28,11 +31,13 @@ pub struct Clock {
     heard: Mutex<Heard>,
 }
 
-/// The last server time, 0 when there was none; and when since this start the two clocks last agreed.
+/// The last server time, 0 when there was none; when since this start the two clocks last agreed; and whether the log says that they
+/// differ.
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     at: i64,
     agreed: Option<(i64, Instant)>,
+    differ: bool,
 }
 
 /// Whose clock is wrong.
@@ -110,11 +115,22 @@ impl Clock {
             heard.agreed = Some((own, Instant::now()));
         }
         heard.at = at.min(latest);
+        let differ = own.abs_diff(at) > WORTH_A_WORD;
+        if differ && !heard.differ {
+            tracing::warn!(
+                ahead_s = own.saturating_sub(at) / 1000,
+                "this machine's clock and the server's differ: one of them is wrong; reports are kept and delivered all the same"
+            );
+        } else if heard.differ && !differ {
+            tracing::info!("this machine's clock and the server's agree again");
+        }
+        heard.differ = differ;
     }
 
     /// Takes in the last server time of an earlier start.
     pub fn server_said_once(&self, at: i64, latest: i64) {
-        *self.heard() = Heard { at: at.min(latest), agreed: None };
+        let mut heard = self.heard();
+        (heard.at, heard.agreed) = (at.min(latest), None);
     }
 
     /// The last server time; 0 when there was none.
@@ -126,7 +142,7 @@ impl Clock {
     /// its certificate anew long before its end, by its own clock.
     pub fn suspect(&self) -> Suspect {
         let own = self.now();
-        let Heard { at, agreed } = *self.heard();
+        let Heard { at, agreed, .. } = *self.heard();
         if own < BUILT_AT {
             return Suspect::Own;
         }

@@ -8,6 +8,8 @@ use crate::state::{Durability, StateError, StateFolder};
 
 /// The file.
 const FILE: &str = "standing.json";
+/// The server's time is remembered on disk when it moved by this many milliseconds.
+const REMEMBER_TIME: u64 = 60 * 60 * 1000;
 
 /// What the server last said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub(crate) struct Standing {
     pub(crate) policy_version: u64,
     /// What the server decided; none before the first answer.
     pub(crate) assignment: Option<Assignment>,
+    /// The server time that the file holds.
+    #[serde(skip)]
+    kept_at: i64,
 }
 
 impl Standing {
@@ -27,7 +32,8 @@ impl Standing {
     /// # Errors
     /// When the file cannot be read at all.
     pub(crate) fn load(state: &StateFolder) -> Result<Self, StateError> {
-        Ok(state.read_replaceable(FILE)?.unwrap_or_default())
+        let standing: Self = state.read_replaceable(FILE)?.unwrap_or_default();
+        Ok(Self { kept_at: standing.server_at, ..standing })
     }
 
     /// Remembers.
@@ -36,6 +42,32 @@ impl Standing {
     /// When the state folder refuses.
     pub(crate) fn save(&self, state: &StateFolder) -> Result<(), StateError> {
         state.write_json(FILE, self, Durability::Synced)
+    }
+
+    /// Takes in what an answer says. A decision is remembered at once, the time `server_at` when it moved.
+    pub(crate) fn heard(&mut self, assignment: &Assignment, server_at: i64, state: &StateFolder) {
+        self.server_at = server_at;
+        let decided = self.assignment.as_ref() != Some(assignment);
+        if decided {
+            tracing::info!(
+                office = policies::text::visible(&assignment.office, 200),
+                role = assignment.role.name(),
+                confirmed = assignment.confirmed,
+                "the server's decision about this machine"
+            );
+            self.assignment = Some(assignment.clone());
+        }
+        if decided || server_at.abs_diff(self.kept_at) >= REMEMBER_TIME {
+            self.keep(state);
+        }
+    }
+
+    /// Remembers; trouble is logged.
+    pub(crate) fn keep(&mut self, state: &StateFolder) {
+        match self.save(state) {
+            Ok(()) => self.kept_at = self.server_at,
+            Err(error) => tracing::warn!(%error, "what the server said could not be remembered"),
+        }
     }
 }
 
@@ -49,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
         assert_eq!(Standing::load(&state).unwrap(), Standing::default());
-        let standing = Standing { server_at: 5, policy_version: 3, assignment: None };
+        let standing = Standing { server_at: 5, policy_version: 3, assignment: None, kept_at: 5 };
         standing.save(&state).unwrap();
         assert_eq!(Standing::load(&state).unwrap(), standing);
         state.write(FILE, b"{", Durability::Relaxed).unwrap();

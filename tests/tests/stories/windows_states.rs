@@ -15,7 +15,7 @@ const RIGHT: &str = include_str!("windows_states/right.reg");
 /// The folder of somebody who is not logged on, as the right settings name it.
 const SOMEBODY: &str = "users/Nguyễn Văn Hoà";
 /// What that person's registry holds, written by another program.
-const REGISTRY: &str = "agent/src/os/windows/decode/hive/NTUSER.DAT";
+const REGISTRY: &str = "agent/os/src/windows/decode/hive/NTUSER.DAT";
 /// The controls that those settings decide. What supports the right Windows ends in October 2034.
 const DECIDED: [&str; 8] = [
     "system-supported",
