@@ -53,6 +53,7 @@ on_both! {
         let server = Server::start(trial).await;
         let policy = signed("server-1", 1, "first", &key(&server, "policy-signing", "policy.key"));
         let policy = format!("{}{}", path::POLICY, publish(&server, &policy).await.unwrap());
+        server.app().policies.refresh(&server.app().db).await.unwrap();
         let known = server.machine().await;
         machine_check(&server.app().db, &server.by(), &known.id).await.unwrap();
         let (_, token) = server.token(1).await;
