@@ -145,7 +145,7 @@ impl FileError {
             }
             Self::Start(error) => return error.text(),
             Self::Report(error) => format!("không lập được báo cáo: {error:#}"),
-            Self::Seal(protocol::unconnected::export::ExportError::Seal(SealError::NoChance)) => {
+            Self::Seal(protocol::unconnected::export::ExportError::Seal(SealError::NoRandomBytes)) => {
                 "hệ thống không cho số ngẫu nhiên".to_owned()
             }
             Self::Seal(error) => format!("không tạo được tệp: {error}"),

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use policies::fact::Section;
 use policies::outcome::{Outcome, Verdict};
+use policies::policy::Role;
 use policies::text::Language;
 
 use crate::airgap::FileError;
@@ -124,15 +125,6 @@ pub(crate) struct CheckOptions {
     pub(crate) role: Option<Role>,
     /// Print JSON.
     pub(crate) json: bool,
-}
-
-/// What a machine is for; on a connected machine the server decides it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Máy trạm.
-    Workstation,
-    /// Máy chủ.
-    Server,
 }
 
 /// `enrol`: connect this machine to a server.
@@ -292,7 +284,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     done.unwrap_or_else(|error| {
         let reason = explained(&error, &terminal);
-        terminal.complain(&format!("{}: {reason}", terminal.words("Không thực hiện được", "Could not be done")));
+        terminal.complain(&format!("{}: {reason}", terminal.choose("Không thực hiện được", "Could not be done")));
         Exit::Impossible
     })
 }

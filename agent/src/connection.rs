@@ -16,9 +16,9 @@ use crate::platform::clock::Suspect;
 pub mod backoff;
 #[cfg(target_os = "linux")]
 mod names;
-pub mod tls;
 #[cfg(test)]
-pub(crate) mod trial;
+pub(crate) mod test_server;
+pub mod tls;
 
 /// The server's word for a machine whose certificate is not valid at its time.
 const CERTIFICATE_EXPIRED: &str = "certificate_expired";

@@ -18,14 +18,14 @@ use crate::identity::start::StartError;
 use crate::identity::{BadAnswer, Identity};
 use crate::platform::clock::Clock;
 use crate::policy;
-use crate::policy::standing::Standing;
+use crate::policy::last_answer::LastAnswer;
 use crate::report::delivery::Delivery;
 use crate::report::draft;
 use crate::state::config::{self, Config, server_address};
 use crate::state::{Missing, StateFolder};
 use collect::Collector;
 
-pub(crate) mod joining;
+pub(crate) mod pending_enrolment;
 
 /// The server's word for a key that was enrolled before, with another token.
 const KEY_KNOWN: &str = "key_known";
@@ -206,16 +206,16 @@ pub(crate) fn adopt(
     server_time_at: i64,
 ) -> Result<u64, StartError> {
     let mut given_up = 0;
-    let mut standing = Standing::load(state)?;
+    let mut last_answer = LastAnswer::load(state)?;
     if former.is_none_or(|former| former.machine != identity.machine || former.server != identity.server) {
         given_up = Delivery::forget(state)?;
         state.remove(policy::store::FILE)?;
-        standing = Standing::default();
+        last_answer = LastAnswer::default();
     }
     clock.server_said(server_time_at, identity.validity().until);
-    standing.server_at = clock.server_at();
-    standing.assignment = Some(assignment.clone());
-    standing.save(state)?;
+    last_answer.server_at = clock.server_at();
+    last_answer.assignment = Some(assignment.clone());
+    last_answer.save(state)?;
     // Last: the machine is enrolled from the moment this file is there.
     identity.save(state)?;
     Ok(given_up)
@@ -248,8 +248,8 @@ pub(crate) mod tests {
     use protocol::sign::SigningKey;
     use x509_parser::prelude::FromDer;
 
+    use crate::connection::test_server::{Answer, Server, refused, run};
     use crate::connection::tls::tests::{Authority, authority};
-    use crate::connection::trial::{Answer, Server, refused, run};
     use collect::linux::Machine;
     use os::recorded::Recorded;
 

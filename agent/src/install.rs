@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use policies::text::Text;
 
-use crate::enrol::joining::Joining;
+use crate::enrol::pending_enrolment::EnrolmentProgress;
 use crate::enrol::{EnrolError, Invitation};
 use crate::state::StateError;
 
@@ -49,7 +49,7 @@ pub(crate) enum Removal {
 #[derive(Debug)]
 pub(crate) struct Installed {
     /// How far the connection came; none when the service has not said yet.
-    pub(crate) joining: Option<Joining>,
+    pub(crate) enrolment: Option<EnrolmentProgress>,
     /// Settings of the service that Windows refused; the service works without them.
     pub(crate) missing: Vec<Text>,
 }

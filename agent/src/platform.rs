@@ -1,8 +1,8 @@
 //! What the operating system does for the program itself: time, random numbers, the service manager, log and event log. May use `os`.
 
-pub mod chance;
 pub mod clock;
 pub mod logbook;
+pub mod random;
 #[cfg(target_os = "linux")]
 mod scratch;
 pub mod service;

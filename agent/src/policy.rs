@@ -2,6 +2,6 @@
 //! and `state`.
 
 pub(crate) mod judgement;
+pub(crate) mod last_answer;
 pub(crate) mod notice;
-pub(crate) mod standing;
 pub(crate) mod store;

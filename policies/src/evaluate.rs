@@ -10,7 +10,7 @@ mod judge;
 mod readers;
 mod truth;
 
-use judge::Scene;
+use judge::Context;
 pub use truth::Truth;
 
 use crate::fact::{Facts, Instant};
@@ -20,13 +20,13 @@ use crate::text::Text;
 
 /// Judges `facts` as at `now`: one outcome for every control, in the order of the policy, with what was found and wanted.
 pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
-    let scene = Scene::new(facts, now);
+    let context = Context::new(facts, now);
     let outcome = |(control, ruling): (&Control, Ruling)| {
         let decided_by = if ruling.by_applies { control.applies() } else { Some(control.require()) };
         Outcome {
             control: control.id().to_owned(),
             verdict: ruling.verdict,
-            found: decided_by.map(|condition| found::found(condition, &scene)).unwrap_or_default(),
+            found: decided_by.map(|condition| found::found(condition, &context)).unwrap_or_default(),
             wanted: control.wanted().clone(),
             no_reader: ruling.no_reader,
             agent_too_old: ruling.agent_too_old,
@@ -53,8 +53,8 @@ pub struct Ruling {
 
 /// Judges like [`evaluate`] and finds no words, which is many times quicker: for grading many machines again.
 pub fn rule(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Ruling> {
-    let scene = Scene::new(facts, now);
-    let mut rulings: Vec<Ruling> = policy.controls().iter().map(|control| ruling(control, &scene)).collect();
+    let context = Context::new(facts, now);
+    let mut rulings: Vec<Ruling> = policy.controls().iter().map(|control| ruling(control, &context)).collect();
     for index in 0..rulings.len() {
         // A control that passes is no cost, and one that does not apply is in no sum.
         if matches!(rulings[index].verdict, Verdict::Fail | Verdict::Unknown) {
@@ -82,7 +82,7 @@ fn failing_cause(policy: &Policy, rulings: &[Ruling], index: usize) -> Option<us
 
 /// What `condition` is worth on `facts` as at `now`.
 pub fn truth(condition: &Condition, facts: &Facts, now: Instant) -> Truth {
-    judge::truth(condition, &Scene::new(facts, now))
+    judge::truth(condition, &Context::new(facts, now))
 }
 
 impl Control {
@@ -95,9 +95,9 @@ impl Control {
     }
 }
 
-fn ruling(control: &Control, scene: &Scene<'_, '_>) -> Ruling {
-    let applies = control.applies().map_or(Truth::True, |applies| judge::truth(applies, scene));
-    let verdict = match (applies, judge::truth(control.require(), scene)) {
+fn ruling(control: &Control, context: &Context<'_, '_>) -> Ruling {
+    let applies = control.applies().map_or(Truth::True, |applies| judge::truth(applies, context));
+    let verdict = match (applies, judge::truth(control.require(), context)) {
         (Truth::False, _) => Verdict::NotApplicable,
         (Truth::Unknown, _) | (Truth::True, Truth::Unknown) => Verdict::Unknown,
         (Truth::True, Truth::True) => Verdict::Pass,
@@ -106,10 +106,10 @@ fn ruling(control: &Control, scene: &Scene<'_, '_>) -> Ruling {
     let by_applies = applies != Truth::True;
     let decided_by = if by_applies { control.applies() } else { Some(control.require()) };
     let blames = match decided_by {
-        Some(condition) if verdict == Verdict::Unknown => blame::blames(condition, scene),
+        Some(condition) if verdict == Verdict::Unknown => blame::blames(condition, context),
         _ => Vec::new(),
     };
-    let no_reader = readers::excuse(&blames, scene.facts);
-    let agent_too_old = readers::agent_too_old(&blames, scene.facts);
+    let no_reader = readers::excuse(&blames, context.facts);
+    let agent_too_old = readers::agent_too_old(&blames, context.facts);
     Ruling { verdict, no_reader, agent_too_old, implied_by: None, by_applies }
 }

@@ -22,7 +22,7 @@ mod words;
 
 pub use frozen::{DailyScore, FrozenScore, frozen_score};
 pub use input::{
-    Attested, Away, AwayReason, Control, Controls, Judged, Machine, OfficeState, RosterState, Rules, Standing,
+    Attested, Away, AwayReason, Control, Controls, Judged, Machine, OfficeState, RosterState, RosterStatus, Rules,
 };
 pub use movement::{Cause, Movement};
 pub use office::{grade_machine, grade_office};
@@ -30,6 +30,6 @@ pub use output::{
     Cap, CapKind, CapState, Colour, Coverage, Grade, LetterResult, Line, LineKind, MachineGrade, MachineState, NoLetter,
 };
 pub use parent::{Child, Figures, ParentGrade, grade_parent};
-pub use plan::{Plan, Step, Why, plan_next_letter};
+pub use plan::{FixReason, Plan, Step, plan_next_letter};
 pub use points::Points;
 pub use words::{disclaimer, ledger_title};

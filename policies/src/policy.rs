@@ -64,7 +64,42 @@ macro_rules! words {
                 match self { $( Self::$item => Text::new($vi, $en), )+ }
             }
         }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownCode;
+
+            fn from_str(code: &str) -> Result<Self, UnknownCode> {
+                Self::from_code(code).ok_or_else(|| UnknownCode {
+                    code: code.to_owned(),
+                    wanted: concat!($($code, " "),+).trim_end(),
+                })
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.code())
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = UnknownCode;
+
+            fn try_from(code: String) -> Result<Self, UnknownCode> {
+                code.parse()
+            }
+        }
     };
+}
+
+/// A word that stands for none of the values.
+#[derive(Debug, thiserror::Error)]
+#[error("{code:?} is not one of: {wanted}")]
+pub struct UnknownCode {
+    /// The word.
+    pub code: String,
+    /// The words there are, with spaces between.
+    pub wanted: &'static str,
 }
 
 words! {

@@ -18,7 +18,7 @@ pub mod token;
 pub mod waiver;
 
 use crate::audit::{Action, Actor, Change};
-use crate::store::change::NewChange;
+use crate::store::outbox::NewEvent;
 use crate::store::{Scope, StoreResult, Tx};
 
 /// Who acts, within which part of the office tree, and when.
@@ -49,7 +49,7 @@ impl By {
     }
 
     /// Writes the change into the log, tells everybody, and makes it last.
-    async fn conclude(&self, mut tx: Tx, change: &Change, events: &[NewChange]) -> StoreResult<()> {
+    async fn conclude(&self, mut tx: Tx, change: &Change, events: &[NewEvent]) -> StoreResult<()> {
         tx.audit_append(self.at, change).await?;
         tx.change_append(self.at, events).await?;
         tx.commit().await

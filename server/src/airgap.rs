@@ -19,7 +19,7 @@ use crate::act::renew::machine_renew;
 use crate::act::report::reports_answer;
 use crate::app::App;
 use crate::ca::csr::point_of;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::Secrets;
 use crate::store::head::Head;
 use crate::store::machine::Machine;
@@ -86,10 +86,13 @@ pub fn invitation_make(secrets: &Secrets, server: &str, office: &str, token: &To
 pub async fn import(app: &App, by: &By, bytes: &[u8]) -> anyhow::Result<Imported> {
     let export = export_open(bytes, &app.secrets.sealing).map_err(not_opened)?;
     if export.head.server != app.config.server {
-        anyhow::bail!(Told::new("Tệp này được xuất cho máy chủ khác.", "This file was exported for another server.",));
+        anyhow::bail!(UserError::new(
+            "Tệp này được xuất cho máy chủ khác.",
+            "This file was exported for another server.",
+        ));
     }
     if !export.head.not_secret {
-        anyhow::bail!(Told::new(
+        anyhow::bail!(UserError::new(
             "Tệp không có xác nhận rằng máy không xử lý bí mật nhà nước. Máy xử lý bí mật nhà nước không được đăng ký hoặc báo cáo vào hệ thống này.",
             "The file lacks the confirmation that the machine does not process state secrets. Such machines must not be enrolled or reported here.",
         ));
@@ -181,8 +184,8 @@ async fn reports_take(
 async fn head_of(app: &App, machine: &str) -> StoreResult<Option<Head>> {
     // Reading the end of a chain holds the machine, as taking in its reports does, and only a writer may hold one.
     let mut tx = app.db.write().await?;
-    let standing = tx.head_standing(&[machine.to_owned()]).await?.remove(machine);
-    Ok(standing.and_then(|standing| standing.head))
+    let stored_machine = tx.stored_machines(&[machine.to_owned()]).await?.remove(machine);
+    Ok(stored_machine.and_then(|stored_machine| stored_machine.head))
 }
 
 /// Renewal and reports, each as on the wire. Of the caller the key and the store decide, not a certificate: that proves the key in TLS, and
@@ -277,14 +280,14 @@ fn told(error: CallerError) -> anyhow::Error {
     match error {
         CallerError::Refused(refusal) => {
             let text = refusal.text();
-            Told::new(text.vi, text.en).into()
+            UserError::new(text.vi, text.en).into()
         }
         CallerError::Failed(cause) => cause,
     }
 }
 
 fn not_signed() -> anyhow::Error {
-    Told::new(
+    UserError::new(
         "Chữ ký trong tệp không khớp với khoá của máy nêu trong tệp. Không lưu gì.",
         "The signature in the file does not fit the key of the machine it names. Nothing was stored.",
     )
@@ -309,5 +312,5 @@ fn not_opened(error: ExportError) -> anyhow::Error {
             "The file was decrypted but is malformed. Nothing was stored.",
         ),
     };
-    Told::new(vi, en).because(error).into()
+    UserError::new(vi, en).because(error).into()
 }

@@ -1,8 +1,8 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
-pub mod desk;
 pub mod events;
 pub mod opening;
+pub mod pages;
 pub mod programs;
 pub(crate) mod throttle;
 
@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use policies::text::Language;
 
-use self::desk::Desk;
 use self::events::Events;
 use self::opening::{Wanted, store_check, store_open};
+use self::pages::PageState;
 use self::programs::Programs;
 use crate::bound::allowance::Allowances;
 use crate::bound::space::Space;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::ingest::Ingest;
 use crate::policy::Policies;
 use crate::secrets::Secrets;
@@ -52,7 +52,7 @@ pub struct State {
     /// What agents may make this server do and hold.
     pub allowances: Allowances,
     /// What the pages keep in memory.
-    pub desk: Desk,
+    pub pages: PageState,
     /// How much room is left for the store.
     pub space: Space,
 }
@@ -101,7 +101,7 @@ impl App {
         tx.commit().await?;
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
-        let desk = Desk::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
+        let pages = PageState::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
         let space = Space::new(config.space.clone());
         Ok(Self::new(State {
             config,
@@ -112,7 +112,7 @@ impl App {
             events,
             ingest,
             allowances: Allowances::default(),
-            desk,
+            pages,
             space,
         }))
     }
@@ -137,7 +137,7 @@ async fn damage_find(db: &Db, data: &Path, config: &Config) -> anyhow::Result<()
         match check.await {
             Ok(Ok(())) => tracing::info!("the store was checked and is sound"),
             Ok(Err(error)) => {
-                tracing::error!("{}", Told::render(&error, Language::En));
+                tracing::error!("{}", UserError::render(&error, Language::En));
                 db.health().damage_note(error.to_string());
             }
             Err(error) => tracing::error!("the check of the store broke off: {error}"),

@@ -17,7 +17,7 @@ use protocol::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::app::programs::LARGEST;
-use crate::error::Told;
+use crate::error::UserError;
 
 /// The version of the form of a copy that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -111,7 +111,7 @@ fn is_plain(name: &str) -> bool {
 
 /// A copy that is cut, damaged or none of ours.
 fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
-    Told::new(
+    UserError::new(
         "Bản sao lưu bị hỏng, bị thiếu phần cuối hoặc không phải bản sao lưu của Trạm An. Không có gì được khôi phục từ bản này.",
         "The backup is damaged, incomplete, or not a Trạm An backup. Nothing is restored from it.",
     )
@@ -123,7 +123,7 @@ fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
 fn failed(path: &std::path::Path, cause: impl Into<anyhow::Error>) -> anyhow::Error {
     let (shown, cause) = (path.display(), cause.into());
     let told = match cause.downcast_ref().map(std::io::Error::kind) {
-        Some(ErrorKind::NotFound) => Told::new(
+        Some(ErrorKind::NotFound) => UserError::new(
             format!(
                 "Không tìm thấy {shown}. Hãy kiểm tra đường dẫn và ổ đĩa; nếu thư mục chưa có, hãy tạo thư mục trước."
             ),
@@ -131,7 +131,7 @@ fn failed(path: &std::path::Path, cause: impl Into<anyhow::Error>) -> anyhow::Er
                 "{shown} does not exist. Check the path and the disk; a folder that is not there must be made first."
             ),
         ),
-        Some(ErrorKind::PermissionDenied) => Told::new(
+        Some(ErrorKind::PermissionDenied) => UserError::new(
             format!(
                 "Tài khoản đang dùng không có quyền đọc hoặc ghi {shown}. Hãy chạy bằng tài khoản của máy chủ hoặc cấp quyền cho tài khoản đó."
             ),
@@ -139,7 +139,7 @@ fn failed(path: &std::path::Path, cause: impl Into<anyhow::Error>) -> anyhow::Er
                 "This account may not read or write {shown}. Run this as the server's account, or give that account the right to."
             ),
         ),
-        _ => Told::new(format!("Không đọc hoặc ghi được {shown}."), format!("Cannot read or write {shown}.")),
+        _ => UserError::new(format!("Không đọc hoặc ghi được {shown}."), format!("Cannot read or write {shown}.")),
     };
     told.because(cause).into()
 }
@@ -155,9 +155,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_with_what_to_do() {
         let missing = failed(Path::new("/mnt/usb"), std::io::Error::from(ErrorKind::NotFound));
-        assert!(Told::render(&missing, Language::Vi).starts_with("Không tìm thấy /mnt/usb. Hãy kiểm tra đường dẫn"));
-        assert!(Told::render(&missing, Language::En).starts_with("/mnt/usb does not exist. Check the path"));
+        assert!(
+            UserError::render(&missing, Language::Vi).starts_with("Không tìm thấy /mnt/usb. Hãy kiểm tra đường dẫn")
+        );
+        assert!(UserError::render(&missing, Language::En).starts_with("/mnt/usb does not exist. Check the path"));
         let full = failed(Path::new("/mnt/usb"), std::io::Error::from(ErrorKind::StorageFull));
-        assert!(Told::render(&full, Language::Vi).starts_with("Không đọc hoặc ghi được /mnt/usb."));
+        assert!(UserError::render(&full, Language::Vi).starts_with("Không đọc hoặc ghi được /mnt/usb."));
     }
 }

@@ -11,11 +11,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use policies::text::Language;
 
 use crate::clock::Clock;
-use crate::error::Told;
+use crate::error::UserError;
 
 pub mod audit;
 pub mod backup;
-pub mod desk;
+pub mod context;
 pub mod import;
 pub mod init;
 pub mod machine;
@@ -29,7 +29,7 @@ pub mod terminal;
 pub mod token;
 pub mod waiver;
 
-use desk::Desk;
+use context::CommandContext;
 use terminal::{Form, Terminal};
 
 /// Where a server keeps its data unless told otherwise.
@@ -39,7 +39,7 @@ const DATA: &str = "/var/lib/tram-an-server";
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
-    let matches = match words(language).try_get_matches_from(&arguments) {
+    let matches = match command(language).try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => {
             if error.use_stderr() {
@@ -57,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match perform(&matches, &terminal) {
         Ok(code) => code,
         Err(error) => {
-            terminal.complain(&Told::render(&error, language));
+            terminal.complain(&UserError::render(&error, language));
             ExitCode::from(2)
         }
     }
@@ -75,23 +75,23 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
             "restore" => restore::perform(given, &data, terminal).await?,
             "policy" => return policy::perform(given, &data, terminal).await,
             _ => {
-                let desk = Desk::open(&data).await?;
+                let context = CommandContext::open(&data).await?;
                 if noun == "import" {
-                    let code = import::perform(given, &desk, terminal).await?;
-                    desk.db.close().await;
+                    let code = import::perform(given, &context, terminal).await?;
+                    context.db.close().await;
                     return Ok(code);
                 }
                 let (verb, given) = given.subcommand().context("no command")?;
                 match noun {
-                    "office" if verb == "roster" => roster::perform(given, &desk, terminal).await?,
-                    "office" => office::perform(verb, given, &desk, terminal).await?,
-                    "machine" => machine::perform(verb, given, &desk, terminal).await?,
-                    "token" => token::perform(verb, given, &desk, terminal).await?,
-                    "waiver" => waiver::perform(verb, given, &desk, terminal).await?,
-                    "person" => person::perform(verb, given, &desk, terminal).await?,
-                    _ => audit::perform(&desk, terminal).await?,
+                    "office" if verb == "roster" => roster::perform(given, &context, terminal).await?,
+                    "office" => office::perform(verb, given, &context, terminal).await?,
+                    "machine" => machine::perform(verb, given, &context, terminal).await?,
+                    "token" => token::perform(verb, given, &context, terminal).await?,
+                    "waiver" => waiver::perform(verb, given, &context, terminal).await?,
+                    "person" => person::perform(verb, given, &context, terminal).await?,
+                    _ => audit::perform(&context, terminal).await?,
                 }
-                desk.db.close().await;
+                context.db.close().await;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -170,7 +170,7 @@ impl Help {
 }
 
 /// Every command with its help.
-fn words(language: Language) -> Command {
+fn command(language: Language) -> Command {
     let help = Help(language);
     let words = Command::new("posture-server")
         .version(env!("CARGO_PKG_VERSION"))
@@ -205,18 +205,18 @@ fn words(language: Language) -> Command {
                 .global(true),
         )
         .arg(help.flag("json", help.t("In JSON để chương trình khác đọc", "Print JSON for another program to read")).global(true))
-        .subcommand(init::words(help))
-        .subcommand(run::words(help))
-        .subcommand(office::words(help).subcommand(roster::words(help)))
-        .subcommand(machine::words(help))
-        .subcommand(token::words(help))
-        .subcommand(import::words(help))
-        .subcommand(waiver::words(help))
-        .subcommand(person::words(help))
-        .subcommand(policy::words(help))
-        .subcommand(audit::words(help))
-        .subcommand(backup::words(help))
-        .subcommand(restore::words(help));
+        .subcommand(init::command(help))
+        .subcommand(run::command(help))
+        .subcommand(office::command(help).subcommand(roster::command(help)))
+        .subcommand(machine::command(help))
+        .subcommand(token::command(help))
+        .subcommand(import::command(help))
+        .subcommand(waiver::command(help))
+        .subcommand(person::command(help))
+        .subcommand(policy::command(help))
+        .subcommand(audit::command(help))
+        .subcommand(backup::command(help))
+        .subcommand(restore::command(help));
     dressed(words, help)
 }
 
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_in_both_languages() {
         for language in [Language::Vi, Language::En] {
-            words(language).debug_assert();
+            command(language).debug_assert();
         }
     }
 
@@ -287,7 +287,7 @@ mod tests {
     fn data_and_json_may_stand_anywhere() {
         for line in ["office list --data /d --json", "--json --data /d office list", "office --data /d list --json"] {
             let arguments = std::iter::once("posture-server").chain(line.split(' '));
-            let matches = words(Language::Vi).try_get_matches_from(arguments).unwrap();
+            let matches = command(Language::Vi).try_get_matches_from(arguments).unwrap();
             assert!(is_json(&matches), "{line}");
             assert_eq!(data_of(&matches), PathBuf::from("/d"), "{line}");
         }
@@ -301,7 +301,7 @@ mod tests {
         for folder in ["src", "templates", "locales", "../agent/src", "../agent/packaging"] {
             files_find(&root.join(folder), &mut files);
         }
-        let (words, program, mut told) = (words(Language::En), format!("{} ", words(Language::En).get_name()), 0);
+        let (words, program, mut told) = (command(Language::En), format!("{} ", command(Language::En).get_name()), 0);
         for file in files {
             let Ok(text) = std::fs::read_to_string(&file) else { continue };
             // A sentence of the source may go on in the next line.

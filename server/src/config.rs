@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::retention::Retention;
 use crate::bound::space::SpaceLimits;
 use crate::ca::Host;
-use crate::error::Told;
+use crate::error::UserError;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "server.toml";
@@ -172,7 +172,7 @@ impl Config {
         let path = data.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|cause| {
             let told = match cause.kind() {
-                std::io::ErrorKind::NotFound => Told::new(
+                std::io::ErrorKind::NotFound => UserError::new(
                     format!(
                         "Không có máy chủ trong {0}. Nếu trước đây đã có, hãy xem ổ đĩa chứa dữ liệu đã được gắn chưa, hoặc khôi phục từ bản sao lưu. \
                          Nếu chưa có, hãy tạo trước: posture-server init --data {0}",
@@ -184,7 +184,7 @@ impl Config {
                         data.display()
                     ),
                 ),
-                _ => Told::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display())),
+                _ => UserError::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display())),
             };
             told.because(anyhow::Error::from(cause).context(path.display().to_string()))
         })?;
@@ -249,9 +249,12 @@ impl Config {
 }
 
 fn unusable(place: &str, cause: impl Into<anyhow::Error>) -> anyhow::Error {
-    Told::new(format!("Cấu hình không dùng được ({place})."), format!("The configuration cannot be used ({place})."))
-        .because(cause)
-        .into()
+    UserError::new(
+        format!("Cấu hình không dùng được ({place})."),
+        format!("The configuration cannot be used ({place})."),
+    )
+    .because(cause)
+    .into()
 }
 
 #[cfg(test)]
@@ -277,7 +280,7 @@ mod tests {
             ("version = 1\nserver = \"s\"\n[database]\nurl = \"mysql://x\"\n", "url"),
         ] {
             std::fs::write(folder.path().join(FILE), text).unwrap();
-            let refused = Told::render(&Config::read(folder.path()).unwrap_err(), policies::text::Language::En);
+            let refused = UserError::render(&Config::read(folder.path()).unwrap_err(), policies::text::Language::En);
             assert!(refused.contains(wrong), "{refused}");
         }
     }

@@ -9,12 +9,12 @@ use crate::store::StoreError;
 
 /// A failure told to the person at the terminal in both languages: what, where and what to do.
 #[derive(Debug)]
-pub struct Told {
+pub struct UserError {
     text: Text,
     cause: Option<anyhow::Error>,
 }
 
-impl Told {
+impl UserError {
     /// A failure with nothing behind it.
     pub fn new(vi: impl Into<String>, en: impl Into<String>) -> Self {
         Self { text: Text::new(vi, en), cause: None }
@@ -57,13 +57,13 @@ fn noun_vi(what: &str) -> &str {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text.en)
     }
 }
 
-impl std::error::Error for Told {
+impl std::error::Error for UserError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_ref().map(|cause| cause.as_ref())
     }

@@ -17,9 +17,8 @@ use policies::policy::{Condition, Control, Role, Subject};
 
 use self::machines::ToJudge;
 use self::waivers::with_waiver;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::judgement::{Judgement, VerdictChange, VerdictState};
-use crate::store::machine;
 use crate::store::waiver::InForce;
 
 /// What was judged: the verdicts as they stand now, and which of them changed.
@@ -31,7 +30,7 @@ pub struct Judged {
     pub changes: Vec<VerdictChange>,
 }
 
-impl Judge {
+impl CompiledPolicy {
     /// What is found and wanted on a machine, as at `now`: for a person to read. The same function judges.
     pub fn outcomes(&self, role: Role, facts: &Facts, now: Timestamp) -> Vec<Outcome> {
         evaluate(self.set().controls(role), facts, now)
@@ -44,7 +43,7 @@ impl Judge {
     pub fn judge(&self, item: &ToJudge, facts: &Facts, previous: Option<&Judgement>, in_force: &InForce) -> Judged {
         let &ToJudge { ref machine, role, seen_at, as_at: now, schema, schema_before } = item;
         let instant = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
-        let policy = self.set().controls(policy_role(role));
+        let policy = self.set().controls(role);
         let rulings = rule(policy, facts, instant);
         // What is new under another policy is new since that policy, not since the machine looked like this.
         let same_policy = previous.is_none_or(|previous| previous.policy == self.address() && previous.role == role);
@@ -91,14 +90,6 @@ impl Judge {
         let judgement =
             Judgement { machine: machine.clone(), policy: self.address().to_owned(), role, judged_at: now, verdicts };
         Judged { judgement, changes }
-    }
-}
-
-/// The role in the words of the policy.
-pub const fn policy_role(role: machine::Role) -> Role {
-    match role {
-        machine::Role::Workstation => Role::Workstation,
-        machine::Role::Server => Role::Server,
     }
 }
 

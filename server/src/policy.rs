@@ -13,9 +13,9 @@ use protocol::sign::{BadKey, Purpose, SigningKey};
 use protocol::{Bundle, Digest, SignedBundle};
 use serde::{Deserialize, Serialize};
 
-pub use compiled::Judge;
+pub use compiled::CompiledPolicy;
 
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::Db;
 
 /// What `policy sign` makes and `policy publish` takes: two sets under one version, by one key.
@@ -72,7 +72,7 @@ pub struct Published {
     /// What it says.
     pub bundle: Bundle,
     /// What judges by it.
-    pub judge: Arc<Judge>,
+    pub judge: Arc<CompiledPolicy>,
     json: OnceLock<Bytes>,
 }
 
@@ -127,7 +127,7 @@ impl Policies {
     }
 
     /// What judges by it.
-    pub fn judge(&self) -> Option<Arc<Judge>> {
+    pub fn judge(&self) -> Option<Arc<CompiledPolicy>> {
         self.current().map(|published| Arc::clone(&published.judge))
     }
 
@@ -148,7 +148,7 @@ impl Policies {
         }
         let signed = SignedPolicy { agents: stored.signed()?, server: stored.signed_for_server()? };
         let published = Arc::new(self.open(signed, 0).map_err(|cause| {
-            Told::new(
+            UserError::new(
                 "Bộ tiêu chí trong cơ sở dữ liệu không dùng được. Hãy ký và công bố lại: posture-server policy sign, posture-server policy publish.",
                 "The policy in the database cannot be used. Sign and publish it again: posture-server policy sign, posture-server policy publish.",
             )
@@ -173,7 +173,7 @@ impl Policies {
         }
         let address = signed.address();
         let files = own.as_ref().map_or(&bundle.files, |own| &own.files);
-        let judge = Arc::new(Judge::new(&address.to_string(), files)?);
+        let judge = Arc::new(CompiledPolicy::new(&address.to_string(), files)?);
         Ok(Published { address, signed, server, bundle, judge, json: OnceLock::new() })
     }
 }

@@ -140,7 +140,7 @@ impl Known {
 /// Why a machine may be the one of a line; the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum MatchReason {
     /// The same serial number.
     Serial,
     /// The same hardware address.
@@ -149,7 +149,7 @@ pub enum Why {
     Name,
 }
 
-impl Why {
+impl MatchReason {
     /// The word in the pages' catalogue.
     pub fn word(self) -> &'static str {
         match self {
@@ -172,7 +172,7 @@ pub struct Proposal {
     /// The name it gives itself: hostile text.
     pub name: String,
     /// What speaks for it.
-    pub why: Vec<Why>,
+    pub why: Vec<MatchReason>,
     /// The machine that has the line now and would be revoked: a reinstalled one has a new id.
     pub replaces: Option<String>,
 }
@@ -203,7 +203,7 @@ pub fn propose(lines: &[RosterLine], machines: &[Known]) -> Vec<Proposal> {
             let later = before.is_none_or(|before| before.machine.enrolled_at <= machine.enrolled_at);
             let why = why(line, before, known);
             // Of another role only where it is surely the same: whoever links is told what to correct.
-            let fits = machine.role == line.role || why.contains(&Why::Serial);
+            let fits = machine.role == line.role || why.contains(&MatchReason::Serial);
             if !later || !fits || why.is_empty() {
                 continue;
             }
@@ -220,13 +220,13 @@ pub fn propose(lines: &[RosterLine], machines: &[Known]) -> Vec<Proposal> {
     proposals
 }
 
-fn why(line: &RosterLine, before: Option<&Known>, known: &Known) -> Vec<Why> {
+fn why(line: &RosterLine, before: Option<&Known>, known: &Known) -> Vec<MatchReason> {
     let typed = Some(&line.serial).filter(|serial| !serial.is_empty());
     let said = typed.or_else(|| before.and_then(|before| before.serial.as_ref()));
     let mut why = Vec::new();
     if let Some(serial) = &known.serial {
         if said == Some(serial) || serial_key(&line.label).as_ref() == Some(serial) {
-            why.push(Why::Serial);
+            why.push(MatchReason::Serial);
         } else if said.is_some() {
             // Two numbers that are known and differ: another machine, whatever it is called.
             return why;
@@ -234,12 +234,12 @@ fn why(line: &RosterLine, before: Option<&Known>, known: &Known) -> Vec<Why> {
     }
     let before_macs = before.map(|before| &before.macs);
     if known.macs.contains(&line.mac) || before_macs.is_some_and(|macs| !macs.is_disjoint(&known.macs)) {
-        why.push(Why::Mac);
+        why.push(MatchReason::Mac);
     }
     let machine = &known.machine;
     let same_name = before.is_some_and(|before| plain(&before.machine.name) == plain(&machine.name));
     if is_named(line, [&machine.name, &machine.place]) || same_name {
-        why.push(Why::Name);
+        why.push(MatchReason::Name);
     }
     why
 }

@@ -22,7 +22,7 @@ use rcgen::KeyPair;
 use rustls::pki_types::CertificateDer;
 
 use crate::ca::{Authority, Host, Realm, authority_create};
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::meta::{Mark, SERVER};
 
 /// Where each key and certificate lies below the data folder.
@@ -274,8 +274,8 @@ fn sealing_read_or_make(places: &Places) -> anyhow::Result<SealingKey> {
 }
 
 /// A file that cannot be what it should be.
-fn damaged(path: &Path) -> Told {
-    Told::new(
+fn damaged(path: &Path) -> UserError {
+    UserError::new(
         format!("Tệp {} bị hỏng. Hãy khôi phục thư mục dữ liệu từ bản sao lưu.", path.display()),
         format!("The file {} is damaged. Restore the data folder from a backup.", path.display()),
     )

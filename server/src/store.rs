@@ -35,7 +35,6 @@ mod word;
 
 mod anchor;
 pub mod audit;
-pub mod change;
 mod copy;
 pub mod damage;
 mod error;
@@ -49,6 +48,7 @@ pub mod machine;
 mod many;
 pub mod meta;
 pub mod office;
+pub mod outbox;
 pub mod person;
 pub mod policy;
 pub mod refusal;
@@ -57,11 +57,11 @@ pub mod roster;
 mod scope;
 pub mod section;
 pub mod session;
+#[cfg(test)]
+pub(crate) mod test_database;
 pub mod text;
 pub mod token;
 mod transaction;
-#[cfg(test)]
-pub(crate) mod trial;
 pub mod waiver;
 
 use anchor::Anchor;

@@ -3,8 +3,10 @@
 
 mod asset;
 mod audit;
+mod catalogue;
 mod change_password;
 mod cookie;
+mod csrf_form;
 mod download;
 mod enrolment;
 mod error;
@@ -20,7 +22,6 @@ mod office;
 mod offices;
 mod pages;
 mod path;
-mod posted;
 mod programs;
 mod refusal;
 mod roster;
@@ -31,7 +32,6 @@ mod tests;
 mod tree;
 mod visitor;
 mod waiver;
-mod words;
 
 use axum::Router;
 use axum::http::StatusCode;

@@ -3,21 +3,21 @@
 //! [`quickstart`] is the first of the two commands of the README; the rest serves it, the stories in `tests/tests` and the
 //! benchmarks. Nothing here reaches into the agent or the server: every step is one of their commands.
 
-#[cfg(feature = "puppets")]
+#[cfg(feature = "fake-agents")]
 pub mod bench;
 pub mod checkout;
 pub mod debian;
-pub mod desk;
+#[cfg(feature = "fake-agents")]
+pub mod fake_agent;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod linux;
 pub mod postgres;
 pub mod process;
-#[cfg(feature = "puppets")]
-pub mod puppet;
 pub mod quickstart;
 pub mod relay;
 pub mod small_disk;
-pub mod station;
+pub mod test_agent;
+pub mod test_server;
 pub mod wait;
 pub mod windows;

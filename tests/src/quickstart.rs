@@ -11,20 +11,20 @@ use anyhow::Context;
 use policies::text::Language;
 
 use crate::checkout::{self, Profile};
-use crate::desk::{Desk, NewOffice, StartUp, machine_name};
 use crate::process::Running;
-use crate::station::{Enrolment, Station};
+use crate::test_agent::{Enrolment, TestAgent};
+use crate::test_server::{NewOffice, StartUp, TestServer, machine_name};
 use crate::wait;
 
 pub mod answer;
-pub mod place;
+pub mod folder;
 pub mod screen;
 pub mod stop;
 pub mod table;
 mod voice;
 
 use answer::Answer;
-use place::{Memory, Place, choose_port};
+use folder::{Memory, QuickstartFolder, choose_port};
 use stop::Stop;
 pub use voice::Voice;
 
@@ -76,7 +76,7 @@ pub enum Form {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let voice = Voice::new(options.language);
     let stop = Stop::listen()?;
-    let place = Place::open(match &options.data {
+    let place = QuickstartFolder::open(match &options.data {
         Some(folder) => folder.clone(),
         None => checkout::target()?.join("quickstart"),
     })?;
@@ -92,28 +92,28 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     );
     let programs = checkout::build(Profile::Quickstart)?;
     let port = choose_port(options.port, &memory)?;
-    let mut desk = Desk::new(programs.server, place.server());
-    let station = Station::new(programs.agent, place.agent());
+    let mut test_server = TestServer::new(programs.server, place.server());
+    let test_agent = TestAgent::new(programs.agent, place.agent());
 
-    let first_password = prepare(&voice, &mut desk, &place, &mut memory, options.form)?;
+    let first_password = prepare(&voice, &mut test_server, &place, &mut memory, options.form)?;
 
     voice.step("Khởi động máy chủ", "Starting the server");
-    let mut server = desk.run(&format!("127.0.0.1:{port}"), &place.log("server"))?;
+    let mut server = test_server.run(&format!("127.0.0.1:{port}"), &place.log("server"))?;
     memory.port = Some(server.port);
     place.remember(&memory)?;
 
     if !memory.enrolled {
         voice.step("Kết nối máy này bằng mã đăng ký dùng một lần", "Enrolling this machine with a one-time token");
-        let token = desk.token_add(&memory.office, 1)?;
-        station.enrol(&Enrolment::new(format!("127.0.0.1:{}", server.port), token))?;
+        let token = test_server.token_add(&memory.office, 1)?;
+        test_agent.enrol(&Enrolment::new(format!("127.0.0.1:{}", server.port), token))?;
         memory.enrolled = true;
         place.remember(&memory)?;
     }
-    station.address_set(&format!("127.0.0.1:{}", server.port))?;
+    test_agent.address_set(&format!("127.0.0.1:{}", server.port))?;
 
     voice.step("Kiểm tra máy này và gửi báo cáo", "Checking this machine and reporting");
-    let mut agent = station.run(&place.log("agent"))?;
-    let answer = first_grade(&voice, &desk, &memory.office, &mut server.running, &mut agent, &stop)?;
+    let mut agent = test_agent.run(&place.log("agent"))?;
+    let answer = first_grade(&voice, &test_server, &memory.office, &mut server.running, &mut agent, &stop)?;
     let Some(answer) = answer else { return end(&voice, &mut agent, &mut server.running) };
     let answer = Answer { url: server.url(&memory.office), ..answer };
 
@@ -135,37 +135,37 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// when a login was made now.
 fn prepare(
     voice: &Voice,
-    desk: &mut Desk,
-    place: &Place,
+    test_server: &mut TestServer,
+    place: &QuickstartFolder,
     memory: &mut Memory,
     form: Form,
 ) -> anyhow::Result<Option<String>> {
-    if !desk.is_initialised() {
+    if !test_server.is_initialised() {
         voice.step("Tạo máy chủ: khoá, chứng thư, cơ sở dữ liệu", "Making the server: keys, certificates, database");
-        desk.init(None)?;
+        test_server.init(None)?;
     }
     if memory.office.is_empty() {
         voice.step("Khai cơ quan và danh mục máy tính", "Declaring the office and its roster");
-        memory.office = desk.office_add(&NewOffice { name: OFFICE.to_owned(), start_up: StartUp::Off })?;
+        memory.office = test_server.office_add(&NewOffice { name: OFFICE.to_owned(), start_up: StartUp::Off })?;
         place.remember(memory)?;
     }
     if !memory.rostered {
-        desk.roster_declare(&memory.office, &[machine_name()])?;
+        test_server.roster_declare(&memory.office, &[machine_name()])?;
         memory.rostered = true;
         place.remember(memory)?;
     }
     let policies = checkout::root()?.join("policies");
-    let now = place::digest_of(&policies)?;
+    let now = folder::digest_of(&policies)?;
     if memory.policies != now {
         voice.step("Ký và công bố bộ tiêu chí", "Signing and publishing the policy");
-        desk.policy_publish(&policies)?;
+        test_server.policy_publish(&policies)?;
         memory.policies = now;
         place.remember(memory)?;
     }
     if memory.login || form == Form::Json {
         return Ok(None);
     }
-    let password = desk.person_add(LOGIN, "Cán bộ dùng thử")?;
+    let password = test_server.person_add(LOGIN, "Cán bộ dùng thử")?;
     memory.login = true;
     place.remember(memory)?;
     Ok(Some(password))
@@ -174,7 +174,7 @@ fn prepare(
 /// Asks the server until it has graded this machine; none when the person stopped it before.
 fn first_grade(
     voice: &Voice,
-    desk: &Desk,
+    test_server: &TestServer,
     office: &str,
     server: &mut Running,
     agent: &mut Running,
@@ -192,7 +192,7 @@ fn first_grade(
             }
         }
         voice.tick();
-        Ok(Answer::read(desk.office_show(office)?).map(Some))
+        Ok(Answer::read(test_server.office_show(office)?).map(Some))
     });
     voice.rest();
     graded.with_context(|| agent.log_tail())

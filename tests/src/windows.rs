@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::checkout;
 use crate::process::{Answer, Running, answer, command};
-use crate::station::Enrolment;
+use crate::test_agent::Enrolment;
 use crate::wait;
 
 /// The name of the agent's service.

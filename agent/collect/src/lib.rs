@@ -12,7 +12,7 @@ use policies::fact::{Facts, Reason, Section};
 use policies::policy::PolicySet;
 
 use os::ThisMachine;
-use os::apart::{Apart, Trouble};
+use os::isolated::{Isolated, Trouble};
 
 mod control;
 mod firmware;
@@ -55,14 +55,14 @@ pub trait Check: Send + Sync {
 #[derive(Clone)]
 pub struct Collector {
     reader: Arc<dyn Reader>,
-    workers: Apart<Section>,
+    workers: Isolated<Section>,
     deadlines: fn(Section) -> Duration,
 }
 
 impl Collector {
     /// A collector of what `reader` reads.
     pub fn new(reader: Arc<dyn Reader>) -> Self {
-        Self { reader, workers: Apart::default(), deadlines: deadline }
+        Self { reader, workers: Isolated::default(), deadlines: deadline }
     }
 
     /// A collector of this machine.
@@ -94,7 +94,7 @@ impl Collector {
             facts
         };
         match self.workers.run(section, section.name(), (self.deadlines)(section), work) {
-            Ok(mut filled) => facts.take(section, &mut filled),
+            Ok(mut filled) => facts.swap_section(section, &mut filled),
             Err(trouble) => {
                 tracing::warn!(section = section.name(), %trouble, "section not collected");
                 let reason = match trouble {

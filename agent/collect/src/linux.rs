@@ -12,6 +12,7 @@ use os::LinuxOs;
 mod accounts;
 mod antivirus;
 mod backup;
+mod context;
 mod lan;
 mod logging;
 mod memory;
@@ -19,14 +20,13 @@ mod neighbours;
 mod patches;
 mod ports;
 mod remote;
-mod scene;
 mod sharing;
 mod system;
 mod text;
 mod time;
 
+use context::CheckContext;
 use memory::Memory;
-use scene::Scene;
 
 /// A Linux machine and what is remembered of it between two checks.
 #[derive(Clone)]
@@ -44,35 +44,35 @@ impl Machine {
 
 impl Reader for Machine {
     fn begin(&self, now: Timestamp) -> Arc<dyn Check> {
-        Arc::new(Round { scene: Scene::new(Arc::clone(&self.os), now), memory: Arc::clone(&self.memory) })
+        Arc::new(Round { context: CheckContext::new(Arc::clone(&self.os), now), memory: Arc::clone(&self.memory) })
     }
 }
 
 /// One check.
 struct Round {
-    scene: Scene,
+    context: CheckContext,
     memory: Arc<Memory<patches::Updates>>,
 }
 
 impl Check for Round {
     fn fill(&self, section: Section, facts: &mut Facts) {
-        let scene = &self.scene;
+        let context = &self.context;
         match section {
-            Section::System => facts.system = system::collect(scene),
-            Section::Antivirus => facts.antivirus = antivirus::collect(scene),
-            Section::Patches => facts.patches = patches::collect(scene, &self.memory),
-            Section::Lan => facts.lan = lan::collect(scene),
-            Section::Ports => facts.ports = ports::collect(scene),
-            Section::Neighbours => facts.neighbours = neighbours::collect(scene),
-            Section::Sharing => facts.sharing = sharing::collect(scene),
-            Section::Remote => facts.remote = remote::collect(scene),
-            Section::Accounts => facts.accounts = accounts::collect(scene),
-            Section::Time => facts.time = time::collect(scene),
-            Section::Logging => facts.logging = logging::collect(scene),
-            Section::Backup => facts.backup = backup::collect(scene),
+            Section::System => facts.system = system::collect(context),
+            Section::Antivirus => facts.antivirus = antivirus::collect(context),
+            Section::Patches => facts.patches = patches::collect(context, &self.memory),
+            Section::Lan => facts.lan = lan::collect(context),
+            Section::Ports => facts.ports = ports::collect(context),
+            Section::Neighbours => facts.neighbours = neighbours::collect(context),
+            Section::Sharing => facts.sharing = sharing::collect(context),
+            Section::Remote => facts.remote = remote::collect(context),
+            Section::Accounts => facts.accounts = accounts::collect(context),
+            Section::Time => facts.time = time::collect(context),
+            Section::Logging => facts.logging = logging::collect(context),
+            Section::Backup => facts.backup = backup::collect(context),
             Section::Software => facts.forget(section, Reason::NoReader, "this version reads it on Windows only"),
         }
-        if let Some((reason, why)) = scene.missed_processes() {
+        if let Some((reason, why)) = context.missed_processes() {
             facts.forget(section, reason, why);
         }
     }

@@ -14,6 +14,7 @@ mod accounts;
 mod antivirus;
 mod backup;
 mod center;
+mod context;
 mod drives;
 mod lan;
 mod log;
@@ -22,14 +23,13 @@ mod neighbours;
 mod patches;
 mod ports;
 mod remote;
-mod scene;
 mod sharing;
 mod software;
 mod system;
 mod time;
 mod version;
 
-use scene::Scene;
+use context::CheckContext;
 
 /// A Windows machine.
 #[derive(Clone)]
@@ -50,12 +50,12 @@ impl Machine {
 impl Reader for Machine {
     fn begin(&self, now: Timestamp) -> Arc<dyn Check> {
         let newer = self.newer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let scene = Scene::new(Arc::clone(&self.os), now).knowing(newer);
-        Arc::new(Round { scene, memory: Arc::clone(&self.memory) })
+        let context = CheckContext::new(Arc::clone(&self.os), now).knowing(newer);
+        Arc::new(Round { context, memory: Arc::clone(&self.memory) })
     }
 
     fn learn(&self, policy: &PolicySet) {
-        let shipped = scene::shipped().map(|catalogue| catalogue.as_of);
+        let shipped = context::shipped().map(|catalogue| catalogue.as_of);
         let newer = policy.catalogue().filter(|catalogue| Some(catalogue.as_of) > shipped);
         *self.newer.lock().unwrap_or_else(PoisonError::into_inner) = newer.cloned().map(Arc::new);
     }
@@ -63,27 +63,27 @@ impl Reader for Machine {
 
 /// One check.
 struct Round {
-    scene: Scene,
+    context: CheckContext,
     memory: Arc<patches::Memory>,
 }
 
 impl Check for Round {
     fn fill(&self, section: Section, facts: &mut Facts) {
-        let scene = &self.scene;
+        let context = &self.context;
         match section {
-            Section::Accounts => facts.accounts = accounts::collect(scene),
-            Section::Logging => facts.logging = logging::collect(scene),
-            Section::Patches => facts.patches = patches::collect(scene, &self.memory),
-            Section::Software => facts.software = software::collect(scene),
-            Section::System => facts.system = system::collect(scene),
-            Section::Antivirus => facts.antivirus = antivirus::collect(scene),
-            Section::Time => facts.time = time::collect(scene),
-            Section::Lan => facts.lan = lan::collect(scene),
-            Section::Ports => facts.ports = ports::collect(scene),
-            Section::Neighbours => facts.neighbours = neighbours::collect(scene),
-            Section::Sharing => facts.sharing = sharing::collect(scene),
-            Section::Remote => facts.remote = remote::collect(scene),
-            Section::Backup => facts.backup = backup::collect(scene),
+            Section::Accounts => facts.accounts = accounts::collect(context),
+            Section::Logging => facts.logging = logging::collect(context),
+            Section::Patches => facts.patches = patches::collect(context, &self.memory),
+            Section::Software => facts.software = software::collect(context),
+            Section::System => facts.system = system::collect(context),
+            Section::Antivirus => facts.antivirus = antivirus::collect(context),
+            Section::Time => facts.time = time::collect(context),
+            Section::Lan => facts.lan = lan::collect(context),
+            Section::Ports => facts.ports = ports::collect(context),
+            Section::Neighbours => facts.neighbours = neighbours::collect(context),
+            Section::Sharing => facts.sharing = sharing::collect(context),
+            Section::Remote => facts.remote = remote::collect(context),
+            Section::Backup => facts.backup = backup::collect(context),
         }
     }
 }

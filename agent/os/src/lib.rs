@@ -5,9 +5,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-pub mod apart;
 mod files;
 mod hardware;
+pub mod isolated;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod tree;

@@ -9,9 +9,9 @@ use super::{Answer, Os};
 pub mod answer;
 #[cfg_attr(not(any(windows, test)), expect(dead_code, reason = "only the real machine needs all of it"))]
 mod decode;
-pub mod recorded;
 #[cfg(windows)]
-pub mod this;
+pub mod native;
+pub mod recorded;
 
 pub use answer::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
@@ -19,13 +19,13 @@ pub use answer::{
 };
 pub use decode::filetime;
 #[cfg(windows)]
-pub use this::folder_watch::{FolderNews, FolderWatch};
+pub use native::folder_watch::{FolderNews, FolderWatch};
 #[cfg(windows)]
-pub use this::key_watch::KeyWatch;
+pub use native::key_watch::KeyWatch;
 #[cfg(windows)]
-pub use this::network_watch::NetworkWatch;
+pub use native::network_watch::NetworkWatch;
 #[cfg(windows)]
-pub use this::{Windows, priority};
+pub use native::{Windows, priority};
 
 /// What only Windows answers. Every call that may hang (WMI, COM, network management) is given up at its deadline with
 /// [`super::OsError::TimedOut`], and not started again while it hangs.

@@ -8,25 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::sign::{BadKey, BadSignature, Purpose, SigningKey, verify};
 
-/// What a machine is used for: decides which control file judges it. The server says so, never the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// A person's computer (máy trạm).
-    Workstation,
-    /// A server (máy chủ).
-    Server,
-}
-
-impl Role {
-    /// The word on the wire and in the store.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Workstation => "workstation",
-            Self::Server => "server",
-        }
-    }
-}
+pub use policies::policy::Role;
 
 /// What the server decided about a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use protocol::unconnected::export::export_seal;
 use protocol::unconnected::{Content, ExportHead, Invitation};
 
 use super::{FileError, Papers};
+use crate::daemon::agent_state::AgentState;
 use crate::daemon::once::look;
 use crate::daemon::renew;
-use crate::daemon::station::Station;
 use crate::enrol;
 use crate::identity::Identity;
 use crate::identity::keys::MachineKey;
@@ -97,9 +97,9 @@ pub(crate) fn export(
             enrolment(&folder, invitation, &papers.place, &collector, &clock)
         }
         (Some(_), _) => {
-            // The station takes the folder's lock itself.
+            // The agent_state takes the folder's lock itself.
             drop(folder);
-            reports(&mut Station::open(state, config, collector, clock)?, &papers)
+            reports(&mut AgentState::open(state, config, collector, clock)?, &papers)
         }
     }
 }
@@ -118,30 +118,30 @@ fn enrolment(
     Ok(Exported { bytes, what: What::Enrolment { office: invitation.office.clone() } })
 }
 
-fn reports(station: &mut Station, papers: &Papers) -> Result<Exported, FileError> {
-    let invited = papers.invitation.as_ref().filter(|invitation| invitation.server == station.identity.server);
-    let sealing = match (station.identity.sealing(), invited) {
+fn reports(agent_state: &mut AgentState, papers: &Papers) -> Result<Exported, FileError> {
+    let invited = papers.invitation.as_ref().filter(|invitation| invitation.server == agent_state.identity.server);
+    let sealing = match (agent_state.identity.sealing(), invited) {
         (_, Some(invitation)) => invitation.sealing()?,
         (Some(sealing), None) => sealing,
         (None, None) => return Err(FileError::NoSealingKey),
     };
-    look(station).map_err(FileError::Report)?;
-    let outcomes = station.judged().map(|judgement| judgement.digest());
-    station.report(outcomes).map_err(|error| FileError::Report(error.into()))?;
+    look(agent_state).map_err(FileError::Report)?;
+    let outcomes = agent_state.judged().map(|judgement| judgement.digest());
+    agent_state.report(outcomes).map_err(|error| FileError::Report(error.into()))?;
     let unread = |error: std::io::Error| FileError::Report(error.into());
     if let Some((of, sections)) = &papers.need {
-        station.delivery.supply_again(*of, sections, &station.state).map_err(unread)?;
+        agent_state.delivery.supply_again(*of, sections, &agent_state.state).map_err(unread)?;
     }
-    let carried = station.delivery.carried().map_err(unread)?;
-    let renewal = if station.validity().renewal_is_due(station.clock.trusted()) {
-        Some(renew::request(station).map_err(|error| FileError::Report(error.into()))?)
+    let carried = agent_state.delivery.carried().map_err(unread)?;
+    let renewal = if agent_state.validity().renewal_is_due(agent_state.clock.trusted()) {
+        Some(renew::request(agent_state).map_err(|error| FileError::Report(error.into()))?)
     } else {
         None
     };
-    let machine = station.identity.machine.clone();
+    let machine = agent_state.identity.machine.clone();
     let content = Content::Reports { machine: machine.clone(), renewal, left: carried.left };
-    let head = head(&station.identity.server, &station.clock, content);
-    let bytes = export_seal(&head, &carried.requests, station.key().signing(), &sealing)?;
+    let head = head(&agent_state.identity.server, &agent_state.clock, content);
+    let bytes = export_seal(&head, &carried.requests, agent_state.key().signing(), &sealing)?;
     Ok(Exported { bytes, what: What::Reports { machine, reports: carried.reports, left: carried.left } })
 }
 

@@ -8,9 +8,9 @@ use protocol::unconnected::{FileAnswer, Invitation, UncheckedAnswer};
 use protocol::{Assignment, EnrolAnswer};
 
 use super::{FileError, Papers};
+use crate::daemon::agent_state::AgentState;
 use crate::daemon::once::look;
 use crate::daemon::renew;
-use crate::daemon::station::Station;
 use crate::enrol;
 use crate::identity::keys::MachineKey;
 use crate::identity::start::StartError;
@@ -79,10 +79,10 @@ pub(crate) fn import(
         papers = Papers::default();
         papers.save(&folder)?;
     }
-    // The station takes the folder's lock itself.
+    // The agent_state takes the folder's lock itself.
     drop(folder);
-    let mut station = Station::open(state, config, collector, clock)?;
-    let imported = answer_adopt(&mut station, &mut papers, &answer, enrolled)?;
+    let mut agent_state = AgentState::open(state, config, collector, clock)?;
+    let imported = answer_adopt(&mut agent_state, &mut papers, &answer, enrolled)?;
     match answer.refusal {
         Some(refusal) => Err(FileError::Refused(refusal.message)),
         None => Ok(imported),
@@ -118,18 +118,18 @@ fn is_of(identity: &Identity, invitation: &Invitation) -> bool {
 }
 
 fn answer_adopt(
-    station: &mut Station,
+    agent_state: &mut AgentState,
     papers: &mut Papers,
     answer: &FileAnswer,
     enrolled: bool,
 ) -> Result<Imported, FileError> {
     // An answer from a time that has not come was made while the server's clock was ahead, and makes no later one old.
-    let believable = papers.answered_at <= station.clock.trusted().saturating_add(AHEAD);
+    let believable = papers.answered_at <= agent_state.clock.trusted().saturating_add(AHEAD);
     let older = answer.server_time_at < papers.answered_at && believable;
     let unread = |error: std::io::Error| FileError::Report(error.into());
     let settled = match &answer.assignment {
         Some(assignment) => {
-            station.delivery.answered_by_file(&answer.reports, assignment, &station.state).map_err(unread)?
+            agent_state.delivery.answered_by_file(&answer.reports, assignment, &agent_state.state).map_err(unread)?
         }
         None => crate::report::delivery::airgap::Settled::default(),
     };
@@ -142,38 +142,38 @@ fn answer_adopt(
     let mut policy = Ok(false);
     if !older {
         if let Some(renewal) = &answer.renewal {
-            renewal_adopt(station, renewal.clone())?;
+            renewal_adopt(agent_state, renewal.clone())?;
         }
         if let Some(assignment) = &answer.assignment {
-            station.learn(assignment, answer.server_time_at);
+            agent_state.learn(assignment, answer.server_time_at);
         }
         papers.answered_at = answer.server_time_at;
         policy = match &answer.policy {
-            Some(bundle) if Some(bundle.address()) != station.policies.address() => {
-                station.policy_use(bundle).map(|()| true)
+            Some(bundle) if Some(bundle.address()) != agent_state.policies.address() => {
+                agent_state.policy_use(bundle).map(|()| true)
             }
             _ => Ok(false),
         };
     }
-    papers.save(&station.state)?;
+    papers.save(&agent_state.state)?;
     let new_policy = policy?;
-    look(station).map_err(FileError::Report)?;
+    look(agent_state).map_err(FileError::Report)?;
     Ok(Imported {
-        machine: station.identity.machine.clone(),
-        assignment: station.standing.assignment.clone(),
+        machine: agent_state.identity.machine.clone(),
+        assignment: agent_state.last_answer.assignment.clone(),
         enrolled,
         delivered: settled.delivered,
-        waiting: station.delivery.spool.count(),
+        waiting: agent_state.delivery.spool.count(),
         new_policy,
-        judgement: station.judge()?,
+        judgement: agent_state.judge()?,
     })
 }
 
 /// Takes a new certificate into use when it is good for longer than the one in use.
-fn renewal_adopt(station: &mut Station, answer: protocol::RenewAnswer) -> Result<(), FileError> {
-    let renewed = station.identity.renewed(answer.clone(), station.key().signing().public_key())?;
-    if renewed.validity().until > station.validity().until {
-        renew::adopt(station, answer).map_err(FileError::Report)?;
+fn renewal_adopt(agent_state: &mut AgentState, answer: protocol::RenewAnswer) -> Result<(), FileError> {
+    let renewed = agent_state.identity.renewed(answer.clone(), agent_state.key().signing().public_key())?;
+    if renewed.validity().until > agent_state.validity().until {
+        renew::adopt(agent_state, answer).map_err(FileError::Report)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command as Words, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command as ClapCommand, value_parser};
 use policies::fact::Section;
 use policies::text::Language;
 
@@ -25,10 +25,10 @@ pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invo
     let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
     let terminal = Terminal::new(language);
     let matches =
-        words(language).try_get_matches_from(&arguments).map_err(|error| {
+        command(language).try_get_matches_from(&arguments).map_err(|error| {
             // clap knows which stream each kind of message belongs to.
             if error.use_stderr() {
-                terminal.complain(terminal.words(
+                terminal.complain(terminal.choose(
                     "Lệnh chưa đúng. Xem: posture-agent --help",
                     "Wrong command line. See: posture-agent --help",
                 ));
@@ -133,8 +133,8 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
 }
 
 /// Every command and option with its help.
-fn words(language: Language) -> Words {
-    let t = |vi: &'static str, en: &'static str| Terminal::new(language).words(vi, en);
+fn command(language: Language) -> ClapCommand {
+    let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let json = || flag("json", t("In JSON để chương trình khác đọc", "Print JSON for another program to read"));
     let state = || {
@@ -151,7 +151,7 @@ fn words(language: Language) -> Words {
             "Configuration file; agent.toml in the state folder (when there is one) if not given",
         ))
     };
-    let facts = Words::new("facts")
+    let facts = ClapCommand::new("facts")
         .about(t("Xem mọi thông tin ghi nhận sẽ được gửi đi", "Show every fact that would be sent"))
         .long_about(t(
             "Thu thập và in mọi thông tin ghi nhận mà phần mềm sẽ gửi về máy chủ, kèm lý do bên cạnh từng thông tin chưa xác định. \
@@ -168,7 +168,7 @@ fn words(language: Language) -> Words {
                 .value_parser(PossibleValuesParser::new(Section::ALL.iter().map(|section| section.name())))
                 .help(t("Chỉ nhóm thông tin này (có thể nêu nhiều lần)", "Only this section (may be repeated)")),
         );
-    let check = Words::new("check")
+    let check = ClapCommand::new("check")
         .about(t("Đối chiếu máy này với một bộ tiêu chí, không cần máy chủ", "Judge this machine by a policy, without any server"))
         .long_about(t(
             "Đối chiếu máy này, hoặc thông tin đã ghi, với một tệp tiêu chí. Từng tiêu chí nêu rõ hiện trạng và mức cần đạt.\n\
@@ -222,7 +222,7 @@ fn words(language: Language) -> Words {
             "Room and person as in the office's roster, such as \"Office, Nguyễn Văn A\"",
         ))
     };
-    let enrol = Words::new("enrol")
+    let enrol = ClapCommand::new("enrol")
         .about(t("Kết nối máy này với máy chủ của cơ quan", "Connect this machine to the office's server"))
         .long_about(t(
             "Tạo khoá trên máy này, kiểm tra máy chủ bằng dấu vân tay rồi mới gửi mã đăng ký, và nhận chứng thư của máy. Chạy lại \
@@ -236,7 +236,7 @@ fn words(language: Language) -> Words {
         .arg(state())
         .arg(config())
         .arg(json());
-    let once = Words::new("once")
+    let once = ClapCommand::new("once")
         .about(t("Kiểm tra một lần, gửi báo cáo và xem kết quả", "Check once, report and show the outcome"))
         .long_about(t(
             "Thu thập, gửi báo cáo về máy chủ (mất kết nối thì giữ lại để gửi sau) và đối chiếu với bộ tiêu chí đã ký.\n\
@@ -250,7 +250,7 @@ fn words(language: Language) -> Words {
     let file = |help: &'static str| {
         Arg::new("file").required(true).value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(help)
     };
-    let export = Words::new("export")
+    let export = ClapCommand::new("export")
         .about(t("Máy không nối mạng: xuất tệp cho máy chủ", "A machine without a network: write a file for the server"))
         .long_about(t(
             "Dành cho máy không được phép nối mạng. Lần đầu (kèm --invitation) ghi yêu cầu đăng ký máy; sau khi nhập trả lời thì thu thập, lập báo cáo \
@@ -274,7 +274,7 @@ fn words(language: Language) -> Words {
         .arg(state())
         .arg(config())
         .arg(json());
-    let import = Words::new("import")
+    let import = ClapCommand::new("import")
         .about(t("Máy không nối mạng: nhập tệp trả lời của máy chủ", "A machine without a network: take in the server's answer"))
         .long_about(t(
             "Kiểm tra chữ ký của máy chủ trên tệp trả lời và tệp có đúng cho máy này không, rồi nhận chứng thư, bộ tiêu chí và biên nhận, bỏ các báo cáo đã \
@@ -286,7 +286,7 @@ fn words(language: Language) -> Words {
         .arg(state())
         .arg(config())
         .arg(json());
-    let run = Words::new("run")
+    let run = ClapCommand::new("run")
         .about(t("Chạy thường trực: kiểm tra theo lịch và khi có thay đổi", "Stay: check on a schedule and when something changes"))
         .long_about(t(
             "Chạy thường trực và yên lặng: kiểm tra toàn bộ theo lịch, kiểm tra lại ngay nhóm thông tin có thay đổi, gửi báo cáo, \
@@ -296,7 +296,7 @@ fn words(language: Language) -> Words {
         ))
         .arg(state())
         .arg(config());
-    let status = Words::new("status")
+    let status = ClapCommand::new("status")
         .about(t("Xem kết quả gần nhất của máy này và cách khắc phục", "Show this machine's last result and how to fix it"))
         .long_about(t(
             "Mở trang kết quả kiểm tra gần nhất của máy này kèm hướng dẫn khắc phục, không cần quyền quản trị, không kiểm tra lại.\n\
@@ -314,7 +314,7 @@ fn words(language: Language) -> Words {
         .arg(flag("text", t("In tại cửa sổ lệnh, không mở trang", "Print here, open no page")).conflicts_with("output"))
         .arg(state())
         .arg(json().conflicts_with_all(["output", "text"]));
-    let install = Words::new("install")
+    let install = ClapCommand::new("install")
         .about(t("Cài đặt thành dịch vụ của Windows và kết nối", "Install as a service of Windows and connect"))
         .long_about(t(
             "Chép chương trình vào Program Files, tạo dịch vụ tự khởi động và kết nối máy với máy chủ; mất mạng thì dịch vụ tự thử lại. \
@@ -328,7 +328,7 @@ fn words(language: Language) -> Words {
         .args([server().requires("token").requires("fingerprint"), token().requires("server"), fingerprint().requires("server")])
         .arg(place().requires("server"))
         .arg(state());
-    let setup = Words::new("setup")
+    let setup = ClapCommand::new("setup")
         .about(t("Cài đặt từ thư mục USB (bấm đúp \"Cài đặt\")", "Set up from the folder of a USB stick (double-click \"Cài đặt\")"))
         .long_about(t(
             "Đọc tệp ket-noi.json cạnh chương trình, xin quyền quản trị, hỏi phòng và người sử dụng, cài đặt và kết nối.\n\
@@ -336,7 +336,7 @@ fn words(language: Language) -> Words {
             "Reads ket-noi.json beside the program, asks for an administrator, for room and person, installs and connects.\n\
              Exit status: as of install.",
         ));
-    let uninstall = Words::new("uninstall")
+    let uninstall = ClapCommand::new("uninstall")
         .about(t("Gỡ dịch vụ khỏi Windows", "Remove the service from Windows"))
         .long_about(t(
             "Báo cho máy chủ, dừng và xoá dịch vụ, xoá chương trình, khoá registry và thư mục trạng thái. Chạy bằng quyền quản trị; chạy lại là \
@@ -350,7 +350,7 @@ fn words(language: Language) -> Words {
             flag("state-only", t("Chỉ xoá trạng thái và khoá registry; dịch vụ và chương trình do bộ cài MSI gỡ", "Remove state and registry keys only; the MSI removes service and program"))
                 .conflicts_with("keep-identity"),
         );
-    let words = Words::new("posture-agent")
+    let words = ClapCommand::new("posture-agent")
         .version(env!("CARGO_PKG_VERSION"))
         .about(t(
             "Trạm An - phần mềm theo dõi an ninh mạng máy tính (phần trên máy). Chỉ đọc, không thay đổi máy.",
@@ -378,8 +378,8 @@ fn words(language: Language) -> Words {
 }
 
 /// The words around the help, which clap has in English only.
-fn dressed(words: Words, language: Language) -> Words {
-    let t = |vi: &'static str, en: &'static str| Terminal::new(language).words(vi, en);
+fn dressed(words: ClapCommand, language: Language) -> ClapCommand {
+    let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
     let options = t("Tuỳ chọn", "Options");
     let help =
         Arg::new("help").short('h').long("help").action(ArgAction::Help).help(t("In hướng dẫn này", "Print this help"));
@@ -413,8 +413,8 @@ mod tests {
 
     #[test]
     fn the_words_are_consistent_in_both_languages() {
-        words(Language::Vi).debug_assert();
-        words(Language::En).debug_assert();
+        command(Language::Vi).debug_assert();
+        command(Language::En).debug_assert();
     }
 
     #[test]

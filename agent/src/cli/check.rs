@@ -8,16 +8,16 @@ use anyhow::Context;
 use jiff::Timestamp;
 use policies::evaluate::evaluate;
 use policies::fact::{Chassis, Fact, Facts, Section};
-use policies::grade::{Judged, Machine, OfficeState, Points, RosterState, Rules, Standing, grade_office};
+use policies::grade::{Judged, Machine, OfficeState, Points, RosterState, RosterStatus, Rules, grade_office};
 use policies::outcome::{Outcome, Verdict};
 use policies::policy::{
-    self, CONTROLS_FILE, Control, LARGEST_FILE, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet,
+    CONTROLS_FILE, Control, LARGEST_FILE, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet, Role,
 };
 use policies::text::{Text, visible};
 use serde::Serialize;
 
 use crate::cli::terminal::Terminal;
-use crate::cli::{CheckOptions, Exit, Role, facts};
+use crate::cli::{CheckOptions, Exit, facts};
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
@@ -36,10 +36,7 @@ pub(crate) fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result
         Some(path) => facts::read(path)?,
         None => Collector::of_this_machine(platform::door()).collect(Section::ALL, now),
     };
-    let asked = options.role.map(|role| match role {
-        Role::Workstation => policy::Role::Workstation,
-        Role::Server => policy::Role::Server,
-    });
+    let asked = options.role;
     let (policy, office) = match read {
         Read::Controls(policy) => {
             if let Some(asked) = asked.filter(|&asked| asked != policy.role()) {
@@ -98,7 +95,7 @@ fn read_policy(path: &Path, terminal: &Terminal) -> anyhow::Result<Read> {
     let beside = if source.exists() {
         vec![CONTROLS_FILE]
     } else {
-        policy::Role::ALL.iter().map(|&role| office.controls.get(role)).collect()
+        Role::ALL.iter().map(|&role| office.controls.get(role)).collect()
     };
     for name in beside {
         files.push((name.to_owned(), read_file(&path.with_file_name(name))?));
@@ -121,9 +118,9 @@ fn shown(errors: &PolicyErrors, terminal: &Terminal) -> anyhow::Error {
 }
 
 /// The role by the machine's own shape: a server's case, or no desktop at all. On a connected machine the server decides.
-fn shape(facts: &Facts) -> policy::Role {
+fn shape(facts: &Facts) -> Role {
     let server = facts.system.chassis == Fact::Known(Chassis::Server) || facts.system.desktop == Fact::Known(false);
-    if server { policy::Role::Server } else { policy::Role::Workstation }
+    if server { Role::Server } else { Role::Workstation }
 }
 
 /// The machine's score, as an office would count it today.
@@ -153,7 +150,7 @@ fn score(policy: &Policy, office: Office, outcomes: &[Outcome], now: Timestamp) 
     let machine = Machine {
         id: String::new(),
         role: policy.role(),
-        standing: Standing::Expected,
+        roster_status: RosterStatus::Expected,
         evidence_at: Some(now),
         outcomes: judged.collect(),
     };
@@ -263,12 +260,12 @@ impl<'a> Checked<'a> {
         let mut lines = vec![
             format!(
                 "{} {} ({}, {})",
-                terminal.words("Bộ tiêu chí:", "Policy:"),
+                terminal.choose("Bộ tiêu chí:", "Policy:"),
                 visible(self.policy.title().get(terminal.language), LINE),
                 self.policy.role().text().get(terminal.language),
-                terminal.words("chưa ký", "unsigned")
+                terminal.choose("chưa ký", "unsigned")
             ),
-            format!("{} {}", terminal.words("Máy:", "Machine:"), visible(self.name().unwrap_or("?"), LINE)),
+            format!("{} {}", terminal.choose("Máy:", "Machine:"), visible(self.name().unwrap_or("?"), LINE)),
             String::new(),
         ];
         for (control, outcome) in self.controls(outcomes) {
@@ -278,20 +275,20 @@ impl<'a> Checked<'a> {
         let counted = [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
             .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(terminal.language)));
         lines.push(String::new());
-        lines.push(format!("{} {}", terminal.words("Kết quả:", "Result:"), counted.join(", ")));
+        lines.push(format!("{} {}", terminal.choose("Kết quả:", "Result:"), counted.join(", ")));
         lines.push(match self.score {
             Some(score) => format!(
                 "{} {}/100",
-                terminal.words("Điểm của máy:", "Machine score:"),
+                terminal.choose("Điểm của máy:", "Machine score:"),
                 score.show(2, terminal.language)
             ),
             None => terminal
-                .words("Không có tiêu chí nào áp dụng cho máy này.", "No control applies to this machine.")
+                .choose("Không có tiêu chí nào áp dụng cho máy này.", "No control applies to this machine.")
                 .to_owned(),
         });
         lines.push(
             terminal
-                .words(
+                .choose(
                     "Tệp bộ tiêu chí này chưa ký: kết quả chỉ để tham khảo tại máy, không được gửi đi.",
                     "This policy file is unsigned: the result is for this machine's user only and is sent nowhere.",
                 )
@@ -314,17 +311,17 @@ impl<'a> Checked<'a> {
         if outcome.verdict == Verdict::NotApplicable {
             return;
         }
-        lines.push(format!("    {} {}", terminal.words("hiện trạng:", "found:"), own(&outcome.found)));
-        lines.push(format!("    {} {}", terminal.words("mức cần đạt:", "wanted:"), own(&outcome.wanted)));
+        lines.push(format!("    {} {}", terminal.choose("hiện trạng:", "found:"), own(&outcome.found)));
+        lines.push(format!("    {} {}", terminal.choose("mức cần đạt:", "wanted:"), own(&outcome.wanted)));
         if let Some(cause) = &outcome.implied_by {
-            lines.push(format!("    {} {cause}", terminal.words("do tiêu chí:", "because of:")));
+            lines.push(format!("    {} {cause}", terminal.choose("do tiêu chí:", "because of:")));
         }
         if matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown) {
-            let minutes = format!("{} {}", control.minutes(), terminal.words("phút", "minutes"));
+            let minutes = format!("{} {}", control.minutes(), terminal.choose("phút", "minutes"));
             let lifted_by = control.lifted_by().text();
             lines.push(format!(
                 "    {} ({minutes}, {}):",
-                terminal.words("khắc phục", "fix"),
+                terminal.choose("khắc phục", "fix"),
                 lifted_by.get(terminal.language)
             ));
             let steps = control.fix_for(self.facts, self.now).iter().enumerate();
@@ -351,14 +348,15 @@ mod tests {
     fn the_source_of_the_controls_is_judged_by_alone_and_beside_the_office_file() {
         let folder = tempfile::tempdir().unwrap();
         let terminal = Terminal::new(Language::En);
-        for (name, text) in policy::SHIPPED.into_iter().rev() {
+        for (name, text) in policies::policy::SHIPPED.into_iter().rev() {
             std::fs::write(folder.path().join(name), text).unwrap();
             let Ok(Read::Whole(set)) = read_policy(&folder.path().join(name), &terminal) else { panic!("{name}") };
-            assert!(set.controls(policy::Role::Server).control("static-address").is_some());
-            assert!(set.controls(policy::Role::Workstation).control("static-address").is_none());
+            assert!(set.controls(Role::Server).control("static-address").is_some());
+            assert!(set.controls(Role::Workstation).control("static-address").is_none());
         }
         let path = folder.path().join(CONTROLS_FILE);
-        std::fs::write(&path, policy::SHIPPED[1].1.replacen("for = \"server\"\n", "for = \"sever\"\n", 1)).unwrap();
+        std::fs::write(&path, policies::policy::SHIPPED[1].1.replacen("for = \"server\"\n", "for = \"sever\"\n", 1))
+            .unwrap();
         let said = read_policy(&path, &terminal).err().unwrap().to_string();
         assert!(said.contains("level-2-controls.toml:") && said.contains("did you mean `server`?"), "{said}");
     }
@@ -406,12 +404,12 @@ mod tests {
     #[test]
     fn the_role_follows_the_shape() {
         let mut facts = Facts::unknown(Reason::SourceMissing);
-        assert_eq!(shape(&facts), policy::Role::Workstation);
+        assert_eq!(shape(&facts), Role::Workstation);
         facts.system.desktop = Fact::Known(false);
-        assert_eq!(shape(&facts), policy::Role::Server);
+        assert_eq!(shape(&facts), Role::Server);
         facts.system.desktop = Fact::Known(true);
-        assert_eq!(shape(&facts), policy::Role::Workstation);
+        assert_eq!(shape(&facts), Role::Workstation);
         facts.system.chassis = Fact::Known(Chassis::Server);
-        assert_eq!(shape(&facts), policy::Role::Server);
+        assert_eq!(shape(&facts), Role::Server);
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<
         let answer = Answer {
             machine: &enrolled.machine,
             office: &assignment.office,
-            role: assignment.role.name(),
+            role: assignment.role.code(),
             confirmed: assignment.confirmed,
         };
         terminal.print(&serde_json::to_string(&answer)?)?;
@@ -50,7 +50,7 @@ pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<
 
 fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
     let office = policies::text::visible(&enrolled.assignment.office, 200);
-    let role = crate::policy::judgement::role_of(enrolled.assignment.role).text();
+    let role = enrolled.assignment.role.text();
     let role = role.get(terminal.language);
     let mut lines = vec![match terminal.language {
         policies::text::Language::Vi => {
@@ -66,7 +66,7 @@ fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
     if !enrolled.assignment.confirmed {
         lines.push(
             terminal
-                .words(
+                .choose(
                     "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo chưa tính điểm. Máy chủ chỉ nhận một lượng nhỏ, phần còn lại được giữ trên máy và gửi sau khi xác nhận.",
                     "It waits for an officer's confirmation; until then its reports are not graded. The server takes in only a little; the rest is kept on this machine and sent after the confirmation.",
                 )
@@ -76,7 +76,7 @@ fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
     if let Some(former) = &enrolled.former {
         lines.push(format!(
             "{} {}",
-            terminal.words(
+            terminal.choose(
                 "Máy này đã được cấp mã máy mới; hãy đề nghị cán bộ phụ trách thu hồi máy cũ trên máy chủ. Mã máy cũ:",
                 "This machine has a new machine id; ask the officer in charge to revoke the former machine on the server. Its id:"
             ),
@@ -86,7 +86,7 @@ fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
     if enrolled.given_up > 0 {
         lines.push(format!(
             "{} {}",
-            terminal.words(
+            terminal.choose(
                 "Số báo cáo chưa gửi của lần kết nối trước, không gửi được nữa, cất riêng trong tệp spool.former:",
                 "Undelivered reports of the former connection, which can be sent no more, set aside in the file spool.former:"
             ),
@@ -95,7 +95,7 @@ fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
     }
     lines.push(
         terminal
-            .words(
+            .choose(
                 "Bước tiếp theo: chạy posture-agent run (hoặc bật dịch vụ posture-agent).",
                 "Next: posture-agent run (or enable the service posture-agent).",
             )

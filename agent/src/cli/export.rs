@@ -64,7 +64,7 @@ fn ask(terminal: &Terminal) -> Option<NotSecret> {
     if !input.is_terminal() {
         return None;
     }
-    terminal.complain(terminal.words(
+    terminal.complain(terminal.choose(
         "Máy xử lý bí mật nhà nước, hoặc nằm trong mạng riêng dành cho bí mật nhà nước, KHÔNG được đăng ký, xuất số liệu hay mô tả trong hệ thống này.\n\
          Máy này có phải là máy xử lý bí mật nhà nước không? Gõ \"không\" rồi nhấn Enter nếu không phải:",
         "A machine that processes state secrets, or stands in a network for them, must NOT be enrolled, exported or described here.\n\
@@ -89,13 +89,13 @@ fn sentences(exported: &Exported, options: &ExportOptions, terminal: &Terminal) 
     let mut lines = Vec::new();
     match &exported.what {
         What::Enrolment { office } => {
-            let said = terminal.words("Đã ghi yêu cầu đăng ký máy vào cơ quan", "Wrote the request to be enrolled in");
+            let said = terminal.choose("Đã ghi yêu cầu đăng ký máy vào cơ quan", "Wrote the request to be enrolled in");
             lines.push(format!("{said} \"{}\": {file}", visible(office, 200)));
         }
         What::Reports { reports, left, .. } => {
-            lines.push(format!("{} ({reports}): {file}", terminal.words("Đã ghi báo cáo", "Wrote the reports")));
+            lines.push(format!("{} ({reports}): {file}", terminal.choose("Đã ghi báo cáo", "Wrote the reports")));
             if *left > 0 {
-                let said = terminal.words(
+                let said = terminal.choose(
                     "Báo cáo chưa vừa tệp, sẽ xuất sau khi nhập trả lời",
                     "Reports that did not fit, to be exported once the answer is imported",
                 );
@@ -105,7 +105,7 @@ fn sentences(exported: &Exported, options: &ExportOptions, terminal: &Terminal) 
     }
     lines.push(
         terminal
-            .words(
+            .choose(
                 "Tệp đã mã hoá, chỉ máy chủ đọc được. Trên máy chủ: posture-server import TỆP --answer THƯ-MỤC; mang tệp trả lời về máy này rồi chạy: posture-agent import TỆP-TRẢ-LỜI",
                 "Encrypted: only the server can read it. On the server: posture-server import FILE --answer DIR; carry the answer back here and run: posture-agent import ANSWER",
             )

@@ -83,7 +83,7 @@ fn table(facts: &Facts, sections: &[Section], now: Timestamp, terminal: &Termina
     let mut lines = Vec::new();
     for &section in sections {
         let (vi, en) = section.title();
-        lines.push(format!("{} ({})", terminal.words(vi, en), section.name()));
+        lines.push(format!("{} ({})", terminal.choose(vi, en), section.name()));
         for (position, field) in section.fields().iter().enumerate() {
             show(field, &facts.section(section).value(position), now, terminal, &mut lines);
         }
@@ -91,7 +91,7 @@ fn table(facts: &Facts, sections: &[Section], now: Timestamp, terminal: &Termina
     }
     lines.push(
         terminal
-            .words(
+            .choose(
                 "Mục có dấu * là thông tin về cá nhân. Ngoài các mục trên, phần mềm không thu thập gì khác.",
                 "Entries marked * say something about a person. Nothing beyond these entries is collected.",
             )
@@ -103,13 +103,13 @@ fn table(facts: &Facts, sections: &[Section], now: Timestamp, terminal: &Termina
 /// One line for a plain fact; for a list of records one line for each, with all its fields.
 fn show(field: &Field, value: &Value<'_>, now: Timestamp, terminal: &Terminal, lines: &mut Vec<String>) {
     let mark = if field.personal { "*" } else { "" };
-    let label = format!("  {}{mark}", terminal.words(field.vi, field.en));
+    let label = format!("  {}{mark}", terminal.choose(field.vi, field.en));
     match value {
         Value::List(items, left_out) if !items.is_empty() => {
             lines.push(format!("{label}: {}", items.len() + *left_out as usize));
             lines.extend(items.iter().map(|item| format!("    - {}", said(field, item, now, terminal))));
             if *left_out > 0 {
-                lines.push(format!("    {} {left_out}", terminal.words("chưa liệt kê:", "not listed:")));
+                lines.push(format!("    {} {left_out}", terminal.choose("chưa liệt kê:", "not listed:")));
             }
         }
         value => lines.push(format!("{label}: {}", said(field, value, now, terminal))),
@@ -135,7 +135,7 @@ fn fields(record: &dyn Record, now: Timestamp, terminal: &Terminal) -> String {
     let shown = record.fields().iter().enumerate().map(|(position, field)| {
         let mark = if field.personal { "*" } else { "" };
         let value = said(field, &record.value(position), now, terminal);
-        format!("{}{mark}: {value}", terminal.words(field.vi, field.en))
+        format!("{}{mark}: {value}", terminal.choose(field.vi, field.en))
     });
     shown.collect::<Vec<_>>().join("; ")
 }

@@ -12,7 +12,7 @@ use crate::airgap::import::{Imported, import};
 use crate::cli::terminal::Terminal;
 use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
-use crate::policy::judgement::{Judgement, role_of};
+use crate::policy::judgement::Judgement;
 use collect::Collector;
 
 /// What a program reads.
@@ -46,7 +46,7 @@ pub(super) fn run(options: &ImportOptions, terminal: &Terminal) -> anyhow::Resul
         let answer = Answer {
             machine: &imported.machine,
             office: assignment.map(|assignment| assignment.office.as_str()),
-            role: assignment.map(|assignment| assignment.role.name()),
+            role: assignment.map(|assignment| assignment.role.code()),
             confirmed: assignment.map(|assignment| assignment.confirmed),
             enrolled: imported.enrolled,
             delivered: imported.delivered,
@@ -65,37 +65,37 @@ fn sentences(imported: &Imported, terminal: &Terminal) -> String {
     let mut lines = once::result_lines(imported.judgement.as_ref(), terminal);
     let mut add = |text: &str| lines.push(text.to_owned());
     if imported.enrolled {
-        add(terminal.words("Máy này đã được đăng ký.", "This machine is enrolled."));
+        add(terminal.choose("Máy này đã được đăng ký.", "This machine is enrolled."));
     }
     if let Some(assignment) = &imported.assignment {
-        let role = role_of(assignment.role).text();
+        let role = assignment.role.text();
         add(&format!(
             "{} \"{}\", {}. {} {}.",
-            terminal.words("Cơ quan", "Office"),
+            terminal.choose("Cơ quan", "Office"),
             visible(&assignment.office, 200),
             role.get(terminal.language),
-            terminal.words("Mã máy:", "Machine id:"),
+            terminal.choose("Mã máy:", "Machine id:"),
             imported.machine
         ));
         if !assignment.confirmed {
-            add(terminal.words(
+            add(terminal.choose(
                 "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo chưa tính điểm. Máy chủ chỉ nhận một lượng nhỏ, phần còn lại được giữ trên máy và gửi sau khi xác nhận.",
                 "It waits for an officer's confirmation; until then its reports are not graded. The server takes in only a little; the rest is kept on this machine and sent after the confirmation.",
             ));
         }
     }
     if imported.new_policy {
-        add(terminal.words("Đã nhận bộ tiêu chí mới.", "A new policy is in use."));
+        add(terminal.choose("Đã nhận bộ tiêu chí mới.", "A new policy is in use."));
     }
     add(&format!(
         "{}: {}; {}: {}",
-        terminal.words("Báo cáo máy chủ xác nhận đã nhận", "Reports the server has receipted"),
+        terminal.choose("Báo cáo máy chủ xác nhận đã nhận", "Reports the server has receipted"),
         imported.delivered,
-        terminal.words("báo cáo còn chờ trên máy", "reports that wait here"),
+        terminal.choose("báo cáo còn chờ trên máy", "reports that wait here"),
         imported.waiting
     ));
     if imported.enrolled {
-        add(terminal.words(
+        add(terminal.choose(
             "Bước tiếp theo: posture-agent export TỆP để xuất báo cáo.",
             "Next: posture-agent export FILE to export the reports.",
         ));

@@ -5,7 +5,7 @@ use policies::text::{Language, visible};
 use super::{Exit, InstallOptions, UninstallOptions};
 use crate::cli::terminal::Terminal;
 use crate::enrol::Invitation;
-use crate::enrol::joining::Stage;
+use crate::enrol::pending_enrolment::Stage;
 use crate::install::{self, Installed, Plan, Removal};
 
 /// Characters of a reason that are shown.
@@ -24,7 +24,7 @@ pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::R
     };
     let installed = install::install(&Plan { invitation, state: options.state })?;
     for missing in &installed.missing {
-        let words = terminal.words("Windows không nhận cài đặt", "Windows refused a setting");
+        let words = terminal.choose("Windows không nhận cài đặt", "Windows refused a setting");
         terminal.complain(&format!("{words}: {}", missing.get(terminal.language)));
     }
     let (sentence, exit) = outcome(&installed, terminal);
@@ -34,15 +34,15 @@ pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::R
 
 /// The one line, and what it means for the exit status.
 pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Exit) {
-    let Some(joining) = &installed.joining else {
-        let words = terminal.words(
+    let Some(enrolment) = &installed.enrolment else {
+        let words = terminal.choose(
             "Đã cài đặt; chưa kết nối xong, dịch vụ sẽ tự thử lại.",
             "Installed; not connected yet, the service goes on trying by itself.",
         );
         return (words.to_owned(), Exit::Fine);
     };
-    let words = visible(joining.words.get(terminal.language), SHOWN);
-    match (joining.stage, terminal.language) {
+    let words = visible(enrolment.words.get(terminal.language), SHOWN);
+    match (enrolment.stage, terminal.language) {
         (Stage::Connected, Language::Vi) => (format!("Đã kết nối với cơ quan \"{words}\"."), Exit::Fine),
         (Stage::Connected, Language::En) => (format!("Connected to the office \"{words}\"."), Exit::Fine),
         (Stage::Waiting, Language::Vi) => {
@@ -73,12 +73,12 @@ pub(super) fn uninstall(options: &UninstallOptions, terminal: &Terminal) -> anyh
     };
     install::uninstall(&options.state, what)?;
     terminal.print(if options.keep_identity {
-        terminal.words(
+        terminal.choose(
             "Đã gỡ Trạm An khỏi máy này; khoá và mã máy được giữ lại.",
             "Trạm An was removed from this machine; its key and identity were kept.",
         )
     } else {
-        terminal.words("Đã gỡ Trạm An khỏi máy này.", "Trạm An was removed from this machine.")
+        terminal.choose("Đã gỡ Trạm An khỏi máy này.", "Trạm An was removed from this machine.")
     })?;
     Ok(Exit::Fine)
 }
@@ -88,14 +88,14 @@ mod tests {
     use policies::text::Text;
 
     use super::*;
-    use crate::enrol::joining::Joining;
+    use crate::enrol::pending_enrolment::EnrolmentProgress;
 
     #[test]
     fn one_line_says_how_it_ended() {
         let said = |stage: Option<Stage>, language| {
             let words = Text::new("mã\u{202e}đã hết hạn", "the token has expired");
-            let joining = stage.map(|stage| Joining { stage, words });
-            outcome(&Installed { joining, missing: Vec::new() }, &Terminal::new(language))
+            let enrolment = stage.map(|stage| EnrolmentProgress { stage, words });
+            outcome(&Installed { enrolment, missing: Vec::new() }, &Terminal::new(language))
         };
         let (line, exit) = said(Some(Stage::Connected), Language::Vi);
         assert!(line.starts_with("Đã kết nối") && !line.contains('\u{202e}'), "{line}");

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{Exit, OnceOptions, runtime};
 use crate::cli::terminal::Terminal;
+use crate::daemon::agent_state::AgentState;
 use crate::daemon::once::{Once, once};
-use crate::daemon::station::Station;
 use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::Judgement;
@@ -33,9 +33,13 @@ struct Answer<'a> {
 pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let clock = Arc::new(Clock::system());
-    let mut station =
-        Station::open(&options.state, options.config.as_deref(), Collector::of_this_machine(platform::door()), clock)?;
-    let done = runtime()?.block_on(once(&mut station))?;
+    let mut agent_state = AgentState::open(
+        &options.state,
+        options.config.as_deref(),
+        Collector::of_this_machine(platform::door()),
+        clock,
+    )?;
+    let done = runtime()?.block_on(once(&mut agent_state))?;
     if options.json {
         let answer = Answer {
             delivered: done.delivered,
@@ -61,15 +65,15 @@ pub(super) fn result_lines(judgement: Option<&Judgement>, terminal: &Terminal) -
             .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(terminal.language)));
         lines.push(format!(
             "{} {} ({}): {}.",
-            terminal.words("Bộ tiêu chí phiên bản", "Policy version"),
+            terminal.choose("Bộ tiêu chí phiên bản", "Policy version"),
             judgement.policy_version,
-            crate::policy::judgement::role_of(judgement.role).text().get(terminal.language),
+            judgement.role.text().get(terminal.language),
             counted.join(", ")
         ));
     } else {
         lines.push(
             terminal
-                .words(
+                .choose(
                     "Chưa có bộ tiêu chí đã ký từ máy chủ nên chưa đánh giá được.",
                     "There is no signed policy from the server yet, so nothing could be judged.",
                 )
@@ -88,16 +92,16 @@ fn sentences(done: &Once, terminal: &Terminal) -> String {
 /// What became of the report, and what went wrong.
 fn arrival(done: &Once, terminal: &Terminal) -> String {
     let said = if done.delivered {
-        terminal.words("Báo cáo đã được máy chủ nhận.", "The server has the report.").to_owned()
+        terminal.choose("Báo cáo đã được máy chủ nhận.", "The server has the report.").to_owned()
     } else if done.kept {
-        let kept = terminal.words(
+        let kept = terminal.choose(
             "Báo cáo được giữ lại trên máy để gửi sau; số báo cáo đang chờ gửi",
             "The report is kept on the machine for later; reports that wait",
         );
         format!("{kept}: {}.", done.waiting)
     } else {
         terminal
-            .words(
+            .choose(
                 "Máy chủ chưa có báo cáo này và báo cáo không được giữ lại trên máy.",
                 "The server does not have this report, and it is not kept on the machine.",
             )
@@ -108,7 +112,7 @@ fn arrival(done: &Once, terminal: &Terminal) -> String {
             let text = trouble.text();
             format!(
                 "{said} {}: {}.",
-                terminal.words("Trục trặc", "Trouble"),
+                terminal.choose("Trục trặc", "Trouble"),
                 text.get(terminal.language).trim_end_matches('.')
             )
         }
@@ -124,8 +128,8 @@ fn line(outcome: &Outcome, terminal: &Terminal) -> String {
         let wanted = visible(outcome.wanted.get(terminal.language), 300);
         format!(
             "{head}\n    {}: {found}\n    {}: {wanted}",
-            terminal.words("hiện trạng", "found"),
-            terminal.words("mức cần đạt", "wanted")
+            terminal.choose("hiện trạng", "found"),
+            terminal.choose("mức cần đạt", "wanted")
         )
     } else {
         head

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Exit, RunOptions, runtime};
 use crate::cli::terminal::Terminal;
+use crate::daemon::agent_state::AgentState;
 use crate::daemon::run;
-use crate::daemon::station::Station;
-use crate::enrol::joining::{self, Settled};
+use crate::enrol::pending_enrolment::{self, Settled};
 use crate::identity::start::StartError;
 use crate::platform::logbook::{self, Entry};
 use crate::platform::service::{self, Manager};
@@ -29,15 +29,17 @@ fn work(options: &RunOptions, mut manager: Manager) -> anyhow::Result<()> {
     let (clock, collector) = (Arc::new(Clock::system()), Collector::of_this_machine(platform::door()));
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
-        let mut wishes = manager.wishes()?;
+        let mut service_events = manager.service_events()?;
         let (state, config) = (&options.state, options.config.as_deref());
         let ready = || manager.ready();
-        if joining::settle(state, config, &collector, &clock, &mut wishes, ready).await? == Settled::Ends {
+        if pending_enrolment::settle(state, config, &collector, &clock, &mut service_events, ready).await?
+            == Settled::Ends
+        {
             manager.stopping();
             return Ok(());
         }
-        match Station::open(state, config, collector, clock) {
-            Ok(station) => run::run(station, wishes, &manager).await,
+        match AgentState::open(state, config, collector, clock) {
+            Ok(agent_state) => run::run(agent_state, service_events, &manager).await,
             // Started again and again it would be no more connected than before.
             Err(StartError::NotEnrolled) if manager.is_service() => {
                 logbook::enter(&Entry::NotEnrolled);
@@ -89,7 +91,7 @@ fn prepare(options: &RunOptions, starter: &Manager) -> anyhow::Result<()> {
             fingerprint: handover.fingerprint.clone(),
             place: String::new(),
         };
-        joining::invite(&state, &invitation)?;
+        pending_enrolment::invite(&state, &invitation)?;
         handover.taken().context("the token in the registry")?;
     }
     Ok(())

@@ -24,7 +24,7 @@ const LINE: usize = 1_000;
 pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let notice = match Notice::read(&options.state) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            terminal.complain(terminal.words(
+            terminal.complain(terminal.choose(
                 "Chưa có kết quả kiểm tra của máy này: phần mềm chưa chạy, chưa kết nối, hoặc chưa nhận bộ tiêu chí. Hãy hỏi cán bộ phụ trách công nghệ thông tin.",
                 "There is no result of this machine yet: the agent does not run, is not connected, or has no policy. Ask the officer in charge.",
             ));
@@ -48,7 +48,7 @@ pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Resul
             if let Err(error) = browser::open(&path) {
                 terminal.complain(&format!(
                     "{} ({error})",
-                    terminal.words(
+                    terminal.choose(
                         "Máy không mở được trang; hãy tự mở tệp sau:",
                         "The page could not be opened; open this file:"
                     )
@@ -62,7 +62,7 @@ pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Resul
 
 /// The page in a file of its own: where everybody writes, a name that could be guessed could be somebody's link.
 fn fresh(page: &str) -> anyhow::Result<PathBuf> {
-    let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::platform::chance::identifier()?));
+    let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::platform::random::identifier()?));
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
     made.and_then(|mut file| file.write_all(page.as_bytes())).with_context(|| format!("write {}", shown(&path)))?;
     Ok(path)
@@ -78,19 +78,19 @@ fn sentences(notice: &Notice, terminal: &Terminal) -> String {
     let mut lines = vec![
         format!(
             "{} {} - {}",
-            terminal.words("Máy:", "Machine:"),
+            terminal.choose("Máy:", "Machine:"),
             visible(notice.machine.as_deref().unwrap_or("?"), LINE),
             visible(&notice.assignment.office, LINE)
         ),
-        format!("{} {}", terminal.words("Kiểm tra lúc:", "Checked at:"), moment(notice.judged_at)),
-        format!("{} {}", terminal.words("Kết quả:", "Result:"), counted(notice, language)),
+        format!("{} {}", terminal.choose("Kiểm tra lúc:", "Checked at:"), moment(notice.judged_at)),
+        format!("{} {}", terminal.choose("Kết quả:", "Result:"), counted(notice, language)),
     ];
     let open = |result: &&NoticeResult| matches!(result.verdict, Verdict::Fail | Verdict::Unknown);
     for result in notice.results.iter().filter(open) {
         lines.push(String::new());
         lines.push(format!("[{}] {}", own(&result.verdict.text()), own(&result.title)));
-        lines.push(format!("    {} {}", terminal.words("hiện trạng:", "found:"), own(&result.found)));
-        lines.push(format!("    {} {}", terminal.words("mức cần đạt:", "wanted:"), own(&result.wanted)));
+        lines.push(format!("    {} {}", terminal.choose("hiện trạng:", "found:"), own(&result.found)));
+        lines.push(format!("    {} {}", terminal.choose("mức cần đạt:", "wanted:"), own(&result.wanted)));
         let steps = result.fix.iter().enumerate();
         lines.extend(steps.map(|(number, step)| format!("    {}. {}", number + 1, own(step))));
     }

@@ -20,7 +20,7 @@ impl Terminal {
     }
 
     /// Chooses between the two forms of a sentence.
-    pub(crate) fn words<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
+    pub(crate) fn choose<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
         match self.language {
             Language::Vi => vi,
             Language::En => en,

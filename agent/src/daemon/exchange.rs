@@ -3,7 +3,7 @@
 use protocol::{Digest, ReportAnswers};
 
 use crate::connection::{Connection, WireError};
-use crate::daemon::station::Station;
+use crate::daemon::agent_state::AgentState;
 use crate::report::delivery::{Batch, Next};
 
 /// What the answer to a request of reports means.
@@ -25,21 +25,22 @@ pub(crate) async fn send(connection: Connection, mut batch: Batch) -> (Batch, Re
 
 /// Takes in the answers to `batch`. `outcomes` is the digest of the verdicts, if judged.
 pub(crate) fn answered(
-    station: &mut Station,
+    agent_state: &mut AgentState,
     batch: &Batch,
     answers: &ReportAnswers,
     outcomes: Option<Digest>,
 ) -> Delivered {
-    let policy = station.learn(&answers.assignment, answers.server_time_at);
-    let next = station.delivery.answered(batch, answers, &station.state);
-    let broken = station.delivery.chain.opens() && !station.delivery.waits() && !station.observation.is_empty();
-    let healed = broken && report(station, outcomes);
+    let policy = agent_state.learn(&answers.assignment, answers.server_time_at);
+    let next = agent_state.delivery.answered(batch, answers, &agent_state.state);
+    let broken =
+        agent_state.delivery.chain.opens() && !agent_state.delivery.waits() && !agent_state.observation.is_empty();
+    let healed = broken && report(agent_state, outcomes);
     Delivered { next, healed, policy }
 }
 
 /// Makes a report of the newest facts; trouble is logged. True when it was made.
-pub(crate) fn report(station: &mut Station, outcomes: Option<Digest>) -> bool {
-    let made = station.report(outcomes);
+pub(crate) fn report(agent_state: &mut AgentState, outcomes: Option<Digest>) -> bool {
+    let made = agent_state.report(outcomes);
     if let Err(error) = &made {
         tracing::error!(%error, "no report could be made");
     }

@@ -5,7 +5,7 @@ use policies::fact::Section;
 use protocol::{Digest, ReportAnswers};
 
 use crate::connection::{Connection, WireError};
-use crate::daemon::station::Station;
+use crate::daemon::agent_state::AgentState;
 use crate::daemon::{exchange, renew};
 use crate::policy::judgement::Judgement;
 use crate::report::delivery::Next;
@@ -32,16 +32,16 @@ pub(crate) struct Once {
 ///
 /// # Errors
 /// When facts cannot be reported.
-pub(crate) async fn once(station: &mut Station) -> anyhow::Result<Once> {
-    look(station)?;
-    let outcomes = station.judged().map(|judgement| judgement.digest());
-    let before = station.delivery.chain.made();
-    station.report(outcomes)?;
-    let trouble = meet(station).await.err();
-    let judgement = station.judged();
-    let (made, waiting) = (station.delivery.chain.made(), station.delivery.spool.count());
-    let delivered = made != before && made == station.delivery.chain.agreed();
-    let kept = made != before && !delivered && made.is_some_and(|made| station.delivery.spool.holds(made));
+pub(crate) async fn once(agent_state: &mut AgentState) -> anyhow::Result<Once> {
+    look(agent_state)?;
+    let outcomes = agent_state.judged().map(|judgement| judgement.digest());
+    let before = agent_state.delivery.chain.made();
+    agent_state.report(outcomes)?;
+    let trouble = meet(agent_state).await.err();
+    let judgement = agent_state.judged();
+    let (made, waiting) = (agent_state.delivery.chain.made(), agent_state.delivery.spool.count());
+    let delivered = made != before && made == agent_state.delivery.chain.agreed();
+    let kept = made != before && !delivered && made.is_some_and(|made| agent_state.delivery.spool.holds(made));
     Ok(Once { delivered, kept, waiting, trouble, judgement })
 }
 
@@ -49,46 +49,46 @@ pub(crate) async fn once(station: &mut Station) -> anyhow::Result<Once> {
 ///
 /// # Errors
 /// When the facts cannot be taken in.
-pub(crate) fn look(station: &mut Station) -> anyhow::Result<()> {
-    let now = station.clock.instant();
-    let facts = station.collector.collect(Section::ALL, now);
-    station.observation.take_in(Section::ALL, facts, now.as_millisecond())?;
+pub(crate) fn look(agent_state: &mut AgentState) -> anyhow::Result<()> {
+    let now = agent_state.clock.instant();
+    let facts = agent_state.collector.collect(Section::ALL, now);
+    agent_state.observation.take_in(Section::ALL, facts, now.as_millisecond())?;
     Ok(())
 }
 
 /// Everything that needs the server. Without an address there is none: what waits is exported to a file.
-async fn meet(station: &mut Station) -> Result<(), WireError> {
-    if station.is_unconnected() {
+async fn meet(agent_state: &mut AgentState) -> Result<(), WireError> {
+    if agent_state.is_unconnected() {
         return Ok(());
     }
-    let due = station.validity().renewal_is_due(station.clock.trusted());
-    if due && let Err(error) = renew(station).await {
+    let due = agent_state.validity().renewal_is_due(agent_state.clock.trusted());
+    if due && let Err(error) = renew(agent_state).await {
         // The certificate may still be good for this time.
         tracing::warn!(%error, "the certificate was not renewed");
     }
-    match deliver(station).await {
+    match deliver(agent_state).await {
         Err(error) if error.is_out_of_date() && !due => {
-            renew(station).await?;
-            deliver(station).await
+            renew(agent_state).await?;
+            deliver(agent_state).await
         }
         delivered => delivered,
     }
 }
 
-async fn renew(station: &mut Station) -> Result<(), WireError> {
-    let answer = renew::ask(station)?.await?;
-    renew::adopt(station, answer).map_err(|error| WireError::Unusable(error.to_string()))
+async fn renew(agent_state: &mut AgentState) -> Result<(), WireError> {
+    let answer = renew::ask(agent_state)?.await?;
+    renew::adopt(agent_state, answer).map_err(|error| WireError::Unusable(error.to_string()))
 }
 
-async fn deliver(station: &mut Station) -> Result<(), WireError> {
-    let connection = station.connection()?;
+async fn deliver(agent_state: &mut AgentState) -> Result<(), WireError> {
+    let connection = agent_state.connection()?;
     let mut healed = false;
     for _ in 0..REQUESTS {
-        let Some(batch) = station.delivery.request() else { break };
+        let Some(batch) = agent_state.delivery.request() else { break };
         let (batch, answers) = exchange::send(connection.clone(), batch).await;
         let answers = answers?;
-        let answered = exchange::answered(station, &batch, &answers, None);
-        fetch(station, &connection, answered.policy).await?;
+        let answered = exchange::answered(agent_state, &batch, &answers, None);
+        fetch(agent_state, &connection, answered.policy).await?;
         match answered.next {
             // A second break is left for the next time.
             Next::Wait(_) if answered.healed && !healed => healed = true,
@@ -103,10 +103,10 @@ async fn deliver(station: &mut Station) -> Result<(), WireError> {
     Ok(())
 }
 
-async fn fetch(station: &mut Station, connection: &Connection, wanted: Option<Digest>) -> Result<(), WireError> {
+async fn fetch(agent_state: &mut AgentState, connection: &Connection, wanted: Option<Digest>) -> Result<(), WireError> {
     let Some(address) = wanted else { return Ok(()) };
     let bundle = connection.policy(address).await?;
-    station.policy_use(&bundle).map_err(|error| WireError::Unusable(error.to_string()))
+    agent_state.policy_use(&bundle).map_err(|error| WireError::Unusable(error.to_string()))
 }
 
 /// The first refusal among the answers.
@@ -131,8 +131,8 @@ mod tests {
     use protocol::{Assignment, RenewAnswer, Report, ReportAnswer, Role, SignedReceipt, SignedRenewal, limits, path};
 
     use super::*;
+    use crate::connection::test_server::{Answer, Server, refused, run};
     use crate::connection::tls::tests::{Authority, authority};
-    use crate::connection::trial::{Answer, Server, refused, run};
     use crate::identity::keys::MachineKey;
     use crate::identity::{Identity, tests::sample};
     use crate::platform::clock::Clock;
@@ -145,14 +145,14 @@ mod tests {
 
     /// The server's end: takes reports, renews, and gives the shipped policy, signed with the machine's own key.
     #[derive(Clone)]
-    pub(super) struct Desk {
+    pub(super) struct FakeServer {
         pub(super) key: Arc<SigningKey>,
         taken: Arc<Mutex<Vec<(u64, u64)>>>,
         fresh: String,
         ours: Vec<u8>,
     }
 
-    impl Desk {
+    impl FakeServer {
         pub(super) fn answer(&self, path: &str, body: &[u8]) -> Answer {
             let policy = bundle(&self.key, 7);
             let json = match path {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     /// A state folder enrolled with the server under `ours`, whose certificate ran from `from` to `until` (years).
-    pub(super) fn enrolled(state: &Path, ours: &Authority, from: i32, until: i32) -> (Desk, Identity) {
+    pub(super) fn enrolled(state: &Path, ours: &Authority, from: i32, until: i32) -> (FakeServer, Identity) {
         let state = StateFolder::open(state, Missing::Create).unwrap();
         let mut identity = sample(&state);
         let key = MachineKey::load_or_make(&state).unwrap();
@@ -212,11 +212,11 @@ mod tests {
         identity.server_cas = vec![BASE64.encode(&ours.der)];
         identity.save(&state).unwrap();
         let key = Arc::new(SigningKey::from_pkcs8(document.secret_pkcs8_der()).unwrap());
-        (Desk { key, taken: Arc::default(), fresh: certificate(2020, 2100), ours: ours.der.clone() }, identity)
+        (FakeServer { key, taken: Arc::default(), fresh: certificate(2020, 2100), ours: ours.der.clone() }, identity)
     }
 
-    pub(super) fn open(state: &Path) -> Station {
-        Station::open(
+    pub(super) fn open(state: &Path) -> AgentState {
+        AgentState::open(
             state,
             None,
             Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default())))),
@@ -234,7 +234,7 @@ mod tests {
     struct World {
         _folder: tempfile::TempDir,
         path: PathBuf,
-        desk: Desk,
+        fake_server: FakeServer,
         ours: Authority,
     }
 
@@ -243,21 +243,21 @@ mod tests {
         fn new(until: i32) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let (path, ours) = (folder.path().join("state"), authority("ours"));
-            let (desk, _) = enrolled(&path, &ours, 2020, until);
-            Self { _folder: folder, path, desk, ours }
+            let (fake_server, _) = enrolled(&path, &ours, 2020, until);
+            Self { _folder: folder, path, fake_server, ours }
         }
 
-        /// Starts the server, which answers what `answer` makes of its desk, path and body, and has the machine dial it.
-        async fn serve(&self, answer: impl Fn(&Desk, &str, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
-            let desk = self.desk.clone();
-            let server = Server::start(&self.ours, move |path, body| answer(&desk, path, body)).await;
+        /// Starts the server, which answers what `answer` makes of its fake_server, path and body, and has the machine dial it.
+        async fn serve(&self, answer: impl Fn(&FakeServer, &str, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
+            let fake_server = self.fake_server.clone();
+            let server = Server::start(&self.ours, move |path, body| answer(&fake_server, path, body)).await;
             dial(&self.path, &server.address.to_string());
             server
         }
 
         /// Segment and number of each report that the server took.
         fn taken(&self) -> Vec<(u64, u64)> {
-            self.desk.taken.lock().unwrap().clone()
+            self.fake_server.taken.lock().unwrap().clone()
         }
     }
 
@@ -265,19 +265,19 @@ mod tests {
     fn an_expired_certificate_is_renewed_and_the_machine_judged() {
         run(async {
             let world = World::new(2021);
-            let server = world.serve(Desk::answer).await;
-            let mut station = open(&world.path);
-            let done = once(&mut station).await.unwrap();
+            let server = world.serve(FakeServer::answer).await;
+            let mut agent_state = open(&world.path);
+            let done = once(&mut agent_state).await.unwrap();
             assert!(done.delivered && done.trouble.is_none(), "{:?}", done.trouble);
             assert_eq!(world.taken(), [(1, 1)]);
             let asked = server.asked();
             assert_eq!(asked[..2], [path::RENEW, path::REPORTS]);
             assert!(asked[2].starts_with(path::POLICY) && asked.len() == 3);
             assert_eq!(done.judgement.unwrap().policy_version, 7);
-            drop(station);
-            let station = open(&world.path);
-            assert_eq!(station.identity.certificate, world.desk.fresh);
-            assert!(station.judge().unwrap().is_none(), "nothing was observed since this start");
+            drop(agent_state);
+            let agent_state = open(&world.path);
+            assert_eq!(agent_state.identity.certificate, world.fake_server.fresh);
+            assert!(agent_state.judge().unwrap().is_none(), "nothing was observed since this start");
         });
     }
 
@@ -286,10 +286,10 @@ mod tests {
         run(async {
             let world = World::new(2100);
             let renewed = AtomicBool::new(false);
-            let answer = move |desk: &Desk, path: &str, body: &[u8]| {
+            let answer = move |fake_server: &FakeServer, path: &str, body: &[u8]| {
                 renewed.fetch_or(path == path::RENEW, Ordering::SeqCst);
                 if renewed.load(Ordering::SeqCst) {
-                    desk.answer(path, body)
+                    fake_server.answer(path, body)
                 } else {
                     refused(403, "certificate_expired")
                 }
@@ -312,7 +312,7 @@ mod tests {
                 assert!(matches!(done.trouble, Some(WireError::Unreachable { .. })));
                 assert_eq!(done.waiting, waiting);
             }
-            let _server = world.serve(Desk::answer).await;
+            let _server = world.serve(FakeServer::answer).await;
             let done = once(&mut open(&world.path)).await.unwrap();
             assert!(done.delivered && done.judgement.is_some());
             assert_eq!(world.taken(), [(1, 1), (1, 2), (1, 3), (1, 4)]);
@@ -324,7 +324,7 @@ mod tests {
     fn a_server_that_refuses_every_report_is_asked_twice() {
         run(async {
             let world = World::new(2100);
-            let answer = |_: &Desk, _: &str, _: &[u8]| {
+            let answer = |_: &FakeServer, _: &str, _: &[u8]| {
                 let refusal = protocol::Refusal {
                     code: "x".to_owned(),
                     message: policies::text::Text::new("x", "x"),

@@ -5,22 +5,22 @@ use data_encoding::BASE64;
 use protocol::{RenewAnswer, RenewRequest, SignedRenewal, path};
 
 use crate::connection::WireError;
-use crate::daemon::station::Station;
+use crate::daemon::agent_state::AgentState;
 
 /// Makes the signed request.
 ///
 /// # Errors
 /// When the key cannot sign.
-pub(crate) fn request(station: &Station) -> Result<SignedRenewal, WireError> {
+pub(crate) fn request(agent_state: &AgentState) -> Result<SignedRenewal, WireError> {
     let set_up = |error: &dyn std::fmt::Display| WireError::SetUp(error.to_string());
-    let csr = station.key().request().map_err(|error| set_up(&error))?;
+    let csr = agent_state.key().request().map_err(|error| set_up(&error))?;
     let request = RenewRequest {
-        machine: station.identity.machine.clone(),
-        certificate: station.identity.certificate_digest(),
+        machine: agent_state.identity.machine.clone(),
+        certificate: agent_state.identity.certificate_digest(),
         csr: BASE64.encode(&csr),
-        made_at: station.clock.now(),
+        made_at: agent_state.clock.now(),
     };
-    SignedRenewal::sign(&request, station.key().signing()).map_err(|error| set_up(&error))
+    SignedRenewal::sign(&request, agent_state.key().signing()).map_err(|error| set_up(&error))
 }
 
 /// Asks the server, on a line without the certificate: it may have expired.
@@ -28,9 +28,9 @@ pub(crate) fn request(station: &Station) -> Result<SignedRenewal, WireError> {
 /// # Errors
 /// When the request or the line cannot be made; awaited, as [`WireError`] says.
 pub(crate) fn ask(
-    station: &Station,
+    agent_state: &AgentState,
 ) -> Result<impl Future<Output = Result<RenewAnswer, WireError>> + use<>, WireError> {
-    let (connection, request) = (station.plain_connection()?, request(station)?);
+    let (connection, request) = (agent_state.plain_connection()?, request(agent_state)?);
     Ok(async move { connection.post(path::RENEW, &request).await })
 }
 
@@ -38,12 +38,12 @@ pub(crate) fn ask(
 ///
 /// # Errors
 /// When the answer does not fit this machine or cannot be kept; the old certificate stays in use.
-pub(crate) fn adopt(station: &mut Station, answer: RenewAnswer) -> anyhow::Result<()> {
+pub(crate) fn adopt(agent_state: &mut AgentState, answer: RenewAnswer) -> anyhow::Result<()> {
     let server_time_at = answer.server_time_at;
-    let renewed = station.identity.renewed(answer, station.key().signing().public_key())?;
-    renewed.save(&station.state)?;
-    station.identity = renewed;
-    station.clock.server_said(server_time_at, station.validity().until);
+    let renewed = agent_state.identity.renewed(answer, agent_state.key().signing().public_key())?;
+    renewed.save(&agent_state.state)?;
+    agent_state.identity = renewed;
+    agent_state.clock.server_said(server_time_at, agent_state.validity().until);
     tracing::info!("the machine's certificate was renewed");
     Ok(())
 }

@@ -13,27 +13,27 @@ use protocol::{
 use tokio::time::Instant;
 
 use crate::connection::{Connection, WireError};
+use crate::daemon::agent_state::AgentState;
 use crate::daemon::debounce::Debounce;
 use crate::daemon::schedule::{LOOK_AGAIN, Now, Schedule};
-use crate::daemon::station::Station;
 use crate::daemon::watch::{Subject, Watch};
 use crate::daemon::{exchange, renew};
 use crate::identity::start::StartError;
-use crate::platform::chance;
 use crate::platform::logbook::{self, Entry};
-use crate::platform::service::{Manager, Wish, Wishes};
+use crate::platform::random;
+use crate::platform::service::{Manager, ServiceEvent, ServiceEvents};
 use crate::policy;
 use crate::report::delivery::{Batch, Next};
 
 mod collecting;
-mod errand;
 mod orders;
+mod retried_request;
 mod routine;
 mod silence;
 mod words;
 
 use collecting::Collecting;
-use errand::Errand;
+use retried_request::RetriedRequest;
 use routine::Routine;
 use silence::Silence;
 
@@ -48,7 +48,7 @@ const RENEWALS_APART: Duration = Duration::from_secs(60 * 60);
 
 /// The daemon.
 struct Daemon {
-    station: Station,
+    agent_state: AgentState,
     connection: Connection,
     /// None once the system took it away.
     watch: Option<Watch>,
@@ -71,19 +71,19 @@ struct Daemon {
     /// True when the server refused the certificate for its dates.
     out_of_date: bool,
     poll_started: Instant,
-    sending: Errand<(Batch, Result<ReportAnswers, WireError>)>,
-    polling: Errand<Result<PollAnswer, WireError>>,
-    fetching: Errand<Result<SignedBundle, WireError>>,
-    renewing: Errand<Result<RenewAnswer, WireError>>,
+    sending: RetriedRequest<(Batch, Result<ReportAnswers, WireError>)>,
+    polling: RetriedRequest<Result<PollAnswer, WireError>>,
+    fetching: RetriedRequest<Result<SignedBundle, WireError>>,
+    renewing: RetriedRequest<Result<RenewAnswer, WireError>>,
     /// What the agent has to say of itself.
     to_say: Option<AgentEvent>,
     silence: Silence,
-    saying: Errand<Result<AgentEventAnswer, WireError>>,
+    saying: RetriedRequest<Result<AgentEventAnswer, WireError>>,
 }
 
 /// What came first.
 enum Event {
-    Wish(Wish),
+    ServiceEvent(ServiceEvent),
     Changed(std::io::Result<BTreeSet<Subject>>),
     Collected(Collecting, Option<Box<Facts>>),
     Sent(Batch, Result<ReportAnswers, WireError>),
@@ -98,54 +98,62 @@ enum Event {
 ///
 /// # Errors
 /// When it cannot start: no watch, no server to dial, or the line to it cannot be set up.
-pub(crate) async fn run(station: Station, mut wishes: Wishes, manager: &Manager) -> anyhow::Result<()> {
-    if station.is_unconnected() {
+pub(crate) async fn run(
+    agent_state: AgentState,
+    mut service_events: ServiceEvents,
+    manager: &Manager,
+) -> anyhow::Result<()> {
+    if agent_state.is_unconnected() {
         return Err(StartError::Unconnected.into());
     }
-    let mut daemon = Daemon::new(station)?;
+    let mut daemon = Daemon::new(agent_state)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        machine = daemon.station.identity.machine,
-        server = daemon.station.address(),
-        waiting = daemon.station.delivery.spool.count(),
+        machine = daemon.agent_state.identity.machine,
+        server = daemon.agent_state.address(),
+        waiting = daemon.agent_state.delivery.spool.count(),
         "posture-agent runs"
     );
     manager.ready();
     logbook::enter(&Entry::Started);
     let why = loop {
         daemon.start_what_is_due();
-        match daemon.next(&mut wishes).await {
-            Event::Wish(Wish::Stop(why)) => break why,
+        match daemon.next(&mut service_events).await {
+            Event::ServiceEvent(ServiceEvent::Stop(why)) => break why,
             event => daemon.handle(event),
         }
     };
     manager.stopping();
-    words::last(&daemon.station, &daemon.connection, why).await;
+    words::last(&daemon.agent_state, &daemon.connection, why).await;
     logbook::enter(&Entry::Stopped);
-    tracing::info!(waiting = daemon.station.delivery.spool.count(), "posture-agent ends");
+    tracing::info!(waiting = daemon.agent_state.delivery.spool.count(), "posture-agent ends");
     Ok(())
 }
 
 impl Daemon {
-    fn new(station: Station) -> anyhow::Result<Self> {
+    fn new(agent_state: AgentState) -> anyhow::Result<Self> {
         let sections = Section::ALL.iter().flat_map(|&section| {
             collect::watched(section).into_iter().map(move |path| (path, Subject::Section(section)))
         });
         let own = [
-            (station.state.folder(policy::store::FOLDER)?, Subject::Policy),
-            (station.config_path().to_owned(), Subject::Config),
+            (agent_state.state.folder(policy::store::FOLDER)?, Subject::Policy),
+            (agent_state.config_path().to_owned(), Subject::Config),
         ];
         let keys = Section::ALL.iter().flat_map(|&section| {
             collect::watched_keys(section).iter().map(move |&key| (key, Subject::Section(section)))
         });
         let watch = Watch::new(sections.chain(own))?.with_keys(keys);
-        let period = station.config.schedule.full_check();
+        let period = agent_state.config.schedule.full_check();
         let now = Instant::now();
         Ok(Self {
-            connection: station.connection()?,
+            connection: agent_state.connection()?,
             watch: Some(watch),
             debounce: Debounce::new(),
-            schedule: Schedule::new(&station.identity.machine, period, Now { at: station.clock.now(), steady: now }),
+            schedule: Schedule::new(
+                &agent_state.identity.machine,
+                period,
+                Now { at: agent_state.clock.now(), steady: now },
+            ),
             routine: Routine::default(),
             wanted: BTreeSet::new(),
             collecting: None,
@@ -155,18 +163,18 @@ impl Daemon {
             order_not_before: now,
             policy_wanted: None,
             refused: None,
-            renewal_at: station.validity().renewal_at(),
+            renewal_at: agent_state.validity().renewal_at(),
             renewed: None,
             out_of_date: false,
             poll_started: now,
-            sending: Errand::new("delivering reports"),
-            polling: Errand::new("asking for orders"),
-            fetching: Errand::new("fetching the policy"),
-            renewing: Errand::new("renewing the certificate"),
-            to_say: words::first(&station),
+            sending: RetriedRequest::new("delivering reports"),
+            polling: RetriedRequest::new("asking for orders"),
+            fetching: RetriedRequest::new("fetching the policy"),
+            renewing: RetriedRequest::new("renewing the certificate"),
+            to_say: words::first(&agent_state),
             silence: Silence::new(now),
-            saying: Errand::new("saying what was repaired"),
-            station,
+            saying: RetriedRequest::new("saying what was repaired"),
+            agent_state,
         })
     }
 
@@ -182,7 +190,7 @@ impl Daemon {
             self.collect(why, sections);
         }
         if self.sending.may_start()
-            && let Some(batch) = self.station.delivery.request()
+            && let Some(batch) = self.agent_state.delivery.request()
         {
             self.sending.start(exchange::send(self.connection.clone(), batch));
         }
@@ -194,8 +202,8 @@ impl Daemon {
         }
         if self.polling.may_start() && self.may_poll() {
             let request = PollRequest {
-                policy: self.station.policies.address(),
-                known: self.station.standing.assignment.clone(),
+                policy: self.agent_state.policies.address(),
+                known: self.agent_state.last_answer.assignment.clone(),
                 done: self.done.clone(),
             };
             let connection = self.connection.clone();
@@ -208,7 +216,7 @@ impl Daemon {
             self.saying.start(words::say(self.connection.clone(), event));
         }
         if self.renewing.may_start() && self.renewal_is_due(now) {
-            match renew::ask(&self.station) {
+            match renew::ask(&self.agent_state) {
                 Ok(asked) => self.renewing.start(asked),
                 Err(error) => self.renewing.failed(&error, None),
             }
@@ -217,12 +225,12 @@ impl Daemon {
 
     fn renewal_is_due(&self, now: Instant) -> bool {
         let lately = self.renewed.is_some_and(|at| now.saturating_duration_since(at) < RENEWALS_APART);
-        self.out_of_date || self.station.clock.trusted() >= self.renewal_at && !lately
+        self.out_of_date || self.agent_state.clock.trusted() >= self.renewal_at && !lately
     }
 
     /// Now, as the schedule takes it.
     fn now(&self) -> Now {
-        Now { at: self.station.clock.now(), steady: Instant::now() }
+        Now { at: self.agent_state.clock.now(), steady: Instant::now() }
     }
 
     /// True when nothing is under way that a poll would only be told again at once: an order or a policy.
@@ -232,7 +240,7 @@ impl Daemon {
     }
 
     /// Waits for whatever comes first.
-    async fn next(&mut self, wishes: &mut Wishes) -> Event {
+    async fn next(&mut self, service_events: &mut ServiceEvents) -> Event {
         let wake = self.wake();
         let changed = async {
             match &mut self.watch {
@@ -248,7 +256,7 @@ impl Daemon {
         };
         let event = tokio::select! {
             biased;
-            wish = wishes.next() => return Event::Wish(wish),
+            service_event = service_events.next() => return Event::ServiceEvent(service_event),
             facts = facts => Err(facts),
             (batch, answers) = self.sending.back() => Ok(Event::Sent(batch, answers)),
             answer = self.polling.back() => Ok(Event::Polled(answer)),
@@ -281,7 +289,7 @@ impl Daemon {
             }
         }
         at_latest(self.debounce.next());
-        if self.station.delivery.waits() {
+        if self.agent_state.delivery.waits() {
             at_latest(self.sending.next());
         }
         if self.policy_wanted.is_some() {
@@ -301,8 +309,8 @@ impl Daemon {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Wish(Wish::Awake) => self.awake(),
-            Event::Wish(Wish::Stop(_)) | Event::Time => {}
+            Event::ServiceEvent(ServiceEvent::Awake) => self.awake(),
+            Event::ServiceEvent(ServiceEvent::Stop(_)) | Event::Time => {}
             Event::Changed(Ok(subjects)) => {
                 let now = Instant::now();
                 subjects.into_iter().for_each(|subject| self.debounce.note(subject, now));
@@ -327,7 +335,7 @@ impl Daemon {
                 self.out_of_date |= error.is_out_of_date();
                 self.fetch_failed(&error, error.retry_after());
             }
-            Event::Renewed(Ok(answer)) => match renew::adopt(&mut self.station, answer) {
+            Event::Renewed(Ok(answer)) => match renew::adopt(&mut self.agent_state, answer) {
                 Ok(()) => self.renewed(),
                 Err(error) => self.renewing.failed(&error, None),
             },
@@ -375,7 +383,7 @@ impl Daemon {
     fn awake(&mut self) {
         tracing::info!("the machine is awake again");
         // Spread, because an office's machines wake up together; not at once, because the network needs a moment.
-        let wait = AWAKE_LEAST + AWAKE_SPREAD.mul_f64(chance::unit());
+        let wait = AWAKE_LEAST + AWAKE_SPREAD.mul_f64(random::unit());
         self.schedule.bring_forward(self.now(), wait);
         self.reconnect();
         self.ask_again();
@@ -385,26 +393,28 @@ impl Daemon {
         match subject {
             Subject::Section(section) => drop(self.wanted.insert(section)),
             Subject::Network => self.network_changed(),
-            Subject::Policy => match self.station.policies.reload(&self.station.state, &self.station.identity) {
+            Subject::Policy => {
+                match self.agent_state.policies.reload(&self.agent_state.state, &self.agent_state.identity) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        self.agent_state.policy_learn();
+                        self.judge();
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the policy on disk is not used; it is fetched again");
+                        self.policy_refused(&error.to_string());
+                        // The next poll says that there is none, and is told which one to fetch.
+                        self.polling.call_back();
+                    }
+                }
+            }
+            Subject::Config => match self.agent_state.config_reload() {
                 Ok(false) => {}
                 Ok(true) => {
-                    self.station.policy_learn();
-                    self.judge();
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the policy on disk is not used; it is fetched again");
-                    self.policy_refused(&error.to_string());
-                    // The next poll says that there is none, and is told which one to fetch.
-                    self.polling.call_back();
-                }
-            },
-            Subject::Config => match self.station.config_reload() {
-                Ok(false) => {}
-                Ok(true) => {
-                    tracing::info!(file = %self.station.config_path().display(), "the configuration changed");
-                    let period = self.station.config.schedule.full_check();
+                    tracing::info!(file = %self.agent_state.config_path().display(), "the configuration changed");
+                    let period = self.agent_state.config.schedule.full_check();
                     let now = self.now();
-                    self.schedule.set_period(&self.station.identity.machine, period, now);
+                    self.schedule.set_period(&self.agent_state.identity.machine, period, now);
                     self.reconnect();
                 }
                 Err(error) => tracing::error!(%error, "the former configuration stays in force"),
@@ -414,25 +424,25 @@ impl Daemon {
 
     /// Makes a new line to the server; what was on its way on the old one is asked again.
     fn reconnect(&mut self) {
-        match self.station.connection() {
+        match self.agent_state.connection() {
             Ok(connection) => {
                 self.connection = connection;
                 self.sending.call_back();
                 self.polling.call_back();
                 self.fetching.call_back();
-                self.renewal_at = self.station.validity().renewal_at();
+                self.renewal_at = self.agent_state.validity().renewal_at();
             }
             Err(error) => tracing::error!(%error, "the former line to the server stays in use"),
         }
     }
 
     fn judge(&mut self) {
-        self.outcomes = self.station.judged().map(|judgement| judgement.digest());
+        self.outcomes = self.agent_state.judged().map(|judgement| judgement.digest());
     }
 
     fn sent(&mut self, batch: &Batch, answers: &ReportAnswers) {
-        let first = self.station.standing.assignment.is_none();
-        let answered = exchange::answered(&mut self.station, batch, answers, self.outcomes);
+        let first = self.agent_state.last_answer.assignment.is_none();
+        let answered = exchange::answered(&mut self.agent_state, batch, answers, self.outcomes);
         self.heard(first, answered.policy);
         match answered.next {
             Next::Rest | Next::Again => self.sending.succeeded(),

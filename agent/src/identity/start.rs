@@ -3,7 +3,7 @@
 use policies::text::Text;
 
 use crate::identity::keys::KeyError;
-use crate::platform::chance::NoChance;
+use crate::platform::random::NoRandomBytes;
 use crate::state::StateError;
 use crate::state::config::ConfigError;
 
@@ -27,7 +27,7 @@ pub enum StartError {
     Unconnected,
     /// No random bytes.
     #[error(transparent)]
-    Chance(#[from] NoChance),
+    Chance(#[from] NoRandomBytes),
 }
 
 impl StartError {

@@ -9,7 +9,7 @@ use windows_service::service::Service;
 
 use super::manager::{self, Manager};
 use super::{InstallError, Installed, Plan, Removal, program};
-use crate::enrol::joining::{self, Joining, Stage};
+use crate::enrol::pending_enrolment::{self, EnrolmentProgress, Stage};
 use crate::enrol::{EnrolError, fingerprint_read};
 use crate::platform::service::NAME;
 use crate::platform::windows::{event_log, handover};
@@ -44,9 +44,9 @@ pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
         program::place(&folder).await.map_err(|error| step(vi, en, error))?;
         {
             let state = open_state(&plan.state).await?;
-            joining::stay(&state)?;
+            pending_enrolment::stay(&state)?;
             if let Some(invitation) = &plan.invitation {
-                joining::invite(&state, invitation)?;
+                pending_enrolment::invite(&state, invitation)?;
             }
         }
         // The service does it too; done here, its first message finds its form.
@@ -61,8 +61,8 @@ pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
         manager::start(&service)
             .await
             .map_err(|error| step("khởi động dịch vụ", "start the service", manager::reason(&error)))?;
-        let joining = connected(&service, &plan.state, plan.invitation.is_some()).await?;
-        Ok(Installed { joining, missing })
+        let enrolment = connected(&service, &plan.state, plan.invitation.is_some()).await?;
+        Ok(Installed { enrolment, missing })
     })
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn uninstall(state: &Path, what: Removal) -> Result<(), InstallError>
 
 async fn remove_service(state: &Path, what: Removal) -> Result<(), InstallError> {
     let Some(service) = find(&open()?)? else { return Ok(()) };
-    joining::leave(state);
+    pending_enrolment::leave(state);
     halt(&service).await?;
     if what == Removal::StateOnly {
         return Ok(());
@@ -177,16 +177,16 @@ fn arguments(state: &Path) -> Vec<OsString> {
 }
 
 /// Waits for the service's word: connected or refused; *not yet* when it takes longer than a person waits.
-async fn connected(service: &Service, state: &Path, invited: bool) -> Result<Option<Joining>, InstallError> {
+async fn connected(service: &Service, state: &Path, invited: bool) -> Result<Option<EnrolmentProgress>, InstallError> {
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {
         // Asked first: what the service wrote before it ended is there then.
         let stopped = manager::has_stopped(service)
             .map_err(|error| step("hỏi trạng thái dịch vụ", "ask for the service's state", manager::reason(&error)))?;
-        let joining = joining::progress(state);
-        let settled = joining.as_ref().is_some_and(|joining| joining.stage != Stage::Waiting);
+        let enrolment = pending_enrolment::progress(state);
+        let settled = enrolment.as_ref().is_some_and(|enrolment| enrolment.stage != Stage::Waiting);
         if settled || !invited && !stopped || tokio::time::Instant::now() > end {
-            return Ok(joining);
+            return Ok(enrolment);
         }
         if stopped {
             let reason = "it ended at once; the reason is in the Application log of Windows, source TramAn";

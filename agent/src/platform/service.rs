@@ -8,7 +8,7 @@ mod system;
 #[path = "service/windows.rs"]
 mod system;
 
-pub use system::{Manager, Wishes, attend};
+pub use system::{Manager, ServiceEvents, attend};
 
 /// The service's name on Windows: its key, its events' source, its folders below Program Files and ProgramData. The Linux unit is
 /// called `posture-agent`.
@@ -16,16 +16,16 @@ pub const NAME: &str = "TramAn";
 
 /// What whoever started the program wishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum ServiceEvent {
     /// End.
-    Stop(Why),
+    Stop(StopReason),
     /// The machine slept and is awake again: connections are dead, a check may be overdue.
     Awake,
 }
 
 /// Why the program shall end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum StopReason {
     /// Somebody asked for it.
     Asked,
     /// The machine goes down.

@@ -18,15 +18,15 @@ pub(crate) struct Judgement {
     /// Address of the policy bundle.
     pub(crate) policy: Digest,
     /// The role by which the machine was judged.
-    pub(crate) role: protocol::Role,
+    pub(crate) role: Role,
     /// One for each control, in the policy's order.
     pub(crate) outcomes: Vec<Outcome>,
 }
 
 impl Judgement {
     /// Judges `facts` as at `now`.
-    pub(crate) fn new(loaded: &Loaded, role: protocol::Role, facts: &Facts, now: Instant) -> Self {
-        let controls = loaded.set.controls(role_of(role));
+    pub(crate) fn new(loaded: &Loaded, role: Role, facts: &Facts, now: Instant) -> Self {
+        let controls = loaded.set.controls(role);
         Self {
             judged_at: now.as_millisecond(),
             policy_version: loaded.version,
@@ -41,13 +41,5 @@ impl Judgement {
         let verdicts: Vec<String> =
             self.outcomes.iter().map(|outcome| format!("{}={:?}", outcome.control, outcome.verdict)).collect();
         Digest::of(verdicts.join("\n").as_bytes())
-    }
-}
-
-/// The policy's word for the wire's role.
-pub(crate) fn role_of(role: protocol::Role) -> Role {
-    match role {
-        protocol::Role::Workstation => Role::Workstation,
-        protocol::Role::Server => Role::Server,
     }
 }

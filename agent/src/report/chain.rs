@@ -18,7 +18,7 @@ const BEYOND: u64 = 1000;
 
 /// The place of the next report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct NextReport {
     /// Its segment.
     pub(crate) segment: u64,
     /// Its number.
@@ -127,14 +127,14 @@ impl Chain {
     }
 
     /// Where the next report stands.
-    pub(crate) fn next(&self) -> Place {
+    pub(crate) fn next(&self) -> NextReport {
         match (self.head.made, self.head.broken) {
             (Some(made), None) => {
-                Place { segment: made.segment, number: made.number + 1, previous: made.hash, opened: None }
+                NextReport { segment: made.segment, number: made.number + 1, previous: made.hash, opened: None }
             }
             (_, broken) => {
                 let broken = broken.unwrap_or(Break { reason: OpenedReason::Enrolled, lost: 0 });
-                Place {
+                NextReport {
                     segment: self.used() + 1,
                     number: 1,
                     previous: Digest::ZERO,

@@ -72,7 +72,7 @@ impl Observation {
             let before = self.seen.insert(section, entry);
             // Volatile sections come along with the next report; alone they are no reason for one.
             changed |= before.is_none_or(|before| before.digest != entry.digest) && !VOLATILE.contains(&section);
-            self.facts.take(section, &mut facts);
+            self.facts.swap_section(section, &mut facts);
         }
         if self.traits.is_none() && sections.contains(&Section::System) && sections.contains(&Section::Lan) {
             // Once for each start: a cable pulled later is no other machine.

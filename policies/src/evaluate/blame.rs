@@ -1,7 +1,7 @@
 //! Which unknown facts left a condition undecided, for `readers` to excuse or not.
 
 use super::Truth;
-use super::judge::{self, Scene};
+use super::judge::{self, Context};
 use crate::fact::{Field, Reason, Value};
 use crate::policy::{Condition, Matcher, Subject};
 
@@ -14,22 +14,22 @@ pub(super) struct Blame {
     pub(super) reason: Option<Reason>,
 }
 
-/// The facts that leave `condition`, which is unknown on `scene`, undecided.
-pub(super) fn blames(condition: &Condition, scene: &Scene<'_, '_>) -> Vec<Blame> {
+/// The facts that leave `condition`, which is unknown on `context`, undecided.
+pub(super) fn blames(condition: &Condition, context: &Context<'_, '_>) -> Vec<Blame> {
     let mut found = Vec::new();
-    collect(condition, scene, None, &mut found);
+    collect(condition, context, None, &mut found);
     found
 }
 
-fn collect(condition: &Condition, scene: &Scene<'_, '_>, list: Option<&'static Field>, found: &mut Vec<Blame>) {
+fn collect(condition: &Condition, context: &Context<'_, '_>, list: Option<&'static Field>, found: &mut Vec<Blame>) {
     let test = match condition {
         Condition::All(parts) | Condition::Any(parts) => {
-            for part in parts.iter().filter(|part| judge::truth(part, scene) == Truth::Unknown) {
-                collect(part, scene, list, found);
+            for part in parts.iter().filter(|part| judge::truth(part, context) == Truth::Unknown) {
+                collect(part, context, list, found);
             }
             return;
         }
-        Condition::Not(part) => return collect(part, scene, list, found),
+        Condition::Not(part) => return collect(part, context, list, found),
         Condition::Test(test) => test,
     };
     let fact = match (&test.subject, list) {
@@ -39,7 +39,7 @@ fn collect(condition: &Condition, scene: &Scene<'_, '_>, list: Option<&'static F
         (Subject::Item(_), None) => return,
     };
     let mut blame = |reason| found.push(Blame { fact, reason });
-    match scene.value(&test.subject) {
+    match context.value(&test.subject) {
         Some(Value::Unknown(unknown)) => blame(Some(unknown.reason)),
         Some(Value::List(items, left_out)) => {
             if left_out > 0 {
@@ -53,9 +53,9 @@ fn collect(condition: &Condition, scene: &Scene<'_, '_>, list: Option<&'static F
                 return;
             };
             for item in &items {
-                let scene = scene.with(item);
-                if judge::truth(inner, &scene) == Truth::Unknown {
-                    collect(inner, &scene, Some(fact), found);
+                let context = context.with(item);
+                if judge::truth(inner, &context) == Truth::Unknown {
+                    collect(inner, &context, Some(fact), found);
                 }
             }
         }

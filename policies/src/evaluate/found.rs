@@ -2,7 +2,7 @@
 //! matter, with labels and units; an unknown says its reason.
 
 use super::Truth;
-use super::judge::{self, Scene};
+use super::judge::{self, Context};
 use crate::fact::{Field, Kind, Value};
 use crate::phrase::{self, MOST_NAMED};
 use crate::policy::{Condition, Matcher, Subject, Test};
@@ -11,10 +11,10 @@ use crate::text::Text;
 /// The most characters of a whole sentence: what a table cell and a document line can bear.
 const LONGEST_FOUND: usize = 600;
 
-/// Says which facts make `condition` worth what it is on `scene`.
-pub(super) fn found(condition: &Condition, scene: &Scene<'_, '_>) -> Text {
+/// Says which facts make `condition` worth what it is on `context`.
+pub(super) fn found(condition: &Condition, context: &Context<'_, '_>) -> Text {
     let mut tale = Tale::default();
-    tale.tell(condition, judge::truth(condition, scene), scene);
+    tale.tell(condition, judge::truth(condition, context), context);
     let Text { vi, en } = join(tale.parts.iter().map(|part| &part.text), "; ");
     Text { vi: cut(vi), en: cut(en) }
 }
@@ -60,24 +60,24 @@ struct Tale {
 
 impl Tale {
     /// Tells which parts of `condition` made it worth `whole`.
-    fn tell(&mut self, condition: &Condition, whole: Truth, scene: &Scene<'_, '_>) {
+    fn tell(&mut self, condition: &Condition, whole: Truth, context: &Context<'_, '_>) {
         match condition {
             // The parts worth as much as the whole decided it: all of them when `all` is true, the false ones when it is false.
             Condition::All(parts) | Condition::Any(parts) => {
-                for part in parts.iter().filter(|part| judge::truth(part, scene) == whole) {
-                    self.tell(part, whole, scene);
+                for part in parts.iter().filter(|part| judge::truth(part, context) == whole) {
+                    self.tell(part, whole, context);
                 }
             }
-            Condition::Not(part) => self.tell(part, !whole, scene),
+            Condition::Not(part) => self.tell(part, !whole, context),
             Condition::Test(test) => {
-                if let Some(value) = scene.value(&test.subject) {
-                    self.tell_test(test, &value, whole, scene);
+                if let Some(value) = context.value(&test.subject) {
+                    self.tell_test(test, &value, whole, context);
                 }
             }
         }
     }
 
-    fn tell_test<'f>(&mut self, test: &Test, value: &Value<'f>, whole: Truth, scene: &Scene<'f, '_>) {
+    fn tell_test<'f>(&mut self, test: &Test, value: &Value<'f>, whole: Truth, context: &Context<'f, '_>) {
         let field = match &test.subject {
             // The item is called by this field; saying it again would only be noise.
             Subject::Field { index, .. } if whole != Truth::Unknown && self.named_by.contains(index) => return,
@@ -86,7 +86,7 @@ impl Tale {
             Subject::Item(_) => return,
         };
         let text = match value {
-            Value::List(items, left_out) => list_text(test, items, *left_out, whole, scene),
+            Value::List(items, left_out) => list_text(test, items, *left_out, whole, context),
             Value::Instant(at) if whole == Truth::Unknown => {
                 let date = phrase::date(*at);
                 Text::new(
@@ -94,7 +94,7 @@ impl Tale {
                     format!("unknown (it says {}, which is in the future)", date.en),
                 )
             }
-            _ => phrase::field_value(field, value, scene.now),
+            _ => phrase::field_value(field, value, context.now),
         };
         let part = Part { text: labelled(field, &text), plain: matches!(value, Value::Bool(_)) };
         if !self.parts.contains(&part) {
@@ -115,18 +115,18 @@ fn labelled(field: &Field, text: &Text) -> Text {
 }
 
 /// The items of a list that decided.
-fn list_text<'f>(test: &Test, items: &[Value<'f>], left_out: u32, whole: Truth, scene: &Scene<'f, '_>) -> Text {
+fn list_text<'f>(test: &Test, items: &[Value<'f>], left_out: u32, whole: Truth, context: &Context<'f, '_>) -> Text {
     let total = items.len() as u64 + u64::from(left_out);
     let (inner, counted) = match &test.matcher {
         Matcher::AnyItem(inner) | Matcher::NoItem(inner) | Matcher::AllItems(inner) => (inner, false),
         Matcher::Count { filter: Some(inner), .. } => (inner, true),
-        _ => return phrase::plain_value(test.subject.kind(), &Value::List(items.to_vec(), left_out), scene.now),
+        _ => return phrase::plain_value(test.subject.kind(), &Value::List(items.to_vec(), left_out), context.now),
     };
     if total == 0 {
         return Text::new("không có", "none");
     }
     let mut text = if counted {
-        counted_text(inner, items, left_out, whole, total, scene, test)
+        counted_text(inner, items, left_out, whole, total, context, test)
     } else {
         // What the items that decided are worth: those that met the condition where `none` failed, those that did not where `all` did.
         let telling = match (&test.matcher, whole) {
@@ -143,7 +143,7 @@ fn list_text<'f>(test: &Test, items: &[Value<'f>], left_out: u32, whole: Truth, 
                 );
             }
         };
-        items_text(inner, items, telling, test, scene)
+        items_text(inner, items, telling, test, context)
     };
     if left_out > 0 && whole == Truth::Unknown {
         let between = if text.vi.is_empty() { "" } else { "; " };
@@ -163,17 +163,17 @@ fn counted_text<'f>(
     left_out: u32,
     whole: Truth,
     total: u64,
-    scene: &Scene<'f, '_>,
+    context: &Context<'f, '_>,
     test: &Test,
 ) -> Text {
-    let (least, most) = judge::count(Some(inner), items, left_out, scene);
+    let (least, most) = judge::count(Some(inner), items, left_out, context);
     let mut text = if least == most {
         Text::new(format!("{least} trong {total} mục"), format!("{least} of {total}"))
     } else {
         Text::new(format!("{least} đến {most} trong {total} mục"), format!("{least} to {most} of {total}"))
     };
     let mut add = |telling, between| {
-        let names = items_text(inner, items, telling, test, scene);
+        let names = items_text(inner, items, telling, test, context);
         if !names.vi.is_empty() {
             text.push(between, between);
             text.append(&names);
@@ -187,12 +187,18 @@ fn counted_text<'f>(
 }
 
 /// The items on which `inner` is worth `telling`, by name, with what decided on each.
-fn items_text<'f>(inner: &Condition, items: &[Value<'f>], telling: Truth, test: &Test, scene: &Scene<'f, '_>) -> Text {
+fn items_text<'f>(
+    inner: &Condition,
+    items: &[Value<'f>],
+    telling: Truth,
+    test: &Test,
+    context: &Context<'f, '_>,
+) -> Text {
     let mut text = Text::default();
     let mut told = 0;
     for item in items {
-        let scene = scene.with(item);
-        if judge::truth(inner, &scene) != telling {
+        let context = context.with(item);
+        if judge::truth(inner, &context) != telling {
             continue;
         }
         told += 1;
@@ -202,8 +208,8 @@ fn items_text<'f>(inner: &Condition, items: &[Value<'f>], telling: Truth, test: 
         if told > 1 {
             text.push(", ", ", ");
         }
-        text.append(&item_name(item, test.subject.kind(), &scene));
-        let details = item_details(inner, item, telling, &scene);
+        text.append(&item_name(item, test.subject.kind(), &context));
+        let details = item_details(inner, item, telling, &context);
         if !details.vi.is_empty() {
             text.push(" (", " (");
             text.append(&details);
@@ -217,20 +223,20 @@ fn items_text<'f>(inner: &Condition, items: &[Value<'f>], telling: Truth, test: 
 }
 
 /// What decided on one item; a plain yes or no is already in what was wanted and is left out.
-fn item_details<'f>(inner: &Condition, item: &Value<'f>, telling: Truth, scene: &Scene<'f, '_>) -> Text {
+fn item_details<'f>(inner: &Condition, item: &Value<'f>, telling: Truth, context: &Context<'f, '_>) -> Text {
     let named_by = match item {
         Value::Record(record) => phrase::identity_fields(record.fields()),
         _ => Vec::new(),
     };
     let mut tale = Tale { named_by, ..Tale::default() };
-    tale.tell(inner, telling, scene);
+    tale.tell(inner, telling, context);
     join(tale.parts.iter().filter(|part| !part.plain).map(|part| &part.text), ", ")
 }
 
-fn item_name(item: &Value<'_>, list: Kind, scene: &Scene<'_, '_>) -> Text {
+fn item_name(item: &Value<'_>, list: Kind, context: &Context<'_, '_>) -> Text {
     match (item, list) {
-        (Value::Record(record), _) => phrase::identity(*record, scene.now),
-        (_, Kind::List(kind)) => phrase::plain_value(*kind, item, scene.now),
-        (_, kind) => phrase::plain_value(kind, item, scene.now),
+        (Value::Record(record), _) => phrase::identity(*record, context.now),
+        (_, Kind::List(kind)) => phrase::plain_value(*kind, item, context.now),
+        (_, kind) => phrase::plain_value(kind, item, context.now),
     }
 }

@@ -11,21 +11,21 @@ pub(super) const CLOCK_TOLERANCE_DAYS: i64 = 1;
 
 /// What a condition is judged on.
 #[derive(Clone, Copy)]
-pub(super) struct Scene<'f, 'i> {
+pub(super) struct Context<'f, 'i> {
     pub(super) facts: &'f Facts,
     pub(super) now: Instant,
     /// The item at hand, inside a condition on a list.
     pub(super) item: Option<&'i Value<'f>>,
 }
 
-impl<'f, 'i> Scene<'f, 'i> {
+impl<'f, 'i> Context<'f, 'i> {
     pub(super) fn new(facts: &'f Facts, now: Instant) -> Self {
         Self { facts, now, item: None }
     }
 
     /// The same with another item at hand.
-    pub(super) fn with<'j>(&self, item: &'j Value<'f>) -> Scene<'f, 'j> {
-        Scene { facts: self.facts, now: self.now, item: Some(item) }
+    pub(super) fn with<'j>(&self, item: &'j Value<'f>) -> Context<'f, 'j> {
+        Context { facts: self.facts, now: self.now, item: Some(item) }
     }
 
     /// The value of `subject`; `None` where a policy that was read cannot lead.
@@ -42,17 +42,17 @@ impl<'f, 'i> Scene<'f, 'i> {
 }
 
 /// What `condition` is worth.
-pub(super) fn truth(condition: &Condition, scene: &Scene<'_, '_>) -> Truth {
+pub(super) fn truth(condition: &Condition, context: &Context<'_, '_>) -> Truth {
     match condition {
         Condition::All(parts) => {
-            fold(Truth::True, parts, |whole, part| whole.and(truth(part, scene)), |whole| whole == Truth::False)
+            fold(Truth::True, parts, |whole, part| whole.and(truth(part, context)), |whole| whole == Truth::False)
         }
         Condition::Any(parts) => {
-            fold(Truth::False, parts, |whole, part| whole.or(truth(part, scene)), |whole| whole == Truth::True)
+            fold(Truth::False, parts, |whole, part| whole.or(truth(part, context)), |whole| whole == Truth::True)
         }
-        Condition::Not(part) => !truth(part, scene),
-        Condition::Test(test) => match scene.value(&test.subject) {
-            Some(value) => test_truth(test, &value, scene),
+        Condition::Not(part) => !truth(part, context),
+        Condition::Test(test) => match context.value(&test.subject) {
+            Some(value) => test_truth(test, &value, context),
             None => Truth::Unknown,
         },
     }
@@ -76,9 +76,9 @@ fn fold<T>(
 }
 
 /// What one comparison of `value` is worth.
-pub(super) fn test_truth<'f>(test: &Test, value: &Value<'f>, scene: &Scene<'f, '_>) -> Truth {
+pub(super) fn test_truth<'f>(test: &Test, value: &Value<'f>, context: &Context<'f, '_>) -> Truth {
     if let Value::List(items, left_out) = value {
-        return list_truth(&test.matcher, items, *left_out, scene);
+        return list_truth(&test.matcher, items, *left_out, context);
     }
     match (&test.matcher, value) {
         (_, Value::Unknown(_)) => Truth::Unknown,
@@ -95,10 +95,10 @@ pub(super) fn test_truth<'f>(test: &Test, value: &Value<'f>, scene: &Scene<'f, '
         ),
         (Matcher::Number(bound, operand), Value::Integer(number)) => within(*bound, *number, *operand),
         (Matcher::StartsWith(prefix), Value::Text(text)) => text.starts_with(prefix.as_str()).into(),
-        (Matcher::DaysAgo(..), Value::Instant(at)) if is_ahead_of_clock(*at, scene.now) => Truth::Unknown,
+        (Matcher::DaysAgo(..), Value::Instant(at)) if is_ahead_of_clock(*at, context.now) => Truth::Unknown,
         // Whole days, as the sentence says them; within the tolerance the future counts as now.
-        (Matcher::DaysAgo(bound, days), Value::Instant(at)) => within(*bound, days_ago(*at, scene.now).max(0), *days),
-        (Matcher::DaysAhead(bound, days), Value::Instant(at)) => within(*bound, days_ago(scene.now, *at), *days),
+        (Matcher::DaysAgo(bound, days), Value::Instant(at)) => within(*bound, days_ago(*at, context.now).max(0), *days),
+        (Matcher::DaysAhead(bound, days), Value::Instant(at)) => within(*bound, days_ago(context.now, *at), *days),
         // A comparison of another kind was refused when the policy was read.
         _ => Truth::Unknown,
     }
@@ -127,24 +127,24 @@ fn equal(operand: &Operand, value: &Value<'_>) -> Truth {
 }
 
 /// What a matcher over a list is worth. What was left out of a cut list could be anything.
-fn list_truth<'f>(matcher: &Matcher, items: &[Value<'f>], left_out: u32, scene: &Scene<'f, '_>) -> Truth {
+fn list_truth<'f>(matcher: &Matcher, items: &[Value<'f>], left_out: u32, context: &Context<'f, '_>) -> Truth {
     let rest = if left_out > 0 { Truth::Unknown } else { Truth::True };
     match matcher {
-        Matcher::AnyItem(inner) => any(inner, items, !rest, scene),
-        Matcher::NoItem(inner) => !any(inner, items, !rest, scene),
+        Matcher::AnyItem(inner) => any(inner, items, !rest, context),
+        Matcher::NoItem(inner) => !any(inner, items, !rest, context),
         Matcher::AllItems(inner) => {
-            fold(rest, items, |whole, item| whole.and(truth(inner, &scene.with(item))), |whole| whole == Truth::False)
+            fold(rest, items, |whole, item| whole.and(truth(inner, &context.with(item))), |whole| whole == Truth::False)
         }
         Matcher::Count { filter, bound, number } => {
-            let (least, most) = count(filter.as_deref(), items, left_out, scene);
+            let (least, most) = count(filter.as_deref(), items, left_out, context);
             counted(*bound, *number, least, most)
         }
         _ => Truth::Unknown,
     }
 }
 
-fn any<'f>(inner: &Condition, items: &[Value<'f>], rest: Truth, scene: &Scene<'f, '_>) -> Truth {
-    fold(rest, items, |whole, item| whole.or(truth(inner, &scene.with(item))), |whole| whole == Truth::True)
+fn any<'f>(inner: &Condition, items: &[Value<'f>], rest: Truth, context: &Context<'f, '_>) -> Truth {
+    fold(rest, items, |whole, item| whole.or(truth(inner, &context.with(item))), |whole| whole == Truth::True)
 }
 
 /// The least and the greatest number of items that may meet `filter`.
@@ -152,7 +152,7 @@ pub(super) fn count<'f>(
     filter: Option<&Condition>,
     items: &[Value<'f>],
     left_out: u32,
-    scene: &Scene<'f, '_>,
+    context: &Context<'f, '_>,
 ) -> (i64, i64) {
     let Some(filter) = filter else {
         // Without a condition every item counts, those left out as well.
@@ -161,7 +161,7 @@ pub(super) fn count<'f>(
     };
     let (mut least, mut most) = (0, i64::from(left_out));
     for item in items {
-        match truth(filter, &scene.with(item)) {
+        match truth(filter, &context.with(item)) {
             Truth::True => (least, most) = (least + 1, most + 1),
             Truth::Unknown => most += 1,
             Truth::False => {}

@@ -75,8 +75,8 @@ macro_rules! sections {
                 Ok(())
             }
 
-            /// Takes one section over from `other`.
-            pub fn take(&mut self, section: Section, other: &mut Self) {
+            /// Exchanges one section with `other`.
+            pub fn swap_section(&mut self, section: Section, other: &mut Self) {
                 match section { $( Section::$section => std::mem::swap(&mut self.$field, &mut other.$field), )+ }
             }
 

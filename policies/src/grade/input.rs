@@ -135,7 +135,7 @@ pub struct Away {
 /// How a machine stands in its office.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum RosterStatus {
     /// Rostered, or confirmed by an officer: counts.
     Expected,
     /// Rostered and said to be away.
@@ -151,8 +151,8 @@ pub struct Machine {
     pub id: String,
     /// What it serves as.
     pub role: Role,
-    /// How it stands.
-    pub standing: Standing,
+    /// Whether it counts.
+    pub roster_status: RosterStatus,
     /// When its newest evidence was observed; none when it never reported.
     pub evidence_at: Option<Timestamp>,
     /// What was judged, one item per control.

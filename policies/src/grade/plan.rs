@@ -8,7 +8,7 @@ mod fix;
 
 use std::collections::BTreeMap;
 
-pub use fix::Why;
+pub use fix::FixReason;
 use fix::{Exemplars, Fix, candidates, carry_out, exemplars};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// Why it stands where it stands.
-    pub why: Why,
+    pub why: FixReason,
     /// What kind of line of the ledger it takes away.
     pub kind: LineKind,
     /// The control to fix; none for making machines report.
@@ -92,7 +92,7 @@ struct Goal<'a> {
 impl Goal<'_> {
     /// The first fixes of the ordered list that reach the goal, less those that turn out not to be needed.
     fn choose<'f>(&self, fixes: &'f [Fix<'f>], score: Points) -> Vec<&'f Fix<'f>> {
-        let must = fixes.iter().take_while(|fix| fix.why != Why::Points).count();
+        let must = fixes.iter().take_while(|fix| fix.why != FixReason::Points).count();
         let mut sum = score;
         let mut count = 0;
         while count < fixes.len() && (count < must || sum < self.floor) {
@@ -140,7 +140,7 @@ impl Goal<'_> {
 
 /// The chosen fixes by what is to be done, in the order of the first of each.
 fn steps(rules: &Rules, chosen: &[&Fix<'_>]) -> Vec<Step> {
-    let mut places: BTreeMap<(Why, LineKind, Option<&str>), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(FixReason, LineKind, Option<&str>), usize> = BTreeMap::new();
     let mut steps: Vec<Step> = Vec::new();
     for fix in chosen {
         let place = *places.entry((fix.why, fix.kind, fix.control)).or_insert_with(|| {

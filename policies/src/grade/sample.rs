@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::{Weekday, date};
 
-use super::{Control, Controls, Judged, Machine, OfficeState, RosterState, Rules, Standing};
+use super::{Control, Controls, Judged, Machine, OfficeState, RosterState, RosterStatus, Rules};
 use crate::outcome::Verdict;
 use crate::policy::{
     CalendarDays, Caps, ControlFiles, CoverageCap, CriticalCap, Evidence, Letter, Letters, LiftedBy, Office, Role,
@@ -119,7 +119,7 @@ pub(crate) fn machine(id: &str, outcomes: impl IntoIterator<Item = Judged>) -> M
     Machine {
         id: id.to_owned(),
         role: Role::Workstation,
-        standing: Standing::Expected,
+        roster_status: RosterStatus::Expected,
         evidence_at: Some(fresh()),
         outcomes: all,
     }

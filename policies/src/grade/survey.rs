@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Loss, Tally, View, causes, tally};
-use super::{Away, Coverage, Machine, MachineGrade, MachineState, Rules, Standing};
+use super::{Away, Coverage, Machine, MachineGrade, MachineState, RosterStatus, Rules};
 use crate::calendar::{Calendar, after_days};
 use crate::outcome::Verdict;
 use crate::policy::{LiftedBy, Severity};
@@ -112,9 +112,9 @@ impl<'a> Survey<'a> {
         let believed = self.now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
         let fresh = machine.evidence_at.is_some_and(|at| at >= self.fresh_from && at <= believed);
         let tally = self.tally(machine, if fresh { self.fresh_from } else { Timestamp::MIN }, View::Overall);
-        let state = match (&machine.standing, machine.evidence_at) {
-            (Standing::Pending, _) => MachineState::Pending,
-            (Standing::Away(away), at) if self.is_away(away, at) => MachineState::Away,
+        let state = match (&machine.roster_status, machine.evidence_at) {
+            (RosterStatus::Pending, _) => MachineState::Pending,
+            (RosterStatus::Away(away), at) if self.is_away(away, at) => MachineState::Away,
             (_, None) => MachineState::Unreported,
             _ if !fresh => MachineState::Stale,
             _ if tally.applicable == 0 => MachineState::Unscored,

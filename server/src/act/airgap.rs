@@ -2,8 +2,8 @@
 
 use super::By;
 use crate::audit::Action;
-use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::Machine;
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{Db, StoreResult};
 
 /// Notes that a person brought a file with a new machine or new `reports` of it.
@@ -17,6 +17,6 @@ pub async fn file_note(db: &Db, by: &By, machine: &Machine, reports: usize) -> S
         .change(Action::FileImported, Some(&machine.office), subject)
         .with("status", machine.status)
         .with("reports", reports);
-    let event = NewChange::of_machine(ChangeKind::Machine, &machine.office, &machine.id);
+    let event = NewEvent::of_machine(EventKind::Machine, &machine.office, &machine.id);
     by.conclude(tx, &change, &[event]).await
 }

@@ -12,9 +12,9 @@ use crate::audit::{Action, Actor, Change};
 use crate::ca::csr::MachineKey;
 use crate::ca::{serial_of, validity_ms};
 use crate::roster::line_match;
-use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::key::{Certificate, MachineKey as StoredKey};
 use crate::store::machine::{Machine, MachineStatus};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::text::is_storable;
 use crate::store::token::{Admission, Enrolment, Token};
 use crate::store::{Scope, Tx, new_id};
@@ -165,12 +165,12 @@ async fn machine_add(
     };
     tx.enrolment_insert(&enrolment).await?;
     let mut changes = vec![
-        NewChange::of_machine(ChangeKind::Machine, &machine.office, &machine.id),
-        NewChange { subject: Some(token.id.clone()), ..NewChange::of_office(ChangeKind::Token, &machine.office) },
+        NewEvent::of_machine(EventKind::Machine, &machine.office, &machine.id),
+        NewEvent { subject: Some(token.id.clone()), ..NewEvent::of_office(EventKind::Token, &machine.office) },
     ];
     if let Some(line) = line {
         tx.roster_line_machine_set(&scope, &line.id, Some(&machine.id)).await?;
-        changes.push(NewChange::of_office(ChangeKind::Roster, &machine.office));
+        changes.push(NewEvent::of_office(EventKind::Roster, &machine.office));
     }
     let subject = format!("{} {}", machine.id, machine.name);
     let change = Change::new(Actor::Program, Action::MachineEnrolled, Some(&machine.office), subject)

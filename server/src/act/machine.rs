@@ -4,9 +4,9 @@ use super::By;
 use super::roster::link::{Pending, certain_link};
 use super::waiver::waivers_withdraw;
 use crate::audit::Action;
-use crate::error::Told;
-use crate::store::change::{ChangeKind, NewChange};
+use crate::error::UserError;
 use crate::store::machine::{Machine, MachineStatus, Role};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{Db, StoreResult, Tx};
 
 /// Characters of the reason for revoking a machine.
@@ -22,7 +22,7 @@ pub async fn machine_confirm(db: &Db, by: &By, id: &str) -> StoreResult<Machine>
     let machine = tx.machine_require(&by.scope, id).await?;
     if confirmed {
         let change = by.change(Action::MachineConfirmed, Some(&machine.office), subject(&machine));
-        let event = NewChange::of_machine(ChangeKind::Machine, &machine.office, id);
+        let event = NewEvent::of_machine(EventKind::Machine, &machine.office, id);
         by.conclude(tx, &change, &[event]).await?;
     }
     Ok(machine)
@@ -44,8 +44,8 @@ pub async fn machine_revoke(db: &Db, by: &By, id: &str, reason: &str) -> StoreRe
         }
         let change = by.change(Action::MachineRevoked, Some(&machine.office), subject(&machine)).with("reason", reason);
         let events = [
-            NewChange::of_machine(ChangeKind::Revoked, &machine.office, id),
-            NewChange::of_office(ChangeKind::Roster, &machine.office),
+            NewEvent::of_machine(EventKind::Revoked, &machine.office, id),
+            NewEvent::of_office(EventKind::Roster, &machine.office),
         ];
         by.conclude(tx, &change, &events).await?;
     }
@@ -62,7 +62,7 @@ pub async fn machine_check(db: &Db, by: &By, id: &str) -> StoreResult<Machine> {
     if machine.status != MachineStatus::Revoked {
         tx.machine_order_check(&by.scope, id, by.at, &by.name()).await?;
         let change = by.change(Action::CheckOrdered, Some(&machine.office), subject(&machine));
-        let event = NewChange::of_machine(ChangeKind::Ordered, &machine.office, id);
+        let event = NewEvent::of_machine(EventKind::Ordered, &machine.office, id);
         by.conclude(tx, &change, &[event]).await?;
     }
     Ok(machine)
@@ -82,7 +82,7 @@ pub async fn machine_role(db: &Db, by: &By, id: &str, role: Role) -> anyhow::Res
     waivers_withdraw(&mut tx, by, &machine).await?;
     tx.machine_role_set(&by.scope, id, role).await?;
     let change = by.change(Action::MachineRoleChanged, Some(&machine.office), subject(&machine)).with("role", role);
-    by.conclude(tx, &change, &[NewChange::of_machine(ChangeKind::Machine, &machine.office, id)]).await?;
+    by.conclude(tx, &change, &[NewEvent::of_machine(EventKind::Machine, &machine.office, id)]).await?;
     Ok(Machine { role, ..machine })
 }
 
@@ -104,10 +104,8 @@ pub async fn machine_move(db: &Db, by: &By, id: &str, office: &str) -> anyhow::R
         let change = by.change(Action::MachineMoved, Some(of), subject(&machine));
         tx.audit_append(by.at, &change.with(name, other.unwrap_or_default())).await?;
     }
-    let events = [
-        NewChange::of_office(ChangeKind::Roster, &machine.office),
-        NewChange::of_machine(ChangeKind::Machine, office, id),
-    ];
+    let events =
+        [NewEvent::of_office(EventKind::Roster, &machine.office), NewEvent::of_machine(EventKind::Machine, office, id)];
     tx.change_append(by.at, &events).await?;
     tx.commit().await?;
     Ok(Machine { office: office.to_owned(), ..machine })
@@ -122,7 +120,7 @@ pub async fn machine_settle(db: &Db, by: &By, id: &str) -> anyhow::Result<Machin
     let mut tx = db.write().await?;
     let machine = live(&mut tx, by, id).await?;
     let Some(why) = machine.clone_why.as_ref().filter(|_| machine.clone_at.is_some()) else {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("Máy {id} không có dấu hiệu hai máy dùng chung một khoá; không có gì để quyết định."),
             format!("The machine {id} shows no sign of two computers with one key; there is nothing to settle."),
         )
@@ -130,7 +128,7 @@ pub async fn machine_settle(db: &Db, by: &By, id: &str) -> anyhow::Result<Machin
     };
     tx.machine_clone_settle(&by.scope, id).await?;
     let change = by.change(Action::MachineSettled, Some(&machine.office), subject(&machine)).with("reason", why);
-    by.conclude(tx, &change, &[NewChange::of_machine(ChangeKind::Machine, &machine.office, id)]).await?;
+    by.conclude(tx, &change, &[NewEvent::of_machine(EventKind::Machine, &machine.office, id)]).await?;
     Ok(Machine { clone_at: None, clone_why: None, ..machine })
 }
 
@@ -141,8 +139,8 @@ async fn live(tx: &mut Tx, by: &By, id: &str) -> anyhow::Result<Machine> {
 }
 
 /// Says that nothing more is done with a machine.
-pub fn revoked(id: &str) -> Told {
-    Told::new(
+pub fn revoked(id: &str) -> UserError {
+    UserError::new(
         format!("Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới."),
         format!("The machine {id} is revoked; it must enrol again with a new token."),
     )

@@ -2,9 +2,9 @@
 
 use super::By;
 use crate::audit::Action;
-use crate::error::Told;
-use crate::store::change::{ChangeKind, NewChange};
+use crate::error::UserError;
 use crate::store::office::{Office, OfficeKind};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{Db, Scope, StoreError, StoreResult, new_id};
 
 /// The longest an office may be said to be being set up from now on. Milliseconds: a year.
@@ -56,7 +56,7 @@ pub async fn office_add(db: &Db, by: &By, new: &NewOffice) -> StoreResult<Office
     let change = by
         .change(Action::OfficeAdded, Some(&office.id), format!("{} {}", office.id, office.name))
         .with("kind", office.kind);
-    let event = NewChange::of_office(ChangeKind::Roster, &office.id);
+    let event = NewEvent::of_office(EventKind::Roster, &office.id);
     by.conclude(tx, &change, &[event]).await?;
     Ok(office)
 }
@@ -68,7 +68,9 @@ pub async fn office_add(db: &Db, by: &By, new: &NewOffice) -> StoreResult<Office
 pub async fn office_rename(db: &Db, by: &By, id: &str, name: &str) -> anyhow::Result<Office> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(Told::new("Tên cơ quan không được để trống.", "The name of an office must not be empty.").into());
+        return Err(
+            UserError::new("Tên cơ quan không được để trống.", "The name of an office must not be empty.").into()
+        );
     }
     let mut tx = db.write().await?;
     let before = tx
@@ -84,7 +86,7 @@ pub async fn office_rename(db: &Db, by: &By, id: &str, name: &str) -> anyhow::Re
         .change(Action::OfficeChanged, Some(id), format!("{id} {name}"))
         .with("name", name)
         .with("before", &before.name);
-    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, id)]).await?;
+    by.conclude(tx, &change, &[NewEvent::of_office(EventKind::Roster, id)]).await?;
     Ok(office)
 }
 
@@ -97,14 +99,14 @@ pub async fn office_setup(db: &Db, by: &By, id: &str, set_up: SetUp) -> anyhow::
     let until_at = match set_up {
         SetUp::OfPolicy => None,
         SetUp::Until(at) if at <= by.at => {
-            return Err(Told::new(
+            return Err(UserError::new(
                 "Ngày cuối của thời gian khởi tạo đã qua. Hãy chọn ngày từ hôm nay trở đi, hoặc dùng --over để xếp loại ngay.",
                 "The last day of being set up has passed. Choose today or a later day, or use --over to give a letter at once.",
             )
             .into());
         }
         SetUp::Until(at) if at > by.at.saturating_add(SETUP_MOST_MS) => {
-            return Err(Told::new(
+            return Err(UserError::new(
                 "Thời gian khởi tạo dài nhất là một năm. Hãy chọn ngày sớm hơn.",
                 "An office may be being set up for at most a year. Choose an earlier day.",
             )
@@ -116,7 +118,7 @@ pub async fn office_setup(db: &Db, by: &By, id: &str, set_up: SetUp) -> anyhow::
     let mut tx = db.write().await?;
     tx.office_require(&by.scope, id).await?;
     if !tx.office_is_below(&by.scope, id).await? {
-        return Err(Told::new(
+        return Err(UserError::new(
             "Chỉ người thuộc cấp trên của cơ quan mới đặt được thời gian khởi tạo của cơ quan đó.",
             "Only somebody from above an office may say how long it is being set up.",
         )
@@ -135,7 +137,7 @@ pub async fn office_setup(db: &Db, by: &By, id: &str, set_up: SetUp) -> anyhow::
             None => change.with("setup", "policy"),
         };
         tx.audit_append(by.at, &change).await?;
-        events.push(NewChange::of_office(ChangeKind::Roster, &office.id));
+        events.push(NewEvent::of_office(EventKind::Roster, &office.id));
         changed.push(Office { setup_until_at: until_at, ..office });
     }
     tx.change_append(by.at, &events).await?;

@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 use super::By;
 use crate::act::password;
 use crate::audit::Action;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::person::{Person, PersonRole};
 use crate::store::{Db, StoreResult, Tx, new_id};
 
@@ -30,7 +30,7 @@ pub struct NewPerson {
 pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Person, String)> {
     let login = new.login.trim().to_lowercase();
     if !is_login(&login) {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("Tên đăng nhập {login:?} không dùng được: chỉ gồm chữ cái không dấu, chữ số, dấu chấm, gạch ngang, gạch dưới; từ 3 đến 64 ký tự."),
             format!("The login {login:?} cannot be used: letters without marks, digits, dot, dash and underscore, 3 to 64 of them."),
         )
@@ -54,7 +54,7 @@ pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Pe
     tx.person_insert(&by.scope, &person).await.map_err(|error| {
         if error.is_duplicate() {
             let login = &person.login;
-            anyhow::Error::from(Told::new(
+            anyhow::Error::from(UserError::new(
                 format!(
                     "Tên đăng nhập {login} đã có. Hãy chọn tên khác, hoặc cấp lại mật khẩu: posture-server person password {login}"
                 ),
@@ -80,7 +80,7 @@ pub async fn password_reset(db: &Db, by: &By, login: &str) -> anyhow::Result<(Pe
     let mut tx = db.write().await?;
     let person = person_find(&mut tx, by, login).await?;
     if person.disabled_at.is_some() {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("Tài khoản {login} đã đóng. Hãy thêm tài khoản mới với tên khác: posture-server person add"),
             format!("The account {login} is closed. Add another one under another login: posture-server person add"),
         )
@@ -112,7 +112,7 @@ pub async fn person_close(db: &Db, by: &By, login: &str) -> anyhow::Result<Perso
 async fn person_find(tx: &mut Tx, by: &By, login: &str) -> anyhow::Result<Person> {
     let found = tx.person_list(&by.scope).await?.into_iter().find(|person| person.login == login);
     Ok(found.ok_or_else(|| {
-        Told::new(
+        UserError::new(
             format!("Không có tài khoản {login}. Xem danh sách: posture-server person list"),
             format!("There is no account {login}. See: posture-server person list"),
         )

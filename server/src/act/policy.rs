@@ -5,10 +5,10 @@ use protocol::bundle::BundleError;
 
 use super::By;
 use crate::audit::Action;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::policy::{OpenError, Policies, Published, SignedPolicy};
 use crate::store::Db;
-use crate::store::change::{ChangeKind, NewChange};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::policy::PolicyBundle;
 
 /// Publishes `signed`. Publishing the policy in force again changes nothing.
@@ -27,7 +27,7 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
         return Err(told(BundleError::Older { offered: published.bundle.version, used }));
     }
     let Some(own) = &published.server else {
-        return Err(Told::new(
+        return Err(UserError::new(
             "Tệp chỉ có phần dành cho các máy, thiếu phần dành cho máy chủ Trạm An. Hãy ký lại các tệp bộ tiêu chí bằng phiên bản \
              posture-server này: policy sign",
             "The file holds only what machines are sent; what is for the server is missing. Sign the policy files again with this version \
@@ -36,7 +36,7 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
         .into());
     };
     if published.judge.set().files_for_agents()? != published.bundle.files {
-        return Err(Told::new(
+        return Err(UserError::new(
             "Phần dành cho máy chủ Trạm An không khớp với phần dành cho các máy. Hãy ký lại bằng phiên bản posture-server này: policy sign",
             "What is for the server differs from what machines are sent. Sign again with this version of posture-server: policy sign",
         )
@@ -56,8 +56,7 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
     tx.policy_bundle_insert(&kept).await?;
     let change =
         by.change(Action::PolicyPublished, None, &kept.address).with("version", kept.version).with("key", &kept.key_id);
-    let event =
-        NewChange { kind: ChangeKind::Policy, office: None, machine: None, subject: Some(kept.address.clone()) };
+    let event = NewEvent { kind: EventKind::Policy, office: None, machine: None, subject: Some(kept.address.clone()) };
     by.conclude(tx, &change, &[event]).await?;
     Ok(published)
 }
@@ -65,14 +64,14 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
 fn not_opened(error: OpenError) -> anyhow::Error {
     match error {
         OpenError::Bundle(error) => told(error),
-        OpenError::Server(_) | OpenError::OtherVersion(_) => Told::new(
+        OpenError::Server(_) | OpenError::OtherVersion(_) => UserError::new(
             "Phần dành cho máy chủ Trạm An trong tệp không thuộc bộ tiêu chí này: khác khoá ký, khác máy chủ hoặc khác phiên bản. Hãy ký lại: \
              policy sign",
             "The part for the server does not belong to this policy: it has another key, server or version. Sign again: policy sign",
         )
         .because(error)
         .into(),
-        OpenError::Policy(errors) => Told::new(
+        OpenError::Policy(errors) => UserError::new(
             "Bộ tiêu chí đã ký có lỗi, không công bố được. Hãy kiểm tra bằng lệnh: posture-server policy check",
             "The signed policy has errors and is not published. Look at them with: posture-server policy check",
         )
@@ -100,5 +99,5 @@ fn told(error: BundleError) -> anyhow::Error {
             "The file is not a signed policy. Make one with: posture-server policy sign",
         ),
     };
-    Told::new(vi, en).because(error).into()
+    UserError::new(vi, en).because(error).into()
 }

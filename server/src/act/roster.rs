@@ -10,8 +10,8 @@ pub use self::refusal::{Refusal, RosterError};
 use super::By;
 use crate::audit::Action;
 use crate::roster::{mac_key, plain, serial_key};
-use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::Role;
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::roster::{Roster, RosterLine, RosterState};
 use crate::store::{Db, Tx, new_id};
 
@@ -126,7 +126,7 @@ pub async fn roster_remove(db: &Db, by: &By, office: &str, line: &str) -> Result
     if let Some(machine) = &line.machine {
         change = change.with("machine", machine);
     }
-    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    by.conclude(tx, &change, &[NewEvent::of_office(EventKind::Roster, office)]).await?;
     Ok(line)
 }
 
@@ -149,7 +149,7 @@ pub async fn roster_declare(db: &Db, by: &By, office: &str, secret_machines: u32
     }
     tx.roster_declare(&by.scope, &roster).await?;
     let change = by.change(Action::RosterDeclared, Some(office), office).with("lines", lines);
-    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    by.conclude(tx, &change, &[NewEvent::of_office(EventKind::Roster, office)]).await?;
     Ok(roster)
 }
 
@@ -257,7 +257,7 @@ async fn conclude(mut tx: Tx, by: &By, office: &str, lines: Vec<RosterLine>) -> 
         .into_iter()
         .map(|line| linked.iter().find(|linked| linked.id == line.id).cloned().unwrap_or(line))
         .collect();
-    tx.change_append(by.at, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    tx.change_append(by.at, &[NewEvent::of_office(EventKind::Roster, office)]).await?;
     tx.commit().await?;
     Ok(lines)
 }

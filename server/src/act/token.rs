@@ -7,8 +7,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::By;
 use crate::audit::Action;
-use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::{Machine, MachineStatus, Role};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::token::{Admission, Token};
 use crate::store::{Db, StoreError, new_id};
 
@@ -73,7 +73,7 @@ pub async fn token_make(db: &Db, by: &By, new: &NewToken) -> anyhow::Result<(Tok
         .with("uses", uses)
         .with("admits", token.admits)
         .with("expires_at", token.expires_at);
-    let event = NewChange { subject: Some(token.id.clone()), ..NewChange::of_office(ChangeKind::Token, &token.office) };
+    let event = NewEvent { subject: Some(token.id.clone()), ..NewEvent::of_office(EventKind::Token, &token.office) };
     by.conclude(tx, &change, &[event]).await?;
     Ok((token, text))
 }
@@ -88,7 +88,7 @@ pub async fn token_revoke(db: &Db, by: &By, id: &str, reach: Reach) -> Result<Ve
     let token =
         tx.token_get(&by.scope, id).await?.ok_or_else(|| StoreError::NotFound { what: "token", id: id.to_owned() })?;
     let mut events =
-        vec![NewChange { subject: Some(token.id.clone()), ..NewChange::of_office(ChangeKind::Token, &token.office) }];
+        vec![NewEvent { subject: Some(token.id.clone()), ..NewEvent::of_office(EventKind::Token, &token.office) }];
     let mut machines = Vec::new();
     for enrolment in tx.enrolment_list(&by.scope, id).await? {
         // A machine that was moved out of this person's part of the tree is somebody else's by now.
@@ -99,8 +99,8 @@ pub async fn token_revoke(db: &Db, by: &By, id: &str, reach: Reach) -> Result<Ve
                 .change(Action::MachineRevoked, Some(&machine.office), format!("{} {}", machine.id, machine.name))
                 .with("token", id);
             tx.audit_append(by.at, &change).await?;
-            events.push(NewChange::of_machine(ChangeKind::Revoked, &machine.office, &machine.id));
-            events.push(NewChange::of_office(ChangeKind::Roster, &machine.office));
+            events.push(NewEvent::of_machine(EventKind::Revoked, &machine.office, &machine.id));
+            events.push(NewEvent::of_office(EventKind::Roster, &machine.office));
         }
         machines.push(tx.machine_require(&by.scope, &machine.id).await?);
     }

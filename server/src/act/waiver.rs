@@ -14,11 +14,10 @@ pub use self::refusal::{Refusal, WaiverError};
 use super::By;
 use crate::audit::{Action, Actor, Change};
 use crate::judge::machines::CLOCKS_DIFFER;
-use crate::judge::policy_role;
 use crate::judge::waivers::machine_waive;
-use crate::policy::Judge;
-use crate::store::change::{ChangeKind, NewChange};
+use crate::policy::CompiledPolicy;
 use crate::store::machine::{Machine, MachineStatus};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::store::{Db, Scope, StoreResult, Tx, new_id};
 
@@ -41,13 +40,13 @@ pub struct NewWaiver {
 }
 
 /// The longest an exception from a control of `severity` may last, in days.
-pub fn most_days(judge: &Judge, severity: Severity) -> u32 {
+pub fn most_days(judge: &CompiledPolicy, severity: Severity) -> u32 {
     let waivers = judge.rules().office.waivers;
     if severity == Severity::Critical { waivers.critical_at_most_days } else { waivers.other_at_most_days }
 }
 
 /// The last day on which an exception that is granted at `now` may hold, by the calendar of the pages.
-pub fn latest_day(judge: &Judge, severity: Severity, now: Timestamp, zone: &TimeZone) -> Date {
+pub fn latest_day(judge: &CompiledPolicy, severity: Severity, now: Timestamp, zone: &TimeZone) -> Date {
     let end = after_days(now, most_days(judge, severity)).to_zoned(zone.clone()).date();
     end.yesterday().unwrap_or(end)
 }
@@ -64,7 +63,12 @@ pub fn day_end(day: &str, zone: &TimeZone) -> Option<i64> {
 /// # Errors
 /// The machine is not within scope, or the exception is refused before it reaches anybody: no such control, no reason, an end
 /// that has passed or lies too far ahead, one that is open already.
-pub async fn waiver_ask(db: &Db, by: &By, judge: Option<&Judge>, new: &NewWaiver) -> Result<Waiver, WaiverError> {
+pub async fn waiver_ask(
+    db: &Db,
+    by: &By,
+    judge: Option<&CompiledPolicy>,
+    new: &NewWaiver,
+) -> Result<Waiver, WaiverError> {
     let mut tx = db.write().await?;
     let machine = tx.machine_require(&by.scope, &new.machine).await?;
     let control = control(judge, &machine, &new.control)?;
@@ -99,7 +103,7 @@ pub async fn waiver_ask(db: &Db, by: &By, judge: Option<&Judge>, new: &NewWaiver
 /// # Errors
 /// It is not within scope; the person asked for it, or does not stand above the machine's office; it was decided meanwhile; its
 /// end is no longer allowed.
-pub async fn waiver_grant(db: &Db, by: &By, judge: Option<&Judge>, id: &str) -> Result<Waiver, WaiverError> {
+pub async fn waiver_grant(db: &Db, by: &By, judge: Option<&CompiledPolicy>, id: &str) -> Result<Waiver, WaiverError> {
     let (mut tx, machine, waiver) = to_decide(db, by, id).await?;
     end_check(control(judge, &machine, &waiver.control)?, waiver.until_at, by.at)?;
     if !tx.waiver_decide(&by.scope, id, WaiverState::Granted, by.at, &by.name(), None).await? {
@@ -227,9 +231,9 @@ async fn to_decide(db: &Db, by: &By, id: &str) -> Result<(Tx, Machine, Waiver), 
 /// A control of the policy in force and the days an exception from it may last.
 type Bound = (Severity, u32);
 
-fn control(judge: Option<&Judge>, machine: &Machine, id: &str) -> Result<Bound, Refusal> {
+fn control(judge: Option<&CompiledPolicy>, machine: &Machine, id: &str) -> Result<Bound, Refusal> {
     let judge = judge.ok_or(Refusal::NoPolicy)?;
-    let severity = judge.set().controls(policy_role(machine.role)).control_named(id).map(Control::severity);
+    let severity = judge.set().controls(machine.role).control_named(id).map(Control::severity);
     let severity = severity.map_err(Refusal::NoControl)?;
     Ok((severity, most_days(judge, severity)))
 }
@@ -265,9 +269,9 @@ async fn conclude(
     if let Some(why) = why {
         change = change.with("reason", why);
     }
-    let event = NewChange {
+    let event = NewEvent {
         subject: Some(waiver.id.clone()),
-        ..NewChange::of_machine(ChangeKind::Waiver, &machine.office, &machine.id)
+        ..NewEvent::of_machine(EventKind::Waiver, &machine.office, &machine.id)
     };
     by.conclude(tx, &change, &[event]).await
 }

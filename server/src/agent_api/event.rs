@@ -9,8 +9,8 @@ use super::json_read;
 use crate::act::caller::{Caller, rate_take};
 use crate::agent_api::error::ApiError;
 use crate::app::App;
-use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::event::{AgentEvent as Kept, AgentEventKind as Kind};
+use crate::store::outbox::{EventKind, NewEvent};
 
 /// Notes an event. One that this version does not know is answered and forgotten.
 ///
@@ -32,8 +32,8 @@ pub async fn event_take(
     };
     rate_take(&app, &app.allowances.events, &caller.machine)?;
     tracing::info!(machine = caller.machine, kind = kind.word(), "an agent says of itself");
-    let changed = NewChange {
-        kind: ChangeKind::Machine,
+    let changed = NewEvent {
+        kind: EventKind::Machine,
         office: Some(caller.office.clone()),
         machine: Some(caller.machine.clone()),
         subject: None,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::error::Told;
+use crate::error::UserError;
 
 /// Reads the plain file `path` of at most `most` bytes.
 ///
@@ -17,18 +17,18 @@ use crate::error::Told;
 pub fn read(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let cannot = |cause: std::io::Error| {
-        Told::new(format!("Không đọc được {shown}."), format!("Cannot read {shown}.")).because(cause)
+        UserError::new(format!("Không đọc được {shown}."), format!("Cannot read {shown}.")).because(cause)
     };
     let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits())?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
     if !metadata.is_file() {
-        anyhow::bail!(Told::new(format!("{shown} không phải là tệp."), format!("{shown} is not a file.")));
+        anyhow::bail!(UserError::new(format!("{shown} không phải là tệp."), format!("{shown} is not a file.")));
     }
     let mut bytes = Vec::new();
     file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() > most {
-        anyhow::bail!(Told::new(
+        anyhow::bail!(UserError::new(
             format!("Tệp {shown} lớn hơn {most} byte cho phép."),
             format!("The file {shown} is larger than the {most} bytes allowed."),
         ));
@@ -75,7 +75,7 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> anyhow::Result<()> 
         }
     };
     written().map_err(|cause: std::io::Error| {
-        Told::new(format!("Không ghi được {shown}."), format!("Cannot write {shown}.")).because(cause).into()
+        UserError::new(format!("Không ghi được {shown}."), format!("Cannot write {shown}.")).because(cause).into()
     })
 }
 
@@ -99,11 +99,11 @@ impl Target {
             Ok(metadata) if metadata.is_dir() => Ok(Self::Folder(path.to_owned())),
             Ok(metadata) if metadata.is_file() => Ok(Self::File(path.to_owned())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::File(path.to_owned())),
-            Ok(_) => anyhow::bail!(Told::new(
+            Ok(_) => anyhow::bail!(UserError::new(
                 format!("{shown} là liên kết hoặc thiết bị; cần một thư mục hoặc tệp thật."),
                 format!("{shown} is a link or a device; a real folder or file is needed."),
             )),
-            Err(cause) => Err(Told::new(format!("Không đọc được {shown}."), format!("Cannot read {shown}."))
+            Err(cause) => Err(UserError::new(format!("Không đọc được {shown}."), format!("Cannot read {shown}."))
                 .because(cause)
                 .into()),
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 
 use crate::app::App;
-use crate::store::change::{Change, ChangeKind};
+use crate::store::outbox::{EventKind, OutboxEvent};
 
 pub use polls::{Polls, Wake};
 
@@ -24,7 +24,7 @@ const BACKLOG: usize = 4096;
 /// What happens, for listeners inside this process.
 #[derive(Debug)]
 pub struct Events {
-    told: broadcast::Sender<Arc<Change>>,
+    told: broadcast::Sender<Arc<OutboxEvent>>,
     sequence: AtomicI64,
     /// The change table cannot be read now.
     away: AtomicBool,
@@ -46,7 +46,7 @@ impl Events {
     }
 
     /// Every change from now on. A listener that falls behind gets `RecvError::Lagged` and should read afresh.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Change>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<OutboxEvent>> {
         self.told.subscribe()
     }
 
@@ -68,10 +68,10 @@ impl Events {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 
-    fn tell(&self, change: Change) {
+    fn tell(&self, change: OutboxEvent) {
         match (change.kind, &change.machine) {
-            (ChangeKind::Policy, _) => self.polls.wake_all(Wake::Policy),
-            (ChangeKind::Revoked | ChangeKind::Ordered | ChangeKind::Machine, Some(machine)) => {
+            (EventKind::Policy, _) => self.polls.wake_all(Wake::Policy),
+            (EventKind::Revoked | EventKind::Ordered | EventKind::Machine, Some(machine)) => {
                 self.polls.wake(machine);
             }
             _ => {}
@@ -112,7 +112,7 @@ pub async fn changes_read(app: &App) -> anyhow::Result<()> {
         let after = app.events.sequence.load(Ordering::SeqCst);
         let changes = app.db.read().await?.change_list(after, CHUNK).await?;
         let Some(last) = changes.last().map(|change| change.sequence) else { return Ok(()) };
-        if changes.iter().any(|change| change.kind == ChangeKind::Policy) {
+        if changes.iter().any(|change| change.kind == EventKind::Policy) {
             app.policies.refresh(&app.db).await?;
         }
         app.events.sequence.store(last, Ordering::SeqCst);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::audit::{Action, Actor, Change};
 use crate::config::Config;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::damage::sqlite_check;
 use crate::store::meta::{Foreign, Mark, SERVER};
 use crate::store::{Db, StoreError, schema_newest};
@@ -152,7 +152,7 @@ impl StoreLock {
         })?;
         match opened.try_lock() {
             Ok(()) => Ok(Self { _file: Some(opened) }),
-            Err(TryLockError::WouldBlock) => Err(Told::new(
+            Err(TryLockError::WouldBlock) => Err(UserError::new(
                 format!("Một máy chủ khác đang chạy với cơ sở dữ liệu {place}. Hãy dừng máy chủ đó trước."),
                 format!("Another server is running on the database {place}. Stop that one first."),
             )
@@ -162,8 +162,8 @@ impl StoreLock {
     }
 }
 
-fn missing(place: &str) -> Told {
-    Told::new(
+fn missing(place: &str) -> UserError {
+    UserError::new(
         format!(
             "Máy chủ này đã được khởi tạo nhưng cơ sở dữ liệu ({place}) không có hoặc trống, nên máy chủ không chạy. Nếu cơ sở dữ liệu nằm trên \
              ổ đĩa khác, hãy gắn ổ đĩa đó. Nếu đã mất, hãy khôi phục từ bản sao lưu vào thư mục dữ liệu mới (posture-server restore). Chỉ khi không còn \
@@ -179,8 +179,8 @@ fn missing(place: &str) -> Told {
     )
 }
 
-fn taken(place: &str, owner: &str) -> Told {
-    Told::new(
+fn taken(place: &str, owner: &str) -> UserError {
+    UserError::new(
         format!(
             "Trong {place} đã có cơ sở dữ liệu của máy chủ {owner}; cơ sở dữ liệu mới chỉ được tạo ở nơi còn trống. Hãy chạy không có --new-store, \
              hoặc chọn cơ sở dữ liệu khác ở mục [database] (khi init: --database)."
@@ -192,11 +192,11 @@ fn taken(place: &str, owner: &str) -> Told {
     )
 }
 
-fn foreign(other: &Foreign) -> Told {
+fn foreign(other: &Foreign) -> UserError {
     let (name, ours) = (other.mark.name, other.mark.values.join(" "));
     let stored = other.stored.join(" ");
     if name == SERVER {
-        return Told::new(
+        return UserError::new(
             format!(
                 "Cơ sở dữ liệu này thuộc máy chủ khác ({stored}), không phải {ours}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data."
             ),
@@ -205,7 +205,7 @@ fn foreign(other: &Foreign) -> Told {
             ),
         );
     }
-    Told::new(
+    UserError::new(
         format!(
             "Khoá hoặc chứng thư {name} trong thư mục dữ liệu không phải của máy chủ đã ghi cơ sở dữ liệu này. Thư mục dữ liệu và cơ sở dữ liệu \
              phải thuộc cùng một máy chủ: hãy khôi phục cả hai từ cùng một bản sao lưu."
@@ -218,20 +218,20 @@ fn foreign(other: &Foreign) -> Told {
     .because(anyhow::anyhow!("{name}: {ours}; the database has {stored}"))
 }
 
-fn damaged(place: &str, cause: impl Into<anyhow::Error>) -> Told {
-    Told::new(
+fn damaged(place: &str, cause: impl Into<anyhow::Error>) -> UserError {
+    UserError::new(
         format!("Cơ sở dữ liệu ({place}) bị hỏng, nên máy chủ không chạy. Hãy giữ nguyên tệp hỏng, kiểm tra ổ đĩa rồi khôi phục từ bản sao lưu."),
         format!("The database ({place}) is damaged, so the server does not start. Keep the damaged file, check the disk and restore from a backup."),
     )
     .because(cause)
 }
 
-fn unusable(place: &str, cause: StoreError) -> Told {
+fn unusable(place: &str, cause: StoreError) -> UserError {
     if cause.is_damage() {
         return damaged(place, cause);
     }
     if let Some(version) = cause.newer_schema() {
-        return Told::new(
+        return UserError::new(
             format!(
                 "Cơ sở dữ liệu ({place}) đã được phiên bản máy chủ mới hơn sử dụng (cấu trúc {version}). Hãy cài phiên bản mới hơn đó; chương trình này không đọc được."
             ),
@@ -243,8 +243,8 @@ fn unusable(place: &str, cause: StoreError) -> Told {
     unusable_because(place, cause)
 }
 
-fn unusable_because(place: &str, cause: impl Into<anyhow::Error>) -> Told {
-    Told::new(
+fn unusable_because(place: &str, cause: impl Into<anyhow::Error>) -> UserError {
+    UserError::new(
         format!("Không mở được cơ sở dữ liệu ({place}). Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không."),
         format!("The database ({place}) cannot be opened. Check [database] in server.toml and whether the database is running."),
     )

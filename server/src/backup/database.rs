@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::failed;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::Db;
 
 /// PostgreSQL's program that writes copies.
@@ -31,7 +31,7 @@ pub async fn attach(data: &Path, url: &str) -> anyhow::Result<Db> {
         None => Db::open_postgres(url).await,
     };
     opened.map_err(|cause| {
-        Told::new(
+        UserError::new(
             "Không mở được cơ sở dữ liệu. Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không.",
             "The database cannot be opened. Check [database] in server.toml and whether the database is running.",
         )
@@ -60,7 +60,7 @@ fn program_check(program: &str, server: u32) -> anyhow::Result<()> {
     let said = match command(program).arg("--version").output() {
         Ok(said) => said,
         Err(cause) => {
-            return Err(Told::new(
+            return Err(UserError::new(
                 format!("Không tìm thấy chương trình {program} của PostgreSQL. Hãy cài: apt install postgresql-client-{server}"),
                 format!("PostgreSQL's program {program} is missing. Install it: apt install postgresql-client-{server}"),
             )
@@ -75,7 +75,7 @@ fn program_check(program: &str, server: u32) -> anyhow::Result<()> {
         return Ok(());
     }
     let found = version.map_or_else(|| "?".to_owned(), |version| version.to_string());
-    Err(Told::new(
+    Err(UserError::new(
         format!("{program} phiên bản {found} cũ hơn máy chủ PostgreSQL {server}. Hãy cài: apt install postgresql-client-{server}"),
         format!("{program} of version {found} is older than the PostgreSQL server {server}. Install: apt install postgresql-client-{server}"),
     )
@@ -112,7 +112,7 @@ pub fn filled(url: &str, cause: anyhow::Error) -> anyhow::Error {
     let user = options.get_username();
     let name = options.get_database().unwrap_or(user);
     let commands = format!("dropdb {name} && createdb --owner={user} {name}");
-    Told::new(
+    UserError::new(
         format!(
             "Khôi phục không hoàn tất. Cơ sở dữ liệu PostgreSQL {name} đã chứa dữ liệu của bản sao lưu, máy chủ thì chưa dùng được. \
              Trước khi khôi phục lại, hãy xoá và tạo lại cơ sở dữ liệu này bằng tài khoản quản trị PostgreSQL: {commands}"
@@ -136,7 +136,7 @@ fn done(program: &str, output: Output) -> anyhow::Result<()> {
         return Ok(());
     }
     let said: String = String::from_utf8_lossy(&output.stderr).chars().take(2000).collect();
-    Err(Told::new(format!("{program} không thực hiện được."), format!("{program} failed."))
+    Err(UserError::new(format!("{program} không thực hiện được."), format!("{program} failed."))
         .because(anyhow::anyhow!("{}", said.trim().to_owned()))
         .into())
 }
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_database_that_was_filled_is_named_with_how_to_empty_it() {
         let told = filled("postgres://tram:geheim@10.0.0.7/an", anyhow::anyhow!("disk full"));
-        let [vi, en] = [Language::Vi, Language::En].map(|language| Told::render(&told, language));
+        let [vi, en] = [Language::Vi, Language::En].map(|language| UserError::render(&told, language));
         assert!(vi.contains("Cơ sở dữ liệu PostgreSQL an đã chứa dữ liệu") && vi.ends_with("disk full"), "{vi}");
         assert!(en.contains("dropdb an && createdb --owner=tram an") && !en.contains("geheim"), "{en}");
     }

@@ -15,7 +15,7 @@ use crate::act::By;
 use crate::act::backup as note;
 use crate::app::programs::LARGEST;
 use crate::config::Config;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::file;
 use crate::store::{Db, Tx};
 
@@ -91,10 +91,10 @@ fn folder_check(data: &Path, folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     let real = folder.canonicalize().map_err(|cause| failed(folder, cause))?;
     if !real.is_dir() {
-        return Err(Told::new(format!("{shown} không phải thư mục."), format!("{shown} is not a folder.")).into());
+        return Err(UserError::new(format!("{shown} không phải thư mục."), format!("{shown} is not a folder.")).into());
     }
     if real.starts_with(data.canonicalize().map_err(|cause| failed(data, cause))?) {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("{shown} nằm trong thư mục dữ liệu. Bản sao lưu phải nằm ở nơi khác, tốt nhất là trên ổ đĩa khác."),
             format!("{shown} lies in the data folder. A backup must lie elsewhere, best on another disk."),
         )
@@ -108,7 +108,7 @@ fn lock_take(data: &Path) -> anyhow::Result<File> {
     let path = data.join(CONFIG);
     let lock = File::open(&path).map_err(|cause| failed(&path, cause))?;
     lock.try_lock().map_err(|cause| {
-        Told::new(
+        UserError::new(
             "Một lệnh sao lưu khác đang chạy. Hãy đợi lệnh đó xong rồi chạy lại.",
             "Another backup is running. Wait until it has ended and run this again.",
         )
@@ -130,7 +130,7 @@ async fn database_copy(data: &Path, config: &Config, db: &Db, part: &Path) -> an
         let (from, file) = (data.join(name), part.join(SQLITE));
         place::room_check(part, size_of(&from)? + size_of(&data.join(format!("{name}-wal"))).unwrap_or(0))?;
         Db::copy_sqlite(&from, &file).await.map_err(|cause| {
-            Told::new(
+            UserError::new(
                 "Không sao chép được cơ sở dữ liệu vào thư mục backup.part trong thư mục dữ liệu: cơ sở dữ liệu bị hỏng hoặc không ghi được vào ổ đĩa. Hãy xem lý do dưới đây, kiểm tra ổ đĩa rồi chạy lại.",
                 "The database cannot be copied into the folder backup.part of the data folder: it is damaged, or the disk cannot be written. See the reason below, check the disk and run it again.",
             )
@@ -156,7 +156,7 @@ async fn database_copy(data: &Path, config: &Config, db: &Db, part: &Path) -> an
 async fn described(tx: &mut Tx, config: &Config) -> anyhow::Result<(i64, AuditHead)> {
     let owner = tx.server_name().await?;
     if owner.as_ref().is_some_and(|owner| *owner != config.server) {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("Cơ sở dữ liệu này thuộc máy chủ khác, không phải {}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data.", config.server),
             format!("This database belongs to another server, not to {}. Check [database] in server.toml and the folder named by --data.", config.server),
         )
@@ -189,9 +189,11 @@ fn write(
     let name = place::name_of(&config.server, instant, wanted.lock.is_sealed());
     let path = wanted.folder.join(&name);
     if path.exists() {
-        return Err(
-            Told::new(format!("Đã có {}.", path.display()), format!("{} exists already.", path.display())).into()
-        );
+        return Err(UserError::new(
+            format!("Đã có {}.", path.display()),
+            format!("{} exists already.", path.display()),
+        )
+        .into());
     }
     if unfinished.exists() {
         fs::remove_file(unfinished).map_err(|cause| failed(unfinished, cause))?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::failed;
-use crate::error::Told;
+use crate::error::UserError;
 
 /// Room that is left beside what is written: more than that below which a running server takes in no reports.
 const SPARE: u64 = 128 << 20;
@@ -70,7 +70,7 @@ pub fn room_check(folder: &Path, size: u64) -> anyhow::Result<()> {
         return Ok(());
     }
     let (shown, free, wanted) = (folder.display(), free >> 20, (wanted >> 20) + 1);
-    Err(Told::new(
+    Err(UserError::new(
         format!("Không đủ dung lượng trống trong {shown}: cần {wanted} MB, còn {free} MB. Hãy giải phóng dung lượng hoặc chọn thư mục khác."),
         format!("There is not enough free space in {shown}: {wanted} MB are needed, {free} MB are free. Make room or choose another folder."),
     )

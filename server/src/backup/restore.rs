@@ -14,7 +14,7 @@ use super::{CONFIG, FOLDERS, FORMAT, Manifest, POSTGRES, SQLITE, archive, damage
 use crate::act::By;
 use crate::act::backup::put_back_note;
 use crate::config::{self, Config};
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::folder::folder_prepare;
 use crate::secrets::{Secrets, file};
 use crate::store::{self, Db};
@@ -57,7 +57,7 @@ fn read(path: &Path, key: &Key) -> anyhow::Result<(Manifest, Config)> {
     })?;
     let newest = store::schema_newest();
     if manifest.format != FORMAT || manifest.schema > newest {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!(
                 "Bản sao lưu do phần mềm mới hơn tạo ra ({}). Hãy dùng phiên bản đó để khôi phục.",
                 manifest.program
@@ -88,7 +88,7 @@ pub async fn restore(path: &Path, key: &Key, data: &Path, database: Option<&str>
     let (manifest, mut config) = read(path, key)?;
     if let Some(url) = database {
         if config.database.url.starts_with("sqlite:") != url.starts_with("sqlite:") {
-            return Err(Told::new(
+            return Err(UserError::new(
                 "Bản sao lưu của SQLite chỉ khôi phục vào SQLite, của PostgreSQL chỉ vào PostgreSQL.",
                 "A backup of SQLite goes back to SQLite only, one of PostgreSQL to PostgreSQL.",
             )
@@ -142,7 +142,7 @@ async fn target(config: &mut Config) -> anyhow::Result<Target> {
     let (version, empty) = (db.version_postgres().await?, db.is_empty().await?);
     db.close().await;
     if !empty {
-        return Err(Told::new(
+        return Err(UserError::new(
             "Cơ sở dữ liệu PostgreSQL đích không trống. Hãy tạo cơ sở dữ liệu mới rồi nêu bằng --database.",
             "The PostgreSQL database is not empty. Make a new one and name it by --database.",
         )

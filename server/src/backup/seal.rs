@@ -9,7 +9,7 @@ use age::secrecy::SecretString;
 use age::{Decryptor, Encryptor};
 
 use super::{damaged, failed};
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::file;
 
 /// What an age file begins with.
@@ -105,7 +105,7 @@ impl Sink {
 /// It cannot be read, is no plain file, or `key` does not open it.
 pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
     let not_plain =
-        || Told::new(format!("{} không phải tệp.", path.display()), format!("{} is not a file.", path.display()));
+        || UserError::new(format!("{} không phải tệp.", path.display()), format!("{} is not a file.", path.display()));
     // Asked before: opening a pipe would wait for somebody to write.
     if !std::fs::metadata(path).map_err(|cause| failed(path, cause))?.is_file() {
         return Err(not_plain().into());
@@ -117,7 +117,7 @@ pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
     }
     let decryptor = Decryptor::new_buffered(input).map_err(damaged)?;
     let wanted = |vi: &str, en: &str| {
-        Told::new(format!("Bản sao lưu được mã hoá: {vi}."), format!("The backup is encrypted: {en}."))
+        UserError::new(format!("Bản sao lưu được mã hoá: {vi}."), format!("The backup is encrypted: {en}."))
     };
     let opened = if decryptor.is_scrypt() {
         let passphrase = key.passphrase.clone().ok_or_else(|| {
@@ -143,7 +143,7 @@ pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
 /// It is none.
 pub fn recipient_read(text: &str) -> anyhow::Result<age::x25519::Recipient> {
     text.trim().parse().map_err(|cause: &str| {
-        Told::new(
+        UserError::new(
             format!("{text:?} không phải khoá công khai của age (age1...)."),
             format!("{text:?} is not an age recipient (age1...)."),
         )
@@ -166,7 +166,7 @@ pub fn passphrase_read(path: &Path) -> anyhow::Result<SecretString> {
 /// It is too short.
 pub fn passphrase(text: &str) -> anyhow::Result<SecretString> {
     if text.chars().count() < PASSPHRASE_LEAST {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("Mật khẩu của bản sao lưu phải có ít nhất {PASSPHRASE_LEAST} ký tự."),
             format!("The passphrase of a backup needs at least {PASSPHRASE_LEAST} characters."),
         )
@@ -184,7 +184,7 @@ pub fn identities_read(path: &Path) -> anyhow::Result<Vec<age::x25519::Identity>
     let identities: Vec<age::x25519::Identity> = lines.iter().filter_map(|line| line.trim().parse().ok()).collect();
     if identities.is_empty() {
         let shown = path.display();
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("{shown} không có khoá nào của age (AGE-SECRET-KEY-1...)."),
             format!("{shown} holds no identity of age (AGE-SECRET-KEY-1...)."),
         )

@@ -4,12 +4,12 @@ use clap::Command;
 use serde::Serialize;
 
 use super::Help;
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::terminal::Terminal;
-use crate::error::Told;
+use crate::error::UserError;
 
 /// The words of `audit`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     Command::new("audit").about(help.t("Nhật ký thay đổi", "The log of changes")).subcommand_required(true).subcommand(
         Command::new("verify").about(help.t(
             "Kiểm tra nhật ký có bị sửa, xoá hay chèn dòng nào không",
@@ -27,16 +27,16 @@ struct Verified {
 ///
 /// # Errors
 /// The chain is broken; the message says where.
-pub async fn perform(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let verified = desk.db.read().await?.audit_verify().await?;
+pub async fn perform(context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let verified = context.db.read().await?.audit_verify().await?;
     let entries = verified.map_err(|broken| {
-        Told::new(
+        UserError::new(
             "Nhật ký thay đổi KHÔNG còn nguyên vẹn. Hãy giữ nguyên hiện trạng và báo người phụ trách an ninh mạng.",
             "The log of changes is NOT whole. Leave everything as it is and tell whoever is responsible for security.",
         )
         .because(broken)
     })?;
     terminal.answer(&Verified { entries }, |terminal| {
-        format!("{} {entries}", terminal.words("Nhật ký nguyên vẹn. Số dòng:", "The log is whole. Entries:"))
+        format!("{} {entries}", terminal.choose("Nhật ký nguyên vẹn. Số dòng:", "The log is whole. Entries:"))
     })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::desk::operator;
+use super::context::operator;
 use super::terminal::{Terminal, moment, secret_ask};
 use super::{Help, text};
 use crate::backup::make::{Made, Wanted, backup_make};
@@ -12,10 +12,10 @@ use crate::backup::restore;
 use crate::backup::seal::{Key, Lock, identities_read, passphrase, passphrase_read, recipient_read};
 use crate::clock::Clock;
 use crate::config::Pages;
-use crate::error::Told;
+use crate::error::UserError;
 
 /// The words of `backup`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let copy = help
         .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))
         .value_parser(value_parser!(PathBuf));
@@ -101,7 +101,7 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
         keep: given.get_one::<u16>("keep").map(|keep| usize::from(*keep)),
     };
     if !wanted.lock.is_sealed() {
-        terminal.complain(terminal.words(
+        terminal.complain(terminal.choose(
             "CHÚ Ý: bản sao lưu không mã hoá chứa các khoá của máy chủ. Ai có tệp này có thể giả làm máy chủ. Hãy cất tệp trong tủ khoá kín, hoặc \
              mã hoá bằng --recipient hay --passphrase-file.",
             "WARNING: a backup that is not encrypted holds the server's keys. Whoever has the file can pass for the server. Lock it away, or encrypt it \
@@ -127,10 +127,10 @@ fn lock(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Lock> {
     if !given.get_flag("passphrase") {
         return Ok(Lock::Open);
     }
-    let first = secret_ask(terminal.words("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?;
-    let again = secret_ask(terminal.words("Gõ lại: ", "Again: "))?;
+    let first = secret_ask(terminal.choose("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?;
+    let again = secret_ask(terminal.choose("Gõ lại: ", "Again: "))?;
     if first != again {
-        return Err(Told::new(
+        return Err(UserError::new(
             "Hai lần gõ mật khẩu không giống nhau, chưa sao lưu. Hãy chạy lại lệnh.",
             "The two passphrases differ; nothing was backed up. Run the command again.",
         )
@@ -147,7 +147,7 @@ pub(super) fn key(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Key
     let passphrase = match given.get_one::<PathBuf>("passphrase-file") {
         Some(path) => Some(passphrase_read(path)?),
         None if given.get_flag("passphrase") => {
-            Some(passphrase(&secret_ask(terminal.words("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?)?)
+            Some(passphrase(&secret_ask(terminal.choose("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?)?)
         }
         None => None,
     };
@@ -190,20 +190,20 @@ pub(super) fn verify(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<
 fn made_text(made: &Made, terminal: &Terminal) -> String {
     let mut text = format!(
         "{} {} ({} {})",
-        terminal.words("Đã sao lưu vào", "Backed up into"),
+        terminal.choose("Đã sao lưu vào", "Backed up into"),
         made.file.display(),
         made.size,
-        terminal.words("byte", "bytes")
+        terminal.choose("byte", "bytes")
     );
     for path in &made.left_out {
         text.push_str(&format!(
             "\n{} {}",
-            terminal.words("Không nằm trong bản sao lưu:", "Not in the backup:"),
+            terminal.choose("Không nằm trong bản sao lưu:", "Not in the backup:"),
             path.display()
         ));
     }
     for name in &made.removed {
-        text.push_str(&format!("\n{} {name}", terminal.words("Đã xoá bản cũ:", "Removed the old one:")));
+        text.push_str(&format!("\n{} {name}", terminal.choose("Đã xoá bản cũ:", "Removed the old one:")));
     }
     text
 }

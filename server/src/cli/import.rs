@@ -8,19 +8,19 @@ use protocol::limits;
 use serde::Serialize;
 
 use super::Help;
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::terminal::{Terminal, moment, visible};
 use crate::act::By;
 use crate::airgap::stick::{self, Readers, Target};
 use crate::airgap::{Came, Imported, import};
 use crate::app::App;
 use crate::app::opening::identity_check;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::Secrets;
 use crate::store::machine::MachineStatus;
 
 /// The words of `import`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     Command::new("import")
         .about(help.t("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Take in files of machines without a network, write the answers"))
         .long_about(help.t(
@@ -79,25 +79,25 @@ struct Line {
 ///
 /// # Errors
 /// The server's keys or database cannot be used, or the answer has no place.
-pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let files: Vec<PathBuf> = given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect();
     let target = Target::of(given.get_one::<PathBuf>("answer").map_or(Path::new("."), PathBuf::as_path))?;
     if files.len() > 1 && matches!(target, Target::File(_)) {
-        anyhow::bail!(Told::new(
+        anyhow::bail!(UserError::new(
             "Khi nhập nhiều tệp, --answer phải là một thư mục đã có.",
             "With several files, --answer must be a folder that exists.",
         ));
     }
-    let secrets = Secrets::read(&desk.data)?;
-    identity_check(&desk.db, &secrets.marks(&desk.config.server)).await?;
-    let app = App::assemble(desk.config.clone(), desk.clock.clone(), desk.db.clone(), secrets).await?;
+    let secrets = Secrets::read(&context.data)?;
+    identity_check(&context.db, &secrets.marks(&context.config.server)).await?;
+    let app = App::assemble(context.config.clone(), context.clock.clone(), context.db.clone(), secrets).await?;
     let mut lines = Vec::new();
     for file in &files {
-        lines.push(take(&app, &desk.by(), file, &target, terminal).await);
+        lines.push(take(&app, &context.by(), file, &target, terminal).await);
     }
     app.ingest.stop().await;
     terminal.answer(&lines, |terminal| {
-        lines.iter().map(|line| sentences(line, desk, terminal)).collect::<Vec<_>>().join("\n")
+        lines.iter().map(|line| sentences(line, context, terminal)).collect::<Vec<_>>().join("\n")
     })?;
     let whole = lines.iter().all(|line| line.reason.is_none());
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(2) })
@@ -125,7 +125,7 @@ async fn take(app: &App, by: &By, file: &Path, target: &Target, terminal: &Termi
     };
     match imported {
         Ok(imported) => fill(&mut line, imported, target, terminal),
-        Err(error) => line.reason = Some(Told::render(&error, terminal.language)),
+        Err(error) => line.reason = Some(UserError::render(&error, terminal.language)),
     }
     line
 }
@@ -150,41 +150,41 @@ fn fill(line: &mut Line, imported: Imported, target: &Target, terminal: &Termina
     match stick::write(&path, &imported.answer, Readers::All) {
         Ok(()) => line.answer = Some(path.display().to_string()),
         // What was taken in stays; the same file again gives the same answer.
-        Err(error) => line.reason = Some(Told::render(&error, terminal.language)),
+        Err(error) => line.reason = Some(UserError::render(&error, terminal.language)),
     }
 }
 
-fn sentences(line: &Line, desk: &Desk, terminal: &Terminal) -> String {
+fn sentences(line: &Line, context: &CommandContext, terminal: &Terminal) -> String {
     let mut text = vec![format!("{}:", visible(&line.file))];
     let machine = line.machine.as_deref().unwrap_or_default();
     let named = format!("{} ({machine})", visible(line.name.as_deref().unwrap_or_default()));
     let office = visible(line.office.as_deref().unwrap_or_default());
     match line.result {
-        "enrolled" => text.push(format!("{} {named}, {office}", terminal.words("Máy mới:", "New machine:"))),
+        "enrolled" => text.push(format!("{} {named}, {office}", terminal.choose("Máy mới:", "New machine:"))),
         "known" => text.push(format!(
             "{} {named}, {office}",
-            terminal.words("Máy này đã đăng ký từ trước, không có gì thay đổi:", "Enrolled before, nothing changed:")
+            terminal.choose("Máy này đã đăng ký từ trước, không có gì thay đổi:", "Enrolled before, nothing changed:")
         )),
         "reports" => {
-            text.push(format!("{} {named}, {office}", terminal.words("Báo cáo của máy", "Reports of")));
+            text.push(format!("{} {named}, {office}", terminal.choose("Báo cáo của máy", "Reports of")));
             text.push(format!(
                 "{}: {}; {}: {}; {}: {}",
-                terminal.words("báo cáo mới nhận", "new reports"),
+                terminal.choose("báo cáo mới nhận", "new reports"),
                 line.accepted,
-                terminal.words("đã có từ trước", "known before"),
+                terminal.choose("đã có từ trước", "known before"),
                 line.known,
-                terminal.words("không nhận", "not accepted"),
+                terminal.choose("không nhận", "not accepted"),
                 line.refused,
             ));
             if let Some(observed_at) = line.observed_at {
-                let at = moment(observed_at, &desk.zone);
+                let at = moment(observed_at, &context.zone);
                 text.push(format!(
                     "{} {at}",
-                    terminal.words("số liệu mới nhất ghi nhận lúc", "newest evidence observed at")
+                    terminal.choose("số liệu mới nhất ghi nhận lúc", "newest evidence observed at")
                 ));
             }
             if line.left > 0 {
-                let said = terminal.words(
+                let said = terminal.choose(
                     "báo cáo còn lại trên máy (mang trả lời về máy rồi xuất lần nữa)",
                     "reports still at the machine (carry the answer there, then export again)",
                 );
@@ -196,7 +196,7 @@ fn sentences(line: &Line, desk: &Desk, terminal: &Terminal) -> String {
     if line.status == Some(MachineStatus::Pending) {
         text.push(format!(
             "{} posture-server machine confirm {machine}",
-            terminal.words(
+            terminal.choose(
                 "chờ xác nhận, chưa tính điểm; xác nhận bằng lệnh:",
                 "pending, outside the grade; confirm it with:"
             )
@@ -205,10 +205,10 @@ fn sentences(line: &Line, desk: &Desk, terminal: &Terminal) -> String {
     if let Some(reason) = &line.reason {
         // A technical cause stands on a line of its own.
         let reason: Vec<String> = reason.lines().map(|line| visible(line.trim())).collect();
-        text.push(format!("{} {}", terminal.words("KHÔNG NHẬN:", "REFUSED:"), reason.join("\n    ")));
+        text.push(format!("{} {}", terminal.choose("KHÔNG NHẬN:", "REFUSED:"), reason.join("\n    ")));
     }
     if let Some(answer) = &line.answer {
-        text.push(format!("{} {}", terminal.words("tệp trả lời:", "answer:"), visible(answer)));
+        text.push(format!("{} {}", terminal.choose("tệp trả lời:", "answer:"), visible(answer)));
     }
     text.join("\n  ")
 }

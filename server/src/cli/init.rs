@@ -14,7 +14,7 @@ use crate::secrets::folder::folder_prepare;
 use crate::secrets::{Places, Secrets, file, secrets_create};
 
 /// The words of `init`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     Command::new("init")
         .about(help.t("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Make a new server: data folder, keys, certificates, database"))
         .long_about(help.t(

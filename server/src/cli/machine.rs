@@ -4,7 +4,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command};
 use jiff::tz::TimeZone;
 
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::roster::role_text;
 use super::terminal::{Terminal, moment};
 use super::{Help, text};
@@ -20,7 +20,7 @@ const HEADS: [(&str, &str); 5] =
     [("Mã", "Id"), ("Tên máy", "Name"), ("Loại", "Role"), ("Trạng thái", "Status"), ("Kết nối từ", "Enrolled")];
 
 /// The words of `machine`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let machine = || {
         help.place(
             "machine",
@@ -116,49 +116,56 @@ pub fn words(help: Help) -> Command {
 ///
 /// # Errors
 /// There is no such office or machine, or the database fails.
-pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+pub async fn perform(
+    verb: &str,
+    given: &ArgMatches,
+    context: &CommandContext,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
     if verb == "list" {
-        return list(&text(given, "office"), desk, terminal).await;
+        return list(&text(given, "office"), context, terminal).await;
     }
     let id = text(given, "machine");
     let (machine, vi, en) = match verb {
-        "confirm" => (machine_confirm(&desk.db, &desk.by(), &id).await?, "Đã xác nhận", "Confirmed"),
+        "confirm" => (machine_confirm(&context.db, &context.by(), &id).await?, "Đã xác nhận", "Confirmed"),
         "revoke" => {
-            let machine = machine_revoke(&desk.db, &desk.by(), &id, &text(given, "reason")).await?;
+            let machine = machine_revoke(&context.db, &context.by(), &id, &text(given, "reason")).await?;
             (machine, "Đã thu hồi", "Revoked")
         }
         "role" => {
             let role = text(given, "role").parse()?;
-            (machine_role(&desk.db, &desk.by(), &id, role).await?, "Đã đổi loại máy", "The role is changed:")
+            (machine_role(&context.db, &context.by(), &id, role).await?, "Đã đổi loại máy", "The role is changed:")
         }
         "move" => {
             let office = text(given, "office");
-            (machine_move(&desk.db, &desk.by(), &id, &office).await?, "Đã chuyển", "Moved")
+            (machine_move(&context.db, &context.by(), &id, &office).await?, "Đã chuyển", "Moved")
         }
         "settle" => (
-            machine_settle(&desk.db, &desk.by(), &id).await?,
+            machine_settle(&context.db, &context.by(), &id).await?,
             "Báo cáo kế tiếp được tính trở lại:",
             "The next report counts again:",
         ),
-        _ => (machine_check(&desk.db, &desk.by(), &id).await?, "Đã gửi yêu cầu kiểm tra tới", "Asked for a check:"),
+        _ => {
+            (machine_check(&context.db, &context.by(), &id).await?, "Đã gửi yêu cầu kiểm tra tới", "Asked for a check:")
+        }
     };
     if verb != "revoke" && machine.status == MachineStatus::Revoked {
         anyhow::bail!(revoked(&id));
     }
     terminal.answer(&machine, |terminal| {
-        format!("{} {} ({})", terminal.words(vi, en), super::terminal::visible(&machine.name), machine.id)
+        format!("{} {} ({})", terminal.choose(vi, en), super::terminal::visible(&machine.name), machine.id)
     })
 }
 
-async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let mut tx = desk.db.read().await?;
+async fn list(office: &str, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let mut tx = context.db.read().await?;
     tx.office_require(&Scope::whole(), office).await?;
     let machines = tx.machine_list(&Scope::whole(), office).await?;
     drop(tx);
     terminal.answer(&machines, |terminal| {
         let heads = [&HEADS[..], &[("Phần mềm", "Agent")]].concat();
         let listed = |ListedMachine { machine, agent }: &ListedMachine| {
-            let mut row = row(machine, &desk.zone, terminal);
+            let mut row = row(machine, &context.zone, terminal);
             row.push(agent.as_ref().map_or_else(String::new, |agent| agent_text(agent, terminal)));
             row
         };
@@ -173,9 +180,9 @@ pub(super) fn machines_table(machines: &[Machine], zone: &TimeZone, terminal: &T
 
 fn row(machine: &Machine, zone: &TimeZone, terminal: &Terminal) -> Vec<String> {
     let status = match machine.status {
-        MachineStatus::Pending => terminal.words("chờ xác nhận", "pending"),
-        MachineStatus::Confirmed => terminal.words("đã xác nhận", "confirmed"),
-        MachineStatus::Revoked => terminal.words("đã thu hồi", "revoked"),
+        MachineStatus::Pending => terminal.choose("chờ xác nhận", "pending"),
+        MachineStatus::Confirmed => terminal.choose("đã xác nhận", "confirmed"),
+        MachineStatus::Revoked => terminal.choose("đã thu hồi", "revoked"),
     };
     vec![
         machine.id.clone(),
@@ -188,7 +195,7 @@ fn row(machine: &Machine, zone: &TimeZone, terminal: &Terminal) -> Vec<String> {
 
 /// The version of an agent, and that it must be replaced.
 fn agent_text(agent: &AgentState, terminal: &Terminal) -> String {
-    let version = if agent.version.is_empty() { terminal.words("bản cũ", "old") } else { &agent.version };
-    let need = if agent.too_old { terminal.words(" (cần cài bản mới)", " (needs the new one)") } else { "" };
+    let version = if agent.version.is_empty() { terminal.choose("bản cũ", "old") } else { &agent.version };
+    let need = if agent.too_old { terminal.choose(" (cần cài bản mới)", " (needs the new one)") } else { "" };
     format!("{version}{need}")
 }

@@ -5,7 +5,7 @@ mod show;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, ArgMatches, Command, value_parser};
 
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::terminal::Terminal;
 use super::{Help, text};
 use crate::act::office::{NewOffice, SetUp, office_add, office_rename, office_setup};
@@ -15,7 +15,7 @@ use crate::store::office::OfficeKind;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The words of `office`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let kinds = OfficeKind::ALL.iter().map(|kind| kind.word());
     Command::new("office")
         .about(help.t("Cơ quan, đơn vị: thêm, đổi tên, đặt thời gian khởi tạo, liệt kê, xem xếp loại; danh mục máy tính",
@@ -79,23 +79,29 @@ pub fn words(help: Help) -> Command {
 ///
 /// # Errors
 /// There is no such office, or the database fails.
-pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+pub async fn perform(
+    verb: &str,
+    given: &ArgMatches,
+    context: &CommandContext,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
     match verb {
-        "add" => add(given, desk, terminal).await,
+        "add" => add(given, context, terminal).await,
         "rename" => {
-            let office = office_rename(&desk.db, &desk.by(), &text(given, "office"), &text(given, "name")).await?;
+            let office =
+                office_rename(&context.db, &context.by(), &text(given, "office"), &text(given, "name")).await?;
             terminal.answer(&office, |terminal| {
-                format!("{} {} ({})", terminal.words("Tên cơ quan:", "The office is called:"), office.name, office.id)
+                format!("{} {} ({})", terminal.choose("Tên cơ quan:", "The office is called:"), office.name, office.id)
             })
         }
-        "setup" => setup(given, desk, terminal).await,
-        "list" => list(desk, terminal).await,
-        _ => show::office_show(given, desk, terminal).await,
+        "setup" => setup(given, context, terminal).await,
+        "list" => list(context, terminal).await,
+        _ => show::office_show(given, context, terminal).await,
     }
 }
 
-async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let by = desk.by();
+async fn add(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let by = context.by();
     let new = NewOffice {
         name: text(given, "name"),
         kind: text(given, "kind").parse()?,
@@ -106,30 +112,30 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
             Some(days) => SetUp::Until(by.at + i64::from(*days) * DAY_MS),
         },
     };
-    let office = office_add(&desk.db, &by, &new).await?;
+    let office = office_add(&context.db, &by, &new).await?;
     terminal.answer(&office, |terminal| {
-        format!("{} {} ({})", terminal.words("Đã thêm cơ quan", "Added the office"), office.name, office.id)
+        format!("{} {} ({})", terminal.choose("Đã thêm cơ quan", "Added the office"), office.name, office.id)
     })
 }
 
-async fn setup(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+async fn setup(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
     let set_up = match given.get_one::<String>("until") {
-        Some(day) => SetUp::Until(desk.day_end(day)?),
+        Some(day) => SetUp::Until(context.day_end(day)?),
         None if given.get_flag("over") => SetUp::Over,
         None => SetUp::OfPolicy,
     };
-    let changed = office_setup(&desk.db, &desk.by(), &text(given, "office"), set_up).await?;
+    let changed = office_setup(&context.db, &context.by(), &text(given, "office"), set_up).await?;
     terminal.answer(&changed, |terminal| {
         let names: Vec<&str> = changed.iter().map(|office| office.name.as_str()).collect();
         match names.as_slice() {
-            [] => terminal.words("Không có gì thay đổi.", "Nothing changed.").to_owned(),
-            _ => format!("{} {}", terminal.words("Đã đặt thời gian khởi tạo cho:", "Set for:"), names.join(", ")),
+            [] => terminal.choose("Không có gì thay đổi.", "Nothing changed.").to_owned(),
+            _ => format!("{} {}", terminal.choose("Đã đặt thời gian khởi tạo cho:", "Set for:"), names.join(", ")),
         }
     })
 }
 
-async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let offices = desk.db.read().await?.office_list(&Scope::whole()).await?;
+async fn list(context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let offices = context.db.read().await?.office_list(&Scope::whole()).await?;
     terminal.answer(&offices, |terminal| {
         let heads = [("Mã", "Id"), ("Tên", "Name"), ("Loại", "Kind"), ("Cấp trên", "Above")];
         let rows = offices.iter().map(|office| {

@@ -6,17 +6,17 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::terminal::{Terminal, moment};
 use super::{Help, text};
 use crate::act::person::{NewPerson, password_reset, person_add, person_close};
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::file;
 use crate::store::Scope;
 use crate::store::person::{Person, PersonRole};
 
 /// The words of `person`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let roles = PersonRole::ALL.iter().map(|role| role.word());
     let login =
         || help.place("login", help.t("TÊN-ĐĂNG-NHẬP", "LOGIN"), help.t("Tên đăng nhập", "What the person types"));
@@ -98,14 +98,19 @@ impl<'a> Shown<'a> {
 ///
 /// # Errors
 /// The login is taken or unknown, nobody could see the password, or the database fails.
-pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+pub async fn perform(
+    verb: &str,
+    given: &ArgMatches,
+    context: &CommandContext,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
     if verb == "list" {
-        return list(desk, terminal).await;
+        return list(context, terminal).await;
     }
     if verb == "close" {
-        let person = person_close(&desk.db, &desk.by(), &text(given, "login")).await?;
+        let person = person_close(&context.db, &context.by(), &text(given, "login")).await?;
         return terminal.answer(&Shown::of(&person), |terminal| {
-            format!("{} {} ({})", terminal.words("Đã đóng tài khoản", "Closed the account"), person.login, person.name)
+            format!("{} {} ({})", terminal.choose("Đã đóng tài khoản", "Closed the account"), person.login, person.name)
         });
     }
     let way = Way::of(given, terminal)?;
@@ -116,13 +121,13 @@ pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Ter
             role: text(given, "role").parse()?,
             office: given.get_one::<String>("office").cloned(),
         };
-        person_add(&desk.db, &desk.by(), &new).await?
+        person_add(&context.db, &context.by(), &new).await?
     } else {
-        password_reset(&desk.db, &desk.by(), &text(given, "login")).await?
+        password_reset(&context.db, &context.by(), &text(given, "login")).await?
     };
     way.hand_over(&secret, terminal)?;
     terminal.answer(&Shown::of(&person), |terminal| {
-        let done = terminal.words("Tài khoản:", "Account:");
+        let done = terminal.choose("Tài khoản:", "Account:");
         format!("{done} {} ({})", person.login, person.name)
     })
 }
@@ -137,14 +142,14 @@ impl<'a> Way<'a> {
     /// Decided before anything is changed: an account whose password nobody saw is of no use.
     fn of(given: &'a ArgMatches, terminal: &Terminal) -> anyhow::Result<Self> {
         match given.get_one::<PathBuf>("password-file") {
-            Some(path) if path.exists() => Err(Told::new(
+            Some(path) if path.exists() => Err(UserError::new(
                 format!("Tệp {} đã có. Hãy chọn tên khác.", path.display()),
                 format!("The file {} exists. Choose another name.", path.display()),
             )
             .into()),
             Some(path) => Ok(Self::File(path)),
             None if terminal.is_watched() => Ok(Self::Screen),
-            None => Err(Told::new(
+            None => Err(UserError::new(
                 "Không có màn hình để hiện mật khẩu đầu tiên. Hãy nêu --password-file TỆP.",
                 "There is no terminal to show the first password on. Give --password-file FILE.",
             )
@@ -156,7 +161,7 @@ impl<'a> Way<'a> {
         match self {
             Self::File(path) => file::write(path, format!("{secret}\n").as_bytes()),
             Self::Screen => {
-                let said = terminal.words(
+                let said = terminal.choose(
                     "Mật khẩu đầu tiên (chỉ hiện một lần, phải đổi khi đăng nhập):",
                     "First password (shown once, to be changed at the first login):",
                 );
@@ -167,8 +172,8 @@ impl<'a> Way<'a> {
     }
 }
 
-async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let people = desk.db.read().await?.person_list(&Scope::whole()).await?;
+async fn list(context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let people = context.db.read().await?.person_list(&Scope::whole()).await?;
     let shown: Vec<Shown<'_>> = people.iter().map(Shown::of).collect();
     terminal.answer(&shown, |terminal| {
         let heads = [
@@ -185,8 +190,8 @@ async fn list(desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
                 person.name.clone(),
                 person.role.word().to_owned(),
                 person.office.clone().unwrap_or_default(),
-                person.last_login_at.map(|at| moment(at, &desk.zone)).unwrap_or_default(),
-                person.disabled_at.map(|at| moment(at, &desk.zone)).unwrap_or_default(),
+                person.last_login_at.map(|at| moment(at, &context.zone)).unwrap_or_default(),
+                person.disabled_at.map(|at| moment(at, &context.zone)).unwrap_or_default(),
             ]
         });
         terminal.table(&heads, rows)

@@ -14,17 +14,17 @@ use protocol::sign::SigningKey;
 use serde::Serialize;
 
 use super::Help;
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::terminal::Terminal;
 use crate::act::policy::policy_publish;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::policy::{Policies, SignedPolicy};
 use crate::secrets::{Places, file, policy_keys_read};
 
 /// The words of `policy`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let files = || {
         help.place("files", help.t("TỆP", "FILE"), help.t("Tệp bộ tiêu chí (TOML)", "Policy files (TOML)"))
             .action(ArgAction::Append)
@@ -95,7 +95,7 @@ fn text_read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
     // Files over the language's own bound are refused by its reader; this only keeps a wrong path from filling the memory.
     if size > 4 * limits::BUNDLE as u64 {
-        anyhow::bail!(Told::new(
+        anyhow::bail!(UserError::new(
             format!("Tệp {} quá lớn ({size} byte).", path.display()),
             format!("The file {} is too large ({size} bytes).", path.display()),
         ));
@@ -125,7 +125,7 @@ fn check(paths: &[PathBuf], terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let errors = files_check(&texts);
     let found = errors.is_some();
     let shown = errors.as_ref().map_or_else(
-        || terminal.words("Không có lỗi.", "No errors.").to_owned(),
+        || terminal.choose("Không có lỗi.", "No errors.").to_owned(),
         |errors| errors.show(terminal.language),
     );
     let checked = errors.map_or(Checked { errors: Vec::new(), left_out: 0 }, |errors| Checked {
@@ -180,7 +180,7 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
         files.insert(name_of(&path), text_read(&path)?);
     }
     let set = PolicySet::read(&files).map_err(|errors| {
-        Told::new(
+        UserError::new(
             format!("Bộ tiêu chí còn lỗi nên chưa ký:\n{}", errors.show(policies::text::Language::Vi)),
             format!("The policy has errors and was not signed:\n{}", errors.show(policies::text::Language::En)),
         )
@@ -200,7 +200,7 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
     };
     let signed = SignedPolicy::sign(&set, &server, version, clock.now_ms(), &key)?;
     if signed.server.iter().chain([&signed.agents]).any(|part| part.bundle.len() > limits::BUNDLE) {
-        anyhow::bail!(Told::new(
+        anyhow::bail!(UserError::new(
             format!("Bộ tiêu chí lớn hơn {} byte cho phép.", limits::BUNDLE),
             format!("The policy is larger than the {} bytes allowed.", limits::BUNDLE),
         ));
@@ -214,7 +214,7 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
         server,
     };
     terminal.answer(&made, |terminal| {
-        let said = terminal.words("Đã ký bộ tiêu chí phiên bản", "Signed the policy, version");
+        let said = terminal.choose("Đã ký bộ tiêu chí phiên bản", "Signed the policy, version");
         format!("{said} {version}: {}", out.display())
     })?;
     Ok(ExitCode::SUCCESS)
@@ -228,16 +228,16 @@ fn version_of(clock: &Clock) -> anyhow::Result<u64> {
 async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     let signed: SignedPolicy = serde_json::from_slice(&text_read(&path)?).map_err(|cause| {
-        Told::new(
+        UserError::new(
             format!("{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: posture-server policy sign", path.display()),
             format!("{} is not a signed policy. Make one with: posture-server policy sign", path.display()),
         )
         .because(cause)
     })?;
-    let desk = Desk::open(data).await?;
-    let known = Policies::new(desk.config.server.clone(), policy_keys_read(data)?);
-    let published = policy_publish(&desk.db, &desk.by(), &known, signed).await?;
-    desk.db.close().await;
+    let context = CommandContext::open(data).await?;
+    let known = Policies::new(context.config.server.clone(), policy_keys_read(data)?);
+    let published = policy_publish(&context.db, &context.by(), &known, signed).await?;
+    context.db.close().await;
     let made = Made {
         address: published.address.to_string(),
         version: published.bundle.version,
@@ -245,7 +245,7 @@ async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow
         server: published.bundle.server.clone(),
     };
     terminal.answer(&made, |terminal| {
-        let said = terminal.words(
+        let said = terminal.choose(
             "Đã công bố. Các máy sẽ nhận bộ tiêu chí mới và được chấm lại. Phiên bản:",
             "Published. Machines get the new policy and are graded anew. Version:",
         );

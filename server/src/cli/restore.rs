@@ -7,13 +7,13 @@ use policies::text::Language;
 
 use super::Help;
 use super::backup::{copy_moment, key, key_words, optional, verify};
-use super::desk::operator;
+use super::context::operator;
 use super::terminal::Terminal;
 use crate::backup::restore::{Restored, restore};
 use crate::clock::Clock;
 
 /// The words of `restore`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let copy = help
         .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))
         .value_parser(value_parser!(PathBuf));

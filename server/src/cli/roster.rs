@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command, value_parser};
 
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::terminal::Terminal;
 use super::{Help, text};
 use crate::act::roster::link::{roster_link, roster_unlink};
 use crate::act::roster::state::roster_state;
 use crate::act::roster::{Imported, NewLine, roster_add, roster_declare, roster_import, roster_remove};
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::machine::Role;
 use crate::store::roster::{RosterLine, RosterState};
 
@@ -22,7 +22,7 @@ mod list;
 const FILE_MOST: u64 = 4 * 1024 * 1024;
 
 /// The words of `office roster`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let count = |name, help_text| {
         help.option(name, help.t("SỐ", "COUNT"), help_text).value_parser(value_parser!(u32)).default_value("0")
     };
@@ -140,10 +140,10 @@ fn line(help: Help) -> clap::Arg {
 ///
 /// # Errors
 /// There is no such office, line or machine, a rule forbids it, the file cannot be used, or the database fails.
-pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
     let Some((verb, given)) = given.subcommand() else { anyhow::bail!("no command") };
     let office = text(given, "office");
-    let (db, by) = (&desk.db, desk.by());
+    let (db, by) = (&context.db, context.by());
     match verb {
         "add" => {
             let line = NewLine {
@@ -156,22 +156,22 @@ pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> an
             };
             let added = roster_add(db, &by, &office, &[line]).await?;
             answer(&added[0], "Đã thêm vào danh mục:", "Put on the roster:", terminal)?;
-            list::proposals_tell(&office, desk, terminal).await
+            list::proposals_tell(&office, context, terminal).await
         }
         "import" => {
             let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
             let lines = lines_read(&path)?;
             let imported = roster_import(db, &by, &office, &lines).await?;
             terminal.answer(&imported.added, |terminal| imported_text(&imported, terminal))?;
-            list::proposals_tell(&office, desk, terminal).await
+            list::proposals_tell(&office, context, terminal).await
         }
         "declare" => {
             let secret_machines = given.get_one::<u32>("secret-machines").copied().unwrap_or(0);
             let roster = roster_declare(db, &by, &office, secret_machines).await?;
             terminal.answer(&roster, |terminal| {
-                terminal.words("Đã xác nhận danh mục đầy đủ.", "The roster is declared complete.").to_owned()
+                terminal.choose("Đã xác nhận danh mục đầy đủ.", "The roster is declared complete.").to_owned()
             })?;
-            list::proposals_tell(&office, desk, terminal).await
+            list::proposals_tell(&office, context, terminal).await
         }
         "link" => {
             let (machine, replace) = (text(given, "machine"), given.get_flag("replace"));
@@ -183,12 +183,12 @@ pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> an
             answer(&line, "Đã tách:", "Unlinked:", terminal)
         }
         "state" => {
-            let until_at = given.get_one::<String>("until").map(|day| desk.day_end(day)).transpose()?;
-            let policies = desk.policies().await?;
+            let until_at = given.get_one::<String>("until").map(|day| context.day_end(day)).transpose()?;
+            let policies = context.policies().await?;
             let (line, state) = (text(given, "line"), text(given, "state").parse()?);
             let line = roster_state(db, &by, policies.judge().as_deref(), (&office, &line), state, until_at).await?;
             terminal.answer(&line, |terminal| {
-                let state = list::state_text(&line, terminal, &desk.zone);
+                let state = list::state_text(&line, terminal, &context.zone);
                 format!("{}: {state}", super::terminal::visible(&line.label))
             })
         }
@@ -196,7 +196,7 @@ pub async fn perform(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> an
             let line = roster_remove(db, &by, &office, &text(given, "line")).await?;
             answer(&line, "Đã bỏ khỏi danh mục:", "Taken off the roster:", terminal)
         }
-        _ => list::perform(&office, desk, terminal).await,
+        _ => list::perform(&office, context, terminal).await,
     }
 }
 
@@ -205,13 +205,13 @@ fn answer(line: &RosterLine, vi: &str, en: &str, terminal: &Terminal) -> anyhow:
         let machine = line
             .machine
             .as_ref()
-            .map_or_else(String::new, |machine| format!(" ({} {machine})", terminal.words("máy", "machine")));
-        format!("{} {}{machine}", terminal.words(vi, en), super::terminal::visible(&line.label))
+            .map_or_else(String::new, |machine| format!(" ({} {machine})", terminal.choose("máy", "machine")));
+        format!("{} {}{machine}", terminal.choose(vi, en), super::terminal::visible(&line.label))
     })
 }
 
 fn imported_text(imported: &Imported, terminal: &Terminal) -> String {
-    let mut text = format!("{} {}", terminal.words("Số máy đã nhập:", "Machines imported:"), imported.added.len());
+    let mut text = format!("{} {}", terminal.choose("Số máy đã nhập:", "Machines imported:"), imported.added.len());
     for (count, vi, en) in [
         (
             imported.added.iter().filter(|line| line.machine.is_some()).count(),
@@ -222,7 +222,7 @@ fn imported_text(imported: &Imported, terminal: &Terminal) -> String {
         (imported.completed, "được bổ sung số sê-ri, địa chỉ MAC", "completed by serial number or MAC address"),
     ] {
         if count > 0 {
-            text.push_str(&format!("; {}: {count}", terminal.words(vi, en)));
+            text.push_str(&format!("; {}: {count}", terminal.choose(vi, en)));
         }
     }
     text
@@ -230,7 +230,7 @@ fn imported_text(imported: &Imported, terminal: &Terminal) -> String {
 
 fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
     let refused = |cause: anyhow::Error| {
-        Told::new(
+        UserError::new(
             format!("Không nhập được danh mục từ {}.", path.display()),
             format!("The roster cannot be imported from {}.", path.display()),
         )
@@ -243,10 +243,10 @@ fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
                 format!("Tệp có {size} byte, nhiều nhất là {FILE_MOST}."),
                 format!("The file has {size} bytes; at most {FILE_MOST} are allowed."),
             );
-            return Err(Told::new(vi, en).into());
+            return Err(UserError::new(vi, en).into());
         }
         let text = String::from_utf8(std::fs::read(path).map_err(unread)?).map_err(|_| {
-            Told::new(
+            UserError::new(
                 "Tệp không ở dạng UTF-8. Trong phần mềm bảng tính, hãy lưu lại ở dạng \"CSV UTF-8\".",
                 "The file is not in UTF-8. Save it as \"CSV UTF-8\" in the spreadsheet program.",
             )
@@ -259,9 +259,9 @@ fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
 /// Why a file cannot be read.
 fn unread(cause: std::io::Error) -> anyhow::Error {
     let told = if cause.kind() == std::io::ErrorKind::NotFound {
-        Told::new("Không tìm thấy tệp. Hãy kiểm tra đường dẫn.", "There is no such file. Check the path.")
+        UserError::new("Không tìm thấy tệp. Hãy kiểm tra đường dẫn.", "There is no such file. Check the path.")
     } else {
-        Told::new("Không đọc được tệp.", "The file cannot be read.").because(cause)
+        UserError::new("Không đọc được tệp.", "The file cannot be read.").because(cause)
     };
     told.into()
 }
@@ -269,7 +269,7 @@ fn unread(cause: std::io::Error) -> anyhow::Error {
 /// The role in the language of the terminal.
 pub(super) fn role_text<'a>(role: Role, terminal: &Terminal) -> &'a str {
     match role {
-        Role::Workstation => terminal.words("máy trạm", "workstation"),
-        Role::Server => terminal.words("máy chủ", "server"),
+        Role::Workstation => terminal.choose("máy trạm", "workstation"),
+        Role::Server => terminal.choose("máy chủ", "server"),
     }
 }

@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::Help;
-use super::desk::operator_name;
+use super::context::operator_name;
 use super::terminal::Terminal;
 use crate::app::App;
 use crate::app::opening::{StoreLock, Wanted};
@@ -23,12 +23,12 @@ use crate::bound::flood::{Flood, TOLD_EVERY};
 use crate::bound::open_files;
 use crate::clock::Clock;
 use crate::config::{Config, WebCertificate};
-use crate::error::Told;
+use crate::error::UserError;
 use crate::serve::{Serving, serve};
 use crate::tls::Deadlines;
 
 /// The words of `run`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     Command::new("run")
         .about(help.t("Chạy máy chủ", "Run the server"))
         .long_about(help.t(
@@ -120,7 +120,7 @@ async fn flood_tell(flood: Flood) {
 
 fn listen(address: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).map_err(|cause| {
-        Told::new(
+        UserError::new(
             format!(
                 "Không mở được {address}. Cổng có thể đang được chương trình khác dùng; chọn cổng khác bằng --listen."
             ),

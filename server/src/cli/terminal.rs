@@ -9,7 +9,7 @@ use policies::text::Language;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde::Serialize;
 
-use crate::error::Told;
+use crate::error::UserError;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Terminal {
     }
 
     /// The sentence in the language asked for.
-    pub fn words<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
+    pub fn choose<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
         match self.language {
             Language::Vi => vi,
             Language::En => en,
@@ -74,7 +74,7 @@ impl Terminal {
 
     /// `rows` under their heads (Vietnamese, English), in columns.
     pub fn table(&self, heads: &[(&str, &str)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-        let heads = heads.iter().map(|(vi, en)| self.words(vi, en).to_owned()).collect();
+        let heads = heads.iter().map(|(vi, en)| self.choose(vi, en).to_owned()).collect();
         let shown = rows.into_iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
         let lines: Vec<Vec<String>> = std::iter::once(heads).chain(shown).collect();
         let width =
@@ -100,7 +100,7 @@ impl Terminal {
 /// There is no terminal.
 pub fn secret_ask(prompt: &str) -> anyhow::Result<String> {
     let nobody = |cause: std::io::Error| {
-        Told::new(
+        UserError::new(
             "Không có màn hình dòng lệnh để hỏi mật khẩu; hãy dùng --passphrase-file.",
             "There is no terminal to ask for the passphrase at; use --passphrase-file.",
         )

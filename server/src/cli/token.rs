@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgMatches, Command, value_parser};
 use serde::Serialize;
 
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::machine::machines_table;
 use super::roster::role_text;
 use super::terminal::{Terminal, moment, visible};
@@ -14,13 +14,13 @@ use super::{Help, text};
 use crate::act::token::{NewToken, Reach, USES_MOST, token_make, token_revoke};
 use crate::airgap::invitation_make;
 use crate::airgap::stick::{self, Readers};
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::{Secrets, fingerprint_read};
 use crate::store::Scope;
 use crate::store::token::{Admission, Token};
 
 /// The words of `token`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     Command::new("token")
         .about(help.t("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: make, list, revoke"))
         .subcommand_required(true)
@@ -82,25 +82,30 @@ struct Made {
 ///
 /// # Errors
 /// There is no such office or token, or the database fails.
-pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+pub async fn perform(
+    verb: &str,
+    given: &ArgMatches,
+    context: &CommandContext,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
     match verb {
-        "add" => add(given, desk, terminal).await,
-        "list" => list(&text(given, "office"), desk, terminal).await,
+        "add" => add(given, context, terminal).await,
+        "list" => list(&text(given, "office"), context, terminal).await,
         _ => {
             let reach = if given.get_flag("machines") { Reach::Machines } else { Reach::Token };
-            let machines = token_revoke(&desk.db, &desk.by(), &text(given, "token"), reach).await?;
+            let machines = token_revoke(&context.db, &context.by(), &text(given, "token"), reach).await?;
             terminal.answer(&machines, |terminal| {
-                let said = terminal.words(
+                let said = terminal.choose(
                     "Đã thu hồi mã. Máy đã đăng ký bằng mã này:",
                     "The token is revoked. Machines that enrolled with it:",
                 );
-                format!("{said}\n{}", machines_table(&machines, &desk.zone, terminal))
+                format!("{said}\n{}", machines_table(&machines, &context.zone, terminal))
             })
         }
     }
 }
 
-async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+async fn add(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
     let hours = given.get_one::<u32>("hours").copied().unwrap_or(24);
     let new = NewToken {
         office: text(given, "office"),
@@ -109,20 +114,20 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
         valid: Duration::from_secs(u64::from(hours) * 60 * 60),
         admits: if given.get_flag("confirm") { Admission::Confirmed } else { Admission::Pending },
     };
-    let fingerprint = fingerprint_read(&desk.data)?.to_string();
+    let fingerprint = fingerprint_read(&context.data)?.to_string();
     let file = given.get_one::<PathBuf>("file");
     if let Some(file) = file.filter(|file| file.symlink_metadata().is_ok()) {
-        anyhow::bail!(Told::new(
+        anyhow::bail!(UserError::new(
             format!("Đã có {}. Hãy nêu tên tệp khác.", file.display()),
             format!("{} exists. Name another file.", file.display()),
         ));
     }
-    let (token, secret) = token_make(&desk.db, &desk.by(), &new).await?;
+    let (token, secret) = token_make(&context.db, &context.by(), &new).await?;
     if let Some(file) = file
-        && let Err(error) = invitation_write(desk, &token, &secret, file).await
+        && let Err(error) = invitation_write(context, &token, &secret, file).await
     {
         // A token that nobody was told of is worth nothing to its friends.
-        token_revoke(&desk.db, &desk.by(), &token.id, Reach::Token).await?;
+        token_revoke(&context.db, &context.by(), &token.id, Reach::Token).await?;
         return Err(error);
     }
     let made = Made {
@@ -134,37 +139,37 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
         uses: token.uses_total,
         file: file.map(|file| file.display().to_string()),
     };
-    let port = desk.config.listen.address.rsplit(':').next().unwrap_or("8443");
+    let port = context.config.listen.address.rsplit(':').next().unwrap_or("8443");
     terminal.answer(&made, |terminal| {
         if let Some(file) = &made.file {
             return format!(
                 "{} {}\n{} {}\n\n{}\n  posture-agent export {} --invitation {}",
-                terminal.words(
+                terminal.choose(
                     "Thư mời (chứa mã đăng ký, cần giữ kín):",
                     "Invitation (it holds the token, keep it close):"
                 ),
                 visible(file),
-                terminal.words("Có hiệu lực đến:", "Good until:"),
-                moment(made.expires_at, &desk.zone),
-                terminal.words(
+                terminal.choose("Có hiệu lực đến:", "Good until:"),
+                moment(made.expires_at, &context.zone),
+                terminal.choose(
                     "Mang tệp đến máy không nối mạng và chạy bằng quyền quản trị:",
                     "Carry the file to the machine without a network and run as administrator:"
                 ),
-                terminal.words("TỆP-XUẤT", "EXPORT-FILE"),
-                terminal.words("THƯ-MỜI", "INVITATION"),
+                terminal.choose("TỆP-XUẤT", "EXPORT-FILE"),
+                terminal.choose("THƯ-MỜI", "INVITATION"),
             );
         }
         format!(
             "{} {}\n{} {}\n\n{}\n  posture-agent enrol --server {}:{port} --token {} --fingerprint {}",
-            terminal.words("Mã đăng ký máy (chỉ hiện một lần):", "Enrolment token (shown once):"),
+            terminal.choose("Mã đăng ký máy (chỉ hiện một lần):", "Enrolment token (shown once):"),
             made.token,
-            terminal.words("Có hiệu lực đến:", "Good until:"),
-            moment(made.expires_at, &desk.zone),
-            terminal.words(
+            terminal.choose("Có hiệu lực đến:", "Good until:"),
+            moment(made.expires_at, &context.zone),
+            terminal.choose(
                 "Trên máy cần kết nối, chạy bằng quyền quản trị:",
                 "On the machine to be connected, as administrator:"
             ),
-            terminal.words("TÊN-MÁY-CHỦ", "SERVER-NAME"),
+            terminal.choose("TÊN-MÁY-CHỦ", "SERVER-NAME"),
             made.token,
             made.fingerprint,
         )
@@ -172,24 +177,24 @@ async fn add(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Re
 }
 
 async fn invitation_write(
-    desk: &Desk,
+    context: &CommandContext,
     token: &Token,
     secret: &protocol::token::Token,
     file: &Path,
 ) -> anyhow::Result<()> {
-    let office = desk.db.read().await?.office_get(&Scope::whole(), &token.office).await?;
+    let office = context.db.read().await?.office_get(&Scope::whole(), &token.office).await?;
     let office = office.map(|office| office.name).unwrap_or_default();
-    let secrets = Secrets::read_quietly(&desk.data)?;
-    let invitation = invitation_make(&secrets, &desk.config.server, &office, token, secret);
+    let secrets = Secrets::read_quietly(&context.data)?;
+    let invitation = invitation_make(&secrets, &context.config.server, &office, token, secret);
     stick::write(file, &invitation.to_bytes()?, Readers::Owner)
 }
 
-async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let mut tx = desk.db.read().await?;
+async fn list(office: &str, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let mut tx = context.db.read().await?;
     tx.office_require(&Scope::whole(), office).await?;
     let tokens = tx.token_list(&Scope::whole(), office).await?;
     drop(tx);
-    let now = desk.clock.now_ms();
+    let now = context.clock.now_ms();
     terminal.answer(&tokens, |terminal| {
         let heads =
             [("Mã số", "Id"), ("Loại", "Role"), ("Còn lượt", "Left"), ("Hết hạn", "Until"), ("Trạng thái", "Status")];
@@ -198,7 +203,7 @@ async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<
                 token.id.clone(),
                 role_text(token.role, terminal).to_owned(),
                 format!("{}/{}", token.uses_left, token.uses_total),
-                moment(token.expires_at, &desk.zone),
+                moment(token.expires_at, &context.zone),
                 status_text(token, now, terminal).to_owned(),
             ]
         });
@@ -208,12 +213,12 @@ async fn list(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<
 
 fn status_text<'a>(token: &Token, now: i64, terminal: &Terminal) -> &'a str {
     if token.revoked_at.is_some() {
-        terminal.words("đã thu hồi", "revoked")
+        terminal.choose("đã thu hồi", "revoked")
     } else if token.expires_at <= now {
-        terminal.words("hết hạn", "expired")
+        terminal.choose("hết hạn", "expired")
     } else if token.uses_left == 0 {
-        terminal.words("hết lượt", "used up")
+        terminal.choose("hết lượt", "used up")
     } else {
-        terminal.words("dùng được", "good")
+        terminal.choose("dùng được", "good")
     }
 }

@@ -3,12 +3,12 @@
 use clap::{Arg, ArgMatches, Command};
 use policies::policy::Role;
 
-use super::desk::Desk;
+use super::context::CommandContext;
 use super::terminal::{Terminal, moment, visible};
 use super::{Help, text};
 use crate::act::waiver::{NewWaiver, WaiverError, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
-use crate::error::Told;
-use crate::policy::Judge;
+use crate::error::UserError;
+use crate::policy::CompiledPolicy;
 use crate::store::Scope;
 use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
 
@@ -16,7 +16,7 @@ use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
 const MOST: i64 = 10_000;
 
 /// The words of `waiver`.
-pub fn words(help: Help) -> Command {
+pub fn command(help: Help) -> Command {
     let waiver = || {
         help.place(
             "waiver",
@@ -85,55 +85,71 @@ pub fn words(help: Help) -> Command {
 ///
 /// # Errors
 /// A rule forbids it, there is no such machine, control, exception or office, or the database fails.
-pub async fn perform(verb: &str, given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let policies = desk.policies().await?;
+pub async fn perform(
+    verb: &str,
+    given: &ArgMatches,
+    context: &CommandContext,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
+    let policies = context.policies().await?;
     let judge = policies.judge();
     let judge = judge.as_deref();
     if verb == "list" {
-        return list(given, judge, desk, terminal).await;
+        return list(given, judge, context, terminal).await;
     }
-    let (by, id) = (desk.by(), given.try_get_one::<String>("waiver").ok().flatten().cloned().unwrap_or_default());
+    let (by, id) = (context.by(), given.try_get_one::<String>("waiver").ok().flatten().cloned().unwrap_or_default());
     let (done, vi, en) = match verb {
         "ask" => {
-            (ask(given, judge, desk).await?, "Đã ghi đề nghị, chờ quyết định:", "Asked for, waiting for a decision:")
+            (ask(given, judge, context).await?, "Đã ghi đề nghị, chờ quyết định:", "Asked for, waiting for a decision:")
         }
-        "grant" => (waiver_grant(&desk.db, &by, judge, &id).await, "Đã chấp thuận:", "Granted:"),
-        "refuse" => (waiver_refuse(&desk.db, &by, &id, &text(given, "reason")).await, "Không chấp thuận:", "Refused:"),
-        _ => (waiver_withdraw(&desk.db, &by, &id).await, "Đã rút:", "Withdrawn:"),
+        "grant" => (waiver_grant(&context.db, &by, judge, &id).await, "Đã chấp thuận:", "Granted:"),
+        "refuse" => {
+            (waiver_refuse(&context.db, &by, &id, &text(given, "reason")).await, "Không chấp thuận:", "Refused:")
+        }
+        _ => (waiver_withdraw(&context.db, &by, &id).await, "Đã rút:", "Withdrawn:"),
     };
     let waiver = done.map_err(told)?;
     terminal.answer(&waiver, |terminal| {
-        let until = terminal.words("đến", "until");
-        let end = moment(waiver.until_at - 1, &desk.zone);
-        format!("{} {} - {}, {until} {end}", terminal.words(vi, en), waiver.id, waiver.control)
+        let until = terminal.choose("đến", "until");
+        let end = moment(waiver.until_at - 1, &context.zone);
+        format!("{} {} - {}, {until} {end}", terminal.choose(vi, en), waiver.id, waiver.control)
     })
 }
 
-async fn ask(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk) -> anyhow::Result<Result<Waiver, WaiverError>> {
-    let until_at = desk.day_end(&text(given, "until"))?;
+async fn ask(
+    given: &ArgMatches,
+    judge: Option<&CompiledPolicy>,
+    context: &CommandContext,
+) -> anyhow::Result<Result<Waiver, WaiverError>> {
+    let until_at = context.day_end(&text(given, "until"))?;
     let new = NewWaiver {
         machine: text(given, "machine"),
         control: text(given, "control"),
         reason: text(given, "reason"),
         until_at,
     };
-    Ok(waiver_ask(&desk.db, &desk.by(), judge, &new).await)
+    Ok(waiver_ask(&context.db, &context.by(), judge, &new).await)
 }
 
 fn told(error: WaiverError) -> anyhow::Error {
     match error {
         WaiverError::Refused(refusal) => {
             let text = refusal.text();
-            Told::new(text.vi, text.en).into()
+            UserError::new(text.vi, text.en).into()
         }
         WaiverError::Store(error) => error.into(),
     }
 }
 
-async fn list(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+async fn list(
+    given: &ArgMatches,
+    judge: Option<&CompiledPolicy>,
+    context: &CommandContext,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
     let listed = if given.get_flag("all") { Listed::All } else { Listed::Open };
-    let waivers = desk.db.read().await?.waiver_list(&Scope::whole(), &text(given, "office"), listed, MOST).await?;
-    let now = desk.clock.now_ms();
+    let waivers = context.db.read().await?.waiver_list(&Scope::whole(), &text(given, "office"), listed, MOST).await?;
+    let now = context.clock.now_ms();
     terminal.answer(&waivers, |terminal| {
         let heads = [
             ("Mã", "Id"),
@@ -154,7 +170,7 @@ async fn list(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk, terminal: 
                 office_name.clone(),
                 control_title(judge, &waiver.control, terminal),
                 state_text(waiver, now, terminal).to_owned(),
-                moment(waiver.until_at - 1, &desk.zone),
+                moment(waiver.until_at - 1, &context.zone),
                 waiver.asked_by.clone(),
                 waiver.decided_by.clone().unwrap_or_default(),
                 waiver.reason.clone(),
@@ -164,17 +180,17 @@ async fn list(given: &ArgMatches, judge: Option<&Judge>, desk: &Desk, terminal: 
     })
 }
 
-fn control_title(judge: Option<&Judge>, id: &str, terminal: &Terminal) -> String {
+fn control_title(judge: Option<&CompiledPolicy>, id: &str, terminal: &Terminal) -> String {
     let found = judge.and_then(|judge| Role::ALL.iter().find_map(|&role| judge.set().controls(role).control(id)));
     found.map_or_else(|| visible(id), |control| control.title().get(terminal.language).to_owned())
 }
 
 fn state_text<'a>(waiver: &Waiver, now: i64, terminal: &Terminal) -> &'a str {
     match waiver.state {
-        WaiverState::Asked => terminal.words("chờ quyết định", "asked"),
-        WaiverState::Granted if waiver.until_at > now => terminal.words("đang áp dụng", "in force"),
-        WaiverState::Granted | WaiverState::Ended => terminal.words("hết hạn", "ended"),
-        WaiverState::Refused => terminal.words("không chấp thuận", "refused"),
-        WaiverState::Withdrawn => terminal.words("đã rút", "withdrawn"),
+        WaiverState::Asked => terminal.choose("chờ quyết định", "asked"),
+        WaiverState::Granted if waiver.until_at > now => terminal.choose("đang áp dụng", "in force"),
+        WaiverState::Granted | WaiverState::Ended => terminal.choose("hết hạn", "ended"),
+        WaiverState::Refused => terminal.choose("không chấp thuận", "refused"),
+        WaiverState::Withdrawn => terminal.choose("đã rút", "withdrawn"),
     }
 }

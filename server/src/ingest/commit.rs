@@ -12,10 +12,10 @@ use super::pending::Room;
 use super::plan::{Answer, Known, Plan, plan, questions, sections_of, spoken_by};
 use super::refusal::{Counters, Reason};
 use super::{Checked, Job, Taken, TakenMachine};
-use crate::store::change::{ChangeKind, NewChange};
-use crate::store::head::{Head, Standing};
+use crate::store::head::{Head, StoredMachine};
 use crate::store::machine::MachineStatus;
-use crate::store::section::Turned;
+use crate::store::outbox::{EventKind, NewEvent};
+use crate::store::section::SectionChange;
 use crate::store::{Db, Scope, StoreError, StoreResult, Tx};
 
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
@@ -36,7 +36,7 @@ pub(super) struct Committer {
 /// One machine's part of a batch.
 #[derive(Debug)]
 struct Work {
-    standing: Standing,
+    stored_machine: StoredMachine,
     plan: Plan,
     /// Sections that travelled with the reports, as facts; a later one replaces an earlier one.
     brought: Vec<(Section, Facts)>,
@@ -102,14 +102,14 @@ impl Committer {
     ) -> StoreResult<Vec<Answered>> {
         let mut tx = self.db.write().await?;
         let machines: Vec<String> = jobs.iter().map(|(machine, _)| machine.clone()).collect();
-        let mut standings = tx.head_standing(&machines).await?;
+        let mut stored_machines = tx.stored_machines(&machines).await?;
         let mut works = Vec::with_capacity(jobs.len());
         let mut refused = HashMap::new();
-        let mut room = Room::ask(&mut tx, standings.values()).await?;
+        let mut room = Room::ask(&mut tx, stored_machines.values()).await?;
         for (machine, reports) in jobs {
-            match standings.remove(&machine) {
-                Some(standing) if standing.status != MachineStatus::Revoked => {
-                    works.push(work(&mut tx, standing, reports, &mut room, now).await?);
+            match stored_machines.remove(&machine) {
+                Some(stored_machine) if stored_machine.status != MachineStatus::Revoked => {
+                    works.push(work(&mut tx, stored_machine, reports, &mut room, now).await?);
                 }
                 _ => {
                     refused.insert(machine, reports.len());
@@ -168,14 +168,14 @@ impl Committer {
         Ok(machines
             .into_iter()
             .map(|machine| match works.remove(&machine) {
-                Some(Work { standing, plan, .. }) => Answered {
+                Some(Work { stored_machine, plan, .. }) => Answered {
                     id: Some(machine),
                     taken: Taken {
                         answers: plan.answers,
                         machine: Some(TakenMachine {
-                            office: standing.office_name,
-                            role: standing.role,
-                            status: standing.status,
+                            office: stored_machine.office_name,
+                            role: stored_machine.role,
+                            status: stored_machine.status,
                         }),
                         audit_head,
                     },
@@ -241,7 +241,7 @@ impl Committer {
 
         let reports: Vec<_> = moved_works().flat_map(|work| work.plan.reports.iter().cloned()).collect();
         tx.report_insert(&reports).await?;
-        let is_current = |plan: &Plan, section: &str, digest| plan.turned.get(section) == Some(&Some(digest));
+        let is_current = |plan: &Plan, section: &str, digest| plan.changed.get(section) == Some(&Some(digest));
         let bodies: Vec<_> = moved_works()
             .flat_map(|work| {
                 let plan = &work.plan;
@@ -251,14 +251,14 @@ impl Committer {
         tx.body_insert(&bodies, now).await?;
         let (mut retired, mut restored) = (Vec::new(), Vec::new());
         for work in moved_works().filter(|work| work.plan.from.is_some()) {
-            for (section, &digest) in &work.plan.turned {
-                let turned = Turned { machine: work.plan.machine.clone(), section: section.clone(), digest };
+            for (section, &digest) in &work.plan.changed {
+                let changed = SectionChange { machine: work.plan.machine.clone(), section: section.clone(), digest };
                 let travelled =
                     work.plan.bodies.iter().any(|body| body.section == *section && Some(body.digest) == digest);
                 if digest.is_some() && !travelled {
-                    restored.push(turned.clone());
+                    restored.push(changed.clone());
                 }
-                retired.push(turned);
+                retired.push(changed);
             }
         }
         tx.body_retire(&retired, now).await?;
@@ -272,16 +272,16 @@ impl Committer {
             }
         }
         let reported: Vec<&&Work> = moved_works().filter(|work| !work.plan.reports.is_empty()).collect();
-        let mut events: Vec<NewChange> = reported
+        let mut events: Vec<NewEvent> = reported
             .iter()
-            .map(|work| NewChange::of_machine(ChangeKind::Reported, &work.standing.office, &work.plan.machine))
+            .map(|work| NewEvent::of_machine(EventKind::Reported, &work.stored_machine.office, &work.plan.machine))
             .collect();
         for work in moved_works().filter(|work| work.plan.cloned.is_some()) {
-            events.push(NewChange::of_machine(ChangeKind::Machine, &work.standing.office, &work.plan.machine));
+            events.push(NewEvent::of_machine(EventKind::Machine, &work.stored_machine.office, &work.plan.machine));
         }
         let returned: Vec<String> = reported.iter().map(|work| work.plan.machine.clone()).collect();
         for office in tx.roster_line_return(&returned).await? {
-            events.push(NewChange::of_office(ChangeKind::Roster, &office));
+            events.push(NewEvent::of_office(EventKind::Roster, &office));
         }
         let due: Vec<&Work> = moved_works().filter(|work| self.is_due(work, now)).copied().collect();
         let judged = self.evidence(tx, &due).await?;
@@ -297,13 +297,13 @@ impl Committer {
         if !work.plan.judged && work.plan.cloned.is_none() {
             return false;
         }
-        let standing = &work.standing;
+        let stored_machine = &work.stored_machine;
         let schema = |head: &Option<Head>| head.as_ref().map(|head| head.schema);
-        !work.plan.turned.is_empty()
-            || schema(&standing.head) != schema(&work.plan.head)
-            || standing.judged_policy.as_deref() != Some(policy.to_string().as_str())
+        !work.plan.changed.is_empty()
+            || schema(&stored_machine.head) != schema(&work.plan.head)
+            || stored_machine.judged_policy.as_deref() != Some(policy.to_string().as_str())
             // In the future: judged while the clock was ahead.
-            || standing.judged_at.is_none_or(|at| at > now || now.saturating_sub(at) >= JUDGED_AGAIN_MS)
+            || stored_machine.judged_at.is_none_or(|at| at > now || now.saturating_sub(at) >= JUDGED_AGAIN_MS)
     }
 
     /// The newest facts of these machines: from memory where they are known there, else from the store.
@@ -312,7 +312,7 @@ impl Committer {
         let mut missing = Vec::new();
         for work in works {
             let Some(head) = &work.plan.head else { continue };
-            let known = match (&work.standing.head, &work.plan.cloned) {
+            let known = match (&work.stored_machine.head, &work.plan.cloned) {
                 (None, _) => Some(Arc::new(Facts::unknown(policies::fact::Reason::NotCollected))),
                 // What an older agent read wrongly was forgotten in the kept facts; a newer one may say the same and be right.
                 (Some(before), None) if before.schema == head.schema => {
@@ -326,11 +326,11 @@ impl Committer {
             }
             evidence.push(Evidence {
                 machine: work.plan.machine.clone(),
-                office: work.standing.office.clone(),
-                role: work.standing.role,
+                office: work.stored_machine.office.clone(),
+                role: work.stored_machine.role,
                 facts: facts.unwrap_or_default(),
                 schema: head.schema,
-                schema_before: work.standing.head.as_ref().map_or(head.schema, |before| before.schema),
+                schema_before: work.stored_machine.head.as_ref().map_or(head.schema, |before| before.schema),
                 sections: head.sections.clone(),
             });
         }
@@ -349,7 +349,7 @@ impl Committer {
 /// What was written for some machines.
 #[derive(Debug)]
 struct Written {
-    events: Vec<NewChange>,
+    events: Vec<NewEvent>,
     judged: Vec<Evidence>,
 }
 
@@ -391,60 +391,66 @@ fn failed(reports: usize) -> Answered {
 }
 
 /// Asks the store what planning needs, and plans.
-async fn work(tx: &mut Tx, standing: Standing, reports: Vec<Checked>, room: &mut Room, now: i64) -> StoreResult<Work> {
-    let questions = questions(&standing, &reports);
-    let mut known = Known { room: room.of(&standing, now), ..Known::default() };
+async fn work(
+    tx: &mut Tx,
+    stored_machine: StoredMachine,
+    reports: Vec<Checked>,
+    room: &mut Room,
+    now: i64,
+) -> StoreResult<Work> {
+    let questions = questions(&stored_machine, &reports);
+    let mut known = Known { room: room.of(&stored_machine, now), ..Known::default() };
     for (section, digest) in questions.bodies {
-        if tx.body_exists(&standing.machine, &section, digest).await? {
+        if tx.body_exists(&stored_machine.machine, &section, digest).await? {
             known.bodies.insert((section, digest));
         }
     }
     for (segment, number) in questions.reports {
-        if let Some(report) = tx.report_get(&standing.machine, segment, number).await? {
+        if let Some(report) = tx.report_get(&stored_machine.machine, segment, number).await? {
             let hash = report.hash.parse().unwrap_or(Digest::ZERO);
             known.reports.insert((segment, number), (hash, report.received_at));
         }
     }
     if questions.behind {
-        known.behind = tx.segments_behind(&standing.machine).await?;
+        known.behind = tx.segments_behind(&stored_machine.machine).await?;
     }
     let mut brought = Vec::new();
     let mut reports = reports;
     for checked in &mut reports {
         for section in checked.bodies.keys().filter_map(|name| Section::from_name(name)) {
             let mut only = Facts::default();
-            only.take(section, &mut checked.facts);
+            only.swap_section(section, &mut checked.facts);
             brought.push((section, checked.header.sections[section.name()].digest, only));
         }
     }
-    let plan = plan(&standing, reports, &known, now);
+    let plan = plan(&stored_machine, reports, &known, now);
     let stored = |head: &Option<Head>| head.as_ref().map(|head| head.stored_all);
     if let Some(after) = stored(&plan.head) {
-        room.take(&standing, after - stored(&standing.head).unwrap_or(0));
+        room.take(&stored_machine, after - stored(&stored_machine.head).unwrap_or(0));
     }
     let offset = |head: &Option<Head>| head.as_ref().map_or(0, |head| head.clock_offset);
-    let (before_ms, after_ms) = (offset(&standing.head), offset(&plan.head));
+    let (before_ms, after_ms) = (offset(&stored_machine.head), offset(&plan.head));
     if after_ms.unsigned_abs() > CLOCK_OFF_MS && before_ms.unsigned_abs() <= CLOCK_OFF_MS {
         tracing::info!(
-            machine = standing.machine,
+            machine = stored_machine.machine,
             offset_ms = after_ms,
             "the clocks of this machine and of this server differ"
         );
     }
     // Only what became the newest state counts; a section of a refused report does not.
-    let newest = |section: Section, digest| plan.turned.get(section.name()) == Some(&Some(digest));
+    let newest = |section: Section, digest| plan.changed.get(section.name()) == Some(&Some(digest));
     let brought = brought
         .into_iter()
         .filter(|(section, digest, _)| newest(*section, *digest))
         .map(|(section, _, facts)| (section, facts))
         .collect();
-    Ok(Work { standing, plan, brought })
+    Ok(Work { stored_machine, plan, brought })
 }
 
 /// The facts after a job, given those before it; `None` when a section turned to a body that did not travel with it.
 fn facts_after(before: Arc<Facts>, work: &Work, head: &Head) -> Option<Arc<Facts>> {
     let mut facts = before;
-    for (name, digest) in &work.plan.turned {
+    for (name, digest) in &work.plan.changed {
         let Some(section) = Section::from_name(name) else { continue };
         let target = Arc::make_mut(&mut facts);
         if digest.is_none() {
@@ -452,12 +458,12 @@ fn facts_after(before: Arc<Facts>, work: &Work, head: &Head) -> Option<Arc<Facts
             continue;
         }
         let (_, brought) = work.brought.iter().rfind(|(brought, _)| *brought == section)?;
-        target.take(section, &mut brought.clone());
+        target.swap_section(section, &mut brought.clone());
     }
     if head.schema < SCHEMA_VERSION {
         Arc::make_mut(&mut facts).forget_misread(head.schema);
     }
-    debug_assert!(!head.sections.0.is_empty() || work.plan.turned.values().all(Option::is_none));
+    debug_assert!(!head.sections.0.is_empty() || work.plan.changed.values().all(Option::is_none));
     Some(facts)
 }
 
@@ -469,9 +475,9 @@ async fn clone_settle(tx: &mut Tx, work: &mut Work, now: i64) -> StoreResult<()>
     let (Some((segment, number)), Some(head)) = (cloned.before, &mut work.plan.head) else { return Ok(()) };
     let Some(before) = tx.report_get(&machine, segment, number).await? else { return Ok(()) };
     let Ok(header) = Header::decode(&before.header) else { return Ok(()) };
-    let stood = sections_of(&header, before.received_at, work.standing.enrolled_at);
-    work.plan.turned = head.sections.0.keys().map(|name| (name.clone(), None)).collect();
-    work.plan.turned.extend(stood.0.iter().map(|(name, state)| (name.clone(), Some(state.digest))));
+    let stood = sections_of(&header, before.received_at, work.stored_machine.enrolled_at);
+    work.plan.changed = head.sections.0.keys().map(|name| (name.clone(), None)).collect();
+    work.plan.changed.extend(stood.0.iter().map(|(name, state)| (name.clone(), Some(state.digest))));
     head.sections = stood;
     (head.agent, head.schema) = spoken_by(&header);
     Ok(())

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use policies::fact::Facts;
 use protocol::Digest;
 
-use crate::store::change::NewChange;
 use crate::store::machine::Role;
+use crate::store::outbox::NewEvent;
 use crate::store::section::Sections;
 use crate::store::{StoreResult, Tx};
 
@@ -33,7 +33,7 @@ pub struct Evidence {
 }
 
 /// What a judge returns: the events to tell.
-pub type Judging<'a> = Pin<Box<dyn Future<Output = StoreResult<Vec<NewChange>>> + Send + 'a>>;
+pub type Judging<'a> = Pin<Box<dyn Future<Output = StoreResult<Vec<NewEvent>>> + Send + 'a>>;
 
 /// Judges evidence within the transaction that stores it.
 pub trait Judge: std::fmt::Debug + Send + Sync {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use protocol::limits;
 
 use super::refusal::DAY_MS;
-use crate::store::head::Standing;
+use crate::store::head::StoredMachine;
 use crate::store::machine::MachineStatus;
 use crate::store::{StoreResult, Tx};
 
@@ -30,27 +30,30 @@ pub(super) struct Room {
 
 impl Room {
     /// Asks the store, if any of these machines waits.
-    pub(super) async fn ask<'a>(tx: &mut Tx, mut standings: impl Iterator<Item = &'a Standing>) -> StoreResult<Self> {
-        let waits = standings.any(|standing| standing.status == MachineStatus::Pending);
+    pub(super) async fn ask<'a>(
+        tx: &mut Tx,
+        mut stored_machines: impl Iterator<Item = &'a StoredMachine>,
+    ) -> StoreResult<Self> {
+        let waits = stored_machines.any(|stored_machine| stored_machine.status == MachineStatus::Pending);
         Ok(Self { stored: if waits { tx.head_pending_bytes().await? } else { BTreeMap::new() } })
     }
 
     /// Bytes that may still be stored for this machine; none when it is confirmed and has no such bound.
-    pub(super) fn of(&self, standing: &Standing, now: i64) -> Option<i64> {
-        if standing.status != MachineStatus::Pending {
+    pub(super) fn of(&self, stored_machine: &StoredMachine, now: i64) -> Option<i64> {
+        if stored_machine.status != MachineStatus::Pending {
             return None;
         }
-        let days = now.saturating_sub(standing.enrolled_at).div_euclid(DAY_MS).clamp(0, DAYS);
-        let own = FIRST + A_DAY * days - standing.head.as_ref().map_or(0, |head| head.stored_all);
-        let token = A_TOKEN - self.stored.get(&standing.token).copied().unwrap_or(0);
+        let days = now.saturating_sub(stored_machine.enrolled_at).div_euclid(DAY_MS).clamp(0, DAYS);
+        let own = FIRST + A_DAY * days - stored_machine.head.as_ref().map_or(0, |head| head.stored_all);
+        let token = A_TOKEN - self.stored.get(&stored_machine.token).copied().unwrap_or(0);
         let all = ALL - self.stored.values().sum::<i64>();
         Some(own.min(token).min(all))
     }
 
     /// Notes what was planned for a machine that waits.
-    pub(super) fn take(&mut self, standing: &Standing, bytes: i64) {
-        if standing.status == MachineStatus::Pending {
-            *self.stored.entry(standing.token.clone()).or_default() += bytes;
+    pub(super) fn take(&mut self, stored_machine: &StoredMachine, bytes: i64) {
+        if stored_machine.status == MachineStatus::Pending {
+            *self.stored.entry(stored_machine.token.clone()).or_default() += bytes;
         }
     }
 }
@@ -60,8 +63,8 @@ mod tests {
     use super::*;
     use crate::store::machine::Role;
 
-    fn standing(status: MachineStatus, token: &str) -> Standing {
-        Standing {
+    fn stored_machine(status: MachineStatus, token: &str) -> StoredMachine {
+        StoredMachine {
             machine: "m".to_owned(),
             office: String::new(),
             office_name: String::new(),
@@ -79,7 +82,7 @@ mod tests {
     #[test]
     fn room_is_bounded_by_machine_by_token_and_for_all_who_wait() {
         let mut room = Room { stored: BTreeMap::new() };
-        let (one, other) = (standing(MachineStatus::Pending, "a"), standing(MachineStatus::Pending, "b"));
+        let (one, other) = (stored_machine(MachineStatus::Pending, "a"), stored_machine(MachineStatus::Pending, "b"));
         assert_eq!(room.of(&one, 0), Some(FIRST));
         assert_eq!(room.of(&one, 2 * DAY_MS), Some(FIRST + 2 * A_DAY));
         assert_eq!(room.of(&one, -DAY_MS), Some(FIRST), "a clock that was set back");
@@ -88,6 +91,6 @@ mod tests {
         assert_eq!((room.of(&one, 0), room.of(&other, 0)), (Some(10), Some(FIRST)));
         room.stored.extend((0..4).map(|token| (token.to_string(), A_TOKEN)));
         assert!(room.of(&other, 0).is_some_and(|left| left < 0), "all together");
-        assert_eq!(room.of(&standing(MachineStatus::Confirmed, "a"), 0), None);
+        assert_eq!(room.of(&stored_machine(MachineStatus::Confirmed, "a"), 0), None);
     }
 }

@@ -7,7 +7,7 @@ use protocol::{Digest, Header, OpenedReason, Position};
 
 use super::check::Checked;
 use super::refusal::{DAY_MS, Reason};
-use crate::store::head::{Head, Standing};
+use crate::store::head::{Head, StoredMachine};
 use crate::store::report::{NewFork, NewReport, NewSegment, SegmentKind};
 use crate::store::section::{Body, SectionState, Sections};
 
@@ -88,7 +88,7 @@ pub(super) struct Plan {
     pub reports: Vec<NewReport>,
     pub bodies: Vec<Body>,
     /// Sections whose current body is another one now (none: the section is gone).
-    pub turned: BTreeMap<String, Option<Digest>>,
+    pub changed: BTreeMap<String, Option<Digest>>,
     pub segments: Vec<NewSegment>,
     pub forks: Vec<NewFork>,
     pub cloned: Option<Cloned>,
@@ -97,9 +97,9 @@ pub(super) struct Plan {
 }
 
 /// What must be known to plan `reports` of a machine that stands like this.
-pub(super) fn questions(standing: &Standing, reports: &[Checked]) -> Questions {
+pub(super) fn questions(stored_machine: &StoredMachine, reports: &[Checked]) -> Questions {
     let mut questions = Questions::default();
-    let head = standing.head.as_ref();
+    let head = stored_machine.head.as_ref();
     let mut supplied: HashSet<(&str, Digest)> = HashSet::new();
     for checked in reports {
         let Header { segment, number, .. } = checked.header;
@@ -132,23 +132,23 @@ pub(super) fn questions(standing: &Standing, reports: &[Checked]) -> Questions {
 }
 
 /// Decides what becomes of `reports`, which one request brought in this order at `now`.
-pub(super) fn plan(standing: &Standing, reports: Vec<Checked>, known: &Known, now: i64) -> Plan {
+pub(super) fn plan(stored_machine: &StoredMachine, reports: Vec<Checked>, known: &Known, now: i64) -> Plan {
     let mut planner = Planner {
-        standing,
+        stored_machine,
         known,
         now,
-        head: standing.head.clone(),
+        head: stored_machine.head.clone(),
         room: known.room,
         moved: false,
         supplied: HashSet::new(),
         plan: Plan {
-            machine: standing.machine.clone(),
+            machine: stored_machine.machine.clone(),
             answers: Vec::with_capacity(reports.len()),
-            from: standing.head.as_ref().map(|head| head.position),
+            from: stored_machine.head.as_ref().map(|head| head.position),
             head: None,
             reports: Vec::new(),
             bodies: Vec::new(),
-            turned: BTreeMap::new(),
+            changed: BTreeMap::new(),
             segments: Vec::new(),
             forks: Vec::new(),
             cloned: None,
@@ -177,7 +177,7 @@ fn refused(reason: Reason, detail: impl Into<String>, agreed: Option<Position>) 
 }
 
 struct Planner<'a> {
-    standing: &'a Standing,
+    stored_machine: &'a StoredMachine,
     known: &'a Known,
     now: i64,
     head: Option<Head>,
@@ -247,7 +247,7 @@ impl Planner<'_> {
             // The end of the chain stays where it is; only its count of bytes moves.
             self.moved = true;
             self.plan.forks.push(NewFork {
-                machine: self.standing.machine.clone(),
+                machine: self.stored_machine.machine.clone(),
                 position,
                 header: report.header,
                 signature: report.signature,
@@ -301,7 +301,7 @@ impl Planner<'_> {
             self.cloned("alternating_branches", Some(parted));
         }
         let segment = NewSegment {
-            machine: self.standing.machine.clone(),
+            machine: self.stored_machine.machine.clone(),
             segment: checked.position.segment,
             opened_at: self.now,
             reason: opened.map_or("unknown", |opened| reason_word(opened.reason)).to_owned(),
@@ -359,7 +359,7 @@ impl Planner<'_> {
             let before = header.opened.and_then(|opened| opened.agreed).map(|agreed| (agreed.segment, agreed.number));
             self.cloned("alternating_starts", before);
         }
-        let follows = self.standing.clone_at.is_none() && self.plan.cloned.is_none();
+        let follows = self.stored_machine.clone_at.is_none() && self.plan.cloned.is_none();
         if follows {
             head.sections = self.sections_after(&head.sections, &header);
             // An equal digest counts as of the newest header: the agent that sent it read the section by its own meaning.
@@ -369,11 +369,11 @@ impl Planner<'_> {
         for (section, text) in bodies {
             let digest = header.sections[&section].digest;
             if self.supplied.insert((section.clone(), digest)) {
-                self.plan.bodies.push(Body { machine: self.standing.machine.clone(), section, digest, text });
+                self.plan.bodies.push(Body { machine: self.stored_machine.machine.clone(), section, digest, text });
             }
         }
         self.plan.reports.push(NewReport {
-            machine: self.standing.machine.clone(),
+            machine: self.stored_machine.machine.clone(),
             position,
             header: report.header,
             signature: report.signature,
@@ -394,14 +394,14 @@ impl Planner<'_> {
 
     /// The state of the sections after `header`: an equal digest renews the evidence.
     fn sections_after(&mut self, before: &Sections, header: &Header) -> Sections {
-        let after = sections_of(header, self.now, self.standing.enrolled_at);
+        let after = sections_of(header, self.now, self.stored_machine.enrolled_at);
         for (name, state) in &after.0 {
             if before.0.get(name).is_none_or(|old| old.digest != state.digest) {
-                self.plan.turned.insert(name.clone(), Some(state.digest));
+                self.plan.changed.insert(name.clone(), Some(state.digest));
             }
         }
         for name in before.0.keys().filter(|name| !after.0.contains_key(*name)) {
-            self.plan.turned.insert(name.clone(), None);
+            self.plan.changed.insert(name.clone(), None);
         }
         after
     }
@@ -409,7 +409,7 @@ impl Planner<'_> {
     fn has(&self, section: &str, digest: Digest) -> bool {
         let current = |head: &Head| head.sections.0.get(section).is_some_and(|state| state.digest == digest);
         // The standing's own head and not the planned one: what that names is stored.
-        self.standing.head.as_ref().is_some_and(current) || {
+        self.stored_machine.head.as_ref().is_some_and(current) || {
             let key = (section.to_owned(), digest);
             self.supplied.contains(&key) || self.known.bodies.contains(&key)
         }
@@ -437,7 +437,7 @@ impl Planner<'_> {
     }
 
     fn cloned(&mut self, why: &'static str, before: Option<(u64, u64)>) {
-        if self.standing.clone_at.is_none() && self.plan.cloned.is_none() {
+        if self.stored_machine.clone_at.is_none() && self.plan.cloned.is_none() {
             self.plan.cloned = Some(Cloned { why, before });
         }
     }

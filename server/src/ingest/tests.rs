@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::secrets::file::key_read;
 use crate::secrets::{Places, Secrets, secrets_create};
 use crate::store::machine::key::MachineKey;
-use crate::store::trial::{self, Trial};
+use crate::store::test_database::{self, TestDatabase};
 use crate::store::{Db, Scope};
 use crate::tls::Peer;
 use crate::tls::accept::PeerCertificate;
@@ -41,19 +41,19 @@ const START: i64 = 1_795_305_600_000;
 const SPKI: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
 
 /// A server over a database.
-pub(crate) struct Desk {
+pub(crate) struct TestServer {
     pub(crate) app: App,
     router: Router,
     pub(crate) office: String,
     folder: tempfile::TempDir,
 }
 
-impl Desk {
-    pub(crate) async fn open(trial: &Trial) -> Self {
-        let mut tx = trial.db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
+impl TestServer {
+    pub(crate) async fn open(test_database: &TestDatabase) -> Self {
+        let mut tx = test_database.db.write().await.unwrap();
+        let office = test_database::office(&mut tx, "Xã An", None).await;
         tx.commit().await.unwrap();
-        Self::over(trial.db.clone(), office).await
+        Self::over(test_database.db.clone(), office).await
     }
 
     /// A server, the first or one more, over the same database.
@@ -87,7 +87,7 @@ impl Desk {
         let key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
         let spki = [data_encoding::HEXLOWER.decode(SPKI.as_bytes()).unwrap().as_slice(), key.public_key()].concat();
         let mut tx = self.app.db.write().await.unwrap();
-        let id = trial::machine(&mut tx, &self.office).await;
+        let id = test_database::machine(&mut tx, &self.office).await;
         let stored =
             MachineKey { id: key_id(&spki), machine: id.clone(), public_key: spki, since_at: START, until_at: None };
         tx.machine_key_insert(&stored).await.unwrap();
@@ -157,7 +157,7 @@ impl Desk {
     }
 
     async fn count(&self, sql: &'static str, machine: &Machine) -> i64 {
-        trial::count(&mut self.app.db.read().await.unwrap(), sql, &machine.id).await
+        test_database::count(&mut self.app.db.read().await.unwrap(), sql, &machine.id).await
     }
 
     async fn reports(&self, machine: &Machine) -> i64 {

@@ -12,9 +12,9 @@ use super::regrade::machines_catch_up;
 use crate::act::waiver::waivers_expire;
 use crate::app::App;
 use crate::judge::office::{OfficeRows, instant, next_at, office_rows};
-use crate::policy::Judge;
-use crate::store::change::{Change, ChangeKind, NewChange};
+use crate::policy::CompiledPolicy;
 use crate::store::grade::{GradeChange, StoredGrade};
+use crate::store::outbox::{EventKind, NewEvent, OutboxEvent};
 use crate::store::{Db, Scope, StoreError};
 
 /// How long what happened is gathered before grades are made: many reports of one office cost one grade.
@@ -39,23 +39,23 @@ struct Todo {
     /// Any office may be concerned: what happened was missed.
     everything: bool,
     /// What grades were made by last.
-    last: Option<Arc<Judge>>,
+    last: Option<Arc<CompiledPolicy>>,
 }
 
 impl Todo {
-    fn hear(&mut self, change: &Change) {
+    fn hear(&mut self, change: &OutboxEvent) {
         match (change.kind, &change.office) {
-            (ChangeKind::Policy, _) => self.judge = true,
-            (ChangeKind::Reported, Some(office)) => {
+            (EventKind::Policy, _) => self.judge = true,
+            (EventKind::Reported, Some(office)) => {
                 self.renewed.insert(office.clone());
             }
             // What the grader itself tells names no machine.
-            (ChangeKind::Judged, _) if change.machine.is_none() => {}
-            (ChangeKind::Machine | ChangeKind::Waiver, Some(office)) => {
+            (EventKind::Judged, _) if change.machine.is_none() => {}
+            (EventKind::Machine | EventKind::Waiver, Some(office)) => {
                 self.judge = true;
                 self.changed.insert(office.clone());
             }
-            (ChangeKind::Judged | ChangeKind::Revoked | ChangeKind::Roster, Some(office)) => {
+            (EventKind::Judged | EventKind::Revoked | EventKind::Roster, Some(office)) => {
                 self.changed.insert(office.clone());
             }
             _ => {}
@@ -113,7 +113,7 @@ pub async fn grades_follow(app: App) {
 ///
 /// # Errors
 /// When the database fails; what is left to do stays in `todo`.
-async fn grades_make(db: &Db, judge: Option<&Arc<Judge>>, now: i64, todo: &mut Todo) -> anyhow::Result<()> {
+async fn grades_make(db: &Db, judge: Option<&Arc<CompiledPolicy>>, now: i64, todo: &mut Todo) -> anyhow::Result<()> {
     let Some(judge) = judge else {
         // Before the first policy there is nothing to judge by; the policy will ask for everything.
         *todo = Todo { judge: todo.judge, ..Todo::default() };
@@ -150,7 +150,7 @@ async fn grades_make(db: &Db, judge: Option<&Arc<Judge>>, now: i64, todo: &mut T
 }
 
 /// Makes the grade of an office that may be gone.
-async fn office_grade_try(db: &Db, judge: &Judge, office: &str, now: i64) -> Result<(), StoreError> {
+async fn office_grade_try(db: &Db, judge: &CompiledPolicy, office: &str, now: i64) -> Result<(), StoreError> {
     match office_grade_make(db, judge, office, now).await {
         Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error),
@@ -162,7 +162,7 @@ async fn office_grade_try(db: &Db, judge: &Judge, office: &str, now: i64) -> Res
 /// # Errors
 /// When the database fails.
 #[cfg(test)]
-pub async fn grades_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> anyhow::Result<()> {
+pub async fn grades_catch_up(db: &Db, judge: &Arc<CompiledPolicy>, now: i64) -> anyhow::Result<()> {
     let mut todo = Todo { judge: true, ..Todo::default() };
     loop {
         grades_make(db, Some(judge), now, &mut todo).await?;
@@ -176,7 +176,7 @@ pub async fn grades_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> anyhow::R
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such office; else when the database fails.
-pub async fn office_grade_make(db: &Db, judge: &Judge, office: &str, now: i64) -> Result<bool, StoreError> {
+pub async fn office_grade_make(db: &Db, judge: &CompiledPolicy, office: &str, now: i64) -> Result<bool, StoreError> {
     let mut tx = db.write().await?;
     let rows = office_rows(&mut tx, &Scope::whole(), office).await?;
     let before = tx.office_grade_get(office).await?;
@@ -192,7 +192,7 @@ pub async fn office_grade_make(db: &Db, judge: &Judge, office: &str, now: i64) -
     }
     if let Some(change) = &change {
         tx.grade_change_insert(change).await?;
-        tx.change_append(now, &[NewChange::of_office(ChangeKind::Judged, office)]).await?;
+        tx.change_append(now, &[NewEvent::of_office(EventKind::Judged, office)]).await?;
     }
     tx.commit().await?;
     Ok(change.is_some())
@@ -215,7 +215,7 @@ fn as_linked(mut before: StoredGrade, rows: &OfficeRows) -> StoredGrade {
 
 /// What changed since the grade `before`; none when neither score nor letter did.
 fn change(
-    judge: &Judge,
+    judge: &CompiledPolicy,
     office: &str,
     before: Option<&StoredGrade>,
     grade: &policies::grade::Grade,

@@ -19,5 +19,5 @@ pub async fn guesses_tell(app: App) {
 
 /// Tells of the periods that are over; of all where the server `ends`.
 pub(crate) async fn guesses_close(app: &App, ends: bool) {
-    sums_write(app, app.desk.throttle.sums(app.clock.steady(), ends)).await;
+    sums_write(app, app.pages.throttle.sums(app.clock.steady(), ends)).await;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::judge::Judged;
 use crate::judge::machines::{CLOCKS_DIFFER, ToJudge, judge_all, judged_put};
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::Db;
 use crate::store::head::schema as schema_read;
 use crate::store::judgement::{Behind, JudgedFor};
@@ -21,7 +21,7 @@ const BATCH: i64 = 512;
 ///
 /// # Errors
 /// When the database fails; batches that were written stay.
-pub(super) async fn machines_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> anyhow::Result<u64> {
+pub(super) async fn machines_catch_up(db: &Db, judge: &Arc<CompiledPolicy>, now: i64) -> anyhow::Result<u64> {
     let side_by_side = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
     let mut running = tokio::task::JoinSet::new();
     let (mut after, mut count) = (String::new(), 0);
@@ -44,7 +44,7 @@ pub(super) async fn machines_catch_up(db: &Db, judge: &Arc<Judge>, now: i64) -> 
     Ok(count)
 }
 
-async fn batch_judge(db: Db, judge: Arc<Judge>, behind: Vec<Behind>, at: i64) -> anyhow::Result<()> {
+async fn batch_judge(db: Db, judge: Arc<CompiledPolicy>, behind: Vec<Behind>, at: i64) -> anyhow::Result<()> {
     let ids: Vec<String> = behind.iter().map(|machine| machine.id.clone()).collect();
     let (previous, in_force, facts) = {
         let mut tx = db.read().await?;

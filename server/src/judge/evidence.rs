@@ -8,8 +8,8 @@ use super::Judged;
 use super::machines::{ToJudge, judged_put};
 use crate::ingest::{Evidence, Judge, Judging};
 use crate::policy::Policies;
-use crate::store::change::{ChangeKind, NewChange};
 use crate::store::judgement::JudgedFor;
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{StoreResult, Tx};
 
 impl Judge for Policies {
@@ -24,7 +24,7 @@ impl Judge for Policies {
 
 impl Policies {
     /// Judges new evidence. Tells of the machines on which a verdict changed.
-    async fn evidence_judge(&self, tx: &mut Tx, evidence: &[Evidence], now: i64) -> StoreResult<Vec<NewChange>> {
+    async fn evidence_judge(&self, tx: &mut Tx, evidence: &[Evidence], now: i64) -> StoreResult<Vec<NewEvent>> {
         let Some(policy) = self.current() else { return Ok(Vec::new()) };
         let ids: Vec<String> = evidence.iter().map(|item| item.machine.clone()).collect();
         let previous = tx.judgement_load(&ids).await?;
@@ -50,7 +50,7 @@ impl Policies {
         let changed = judged_put(tx, &judged, &previous, JudgedFor::Report).await?;
         let event = |machine: String| {
             let office = offices.get(machine.as_str())?;
-            Some(NewChange::of_machine(ChangeKind::Judged, office, &machine))
+            Some(NewEvent::of_machine(EventKind::Judged, office, &machine))
         };
         Ok(changed.into_iter().filter_map(event).collect())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use policies::fact::{Facts, Reason};
 
 use super::Judged;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::judgement::{JudgedFor, Judgement};
 use crate::store::machine::Role;
 use crate::store::waiver::InForce;
@@ -56,7 +56,7 @@ pub async fn judged_put(
 
 /// Judges machines by their facts; a machine without stored facts is judged as one of which nothing is known.
 pub fn judge_all(
-    judge: &Judge,
+    judge: &CompiledPolicy,
     machines: &[ToJudge],
     facts: &BTreeMap<String, Facts>,
     previous: &BTreeMap<String, Judgement>,

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policies::grade::{
-    self, Away, CapState, Grade, LetterResult, MachineGrade, NoLetter, OfficeState, RosterState, Standing,
+    self, Away, CapState, Grade, LetterResult, MachineGrade, NoLetter, OfficeState, RosterState, RosterStatus,
     grade_machine, grade_office,
 };
 
-use super::policy_role;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::{Machine, MachineStatus};
 use crate::store::office::Office;
@@ -26,7 +25,7 @@ const GRADE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
 
 /// A machine of an office: a line of its roster, an enrolled machine, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct OfficeMachine {
     /// The id it has in the grade: the line's, else the machine's.
     pub id: String,
     /// The line of the roster.
@@ -43,7 +42,7 @@ pub struct OfficeRows {
     /// The declaration of its roster.
     pub roster: Option<Roster>,
     /// Its machines: the lines of the roster in order, then machines without a line by name.
-    pub places: Vec<Place>,
+    pub places: Vec<OfficeMachine>,
     /// When its first machine enrolled.
     pub first_enrolled_at: Option<i64>,
     /// When a server first ran that knows a version of the facts' meaning, by version.
@@ -86,7 +85,7 @@ fn mark_gone_back(machines: &mut [JudgedMachine]) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineRows {
     /// Its place in its office; none for a revoked machine without a line.
-    pub place: Option<Place>,
+    pub place: Option<OfficeMachine>,
     /// As [`OfficeRows::schema_known`].
     pub schema_known: BTreeMap<u32, i64>,
 }
@@ -106,36 +105,38 @@ pub async fn machine_rows(tx: &mut Tx, scope: &Scope, machine: &Machine) -> Stor
 
 impl MachineRows {
     /// How the machine counts as at `now`.
-    pub fn grade(&self, judge: &Judge, now: Timestamp) -> Option<MachineGrade> {
+    pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> Option<MachineGrade> {
         let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
         grade_machine(judge.rules(), &self.place.as_ref()?.graded(judge, old_agents), now)
     }
 }
 
-fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<Place> {
+fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<OfficeMachine> {
     let order: Vec<String> = machines.iter().map(|machine| machine.id.clone()).collect();
     let mut machines: BTreeMap<String, JudgedMachine> =
         machines.into_iter().map(|machine| (machine.id.clone(), machine)).collect();
-    let mut places: Vec<Place> = lines
+    let mut places: Vec<OfficeMachine> = lines
         .into_iter()
         .filter(|line| line.removed_at.is_none())
         .map(|line| {
             let machine = line.machine.as_ref().and_then(|machine| machines.remove(machine));
-            Place { id: line.id.clone(), machine, line: Some(line) }
+            OfficeMachine { id: line.id.clone(), machine, line: Some(line) }
         })
         .collect();
     let without_line = order.into_iter().filter_map(|id| machines.remove(&id));
-    places.extend(without_line.filter(|machine| machine.status != MachineStatus::Revoked).map(|machine| Place {
-        id: machine.id.clone(),
-        line: None,
-        machine: Some(machine),
-    }));
+    places.extend(
+        without_line.filter(|machine| machine.status != MachineStatus::Revoked).map(|machine| OfficeMachine {
+            id: machine.id.clone(),
+            line: None,
+            machine: Some(machine),
+        }),
+    );
     places
 }
 
 impl OfficeRows {
     /// The grade as at `now`.
-    pub fn grade(&self, judge: &Judge, now: Timestamp) -> Grade {
+    pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> Grade {
         grade_office(judge.rules(), &self.state(judge, now), now)
     }
 
@@ -146,7 +147,7 @@ impl OfficeRows {
     }
 
     /// The office in the words of the grade, as at `now`.
-    pub fn state(&self, judge: &Judge, now: Timestamp) -> OfficeState {
+    pub fn state(&self, judge: &CompiledPolicy, now: Timestamp) -> OfficeState {
         let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
         // A declaration over no line says nothing of what the office has.
         let declared = self.roster.is_some() && self.places.iter().any(|place| place.line.is_some());
@@ -189,29 +190,29 @@ impl OldAgents<'_> {
     }
 }
 
-impl Place {
-    fn graded(&self, judge: &Judge, old_agents: OldAgents<'_>) -> grade::Machine {
+impl OfficeMachine {
+    fn graded(&self, judge: &CompiledPolicy, old_agents: OldAgents<'_>) -> grade::Machine {
         let role = match (&self.machine, &self.line) {
-            (Some(machine), _) => policy_role(machine.role),
-            (None, Some(line)) => policy_role(line.role),
+            (Some(machine), _) => machine.role,
+            (None, Some(line)) => line.role,
             (None, None) => policies::policy::Role::Workstation,
         };
         let pending = self.machine.as_ref().is_some_and(|machine| machine.status == MachineStatus::Pending);
-        let standing = match &self.line {
-            Some(line) => standing(line),
-            None if pending => Standing::Pending,
-            None => Standing::Expected,
+        let roster_status = match &self.line {
+            Some(line) => roster_status(line),
+            None if pending => RosterStatus::Pending,
+            None => RosterStatus::Expected,
         };
         let (evidence_at, outcomes) =
             self.machine.as_ref().map_or((None, Vec::new()), |machine| evidence(judge, machine, old_agents));
-        grade::Machine { id: self.id.clone(), role, standing, evidence_at, outcomes }
+        grade::Machine { id: self.id.clone(), role, roster_status, evidence_at, outcomes }
     }
 }
 
-fn standing(line: &RosterLine) -> Standing {
-    let Some(reason) = line.state.away() else { return Standing::Expected };
+fn roster_status(line: &RosterLine) -> RosterStatus {
+    let Some(reason) = line.state.away() else { return RosterStatus::Expected };
     let from = line.state_from_at.unwrap_or(line.created_at);
-    Standing::Away(Away {
+    RosterStatus::Away(Away {
         reason,
         person: line.state_by.clone().unwrap_or_default(),
         from: instant(from),
@@ -222,7 +223,7 @@ fn standing(line: &RosterLine) -> Standing {
 
 /// When the newest evidence of a machine was observed, and its verdicts with the age of what each rests on.
 fn evidence(
-    judge: &Judge,
+    judge: &CompiledPolicy,
     machine: &JudgedMachine,
     old_agents: OldAgents<'_>,
 ) -> (Option<Timestamp>, Vec<grade::Judged>) {
@@ -231,7 +232,7 @@ fn evidence(
     let newest = sections.0.values().map(|section| section.observed_at).max().unwrap_or(received_at);
     let observed_at = |judgement: &Judgement, control: &str| {
         judge
-            .sections_read(policy_role(judgement.role), control)
+            .sections_read(judgement.role, control)
             .iter()
             .filter_map(|section| sections.0.get(section.name()))
             .map(|section| section.observed_at)

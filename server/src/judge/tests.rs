@@ -6,21 +6,21 @@ use policies::policy::{Role, SHIPPED};
 
 use super::Judged;
 use super::machines::ToJudge;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::judgement::{Judgement, VerdictState};
 use crate::store::machine;
 use crate::store::waiver::InForce;
 
-fn judge(address: &str) -> Judge {
+fn judge(address: &str) -> CompiledPolicy {
     let files = SHIPPED.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    Judge::new(address, &files).unwrap()
+    CompiledPolicy::new(address, &files).unwrap()
 }
 
 fn state<'a>(judgement: &'a Judgement, control: &str) -> &'a VerdictState {
     judgement.verdicts.iter().find(|state| state.control == control).unwrap()
 }
 
-fn judged(judge: &Judge, facts: &Facts, previous: Option<&Judgement>, seen_at: i64, as_at: i64) -> Judged {
+fn judged(judge: &CompiledPolicy, facts: &Facts, previous: Option<&Judgement>, seen_at: i64, as_at: i64) -> Judged {
     let item = ToJudge {
         machine: "m".to_owned(),
         role: machine::Role::Workstation,

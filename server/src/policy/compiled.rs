@@ -8,7 +8,7 @@ use policies::policy::{Condition, Control, PolicyErrors, PolicySet, Role, Subjec
 
 /// A policy ready to judge by.
 #[derive(Debug)]
-pub struct Judge {
+pub struct CompiledPolicy {
     address: String,
     set: PolicySet,
     rules: Rules,
@@ -16,7 +16,7 @@ pub struct Judge {
     reads: BTreeMap<Role, BTreeMap<String, Vec<Section>>>,
 }
 
-impl Judge {
+impl CompiledPolicy {
     /// Reads the policy at `address` from its files.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use policies::fact::Fact;
 
 use super::*;
 use crate::store::machine::Role;
-use crate::store::trial;
+use crate::store::test_database;
 
 fn line(id: &str, label: &str, serial: &str) -> RosterLine {
-    RosterLine { id: id.to_owned(), serial: serial_key(serial).unwrap_or_default(), ..trial::line("o", label) }
+    RosterLine { id: id.to_owned(), serial: serial_key(serial).unwrap_or_default(), ..test_database::line("o", label) }
 }
 
 fn known(id: &str, name: &str, serial: &str) -> Known {
@@ -141,18 +141,18 @@ fn a_person_is_shown_what_may_be_the_same_and_why() {
     wired.macs = BTreeSet::from(["00:1a:2b:3c:4d:5e".to_owned()]);
     let machines =
         [known("m1", "pc-01", "9ZZ9Z99"), known("m2", "DESKTOP-2", "5cd1234xyz"), wired, known("m4", "PC 01", "")];
-    let shown: Vec<(String, String, Vec<Why>)> = propose(&lines, &machines)
+    let shown: Vec<(String, String, Vec<MatchReason>)> = propose(&lines, &machines)
         .into_iter()
         .map(|proposal| (proposal.line, proposal.machine, proposal.why))
         .collect();
-    let expected = [("l1", "m4", Why::Name), ("l2", "m2", Why::Serial), ("l3", "m3", Why::Mac)];
-    let expected: Vec<(String, String, Vec<Why>)> =
+    let expected = [("l1", "m4", MatchReason::Name), ("l2", "m2", MatchReason::Serial), ("l3", "m3", MatchReason::Mac)];
+    let expected: Vec<(String, String, Vec<MatchReason>)> =
         expected.into_iter().map(|(line, machine, why)| (line.to_owned(), machine.to_owned(), vec![why])).collect();
     assert_eq!(shown, expected, "two serial numbers that differ are two machines, whatever they are called");
 
     let taken = [RosterLine { machine: Some("m".to_owned()), ..line("l1", "PC-01", "") }];
     let shown = propose(&taken, &[known("m", "PC-01", "7XK2Q63"), known("mm", "DESKTOP-9", "7XK2Q63")]);
-    assert_eq!((shown.len(), shown[0].replaces.as_deref(), &shown[0].why), (1, Some("m"), &vec![Why::Serial]));
+    assert_eq!((shown.len(), shown[0].replaces.as_deref(), &shown[0].why), (1, Some("m"), &vec![MatchReason::Serial]));
     let before = [known("m", "DESKTOP-9", "7XK2Q63"), known("mm", "PC-77", "7XK2Q63")];
     let held = [RosterLine { machine: Some("mm".to_owned()), ..line("l1", "PC-01", "") }];
     assert!(propose(&held, &before).is_empty(), "who enrolled before is not the one that was reinstalled");

@@ -10,7 +10,7 @@ use data_encoding::BASE64;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use crate::error::Told;
+use crate::error::UserError;
 
 /// Makes a folder that only its owner may enter.
 ///
@@ -18,7 +18,7 @@ use crate::error::Told;
 /// It exists already, or cannot be made.
 pub fn folder_create(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new().mode(0o700).create(path).map_err(|cause| {
-        Told::new(
+        UserError::new(
             format!("Không tạo được thư mục {}.", path.display()),
             format!("Cannot make the folder {}.", path.display()),
         )
@@ -203,14 +203,14 @@ fn file_check(path: &Path, forbidden: u32) -> anyhow::Result<()> {
     let metadata = fs::symlink_metadata(path).map_err(|cause| cannot_read(path).because(cause))?;
     let shown = path.display();
     if metadata.is_symlink() {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("{shown} là liên kết. Khoá phải nằm đúng chỗ của nó; hãy chép tệp thật vào đây."),
             format!("{shown} is a link. Keys must lie where they belong; copy the real file here."),
         )
         .into());
     }
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("{shown} thuộc về người dùng khác. Hãy chạy máy chủ bằng người dùng sở hữu tệp này."),
             format!("{shown} belongs to another user. Run the server as the user who owns it."),
         )
@@ -224,9 +224,9 @@ fn file_check(path: &Path, forbidden: u32) -> anyhow::Result<()> {
 }
 
 /// What is said of a file or folder with the wrong mode.
-pub(super) fn open_to_others(path: &Path, mode: u32, wanted: u32) -> Told {
+pub(super) fn open_to_others(path: &Path, mode: u32, wanted: u32) -> UserError {
     let shown = path.display();
-    Told::new(
+    UserError::new(
         format!(
             "{shown} đang mở cho người khác (quyền {mode:03o}). Máy chủ không chạy khi khoá hoặc dữ liệu có thể bị lộ hay bị sửa. Hãy kiểm tra, rồi chạy: chmod {wanted:03o} {shown}"
         ),
@@ -249,16 +249,16 @@ fn pem(label: &str, bytes: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
-fn cannot_read(path: &Path) -> Told {
-    Told::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))
+fn cannot_read(path: &Path) -> UserError {
+    UserError::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))
 }
 
-fn cannot_write(path: &Path) -> Told {
-    Told::new(format!("Không ghi được {}.", path.display()), format!("Cannot write {}.", path.display()))
+fn cannot_write(path: &Path) -> UserError {
+    UserError::new(format!("Không ghi được {}.", path.display()), format!("Cannot write {}.", path.display()))
 }
 
-fn unreadable(path: &Path) -> Told {
-    Told::new(
+fn unreadable(path: &Path) -> UserError {
+    UserError::new(
         format!("Tệp {} không đúng dạng PEM cần có. Hãy kiểm tra lại hoặc khôi phục từ bản sao lưu.", path.display()),
         format!("The file {} is not the PEM that is needed. Check it or restore it from a backup.", path.display()),
     )

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Places;
 use super::file::{self, open_to_others};
 use crate::config::{self, Config};
-use crate::error::Told;
+use crate::error::UserError;
 
 /// Makes the folder of a new server, which must be new or empty: keys are never mixed with what is there, and never overwritten.
 ///
@@ -17,7 +17,7 @@ use crate::error::Told;
 pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
     let shown = data.display();
     if data.join(config::FILE).exists() {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("Đã có máy chủ trong {shown}. Hãy chạy: posture-server run --data {shown}, hoặc chọn thư mục khác."),
             format!("There is a server in {shown} already. Run: posture-server run --data {shown}, or choose another folder."),
         )
@@ -26,7 +26,7 @@ pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
     if !data.exists() {
         if let Some(parent) = data.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|cause| {
-                Told::new(
+                UserError::new(
                     format!("Không tạo được thư mục {}.", parent.display()),
                     format!("Cannot make the folder {}.", parent.display()),
                 )
@@ -36,10 +36,11 @@ pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
         return file::folder_create(data);
     }
     let mut entries = std::fs::read_dir(data).map_err(|cause| {
-        Told::new(format!("Không đọc được thư mục {shown}."), format!("Cannot read the folder {shown}.")).because(cause)
+        UserError::new(format!("Không đọc được thư mục {shown}."), format!("Cannot read the folder {shown}."))
+            .because(cause)
     })?;
     if entries.next().is_some() {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("Thư mục {shown} không trống (có thể lần tạo trước bị dừng giữa chừng). Hãy dọn thư mục này hoặc chọn thư mục khác."),
             format!("The folder {shown} is not empty (an earlier init may have been broken off). Clear it or choose another."),
         )
@@ -83,13 +84,13 @@ fn programs_check(folder: &Path) -> anyhow::Result<()> {
 /// Closes what others may only read. A file of root's is trusted: an administrator may keep the configuration so.
 fn closed(path: &Path) -> anyhow::Result<()> {
     let metadata = fs::metadata(path).map_err(|cause| {
-        Told::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))
+        UserError::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))
             .because(cause)
     })?;
     let (ours, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o7777);
     let shown = path.display();
     if ![ours, 0].contains(&metadata.uid()) {
-        return Err(Told::new(
+        return Err(UserError::new(
             format!("{shown} thuộc về người dùng khác. Hãy chạy máy chủ bằng người dùng sở hữu thư mục dữ liệu, hoặc trả lại quyền sở hữu bằng chown."),
             format!("{shown} belongs to another user. Run the server as the user who owns the data folder, or give it back with chown."),
         )

@@ -36,8 +36,8 @@ use crate::config::{Agents, Config};
 use crate::secrets::{Secrets, secrets_create};
 use crate::store::Scope;
 use crate::store::machine::{Machine as StoredMachine, Role};
+use crate::store::test_database::{self, TestDatabase};
 use crate::store::token::{Admission, Token};
-use crate::store::trial::{self, Trial};
 use crate::tls::{Deadlines, provider};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -52,17 +52,26 @@ struct Server {
 }
 
 impl Server {
-    async fn start(trial: &Trial) -> Self {
-        Self::start_with(trial, |_| {}, Deadlines::default()).await
+    async fn start(test_database: &TestDatabase) -> Self {
+        Self::start_with(test_database, |_| {}, Deadlines::default()).await
     }
 
-    async fn start_with(trial: &Trial, configure: impl FnOnce(&mut Config), deadlines: Deadlines) -> Self {
-        Self::start_by(Clock::fixed(Clock::System.now_ms()), trial, configure, deadlines).await
+    async fn start_with(
+        test_database: &TestDatabase,
+        configure: impl FnOnce(&mut Config),
+        deadlines: Deadlines,
+    ) -> Self {
+        Self::start_by(Clock::fixed(Clock::System.now_ms()), test_database, configure, deadlines).await
     }
 
-    async fn start_by(clock: Clock, trial: &Trial, configure: impl FnOnce(&mut Config), deadlines: Deadlines) -> Self {
-        let mut tx = trial.db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
+    async fn start_by(
+        clock: Clock,
+        test_database: &TestDatabase,
+        configure: impl FnOnce(&mut Config),
+        deadlines: Deadlines,
+    ) -> Self {
+        let mut tx = test_database.db.write().await.unwrap();
+        let office = test_database::office(&mut tx, "Xã An", None).await;
         tx.commit().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         secrets_create(folder.path(), "server-1", &[], clock.now_ms()).unwrap();
@@ -70,7 +79,7 @@ impl Server {
         let mut config =
             Config { agents: Agents { poll_held_s: 600, ..Agents::default() }, ..Config::new("server-1".to_owned()) };
         configure(&mut config);
-        let app = App::assemble(config, clock, trial.db.clone(), secrets).await.unwrap();
+        let app = App::assemble(config, clock, test_database.db.clone(), secrets).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let serving = serve(app, folder.path(), listener, deadlines).await.unwrap();
@@ -90,7 +99,7 @@ impl Server {
     }
 
     fn by(&self) -> By {
-        By { actor: Actor::Operator("trial".to_owned()), scope: Scope::whole(), at: self.app().clock.now_ms() }
+        By { actor: Actor::Operator("test_database".to_owned()), scope: Scope::whole(), at: self.app().clock.now_ms() }
     }
 
     async fn token(&self, uses: u32) -> (Token, String) {

@@ -35,7 +35,7 @@ impl Anchor {
 #[cfg(test)]
 mod tests {
     use super::super::Db;
-    use super::super::trial::office;
+    use super::super::test_database::office;
     use super::*;
 
     #[tokio::test]

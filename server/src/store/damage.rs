@@ -45,7 +45,7 @@ impl Db {
 mod tests {
     use std::io::{Seek, SeekFrom, Write};
 
-    use super::super::trial::office;
+    use super::super::test_database::office;
     use super::*;
 
     #[tokio::test]

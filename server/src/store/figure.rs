@@ -93,13 +93,13 @@ impl Tx {
 #[cfg(test)]
 mod tests {
     use super::super::Scope;
-    use super::super::trial::{self, on_both};
+    use super::super::test_database::{self, on_both};
     use super::*;
 
     on_both! {
-        async fn the_first_figure_of_a_day_stays(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let office = trial::office(&mut tx, "Xã", None).await;
+        async fn the_first_figure_of_a_day_stays(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let office = test_database::office(&mut tx, "Xã", None).await;
             let figure = OfficeDay {
                 office: office.clone(),
                 day: "2026-11-22".to_owned(),
@@ -119,7 +119,7 @@ mod tests {
             let correction = OfficeDay { revision: 2, score: Some(80_000_000), ..figure.clone() };
             assert!(tx.office_day_insert(&correction).await.unwrap());
             tx.commit().await.unwrap();
-            let mut tx = trial.db.read().await.unwrap();
+            let mut tx = test_database.db.read().await.unwrap();
             let kept = tx.office_day_list(&Scope::office(&office), &office, "2026-11-01", "2026-11-30").await.unwrap();
             assert_eq!(kept, [figure, correction]);
             let outside = tx.office_day_list(&Scope::office("x"), &office, "2026-11-01", "2026-11-30").await.unwrap();

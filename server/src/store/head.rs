@@ -42,7 +42,7 @@ pub struct Head {
 
 /// What the store knows of a machine when its reports are planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct StoredMachine {
     /// The machine's id.
     pub machine: String,
     /// Its office's id.
@@ -177,8 +177,11 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn head_standing(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Standing>> {
-        let mut standings = BTreeMap::new();
+    pub(crate) async fn stored_machines(
+        &mut self,
+        machines: &[String],
+    ) -> StoreResult<BTreeMap<String, StoredMachine>> {
+        let mut stored_machines = BTreeMap::new();
         for list in in_lists(machines) {
             let rows: Vec<StandingRow> = match &mut self.link {
                 Link::Sqlite(transaction) => {
@@ -197,8 +200,8 @@ impl Tx {
                     select.build_query_as().fetch_all(&mut **transaction).await?
                 }
             };
-            standings.extend(rows.into_iter().map(|row| {
-                let standing = Standing {
+            stored_machines.extend(rows.into_iter().map(|row| {
+                let stored_machine = StoredMachine {
                     machine: row.id.clone(),
                     office: row.office,
                     office_name: row.office_name,
@@ -211,10 +214,10 @@ impl Tx {
                     judged_policy: row.judged_policy,
                     head: row.head.head(),
                 };
-                (row.id, standing)
+                (row.id, stored_machine)
             }));
         }
-        Ok(standings)
+        Ok(stored_machines)
     }
 
     /// Moves the ends of chains and keeps the newest version of the facts' meaning that each ever spoke by, each only if it still stands where `from` says (`None`: there is no report yet). Returns the
@@ -336,7 +339,7 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{self, on_both};
+    use super::super::test_database::{self, on_both};
     use super::*;
 
     fn at(number: u64, hash: &[u8]) -> Position {
@@ -361,12 +364,12 @@ mod tests {
     }
 
     on_both! {
-        async fn a_chain_moves_only_from_where_it_stands(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let office = trial::office(&mut tx, "Xã", None).await;
+        async fn a_chain_moves_only_from_where_it_stands(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let office = test_database::office(&mut tx, "Xã", None).await;
             let mut machines = Vec::new();
             for _ in 0..70 {
-                machines.push(trial::machine(&mut tx, &office).await);
+                machines.push(test_database::machine(&mut tx, &office).await);
             }
             let first: Vec<_> = machines.iter().map(|id| (id.clone(), None, head(at(1, b"1")))).collect();
             assert_eq!(tx.head_move(&first).await.unwrap().len(), 70);
@@ -384,27 +387,27 @@ mod tests {
             assert_eq!(moved.len(), 67);
             assert!(machines[..3].iter().all(|id| !moved.contains(id)));
 
-            let standing = tx.head_standing(&machines).await.unwrap();
-            assert_eq!(standing.len(), 70);
-            assert_eq!(standing[&machines[0]].head, Some(head(at(1, b"1"))));
-            assert_eq!(standing[&machines[69]].head, Some(head(at(2, b"2"))));
+            let stored_machine = tx.stored_machines(&machines).await.unwrap();
+            assert_eq!(stored_machine.len(), 70);
+            assert_eq!(stored_machine[&machines[0]].head, Some(head(at(1, b"1"))));
+            assert_eq!(stored_machine[&machines[69]].head, Some(head(at(2, b"2"))));
         }
 
-        async fn of_two_servers_on_one_database_one_moves_the_chain(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let office = trial::office(&mut tx, "Xã", None).await;
-            let machine = trial::machine(&mut tx, &office).await;
+        async fn of_two_servers_on_one_database_one_moves_the_chain(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let office = test_database::office(&mut tx, "Xã", None).await;
+            let machine = test_database::machine(&mut tx, &office).await;
             tx.head_move(&[(machine.clone(), None, head(at(1, b"1")))]).await.unwrap();
             tx.commit().await.unwrap();
 
-            let second = trial.second().await;
+            let second = test_database.second().await;
             let move_by = async |db: &crate::store::Db, hash: &'static [u8]| {
                 let mut tx = db.write().await.unwrap();
                 let moved = tx.head_move(&[(machine.clone(), Some(at(1, b"1")), head(at(2, hash)))]).await.unwrap().len();
                 tx.commit().await.unwrap();
                 moved
             };
-            let (one, other) = tokio::join!(move_by(&trial.db, b"one"), move_by(&second, b"other"));
+            let (one, other) = tokio::join!(move_by(&test_database.db, b"one"), move_by(&second, b"other"));
             assert_eq!(one + other, 1);
             let mut tx = second.read().await.unwrap();
             let stands = tx.head_get(&Scope::whole(), &machine).await.unwrap().unwrap().position;

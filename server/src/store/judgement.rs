@@ -307,7 +307,7 @@ impl Tx {
                 insert.push_values(piece, |mut row, judgement| {
                     row.push_bind(judgement.machine.clone())
                         .push_bind(judgement.policy.clone())
-                        .push_bind(judgement.role.word())
+                        .push_bind(judgement.role.code())
                         .push_bind(judgement.judged_at)
                         .push_bind(encode(&judgement.verdicts));
                 });

@@ -9,15 +9,7 @@ pub mod event;
 pub mod key;
 pub mod order;
 
-words! {
-    /// Decides which control file judges a machine. Said by the server, never by the machine.
-    Role {
-        /// Máy trạm.
-        Workstation = "workstation",
-        /// Máy chủ.
-        Server = "server",
-    }
-}
+pub use policies::policy::Role;
 
 words! {
     /// Whether a machine counts.
@@ -28,15 +20,6 @@ words! {
         Confirmed = "confirmed",
         /// Đã thu hồi: every request is refused.
         Revoked = "revoked",
-    }
-}
-
-impl From<Role> for protocol::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Workstation => Self::Workstation,
-            Role::Server => Self::Server,
-        }
     }
 }
 
@@ -115,7 +98,7 @@ impl Tx {
             )
             .bind(&machine.id)
             .bind(&machine.office)
-            .bind(machine.role.word())
+            .bind(machine.role.code())
             .bind(machine.status.word())
             .bind(&machine.name)
             .bind(&machine.traits)
@@ -235,7 +218,7 @@ impl Tx {
         self.machine_require(scope, id).await?;
         on_db!(self, connection => {
             for sql in ["update machine set role = $2 where id = $1", "update roster_line set role = $2 where machine = $1"] {
-                sqlx::query(sql).bind(id).bind(role.word()).execute(&mut *connection).await?;
+                sqlx::query(sql).bind(id).bind(role.code()).execute(&mut *connection).await?;
             }
         });
         Ok(())

@@ -141,12 +141,12 @@ impl Tx {
 #[cfg(test)]
 mod tests {
     use super::super::Db;
-    use super::super::trial::on_both;
+    use super::super::test_database::on_both;
     use super::*;
 
     on_both! {
-        async fn a_database_belongs_to_the_first_server_that_claims_it(trial: &Trial) {
-            let db: &Db = &trial.db;
+        async fn a_database_belongs_to_the_first_server_that_claims_it(test_database: &TestDatabase) {
+            let db: &Db = &test_database.db;
             let mark = |name, values: &[&str]| Mark { name, values: values.iter().map(|&value| value.to_owned()).collect() };
             let server = |id| mark(SERVER, &[id]);
             let steps = [
@@ -169,8 +169,8 @@ mod tests {
             }
         }
 
-        async fn the_earliest_start_with_a_version_of_the_facts_stays(trial: &Trial) {
-            let db: &Db = &trial.db;
+        async fn the_earliest_start_with_a_version_of_the_facts_stays(test_database: &TestDatabase) {
+            let db: &Db = &test_database.db;
             let mut tx = db.write().await.unwrap();
             assert!(tx.schema_known().await.unwrap().is_empty());
             for (at, since) in [(2_000, 2_000), (10_000, 2_000), (999, 999), (1_000, 999)] {

@@ -183,19 +183,19 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{self, on_both};
+    use super::super::test_database::{self, on_both};
     use super::*;
 
     on_both! {
-        async fn a_scope_reaches_down_and_never_up(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let province = trial::office(&mut tx, "Tỉnh", None).await;
-            let commune = trial::office(&mut tx, "Xã", Some(&province)).await;
-            let room = trial::office(&mut tx, "Phòng", Some(&commune)).await;
-            let other = trial::office(&mut tx, "Xã khác", Some(&province)).await;
+        async fn a_scope_reaches_down_and_never_up(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let province = test_database::office(&mut tx, "Tỉnh", None).await;
+            let commune = test_database::office(&mut tx, "Xã", Some(&province)).await;
+            let room = test_database::office(&mut tx, "Phòng", Some(&commune)).await;
+            let other = test_database::office(&mut tx, "Xã khác", Some(&province)).await;
             tx.commit().await.unwrap();
 
-            let mut tx = trial.db.read().await.unwrap();
+            let mut tx = test_database.db.read().await.unwrap();
             let names = |offices: Vec<Office>| offices.into_iter().map(|office| office.name).collect::<Vec<_>>();
             assert_eq!(tx.office_list(&Scope::whole()).await.unwrap().len(), 4);
             let scope = Scope::office(&commune);
@@ -207,7 +207,7 @@ mod tests {
             assert!(tx.office_list(&Scope::office("*")).await.unwrap().is_empty());
             drop(tx);
 
-            let mut tx = trial.db.write().await.unwrap();
+            let mut tx = test_database.db.write().await.unwrap();
             assert!(matches!(tx.office_rename(&scope, &other, "x").await, Err(StoreError::NotFound { .. })));
             tx.office_rename(&scope, &room, "Phòng Văn hoá").await.unwrap();
             let below_other = Office { parent: Some(other), ..tx.office_get(&scope, &room).await.unwrap().unwrap() };

@@ -150,7 +150,7 @@ impl Tx {
             .bind(&line.label)
             .bind(&line.room)
             .bind(&line.person)
-            .bind(line.role.word())
+            .bind(line.role.code())
             .bind(line.state.word())
             .bind(&line.state_by)
             .bind(line.state_from_at)
@@ -277,18 +277,18 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{self, on_both};
+    use super::super::test_database::{self, on_both};
     use super::*;
     use crate::roster::line_match;
 
     fn line(id: &str, office: &str, label: &str) -> RosterLine {
-        RosterLine { id: id.to_owned(), ..trial::line(office, label) }
+        RosterLine { id: id.to_owned(), ..test_database::line(office, label) }
     }
 
     on_both! {
-        async fn a_machine_finds_its_line_and_a_report_ends_an_absence(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let office = trial::office(&mut tx, "Xã", None).await;
+        async fn a_machine_finds_its_line_and_a_report_ends_an_absence(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let office = test_database::office(&mut tx, "Xã", None).await;
             let all = Scope::whole();
             for (id, label) in [("1", "PC-01"), ("2", "PC-02"), ("3", "pc-02 ")] {
                 tx.roster_line_insert(&all, &line(id, &office, label)).await.unwrap();
@@ -306,7 +306,7 @@ mod tests {
             }
             assert!(line_match(&mut tx, &all, &office, ["?", " - "], Role::Workstation).await.unwrap().is_none());
 
-            let machine = trial::machine(&mut tx, &office).await;
+            let machine = test_database::machine(&mut tx, &office).await;
             tx.roster_line_machine_set(&all, "1", Some(&machine)).await.unwrap();
             let repair = RosterLine {
                 state: RosterState::InRepair,

@@ -81,7 +81,7 @@ pub struct Body {
 
 /// A section of which another body is the current one now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turned {
+pub struct SectionChange {
     /// Whose.
     pub machine: String,
     /// The section's name.
@@ -90,14 +90,14 @@ pub struct Turned {
     pub digest: Option<Digest>,
 }
 
-impl Turned {
-    fn bind<DB: sqlx::Database>(mut row: sqlx::query_builder::Separated<'_, DB, &'static str>, turned: &Self)
+impl SectionChange {
+    fn bind<DB: sqlx::Database>(mut row: sqlx::query_builder::Separated<'_, DB, &'static str>, changed: &Self)
     where
         String: for<'q> sqlx::Encode<'q, DB> + sqlx::Type<DB>,
     {
-        row.push_bind(turned.machine.clone())
-            .push_bind(turned.section.clone())
-            .push_bind(turned.digest.map(|digest| digest.to_string()).unwrap_or_default());
+        row.push_bind(changed.machine.clone())
+            .push_bind(changed.section.clone())
+            .push_bind(changed.digest.map(|digest| digest.to_string()).unwrap_or_default());
     }
 }
 
@@ -174,11 +174,11 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn body_retire(&mut self, turned: &[Turned], at: i64) -> StoreResult<()> {
-        for piece in pieces(turned) {
+    pub(crate) async fn body_retire(&mut self, changed: &[SectionChange], at: i64) -> StoreResult<()> {
+        for piece in pieces(changed) {
             on_db!(self, connection => {
                 let mut update = sqlx::QueryBuilder::new("with now (machine, section, digest) as (");
-                update.push_values(piece, Turned::bind);
+                update.push_values(piece, SectionChange::bind);
                 update.push(") update body set current = false, last_at = ").push_bind(at);
                 update.push(
                     " from now where body.machine = now.machine and body.section = now.section and body.current
@@ -194,11 +194,11 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn body_restore(&mut self, turned: &[Turned], at: i64) -> StoreResult<()> {
-        for piece in pieces(turned) {
+    pub(crate) async fn body_restore(&mut self, changed: &[SectionChange], at: i64) -> StoreResult<()> {
+        for piece in pieces(changed) {
             on_db!(self, connection => {
                 let mut update = sqlx::QueryBuilder::new("with now (machine, section, digest) as (");
-                update.push_values(piece, Turned::bind);
+                update.push_values(piece, SectionChange::bind);
                 update.push(") update body set current = true, last_at = ").push_bind(at);
                 update.push(
                     " from now where body.machine = now.machine and body.section = now.section

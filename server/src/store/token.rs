@@ -78,7 +78,7 @@ impl Tx {
             .bind(&token.id)
             .bind(&token.hash)
             .bind(&token.office)
-            .bind(token.role.word())
+            .bind(token.role.code())
             .bind(token.admits.word())
             .bind(token.uses_left)
             .bind(token.uses_total)
@@ -256,13 +256,13 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{self, on_both};
+    use super::super::test_database::{self, on_both};
     use super::*;
 
     on_both! {
-        async fn a_token_is_used_as_often_as_it_says_and_only_while_it_is_good(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let office = trial::office(&mut tx, "Xã", None).await;
+        async fn a_token_is_used_as_often_as_it_says_and_only_while_it_is_good(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let office = test_database::office(&mut tx, "Xã", None).await;
             let token = Token {
                 id: "t".to_owned(),
                 hash: "h".to_owned(),

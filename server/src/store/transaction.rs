@@ -89,31 +89,31 @@ async fn commit_postgres(mut transaction: Transaction<'static, Postgres>) -> sql
 #[cfg(test)]
 mod tests {
     use super::super::Scope;
-    use super::super::trial::{count, office, on_both};
+    use super::super::test_database::{count, office, on_both};
 
     on_both! {
-        async fn a_commit_behind_a_failed_statement_is_an_error_and_the_next_transaction_is_whole(trial: &Trial) {
+        async fn a_commit_behind_a_failed_statement_is_an_error_and_the_next_transaction_is_whole(test_database: &TestDatabase) {
             for _ in 0..3 {
-                let mut tx = trial.db.write().await.unwrap();
+                let mut tx = test_database.db.write().await.unwrap();
                 let id = office(&mut tx, "UBND xã An Bình", None).await;
                 let twice = tx.office_get(&Scope::whole(), &id).await.unwrap().unwrap();
                 assert!(tx.office_insert(&Scope::whole(), &twice).await.unwrap_err().is_duplicate());
                 // SQLite undoes the statement alone; PostgreSQL the transaction.
                 let kept = i64::from(tx.commit().await.is_ok());
-                let mut tx = trial.db.read().await.unwrap();
+                let mut tx = test_database.db.read().await.unwrap();
                 assert_eq!(count(&mut tx, "select count(*) from office where id = $1", &id).await, kept);
             }
         }
 
-        async fn whoever_leaves_while_a_transaction_begins_leaves_none_open(trial: &Trial) {
+        async fn whoever_leaves_while_a_transaction_begins_leaves_none_open(test_database: &TestDatabase) {
             for _ in 0..20 {
                 for _ in 0..20 {
-                    let db = trial.db.clone();
+                    let db = test_database.db.clone();
                     let asked = tokio::spawn(async move { db.read().await.map(drop) });
                     tokio::task::yield_now().await;
                     asked.abort();
                 }
-                let mut tx = trial.db.write().await.unwrap();
+                let mut tx = test_database.db.write().await.unwrap();
                 office(&mut tx, "UBND xã An Bình", None).await;
                 tx.commit().await.unwrap();
             }
@@ -123,21 +123,21 @@ mod tests {
     /// What a full disk or an I/O error does, played by a statement that ends the transaction behind sqlx's back.
     #[tokio::test]
     async fn a_connection_that_lost_its_transaction_is_not_used_again() {
-        let trial = super::super::trial::Trial::sqlite().await;
+        let test_database = super::super::test_database::TestDatabase::sqlite().await;
         for lost in [true, false] {
-            let mut tx = trial.db.write().await.unwrap();
+            let mut tx = test_database.db.write().await.unwrap();
             office(&mut tx, "UBND xã An Bình", None).await;
             if lost {
                 tx.part("rollback").await.unwrap();
-                assert!(trial.db.health().failing_for().is_none());
+                assert!(test_database.db.health().failing_for().is_none());
             }
             assert_eq!(tx.commit().await.is_err(), lost);
-            assert_eq!(trial.db.health().failing_for().is_some(), lost);
+            assert_eq!(test_database.db.health().failing_for().is_some(), lost);
         }
-        let mut tx = trial.db.write().await.unwrap();
+        let mut tx = test_database.db.write().await.unwrap();
         tx.part("rollback").await.unwrap();
         drop(tx);
-        trial.db.write().await.unwrap().commit().await.unwrap();
-        trial.end().await;
+        test_database.db.write().await.unwrap().commit().await.unwrap();
+        test_database.end().await;
     }
 }

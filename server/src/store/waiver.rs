@@ -364,7 +364,7 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{self, on_both};
+    use super::super::test_database::{self, on_both};
     use super::*;
     use crate::store::new_id;
 
@@ -387,12 +387,12 @@ mod tests {
     }
 
     on_both! {
-        async fn one_at_a_time_and_nothing_is_lost(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let commune = trial::office(&mut tx, "Xã", None).await;
-            let room = trial::office(&mut tx, "Phòng", Some(&commune)).await;
-            let other = trial::office(&mut tx, "Xã khác", None).await;
-            let machine = trial::machine(&mut tx, &room).await;
+        async fn one_at_a_time_and_nothing_is_lost(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let commune = test_database::office(&mut tx, "Xã", None).await;
+            let room = test_database::office(&mut tx, "Phòng", Some(&commune)).await;
+            let other = test_database::office(&mut tx, "Xã khác", None).await;
+            let machine = test_database::machine(&mut tx, &room).await;
             let all = Scope::whole();
             let first = asked(&machine, "patches", 100);
             tx.waiver_insert(&all, &first).await.unwrap();
@@ -431,11 +431,11 @@ mod tests {
             assert_eq!(tx.waiver_list(&all, &commune, Listed::All, 10).await.unwrap().len(), 3);
         }
 
-        async fn only_a_scope_from_above_is_outside(trial: &Trial) {
-            let mut tx = trial.db.write().await.unwrap();
-            let province = trial::office(&mut tx, "Tỉnh", None).await;
-            let commune = trial::office(&mut tx, "Xã", Some(&province)).await;
-            let other = trial::office(&mut tx, "Xã khác", Some(&province)).await;
+        async fn only_a_scope_from_above_is_outside(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let province = test_database::office(&mut tx, "Tỉnh", None).await;
+            let commune = test_database::office(&mut tx, "Xã", Some(&province)).await;
+            let other = test_database::office(&mut tx, "Xã khác", Some(&province)).await;
             for (scope, above) in [
                 (Scope::whole(), true),
                 (Scope::office(&province), true),

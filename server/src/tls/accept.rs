@@ -22,7 +22,7 @@ use tower::Layer;
 use x509_parser::extensions::GeneralName;
 
 use super::connection::Connection;
-use super::connections::{Connections, Place};
+use super::connections::{Connections, Slot};
 use crate::ca::MACHINE_SUFFIX;
 use crate::ca::csr::key_id;
 
@@ -202,7 +202,7 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Guarded {
     stream: TlsStream<TcpStream>,
-    place: Place,
+    place: Slot,
     closed: oneshot::Receiver<()>,
     /// It was told to.
     gives_way: bool,
@@ -213,7 +213,7 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    fn new(stream: TlsStream<TcpStream>, place: Place, closed: oneshot::Receiver<()>) -> Self {
+    fn new(stream: TlsStream<TcpStream>, place: Slot, closed: oneshot::Receiver<()>) -> Self {
         let alarm = Box::pin(tokio::time::sleep_until(place.connection.ends_at()));
         let unread = place.connection.deadlines().unread;
         Self { stream, place, closed, gives_way: false, blocked_at: None, unread, alarm }

@@ -44,7 +44,7 @@ struct Open {
 
 /// A connection's place, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     connections: Arc<Connections>,
     pub(super) connection: Arc<Connection>,
     key: String,
@@ -71,11 +71,11 @@ impl Connections {
     }
 
     /// A connection that was just accepted, and what says that it must give way.
-    pub(super) fn accept(self: &Arc<Self>, address: IpAddr) -> (Place, oneshot::Receiver<()>) {
+    pub(super) fn accept(self: &Arc<Self>, address: IpAddr) -> (Slot, oneshot::Receiver<()>) {
         let (connection, closed) = Connection::new(self.next.fetch_add(1, Ordering::Relaxed), self.deadlines);
         let key = network(address);
         self.enter(Kind::Handshake, &key, &connection);
-        (Place { connections: Arc::clone(self), connection, key, kind: Kind::Handshake }, closed)
+        (Slot { connections: Arc::clone(self), connection, key, kind: Kind::Handshake }, closed)
     }
 
     fn enter(&self, kind: Kind, key: &str, connection: &Arc<Connection>) {
@@ -100,7 +100,7 @@ impl Connections {
     }
 }
 
-impl Place {
+impl Slot {
     /// The handshake is over: the connection counts for `machine`, or still for its address.
     pub(super) fn settle(&mut self, machine: Option<&str>) {
         self.connections.pool(self.kind).leave(&self.key, &self.connection);
@@ -113,7 +113,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.connections.pool(self.kind).leave(&self.key, &self.connection);
     }

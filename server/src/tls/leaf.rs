@@ -14,7 +14,7 @@ use x509_parser::extensions::GeneralName;
 
 use crate::ca::{Authority, BACKDATED_MS, Host, LEAF_MS, validity_ms};
 use crate::config::WebCertificate;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::secrets::{Places, file, key_generate};
 
 /// What is shown now. Replaced while connections run; open ones keep what they had.
@@ -170,7 +170,7 @@ fn own_read(path: &Path) -> anyhow::Result<(CertifiedKey, Valid)> {
 
 fn web_read(web: &WebCertificate) -> anyhow::Result<Arc<CertifiedKey>> {
     let unusable = |cause: anyhow::Error| {
-        Told::new(
+        UserError::new(
             format!("Không dùng được chứng thư cho trang web ({}, {}).", web.certificate.display(), web.key.display()),
             format!(
                 "The certificate for the pages cannot be used ({}, {}).",

@@ -6,7 +6,7 @@ use policies::grade::MachineGrade;
 
 use super::outcome::{OutcomeView, outcomes};
 use crate::judge::office::{machine_rows, old_agent_until};
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::head::Head;
 use crate::store::judgement::{AgentState, StoredChange};
 use crate::store::machine::Machine;
@@ -65,7 +65,7 @@ pub struct MachineView {
 /// [`crate::store::StoreError::NotFound`] when it is not within `scope`.
 pub async fn machine_view(
     tx: &mut Tx,
-    judge: Option<&Judge>,
+    judge: Option<&CompiledPolicy>,
     scope: &Scope,
     machine: &str,
     now: Timestamp,

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::outcome::{OutcomeView, outcomes};
 use super::tree::{ChildView, Tree};
-use crate::judge::office::{OfficeRows, Place, instant, office_rows, old_agent_until};
-use crate::policy::Judge;
+use crate::judge::office::{OfficeMachine, OfficeRows, instant, office_rows, old_agent_until};
+use crate::policy::CompiledPolicy;
 use crate::roster::{Proposal, known_list, propose};
 use crate::store::grade::GradeChange;
 use crate::store::judgement::{AgentState, JudgedMachine};
@@ -102,7 +102,7 @@ impl MachineLine {
 /// [`crate::store::StoreError::NotFound`] when it is not within `scope`.
 pub async fn office_view(
     tx: &mut Tx,
-    judge: Option<&Judge>,
+    judge: Option<&CompiledPolicy>,
     scope: &Scope,
     office: &str,
     now: Timestamp,
@@ -119,7 +119,7 @@ pub async fn office_view(
     if let Some(grade) = &grade {
         tree.own_set(office, grade);
     }
-    tree.roll_up(judge.map(Judge::rules));
+    tree.roll_up(judge.map(CompiledPolicy::rules));
     let (children, whole) = judge.map_or_else(Default::default, |_| (tree.children(office), tree.whole(office)));
     let machines = machine_lines(&rows, grade.as_ref());
     let policy = judge.map(|judge| judge.address().to_owned());
@@ -147,7 +147,7 @@ fn machine_lines(rows: &OfficeRows, grade: Option<&Grade>) -> Vec<MachineLine> {
     rows.places
         .iter()
         .enumerate()
-        .map(|(index, Place { id, line, machine })| {
+        .map(|(index, OfficeMachine { id, line, machine })| {
             let role = machine.as_ref().map(|machine| machine.role).or_else(|| line.as_ref().map(|line| line.role));
             let of = |machine: &JudgedMachine| (machine.status, machine.clone_at, machine.received_at);
             let (status, clone_at, received_at) = machine
@@ -195,7 +195,7 @@ pub struct OfficePage {
 /// [`crate::store::StoreError::NotFound`] when it is not within `scope`.
 pub async fn office_page(
     tx: &mut Tx,
-    judge: Option<&Judge>,
+    judge: Option<&CompiledPolicy>,
     scope: &Scope,
     office: &str,
     now: Timestamp,
@@ -227,7 +227,7 @@ async fn proposals_find(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn outcomes_add(tx: &mut Tx, judge: &Judge, view: &mut OfficeView) -> StoreResult<()> {
+pub async fn outcomes_add(tx: &mut Tx, judge: &CompiledPolicy, view: &mut OfficeView) -> StoreResult<()> {
     let ids: Vec<String> = view.machines.iter().filter_map(|line| line.machine.clone()).collect();
     let judgements = tx.judgement_load(&ids).await?;
     let facts = tx.facts_load(&ids).await?;

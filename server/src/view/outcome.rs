@@ -10,9 +10,8 @@ use policies::text::Text;
 use serde::Serialize;
 
 use crate::judge::office::instant;
-use crate::judge::policy_role;
 use crate::judge::waivers::with_waiver;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::judgement::{Judgement, VerdictState};
 use crate::store::machine::Role;
 
@@ -47,7 +46,7 @@ pub struct OutcomeView {
 /// Every control on a machine. What was found is evaluated again as at the instant of its judgement, so that it is what the kept verdict
 /// rests on.
 pub(super) fn outcomes(
-    judge: &Judge,
+    judge: &CompiledPolicy,
     role: Role,
     facts: Option<&Facts>,
     judgement: Option<&Judgement>,
@@ -61,10 +60,10 @@ pub(super) fn outcomes(
         .flat_map(|judgement| judgement.verdicts.iter())
         .map(|state| (state.control.as_str(), state))
         .collect();
-    let controls = judge.set().controls(policy_role(role));
+    let controls = judge.set().controls(role);
     let weights = judge.set().office().weights;
     judge
-        .outcomes(policy_role(role), facts, at)
+        .outcomes(role, facts, at)
         .into_iter()
         .filter_map(|mut outcome| {
             let control = controls.control(&outcome.control)?;

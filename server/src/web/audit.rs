@@ -8,11 +8,11 @@ use axum::response::Response;
 use policies::text::visible;
 use serde::Deserialize;
 
-use super::frame::{Frame, Place, render};
+use super::catalogue::Catalogue;
+use super::csrf_form::CsrfForm;
+use super::frame::{Frame, NavItem, render};
 use super::login::NoFields;
-use super::posted::Posted;
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::app::App;
 use crate::audit::{Break, Entry};
 use crate::store::roster::RosterState;
@@ -25,7 +25,7 @@ const ENTRIES: i64 = 100;
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct AuditPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     entries: Vec<EntryView>,
     /// Where the next page begins.
@@ -73,14 +73,14 @@ pub(crate) async fn audit_verify(
     State(app): State<App>,
     visitor: Visitor,
     session: Session,
-    Posted(NoFields {}): Posted<NoFields>,
+    CsrfForm(NoFields {}): CsrfForm<NoFields>,
 ) -> Result<Response, PageError> {
     if !session.scope.is_whole() {
         return Err(super::refusal::only_looking());
     }
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     let result = app.db.read().await?.audit_verify().await?;
-    let n = visitor.frame(&app, "", Place::Audit).n;
+    let n = visitor.frame(&app, "", NavItem::Audit).n;
     let verified = match result {
         Ok(count) => Verified {
             class: "good",
@@ -128,8 +128,8 @@ async fn page(
     before: i64,
     verified: Option<Verified>,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
-    let frame = visitor.frame(app, t.text("Nhật ký thao tác", "Audit log"), Place::Audit);
+    let t = Catalogue::new(visitor.language);
+    let frame = visitor.frame(app, t.text("Nhật ký thao tác", "Audit log"), NavItem::Audit);
     let mut entries = app.db.read().await?.audit_list(&session.scope, before, ENTRIES + 1).await?;
     let more = i64::try_from(entries.len()).is_ok_and(|count| count > ENTRIES);
     if more {
@@ -140,7 +140,7 @@ async fn page(
     render(&AuditPage { t, frame, entries, older, may_verify: session.scope.is_whole(), verified })
 }
 
-fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
+fn entry_view(entry: &Entry, t: Catalogue, frame: &Frame) -> EntryView {
     let detail: BTreeMap<String, String> = serde_json::from_str(&entry.detail).unwrap_or_default();
     let detail = detail
         .into_iter()
@@ -171,7 +171,7 @@ fn entry_view(entry: &Entry, t: Words, frame: &Frame) -> EntryView {
     }
 }
 
-fn roster_state(word: &str, t: Words) -> String {
+fn roster_state(word: &str, t: Catalogue) -> String {
     word.parse::<RosterState>().map_or_else(|_| visible(word, 60), |state| t.pick(&state.text()).to_owned())
 }
 

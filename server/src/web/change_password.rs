@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::catalogue::Catalogue;
 use super::cookie::Cookie;
-use super::frame::{Frame, Place, render};
+use super::csrf_form::CsrfForm;
+use super::frame::{Frame, NavItem, render};
 use super::login::{session_open, wait_words};
-use super::posted::Posted;
 use super::secret::{draw_token, hash_token};
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::act::password::{self, MIN_CHARACTERS, Weakness};
 use crate::app::App;
 use crate::app::throttle::Origin;
@@ -24,7 +24,7 @@ use crate::web::error::PageError;
 #[derive(Template)]
 #[template(path = "password.html")]
 struct PasswordPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     login: String,
     first: bool,
@@ -41,10 +41,10 @@ pub(crate) struct PasswordForm {
 }
 
 fn page(app: &App, visitor: &Visitor, session: &Session, error: String) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     render(&PasswordPage {
         t,
-        frame: visitor.frame(app, t.text("Đổi mật khẩu", "Change password"), Place::Password),
+        frame: visitor.frame(app, t.text("Đổi mật khẩu", "Change password"), NavItem::Password),
         login: session.person.login.clone(),
         first: session.person.must_change,
         rule: t.own(text!("Ít nhất {0} ký tự; một câu dễ nhớ, có dấu cách, là tốt nhất. Đổi mật khẩu sẽ kết thúc các phiên đăng nhập khác.", "At least {0} characters; a sentence you remember, with spaces, is best. Changing it ends your other sessions.", MIN_CHARACTERS)),
@@ -66,9 +66,9 @@ pub(crate) async fn password_submit(
     State(app): State<App>,
     visitor: Visitor,
     session: Session,
-    Posted(form): Posted<PasswordForm>,
+    CsrfForm(form): CsrfForm<PasswordForm>,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     let refuse = |status: StatusCode, error: String| {
         let mut response = page(&app, &visitor, &session, error)?;
         *response.status_mut() = status;
@@ -114,7 +114,7 @@ pub(crate) async fn password_submit(
     let now = app.clock.now_ms();
     let login = hash_token(&session.person.login);
     let origin = Origin::Session(session.token_hash.clone());
-    let ticket = match app.desk.throttle.enter(origin, &login, &app.clock).await {
+    let ticket = match app.pages.throttle.enter(origin, &login, &app.clock).await {
         Ok(ticket) => ticket,
         Err(wait) => return refuse(StatusCode::TOO_MANY_REQUESTS, wait_words(wait, t)),
     };

@@ -24,7 +24,7 @@ const PIECE: usize = 64 * 1024;
 /// # Errors
 /// Too many are open.
 pub(super) fn download_begin(app: &App, session: &Session) -> Result<Share, PageError> {
-    let place = app.desk.downloads.enter(session.person.id.clone());
+    let place = app.pages.downloads.enter(session.person.id.clone());
     place.ok_or_else(|| refusal::too_many_downloads(StatusCode::TOO_MANY_REQUESTS))
 }
 

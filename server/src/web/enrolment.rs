@@ -9,13 +9,13 @@ use policies::text::visible;
 use protocol::token;
 use serde::Deserialize;
 
+use super::catalogue::Catalogue;
+use super::csrf_form::CsrfForm;
 use super::download::{download, download_begin};
-use super::frame::{Frame, Place, render};
-use super::posted::Posted;
+use super::frame::{Frame, NavItem, render};
 use super::programs::apart;
 use super::refusal;
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::act;
 use crate::act::token::Reach;
 use crate::app::App;
@@ -40,7 +40,7 @@ const CHOICES: usize = 400;
 #[derive(Template)]
 #[template(path = "enrolment.html")]
 struct EnrolmentPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     may_change: bool,
     offices: Vec<Choice>,
@@ -106,8 +106,8 @@ async fn page(
     chosen: &str,
     made: Option<(Token, token::Token)>,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
-    let mut frame = visitor.frame(app, t.text("Đăng ký máy", "Enrolment"), Place::Enrolment);
+    let t = Catalogue::new(visitor.language);
+    let mut frame = visitor.frame(app, t.text("Đăng ký máy", "Enrolment"), NavItem::Enrolment);
     let mut tx = app.db.read().await?;
     let mut offices = tx.office_list(&session.scope).await?;
     let office = if chosen.is_empty() {
@@ -137,7 +137,7 @@ async fn page(
     render(&EnrolmentPage { t, frame, may_change: session.may_change(), offices, office, made, tokens })
 }
 
-fn made_view(app: &App, visitor: &Visitor, stored: &Token, token: &token::Token, t: Words, frame: &Frame) -> Made {
+fn made_view(app: &App, visitor: &Visitor, stored: &Token, token: &token::Token, t: Catalogue, frame: &Frame) -> Made {
     // The port this officer dialled, which is the one in use also when the configuration left it open.
     let port = visitor.host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     let server = app.config.dial_address(port);
@@ -149,7 +149,7 @@ fn made_view(app: &App, visitor: &Visitor, stored: &Token, token: &token::Token,
             "Dùng cho {0} {1}, đến {2}.",
             "For {0} {1}, until {2}.",
             frame.n.count(stored.uses_total),
-            t.word("role", stored.role.word()),
+            t.word("role", stored.role.code()),
             frame.n.moment(stored.expires_at)
         )),
         token,
@@ -162,7 +162,7 @@ async fn token_view(
     tx: &mut Tx,
     session: &Session,
     token: &Token,
-    t: Words,
+    t: Catalogue,
     frame: &Frame,
     now: i64,
 ) -> Result<TokenView, PageError> {
@@ -193,7 +193,7 @@ async fn token_view(
         summary: t.own(text!(
             "{0}, còn {1} trên {2} lượt",
             "{0}, {1} of {2} uses left",
-            t.word("role", token.role.word()),
+            t.word("role", token.role.code()),
             frame.n.count(token.uses_left),
             frame.n.count(token.uses_total)
         )),
@@ -228,7 +228,7 @@ pub(crate) async fn token_make(
     State(app): State<App>,
     visitor: Visitor,
     session: Session,
-    Posted(form): Posted<TokenForm>,
+    CsrfForm(form): CsrfForm<TokenForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let role: Role = form.role.parse().map_err(|_| refusal::broken_form(axum::http::StatusCode::BAD_REQUEST))?;
@@ -243,7 +243,7 @@ pub(crate) async fn token_make(
         ));
     }
     let stick = form.give == "stick";
-    if stick && !apart(app.desk.programs().clone(), stick::can_be_made).await? {
+    if stick && !apart(app.pages.programs().clone(), stick::can_be_made).await? {
         return Err(refusal::wrong_value(
             "Máy chủ chưa có phần mềm cho Windows để đưa vào USB. Xem trang \"Phần mềm cho các máy\".",
             "This server holds no program for Windows to put on the stick. See the page \"Programs for the machines\".",
@@ -273,13 +273,13 @@ async fn stick_answer(
     stored: &Token,
     token: &token::Token,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
-    let frame = visitor.frame(app, t.text("Đăng ký máy", "Enrolment"), Place::Enrolment);
+    let t = Catalogue::new(visitor.language);
+    let frame = visitor.frame(app, t.text("Đăng ký máy", "Enrolment"), NavItem::Enrolment);
     let office = app.db.read().await?.office_get(&session.scope, &stored.office).await?;
     let office = office.map_or_else(String::new, |office| visible(&office.name, 200));
     let made = made_view(app, visitor, stored, token, t, &frame);
     let (file, size) =
-        apart(app.desk.programs().clone(), move |programs| stick::archive(programs, &made, &office, t)).await?;
+        apart(app.pages.programs().clone(), move |programs| stick::archive(programs, &made, &office, t)).await?;
     Ok(download("TramAn-USB.zip", "application/zip", file, size))
 }
 
@@ -295,7 +295,7 @@ pub(crate) async fn token_revoke(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(form): Posted<RevokeForm>,
+    CsrfForm(form): CsrfForm<RevokeForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let reach = if form.machines == "revoke" { Reach::Machines } else { Reach::Token };

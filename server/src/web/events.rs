@@ -21,7 +21,7 @@ use super::refusal;
 use super::visitor::{Session, session_lasts};
 use crate::app::App;
 use crate::store::Scope;
-use crate::store::change::{Change, ChangeKind};
+use crate::store::outbox::{EventKind, OutboxEvent};
 use crate::web::error::PageError;
 
 /// A page hears of changes at most this often, however many there are.
@@ -51,8 +51,8 @@ enum Topic {
 }
 
 impl Topic {
-    fn concerns(&self, change: &Change) -> bool {
-        if change.kind == ChangeKind::Policy || change.office.is_none() && change.machine.is_none() {
+    fn concerns(&self, change: &OutboxEvent) -> bool {
+        if change.kind == EventKind::Policy || change.office.is_none() && change.machine.is_none() {
             return true;
         }
         let within = |offices: &HashSet<String>| change.office.as_ref().is_some_and(|office| offices.contains(office));
@@ -89,7 +89,7 @@ pub(crate) async fn events_get(
     session: Session,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, PageError> {
-    let Some(place) = app.desk.streams.enter(session.token_hash.clone()) else {
+    let Some(place) = app.pages.streams.enter(session.token_hash.clone()) else {
         return Err(refusal::too_many_pages(StatusCode::TOO_MANY_REQUESTS));
     };
     // Subscribed before the topic is read, so that nothing falls between the two.
@@ -107,7 +107,7 @@ async fn follow(
     app: &App,
     session: &Session,
     topic: &Topic,
-    mut changes: Receiver<std::sync::Arc<Change>>,
+    mut changes: Receiver<std::sync::Arc<OutboxEvent>>,
     sender: &mpsc::Sender<Result<Event, Infallible>>,
 ) {
     let mut breath = interval(BREATH);

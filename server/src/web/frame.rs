@@ -6,16 +6,16 @@ use axum::response::{IntoResponse, Response};
 use policies::text::visible;
 
 use super::asset;
+use super::catalogue::Catalogue;
 use super::notice::notices;
 use super::number::Numbers;
 use super::visitor::{Session, Visitor, path_of};
-use super::words::Words;
 use crate::app::App;
 use crate::web::error::PageError;
 
 /// Where a page stands in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum NavItem {
     /// Offices, an office, a machine.
     Offices,
     /// Enrolment.
@@ -42,7 +42,7 @@ pub(crate) struct Frame {
     /// Path and query of this page, for the way back from the language switch.
     pub(crate) here: String,
     /// Where this page stands.
-    pub(crate) place: Place,
+    pub(crate) place: NavItem,
     /// Path of the stream the page follows; empty when it does not.
     pub(crate) events: String,
     /// How numbers and dates are written.
@@ -54,8 +54,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(visitor: &Visitor, session: Option<&Session>, app: &App, title: String, place: Place) -> Self {
-        let n = Numbers::new(visitor.language, app.desk.zone());
+    pub(crate) fn new(visitor: &Visitor, session: Option<&Session>, app: &App, title: String, place: NavItem) -> Self {
+        let n = Numbers::new(visitor.language, app.pages.zone());
         Self {
             title,
             person: session.map(|session| (visible(&session.person.name, 80), visible(&session.person.login, 80))),
@@ -64,7 +64,9 @@ impl Frame {
             here: path_of(&visitor.uri).to_owned(),
             place,
             events: String::new(),
-            notices: session.map(|session| notices(app, session, Words::new(visitor.language), &n)).unwrap_or_default(),
+            notices: session
+                .map(|session| notices(app, session, Catalogue::new(visitor.language), &n))
+                .unwrap_or_default(),
             made_at: n.second(app.clock.now_ms()),
             n,
         }

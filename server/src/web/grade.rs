@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 
 use policies::grade::{
-    Cap, CapState, Colour, Coverage, Grade, LetterResult, Line, LineKind, MachineState, NoLetter, Plan, Points, Why,
-    disclaimer, ledger_title,
+    Cap, CapState, Colour, Coverage, FixReason, Grade, LetterResult, Line, LineKind, MachineState, NoLetter, Plan,
+    Points, disclaimer, ledger_title,
 };
 use policies::policy::Letter;
 use policies::text::visible;
 
+use super::catalogue::Catalogue;
 use super::number::{Numbers, share_out};
-use super::words::Words;
 use crate::store::text::text;
 
 /// Machines named beside a line; more are counted.
@@ -32,7 +32,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// The mark of a result.
-    pub(crate) fn new(t: Words, result: LetterResult) -> Self {
+    pub(crate) fn new(t: Catalogue, result: LetterResult) -> Self {
         let letter = match result {
             LetterResult::Letter { letter, .. } => Some(letter),
             LetterResult::NoLetter { .. } => None,
@@ -41,7 +41,7 @@ impl Mark {
     }
 
     /// The mark of a letter.
-    pub(crate) fn of(t: Words, letter: Option<Letter>) -> Self {
+    pub(crate) fn of(t: Catalogue, letter: Option<Letter>) -> Self {
         let colour = Colour::of(letter);
         let colour_word = t.pick(&colour.text()).to_owned();
         let words = match letter {
@@ -145,7 +145,7 @@ pub(crate) struct StepView {
 /// Words for grades of one office.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grader<'a> {
-    pub(crate) t: Words,
+    pub(crate) t: Catalogue,
     pub(crate) n: &'a Numbers,
     pub(crate) names: &'a Names,
     /// Titles of controls by id.
@@ -320,9 +320,9 @@ impl Grader<'_> {
                 .map(|(at, step)| StepView {
                     title: visible(t.pick(&step.title), 300),
                     why: match step.why {
-                        Why::Cap => Some(t.text("gỡ giới hạn xếp loại", "lifts a cap").to_owned()),
-                        Why::Critical => Some(t.text("lỗi nghiêm trọng", "critical").to_owned()),
-                        Why::Points => None,
+                        FixReason::Cap => Some(t.text("gỡ giới hạn xếp loại", "lifts a cap").to_owned()),
+                        FixReason::Critical => Some(t.text("lỗi nghiêm trọng", "critical").to_owned()),
+                        FixReason::Points => None,
                     },
                     count: n.count(step.machines.len()),
                     machines: self.names(format!("step-{at}"), &step.machines),

@@ -10,12 +10,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::catalogue::Catalogue;
 use super::cookie::Cookie;
-use super::frame::{Frame, Place, render};
-use super::posted::Posted;
+use super::csrf_form::CsrfForm;
+use super::frame::{Frame, NavItem, render};
 use super::secret::{draw_token, hash_token};
 use super::visitor::{IDLE_MS, Session, Visitor};
-use super::words::Words;
 use crate::act::password;
 use crate::app::App;
 use crate::app::throttle::Origin;
@@ -30,7 +30,7 @@ use crate::web::error::PageError;
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     login: String,
     next: String,
@@ -64,7 +64,7 @@ pub(crate) async fn login_page(
     if session.is_some() {
         return Ok(Redirect::to(own_path(&query.next)).into_response());
     }
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     let notice = if visitor.expired {
         t.text(
             "Phiên làm việc đã hết hạn. Hãy đăng nhập lại để tiếp tục.",
@@ -75,7 +75,7 @@ pub(crate) async fn login_page(
     };
     render(&LoginPage {
         t,
-        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), Place::Nowhere),
+        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), NavItem::Nowhere),
         login: String::new(),
         next: query.next,
         notice: notice.to_owned(),
@@ -99,13 +99,13 @@ pub(crate) async fn login_submit(
     visitor: Visitor,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    Posted(form): Posted<LoginForm>,
+    CsrfForm(form): CsrfForm<LoginForm>,
 ) -> Result<Response, PageError> {
     let peer = peer.map_or((Ipv4Addr::UNSPECIFIED, 0).into(), |Extension(peer)| peer.address);
     let name = form.login.trim().to_lowercase();
     let device = Cookie::Device.read(&headers);
     let tried = login_try(&app, &name, form.password, device.as_deref(), peer).await?;
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     let (status, error, again) = match tried {
         Tried::Welcome(person, failures) => {
             return welcome(&app, &person, failures, peer.ip(), device, &form.next).await;
@@ -119,7 +119,7 @@ pub(crate) async fn login_submit(
     };
     let mut response = render(&LoginPage {
         t,
-        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), Place::Nowhere),
+        frame: visitor.frame(&app, t.text("Đăng nhập", "Log in"), NavItem::Nowhere),
         login: name,
         next: form.next,
         notice: String::new(),
@@ -138,7 +138,7 @@ const fn seconds(time: Duration) -> u64 {
 }
 
 /// How long to wait, for a person.
-pub(crate) fn wait_words(wait: Duration, t: Words) -> String {
+pub(crate) fn wait_words(wait: Duration, t: Catalogue) -> String {
     if wait < Duration::from_secs(60) {
         return t.own(text!(
             "Vừa có nhiều lần nhập sai mật khẩu từ địa chỉ này hoặc vào tài khoản này. Hãy thử lại sau {0} giây.",
@@ -178,7 +178,7 @@ async fn login_try(
     peer: SocketAddr,
 ) -> Result<Tried, PageError> {
     let origin = origin_find(app, name, device, peer).await?;
-    let ticket = match app.desk.throttle.enter(origin, &hash_token(name), &app.clock).await {
+    let ticket = match app.pages.throttle.enter(origin, &hash_token(name), &app.clock).await {
         Ok(ticket) => ticket,
         Err(wait) => return Ok(Tried::Wait(wait)),
     };
@@ -252,7 +252,7 @@ pub(crate) struct NoFields {}
 pub(crate) async fn logout_submit(
     State(app): State<App>,
     session: Session,
-    Posted(NoFields {}): Posted<NoFields>,
+    CsrfForm(NoFields {}): CsrfForm<NoFields>,
 ) -> Result<Response, PageError> {
     let now = app.clock.now_ms();
     let mut tx = app.db.write().await?;
@@ -278,7 +278,7 @@ pub(crate) struct LanguageForm {
 pub(crate) async fn language_submit(
     State(app): State<App>,
     session: Option<Session>,
-    Posted(form): Posted<LanguageForm>,
+    CsrfForm(form): CsrfForm<LanguageForm>,
 ) -> Result<Response, PageError> {
     let language = if form.language == "en" { "en" } else { "vi" };
     if let Some(session) = session {

@@ -17,21 +17,20 @@ use self::facts::{FactShown, SectionView, Shower};
 use self::history::{EventView, history};
 use self::outcomes::{Group, Reading};
 use self::waivers::{Exceptions, Reader, WaiverView};
-use super::frame::{Frame, Place, render};
+use super::catalogue::Catalogue;
+use super::csrf_form::CsrfForm;
+use super::frame::{Frame, NavItem, render};
 use super::grade::points;
 use super::login::NoFields;
 use super::number::Numbers;
 use super::office::agents::{old_agent_words, version};
 use super::path::{Step, steps};
-use super::posted::Posted;
 use super::refusal;
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::act;
 use crate::act::machine::REASON_MOST;
 use crate::act::roster::link::REPLACED;
 use crate::app::App;
-use crate::judge::policy_role;
 use crate::store::head::Head;
 use crate::store::machine::{Machine, MachineStatus};
 use crate::store::text::text;
@@ -44,7 +43,7 @@ const OFFSET_SHOWN: u64 = 5_000;
 #[derive(Template)]
 #[template(path = "machine.html")]
 struct MachinePage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     path: Vec<Step>,
     id: String,
@@ -83,7 +82,7 @@ pub(crate) async fn machine_page(
     session: Session,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     let now = app.clock.now();
     let scope = &session.scope;
     let published = app.policies.current();
@@ -100,16 +99,15 @@ pub(crate) async fn machine_page(
     };
 
     let name = visible(&machine.name, 120);
-    let frame = visitor.frame(&app, name, Place::Offices).following(&format!("machine={id}"));
+    let frame = visitor.frame(&app, name, NavItem::Offices).following(&format!("machine={id}"));
     let n = &frame.n;
     let history = history(&view, judge, (t, n));
 
     let sections = head.map(|head| &head.sections);
     let old_agent = view.agent.as_ref().is_some_and(|agent| agent.too_old);
-    let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.desk.zone()), reader, &view.waivers));
+    let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.pages.zone()), reader, &view.waivers));
     let groups = judge.zip(exceptions.as_ref()).map_or_else(Vec::new, |(judge, exceptions)| {
-        Reading { t, n, judge, role: policy_role(machine.role), sections, exceptions, now, old_agent }
-            .groups(&view.outcomes)
+        Reading { t, n, judge, role: machine.role, sections, exceptions, now, old_agent }.groups(&view.outcomes)
     });
     let shown: Vec<&str> = view.outcomes.iter().map(|outcome| outcome.outcome.control.as_str()).collect();
     let other_waivers = exceptions.as_ref().map_or_else(Vec::new, |exceptions| exceptions.beside(&shown));
@@ -135,7 +133,7 @@ pub(crate) async fn machine_page(
             MachineStatus::Confirmed => "green",
             MachineStatus::Revoked => "grey",
         },
-        role: t.word("role", machine.role.word()),
+        role: t.word("role", machine.role.code()),
         system: facts.system.title.known().map(|title| visible(title, 120)),
         warnings,
         pending: machine.status == MachineStatus::Pending,
@@ -170,7 +168,7 @@ pub(crate) async fn machine_page(
     render(&page)
 }
 
-fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<String> {
+fn warnings(machine: &Machine, judged: bool, t: Catalogue, n: &Numbers) -> Vec<String> {
     let mut warnings = Vec::new();
     if machine.status == MachineStatus::Pending {
         warnings.push(
@@ -209,7 +207,7 @@ fn warnings(machine: &Machine, judged: bool, t: Words, n: &Numbers) -> Vec<Strin
 }
 
 /// How far the machine's clock is off, in the largest unit that says it well; none when it is right.
-fn offset(head: &Head, t: Words, n: &Numbers) -> Option<String> {
+fn offset(head: &Head, t: Catalogue, n: &Numbers) -> Option<String> {
     let size = head.clock_offset.unsigned_abs();
     if size < OFFSET_SHOWN {
         return None;
@@ -245,7 +243,7 @@ pub(crate) async fn machine_confirm(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(form): Posted<ConfirmForm>,
+    CsrfForm(form): CsrfForm<ConfirmForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let machine = act::machine::machine_confirm(&app.db, &session.by(&app), &id).await?;
@@ -260,7 +258,7 @@ pub(crate) async fn machine_check(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(NoFields {}): Posted<NoFields>,
+    CsrfForm(NoFields {}): CsrfForm<NoFields>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let machine = act::machine::machine_check(&app.db, &session.by(&app), &id).await?;
@@ -278,7 +276,7 @@ pub(crate) async fn machine_revoke(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(form): Posted<RevokeForm>,
+    CsrfForm(form): CsrfForm<RevokeForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let reason = form.reason.trim();

@@ -1,8 +1,8 @@
 //! The lines above a page that say when what it shows cannot be relied on as usual: the store fails, is damaged, or has no room.
 
+use super::catalogue::Catalogue;
 use super::number::Numbers;
 use super::visitor::Session;
-use super::words::Words;
 use crate::app::App;
 use crate::bound::space::Room;
 use crate::store::text::text;
@@ -13,7 +13,7 @@ pub(crate) fn trouble(app: &App) -> (bool, bool, Room) {
 }
 
 /// The lines for a person who is logged in, the gravest first. Room on the disk is the business of those who may change things.
-pub(crate) fn notices(app: &App, session: &Session, t: Words, n: &Numbers) -> Vec<String> {
+pub(crate) fn notices(app: &App, session: &Session, t: Catalogue, n: &Numbers) -> Vec<String> {
     let mut lines = Vec::new();
     let health = app.db.health();
     if health.damage().is_some() {

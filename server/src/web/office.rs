@@ -21,15 +21,15 @@ use self::history::{HistoryRow, history_rows, movement_words};
 use self::machines::{MachineRow, PendingRow, is_pending, machine_rows, pending_rows};
 use self::roster::{LineRow, ProposalRow, proposal_rows, roster_rows, roster_words};
 use self::waivers::{WAIVERS_READ, WaiverList, waiver_list};
-use super::frame::{Frame, Place, render};
+use super::catalogue::Catalogue;
+use super::frame::{Frame, NavItem, render};
 use super::grade::{GradeView, Grader, Mark, Named, Names, points};
 use super::pages::{PageLink, PageQuery};
 use super::path::{Step, steps};
 use super::tree::{OfficeRow, child_rows};
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::app::App;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::text::text;
 use crate::view::{MachineLine, OfficePage, office_page};
 use crate::web::error::PageError;
@@ -40,7 +40,7 @@ const MACHINES: usize = 100;
 #[derive(Template)]
 #[template(path = "office.html")]
 struct Page {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     path: Vec<Step>,
     id: String,
@@ -85,7 +85,7 @@ pub(crate) async fn office_show(
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     let published = app.policies.current();
     let judge = published.as_ref().map(|published| published.judge.as_ref());
     let mut tx = app.db.read().await?;
@@ -94,7 +94,8 @@ pub(crate) async fn office_show(
         office_page(&mut tx, judge, &session.scope, &id, now, WAIVERS_READ).await?;
     drop(tx);
 
-    let frame = visitor.frame(&app, visible(&view.office.name, 200), Place::Offices).following(&format!("office={id}"));
+    let frame =
+        visitor.frame(&app, visible(&view.office.name, 200), NavItem::Offices).following(&format!("office={id}"));
     let n = &frame.n;
     let parent = view.whole.as_ref().map(|whole| ParentView::new(whole, view.tree.figures(&id).as_ref(), &frame, t));
     // An office that only has others below it has no ledger of its own.
@@ -155,7 +156,14 @@ fn named(line: &MachineLine) -> Named {
     Named { name: visible(name, 80), link: line.machine.clone() }
 }
 
-fn grade_show(frame: &Frame, t: Words, names: &Names, judge: &Judge, grade: &Grade, plan: Option<&Plan>) -> GradeView {
+fn grade_show(
+    frame: &Frame,
+    t: Catalogue,
+    names: &Names,
+    judge: &CompiledPolicy,
+    grade: &Grade,
+    plan: Option<&Plan>,
+) -> GradeView {
     let titles: HashMap<String, String> = [Role::Workstation, Role::Server]
         .into_iter()
         .flat_map(|role| judge.set().controls(role).controls())
@@ -165,7 +173,7 @@ fn grade_show(frame: &Frame, t: Words, names: &Names, judge: &Judge, grade: &Gra
 }
 
 impl ParentView {
-    fn new(whole: &ParentGrade, figures: Option<&Figures>, frame: &Frame, t: Words) -> Self {
+    fn new(whole: &ParentGrade, figures: Option<&Figures>, frame: &Frame, t: Catalogue) -> Self {
         let n = &frame.n;
         let (expected, covered) = figures.map_or((whole.machines, 0), |figures| (figures.expected, figures.covered));
         Self {

@@ -5,11 +5,11 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use policies::grade::disclaimer;
 
-use super::frame::{Frame, Place, render};
+use super::catalogue::Catalogue;
+use super::frame::{Frame, NavItem, render};
 use super::pages::{PageLink, PageQuery};
 use super::tree::{OfficeRow, all_rows};
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::app::App;
 use crate::view::tree_view;
 use crate::web::error::PageError;
@@ -20,7 +20,7 @@ const OFFICES: usize = 200;
 #[derive(Template)]
 #[template(path = "offices.html")]
 struct OfficesPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     disclaimer: String,
     no_policy: Option<String>,
@@ -43,8 +43,8 @@ pub(crate) async fn office_list_page(
     session: Session,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
-    let frame = visitor.frame(&app, t.say("frame.offices"), Place::Offices).following("");
+    let t = Catalogue::new(visitor.language);
+    let frame = visitor.frame(&app, t.message("frame.offices"), NavItem::Offices).following("");
     let published = app.policies.current();
     let rules = published.as_ref().map(|published| published.judge.rules());
     let tree = tree_view(&mut app.db.read().await?, &session.scope, "*", rules).await?;

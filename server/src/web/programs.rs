@@ -5,11 +5,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::catalogue::Catalogue;
 use super::download::{download, download_begin};
-use super::frame::{Frame, Place, render};
+use super::frame::{Frame, NavItem, render};
 use super::refusal;
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::app::App;
 use crate::app::programs::{NotOpened, Programs, Unfit};
 use crate::store::text::text;
@@ -21,7 +21,7 @@ const MAKERS: [&str; 7] = ["bkav", "cmc", "viettel", "kaspersky", "eset", "micro
 #[derive(Template)]
 #[template(path = "programs.html")]
 struct ProgramsPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     folder: String,
     programs: Vec<ProgramView>,
@@ -52,9 +52,9 @@ pub(crate) async fn programs_page(
     visitor: Visitor,
     _session: Session,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
-    let frame = visitor.frame(&app, t.text("Phần mềm cho các máy", "Programs for the machines"), Place::Enrolment);
-    let programs = app.desk.programs().clone();
+    let t = Catalogue::new(visitor.language);
+    let frame = visitor.frame(&app, t.text("Phần mềm cho các máy", "Programs for the machines"), NavItem::Enrolment);
+    let programs = app.pages.programs().clone();
     let folder = programs.path().display().to_string();
     let listed = apart(programs, |programs| programs.list()).await?;
     let why = |(name, unfit): (String, Unfit)| UnfitView { why: t.word("programs", unfit.word()), name };
@@ -85,7 +85,7 @@ pub(crate) async fn program_get(
     let place = download_begin(&app, &session)?;
     let asked = name.clone();
     let opened = tokio::task::spawn_blocking({
-        let programs = app.desk.programs().clone();
+        let programs = app.pages.programs().clone();
         move || programs.open(&asked)
     });
     let opened = opened.await?.map_err(|not| match not {

@@ -6,16 +6,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use policies::text::Text;
 
-use super::frame::{Frame, Place, render};
+use super::catalogue::Catalogue;
+use super::frame::{Frame, NavItem, render};
 use super::visitor::Visitor;
-use super::words::Words;
 use crate::app::App;
 use crate::web::error::{PageError, Refused};
 
 #[derive(Template)]
 #[template(path = "refusal.html")]
 struct RefusalPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     code: u16,
     message: String,
@@ -108,10 +108,10 @@ pub(crate) fn dress(mut response: Response, visitor: &Visitor, app: &App) -> Res
     }
     let Some(Refused(message)) = response.extensions_mut().remove::<Refused>() else { return response };
     let status = response.status();
-    let t = Words::new(visitor.language);
+    let t = Catalogue::new(visitor.language);
     let page = RefusalPage {
         t,
-        frame: visitor.frame(app, title(t, status), Place::Nowhere),
+        frame: visitor.frame(app, title(t, status), NavItem::Nowhere),
         code: status.as_u16(),
         message: pick(t, &message),
     };
@@ -124,11 +124,11 @@ pub(crate) fn dress(mut response: Response, visitor: &Visitor, app: &App) -> Res
     }
 }
 
-fn pick(t: Words, message: &Text) -> String {
+fn pick(t: Catalogue, message: &Text) -> String {
     t.pick(message).to_owned()
 }
 
-fn title(t: Words, status: StatusCode) -> &'static str {
+fn title(t: Catalogue, status: StatusCode) -> &'static str {
     let (vi, en) = match status {
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ("Không tìm thấy trang", "No such page"),
         StatusCode::FORBIDDEN => ("Không được phép", "Not allowed"),

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::posted::Posted;
+use super::csrf_form::CsrfForm;
 use super::visitor::Session;
 use crate::act::roster::RosterError;
 use crate::act::roster::link::roster_link;
@@ -29,7 +29,7 @@ pub(crate) async fn link_submit(
     State(app): State<App>,
     session: Session,
     Path(office): Path<String>,
-    Posted(form): Posted<LinkForm>,
+    CsrfForm(form): CsrfForm<LinkForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     let replace = form.replace == "yes";

@@ -5,18 +5,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::catalogue::Catalogue;
+use super::csrf_form::CsrfForm;
 use super::error::PageError;
-use super::frame::{Frame, Place, render};
-use super::posted::Posted;
+use super::frame::{Frame, NavItem, render};
 use super::visitor::{Session, Visitor};
-use super::words::Words;
 use crate::act::person::{Ended, sessions_end};
 use crate::app::App;
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
 struct SessionsPage {
-    t: Words,
+    t: Catalogue,
     frame: Frame,
     sessions: Vec<SessionRow>,
 }
@@ -36,8 +36,8 @@ pub(crate) async fn sessions_page(
     visitor: Visitor,
     session: Session,
 ) -> Result<Response, PageError> {
-    let t = Words::new(visitor.language);
-    let frame = visitor.frame(&app, t.text("Các phiên đăng nhập", "Your sessions"), Place::Nowhere);
+    let t = Catalogue::new(visitor.language);
+    let frame = visitor.frame(&app, t.text("Các phiên đăng nhập", "Your sessions"), NavItem::Nowhere);
     let open = app.db.read().await?.session_list(&session.person.id, app.clock.now_ms()).await?;
     let row = |open: crate::store::session::Session| SessionRow {
         own: open.token_hash == session.token_hash,
@@ -61,7 +61,7 @@ pub(crate) struct EndForm {
 pub(crate) async fn sessions_end_submit(
     State(app): State<App>,
     session: Session,
-    Posted(form): Posted<EndForm>,
+    CsrfForm(form): CsrfForm<EndForm>,
 ) -> Result<Response, PageError> {
     let ended = form.session.as_deref().map_or(Ended::Others(&session.token_hash), Ended::One);
     sessions_end(&app.db, &session.by(&app), &session.person, ended).await?;
@@ -71,12 +71,12 @@ pub(crate) async fn sessions_end_submit(
 #[cfg(test)]
 mod tests {
     use crate::store::person::PersonRole;
-    use crate::store::trial::on_both;
+    use crate::store::test_database::on_both;
     use crate::web::tests::{PASSWORD, Site};
 
     on_both! {
-        async fn a_session_left_open_elsewhere_is_ended(trial: &Trial) {
-            let site = Site::open(trial).await;
+        async fn a_session_left_open_elsewhere_is_ended(test_database: &TestDatabase) {
+            let site = Site::open(test_database).await;
             let mut here = site.person("lan", PersonRole::Head, None).await;
             let page = here.get("/sessions").await;
             assert!(page.has("không đăng nhập ở nơi nào khác") && !page.has("action=\"/sessions\""), "{}", page.body);

@@ -29,14 +29,14 @@ use crate::jobs::grader::grades_catch_up;
 use crate::store::Scope;
 use crate::store::office::OfficeKind;
 use crate::store::person::PersonRole;
-use crate::store::trial::Trial;
+use crate::store::test_database::TestDatabase;
 
 /// The password every person of these tests chose.
 pub(super) const PASSWORD: &str = "hoa sữa tháng mười";
 
 /// A server with the pages, and an office to begin with.
 pub(super) struct Site {
-    desk: reports::Desk,
+    test_server: reports::TestServer,
     pub(super) app: App,
     router: Router,
     office: String,
@@ -44,15 +44,15 @@ pub(super) struct Site {
 
 impl Site {
     /// A server that has a policy and one office.
-    pub(super) async fn open(trial: &Trial) -> Self {
-        let desk = reports::Desk::open(trial).await;
-        desk.publish().await;
-        Self::over(desk)
+    pub(super) async fn open(test_database: &TestDatabase) -> Self {
+        let test_server = reports::TestServer::open(test_database).await;
+        test_server.publish().await;
+        Self::over(test_server)
     }
 
-    fn over(desk: reports::Desk) -> Self {
-        let app = desk.app.clone();
-        Self { router: crate::serve::router(app.clone()), office: desk.office.clone(), app, desk }
+    fn over(test_server: reports::TestServer) -> Self {
+        let app = test_server.app.clone();
+        Self { router: crate::serve::router(app.clone()), office: test_server.office.clone(), app, test_server }
     }
 
     fn by(&self) -> By {
@@ -111,7 +111,7 @@ impl Site {
 
     /// A machine of the first office that reported `facts`.
     async fn machine(&self, facts: &Facts) -> reports::Machine {
-        let mut machine = self.desk.machine().await;
+        let mut machine = self.test_server.machine().await;
         machine.sections = sections(facts);
         self.report(&mut machine).await;
         machine
@@ -121,7 +121,7 @@ impl Site {
     async fn report(&self, machine: &mut reports::Machine) {
         machine.made_at = self.app.clock.now_ms();
         let report = machine.full();
-        self.desk.accepted(machine, &report).await;
+        self.test_server.accepted(machine, &report).await;
     }
 
     /// Makes every grade that is due.

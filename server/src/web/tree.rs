@@ -4,9 +4,9 @@ use policies::grade::{Figures, Points};
 use policies::policy::Letter;
 use policies::text::visible;
 
+use super::catalogue::Catalogue;
 use super::grade::Mark;
 use super::number::Numbers;
-use super::words::Words;
 use crate::store::grade::GradeRow;
 use crate::store::text::text;
 use crate::view::Tree;
@@ -28,12 +28,12 @@ pub(crate) struct OfficeRow {
 }
 
 /// Every office as a row, those that need a look first.
-pub(crate) fn all_rows(tree: &Tree, t: Words, n: &Numbers) -> Vec<OfficeRow> {
+pub(crate) fn all_rows(tree: &Tree, t: Catalogue, n: &Numbers) -> Vec<OfficeRow> {
     sorted(tree.all().map(|(row, figures, above)| office_row(row, figures, above, t, n)).collect())
 }
 
 /// The offices directly below `id` as rows.
-pub(crate) fn child_rows(tree: &Tree, id: &str, t: Words, n: &Numbers) -> Vec<OfficeRow> {
+pub(crate) fn child_rows(tree: &Tree, id: &str, t: Catalogue, n: &Numbers) -> Vec<OfficeRow> {
     sorted(tree.below(id).map(|(row, figures)| office_row(row, figures, None, t, n)).collect())
 }
 
@@ -43,7 +43,7 @@ fn sorted(mut rows: Vec<OfficeRow>) -> Vec<OfficeRow> {
     rows
 }
 
-fn office_row(row: &GradeRow, figures: Figures, above: Option<&str>, t: Words, n: &Numbers) -> OfficeRow {
+fn office_row(row: &GradeRow, figures: Figures, above: Option<&str>, t: Catalogue, n: &Numbers) -> OfficeRow {
     let letter = figures.letter;
     let score = figures.score.filter(|_| figures.expected > 0);
     let note = match (figures.below, figures.score) {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use policies::text::Language;
 
 use super::cookie::Cookie;
-use super::frame::{Frame, Place};
+use super::frame::{Frame, NavItem};
 use super::refusal;
 use super::secret::{draw_token, form_token, hash_token};
 use crate::act::By;
@@ -93,7 +93,7 @@ impl Session {
 
 impl Visitor {
     /// The frame of a page called `title` at `place` of the navigation.
-    pub(crate) fn frame(&self, app: &App, title: impl Into<String>, place: Place) -> Frame {
+    pub(crate) fn frame(&self, app: &App, title: impl Into<String>, place: NavItem) -> Frame {
         Frame::new(self, self.session.as_ref(), app, title.into(), place)
     }
 
@@ -139,7 +139,7 @@ pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next
         if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
             connection.person_note();
         }
-        let Some(mine) = app.desk.requests.enter(session.person.id.clone()) else {
+        let Some(mine) = app.pages.requests.enter(session.person.id.clone()) else {
             let refused = refusal::too_many_pages(StatusCode::TOO_MANY_REQUESTS);
             return refusal::dress(refused.into_response(), &visitor, &app);
         };
@@ -233,14 +233,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
 
 /// Why a request that needs a session is turned away.
 #[derive(Debug)]
-pub(crate) enum Turned {
+pub(crate) enum AccessRedirect {
     /// Nobody is logged in: to the login, and from there back.
     Login(String),
     /// The first password must be changed before anything else.
     ChangePassword,
 }
 
-impl IntoResponse for Turned {
+impl IntoResponse for AccessRedirect {
     fn into_response(self) -> Response {
         match self {
             Self::Login(next) => {
@@ -285,18 +285,18 @@ pub(crate) fn form_encode(pairs: &[(&str, String)]) -> String {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {
-    type Rejection = Turned;
+    type Rejection = AccessRedirect;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Turned> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AccessRedirect> {
         let session: Option<&Self> = parts.extensions.get();
         let Some(session) = session else {
             // A form that was sent too late cannot be sent again by the login: begin at its page.
             let next = if parts.method == Method::GET { path_of(&parts.uri) } else { "/" };
             let next = next.to_owned();
-            return Err(Turned::Login(next));
+            return Err(AccessRedirect::Login(next));
         };
         if session.person.must_change && !["/password", "/logout"].contains(&parts.uri.path()) {
-            return Err(Turned::ChangePassword);
+            return Err(AccessRedirect::ChangePassword);
         }
         Ok(session.clone())
     }

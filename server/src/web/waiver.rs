@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::csrf_form::CsrfForm;
 use super::login::NoFields;
-use super::posted::Posted;
 use super::refusal;
 use super::visitor::Session;
 use crate::act::waiver::{NewWaiver, WaiverError, day_end, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
 use crate::app::App;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::waiver::Waiver;
 use crate::web::error::PageError;
 
@@ -30,10 +30,10 @@ pub(crate) async fn ask_submit(
     State(app): State<App>,
     session: Session,
     Path(machine): Path<String>,
-    Posted(form): Posted<AskForm>,
+    CsrfForm(form): CsrfForm<AskForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
-    let until_at = day_end(&form.until, &app.desk.zone()).ok_or_else(|| {
+    let until_at = day_end(&form.until, &app.pages.zone()).ok_or_else(|| {
         refusal::wrong_value(
             "Ngày cuối của ngoại lệ không phải một ngày. Hãy quay lại và ghi theo dạng 2026-12-31.",
             "The last day of the exception is no date. Go back and write it as 2026-12-31.",
@@ -49,7 +49,7 @@ pub(crate) async fn grant_submit(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(NoFields {}): Posted<NoFields>,
+    CsrfForm(NoFields {}): CsrfForm<NoFields>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     back(waiver_grant(&app.db, &session.by(&app), judge(&app).as_deref(), &id).await)
@@ -66,7 +66,7 @@ pub(crate) async fn refuse_submit(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(form): Posted<RefuseForm>,
+    CsrfForm(form): CsrfForm<RefuseForm>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     back(waiver_refuse(&app.db, &session.by(&app), &id, &form.reason).await)
@@ -77,13 +77,13 @@ pub(crate) async fn withdraw_submit(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
-    Posted(NoFields {}): Posted<NoFields>,
+    CsrfForm(NoFields {}): CsrfForm<NoFields>,
 ) -> Result<Response, PageError> {
     session.require_change()?;
     back(waiver_withdraw(&app.db, &session.by(&app), &id).await)
 }
 
-fn judge(app: &App) -> Option<std::sync::Arc<Judge>> {
+fn judge(app: &App) -> Option<std::sync::Arc<CompiledPolicy>> {
     app.policies.judge()
 }
 

@@ -11,9 +11,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::process_table::resident_memory;
 use super::{Figure, rest};
-use crate::desk::{Desk, RunningDesk, Token};
-use crate::puppet::Puppet;
-use crate::station::Enrolment;
+use crate::fake_agent::FakeAgent;
+use crate::test_agent::Enrolment;
+use crate::test_server::{RunningServer, TestServer, Token};
 
 mod line;
 mod machines;
@@ -32,7 +32,7 @@ const AFTER: Duration = Duration::from_secs(45);
 
 /// Everything an attack needs.
 struct Field<'a> {
-    desk: &'a Desk,
+    test_server: &'a TestServer,
     office: &'a str,
     target: Target,
     server: u32,
@@ -48,8 +48,15 @@ impl Field<'_> {
 
     /// A token for machines that must be confirmed.
     fn pending_token(&self, uses: u32) -> anyhow::Result<Enrolment> {
-        let token: Token =
-            self.desk.ask(&["token", "add", self.office, "--role", "workstation", "--uses", &uses.to_string()])?;
+        let token: Token = self.test_server.ask(&[
+            "token",
+            "add",
+            self.office,
+            "--role",
+            "workstation",
+            "--uses",
+            &uses.to_string(),
+        ])?;
         Ok(Enrolment::new(self.target.address.to_string(), token))
     }
 }
@@ -71,19 +78,24 @@ const ATTACKS: [(&str, Attack); 7] = [
 ///
 /// # Errors
 /// The server cannot be reached before an attack begins, or its process is gone.
-pub fn measure(desk: &Desk, server: &RunningDesk, office: &str, log: &Path) -> anyhow::Result<Vec<Figure>> {
+pub fn measure(
+    test_server: &TestServer,
+    server: &RunningServer,
+    office: &str,
+    log: &Path,
+) -> anyhow::Result<Vec<Figure>> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
-    let token = desk.token_add(office, 1)?;
+    let token = test_server.token_add(office, 1)?;
     let target = Target::new(([127, 0, 0, 1], server.port).into(), &token.fingerprint)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let enrolment = Enrolment::new(target.address.to_string(), token);
-    let mut honest = runtime.block_on(Puppet::enrol(&enrolment, "máy-thật"))?;
+    let mut honest = runtime.block_on(FakeAgent::enrol(&enrolment, "máy-thật"))?;
     honest.observe("time", "{}");
     let mut figures = Vec::new();
     for (what, attack) in ATTACKS {
         let over = AtomicBool::new(false);
-        let field = Field { desk, office, target: target.clone(), server: server.running.id(), log, over };
+        let field = Field { test_server, office, target: target.clone(), server: server.running.id(), log, over };
         figures.push(one(what, attack, &field, &runtime, &mut honest)?);
     }
     Ok(figures)
@@ -94,7 +106,7 @@ fn one(
     attack: Attack,
     field: &Field<'_>,
     runtime: &tokio::runtime::Runtime,
-    honest: &mut Puppet,
+    honest: &mut FakeAgent,
 ) -> anyhow::Result<Figure> {
     let before = resident_memory(field.server).context("the server is gone")?;
     let height = AtomicU64::new(before);

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::process_table::{cost, processor, proportional_memory};
 use super::{Figure, ratio, rest};
-use crate::desk::{Desk, RunningDesk};
 use crate::relay::Relay;
-use crate::station::{Enrolment, Station};
+use crate::test_agent::{Enrolment, TestAgent};
+use crate::test_server::{RunningServer, TestServer};
 use crate::wait;
 
 /// How long the agent may settle after its first report.
@@ -26,17 +26,19 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(120);
 /// Server or agent do not do what they should.
 pub fn measure(
     agent: &Path,
-    desk: &Desk,
-    server: &RunningDesk,
+    test_server: &TestServer,
+    server: &RunningServer,
     office: &str,
     folder: &Path,
     length: Duration,
 ) -> anyhow::Result<Vec<Figure>> {
     let relay = Relay::start(([127, 0, 0, 1], server.port).into())?;
-    let station = Station::new(agent.to_path_buf(), folder.join("agent"));
-    station
-        .enrol(&Enrolment { server: relay.address(), ..Enrolment::new(String::new(), desk.token_add(office, 1)?) })?;
-    let mut running = station.run(&folder.join("agent.log"))?;
+    let test_agent = TestAgent::new(agent.to_path_buf(), folder.join("agent"));
+    test_agent.enrol(&Enrolment {
+        server: relay.address(),
+        ..Enrolment::new(String::new(), test_server.token_add(office, 1)?)
+    })?;
+    let mut running = test_agent.run(&folder.join("agent.log"))?;
     rest(SETTLE);
     let first = relay.passed();
     let before = cost(running.id())?;
@@ -44,7 +46,7 @@ pub fn measure(
     let after = cost(running.id())?;
     let last = relay.passed();
     let memory = proportional_memory(running.id())?;
-    let check = ordered_checks(desk, &station, running.id())?;
+    let check = ordered_checks(test_server, &test_agent, running.id())?;
     running.stop()?;
 
     let minutes = length.as_secs_f64() / 60.0;
@@ -97,12 +99,12 @@ struct Identity {
 }
 
 /// What a full check costs the running agent `process`, which remembers what did not change.
-fn ordered_checks(desk: &Desk, station: &Station, process: u32) -> anyhow::Result<Figure> {
-    let identity: Identity = serde_json::from_slice(&std::fs::read(station.state().join("identity.json"))?)?;
-    let receipts = || std::fs::metadata(station.state().join("receipts")).map_or(0, |file| file.len());
+fn ordered_checks(test_server: &TestServer, test_agent: &TestAgent, process: u32) -> anyhow::Result<Figure> {
+    let identity: Identity = serde_json::from_slice(&std::fs::read(test_agent.state().join("identity.json"))?)?;
+    let receipts = || std::fs::metadata(test_agent.state().join("receipts")).map_or(0, |file| file.len());
     let ordered = || -> anyhow::Result<()> {
         let before = receipts();
-        desk.ask::<serde_json::Value>(&["machine", "check-now", &identity.machine])?;
+        test_server.ask::<serde_json::Value>(&["machine", "check-now", &identity.machine])?;
         wait::until("a receipt for an ordered check", CHECK_PATIENCE, || Ok((receipts() > before).then_some(())))
     };
     // What it remembers may be of before its lists changed.

@@ -9,41 +9,41 @@ use tokio::task::JoinSet;
 
 use super::process_table::processor;
 use super::{Extent, Figure};
-use crate::desk::{Desk, RunningDesk};
-use crate::puppet::Puppet;
-use crate::station::Enrolment;
+use crate::fake_agent::FakeAgent;
+use crate::test_agent::Enrolment;
+use crate::test_server::{RunningServer, TestServer};
 
-/// Has puppets report the `facts` of this machine.
+/// Has fake_agents report the `facts` of this machine.
 ///
 /// # Errors
 /// The server refuses a report.
 pub fn measure(
-    desk: &Desk,
-    server: &RunningDesk,
+    test_server: &TestServer,
+    server: &RunningServer,
     office: &str,
     facts: &Facts,
     extent: Extent,
 ) -> anyhow::Result<Vec<Figure>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let token = desk.token_add(office, extent.machines)?;
+        let token = test_server.token_add(office, extent.machines)?;
         let enrolment = Enrolment::new(format!("127.0.0.1:{}", server.port), token);
         let clock = Clock::system();
-        let mut puppets = Vec::new();
+        let mut fake_agents = Vec::new();
         let connect = Phase::begin(server)?;
         for number in 0..extent.machines {
-            puppets.push(Puppet::enrol(&enrolment, &format!("máy-{number:04}")).await?);
+            fake_agents.push(FakeAgent::enrol(&enrolment, &format!("máy-{number:04}")).await?);
         }
         let enrolled = connect.end(server, extent.machines)?;
 
-        for puppet in &mut puppets {
+        for fake_agent in &mut fake_agents {
             for &section in Section::ALL {
-                puppet.observe(section.name(), &facts.encode(section)?);
+                fake_agent.observe(section.name(), &facts.encode(section)?);
             }
         }
-        let (puppets, full) = phase(server, puppets, 1, &clock, Change::Nothing).await?;
-        let (puppets, same) = phase(server, puppets, extent.reports, &clock, Change::Nothing).await?;
-        let (_, changed) = phase(server, puppets, extent.reports / 2, &clock, Change::Section).await?;
+        let (fake_agents, full) = phase(server, fake_agents, 1, &clock, Change::Nothing).await?;
+        let (fake_agents, same) = phase(server, fake_agents, extent.reports, &clock, Change::Nothing).await?;
+        let (_, changed) = phase(server, fake_agents, extent.reports / 2, &clock, Change::Section).await?;
 
         let method = format!(
             "release build, SQLite `synchronous=FULL` on this disk, {} machines at once, one report a request on warm mutual TLS; \
@@ -82,11 +82,11 @@ struct Spent {
 }
 
 impl Phase {
-    fn begin(server: &RunningDesk) -> anyhow::Result<Self> {
+    fn begin(server: &RunningServer) -> anyhow::Result<Self> {
         Ok(Self { start: Instant::now(), processor: processor(server.running.id())? })
     }
 
-    fn end(self, server: &RunningDesk, count: u32) -> anyhow::Result<Spent> {
+    fn end(self, server: &RunningServer, count: u32) -> anyhow::Result<Spent> {
         let spent = processor(server.running.id())? - self.processor;
         Ok(Spent {
             count,
@@ -96,28 +96,28 @@ impl Phase {
     }
 }
 
-/// Every puppet sends `each` reports, one after the other, all puppets at once.
+/// Every fake_agent sends `each` reports, one after the other, all fake_agents at once.
 async fn phase(
-    server: &RunningDesk,
-    puppets: Vec<Puppet>,
+    server: &RunningServer,
+    fake_agents: Vec<FakeAgent>,
     each: u32,
     clock: &Clock,
     change: Change,
-) -> anyhow::Result<(Vec<Puppet>, Spent)> {
-    let count = each * u32::try_from(puppets.len())?;
+) -> anyhow::Result<(Vec<FakeAgent>, Spent)> {
+    let count = each * u32::try_from(fake_agents.len())?;
     let now = clock.now();
     let begun = Phase::begin(server)?;
     let mut tasks = JoinSet::new();
-    for mut puppet in puppets {
+    for mut fake_agent in fake_agents {
         tasks.spawn(async move {
             for number in 0..each {
                 if matches!(change, Change::Section) {
                     let swing = if number % 2 == 0 { "synchronised" } else { "unsynchronised" };
-                    puppet.observe("time", &format!("{{\"made_up\":\"{swing}{number}\"}}"));
+                    fake_agent.observe("time", &format!("{{\"made_up\":\"{swing}{number}\"}}"));
                 }
-                puppet.report(now + i64::from(number)).await?;
+                fake_agent.report(now + i64::from(number)).await?;
             }
-            anyhow::Ok(puppet)
+            anyhow::Ok(fake_agent)
         });
     }
     let mut back = Vec::new();

@@ -13,9 +13,9 @@ use anyhow::{Context, ensure};
 use super::process_table::{Cost, cost, processor, proportional_memory, proportional_memory_of};
 use super::single::{Run, measured, repeat};
 use super::{Figure, ratio, rest};
-use crate::desk::{Desk, RunningDesk};
 use crate::process::{answer, command};
-use crate::station::Enrolment;
+use crate::test_agent::Enrolment;
+use crate::test_server::{RunningServer, TestServer};
 use crate::wait;
 use crate::windows::{self, Machine};
 
@@ -33,8 +33,8 @@ const EMPTY: &str = r"C:\windows\system32\ping.exe";
 /// # Errors
 /// A program does not do what it should. What this machine lacks is a figure, not an error.
 pub fn measure(
-    desk: &Desk,
-    server: &RunningDesk,
+    test_server: &TestServer,
+    server: &RunningServer,
     office: &str,
     policy: &Path,
     folder: &Path,
@@ -52,7 +52,7 @@ pub fn measure(
     figures.extend(check(&machine, policy, &version)?);
 
     let address = format!("127.0.0.1:{}", server.port);
-    let installed = machine.install(Some(&Enrolment::new(address, desk.token_add(office, 1)?)))?;
+    let installed = machine.install(Some(&Enrolment::new(address, test_server.token_add(office, 1)?)))?;
     ensure!(installed.code == Some(0), "{installed:?} {}", machine.log());
     wait::until("the first receipt", wait::PATIENCE, || Ok((receipts(&machine) > 0).then_some(())))
         .with_context(|| machine.log())?;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use harness::bench::{Extent, attacks, idle, machine, single, storm, table, windows};
 use harness::checkout::{self, Profile, Programs};
-use harness::desk::{Desk, NewOffice, StartUp, machine_name};
+use harness::test_server::{NewOffice, StartUp, TestServer, machine_name};
 use harness::{linux, process};
 use policies::fact::Facts;
 
@@ -88,30 +88,30 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         figures.extend(single::measure(&agent, &policy)?);
     }
     let folder = tempfile::tempdir()?;
-    let desk = Desk::new(fast.server, folder.path().join("server"));
-    desk.init(None)?;
-    let office = desk.office_add(&NewOffice { name: "Đo".to_owned(), start_up: StartUp::Off })?;
-    desk.roster_declare(&office, &[machine_name()])?;
-    desk.policy_publish(&policies)?;
+    let test_server = TestServer::new(fast.server, folder.path().join("server"));
+    test_server.init(None)?;
+    let office = test_server.office_add(&NewOffice { name: "Đo".to_owned(), start_up: StartUp::Off })?;
+    test_server.roster_declare(&office, &[machine_name()])?;
+    test_server.policy_publish(&policies)?;
     let log = folder.path().join("server.log");
-    let mut server = desk.run("127.0.0.1:0", &log)?;
+    let mut server = test_server.run("127.0.0.1:0", &log)?;
     if wanted(Part::Reports) {
         say("reports of many machines");
         let seen = process::answer(process::command(&agent).args(["facts", "--json"]))?;
         let facts: Facts = serde_json::from_str(&seen.out).with_context(|| format!("facts --json: {}", seen.err))?;
-        figures.extend(storm::measure(&desk, &server, &office, &facts, extent)?);
+        figures.extend(storm::measure(&test_server, &server, &office, &facts, extent)?);
     }
     if wanted(Part::Idle) {
         say("the agent at rest");
-        figures.extend(idle::measure(&agent, &desk, &server, &office, folder.path(), extent.idle)?);
+        figures.extend(idle::measure(&agent, &test_server, &server, &office, folder.path(), extent.idle)?);
     }
     if wanted(Part::Windows) {
         say("the Windows agent under Wine");
-        figures.extend(windows::measure(&desk, &server, &office, &policy, folder.path(), extent.idle)?);
+        figures.extend(windows::measure(&test_server, &server, &office, &policy, folder.path(), extent.idle)?);
     }
     if wanted(Part::Attacks) {
         say("the server under attack");
-        figures.extend(attacks::measure(&desk, &server, &office, &log)?);
+        figures.extend(attacks::measure(&test_server, &server, &office, &log)?);
     }
     server.running.stop()?;
     let mut out = std::io::stdout().lock();

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::desk::{Desk, machine_name};
 use harness::process::{Answer, answer};
-use harness::station::Station;
+use harness::test_agent::TestAgent;
+use harness::test_server::{TestServer, machine_name};
 use harness::wait;
 use serde_json::Value;
 
@@ -32,13 +32,13 @@ fn json(text: &str) -> anyhow::Result<Value> {
 fn invite(world: &World, name: &str) -> anyhow::Result<PathBuf> {
     let file = world.path(name);
     let words = ["token", "add", &world.office, "--file", &file.to_string_lossy()];
-    let made: Value = world.desk.ask(&words)?;
+    let made: Value = world.test_server.ask(&words)?;
     assert_eq!(made["file"], file.to_string_lossy().as_ref());
     Ok(file)
 }
 
-fn export(station: &Station, file: &Path, invitation: Option<&Path>) -> anyhow::Result<Value> {
-    let mut command = station.command("export");
+fn export(test_agent: &TestAgent, file: &Path, invitation: Option<&Path>) -> anyhow::Result<Value> {
+    let mut command = test_agent.command("export");
     command.arg(file).args(["--not-secret", "--json"]);
     if let Some(invitation) = invitation {
         command.arg("--invitation").arg(invitation);
@@ -47,15 +47,15 @@ fn export(station: &Station, file: &Path, invitation: Option<&Path>) -> anyhow::
 }
 
 /// What the agent says of an answer; `code` 0 taken in, 2 not.
-fn bring(station: &Station, file: &Path, code: i32) -> anyhow::Result<Answer> {
-    let mut command = station.command("import");
+fn bring(test_agent: &TestAgent, file: &Path, code: i32) -> anyhow::Result<Answer> {
+    let mut command = test_agent.command("import");
     command.arg(file).args(["--json", "--lang", "en"]);
     said(command, code)
 }
 
 /// What the server says of a file, and where the answer is.
-fn take(desk: &Desk, file: &Path, answers: &Path, code: i32) -> anyhow::Result<Value> {
-    let command = desk.command(&[
+fn take(test_server: &TestServer, file: &Path, answers: &Path, code: i32) -> anyhow::Result<Value> {
+    let command = test_server.command(&[
         "import",
         &file.to_string_lossy(),
         "--answer",
@@ -74,22 +74,22 @@ fn answer_file(line: &Value) -> PathBuf {
 }
 
 /// A machine that is enrolled by files, not confirmed yet; its id.
-fn enrolled(world: &World, name: &str, stick: &Path) -> anyhow::Result<(Station, String)> {
-    let station = world.station(name);
+fn enrolled(world: &World, name: &str, stick: &Path) -> anyhow::Result<(TestAgent, String)> {
+    let test_agent = world.test_agent(name);
     let file = stick.join(format!("{name}-request"));
-    export(&station, &file, Some(&invite(world, &format!("{name}-invitation"))?))?;
-    let line = take(&world.desk, &file, stick, 0)?;
+    export(&test_agent, &file, Some(&invite(world, &format!("{name}-invitation"))?))?;
+    let line = take(&world.test_server, &file, stick, 0)?;
     assert_eq!((&line["result"], &line["status"]), (&"enrolled".into(), &"pending".into()), "{line}");
-    bring(&station, &answer_file(&line), 0)?;
-    Ok((station, line["machine"].as_str().unwrap_or_default().to_owned()))
+    bring(&test_agent, &answer_file(&line), 0)?;
+    Ok((test_agent, line["machine"].as_str().unwrap_or_default().to_owned()))
 }
 
 /// What the roster calls the computer of these stories: not by its name, so that it waits for an officer.
 const LINE: &str = "TS-0001";
 
 fn line_rename(world: &World) -> anyhow::Result<()> {
-    world.desk.ask::<Value>(&["office", "roster", "add", &world.office, LINE])?;
-    world.desk.ask::<Value>(&["office", "roster", "remove", &world.office, &machine_name()])?;
+    world.test_server.ask::<Value>(&["office", "roster", "add", &world.office, LINE])?;
+    world.test_server.ask::<Value>(&["office", "roster", "remove", &world.office, &machine_name()])?;
     Ok(())
 }
 
@@ -104,58 +104,58 @@ fn a_machine_without_a_network_is_graded_by_files(kind: Kind) -> anyhow::Result<
     let world = World::new(kind)?;
     let _server = world.serve()?;
     let stick = stick(&world)?;
-    let station = world.station("machine");
+    let test_agent = world.test_agent("machine");
     let invitation = invite(&world, "invitation")?;
 
     // Without a word about state secrets nothing is made, not even the state folder.
     let request = stick.join("request");
-    let mut unconfirmed = station.command("export");
+    let mut unconfirmed = test_agent.command("export");
     unconfirmed.arg(&request).arg("--invitation").arg(&invitation);
     assert!(said(unconfirmed, 2)?.err.contains("bí mật nhà nước"));
-    assert!(!request.exists() && !station.state().exists());
+    assert!(!request.exists() && !test_agent.state().exists());
 
     // Asked twice is asked once.
-    assert_eq!(export(&station, &request, Some(&invitation))?["content"], "enrolment");
-    export(&station, &request, None)?;
-    let line = take(&world.desk, &request, &stick, 0)?;
+    assert_eq!(export(&test_agent, &request, Some(&invitation))?["content"], "enrolment");
+    export(&test_agent, &request, None)?;
+    let line = take(&world.test_server, &request, &stick, 0)?;
     assert_eq!((&line["result"], &line["status"]), (&"enrolled".into(), &"pending".into()), "{line}");
-    let line = take(&world.desk, &request, &stick, 0)?;
+    let line = take(&world.test_server, &request, &stick, 0)?;
     assert_eq!(line["result"], "known", "{line}");
     assert_eq!(world.books.count("select count(*) from machine")?, 1);
     let machine = line["machine"].as_str().unwrap_or_default().to_owned();
-    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    let imported = json(&bring(&test_agent, &answer_file(&line), 0)?.out)?;
     assert_eq!((&imported["enrolled"], &imported["confirmed"]), (&true.into(), &false.into()), "{imported}");
     assert_eq!(imported["new_policy"], true, "{imported}");
     assert!(imported["result"]["outcomes"].as_array().is_some_and(|outcomes| outcomes.len() >= 25), "{imported}");
-    let again = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    let again = json(&bring(&test_agent, &answer_file(&line), 0)?.out)?;
     assert_eq!(again["enrolled"], false, "the same answer again changes nothing: {again}");
 
     // Reports: exported again, the same and one more.
     let reports = stick.join("reports");
-    assert_eq!(export(&station, &reports, None)?["reports"], 1);
+    assert_eq!(export(&test_agent, &reports, None)?["reports"], 1);
     let early = std::fs::read(&reports)?;
-    assert_eq!(export(&station, &reports, None)?["reports"], 2);
+    assert_eq!(export(&test_agent, &reports, None)?["reports"], 2);
     std::fs::write(stick.join("early"), &early)?;
-    let line = take(&world.desk, &stick.join("early"), &world.path("early-answer"), 0)?;
+    let line = take(&world.test_server, &stick.join("early"), &world.path("early-answer"), 0)?;
     let early_answer = answer_file(&line);
     assert_eq!((&line["accepted"], &line["known"]), (&1.into(), &0.into()), "{line}");
-    let line = take(&world.desk, &reports, &stick, 0)?;
+    let line = take(&world.test_server, &reports, &stick, 0)?;
     assert_eq!((&line["accepted"], &line["known"]), (&1.into(), &1.into()), "{line}");
     world.assert_whole()?;
     let audit = world.books.count("select count(*) from audit_entry where action = 'file_imported'")?;
     assert_eq!(audit, 3, "one for the machine, one for each file with something new");
-    let line = take(&world.desk, &reports, &stick, 0)?;
+    let line = take(&world.test_server, &reports, &stick, 0)?;
     assert_eq!((&line["accepted"], &line["known"]), (&0.into(), &2.into()), "{line}");
     assert_eq!(world.books.count("select count(*) from audit_entry where action = 'file_imported'")?, audit);
     assert_eq!(world.books.count("select count(*) from report")?, 2);
 
     // The running server grades it as soon as an officer says which line of the roster it is, with the age of its evidence.
-    world.desk.ask::<Value>(&["office", "roster", "link", &world.office, LINE, &machine])?;
+    world.test_server.ask::<Value>(&["office", "roster", "link", &world.office, LINE, &machine])?;
     wait::until("a letter by the running server", wait::PATIENCE, || {
         let graded = world.books.count("select count(*) from office_grade where letter is not null")?;
         Ok((graded > 0).then_some(()))
     })?;
-    let office: Value = world.desk.office_show(&world.office)?;
+    let office: Value = world.test_server.office_show(&world.office)?;
     assert!(office["grade"]["result"]["letter"].is_object(), "{office}");
     let outcomes = office["machines"][0]["outcomes"].as_array().map_or(0, Vec::len);
     assert!(outcomes >= 25, "{outcomes} outcomes in {office}");
@@ -163,20 +163,20 @@ fn a_machine_without_a_network_is_graded_by_files(kind: Kind) -> anyhow::Result<
     assert!(late.iter().all(|(made_at, received_at)| made_at < received_at), "{late:?}");
 
     // Back at the machine: nothing waits any more, receipts are kept, an older answer is told as such.
-    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    let imported = json(&bring(&test_agent, &answer_file(&line), 0)?.out)?;
     assert_eq!((&imported["delivered"], &imported["waiting"]), (&2.into(), &0.into()), "{imported}");
-    let older = bring(&station, &early_answer, 2)?;
+    let older = bring(&test_agent, &early_answer, 2)?;
     assert!(older.err.contains("older"), "{older:?}");
-    assert_eq!(export(&station, &reports, None)?["reports"], 1);
-    let line = take(&world.desk, &reports, &stick, 0)?;
+    assert_eq!(export(&test_agent, &reports, None)?["reports"], 1);
+    let line = take(&world.test_server, &reports, &stick, 0)?;
     assert_eq!((&line["accepted"], &line["known"]), (&1.into(), &0.into()), "{line}");
-    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    let imported = json(&bring(&test_agent, &answer_file(&line), 0)?.out)?;
     assert_eq!((&imported["delivered"], &imported["confirmed"]), (&1.into(), &true.into()), "{imported}");
     world.assert_whole()?;
     assert_eq!(world.books.count("select count(*) from segment where kind <> 'first'")?, 0, "the chain broke");
 
     // It has no server to dial.
-    let refused = said(station.command("run"), 2)?;
+    let refused = said(test_agent.command("run"), 2)?;
     assert!(refused.err.contains("posture-agent export"), "{refused:?}");
     Ok(())
 }
@@ -184,10 +184,10 @@ fn a_machine_without_a_network_is_graded_by_files(kind: Kind) -> anyhow::Result<
 fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let stick = stick(&world)?;
-    let (station, machine) = enrolled(&world, "machine", &stick)?;
+    let (test_agent, machine) = enrolled(&world, "machine", &stick)?;
     let (other, _) = enrolled(&world, "other", &stick)?;
     let reports = stick.join("reports");
-    export(&station, &reports, None)?;
+    export(&test_agent, &reports, None)?;
 
     // A flipped byte, wherever it is, and every kind of wrong file.
     let whole = std::fs::read(&reports)?;
@@ -195,14 +195,14 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
         let mut flipped = whole.clone();
         flipped[at] ^= 1;
         std::fs::write(stick.join("flipped"), flipped)?;
-        let line = take(&world.desk, &stick.join("flipped"), &stick, 2)?;
+        let line = take(&world.test_server, &stick.join("flipped"), &stick, 2)?;
         assert_eq!((&line["result"], &line["answer"]), (&"refused".into(), &Value::Null), "{line}");
         assert!(line["reason"].is_string(), "{line}");
     }
     std::os::unix::fs::symlink("/etc/passwd", stick.join("link"))?;
     std::fs::File::create(stick.join("huge"))?.set_len(1 << 40)?;
     for name in ["link", "huge", "missing", "machine-invitation"] {
-        let line = take(&world.desk, &stick.join(name), &stick, 2)?;
+        let line = take(&world.test_server, &stick.join(name), &stick, 2)?;
         assert_eq!(line["result"], "refused", "{line}");
     }
     // The answer's name is a link somebody prepared: it is replaced, what it points to stays.
@@ -210,7 +210,7 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
     std::fs::write(&victim, "mine")?;
     std::os::unix::fs::symlink(&victim, stick.join(format!("answer-reports-{machine}.tram-an")))?;
     assert_eq!(world.books.count("select count(*) from report")?, 0);
-    let line = take(&world.desk, &reports, &stick, 0)?;
+    let line = take(&world.test_server, &reports, &stick, 0)?;
     assert_eq!(line["accepted"], 1, "{line}");
     assert_eq!(std::fs::read_to_string(&victim)?, "mine");
 
@@ -219,7 +219,7 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
     line_rename(&foreign)?;
     let foreign_stick = world.path("foreign");
     std::fs::create_dir(&foreign_stick)?;
-    assert_eq!(take(&foreign.desk, &reports, &foreign_stick, 2)?["result"], "refused");
+    assert_eq!(take(&foreign.test_server, &reports, &foreign_stick, 2)?["result"], "refused");
     let (_, _) = enrolled(&foreign, "stranger", &foreign_stick)?;
     let answers: Vec<PathBuf> = std::fs::read_dir(&foreign_stick)?
         .flatten()
@@ -227,9 +227,9 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "tram-an"))
         .collect();
     let [foreign_answer] = answers.as_slice() else { anyhow::bail!("not one answer: {answers:?}") };
-    let before = std::fs::read(station.state().join("identity.json"))?;
-    let kept = world.spool_length(&station)?;
-    let refused = bring(&station, foreign_answer, 2)?;
+    let before = std::fs::read(test_agent.state().join("identity.json"))?;
+    let kept = world.spool_length(&test_agent)?;
+    let refused = bring(&test_agent, foreign_answer, 2)?;
     assert!(refused.err.contains("to which this machine has exported nothing"), "{refused:?}");
 
     // Nor the answer of another machine, nor one with a flipped byte.
@@ -241,20 +241,20 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
         let mut flipped = text.clone();
         flipped[at] ^= 1;
         std::fs::write(stick.join("flipped"), flipped)?;
-        bring(&station, &stick.join("flipped"), 2)?;
+        bring(&test_agent, &stick.join("flipped"), 2)?;
     }
-    assert_eq!(std::fs::read(station.state().join("identity.json"))?, before);
-    assert_eq!(world.spool_length(&station)?, kept, "a wrong file lost a report");
-    let imported = json(&bring(&station, &answered, 0)?.out)?;
+    assert_eq!(std::fs::read(test_agent.state().join("identity.json"))?, before);
+    assert_eq!(world.spool_length(&test_agent)?, kept, "a wrong file lost a report");
+    let imported = json(&bring(&test_agent, &answered, 0)?.out)?;
     assert_eq!((&imported["delivered"], &imported["waiting"]), (&1.into(), &0.into()), "{imported}");
 
     // A revoked machine is told so, and nothing of it is stored any more.
-    export(&station, &reports, None)?;
-    world.desk.ask::<Value>(&["machine", "revoke", &machine, "--reason", "mất máy"])?;
-    let line = take(&world.desk, &reports, &stick, 2)?;
+    export(&test_agent, &reports, None)?;
+    world.test_server.ask::<Value>(&["machine", "revoke", &machine, "--reason", "mất máy"])?;
+    let line = take(&world.test_server, &reports, &stick, 2)?;
     assert!(line["reason"].as_str().is_some_and(|reason| reason.contains("revoked")), "{line}");
     assert_eq!(world.books.count("select count(*) from report")?, 1);
-    let refused = bring(&station, &answer_file(&line), 2)?;
+    let refused = bring(&test_agent, &answer_file(&line), 2)?;
     assert!(refused.err.contains("revoked"), "{refused:?}");
     Ok(())
 }
@@ -262,23 +262,23 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
 fn a_connected_machine_may_use_files_too(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let stick = stick(&world)?;
-    let station = {
+    let test_agent = {
         let _server = world.serve()?;
         world.enrolled("machine")?
     };
     // The server cannot be reached any more: what waits goes by file.
-    let waits = answer(station.command("once").arg("--json"))?;
+    let waits = answer(test_agent.command("once").arg("--json"))?;
     assert_eq!(json(&waits.out)?["delivered"], false, "{waits:?}");
     let reports = stick.join("reports");
-    let exported = export(&station, &reports, None)?;
+    let exported = export(&test_agent, &reports, None)?;
     assert_eq!((&exported["content"], &exported["reports"]), (&"reports".into(), &2.into()), "{exported}");
-    let line = take(&world.desk, &reports, &stick, 0)?;
+    let line = take(&world.test_server, &reports, &stick, 0)?;
     assert_eq!(line["accepted"], exported["reports"], "{line}");
-    let imported = json(&bring(&station, &answer_file(&line), 0)?.out)?;
+    let imported = json(&bring(&test_agent, &answer_file(&line), 0)?.out)?;
     assert_eq!((&imported["delivered"], &imported["waiting"]), (&exported["reports"], &0.into()), "{imported}");
     // Connected again, the chain goes on where the files left it.
     let _server = world.serve()?;
-    let done = answer(station.command("once").arg("--json"))?;
+    let done = answer(test_agent.command("once").arg("--json"))?;
     assert_eq!(json(&done.out)?["delivered"], true, "{done:?}");
     world.assert_whole()?;
     assert_eq!(world.books.count("select count(*) from segment where kind <> 'first'")?, 0, "the chain broke");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use harness::process::{Running, answer, command};
-use harness::station::Station;
+use harness::test_agent::TestAgent;
 use harness::wait;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn the_antivirus_facts_follow_a_real_clamav() -> anyhow::Result<()> {
         &configuration,
         format!("Foreground yes\nLocalSocket {}\nDatabaseDirectory {}\n", socket.display(), definitions.display()),
     )?;
-    let station = world.enrolled("machine")?.with_etc(etc);
+    let test_agent = world.enrolled("machine")?.with_etc(etc);
 
     definitions_make(&definitions, Some("-12d"))?;
     let mut daemon = command("clamd");
@@ -34,12 +34,12 @@ fn the_antivirus_facts_follow_a_real_clamav() -> anyhow::Result<()> {
     daemon.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     let _clamd = Running::start("clamd", daemon, &world.path("clamd.log"))?;
     wait::until("clamd answers", wait::PATIENCE * 2, || Ok(socket.exists().then_some(())))?;
-    let old = outcomes(&station)?;
+    let old = outcomes(&test_agent)?;
     assert_eq!(old("antivirus-running"), "pass");
     assert_eq!(old("antivirus-definitions"), "fail", "definitions 12 days old passed");
 
     definitions_make(&definitions, None)?;
-    let fresh = outcomes(&station)?;
+    let fresh = outcomes(&test_agent)?;
     assert_eq!(fresh("antivirus-definitions"), "pass");
     Ok(())
 }
@@ -62,8 +62,8 @@ fn definitions_make(folder: &Path, shift: Option<&str>) -> anyhow::Result<()> {
 }
 
 /// The outcome of each control after one check.
-fn outcomes(station: &Station) -> anyhow::Result<impl Fn(&str) -> String> {
-    let done = answer(station.command("once").arg("--json"))?;
+fn outcomes(test_agent: &TestAgent) -> anyhow::Result<impl Fn(&str) -> String> {
+    let done = answer(test_agent.command("once").arg("--json"))?;
     let said: Value =
         serde_json::from_str(&done.out).map_err(|error| anyhow::anyhow!("{error}: {}{}", done.out, done.err))?;
     let list = said["result"]["outcomes"].as_array().cloned().unwrap_or_default();

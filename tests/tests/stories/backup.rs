@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use harness::desk::Desk;
 use harness::process::{Answer, answer};
+use harness::test_server::TestServer;
 use harness::wait;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ const RECIPIENT: &str = "age1refsr26ut0xvj7gh4lhtze6lu2tcm2h94gl8jpsq9cg5t8aa6ek
 /// Makes a copy; its file.
 fn copy(world: &World, folder: &Path, more: &[&str]) -> anyhow::Result<PathBuf> {
     let folder = folder.to_string_lossy();
-    let made: Value = world.desk.ask(&[&["backup", &folder], more].concat())?;
+    let made: Value = world.test_server.ask(&[&["backup", &folder], more].concat())?;
     Ok(PathBuf::from(made["file"].as_str().unwrap_or_default()))
 }
 
@@ -35,14 +35,14 @@ fn folder(world: &World) -> anyhow::Result<PathBuf> {
 }
 
 /// Runs a command in English that must end with `code`.
-fn said(desk: &Desk, words: &[&str], code: i32) -> anyhow::Result<Answer> {
-    let said = answer(desk.command(words).args(["--lang", "en"]))?;
+fn said(test_server: &TestServer, words: &[&str], code: i32) -> anyhow::Result<Answer> {
+    let said = answer(test_server.command(words).args(["--lang", "en"]))?;
     anyhow::ensure!(said.code == Some(code), "{words:?}: {said:?}");
     Ok(said)
 }
 
-fn refused(desk: &Desk, words: &[&str], why: &str) -> anyhow::Result<()> {
-    let said = said(desk, words, 2)?;
+fn refused(test_server: &TestServer, words: &[&str], why: &str) -> anyhow::Result<()> {
+    let said = said(test_server, words, 2)?;
     anyhow::ensure!(said.err.contains(why), "{words:?} was not refused for {why:?}: {said:?}");
     Ok(())
 }
@@ -52,10 +52,10 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     let copies = folder(&world)?;
     let mut server = world.serve()?;
     let etc = world.etc()?;
-    let station = world.enrolled("machine")?.with_etc(etc.clone());
-    let _agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
+    let _agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
-    let programs = world.desk.data().join("programs");
+    let programs = world.test_server.data().join("programs");
     std::fs::create_dir(&programs)?;
     std::fs::write(programs.join("tram-an-agent_0.2.0_amd64.deb"), "a program")?;
     std::os::unix::fs::symlink("/etc/passwd", programs.join("link.deb"))?;
@@ -63,9 +63,9 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     let made = copy(&world, &copies, &[])?;
     assert_eq!(std::fs::metadata(&made)?.permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(&copies)?.count(), 1, "nothing else lies there");
-    assert!(!world.desk.data().join("backup.part").exists());
+    assert!(!world.test_server.data().join("backup.part").exists());
     let file = made.to_string_lossy().into_owned();
-    let manifest: Value = world.desk.ask(&["backup", "verify", &file])?;
+    let manifest: Value = world.test_server.ask(&["backup", "verify", &file])?;
     let names: Vec<&str> =
         manifest["files"].as_array().into_iter().flatten().filter_map(|file| file["name"].as_str()).collect();
     assert!(names.contains(&"secrets/client-ca.key") && names.contains(&"programs/tram-an-agent_0.2.0_amd64.deb"));
@@ -77,12 +77,12 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     append(&etc.join("hosts"), "203.0.113.1 doi-dia-chi.example")?;
     world.reports_beyond(copied)?;
     server.running.kill()?;
-    std::fs::remove_dir_all(world.desk.data())?;
+    std::fs::remove_dir_all(world.test_server.data())?;
     world.books.lose()?;
 
-    let restored: Value = world.desk.ask(&["restore", &file])?;
+    let restored: Value = world.test_server.ask(&["restore", &file])?;
     assert_eq!((&restored["epoch"], &restored["audit_broken"]), (&2.into(), &Value::Null), "{restored}");
-    assert!(world.desk.data().join("programs/tram-an-agent_0.2.0_amd64.deb").exists());
+    assert!(world.test_server.data().join("programs/tram-an-agent_0.2.0_amd64.deb").exists());
     let _server = world.serve()?;
     append(&etc.join("hosts"), "203.0.113.2 doi-dia-chi-2.example")?;
     wait::until("the segment after the restore", wait::PATIENCE * 3, || {
@@ -93,10 +93,10 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     append(&etc.join("hosts"), "203.0.113.3 doi-dia-chi-3.example")?;
     world.reports_beyond(count)?;
     world.assert_whole()?;
-    world.desk.ask::<Value>(&["audit", "verify"])?;
+    world.test_server.ask::<Value>(&["audit", "verify"])?;
     assert_eq!(world.books.count("select count(*) from audit_entry where action = 'put_back'")?, 1);
     assert_eq!(world.books.count("select count(*) from machine")?, 1, "nobody enrolled anew");
-    let office: Value = world.desk.office_show(&world.office)?;
+    let office: Value = world.test_server.office_show(&world.office)?;
     assert_eq!(office["grade"]["coverage"]["covered"], 1, "{}", office["grade"]["coverage"]);
     assert_eq!(office["machines"][0]["grade"]["state"], "scored");
     Ok(())
@@ -115,31 +115,31 @@ fn an_encrypted_copy_opens_for_whom_it_is(kind: Kind) -> anyhow::Result<()> {
     let wrong = secret("wrong", "một câu khác cũng dài như thế\n")?;
     let identity = secret("identity", &format!("# created\n{IDENTITY}\n"))?;
     refused(
-        &world.desk,
+        &world.test_server,
         &["backup", &copies.to_string_lossy(), "--recipient", "age1nonsense"],
         "not an age recipient",
     )?;
     refused(
-        &world.desk,
+        &world.test_server,
         &["backup", &copies.to_string_lossy(), "--passphrase-file", &secret("short", "ngắn\n")?],
         "at least 12",
     )?;
     std::fs::set_permissions(world.path("wrong"), PermissionsExt::from_mode(0o644))?;
-    refused(&world.desk, &["backup", &copies.to_string_lossy(), "--passphrase-file", &wrong], "chmod 600")?;
+    refused(&world.test_server, &["backup", &copies.to_string_lossy(), "--passphrase-file", &wrong], "chmod 600")?;
     std::fs::set_permissions(world.path("wrong"), PermissionsExt::from_mode(0o600))?;
 
     let by_phrase = copy(&world, &copies, &["--passphrase-file", &passphrase])?;
     let phrase = by_phrase.to_string_lossy().into_owned();
     assert!(phrase.ends_with(".tar.age"));
     assert!(std::fs::read(&by_phrase)?.starts_with(b"age-encryption.org/v1\n"));
-    refused(&world.desk, &["backup", "verify", &phrase], "encrypted")?;
-    refused(&world.desk, &["backup", "verify", &phrase, "--passphrase-file", &wrong], "does not open it")?;
-    refused(&world.desk, &["backup", "verify", &phrase, "--identity", &identity], "encrypted")?;
-    said(&world.desk, &["backup", "verify", &phrase, "--passphrase-file", &passphrase], 0)?;
+    refused(&world.test_server, &["backup", "verify", &phrase], "encrypted")?;
+    refused(&world.test_server, &["backup", "verify", &phrase, "--passphrase-file", &wrong], "does not open it")?;
+    refused(&world.test_server, &["backup", "verify", &phrase, "--identity", &identity], "encrypted")?;
+    said(&world.test_server, &["backup", "verify", &phrase, "--passphrase-file", &passphrase], 0)?;
     std::fs::remove_file(&by_phrase)?;
 
     let sealed = copy(&world, &copies, &["--recipient", RECIPIENT, "--keep", "1"])?.to_string_lossy().into_owned();
-    refused(&world.desk, &["backup", "verify", &sealed], "--identity")?;
+    refused(&world.test_server, &["backup", "verify", &sealed], "--identity")?;
     let whole = std::fs::read(&sealed)?;
     for damaged in [
         &whole[..whole.len() - 1],
@@ -147,11 +147,15 @@ fn an_encrypted_copy_opens_for_whom_it_is(kind: Kind) -> anyhow::Result<()> {
     ] {
         let path = world.path("damaged.tar.age");
         std::fs::write(&path, damaged)?;
-        refused(&world.desk, &["backup", "verify", &path.to_string_lossy(), "--identity", &identity], "damaged")?;
+        refused(
+            &world.test_server,
+            &["backup", "verify", &path.to_string_lossy(), "--identity", &identity],
+            "damaged",
+        )?;
     }
-    std::fs::remove_dir_all(world.desk.data())?;
+    std::fs::remove_dir_all(world.test_server.data())?;
     world.books.lose()?;
-    said(&world.desk, &["restore", &sealed, "--identity", &identity], 0)?;
+    said(&world.test_server, &["restore", &sealed, "--identity", &identity], 0)?;
     assert_eq!(world.books.count("select count(*) from office")?, 1);
     let _server = world.serve()?;
     Ok(())
@@ -161,29 +165,33 @@ fn what_cannot_be_put_back_is_refused_by_name(kind: Kind) -> anyhow::Result<()> 
     let world = World::new(kind)?;
     let copies = folder(&world)?;
     let into = copies.to_string_lossy().into_owned();
-    refused(&world.desk, &["backup", &world.desk.data().to_string_lossy()], "lies in the data folder")?;
-    refused(&world.desk, &["backup", &world.path("nowhere").to_string_lossy()], "nowhere")?;
+    refused(&world.test_server, &["backup", &world.test_server.data().to_string_lossy()], "lies in the data folder")?;
+    refused(&world.test_server, &["backup", &world.path("nowhere").to_string_lossy()], "nowhere")?;
     if kind == Kind::Postgres {
         let old = world.path("old");
         std::fs::create_dir(&old)?;
         std::fs::write(old.join("pg_dump"), "#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")?;
         std::fs::set_permissions(old.join("pg_dump"), PermissionsExt::from_mode(0o755))?;
         for (path, why) in [(world.path("nothing"), "pg_dump is missing"), (old, "9 is older than")] {
-            let desk = world.desk.clone().with_variable("PATH", &path.to_string_lossy());
-            refused(&desk, &["backup", &into], why)?;
-            refused(&desk, &["backup", &into], "apt install postgresql-client-")?;
+            let test_server = world.test_server.clone().with_variable("PATH", &path.to_string_lossy());
+            refused(&test_server, &["backup", &into], why)?;
+            refused(&test_server, &["backup", &into], "apt install postgresql-client-")?;
         }
         assert_eq!(std::fs::read_dir(&copies)?.count(), 0, "nothing is left of what failed");
     }
-    let unencrypted = said(&world.desk, &["backup", &into], 0)?;
+    let unencrypted = said(&world.test_server, &["backup", &into], 0)?;
     assert!(unencrypted.err.contains("holds the server's keys"), "{unencrypted:?}");
     let made = std::fs::read_dir(&copies)?.flatten().next().map(|entry| entry.path()).unwrap_or_default();
     let whole = std::fs::read(&made)?;
     let file = made.to_string_lossy().into_owned();
 
     // Only on an empty machine.
-    refused(&world.desk, &["restore", &file], if kind == Kind::Sqlite { "There is a server" } else { "not empty" })?;
-    let elsewhere = Desk::new(world.programs.server.clone(), world.path("elsewhere"));
+    refused(
+        &world.test_server,
+        &["restore", &file],
+        if kind == Kind::Sqlite { "There is a server" } else { "not empty" },
+    )?;
+    let elsewhere = TestServer::new(world.programs.server.clone(), world.path("elsewhere"));
     std::fs::create_dir(elsewhere.data())?;
     std::fs::write(elsewhere.data().join("diary.txt"), "mine")?;
     refused(&elsewhere, &["restore", &file], "not empty")?;

@@ -83,7 +83,7 @@ impl<'a> Watched<'a> {
 
     /// The score of the one machine, when it has fresh figures.
     fn score(&self) -> anyhow::Result<serde_json::Value> {
-        let shown: serde_json::Value = self.world.desk.office_show(&self.world.office)?;
+        let shown: serde_json::Value = self.world.test_server.office_show(&self.world.office)?;
         let machine = &shown["machines"][0]["grade"];
         Ok(if machine["state"] == "scored" { machine["score"].clone() } else { serde_json::Value::Null })
     }
@@ -128,16 +128,16 @@ fn runs(running: &mut Running) -> anyhow::Result<()> {
 fn the_servers_clock_jumps(kind: Kind) -> anyhow::Result<()> {
     let mut world = World::new(kind)?;
     let dial = Dial::new(world.path("server.clock"))?;
-    let right = world.desk.clone();
+    let right = world.test_server.clone();
     for (name, value) in dial.variables()? {
-        world.desk = world.desk.with_variable(name, &value);
+        world.test_server = world.test_server.with_variable(name, &value);
     }
     let mut server = world.serve()?;
     // Commands are asked at the right time; only the server's own clock jumps.
-    world.desk = right;
+    world.test_server = right;
     let etc = world.etc()?;
-    let station = world.enrolled("machine")?.with_etc(etc.clone());
-    let mut agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
+    let mut agent = world.run(&test_agent)?;
     let mut watched = Watched::new(&world, &etc)?;
     for jump in JUMPS.into_iter().flat_map(|jump| [jump, -jump]) {
         dial.set(jump)?;
@@ -156,11 +156,11 @@ fn a_machines_clock_jumps(kind: Kind) -> anyhow::Result<()> {
     let mut server = world.serve()?;
     let dial = Dial::new(world.path("machine.clock"))?;
     let etc = world.etc()?;
-    let mut station = world.enrolled("machine")?.with_etc(etc.clone());
+    let mut test_agent = world.enrolled("machine")?.with_etc(etc.clone());
     for (name, value) in dial.variables()? {
-        station = station.with_variable(name, &value);
+        test_agent = test_agent.with_variable(name, &value);
     }
-    let mut agent = world.run(&station)?;
+    let mut agent = world.run(&test_agent)?;
     let mut watched = Watched::new(&world, &etc)?;
     for jump in JUMPS.into_iter().flat_map(|jump| [jump, -jump]) {
         dial.set(jump)?;
@@ -189,8 +189,8 @@ fn a_server_first_started_with_a_clock_far_ahead(kind: Kind) -> anyhow::Result<(
     wait::until("a certificate for the right time", wait::PATIENCE, || {
         Ok((said(&log, "certificate was renewed")? > 0).then_some(()))
     })?;
-    let station = world.enrolled("machine")?;
-    let mut agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?;
+    let mut agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
     runs(&mut server.running)?;
     runs(&mut agent)?;

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use agent::connection::WireError;
-use harness::desk::{Desk, RunningDesk};
+use harness::fake_agent::FakeAgent;
 use harness::postgres::Postgres;
 use harness::process::{answer, command};
-use harness::puppet::Puppet;
 use harness::small_disk::SmallDisk;
+use harness::test_server::{RunningServer, TestServer};
 use harness::wait;
 use protocol::{Position, Refusal, RefusalAction, Report, ReportAnswer};
 use sqlx::{Connection, SqliteConnection};
@@ -20,7 +20,7 @@ use super::world::World;
 /// A machine that reports, keeps what was sent back, and remembers every receipt.
 struct Machine {
     runtime: Runtime,
-    puppet: Puppet,
+    fake_agent: FakeAgent,
     /// Signed and not yet accepted: sent again to the letter.
     waiting: Option<(Report, Position)>,
     receipts: Vec<Position>,
@@ -30,8 +30,8 @@ struct Machine {
 impl Machine {
     fn enrol(world: &World) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let puppet = runtime.block_on(Puppet::enrol(&world.enrolment(1)?, "may-01"))?;
-        Ok(Self { runtime, puppet, waiting: None, receipts: Vec::new(), chance: 0x2545_f491_4f6c_dd1d })
+        let fake_agent = runtime.block_on(FakeAgent::enrol(&world.enrolment(1)?, "may-01"))?;
+        Ok(Self { runtime, fake_agent, waiting: None, receipts: Vec::new(), chance: 0x2545_f491_4f6c_dd1d })
     }
 
     /// A text that does not compress.
@@ -51,9 +51,9 @@ impl Machine {
             Some(waiting) => waiting,
             None => {
                 let strings: Vec<String> = (0..40).map(|_| self.noise()).collect();
-                self.puppet.observe("time", &serde_json::json!({ "made_up": strings }).to_string());
-                let header = self.puppet.header(agent::platform::clock::Clock::system().now());
-                let report = self.puppet.sign(&header)?;
+                self.fake_agent.observe("time", &serde_json::json!({ "made_up": strings }).to_string());
+                let header = self.fake_agent.header(agent::platform::clock::Clock::system().now());
+                let report = self.fake_agent.sign(&header)?;
                 let position = header.position(&report.header);
                 (report, position)
             }
@@ -63,7 +63,7 @@ impl Machine {
             Ok((refusal.as_ref().is_none_or(|refusal| refusal.code != "too_many_requests")).then_some(refusal))
         })?;
         let Some(refusal) = refusal else {
-            self.puppet.position = Some(position);
+            self.fake_agent.position = Some(position);
             self.receipts.push(position);
             return Ok(None);
         };
@@ -74,7 +74,7 @@ impl Machine {
 
     /// Sends a report; the refusal, or none when it was accepted.
     fn sent(&self, report: &Report) -> anyhow::Result<Option<Refusal>> {
-        match self.runtime.block_on(self.puppet.send(report)) {
+        match self.runtime.block_on(self.fake_agent.send(report)) {
             Ok(answers) => match answers.results.into_iter().next() {
                 Some(ReportAnswer::Accepted { .. }) => Ok(None),
                 Some(ReportAnswer::Refused { refusal, .. }) => Ok(Some(refusal)),
@@ -125,14 +125,15 @@ impl Machine {
 }
 
 /// The world's server with its data on a small disk instead.
-fn moved(world: &World, mebibytes: u32, more: &str) -> anyhow::Result<(SmallDisk, Desk)> {
+fn moved(world: &World, mebibytes: u32, more: &str) -> anyhow::Result<(SmallDisk, TestServer)> {
     let disk = SmallDisk::mount(&world.path("disk"), mebibytes, &world.path("disk.log"))?;
-    copy(world.desk.data(), &disk.outside().join("server"))?;
+    copy(world.test_server.data(), &disk.outside().join("server"))?;
     let file = disk.outside().join("server/server.toml");
     let text = std::fs::read_to_string(&file)?;
     std::fs::write(&file, text.replace("refuse_mib = 64", more))?;
-    let desk = Desk::new(world.programs.server.clone(), disk.folder().join("server")).with_prefix(disk.enter());
-    Ok((disk, desk))
+    let test_server =
+        TestServer::new(world.programs.server.clone(), disk.folder().join("server")).with_prefix(disk.enter());
+    Ok((disk, test_server))
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -142,17 +143,17 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 /// Ends the server in good order and puts its data where the books are read.
-fn ended(world: &World, disk: &SmallDisk, server: &mut RunningDesk) -> anyhow::Result<()> {
+fn ended(world: &World, disk: &SmallDisk, server: &mut RunningServer) -> anyhow::Result<()> {
     server.running.stop()?;
-    copy(&disk.outside().join("server"), world.desk.data())
+    copy(&disk.outside().join("server"), world.test_server.data())
 }
 
 #[test]
 fn a_full_disk_passes_without_a_restart_on_sqlite() -> anyhow::Result<()> {
     let mut world = World::new(Kind::Sqlite)?;
     // Reports are taken in to the last byte: it is the database that fails.
-    let (disk, desk) = moved(&world, 24, "refuse_mib = 0")?;
-    world.desk = desk;
+    let (disk, test_server) = moved(&world, 24, "refuse_mib = 0")?;
+    world.test_server = test_server;
     let mut server = world.serve()?;
     let mut machine = Machine::enrol(&world)?;
     machine.accepted(3)?;
@@ -163,9 +164,9 @@ fn a_full_disk_passes_without_a_restart_on_sqlite() -> anyhow::Result<()> {
         machine.accepted_again().map_err(|error| error.context(world.logs()))?;
     }
     assert!(server.running.ended()?.is_none());
-    world.desk.ask::<serde_json::Value>(&["audit", "verify"])?;
-    let desk = Desk::new(world.programs.server.clone(), world.path("server"));
-    world.desk = desk;
+    world.test_server.ask::<serde_json::Value>(&["audit", "verify"])?;
+    let test_server = TestServer::new(world.programs.server.clone(), world.path("server"));
+    world.test_server = test_server;
     ended(&world, &disk, &mut server)?;
     machine.receipts_hold(&world.books)?;
     world.assert_whole()
@@ -174,8 +175,8 @@ fn a_full_disk_passes_without_a_restart_on_sqlite() -> anyhow::Result<()> {
 #[test]
 fn reports_are_sent_back_before_the_disk_is_full() -> anyhow::Result<()> {
     let mut world = World::new(Kind::Sqlite)?;
-    let (disk, desk) = moved(&world, 48, "refuse_mib = 16")?;
-    world.desk = desk;
+    let (disk, test_server) = moved(&world, 48, "refuse_mib = 16")?;
+    world.test_server = test_server;
     let _server = world.serve()?;
     let mut machine = Machine::enrol(&world)?;
     machine.accepted(2)?;
@@ -196,7 +197,7 @@ fn a_locked_database_passes_without_a_restart_on_sqlite() -> anyhow::Result<()> 
     machine.accepted(1)?;
     let lock = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut other = lock.block_on(async {
-        let file = format!("sqlite:{}", world.desk.data().join("tram-an.db").display());
+        let file = format!("sqlite:{}", world.test_server.data().join("tram-an.db").display());
         let mut other = SqliteConnection::connect(&file).await?;
         sqlx::raw_sql("begin exclusive").execute(&mut other).await?;
         anyhow::Ok(other)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use harness::linux;
 use harness::process::{answer, command};
-use harness::station::{Enrolment, Station};
+use harness::test_agent::{Enrolment, TestAgent};
 use serde_json::Value;
 
 use super::books::Kind;
@@ -81,9 +81,9 @@ fn it_connects_and_reports_on_a_kernel_of_2013_and_reads_the_same() -> anyhow::R
 
     let program = linux::program()?;
     let old = on_old_kernel("agent", &program)?;
-    let station = Station::new(old.clone(), world.path("machine"));
-    station.enrol(&world.enrolment(1)?)?;
-    let once = answer(&mut station.command("once"))?;
+    let test_agent = TestAgent::new(old.clone(), world.path("machine"));
+    test_agent.enrol(&world.enrolment(1)?)?;
+    let once = answer(&mut test_agent.command("once"))?;
     assert!(matches!(once.code, Some(0 | 1)), "{once:?}");
     assert_eq!(world.books.count("select count(*) from report")?, 1);
 
@@ -117,10 +117,10 @@ fn a_name_that_only_the_machine_knows_is_found() -> anyhow::Result<()> {
     std::fs::set_permissions(&getent, PermissionsExt::from_mode(0o755))?;
     let options = format!("--ro-bind '{}' /usr/bin/getent", getent.display());
     let program = enclosed(&world.path("agent"), &options, Path::new("/dev/null"), &linux::program()?)?;
-    let station = Station::new(program, world.path("machine"));
+    let test_agent = TestAgent::new(program, world.path("machine"));
     let enrolment = world.enrolment(2)?;
     let at = |host: &str| Enrolment { server: format!("{host}:{}", server.port), ..enrolment.clone() };
-    assert_ne!(station.try_enrol(&at("khong-co.invalid"))?.code, Some(0));
-    station.enrol(&at("may-chu.invalid"))?;
+    assert_ne!(test_agent.try_enrol(&at("khong-co.invalid"))?.code, Some(0));
+    test_agent.enrol(&at("may-chu.invalid"))?;
     Ok(())
 }

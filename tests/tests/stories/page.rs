@@ -17,11 +17,11 @@ on_both! {
 fn a_change_on_the_machine_is_seen_without_reloading(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let server = world.serve()?;
-    let first = world.desk.person_add("canbo", "Nguyễn Thị Bình")?;
+    let first = world.test_server.person_add("canbo", "Nguyễn Thị Bình")?;
     let etc = world.etc()?;
     std::fs::write(etc.join("hosts"), "127.0.0.1 localhost\n")?;
-    let station = world.enrolled("machine")?.with_etc(etc.clone());
-    let _agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
+    let _agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
     let machines: Vec<(String,)> = world.books.all("select id from machine")?;
     let [(machine,)] = machines.as_slice() else { anyhow::bail!("not one machine: {machines:?}") };

@@ -19,7 +19,7 @@ const RUN: [&str; 5] = ["run", "--listen", "127.0.0.1:0", "--lang", "en"];
 
 /// Runs a command that must fail, and gives what it said.
 fn refused(world: &World, words: &[&str]) -> anyhow::Result<String> {
-    let said = answer(&mut world.desk.command(words))?;
+    let said = answer(&mut world.test_server.command(words))?;
     anyhow::ensure!(said.code == Some(2), "{words:?} was not refused: {said:?}");
     Ok(said.err)
 }
@@ -33,7 +33,7 @@ fn refused_with(world: &World, words: &[&str], wanted: &[&str]) -> anyhow::Resul
 
 fn an_initialised_server_does_not_start_without_its_store(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
-    let file = world.desk.data().join("tram-an.db");
+    let file = world.test_server.data().join("tram-an.db");
     world.books.save()?;
     world.books.take_away()?;
     let missing = ["missing or empty", "mount that disk", "restore it from a backup", "--new-store"];
@@ -46,11 +46,11 @@ fn an_initialised_server_does_not_start_without_its_store(kind: Kind) -> anyhow:
         fs::remove_file(&file)?;
     }
     let anew = [RUN.as_slice(), &["--new-store"]].concat();
-    let mut server = world.desk.run_with("127.0.0.1:0", &["--new-store"], &world.path("server.log"))?;
+    let mut server = world.test_server.run_with("127.0.0.1:0", &["--new-store"], &world.path("server.log"))?;
     server.running.stop()?;
     let made = world.books.all::<(String, String)>("select action, actor from audit_entry")?;
     assert!(made.len() == 1 && made[0].0 == "store_made" && made[0].1.starts_with("operator:"), "{made:?}");
-    world.desk.ask::<serde_json::Value>(&["audit", "verify"])?;
+    world.test_server.ask::<serde_json::Value>(&["audit", "verify"])?;
     assert_eq!(world.books.count("select count(*) from office")?, 0);
     refused_with(&world, &anew, &["There is a database of the server"])?;
     world.books.restore()?;
@@ -63,7 +63,7 @@ fn an_initialised_server_does_not_start_without_its_store(kind: Kind) -> anyhow:
 fn keys_and_stores_of_other_servers_are_refused(kind: Kind) -> anyhow::Result<()> {
     let (world, other) = (World::new(kind)?, World::new(Kind::Sqlite)?);
     world.serve()?;
-    let (ours, theirs) = (world.desk.data(), other.desk.data());
+    let (ours, theirs) = (world.test_server.data(), other.test_server.data());
     for (files, name) in [
         (&["secrets/receipt.key"][..], "receipt"),
         (&["secrets/client-ca.key", "public/client-ca.crt", "public/client-ca-standby.crt"], "client-ca"),
@@ -107,7 +107,7 @@ fn a_second_server_on_the_same_file_is_refused_and_commands_are_not() -> anyhow:
     let world = World::new(Kind::Sqlite)?;
     let mut server = world.serve()?;
     refused_with(&world, &RUN, &["Another server is running"])?;
-    world.desk.ask::<serde_json::Value>(&["office", "list"])?;
+    world.test_server.ask::<serde_json::Value>(&["office", "list"])?;
     // However the first one ends.
     server.running.kill()?;
     world.serve()?;
@@ -117,7 +117,7 @@ fn a_second_server_on_the_same_file_is_refused_and_commands_are_not() -> anyhow:
 #[test]
 fn a_destroyed_page_is_found_at_the_start() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
-    let file = world.desk.data().join("tram-an.db");
+    let file = world.test_server.data().join("tram-an.db");
     let pages = fs::metadata(&file)?.len() / 4096;
     for page in [0, pages / 2] {
         let kept = fs::read(&file)?;
@@ -134,7 +134,7 @@ fn a_destroyed_page_is_found_at_the_start() -> anyhow::Result<()> {
 #[test]
 fn what_others_may_read_is_closed_and_what_they_may_change_is_refused() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
-    let data = world.desk.data();
+    let data = world.test_server.data();
     let (toml, receipt) = (data.join("server.toml"), data.join("secrets/receipt.key"));
     let set = |path: &std::path::Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
     let mode = |path: &std::path::Path| anyhow::Ok(fs::metadata(path)?.permissions().mode() & 0o777);
@@ -165,12 +165,12 @@ fn a_bare_file_name_is_in_the_folder_where_one_stands() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
     let place = tempfile::tempdir()?;
     let policies = harness::checkout::root()?.join("policies");
-    let files = harness::desk::POLICY_FILES.map(|name| policies.join(name).to_string_lossy().into_owned());
+    let files = harness::test_server::POLICY_FILES.map(|name| policies.join(name).to_string_lossy().into_owned());
     let sign = [&["policy", "sign"], files.each_ref().map(String::as_str).as_slice(), &["--out", "p.signed"]].concat();
     let token = ["token", "add", &world.office, "--file", "invitation"];
     let person = ["person", "add", "lan", "--name", "Lan", "--password-file", "password"];
     for (words, file) in [(sign.as_slice(), "p.signed"), (&token, "invitation"), (&person, "password")] {
-        let said = answer(world.desk.command(words).current_dir(place.path()))?;
+        let said = answer(world.test_server.command(words).current_dir(place.path()))?;
         anyhow::ensure!(said.code == Some(0), "{words:?}: {said:?}");
         assert!(place.path().join(file).metadata()?.len() > 0, "{file}");
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use harness::process::{Running, answer};
 use harness::relay::{ENROLMENT, Relay};
-use harness::station::{Enrolment, Station};
+use harness::test_agent::{Enrolment, TestAgent};
 use harness::wait;
 
 use super::books::Kind;
@@ -30,9 +30,9 @@ fn a_lost_answer_stores_nothing_twice(kind: Kind) -> anyhow::Result<()> {
     let _server = world.serve()?;
     let relay = Relay::start(world.address())?;
     let etc = world.etc()?;
-    let station = world.enrolled("machine")?.with_etc(etc.clone());
-    station.address_set(&relay.address())?;
-    let _agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
+    test_agent.address_set(&relay.address())?;
+    let _agent = world.run(&test_agent)?;
     let first = world.reports_beyond(0)?;
 
     relay.lose_answers(0);
@@ -52,12 +52,12 @@ fn a_lost_token_answer_costs_no_second_use(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let _server = world.serve()?;
     let relay = Relay::start(world.address())?;
-    let station = world.station("machine");
+    let test_agent = world.test_agent("machine");
     let enrolment = Enrolment { server: relay.address(), ..world.enrolment(1)? };
 
     relay.lose_answers(ENROLMENT);
     std::thread::scope(|scope| {
-        let tried = scope.spawn(|| station.try_enrol(&enrolment));
+        let tried = scope.spawn(|| test_agent.try_enrol(&enrolment));
         wait::until("the enrolment in the books", wait::PATIENCE, || {
             Ok((world.books.count("select count(*) from enrolment")? == 1).then_some(()))
         })?;
@@ -66,11 +66,11 @@ fn a_lost_token_answer_costs_no_second_use(kind: Kind) -> anyhow::Result<()> {
         anyhow::ensure!(tried.code != Some(0) || tried.out.contains("machine"), "{tried:?}");
         Ok(())
     })?;
-    station.enrol(&enrolment)?;
+    test_agent.enrol(&enrolment)?;
     assert_eq!(world.books.count("select count(*) from machine")?, 1);
     assert_eq!(world.books.count("select count(*) from certificate")?, 1);
     assert_eq!(world.books.count("select uses_left from token")?, 0);
-    let other = world.station("other").try_enrol(&enrolment)?;
+    let other = world.test_agent("other").try_enrol(&enrolment)?;
     assert_eq!(other.code, Some(2), "a token for one machine enrolled two: {other:?}");
     Ok(())
 }
@@ -79,23 +79,23 @@ fn a_lost_spool_is_a_gap_that_is_shown(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let mut server = world.serve()?;
     let etc = world.etc()?;
-    let station = world.enrolled("machine")?.with_etc(etc.clone());
-    let mut agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
+    let mut agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
     server.running.kill()?;
     // Counted now: a second report may have followed the first at once.
     let before = world.reports_beyond(0)?;
     // Two, so that the first is surely part of the chain by the time the spool is lost.
     for number in 1..=2 {
-        let kept = world.spool_length(&station)?;
+        let kept = world.spool_length(&test_agent)?;
         append(&etc.join("hosts"), &format!("203.0.113.{number} doi-dia-chi-{number}.example"))?;
-        world.spool_beyond(&station, kept)?;
+        world.spool_beyond(&test_agent, kept)?;
     }
     agent.kill()?;
-    std::fs::remove_file(station.state().join("spool"))?;
+    std::fs::remove_file(test_agent.state().join("spool"))?;
 
     let _server = world.serve()?;
-    let _agent = world.run(&station)?;
+    let _agent = world.run(&test_agent)?;
     world.reports_beyond(before)?;
     world.assert_whole()?;
     let breaks: Vec<(i64, String)> = world.books.all("select segment, reason from segment where kind <> 'first'")?;
@@ -107,9 +107,9 @@ fn an_overfull_spool_opens_a_segment(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let mut server = world.serve()?;
     let etc = world.etc()?;
-    let station = world.enrolled("machine")?.with_etc(etc.clone());
-    station.config_set("[spool]\nmost_mebibytes = 1\n")?;
-    let _agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
+    test_agent.config_set("[spool]\nmost_mebibytes = 1\n")?;
+    let _agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
     server.running.kill()?;
     // Counted now: a second report may have followed the first at once.
@@ -137,15 +137,15 @@ fn an_overfull_spool_opens_a_segment(kind: Kind) -> anyhow::Result<()> {
         Ok(std::fs::write(path, text)?)
     };
     let full = wait::until("a full spool", wait::PATIENCE * 4, || {
-        let kept = world.spool_length(&station)?;
+        let kept = world.spool_length(&test_agent)?;
         overrides(&etc.join("hosts"))?;
         // Nothing more is put into a full spool; its log says so.
         let full = wait::until("a longer or a full spool", wait::PATIENCE, || {
             let log = std::fs::read_to_string(world.path("machine.log"))?;
             let full = log.contains("the spool is full");
-            Ok((full || world.spool_length(&station)? > kept).then_some(full))
+            Ok((full || world.spool_length(&test_agent)? > kept).then_some(full))
         })?;
-        Ok(full.then_some(world.spool_length(&station)?))
+        Ok(full.then_some(world.spool_length(&test_agent)?))
     })?;
     assert!(full <= 1024 * 1024, "the spool has {full} bytes");
 
@@ -161,8 +161,8 @@ fn a_restored_server_is_told_where_it_stands(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let mut server = world.serve()?;
     let etc = world.etc()?;
-    let station = world.enrolled("machine")?.with_etc(etc.clone());
-    let mut agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
+    let mut agent = world.run(&test_agent)?;
     let first = world.reports_beyond(0)?;
     server.running.stop()?;
     world.books.save()?;
@@ -176,7 +176,7 @@ fn a_restored_server_is_told_where_it_stands(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(world.books.count("select count(*) from report")?, first);
 
     let _server = world.serve()?;
-    let _agent = world.run(&station)?;
+    let _agent = world.run(&test_agent)?;
     wait::until("the segment after the restore", wait::PATIENCE, || {
         Ok((world.books.count("select count(*) from segment where kind = 'server_behind'")? == 1).then_some(()))
     })
@@ -189,19 +189,19 @@ fn a_restored_server_is_told_where_it_stands(kind: Kind) -> anyhow::Result<()> {
 fn a_copied_state_folder_is_seen_as_a_clone(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let _server = world.serve()?;
-    let station = world.enrolled("machine")?;
+    let test_agent = world.enrolled("machine")?;
     let original_etc = world.etc()?;
-    let mut first = world.run(&station.clone().with_etc(original_etc.clone()))?;
+    let mut first = world.run(&test_agent.clone().with_etc(original_etc.clone()))?;
     let mut count = world.reports_beyond(0)?;
     first.stop()?;
 
     let copy = world.path("copy");
-    let copied = answer(harness::process::command("cp").arg("-a").arg(station.state()).arg(&copy))?;
+    let copied = answer(harness::process::command("cp").arg("-a").arg(test_agent.state()).arg(&copy))?;
     assert_eq!(copied.code, Some(0), "{copied:?}");
     let copy_etc = world.path("copy-etc");
     answer(harness::process::command("cp").arg("-a").arg(&original_etc).arg(&copy_etc))?;
-    let twin = world.station("copy").with_etc(copy_etc.clone());
-    let _original: Running = world.run(&station.with_etc(original_etc.clone()))?;
+    let twin = world.test_agent("copy").with_etc(copy_etc.clone());
+    let _original: Running = world.run(&test_agent.with_etc(original_etc.clone()))?;
     count = world.reports_beyond(count)?;
     let _copy = world.run(&twin)?;
     for round in 1..=4 {
@@ -227,8 +227,8 @@ fn a_wrong_clock_costs_no_report(kind: Kind) -> anyhow::Result<()> {
     let _server = world.serve()?;
     let mut before = 0;
     for (name, shift) in [("behind", "-3000d"), ("ahead", "+20d")] {
-        let station = at(world.enrolled(name)?, shift)?;
-        let mut agent = world.run(&station)?;
+        let test_agent = at(world.enrolled(name)?, shift)?;
+        let mut agent = world.run(&test_agent)?;
         before = world.reports_beyond(before)?;
         agent.stop()?;
     }
@@ -237,7 +237,7 @@ fn a_wrong_clock_costs_no_report(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(days.len(), 2);
     assert!((-3001..=-2999).contains(&days[0]) && (19..=20).contains(&days[1]), "{days:?}");
     // Impossible times are dated by receipt: both machines have fresh figures.
-    let shown: serde_json::Value = world.desk.office_show(&world.office)?;
+    let shown: serde_json::Value = world.test_server.office_show(&world.office)?;
     let states: Vec<&str> =
         shown["machines"].as_array().into_iter().flatten().filter_map(|line| line["grade"]["state"].as_str()).collect();
     assert_eq!(states, ["scored", "scored"], "{shown}");
@@ -247,8 +247,8 @@ fn a_wrong_clock_costs_no_report(kind: Kind) -> anyhow::Result<()> {
 fn an_expired_certificate_renews_itself(kind: Kind) -> anyhow::Result<()> {
     let mut world = World::new(kind)?;
     let mut server = world.serve()?;
-    let station = world.enrolled("machine")?;
-    let mut agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?;
+    let mut agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
     agent.stop()?;
     server.running.stop()?;
@@ -256,21 +256,26 @@ fn an_expired_certificate_renews_itself(kind: Kind) -> anyhow::Result<()> {
     let before = world.reports_beyond(0)?;
 
     // 400 days later: the machine's certificate, good for a year, ended while it was in a drawer.
-    world.desk = at_desk(&world.desk, "+400d")?;
+    world.test_server = at_desk(&world.test_server, "+400d")?;
     let _server = world.serve()?;
-    let _agent = world.run(&at(station, "+400d")?)?;
+    let _agent = world.run(&at(test_agent, "+400d")?)?;
     world.reports_beyond(before)?;
     assert_eq!(world.books.count("select count(*) from certificate")?, 2);
     world.assert_whole()
 }
 
 /// The same agent on a machine whose clock is off.
-fn at(station: Station, shift: &str) -> anyhow::Result<Station> {
-    Ok(clock(shift)?.into_iter().fold(station, |station, (name, value)| station.with_variable(name, &value)))
+fn at(test_agent: TestAgent, shift: &str) -> anyhow::Result<TestAgent> {
+    Ok(clock(shift)?.into_iter().fold(test_agent, |test_agent, (name, value)| test_agent.with_variable(name, &value)))
 }
 
-fn at_desk(desk: &harness::desk::Desk, shift: &str) -> anyhow::Result<harness::desk::Desk> {
-    Ok(clock(shift)?.into_iter().fold(desk.clone(), |desk, (name, value)| desk.with_variable(name, &value)))
+fn at_desk(
+    test_server: &harness::test_server::TestServer,
+    shift: &str,
+) -> anyhow::Result<harness::test_server::TestServer> {
+    Ok(clock(shift)?
+        .into_iter()
+        .fold(test_server.clone(), |test_server, (name, value)| test_server.with_variable(name, &value)))
 }
 
 /// What makes a program see another time. Its timers go on as before.

@@ -18,11 +18,11 @@ const CONTROL: &str = "hosts-overridden";
 fn an_exception_is_asked_for_by_one_and_decided_by_another(kind: Kind) -> anyhow::Result<()> {
     let world = World::new(kind)?;
     let server = world.serve()?;
-    let first = world.desk.person_add("canbo", "Nguyễn Thị Bình")?;
+    let first = world.test_server.person_add("canbo", "Nguyễn Thị Bình")?;
     let etc = world.etc()?;
     append(&etc.join("hosts"), "203.0.113.9 dichvucong.gov.vn")?;
-    let station = world.enrolled("machine")?.with_etc(etc);
-    let _agent = world.run(&station)?;
+    let test_agent = world.enrolled("machine")?.with_etc(etc);
+    let _agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
     let machines: Vec<(String,)> = world.books.all("select id from machine")?;
     let [(machine,)] = machines.as_slice() else { anyhow::bail!("not one machine: {machines:?}") };
@@ -42,12 +42,12 @@ fn an_exception_is_asked_for_by_one_and_decided_by_another(kind: Kind) -> anyhow
     browser.until("the exception that was asked for", |text| text.contains("Chờ phần mềm một cửa đổi địa chỉ"))?;
     is_shown_as(&browser, "is-fail")?;
 
-    let listed: Vec<Value> = world.desk.ask(&["waiver", "list", &world.office])?;
+    let listed: Vec<Value> = world.test_server.ask(&["waiver", "list", &world.office])?;
     assert_eq!(listed.len(), 1);
     assert_eq!((&listed[0]["state"], &listed[0]["asked_by"]), (&json!("asked"), &json!("person:canbo")));
     assert_eq!(listed[0]["machine"], json!(machine));
     let id = listed[0]["id"].as_str().unwrap_or_default();
-    let granted: Value = world.desk.ask(&["waiver", "grant", id])?;
+    let granted: Value = world.test_server.ask(&["waiver", "grant", id])?;
     assert_eq!(granted["state"], json!("granted"));
     is_shown_as(&browser, "is-waived")?;
     browser.until("who granted it", |text| text.contains("(trên máy chủ)") && text.contains("đến hết ngày"))?;
@@ -56,13 +56,13 @@ fn an_exception_is_asked_for_by_one_and_decided_by_another(kind: Kind) -> anyhow
 
     // What the command line asked for it does not grant, and what it refuses the author reads.
     browser.open(&page)?;
-    let withdrawn: Value = world.desk.ask(&["waiver", "withdraw", id])?;
+    let withdrawn: Value = world.test_server.ask(&["waiver", "withdraw", id])?;
     assert_eq!(withdrawn["state"], json!("withdrawn"));
     is_shown_as(&browser, "is-fail")?;
     let asked: Value =
-        world.desk.ask(&["waiver", "ask", machine, CONTROL, "--reason", "Chờ kinh phí", "--until", day])?;
+        world.test_server.ask(&["waiver", "ask", machine, CONTROL, "--reason", "Chờ kinh phí", "--until", day])?;
     let again = asked["id"].as_str().unwrap_or_default();
-    let refused = answer(&mut world.desk.command(&["waiver", "grant", again]))?;
+    let refused = answer(&mut world.test_server.command(&["waiver", "grant", again]))?;
     assert_eq!(refused.code, Some(2));
     assert!(refused.err.contains("Người đề nghị không được tự quyết định"), "{}", refused.err);
     let form = format!("form[action='/waivers/{again}/refuse']");
@@ -73,12 +73,13 @@ fn an_exception_is_asked_for_by_one_and_decided_by_another(kind: Kind) -> anyhow
     browser.until("why it was refused", |text| text.contains("Sửa được tại chỗ"))?;
     is_shown_as(&browser, "is-fail")?;
 
-    assert_eq!(world.desk.ask::<Vec<Value>>(&["waiver", "list", &world.office])?, Vec::<Value>::new());
+    assert_eq!(world.test_server.ask::<Vec<Value>>(&["waiver", "list", &world.office])?, Vec::<Value>::new());
     for (language, words) in [("vi", ["không chấp thuận", "đã rút"]), ("en", ["refused", "withdrawn"])] {
-        let all = answer(&mut world.desk.command(&["waiver", "list", &world.office, "--all", "--lang", language]))?;
+        let all =
+            answer(&mut world.test_server.command(&["waiver", "list", &world.office, "--all", "--lang", language]))?;
         assert!(words.iter().all(|word| all.out.contains(word)), "{}", all.out);
     }
-    world.desk.ask::<Value>(&["audit", "verify"])?;
+    world.test_server.ask::<Value>(&["audit", "verify"])?;
     Ok(())
 }
 

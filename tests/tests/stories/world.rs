@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use harness::checkout::{self, Profile, Programs};
-use harness::desk::{Desk, NewOffice, RunningDesk, StartUp, machine_name};
 use harness::process::{Running, answer, command};
-use harness::station::{Enrolment, Station};
+use harness::test_agent::{Enrolment, TestAgent};
+use harness::test_server::{NewOffice, RunningServer, StartUp, TestServer, machine_name};
 use harness::wait;
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ use super::books::{Books, Kind};
 
 pub(crate) struct World {
     pub(crate) programs: Programs,
-    pub(crate) desk: Desk,
+    pub(crate) test_server: TestServer,
     pub(crate) books: Books,
     pub(crate) office: String,
     port: Cell<u16>,
@@ -43,14 +43,16 @@ impl World {
     fn made(books: impl FnOnce(&Path) -> anyhow::Result<Books>, variables: &[(&str, String)]) -> anyhow::Result<Self> {
         let programs = checkout::build(Profile::Dev)?;
         let folder = tempfile::tempdir()?;
-        let desk = Desk::new(programs.server.clone(), folder.path().join("server"));
-        let desk = variables.iter().fold(desk, |desk, (name, value)| desk.with_variable(name, value));
-        let books = books(desk.data())?;
-        desk.init(books.url.as_deref())?;
-        let office = desk.office_add(&NewOffice { name: "UBND xã An Bình".to_owned(), start_up: StartUp::Off })?;
-        desk.roster_declare(&office, &[machine_name()])?;
-        desk.policy_publish(&checkout::root()?.join("policies"))?;
-        Ok(Self { programs, desk, books, office, port: Cell::new(0), folder })
+        let test_server = TestServer::new(programs.server.clone(), folder.path().join("server"));
+        let test_server =
+            variables.iter().fold(test_server, |test_server, (name, value)| test_server.with_variable(name, value));
+        let books = books(test_server.data())?;
+        test_server.init(books.url.as_deref())?;
+        let office =
+            test_server.office_add(&NewOffice { name: "UBND xã An Bình".to_owned(), start_up: StartUp::Off })?;
+        test_server.roster_declare(&office, &[machine_name()])?;
+        test_server.policy_publish(&checkout::root()?.join("policies"))?;
+        Ok(Self { programs, test_server, books, office, port: Cell::new(0), folder })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -58,8 +60,8 @@ impl World {
     }
 
     /// Starts the server, on the same port each time.
-    pub(crate) fn serve(&self) -> anyhow::Result<RunningDesk> {
-        let running = self.desk.run(&format!("127.0.0.1:{}", self.port.get()), &self.path("server.log"))?;
+    pub(crate) fn serve(&self) -> anyhow::Result<RunningServer> {
+        let running = self.test_server.run(&format!("127.0.0.1:{}", self.port.get()), &self.path("server.log"))?;
         self.port.set(running.port);
         Ok(running)
     }
@@ -69,26 +71,26 @@ impl World {
     }
 
     /// A machine that has not enrolled yet.
-    pub(crate) fn station(&self, name: &str) -> Station {
-        Station::new(self.programs.agent.clone(), self.path(name))
+    pub(crate) fn test_agent(&self, name: &str) -> TestAgent {
+        TestAgent::new(self.programs.agent.clone(), self.path(name))
     }
 
     /// What an officer hands over for `uses` machines.
     pub(crate) fn enrolment(&self, uses: u32) -> anyhow::Result<Enrolment> {
-        Ok(Enrolment::new(self.address().to_string(), self.desk.token_add(&self.office, uses)?))
+        Ok(Enrolment::new(self.address().to_string(), self.test_server.token_add(&self.office, uses)?))
     }
 
     /// A machine that has enrolled.
-    pub(crate) fn enrolled(&self, name: &str) -> anyhow::Result<Station> {
-        let station = self.station(name);
-        station.enrol(&self.enrolment(1)?)?;
-        Ok(station)
+    pub(crate) fn enrolled(&self, name: &str) -> anyhow::Result<TestAgent> {
+        let test_agent = self.test_agent(name);
+        test_agent.enrol(&self.enrolment(1)?)?;
+        Ok(test_agent)
     }
 
     /// Starts the daemon of a machine.
-    pub(crate) fn run(&self, station: &Station) -> anyhow::Result<Running> {
-        let name = station.state().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        station.run(&self.path(&format!("{name}.log")))
+    pub(crate) fn run(&self, test_agent: &TestAgent) -> anyhow::Result<Running> {
+        let name = test_agent.state().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        test_agent.run(&self.path(&format!("{name}.log")))
     }
 
     /// A copy of this machine's `/etc` that a story may change.
@@ -110,15 +112,17 @@ impl World {
     }
 
     /// How long the machine's spool is.
-    pub(crate) fn spool_length(&self, station: &Station) -> anyhow::Result<u64> {
-        let spool = station.state().join("spool");
+    pub(crate) fn spool_length(&self, test_agent: &TestAgent) -> anyhow::Result<u64> {
+        let spool = test_agent.state().join("spool");
         Ok(if spool.exists() { std::fs::metadata(&spool)?.len() } else { 0 })
     }
 
     /// Waits until a report was put into the machine's spool, whose length was `kept`.
-    pub(crate) fn spool_beyond(&self, station: &Station, kept: u64) -> anyhow::Result<()> {
-        wait::until("a report in the spool", wait::PATIENCE, || Ok((self.spool_length(station)? > kept).then_some(())))
-            .with_context(|| self.logs())
+    pub(crate) fn spool_beyond(&self, test_agent: &TestAgent, kept: u64) -> anyhow::Result<()> {
+        wait::until("a report in the spool", wait::PATIENCE, || {
+            Ok((self.spool_length(test_agent)? > kept).then_some(()))
+        })
+        .with_context(|| self.logs())
     }
 
     /// The ends of all logs, for a person who looks into a failed story.

@@ -2,7 +2,7 @@
 
 use policies::fact::{Account, Accounts, Fact, List, Reason};
 
-use super::scene::{Scene, WINDOWS_ONLY, unknown};
+use super::context::{CheckContext, WINDOWS_ONLY, unknown};
 use crate::linux::text::{capped, lines};
 use os::{Answer, OsError};
 
@@ -21,32 +21,32 @@ use groups::{Group, Named, Person};
 use secret::Secret;
 use sudoers::{NONE, Rights, Sudoers};
 
-pub(super) fn collect(scene: &Scene) -> Accounts {
-    let (users, extra_roots, failed_logons, sudo_without_password) = match scene.text("/etc/passwd") {
+pub(super) fn collect(context: &CheckContext) -> Accounts {
+    let (users, extra_roots, failed_logons, sudo_without_password) = match context.text("/etc/passwd") {
         Ok(text) => {
             let passwd = entries(&text);
-            let (users, without_password) = accounts(scene, &passwd);
-            let failures = failures::list(scene, &passwd);
+            let (users, without_password) = accounts(context, &passwd);
+            let failures = failures::list(context, &passwd);
             (Fact::Known(List::capped(users)), Fact::Known(extra_roots(&passwd)), failures, without_password)
         }
         // A name can only be told from a password by the list of names.
-        Err(error) => (unknown(&error), unknown(&error), failures::list(scene, &[]), unknown(&error)),
+        Err(error) => (unknown(&error), unknown(&error), failures::list(context, &[]), unknown(&error)),
     };
-    let password = pam::password_rules(scene);
-    let lockout = pam::lockout(scene);
+    let password = pam::password_rules(context);
+    let lockout = pam::lockout(context);
     Accounts {
         sudo_without_password,
         users,
         extra_roots,
         password_min_length: password.min_length,
         password_min_classes: password.min_classes,
-        password_max_age: rules::password_max_age(scene),
+        password_max_age: rules::password_max_age(context),
         lockout_tries: lockout.tries,
         lockout_time: lockout.time,
-        automatic_logon: desktop::automatic_logon(scene),
-        shell_timeout: timeout::shell_timeout(scene),
-        screen_lock: desktop::screen_lock(scene),
-        private_files: rules::private_files(scene),
+        automatic_logon: desktop::automatic_logon(context),
+        shell_timeout: timeout::shell_timeout(context),
+        screen_lock: desktop::screen_lock(context),
+        private_files: rules::private_files(context),
         failed_logons,
         ..Accounts::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
@@ -89,22 +89,22 @@ fn extra_roots(passwd: &[Entry]) -> List<String> {
 
 /// Root, everybody with a person's number and a shell that lets in, and whoever else has such a shell and a way in: a password, an empty
 /// one too, or a key. With it whether one of those who are not root may act as root without a password.
-fn accounts(scene: &Scene, passwd: &[Entry]) -> (Vec<Account>, Fact<bool>) {
-    let people = rules::ids_of_people(scene);
-    let shadow = scene.text("/etc/shadow").map(|text| secret::shadow(&text));
-    let powers = Powers::read(scene);
-    let logins = logins::Logins::read(scene);
+fn accounts(context: &CheckContext, passwd: &[Entry]) -> (Vec<Account>, Fact<bool>) {
+    let people = rules::ids_of_people(context);
+    let shadow = context.text("/etc/shadow").map(|text| secret::shadow(&text));
+    let powers = Powers::read(context);
+    let logins = logins::Logins::read(context);
     let lets_in = |shell: &str| {
         let name = shell.rsplit('/').next().unwrap_or_default();
         // An empty field means /bin/sh.
-        (shell.is_empty() || scene.os.exists(shell))
+        (shell.is_empty() || context.os.exists(shell))
             && !["nologin", "false", "sync", "halt", "shutdown"].contains(&name)
     };
     let mut accounts = Vec::new();
     let mut without_password = Fact::Known(false);
     for entry in passwd.iter().filter(|entry| entry.id == 0 || lets_in(&entry.shell)) {
         let own = secret_of(entry, &shadow);
-        let enabled = enabled(scene, entry, &own);
+        let enabled = enabled(context, entry, &own);
         if entry.id != 0 && !people.contains(&entry.id) && enabled == Fact::Known(false) {
             continue;
         }
@@ -130,7 +130,7 @@ fn accounts(scene: &Scene, passwd: &[Entry]) -> (Vec<Account>, Fact<bool>) {
         });
     }
     accounts.sort_unstable_by(|one, other| (one.id, &one.name).cmp(&(other.id, &other.name)));
-    (accounts, either(without_password, powers.strangers(scene, passwd)))
+    (accounts, either(without_password, powers.strangers(context, passwd)))
 }
 
 /// True when one is true, unknown when one may be.
@@ -143,30 +143,30 @@ fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
 }
 
 /// True when somebody can log in: the account is not shut, and a password or a key opens it.
-fn enabled(scene: &Scene, entry: &Entry, secret: &Fact<Secret>) -> Fact<bool> {
+fn enabled(context: &CheckContext, entry: &Entry, secret: &Fact<Secret>) -> Fact<bool> {
     let secret = match secret {
         Fact::Known(secret) => secret,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown.clone()),
     };
     match () {
-        () if secret.is_shut(scene.now) => Fact::Known(false),
+        () if secret.is_shut(context.now) => Fact::Known(false),
         () if secret.has_password() => Fact::Known(true),
-        () if secret.is_locked() && scene.ssh().lock_shuts_keys_out() => Fact::Known(false),
-        () if entry.id == 0 && scene.ssh().shuts_root_out() => Fact::Known(false),
-        () => keys(scene, entry),
+        () if secret.is_locked() && context.ssh().lock_shuts_keys_out() => Fact::Known(false),
+        () if entry.id == 0 && context.ssh().shuts_root_out() => Fact::Known(false),
+        () => keys(context, entry),
     }
 }
 
 /// True when the SSH server finds a public key of the account.
-fn keys(scene: &Scene, entry: &Entry) -> Fact<bool> {
-    let files = match scene.ssh().key_files() {
+fn keys(context: &CheckContext, entry: &Entry) -> Fact<bool> {
+    let files = match context.ssh().key_files() {
         Fact::Known(files) => files,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown),
     };
     for file in files {
         let file = file.replace("%h", &entry.home).replace("%u", &entry.name).replace("%U", &entry.id.to_string());
         let file = if file.starts_with('/') { file } else { format!("{}/{file}", entry.home) };
-        match scene.text(&file) {
+        match context.text(&file) {
             Ok(text) if lines(&text).next().is_some() => return Fact::Known(true),
             Ok(_) | Err(OsError::Missing(_)) => {}
             Err(error) => return unknown(&error),
@@ -213,13 +213,13 @@ struct Powers {
 }
 
 impl Powers {
-    fn read(scene: &Scene) -> Self {
+    fn read(context: &CheckContext) -> Self {
         Self {
-            groups: scene.text("/etc/group").map(|text| groups::groups(&text)),
-            polkit: groups::polkit(scene),
-            sudo: sudoers::read(scene),
+            groups: context.text("/etc/group").map(|text| groups::groups(&text)),
+            polkit: groups::polkit(context),
+            sudo: sudoers::read(context),
             // Its rules have no reader: few machines have any.
-            doas: match scene.os.exists("/etc/doas.conf") {
+            doas: match context.os.exists("/etc/doas.conf") {
                 true => Fact::unknown(Reason::NoReader, "doas may let somebody be root"),
                 false => Fact::Known(false),
             },
@@ -253,9 +253,9 @@ impl Powers {
     }
 
     /// Unknown where people of a domain may log in and a rule may spare them the password.
-    fn strangers(&self, scene: &Scene, passwd: &[Entry]) -> Fact<bool> {
+    fn strangers(&self, context: &CheckContext, passwd: &[Entry]) -> Fact<bool> {
         match (&self.sudo, &self.groups) {
-            (Ok(Some(sudoers)), Ok(groups)) if rules::knows_a_domain(scene) => {
+            (Ok(Some(sudoers)), Ok(groups)) if rules::knows_a_domain(context) => {
                 let here = |kind: &str, name: &str| match kind {
                     "username" => passwd.iter().any(|entry| entry.name == name),
                     "usergroup" => groups.iter().any(|(own, _, _)| own == name),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     fn collected(os: Recorded, now: &str) -> Accounts {
-        collect(&Scene::new(Arc::new(os), now.parse().unwrap()))
+        collect(&CheckContext::new(Arc::new(os), now.parse().unwrap()))
     }
 
     #[test]

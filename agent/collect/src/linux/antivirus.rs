@@ -2,7 +2,7 @@
 
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Protection, Reason};
 
-use super::scene::{Scene, unknown};
+use super::context::{CheckContext, unknown};
 use crate::products::{best, is_running};
 use os::OsError;
 
@@ -11,13 +11,13 @@ mod makers;
 mod mdatp;
 mod others;
 
-pub(super) fn collect(scene: &Scene) -> Antivirus {
-    if scene.processes().is_empty() {
+pub(super) fn collect(context: &CheckContext) -> Antivirus {
+    if context.processes().is_empty() {
         return Antivirus::unknown(Reason::Unreadable, "/proc shows no process");
     }
     let mut products: Vec<AntivirusProduct> =
-        clamav::product(scene).into_iter().chain(makers::products(scene)).collect();
-    let others = others::products(scene, &products);
+        clamav::product(context).into_iter().chain(makers::products(context)).collect();
+    let others = others::products(context, &products);
     products.extend(others.iter().flatten().cloned());
     products.sort_unstable_by_key(|product| product.maker);
     let protection = protection(&products, others.err());
@@ -75,7 +75,7 @@ mod tests {
     use os::recorded::Recorded;
 
     fn collected(os: Recorded) -> Antivirus {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     #[test]

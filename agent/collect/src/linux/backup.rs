@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use policies::fact::{Backup, BackupProduct, BackupTool, Fact, Instant, List, Reason};
 
-use super::scene::{Scene, unknown};
+use super::context::{CheckContext, unknown};
 use os::OsError;
 
 mod cron;
@@ -41,10 +41,10 @@ struct Job {
     started: Fact<Instant>,
 }
 
-pub(super) fn collect(scene: &Scene) -> Backup {
+pub(super) fn collect(context: &CheckContext) -> Backup {
     let mut trouble = None;
-    let mut jobs = timers::jobs(scene, &mut trouble);
-    jobs.extend(cron::jobs(scene, &mut trouble));
+    let mut jobs = timers::jobs(context, &mut trouble);
+    jobs.extend(cron::jobs(context, &mut trouble));
     let mut found: BTreeMap<BackupTool, BackupProduct> = BTreeMap::new();
     for job in jobs {
         let new = product(job.tool, Fact::Known(true), Fact::Known(true), job.started.clone());
@@ -55,17 +55,17 @@ pub(super) fn collect(scene: &Scene) -> Backup {
         }
     }
     for &(tool, name) in AGENTS {
-        if scene.runs(name) {
+        if context.runs(name) {
             found.entry(tool).or_insert_with(|| product(tool, Fact::Known(true), untold(), untold()));
         }
     }
     for &(tool, path) in PROGRAMS {
-        if scene.os.exists(path) {
+        if context.os.exists(path) {
             let idle = || product(tool, Fact::Known(false), Fact::Known(false), untold());
             found.entry(tool).or_insert_with(idle);
         }
     }
-    if scene.os.exists(DEJA_DUP) {
+    if context.os.exists(DEJA_DUP) {
         found.entry(BackupTool::DejaDup).or_insert_with(|| product(BackupTool::DejaDup, untold(), untold(), untold()));
     }
     let at_work = found.values().any(|product| product.active == Fact::Known(true));
@@ -73,7 +73,7 @@ pub(super) fn collect(scene: &Scene) -> Backup {
         products: match trouble {
             // Where a schedule could not be looked at, nobody can say that there is no backup in it.
             Some(error) if !at_work => unknown(&error),
-            _ if scene.processes().is_empty() => Fact::unknown(Reason::Unreadable, "/proc shows no process"),
+            _ if context.processes().is_empty() => Fact::unknown(Reason::Unreadable, "/proc shows no process"),
             _ => Fact::Known(found.into_values().collect::<List<_>>()),
         },
     }

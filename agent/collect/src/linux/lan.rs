@@ -2,8 +2,8 @@
 
 use policies::fact::{Fact, HostOverride, Interface, Lan, List, Reason};
 
+use super::context::{CheckContext, answered, found, unknown};
 use super::neighbours::arp;
-use super::scene::{Scene, answered, found, unknown};
 use crate::hosts::{CAP, Own, overrides};
 use crate::linux::text::capped;
 use os::OsError;
@@ -23,13 +23,13 @@ mod walk;
 
 use routes::Route;
 
-pub(super) fn collect(scene: &Scene) -> Lan {
-    let routes = routes::default_routes(scene);
-    let firewall = firewall::firewalls(scene, &routes, &forwards(scene));
-    let interfaces = interfaces::interfaces(scene, routes.known().map_or(&[], Vec::as_slice));
+pub(super) fn collect(context: &CheckContext) -> Lan {
+    let routes = routes::default_routes(context);
+    let firewall = firewall::firewalls(context, &routes, &forwards(context));
+    let interfaces = interfaces::interfaces(context, routes.known().map_or(&[], Vec::as_slice));
     Lan {
-        dns_servers: name_servers(scene),
-        gateway_mac: gateway_mac(scene, &routes),
+        dns_servers: name_servers(context),
+        gateway_mac: gateway_mac(context, &routes),
         gateways: routes.map(|routes| {
             let mut gateways: Vec<String> =
                 routes.into_iter().filter_map(|route| Some(route.gateway?.to_string())).collect();
@@ -39,18 +39,18 @@ pub(super) fn collect(scene: &Scene) -> Lan {
         firewalls: firewall.firewalls,
         firewall_active: firewall.active,
         firewall_blocks_inbound: firewall.blocks_inbound,
-        proxies: proxies::proxies(scene),
-        host_overrides: host_overrides(scene, &interfaces),
+        proxies: proxies::proxies(context),
+        host_overrides: host_overrides(context, &interfaces),
         interfaces,
-        forwards: forwards(scene),
+        forwards: forwards(context),
         published_ports: firewall.published_ports,
         ..Lan::unknown(Reason::NoReader, "")
     }
 }
 
 /// Name servers of `resolv.conf`. Where all of them are a stub on this machine, those the stub asks in turn.
-fn name_servers(scene: &Scene) -> Fact<List<String>> {
-    let servers = match scene.text("/etc/resolv.conf") {
+fn name_servers(context: &CheckContext) -> Fact<List<String>> {
+    let servers = match context.text("/etc/resolv.conf") {
         Ok(text) => resolv_conf(&text),
         Err(error) => return unknown(&error),
     };
@@ -60,7 +60,7 @@ fn name_servers(scene: &Scene) -> Fact<List<String>> {
     }
     let upstream = ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"]
         .iter()
-        .filter_map(|path| scene.text(path).ok())
+        .filter_map(|path| context.text(path).ok())
         .map(|text| resolv_conf(&text))
         .find(|upstream| !upstream.is_empty() && !upstream.iter().all(local));
     found(upstream, "the local resolver does not say whom it asks").map(List::capped)
@@ -80,7 +80,7 @@ fn resolv_conf(text: &str) -> Vec<String> {
     servers
 }
 
-fn gateway_mac(scene: &Scene, routes: &Fact<Vec<Route>>) -> Fact<String> {
+fn gateway_mac(context: &CheckContext, routes: &Fact<Vec<Route>>) -> Fact<String> {
     let routes = match routes {
         Fact::Known(routes) => routes,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown.clone()),
@@ -88,19 +88,19 @@ fn gateway_mac(scene: &Scene, routes: &Fact<Vec<Route>>) -> Fact<String> {
     let Some(gateway) = routes.iter().find_map(|route| route.gateway.filter(std::net::IpAddr::is_ipv4)) else {
         return Fact::unknown(Reason::SourceMissing, "there is no IPv4 gateway");
     };
-    answered(scene.text("/proc/net/arp"), |text| {
+    answered(context.text("/proc/net/arp"), |text| {
         let router = arp(&text).into_iter().find(|neighbour| neighbour.address == gateway.to_string());
         found(router, "the gateway is not in the neighbour table").map(|router| router.mac)
     })
 }
 
-fn host_overrides(scene: &Scene, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
-    let own = Own::new(&scene.line("/proc/sys/kernel/hostname").unwrap_or_default(), interfaces);
-    answered(scene.os.head("/etc/hosts", CAP + 1), |head| overrides(&head, &own))
+fn host_overrides(context: &CheckContext, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
+    let own = Own::new(&context.line("/proc/sys/kernel/hostname").unwrap_or_default(), interfaces);
+    answered(context.os.head("/etc/hosts", CAP + 1), |head| overrides(&head, &own))
 }
 
-fn forwards(scene: &Scene) -> Fact<bool> {
-    let read = |path| scene.text(path).map(|text| text.trim() != "0");
+fn forwards(context: &CheckContext) -> Fact<bool> {
+    let read = |path| context.text(path).map(|text| text.trim() != "0");
     match (read("/proc/sys/net/ipv4/ip_forward"), read("/proc/sys/net/ipv6/conf/all/forwarding")) {
         (Ok(true), _) | (_, Ok(true)) => Fact::Known(true),
         // Without IPv6 there is no such file.
@@ -116,12 +116,12 @@ mod tests {
     use super::*;
     use os::recorded::Recorded;
 
-    fn scene(os: Recorded) -> Scene {
-        Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+    fn context(os: Recorded) -> CheckContext {
+        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn servers(os: Recorded) -> Option<Vec<String>> {
-        name_servers(&scene(os)).known().map(|list| list.items.clone())
+        name_servers(&context(os)).known().map(|list| list.items.clone())
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         let os = Recorded::new()
             .file("/proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")
             .file("/proc/net/arp", "IP\n192.168.1.1 0x1 0x2 00:11:22:33:44:55 * eth0\n");
-        let lan = collect(&scene(os));
+        let lan = collect(&context(os));
         assert_eq!(lan.gateways.known().unwrap().items, ["192.168.1.1"]);
         assert_eq!(lan.gateway_mac, Fact::Known("00:11:22:33:44:55".to_owned()));
     }
@@ -153,12 +153,12 @@ mod tests {
     #[test]
     fn forwarding_is_read_for_both_protocols() {
         let four = |value: &str| Recorded::new().file("/proc/sys/net/ipv4/ip_forward", value);
-        assert_eq!(forwards(&scene(four("0\n"))), Fact::Known(false));
-        assert_eq!(forwards(&scene(four("1\n"))), Fact::Known(true));
+        assert_eq!(forwards(&context(four("0\n"))), Fact::Known(false));
+        assert_eq!(forwards(&context(four("1\n"))), Fact::Known(true));
         assert_eq!(
-            forwards(&scene(four("0\n").file("/proc/sys/net/ipv6/conf/all/forwarding", "1\n"))),
+            forwards(&context(four("0\n").file("/proc/sys/net/ipv6/conf/all/forwarding", "1\n"))),
             Fact::Known(true)
         );
-        assert!(forwards(&scene(Recorded::new())).known().is_none());
+        assert!(forwards(&context(Recorded::new())).known().is_none());
     }
 }

@@ -2,30 +2,30 @@
 
 use policies::fact::{Days, Fact, Logging, Reason};
 
-use super::scene::{Scene, WINDOWS_ONLY, unknown};
+use super::context::{CheckContext, WINDOWS_ONLY, unknown};
 use crate::linux::text::{capped, ini_value, lines};
 use os::{Answer, OsError};
 
 mod oldest;
 mod rotation;
 
-pub(super) fn collect(scene: &Scene) -> Logging {
-    if scene.processes().is_empty() {
+pub(super) fn collect(context: &CheckContext) -> Logging {
+    if context.processes().is_empty() {
         return Logging::unknown(Reason::Unreadable, "/proc shows no process");
     }
-    let running = Running::find(scene);
-    let storage = journal_storage(scene);
+    let running = Running::find(context);
+    let storage = journal_storage(context);
     let persistent_journal = storage.clone().map(|storage| running.journald && storage);
     Logging {
         services: Fact::Known(running.names().collect()),
         running: Fact::Known(running.journald || running.syslog),
-        kept: kept(scene, &running, &persistent_journal),
-        oldest_at: oldest::oldest(scene),
+        kept: kept(context, &running, &persistent_journal),
+        oldest_at: oldest::oldest(context),
         persistent: match persistent_journal {
-            _ if running.syslog && rotation::LOGS.iter().any(|path| scene.os.exists(path)) => Fact::Known(true),
+            _ if running.syslog && rotation::LOGS.iter().any(|path| context.os.exists(path)) => Fact::Known(true),
             other => other,
         },
-        forwarded: forwarded(scene, &running),
+        forwarded: forwarded(context, &running),
         audit: Fact::Known(running.auditd),
         ..Logging::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
@@ -42,14 +42,14 @@ struct Running {
 }
 
 impl Running {
-    fn find(scene: &Scene) -> Self {
-        let (rsyslog, syslog_ng) = (scene.runs("rsyslogd"), scene.runs("syslog-ng"));
+    fn find(context: &CheckContext) -> Self {
+        let (rsyslog, syslog_ng) = (context.runs("rsyslogd"), context.runs("syslog-ng"));
         Self {
-            journald: scene.runs("systemd-journald"),
+            journald: context.runs("systemd-journald"),
             rsyslog,
-            syslog: rsyslog || syslog_ng || scene.runs("syslogd"),
+            syslog: rsyslog || syslog_ng || context.runs("syslogd"),
             syslog_ng,
-            auditd: scene.runs("auditd"),
+            auditd: context.runs("auditd"),
         }
     }
 
@@ -69,8 +69,8 @@ impl Running {
 }
 
 /// The journal's configuration: the file and its drop-ins, the later winning.
-fn journald_setting(scene: &Scene, key: &str) -> Answer<Option<String>> {
-    let texts = scene.gathered(&[
+fn journald_setting(context: &CheckContext, key: &str) -> Answer<Option<String>> {
+    let texts = context.gathered(&[
         "/usr/lib/systemd/journald.conf",
         "/etc/systemd/journald.conf",
         "/usr/lib/systemd/journald.conf.d/*.conf",
@@ -81,27 +81,27 @@ fn journald_setting(scene: &Scene, key: &str) -> Answer<Option<String>> {
 }
 
 /// True when the journal is written to disk.
-fn journal_storage(scene: &Scene) -> Fact<bool> {
-    match journald_setting(scene, "storage") {
+fn journal_storage(context: &CheckContext) -> Fact<bool> {
+    match journald_setting(context, "storage") {
         Ok(storage) => Fact::Known(match storage.as_deref() {
             Some("persistent") => true,
             Some("volatile" | "none") => false,
             // `auto`, the default: on disk where the folder exists.
-            _ => scene.os.exists("/var/log/journal"),
+            _ => context.os.exists("/var/log/journal"),
         }),
         Err(error) => unknown(&error),
     }
 }
 
 /// The longest time that some configuration promises.
-fn kept(scene: &Scene, running: &Running, persistent_journal: &Fact<bool>) -> Fact<Days> {
+fn kept(context: &CheckContext, running: &Running, persistent_journal: &Fact<bool>) -> Fact<Days> {
     let journal = match persistent_journal {
         Fact::Known(true) => {
-            journald_setting(scene, "maxretentionsec").ok().flatten().and_then(|text| rotation::days(&text))
+            journald_setting(context, "maxretentionsec").ok().flatten().and_then(|text| rotation::days(&text))
         }
         _ => None,
     };
-    let files = if running.syslog { rotation::kept(scene) } else { Ok(None) };
+    let files = if running.syslog { rotation::kept(context) } else { Ok(None) };
     match (journal, files) {
         (journal, Ok(files)) => match journal.max(files) {
             Some(days) => Fact::Known(Days(days)),
@@ -116,20 +116,20 @@ fn kept(scene: &Scene, running: &Running, persistent_journal: &Fact<bool>) -> Fa
 const CARRIERS: &str = "filebeat fluent-bit fluentd td-agent promtail alloy vector nxlog splunkd wazuh-agentd ossec-agentd elastic-agent \
     otelcol";
 
-fn forwarded(scene: &Scene, running: &Running) -> Fact<bool> {
+fn forwarded(context: &CheckContext, running: &Running) -> Fact<bool> {
     let sent = || -> Answer<bool> {
         let mut texts = Vec::new();
         if running.rsyslog {
-            texts.push(scene.text("/etc/rsyslog.conf")?);
-            texts.extend(scene.gathered(&["/etc/rsyslog.d/*.conf"])?);
+            texts.push(context.text("/etc/rsyslog.conf")?);
+            texts.extend(context.gathered(&["/etc/rsyslog.d/*.conf"])?);
         }
         let by_rsyslog = texts.iter().any(|text| rsyslog_forwards(text));
-        let by_syslog_ng = running.syslog_ng && syslog_ng_forwards(&scene.text("/etc/syslog-ng/syslog-ng.conf")?);
-        Ok(by_rsyslog || by_syslog_ng || scene.unit_active("systemd-journal-upload.service"))
+        let by_syslog_ng = running.syslog_ng && syslog_ng_forwards(&context.text("/etc/syslog-ng/syslog-ng.conf")?);
+        Ok(by_rsyslog || by_syslog_ng || context.unit_active("systemd-journal-upload.service"))
     };
     match sent() {
         Ok(true) => Fact::Known(true),
-        Ok(false) => match CARRIERS.split(' ').find(|name| scene.runs(name)) {
+        Ok(false) => match CARRIERS.split(' ').find(|name| context.runs(name)) {
             Some(name) => Fact::unknown(Reason::NoReader, format!("{name} runs")),
             None => Fact::Known(false),
         },
@@ -170,7 +170,7 @@ mod tests {
     use os::recorded::Recorded;
 
     fn collected(os: Recorded) -> Logging {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn journald() -> Recorded {

@@ -2,11 +2,11 @@
 
 use policies::fact::{Fact, List, Neighbour, Neighbours};
 
-use super::scene::{Scene, answered};
+use super::context::{CheckContext, answered};
 use crate::linux::text::capped;
 
-pub(super) fn collect(scene: &Scene) -> Neighbours {
-    Neighbours { seen: answered(scene.text("/proc/net/arp"), |text| Fact::Known(List::capped(arp(&text)))) }
+pub(super) fn collect(context: &CheckContext) -> Neighbours {
+    Neighbours { seen: answered(context.text("/proc/net/arp"), |text| Fact::Known(List::capped(arp(&text)))) }
 }
 
 /// The complete entries of `/proc/net/arp`: address, hardware type, flags, hardware address, mask, interface.

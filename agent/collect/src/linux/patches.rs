@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use policies::fact::{Fact, Instant, List, PackageSystem, Patches, Reason};
 
+use super::context::{CheckContext, WINDOWS_ONLY, unknown};
 use super::memory::{Fingerprint, Memory};
-use super::scene::{Scene, WINDOWS_ONLY, unknown};
 use super::text::capped;
 use os::{Answer, OsError, Program};
 
@@ -53,34 +53,35 @@ impl Updates {
     }
 }
 
-pub(super) fn collect(scene: &Scene, memory: &Memory<Updates>) -> Patches {
-    let booted_at = Timestamp::from_second(scene.os.hardware().booted_at).ok().filter(|at| *at > Timestamp::UNIX_EPOCH);
-    let apt = scene.os.exists(dpkg::STATUS);
-    if !apt && !dnf::installed(scene) {
+pub(super) fn collect(context: &CheckContext, memory: &Memory<Updates>) -> Patches {
+    let booted_at =
+        Timestamp::from_second(context.os.hardware().booted_at).ok().filter(|at| *at > Timestamp::UNIX_EPOCH);
+    let apt = context.os.exists(dpkg::STATUS);
+    if !apt && !dnf::installed(context) {
         let mut patches = Patches::unknown(Reason::NoReader, "neither dpkg nor dnf is here");
         let parts = Fact::unknown(Reason::NoReader, "neither dpkg nor dnf is here");
-        patches.reboot_needed = restart::needed(scene, false, parts);
+        patches.reboot_needed = restart::needed(context, false, parts);
         return patches;
     }
-    let fingerprint = if apt { apt::sources(scene) } else { dnf::sources(scene) };
-    let updates = memory.recall(fingerprint, || if apt { apt::updates(scene) } else { dnf::updates(scene) });
+    let fingerprint = if apt { apt::sources(context) } else { dnf::sources(context) };
+    let updates = memory.recall(fingerprint, || if apt { apt::updates(context) } else { dnf::updates(context) });
     let (last_upgrade_at, parts) = if apt {
-        let history = history::read(scene, booted_at);
+        let history = history::read(context, booted_at);
         (history.last_upgrade_at, history.restart)
     } else {
         let parts = match booted_at {
             Some(booted) => updates.core_at.clone().map(|at| at > booted),
             None => Fact::unknown(Reason::Unreadable, "/proc/stat has no btime"),
         };
-        (dnf::last_upgrade_at(scene), parts)
+        (dnf::last_upgrade_at(context), parts)
     };
     let count = |names: Vec<String>| i64::try_from(names.len()).unwrap_or(i64::MAX);
     Patches {
         system: Fact::Known(if apt { PackageSystem::Apt } else { PackageSystem::Dnf }),
-        lists_at: lists_at(scene, &updates.lists),
+        lists_at: lists_at(context, &updates.lists),
         last_upgrade_at,
-        automatic: if apt { apt::automatic(scene, &updates) } else { dnf::automatic(scene) },
-        reboot_needed: restart::needed(scene, !apt, parts),
+        automatic: if apt { apt::automatic(context, &updates) } else { dnf::automatic(context) },
+        reboot_needed: restart::needed(context, !apt, parts),
         pending: updates.pending,
         pending_security: updates.security.clone().map(count),
         pending_names: updates.security.map(List::capped),
@@ -95,13 +96,14 @@ pub(super) fn collect(scene: &Scene, memory: &Memory<Updates>) -> Patches {
 }
 
 /// The age of the oldest of the lists that are needed: a new one of another maker does not make the system's own fresh.
-fn lists_at(scene: &Scene, lists: &Fact<Vec<String>>) -> Fact<Instant> {
+fn lists_at(context: &CheckContext, lists: &Fact<Vec<String>>) -> Fact<Instant> {
     let newest = |folder: &String| {
-        let files = files(scene, folder, |_| true);
-        let at = files.iter().filter_map(|path| scene.os.stat(path).ok()).map(|stat| stat.modified_at).max()?;
+        let files = files(context, folder, |_| true);
+        let at = files.iter().filter_map(|path| context.os.stat(path).ok()).map(|stat| stat.modified_at).max()?;
         Timestamp::from_millisecond(at).ok()
     };
-    let at = |list: &String| if list.ends_with("Release") { archives::published_at(scene, list) } else { newest(list) };
+    let at =
+        |list: &String| if list.ends_with("Release") { archives::published_at(context, list) } else { newest(list) };
     match lists {
         Fact::Unknown(why) => Fact::Unknown(why.clone()),
         Fact::Known(lists) => match lists.iter().map(at).min().flatten() {
@@ -113,9 +115,9 @@ fn lists_at(scene: &Scene, lists: &Fact<Vec<String>>) -> Fact<Instant> {
 
 /// Logs that begin at `begins` and tell of no upgrade: the last one was earlier. Young logs, which may have been emptied, do not
 /// tell enough.
-fn never_since(scene: &Scene, begins: Instant) -> Fact<Instant> {
+fn never_since(context: &CheckContext, begins: Instant) -> Fact<Instant> {
     const ENOUGH: SignedDuration = SignedDuration::from_hours(31 * 24);
-    if scene.now.duration_since(begins) > ENOUGH {
+    if context.now.duration_since(begins) > ENOUGH {
         Fact::Known(begins)
     } else {
         Fact::unknown(Reason::SourceMissing, format!("the logs begin at {begins} and tell of none"))
@@ -123,8 +125,8 @@ fn never_since(scene: &Scene, begins: Instant) -> Fact<Instant> {
 }
 
 /// What `program` prints, whole, when it ends with a status among `fine`.
-fn ask(scene: &Scene, program: Program, arguments: &[&str], fine: &[i32]) -> Answer<String> {
-    let output = scene.os.run(program, arguments)?;
+fn ask(context: &CheckContext, program: Program, arguments: &[&str], fine: &[i32]) -> Answer<String> {
+    let output = context.os.run(program, arguments)?;
     let failed = |said: String| Err(OsError::Failed(program.paths()[0].to_owned(), said));
     match output.status {
         Some(_) if output.cut => failed("it printed more than is read".to_owned()),
@@ -138,16 +140,16 @@ fn ask(scene: &Scene, program: Program, arguments: &[&str], fine: &[i32]) -> Ans
 }
 
 /// What stands at each of `paths`; what does not exist counts as such.
-fn fingerprint(scene: &Scene, paths: impl IntoIterator<Item = String>) -> Fingerprint {
+fn fingerprint(context: &CheckContext, paths: impl IntoIterator<Item = String>) -> Fingerprint {
     let stat = |path: String| {
-        let stat = scene.os.stat(&path).ok();
+        let stat = context.os.stat(&path).ok();
         (path, stat)
     };
     paths.into_iter().map(stat).collect()
 }
 
 /// The paths of the files in `folder` whose names `fit`.
-fn files(scene: &Scene, folder: &str, fit: impl Fn(&str) -> bool) -> Vec<String> {
-    let names = scene.os.list(folder).unwrap_or_default();
+fn files(context: &CheckContext, folder: &str, fit: impl Fn(&str) -> bool) -> Vec<String> {
+    let names = context.os.list(folder).unwrap_or_default();
     names.into_iter().filter(|name| fit(name)).map(|name| format!("{folder}/{name}")).collect()
 }

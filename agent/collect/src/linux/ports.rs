@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policies::fact::{Fact, List, ListeningPort, Ports, Reason, Transport};
 
-use super::scene::{Scene, unknown};
+use super::context::{CheckContext, unknown};
 use crate::linux::text::capped;
 use crate::reach::reach;
 use os::OsError;
@@ -19,8 +19,8 @@ struct Socket {
     inode: u64,
 }
 
-pub(super) fn collect(scene: &Scene) -> Ports {
-    let dynamic = scene
+pub(super) fn collect(context: &CheckContext) -> Ports {
+    let dynamic = context
         .line("/proc/sys/net/ipv4/ip_local_port_range")
         .and_then(|line| line.split_ascii_whitespace().next()?.parse().ok())
         .unwrap_or(32_768);
@@ -31,7 +31,7 @@ pub(super) fn collect(scene: &Scene) -> Ports {
         ("/proc/net/udp", Transport::Udp),
         ("/proc/net/udp6", Transport::Udp),
     ] {
-        match scene.os.read(path, 64 << 20) {
+        match context.os.read(path, 64 << 20) {
             Ok(text) => sockets.extend(listening(&String::from_utf8_lossy(&text), transport, dynamic)),
             // Without IPv6 there is no such file.
             Err(OsError::Missing(_)) if path.ends_with('6') => {}
@@ -39,7 +39,7 @@ pub(super) fn collect(scene: &Scene) -> Ports {
         }
     }
     sockets.sort_unstable();
-    let programs = programs(scene, &sockets);
+    let programs = programs(context, &sockets);
     let mut listening: Vec<ListeningPort> = sockets
         .into_iter()
         .map(|socket| ListeningPort {
@@ -47,15 +47,15 @@ pub(super) fn collect(scene: &Scene) -> Ports {
             port: i64::from(socket.port),
             address: socket.address.to_string(),
             reach: reach(socket.address),
-            program: programs.get(&socket.inode).map_or_else(|| nobody(scene), |name| Fact::Known(name.clone())),
+            program: programs.get(&socket.inode).map_or_else(|| nobody(context), |name| Fact::Known(name.clone())),
         })
         .collect();
     listening.dedup();
     Ports { listening: Fact::Known(List::capped(listening)) }
 }
 
-fn nobody(scene: &Scene) -> Fact<String> {
-    if scene.os.administrator() {
+fn nobody(context: &CheckContext) -> Fact<String> {
+    if context.os.administrator() {
         Fact::unknown(Reason::SourceMissing, "no process of this machine holds it: the kernel or a container does")
     } else {
         Fact::unknown(Reason::NeedsAdministrator, "")
@@ -96,16 +96,16 @@ fn hexadecimal(text: &str) -> Option<IpAddr> {
 }
 
 /// The program that holds each socket. With socket activation process 1 holds it too; the other one serves.
-fn programs(scene: &Scene, sockets: &[Socket]) -> BTreeMap<u64, String> {
+fn programs(context: &CheckContext, sockets: &[Socket]) -> BTreeMap<u64, String> {
     let mut holders: BTreeMap<u64, u32> = BTreeMap::new();
     let wanted: Vec<u64> = sockets.iter().map(|socket| socket.inode).filter(|&inode| inode != 0).collect();
     if wanted.is_empty() {
         return BTreeMap::new();
     }
-    for process in scene.visible_processes() {
+    for process in context.visible_processes() {
         let folder = format!("/proc/{}/fd", process.pid);
-        for name in scene.os.list(&folder).unwrap_or_default() {
-            let Ok(target) = scene.os.link(&format!("{folder}/{name}")) else { continue };
+        for name in context.os.list(&folder).unwrap_or_default() {
+            let Ok(target) = context.os.link(&format!("{folder}/{name}")) else { continue };
             let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')) else { continue };
             let Ok(inode) = inode.parse() else { continue };
             if wanted.contains(&inode) {
@@ -116,16 +116,16 @@ fn programs(scene: &Scene, sockets: &[Socket]) -> BTreeMap<u64, String> {
             }
         }
     }
-    holders.into_iter().filter_map(|(inode, pid)| Some((inode, program(scene, pid)?))).collect()
+    holders.into_iter().filter_map(|(inode, pid)| Some((inode, program(context, pid)?))).collect()
 }
 
 /// File name of the process's program, or the name the kernel knows it by.
-fn program(scene: &Scene, pid: u32) -> Option<String> {
-    let executable = scene.os.link(&format!("/proc/{pid}/exe")).ok();
+fn program(context: &CheckContext, pid: u32) -> Option<String> {
+    let executable = context.os.link(&format!("/proc/{pid}/exe")).ok();
     let name = executable.as_deref().and_then(|path| path.rsplit('/').next());
     let name = name.map(|name| name.strip_suffix(" (deleted)").unwrap_or(name)).filter(|name| !name.is_empty());
     let known =
-        || scene.visible_processes().iter().find(|process| process.pid == pid).map(|process| process.name.as_str());
+        || context.visible_processes().iter().find(|process| process.pid == pid).map(|process| process.name.as_str());
     name.or_else(known).map(capped)
 }
 
@@ -159,7 +159,7 @@ mod tests {
             .symlink("/proc/1/fd/40", "socket:[101]")
             .symlink("/proc/700/fd/3", "socket:[101]")
             .symlink("/proc/700/fd/4", "/dev/null");
-        let found = collect(&Scene::new(Arc::new(os.clone()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let found = collect(&CheckContext::new(Arc::new(os.clone()), jiff::Timestamp::UNIX_EPOCH)).listening;
         let shown: Vec<String> = found
             .known()
             .unwrap()
@@ -185,7 +185,8 @@ mod tests {
                 "Udp 546 :: Any None"
             ]
         );
-        let asked_by_anyone = collect(&Scene::new(Arc::new(os.unprivileged()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let asked_by_anyone =
+            collect(&CheckContext::new(Arc::new(os.unprivileged()), jiff::Timestamp::UNIX_EPOCH)).listening;
         let port = asked_by_anyone.known().unwrap().items[1].program.clone();
         assert_eq!(port, Fact::unknown(Reason::NeedsAdministrator, ""));
     }
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn without_a_table_nothing_is_known() {
-        let found = collect(&Scene::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let found = collect(&CheckContext::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH)).listening;
         assert!(matches!(found, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
     }
 }

@@ -2,7 +2,7 @@
 
 use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds};
 
-use super::scene::Scene;
+use super::context::CheckContext;
 use crate::control::PROGRAMS;
 use crate::linux::text::{capped, yes};
 
@@ -10,8 +10,8 @@ pub(super) mod ssh;
 
 use ssh::{Settings, Ssh};
 
-pub(super) fn collect(scene: &Scene) -> Remote {
-    let ssh = scene.ssh();
+pub(super) fn collect(context: &CheckContext) -> Remote {
+    let ssh = context.ssh();
     let flag = |keyword: &'static str| ssh.any(&[keyword], |settings| settings.value(keyword).map(yes));
     Remote {
         ssh_server: Fact::Known(ssh.serves()),
@@ -32,7 +32,7 @@ pub(super) fn collect(scene: &Scene) -> Remote {
         rdp_nla: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
         rdp_port: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
         winrm: Fact::Known(false),
-        control_programs: control_programs(scene),
+        control_programs: control_programs(context),
     }
 }
 
@@ -120,13 +120,13 @@ fn is_weak(name: &str) -> bool {
         || name.ends_with("-96")
 }
 
-fn control_programs(scene: &Scene) -> Fact<List<String>> {
-    if scene.processes().is_empty() {
+fn control_programs(context: &CheckContext) -> Fact<List<String>> {
+    if context.processes().is_empty() {
         return Fact::unknown(Reason::Unreadable, "/proc shows no process");
     }
     let mut found: Vec<String> = PROGRAMS
         .iter()
-        .filter(|program| scene.runs_any(program.linux))
+        .filter(|program| context.runs_any(program.linux))
         .map(|program| program.name.to_owned())
         .collect();
     found.sort_unstable();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn collected(os: Recorded) -> Remote {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn printed(change: (&str, &str), config: &str) -> Remote {

@@ -2,7 +2,7 @@
 
 use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
 
-use super::scene::{Scene, unknown};
+use super::context::{CheckContext, unknown};
 use crate::linux::text::{capped, ini, yes};
 use os::{Answer, OsError, Program};
 
@@ -11,17 +11,17 @@ mod usershares;
 
 use exports::exports;
 
-pub(super) fn collect(scene: &Scene) -> Sharing {
-    let samba = scene.runs("smbd");
-    let smb_server = samba || scene.runs("ksmbd.mountd");
-    let nfs_server = scene.runs_any(&["nfsd", "ganesha.nfsd"]);
+pub(super) fn collect(context: &CheckContext) -> Sharing {
+    let samba = context.runs("smbd");
+    let smb_server = samba || context.runs("ksmbd.mountd");
+    let nfs_server = context.runs_any(&["nfsd", "ganesha.nfsd"]);
     let smb = match (samba, smb_server) {
-        (true, _) => Some(samba_settings(scene)),
-        (false, true) => Some(ksmbd_settings(scene)),
+        (true, _) => Some(samba_settings(context)),
+        (false, true) => Some(ksmbd_settings(context)),
         (false, false) => None,
     };
     Sharing {
-        shares: shares(scene, smb.as_ref(), nfs_server),
+        shares: shares(context, smb.as_ref(), nfs_server),
         smb1: smb.as_ref().map_or(Fact::Known(false), |smb| from(smb, Smb::accepts_version_1)),
         smb_signing: match &smb {
             None => Fact::unknown(Reason::SourceMissing, "no SMB server runs"),
@@ -56,15 +56,15 @@ enum Defaults {
 }
 
 /// What Samba itself says it would use, else what is written in its file.
-fn samba_settings(scene: &Scene) -> Answer<Smb> {
-    match scene.os.run(Program::Testparm, &["-s", "-v", "--suppress-prompt"]) {
+fn samba_settings(context: &CheckContext) -> Answer<Smb> {
+    match context.os.run(Program::Testparm, &["-s", "-v", "--suppress-prompt"]) {
         Ok(output) if output.status == Some(0) && !output.cut => {
             return Ok(Smb { entries: ini(&output.stdout.replace('\r', "")), defaults: Defaults::Printed });
         }
         Ok(_) | Err(OsError::Missing(_)) => {}
         Err(error) => return Err(error),
     }
-    let text = scene.text("/etc/samba/smb.conf")?;
+    let text = context.text("/etc/samba/smb.conf")?;
     let entries = ini(&text);
     // What another file or the registry says cannot be told from here.
     let elsewhere = entries.iter().find(|(_, key, value)| {
@@ -76,9 +76,9 @@ fn samba_settings(scene: &Scene) -> Answer<Smb> {
     }
 }
 
-fn ksmbd_settings(scene: &Scene) -> Answer<Smb> {
+fn ksmbd_settings(context: &CheckContext) -> Answer<Smb> {
     let path = "/etc/ksmbd/ksmbd.conf";
-    Ok(Smb { entries: ini(&scene.text(path)?), defaults: Defaults::Unknown })
+    Ok(Smb { entries: ini(&context.text(path)?), defaults: Defaults::Unknown })
 }
 
 impl Smb {
@@ -142,9 +142,9 @@ impl Smb {
     }
 }
 
-fn shares(scene: &Scene, smb: Option<&Answer<Smb>>, nfs_server: bool) -> Fact<List<Share>> {
+fn shares(context: &CheckContext, smb: Option<&Answer<Smb>>, nfs_server: bool) -> Fact<List<Share>> {
     let mut shares = match smb {
-        Some(Ok(smb)) => match usershares::list(scene, smb) {
+        Some(Ok(smb)) => match usershares::list(context, smb) {
             Ok(of_people) => smb.shares().into_iter().chain(of_people).collect(),
             Err(error) => return unknown(&error),
         },
@@ -152,7 +152,7 @@ fn shares(scene: &Scene, smb: Option<&Answer<Smb>>, nfs_server: bool) -> Fact<Li
         None => Vec::new(),
     };
     if nfs_server {
-        match exports(scene) {
+        match exports(context) {
             Ok(exported) => shares.extend(exported),
             Err(error) => return unknown(&error),
         }
@@ -174,7 +174,7 @@ mod tests {
         [homes]\n\tbrowseable = No\n";
 
     fn collected(os: Recorded) -> Sharing {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn samba() -> Recorded {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use policies::fact::{Chassis, Confinement, Fact, Family, List, Mebibytes, Reason, System};
 
-use super::scene::{Scene, WINDOWS_ONLY, answered, found, optional, unknown};
+use super::context::{CheckContext, WINDOWS_ONLY, answered, found, optional, unknown};
 use crate::firmware::{chassis_of, filled_in};
 use crate::linux::text::{assigned, capped, ini_value, lines};
 use os::OsError;
@@ -11,8 +11,8 @@ use os::OsError;
 mod disk;
 mod support;
 
-pub(super) fn collect(scene: &Scene) -> System {
-    let release = scene.text("/etc/os-release").or_else(|_| scene.text("/usr/lib/os-release"));
+pub(super) fn collect(context: &CheckContext) -> System {
+    let release = context.text("/etc/os-release").or_else(|_| context.text("/usr/lib/os-release"));
     let field = |key: &str| match &release {
         Ok(text) => assigned(text, key)
             .filter(|value| !value.is_empty())
@@ -20,38 +20,38 @@ pub(super) fn collect(scene: &Scene) -> System {
             .map_or_else(|| Fact::unknown(Reason::SourceMissing, format!("os-release has no {key}")), Fact::Known),
         Err(error) => unknown(error),
     };
-    let hardware = scene.os.hardware();
+    let hardware = context.os.hardware();
     let mebibytes = |bytes: u64| Mebibytes(i64::try_from(bytes >> 20).unwrap_or(i64::MAX));
     System {
-        name: line(scene, "/proc/sys/kernel/hostname"),
+        name: line(context, "/proc/sys/kernel/hostname"),
         family: Fact::Known(Family::Linux),
         id: field("ID"),
         title: field("PRETTY_NAME"),
         version: field("VERSION_ID"),
-        build: line(scene, "/proc/sys/kernel/osrelease"),
-        supported_until: answered(release.clone(), |text| support::supported_until(scene, &text)),
-        architecture: scene.line("/proc/sys/kernel/arch").unwrap_or_else(|| std::env::consts::ARCH.to_owned()).into(),
+        build: line(context, "/proc/sys/kernel/osrelease"),
+        supported_until: answered(release.clone(), |text| support::supported_until(context, &text)),
+        architecture: context.line("/proc/sys/kernel/arch").unwrap_or_else(|| std::env::consts::ARCH.to_owned()).into(),
         booted_at: match Timestamp::from_second(hardware.booted_at) {
             Ok(at) if hardware.booted_at > 0 => Fact::Known(at),
             _ => Fact::unknown(Reason::Unreadable, "/proc/stat has no btime"),
         },
-        desktop: Fact::Known(has_desktop(scene)),
-        chassis: chassis(scene),
-        model: model(scene),
-        serial: serial(scene),
+        desktop: Fact::Known(has_desktop(context)),
+        chassis: chassis(context),
+        model: model(context),
+        serial: serial(context),
         processor: stated(&hardware.processor),
         processors: quantity(hardware.processors, |count| i64::try_from(count).unwrap_or(i64::MAX)),
         memory: quantity(hardware.memory, mebibytes),
-        disk: answered(scene.os.disk_size("/"), |bytes| quantity(bytes, mebibytes)),
-        disk_encrypted: disk::encrypted(scene),
-        domains: domains(scene),
-        confinement: confinement(scene),
+        disk: answered(context.os.disk_size("/"), |bytes| quantity(bytes, mebibytes)),
+        disk_encrypted: disk::encrypted(context),
+        domains: domains(context),
+        confinement: confinement(context),
         ..System::unknown(Reason::NoReader, WINDOWS_ONLY)
     }
 }
 
-fn line(scene: &Scene, path: &str) -> Fact<String> {
-    answered(scene.text(path), |text| match text.lines().next().map(capped) {
+fn line(context: &CheckContext, path: &str) -> Fact<String> {
+    answered(context.text(path), |text| match text.lines().next().map(capped) {
         Some(line) if !line.is_empty() => Fact::Known(line),
         _ => Fact::unknown(Reason::Unreadable, format!("{path} is empty")),
     })
@@ -65,17 +65,17 @@ fn quantity<T>(amount: u64, unit: impl FnOnce(u64) -> T) -> Fact<T> {
     if amount == 0 { Fact::unknown(Reason::Unreadable, "") } else { Fact::Known(unit(amount)) }
 }
 
-fn has_desktop(scene: &Scene) -> bool {
+fn has_desktop(context: &CheckContext) -> bool {
     ["/usr/share/xsessions", "/usr/share/wayland-sessions"]
         .iter()
-        .filter_map(|folder| scene.os.list(folder).ok())
+        .filter_map(|folder| context.os.list(folder).ok())
         .flatten()
         .any(|name| name.ends_with(".desktop"))
 }
 
 /// A processor says itself that a hypervisor runs it; only then is the firmware asked for the shape of its case.
-fn chassis(scene: &Scene) -> Fact<Chassis> {
-    let virtual_machine = scene.os.head("/proc/cpuinfo", 1 << 14).is_ok_and(|bytes| {
+fn chassis(context: &CheckContext) -> Fact<Chassis> {
+    let virtual_machine = context.os.head("/proc/cpuinfo", 1 << 14).is_ok_and(|bytes| {
         String::from_utf8_lossy(&bytes)
             .lines()
             .filter(|line| line.starts_with("flags"))
@@ -84,14 +84,14 @@ fn chassis(scene: &Scene) -> Fact<Chassis> {
     if virtual_machine {
         return Fact::Known(Chassis::Virtual);
     }
-    answered(scene.text("/sys/class/dmi/id/chassis_type"), |text| match text.trim().parse() {
+    answered(context.text("/sys/class/dmi/id/chassis_type"), |text| match text.trim().parse() {
         Ok(code) => chassis_of(code),
         Err(_) => Fact::unknown(Reason::Unreadable, format!("chassis type {}", capped(&text))),
     })
 }
 
-fn model(scene: &Scene) -> Fact<String> {
-    let read = |name: &str| scene.text(&format!("/sys/class/dmi/id/{name}"));
+fn model(context: &CheckContext) -> Fact<String> {
+    let read = |name: &str| context.text(&format!("/sys/class/dmi/id/{name}"));
     answered(read("product_name"), |product| {
         let maker = read("sys_vendor").ok().as_deref().and_then(filled_in);
         match (maker, filled_in(&product)) {
@@ -103,26 +103,26 @@ fn model(scene: &Scene) -> Fact<String> {
     })
 }
 
-fn serial(scene: &Scene) -> Fact<String> {
-    answered(scene.text("/sys/class/dmi/id/product_serial"), |text| {
+fn serial(context: &CheckContext) -> Fact<String> {
+    answered(context.text("/sys/class/dmi/id/product_serial"), |text| {
         found(filled_in(&text), "the firmware holds a maker's filler")
     })
 }
 
 /// Domains by the programs that join one: sssd, Samba's winbind, FreeIPA.
-fn domains(scene: &Scene) -> Fact<List<String>> {
-    let sssd = scene.text("/etc/sssd/sssd.conf").map(|text| {
+fn domains(context: &CheckContext) -> Fact<List<String>> {
+    let sssd = context.text("/etc/sssd/sssd.conf").map(|text| {
         ini_value(&text, "sssd", "domains")
             .map(|value| value.split([',', ' ']).filter(|name| !name.is_empty()).map(capped).collect::<Vec<_>>())
             .unwrap_or_default()
     });
-    let samba = scene.text("/etc/samba/smb.conf").map(|text| {
+    let samba = context.text("/etc/samba/smb.conf").map(|text| {
         let security = ini_value(&text, "global", "security").unwrap_or_default();
         let joined = ["ads", "domain"].iter().any(|kind| security.eq_ignore_ascii_case(kind));
         let name = ini_value(&text, "global", "realm").or_else(|| ini_value(&text, "global", "workgroup"));
         name.filter(|_| joined).iter().map(|name| capped(name).to_lowercase()).collect::<Vec<_>>()
     });
-    let ipa = scene.text("/etc/ipa/default.conf").map(|text| {
+    let ipa = context.text("/etc/ipa/default.conf").map(|text| {
         let named = |line: &str| line.split_once('=').map(|(key, value)| (key.trim().to_owned(), capped(value)));
         lines(&text).filter_map(named).filter(|(key, _)| key == "domain").map(|(_, domain)| domain).collect::<Vec<_>>()
     });
@@ -139,16 +139,16 @@ fn domains(scene: &Scene) -> Fact<List<String>> {
 }
 
 /// What the kernel says of the module that confines programs. Kernels before 4.11 do not name their modules.
-fn confinement(scene: &Scene) -> Fact<Confinement> {
-    let modules = scene.text("/sys/kernel/security/lsm");
+fn confinement(context: &CheckContext) -> Fact<Confinement> {
+    let modules = context.text("/sys/kernel/security/lsm");
     let has = |name: &str| modules.as_ref().is_ok_and(|names| names.trim().split(',').any(|module| module == name));
-    match (&scene.text("/sys/fs/selinux/enforce"), &modules) {
+    match (&context.text("/sys/fs/selinux/enforce"), &modules) {
         (Ok(mode), _) => match mode.trim() {
             "1" => Fact::Known(Confinement::Enforced),
             "0" => Fact::Known(Confinement::Permissive),
             other => Fact::unknown(Reason::Unreadable, format!("/sys/fs/selinux/enforce: {}", capped(other))),
         },
-        (Err(OsError::Missing(_)), Ok(_)) if has("apparmor") => apparmor(scene),
+        (Err(OsError::Missing(_)), Ok(_)) if has("apparmor") => apparmor(context),
         (Err(OsError::Missing(_)), Ok(names)) if has("smack") || has("tomoyo") => {
             Fact::unknown(Reason::NoReader, capped(names))
         }
@@ -159,8 +159,8 @@ fn confinement(scene: &Scene) -> Fact<Confinement> {
 }
 
 /// By the profiles that the kernel has: `/usr/sbin/cupsd (enforce)`.
-fn apparmor(scene: &Scene) -> Fact<Confinement> {
-    answered(scene.text("/sys/kernel/security/apparmor/profiles"), |profiles| {
+fn apparmor(context: &CheckContext) -> Fact<Confinement> {
+    answered(context.text("/sys/kernel/security/apparmor/profiles"), |profiles| {
         let blocks = |line: &str| line.ends_with("(enforce)") || line.ends_with("(kill)");
         Fact::Known(match profiles.trim() {
             "" => Confinement::Off,
@@ -179,7 +179,7 @@ mod tests {
     use os::recorded::Recorded;
 
     fn collected(os: Recorded) -> System {
-        collect(&Scene::new(Arc::new(os), "2026-11-22T00:00:00Z".parse().unwrap()))
+        collect(&CheckContext::new(Arc::new(os), "2026-11-22T00:00:00Z".parse().unwrap()))
     }
 
     #[test]

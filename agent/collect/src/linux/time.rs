@@ -2,19 +2,19 @@
 
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
-use super::scene::{Scene, answered, found, optional, unknown};
+use super::context::{CheckContext, answered, found, optional, unknown};
 use crate::linux::text::{capped, fits, ini_value, lines};
 use os::{Answer, OsError, Program};
 
-pub(super) fn collect(scene: &Scene) -> Time {
-    let source = source(scene);
-    let tracking = (source == TimeSource::Chrony).then(|| tracking(scene));
-    let kernel = scene.os.kernel_clock();
+pub(super) fn collect(context: &CheckContext) -> Time {
+    let source = source(context);
+    let tracking = (source == TimeSource::Chrony).then(|| tracking(context));
+    let kernel = context.os.kernel_clock();
     Time {
-        servers: servers(scene, source),
+        servers: servers(context, source),
         synchronised: match (&tracking, &kernel) {
             (Some(Ok(tracking)), _) => Fact::Known(tracking.synchronised),
-            (_, Ok(clock)) => believed(scene, source, clock.synchronised),
+            (_, Ok(clock)) => believed(context, source, clock.synchronised),
             (_, Err(error)) => unknown(error),
         },
         within_a_second: match (&tracking, &kernel) {
@@ -27,15 +27,15 @@ pub(super) fn collect(scene: &Scene) -> Time {
             (_, Err(error)) => unknown(error),
         },
         source: Fact::Known(source),
-        zone: zone(scene),
+        zone: zone(context),
     }
 }
 
 /// The kernel's mark, as far as it tells of the service that runs: not all set it, and it stays for hours behind one that ended.
-fn believed(scene: &Scene, source: TimeSource, mark: bool) -> Fact<bool> {
+fn believed(context: &CheckContext, source: TimeSource, mark: bool) -> Fact<bool> {
     let sets_it = match source {
         TimeSource::Timesyncd => true,
-        TimeSource::Ntpd => ntpd_sets_the_mark(scene),
+        TimeSource::Ntpd => ntpd_sets_the_mark(context),
         _ => false,
     };
     match (source, mark) {
@@ -51,19 +51,19 @@ fn believed(scene: &Scene, source: TimeSource, mark: bool) -> Fact<bool> {
 }
 
 /// True of ntpd and NTPsec, unless they are told to leave the kernel alone; openntpd and ntpd-rs need not.
-fn ntpd_sets_the_mark(scene: &Scene) -> bool {
-    let text = NTPD[..2].iter().find_map(|path| scene.text(path).ok());
+fn ntpd_sets_the_mark(context: &CheckContext) -> bool {
+    let text = NTPD[..2].iter().find_map(|path| context.text(path).ok());
     let lets = |text: String| {
         !lines(&text).any(|line| line.starts_with("disable") && (line.contains("kernel") || line.contains("ntp")))
     };
-    text.is_some_and(lets) && !NTPD[2..].iter().any(|path| scene.os.exists(path)) && !scene.runs("ntp-daemon")
+    text.is_some_and(lets) && !NTPD[2..].iter().any(|path| context.os.exists(path)) && !context.runs("ntp-daemon")
 }
 
-fn source(scene: &Scene) -> TimeSource {
+fn source(context: &CheckContext) -> TimeSource {
     match () {
-        () if scene.runs("chronyd") => TimeSource::Chrony,
-        () if scene.runs("systemd-timesyncd") => TimeSource::Timesyncd,
-        () if scene.runs_any(&["ntpd", "ntpsec", "openntpd", "ntpd-rs", "ntp-daemon"]) => TimeSource::Ntpd,
+        () if context.runs("chronyd") => TimeSource::Chrony,
+        () if context.runs("systemd-timesyncd") => TimeSource::Timesyncd,
+        () if context.runs_any(&["ntpd", "ntpsec", "openntpd", "ntpd-rs", "ntp-daemon"]) => TimeSource::Ntpd,
         () => TimeSource::None,
     }
 }
@@ -76,8 +76,8 @@ struct Tracking {
     offset: f64,
 }
 
-fn tracking(scene: &Scene) -> Answer<Tracking> {
-    let output = scene.os.run(Program::Chronyc, &["-n", "tracking"])?;
+fn tracking(context: &CheckContext) -> Answer<Tracking> {
+    let output = context.os.run(Program::Chronyc, &["-n", "tracking"])?;
     let path = || Program::Chronyc.paths()[0].to_owned();
     read_tracking(&output.stdout).ok_or_else(|| OsError::Failed(path(), "it printed no tracking".to_owned()))
 }
@@ -95,11 +95,11 @@ fn read_tracking(text: &str) -> Option<Tracking> {
 }
 
 /// Servers that are written in the configuration of the service that runs.
-fn servers(scene: &Scene, source: TimeSource) -> Fact<List<String>> {
+fn servers(context: &CheckContext, source: TimeSource) -> Fact<List<String>> {
     let servers = match source {
-        TimeSource::Chrony => chrony_servers(scene),
-        TimeSource::Timesyncd => timesyncd_servers(scene),
-        TimeSource::Ntpd => ntpd_servers(scene),
+        TimeSource::Chrony => chrony_servers(context),
+        TimeSource::Timesyncd => timesyncd_servers(context),
+        TimeSource::Ntpd => ntpd_servers(context),
         _ => Ok(Vec::new()),
     };
     answered(servers, |mut servers| {
@@ -119,16 +119,16 @@ fn named(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn chrony_servers(scene: &Scene) -> Answer<Vec<String>> {
-    let path = ["/etc/chrony/chrony.conf", "/etc/chrony.conf"].into_iter().find(|path| scene.os.exists(path));
+fn chrony_servers(context: &CheckContext) -> Answer<Vec<String>> {
+    let path = ["/etc/chrony/chrony.conf", "/etc/chrony.conf"].into_iter().find(|path| context.os.exists(path));
     let mut servers = Vec::new();
-    chrony_file(scene, path.unwrap_or("/etc/chrony.conf"), 10, &mut servers)?;
+    chrony_file(context, path.unwrap_or("/etc/chrony.conf"), 10, &mut servers)?;
     Ok(servers)
 }
 
 /// One file of chrony with those that it draws in (`chrony.conf(5)`).
-fn chrony_file(scene: &Scene, path: &str, depth: u8, servers: &mut Vec<String>) -> Answer<()> {
-    let text = scene.text(path)?;
+fn chrony_file(context: &CheckContext, path: &str, depth: u8, servers: &mut Vec<String>) -> Answer<()> {
+    let text = context.text(path)?;
     servers.extend(named(&text));
     for line in lines(&text).filter(|_| depth > 0) {
         let Some((keyword, places)) = line.split_once(char::is_whitespace) else { continue };
@@ -137,9 +137,9 @@ fn chrony_file(scene: &Scene, path: &str, depth: u8, servers: &mut Vec<String>) 
             "sourcedir" => (".sources", places),
             "include" => {
                 let (folder, pattern) = places.trim().rsplit_once('/').unwrap_or(("", places.trim()));
-                let names = scene.os.list(folder).unwrap_or_default();
+                let names = context.os.list(folder).unwrap_or_default();
                 for name in names.iter().filter(|name| fits(pattern, name)) {
-                    chrony_file(scene, &format!("{folder}/{name}"), depth - 1, servers)?;
+                    chrony_file(context, &format!("{folder}/{name}"), depth - 1, servers)?;
                 }
                 continue;
             }
@@ -148,9 +148,9 @@ fn chrony_file(scene: &Scene, path: &str, depth: u8, servers: &mut Vec<String>) 
         // Of files with the same name in several folders the first is read.
         let mut seen = Vec::new();
         for folder in places.split_ascii_whitespace().map(|folder| folder.trim_end_matches('/')) {
-            for (name, _) in scene.texts(folder, suffix)? {
+            for (name, _) in context.texts(folder, suffix)? {
                 if !seen.contains(&name) {
-                    chrony_file(scene, &format!("{folder}/{name}"), depth - 1, servers)?;
+                    chrony_file(context, &format!("{folder}/{name}"), depth - 1, servers)?;
                     seen.push(name);
                 }
             }
@@ -160,8 +160,8 @@ fn chrony_file(scene: &Scene, path: &str, depth: u8, servers: &mut Vec<String>) 
 }
 
 /// `NTP=` of the file and its drop-ins, else `FallbackNTP=`, which is what the service then asks.
-fn timesyncd_servers(scene: &Scene) -> Answer<Vec<String>> {
-    let texts = scene.gathered(&[
+fn timesyncd_servers(context: &CheckContext) -> Answer<Vec<String>> {
+    let texts = context.gathered(&[
         "/etc/systemd/timesyncd.conf",
         "/usr/lib/systemd/timesyncd.conf.d/*.conf",
         "/etc/systemd/timesyncd.conf.d/*.conf",
@@ -178,19 +178,19 @@ fn timesyncd_servers(scene: &Scene) -> Answer<Vec<String>> {
 /// Where ntpd is set: NTPsec and ntpd, then openntpd.
 const NTPD: [&str; 4] = ["/etc/ntpsec/ntp.conf", "/etc/ntp.conf", "/etc/openntpd/ntpd.conf", "/etc/ntpd.conf"];
 
-fn ntpd_servers(scene: &Scene) -> Answer<Vec<String>> {
-    let text = NTPD.iter().find_map(|path| optional(scene.text(path)).transpose());
+fn ntpd_servers(context: &CheckContext) -> Answer<Vec<String>> {
+    let text = NTPD.iter().find_map(|path| optional(context.text(path)).transpose());
     text.unwrap_or_else(|| Err(OsError::Missing(NTPD[0].to_owned()))).map(|text| named(&text))
 }
 
 /// The zone by the link of `/etc/localtime`, else by the name Debian keeps beside it.
-fn zone(scene: &Scene) -> Fact<String> {
-    let linked = scene.os.link("/etc/localtime").ok().and_then(|target| {
+fn zone(context: &CheckContext) -> Fact<String> {
+    let linked = context.os.link("/etc/localtime").ok().and_then(|target| {
         let (_, name) = target.split_once("zoneinfo/")?;
         let name = name.strip_prefix("posix/").or_else(|| name.strip_prefix("right/")).unwrap_or(name);
         Some(capped(name))
     });
-    found(linked.or_else(|| scene.line("/etc/timezone")), "neither /etc/localtime nor /etc/timezone names a zone")
+    found(linked.or_else(|| context.line("/etc/timezone")), "neither /etc/localtime nor /etc/timezone names a zone")
 }
 
 #[cfg(test)]
@@ -202,7 +202,7 @@ mod tests {
     use os::recorded::Recorded;
 
     fn collected(os: Recorded) -> Time {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     const TRACKING: &str = "Reference ID    : CB4B4D01 (203.113.174.1)\nStratum         : 3\nRef time (UTC)  : Fri May 24 02:11:08 2024\n\

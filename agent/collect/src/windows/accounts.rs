@@ -7,7 +7,7 @@
 
 use policies::fact::{Accounts, Days, Fact, List, Reason, Seconds};
 
-use super::scene::{Scene, answered, unknown};
+use super::context::{CheckContext, answered, unknown};
 use os::windows::{AccountRules, Registry};
 use os::{Answer, OsError};
 
@@ -39,16 +39,16 @@ pub(super) const WATCHED: &[&str] = &[
 /// What a password never has to be changed means in days.
 const NEVER: i64 = 99_999;
 
-pub(super) fn collect(scene: &Scene) -> Accounts {
-    let rules = scene.os.account_rules();
+pub(super) fn collect(context: &CheckContext) -> Accounts {
+    let rules = context.os.account_rules();
     let rule = |read: fn(&AccountRules) -> i64| answered(rules.clone(), |rules| Fact::Known(read(&rules)));
-    let sessions = session::loaded(scene);
+    let sessions = session::loaded(context);
     Accounts {
-        users: people::list(scene),
-        domain_administrators: outsiders::list(scene),
-        extra_roots: people::built_in(scene),
+        users: people::list(context),
+        domain_administrators: outsiders::list(context),
+        extra_roots: people::built_in(context),
         password_min_length: rule(|rules| rules.min_length.into()),
-        password_min_classes: classes(scene.os.value(DATABASE, "F")),
+        password_min_classes: classes(context.os.value(DATABASE, "F")),
         password_max_age: rule(|rules| match rules.max_age {
             u32::MAX => NEVER,
             seconds => i64::from(seconds / 86_400),
@@ -61,19 +61,19 @@ pub(super) fn collect(scene: &Scene) -> Accounts {
             seconds => seconds.into(),
         })
         .map(Seconds),
-        automatic_logon: automatic_logon(scene),
-        screen_lock: session::screen_lock(scene, &sessions),
-        autorun_off: session::autorun_off(scene, &sessions),
-        uac: uac(scene),
-        failed_logons: failures::list(scene),
+        automatic_logon: automatic_logon(context),
+        screen_lock: session::screen_lock(context, &sessions),
+        autorun_off: session::autorun_off(context, &sessions),
+        uac: uac(context),
+        failed_logons: failures::list(context),
         ..Accounts::unknown(Reason::NoReader, "Windows has no such setting")
     }
 }
 
 /// True when somebody is logged on as the machine starts. The password for it may be hidden from the registry, so its absence says
 /// nothing; it is never read.
-fn automatic_logon(scene: &Scene) -> Fact<bool> {
-    scene.text(WINLOGON, "AutoAdminLogon").or(Fact::Known(false), |value| {
+fn automatic_logon(context: &CheckContext) -> Fact<bool> {
+    context.text(WINLOGON, "AutoAdminLogon").or(Fact::Known(false), |value| {
         let odd = || Fact::unknown(Reason::Unreadable, format!("AutoAdminLogon {value}"));
         value.trim().parse::<u32>().map_or_else(|_| odd(), |value| Fact::Known(value != 0))
     })
@@ -82,9 +82,9 @@ fn automatic_logon(scene: &Scene) -> Fact<bool> {
 /// True when Windows asks before a program may act as administrator. Every Windows is installed with `EnableLUA` written down, so that it
 /// is missing tells nothing; `ConsentPromptBehaviorAdmin` has a default that asks (learn.microsoft.com, "User Account Control settings and
 /// configuration").
-fn uac(scene: &Scene) -> Fact<bool> {
+fn uac(context: &CheckContext) -> Fact<bool> {
     let missing = Fact::unknown(Reason::SourceMissing, format!("{CONTROL} : EnableLUA"));
-    let asks = |name: &str, absent| scene.number(CONTROL, name).or(absent, |value| Fact::Known(value != 0));
+    let asks = |name: &str, absent| context.number(CONTROL, name).or(absent, |value| Fact::Known(value != 0));
     match (asks("EnableLUA", missing), asks("ConsentPromptBehaviorAdmin", Fact::Known(true))) {
         (Fact::Known(false), _) | (_, Fact::Known(false)) => Fact::Known(false),
         (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),

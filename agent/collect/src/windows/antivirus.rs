@@ -8,8 +8,8 @@
 
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason, Unknown};
 
-use super::center::{self, Center, Kind, Listed, STALE, Standing, State, exists, path};
-use super::scene::{Scene, unknown};
+use super::center::{self, Center, Kind, Listed, ProductStatus, STALE, State, exists, path};
+use super::context::{CheckContext, unknown};
 use crate::products::{best, is_running, no_reader};
 use crate::text::capped;
 use os::{Answer, OsError};
@@ -26,16 +26,16 @@ pub(super) use parts::runs_beside;
 
 use parts::Parts;
 
-pub(super) fn collect(scene: &Scene) -> Antivirus {
-    let center = center::center(scene, Kind::Antivirus);
-    let parts = Parts::of(scene);
-    let mut products = products(scene, &center, &parts);
+pub(super) fn collect(context: &CheckContext) -> Antivirus {
+    let center = center::center(context, Kind::Antivirus);
+    let parts = Parts::of(context);
+    let mut products = products(context, &center, &parts);
     products.sort_by(|one, other| (one.maker, &one.name).cmp(&(other.maker, &other.name)));
-    let protection = protection(scene, &products, &center, &parts);
+    let protection = protection(context, &products, &center, &parts);
     if let Fact::Unknown(why) = &protection {
         let mut section = Antivirus::unknown(why.reason, &why.detail);
-        section.detections = perhaps_more(events::detections(scene, &products), why);
-        section.stops = perhaps_more(events::stops(scene, &products), why);
+        section.detections = perhaps_more(events::detections(context, &products), why);
+        section.stops = perhaps_more(events::stops(context, &products), why);
         section.products = Fact::Known(List::capped(products));
         return section;
     }
@@ -45,14 +45,14 @@ pub(super) fn collect(scene: &Scene) -> Antivirus {
         updater: best(&products, |product| &product.updater, Some(&true), Fact::Known(false)),
         definitions_at: best(&products, |product| &product.definitions_at, None, nothing()),
         definitions_current: best(&products, |product| &product.definitions_current, Some(&true), nothing()),
-        detections: events::detections(scene, &products),
-        stops: events::stops(scene, &products),
+        detections: events::detections(context, &products),
+        stops: events::stops(context, &products),
         products: Fact::Known(List::capped(products)),
     }
 }
 
 fn protection(
-    scene: &Scene,
+    context: &CheckContext,
     products: &[AntivirusProduct],
     center: &Answer<Center>,
     parts: &Parts,
@@ -66,7 +66,7 @@ fn protection(
         return Fact::Unknown(why.clone());
     }
     // Products that nobody listed may guard: neither "off" nor "none" is known then.
-    if let Some(error) = scene.services().err().or(scene.processes().err()).or(parts.hidden.clone()) {
+    if let Some(error) = context.services().err().or(context.processes().err()).or(parts.hidden.clone()) {
         return unknown(&error);
     }
     match center {
@@ -101,23 +101,23 @@ struct Sum {
 }
 
 impl Sum {
-    fn of(scene: &Scene, rows: &[&Listed], live: bool) -> Option<Self> {
+    fn of(context: &CheckContext, rows: &[&Listed], live: bool) -> Option<Self> {
         // A row whose program has gone says nothing beside one whose program is there.
-        let there = |row: &&&Listed| row.programs.iter().any(|program| exists(scene, program) == Some(true));
+        let there = |row: &&&Listed| row.programs.iter().any(|program| exists(context, program) == Some(true));
         let gone = |row: &&&Listed| {
-            let known: Vec<bool> = row.programs.iter().filter_map(|program| exists(scene, program)).collect();
+            let known: Vec<bool> = row.programs.iter().filter_map(|program| exists(context, program)).collect();
             !known.is_empty() && !known.contains(&true)
         };
         let some_there = rows.iter().any(|row| there(&row));
         let rows: Vec<&Listed> = rows.iter().filter(|row| !(some_there && gone(row))).copied().collect();
-        let rank = |standing: Standing| match standing {
-            Standing::On => 4,
-            Standing::Odd(_) => 3,
-            Standing::Snoozed => 2,
-            Standing::Expired => 1,
-            Standing::Off => 0,
+        let rank = |product_status: ProductStatus| match product_status {
+            ProductStatus::On => 4,
+            ProductStatus::Odd(_) => 3,
+            ProductStatus::Snoozed => 2,
+            ProductStatus::Expired => 1,
+            ProductStatus::Off => 0,
         };
-        let first = rows.iter().max_by_key(|row| rank(row.state.standing))?;
+        let first = rows.iter().max_by_key(|row| rank(row.state.product_status))?;
         let current = rows.iter().filter_map(|row| row.state.current).max().filter(|_| live);
         let mut programs: Vec<String> = rows.iter().flat_map(|row| row.programs.clone()).collect();
         programs.sort();
@@ -126,7 +126,7 @@ impl Sum {
     }
 }
 
-fn products(scene: &Scene, center: &Answer<Center>, parts: &Parts) -> Vec<AntivirusProduct> {
+fn products(context: &CheckContext, center: &Answer<Center>, parts: &Parts) -> Vec<AntivirusProduct> {
     let (listed, live) = match center {
         Ok(center) => (center.listed.as_slice(), center.live),
         Err(_) => (&[][..], false),
@@ -134,12 +134,12 @@ fn products(scene: &Scene, center: &Answer<Center>, parts: &Parts) -> Vec<Antivi
     let rows = |of: Maker| -> Vec<&Listed> { listed.iter().filter(|row| maker(row) == of).collect() };
     let mut products = Vec::new();
     for signs in MAKERS {
-        let trace = signs.trace(scene, parts);
+        let trace = signs.trace(context, parts);
         products.extend(product(
-            scene,
+            context,
             signs.maker,
             Some((signs, trace)),
-            Sum::of(scene, &rows(signs.maker), live).as_ref(),
+            Sum::of(context, &rows(signs.maker), live).as_ref(),
             center,
         ));
     }
@@ -150,19 +150,19 @@ fn products(scene: &Scene, center: &Answer<Center>, parts: &Parts) -> Vec<Antivi
     names.dedup();
     for name in names {
         let same: Vec<&Listed> = others.iter().copied().filter(|row| row.name == name).collect();
-        products.extend(product(scene, Maker::Other, None, Sum::of(scene, &same, live).as_ref(), center));
+        products.extend(product(context, Maker::Other, None, Sum::of(context, &same, live).as_ref(), center));
     }
     if others.is_empty() {
-        let found = unlisted::products(scene, parts, &products, listed);
+        let found = unlisted::products(context, parts, &products, listed);
         products.extend(found);
     }
     let guarded = products.iter().any(is_running);
-    products.extend(defender::product(scene, Sum::of(scene, &rows(Maker::Microsoft), live).as_ref(), guarded));
+    products.extend(defender::product(context, Sum::of(context, &rows(Maker::Microsoft), live).as_ref(), guarded));
     products
 }
 
 fn product(
-    scene: &Scene,
+    context: &CheckContext,
     maker: Maker,
     traced: Option<(&Signs, Answer<Trace>)>,
     sum: Option<&Sum>,
@@ -171,7 +171,7 @@ fn product(
     let (signs, trace) = traced.unzip();
     let trace = trace.transpose();
     let running = match (sum, &trace, signs) {
-        (Some(sum), ..) => by_row(scene, sum, signs, &trace),
+        (Some(sum), ..) => by_row(context, sum, signs, &trace),
         (None, Ok(Some(trace)), Some(signs)) if trace.there => without_row(signs, trace, center)?,
         _ => return None,
     };
@@ -185,13 +185,13 @@ fn product(
     Some(AntivirusProduct {
         maker,
         name: name.unwrap_or_else(|| signs.map(|signs| signs.name.to_owned()).unwrap_or_default()),
-        version: version(scene, sum, service.as_deref()),
+        version: version(context, sum, service.as_deref()),
         real_time: match (sum, &running) {
             (None, Fact::Known(true)) => not_told(),
             (_, running) => running.clone(),
         },
         running,
-        definitions_at: if maker == Maker::Kaspersky { kaspersky::updated_at(scene) } else { no_reader() },
+        definitions_at: if maker == Maker::Kaspersky { kaspersky::updated_at(context) } else { no_reader() },
         definitions_current: match sum.map(|sum| sum.state.current) {
             Some(Some(current)) => Fact::Known(current),
             Some(None) => Fact::unknown(Reason::Unreadable, "productState"),
@@ -219,23 +219,31 @@ fn without_row(signs: &Signs, trace: &Trace, center: &Answer<Center>) -> Option<
 }
 
 /// What a row and the machine itself say together.
-fn by_row(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>) -> Fact<bool> {
+fn by_row(context: &CheckContext, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>) -> Fact<bool> {
     let seen = |of: fn(&Trace) -> bool| matches!(trace, Ok(Some(trace)) if of(trace));
     let guard = seen(|trace| trace.runs);
-    match sum.state.standing {
-        Standing::On => on(scene, sum, signs, trace, guard || seen(|trace| trace.helps)),
+    match sum.state.product_status {
+        ProductStatus::On => on(context, sum, signs, trace, guard || seen(|trace| trace.helps)),
         // Perhaps another product is the registered one; perhaps only its protection is switched off.
-        Standing::Off if guard => contradictory("Security Center says off, a service or program of the product runs"),
-        Standing::Off | Standing::Snoozed | Standing::Expired if !sum.live => contradictory(STALE),
-        Standing::Off | Standing::Snoozed | Standing::Expired => Fact::Known(false),
-        Standing::Odd(number) => Fact::unknown(Reason::Unreadable, format!("productState {number}")),
+        ProductStatus::Off if guard => {
+            contradictory("Security Center says off, a service or program of the product runs")
+        }
+        ProductStatus::Off | ProductStatus::Snoozed | ProductStatus::Expired if !sum.live => contradictory(STALE),
+        ProductStatus::Off | ProductStatus::Snoozed | ProductStatus::Expired => Fact::Known(false),
+        ProductStatus::Odd(number) => Fact::unknown(Reason::Unreadable, format!("productState {number}")),
     }
 }
 
 /// What a row that says "on" is worth. `at_work` when something of the product was seen to run.
-fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>, at_work: bool) -> Fact<bool> {
-    let reports = reporter_runs(scene, &sum.programs);
-    let beside = if at_work { Ok(true) } else { parts::runs_beside(scene, &sum.programs) };
+fn on(
+    context: &CheckContext,
+    sum: &Sum,
+    signs: Option<&Signs>,
+    trace: &Answer<Option<Trace>>,
+    at_work: bool,
+) -> Fact<bool> {
+    let reports = reporter_runs(context, &sum.programs);
+    let beside = if at_work { Ok(true) } else { parts::runs_beside(context, &sum.programs) };
     let at_work = at_work || reports == Ok(true) || beside == Ok(true);
     let maker = signs.map_or(Maker::Other, |signs| signs.maker);
     if at_work && is_companion(maker, sum.programs.iter().chain([&sum.name])) {
@@ -249,7 +257,7 @@ fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Tra
     if let Some(error) = trace.as_ref().err().or(reports.as_ref().err()).or(beside.as_ref().err()) {
         return unknown(error);
     }
-    let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(scene, program)).collect();
+    let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(context, program)).collect();
     if !there.is_empty() && !there.contains(&true) {
         // What reported is gone: the row was left over.
         return Fact::Known(false);
@@ -265,12 +273,12 @@ fn on(scene: &Scene, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Tra
 }
 
 /// True when the program that reported the row, or is shown for it, runs. Programs of Windows run for many.
-pub(super) fn reporter_runs(scene: &Scene, programs: &[String]) -> Answer<bool> {
-    let of_windows = |program: &str| path(scene, program).is_some_and(|path| parts::of_windows(scene, &path));
+pub(super) fn reporter_runs(context: &CheckContext, programs: &[String]) -> Answer<bool> {
+    let of_windows = |program: &str| path(context, program).is_some_and(|path| parts::of_windows(context, &path));
     let own = programs.iter().filter(|program| !of_windows(program));
     let names: Vec<&str> =
         own.filter_map(|program| program.rsplit('\\').next()).filter(|name| !name.is_empty()).collect();
-    let processes = scene.processes()?;
+    let processes = context.processes()?;
     Ok(processes.iter().any(|process| names.iter().any(|name| process.name.eq_ignore_ascii_case(name))))
 }
 
@@ -279,11 +287,11 @@ fn contradictory<T>(detail: &str) -> Fact<T> {
 }
 
 /// The version that the product's program states of itself: that of its row, else that of its service.
-fn version(scene: &Scene, sum: Option<&Sum>, service: Option<&str>) -> Fact<String> {
+fn version(context: &CheckContext, sum: Option<&Sum>, service: Option<&str>) -> Fact<String> {
     let listed = sum.map(|sum| sum.programs.clone()).unwrap_or_default();
-    let of_service = service.and_then(|service| parts::file(scene, service));
-    let paths = listed.iter().filter_map(|program| path(scene, program)).chain(of_service);
-    match paths.filter_map(|path| scene.os.file_version(&path).ok()).next() {
+    let of_service = service.and_then(|service| parts::file(context, service));
+    let paths = listed.iter().filter_map(|program| path(context, program)).chain(of_service);
+    match paths.filter_map(|path| context.os.file_version(&path).ok()).next() {
         Some(version) => Fact::Known(capped(&version)),
         None => Fact::unknown(Reason::SourceMissing, "no program of the product states a version"),
     }

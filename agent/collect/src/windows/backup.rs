@@ -8,9 +8,9 @@ use jiff::{Timestamp, ToSpan};
 use policies::fact::{Backup, BackupPlace, BackupProduct, BackupTool, Fact, Instant, List, Reason, Unknown};
 
 use super::accounts::loaded;
+use super::context::{CheckContext, Setting, answered, unknown};
 use super::drives::removable;
-use super::log::{Log, Told};
-use super::scene::{Scene, Setting, answered, unknown};
+use super::log::{Log, LogExcerpt};
 use crate::text::named_backup;
 use os::windows::Event;
 use os::{Answer, OsError};
@@ -37,13 +37,13 @@ const DISABLED: u64 = 4;
 /// The registry keys whose change makes it worth collecting this section again. What changes with every backup is not among them.
 pub(super) const WATCHED: &[&str] = &[CLASSIC, HISTORY_POLICY];
 
-pub(super) fn collect(scene: &Scene) -> Backup {
+pub(super) fn collect(context: &CheckContext) -> Backup {
     let mut looked = Looked::default();
-    looked.add(images(scene));
-    looked.add(classic(scene));
-    looked.add(history(scene));
-    looked.add(own(scene));
-    match makers::list(scene) {
+    looked.add(images(context));
+    looked.add(classic(context));
+    looked.add(history(context));
+    looked.add(own(context));
+    match makers::list(context) {
         Ok(found) => looked.found.extend(found),
         Err(error) => looked.trouble(why(&error)),
     }
@@ -106,9 +106,9 @@ fn untold<T>() -> Fact<T> {
 }
 
 /// Images and backups of a server by wbadmin, which clients have as well.
-fn images(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
-    let scheduled = starts(scene, r"Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup");
-    let last = newest(scene, IMAGES, &[SUCCESS], |_| true);
+fn images(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
+    let scheduled = starts(context, r"Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup");
+    let last = newest(context, IMAGES, &[SUCCESS], |_| true);
     let (scheduled, last_success_at) = match (scheduled, last) {
         (Ok(false), Ok(None)) => return Ok(None),
         (Err(error), Ok(None) | Err(_)) | (Ok(false), Err(error)) => return Err(why(&error)),
@@ -121,65 +121,65 @@ fn images(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
     };
     // What nothing starts any more is at work only while somebody starts it.
     let active = match &last_success_at {
-        Fact::Known(at) if scene.now.duration_since(*at).as_hours() <= BY_HAND => Fact::Known(true),
+        Fact::Known(at) if context.now.duration_since(*at).as_hours() <= BY_HAND => Fact::Known(true),
         _ => scheduled.clone(),
     };
     Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::ServerBackup, active) }))
 }
 
 /// Windows 7's Backup and Restore, by the destination that was chosen.
-fn classic(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
-    let target = match scene.text(&format!(r"{CLASSIC}\TargetDevice"), "PresentableName") {
+fn classic(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
+    let target = match context.text(&format!(r"{CLASSIC}\TargetDevice"), "PresentableName") {
         Setting::Set(target) => target,
         Setting::Absent => return Ok(None),
         Setting::Unreadable(error) => return Err(why(&error)),
     };
-    let scheduled = answered(starts(scene, r"Microsoft\Windows\WindowsBackup\AutomaticBackup"), Fact::Known);
+    let scheduled = answered(starts(context, r"Microsoft\Windows\WindowsBackup\AutomaticBackup"), Fact::Known);
     let active = match &scheduled {
         Fact::Known(false) => {
             Fact::unknown(Reason::NoReader, "nothing starts it, and it does not tell when it last ran")
         }
         scheduled => scheduled.clone(),
     };
-    let place = place(scene, &target);
+    let place = place(context, &target);
     Ok(Some(BackupProduct { scheduled, place, ..product(BackupTool::WindowsBackup, active) }))
 }
 
-fn place(scene: &Scene, target: &str) -> Fact<BackupPlace> {
+fn place(context: &CheckContext, target: &str) -> Fact<BackupPlace> {
     if target.starts_with(r"\\") && !target.starts_with(r"\\?\") {
         return Fact::Known(BackupPlace::Share);
     }
     let drive = target.trim_start_matches(r"\\?\").chars().next().map(|drive| drive.to_ascii_uppercase());
-    answered(removable(scene), |drives| {
+    answered(removable(context), |drives| {
         let is_removable = drive.is_some_and(|drive| drives.contains(&drive));
         Fact::Known(if is_removable { BackupPlace::Removable } else { BackupPlace::Local })
     })
 }
 
 /// File History, which every person sets up for themselves.
-fn history(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
+fn history(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     // Windows 7 and servers have none.
-    match scene.service("fhsvc") {
+    match context.service("fhsvc") {
         Ok(None) => return Ok(None),
         Ok(Some(_)) => {}
         Err(error) => return Err(why(&error)),
     }
     let set = |key: &str, name: &str, value: u64| {
-        scene.number(key, name).or(Fact::Known(false), |number| Fact::Known(number == value))
+        context.number(key, name).or(Fact::Known(false), |number| Fact::Known(number == value))
     };
     match (set(HISTORY_POLICY, "Disabled", 1), set(&format!(r"{SERVICES}\fhsvc"), "Start", DISABLED)) {
         (Fact::Known(true), _) | (_, Fact::Known(true)) => return Ok(None),
         (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => return Err(unknown),
         (Fact::Known(false), Fact::Known(false)) => {}
     }
-    let people = loaded(scene).map_err(|error| why(&error))?;
+    let people = loaded(context).map_err(|error| why(&error))?;
     if people.is_empty() {
         let detail = "nobody is logged on, whose File History could be seen".to_owned();
         return Err(Unknown { reason: Reason::SourceMissing, detail });
     }
     let mut times = Vec::new();
     for sid in people {
-        match scene.number(&format!(r"HKU\{sid}\{HISTORY}"), "ProtectedUpToTime") {
+        match context.number(&format!(r"HKU\{sid}\{HISTORY}"), "ProtectedUpToTime") {
             Setting::Set(ticks) => times.push(super::filetime(ticks)),
             Setting::Absent => {}
             Setting::Unreadable(error) => return Err(why(&error)),
@@ -191,7 +191,7 @@ fn history(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
     // Windows sets it to 0 while it copies.
     let last_success_at =
         match times.iter().copied().collect::<Option<Vec<Instant>>>().and_then(|times| times.into_iter().min()) {
-            Some(at) if at > scene.now => Fact::unknown(Reason::Contradictory, "a time that has not come yet"),
+            Some(at) if at > context.now => Fact::unknown(Reason::Contradictory, "a time that has not come yet"),
             Some(at) => Fact::Known(at),
             None => Fact::unknown(Reason::SourceMissing, "no time is written down at present"),
         };
@@ -200,14 +200,14 @@ fn history(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
 }
 
 /// A scheduled task that an officer made and called a backup. Tasks outside of any folder are the ones people make.
-fn own(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
-    let names = match scene.os.keys(TREE) {
+fn own(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
+    let names = match context.os.keys(TREE) {
         Ok(names) => names,
         Err(OsError::Missing(_)) => Vec::new(),
         Err(error) => return Err(why(&error)),
     };
-    let named = names.iter().filter(|name| named_backup(name) && !is_folder(scene, name));
-    let answers: Vec<Answer<bool>> = named.map(|name| starts(scene, name)).collect();
+    let named = names.iter().filter(|name| named_backup(name) && !is_folder(context, name));
+    let answers: Vec<Answer<bool>> = named.map(|name| starts(context, name)).collect();
     let on = answers.contains(&Ok(true));
     if let (false, Some(error)) = (on, answers.iter().find_map(|answer| answer.as_ref().err())) {
         return Err(why(error));
@@ -217,13 +217,18 @@ fn own(scene: &Scene) -> Result<Option<BackupProduct>, Unknown> {
 }
 
 /// The newest event that `counts` within the time that is looked at.
-fn newest(scene: &Scene, channel: &str, ids: &[u32], counts: impl Fn(&Event) -> bool) -> Answer<Option<Instant>> {
+fn newest(
+    context: &CheckContext,
+    channel: &str,
+    ids: &[u32],
+    counts: impl Fn(&Event) -> bool,
+) -> Answer<Option<Instant>> {
     /// Enough to find a success behind failures.
     const MOST: usize = 64;
-    let since = scene.now.checked_sub(HOURS.hours()).unwrap_or(Timestamp::MIN);
+    let since = context.now.checked_sub(HOURS.hours()).unwrap_or(Timestamp::MIN);
     let log = Log { channel, provider: None, ids, most: MOST };
-    match log.since(scene, since) {
-        Ok(Told { events, .. }) => {
+    match log.since(context, since) {
+        Ok(LogExcerpt { events, .. }) => {
             Ok(events.iter().find(|event| counts(event)).and_then(|event| Timestamp::from_millisecond(event.at).ok()))
         }
         // Where nothing of the kind is installed there is no such channel.

@@ -5,7 +5,7 @@
 use policies::fact::Fact;
 use policies::policy::WindowsKind;
 
-use super::scene::{Scene, Setting};
+use super::context::{CheckContext, Setting};
 use super::version;
 use crate::text::capped;
 use os::windows::{Row, Variant};
@@ -20,7 +20,7 @@ const MOST: usize = 64;
 
 mod state;
 
-pub(super) use state::{Standing, State, decode};
+pub(super) use state::{ProductStatus, State, decode};
 
 /// What kind of products are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,24 +74,24 @@ pub(super) struct Center {
 ///
 /// # Errors
 /// `Missing` on servers, which have none; else whatever WMI said when the store has nothing either.
-pub(super) fn center(scene: &Scene, kind: Kind) -> Answer<Center> {
-    let live = matches!(scene.service_runs("wscsvc"), Ok(true));
-    match scene.os.wmi(NAMESPACE, kind.query()) {
+pub(super) fn center(context: &CheckContext, kind: Kind) -> Answer<Center> {
+    let live = matches!(context.service_runs("wscsvc"), Ok(true));
+    match context.os.wmi(NAMESPACE, kind.query()) {
         Ok(rows) => {
             let listed: Vec<Listed> = rows.iter().take(MOST).filter_map(from_row).collect();
             Ok(Center { whole: listed.len() == rows.len(), listed, live })
         }
         Err(error) => {
-            let (listed, whole) = stored(scene, kind);
-            if listed.is_empty() { Err(lost(scene, error)) } else { Ok(Center { listed, whole, live }) }
+            let (listed, whole) = stored(context, kind);
+            if listed.is_empty() { Err(lost(context, error)) } else { Ok(Center { listed, whole, live }) }
         }
     }
 }
 
 /// The error, where a Windows that has a Security Center has lost it: that is not to have none.
-fn lost(scene: &Scene, error: OsError) -> OsError {
+fn lost(context: &CheckContext, error: OsError) -> OsError {
     match error {
-        OsError::Missing(_) if version::kind(scene) != Fact::Known(WindowsKind::Server) => {
+        OsError::Missing(_) if version::kind(context) != Fact::Known(WindowsKind::Server) => {
             OsError::Failed("Security Center".to_owned(), "is gone, though only servers have none".to_owned())
         }
         error => error,
@@ -114,18 +114,18 @@ fn from_row(row: &Row) -> Option<Listed> {
 }
 
 /// The rows of the store, and whether these are all of them.
-fn stored(scene: &Scene, kind: Kind) -> (Vec<Listed>, bool) {
+fn stored(context: &CheckContext, kind: Kind) -> (Vec<Listed>, bool) {
     let store = format!(r"{STORE}\{}", kind.folder());
     // Where the keys cannot be listed there are no rows, and what WMI answered stands.
-    let guids = scene.os.keys(&store).unwrap_or_default();
+    let guids = context.os.keys(&store).unwrap_or_default();
     let mut whole = guids.len() <= MOST;
     let listed = |guid: String| {
         let key = format!(r"{store}\{guid}");
-        let text = |name: &str| match scene.text(&key, name) {
+        let text = |name: &str| match context.text(&key, name) {
             Setting::Set(text) => text,
             Setting::Absent | Setting::Unreadable(_) => String::new(),
         };
-        let number = match scene.number(&key, "STATE") {
+        let number = match context.number(&key, "STATE") {
             Setting::Set(number) => number,
             Setting::Absent => return None,
             Setting::Unreadable(_) => {
@@ -152,7 +152,7 @@ fn programs(texts: [&str; 2]) -> Vec<String> {
 }
 
 /// A path of this machine, with the variables that products use in it filled in; `None` for what is no path with a drive.
-pub(super) fn path(scene: &Scene, text: &str) -> Option<String> {
+pub(super) fn path(context: &CheckContext, text: &str) -> Option<String> {
     const DRIVE: &str = "%systemdrive%";
     const FOLDERS: [(&str, &str, &str); 6] = [
         ("%programfiles%", r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion", "ProgramFilesDir"),
@@ -166,7 +166,7 @@ pub(super) fn path(scene: &Scene, text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let filled = FOLDERS.iter().find_map(|(variable, key, name)| {
         let rest = text.get(lower.strip_prefix(variable).map(|_| variable.len())?..)?;
-        match scene.text(key, name) {
+        match context.text(key, name) {
             Setting::Set(folder) if *variable == DRIVE => Some(format!("{}{rest}", folder.get(..2)?)),
             Setting::Set(folder) => Some(format!("{folder}{rest}")),
             Setting::Absent | Setting::Unreadable(_) => None,
@@ -178,8 +178,8 @@ pub(super) fn path(scene: &Scene, text: &str) -> Option<String> {
 }
 
 /// Whether a program is there; `None` when that cannot be told.
-pub(super) fn exists(scene: &Scene, text: &str) -> Option<bool> {
-    match scene.os.stat(&path(scene, text)?) {
+pub(super) fn exists(context: &CheckContext, text: &str) -> Option<bool> {
+    match context.os.stat(&path(context, text)?) {
         Ok(_) => Some(true),
         Err(OsError::Missing(_)) => Some(false),
         Err(_) => None,

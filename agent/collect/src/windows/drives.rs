@@ -1,6 +1,6 @@
 //! Which drives are removable.
 
-use super::scene::Scene;
+use super::context::CheckContext;
 use os::windows::Registry;
 use os::{Answer, OsError};
 
@@ -8,13 +8,13 @@ use os::{Answer, OsError};
 ///
 /// # Errors
 /// When the list of drives is there and cannot be read.
-pub(super) fn removable(scene: &Scene) -> Answer<Vec<char>> {
+pub(super) fn removable(context: &CheckContext) -> Answer<Vec<char>> {
     let is_usb = |bytes: &[u8]| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
         let text = String::from_utf16_lossy(&units).to_ascii_uppercase();
         text.contains("USBSTOR#") || text.contains("REMOVABLEMEDIA")
     };
-    let values = match scene.os.values(r"HKLM\SYSTEM\MountedDevices") {
+    let values = match context.os.values(r"HKLM\SYSTEM\MountedDevices") {
         Ok(values) => values,
         Err(OsError::Missing(_)) => Vec::new(),
         Err(error) => return Err(error),
@@ -38,7 +38,7 @@ mod tests {
     const DEVICES: &str = r"HKLM\SYSTEM\MountedDevices";
 
     fn drives(os: Recorded) -> Answer<Vec<char>> {
-        removable(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        removable(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     #[test]

@@ -4,8 +4,8 @@ use policies::fact::{
     Addressing, Fact, HostOverride, Interface, InterfaceKind, Lan, List, NetworkCategory, Reason, WirelessSecurity,
 };
 
+use super::context::{CheckContext, Setting, answered, unknown};
 use super::neighbours::mac;
-use super::scene::{Scene, Setting, answered, unknown};
 use crate::hosts::{CAP, Own, overrides};
 use crate::text::capped;
 use os::windows::{Adapter, WirelessLink};
@@ -19,27 +19,27 @@ mod rules;
 const TCPIP: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 
-pub(super) fn collect(scene: &Scene) -> Lan {
-    let adapters = scene.os.adapters().map(up);
-    let networks = firewall::networks(scene, &adapters);
-    let firewalls = firewall::firewalls(scene, &networks, &adapters);
-    let rules = rules::rules(scene, &adapters);
-    let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(scene, &adapters)));
+pub(super) fn collect(context: &CheckContext) -> Lan {
+    let adapters = context.os.adapters().map(up);
+    let networks = firewall::networks(context, &adapters);
+    let firewalls = firewall::firewalls(context, &networks, &adapters);
+    let rules = rules::rules(context, &adapters);
+    let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(context, &adapters)));
     Lan {
         dns_servers: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.dns, is_told))),
         gateways: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.gateways, |_| true))),
-        gateway_mac: from(&adapters, |adapters| gateway_mac(scene, adapters)),
+        gateway_mac: from(&adapters, |adapters| gateway_mac(context, adapters)),
         firewall_active: firewall::active(&firewalls),
         firewall_blocks_inbound: firewall::blocks_inbound(&firewalls, rules::let_all_in(&rules, &firewalls, &networks)),
         open_inbound: rules::open(&rules, &firewalls, &networks),
         firewalls: firewalls.fact(),
-        proxies: proxies::proxies(scene),
-        host_overrides: host_overrides(scene, &interfaces),
+        proxies: proxies::proxies(context),
+        host_overrides: host_overrides(context, &interfaces),
         interfaces,
-        llmnr: names::llmnr(scene),
-        netbios: from(&adapters, |adapters| names::netbios(scene, adapters)),
+        llmnr: names::llmnr(context),
+        netbios: from(&adapters, |adapters| names::netbios(context, adapters)),
         // Absent means no, for all versions.
-        forwards: scene.number(TCPIP, "IPEnableRouter").or(Fact::Known(false), |on| Fact::Known(on != 0)),
+        forwards: context.number(TCPIP, "IPEnableRouter").or(Fact::Known(false), |on| Fact::Known(on != 0)),
         ..Lan::unknown(Reason::NoReader, "")
     }
 }
@@ -61,9 +61,9 @@ fn up(mut adapters: Vec<Adapter>) -> Vec<Adapter> {
     adapters
 }
 
-fn interfaces(scene: &Scene, adapters: &[Adapter]) -> List<Interface> {
-    let categories = scene.os.network_categories();
-    let links = scene.os.wireless();
+fn interfaces(context: &CheckContext, adapters: &[Adapter]) -> List<Interface> {
+    let categories = context.os.network_categories();
+    let links = context.os.wireless();
     let mut interfaces: Vec<Interface> = adapters
         .iter()
         .map(|adapter| {
@@ -156,7 +156,7 @@ fn is_told(server: &str) -> bool {
     !server.to_ascii_lowercase().starts_with("fec0:0:0:ffff::")
 }
 
-fn gateway_mac(scene: &Scene, adapters: &[Adapter]) -> Fact<String> {
+fn gateway_mac(context: &CheckContext, adapters: &[Adapter]) -> Fact<String> {
     let gateway = adapters.iter().find_map(|adapter| {
         let gateway = adapter.gateways.iter().find(|gateway| !gateway.contains(':'))?;
         Some((adapter.index, gateway))
@@ -164,7 +164,7 @@ fn gateway_mac(scene: &Scene, adapters: &[Adapter]) -> Fact<String> {
     let Some((index, gateway)) = gateway else {
         return Fact::unknown(Reason::SourceMissing, "there is no IPv4 gateway");
     };
-    answered(scene.os.neighbours(), |entries| {
+    answered(context.os.neighbours(), |entries| {
         let entry = entries.iter().find(|entry| entry.index == index && entry.address == *gateway);
         entry.and_then(|entry| mac(&entry.mac)).map_or_else(
             || Fact::unknown(Reason::SourceMissing, "the gateway is not in the neighbour table"),
@@ -174,13 +174,13 @@ fn gateway_mac(scene: &Scene, adapters: &[Adapter]) -> Fact<String> {
 }
 
 /// The hosts file lies where the registry says: malware moves it.
-fn host_overrides(scene: &Scene, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
-    let system = match scene.text(VERSION, "SystemRoot") {
+fn host_overrides(context: &CheckContext, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
+    let system = match context.text(VERSION, "SystemRoot") {
         Setting::Set(system) => system,
         Setting::Absent => r"C:\Windows".to_owned(),
         Setting::Unreadable(error) => return unknown(&error),
     };
-    let folder = match scene.text(TCPIP, "DataBasePath") {
+    let folder = match context.text(TCPIP, "DataBasePath") {
         Setting::Set(folder) => with_system(&folder, &system),
         Setting::Absent => format!(r"{system}\System32\drivers\etc"),
         Setting::Unreadable(error) => return unknown(&error),
@@ -189,11 +189,11 @@ fn host_overrides(scene: &Scene, interfaces: &Fact<List<Interface>>) -> Fact<Lis
     if folder.contains('%') {
         return Fact::unknown(Reason::Unreadable, format!("DataBasePath {folder}"));
     }
-    let own = match scene.os.computer_name() {
+    let own = match context.os.computer_name() {
         Ok(name) => Own::new(&name, interfaces),
         Err(error) => return unknown(&error),
     };
-    match scene.os.head(&format!(r"{}\hosts", folder.trim_end_matches('\\')), CAP + 1) {
+    match context.os.head(&format!(r"{}\hosts", folder.trim_end_matches('\\')), CAP + 1) {
         Ok(head) => overrides(&head, &own),
         // Windows does without it.
         Err(OsError::Missing(_)) => Fact::Known(List::default()),

@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::scene::{RUNNING, Scene, Setting};
+use super::context::{CheckContext, RUNNING, Setting};
 use super::version::VERSION;
 use os::Answer;
 use os::windows::{Event, EventQuery, LogFile};
@@ -32,7 +32,7 @@ pub(super) struct Log<'a> {
 
 /// What a log told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct LogExcerpt {
     /// Its events, those that were written last first.
     pub(super) events: Vec<Event>,
     /// These are all of the time that was asked about.
@@ -44,7 +44,7 @@ impl Log<'_> {
     ///
     /// # Errors
     /// As [`os::windows::WindowsOs::events`].
-    pub(super) fn since(&self, scene: &Scene, since: Timestamp) -> Answer<Told> {
+    pub(super) fn since(&self, context: &CheckContext, since: Timestamp) -> Answer<LogExcerpt> {
         let query = EventQuery {
             channel: self.channel.to_owned(),
             ids: self.ids.to_vec(),
@@ -52,35 +52,38 @@ impl Log<'_> {
             most: self.most,
         };
         let mut events = match self.provider {
-            Some(provider) => scene.os.events_of(provider, &query),
-            None => scene.os.events(&query),
+            Some(provider) => context.os.events_of(provider, &query),
+            None => context.os.events(&query),
         }?;
         let cut = events.len() >= self.most;
-        events.retain(|event| event.at <= scene.now.as_millisecond());
-        Ok(Told { events, whole: !cut && is_written(scene, self.channel) && reaches(scene, self.channel, since) })
+        events.retain(|event| event.at <= context.now.as_millisecond());
+        Ok(LogExcerpt {
+            events,
+            whole: !cut && is_written(context, self.channel) && reaches(context, self.channel, since),
+        })
     }
 }
 
 /// False where it is known that nothing is written to the log now: then it tells nothing of today.
-fn is_written(scene: &Scene, channel: &str) -> bool {
-    let stopped = matches!(scene.service("EventLog"), Ok(Some(service)) if service.state != RUNNING);
-    let off = scene.number(&format!(r"{CHANNELS}\{channel}"), "Enabled") == Setting::Set(0);
+fn is_written(context: &CheckContext, channel: &str) -> bool {
+    let stopped = matches!(context.service("EventLog"), Ok(Some(service)) if service.state != RUNNING);
+    let off = context.number(&format!(r"{CHANNELS}\{channel}"), "Enabled") == Setting::Set(0);
     !stopped && !off
 }
 
 /// True when the log goes back to that time, or this Windows does not.
-pub(super) fn reaches(scene: &Scene, channel: &str, since: Timestamp) -> bool {
-    let Ok(LogFile { oldest_at: Some(oldest), .. }) = scene.os.log_file(channel) else { return false };
+pub(super) fn reaches(context: &CheckContext, channel: &str, since: Timestamp) -> bool {
+    let Ok(LogFile { oldest_at: Some(oldest), .. }) = context.os.log_file(channel) else { return false };
     let Ok(oldest) = Timestamp::from_millisecond(oldest) else { return false };
     oldest <= since
-        || installed(scene)
-            .is_some_and(|at| (since..=scene.now).contains(&at) && at.duration_until(oldest) <= FIRST_USE)
+        || installed(context)
+            .is_some_and(|at| (since..=context.now).contains(&at) && at.duration_until(oldest) <= FIRST_USE)
 }
 
 /// When Windows was newly installed; `None` where that cannot be told or it came upon an older one, whose logs it may not have kept.
-fn installed(scene: &Scene) -> Option<Timestamp> {
-    let Setting::Set(seconds) = scene.number(VERSION, "InstallDate") else { return None };
-    let upgraded = scene.os.keys(SETUP).ok()?.iter().any(|key| key.to_ascii_lowercase().starts_with(FORMER));
+fn installed(context: &CheckContext) -> Option<Timestamp> {
+    let Setting::Set(seconds) = context.number(VERSION, "InstallDate") else { return None };
+    let upgraded = context.os.keys(SETUP).ok()?.iter().any(|key| key.to_ascii_lowercase().starts_with(FORMER));
     let at = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
     (!upgraded).then_some(at)
 }
@@ -104,7 +107,7 @@ mod tests {
         let event = |time: &&str| Event { id: 7, level: 0, at: at(time).as_millisecond(), record: 0, data: Vec::new() };
         let mut os = Recorded::new().log("Security", at("2026-01-01T00:00:00Z").as_millisecond());
         os.events.insert("Security".to_owned(), times.iter().map(event).collect());
-        let told = LOG.since(&Scene::new(Arc::new(change(os)), at(NOW)), at(SINCE)).unwrap();
+        let told = LOG.since(&CheckContext::new(Arc::new(change(os)), at(NOW)), at(SINCE)).unwrap();
         let time = |event: &Event| Timestamp::from_millisecond(event.at).unwrap().to_string();
         (told.events.iter().map(time).collect(), told.whole)
     }

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use policies::fact::{Days, Fact, Instant, Logging, Mebibytes, Reason};
 
-use super::scene::{Scene, Setting, answered, unknown};
+use super::context::{CheckContext, Setting, answered, unknown};
 use os::windows::{LogFile, Registry};
 use os::{Answer, OsError};
 
@@ -48,10 +48,10 @@ const CARRIERS: [&str; 11] = [
     "snare",
 ];
 
-pub(super) fn collect(scene: &Scene) -> Logging {
-    let running = scene.service_runs("EventLog");
+pub(super) fn collect(context: &CheckContext) -> Logging {
+    let running = context.service_runs("EventLog");
     let known = |running: Answer<bool>| answered(running, Fact::Known);
-    let file = scene.os.log_file("Security");
+    let file = context.os.log_file("Security");
     Logging {
         services: answered(running.clone(), |running| {
             Fact::Known(running.then(|| "eventlog".to_owned()).into_iter().collect())
@@ -59,12 +59,12 @@ pub(super) fn collect(scene: &Scene) -> Logging {
         running: known(running.clone()),
         // Event logs are files.
         persistent: known(running),
-        kept: kept(scene, &file),
+        kept: kept(context, &file),
         oldest_at: answered(file, oldest),
-        forwarded: forwarded(scene),
-        audit: audit(scene),
-        largest: largest(scene).or(mebibytes(USUAL), mebibytes),
-        cleared: cleared::list(scene),
+        forwarded: forwarded(context),
+        audit: audit(context),
+        largest: largest(context).or(mebibytes(USUAL), mebibytes),
+        cleared: cleared::list(context),
     }
 }
 
@@ -77,10 +77,10 @@ fn oldest(file: LogFile) -> Fact<Instant> {
 }
 
 /// The largest size of the log in bytes. A policy tells it in kibibytes.
-fn largest(scene: &Scene) -> Setting<u64> {
-    match scene.number(POLICY, "MaxSize") {
+fn largest(context: &CheckContext) -> Setting<u64> {
+    match context.number(POLICY, "MaxSize") {
         Setting::Set(kibibytes) => Setting::Set(kibibytes.saturating_mul(1 << 10)),
-        other => other.else_by(|| scene.number(LOCAL, "MaxSize")),
+        other => other.else_by(|| context.number(LOCAL, "MaxSize")),
     }
 }
 
@@ -92,11 +92,11 @@ fn mebibytes(bytes: u64) -> Fact<Mebibytes> {
 /// events are not overwritten (learn.microsoft.com, "Eventlog key": `Retention` 0xFFFFFFFF, and the policy "Back up log automatically when
 /// full"). One that is overwritten as it fills up, or closed, keeps none for certain once it is full; before that nobody can say how many it
 /// will be.
-fn kept(scene: &Scene, file: &Answer<LogFile>) -> Fact<Days> {
+fn kept(context: &CheckContext, file: &Answer<LogFile>) -> Fact<Days> {
     /// `Retention` as it is set locally for a log that is never overwritten; a policy says 1.
     const NEVER: u64 = 0xFFFF_FFFF;
     let [retention, archive] =
-        ["Retention", "AutoBackupLogFiles"].map(|name| (scene.number(POLICY, name), scene.number(LOCAL, name)));
+        ["Retention", "AutoBackupLogFiles"].map(|name| (context.number(POLICY, name), context.number(LOCAL, name)));
     match (&retention, &archive) {
         ((Setting::Set(1), _), (Setting::Set(1), _))
         | ((Setting::Absent, Setting::Set(NEVER)), (Setting::Absent, Setting::Set(1))) => {
@@ -106,7 +106,7 @@ fn kept(scene: &Scene, file: &Answer<LogFile>) -> Fact<Days> {
     }
     let archives = archive.0.else_by(|| archive.1).or(Fact::Known(false), |value| Fact::Known(value != 0));
     let overwrites = retention.0.else_by(|| retention.1).or(Fact::Known(true), |value| Fact::Known(value == 0));
-    match (archives, overwrites, file, largest(scene)) {
+    match (archives, overwrites, file, largest(context)) {
         (Fact::Known(true), Fact::Known(false), ..) => {
             Fact::unknown(Reason::Contradictory, "what is set does not say for certain that a full log is archived")
         }
@@ -126,9 +126,9 @@ fn kept(scene: &Scene, file: &Answer<LogFile>) -> Fact<Days> {
     }
 }
 
-fn audit(scene: &Scene) -> Fact<bool> {
+fn audit(context: &CheckContext) -> Fact<bool> {
     let subcategories = AUDITED.map(|(subcategory, _)| subcategory);
-    answered(scene.os.audit_policy(&subcategories), |settings| {
+    answered(context.os.audit_policy(&subcategories), |settings| {
         let set =
             |wanted: &str| settings.iter().find(|(guid, _)| guid.eq_ignore_ascii_case(wanted)).map(|(_, set)| *set);
         let each: Option<Vec<bool>> =
@@ -141,9 +141,9 @@ fn audit(scene: &Scene) -> Fact<bool> {
 }
 
 /// True when a subscription takes events away, which the service WinRM does, or another service that carries them runs.
-fn forwarded(scene: &Scene) -> Fact<bool> {
-    match scene.os.values(FORWARDING) {
-        Ok(values) if values.iter().any(|(_, value)| is_subscription(value)) => match scene.service_runs("WinRM") {
+fn forwarded(context: &CheckContext) -> Fact<bool> {
+    match context.os.values(FORWARDING) {
+        Ok(values) if values.iter().any(|(_, value)| is_subscription(value)) => match context.service_runs("WinRM") {
             Ok(true) => return Fact::Known(true),
             Ok(false) => {}
             Err(error) => return unknown(&error),
@@ -151,9 +151,9 @@ fn forwarded(scene: &Scene) -> Fact<bool> {
         Ok(_) | Err(OsError::Missing(_)) => {}
         Err(error) => return unknown(&error),
     }
-    answered(scene.services(), |services| {
+    answered(context.services(), |services| {
         let carries = |name: &str| CARRIERS.contains(&name.to_ascii_lowercase().as_str());
-        Fact::Known(services.iter().any(|service| service.state == super::scene::RUNNING && carries(&service.name)))
+        Fact::Known(services.iter().any(|service| service.state == super::context::RUNNING && carries(&service.name)))
     })
 }
 
@@ -174,7 +174,7 @@ mod tests {
     use os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Logging {
-        collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
     }
 
     fn office(size: u64) -> Recorded {

@@ -4,19 +4,19 @@ use std::net::Ipv4Addr;
 
 use policies::fact::{Fact, List, Neighbour, Neighbours};
 
-use super::scene::{Scene, answered};
+use super::context::{CheckContext, answered};
 use crate::text::capped;
 use os::windows::NeighbourEntry;
 
 /// `NlnsIncomplete`: nobody answered.
 const INCOMPLETE: u32 = 1;
 
-pub(super) fn collect(scene: &Scene) -> Neighbours {
-    Neighbours { seen: answered(scene.os.neighbours(), |entries| Fact::Known(seen(scene, &entries))) }
+pub(super) fn collect(context: &CheckContext) -> Neighbours {
+    Neighbours { seen: answered(context.os.neighbours(), |entries| Fact::Known(seen(context, &entries))) }
 }
 
-fn seen(scene: &Scene, entries: &[NeighbourEntry]) -> List<Neighbour> {
-    let adapters = scene.os.adapters().unwrap_or_default();
+fn seen(context: &CheckContext, entries: &[NeighbourEntry]) -> List<Neighbour> {
+    let adapters = context.os.adapters().unwrap_or_default();
     let interface = |index: u32| match adapters.iter().find(|adapter| adapter.index == index) {
         Some(adapter) => capped(&adapter.name),
         None => index.to_string(),
@@ -77,12 +77,12 @@ mod tests {
             entry("fe80::1", &[0, 0x11, 0x22, 0x33, 0x44, 0x55], 5),
         ];
         let os = Recorded { adapters, neighbours: Some(entries), ..Recorded::new() };
-        let seen = collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).seen;
+        let seen = collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).seen;
         let shown: Vec<_> =
             seen.known().unwrap().items.iter().map(|one| (one.address.as_str(), one.mac.as_str())).collect();
         assert_eq!(shown, [("192.168.1.9", "00:11:22:33:44:55"), ("192.168.1.10", "aa:bb:cc:dd:ee:f0")]);
         assert_eq!(seen.known().unwrap().items[0].interface, "Mạng Ethernet");
-        let nobody = collect(&Scene::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH));
+        let nobody = collect(&CheckContext::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH));
         assert!(nobody.seen.known().is_none());
     }
 }

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use policies::fact::{Fact, Instant, List, MissingUpdate, PackageSystem, Patches, Reason};
 
-use super::scene::{Scene, Setting, unknown};
+use super::context::{CheckContext, Setting, unknown};
 use super::version;
 use os::windows::UpdateSearch;
 use os::windows::answer::WaitingUpdate;
@@ -27,10 +27,10 @@ const SECURITY: &str = "0fa1201d-4330-4fa8-8ae9-b877473b6441";
 /// Definitions of an anti-malware product: no matter of this section.
 const DEFINITIONS: &str = "e0789628-ce08-4437-be74-2495b842f43b";
 
-pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
-    let state = State::of(scene);
-    let search = memory.search(state, scene.now, || scene.os.updates());
-    let missing = missing::collect(scene);
+pub(super) fn collect(context: &CheckContext, memory: &Memory) -> Patches {
+    let state = State::of(context);
+    let search = memory.search(state, context.now, || context.os.updates());
+    let missing = missing::collect(context);
     let waiting = security(&search, &missing);
     Patches {
         system: Fact::Known(PackageSystem::WindowsUpdate),
@@ -38,19 +38,19 @@ pub(super) fn collect(scene: &Scene, memory: &Memory) -> Patches {
         pending_security: waiting.clone().map(|names| i64::try_from(names.len()).unwrap_or(i64::MAX)),
         pending_names: waiting.map(List::capped),
         lists_at: told(&search, |search| search.searched_at, "no search has succeeded"),
-        last_upgrade_at: installed::last(scene),
-        automatic: automatic::collect(scene),
-        reboot_needed: reboot::needed(scene, &search),
+        last_upgrade_at: installed::last(context),
+        automatic: automatic::collect(context),
+        reboot_needed: reboot::needed(context, &search),
         held: Fact::unknown(Reason::NoReader, "Windows holds nothing back by name"),
         broken: Fact::unknown(Reason::NoReader, "Windows tells of none"),
-        installed: memory.installed(state, || installed::list(scene)),
-        failing: failing::list(&search, scene.now),
+        installed: memory.installed(state, || installed::list(context)),
+        failing: failing::list(&search, context.now),
         missing,
-        known_to: scene.catalogue().map_or_else(
+        known_to: context.catalogue().map_or_else(
             || Fact::unknown(Reason::Unreadable, "no catalogue"),
             |catalogue| day(catalogue.as_of).map_or_else(|| Fact::unknown(Reason::Unreadable, ""), Fact::Known),
         ),
-        servers: automatic::servers(scene),
+        servers: automatic::servers(context),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use policies::fact::{Fact, List, ListeningPort, Ports, Reason, Transport};
 
-use super::scene::{Scene, answered, unknown};
+use super::context::{CheckContext, answered, unknown};
 use crate::reach::reach;
 use crate::text::capped;
 use os::windows::Socket;
@@ -12,11 +12,11 @@ use os::windows::Socket;
 /// The first port that Windows gives by itself.
 const DYNAMIC: u16 = 49_152;
 
-pub(super) fn collect(scene: &Scene) -> Ports {
-    Ports { listening: answered(scene.os.sockets(), |sockets| Fact::Known(listening(scene, sockets))) }
+pub(super) fn collect(context: &CheckContext) -> Ports {
+    Ports { listening: answered(context.os.sockets(), |sockets| Fact::Known(listening(context, sockets))) }
 }
 
-fn listening(scene: &Scene, mut sockets: Vec<Socket>) -> List<ListeningPort> {
+fn listening(context: &CheckContext, mut sockets: Vec<Socket>) -> List<ListeningPort> {
     sockets.retain(|socket| socket.port != 0 && (socket.tcp || socket.port < DYNAMIC));
     let all = sockets.len();
     let mut listening: Vec<ListeningPort> = sockets
@@ -28,7 +28,7 @@ fn listening(scene: &Scene, mut sockets: Vec<Socket>) -> List<ListeningPort> {
                 port: i64::from(socket.port),
                 address: address.to_string(),
                 reach: reach(address),
-                program: program(scene, socket.pid),
+                program: program(context, socket.pid),
             })
         })
         .collect();
@@ -43,8 +43,8 @@ fn listening(scene: &Scene, mut sockets: Vec<Socket>) -> List<ListeningPort> {
     list
 }
 
-fn program(scene: &Scene, pid: u32) -> Fact<String> {
-    match scene.processes() {
+fn program(context: &CheckContext, pid: u32) -> Fact<String> {
+    match context.processes() {
         Ok(processes) => match processes.iter().find(|process| process.pid == pid && pid != 0) {
             Some(process) => Fact::Known(capped(&process.name)),
             None => Fact::unknown(Reason::SourceMissing, "its process has gone"),
@@ -62,7 +62,7 @@ mod tests {
 
     fn collected(sockets: Option<Vec<Socket>>) -> Fact<List<ListeningPort>> {
         let os = Recorded { sockets, ..Recorded::new().process(4, "System").process(900, "Phần mềm.exe") };
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).listening
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).listening
     }
 
     fn socket(tcp: bool, address: &str, port: u16, pid: u32) -> Socket {

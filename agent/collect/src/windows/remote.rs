@@ -7,7 +7,7 @@
 use policies::evaluate::Truth;
 use policies::fact::{Fact, List, Reason, Remote};
 
-use super::scene::{Scene, Setting, answered, unknown};
+use super::context::{CheckContext, Setting, answered, unknown};
 use crate::control::PROGRAMS;
 use os::windows::WindowsProcess;
 use os::{Answer, OsError};
@@ -34,9 +34,9 @@ const DISABLED: u64 = 4;
 /// Windows 8: from here on the setting is written when the system is installed, so that absence means something odd.
 const NLA_WRITTEN: u64 = 9_200;
 
-pub(super) fn collect(scene: &Scene) -> Remote {
-    let server = ssh_server(scene);
-    let ssh = scene.service("sshd").map(|service| service.is_some() || server == Ok(true));
+pub(super) fn collect(context: &CheckContext) -> Remote {
+    let server = ssh_server(context);
+    let ssh = context.service("sshd").map(|service| service.is_some() || server == Ok(true));
     Remote {
         ssh_server: answered(server, Fact::Known),
         ssh_root_login: of_ssh(&ssh),
@@ -47,18 +47,18 @@ pub(super) fn collect(scene: &Scene) -> Remote {
         ssh_limited: of_ssh(&ssh),
         ssh_x11: of_ssh(&ssh),
         ssh_weak_algorithms: of_ssh(&ssh),
-        rdp: rdp(scene),
-        rdp_nla: nla(scene),
-        rdp_port: rdp_port(scene),
-        winrm: winrm(scene),
-        control_programs: control_programs(scene),
+        rdp: rdp(context),
+        rdp_nla: nla(context),
+        rdp_port: rdp_port(context),
+        winrm: winrm(context),
+        control_programs: control_programs(context),
     }
 }
 
 /// True when the service runs, or the program without it.
-fn ssh_server(scene: &Scene) -> Answer<bool> {
+fn ssh_server(context: &CheckContext) -> Answer<bool> {
     let is_server = |process: &WindowsProcess| process.name.eq_ignore_ascii_case("sshd.exe");
-    Ok(scene.service_runs("sshd")? || scene.processes()?.iter().any(is_server))
+    Ok(context.service_runs("sshd")? || context.processes()?.iter().any(is_server))
 }
 
 /// The settings of OpenSSH for Windows have no reader; where there is no server there are none.
@@ -70,15 +70,15 @@ fn of_ssh<T>(installed: &Result<bool, OsError>) -> Fact<T> {
     }
 }
 
-fn rdp(scene: &Scene) -> Fact<bool> {
-    let denied = scene.number(POLICY, "fDenyTSConnections").else_by(|| scene.number(LOCAL, "fDenyTSConnections"));
+fn rdp(context: &CheckContext) -> Fact<bool> {
+    let denied = context.number(POLICY, "fDenyTSConnections").else_by(|| context.number(LOCAL, "fDenyTSConnections"));
     // The value is written when Windows is installed: that it is absent does not mean that it is off.
     let absent = Fact::unknown(Reason::SourceMissing, format!("{LOCAL} : fDenyTSConnections"));
     match denied.or(absent, |denied| Fact::Known(denied == 0)) {
         Fact::Known(true) => {
             // How it starts counts from the next start on: one that still runs serves.
-            scene.number(TERM_SERVICE, "Start").or(Fact::Known(true), |start| match start {
-                DISABLED => answered(scene.service_runs("TermService"), Fact::Known),
+            context.number(TERM_SERVICE, "Start").or(Fact::Known(true), |start| match start {
+                DISABLED => answered(context.service_runs("TermService"), Fact::Known),
                 _ => Fact::Known(true),
             })
         }
@@ -86,20 +86,20 @@ fn rdp(scene: &Scene) -> Fact<bool> {
     }
 }
 
-fn nla(scene: &Scene) -> Fact<bool> {
-    let absent = match scene.number(VERSION, "CurrentBuildNumber") {
+fn nla(context: &CheckContext) -> Fact<bool> {
+    let absent = match context.number(VERSION, "CurrentBuildNumber") {
         Setting::Set(build) if build < NLA_WRITTEN => Fact::Known(false),
         _ => Fact::unknown(Reason::SourceMissing, format!("{RDP_TCP} : UserAuthentication")),
     };
-    scene
+    context
         .number(POLICY, "UserAuthentication")
-        .else_by(|| scene.number(RDP_TCP, "UserAuthentication"))
+        .else_by(|| context.number(RDP_TCP, "UserAuthentication"))
         .or(absent, |demanded| Fact::Known(demanded != 0))
 }
 
 /// The port of Remote Desktop; 3389 where none is set.
-pub(super) fn rdp_port(scene: &Scene) -> Fact<i64> {
-    scene.number(RDP_TCP, "PortNumber").or(Fact::Known(3389), |port| match u16::try_from(port) {
+pub(super) fn rdp_port(context: &CheckContext) -> Fact<i64> {
+    context.number(RDP_TCP, "PortNumber").or(Fact::Known(3389), |port| match u16::try_from(port) {
         Ok(port) => Fact::Known(i64::from(port)),
         Err(_) => Fact::unknown(Reason::Unreadable, format!("PortNumber {port}")),
     })
@@ -107,16 +107,16 @@ pub(super) fn rdp_port(scene: &Scene) -> Fact<i64> {
 
 /// The ports of WinRM, `None` for one that cannot be read, and whether it is there: those of its listeners, and the usual ones of the web
 /// where it listens for older programs as well. Without a listener those at which the first one would be.
-pub(super) fn winrm_ports(scene: &Scene) -> Vec<(Option<u16>, Truth)> {
+pub(super) fn winrm_ports(context: &CheckContext) -> Vec<(Option<u16>, Truth)> {
     let port = |listener: &String| {
         let usual = if listener.to_ascii_uppercase().ends_with("+HTTPS") { WINRM_SECURE } else { WINRM };
-        match scene.number(&format!(r"{LISTENERS}\{listener}"), "Port") {
+        match context.number(&format!(r"{LISTENERS}\{listener}"), "Port") {
             Setting::Set(port) => u16::try_from(port).ok(),
             Setting::Absent => Some(usual),
             Setting::Unreadable(_) => None,
         }
     };
-    let mut ports: Vec<(Option<u16>, Truth)> = match scene.os.keys(LISTENERS) {
+    let mut ports: Vec<(Option<u16>, Truth)> = match context.os.keys(LISTENERS) {
         Ok(listeners) => listeners.iter().map(|listener| (port(listener), Truth::True)).collect(),
         Err(OsError::Missing(_)) => Vec::new(),
         Err(_) => vec![(None, Truth::Unknown)],
@@ -126,27 +126,27 @@ pub(super) fn winrm_ports(scene: &Scene) -> Vec<(Option<u16>, Truth)> {
         Setting::Absent => Truth::False,
         Setting::Unreadable(_) => Truth::Unknown,
     };
-    let by_policy = is_on(scene.number(WINRM_POLICY, "AllowAutoConfig"));
+    let by_policy = is_on(context.number(WINRM_POLICY, "AllowAutoConfig"));
     let usual = if ports.is_empty() { Truth::True } else { by_policy };
     ports.extend([WINRM, WINRM_SECURE].map(|port| (Some(port), usual)));
     ports.extend(WINRM_OLDER.map(|(port, policy, local)| {
         let local =
-            || local.iter().fold(Setting::Absent, |found, name| found.else_by(|| scene.number(WINRM_SERVICE, name)));
-        (Some(port), is_on(scene.number(WINRM_POLICY, policy).else_by(local)))
+            || local.iter().fold(Setting::Absent, |found, name| found.else_by(|| context.number(WINRM_SERVICE, name)));
+        (Some(port), is_on(context.number(WINRM_POLICY, policy).else_by(local)))
     }));
     ports.retain(|(_, there)| *there != Truth::False);
     ports
 }
 
 /// True when the service runs and has a listener, of its own or by policy.
-fn winrm(scene: &Scene) -> Fact<bool> {
-    match scene.service_runs("WinRM") {
+fn winrm(context: &CheckContext) -> Fact<bool> {
+    match context.service_runs("WinRM") {
         Ok(true) => {}
         Ok(false) => return Fact::Known(false),
         Err(error) => return unknown(&error),
     }
-    let policy = scene.number(WINRM_POLICY, "AllowAutoConfig");
-    match (scene.os.keys(LISTENERS), policy) {
+    let policy = context.number(WINRM_POLICY, "AllowAutoConfig");
+    match (context.os.keys(LISTENERS), policy) {
         (_, Setting::Set(1)) => Fact::Known(true),
         (Ok(listeners), _) if !listeners.is_empty() => Fact::Known(true),
         (_, Setting::Unreadable(error)) => unknown(&error),
@@ -155,8 +155,8 @@ fn winrm(scene: &Scene) -> Fact<bool> {
     }
 }
 
-fn control_programs(scene: &Scene) -> Fact<List<String>> {
-    answered(scene.processes(), |processes| {
+fn control_programs(context: &CheckContext) -> Fact<List<String>> {
+    answered(context.processes(), |processes| {
         let runs = |name: &str| processes.iter().any(|process| is_called(&process.name, name));
         let mut found: Vec<String> = PROGRAMS
             .iter()
@@ -184,7 +184,7 @@ mod tests {
     use os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Remote {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn office() -> Recorded {

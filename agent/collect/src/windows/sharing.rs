@@ -8,7 +8,7 @@
 
 use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
 
-use super::scene::{RUNNING, Scene, Setting, answered, unknown};
+use super::context::{CheckContext, RUNNING, Setting, answered, unknown};
 use crate::text::capped;
 use os::OsError;
 use os::windows::{Registry, Row, Variant};
@@ -31,24 +31,24 @@ const NTLM_2: u64 = 6_000;
 /// Windows 11 24H2 and Server 2025: from here on what an absent setting means depends on the edition.
 const SIGNS_BY_EDITION: u64 = 26_100;
 
-pub(super) fn collect(scene: &Scene) -> Sharing {
-    let server = scene.service_runs("LanmanServer");
-    let of_server = |absent: Fact<bool>, read: fn(&Scene) -> Fact<bool>| match &server {
-        Ok(true) => read(scene),
+pub(super) fn collect(context: &CheckContext) -> Sharing {
+    let server = context.service_runs("LanmanServer");
+    let of_server = |absent: Fact<bool>, read: fn(&CheckContext) -> Fact<bool>| match &server {
+        Ok(true) => read(context),
         Ok(false) => absent,
         Err(error) => unknown(error),
     };
     Sharing {
         shares: match &server {
-            Ok(true) => shares(scene),
+            Ok(true) => shares(context),
             Ok(false) => Fact::Known(List::default()),
             Err(error) => unknown(error),
         },
         smb_server: answered(server.clone(), Fact::Known),
-        smb1: either(of_server(Fact::Known(false), smb1_server), smb1_client(scene)),
+        smb1: either(of_server(Fact::Known(false), smb1_server), smb1_client(context)),
         smb_signing: of_server(Fact::unknown(Reason::SourceMissing, "no SMB server runs"), signing),
-        lm_level: lm_level(scene),
-        nfs_server: answered(scene.service_runs("NfsService"), Fact::Known),
+        lm_level: lm_level(context),
+        nfs_server: answered(context.service_runs("NfsService"), Fact::Known),
     }
 }
 
@@ -62,44 +62,44 @@ fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
 }
 
 /// True when the server's driver is there, runs or may start, and the server is not told otherwise: an absent value never switched it off.
-fn smb1_server(scene: &Scene) -> Fact<bool> {
-    let driver = match scene.service("srv") {
+fn smb1_server(context: &CheckContext) -> Fact<bool> {
+    let driver = match context.service("srv") {
         Err(error) => return unknown(&error),
         Ok(None) => return Fact::Known(false),
         Ok(Some(driver)) => driver,
     };
-    match scene.number(SMB1_DRIVER, "Start") {
+    match context.number(SMB1_DRIVER, "Start") {
         // How it starts counts from the next start on.
         _ if driver.state == RUNNING => {}
         Setting::Set(DISABLED) => return Fact::Known(false),
         Setting::Unreadable(error) => return unknown(&error),
         Setting::Set(_) | Setting::Absent => {}
     }
-    scene.number(&format!(r"{SERVICE}\Parameters"), "SMB1").or(Fact::Known(true), |on| Fact::Known(on != 0))
+    context.number(&format!(r"{SERVICE}\Parameters"), "SMB1").or(Fact::Known(true), |on| Fact::Known(on != 0))
 }
 
 /// True when the client's driver is there and runs, or something starts it: it starts by itself, or the client depends on it (Windows 7).
-fn smb1_client(scene: &Scene) -> Fact<bool> {
-    match scene.service("mrxsmb10") {
+fn smb1_client(context: &CheckContext) -> Fact<bool> {
+    match context.service("mrxsmb10") {
         Ok(None) => return Fact::Known(false),
         Ok(Some(driver)) if driver.state == RUNNING => return Fact::Known(true),
         Ok(Some(_)) => {}
         Err(error) => return unknown(&error),
     }
-    if scene.number(CLIENT, "Start") == Setting::Set(DISABLED) {
-        match scene.service_runs("LanmanWorkstation") {
+    if context.number(CLIENT, "Start") == Setting::Set(DISABLED) {
+        match context.service_runs("LanmanWorkstation") {
             Ok(true) => {}
             Ok(false) => return Fact::Known(false),
             Err(error) => return unknown(&error),
         }
     }
-    match scene.number(SMB1_CLIENT_DRIVER, "Start") {
+    match context.number(SMB1_CLIENT_DRIVER, "Start") {
         Setting::Set(DISABLED) => return Fact::Known(false),
         Setting::Set(ON_DEMAND) => {}
         Setting::Set(_) | Setting::Absent => return Fact::Known(true),
         Setting::Unreadable(error) => return unknown(&error),
     }
-    match scene.os.value(CLIENT, "DependOnService") {
+    match context.os.value(CLIENT, "DependOnService") {
         Ok(Registry::Texts(names)) if names.iter().any(|name| name.eq_ignore_ascii_case("mrxsmb10")) => {
             Fact::Known(true)
         }
@@ -112,30 +112,30 @@ fn smb1_client(scene: &Scene) -> Fact<bool> {
 
 /// `LmCompatibilityLevel`: 0 sends LM and NTLM, 3 NTLMv2 only, 5 refuses the others as well (learn.microsoft.com, "Network security: LAN
 /// Manager authentication level").
-fn lm_level(scene: &Scene) -> Fact<i64> {
-    let absent = match scene.number(VERSION, "CurrentBuildNumber") {
+fn lm_level(context: &CheckContext) -> Fact<i64> {
+    let absent = match context.number(VERSION, "CurrentBuildNumber") {
         Setting::Set(build) if build >= NTLM_2 => Fact::Known(3),
         _ => Fact::unknown(Reason::SourceMissing, format!("{LSA} : LmCompatibilityLevel")),
     };
-    scene.number(LSA, "LmCompatibilityLevel").or(absent, |level| match i64::try_from(level) {
+    context.number(LSA, "LmCompatibilityLevel").or(absent, |level| match i64::try_from(level) {
         Ok(level @ 0..=5) => Fact::Known(level),
         _ => Fact::unknown(Reason::Unreadable, format!("LmCompatibilityLevel {level}")),
     })
 }
 
-fn signing(scene: &Scene) -> Fact<bool> {
-    let absent = match scene.number(VERSION, "CurrentBuildNumber") {
+fn signing(context: &CheckContext) -> Fact<bool> {
+    let absent = match context.number(VERSION, "CurrentBuildNumber") {
         Setting::Set(build) if build < SIGNS_BY_EDITION => Fact::Known(false),
         _ => Fact::unknown(Reason::SourceMissing, "the default depends on the edition of this version"),
     };
-    scene
+    context
         .number(&format!(r"{SERVICE}\Parameters"), "RequireSecuritySignature")
         .or(absent, |demands| Fact::Known(demands != 0))
 }
 
-fn shares(scene: &Scene) -> Fact<List<Share>> {
+fn shares(context: &CheckContext) -> Fact<List<Share>> {
     let key = format!(r"{SERVICE}\Shares");
-    let values = match scene.os.values(&key) {
+    let values = match context.os.values(&key) {
         Ok(values) => values,
         Err(OsError::Missing(_)) => Vec::new(),
         Err(error) => return unknown(&error),
@@ -144,8 +144,9 @@ fn shares(scene: &Scene) -> Fact<List<Share>> {
     let unread = values.iter().filter(|(_, value)| !matches!(value, Registry::Texts(_))).count();
     let names: Vec<String> = values.iter().map(|(name, _)| name.to_lowercase()).collect();
     let folders = values.into_iter().filter(|(_, value)| matches!(value, Registry::Texts(texts) if is_folder(texts)));
-    let mut shares: Vec<Share> = folders.map(|(name, _)| share(scene, &key, &name)).collect();
-    shares.extend(until_the_next_start(scene).into_iter().filter(|share| !names.contains(&share.name.to_lowercase())));
+    let mut shares: Vec<Share> = folders.map(|(name, _)| share(context, &key, &name)).collect();
+    shares
+        .extend(until_the_next_start(context).into_iter().filter(|share| !names.contains(&share.name.to_lowercase())));
     shares.sort_by(|one, other| one.name.cmp(&other.name));
     let mut list = List::capped(shares);
     list.left_out = list.left_out.saturating_add(u32::try_from(unread).unwrap_or(u32::MAX));
@@ -154,8 +155,8 @@ fn shares(scene: &Scene) -> Fact<List<Share>> {
 
 /// Shares of folders as the server has them now (`Win32_Share`, `Type` 0). A program may make some that are written down nowhere; where WMI
 /// does not answer, what is written down stands.
-fn until_the_next_start(scene: &Scene) -> Vec<Share> {
-    let rows = scene.os.wmi(r"ROOT\CIMV2", "SELECT Name, Type FROM Win32_Share").unwrap_or_default();
+fn until_the_next_start(context: &CheckContext) -> Vec<Share> {
+    let rows = context.os.wmi(r"ROOT\CIMV2", "SELECT Name, Type FROM Win32_Share").unwrap_or_default();
     let open = || Fact::unknown(Reason::NoReader, "who may use it is not written down in the registry");
     let share = |row: &Row| match (row.get("Name"), row.get("Type")) {
         (Some(Variant::Text(name)), Some(Variant::Number(0))) => Some(Share {
@@ -177,8 +178,8 @@ fn is_folder(texts: &[String]) -> bool {
     kind.and_then(|kind| kind.trim().parse::<u32>().ok()).is_none_or(|kind| kind & 0xFF == 0)
 }
 
-fn share(scene: &Scene, key: &str, name: &str) -> Share {
-    let permissions = match scene.os.value(&format!(r"{key}\Security"), name) {
+fn share(context: &CheckContext, key: &str, name: &str) -> Share {
+    let permissions = match context.os.value(&format!(r"{key}\Security"), name) {
         Ok(Registry::Bytes(bytes)) => decode(&bytes)
             .map_or_else(|| Fact::unknown(Reason::Unreadable, "its security descriptor is damaged"), Fact::Known),
         Ok(_) => Fact::unknown(Reason::Unreadable, "its security descriptor is of another type"),
@@ -207,7 +208,7 @@ mod tests {
     const PARAMETERS: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Parameters";
 
     fn collected(os: Recorded) -> Sharing {
-        collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn folder(path: &str, kind: &str) -> Registry {

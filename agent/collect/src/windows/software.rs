@@ -6,7 +6,7 @@
 
 use policies::fact::{Fact, Software};
 
-use super::scene::{Scene, answered, unknown};
+use super::context::{CheckContext, answered, unknown};
 use os::{Answer, OsError};
 
 mod browsers;
@@ -27,17 +27,17 @@ pub(super) const WATCHED: &[&str] = &[
     HISTORY,
 ];
 
-pub(super) fn collect(scene: &Scene) -> Software {
-    let (programs, browsers) = match installed::installed(scene) {
-        Ok(installed) => (Fact::Known(programs::list(&installed)), Fact::Known(browsers::list(scene, &installed))),
+pub(super) fn collect(context: &CheckContext) -> Software {
+    let (programs, browsers) = match installed::installed(context) {
+        Ok(installed) => (Fact::Known(programs::list(&installed)), Fact::Known(browsers::list(context, &installed))),
         Err(error) => (unknown(&error), unknown(&error)),
     };
     Software {
         programs,
         browsers,
-        removable_denied: denied(scene),
-        removable_seen: match scene.os.keys(HISTORY) {
-            Ok(models) => answered(seen(scene, &models), Fact::Known),
+        removable_denied: denied(context),
+        removable_seen: match context.os.keys(HISTORY) {
+            Ok(models) => answered(seen(context, &models), Fact::Known),
             Err(OsError::Missing(_)) => Fact::Known(0),
             Err(error) => unknown(&error),
         },
@@ -45,7 +45,7 @@ pub(super) fn collect(scene: &Scene) -> Software {
 }
 
 /// Whether a policy denies reading or writing of all removable storage or of removable disks.
-fn denied(scene: &Scene) -> Fact<bool> {
+fn denied(context: &CheckContext) -> Fact<bool> {
     let questions = [
         (REMOVABLE.to_owned(), "Deny_All"),
         (format!(r"{REMOVABLE}\{DISKS}"), "Deny_Read"),
@@ -53,7 +53,7 @@ fn denied(scene: &Scene) -> Fact<bool> {
     ];
     let mut denied = Fact::Known(false);
     for (key, name) in questions {
-        match scene.number(&key, name).or(Fact::Known(false), |value| Fact::Known(value == 1)) {
+        match context.number(&key, name).or(Fact::Known(false), |value| Fact::Known(value == 1)) {
             Fact::Known(true) => return Fact::Known(true),
             Fact::Known(false) => {}
             Fact::Unknown(unknown) => denied = Fact::Unknown(unknown),
@@ -63,10 +63,10 @@ fn denied(scene: &Scene) -> Fact<bool> {
 }
 
 /// Drives below their models: `USBSTOR\Disk&Ven_X&Prod_Y\SERIAL`.
-fn seen(scene: &Scene, models: &[String]) -> Answer<i64> {
+fn seen(context: &CheckContext, models: &[String]) -> Answer<i64> {
     let mut count = 0_i64;
     for model in models {
-        count += match scene.os.keys(&format!(r"{HISTORY}\{model}")) {
+        count += match context.os.keys(&format!(r"{HISTORY}\{model}")) {
             Ok(drives) => i64::try_from(drives.len()).unwrap_or(i64::MAX),
             Err(OsError::Missing(_)) => 0,
             Err(error) => return Err(error),

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use policies::fact::{Chassis, Fact, Family, Instant, List, Mebibytes, Reason, System};
 use policies::policy::WindowsKind;
 
-use super::scene::{Scene, Setting, answered};
+use super::context::{CheckContext, Setting, answered};
 use super::version::{self, VERSION, Version, WINDOWS_11};
 use crate::firmware::{chassis_of, filled_in};
 use crate::text::capped;
@@ -26,40 +26,40 @@ const LANGUAGE: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\Language";
 /// The registry keys whose change makes it worth collecting this section again.
 pub(super) const WATCHED: &[&str] = &[VERSION, protection::SECURE_BOOT];
 
-pub(super) fn collect(scene: &Scene) -> System {
-    let version = version::read(scene);
-    let support = support::of(scene, &version);
-    let tables = scene.os.firmware().map(|bytes| smbios::read(&bytes));
-    let hardware = scene.os.hardware();
+pub(super) fn collect(context: &CheckContext) -> System {
+    let version = version::read(context);
+    let support = support::of(context, &version);
+    let tables = context.os.firmware().map(|bytes| smbios::read(&bytes));
+    let hardware = context.os.hardware();
     let mebibytes = |bytes: u64| Mebibytes(i64::try_from(bytes >> 20).unwrap_or(i64::MAX));
-    let drive = drive(scene);
+    let drive = drive(context);
     System {
-        name: answered(scene.os.computer_name(), |name| Fact::Known(capped(&name))),
+        name: answered(context.os.computer_name(), |name| Fact::Known(capped(&name))),
         family: Fact::Known(Family::Windows),
         id: support.id,
-        title: scene
+        title: context
             .text(VERSION, "ProductName")
             .or(missing("ProductName"), |product| Fact::Known(title(&product, &version))),
-        version: scene
+        version: context
             .text(VERSION, "DisplayVersion")
-            .else_by(|| scene.text(VERSION, "ReleaseId"))
+            .else_by(|| context.text(VERSION, "ReleaseId"))
             .else_by(|| support.release.map_or(Setting::Absent, Setting::Set))
             .or(missing("DisplayVersion"), Fact::Known),
-        build: build(scene),
+        build: build(context),
         supported_until: support.until,
         paid_until: support.paid_until,
         paid_updates: support.paid,
-        architecture: answered(scene.os.machine(), architecture),
+        architecture: answered(context.os.machine(), architecture),
         booted_at: match Timestamp::from_second(hardware.booted_at) {
             Ok(at) if hardware.booted_at > 0 => Fact::Known(at),
             _ => Fact::unknown(Reason::Unreadable, "no start time"),
         },
-        desktop: scene
+        desktop: context
             .text(VERSION, "InstallationType")
             .or(missing("InstallationType"), |kind| Fact::Known(!kind.eq_ignore_ascii_case("Server Core"))),
-        server_edition: version::kind(scene).map(|kind| kind == WindowsKind::Server),
+        server_edition: version::kind(context).map(|kind| kind == WindowsKind::Server),
         chassis: answered(tables.clone(), |tables| chassis(&tables)),
-        model: model(scene),
+        model: model(context),
         serial: answered(tables.clone(), |tables| match tables.serial.as_deref().and_then(filled_in) {
             Some(serial) => Fact::Known(serial),
             None => Fact::unknown(Reason::SourceMissing, "the firmware holds a maker's filler"),
@@ -75,14 +75,14 @@ pub(super) fn collect(scene: &Scene) -> System {
             _ => known(hardware.memory, mebibytes),
         },
         firmware_at: answered(tables, |tables| released(&tables)),
-        disk: answered(scene.os.disk_size(&format!(r"{drive}\")), |bytes| known(bytes, mebibytes)),
-        disk_encrypted: protection::disk_encrypted(scene, &drive),
-        secure_boot: protection::secure_boot(scene),
-        tpm: protection::tpm(scene),
-        language: scene.text(LANGUAGE, "InstallLanguage").or(missing("InstallLanguage"), |code| {
+        disk: answered(context.os.disk_size(&format!(r"{drive}\")), |bytes| known(bytes, mebibytes)),
+        disk_encrypted: protection::disk_encrypted(context, &drive),
+        secure_boot: protection::secure_boot(context),
+        tpm: protection::tpm(context),
+        language: context.text(LANGUAGE, "InstallLanguage").or(missing("InstallLanguage"), |code| {
             i64::from_str_radix(code.trim(), 16).map_or_else(|_| Fact::unknown(Reason::Unreadable, code), Fact::Known)
         }),
-        domains: answered(scene.os.join(), |join| {
+        domains: answered(context.os.join(), |join| {
             Fact::Known(match join {
                 Join::Domain(name) => [capped(&name).to_lowercase()].into_iter().collect(),
                 Join::Workgroup(_) | Join::None => List::default(),
@@ -105,17 +105,17 @@ fn architecture(machine: u16) -> Fact<String> {
 }
 
 /// The drive of the system, such as `C:`.
-fn drive(scene: &Scene) -> String {
-    match scene.text(VERSION, "SystemRoot") {
+fn drive(context: &CheckContext) -> String {
+    match context.text(VERSION, "SystemRoot") {
         Setting::Set(root) if root.chars().nth(1) == Some(':') => root.chars().take(2).collect(),
         _ => "C:".to_owned(),
     }
 }
 
-fn build(scene: &Scene) -> Fact<String> {
-    scene.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), |build| {
+fn build(context: &CheckContext) -> Fact<String> {
+    context.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), |build| {
         // Before Windows 10 builds had no update revision.
-        scene
+        context
             .number(VERSION, "UBR")
             .or(Fact::Known(build.to_string()), |revision| Fact::Known(format!("{build}.{revision}")))
     })
@@ -131,10 +131,10 @@ fn title(product: &str, version: &Fact<Version>) -> String {
     }
 }
 
-fn model(scene: &Scene) -> Fact<String> {
-    let maker = scene.text(FIRMWARE, "SystemManufacturer");
+fn model(context: &CheckContext) -> Fact<String> {
+    let maker = context.text(FIRMWARE, "SystemManufacturer");
     let filler = || Fact::unknown(Reason::SourceMissing, "the firmware holds a maker's filler");
-    scene.text(FIRMWARE, "SystemProductName").or(missing("SystemProductName"), |product| {
+    context.text(FIRMWARE, "SystemProductName").or(missing("SystemProductName"), |product| {
         let maker = match &maker {
             Setting::Set(maker) => filled_in(maker),
             Setting::Absent | Setting::Unreadable(_) => None,

@@ -5,7 +5,7 @@
 
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
-use super::scene::{RUNNING, Scene, answered};
+use super::context::{CheckContext, RUNNING, answered};
 use crate::text::capped;
 
 mod journal;
@@ -24,19 +24,19 @@ pub(super) const WATCHED: &[&str] = &[
     ZONE,
 ];
 
-pub(super) fn collect(scene: &Scene) -> Time {
+pub(super) fn collect(context: &CheckContext) -> Time {
     let parameter = |name: &str| {
-        scene
+        context
             .text(&format!(r"{POLICY}\Parameters"), name)
-            .else_by(|| scene.text(&format!(r"{SERVICE}\Parameters"), name))
+            .else_by(|| context.text(&format!(r"{SERVICE}\Parameters"), name))
     };
     let kind = parameter("Type");
-    let source = answered(scene.service("W32Time"), |service| match service {
+    let source = answered(context.service("W32Time"), |service| match service {
         None => Fact::Known(TimeSource::None),
         // How it starts counts from the next start on.
         Some(service) if service.state == RUNNING => Fact::Known(TimeSource::W32Time),
         // Started by a trigger, it need not run at this moment.
-        Some(_) => scene.number(SERVICE, "Start").or(Fact::unknown(Reason::SourceMissing, SERVICE), |start| {
+        Some(_) => context.number(SERVICE, "Start").or(Fact::unknown(Reason::SourceMissing, SERVICE), |start| {
             Fact::Known(if start == DISABLED { TimeSource::None } else { TimeSource::W32Time })
         }),
     })
@@ -44,14 +44,16 @@ pub(super) fn collect(scene: &Scene) -> Time {
     // That nothing is followed can be known without the service's word. How far it is from its server it tells in words only.
     let (synchronised, within_a_second) = match &source {
         Fact::Known(TimeSource::None) => (Fact::Known(false), Fact::Known(false)),
-        _ => (journal::synchronised(scene), Fact::unknown(Reason::NoReader, "the time service tells it in words only")),
+        _ => {
+            (journal::synchronised(context), Fact::unknown(Reason::NoReader, "the time service tells it in words only"))
+        }
     };
     Time {
         servers: parameter("NtpServer").or(Fact::Known(List::default()), |text| Fact::Known(servers(&text))),
         within_a_second,
         synchronised,
         source,
-        zone: scene.text(ZONE, "TimeZoneKeyName").or(Fact::unknown(Reason::SourceMissing, ZONE), Fact::Known),
+        zone: context.text(ZONE, "TimeZoneKeyName").or(Fact::unknown(Reason::SourceMissing, ZONE), Fact::Known),
     }
 }
 
@@ -85,7 +87,7 @@ mod tests {
     use os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Time {
-        collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
     }
 
     fn office() -> Recorded {

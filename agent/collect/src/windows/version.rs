@@ -6,7 +6,7 @@
 use policies::fact::{Fact, Reason};
 use policies::policy::{WindowsBuild, WindowsEdition, WindowsKind};
 
-use super::scene::{Scene, Setting, unknown};
+use super::context::{CheckContext, Setting, unknown};
 
 /// Where Windows describes itself.
 pub(super) const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
@@ -35,24 +35,24 @@ pub(super) struct Version {
 }
 
 /// Reads it.
-pub(super) fn read(scene: &Scene) -> Fact<Version> {
-    let build = scene.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), Fact::Known);
-    let (edition, evaluation) = match scene.text(VERSION, "EditionID") {
+pub(super) fn read(context: &CheckContext) -> Fact<Version> {
+    let build = context.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), Fact::Known);
+    let (edition, evaluation) = match context.text(VERSION, "EditionID") {
         Setting::Set(id) => (WindowsEdition::of(&id), id.to_ascii_lowercase().contains("eval")),
         Setting::Absent => (WindowsEdition::General, false),
         Setting::Unreadable(error) => return unknown(&error),
     };
-    match (build, kind(scene)) {
+    match (build, kind(context)) {
         (Fact::Known(build), Fact::Known(kind)) => {
-            Fact::Known(Version { build, revision: scene.number(VERSION, "UBR"), kind, edition, evaluation })
+            Fact::Known(Version { build, revision: context.number(VERSION, "UBR"), kind, edition, evaluation })
         }
         (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
     }
 }
 
 /// What it is installed for.
-pub(super) fn kind(scene: &Scene) -> Fact<WindowsKind> {
-    let told = scene.text(VERSION, "InstallationType").or(missing("InstallationType"), |kind| {
+pub(super) fn kind(context: &CheckContext) -> Fact<WindowsKind> {
+    let told = context.text(VERSION, "InstallationType").or(missing("InstallationType"), |kind| {
         match kind.to_ascii_lowercase().as_str() {
             "client" => Fact::Known(WindowsKind::Client),
             kind if kind.contains("server") => Fact::Known(WindowsKind::Server),
@@ -62,7 +62,7 @@ pub(super) fn kind(scene: &Scene) -> Fact<WindowsKind> {
     match told {
         Fact::Known(kind) => Fact::Known(kind),
         // Windows embedded in a device has words of its own there; this one is the same everywhere.
-        Fact::Unknown(unknown) => scene.text(PRODUCT, "ProductType").or(Fact::Unknown(unknown), |product| {
+        Fact::Unknown(unknown) => context.text(PRODUCT, "ProductType").or(Fact::Unknown(unknown), |product| {
             let client = product.eq_ignore_ascii_case("WinNT");
             Fact::Known(if client { WindowsKind::Client } else { WindowsKind::Server })
         }),
@@ -70,8 +70,8 @@ pub(super) fn kind(scene: &Scene) -> Fact<WindowsKind> {
 }
 
 /// What the catalogue knows of it.
-pub(super) fn known<'s>(scene: &'s Scene, version: &Version) -> Option<&'s WindowsBuild> {
-    scene.catalogue()?.build(version.build, version.kind)
+pub(super) fn known<'s>(context: &'s CheckContext, version: &Version) -> Option<&'s WindowsBuild> {
+    context.catalogue()?.build(version.build, version.kind)
 }
 
 fn missing<T>(name: &str) -> Fact<T> {
@@ -88,7 +88,7 @@ mod tests {
     use os::windows::recorded::Recorded;
 
     fn kind_of(os: Recorded) -> Option<WindowsKind> {
-        kind(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)).known().copied()
+        kind(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).known().copied()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::mountinfo::{Mount, holding, mounts};
-use crate::apart::Apart;
+use crate::isolated::Isolated;
 use crate::{Answer, OsError, Source};
 
 /// How long a question may take: a disk that slept or a server far away has answered by then.
@@ -35,7 +35,7 @@ const SYSTEM: [&str; 9] = ["/", "/etc", "/opt", "/usr", "/usr/local", "/var", "/
 const DISKS: [&str; 9] = ["btrfs", "erofs", "ext2", "ext3", "ext4", "f2fs", "squashfs", "xfs", "zfs"];
 
 /// Workers by the place they ask: at most one waits for each, however often it is asked.
-static APART: LazyLock<Apart<String>> = LazyLock::new(Apart::default);
+static APART: LazyLock<Isolated<String>> = LazyLock::new(Isolated::default);
 static TABLE: Mutex<Option<(Instant, Vec<Mount>)>> = Mutex::new(None);
 
 fn may_hang(mount: &Mount) -> bool {

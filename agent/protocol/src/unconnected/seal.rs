@@ -25,7 +25,7 @@ pub enum SealError {
     BadKey,
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
-    NoChance,
+    NoRandomBytes,
     /// The bytes were not sealed to this key and purpose, or were changed since.
     #[error("it was not encrypted to this server, or it was changed since")]
     NotForUs,
@@ -133,7 +133,7 @@ impl std::fmt::Debug for SealingKey {
 
 /// The library ends the program when there are no random bytes; asked first, their lack is an error like others.
 fn chance_check() -> Result<(), SealError> {
-    SystemRandom::new().fill(&mut [0; 1]).map_err(|_| SealError::NoChance)
+    SystemRandom::new().fill(&mut [0; 1]).map_err(|_| SealError::NoRandomBytes)
 }
 
 #[cfg(test)]

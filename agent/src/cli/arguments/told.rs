@@ -2,7 +2,7 @@
 
 use policies::text::Language;
 
-use super::words;
+use super::command;
 
 /// Where a message, a page or the README says to run this program, it names a command.
 #[test]
@@ -16,7 +16,7 @@ fn every_command_that_people_are_told_exists() {
             if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
-    let (words, mut told) = (words(Language::En), 0);
+    let (command, mut told) = (command(Language::En), 0);
     for file in files {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
@@ -27,7 +27,7 @@ fn every_command_that_people_are_told_exists() {
                     after.split(|sign: char| !sign.is_ascii_lowercase() && sign != '-').next().unwrap_or_default();
                 let is_told = before.is_empty() || before.ends_with(['`', '(']) || before.ends_with(": ");
                 if is_told && !name.is_empty() && !name.starts_with("--") {
-                    assert!(words.find_subcommand(name).is_some(), "{}: {line}", file.display());
+                    assert!(command.find_subcommand(name).is_some(), "{}: {line}", file.display());
                     told += 1;
                 }
                 before = after;

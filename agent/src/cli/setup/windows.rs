@@ -43,7 +43,7 @@ fn set_up(terminal: &Terminal) -> anyhow::Result<Option<(String, Exit)>> {
     let hands_over = desktop::is_narrow_on_wide() && wide.is_file();
     if hands_over || !Windows::default().administrator() {
         let program: PathBuf = if hands_over { wide } else { std::env::current_exe()? };
-        let arguments = format!("setup --lang {}", terminal.words("vi", "en"));
+        let arguments = format!("setup --lang {}", terminal.choose("vi", "en"));
         return match desktop::elevate(&program, &arguments) {
             Ok(()) => Ok(None),
             Err(error) => Ok(Some((not_allowed(&error, terminal), Exit::Impossible))),
@@ -51,7 +51,7 @@ fn set_up(terminal: &Terminal) -> anyhow::Result<Option<(String, Exit)>> {
     }
     let place = ask(&connection, terminal)?;
     terminal.print(
-        terminal.words("Đang cài đặt và kết nối, chờ một chút...", "Setting up and connecting, wait a moment..."),
+        terminal.choose("Đang cài đặt và kết nối, chờ một chút...", "Setting up and connecting, wait a moment..."),
     )?;
     let Connection { server, token, fingerprint, .. } = connection;
     let invitation = Some(Invitation { server, token, fingerprint, place });
@@ -62,13 +62,13 @@ fn set_up(terminal: &Terminal) -> anyhow::Result<Option<(String, Exit)>> {
 /// Room and person, as typed.
 fn ask(connection: &Connection, terminal: &Terminal) -> anyhow::Result<String> {
     let office = policies::text::visible(&connection.office, 200);
-    terminal.print(&format!("{} {office}", terminal.words("Cơ quan:", "Office:")))?;
-    terminal.print(terminal.words(
+    terminal.print(&format!("{} {office}", terminal.choose("Cơ quan:", "Office:")))?;
+    terminal.print(terminal.choose(
         "Không cài trên máy xử lý bí mật nhà nước: nếu là máy đó, hãy đóng cửa sổ này.",
         "Never on a machine that handles state secrets: if this is one, close this window.",
     ))?;
     let mut out = std::io::stdout().lock();
-    let question = terminal.words(
+    let question = terminal.choose(
         "Phòng và người sử dụng máy này (ví dụ: Văn phòng, Nguyễn Văn A): ",
         "Room and person of this machine (such as: Office, Nguyễn Văn A): ",
     );
@@ -79,7 +79,7 @@ fn ask(connection: &Connection, terminal: &Terminal) -> anyhow::Result<String> {
 }
 
 fn not_allowed(error: &std::io::Error, terminal: &Terminal) -> String {
-    let words = terminal.words(
+    let words = terminal.choose(
         "Chưa cài đặt: cần bấm \"Có\" khi Windows hỏi, hoặc nhờ người có tài khoản quản trị của máy",
         "Not set up: answer Yes when Windows asks, or ask somebody who has an administrator's account of this machine",
     );

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::tests::{dial, enrolled, open};
 use super::*;
+use crate::connection::test_server::{Server, refused, run};
 use crate::connection::tls::tests::authority;
-use crate::connection::trial::{Server, refused, run};
 use crate::enrol::tests::{TOKEN, admit};
 use crate::enrol::{EnrolError, Enrolled, Invitation, enrol};
 use crate::identity::start::StartError;
@@ -63,17 +63,17 @@ async fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
     let (ours, clients) = (authority("ours"), authority("clients"));
-    let (desk, _) = enrolled(&path, &ours, 2020, 2100);
+    let (fake_server, _) = enrolled(&path, &ours, 2020, 2100);
     let (ca, fingerprint) = (ours.der.clone(), protocol::Digest::of(&ours.der));
     let known = std::sync::Mutex::new(true);
     let server = Server::start(&ours, move |path, body| {
         if path != protocol::path::ENROL {
-            return desk.answer(path, body);
+            return fake_server.answer(path, body);
         }
         // The key of the lost identity was enrolled before, with a token that is used up.
         let request: protocol::EnrolRequest = serde_json::from_slice(body).unwrap();
         let csr = data_encoding::BASE64.decode(request.csr.as_bytes()).unwrap();
-        let old = csr.windows(65).any(|window| window == desk.key.public_key());
+        let old = csr.windows(65).any(|window| window == fake_server.key.public_key());
         if old && *known.lock().unwrap() {
             return refused(409, "key_known");
         }
@@ -86,9 +86,9 @@ async fn world() -> World {
     World { _folder: folder, path, server, fingerprint }
 }
 
-fn start(path: &Path) -> Result<Station, StartError> {
+fn start(path: &Path) -> Result<AgentState, StartError> {
     let collector = Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default()))));
-    Station::open(path, None, collector, Arc::new(Clock::system()))
+    AgentState::open(path, None, collector, Arc::new(Clock::system()))
 }
 
 async fn connect(world: &World) -> Result<Enrolled, EnrolError> {
@@ -108,8 +108,8 @@ async fn had_again(name: &str) {
     for way in WAYS {
         let place = world.path.join(name);
         damage(&place, way);
-        let mut station = start(&world.path).unwrap_or_else(|error| panic!("{name}, {way}: {error}"));
-        let done = once(&mut station).await.unwrap();
+        let mut agent_state = start(&world.path).unwrap_or_else(|error| panic!("{name}, {way}: {error}"));
+        let done = once(&mut agent_state).await.unwrap();
         assert!(done.delivered && done.trouble.is_none() && done.judgement.is_some(), "{name}, {way}: {done:?}");
         if way == "folder" && !["policy", "sections"].contains(&name) {
             let beside = place.parent().unwrap();

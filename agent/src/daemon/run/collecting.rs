@@ -12,7 +12,7 @@ use crate::daemon::exchange;
 pub(super) struct Collecting {
     pub(super) sections: Vec<Section>,
     pub(super) observed_at: i64,
-    pub(super) why: Why,
+    pub(super) why: Trigger,
     /// The orders that it carries out.
     pub(super) orders: Vec<String>,
     pub(super) facts: JoinHandle<Facts>,
@@ -20,7 +20,7 @@ pub(super) struct Collecting {
 
 /// Why sections are collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum Trigger {
     /// Something about them changed.
     Changed,
     /// A part of a full check, not its last: what it finds is reported with the last.
@@ -31,33 +31,36 @@ pub(super) enum Why {
 
 impl Daemon {
     /// What is to be collected now, and why.
-    pub(super) fn due(&mut self, now: Instant) -> Option<(Why, Vec<Section>)> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<(Trigger, Vec<Section>)> {
         let ordered = !self.ordered.is_empty() && now >= self.order_not_before;
         let scheduled = self.schedule.is_due(self.now());
         // Somebody waits for an order, and for the first result of a machine.
-        if ordered || scheduled && self.station.observation.is_empty() {
+        if ordered || scheduled && self.agent_state.observation.is_empty() {
             self.routine.end();
             self.wanted.clear();
-            return Some((Why::Full, Section::ALL.to_vec()));
+            return Some((Trigger::Full, Section::ALL.to_vec()));
         }
         if !self.wanted.is_empty() {
-            return Some((Why::Changed, std::mem::take(&mut self.wanted).into_iter().collect()));
+            return Some((Trigger::Changed, std::mem::take(&mut self.wanted).into_iter().collect()));
         }
         if scheduled && !self.routine.is_under_way() {
             self.routine.begin(now);
         }
         let part = self.routine.take(now)?;
-        Some((if self.routine.is_under_way() { Why::Part } else { Why::Full }, part))
+        Some((if self.routine.is_under_way() { Trigger::Part } else { Trigger::Full }, part))
     }
 
-    pub(super) fn collect(&mut self, why: Why, sections: Vec<Section>) {
-        let orders =
-            if why == Why::Full && sections == Section::ALL { std::mem::take(&mut self.ordered) } else { Vec::new() };
+    pub(super) fn collect(&mut self, why: Trigger, sections: Vec<Section>) {
+        let orders = if why == Trigger::Full && sections == Section::ALL {
+            std::mem::take(&mut self.ordered)
+        } else {
+            Vec::new()
+        };
         if !orders.is_empty() {
             self.order_not_before = Instant::now() + limits::CHECK_APART;
         }
-        let collector = self.station.collector.clone();
-        let instant = self.station.clock.instant();
+        let collector = self.agent_state.collector.clone();
+        let instant = self.agent_state.clock.instant();
         let asked = sections.clone();
         let facts = tokio::task::spawn_blocking(move || collector.collect(&asked, instant));
         self.collecting = Some(Collecting { sections, observed_at: instant.as_millisecond(), why, orders, facts });
@@ -65,10 +68,10 @@ impl Daemon {
 
     pub(super) fn collected(&mut self, collecting: Collecting, facts: Option<Box<Facts>>) {
         let Collecting { sections, observed_at, why, orders, .. } = collecting;
-        if why == Why::Part {
+        if why == Trigger::Part {
             self.routine.rest(Instant::now());
         }
-        if why == Why::Full {
+        if why == Trigger::Full {
             self.schedule.checked(self.now());
             self.done.extend(orders);
             if let Some(watch) = &mut self.watch {
@@ -79,16 +82,16 @@ impl Daemon {
             tracing::error!("the collection broke off");
             return;
         };
-        let changed = match self.station.observation.take_in(&sections, *facts, observed_at) {
+        let changed = match self.agent_state.observation.take_in(&sections, *facts, observed_at) {
             Ok(changed) => changed,
             Err(error) => {
                 tracing::error!(%error, "the facts cannot be reported");
                 return;
             }
         };
-        if why == Why::Full || changed && why == Why::Changed {
+        if why == Trigger::Full || changed && why == Trigger::Changed {
             self.judge();
-            exchange::report(&mut self.station, self.outcomes);
+            exchange::report(&mut self.agent_state, self.outcomes);
         }
     }
 }

@@ -28,7 +28,7 @@ impl Daemon {
                 Order::CheckNow { .. } | Order::Unknown => {}
             }
         }
-        let policy = self.station.learn(&answer.assignment, answer.server_time_at);
+        let policy = self.agent_state.learn(&answer.assignment, answer.server_time_at);
         self.heard(false, policy);
         let too_short = self.poll_started.elapsed() < POLL_TOO_SHORT;
         if too_short && !news && self.policy_wanted.is_none() {
@@ -61,10 +61,10 @@ impl Daemon {
     }
 
     pub(super) fn fetched(&mut self, bundle: &SignedBundle) {
-        match self.station.policy_use(bundle) {
+        match self.agent_state.policy_use(bundle) {
             Ok(()) => {
                 self.policy_wanted =
-                    self.policy_wanted.filter(|wanted| Some(*wanted) != self.station.policies.address());
+                    self.policy_wanted.filter(|wanted| Some(*wanted) != self.agent_state.policies.address());
                 self.fetching.succeeded();
                 self.refused = None;
                 self.judge();

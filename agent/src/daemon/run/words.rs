@@ -5,17 +5,17 @@ use std::time::Duration;
 use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind, path};
 
 use crate::connection::{Connection, WireError};
-use crate::daemon::station::Station;
-use crate::enrol::joining;
+use crate::daemon::agent_state::AgentState;
+use crate::enrol::pending_enrolment;
 use crate::platform::logbook;
-use crate::platform::service::Why;
+use crate::platform::service::StopReason;
 
 /// Last words must not hold up the end.
 const LAST: Duration = Duration::from_secs(2);
 
 /// What is to be said at the start, if anything.
-pub(super) fn first(station: &Station) -> Option<AgentEvent> {
-    logbook::was_repaired().then(|| AgentEvent { kind: AgentEventKind::AccessRepaired, at: station.clock.now() })
+pub(super) fn first(agent_state: &AgentState) -> Option<AgentEvent> {
+    logbook::was_repaired().then(|| AgentEvent { kind: AgentEventKind::AccessRepaired, at: agent_state.clock.now() })
 }
 
 /// Says it.
@@ -24,13 +24,13 @@ pub(super) async fn say(connection: Connection, event: AgentEvent) -> Result<Age
 }
 
 /// Says why the agent ends, if that can be done quickly. A server that hears nothing notices the silence.
-pub(super) async fn last(station: &Station, connection: &Connection, why: Why) {
+pub(super) async fn last(agent_state: &AgentState, connection: &Connection, why: StopReason) {
     let kind = match why {
-        _ if joining::is_leaving(&station.state) => AgentEventKind::Uninstalled,
-        Why::Asked => AgentEventKind::Stopped,
-        Why::Shutdown => AgentEventKind::Shutdown,
+        _ if pending_enrolment::is_leaving(&agent_state.state) => AgentEventKind::Uninstalled,
+        StopReason::Asked => AgentEventKind::Stopped,
+        StopReason::Shutdown => AgentEventKind::Shutdown,
     };
-    let event = AgentEvent { kind, at: station.clock.now() };
+    let event = AgentEvent { kind, at: agent_state.clock.now() };
     match tokio::time::timeout(LAST, say(connection.clone(), event)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::info!(%error, "the server does not hear that the agent ends"),

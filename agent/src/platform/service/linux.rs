@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Why, Wish};
+use super::{ServiceEvent, StopReason};
 
 /// Does `work` for whoever started the program; readiness is told where `NOTIFY_SOCKET` names somebody.
 ///
@@ -46,8 +46,8 @@ impl Manager {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn wishes(&mut self) -> io::Result<Wishes> {
-        Ok(Wishes { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    pub fn service_events(&mut self) -> io::Result<ServiceEvents> {
+        Ok(ServiceEvents { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Says that the service is up.
@@ -71,19 +71,19 @@ impl Manager {
 
 /// The wishes of whoever started the program.
 #[derive(Debug)]
-pub struct Wishes {
+pub struct ServiceEvents {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Wishes {
+impl ServiceEvents {
     /// Waits for the next wish.
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> ServiceEvent {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-        Wish::Stop(Why::Asked)
+        ServiceEvent::Stop(StopReason::Asked)
     }
 }
 

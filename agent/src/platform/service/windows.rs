@@ -14,7 +14,7 @@ use windows_service::service::{
 use windows_service::service_control_handler::{ServiceControlHandlerResult, ServiceStatusHandle, register};
 use windows_service::service_dispatcher;
 
-use super::{NAME, Why, Wish};
+use super::{NAME, ServiceEvent, StopReason};
 use crate::platform::logbook::{self, Entry};
 
 /// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: no service control manager started this process; it is a console.
@@ -40,7 +40,7 @@ pub fn attend(work: impl FnOnce(Manager) -> anyhow::Result<()> + Send + 'static)
         Ok(()) => locked(&ENDED).take().unwrap_or(Ok(())),
         Err(windows_service::Error::Winapi(error)) if error.raw_os_error() == Some(NO_MANAGER) => {
             let work = locked(&WORK).take();
-            work.map_or(Ok(()), |work| work(Manager { service: None, wishes: None }))
+            work.map_or(Ok(()), |work| work(Manager { service: None, service_events: None }))
         }
         Err(error) => Err(error.into()),
     }
@@ -58,31 +58,31 @@ extern "system" fn service_main(_count: u32, _arguments: *mut *mut u16) {
 
 /// Does the work as a service.
 fn serve() -> anyhow::Result<()> {
-    let (sender, wishes) = unbounded_channel();
+    let (sender, service_events) = unbounded_channel();
     let service = Service::default();
     let told = service.clone();
     let handle = register(NAME, move |control| {
-        let wish = match control {
+        let service_event = match control {
             ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
-            ServiceControl::Stop => Wish::Stop(Why::Asked),
-            ServiceControl::Shutdown | ServiceControl::Preshutdown => Wish::Stop(Why::Shutdown),
+            ServiceControl::Stop => ServiceEvent::Stop(StopReason::Asked),
+            ServiceControl::Shutdown | ServiceControl::Preshutdown => ServiceEvent::Stop(StopReason::Shutdown),
             ServiceControl::PowerEvent(PowerEventParam::ResumeAutomatic | PowerEventParam::ResumeCritical) => {
-                Wish::Awake
+                ServiceEvent::Awake
             }
             ServiceControl::PowerEvent(_) => return ServiceControlHandlerResult::NoError,
             _ => return ServiceControlHandlerResult::NotImplemented,
         };
-        if let Wish::Stop(_) = wish {
+        if let ServiceEvent::Stop(_) = service_event {
             told.tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
         }
         // The receiver is gone only when the work has ended.
-        let _received = sender.send(wish);
+        let _received = sender.send(service_event);
         ServiceControlHandlerResult::NoError
     })?;
     service.tell_to(handle);
     service.tell(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
     let work = locked(&WORK).take();
-    let manager = Manager { service: Some(service.clone()), wishes: Some(wishes) };
+    let manager = Manager { service: Some(service.clone()), service_events: Some(service_events) };
     let ended = work.map_or(Ok(()), |work| work(manager));
     let code = if ended.is_ok() { ServiceExitCode::NO_ERROR } else { ServiceExitCode::ServiceSpecific(FAILED) };
     service.tell(ServiceState::Stopped, code);
@@ -92,7 +92,7 @@ fn serve() -> anyhow::Result<()> {
 /// Whoever started the program.
 pub struct Manager {
     service: Option<Service>,
-    wishes: Option<UnboundedReceiver<Wish>>,
+    service_events: Option<UnboundedReceiver<ServiceEvent>>,
 }
 
 impl Manager {
@@ -105,10 +105,10 @@ impl Manager {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn wishes(&mut self) -> io::Result<Wishes> {
-        Ok(match self.wishes.take() {
-            Some(wishes) => Wishes(From::Manager(wishes)),
-            None => Wishes(From::Console(Console {
+    pub fn service_events(&mut self) -> io::Result<ServiceEvents> {
+        Ok(match self.service_events.take() {
+            Some(service_events) => ServiceEvents(From::Manager(service_events)),
+            None => ServiceEvents(From::Console(Console {
                 interrupt: ctrl_c()?,
                 broken: ctrl_break()?,
                 closed: ctrl_close()?,
@@ -175,10 +175,10 @@ impl Service {
 }
 
 /// The wishes of whoever started the program.
-pub struct Wishes(From);
+pub struct ServiceEvents(From);
 
 enum From {
-    Manager(UnboundedReceiver<Wish>),
+    Manager(UnboundedReceiver<ServiceEvent>),
     Console(Console),
 }
 
@@ -189,20 +189,20 @@ struct Console {
     shutdown: CtrlShutdown,
 }
 
-impl Wishes {
+impl ServiceEvents {
     /// Waits for the next wish.
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> ServiceEvent {
         match &mut self.0 {
-            From::Manager(wishes) => match wishes.recv().await {
-                Some(wish) => wish,
+            From::Manager(service_events) => match service_events.recv().await {
+                Some(service_event) => service_event,
                 // The manager is gone; it does not come back.
-                None => Wish::Stop(Why::Asked),
+                None => ServiceEvent::Stop(StopReason::Asked),
             },
             From::Console(console) => tokio::select! {
-                _ = console.interrupt.recv() => Wish::Stop(Why::Asked),
-                _ = console.broken.recv() => Wish::Stop(Why::Asked),
-                _ = console.closed.recv() => Wish::Stop(Why::Asked),
-                _ = console.shutdown.recv() => Wish::Stop(Why::Shutdown),
+                _ = console.interrupt.recv() => ServiceEvent::Stop(StopReason::Asked),
+                _ = console.broken.recv() => ServiceEvent::Stop(StopReason::Asked),
+                _ = console.closed.recv() => ServiceEvent::Stop(StopReason::Asked),
+                _ = console.shutdown.recv() => ServiceEvent::Stop(StopReason::Shutdown),
             },
         }
     }

@@ -61,7 +61,7 @@ impl Display for Safe<'_> {
 }
 
 impl Page<'_> {
-    fn words<'t>(&self, vi: &'t str, en: &'t str) -> &'t str {
+    fn choose<'t>(&self, vi: &'t str, en: &'t str) -> &'t str {
         if self.language == Language::Vi { vi } else { en }
     }
 
@@ -74,32 +74,32 @@ impl Page<'_> {
     }
 
     fn head(&self, formatter: &mut Formatter<'_>) -> Result {
-        let title = self.words("Kết quả kiểm tra an ninh mạng của máy này", "Security check of this machine");
-        let language = self.words("vi", "en");
+        let title = self.choose("Kết quả kiểm tra an ninh mạng của máy này", "Security check of this machine");
+        let language = self.choose("vi", "en");
         write!(
             formatter,
             "<!doctype html>\n<html lang=\"{language}\"><head><meta charset=\"utf-8\">\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
              <style>{STYLE}</style></head>\n<body><header><b>Trạm An</b> - {}</header><main><h1>{title}</h1>\n",
-            self.words("phần mềm theo dõi an ninh mạng máy tính", "watches the security of computers"),
+            self.choose("phần mềm theo dõi an ninh mạng máy tính", "watches the security of computers"),
         )
     }
 
     fn machine(&self, formatter: &mut Formatter<'_>) -> Result {
         let notice = self.notice;
-        let unknown = self.words("chưa xác định", "unknown");
+        let unknown = self.choose("chưa xác định", "unknown");
         let heard = match notice.server_at {
-            0 => self.words("chưa lần nào", "never").to_owned(),
+            0 => self.choose("chưa lần nào", "never").to_owned(),
             at => moment(at),
         };
         let rows = [
-            (self.words("Máy", "Machine"), notice.machine.as_deref().unwrap_or(unknown)),
-            (self.words("Hệ điều hành", "System"), notice.system.as_deref().unwrap_or(unknown)),
-            (self.words("Cơ quan", "Office"), &notice.assignment.office),
-            (self.words("Bộ tiêu chí", "Policy"), notice.policy.get(self.language)),
-            (self.words("Kiểm tra lúc", "Checked at"), &moment(notice.judged_at)),
-            (self.words("Liên lạc với máy chủ lần cuối", "Last heard from the server"), &heard),
+            (self.choose("Máy", "Machine"), notice.machine.as_deref().unwrap_or(unknown)),
+            (self.choose("Hệ điều hành", "System"), notice.system.as_deref().unwrap_or(unknown)),
+            (self.choose("Cơ quan", "Office"), &notice.assignment.office),
+            (self.choose("Bộ tiêu chí", "Policy"), notice.policy.get(self.language)),
+            (self.choose("Kiểm tra lúc", "Checked at"), &moment(notice.judged_at)),
+            (self.choose("Liên lạc với máy chủ lần cuối", "Last heard from the server"), &heard),
         ];
         formatter.write_str("<dl>")?;
         for (label, value) in rows {
@@ -107,7 +107,7 @@ impl Page<'_> {
         }
         formatter.write_str("</dl>\n")?;
         if self.now.as_millisecond() - notice.judged_at > OLD_DAYS * DAY {
-            let old = self.words(
+            let old = self.choose(
                 "Kết quả này đã cũ: phần mềm trên máy có thể không chạy. Hãy báo cán bộ phụ trách công nghệ thông tin.",
                 "This result is old: the agent may not be running. Tell the officer in charge.",
             );
@@ -124,19 +124,19 @@ impl Page<'_> {
              <b>{}:</b> {} - {} {}</p>",
             self.text(&result.verdict.text()),
             self.text(&result.title),
-            self.words("Hiện trạng", "Found"),
+            self.choose("Hiện trạng", "Found"),
             self.text(&result.found),
-            self.words("Mức cần đạt", "Wanted"),
+            self.choose("Mức cần đạt", "Wanted"),
             self.text(&result.wanted),
-            self.words("Khắc phục", "Fix"),
+            self.choose("Khắc phục", "Fix"),
             self.text(&result.lifted_by),
             result.minutes,
-            self.words("phút", "minutes"),
+            self.choose("phút", "minutes"),
         )?;
         if let Some(cause) =
             result.implied_by.as_ref().and_then(|id| self.notice.results.iter().find(|one| one.control == *id))
         {
-            let because = self.words("Hết khi khắc phục xong", "Ends when this is fixed");
+            let because = self.choose("Hết khi khắc phục xong", "Ends when this is fixed");
             write!(formatter, "<p>{because}: {}</p>", self.text(&cause.title))?;
         } else if !result.fix.is_empty() {
             formatter.write_str("<ol>")?;
@@ -170,8 +170,8 @@ impl Display for Page<'_> {
         self.head(formatter)?;
         self.machine(formatter)?;
         for (verdict, heading) in [
-            (Verdict::Fail, self.words("Cần khắc phục", "To be fixed")),
-            (Verdict::Unknown, self.words("Chưa xác định được", "Not known")),
+            (Verdict::Fail, self.choose("Cần khắc phục", "To be fixed")),
+            (Verdict::Unknown, self.choose("Chưa xác định được", "Not known")),
         ] {
             if self.of(verdict).next().is_some() {
                 writeln!(formatter, "<h2>{heading}</h2>")?;
@@ -180,12 +180,12 @@ impl Display for Page<'_> {
                 self.open(result, formatter)?;
             }
         }
-        self.list(Verdict::Pass, self.words("Đã đạt", "Passed"), formatter)?;
-        self.list(Verdict::NotApplicable, self.words("Không áp dụng cho máy này", "Not for this machine"), formatter)?;
+        self.list(Verdict::Pass, self.choose("Đã đạt", "Passed"), formatter)?;
+        self.list(Verdict::NotApplicable, self.choose("Không áp dụng cho máy này", "Not for this machine"), formatter)?;
         writeln!(
             formatter,
             "<footer>{}</footer></main></body></html>",
-            self.words(
+            self.choose(
                 "Trang này chỉ xem được trên máy. Sau khi khắc phục, kết quả mới có ở lần kiểm tra kế tiếp; cán bộ phụ trách có thể bấm \
                  \"Kiểm tra lại\" trên trang của máy.",
                 "This page stays on the machine. After a fix the next check brings the new result; the officer in charge can press \

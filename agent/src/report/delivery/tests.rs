@@ -14,7 +14,7 @@ use crate::state::Missing;
 
 mod airgap;
 
-struct Desk {
+struct Fixture {
     _folder: tempfile::TempDir,
     state: StateFolder,
     author: Author,
@@ -24,7 +24,7 @@ struct Desk {
 
 const CAP: u64 = 1 << 20;
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
         Self::with_cap(CAP)
     }
@@ -85,156 +85,156 @@ fn refused(action: RefusalAction, agreed: Option<Position>) -> ReportAnswer {
 
 #[test]
 fn reports_leave_in_order_and_receipts_stay() {
-    let mut desk = Desk::new();
-    ["UTC", "Asia/Ho_Chi_Minh", "UTC"].iter().for_each(|zone| desk.report(zone));
-    assert_eq!(desk.places(), [(1, 1), (1, 2), (1, 3)]);
-    assert_eq!(desk.send(|desk, _, waiting| desk.accepted(waiting)), Next::Rest);
-    assert!(!desk.delivery.waits());
-    assert_eq!(desk.delivery.receipts.all().unwrap().len(), 3);
-    let desk = desk.restart();
-    assert_eq!(desk.delivery.chain.next().number, 4);
-    assert_eq!(desk.delivery.chain.agreed().unwrap().number, 3);
+    let mut fixture = Fixture::new();
+    ["UTC", "Asia/Ho_Chi_Minh", "UTC"].iter().for_each(|zone| fixture.report(zone));
+    assert_eq!(fixture.places(), [(1, 1), (1, 2), (1, 3)]);
+    assert_eq!(fixture.send(|fixture, _, waiting| fixture.accepted(waiting)), Next::Rest);
+    assert!(!fixture.delivery.waits());
+    assert_eq!(fixture.delivery.receipts.all().unwrap().len(), 3);
+    let fixture = fixture.restart();
+    assert_eq!(fixture.delivery.chain.next().number, 4);
+    assert_eq!(fixture.delivery.chain.agreed().unwrap().number, 3);
 }
 
 #[test]
 fn a_lost_answer_or_a_kill_sends_the_same_bytes_again() {
-    let mut desk = Desk::new();
-    desk.report("UTC");
-    let first = desk.delivery.request().unwrap().frames;
-    let mut desk = desk.restart();
-    assert_eq!(desk.delivery.request().unwrap().frames, first);
-    assert_eq!(desk.send(|_, _, _| refused(RefusalAction::Retry, None)), Next::Wait(Some(Duration::from_secs(7))));
-    assert_eq!(desk.delivery.request().unwrap().frames, first);
+    let mut fixture = Fixture::new();
+    fixture.report("UTC");
+    let first = fixture.delivery.request().unwrap().frames;
+    let mut fixture = fixture.restart();
+    assert_eq!(fixture.delivery.request().unwrap().frames, first);
+    assert_eq!(fixture.send(|_, _, _| refused(RefusalAction::Retry, None)), Next::Wait(Some(Duration::from_secs(7))));
+    assert_eq!(fixture.delivery.request().unwrap().frames, first);
 }
 
 #[test]
 fn what_is_accepted_before_a_refusal_is_done() {
-    let mut desk = Desk::new();
-    ["a", "b", "c"].iter().for_each(|zone| desk.report(zone));
-    let next = desk.send(|desk, index, waiting| match index {
-        0 => desk.accepted(waiting),
+    let mut fixture = Fixture::new();
+    ["a", "b", "c"].iter().for_each(|zone| fixture.report(zone));
+    let next = fixture.send(|fixture, index, waiting| match index {
+        0 => fixture.accepted(waiting),
         _ => refused(RefusalAction::Retry, None),
     });
     assert!(matches!(next, Next::Wait(_)));
-    assert_eq!(desk.places(), [(1, 2), (1, 3)]);
-    assert_eq!(desk.restart().places(), [(1, 2), (1, 3)]);
+    assert_eq!(fixture.places(), [(1, 2), (1, 3)]);
+    assert_eq!(fixture.restart().places(), [(1, 2), (1, 3)]);
 }
 
 #[test]
 fn a_receipt_that_does_not_fit_proves_nothing() {
-    let mut desk = Desk::new();
-    desk.report("UTC");
+    let mut fixture = Fixture::new();
+    fixture.report("UTC");
     let stranger = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
-    let forged = move |_: &Desk, _: usize, waiting: &Waiting| {
+    let forged = move |_: &Fixture, _: usize, waiting: &Waiting| {
         let receipt =
             Receipt { machine: "m".to_owned(), position: waiting.position, received_at: 1, audit_head: Digest::ZERO };
         ReportAnswer::Accepted { receipt: SignedReceipt::sign(&receipt, &stranger).unwrap() }
     };
-    assert_eq!(desk.send(forged), Next::Wait(None));
-    assert!(desk.delivery.waits());
-    assert_eq!(desk.delivery.chain.agreed(), None);
+    assert_eq!(fixture.send(forged), Next::Wait(None));
+    assert!(fixture.delivery.waits());
+    assert_eq!(fixture.delivery.chain.agreed(), None);
 }
 
 #[test]
 fn a_missing_body_is_added_and_the_header_stays() {
-    let mut desk = Desk::new();
-    desk.report("UTC");
-    assert_eq!(desk.send(|desk, _, waiting| desk.accepted(waiting)), Next::Rest);
-    desk.report("Asia/Ho_Chi_Minh");
-    let before = desk.delivery.request().unwrap().waiting[0].report.clone();
+    let mut fixture = Fixture::new();
+    fixture.report("UTC");
+    assert_eq!(fixture.send(|fixture, _, waiting| fixture.accepted(waiting)), Next::Rest);
+    fixture.report("Asia/Ho_Chi_Minh");
+    let before = fixture.delivery.request().unwrap().waiting[0].report.clone();
     let bodies =
         |report: &protocol::Report| -> Vec<String> { compress::decode(&report.bodies).unwrap().into_keys().collect() };
     assert_eq!(bodies(&before), ["time"]);
-    let need = |_: &Desk, _: usize, _: &Waiting| ReportAnswer::Need { sections: vec!["lan".to_owned()] };
-    assert_eq!(desk.send(need), Next::Again);
-    let after = desk.delivery.request().unwrap().waiting[0].report.clone();
+    let need = |_: &Fixture, _: usize, _: &Waiting| ReportAnswer::Need { sections: vec!["lan".to_owned()] };
+    assert_eq!(fixture.send(need), Next::Again);
+    let after = fixture.delivery.request().unwrap().waiting[0].report.clone();
     assert_eq!((&after.header, &after.signature), (&before.header, &before.signature));
     assert_eq!(bodies(&after), ["lan", "time"]);
     // A server that asks for the same again cannot be helped: the chain is broken, once.
-    assert_eq!(desk.send(need), Next::Wait(None));
-    assert_eq!(desk.delivery.chain.next().opened.unwrap().reason, OpenedReason::ServerRestored);
-    assert!(!desk.delivery.waits());
+    assert_eq!(fixture.send(need), Next::Wait(None));
+    assert_eq!(fixture.delivery.chain.next().opened.unwrap().reason, OpenedReason::ServerRestored);
+    assert!(!fixture.delivery.waits());
 }
 
 #[test]
 fn a_final_refusal_opens_a_segment_beyond_the_server_and_names_what_this_machine_knows() {
-    let mut desk = Desk::new();
-    desk.report("a");
-    desk.send(|desk, _, waiting| desk.accepted(waiting));
-    let known = desk.delivery.chain.agreed();
-    desk.report("b");
-    desk.report("c");
+    let mut fixture = Fixture::new();
+    fixture.report("a");
+    fixture.send(|fixture, _, waiting| fixture.accepted(waiting));
+    let known = fixture.delivery.chain.agreed();
+    fixture.report("b");
+    fixture.report("c");
     let elsewhere = Position { segment: 6, number: 9, hash: Digest::ZERO };
-    assert_eq!(desk.send(|_, _, _| refused(RefusalAction::Final, Some(elsewhere))), Next::Wait(None));
-    let next = desk.delivery.chain.next();
+    assert_eq!(fixture.send(|_, _, _| refused(RefusalAction::Final, Some(elsewhere))), Next::Wait(None));
+    let next = fixture.delivery.chain.next();
     let opened = next.opened.unwrap();
     assert_eq!((next.segment, opened.reason, opened.lost, opened.agreed), (7, OpenedReason::Refused, 2, known));
-    desk.report("d");
-    assert_eq!(desk.places(), [(7, 1)]);
-    let full = desk.delivery.request().unwrap().waiting[0].report.clone();
+    fixture.report("d");
+    assert_eq!(fixture.places(), [(7, 1)]);
+    let full = fixture.delivery.request().unwrap().waiting[0].report.clone();
     assert_eq!(compress::decode(&full.bodies).unwrap().len(), 2);
 }
 
 #[test]
 fn an_impossible_position_is_refused_and_the_honest_server_gets_every_report() {
     for claimed in [(1 << 63) - 1, 1 << 63, u64::MAX] {
-        let mut desk = Desk::new();
-        desk.report("a");
-        desk.send(|desk, _, waiting| desk.accepted(waiting));
-        desk.report("b");
+        let mut fixture = Fixture::new();
+        fixture.report("a");
+        fixture.send(|fixture, _, waiting| fixture.accepted(waiting));
+        fixture.report("b");
         for position in [(claimed, 1), (1, claimed)] {
             let (segment, number) = position;
             let elsewhere = Position { segment, number, hash: Digest::ZERO };
-            assert_eq!(desk.send(|_, _, _| refused(RefusalAction::Final, Some(elsewhere))), Next::Unbelievable);
+            assert_eq!(fixture.send(|_, _, _| refused(RefusalAction::Final, Some(elsewhere))), Next::Unbelievable);
         }
-        desk.report("c");
-        let mut desk = desk.restart();
-        assert_eq!(desk.places(), [(1, 2), (1, 3)]);
-        assert_eq!(desk.send(|desk, _, waiting| desk.accepted(waiting)), Next::Rest);
-        assert_eq!(desk.delivery.chain.next().number, 4);
+        fixture.report("c");
+        let mut fixture = fixture.restart();
+        assert_eq!(fixture.places(), [(1, 2), (1, 3)]);
+        assert_eq!(fixture.send(|fixture, _, waiting| fixture.accepted(waiting)), Next::Rest);
+        assert_eq!(fixture.delivery.chain.next().number, 4);
     }
 }
 
 #[test]
 fn a_server_before_its_own_receipts_was_restored() {
-    let mut desk = Desk::new();
-    desk.report("a");
-    desk.report("b");
-    let first = desk.delivery.request().unwrap().waiting[0].position;
-    desk.send(|desk, _, waiting| desk.accepted(waiting));
-    desk.report("c");
-    desk.send(|_, _, _| refused(RefusalAction::Final, Some(first)));
-    assert_eq!(desk.delivery.chain.next().opened.unwrap().reason, OpenedReason::ServerRestored);
+    let mut fixture = Fixture::new();
+    fixture.report("a");
+    fixture.report("b");
+    let first = fixture.delivery.request().unwrap().waiting[0].position;
+    fixture.send(|fixture, _, waiting| fixture.accepted(waiting));
+    fixture.report("c");
+    fixture.send(|_, _, _| refused(RefusalAction::Final, Some(first)));
+    assert_eq!(fixture.delivery.chain.next().opened.unwrap().reason, OpenedReason::ServerRestored);
 }
 
 #[test]
 fn an_overfull_spool_is_counted_and_declared() {
-    let mut desk = Desk::with_cap(1800);
-    (0..20).for_each(|number| desk.report(&number.to_string()));
-    let kept = desk.delivery.spool.count();
+    let mut fixture = Fixture::with_cap(1800);
+    (0..20).for_each(|number| fixture.report(&number.to_string()));
+    let kept = fixture.delivery.spool.count();
     assert!(kept > 0 && kept < 20);
-    let opened = desk.delivery.chain.next().opened.unwrap();
+    let opened = fixture.delivery.chain.next().opened.unwrap();
     assert_eq!((opened.reason, opened.lost), (OpenedReason::SpoolOverflow, 20 - kept));
-    assert_eq!(desk.send(|desk, _, waiting| desk.accepted(waiting)), Next::Rest);
-    desk.report("after");
-    assert_eq!(desk.places(), [(2, 1)]);
+    assert_eq!(fixture.send(|fixture, _, waiting| fixture.accepted(waiting)), Next::Rest);
+    fixture.report("after");
+    assert_eq!(fixture.places(), [(2, 1)]);
 }
 
 #[test]
 fn a_spool_that_cannot_be_written_is_bypassed() {
-    let mut desk = Desk::new();
-    desk.report("a");
-    desk.send(|desk, _, waiting| desk.accepted(waiting));
-    desk.delivery.spool.break_for_test();
-    desk.report("live");
-    assert_eq!(desk.places(), [(1, 2)]);
-    assert_eq!(desk.send(|desk, _, waiting| desk.accepted(waiting)), Next::Rest);
-    assert_eq!(desk.delivery.chain.agreed().unwrap().number, 2);
+    let mut fixture = Fixture::new();
+    fixture.report("a");
+    fixture.send(|fixture, _, waiting| fixture.accepted(waiting));
+    fixture.delivery.spool.break_for_test();
+    fixture.report("live");
+    assert_eq!(fixture.places(), [(1, 2)]);
+    assert_eq!(fixture.send(|fixture, _, waiting| fixture.accepted(waiting)), Next::Rest);
+    assert_eq!(fixture.delivery.chain.agreed().unwrap().number, 2);
     // Two in a row without a server: the first is lost and counted, the second opens a segment.
-    desk.report("lost");
-    desk.report("newest");
-    assert_eq!(desk.places(), [(2, 1)]);
-    let header = desk.delivery.request().unwrap().waiting[0].header.clone();
+    fixture.report("lost");
+    fixture.report("newest");
+    assert_eq!(fixture.places(), [(2, 1)]);
+    let header = fixture.delivery.request().unwrap().waiting[0].header.clone();
     assert_eq!(header.opened.unwrap().lost, 1);
     let sections: BTreeMap<_, _> = header.sections;
     assert_eq!(sections.len(), 2);

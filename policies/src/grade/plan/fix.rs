@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::grade::ledger::{MINUTES_TO_ENROL, MINUTES_TO_WAKE, kind, lifted_by};
 use crate::grade::survey::{Member, Survey};
-use crate::grade::{Cap, CapKind, CapState, Judged, LineKind, Machine, MachineState, Points, Standing};
+use crate::grade::{Cap, CapKind, CapState, Judged, LineKind, Machine, MachineState, Points, RosterStatus};
 use crate::outcome::Verdict;
 use crate::policy::{Letter, LiftedBy, Role};
 
 /// Why a fix stands where it stands in a plan, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum FixReason {
     /// It lifts a cap.
     Cap,
     /// A critical failure.
@@ -26,7 +26,7 @@ pub enum Why {
 /// One thing to do on one machine.
 #[derive(Clone, Debug)]
 pub(super) struct Fix<'a> {
-    pub(super) why: Why,
+    pub(super) why: FixReason,
     pub(super) kind: LineKind,
     pub(super) control: Option<&'a str>,
     pub(super) machine: &'a str,
@@ -67,19 +67,20 @@ pub(super) fn candidates<'a>(
         let holds = |state: CapState| matches!(state, CapState::Holding { .. });
         caps.iter().any(|cap| cap.kind == kind && cap.at_most > target && holds(cap.state))
     };
-    let critical = if capped(CapKind::Critical) || capped(CapKind::Widespread) { Why::Cap } else { Why::Critical };
+    let critical =
+        if capped(CapKind::Critical) || capped(CapKind::Widespread) { FixReason::Cap } else { FixReason::Critical };
     let mut fixes = Vec::new();
     for member in survey.expected() {
         let machine = member.machine.id.as_str();
         let controls = survey.rules.controls(member.machine.role);
         let standing: BTreeSet<&str> = member.criticals.iter().map(|(id, _)| *id).collect();
-        let fix = |id: &'a str, kind: LineKind, why: Why, gain: Points| {
+        let fix = |id: &'a str, kind: LineKind, why: FixReason, gain: Points| {
             let control = controls.get(id)?;
             let (minutes, lifted_by) = (control.minutes, lifted_by(kind, Some(control)));
             Some(Fix { why, kind, control: Some(id), machine, minutes, lifted_by, gain })
         };
         let report = |kind, minutes, gain| {
-            let why = Why::Points;
+            let why = FixReason::Points;
             Fix { why, kind, control: None, machine, minutes, lifted_by: LiftedBy::OnSpot, gain }
         };
         match member.state {
@@ -98,8 +99,8 @@ pub(super) fn candidates<'a>(
                     let uncovers = !member.covered && lost.loss == crate::grade::machine::Loss::Unknown;
                     let why = match (standing.contains(lost.control), uncovers && capped(CapKind::Coverage)) {
                         (true, _) => critical,
-                        (false, true) => Why::Cap,
-                        (false, false) => Why::Points,
+                        (false, true) => FixReason::Cap,
+                        (false, false) => FixReason::Points,
                     };
                     fixes.extend(fix(lost.control, kind(lost.loss), why, part(lost.weight, member.tally.applicable)));
                 }
@@ -108,7 +109,7 @@ pub(super) fn candidates<'a>(
                     let Some((id, _)) = controls.get_key_value(&outcome.control) else { continue };
                     let caps = standing.contains(id.as_str()) || capped(CapKind::Waived);
                     if caps && !listed.contains(id.as_str()) {
-                        let why = if capped(CapKind::Waived) { Why::Cap } else { critical };
+                        let why = if capped(CapKind::Waived) { FixReason::Cap } else { critical };
                         fixes.extend(fix(id, LineKind::Failed, why, Points::ZERO));
                     }
                 }
@@ -133,12 +134,12 @@ fn wake_enough(survey: &Survey<'_>, fixes: &mut [Fix<'_>]) {
     let mut reports: Vec<usize> = (0..fixes.len()).filter(|&index| fixes[index].control.is_none()).collect();
     reports.sort_by(|&a, &b| worth(&fixes[b], &fixes[a]).then_with(|| key(&fixes[a]).cmp(&key(&fixes[b]))));
     for index in reports.into_iter().take(needed) {
-        fixes[index].why = Why::Cap;
+        fixes[index].why = FixReason::Cap;
     }
 }
 
 /// What an office can do itself comes before what needs money or a superior.
-fn rank(fix: &Fix<'_>) -> (Why, LiftedBy) {
+fn rank(fix: &Fix<'_>) -> (FixReason, LiftedBy) {
     (fix.why, fix.lifted_by)
 }
 
@@ -173,7 +174,7 @@ pub(super) fn carry_out(
                 machine.outcomes = like.unwrap_or_default();
             }
             machine.evidence_at = Some(now);
-            machine.standing = Standing::Expected;
+            machine.roster_status = RosterStatus::Expected;
             machine.outcomes.iter_mut().for_each(|outcome| outcome.observed_at = now);
         }
         let fixed: BTreeSet<&str> = fixes.iter().filter_map(|fix| fix.control).collect();

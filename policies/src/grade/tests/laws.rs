@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::grade::sample::{now, rules};
 use crate::grade::{
     Attested, Away, AwayReason, Judged, LetterResult, LineKind, Machine, MachineState, OfficeState, Points,
-    RosterState, Rules, Standing, grade_office,
+    RosterState, RosterStatus, Rules, grade_office,
 };
 use crate::outcome::Verdict;
 use crate::policy::{Letter, LiftedBy, Role, Severity, Shares};
@@ -37,19 +37,25 @@ fn outcome() -> impl Strategy<Value = Judged> {
         })
 }
 
-fn standing() -> impl Strategy<Value = Standing> {
+fn roster_status() -> impl Strategy<Value = RosterStatus> {
     let away = (instant(), 0..90_i64, prop::sample::select(vec!["", "Trần Thị B"])).prop_map(|(from, days, person)| {
         let until = from + SignedDuration::from_hours(24 * days);
-        Standing::Away(Away { reason: AwayReason::Leave, person: person.to_owned(), from, until })
+        RosterStatus::Away(Away { reason: AwayReason::Leave, person: person.to_owned(), from, until })
     });
-    prop_oneof![6 => Just(Standing::Expected), 1 => away, 1 => Just(Standing::Pending)]
+    prop_oneof![6 => Just(RosterStatus::Expected), 1 => away, 1 => Just(RosterStatus::Pending)]
 }
 
 fn machine() -> impl Strategy<Value = Machine> {
     let role = prop::sample::select(vec![Role::Workstation, Role::Server]);
     let evidence = prop::option::weighted(0.9, instant());
-    (role, standing(), evidence, prop::collection::vec(outcome(), 0..8)).prop_map(
-        |(role, standing, evidence_at, outcomes)| Machine { id: String::new(), role, standing, evidence_at, outcomes },
+    (role, roster_status(), evidence, prop::collection::vec(outcome(), 0..8)).prop_map(
+        |(role, roster_status, evidence_at, outcomes)| Machine {
+            id: String::new(),
+            role,
+            roster_status,
+            evidence_at,
+            outcomes,
+        },
     )
 }
 
@@ -140,7 +146,7 @@ proptest! {
         let before = grade_office(&rules(), &office, now());
         let mut quiet = office.clone();
         let machine = &mut quiet.machines[silent.index(office.machines.len())];
-        prop_assume!(machine.standing == Standing::Expected && machine.evidence_at.is_some());
+        prop_assume!(machine.roster_status == RosterStatus::Expected && machine.evidence_at.is_some());
         machine.evidence_at = machine.evidence_at.map(|at| at.min(now() - SignedDuration::from_hours(40 * 24)));
         let after = grade_office(&rules(), &quiet, now());
         prop_assert!(after.score <= before.score);

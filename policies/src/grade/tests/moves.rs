@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::laws::office;
 use crate::grade::sample::{failed, failed_since, machine, now, rules, state, unreported};
 use crate::grade::{
-    Cause, Child, DailyScore, Figures, LetterResult, LineKind, Machine, Movement, NoLetter, OfficeState, Plan, Points,
-    Why, frozen_score, grade_office, grade_parent, plan_next_letter,
+    Cause, Child, DailyScore, Figures, FixReason, LetterResult, LineKind, Machine, Movement, NoLetter, OfficeState,
+    Plan, Points, frozen_score, grade_office, grade_parent, plan_next_letter,
 };
 use crate::policy::Letter;
 
@@ -16,7 +16,7 @@ fn plan(machines: impl IntoIterator<Item = Machine>) -> Option<Plan> {
     plan_next_letter(&rules(), &state(machines), now())
 }
 
-fn steps(plan: &Plan) -> Vec<(Why, Option<&str>, usize)> {
+fn steps(plan: &Plan) -> Vec<(FixReason, Option<&str>, usize)> {
     plan.steps.iter().map(|step| (step.why, step.control.as_deref(), step.machines.len())).collect()
 }
 
@@ -26,7 +26,7 @@ fn steps(plan: &Plan) -> Vec<(Why, Option<&str>, usize)> {
 fn the_cheapest_fixes_reach_the_next_letter() {
     let plan = plan([machine("pc", [failed("firewall"), failed("clock")])]).unwrap();
     assert_eq!((plan.target, plan.letter, plan.minutes), (Letter::B, Letter::B, 5));
-    assert_eq!(steps(&plan), [(Why::Points, Some("firewall"), 1)]);
+    assert_eq!(steps(&plan), [(FixReason::Points, Some("firewall"), 1)]);
     assert_eq!(plan.score, Points(89_473_684));
     assert!(!plan.foretold);
 }
@@ -35,9 +35,9 @@ fn the_cheapest_fixes_reach_the_next_letter() {
 #[test]
 fn what_needs_money_comes_last() {
     let plan = plan([machine("pc", [failed("supported"), failed("clock")])]).unwrap();
-    assert_eq!(steps(&plan), [(Why::Points, Some("clock"), 1)]);
+    assert_eq!(steps(&plan), [(FixReason::Points, Some("clock"), 1)]);
     let plan = plan_next_letter(&rules(), &state([machine("pc", [failed("supported")])]), now()).unwrap();
-    assert_eq!(steps(&plan), [(Why::Points, Some("supported"), 1)]);
+    assert_eq!(steps(&plan), [(FixReason::Points, Some("supported"), 1)]);
 }
 
 /// A cap is lifted first: with one old critical failure among twenty machines nothing else is needed for A.
@@ -47,7 +47,7 @@ fn caps_come_first() {
     machines.push(machine("bad", [failed_since("antivirus", "2026-10-26T14:00:00+07"), failed("clock")]));
     let plan = plan(machines).unwrap();
     assert_eq!(plan.target, Letter::A);
-    assert_eq!(steps(&plan), [(Why::Cap, Some("antivirus"), 1)]);
+    assert_eq!(steps(&plan), [(FixReason::Cap, Some("antivirus"), 1)]);
     assert_eq!(plan.letter, Letter::A);
 }
 
@@ -159,7 +159,7 @@ proptest! {
             }).collect(),
             ..office.clone()
         };
-        prop_assume!(office.machines.iter().all(|machine| machine.standing == crate::grade::Standing::Expected));
+        prop_assume!(office.machines.iter().all(|machine| machine.roster_status == crate::grade::RosterStatus::Expected));
         let moved = Movement::between(&rules, &grade_office(&rules, &office, now()), &grade_office(&rules, &later, now()), Cause::Office);
         prop_assert_eq!(moved.roster, Points::ZERO);
     }

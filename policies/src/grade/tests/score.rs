@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::grade::sample::{at, failed, fresh, judged, machine, now, passed, rules, state, unknown, unreported};
 use crate::grade::{
     Attested, Away, AwayReason, Colour, Control, Grade, Judged, LetterResult, LineKind, Machine, MachineState,
-    NoLetter, OfficeState, Points, RosterState, Standing, grade_office,
+    NoLetter, OfficeState, Points, RosterState, RosterStatus, grade_office,
 };
 use crate::outcome::Verdict;
 use crate::policy::{Letter, LiftedBy};
@@ -95,7 +95,8 @@ fn one_old_section_is_stale_by_itself() {
 fn a_machine_away_is_outside_until_it_reports() {
     let away = |person: &str, from: &str, until: &str, evidence: Option<&str>| {
         let away = Away { reason: AwayReason::Repair, person: person.to_owned(), from: at(from), until: at(until) };
-        let machine = Machine { standing: Standing::Away(away), evidence_at: evidence.map(at), ..unreported("pc-2") };
+        let machine =
+            Machine { roster_status: RosterStatus::Away(away), evidence_at: evidence.map(at), ..unreported("pc-2") };
         grade([super::super::sample::machine("pc-1", []), machine]).machines[1].state
     };
     let (from, until) = ("2026-10-20T08:00:00+07", "2026-11-20T08:00:00+07");
@@ -113,7 +114,7 @@ fn a_machine_away_is_outside_until_it_reports() {
 /// A pending machine is outside the grade, and shows what it would have.
 #[test]
 fn a_pending_machine_is_outside() {
-    let pending = Machine { standing: Standing::Pending, ..machine("new", [failed("antivirus")]) };
+    let pending = Machine { roster_status: RosterStatus::Pending, ..machine("new", [failed("antivirus")]) };
     let grade = grade([machine("pc", []), pending]);
     assert_eq!((grade.score, grade.coverage.expected), (Points::FULL, 1));
     assert_eq!(grade.machines[1].state, MachineState::Pending);

@@ -10,35 +10,35 @@ const MOST_VALUES: usize = 8;
 
 /// What `condition` demands, as a sentence.
 pub(crate) fn wanted(condition: &Condition) -> Text {
-    phrase_of(condition, Place::Machine)
+    phrase_of(condition, Target::Machine)
 }
 
 /// Where a condition stands: it changes how a "yes" is said.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Target {
     /// On the facts of the machine.
     Machine,
     /// On the items of a list.
     Item,
 }
 
-fn phrase_of(condition: &Condition, place: Place) -> Text {
+fn phrase_of(condition: &Condition, target: Target) -> Text {
     if let Some(opposite) = opposite(condition) {
-        return test_phrase(&opposite, place);
+        return test_phrase(&opposite, target);
     }
     // Several comparisons of one fact share its label: `thời gian khoá: 0 hoặc từ 12 giờ đến 30 ngày`.
     if let Some(subject) = only_subject(condition) {
         return match condition {
-            Condition::Test(test) => test_phrase(test, place),
+            Condition::Test(test) => test_phrase(test, target),
             _ => join(&[label(subject), bare(condition)], "", ""),
         };
     }
     match condition {
-        Condition::All(parts) if place == Place::Machine => joined(parts, place, "; ", "; "),
-        Condition::All(parts) => joined(parts, place, " và ", " and "),
-        Condition::Any(parts) => joined(parts, place, " hoặc ", " or "),
-        Condition::Not(part) => negated(&phrase_of(part, place)),
-        Condition::Test(test) => test_phrase(test, place),
+        Condition::All(parts) if target == Target::Machine => joined(parts, target, "; ", "; "),
+        Condition::All(parts) => joined(parts, target, " và ", " and "),
+        Condition::Any(parts) => joined(parts, target, " hoặc ", " or "),
+        Condition::Not(part) => negated(&phrase_of(part, target)),
+        Condition::Test(test) => test_phrase(test, target),
     }
 }
 
@@ -56,11 +56,11 @@ fn negated(text: &Text) -> Text {
 }
 
 /// The parts with a word between them; a part that is joined itself stands in brackets.
-fn joined(parts: &[Condition], place: Place, vi: &str, en: &str) -> Text {
+fn joined(parts: &[Condition], target: Target, vi: &str, en: &str) -> Text {
     let phrases: Vec<Text> = parts
         .iter()
         .map(|part| {
-            let text = phrase_of(part, place);
+            let text = phrase_of(part, target);
             match part {
                 Condition::All(inner) | Condition::Any(inner)
                     if inner.len() > 1 && parts.len() > 1 && only_subject(part).is_none() =>
@@ -140,9 +140,9 @@ fn label(subject: &Subject) -> Text {
     }
 }
 
-fn test_phrase(test: &Test, place: Place) -> Text {
+fn test_phrase(test: &Test, target: Target) -> Text {
     if let Subject::Fact { field, .. } | Subject::Field { field, .. } = &test.subject {
-        if place == Place::Item && matches!(&test.matcher, Matcher::Is(Operand::Bool(true))) {
+        if target == Target::Item && matches!(&test.matcher, Matcher::Is(Operand::Bool(true))) {
             return Text::new(field.vi, field.en);
         }
         if let Some(text) = list_phrase(&test.matcher, &test.subject, field.vi, field.en) {
@@ -173,7 +173,7 @@ fn list_phrase(matcher: &Matcher, subject: &Subject, vi: &str, en: &str) -> Opti
     };
     let Some(inner) = inner else { return Some(Text::new(vi, en)) };
     let with = if matches!(subject.kind(), Kind::List(Kind::Record(_))) { "with" } else { "that is" };
-    let inner = phrase_of(inner, Place::Item);
+    let inner = phrase_of(inner, Target::Item);
     Some(Text::new(format!("{vi}: {}", inner.vi), format!("{en} {with}: {}", inner.en)))
 }
 

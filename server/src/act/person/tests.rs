@@ -3,13 +3,13 @@
 use super::*;
 use crate::store::Scope;
 use crate::store::session::Session;
-use crate::store::trial::{self, on_both};
+use crate::store::test_database::{self, on_both};
 
 on_both! {
-    async fn a_closed_account_is_closed_for_good(trial: &Trial) {
-        let db = &trial.db;
-        let office = trial::office_made(db, "Xã", None).await;
-        let elsewhere = trial::office_made(db, "Xã khác", None).await;
+    async fn a_closed_account_is_closed_for_good(test_database: &TestDatabase) {
+        let db = &test_database.db;
+        let office = test_database::office_made(db, "Xã", None).await;
+        let elsewhere = test_database::office_made(db, "Xã khác", None).await;
         let ha = By::person("ha", Scope::office(&office), 7);
         let new = NewPerson {
             login: "lan".to_owned(),

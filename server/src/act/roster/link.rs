@@ -5,8 +5,8 @@ use super::{line_find, subject};
 use crate::act::By;
 use crate::audit::Action;
 use crate::roster::{certain, known_list};
-use crate::store::change::{ChangeKind, NewChange};
 use crate::store::machine::{Machine, MachineStatus};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::roster::RosterLine;
 use crate::store::{Db, StoreResult, Tx};
 
@@ -55,7 +55,7 @@ pub async fn roster_link(
     if machine.role != line.role {
         return Err(Refusal::OtherRole.into());
     }
-    let mut events = vec![NewChange::of_office(ChangeKind::Roster, office)];
+    let mut events = vec![NewEvent::of_office(EventKind::Roster, office)];
     if let Some(old) = &line.machine {
         if !replace {
             return Err(Refusal::LineTaken(old.clone()).into());
@@ -65,10 +65,10 @@ pub async fn roster_link(
         let old = tx.machine_require(&by.scope, old).await?;
         let change = by.change(Action::MachineRevoked, Some(office), format!("{} {}", old.id, old.name));
         tx.audit_append(by.at, &change.with("reason", reason)).await?;
-        events.push(NewChange::of_machine(ChangeKind::Revoked, office, &old.id));
+        events.push(NewEvent::of_machine(EventKind::Revoked, office, &old.id));
     }
     let line = tie(&mut tx, by, &line, &machine, "person").await?;
-    events.push(NewChange::of_machine(ChangeKind::Machine, office, &machine.id));
+    events.push(NewEvent::of_machine(EventKind::Machine, office, &machine.id));
     tx.change_append(by.at, &events).await?;
     tx.commit().await?;
     Ok(line)
@@ -85,7 +85,7 @@ pub async fn roster_unlink(db: &Db, by: &By, office: &str, line: &str) -> Result
     tx.roster_line_machine_set(&by.scope, &line.id, None).await?;
     tx.machine_line_forget(&by.scope, machine).await?;
     let change = by.change(Action::RosterUnlinked, Some(office), subject(&line)).with("machine", machine);
-    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    by.conclude(tx, &change, &[NewEvent::of_office(EventKind::Roster, office)]).await?;
     Ok(RosterLine { machine: None, ..line })
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn certain_link(
         let admitted = machine.status == MachineStatus::Confirmed || pending == Pending::Too;
         if admitted && lines.contains(&line.id.as_str()) {
             linked.push(tie(tx, by, &line, machine, "serial").await?);
-            tx.change_append(by.at, &[NewChange::of_machine(ChangeKind::Machine, office, &machine.id)]).await?;
+            tx.change_append(by.at, &[NewEvent::of_machine(EventKind::Machine, office, &machine.id)]).await?;
         }
     }
     Ok(linked)

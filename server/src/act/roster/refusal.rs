@@ -2,7 +2,7 @@
 
 use policies::text::Text;
 
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::StoreError;
 
 /// Why an act did not happen.
@@ -76,7 +76,7 @@ impl From<RosterError> for anyhow::Error {
         match error {
             RosterError::Refused(refusal) => {
                 let text = refusal.text();
-                Told::new(text.vi, text.en).into()
+                UserError::new(text.vi, text.en).into()
             }
             RosterError::Store(error) => error.into(),
         }

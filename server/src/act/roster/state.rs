@@ -7,9 +7,9 @@ use super::refusal::{Refusal, RosterError};
 use super::{line_find, subject};
 use crate::act::By;
 use crate::audit::Action;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::Db;
-use crate::store::change::{ChangeKind, NewChange};
+use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::roster::{RosterLine, RosterState};
 
 /// Says where the machine of a line is. Away, it is not expected to report before `until_at` (milliseconds UTC), at most as long as the
@@ -20,7 +20,7 @@ use crate::store::roster::{RosterLine, RosterState};
 pub async fn roster_state(
     db: &Db,
     by: &By,
-    judge: Option<&Judge>,
+    judge: Option<&CompiledPolicy>,
     (office, line): (&str, &str),
     state: RosterState,
     until_at: Option<i64>,
@@ -49,11 +49,11 @@ pub async fn roster_state(
     if let Some(until_at) = line.state_until_at {
         change = change.with("until_at", until_at);
     }
-    by.conclude(tx, &change, &[NewChange::of_office(ChangeKind::Roster, office)]).await?;
+    by.conclude(tx, &change, &[NewEvent::of_office(EventKind::Roster, office)]).await?;
     Ok(line)
 }
 
-fn end_check(judge: Option<&Judge>, from_at: i64, until_at: i64, now: i64) -> Result<(), Refusal> {
+fn end_check(judge: Option<&CompiledPolicy>, from_at: i64, until_at: i64, now: i64) -> Result<(), Refusal> {
     let days = judge.ok_or(Refusal::NoPolicy)?.rules().office.roster.away_at_most_days;
     if until_at <= now {
         return Err(Refusal::EndPassed);

@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use policies::grade::{CapState, Grade, LetterResult, Plan, Points, disclaimer, ledger_title};
 use policies::text::Language;
 
-use super::super::desk::Desk;
+use super::super::context::CommandContext;
 use super::super::terminal::Terminal;
 use super::super::text;
 use crate::store::Scope;
@@ -16,12 +16,16 @@ use crate::view::{MachineLine, OfficeView, office_view, outcomes_add};
 ///
 /// # Errors
 /// There is no such office, or the database fails.
-pub(super) async fn office_show(given: &ArgMatches, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let policies = desk.policies().await?;
+pub(super) async fn office_show(
+    given: &ArgMatches,
+    context: &CommandContext,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
+    let policies = context.policies().await?;
     let judge = policies.judge();
-    let mut tx = desk.db.read().await?;
+    let mut tx = context.db.read().await?;
     let mut view =
-        office_view(&mut tx, judge.as_deref(), &Scope::whole(), &text(given, "office"), desk.clock.now()).await?;
+        office_view(&mut tx, judge.as_deref(), &Scope::whole(), &text(given, "office"), context.clock.now()).await?;
     if let Some(judge) = &judge {
         outcomes_add(&mut tx, judge, &mut view).await?;
     }
@@ -31,7 +35,7 @@ pub(super) async fn office_show(given: &ArgMatches, desk: &Desk, terminal: &Term
 fn page(terminal: &Terminal, view: &OfficeView) -> String {
     let mut text = format!("{}\n", view.office.name);
     let Some(grade) = &view.grade else {
-        text.push_str(terminal.words(
+        text.push_str(terminal.choose(
             "Chưa công bố bộ tiêu chí: chưa có điểm. Hãy chạy: posture-server policy publish",
             "No policy is published, so there is no score. Run: posture-server policy publish",
         ));
@@ -98,7 +102,7 @@ fn head(terminal: &Terminal, grade: &Grade) -> String {
         text.push_str(&format!("{mark} {}\n", cap.title.get(language)));
     }
     if !grade.calendar_known {
-        text.push_str(terminal.words(
+        text.push_str(terminal.choose(
             "! Bộ tiêu chí chưa có lịch nghỉ của năm nay: chỉ tính ngày nghỉ cuối tuần.\n",
             "! The policy does not list this year's holidays: only weekends are known.\n",
         ));

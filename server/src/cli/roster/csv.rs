@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::act::roster::NewLine;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::store::machine::Role;
 use crate::store::text::is_storable;
 
@@ -20,7 +20,7 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let separator = if text.lines().next().is_some_and(|head| head.contains(';')) { ';' } else { ',' };
     let mut records = records_read(text, separator)?.into_iter();
-    let (_, head) = records.next().ok_or_else(|| Told::new("Tệp không có nội dung.", "The file is empty."))?;
+    let (_, head) = records.next().ok_or_else(|| UserError::new("Tệp không có nội dung.", "The file is empty."))?;
     let column = |names: &[&str]| head.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str()));
     let label = column(&["label", "tên máy", "máy"])
         .ok_or_else(|| at(1, "không có cột \"Tên máy\" (hoặc label)", "there is no column \"label\" (or Tên máy)"))?;
@@ -70,18 +70,18 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
         });
         if lines.len() > LINES {
             let (vi, en) = (format!("Tệp có hơn {LINES} máy."), format!("The file names more than {LINES} machines."));
-            return Err(Told::new(vi, en).into());
+            return Err(UserError::new(vi, en).into());
         }
     }
     if lines.is_empty() {
-        return Err(Told::new("Tệp không có máy nào.", "The file names no machine.").into());
+        return Err(UserError::new("Tệp không có máy nào.", "The file names no machine.").into());
     }
     Ok(lines)
 }
 
 /// What is wrong with a line.
 fn at(line: usize, vi: impl Display, en: impl Display) -> anyhow::Error {
-    Told::new(format!("Dòng {line}: {vi}."), format!("Line {line}: {en}.")).into()
+    UserError::new(format!("Dòng {line}: {vi}."), format!("Line {line}: {en}.")).into()
 }
 
 /// The records with the line each begins on.
@@ -152,7 +152,7 @@ mod tests {
             ("label\n\"PC", "Line 2: a quotation mark is not closed."),
         ] {
             let refused = roster_read(text).unwrap_err();
-            let [vi, en] = [Language::Vi, Language::En].map(|language| Told::render(&refused, language));
+            let [vi, en] = [Language::Vi, Language::En].map(|language| UserError::render(&refused, language));
             assert!(en.contains(why), "{text:?}: {en}");
             assert!(vi.starts_with("Dòng ") == en.starts_with("Line ") && vi != en, "{vi}");
         }

@@ -4,9 +4,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::role_text;
-use crate::cli::desk::Desk;
+use crate::cli::context::CommandContext;
 use crate::cli::terminal::{Form, Terminal, moment, visible};
-use crate::roster::{Proposal, Why, known_list, propose};
+use crate::roster::{MatchReason, Proposal, known_list, propose};
 use crate::store::Scope;
 use crate::store::roster::RosterLine;
 
@@ -22,8 +22,8 @@ struct Listed {
 ///
 /// # Errors
 /// There is no such office, or the database fails.
-pub(super) async fn perform(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
-    let (lines, proposals) = find(office, desk).await?;
+pub(super) async fn perform(office: &str, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let (lines, proposals) = find(office, context).await?;
     let listed: Vec<Listed> = lines
         .into_iter()
         .map(|line| {
@@ -32,7 +32,7 @@ pub(super) async fn perform(office: &str, desk: &Desk, terminal: &Terminal) -> a
         })
         .collect();
     terminal.answer(&listed, |terminal| {
-        let mut text = lines_table(&listed, terminal, &desk.zone);
+        let mut text = lines_table(&listed, terminal, &context.zone);
         let hint = proposals_text(office, &proposals, terminal);
         if !hint.is_empty() {
             text = format!("{text}\n\n{hint}");
@@ -45,16 +45,16 @@ pub(super) async fn perform(office: &str, desk: &Desk, terminal: &Terminal) -> a
 ///
 /// # Errors
 /// The database fails.
-pub(super) async fn proposals_tell(office: &str, desk: &Desk, terminal: &Terminal) -> anyhow::Result<()> {
+pub(super) async fn proposals_tell(office: &str, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
     if terminal.form == Form::Json {
         return Ok(());
     }
-    let (_, proposals) = find(office, desk).await?;
+    let (_, proposals) = find(office, context).await?;
     if proposals.is_empty() { Ok(()) } else { terminal.print(&proposals_text(office, &proposals, terminal)) }
 }
 
-async fn find(office: &str, desk: &Desk) -> anyhow::Result<(Vec<RosterLine>, Vec<Proposal>)> {
-    let mut tx = desk.db.read().await?;
+async fn find(office: &str, context: &CommandContext) -> anyhow::Result<(Vec<RosterLine>, Vec<Proposal>)> {
+    let mut tx = context.db.read().await?;
     tx.office_require(&Scope::whole(), office).await?;
     let lines = tx.roster_line_list(&Scope::whole(), office).await?;
     let machines = known_list(&mut tx, &Scope::whole(), office).await?;
@@ -89,9 +89,9 @@ fn lines_table(listed: &[Listed], terminal: &Terminal, zone: &TimeZone) -> Strin
 /// The state of a line and its last day.
 pub(super) fn state_text(line: &RosterLine, terminal: &Terminal, zone: &TimeZone) -> String {
     let state = line.state.text();
-    let end = line
-        .state_until_at
-        .map_or_else(String::new, |until| format!(" ({} {})", terminal.words("đến", "until"), moment(until - 1, zone)));
+    let end = line.state_until_at.map_or_else(String::new, |until| {
+        format!(" ({} {})", terminal.choose("đến", "until"), moment(until - 1, zone))
+    });
     format!("{}{end}", state.get(terminal.language))
 }
 
@@ -100,7 +100,7 @@ fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> 
         return String::new();
     }
     let mut text = terminal
-        .words(
+        .choose(
             "Có thể là cùng một máy (hãy kiểm tra rồi chạy lệnh):",
             "These may be the same machine (check, then run the command):",
         )
@@ -120,10 +120,10 @@ fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> 
     text
 }
 
-fn why_text<'a>(why: Why, terminal: &Terminal) -> &'a str {
+fn why_text<'a>(why: MatchReason, terminal: &Terminal) -> &'a str {
     match why {
-        Why::Serial => terminal.words("cùng số sê-ri", "same serial number"),
-        Why::Mac => terminal.words("cùng địa chỉ MAC", "same MAC address"),
-        Why::Name => terminal.words("cùng tên", "same name"),
+        MatchReason::Serial => terminal.choose("cùng số sê-ri", "same serial number"),
+        MatchReason::Mac => terminal.choose("cùng địa chỉ MAC", "same MAC address"),
+        MatchReason::Name => terminal.choose("cùng tên", "same name"),
     }
 }

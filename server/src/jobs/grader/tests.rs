@@ -13,13 +13,13 @@ use protocol::{Digest, Position};
 use super::Todo;
 use super::{grades_catch_up, grades_make, office_grade_make};
 use crate::judge::machines::{ToJudge, judge_all, judged_put};
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::head::Head;
 use crate::store::judgement::JudgedFor;
 use crate::store::machine::Role;
 use crate::store::roster::{Roster, RosterLine};
-use crate::store::section::{Body, SectionState, Sections, Turned};
-use crate::store::trial::{self, on_both};
+use crate::store::section::{Body, SectionChange, SectionState, Sections};
+use crate::store::test_database::{self, on_both};
 use crate::store::{Db, Scope, Tx, new_id};
 use crate::view::{MachineView, OfficeView, machine_view, office_view};
 
@@ -33,7 +33,7 @@ const NOW: i64 = 1_793_674_800_000;
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// The shipped policy; at another address the clock matters more.
-fn judge(address: &str) -> Arc<Judge> {
+fn judge(address: &str) -> Arc<CompiledPolicy> {
     let heavier = |text: &str| {
         let (before, control) = text.split_once("id = \"time-synchronised\"").unwrap();
         format!(
@@ -48,7 +48,7 @@ fn judge(address: &str) -> Arc<Judge> {
             (name.to_owned(), if changed { heavier(text) } else { text.to_owned() })
         })
         .collect();
-    Arc::new(Judge::new(address, &files).unwrap())
+    Arc::new(CompiledPolicy::new(address, &files).unwrap())
 }
 
 /// Facts of which only the clock is known.
@@ -81,18 +81,18 @@ async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i
         text: text.to_owned(),
     };
     let before = tx.head_get(&Scope::whole(), machine).await.unwrap();
-    let turned: Vec<Turned> = texts
+    let changed: Vec<SectionChange> = texts
         .iter()
-        .map(|(section, text)| Turned {
+        .map(|(section, text)| SectionChange {
             machine: machine.to_owned(),
             section: section.name().to_owned(),
             digest: Some(Digest::of(text.as_bytes())),
         })
         .collect();
     let bodies: Vec<(Body, bool)> = texts.iter().map(|(section, text)| (body(*section, text), true)).collect();
-    tx.body_retire(&turned, at).await.unwrap();
+    tx.body_retire(&changed, at).await.unwrap();
     tx.body_insert(&bodies, at).await.unwrap();
-    tx.body_restore(&turned, at).await.unwrap();
+    tx.body_restore(&changed, at).await.unwrap();
     let head = Head {
         position: Position { segment: 1, number, hash: Digest::of(&number.to_be_bytes()) },
         starts: Vec::new(),
@@ -111,13 +111,13 @@ async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i
     assert_eq!(tx.head_move(&[(machine.to_owned(), from, head)]).await.unwrap().len(), 1);
 }
 
-async fn judged(tx: &mut Tx, judge: &Judge, machine: &str, at: i64) -> Vec<String> {
+async fn judged(tx: &mut Tx, judge: &CompiledPolicy, machine: &str, at: i64) -> Vec<String> {
     let schema = tx.head_get(&Scope::whole(), machine).await.unwrap().unwrap().schema;
     judged_after(tx, judge, machine, at, schema).await
 }
 
 /// The same after a report by another agent, the one before read by this version of the facts' meaning.
-async fn judged_after(tx: &mut Tx, judge: &Judge, machine: &str, at: i64, schema_before: u32) -> Vec<String> {
+async fn judged_after(tx: &mut Tx, judge: &CompiledPolicy, machine: &str, at: i64, schema_before: u32) -> Vec<String> {
     let schema = tx.head_get(&Scope::whole(), machine).await.unwrap().unwrap().schema;
     let machine = machine.to_owned();
     let item = ToJudge { machine, role: Role::Workstation, seen_at: at, as_at: at, schema, schema_before };
@@ -130,7 +130,7 @@ async fn judged_after(tx: &mut Tx, judge: &Judge, machine: &str, at: i64, schema
 }
 
 fn line(office: &str, label: &str, machine: Option<&str>) -> RosterLine {
-    RosterLine { machine: machine.map(str::to_owned), ..trial::line(office, label) }
+    RosterLine { machine: machine.map(str::to_owned), ..test_database::line(office, label) }
 }
 
 async fn declare(tx: &mut Tx, office: &str) {
@@ -139,7 +139,7 @@ async fn declare(tx: &mut Tx, office: &str) {
     tx.roster_declare(&Scope::whole(), &roster).await.unwrap();
 }
 
-async fn seen(db: &Db, judge: &Judge, office: &str, now: i64) -> OfficeView {
+async fn seen(db: &Db, judge: &CompiledPolicy, office: &str, now: i64) -> OfficeView {
     let now = Timestamp::from_millisecond(now).unwrap();
     office_view(&mut db.read().await.unwrap(), Some(judge), &Scope::whole(), office, now).await.unwrap()
 }
@@ -151,11 +151,11 @@ fn adds_up(view: &OfficeView) {
 
 on_both! {
     /// From a report to a letter, a fix, another machine and another policy; every movement has its cause.
-    async fn a_grade_moves_and_says_why(trial: &Trial) {
-        let (db, first) = (&trial.db, judge("p1"));
+    async fn a_grade_moves_and_says_why(test_database: &TestDatabase) {
+        let (db, first) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Phường Đức Nhuận", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Phường Đức Nhuận", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         report(&mut tx, &machine, 1, &facts(false), NOW).await;
         assert_eq!(judged(&mut tx, &first, &machine, NOW).await, std::slice::from_ref(&machine));
         tx.commit().await.unwrap();
@@ -215,11 +215,11 @@ on_both! {
     }
 
     /// What time alone brings is found without any event: evidence grows old, and the view says what is due.
-    async fn silence_is_found_by_time(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn silence_is_found_by_time(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         declare(&mut tx, &office).await;
         report(&mut tx, &machine, 1, &facts(true), NOW).await;
         tx.commit().await.unwrap();
@@ -236,11 +236,11 @@ on_both! {
     }
 
     /// A machine's page: every control with what was found, since when, and how verdicts changed.
-    async fn a_machine_shows_its_outcomes(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_machine_shows_its_outcomes(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         for (number, synchronised) in [(1, true), (2, false)] {
             let at = NOW + i64::try_from(number).unwrap();
             report(&mut tx, &machine, number, &facts(synchronised), at).await;
@@ -256,19 +256,19 @@ on_both! {
         assert_eq!(view.history[0].control, "time-synchronised");
         assert_eq!((view.history[0].before.as_deref(), view.history[0].after.as_deref()), (Some("pass"), Some("fail")));
         assert_eq!(view.outcomes.len(), judge.set().controls(policies::policy::Role::Workstation).controls().len());
-        let elsewhere = trial::office(&mut db.write().await.unwrap(), "nowhere", None).await;
+        let elsewhere = test_database::office(&mut db.write().await.unwrap(), "nowhere", None).await;
         assert!(machine_view(&mut tx, Some(&judge), &Scope::office(&elsewhere), &machine, now).await.is_err());
     }
 
     /// A parent is the mean of what lies below it; the number of machines is shown.
-    async fn a_parent_shows_its_children(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_parent_shows_its_children(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
-        let top = trial::office(&mut tx, "Tỉnh", None).await;
-        let ward = trial::office(&mut tx, "Phường", Some(&top)).await;
-        let room = trial::office(&mut tx, "Phòng", Some(&ward)).await;
+        let top = test_database::office(&mut tx, "Tỉnh", None).await;
+        let ward = test_database::office(&mut tx, "Phường", Some(&top)).await;
+        let room = test_database::office(&mut tx, "Phòng", Some(&ward)).await;
         for office in [&ward, &room] {
-            let machine = trial::machine(&mut tx, office).await;
+            let machine = test_database::machine(&mut tx, office).await;
             declare(&mut tx, office).await;
             report(&mut tx, &machine, 1, &facts(true), NOW).await;
         }
@@ -285,20 +285,20 @@ on_both! {
     }
 
     /// Two servers on one database grade the same office: one of them keeps the change.
-    async fn two_servers_keep_one_change(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn two_servers_keep_one_change(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
         declare(&mut tx, &office).await;
         tx.commit().await.unwrap();
         office_grade_make(db, &judge, &office, NOW).await.unwrap();
         let mut tx = db.write().await.unwrap();
         tx.roster_line_insert(&Scope::whole(), &line(&office, "PC-01", None)).await.unwrap();
-        let machine = trial::machine(&mut tx, &office).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         report(&mut tx, &machine, 1, &facts(true), NOW).await;
         judged(&mut tx, &judge, &machine, NOW).await;
         tx.commit().await.unwrap();
-        let other = trial.second().await;
+        let other = test_database.second().await;
         let (one, two) = tokio::join!(
             office_grade_make(db, &judge, &office, NOW + 1),
             office_grade_make(&other, &judge, &office, NOW + 2)

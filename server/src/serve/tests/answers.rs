@@ -9,7 +9,7 @@ use super::policies::{key, publish, signed};
 use super::*;
 use crate::act::machine::machine_check;
 use crate::ingest::tests as reports;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// Makes what differs from run to run the same: ids, keys, certificates, times; and what is far too long to read.
 fn redact(value: &mut Value) {
@@ -49,8 +49,8 @@ async fn ask(server: &Server, client: &reqwest::Client, path: &str, body: Option
 }
 
 on_both! {
-    async fn every_answer_is_as_before(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn every_answer_is_as_before(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let policy = signed("server-1", 1, "first", &key(&server, "policy-signing", "policy.key"));
         let policy = format!("{}{}", path::POLICY, publish(&server, &policy).await.unwrap());
         server.app().policies.refresh(&server.app().db).await.unwrap();
@@ -83,14 +83,14 @@ on_both! {
         server.end().await;
     }
 
-    async fn every_answer_to_a_report_is_as_before(trial: &Trial) {
-        let desk = reports::Desk::open(trial).await;
-        let mut machine = desk.machine().await;
+    async fn every_answer_to_a_report_is_as_before(test_database: &TestDatabase) {
+        let test_server = reports::TestServer::open(test_database).await;
+        let mut machine = test_server.machine().await;
         let mut twin = machine.clone();
         twin.made_at += 1;
         let (first, other) = ([machine.full()], [twin.full()]);
         for (what, reports) in [("accepted", &first), ("again", &first), ("forked", &other)] {
-            let answers = desk.send(&machine, reports).await;
+            let answers = test_server.send(&machine, reports).await;
             compare(path::REPORTS, what, serde_json::to_value(answers).unwrap());
         }
     }

@@ -88,9 +88,9 @@ async fn logged_in(server: &Server) -> String {
 
 #[tokio::test]
 async fn silent_connections_from_one_address_keep_nobody_out() {
-    let trial = Trial::sqlite().await;
+    let test_database = TestDatabase::sqlite().await;
     let deadlines = Deadlines { handshakes: 8, ..Deadlines::default() };
-    let server = Server::start_with(&trial, |_| {}, deadlines).await;
+    let server = Server::start_with(&test_database, |_| {}, deadlines).await;
     let machine = server.machine().await;
     let mut silent = Vec::new();
     for _ in 0..60 {
@@ -102,7 +102,7 @@ async fn silent_connections_from_one_address_keep_nobody_out() {
     // The oldest gave way.
     assert_eq!(soon(silent[0].read(&mut [0; 16])).await.unwrap_or(0), 0);
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 #[tokio::test]
@@ -116,8 +116,8 @@ async fn idle_tls_connections_from_one_address_are_no_more_than_its_share() {
 }
 
 async fn idle_keep_nobody_out(deadlines: Deadlines) {
-    let trial = Trial::sqlite().await;
-    let server = Server::start_with(&trial, |_| {}, deadlines).await;
+    let test_database = TestDatabase::sqlite().await;
+    let server = Server::start_with(&test_database, |_| {}, deadlines).await;
     let (machine, session) = (server.machine().await, logged_in(&server).await);
     let mut person = connect(&server, HERE, server.tls(None)).await.unwrap();
     assert_eq!(asked(&mut person, "/programs", &session).await, "HTTP/1.1 200 OK");
@@ -140,23 +140,23 @@ async fn idle_keep_nobody_out(deadlines: Deadlines) {
     soon(person.read_to_end(&mut last)).await.unwrap_or(0);
     assert!(String::from_utf8_lossy(&last).contains("HTTP/1.1 "), "still answered");
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 #[tokio::test]
 async fn a_stranger_that_asks_nothing_is_hung_up_on_early() {
-    let trial = Trial::sqlite().await;
+    let test_database = TestDatabase::sqlite().await;
     let deadlines = Deadlines { silent: Duration::from_millis(200), ..Deadlines::default() };
-    let server = Server::start_with(&trial, |_| {}, deadlines).await;
+    let server = Server::start_with(&test_database, |_| {}, deadlines).await;
     ended(&mut connect(&server, HERE, server.tls(None)).await.unwrap()).await;
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 #[tokio::test]
 async fn one_machine_holds_few_connections_one_poll_and_sends_at_a_rate() {
-    let trial = Trial::sqlite().await;
-    let server = Arc::new(Server::start(&trial).await);
+    let test_database = TestDatabase::sqlite().await;
+    let server = Arc::new(Server::start(&test_database).await);
     let (greedy, honest) = (Arc::new(server.machine().await), Arc::new(server.machine().await));
     let mut lines = Vec::new();
     for _ in 0..12 {
@@ -198,18 +198,18 @@ async fn one_machine_holds_few_connections_one_poll_and_sends_at_a_rate() {
     soon(poll).await.unwrap().unwrap();
     while polls.join_next().await.is_some() {}
     Arc::into_inner(server).unwrap().end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 #[tokio::test]
 async fn downloads_that_nobody_reads_are_few_and_end() {
-    let trial = Trial::sqlite().await;
+    let test_database = TestDatabase::sqlite().await;
     let folder = tempfile::tempdir().unwrap();
     // Larger than what the system keeps for a connection.
     std::fs::File::create(folder.path().join("a.deb")).unwrap().set_len(48 << 20).unwrap();
     let agents = Agents { programs: folder.path().to_owned(), ..Agents::default() };
     let deadlines = Deadlines { unread: Duration::from_secs(1), ..Deadlines::default() };
-    let server = Server::start_with(&trial, |config| config.agents = agents, deadlines).await;
+    let server = Server::start_with(&test_database, |config| config.agents = agents, deadlines).await;
     let (machine, session) = (server.machine().await, logged_in(&server).await);
     let mut unread = Vec::new();
     let refused = loop {
@@ -230,7 +230,7 @@ async fn downloads_that_nobody_reads_are_few_and_end() {
         }
     }
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 /// A frame of HTTP/2 (RFC 9113, 4.1).
@@ -241,9 +241,9 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_small_answer_that_nobody_takes_ends_the_connection() {
-    let trial = Trial::sqlite().await;
+    let test_database = TestDatabase::sqlite().await;
     let deadlines = Deadlines { unread: Duration::from_secs(1), ..Deadlines::default() };
-    let server = Server::start_with(&trial, |_| {}, deadlines).await;
+    let server = Server::start_with(&test_database, |_| {}, deadlines).await;
     let mut tls = server.tls(None);
     tls.alpn_protocols = vec![b"h2".to_vec()];
     // The window for an answer, which is never opened further. The request: GET /login.
@@ -256,5 +256,5 @@ async fn a_small_answer_that_nobody_takes_ends_the_connection() {
         ended(&mut line).await;
     }
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }

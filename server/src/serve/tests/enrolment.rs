@@ -9,12 +9,12 @@ use crate::act::machine::machine_revoke;
 use crate::act::roster::{NewLine, roster_add};
 use crate::act::token::{Reach, token_revoke};
 use crate::store::machine::MachineStatus;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 use crate::tls::accept::PeerCertificate;
 
 on_both! {
-    async fn a_token_becomes_a_machine_with_a_certificate(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_token_becomes_a_machine_with_a_certificate(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (token, text) = server.token(2).await;
         let mut machine = Machine::new();
         // A person typed it: case, spaces and letters taken for digits are forgiven.
@@ -43,8 +43,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn nothing_of_the_request_but_the_key_is_used(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn nothing_of_the_request_but_the_key_is_used(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (_, token) = server.token(1).await;
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         let mut wishes = CertificateParams::new(vec![SERVER_NAME.to_owned()]).unwrap();
@@ -68,8 +68,8 @@ on_both! {
     }
 
     /// On both databases alike, by name, and the token keeps its use.
-    async fn a_nul_is_refused(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_nul_is_refused(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (token, text) = server.token(1).await;
         let machine = Machine::new();
         let (status, refusal) = machine.enrol_as(&server, &text, "PC\0").await.unwrap_err();
@@ -85,8 +85,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn bad_tokens_are_refused_with_their_reason(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn bad_tokens_are_refused_with_their_reason(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = Machine::new();
         assert_eq!(code(machine.enrol(&server, "hello").await), "token_malformed");
         assert_eq!(code(machine.enrol(&server, "000G4-0R40M-30E20-9185G-R38E1-W").await), "token_unknown");
@@ -112,8 +112,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn a_lost_answer_is_given_again_at_no_second_use(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_lost_answer_is_given_again_at_no_second_use(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (token, text) = server.token(2).await;
         let mut machine = Machine::new();
         let first = machine.enrol(&server, &text).await.unwrap();
@@ -126,15 +126,15 @@ on_both! {
 
         let (_, other) = server.token(1).await;
         assert_eq!(code(machine.enrol(&server, &other).await), "key_known");
-        machine_revoke(&server.app().db, &server.by(), &machine.id, "trial").await.unwrap();
+        machine_revoke(&server.app().db, &server.by(), &machine.id, "test_database").await.unwrap();
         assert_eq!(code(machine.enrol(&server, &text).await), "revoked");
         let (_, new) = server.token(1).await;
         assert_eq!(code(machine.enrol(&server, &new).await), "key_revoked", "with a new token, another key is asked for");
         server.end().await;
     }
 
-    async fn the_same_request_many_times_at_once_makes_one_machine(trial: &Trial) {
-        let server = Arc::new(Server::start(trial).await);
+    async fn the_same_request_many_times_at_once_makes_one_machine(test_database: &TestDatabase) {
+        let server = Arc::new(Server::start(test_database).await);
         let (token, text) = server.token(5).await;
         let machine = Arc::new(Machine::new());
         let tries = (0..6).map(|_| {
@@ -151,8 +151,8 @@ on_both! {
         Arc::into_inner(server).unwrap().end().await;
     }
 
-    async fn a_roster_line_confirms_the_machine_it_names(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_roster_line_confirms_the_machine_it_names(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         roster_add(&server.app().db, &server.by(), &server.office, &[NewLine::named("PC-07")]).await.unwrap();
         let (_, text) = server.token(2).await;
         let answer = Machine::new().enrol_as(&server, &text, "pc-07").await.unwrap();
@@ -166,8 +166,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn unusable_requests_are_refused_and_use_nothing(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn unusable_requests_are_refused_and_use_nothing(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (token, text) = server.token(1).await;
         let client = server.client(server.tls(None));
         let mut request = EnrolRequest {

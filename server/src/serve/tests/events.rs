@@ -4,11 +4,11 @@ use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind};
 
 use super::*;
 use crate::store::machine::event::AgentEventKind as Kept;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 on_both! {
-    async fn last_words_are_kept_for_those_in_scope(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn last_words_are_kept_for_those_in_scope(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = server.machine().await;
         let say = async |kind| {
             let event = AgentEvent { kind, at: 7 };
@@ -32,8 +32,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn a_stranger_is_not_believed_and_a_talker_is_bounded(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_stranger_is_not_believed_and_a_talker_is_bounded(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = server.machine().await;
         let event = AgentEvent { kind: AgentEventKind::Stopped, at: 7 };
         let stranger = server.client(server.tls(None));

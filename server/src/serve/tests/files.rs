@@ -8,7 +8,7 @@ use super::*;
 use crate::act::machine::machine_revoke;
 use crate::airgap::{Came, Imported, import};
 use crate::ca::LEAF_MS;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 fn head(content: Content) -> ExportHead {
     let agent = "0.1.0".to_owned();
@@ -33,8 +33,8 @@ fn opened(server: &Server, machine: &Machine, imported: &Imported) -> FileAnswer
 }
 
 on_both! {
-    async fn a_request_makes_one_pending_machine(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_request_makes_one_pending_machine(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (token, text) = server.token(2).await;
         let machine = Machine::new();
         let asked = head(Content::Enrolment { request: machine.request(&text) });
@@ -61,8 +61,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn an_expired_certificate_is_renewed_by_the_same_file(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn an_expired_certificate_is_renewed_by_the_same_file(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = server.machine().await;
         server.app().clock.advance(LEAF_MS + DAY_MS);
         let renewal = SignedRenewal::sign(&machine.renewal(&machine), &machine.signing_key()).unwrap();
@@ -73,8 +73,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn only_the_machine_itself_is_answered(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn only_the_machine_itself_is_answered(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (machine, other) = (server.machine().await, server.machine().await);
         assert!(take(&server, &reports(&machine.id, None), &other).await.is_err());
         assert!(take(&server, &reports("no-such-machine", None), &other).await.is_err());

@@ -38,8 +38,8 @@ impl Form {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_browser_comes_in_beside_dozens_of_connections_opened_anew_for_each_guess() {
-    let trial = Trial::sqlite().await;
-    let server = Server::start_by(Clock::System, &trial, |_| {}, Deadlines::default()).await;
+    let test_database = TestDatabase::sqlite().await;
+    let server = Server::start_by(Clock::System, &test_database, |_| {}, Deadlines::default()).await;
     let (login, name) = ("lan".to_owned(), "Lan".to_owned());
     let new = NewPerson { login, name, role: PersonRole::Officer, office: None };
     let first = person_add(&server.app().db, &server.by(), &new).await.unwrap().1;
@@ -61,7 +61,7 @@ async fn a_new_browser_comes_in_beside_dozens_of_connections_opened_anew_for_eac
         });
     }
     // All of them wait.
-    while server.app().desk.waiting() + 2 < CONNECTIONS as usize {
+    while server.app().pages.waiting() + 2 < CONNECTIONS as usize {
         tokio::task::yield_now().await;
     }
     let newcomer = client().build().unwrap();
@@ -75,5 +75,5 @@ async fn a_new_browser_comes_in_beside_dozens_of_connections_opened_anew_for_eac
     assert!(attackers.try_join_next().is_none(), "all of them go on");
     attackers.shutdown().await;
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }

@@ -12,7 +12,7 @@ use crate::ca::csr::MachineKey;
 use crate::ca::{Authority, Realm, authority_create};
 use crate::config::WebCertificate;
 use crate::secrets::file;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// Whether a request under `identity` is answered at all.
 async fn is_let_in(server: &Server, chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> bool {
@@ -22,8 +22,8 @@ async fn is_let_in(server: &Server, chain: Vec<CertificateDer<'static>>, key: &K
 }
 
 on_both! {
-    async fn without_a_certificate_agents_only_enrol_and_renew(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn without_a_certificate_agents_only_enrol_and_renew(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let client = server.client(server.tls(None));
         for path in [path::POLL, path::REPORTS] {
             let (status, refusal) = server.post::<PollAnswer>(&client, path, &PollRequest::default()).await.unwrap_err();
@@ -36,8 +36,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn only_certificates_of_this_servers_client_authority_are_let_in(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn only_certificates_of_this_servers_client_authority_are_let_in(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = server.machine().await;
         assert!(is_let_in(&server, machine.chain.clone(), &machine.key).await);
 
@@ -73,8 +73,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn a_revoked_machine_is_refused_from_its_next_request_on(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_revoked_machine_is_refused_from_its_next_request_on(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = server.machine().await;
         let client = machine.client(&server);
         let policy = server.url(&format!("{}{}", path::POLICY, Digest::ZERO));
@@ -89,8 +89,8 @@ on_both! {
 
 #[tokio::test]
 async fn only_tls_1_3_with_http_2_preferred() {
-    let trial = Trial::sqlite().await;
-    let server = Server::start(&trial).await;
+    let test_database = TestDatabase::sqlite().await;
+    let server = Server::start(&test_database).await;
     let mut roots = RootCertStore::empty();
     roots.add(server.app().secrets.server_ca.certificate().clone()).unwrap();
     let old = ClientConfig::builder_with_provider(provider())
@@ -108,15 +108,15 @@ async fn only_tls_1_3_with_http_2_preferred() {
     let stream = TlsConnector::from(Arc::new(new)).connect(name, stream).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 #[tokio::test]
 async fn whoever_says_nothing_is_hung_up_on() {
-    let trial = Trial::sqlite().await;
+    let test_database = TestDatabase::sqlite().await;
     let short = Duration::from_millis(200);
     let deadlines = Deadlines { handshake: short, silent: short, ..Deadlines::default() };
-    let server = Server::start_with(&trial, |_| {}, deadlines).await;
+    let server = Server::start_with(&test_database, |_| {}, deadlines).await;
     // No handshake at all.
     let mut silent = TcpStream::connect(server.address()).await.unwrap();
     assert_eq!(soon(silent.read(&mut [0; 16])).await.unwrap_or(0), 0);
@@ -128,19 +128,19 @@ async fn whoever_says_nothing_is_hung_up_on() {
     let mut rest = Vec::new();
     soon(idle.read_to_end(&mut rest)).await.unwrap_or(0);
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 #[tokio::test]
 async fn pages_may_have_the_offices_own_certificate_and_agents_keep_theirs() {
-    let trial = Trial::sqlite().await;
+    let test_database = TestDatabase::sqlite().await;
     let place = tempfile::tempdir().unwrap();
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let own = CertificateParams::new(vec!["tram-an.xa-an.example".to_owned()]).unwrap().self_signed(&key).unwrap();
     let web = WebCertificate { certificate: place.path().join("web.crt"), key: place.path().join("web.key") };
     file::certificates_write(&web.certificate, std::slice::from_ref(own.der())).unwrap();
     file::key_write(&web.key, &key.serialize_der()).unwrap();
-    let server = Server::start_with(&trial, |config| config.web = Some(web), Deadlines::default()).await;
+    let server = Server::start_with(&test_database, |config| config.web = Some(web), Deadlines::default()).await;
     let mut roots = RootCertStore::empty();
     roots.add(own.der().clone()).unwrap();
     roots.add(server.app().secrets.server_ca.certificate().clone()).unwrap();
@@ -157,13 +157,13 @@ async fn pages_may_have_the_offices_own_certificate_and_agents_keep_theirs() {
         assert_eq!(shown == *own.der(), is_own, "{asked}");
     }
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }
 
 #[tokio::test]
 async fn the_servers_certificate_is_kept_and_renewed_before_its_end() {
-    let trial = Trial::sqlite().await;
-    let server = Server::start(&trial).await;
+    let test_database = TestDatabase::sqlite().await;
+    let server = Server::start(&test_database).await;
     let authority = &server.app().secrets.server_ca;
     let hosts = server.app().config.hosts().unwrap();
     let now = server.app().clock.now_ms();
@@ -198,5 +198,5 @@ async fn the_servers_certificate_is_kept_and_renewed_before_its_end() {
         assert_eq!(open(now, &hosts), kept.own_until_ms(), "at a start as while it runs, {jump}");
     }
     server.end().await;
-    trial.end().await;
+    test_database.end().await;
 }

@@ -8,7 +8,7 @@ use crate::act::policy::policy_publish;
 use crate::policy::SignedPolicy;
 use crate::secrets::{Places, file};
 use crate::store::policy::PolicyBundle;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// The shipped policy, told apart from others by `note`.
 pub(super) fn signed(server: &str, version: u64, note: &str, key: &SigningKey) -> SignedPolicy {
@@ -31,8 +31,8 @@ pub(super) async fn publish(server: &Server, signed: &SignedPolicy) -> anyhow::R
 }
 
 on_both! {
-    async fn versions_only_rise_and_only_known_keys_sign(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn versions_only_rise_and_only_known_keys_sign(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         assert_eq!(Places::new(server.data()).policy_signing(), server.data().join("policy-signing"));
         let active = key(&server, "policy-signing", "policy.key");
         let standby = key(&server, "offline", "policy-standby.key");
@@ -66,8 +66,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn the_set_for_the_server_belongs_to_what_machines_are_sent(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn the_set_for_the_server_belongs_to_what_machines_are_sent(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let active = key(&server, "policy-signing", "policy.key");
         let whole = signed("server-1", 5, "x", &active);
         let refused = async |own: Option<SignedBundle>, why: &str| {
@@ -94,8 +94,8 @@ on_both! {
     }
 
     /// What was published before there was such a set.
-    async fn a_policy_without_a_set_for_the_server_is_still_judged_by(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_policy_without_a_set_for_the_server_is_still_judged_by(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let before = signed("server-1", 5, "x", &key(&server, "policy-signing", "policy.key")).agents;
         let bundle: Bundle = serde_json::from_str(&before.bundle).unwrap();
         let row = PolicyBundle {
@@ -120,8 +120,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn a_new_policy_wakes_polls_and_is_fetched_by_its_address(trial: &Trial) {
-        let server = Arc::new(Server::start(trial).await);
+    async fn a_new_policy_wakes_polls_and_is_fetched_by_its_address(test_database: &TestDatabase) {
+        let server = Arc::new(Server::start(test_database).await);
         let machine = Arc::new(server.machine().await);
         let (serving, polling) = (Arc::clone(&server), Arc::clone(&machine));
         let poll = tokio::spawn(async move { polling.poll(&serving, &PollRequest::default()).await });

@@ -4,7 +4,7 @@ use protocol::Order;
 
 use super::*;
 use crate::act::machine::{machine_check, machine_confirm, machine_revoke};
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// A poll that is being held.
 async fn held(
@@ -19,8 +19,8 @@ async fn held(
 }
 
 on_both! {
-    async fn an_order_is_carried_until_it_is_done(trial: &Trial) {
-        let server = Arc::new(Server::start(trial).await);
+    async fn an_order_is_carried_until_it_is_done(test_database: &TestDatabase) {
+        let server = Arc::new(Server::start(test_database).await);
         let machine = Arc::new(server.machine().await);
         let poll = held(&server, &machine).await;
         machine_check(&server.app().db, &server.by(), &machine.id).await.unwrap();
@@ -46,8 +46,8 @@ on_both! {
         Arc::into_inner(server).unwrap().end().await;
     }
 
-    async fn a_revocation_ends_the_poll(trial: &Trial) {
-        let server = Arc::new(Server::start(trial).await);
+    async fn a_revocation_ends_the_poll(test_database: &TestDatabase) {
+        let server = Arc::new(Server::start(test_database).await);
         let machine = Arc::new(server.machine().await);
         let poll = held(&server, &machine).await;
         machine_revoke(&server.app().db, &server.by(), &machine.id, "stolen").await.unwrap();
@@ -56,11 +56,11 @@ on_both! {
         Arc::into_inner(server).unwrap().end().await;
     }
 
-    async fn a_revocation_at_another_server_ends_it_too(trial: &Trial) {
-        let server = Arc::new(Server::start(trial).await);
+    async fn a_revocation_at_another_server_ends_it_too(test_database: &TestDatabase) {
+        let server = Arc::new(Server::start(test_database).await);
         let machine = Arc::new(server.machine().await);
         let poll = held(&server, &machine).await;
-        let elsewhere = trial.second().await;
+        let elsewhere = test_database.second().await;
         machine_revoke(&elsewhere, &server.by(), &machine.id, "stolen").await.unwrap();
         elsewhere.close().await;
         assert_eq!(code(soon(poll).await.unwrap()), "revoked");
@@ -70,8 +70,8 @@ on_both! {
 
 #[tokio::test]
 async fn one_poll_a_machine_and_every_poll_has_an_end() {
-    let trial = Trial::sqlite().await;
-    let server = Arc::new(Server::start(&trial).await);
+    let test_database = TestDatabase::sqlite().await;
+    let server = Arc::new(Server::start(&test_database).await);
     let machine = Arc::new(server.machine().await);
     let first = held(&server, &machine).await;
     let (serving, polling) = (Arc::clone(&server), Arc::clone(&machine));
@@ -84,9 +84,9 @@ async fn one_poll_a_machine_and_every_poll_has_an_end() {
     Arc::into_inner(server).unwrap().end().await;
 
     let agents = Agents { poll_held_s: 1, ..Agents::default() };
-    let brief = Server::start_with(&trial, |config| config.agents = agents, Deadlines::default()).await;
+    let brief = Server::start_with(&test_database, |config| config.agents = agents, Deadlines::default()).await;
     let answer = brief.machine().await.poll(&brief, &PollRequest::default()).await.unwrap();
     assert!(answer.orders.is_empty(), "its time is over");
     brief.end().await;
-    trial.end().await;
+    test_database.end().await;
 }

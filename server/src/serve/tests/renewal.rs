@@ -5,7 +5,7 @@ use protocol::{RenewAnswer, SignedRenewal};
 use super::*;
 use crate::act::machine::machine_revoke;
 use crate::ca::LEAF_MS;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 async fn renew(server: &Server, machine: &Machine, next: &Machine) -> Result<RenewAnswer, (StatusCode, Refusal)> {
     let signed = SignedRenewal::sign(&machine.renewal(next), &machine.signing_key()).unwrap();
@@ -18,8 +18,8 @@ fn rekeyed(machine: &Machine) -> Machine {
 }
 
 on_both! {
-    async fn an_expired_certificate_is_renewed(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn an_expired_certificate_is_renewed(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let mut machine = server.machine().await;
         server.app().clock.advance(LEAF_MS + DAY_MS);
         assert_eq!(code(machine.poll(&server, &PollRequest::default()).await), "certificate_expired", "told in words");
@@ -39,8 +39,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn a_certificate_of_a_clock_that_was_ahead_is_as_good_as_any(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn a_certificate_of_a_clock_that_was_ahead_is_as_good_as_any(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let ahead = [31, 300, 500].map(|days| days * DAY_MS);
         for jump in ahead {
             server.app().clock.advance(jump);
@@ -53,8 +53,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn the_old_key_signs_for_the_new_one_and_is_over(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn the_old_key_signs_for_the_new_one_and_is_over(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = server.machine().await;
         server.app().clock.advance(1000);
         let mut next = rekeyed(&machine);
@@ -79,8 +79,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn certificates_and_keys_of_a_machine_are_bounded(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn certificates_and_keys_of_a_machine_are_bounded(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let (mut machine, other) = (server.machine().await, server.machine().await);
         let mut given = 0;
         let refused = loop {
@@ -97,7 +97,7 @@ on_both! {
 
         // Keys: what was answered is answered again, without a second entry in the log, also while no more are given.
         let id = machine.id.clone();
-        let entries = async || trial::count(&mut server.app().db.read().await.unwrap(),
+        let entries = async || test_database::count(&mut server.app().db.read().await.unwrap(),
             "select count(*) from audit_entry where action = 'machine_key_replaced' and subject = $1", &id).await;
         let quarter = 15 * 60 * 1000;
         let mut keys = 1;
@@ -117,7 +117,7 @@ on_both! {
             assert_eq!(entries().await, keys - 1);
         };
         assert_eq!((keys, last.as_str()), (32, "too_many_keys"));
-        let kept = trial::count(&mut server.app().db.read().await.unwrap(),
+        let kept = test_database::count(&mut server.app().db.read().await.unwrap(),
             "select count(*) from certificate where machine = $1", &machine.id).await;
         assert_eq!(kept, 17, "the newest, and the first");
         server.app().clock.advance(quarter);
@@ -125,8 +125,8 @@ on_both! {
         server.end().await;
     }
 
-    async fn strangers_and_revoked_machines_are_refused(trial: &Trial) {
-        let server = Server::start(trial).await;
+    async fn strangers_and_revoked_machines_are_refused(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
         let machine = server.machine().await;
         let other = server.machine().await;
         let client = server.client(server.tls(None));
@@ -140,7 +140,7 @@ on_both! {
         changed.request = changed.request.replace("\"made_at\":1", "\"made_at\":2");
         assert_eq!(code(server.post::<RenewAnswer>(&client, path::RENEW, &changed).await), "bad_signature");
 
-        machine_revoke(&server.app().db, &server.by(), &machine.id, "trial").await.unwrap();
+        machine_revoke(&server.app().db, &server.by(), &machine.id, "test_database").await.unwrap();
         assert_eq!(code(renew(&server, &machine, &machine).await), "revoked");
         server.end().await;
     }

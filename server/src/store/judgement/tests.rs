@@ -1,7 +1,7 @@
 //! Verdicts are kept and read as they were given, on both databases.
 
 use super::*;
-use crate::store::trial::{self, on_both};
+use crate::store::test_database::{self, on_both};
 
 fn state(control: &str, verdict: Verdict) -> VerdictState {
     VerdictState {
@@ -35,11 +35,11 @@ fn verdicts_survive_their_form() {
 }
 
 on_both! {
-    async fn a_judgement_replaces_the_one_before(trial: &Trial) {
-        let mut tx = trial.db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Phường 1", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
-        let other = trial::machine(&mut tx, &office).await;
+    async fn a_judgement_replaces_the_one_before(test_database: &TestDatabase) {
+        let mut tx = test_database.db.write().await.unwrap();
+        let office = test_database::office(&mut tx, "Phường 1", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
+        let other = test_database::machine(&mut tx, &office).await;
         tx.judgement_put(&[judgement(&machine, "p1", Verdict::Fail), judgement(&other, "p1", Verdict::Pass)]).await.unwrap();
         let second = judgement(&machine, "p2", Verdict::Unknown);
         tx.judgement_put(std::slice::from_ref(&second)).await.unwrap();

@@ -12,7 +12,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::Made;
 use crate::app::programs::{Kind, Programs};
 use crate::store::text::text;
-use crate::web::words::Words;
+use crate::web::catalogue::Catalogue;
 
 /// The folder in the archive. Without marks, for the archives of Windows 7.
 const FOLDER: &str = "TramAn";
@@ -38,7 +38,7 @@ pub(super) fn can_be_made(programs: &Programs) -> std::io::Result<bool> {
 ///
 /// # Errors
 /// When a program cannot be read, there is none for Windows, or the archive cannot be written.
-pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Words) -> anyhow::Result<(File, u64)> {
+pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Catalogue) -> anyhow::Result<(File, u64)> {
     let (wide, narrow) = (programs.newest(Kind::Windows64)?, programs.newest(Kind::Windows32)?);
     // The 32-bit program runs on both and chooses.
     let setup = narrow.as_ref().or(wide.as_ref()).context("the programs for Windows are gone")?;

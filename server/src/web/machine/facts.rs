@@ -8,8 +8,8 @@ use policies::text::visible;
 
 use crate::store::section::Sections;
 use crate::store::text::text;
+use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// The longest text of a fact on a page.
 const LONGEST: usize = 300;
@@ -53,7 +53,7 @@ pub(super) struct Table {
 /// Shows facts in one language, as at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shower<'a> {
-    pub(super) t: Words,
+    pub(super) t: Catalogue,
     pub(super) n: &'a Numbers,
     pub(super) now: Timestamp,
 }

@@ -3,13 +3,12 @@
 
 use policies::text::visible;
 
-use crate::judge::policy_role;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::text::text;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::view::MachineView;
+use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// One line of the history.
 #[derive(Debug)]
@@ -21,12 +20,16 @@ pub(super) struct EventView {
 }
 
 /// The history of a machine.
-pub(super) fn history(view: &MachineView, judge: Option<&Judge>, (t, n): (Words, &Numbers)) -> Vec<EventView> {
+pub(super) fn history(
+    view: &MachineView,
+    judge: Option<&CompiledPolicy>,
+    (t, n): (Catalogue, &Numbers),
+) -> Vec<EventView> {
     let machine = &view.machine;
     let event = |sort: i64, what: String, why: String| EventView { sort, at: n.moment(sort), what, why };
     let mut events = Vec::new();
     let title = |id: &str| {
-        let control = judge.and_then(|judge| judge.set().controls(policy_role(machine.role)).control(id));
+        let control = judge.and_then(|judge| judge.set().controls(machine.role).control(id));
         control.map_or_else(|| visible(id, 80), |control| t.pick(control.title()).to_owned())
     };
     for change in &view.history {

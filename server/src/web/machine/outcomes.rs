@@ -8,13 +8,13 @@ use policies::policy::Role;
 use policies::text::visible;
 
 use super::waivers::{AskView, Exceptions, WaiverView};
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::judgement::word;
 use crate::store::section::Sections;
 use crate::store::text::text;
 use crate::view::OutcomeView as Judged;
+use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// The longest text of what was found: it quotes the machine.
 const LONGEST: usize = 600;
@@ -52,9 +52,9 @@ pub(super) struct OutcomeView {
 /// What the outcomes are read from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading<'a> {
-    pub(super) t: Words,
+    pub(super) t: Catalogue,
     pub(super) n: &'a Numbers,
-    pub(super) judge: &'a Judge,
+    pub(super) judge: &'a CompiledPolicy,
     pub(super) role: Role,
     pub(super) sections: Option<&'a Sections>,
     pub(super) exceptions: &'a Exceptions<'a>,

@@ -10,11 +10,11 @@ use policies::policy::Severity;
 use policies::text::visible;
 
 use crate::act::waiver::{REASON_MOST, day_end, latest_day, may_decide, may_withdraw};
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::text::text;
 use crate::store::waiver::{Waiver, WaiverState};
+use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// The reader, as far as exceptions ask.
 #[derive(Clone, Debug)]
@@ -66,9 +66,9 @@ pub(super) struct AskView {
 /// The exceptions of one machine.
 #[derive(Debug)]
 pub(super) struct Exceptions<'a> {
-    t: Words,
+    t: Catalogue,
     n: &'a Numbers,
-    judge: &'a Judge,
+    judge: &'a CompiledPolicy,
     now: Timestamp,
     zone: TimeZone,
     reader: Reader,
@@ -78,7 +78,7 @@ pub(super) struct Exceptions<'a> {
 impl<'a> Exceptions<'a> {
     /// Of `waivers`, the newest first.
     pub(super) fn new(
-        (t, n, judge): (Words, &'a Numbers, &'a Judge),
+        (t, n, judge): (Catalogue, &'a Numbers, &'a CompiledPolicy),
         (now, zone): (Timestamp, TimeZone),
         reader: Reader,
         waivers: &'a [Waiver],

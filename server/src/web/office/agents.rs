@@ -8,9 +8,9 @@ use super::named;
 use crate::store::judgement::AgentState;
 use crate::store::text::text;
 use crate::view::{MachineLine, OfficeView};
+use crate::web::catalogue::Catalogue;
 use crate::web::grade::Named;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// The most machines that a version names; each is marked in the list of machines as well.
 const NAMED: usize = 60;
@@ -33,7 +33,7 @@ pub(super) struct AgentRow {
 }
 
 /// The version of an agent as a person reads it.
-pub(in crate::web) fn version(agent: &AgentState, t: Words) -> String {
+pub(in crate::web) fn version(agent: &AgentState, t: Catalogue) -> String {
     if agent.version.is_empty() {
         t.text("bản cũ, chưa rõ số phiên bản", "old, its number is not known").to_owned()
     } else {
@@ -42,7 +42,7 @@ pub(in crate::web) fn version(agent: &AgentState, t: Words) -> String {
 }
 
 /// What it means for the sums that an agent is too old, as at `now`.
-pub(in crate::web) fn old_agent_words(until: i64, now: i64, t: Words, n: &Numbers) -> String {
+pub(in crate::web) fn old_agent_words(until: i64, now: i64, t: Catalogue, n: &Numbers) -> String {
     if now < until {
         t.own(text!("Phần mềm bản cũ đọc chưa đúng một số thông tin, nên các thông tin đó được coi là chưa xác định. Đến {0}, các tiêu chí liên quan chưa tính vào điểm; sau thời điểm đó, chúng được tính là chưa xác định và không có điểm. Hãy cài bản mới đè lên bản cũ; máy giữ nguyên đăng ký, không cần mã mới.", "The old version reads some facts wrongly, so these count as unknown. Until {0} the controls concerned stay out of the score; after that they count as unknown and earn nothing. Install the new version over the old one; the machine keeps its enrolment and needs no new token.", n.moment(until)))
     } else {
@@ -51,7 +51,7 @@ pub(in crate::web) fn old_agent_words(until: i64, now: i64, t: Words, n: &Number
 }
 
 /// The versions in use, with how many machines run each.
-pub(super) fn agent_list(view: &OfficeView, t: Words, n: &Numbers) -> AgentList {
+pub(super) fn agent_list(view: &OfficeView, t: Catalogue, n: &Numbers) -> AgentList {
     let mut versions: BTreeMap<(bool, String), Vec<&MachineLine>> = BTreeMap::new();
     for line in &view.machines {
         if let Some(agent) = &line.agent {
@@ -73,7 +73,7 @@ pub(super) fn agent_list(view: &OfficeView, t: Words, n: &Numbers) -> AgentList 
 }
 
 /// That some machines need the new agent, for the top of the page.
-pub(super) fn agents_warning(machines: &[MachineLine], t: Words, n: &Numbers) -> Option<String> {
+pub(super) fn agents_warning(machines: &[MachineLine], t: Catalogue, n: &Numbers) -> Option<String> {
     let old = machines.iter().filter(|line| line.needs_agent()).count();
     (old > 0).then(|| {
         t.own(text!(

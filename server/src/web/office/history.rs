@@ -7,8 +7,8 @@ use policies::text::Text;
 use crate::store::grade::GradeChange;
 use crate::store::text::text;
 use crate::view::OfficeView;
+use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// One change of the grade.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ fn signed(n: &Numbers, points: Points) -> String {
     if points.0 > 0 { format!("+{shown}") } else { shown }
 }
 
-fn causes(t: Words, n: &Numbers, movement: Movement) -> String {
+fn causes(t: Catalogue, n: &Numbers, movement: Movement) -> String {
     let cause =
         |points: Points, words: fn(String) -> Text| (points != Points::ZERO).then(|| t.own(words(signed(n, points))));
     let causes: Vec<String> = [
@@ -42,7 +42,7 @@ fn causes(t: Words, n: &Numbers, movement: Movement) -> String {
 }
 
 /// How the score moved in the last 30 days; none when it did not.
-pub(super) fn movement_words(view: &OfficeView, t: Words, n: &Numbers) -> Option<String> {
+pub(super) fn movement_words(view: &OfficeView, t: Catalogue, n: &Numbers) -> Option<String> {
     let causes = causes(t, n, view.movement);
     (!causes.is_empty()).then(|| {
         t.own(text!(
@@ -55,7 +55,7 @@ pub(super) fn movement_words(view: &OfficeView, t: Words, n: &Numbers) -> Option
 }
 
 /// The changes, the newest first.
-pub(super) fn history_rows(history: &[GradeChange], t: Words, n: &Numbers) -> Vec<HistoryRow> {
+pub(super) fn history_rows(history: &[GradeChange], t: Catalogue, n: &Numbers) -> Vec<HistoryRow> {
     let letter = |letter: Option<Letter>| letter.map_or("–", Letter::code);
     let row = |change: &GradeChange| {
         let after = n.hundredths_of(change.score_after.0);

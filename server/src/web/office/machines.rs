@@ -6,9 +6,9 @@ use policies::text::visible;
 use super::named;
 use crate::store::machine::MachineStatus;
 use crate::view::MachineLine;
+use crate::web::catalogue::Catalogue;
 use crate::web::grade::{points, state_class};
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// A machine of the roster, or an enrolled one.
 #[derive(Debug)]
@@ -43,14 +43,14 @@ pub(super) fn is_pending(line: &MachineLine) -> bool {
 }
 
 /// Every machine but the pending ones: those without figures first, then by score.
-pub(super) fn machine_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> Vec<MachineRow> {
+pub(super) fn machine_rows(machines: &[MachineLine], t: Catalogue, n: &Numbers) -> Vec<MachineRow> {
     let mut rows: Vec<MachineRow> =
         machines.iter().filter(|line| !is_pending(line)).map(|line| machine_row(line, t, n)).collect();
     rows.sort_by_key(|row| row.order);
     rows
 }
 
-fn machine_row(line: &MachineLine, t: Words, n: &Numbers) -> MachineRow {
+fn machine_row(line: &MachineLine, t: Catalogue, n: &Numbers) -> MachineRow {
     let named = named(line);
     let graded = line.grade.as_ref();
     let state = graded.map(|graded| graded.state);
@@ -68,7 +68,7 @@ fn machine_row(line: &MachineLine, t: Words, n: &Numbers) -> MachineRow {
     MachineRow {
         link: named.link,
         name: named.name,
-        role: t.word("role", line.role.word()),
+        role: t.word("role", line.role.code()),
         class: state.map_or("grey", state_class),
         state: state.map_or_else(|| ungraded.to_owned(), |state| t.pick(&state.text()).to_owned()),
         cloned: line.clone_at.is_some(),
@@ -81,7 +81,7 @@ fn machine_row(line: &MachineLine, t: Words, n: &Numbers) -> MachineRow {
 }
 
 /// The pending machines.
-pub(super) fn pending_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> Vec<PendingRow> {
+pub(super) fn pending_rows(machines: &[MachineLine], t: Catalogue, n: &Numbers) -> Vec<PendingRow> {
     let pending = machines.iter().filter(|line| is_pending(line));
     pending
         .filter_map(|line| {
@@ -89,7 +89,7 @@ pub(super) fn pending_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> V
                 id: line.machine.clone()?,
                 name: named(line).name,
                 place: visible(&line.place, 200),
-                role: t.word("role", line.role.word()),
+                role: t.word("role", line.role.code()),
                 reported: line.received_at.map_or_else(String::new, |at| n.moment(at)),
             })
         })

@@ -6,8 +6,8 @@ use crate::roster::Proposal;
 use crate::store::roster::{Roster, RosterState};
 use crate::store::text::text;
 use crate::view::MachineLine;
+use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// A line of the roster.
 #[derive(Debug)]
@@ -22,14 +22,14 @@ pub(super) struct LineRow {
 }
 
 /// The lines, in the order of the roster.
-pub(super) fn roster_rows(machines: &[MachineLine], t: Words, n: &Numbers) -> Vec<LineRow> {
+pub(super) fn roster_rows(machines: &[MachineLine], t: Catalogue, n: &Numbers) -> Vec<LineRow> {
     let lines = machines.iter().filter_map(|machine| Some((machine.line.as_ref()?, machine.machine.as_ref())));
     lines
         .map(|(line, machine)| {
             let state = t.pick(&line.state.text()).to_owned();
             LineRow {
                 label: visible(&line.label, 120),
-                role: t.word("role", line.role.word()),
+                role: t.word("role", line.role.code()),
                 room: visible(&line.room, 120),
                 person: visible(&line.person, 120),
                 state: match (line.state, line.state_until_at) {
@@ -55,7 +55,7 @@ pub(super) struct ProposalRow {
 }
 
 /// The proposals, in the order of the roster.
-pub(super) fn proposal_rows(proposals: Vec<Proposal>, t: Words) -> Vec<ProposalRow> {
+pub(super) fn proposal_rows(proposals: Vec<Proposal>, t: Catalogue) -> Vec<ProposalRow> {
     proposals
         .into_iter()
         .map(|proposal| {
@@ -73,7 +73,7 @@ pub(super) fn proposal_rows(proposals: Vec<Proposal>, t: Words) -> Vec<ProposalR
 }
 
 /// Whether the roster is declared, by whom; and how many machines are kept out of it for state secrets.
-pub(super) fn roster_words(roster: Option<&Roster>, t: Words, n: &Numbers) -> Vec<String> {
+pub(super) fn roster_words(roster: Option<&Roster>, t: Catalogue, n: &Numbers) -> Vec<String> {
     let Some(roster) = roster else {
         return vec![t.text("Chưa khai danh mục máy tính nên chưa đủ căn cứ xếp loại. Khai bằng lệnh posture-server office roster.", "The roster is not declared, so there is not enough to grade on. Declare it with posture-server office roster.").to_owned()];
     };

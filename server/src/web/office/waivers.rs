@@ -5,12 +5,12 @@ use policies::policy::Role;
 use policies::text::visible;
 
 use crate::act::waiver::REASON_MOST;
-use crate::policy::Judge;
+use crate::policy::CompiledPolicy;
 use crate::store::text::text;
 use crate::store::waiver::ListedWaiver;
+use crate::web::catalogue::Catalogue;
 use crate::web::machine::waivers::state_class;
 use crate::web::number::Numbers;
-use crate::web::words::Words;
 
 /// Exceptions on one page.
 const MOST: i64 = 100;
@@ -51,9 +51,9 @@ pub(super) struct WaiverRow {
 pub(super) fn waiver_list(
     mut found: Vec<ListedWaiver>,
     office: &str,
-    judge: Option<&Judge>,
+    judge: Option<&CompiledPolicy>,
     now: i64,
-    (t, n): (Words, &Numbers),
+    (t, n): (Catalogue, &Numbers),
 ) -> Option<WaiverList> {
     let most = usize::try_from(MOST).unwrap_or(usize::MAX);
     let more = found.len() > most;
@@ -76,7 +76,7 @@ pub(super) fn waiver_list(
     })
 }
 
-fn row(listed: &ListedWaiver, judge: Option<&Judge>, t: Words, n: &Numbers) -> WaiverRow {
+fn row(listed: &ListedWaiver, judge: Option<&CompiledPolicy>, t: Catalogue, n: &Numbers) -> WaiverRow {
     let waiver = &listed.waiver;
     let control =
         judge.and_then(|judge| Role::ALL.iter().find_map(|&role| judge.set().controls(role).control(&waiver.control)));

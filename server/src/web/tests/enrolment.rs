@@ -7,12 +7,12 @@ use super::Site;
 use crate::store::Scope;
 use crate::store::machine::MachineStatus;
 use crate::store::person::PersonRole;
+use crate::store::test_database::on_both;
 use crate::store::token::Enrolment;
-use crate::store::trial::on_both;
 
 on_both! {
-    async fn a_stick_carries_program_and_connection_and_its_programs_are_listed(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_stick_carries_program_and_connection_and_its_programs_are_listed(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
         browser.get("/enrolment").await;
         let form = [("office", site.office.as_str()), ("role", "workstation"), ("uses", "40"), ("hours", "24"), ("give", "stick")];
@@ -58,8 +58,8 @@ on_both! {
         assert_eq!(browser.get("/programs/a-folder.deb").await.status, StatusCode::FORBIDDEN);
     }
 
-    async fn a_token_is_shown_once_with_the_command_and_can_be_revoked_with_its_machines(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_token_is_shown_once_with_the_command_and_can_be_revoked_with_its_machines(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
         browser.get("/enrolment").await;
         let form = |uses: &'static str, hours: &'static str, role: &'static str| {
@@ -114,8 +114,8 @@ on_both! {
         assert!(!log.has(&token));
     }
 
-    async fn an_officer_decides_about_machines_and_every_decision_is_in_the_chain(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn an_officer_decides_about_machines_and_every_decision_is_in_the_chain(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let machine = site.machine(&policies::fact::Facts::default()).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         let page = format!("/machines/{}", machine.id);
@@ -140,8 +140,8 @@ on_both! {
         assert!(head.number >= 5);
     }
 
-    async fn a_log_that_was_tampered_with_says_where(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_log_that_was_tampered_with_says_where(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         browser.get("/audit").await;
         let change = "update audit_entry set actor = 'person:minh' where number = 2 and actor <> $1 returning number";
@@ -157,6 +157,6 @@ on_both! {
 /// Changes the log behind the program's back.
 async fn tamper(site: &Site, sql: &'static str, value: &str) {
     let mut tx = site.app.db.write().await.unwrap();
-    assert!(crate::store::trial::count(&mut tx, sql, value).await >= 2);
+    assert!(crate::store::test_database::count(&mut tx, sql, value).await >= 2);
     tx.commit().await.unwrap();
 }

@@ -7,7 +7,7 @@ use super::{PASSWORD, Site};
 use crate::jobs::guesses::guesses_close;
 use crate::store::Scope;
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 const WRONG: &str = "sai mật khẩu";
 const QUARTER_HOUR: i64 = 15 * 60 * 1000;
@@ -48,8 +48,8 @@ async fn owner(site: &Site) -> Browser {
 }
 
 on_both! {
-    async fn four_hundred_wrong_passwords_over_a_hundred_accounts_from_one_address(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn four_hundred_wrong_passwords_over_a_hundred_accounts_from_one_address(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut owner = owner(&site).await;
         let mut attacker = stranger(&site, owner.address, 1);
         attacker.get("/login").await;
@@ -79,8 +79,8 @@ on_both! {
         assert_eq!(owner.get("/audit").await.status, StatusCode::OK);
     }
 
-    async fn wrong_passwords_for_one_account_from_two_hundred_and_twenty_nine_addresses(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn wrong_passwords_for_one_account_from_two_hundred_and_twenty_nine_addresses(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut owner = owner(&site).await;
         let mut seen = 0;
         for n in 0..229 {
@@ -102,8 +102,8 @@ on_both! {
         assert!(sum.len() == 2 && sum[0].1.contains(r#""failures":"40""#) && sum[0].1.contains(r#""refused":"189""#), "{sum:?}");
     }
 
-    async fn sixteen_connections_with_random_names_leave_a_new_browser_its_turn(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn sixteen_connections_with_random_names_leave_a_new_browser_its_turn(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let owner = owner(&site).await;
         let mut attackers = tokio::task::JoinSet::new();
         for port in 1..=16 {
@@ -123,8 +123,8 @@ on_both! {
         assert_eq!(stranger(&site, owner.address, 99).login("lan", PASSWORD).await.location(), "/");
     }
 
-    async fn own_mistakes_slow_down_a_known_browser_and_a_session(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn own_mistakes_slow_down_a_known_browser_and_a_session(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut owner = owner(&site).await;
         for _ in 0..5 {
             assert!(looked_at(&owner.login("lan", WRONG).await));
@@ -146,8 +146,8 @@ on_both! {
         }
     }
 
-    async fn unknown_names_are_answered_like_wrong_passwords(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn unknown_names_are_answered_like_wrong_passwords(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         site.person("lan", PersonRole::Officer, None).await;
         let mut answers = Vec::new();
         // Until no more are looked at: ten at once, and thirty that wait.

@@ -7,7 +7,7 @@ use protocol::limits;
 
 use super::Site;
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// Names that a machine, a share or an account may well bear.
 pub(super) fn hostile_names() -> Vec<String> {
@@ -64,8 +64,8 @@ pub(super) fn hostile_facts(names: &[String]) -> Facts {
 }
 
 on_both! {
-    async fn hostile_text_is_only_text_on_every_page(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn hostile_text_is_only_text_on_every_page(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let names = hostile_names();
         let labels: Vec<&str> = names.iter().map(String::as_str).collect();
         site.roster(&site.office, &labels).await;
@@ -110,8 +110,8 @@ on_both! {
         assert!(shown.has("⟨U+202E⟩") && shown.has("␁"));
     }
 
-    async fn a_hostile_login_name_comes_back_as_text(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_hostile_login_name_comes_back_as_text(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.browser();
         for name in hostile_names().iter().filter(|name| name.len() < 1000) {
             let answer = browser.login(name, "sai").await;
@@ -138,6 +138,6 @@ fn assert_harmless(path: &str, body: &str) {
 /// Gives a machine the name it would have given itself at enrolment.
 pub(super) async fn rename(site: &Site, machine: &str, name: &str) {
     let mut tx = site.app.db.write().await.unwrap();
-    crate::store::trial::rename(&mut tx, machine, name).await;
+    crate::store::test_database::rename(&mut tx, machine, name).await;
     tx.commit().await.unwrap();
 }

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 
 use super::{PASSWORD, Site};
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 use crate::web::headers::POLICY;
 use crate::web::secret::{form_token, hash_token};
 use crate::web::visitor::{IDLE_MS, LONGEST_MS};
@@ -12,8 +12,8 @@ use crate::web::visitor::{IDLE_MS, LONGEST_MS};
 const MINUTE: i64 = 60 * 1000;
 
 on_both! {
-    async fn a_first_password_must_be_changed_before_anything_else(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_first_password_must_be_changed_before_anything_else(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let first = site.newcomer("lan", PersonRole::Officer, None).await;
         let mut browser = site.browser();
         assert_eq!(browser.get("/offices?page=2").await.location(), "/login?next=/offices%3Fpage%3D2");
@@ -48,8 +48,8 @@ on_both! {
         assert!(!log.has(&first) && !log.has(PASSWORD));
     }
 
-    async fn sessions_end_when_idle_and_after_a_working_day(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn sessions_end_when_idle_and_after_a_working_day(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Officer, None).await;
         let mut spent = 0;
         while spent + IDLE_MS / 2 < LONGEST_MS {
@@ -71,8 +71,8 @@ on_both! {
         assert_eq!(browser.get("/offices").await.location(), "/login?next=/offices");
     }
 
-    async fn logging_out_ends_the_session_at_the_server(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn logging_out_ends_the_session_at_the_server(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Officer, None).await;
         browser.get("/offices").await;
         let mut thief = browser.clone();
@@ -81,8 +81,8 @@ on_both! {
         assert!(browser.cookie("__Host-session").is_none());
     }
 
-    async fn every_form_needs_the_token_of_its_session(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn every_form_needs_the_token_of_its_session(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let machine = site.machine(&policies::fact::Facts::default()).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         let machine = machine.id;
@@ -111,8 +111,8 @@ on_both! {
     }
 
     /// The store holds nothing by which somebody who reads it could send a form.
-    async fn tokens_of_forms_are_kept_nowhere(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn tokens_of_forms_are_kept_nowhere(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         let page = browser.get("/offices").await;
         let csrf = page.between("name=\"csrf\" value=\"", "\"").unwrap().to_owned();
@@ -130,8 +130,8 @@ on_both! {
     }
 
     /// Text that no database keeps and no person types is refused by name on both, wherever it comes in.
-    async fn a_nul_is_refused_and_never_a_failure(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_nul_is_refused_and_never_a_failure(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         for path in [
             "/offices/%00", "/machines/a%00b", "/offices?page=%00", "/audit?before=%00", "/enrolment?office=a%00", "/events?machine=%00",
@@ -155,8 +155,8 @@ on_both! {
         assert_eq!(stranger.login("a\u{1}b", "x").await.status, StatusCode::UNAUTHORIZED);
     }
 
-    async fn every_answer_of_the_pages_is_closed_to_the_outside(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn every_answer_of_the_pages_is_closed_to_the_outside(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         let office = format!("/offices/{}", site.office);
         for path in ["/login", "/offices", &office, "/enrolment", "/audit", "/password", "/nowhere", "/offices/x"] {
@@ -179,8 +179,8 @@ on_both! {
         assert_eq!(browser.get("/assets/0/page.css").await.status, StatusCode::NOT_FOUND);
     }
 
-    async fn a_database_that_fails_is_told_in_the_readers_language(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_database_that_fails_is_told_in_the_readers_language(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         browser.get("/offices").await;
         browser.post("/language", &[("language", "en"), ("next", "/offices")]).await;

@@ -3,11 +3,11 @@
 use super::Site;
 use crate::store::StoreError;
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 on_both! {
-    async fn a_page_says_when_its_figures_may_be_old_or_the_disk_is_full(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_page_says_when_its_figures_may_be_old_or_the_disk_is_full(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut officer = site.person("lan", PersonRole::Administrator, None).await;
         let mut head = site.person("huong", PersonRole::Head, None).await;
         assert!(!officer.get("/offices").await.has("role=\"alert\""));

@@ -8,7 +8,7 @@ use super::{Site, sections};
 use crate::act::roster::link::roster_link;
 use crate::store::Scope;
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// Every figure of the ledger in hundredths: the score first.
 fn ledger(page: &Answer) -> Vec<i64> {
@@ -28,8 +28,8 @@ pub(super) fn unprotected() -> Facts {
 }
 
 on_both! {
-    async fn the_ledger_adds_up_to_a_hundred_for_the_eye(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn the_ledger_adds_up_to_a_hundred_for_the_eye(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let lines = site.roster(&site.office, &["PC-01", "PC-02", "PC-03"]).await;
         let mut tx = site.app.db.write().await.unwrap();
         tx.office_setup_set(&Scope::whole(), &site.office, Some(1)).await.unwrap();
@@ -66,8 +66,8 @@ on_both! {
         assert!(list.has("1 trên 3 máy") && list.has("class=\"badge red\""));
     }
 
-    async fn a_machine_shows_found_and_wanted_and_the_way_between(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_machine_shows_found_and_wanted_and_the_way_between(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut machine = site.machine(&unprotected()).await;
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
         let path = format!("/machines/{}", machine.id);
@@ -86,14 +86,14 @@ on_both! {
         machine.sections = sections(&facts);
         machine.made_at = site.app.clock.now_ms() + 600_000;
         let report = machine.full();
-        site.desk.accepted(&machine, &report).await;
+        site.test_server.accepted(&machine, &report).await;
         let page = browser.get(&path).await;
         assert!(page.has("chưa đạt → đạt") && page.has("báo cáo mới của máy"), "history");
         assert!(page.has("Đồng hồ của máy") && page.has("nhanh hơn máy chủ 10 phút"));
     }
 
-    async fn a_parent_is_worth_the_mean_of_those_below(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_parent_is_worth_the_mean_of_those_below(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let ward = site.office("Phường Hoà", Some(&site.office)).await;
         site.roster(&ward, &["PC-01", "PC-02"]).await;
         site.roster(&site.office, &["PC-09"]).await;
@@ -106,8 +106,8 @@ on_both! {
         assert!(child.has(&format!("href=\"/offices/{}\"", site.office)), "the way back up");
     }
 
-    async fn a_machine_and_its_line_are_proposed_and_linked_by_a_button(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_machine_and_its_line_are_proposed_and_linked_by_a_button(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let machine = site.machine(&unprotected()).await;
         let mut tx = site.app.db.read().await.unwrap();
         let name = tx.machine_require(&Scope::whole(), &machine.id).await.unwrap().name;
@@ -136,8 +136,8 @@ on_both! {
         assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.has("đã ghép với dòng"), "{}", refused.body);
     }
 
-    async fn a_reinstalled_machine_says_in_the_language_of_the_reader_what_replaced_it(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_reinstalled_machine_says_in_the_language_of_the_reader_what_replaced_it(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let (old, new) = (site.machine(&unprotected()).await, site.machine(&unprotected()).await);
         let line = site.roster(&site.office, &["TS-1"]).await.remove(0);
         for machine in [&old, &new] {
@@ -150,8 +150,8 @@ on_both! {
         assert!(officer.get(&page).await.has(&format!("Reason: reinstalled, replaced by machine {}", new.id)));
     }
 
-    async fn without_a_roster_there_is_a_score_and_no_letter(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn without_a_roster_there_is_a_score_and_no_letter(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         site.machine(&unprotected()).await;
         site.grade().await;
         let mut browser = site.person("lan", PersonRole::Head, None).await;
@@ -162,15 +162,15 @@ on_both! {
     }
 
     /// Whoever may see the office sees which agents its machines run, which machines need the new one, and what that means.
-    async fn versions_of_the_agent_and_machines_that_need_the_new_one_are_listed(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn versions_of_the_agent_and_machines_that_need_the_new_one_are_listed(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let new = site.machine(&unprotected()).await;
         let mut browser = site.person("hoa", PersonRole::Head, Some(&site.office)).await;
         let page = format!("/offices/{}", site.office);
         let shown = browser.get(&page).await;
         assert!(shown.has("Phần mềm trên các máy") && shown.has(">0.2.0<") && !shown.has(">cần cài bản mới<"));
 
-        let mut old = site.desk.machine().await;
+        let mut old = site.test_server.machine().await;
         (old.agent, old.schema, old.sections) = ("0.1.0".to_owned(), 1, sections(&unprotected()));
         site.report(&mut old).await;
         let shown = browser.get(&page).await;
@@ -198,7 +198,7 @@ on_both! {
             let shown = browser.get(path).await;
             assert!(shown.has("Máy đã có bản mới rồi quay lại") && !shown.has("chưa tính vào điểm"), "{path}");
         }
-        let mut old = site.desk.machine().await;
+        let mut old = site.test_server.machine().await;
         (old.agent, old.schema, old.sections) = ("0.1.0".to_owned(), 1, sections(&unprotected()));
         site.report(&mut old).await;
 

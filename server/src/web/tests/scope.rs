@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 
 use super::Site;
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 on_both! {
-    async fn what_lies_outside_the_part_of_the_tree_does_not_exist(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn what_lies_outside_the_part_of_the_tree_does_not_exist(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let machine = site.machine(&policies::fact::Facts::default()).await;
         let province = site.office("Tỉnh Bình", None).await;
         let ward = site.office("Phường Hoà", Some(&province)).await;
@@ -44,8 +44,8 @@ on_both! {
         assert_eq!(officer.post("/audit", &[]).await.status, StatusCode::FORBIDDEN);
     }
 
-    async fn roles_that_only_look_change_nothing(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn roles_that_only_look_change_nothing(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let machine = site.machine(&policies::fact::Facts::default()).await;
         for (login, role) in [("truong", PersonRole::Head), ("congan", PersonRole::Police), ("kiemtra", PersonRole::Auditor)] {
             let mut browser = site.person(login, role, None).await;

@@ -9,7 +9,7 @@ use super::hostile::{hostile_facts, hostile_names, rename};
 use super::office::unprotected;
 use crate::store::Scope;
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// Streams, which never end.
 const NO_PAGES: [&str; 1] = ["/events"];
@@ -67,16 +67,16 @@ async fn compare_all(site: &Site, browser: &mut Browser, scene: &str, values: &[
 }
 
 on_both! {
-    async fn pages_with_nothing_on_them(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn pages_with_nothing_on_them(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         compare(&site, "empty", "login.vi", &site.browser().get("/login").await.body);
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
         let values = [("office", site.office.as_str()), ("machine", "0"), ("token", "0"), ("waiver", "0"), ("name", "x.exe")];
         compare_all(&site, &mut browser, "empty", &values).await;
     }
 
-    async fn pages_as_usual(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn pages_as_usual(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         site.office("Phường Hoà", Some(&site.office)).await;
         let lines = site.roster(&site.office, &["PC-01", "PC-02", "PC-03"]).await;
         let machine = site.machine(&unprotected()).await;
@@ -97,8 +97,8 @@ on_both! {
         compare_all(&site, &mut browser, "usual", &values).await;
     }
 
-    async fn pages_full_of_hostile_names(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn pages_full_of_hostile_names(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let names: Vec<String> = hostile_names().into_iter().take(5).collect();
         let labels: Vec<&str> = names.iter().map(String::as_str).collect();
         site.roster(&site.office, &labels).await;

@@ -10,7 +10,7 @@ use super::Site;
 use super::browser::Browser;
 use crate::app::events::changes_read;
 use crate::store::person::PersonRole;
-use crate::store::trial::on_both;
+use crate::store::test_database::on_both;
 
 /// How long an event may take to come; nothing here waits for time to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,8 +33,8 @@ async fn next_event(stream: &mut BodyDataStream) -> String {
 }
 
 on_both! {
-    async fn a_page_hears_of_a_report_it_shows(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_page_hears_of_a_report_it_shows(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut machine = site.machine(&policies::fact::Facts::default()).await;
         let ward = site.office("Phường Hoà", None).await;
         changes_read(&site.app).await.unwrap();
@@ -59,13 +59,13 @@ on_both! {
         assert!(tokio::time::timeout(PATIENCE, elsewhere.next()).await.unwrap().is_none(), "one event, then the end");
     }
 
-    async fn a_stream_needs_a_session_and_nobody_gets_too_many(trial: &Trial) {
-        let site = Site::open(trial).await;
+    async fn a_stream_needs_a_session_and_nobody_gets_too_many(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
         let mut stranger = site.browser();
         assert_eq!(stranger.get("/events").await.location(), "/login?next=/events");
         let mut browser = site.person("lan", PersonRole::Head, None).await;
         let mut streams = Vec::new();
-        for _ in 0..crate::app::desk::STREAMS {
+        for _ in 0..crate::app::pages::STREAMS {
             streams.push(listen(&mut browser, "/events").await);
         }
         assert_eq!(browser.get("/events").await.status, StatusCode::TOO_MANY_REQUESTS);

@@ -10,7 +10,7 @@ use super::Site;
 use super::browser::{Answer, Browser};
 use crate::store::Scope;
 use crate::store::person::PersonRole;
-use crate::store::trial::{Trial, on_both};
+use crate::store::test_database::{TestDatabase, on_both};
 use crate::store::waiver::{Waiver, WaiverState};
 
 /// A critical control, which may be excepted for 90 days.
@@ -18,18 +18,18 @@ const CONTROL: &str = "firewall-active";
 const REASON: &str = "Tường lửa do phần mềm <b>chuyên ngành</b> tắt";
 
 /// A commune below a province, with one machine whose firewall is off.
-struct Scene {
+struct Fixture {
     site: Site,
     parent: String,
     machine: String,
 }
 
-impl Scene {
-    async fn open(trial: &Trial) -> Self {
-        let mut site = Site::open(trial).await;
+impl Fixture {
+    async fn open(test_database: &TestDatabase) -> Self {
+        let mut site = Site::open(test_database).await;
         let parent = site.office("Tỉnh Bình", None).await;
         site.office = site.office("Xã An", Some(&parent)).await;
-        site.desk.office.clone_from(&site.office);
+        site.test_server.office.clone_from(&site.office);
         let mut facts = Facts::default();
         facts.lan.firewall_active = Fact::Known(false);
         facts.time.synchronised = Fact::Known(true);
@@ -68,19 +68,19 @@ fn control(page: &Answer) -> String {
 }
 
 on_both! {
-    async fn one_asks_and_another_from_above_decides(trial: &Trial) {
-        let scene = Scene::open(trial).await;
-        let (site, page) = (&scene.site, scene.page());
+    async fn one_asks_and_another_from_above_decides(test_database: &TestDatabase) {
+        let fixture = Fixture::open(test_database).await;
+        let (site, page) = (&fixture.site, fixture.page());
         let mut lan = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
         let mut cuc = site.person("cuc", PersonRole::Officer, Some(&site.office)).await;
-        let mut hanh = site.person("hanh", PersonRole::Officer, Some(&scene.parent)).await;
+        let mut hanh = site.person("hanh", PersonRole::Officer, Some(&fixture.parent)).await;
 
         let shown = control(&lan.get(&page).await);
         assert!(shown.contains("is-fail") && shown.contains("Đề nghị ngoại lệ có thời hạn"));
-        assert!(shown.contains(&format!("max=\"{}\"", scene.day(89))), "the day after would be longer than 90 days: {shown}");
-        let asked = scene.ask(&mut lan, REASON, &scene.day(30)).await;
+        assert!(shown.contains(&format!("max=\"{}\"", fixture.day(89))), "the day after would be longer than 90 days: {shown}");
+        let asked = fixture.ask(&mut lan, REASON, &fixture.day(30)).await;
         assert_eq!(asked.location(), format!("{page}#control-{CONTROL}"));
-        let id = scene.last().await.id;
+        let id = fixture.last().await.id;
         let (grant, refuse, withdraw) = (format!("/waivers/{id}/grant"), format!("/waivers/{id}/refuse"), format!("/waivers/{id}/withdraw"));
 
         // Its author may take it back, a colleague may nothing, whoever stands above may decide.
@@ -101,7 +101,7 @@ on_both! {
             }
         }
         assert_eq!(cuc.post(&withdraw, &[]).await.status, StatusCode::FORBIDDEN);
-        assert_eq!(scene.last().await.state, WaiverState::Asked);
+        assert_eq!(fixture.last().await.state, WaiverState::Asked);
 
         assert_eq!(hanh.post(&grant, &[]).await.location(), format!("{page}#control-{CONTROL}"));
         let shown = lan.get(&page).await;
@@ -115,8 +115,8 @@ on_both! {
         // It ends early by its author's hand, and can be asked for again; a refusal is read by the author.
         assert_eq!(lan.post(&withdraw, &[]).await.location(), format!("{page}#control-{CONTROL}"));
         assert!(control(&lan.get(&page).await).contains("is-fail"));
-        scene.ask(&mut lan, REASON, &scene.day(20)).await.location();
-        let again = scene.last().await.id;
+        fixture.ask(&mut lan, REASON, &fixture.day(20)).await.location();
+        let again = fixture.last().await.id;
         assert_eq!(hanh.post(&format!("/waivers/{again}/refuse"), &[("reason", " ")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
         hanh.post(&format!("/waivers/{again}/refuse"), &[("reason", "Bật lại được ngay")]).await.location();
         let refused = control(&lan.get(&page).await);
@@ -132,91 +132,91 @@ on_both! {
         assert_eq!(tx.audit_verify().await.unwrap(), Ok(head.number));
     }
 
-    async fn what_no_rule_allows_is_said_in_both_languages(trial: &Trial) {
-        let scene = Scene::open(trial).await;
-        let mut lan = scene.site.person("lan", PersonRole::Officer, Some(&scene.site.office)).await;
+    async fn what_no_rule_allows_is_said_in_both_languages(test_database: &TestDatabase) {
+        let fixture = Fixture::open(test_database).await;
+        let mut lan = fixture.site.person("lan", PersonRole::Officer, Some(&fixture.site.office)).await;
         let long = "dài ".repeat(200);
         let refused = [
             (REASON, "31/12/2026".to_owned(), "không phải một ngày", "is no date"),
             (REASON, "2026-02-30".to_owned(), "không phải một ngày", "is no date"),
-            (REASON, scene.day(-1), "đã qua", "has passed"),
-            (REASON, scene.day(91), "nhiều nhất 90 ngày", "at most 90 days"),
-            (" ", scene.day(30), "Hãy ghi lý do", "Give a reason"),
-            (&long, scene.day(30), "Hãy ghi lý do", "Give a reason"),
+            (REASON, fixture.day(-1), "đã qua", "has passed"),
+            (REASON, fixture.day(91), "nhiều nhất 90 ngày", "at most 90 days"),
+            (" ", fixture.day(30), "Hãy ghi lý do", "Give a reason"),
+            (&long, fixture.day(30), "Hãy ghi lý do", "Give a reason"),
         ];
         for language in ["vi", "en"] {
             lan.get("/offices").await;
             lan.post("/language", &[("language", language), ("next", "/offices")]).await;
-            lan.get(&scene.page()).await;
+            lan.get(&fixture.page()).await;
             for (reason, until, vi, en) in &refused {
-                let answer = scene.ask(&mut lan, reason, until).await;
+                let answer = fixture.ask(&mut lan, reason, until).await;
                 assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{until}");
                 assert!(answer.has(if language == "vi" { vi } else { en }), "{}", answer.body);
             }
         }
-        let form = [("control", "firewal-active"), ("reason", REASON), ("until", &scene.day(30))];
-        let answer = lan.post(&format!("{}/waivers", scene.page()), &form).await;
+        let form = [("control", "firewal-active"), ("reason", REASON), ("until", &fixture.day(30))];
+        let answer = lan.post(&format!("{}/waivers", fixture.page()), &form).await;
         assert!(answer.has("did you mean `firewall-active`?"), "{}", answer.body);
-        let answer = lan.post(&format!("{}/waivers", scene.page()), &[("control", CONTROL)]).await;
+        let answer = lan.post(&format!("{}/waivers", fixture.page()), &[("control", CONTROL)]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        let answer = lan.post_with(&format!("{}/waivers", scene.page()), "wrong", &form, &[]).await;
+        let answer = lan.post_with(&format!("{}/waivers", fixture.page()), "wrong", &form, &[]).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "a form of another site");
-        let mut tx = scene.site.app.db.read().await.unwrap();
-        assert_eq!(tx.waiver_list_of_machine(&Scope::whole(), &scene.machine).await.unwrap(), []);
+        let mut tx = fixture.site.app.db.read().await.unwrap();
+        assert_eq!(tx.waiver_list_of_machine(&Scope::whole(), &fixture.machine).await.unwrap(), []);
     }
 
-    async fn who_only_looks_or_stands_elsewhere_does_nothing(trial: &Trial) {
-        let scene = Scene::open(trial).await;
-        let site = &scene.site;
+    async fn who_only_looks_or_stands_elsewhere_does_nothing(test_database: &TestDatabase) {
+        let fixture = Fixture::open(test_database).await;
+        let site = &fixture.site;
         let mut lan = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
-        lan.get(&scene.page()).await;
-        scene.ask(&mut lan, REASON, &scene.day(30)).await.location();
-        let id = scene.last().await.id;
+        lan.get(&fixture.page()).await;
+        fixture.ask(&mut lan, REASON, &fixture.day(30)).await.location();
+        let id = fixture.last().await.id;
         let elsewhere = site.office("Xã khác", None).await;
         let mut son = site.person("son", PersonRole::Officer, Some(&elsewhere)).await;
         let mut police = site.person("congan", PersonRole::Police, None).await;
-        assert!(control(&police.get(&scene.page()).await).contains("chờ quyết định"));
-        assert!(!control(&police.get(&scene.page()).await).contains("<form"), "no form that would be refused");
+        assert!(control(&police.get(&fixture.page()).await).contains("chờ quyết định"));
+        assert!(!control(&police.get(&fixture.page()).await).contains("<form"), "no form that would be refused");
         for (browser, status) in [(&mut son, StatusCode::NOT_FOUND), (&mut police, StatusCode::FORBIDDEN)] {
             browser.get("/offices").await;
             for verb in ["grant", "refuse", "withdraw"] {
                 let form = if verb == "refuse" { &[("reason", "không")][..] } else { &[] };
                 assert_eq!(browser.post(&format!("/waivers/{id}/{verb}"), form).await.status, status, "{verb}");
             }
-            assert_eq!(scene.ask(browser, REASON, &scene.day(20)).await.status, status);
+            assert_eq!(fixture.ask(browser, REASON, &fixture.day(20)).await.status, status);
         }
         let mut stranger = site.browser();
         assert!(stranger.post(&format!("/waivers/{id}/grant"), &[]).await.location().starts_with("/login"));
-        assert_eq!(scene.last().await.state, WaiverState::Asked);
+        assert_eq!(fixture.last().await.state, WaiverState::Asked);
     }
 
-    async fn an_office_lists_its_exceptions_and_those_below(trial: &Trial) {
-        let scene = Scene::open(trial).await;
-        let site = &scene.site;
+    async fn an_office_lists_its_exceptions_and_those_below(test_database: &TestDatabase) {
+        let fixture = Fixture::open(test_database).await;
+        let site = &fixture.site;
         let mut lan = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
-        let mut hanh = site.person("hanh", PersonRole::Officer, Some(&scene.parent)).await;
-        let (own, above) = (format!("/offices/{}", site.office), format!("/offices/{}", scene.parent));
+        let mut hanh = site.person("hanh", PersonRole::Officer, Some(&fixture.parent)).await;
+        let (own, above) = (format!("/offices/{}", site.office), format!("/offices/{}", fixture.parent));
         assert!(!lan.get(&own).await.has("id=\"waivers\""), "nothing to list");
-        lan.get(&scene.page()).await;
-        scene.ask(&mut lan, REASON, &scene.day(30)).await.location();
+        lan.get(&fixture.page()).await;
+        fixture.ask(&mut lan, REASON, &fixture.day(30)).await.location();
 
         let shown = lan.get(&own).await;
         let list = shown.between("<section id=\"waivers\">", "</section>").unwrap();
         for words in ["Ngoại lệ có thời hạn (1)", "chờ quyết định", "không gỡ giới hạn xếp loại", "vượt quá 5 %", "xếp loại cao nhất là B", "chuyên ngành"] {
             assert!(list.contains(words), "{words}: {list}");
         }
-        assert!(list.contains(&format!("{}#control-{CONTROL}", scene.page())) && !list.contains("Cơ quan, đơn vị"));
+        assert!(list.contains(&format!("{}#control-{CONTROL}", fixture.page())) && !list.contains("Cơ quan, đơn vị"));
         let list = hanh.get(&above).await;
         let list = list.between("<section id=\"waivers\">", "</section>").unwrap();
         assert!(list.contains("Cơ quan, đơn vị") && list.contains("Xã An"), "{list}");
 
-        hanh.get(&scene.page()).await;
-        hanh.post(&format!("/waivers/{}/grant", scene.last().await.id), &[]).await.location();
+        hanh.get(&fixture.page()).await;
+        hanh.post(&format!("/waivers/{}/grant", fixture.last().await.id), &[]).await.location();
         lan.get(&own).await;
         lan.post("/language", &[("language", "en"), ("next", "/")]).await;
         let shown = lan.get(&own).await;
         assert!(shown.has("Exceptions with an end (1)") && shown.has("badge waived\">in force") && shown.has("lifts no cap"));
-        hanh.post(&format!("/waivers/{}/withdraw", scene.last().await.id), &[]).await.location();
+        hanh.post(&format!("/waivers/{}/withdraw", fixture.last().await.id), &[]).await.location();
         assert!(!lan.get(&own).await.has("id=\"waivers\""));
     }
 }

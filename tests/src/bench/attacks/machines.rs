@@ -7,19 +7,19 @@ use protocol::{PollAnswer, PollRequest, path};
 use tokio::task::JoinSet;
 
 use super::Field;
-use crate::puppet::Puppet;
+use crate::fake_agent::FakeAgent;
 
 /// Polls by the thousand, each with a list of orders that it claims to have done.
 pub(super) fn polls(field: &Field<'_>) -> anyhow::Result<String> {
     // On every processor: one alone is busy with the handshakes until the attack is over.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let puppet = Puppet::enrol(&field.pending_token(1)?, "máy-lạ").await?;
+        let fake_agent = FakeAgent::enrol(&field.pending_token(1)?, "máy-lạ").await?;
         let request = PollRequest { done: vec!["x".repeat(300); 80], ..PollRequest::default() };
         let mut polls: JoinSet<bool> = JoinSet::new();
         let mut sent = 0_u32;
         for _ in 0..450 {
-            let line = puppet.connect()?;
+            let line = fake_agent.connect()?;
             for _ in 0..64 {
                 let (line, request) = (line.clone(), request.clone());
                 polls.spawn(async move { line.post::<_, PollAnswer>(path::POLL, &request).await.is_ok() });
@@ -45,10 +45,10 @@ pub(super) fn polls(field: &Field<'_>) -> anyhow::Result<String> {
 pub(super) fn renewals(field: &Field<'_>) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut puppet = Puppet::enrol(&field.pending_token(1)?, "máy-lạ").await?;
+        let mut fake_agent = FakeAgent::enrol(&field.pending_token(1)?, "máy-lạ").await?;
         let (mut sent, mut given) = (0, 0);
         while !field.is_over() {
-            given += u32::from(puppet.renew(Clock::system().now()).await.is_ok());
+            given += u32::from(fake_agent.renew(Clock::system().now()).await.is_ok());
             sent += 1;
         }
         Ok(format!("{sent} sent, {given} certificates given"))
@@ -62,14 +62,14 @@ pub(super) fn storing(field: &Field<'_>) -> anyhow::Result<String> {
         let enrolment = field.pending_token(4)?;
         let (mut sent, mut stored) = (0_u32, 0_u32);
         let long = format!("\"{}\",", "y".repeat(1000)).repeat(450);
-        let mut puppets = Vec::new();
+        let mut fake_agents = Vec::new();
         for number in 0..4 {
-            puppets.push(Puppet::enrol(&enrolment, &format!("máy-lạ-{number}")).await?);
+            fake_agents.push(FakeAgent::enrol(&enrolment, &format!("máy-lạ-{number}")).await?);
         }
         while !field.is_over() {
-            for puppet in &mut puppets {
-                puppet.observe("time", &format!("{{\"x\":[{long}{sent}]}}"));
-                stored += u32::from(puppet.report(Clock::system().now()).await.is_ok());
+            for fake_agent in &mut fake_agents {
+                fake_agent.observe("time", &format!("{{\"x\":[{long}{sent}]}}"));
+                stored += u32::from(fake_agent.report(Clock::system().now()).await.is_ok());
                 sent += 1;
                 if field.is_over() {
                     break;

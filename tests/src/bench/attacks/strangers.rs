@@ -62,10 +62,10 @@ pub(super) fn refused(field: &Field<'_>) -> anyhow::Result<String> {
 
 /// Downloads that are begun and not read.
 pub(super) fn unread(field: &Field<'_>) -> anyhow::Result<String> {
-    let folder = field.desk.data().join("programs");
+    let folder = field.test_server.data().join("programs");
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("tram-an-agent_0.0.0_amd64.deb"), vec![7; 5 << 20])?;
-    let first = field.desk.person_add("nguoi-tai", "Người Tải")?;
+    let first = field.test_server.person_add("nguoi-tai", "Người Tải")?;
     let cookies = log_in(&field.target, "nguoi-tai", &first)?;
     let (mut held, mut refused) = (Vec::new(), 0);
     for _ in 0..512 {

@@ -2,21 +2,21 @@
 
 use policies::fact::{Fact, Reason, Seconds};
 
-use crate::linux::scene::{Scene, answered, unknown};
+use crate::linux::context::{CheckContext, answered, unknown};
 use crate::linux::text::{capped, ini, ini_value, unquoted, yes};
 use os::Answer;
 
 /// True when the display manager that is set up lets somebody in by itself.
-pub(super) fn automatic_logon(scene: &Scene) -> Fact<bool> {
-    let unit = scene.os.link("/etc/systemd/system/display-manager.service").ok();
+pub(super) fn automatic_logon(context: &CheckContext) -> Fact<bool> {
+    let unit = context.os.link("/etc/systemd/system/display-manager.service").ok();
     let chosen = unit.as_deref().and_then(|target| target.rsplit('/').next()).unwrap_or_default();
     let chosen = chosen.trim_end_matches(".service");
     // Without systemd's word any display manager's file counts.
     let concerned = |name: &str| chosen.is_empty() || chosen.starts_with(name);
-    let readers: [(&str, fn(&Scene) -> Answer<bool>); 4] =
+    let readers: [(&str, fn(&CheckContext) -> Answer<bool>); 4] =
         [("gdm", gdm), ("lightdm", lightdm), ("sddm", sddm), ("lxdm", lxdm)];
     let answers: Answer<Vec<bool>> =
-        readers.iter().filter(|(name, _)| concerned(name)).map(|(_, read)| read(scene)).collect();
+        readers.iter().filter(|(name, _)| concerned(name)).map(|(_, read)| read(context)).collect();
     answered(answers, |found| match found[..] {
         [] => Fact::unknown(Reason::NoReader, format!("display manager {}", capped(chosen))),
         _ => Fact::Known(found.contains(&true)),
@@ -28,14 +28,14 @@ fn last(texts: &[String], section: &str, key: &str) -> Option<String> {
     texts.iter().rev().find_map(|text| ini_value(text, section, key))
 }
 
-fn gdm(scene: &Scene) -> Answer<bool> {
-    let texts = scene.gathered(&["/etc/gdm3/custom.conf", "/etc/gdm3/daemon.conf", "/etc/gdm/custom.conf"])?;
+fn gdm(context: &CheckContext) -> Answer<bool> {
+    let texts = context.gathered(&["/etc/gdm3/custom.conf", "/etc/gdm3/daemon.conf", "/etc/gdm/custom.conf"])?;
     let says = |key: &str| last(&texts, "daemon", key).is_some_and(|value| yes(&value));
     Ok(says("automaticloginenable") || says("timedloginenable"))
 }
 
-fn lightdm(scene: &Scene) -> Answer<bool> {
-    let texts = scene.gathered(&[
+fn lightdm(context: &CheckContext) -> Answer<bool> {
+    let texts = context.gathered(&[
         "/usr/share/lightdm/lightdm.conf.d/*.conf",
         "/etc/lightdm/lightdm.conf.d/*.conf",
         "/etc/lightdm/lightdm.conf",
@@ -47,23 +47,23 @@ fn lightdm(scene: &Scene) -> Answer<bool> {
     Ok(found.is_some_and(|(_, _, user)| !user.is_empty()))
 }
 
-fn sddm(scene: &Scene) -> Answer<bool> {
-    let texts = scene.gathered(&["/usr/lib/sddm/sddm.conf.d/*.conf", "/etc/sddm.conf.d/*.conf", "/etc/sddm.conf"])?;
+fn sddm(context: &CheckContext) -> Answer<bool> {
+    let texts = context.gathered(&["/usr/lib/sddm/sddm.conf.d/*.conf", "/etc/sddm.conf.d/*.conf", "/etc/sddm.conf"])?;
     Ok(last(&texts, "autologin", "user").is_some_and(|user| !user.is_empty()))
 }
 
-fn lxdm(scene: &Scene) -> Answer<bool> {
-    let texts = scene.gathered(&["/etc/lxdm/lxdm.conf"])?;
+fn lxdm(context: &CheckContext) -> Answer<bool> {
+    let texts = context.gathered(&["/etc/lxdm/lxdm.conf"])?;
     Ok(last(&texts, "base", "autologin").is_some_and(|user| !user.is_empty()))
 }
 
 /// Idle time plus the grace before the lock, from the key files that dconf's databases are made of.
-pub(super) fn screen_lock(scene: &Scene) -> Fact<Seconds> {
-    let texts = match scene.gathered(&["/etc/dconf/db/distro.d/*", "/etc/dconf/db/site.d/*", "/etc/dconf/db/local.d/*"])
-    {
-        Ok(texts) => texts,
-        Err(error) => return unknown(&error),
-    };
+pub(super) fn screen_lock(context: &CheckContext) -> Fact<Seconds> {
+    let texts =
+        match context.gathered(&["/etc/dconf/db/distro.d/*", "/etc/dconf/db/site.d/*", "/etc/dconf/db/local.d/*"]) {
+            Ok(texts) => texts,
+            Err(error) => return unknown(&error),
+        };
     let number = |section: &str, key: &str| {
         let value = last(&texts, section, key)?;
         value.rsplit(char::is_whitespace).next().and_then(|word| unquoted(word).parse::<i64>().ok())
@@ -85,30 +85,30 @@ mod tests {
     use super::*;
     use os::recorded::Recorded;
 
-    fn scene(os: Recorded) -> Scene {
-        Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+    fn context(os: Recorded) -> CheckContext {
+        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn the_chosen_display_manager_decides() {
         let gdm = "[daemon]\r\nAutomaticLoginEnable = true\r\nAutomaticLogin = canbo\r\n";
         let os = Recorded::new().file("/etc/gdm3/custom.conf", gdm);
-        assert_eq!(automatic_logon(&scene(os.clone())), Fact::Known(true));
+        assert_eq!(automatic_logon(&context(os.clone())), Fact::Known(true));
         let other = os.symlink("/etc/systemd/system/display-manager.service", "/lib/systemd/system/lightdm.service");
-        assert_eq!(automatic_logon(&scene(other.clone())), Fact::Known(false));
+        assert_eq!(automatic_logon(&context(other.clone())), Fact::Known(false));
         let lightdm = other.file("/etc/lightdm/lightdm.conf", "[Seat:*]\n#autologin-user=\nautologin-user=canbo\n");
-        assert_eq!(automatic_logon(&scene(lightdm)), Fact::Known(true));
+        assert_eq!(automatic_logon(&context(lightdm)), Fact::Known(true));
         let sddm = Recorded::new().file("/etc/sddm.conf.d/auto.conf", "[Autologin]\nUser=\n");
-        assert_eq!(automatic_logon(&scene(sddm)), Fact::Known(false));
-        assert_eq!(automatic_logon(&scene(Recorded::new())), Fact::Known(false));
+        assert_eq!(automatic_logon(&context(sddm)), Fact::Known(false));
+        assert_eq!(automatic_logon(&context(Recorded::new())), Fact::Known(false));
         let strange =
             Recorded::new().symlink("/etc/systemd/system/display-manager.service", "/lib/systemd/system/ly.service");
-        assert!(automatic_logon(&scene(strange)).known().is_none());
+        assert!(automatic_logon(&context(strange)).known().is_none());
     }
 
     #[test]
     fn the_screen_lock_of_all_comes_from_dconf() {
-        let of = |text: &str| screen_lock(&scene(Recorded::new().file("/etc/dconf/db/local.d/00-xa", text)));
+        let of = |text: &str| screen_lock(&context(Recorded::new().file("/etc/dconf/db/local.d/00-xa", text)));
         let set = "[org/gnome/desktop/session]\nidle-delay=uint32 600\n[org/gnome/desktop/screensaver]\nlock-enabled=true\nlock-delay=uint32 30\n";
         assert_eq!(of(set), Fact::Known(Seconds(630)));
         assert_eq!(of(&set.replace("=true", "=false")), Fact::Known(Seconds(0)));

@@ -11,7 +11,7 @@ use policies::fact::{Fact, FailedLogon, List, LogonWay};
 
 use super::logins::{RECORD, keeps_utmp};
 use super::{Entry, journal};
-use crate::linux::scene::{Scene, optional, unknown};
+use crate::linux::context::{CheckContext, optional, unknown};
 use crate::logons::{Attempt, MOST, since, source, tally};
 use os::{Answer, OsError};
 
@@ -21,12 +21,12 @@ const FILE: &str = "btmp";
 const CAP: usize = RECORD * MOST;
 
 /// The failed logons of the last days by hour; the names are those of `passwd`.
-pub(super) fn list(scene: &Scene, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
-    let since = since(scene.now);
-    let attempts = match optional(recorded(scene, passwd)) {
-        Ok(Some(found)) if keeps_utmp(scene) => Ok(found),
+pub(super) fn list(context: &CheckContext, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
+    let since = since(context.now);
+    let attempts = match optional(recorded(context, passwd)) {
+        Ok(Some(found)) if keeps_utmp(context) => Ok(found),
         // An empty file that nobody writes is no answer; one that some programs write is half of one.
-        Ok(found) => journal::attempts(scene, passwd).or_else(|error| match found {
+        Ok(found) => journal::attempts(context, passwd).or_else(|error| match found {
             Some((found, _)) if found.iter().any(|attempt| attempt.at >= since) => Ok((found, true)),
             _ => Err(error),
         }),
@@ -40,21 +40,21 @@ pub(super) fn list(scene: &Scene, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
     records.retain(|attempt| attempt.at >= since);
     more |= records.len() >= MOST;
     records.truncate(MOST);
-    Fact::Known(tally(records, scene.now, more))
+    Fact::Known(tally(records, context.now, more))
 }
 
 /// What `btmp` and its predecessor hold, and whether there may be more.
-fn recorded(scene: &Scene, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
+fn recorded(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
     let path = format!("{FOLDER}/{FILE}");
-    let newest = optional(scene.os.tail(&path, CAP))?;
+    let newest = optional(context.os.tail(&path, CAP))?;
     let mut records = attempts(newest.as_deref().unwrap_or_default(), passwd);
     let mut more = false;
-    match rotated(scene)? {
+    match rotated(context)? {
         Rotated::None if newest.is_none() => return Err(OsError::Missing(path)),
         Rotated::None => {}
-        Rotated::Packed(at) => more = at >= since(scene.now).as_millisecond(),
+        Rotated::Packed(at) => more = at >= since(context.now).as_millisecond(),
         Rotated::Plain(path) => {
-            records.extend(attempts(&optional(scene.os.tail(&path, CAP))?.unwrap_or_default(), passwd));
+            records.extend(attempts(&optional(context.os.tail(&path, CAP))?.unwrap_or_default(), passwd));
         }
     }
     Ok((records, more))
@@ -70,8 +70,8 @@ enum Rotated {
 }
 
 /// `btmp.1`, or the latest of `btmp-20261101`; either may be compressed.
-fn rotated(scene: &Scene) -> Answer<Rotated> {
-    let names = optional(scene.os.list(FOLDER))?.unwrap_or_default();
+fn rotated(context: &CheckContext) -> Answer<Rotated> {
+    let names = optional(context.os.list(FOLDER))?.unwrap_or_default();
     let rank = |name: &String| {
         let (stem, packed) = match name.rsplit_once('.') {
             Some((stem, "gz" | "xz" | "zst" | "bz2")) => (stem, true),
@@ -85,7 +85,7 @@ fn rotated(scene: &Scene) -> Answer<Rotated> {
     Ok(match names.iter().filter_map(rank).max_by_key(|(newest, packed, _)| (*newest, !packed)) {
         None => Rotated::None,
         Some((_, false, path)) => Rotated::Plain(path),
-        Some((_, true, path)) => Rotated::Packed(scene.os.stat(&path)?.modified_at),
+        Some((_, true, path)) => Rotated::Packed(context.os.stat(&path)?.modified_at),
     })
 }
 
@@ -158,7 +158,7 @@ mod tests {
         // A system that still keeps such files noted its start.
         let mut start = record("reboot", "~", "", HOUR);
         start[0] = 2;
-        list(&Scene::new(Arc::new(os.file("/run/utmp", start)), NOW.parse().unwrap()), &passwd)
+        list(&CheckContext::new(Arc::new(os.file("/run/utmp", start)), NOW.parse().unwrap()), &passwd)
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn an_empty_file_that_nobody_writes_is_no_answer() {
         let passwd = super::super::entries("canbo:x:1000:1000::/home/canbo:/bin/sh\n");
-        let listed = |os: Recorded| list(&Scene::new(Arc::new(os), NOW.parse().unwrap()), &passwd);
+        let listed = |os: Recorded| list(&CheckContext::new(Arc::new(os), NOW.parse().unwrap()), &passwd);
         // Debian 13: no utmp is kept, and sshd tells the journal alone, which is not there.
         assert!(listed(Recorded::new().file("/var/log/btmp", "")).known().is_none());
         // login still writes it.

@@ -1,6 +1,6 @@
 //! Who may act as root other than by sudo: through a group that equals root, or polkit.
 
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use crate::linux::text::lines;
 use os::Answer;
 
@@ -58,14 +58,14 @@ pub(super) enum Named {
 }
 
 /// Whose own password polkit takes for root's: `unix-group:sudo` and the like in its rules for administrators.
-pub(super) fn polkit(scene: &Scene) -> Answer<Vec<Named>> {
+pub(super) fn polkit(context: &CheckContext) -> Answer<Vec<Named>> {
     let mut names = Vec::new();
     for (folder, suffix, mark) in [
         ("/etc/polkit-1/rules.d", ".rules", "addAdminRule"),
         ("/usr/share/polkit-1/rules.d", ".rules", "addAdminRule"),
         ("/etc/polkit-1/localauthority.conf.d", ".conf", "AdminIdentities"),
     ] {
-        for (_, text) in scene.texts(folder, suffix)?.into_iter().filter(|(_, text)| text.contains(mark)) {
+        for (_, text) in context.texts(folder, suffix)?.into_iter().filter(|(_, text)| text.contains(mark)) {
             for line in lines(&text).filter(|line| !line.starts_with("//")) {
                 for (kind, named) in [("unix-user:", Named::User as fn(String) -> Named), ("unix-group:", Named::Group)]
                 {

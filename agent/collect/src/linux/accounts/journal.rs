@@ -6,7 +6,7 @@ use policies::fact::LogonWay;
 use serde_json::Value;
 
 use super::Entry;
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use crate::logons::{Attempt, MOST, since, source};
 use os::{Answer, OsError, Program};
 
@@ -16,19 +16,19 @@ const WORDS: &str = r"--grep=^Failed (password|keyboard-interactive)|^pam_unix\(
 const INSIDE: &str = "sshd su su-l sudo sudo-i polkit-1 passwd chsh chfn cinnamon-screensaver mate-screensaver xscreensaver kde kscreensaver";
 
 /// The attempts of the last days, the newest first, and whether there may be more.
-pub(super) fn attempts(scene: &Scene, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
-    if !scene.os.administrator() {
+pub(super) fn attempts(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
+    if !context.os.administrator() {
         return Err(OsError::Denied("/var/log/journal".to_owned()));
     }
-    if !["/var/log/journal", "/run/log/journal"].iter().any(|folder| scene.os.exists(folder)) {
+    if !["/var/log/journal", "/run/log/journal"].iter().any(|folder| context.os.exists(folder)) {
         return Err(OsError::Missing("/var/log/journal".to_owned()));
     }
-    let start = since(scene.now).as_second();
+    let start = since(context.now).as_second();
     let (from, most, until) = (format!("--since=@{start}"), format!("-n{MOST}"), format!("--until=@{start}"));
     let ask = |more: &[&str]| {
         let mut arguments = vec!["-q", "--no-pager", "-o", "json", "--output-fields=MESSAGE,_UID", "-r"];
         arguments.extend(more);
-        let output = scene.os.run(Program::Journalctl, &arguments)?;
+        let output = context.os.run(Program::Journalctl, &arguments)?;
         match output.status {
             // It ends with 1 where it finds nothing.
             Some(0) | Some(1) if output.stderr.is_empty() => Ok(output),
@@ -41,7 +41,7 @@ pub(super) fn attempts(scene: &Scene, passwd: &[Entry]) -> Answer<(Vec<Attempt>,
     let found = ask(&[&from, &most, WORDS, "SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10"])?;
     // Does it reach back that far?
     let earlier = ask(&[&until, "-n1"])?;
-    let more = found.cut || earlier.stdout.is_empty() || !scene.ssh().logs_failures();
+    let more = found.cut || earlier.stdout.is_empty() || !context.ssh().logs_failures();
     let lines = || found.stdout.lines().filter(|line| !line.is_empty());
     Ok((lines().filter_map(|line| attempt(line, passwd)).collect(), more || lines().count() >= MOST))
 }
@@ -101,7 +101,7 @@ mod tests {
 
     fn heard(os: Recorded) -> Answer<(Vec<Attempt>, bool)> {
         let passwd = super::super::entries("root:x:0:0::/root:/bin/sh\ncanbo:x:1000:1000::/home/canbo:/bin/sh\n");
-        attempts(&Scene::new(Arc::new(os), NOW.parse().unwrap()), &passwd)
+        attempts(&CheckContext::new(Arc::new(os), NOW.parse().unwrap()), &passwd)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use policies::fact::{Fact, Instant, Reason};
 
 use super::pam;
-use crate::linux::scene::{Scene, optional, unknown};
+use crate::linux::context::{CheckContext, optional, unknown};
 use os::{Answer, OsError};
 
 mod table;
@@ -33,7 +33,7 @@ const RECENT: i64 = 14;
 
 /// What the machine wrote down of logins.
 pub(super) struct Logins<'a> {
-    scene: &'a Scene,
+    context: &'a CheckContext,
     sessions: BTreeMap<String, i64>,
     trouble: Option<OsError>,
     /// True when every login is written down here.
@@ -42,11 +42,11 @@ pub(super) struct Logins<'a> {
 
 impl<'a> Logins<'a> {
     /// Reads the sessions of this month and the one before.
-    pub(super) fn read(scene: &'a Scene) -> Self {
-        let mut logins = Self { scene, sessions: BTreeMap::new(), trouble: None, whole: false };
-        let keeps_utmp = keeps_utmp(scene);
+    pub(super) fn read(context: &'a CheckContext) -> Self {
+        let mut logins = Self { context, sessions: BTreeMap::new(), trouble: None, whole: false };
+        let keeps_utmp = keeps_utmp(context);
         for path in ["/var/log/wtmp", "/var/log/wtmp.1"] {
-            match optional(scene.os.tail(path, WTMP_CAP)) {
+            match optional(context.os.tail(path, WTMP_CAP)) {
                 Ok(bytes) => {
                     logins.whole |= keeps_utmp && bytes.is_some();
                     record_sessions(&bytes.unwrap_or_default(), &mut logins.sessions);
@@ -66,14 +66,14 @@ impl<'a> Logins<'a> {
                 }
                 _ => None,
             });
-            logins.whole |= read && pam::opens_sessions_with(scene, "pam_wtmpdb.so");
+            logins.whole |= read && pam::opens_sessions_with(context, "pam_wtmpdb.so");
         }
         logins
     }
 
     /// Notes the newest login of each user in a table; true when it was read.
     fn read_table(&mut self, path: &str, name: &str, login: impl Fn(&[Cell]) -> Option<(String, i64)>) -> bool {
-        let rows: Answer<_> = self.scene.os.read(path, DATABASE_CAP).and_then(|file| {
+        let rows: Answer<_> = self.context.os.read(path, DATABASE_CAP).and_then(|file| {
             let rows = table::rows(&file, name);
             rows.ok_or_else(|| OsError::Failed(path.to_owned(), "holds no table of logins".to_owned()))
         });
@@ -93,7 +93,7 @@ impl<'a> Logins<'a> {
 
     /// The last login of an account that is written down.
     pub(super) fn last(&self, name: &str, id: u32) -> Fact<Instant> {
-        let recorded = match optional(self.scene.os.range("/var/log/lastlog", u64::from(id) * LAST as u64, 4)) {
+        let recorded = match optional(self.context.os.range("/var/log/lastlog", u64::from(id) * LAST as u64, 4)) {
             Ok(bytes) => bytes.unwrap_or_default().try_into().map(u32::from_le_bytes).map_or(0, i64::from),
             Err(error) => return unknown(&error),
         };
@@ -112,7 +112,7 @@ impl<'a> Logins<'a> {
             Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing => password,
             last => last.clone(),
         };
-        let recent = |at: &Instant| self.scene.now.checked_sub((RECENT * 24).hours()).is_ok_and(|start| *at >= start);
+        let recent = |at: &Instant| self.context.now.checked_sub((RECENT * 24).hours()).is_ok_and(|start| *at >= start);
         match (found, &self.trouble) {
             (Fact::Known(at), _) if recent(&at) => Fact::Known(at),
             (Fact::Known(_), Some(error)) => unknown(error),
@@ -125,9 +125,9 @@ impl<'a> Logins<'a> {
 }
 
 /// True when the system still keeps `utmp`, and with it `wtmp`, `btmp` and `lastlog`: it noted its own start there.
-pub(super) fn keeps_utmp(scene: &Scene) -> bool {
+pub(super) fn keeps_utmp(context: &CheckContext) -> bool {
     const BOOT_TIME: u8 = 2;
-    let records = scene.os.head("/run/utmp", RECORD * 64).unwrap_or_default();
+    let records = context.os.head("/run/utmp", RECORD * 64).unwrap_or_default();
     records.chunks_exact(RECORD).any(|record| record[0] == BOOT_TIME)
 }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn last(os: Recorded, name: &str, id: u32) -> Fact<Instant> {
-        Logins::read(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)).last(name, id)
+        Logins::read(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).last(name, id)
     }
 
     #[test]
@@ -201,8 +201,8 @@ mod tests {
     #[test]
     fn an_old_sign_of_use_counts_only_where_every_login_is_written_down() {
         let used = |os: Recorded, changed: i64| {
-            let scene = Scene::new(Arc::new(os), Timestamp::from_second(1_796_100_000).unwrap());
-            let logins = Logins::read(&scene);
+            let context = CheckContext::new(Arc::new(os), Timestamp::from_second(1_796_100_000).unwrap());
+            let logins = Logins::read(&context);
             let changed = Fact::Known(Timestamp::from_second(changed).unwrap());
             logins.last_used(&logins.last("canbo", 1000), changed).known().map(|at| at.as_second())
         };

@@ -2,7 +2,7 @@
 
 use policies::fact::{Fact, Reason, Seconds};
 
-use crate::linux::scene::{Scene, found, optional, unknown};
+use crate::linux::context::{CheckContext, found, optional, unknown};
 use crate::linux::text::lines;
 use os::{Answer, OsError};
 
@@ -30,8 +30,9 @@ pub(super) struct Lockout {
 const WAYS_IN: [&str; 8] = ["login", "sshd", "gdm-password", "lightdm", "sddm", "lxdm", "xrdp-sesman", "cockpit"];
 
 /// Whether a login at the console opens its session with `module`.
-pub(super) fn opens_sessions_with(scene: &Scene, module: &str) -> bool {
-    stack(scene, &["login"]).is_ok_and(|lines| lines.iter().any(|line| line.kind == "session" && line.module == module))
+pub(super) fn opens_sessions_with(context: &CheckContext, module: &str) -> bool {
+    stack(context, &["login"])
+        .is_ok_and(|lines| lines.iter().any(|line| line.kind == "session" && line.module == module))
 }
 
 /// `key = value` files; the later wins.
@@ -50,8 +51,8 @@ fn last<'a>(settings: &'a [(String, String)], key: &str) -> Option<&'a str> {
 }
 
 /// What the stack of `passwd` demands; that of the shared file where there is none.
-pub(super) fn password_rules(scene: &Scene) -> PasswordRules {
-    match read_password_rules(scene) {
+pub(super) fn password_rules(context: &CheckContext) -> PasswordRules {
+    match read_password_rules(context) {
         Ok(demand) => PasswordRules {
             min_length: found(demand.length, "no module in the password stack states a length"),
             min_classes: Fact::Known(demand.classes),
@@ -67,16 +68,16 @@ struct Demand {
     classes: i64,
 }
 
-fn read_password_rules(scene: &Scene) -> Answer<Demand> {
+fn read_password_rules(context: &CheckContext) -> Answer<Demand> {
     let mut all = Demand::default();
-    for line in stack(scene, &["passwd", "common-password", "system-auth"])? {
+    for line in stack(context, &["passwd", "common-password", "system-auth"])? {
         // What an optional module says of a password changes nothing.
         if line.kind != "password" || line.control == "optional" {
             continue;
         }
         let demand = match line.module.as_str() {
-            "pam_pwquality.so" | "pam_cracklib.so" => quality(scene, &line)?,
-            "pam_passwdqc.so" => passwdqc(scene, &line)?,
+            "pam_pwquality.so" | "pam_cracklib.so" => quality(context, &line)?,
+            "pam_passwdqc.so" => passwdqc(context, &line)?,
             "pam_unix.so" => {
                 let set = line.argument("minlen").and_then(|value| value.parse().ok());
                 // Debian's word for its own checks, which begin at six characters.
@@ -91,10 +92,10 @@ fn read_password_rules(scene: &Scene) -> Answer<Demand> {
 }
 
 /// pwquality reads its drop-ins first, so that its main file wins; the words in the stack win over both.
-fn quality(scene: &Scene, line: &Line) -> Answer<Demand> {
+fn quality(context: &CheckContext, line: &Line) -> Answer<Demand> {
     let cracklib = line.module == "pam_cracklib.so";
     let places = ["/etc/security/pwquality.conf.d/*.conf", "/etc/security/pwquality.conf"];
-    let written = settings(&scene.gathered(if cracklib { &[] } else { &places })?);
+    let written = settings(&context.gathered(if cracklib { &[] } else { &places })?);
     let number =
         |key: &str| line.argument(key).or_else(|| last(&written, key)).and_then(|value| value.parse::<i64>().ok());
     // Not enforcing: it warns and lets pass.
@@ -111,11 +112,11 @@ fn quality(scene: &Scene, line: &Line) -> Answer<Demand> {
 }
 
 /// `min=N0,N1,N2,N3,N4`: the shortest of one, two, three, four kinds of characters; N2 is for phrases of several words.
-fn passwdqc(scene: &Scene, line: &Line) -> Answer<Demand> {
+fn passwdqc(context: &CheckContext, line: &Line) -> Answer<Demand> {
     const SHIPPED: &str = "disabled,24,11,8,7";
     const FILE: &str = "/etc/passwdqc.conf";
-    let named = line.argument("config").map(|file| scene.text(file)).transpose()?;
-    let unnamed = if named.is_none() { optional(scene.text(FILE))? } else { None };
+    let named = line.argument("config").map(|file| context.text(file)).transpose()?;
+    let unnamed = if named.is_none() { optional(context.text(FILE))? } else { None };
     let written = settings(&named.into_iter().collect::<Vec<String>>());
     let value = |key: &str| line.argument(key).or_else(|| last(&written, key)).map(str::to_owned);
     let min = value("min").unwrap_or_else(|| SHIPPED.to_owned());
@@ -139,8 +140,8 @@ fn passwdqc(scene: &Scene, line: &Line) -> Answer<Demand> {
 }
 
 /// The weakest of the ways in.
-pub(super) fn lockout(scene: &Scene) -> Lockout {
-    match read_lockout(scene) {
+pub(super) fn lockout(context: &CheckContext) -> Lockout {
+    match read_lockout(context) {
         Ok(Some((tries, time))) if tries > 0 => Lockout { tries: Fact::Known(tries), time: Fact::Known(Seconds(time)) },
         Ok(found) => {
             let why =
@@ -152,17 +153,17 @@ pub(super) fn lockout(scene: &Scene) -> Lockout {
 }
 
 /// Tries and seconds, when a locking module stands in the stack of each way in.
-fn read_lockout(scene: &Scene) -> Answer<Option<(i64, i64)>> {
+fn read_lockout(context: &CheckContext) -> Answer<Option<(i64, i64)>> {
     let mut stacks = Vec::new();
-    for service in WAYS_IN.iter().filter(|service| **service != "sshd" || scene.ssh().serves()) {
-        stacks.extend(optional(stack(scene, &[service]))?);
+    for service in WAYS_IN.iter().filter(|service| **service != "sshd" || context.ssh().serves()) {
+        stacks.extend(optional(stack(context, &[service]))?);
     }
     if stacks.is_empty() {
-        stacks.push(stack(scene, &["common-auth", "system-auth"])?);
+        stacks.push(stack(context, &["common-auth", "system-auth"])?);
     }
     let mut weakest: Option<(i64, i64)> = None;
     for lines in stacks {
-        let Some((tries, time)) = locks(scene, &lines)? else { return Ok(None) };
+        let Some((tries, time)) = locks(context, &lines)? else { return Ok(None) };
         weakest = Some(match weakest {
             None => (tries, time),
             // 0 is for ever: never locked, locked until somebody unlocks it.
@@ -176,7 +177,7 @@ fn read_lockout(scene: &Scene) -> Answer<Option<(i64, i64)>> {
 }
 
 /// What one stack locks. faillock counts only where it is told of failures, and locks only where it is asked.
-fn locks(scene: &Scene, lines: &[Line]) -> Answer<Option<(i64, i64)>> {
+fn locks(context: &CheckContext, lines: &[Line]) -> Answer<Option<(i64, i64)>> {
     let faillock = |words: &[&str]| {
         let own = |line: &&Line| line.kind == "auth" && line.module == "pam_faillock.so";
         lines.iter().filter(own).find(|line| words.iter().any(|word| line.has(word)))
@@ -184,7 +185,7 @@ fn locks(scene: &Scene, lines: &[Line]) -> Answer<Option<(i64, i64)>> {
     if let (Some(_), Some(line)) = (faillock(&["authfail"]), faillock(&["preauth", "authsucc"])) {
         // It has no drop-ins; the words in the stack win over the file.
         let file = line.argument("conf").unwrap_or("/etc/security/faillock.conf");
-        let written = settings(&optional(scene.text(file))?.into_iter().collect::<Vec<String>>());
+        let written = settings(&optional(context.text(file))?.into_iter().collect::<Vec<String>>());
         let value = |key: &str| line.argument(key).or_else(|| last(&written, key));
         let tries = value("deny").and_then(|value| value.parse().ok()).unwrap_or(3);
         let time = match value("unlock_time") {
@@ -215,17 +216,17 @@ mod tests {
         auth        sufficient    pam_unix.so nullok\nauth        required      pam_faillock.so authfail\nauth        required      pam_deny.so\n\
         password    requisite     pam_pwquality.so local_users_only\npassword    sufficient    pam_unix.so sha512 shadow nullok use_authtok\n";
 
-    fn scene(os: Recorded) -> Scene {
-        Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+    fn context(os: Recorded) -> CheckContext {
+        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn rules(os: Recorded) -> (Option<i64>, Option<i64>) {
-        let rules = password_rules(&scene(os));
+        let rules = password_rules(&context(os));
         (rules.min_length.known().copied(), rules.min_classes.known().copied())
     }
 
     fn locks(os: Recorded) -> (Option<i64>, Option<i64>) {
-        let lockout = lockout(&scene(os));
+        let lockout = lockout(&context(os));
         (lockout.tries.known().copied(), lockout.time.known().map(|time| time.0))
     }
 

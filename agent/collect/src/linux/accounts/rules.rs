@@ -4,20 +4,20 @@ use std::ops::RangeInclusive;
 
 use policies::fact::{Days, Fact, Reason};
 
-use crate::linux::scene::{Scene, answered, optional, unknown};
+use crate::linux::context::{CheckContext, answered, optional, unknown};
 use crate::linux::text::lines;
 use os::Answer;
 
 /// The numbers that accounts of people get. Of equal keys the last counts.
-pub(super) fn ids_of_people(scene: &Scene) -> RangeInclusive<u32> {
-    let text = login_defs(scene).unwrap_or_default();
+pub(super) fn ids_of_people(context: &CheckContext) -> RangeInclusive<u32> {
+    let text = login_defs(context).unwrap_or_default();
     let number = |key: &str| definition(&text, key).and_then(|value| value.parse().ok());
     number("UID_MIN").unwrap_or(1_000)..=number("UID_MAX").unwrap_or(60_000)
 }
 
 /// `PASS_MAX_DAYS`.
-pub(super) fn password_max_age(scene: &Scene) -> Fact<Days> {
-    answered(login_defs(scene), |text| match definition(&text, "PASS_MAX_DAYS").map(str::parse::<i64>) {
+pub(super) fn password_max_age(context: &CheckContext) -> Fact<Days> {
+    answered(login_defs(context), |text| match definition(&text, "PASS_MAX_DAYS").map(str::parse::<i64>) {
         Some(Ok(days)) if days >= 0 => Fact::Known(Days(days.min(99_999))),
         Some(Err(_)) => Fact::unknown(Reason::Unreadable, "PASS_MAX_DAYS is no number"),
         // Absent or -1: no limit.
@@ -25,8 +25,8 @@ pub(super) fn password_max_age(scene: &Scene) -> Fact<Days> {
     })
 }
 
-fn login_defs(scene: &Scene) -> Answer<String> {
-    optional(scene.text("/etc/login.defs")).transpose().unwrap_or_else(|| scene.text("/usr/etc/login.defs"))
+fn login_defs(context: &CheckContext) -> Answer<String> {
+    optional(context.text("/etc/login.defs")).transpose().unwrap_or_else(|| context.text("/usr/etc/login.defs"))
 }
 
 fn definition<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -38,11 +38,12 @@ fn definition<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// True when people of a domain may be known here beside those in `/etc/passwd`.
-pub(super) fn knows_a_domain(scene: &Scene) -> bool {
-    let text = scene.text("/etc/nsswitch.conf").unwrap_or_default();
+pub(super) fn knows_a_domain(context: &CheckContext) -> bool {
+    let text = context.text("/etc/nsswitch.conf").unwrap_or_default();
     let sources = lines(&text).find_map(|line| line.strip_prefix("passwd:")).unwrap_or_default();
     let joined = || {
-        scene.os.exists("/etc/sssd/sssd.conf") || scene.os.list("/etc/sssd/conf.d").is_ok_and(|names| !names.is_empty())
+        context.os.exists("/etc/sssd/sssd.conf")
+            || context.os.list("/etc/sssd/conf.d").is_ok_and(|names| !names.is_empty())
     };
     sources.split_ascii_whitespace().any(|source| match source {
         "sss" => joined(),
@@ -54,8 +55,8 @@ pub(super) fn knows_a_domain(scene: &Scene) -> bool {
 const START_UP_FILES: [&str; 4] = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/profile.d/*.sh"];
 
 /// True when `UMASK` keeps new files from others and no start-up file sets a mask that does not.
-pub(super) fn private_files(scene: &Scene) -> Fact<bool> {
-    let (definitions, texts) = match (login_defs(scene), scene.gathered(&START_UP_FILES)) {
+pub(super) fn private_files(context: &CheckContext) -> Fact<bool> {
+    let (definitions, texts) = match (login_defs(context), context.gathered(&START_UP_FILES)) {
         (Ok(definitions), Ok(texts)) => (definitions, texts),
         (Err(error), _) | (_, Err(error)) => return unknown(&error),
     };
@@ -77,31 +78,31 @@ mod tests {
     use super::*;
     use os::recorded::Recorded;
 
-    fn scene(os: Recorded) -> Scene {
-        Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+    fn context(os: Recorded) -> CheckContext {
+        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn the_mask_must_hold_everywhere() {
         let private = |definitions: &str, profile: &str| {
             let os = Recorded::new().file("/etc/login.defs", definitions).file("/etc/profile", profile);
-            private_files(&scene(os))
+            private_files(&context(os))
         };
         assert_eq!(private("UMASK\t\t027\n", ""), Fact::Known(true));
         assert_eq!(private("UMASK 077\r\n", "if true; then\n  umask 022\nfi\n"), Fact::Known(false));
         assert_eq!(private("UMASK 077\n", "umask 0027; umask u=rwx,g=rx,o=\n"), Fact::Known(true));
         assert_eq!(private("UMASK 022\n", "umask 077\n"), Fact::Known(false));
-        assert!(private_files(&scene(Recorded::new())).known().is_none());
+        assert!(private_files(&context(Recorded::new())).known().is_none());
     }
 
     #[test]
     fn definitions_are_read() {
         let of = |text: &str| Recorded::new().file("/etc/login.defs", text);
-        assert_eq!(password_max_age(&scene(of("#PASS_MAX_DAYS 1\nPASS_MAX_DAYS\t90\n"))), Fact::Known(Days(90)));
-        assert_eq!(password_max_age(&scene(of("PASS_MAX_DAYS 99999\nPASS_MAX_DAYS 60\n"))), Fact::Known(Days(60)));
-        assert_eq!(password_max_age(&scene(of("PASS_MAX_DAYS -1\n"))), Fact::Known(Days(99_999)));
-        assert_eq!(password_max_age(&scene(of(""))), Fact::Known(Days(99_999)));
-        assert!(password_max_age(&scene(of("PASS_MAX_DAYS x\n"))).known().is_none());
-        assert_eq!(ids_of_people(&scene(of("UID_MIN 500\n"))), 500..=60_000);
+        assert_eq!(password_max_age(&context(of("#PASS_MAX_DAYS 1\nPASS_MAX_DAYS\t90\n"))), Fact::Known(Days(90)));
+        assert_eq!(password_max_age(&context(of("PASS_MAX_DAYS 99999\nPASS_MAX_DAYS 60\n"))), Fact::Known(Days(60)));
+        assert_eq!(password_max_age(&context(of("PASS_MAX_DAYS -1\n"))), Fact::Known(Days(99_999)));
+        assert_eq!(password_max_age(&context(of(""))), Fact::Known(Days(99_999)));
+        assert!(password_max_age(&context(of("PASS_MAX_DAYS x\n"))).known().is_none());
+        assert_eq!(ids_of_people(&context(of("UID_MIN 500\n"))), 500..=60_000);
     }
 }

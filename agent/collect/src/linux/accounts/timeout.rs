@@ -3,13 +3,13 @@
 
 use policies::fact::{Fact, Reason, Seconds};
 
-use crate::linux::scene::{Scene, answered, optional};
+use crate::linux::context::{CheckContext, answered, optional};
 use crate::linux::text::unquoted;
 use os::Answer;
 
 /// Seconds without use after which a text session ends.
-pub(super) fn shell_timeout(scene: &Scene) -> Fact<Seconds> {
-    answered(texts(scene), |texts| {
+pub(super) fn shell_timeout(context: &CheckContext) -> Fact<Seconds> {
+    answered(texts(context), |texts| {
         let mut found = None;
         for text in texts {
             match plainly(&text) {
@@ -22,16 +22,16 @@ pub(super) fn shell_timeout(scene: &Scene) -> Fact<Seconds> {
 }
 
 /// The files that a login shell reads: those that `/etc/profile` names, and the folder where there is no such file.
-fn texts(scene: &Scene) -> Answer<Vec<String>> {
-    let profile = optional(scene.text("/etc/profile"))?.unwrap_or_else(|| ". /etc/profile.d/*.sh".to_owned());
-    let mut texts = scene.gathered(&["/etc/environment"])?;
+fn texts(context: &CheckContext) -> Answer<Vec<String>> {
+    let profile = optional(context.text("/etc/profile"))?.unwrap_or_else(|| ". /etc/profile.d/*.sh".to_owned());
+    let mut texts = context.gathered(&["/etc/environment"])?;
     for (name, place) in [
         ("/etc/bash.bashrc", "/etc/bash.bashrc"),
         ("/etc/bashrc", "/etc/bashrc"),
         ("/etc/profile.d", "/etc/profile.d/*.sh"),
     ] {
         if profile.contains(name) {
-            texts.extend(scene.gathered(&[place])?);
+            texts.extend(context.gathered(&[place])?);
         }
     }
     texts.push(profile);
@@ -93,7 +93,7 @@ mod tests {
     use os::recorded::Recorded;
 
     fn of(os: Recorded) -> Option<i64> {
-        shell_timeout(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).known().map(|seconds| seconds.0)
+        shell_timeout(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).known().map(|seconds| seconds.0)
     }
 
     fn timeout(text: &str) -> Option<i64> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use policies::fact::{AntivirusProduct, Fact, Instant, Maker, Reason};
 
-use crate::linux::scene::{Scene, unknown};
+use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::{capped, lines};
 use os::{Answer, OsError};
 
@@ -19,20 +19,20 @@ const CRON_FILES: [&str; 3] = ["/etc/crontab", "/var/spool/cron/crontabs/root", 
 const CRON_FOLDERS: [&str; 4] = ["/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly"];
 
 /// ClamAV, when it is installed.
-pub(super) fn product(scene: &Scene) -> Option<AntivirusProduct> {
-    let running = scene.runs("clamd");
-    if !running && !PROGRAMS.iter().any(|path| scene.os.exists(path)) {
+pub(super) fn product(context: &CheckContext) -> Option<AntivirusProduct> {
+    let running = context.runs("clamd");
+    if !running && !PROGRAMS.iter().any(|path| context.os.exists(path)) {
         return None;
     }
-    let databases = databases(scene);
+    let databases = databases(context);
     let newest = databases.as_ref().map(|all| all.iter().max_by_key(|header| header.built_at));
     Some(AntivirusProduct {
         maker: Maker::ClamAv,
         name: "ClamAV".to_owned(),
-        version: version(scene),
+        version: version(context),
         running: Fact::Known(running),
         // The scanner hands every opened file to the daemon: both must run.
-        real_time: Fact::Known(running && scene.runs("clamonacc")),
+        real_time: Fact::Known(running && context.runs("clamonacc")),
         definitions_at: match &newest {
             Ok(Some(header)) => Fact::Known(header.built_at),
             Ok(None) => Fact::unknown(Reason::SourceMissing, "no definitions of ClamAV's own (main, daily) are there"),
@@ -45,13 +45,13 @@ pub(super) fn product(scene: &Scene) -> Option<AntivirusProduct> {
             Ok(None) => Fact::unknown(Reason::SourceMissing, ""),
             Err(error) => unknown(error),
         },
-        updater: updater(scene),
+        updater: updater(context),
     })
 }
 
 /// The package's version on Debian and its kin; the newest stanza of dpkg's status file is the only one.
-fn version(scene: &Scene) -> Fact<String> {
-    let status = match scene.os.read("/var/lib/dpkg/status", 64 << 20) {
+fn version(context: &CheckContext) -> Fact<String> {
+    let status = match context.os.read("/var/lib/dpkg/status", 64 << 20) {
         Ok(status) => status,
         Err(OsError::Missing(_)) => return Fact::unknown(Reason::NoReader, "only packages of dpkg are read"),
         Err(error) => return unknown(&error),
@@ -76,15 +76,15 @@ struct Header {
 }
 
 /// The headers of ClamAV's own databases: `main` and `daily`, as shipped (`.cvd`) or updated in parts (`.cld`, `.cud`).
-fn databases(scene: &Scene) -> Answer<Vec<Header>> {
-    let folder = folder(scene);
+fn databases(context: &CheckContext) -> Answer<Vec<Header>> {
+    let folder = folder(context);
     let mut found = Vec::new();
-    for name in scene.os.list(&folder)? {
+    for name in context.os.list(&folder)? {
         let own = name
             .rsplit_once('.')
             .is_some_and(|(stem, suffix)| ["main", "daily"].contains(&stem) && ["cvd", "cld", "cud"].contains(&suffix));
         if own {
-            let bytes = scene.os.head(&format!("{folder}/{name}"), 512)?;
+            let bytes = context.os.head(&format!("{folder}/{name}"), 512)?;
             found.extend(header(&bytes));
         }
     }
@@ -92,8 +92,8 @@ fn databases(scene: &Scene) -> Answer<Vec<Header>> {
 }
 
 /// `DatabaseDirectory` of the daemon's configuration, else where every distribution puts it.
-fn folder(scene: &Scene) -> String {
-    let set = DAEMON_FILES.iter().find_map(|path| setting(&scene.text(path).ok()?, "DatabaseDirectory"));
+fn folder(context: &CheckContext) -> String {
+    let set = DAEMON_FILES.iter().find_map(|path| setting(&context.text(path).ok()?, "DatabaseDirectory"));
     set.filter(|path| path.starts_with('/')).unwrap_or_else(|| "/var/lib/clamav".to_owned())
 }
 
@@ -118,27 +118,27 @@ fn header(bytes: &[u8]) -> Option<Header> {
 }
 
 /// True when new definitions come by themselves: the updater runs as a daemon, or a timer or cron starts it.
-fn updater(scene: &Scene) -> Fact<bool> {
-    if scene.runs("freshclam") {
+fn updater(context: &CheckContext) -> Fact<bool> {
+    if context.runs("freshclam") {
         return Fact::Known(true);
     }
     let timer = ["clamav-freshclam-once.timer", "clamav-freshclam.timer"]
         .iter()
-        .any(|unit| scene.systemd() && scene.unit_enabled(unit));
-    let cron = scene.runs_any(&["cron", "crond"]) && cron_starts_it(scene);
-    let usable = UPDATER_FILES.iter().find_map(|path| scene.text(path).ok());
+        .any(|unit| context.systemd() && context.unit_enabled(unit));
+    let cron = context.runs_any(&["cron", "crond"]) && cron_starts_it(context);
+    let usable = UPDATER_FILES.iter().find_map(|path| context.text(path).ok());
     // The file as shipped holds the word `Example`, with which the updater refuses to work.
     let usable = usable.is_none_or(|text| !lines(&text).any(|line| line == "Example"));
     Fact::Known((timer || cron) && usable)
 }
 
 /// True when a line of cron's, or of a script that it starts, names the updater.
-fn cron_starts_it(scene: &Scene) -> bool {
+fn cron_starts_it(context: &CheckContext) -> bool {
     let names = |text: &str| lines(text).any(|line| line.contains("freshclam"));
-    CRON_FILES.iter().any(|path| scene.text(path).is_ok_and(|text| names(&text)))
+    CRON_FILES.iter().any(|path| context.text(path).is_ok_and(|text| names(&text)))
         || CRON_FOLDERS
             .iter()
-            .any(|folder| scene.texts(folder, "").unwrap_or_default().iter().any(|(_, text)| names(text)))
+            .any(|folder| context.texts(folder, "").unwrap_or_default().iter().any(|(_, text)| names(text)))
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn found(os: Recorded) -> AntivirusProduct {
-        product(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)).unwrap()
+        product(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).unwrap()
     }
 
     #[test]
@@ -231,6 +231,6 @@ mod tests {
 
     #[test]
     fn a_machine_without_it_has_no_such_product() {
-        assert!(product(&Scene::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).is_none());
+        assert!(product(&CheckContext::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).is_none());
     }
 }

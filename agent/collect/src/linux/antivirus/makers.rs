@@ -6,7 +6,7 @@
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
 use super::mdatp;
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use crate::products::no_reader;
 
 /// How a product is recognised.
@@ -91,17 +91,17 @@ const PRODUCTS: &[Signs] = &[
 ];
 
 /// The products that are installed or run.
-pub(super) fn products(scene: &Scene) -> Vec<AntivirusProduct> {
-    PRODUCTS.iter().filter_map(|signs| product(scene, signs)).collect()
+pub(super) fn products(context: &CheckContext) -> Vec<AntivirusProduct> {
+    PRODUCTS.iter().filter_map(|signs| product(context, signs)).collect()
 }
 
-fn product(scene: &Scene, signs: &Signs) -> Option<AntivirusProduct> {
+fn product(context: &CheckContext, signs: &Signs) -> Option<AntivirusProduct> {
     // A process's name alone could be anybody's; with the product's own folder it is the product's.
-    signs.folders.iter().any(|folder| scene.os.exists(folder)).then_some(())?;
+    signs.folders.iter().any(|folder| context.os.exists(folder)).then_some(())?;
     let (running, real_time) = match signs.maker {
-        Maker::Microsoft if scene.runs_any(signs.scanners) => mdatp::mode(scene),
-        _ if scene.runs_any(signs.scanners) => (Fact::Known(true), no_reader()),
-        _ if runs_from(scene, signs.folders) => {
+        Maker::Microsoft if context.runs_any(signs.scanners) => mdatp::mode(context),
+        _ if context.runs_any(signs.scanners) => (Fact::Known(true), no_reader()),
+        _ if runs_from(context, signs.folders) => {
             let detail = "a part of it runs, and none that is known to look at files";
             (Fact::unknown(Reason::Contradictory, detail), Fact::unknown(Reason::Contradictory, detail))
         }
@@ -121,9 +121,9 @@ fn product(scene: &Scene, signs: &Signs) -> Option<AntivirusProduct> {
 }
 
 /// True when some process was started from one of the product's folders.
-fn runs_from(scene: &Scene, folders: &[&str]) -> bool {
-    scene.processes().iter().any(|process| {
-        let executable = scene.os.link(&format!("/proc/{}/exe", process.pid)).unwrap_or_default();
+fn runs_from(context: &CheckContext, folders: &[&str]) -> bool {
+    context.processes().iter().any(|process| {
+        let executable = context.os.link(&format!("/proc/{}/exe", process.pid)).unwrap_or_default();
         folders.iter().any(|folder| executable.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
     })
 }

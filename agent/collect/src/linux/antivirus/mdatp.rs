@@ -5,15 +5,15 @@
 use policies::fact::{Fact, Reason};
 use serde_json::Value;
 
-use crate::linux::scene::{Scene, unknown};
+use crate::linux::context::{CheckContext, unknown};
 use os::OsError;
 
 const MANAGED: &str = "/etc/opt/microsoft/mdatp/managed/mdatp_managed.json";
 
 /// Whether it protects, and whether it looks at files as they are opened.
-pub(super) fn mode(scene: &Scene) -> (Fact<bool>, Fact<bool>) {
+pub(super) fn mode(context: &CheckContext) -> (Fact<bool>, Fact<bool>) {
     let open = || Fact::unknown(Reason::SourceMissing, "nothing says that it is not in its passive mode");
-    let text = match scene.text(MANAGED) {
+    let text = match context.text(MANAGED) {
         Ok(text) => text,
         Err(OsError::Missing(_)) => return (open(), open()),
         Err(error) => return (unknown(&error), unknown(&error)),

@@ -4,7 +4,7 @@
 
 use policies::fact::AntivirusProduct;
 
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use crate::products::unread;
 use os::Answer;
 
@@ -29,33 +29,34 @@ const KNOWN: [&str; 1] = ["clamonacc"];
 ///
 /// # Errors
 /// Where it cannot be seen which processes the kernel asks: then there may be others.
-pub(super) fn products(scene: &Scene, known: &[AntivirusProduct]) -> Answer<Vec<AntivirusProduct>> {
+pub(super) fn products(context: &CheckContext, known: &[AntivirusProduct]) -> Answer<Vec<AntivirusProduct>> {
     let mut names: Vec<String> = Vec::new();
     for (name, folder) in NAMED {
-        if scene.os.exists(folder) && !names.iter().any(|other| other == name) {
+        if context.os.exists(folder) && !names.iter().any(|other| other == name) {
             names.push((*name).to_owned());
         }
     }
     // One that is asked is the product already found.
     if names.is_empty() && known.is_empty() {
-        names = asked(scene)?;
+        names = asked(context)?;
     }
     Ok(names.iter().map(|name| unread(name, "whether a product of this maker guards has no reader")).collect())
 }
 
 /// The processes that the kernel asks before a file may be opened.
-fn asked(scene: &Scene) -> Answer<Vec<String>> {
+fn asked(context: &CheckContext) -> Answer<Vec<String>> {
     let mut found = Vec::new();
-    for process in scene.processes() {
+    for process in context.processes() {
         let folder = format!("/proc/{}/fd", process.pid);
         // A process that has gone meanwhile holds nothing.
-        let names = match scene.os.list(&folder) {
+        let names = match context.os.list(&folder) {
             Err(error @ os::OsError::Denied(_)) => return Err(error),
             names => names.unwrap_or_default(),
         };
         for name in names {
-            let held = scene.os.link(&format!("{folder}/{name}")).is_ok_and(|target| target == "anon_inode:[fanotify]");
-            if held && decides(scene, process.pid, &name) && !KNOWN.contains(&process.name.as_str()) {
+            let held =
+                context.os.link(&format!("{folder}/{name}")).is_ok_and(|target| target == "anon_inode:[fanotify]");
+            if held && decides(context, process.pid, &name) && !KNOWN.contains(&process.name.as_str()) {
                 found.push(process.name.clone());
             }
         }
@@ -66,8 +67,8 @@ fn asked(scene: &Scene) -> Answer<Vec<String>> {
 }
 
 /// `fanotify flags:4 event-flags:0` in what the kernel tells of the file.
-fn decides(scene: &Scene, pid: u32, file: &str) -> bool {
-    let text = scene.text(&format!("/proc/{pid}/fdinfo/{file}")).unwrap_or_default();
+fn decides(context: &CheckContext, pid: u32, file: &str) -> bool {
+    let text = context.text(&format!("/proc/{pid}/fdinfo/{file}")).unwrap_or_default();
     let flags = text.lines().find_map(|line| line.strip_prefix("fanotify flags:")?.split_whitespace().next());
     // What does not tell may well be one.
     flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()).is_none_or(|flags| flags & CONTENT != 0)

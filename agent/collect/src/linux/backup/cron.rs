@@ -3,7 +3,7 @@
 use policies::fact::BackupTool;
 
 use super::{Job, job, note, untold};
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use os::OsError;
 
 /// Tables with a user's name, or a delay and a name, before the command.
@@ -17,26 +17,26 @@ const PEOPLE: [&str; 2] = ["/var/spool/cron/crontabs", "/var/spool/cron"];
 const MOST: usize = 200;
 
 /// The jobs; what could not be read goes to `trouble`.
-pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
+pub(super) fn jobs(context: &CheckContext, trouble: &mut Option<OsError>) -> Vec<Job> {
     let mut tools = Vec::new();
     for path in SYSTEM {
-        table(scene, path, &mut tools, trouble);
+        table(context, path, &mut tools, trouble);
     }
     for folder in [TABLES, PEOPLE[0], PEOPLE[1]] {
-        for name in names(scene, folder, trouble) {
-            table(scene, &format!("{folder}/{name}"), &mut tools, trouble);
+        for name in names(context, folder, trouble) {
+            table(context, &format!("{folder}/{name}"), &mut tools, trouble);
         }
     }
     for folder in SCRIPTS {
-        for name in names(scene, folder, trouble) {
-            tools.extend(job::of_name(&name).or_else(|| script(scene, &format!("{folder}/{name}"), trouble)));
+        for name in names(context, folder, trouble) {
+            tools.extend(job::of_name(&name).or_else(|| script(context, &format!("{folder}/{name}"), trouble)));
         }
     }
     tools.into_iter().map(|tool| Job { tool, started: untold() }).collect()
 }
 
-fn names(scene: &Scene, folder: &str, trouble: &mut Option<OsError>) -> Vec<String> {
-    match scene.os.list(folder) {
+fn names(context: &CheckContext, folder: &str, trouble: &mut Option<OsError>) -> Vec<String> {
+    match context.os.list(folder) {
         // Hidden files mark the folder; what an editor or a package left behind is not run.
         Ok(names) => {
             let run = |name: &String| !name.starts_with('.') && !name.contains(".dpkg-") && !name.ends_with('~');
@@ -50,8 +50,8 @@ fn names(scene: &Scene, folder: &str, trouble: &mut Option<OsError>) -> Vec<Stri
 }
 
 /// What a script starts, whatever it is called.
-fn script(scene: &Scene, path: &str, trouble: &mut Option<OsError>) -> Option<BackupTool> {
-    match scene.text(path) {
+fn script(context: &CheckContext, path: &str, trouble: &mut Option<OsError>) -> Option<BackupTool> {
+    match context.text(path) {
         Ok(text) => job::of_script(&text),
         Err(error) => {
             note(error, trouble);
@@ -60,11 +60,11 @@ fn script(scene: &Scene, path: &str, trouble: &mut Option<OsError>) -> Option<Ba
     }
 }
 
-fn table(scene: &Scene, path: &str, tools: &mut Vec<BackupTool>, trouble: &mut Option<OsError>) {
-    match scene.text(path) {
+fn table(context: &CheckContext, path: &str, tools: &mut Vec<BackupTool>, trouble: &mut Option<OsError>) {
+    match context.text(path) {
         Ok(text) => tools.extend(text.lines().filter_map(command).filter_map(job::of_command)),
         // A folder beside the tables.
-        Err(OsError::Failed(..)) if scene.os.list(path).is_ok() => {}
+        Err(OsError::Failed(..)) if context.os.list(path).is_ok() => {}
         Err(error) => note(error, trouble),
     }
 }

@@ -12,7 +12,7 @@ fn machine() -> Recorded {
 }
 
 fn collected(os: Recorded) -> Fact<List<BackupProduct>> {
-    collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)).products
+    collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).products
 }
 
 fn found(os: Recorded) -> Vec<(BackupTool, Option<bool>)> {

@@ -3,7 +3,7 @@
 use policies::fact::{Fact, Reason};
 
 use super::{Job, at, job, note};
-use crate::linux::scene::{Scene, unknown};
+use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::ini_value;
 use os::OsError;
 
@@ -21,10 +21,10 @@ const UNITS: [&str; 4] =
 const MOST: usize = 200;
 
 /// The jobs; what could not be read goes to `trouble`.
-pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
+pub(super) fn jobs(context: &CheckContext, trouble: &mut Option<OsError>) -> Vec<Job> {
     let mut names = Vec::new();
     for folder in ENABLED {
-        match scene.os.list(folder) {
+        match context.os.list(folder) {
             Ok(found) => names.extend(found),
             Err(error) => note(error, trouble),
         }
@@ -34,7 +34,7 @@ pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
     names.dedup();
     let mut jobs = Vec::new();
     for name in names.iter().filter_map(|name| name.strip_suffix(".timer")).take(MOST) {
-        let command = match command(scene, name) {
+        let command = match command(context, name) {
             Ok(command) => command,
             Err(error) => {
                 note(error, trouble);
@@ -43,18 +43,18 @@ pub(super) fn jobs(scene: &Scene, trouble: &mut Option<OsError>) -> Vec<Job> {
         };
         let tool = job::of_name(name).or_else(|| job::of_command(&command?));
         if let Some(tool) = tool {
-            jobs.push(Job { tool, started: started(scene, name) });
+            jobs.push(Job { tool, started: started(context, name) });
         }
     }
     jobs
 }
 
 /// The text of a unit, or of the template it is made from. One that is masked is none.
-fn unit(scene: &Scene, name: &str) -> Result<Option<String>, OsError> {
+fn unit(context: &CheckContext, name: &str) -> Result<Option<String>, OsError> {
     let template = name.split_once('@').and_then(|(stem, rest)| Some(format!("{stem}@.{}", rest.rsplit_once('.')?.1)));
     for file in [Some(name.to_owned()), template].into_iter().flatten() {
         for folder in UNITS {
-            match scene.text(&format!("{folder}/{file}")) {
+            match context.text(&format!("{folder}/{file}")) {
                 Ok(text) => return Ok(Some(text)),
                 Err(OsError::Missing(_)) => {}
                 // A masked unit is a link to /dev/null.
@@ -67,17 +67,17 @@ fn unit(scene: &Scene, name: &str) -> Result<Option<String>, OsError> {
 }
 
 /// What the timer's service starts: the service of its own name, unless it names another.
-fn command(scene: &Scene, name: &str) -> Result<Option<String>, OsError> {
-    let timer = unit(scene, &format!("{name}.timer"))?.unwrap_or_default();
+fn command(context: &CheckContext, name: &str) -> Result<Option<String>, OsError> {
+    let timer = unit(context, &format!("{name}.timer"))?.unwrap_or_default();
     let service = ini_value(&timer, "timer", "unit").unwrap_or_else(|| format!("{name}.service"));
-    Ok(unit(scene, &service)?.map(|text| {
+    Ok(unit(context, &service)?.map(|text| {
         let starts = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart"));
         starts.filter_map(|rest| rest.split_once('=')).map(|(_, command)| command).collect::<Vec<_>>().join("\n")
     }))
 }
 
-fn started(scene: &Scene, name: &str) -> Fact<policies::fact::Instant> {
-    match scene.os.stat(&format!("{STAMPS}/stamp-{name}.timer")) {
+fn started(context: &CheckContext, name: &str) -> Fact<policies::fact::Instant> {
+    match context.os.stat(&format!("{STAMPS}/stamp-{name}.timer")) {
         Ok(stat) => at(stat.modified_at),
         // Only a timer that makes up for what it missed keeps one.
         Err(OsError::Missing(_)) => Fact::unknown(Reason::SourceMissing, "the timer keeps no stamp"),

@@ -2,22 +2,22 @@
 
 use policies::fact::{Addressing, Fact, Reason};
 
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use crate::linux::text::{assigned, ini_value, lines, unquoted};
 use os::OsError;
 
 /// DHCP or static; unknown when nothing that the product reads set the address.
-pub(super) fn addressing(scene: &Scene, interface: &str, addresses: &[String]) -> Fact<Addressing> {
+pub(super) fn addressing(context: &CheckContext, interface: &str, addresses: &[String]) -> Fact<Addressing> {
     if addresses.is_empty() {
         return Fact::unknown(Reason::SourceMissing, "it has no IPv4 address");
     }
-    let index = scene.line(&format!("/sys/class/net/{interface}/ifindex"));
+    let index = context.line(&format!("/sys/class/net/{interface}/ifindex"));
     let mut denied = None;
-    let found = leased(scene, interface, index.as_deref(), addresses)
+    let found = leased(context, interface, index.as_deref(), addresses)
         .then_some(Addressing::Dhcp)
-        .or_else(|| networkd(scene, index.as_deref()))
-        .or_else(|| network_manager(scene, index.as_deref(), &mut denied))
-        .or_else(|| ifupdown(scene, interface));
+        .or_else(|| networkd(context, index.as_deref()))
+        .or_else(|| network_manager(context, index.as_deref(), &mut denied))
+        .or_else(|| ifupdown(context, interface));
     match (found, denied) {
         (Some(found), _) => Fact::Known(found),
         (None, Some(path)) => Fact::unknown(Reason::NeedsAdministrator, path),
@@ -28,20 +28,20 @@ pub(super) fn addressing(scene: &Scene, interface: &str, addresses: &[String]) -
 }
 
 /// A lease of systemd-networkd, dhclient or dhcpcd for this interface.
-fn leased(scene: &Scene, interface: &str, index: Option<&str>, addresses: &[String]) -> bool {
-    if index.is_some_and(|index| scene.os.exists(&format!("/run/systemd/netif/leases/{index}"))) {
+fn leased(context: &CheckContext, interface: &str, index: Option<&str>, addresses: &[String]) -> bool {
+    if index.is_some_and(|index| context.os.exists(&format!("/run/systemd/netif/leases/{index}"))) {
         return true;
     }
     let dhclient = ["/var/lib/dhcp", "/var/lib/dhclient", "/var/lib/NetworkManager"].iter().any(|folder| {
-        let names = scene.os.list(folder).unwrap_or_default();
+        let names = context.os.list(folder).unwrap_or_default();
         let leases = names.iter().filter(|name| name.starts_with("dhclient") && name.contains(".lease"));
         leases
-            .filter_map(|name| scene.text(&format!("{folder}/{name}")).ok())
+            .filter_map(|name| context.text(&format!("{folder}/{name}")).ok())
             .any(|text| dhclient(&text, interface, addresses))
     });
     let dhcpcd = ["/var/lib/dhcpcd", "/var/lib/dhcpcd5"]
         .iter()
-        .any(|folder| scene.os.exists(&format!("{folder}/{interface}.lease")) && scene.runs("dhcpcd"));
+        .any(|folder| context.os.exists(&format!("{folder}/{interface}.lease")) && context.runs("dhcpcd"));
     dhclient || dhcpcd
 }
 
@@ -62,15 +62,15 @@ fn dhclient(text: &str, interface: &str, addresses: &[String]) -> bool {
 }
 
 /// The `.network` file that systemd-networkd says it uses. A lease was looked for before.
-fn networkd(scene: &Scene, index: Option<&str>) -> Option<Addressing> {
-    let state = scene.text(&format!("/run/systemd/netif/links/{}", index?)).ok()?;
+fn networkd(context: &CheckContext, index: Option<&str>) -> Option<Addressing> {
+    let state = context.text(&format!("/run/systemd/netif/links/{}", index?)).ok()?;
     let file = assigned(&state, "NETWORK_FILE")?.to_owned();
     let dropped = assigned(&state, "NETWORK_FILE_DROPINS").unwrap_or_default();
-    let mut text = scene.text(&file).ok()?;
+    let mut text = context.text(&file).ok()?;
     // What stands in a drop-in comes on top, in their order.
     for path in dropped.split_whitespace() {
         text.push('\n');
-        text.push_str(&scene.text(path).ok()?);
+        text.push_str(&context.text(path).ok()?);
     }
     let fixed = ini_value(&text, "network", "address").or_else(|| ini_value(&text, "address", "address"));
     let dhcp = ini_value(&text, "network", "dhcp")
@@ -79,15 +79,15 @@ fn networkd(scene: &Scene, index: Option<&str>) -> Option<Addressing> {
 }
 
 /// The connection that NetworkManager has on the interface, in its profile. Profiles may be read by root alone.
-fn network_manager(scene: &Scene, index: Option<&str>, denied: &mut Option<String>) -> Option<Addressing> {
+fn network_manager(context: &CheckContext, index: Option<&str>, denied: &mut Option<String>) -> Option<Addressing> {
     // What a stopped one left behind is of former times.
-    if !scene.runs("NetworkManager") {
+    if !context.runs("NetworkManager") {
         return None;
     }
-    let state = scene.text(&format!("/run/NetworkManager/devices/{}", index?)).ok()?;
+    let state = context.text(&format!("/run/NetworkManager/devices/{}", index?)).ok()?;
     let uuid = ini_value(&state, "device", "connection-uuid")?;
     for folder in ["/run/NetworkManager/system-connections", "/etc/NetworkManager/system-connections"] {
-        match scene.texts(folder, ".nmconnection") {
+        match context.texts(folder, ".nmconnection") {
             Ok(profiles) => {
                 let own =
                     profiles.iter().find(|(_, text)| ini_value(text, "connection", "uuid").as_ref() == Some(&uuid));
@@ -99,7 +99,7 @@ fn network_manager(scene: &Scene, index: Option<&str>, denied: &mut Option<Strin
             Err(_) => {}
         }
     }
-    ifcfg(scene, &uuid, denied)
+    ifcfg(context, &uuid, denied)
 }
 
 fn method(method: Option<&str>) -> Option<Addressing> {
@@ -111,10 +111,10 @@ fn method(method: Option<&str>) -> Option<Addressing> {
 }
 
 /// Profiles of Red Hat's older form.
-fn ifcfg(scene: &Scene, uuid: &str, denied: &mut Option<String>) -> Option<Addressing> {
+fn ifcfg(context: &CheckContext, uuid: &str, denied: &mut Option<String>) -> Option<Addressing> {
     let folder = "/etc/sysconfig/network-scripts";
-    for name in scene.os.list(folder).unwrap_or_default().iter().filter(|name| name.starts_with("ifcfg-")) {
-        match scene.text(&format!("{folder}/{name}")) {
+    for name in context.os.list(folder).unwrap_or_default().iter().filter(|name| name.starts_with("ifcfg-")) {
+        match context.text(&format!("{folder}/{name}")) {
             Ok(text) if assigned(&text, "UUID") == Some(uuid) => {
                 return match assigned(&text, "BOOTPROTO").unwrap_or("none") {
                     "dhcp" => Some(Addressing::Dhcp),
@@ -130,8 +130,8 @@ fn ifcfg(scene: &Scene, uuid: &str, denied: &mut Option<String>) -> Option<Addre
 }
 
 /// `iface NAME inet static` of ifupdown. Its `dhcp` alone proves nothing: the lease does.
-fn ifupdown(scene: &Scene, interface: &str) -> Option<Addressing> {
-    let texts = scene.gathered(&["/etc/network/interfaces", "/etc/network/interfaces.d/*"]).ok()?;
+fn ifupdown(context: &CheckContext, interface: &str) -> Option<Addressing> {
+    let texts = context.gathered(&["/etc/network/interfaces", "/etc/network/interfaces.d/*"]).ok()?;
     let fixed = texts.iter().flat_map(|text| lines(text)).any(|line| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         matches!(words[..], ["iface", name, "inet", "static", ..] if name == interface)
@@ -148,7 +148,7 @@ mod tests {
 
     fn of(os: Recorded) -> Fact<Addressing> {
         let os = os.file("/sys/class/net/eth0/ifindex", "2\n");
-        addressing(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), "eth0", &["10.0.0.5/24".to_owned()])
+        addressing(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), "eth0", &["10.0.0.5/24".to_owned()])
     }
 
     fn managed() -> Recorded {

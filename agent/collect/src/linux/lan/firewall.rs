@@ -8,7 +8,7 @@ use super::routes::Route;
 use super::truth::Can;
 use super::walk::{Judgement, judge, published};
 use super::{iptables, nftables};
-use crate::linux::scene::{Scene, optional, unknown};
+use crate::linux::context::{CheckContext, optional, unknown};
 use crate::linux::text::{assigned, capped};
 use os::{Answer, OsError, Output, Program};
 
@@ -25,9 +25,9 @@ pub(super) struct Verdict {
 }
 
 /// Asks the kernel's filters, whoever made them.
-pub(super) fn firewalls(scene: &Scene, routes: &Fact<Vec<Route>>, forwards: &Fact<bool>) -> Verdict {
-    let asked = match scene.os.administrator() {
-        true => filters(scene),
+pub(super) fn firewalls(context: &CheckContext, routes: &Fact<Vec<Route>>, forwards: &Fact<bool>) -> Verdict {
+    let asked = match context.os.administrator() {
+        true => filters(context),
         false => {
             Fact::unknown(Reason::NeedsAdministrator, "the packet filter shows its rules to an administrator only")
         }
@@ -43,11 +43,11 @@ pub(super) fn firewalls(scene: &Scene, routes: &Fact<Vec<Route>>, forwards: &Fac
             };
         }
     };
-    let outsides = outsides(scene, routes.known().map_or(&[], Vec::as_slice));
+    let outsides = outsides(context, routes.known().map_or(&[], Vec::as_slice));
     let all: Vec<&Table> = filters.tables.iter().collect();
     let together = judge(&all, &outsides, filters.cut);
     Verdict {
-        firewalls: Fact::Known(List::capped(found(scene, &filters, &outsides, &together))),
+        firewalls: Fact::Known(List::capped(found(context, &filters, &outsides, &together))),
         active: told(together.filters, &together),
         blocks_inbound: told(together.lets_in, &together).map(|lets_in| !lets_in),
         published_ports: match forwards {
@@ -69,7 +69,7 @@ fn published_ports(tables: &[&Table], outsides: &[Outside], cut: bool) -> Fact<L
 
 /// The firewalls by whose they are. What holds for the machine is what they do together: two tools may each cover one
 /// version of IP.
-fn found(scene: &Scene, filters: &Filters, outsides: &[Outside], together: &Judgement) -> Vec<Firewall> {
+fn found(context: &CheckContext, filters: &Filters, outsides: &[Outside], together: &Judgement) -> Vec<Firewall> {
     let none = || Fact::Known(List::default());
     let mut kinds: Vec<FirewallKind> =
         filters.tables.iter().filter(|table| !table.chains.is_empty()).map(kind).collect();
@@ -95,7 +95,7 @@ fn found(scene: &Scene, filters: &Filters, outsides: &[Outside], together: &Judg
         }
     }
     for (kind, installed) in
-        [(FirewallKind::Ufw, ufw_installed(scene)), (FirewallKind::Firewalld, firewalld_installed(scene))]
+        [(FirewallKind::Ufw, ufw_installed(context)), (FirewallKind::Firewalld, firewalld_installed(context))]
     {
         if installed && !found.iter().any(|firewall| firewall.kind == kind) {
             found.push(Firewall { kind, active: false, blocks_inbound: Fact::Known(false), profiles_off: none() });
@@ -149,8 +149,8 @@ struct Filters {
 
 /// nftables' tool shows its own tables and those of the newer iptables, these not in full; the older iptables keeps its own
 /// apart.
-fn filters(scene: &Scene) -> Fact<Filters> {
-    let mut filters = match nft(scene) {
+fn filters(context: &CheckContext) -> Fact<Filters> {
+    let mut filters = match nft(context) {
         Ok(filters) => filters,
         Err(error) => return unknown(&error),
     };
@@ -158,14 +158,14 @@ fn filters(scene: &Scene) -> Fact<Filters> {
         ("/proc/net/ip_tables_names", Program::IptablesSave, false),
         ("/proc/net/ip6_tables_names", Program::Ip6tablesSave, true),
     ] {
-        let text = match optional(scene.text(names)) {
+        let text = match optional(context.text(names)) {
             Ok(text) => text.unwrap_or_default(),
             Err(error) => return unknown(&error),
         };
         if text.trim().is_empty() {
             continue;
         }
-        match checked(scene.os.run(program, &[]), program) {
+        match checked(context.os.run(program, &[]), program) {
             Ok(output) if iptables::is_legacy(&output.stdout) => {
                 filters.tables.extend(iptables::tables(&output.stdout, ipv6));
             }
@@ -179,14 +179,14 @@ fn filters(scene: &Scene) -> Fact<Filters> {
     Fact::Known(filters)
 }
 
-fn nft(scene: &Scene) -> Answer<Filters> {
+fn nft(context: &CheckContext) -> Answer<Filters> {
     // Asking would load the module; a module that is not loaded holds no rules.
-    if nf_tables_is_an_unloaded_module(scene) {
+    if nf_tables_is_an_unloaded_module(context) {
         return Ok(Filters { tables: Vec::new(), cut: false });
     }
-    let output = match scene.os.run(Program::Nft, &["-j", "list", "ruleset"]) {
+    let output = match context.os.run(Program::Nft, &["-j", "list", "ruleset"]) {
         // Without nftables' tool, the newer iptables may still have made tables.
-        Err(OsError::Missing(path)) => return without_nft(scene, path),
+        Err(OsError::Missing(path)) => return without_nft(context, path),
         answer => ended(answer, Program::Nft)?,
     };
     let read = nftables::ruleset(&output.stdout, output.cut)
@@ -195,7 +195,7 @@ fn nft(scene: &Scene) -> Answer<Filters> {
     for (family, program) in [(Family::Ip, Program::IptablesNftSave), (Family::Ip6, Program::Ip6tablesNftSave)] {
         let opaque: Vec<_> = read.opaque.iter().filter(|(table, ..)| tables[*table].family == family).collect();
         // What it does not show stays unknown.
-        let Some(output) = (!opaque.is_empty()).then(|| ended(scene.os.run(program, &[]), program).ok()).flatten()
+        let Some(output) = (!opaque.is_empty()).then(|| ended(context.os.run(program, &[]), program).ok()).flatten()
         else {
             continue;
         };
@@ -213,10 +213,10 @@ fn nft(scene: &Scene) -> Answer<Filters> {
 }
 
 /// The tables of the newer iptables alone. That no other program made any cannot be told.
-fn without_nft(scene: &Scene, path: String) -> Answer<Filters> {
+fn without_nft(context: &CheckContext, path: String) -> Answer<Filters> {
     let mut tables = Vec::new();
     for (program, ipv6) in [(Program::IptablesNftSave, false), (Program::Ip6tablesNftSave, true)] {
-        match scene.os.run(program, &[]) {
+        match context.os.run(program, &[]) {
             Err(OsError::Missing(_)) => return Err(OsError::Missing(path)),
             answer => tables.extend(iptables::tables(&checked(answer, program)?.stdout, ipv6)),
         }
@@ -245,23 +245,23 @@ fn ended(answer: Answer<Output>, program: Program) -> Answer<Output> {
     Ok(output)
 }
 
-fn nf_tables_is_an_unloaded_module(scene: &Scene) -> bool {
-    let Ok(modules) = scene.text("/proc/modules") else { return false };
+fn nf_tables_is_an_unloaded_module(context: &CheckContext) -> bool {
+    let Ok(modules) = context.text("/proc/modules") else { return false };
     if modules.lines().any(|line| line.starts_with("nf_tables ")) {
         return false;
     }
-    let release = scene.line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = context.line("/proc/sys/kernel/osrelease").unwrap_or_default();
     let folder = format!("/lib/modules/{release}/kernel/net/netfilter");
-    scene.os.list(&folder).is_ok_and(|names| names.iter().any(|name| name.starts_with("nf_tables.ko")))
+    context.os.list(&folder).is_ok_and(|names| names.iter().any(|name| name.starts_with("nf_tables.ko")))
 }
 
-fn ufw_installed(scene: &Scene) -> bool {
-    scene.os.exists("/usr/sbin/ufw")
-        && scene.text("/etc/ufw/ufw.conf").is_ok_and(|text| assigned(&text, "ENABLED").is_some())
+fn ufw_installed(context: &CheckContext) -> bool {
+    context.os.exists("/usr/sbin/ufw")
+        && context.text("/etc/ufw/ufw.conf").is_ok_and(|text| assigned(&text, "ENABLED").is_some())
 }
 
-fn firewalld_installed(scene: &Scene) -> bool {
-    scene.os.exists("/usr/sbin/firewalld")
+fn firewalld_installed(context: &CheckContext) -> bool {
+    context.os.exists("/usr/sbin/firewalld")
 }
 
 #[cfg(test)]

@@ -6,28 +6,28 @@ use policies::fact::{Fact, Interface, InterfaceKind, List, Reason};
 
 use super::addressing;
 use super::routes::Route;
-use crate::linux::scene::{Scene, unknown};
+use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::capped;
 
 /// All interfaces that are up, loopback and address-less virtual ones left out, by name.
-pub(super) fn interfaces(scene: &Scene, routes: &[Route]) -> Fact<List<Interface>> {
-    let names = match scene.os.list("/sys/class/net") {
+pub(super) fn interfaces(context: &CheckContext, routes: &[Route]) -> Fact<List<Interface>> {
+    let names = match context.os.list("/sys/class/net") {
         Ok(names) => names,
         Err(error) => return unknown(&error),
     };
-    let ipv4 = match scene.os.addresses() {
+    let ipv4 = match context.os.addresses() {
         Ok(addresses) => addresses,
         Err(error) => return unknown(&error),
     };
-    let ipv6 = scene.text("/proc/net/if_inet6").map(|text| if_inet6(&text)).unwrap_or_default();
+    let ipv6 = context.text("/proc/net/if_inet6").map(|text| if_inet6(&text)).unwrap_or_default();
     let found = names.into_iter().filter_map(|name| {
         let folder = format!("/sys/class/net/{name}");
-        let flags = scene.line(&format!("{folder}/flags"))?;
+        let flags = context.line(&format!("{folder}/flags"))?;
         let flags = u32::from_str_radix(flags.strip_prefix("0x")?, 16).ok()?;
         if flags & UP == 0 || flags & LOOPBACK != 0 {
             return None;
         }
-        let kind = kind(scene, &folder);
+        let kind = kind(context, &folder);
         let own = |all: &[(String, String)]| {
             all.iter().filter(|(of, _)| *of == name).map(|(_, address)| address.clone()).collect::<Vec<_>>()
         };
@@ -35,10 +35,10 @@ pub(super) fn interfaces(scene: &Scene, routes: &[Route]) -> Fact<List<Interface
         if kind == InterfaceKind::Virtual && own_ipv4.is_empty() && own_ipv6.is_empty() {
             return None;
         }
-        let addressing = addressing::addressing(scene, &name, &own_ipv4);
+        let addressing = addressing::addressing(context, &name, &own_ipv4);
         Some(Interface {
             kind,
-            mac: mac(scene, &folder),
+            mac: mac(context, &folder),
             addresses: own_ipv4.into_iter().chain(own_ipv6).collect(),
             addressing,
             default_route: routes.iter().any(|route| route.interface == name),
@@ -53,8 +53,8 @@ pub(super) fn interfaces(scene: &Scene, routes: &[Route]) -> Fact<List<Interface
 const UP: u32 = 0x1;
 const LOOPBACK: u32 = 0x8;
 
-fn kind(scene: &Scene, folder: &str) -> InterfaceKind {
-    let has = |name: &str| scene.os.exists(&format!("{folder}/{name}"));
+fn kind(context: &CheckContext, folder: &str) -> InterfaceKind {
+    let has = |name: &str| context.os.exists(&format!("{folder}/{name}"));
     match () {
         () if has("wireless") || has("phy80211") => InterfaceKind::Wireless,
         () if has("device") => InterfaceKind::Wired,
@@ -62,8 +62,8 @@ fn kind(scene: &Scene, folder: &str) -> InterfaceKind {
     }
 }
 
-fn mac(scene: &Scene, folder: &str) -> Fact<String> {
-    match scene.line(&format!("{folder}/address")) {
+fn mac(context: &CheckContext, folder: &str) -> Fact<String> {
+    match context.line(&format!("{folder}/address")) {
         Some(mac) if mac.chars().any(|digit| digit != '0' && digit != ':') => Fact::Known(mac.to_lowercase()),
         _ => Fact::unknown(Reason::SourceMissing, "it has none"),
     }
@@ -111,12 +111,12 @@ mod tests {
             );
         os.addresses =
             vec![("eno1".to_owned(), "10.0.0.5/24".to_owned()), ("tun0".to_owned(), "10.8.0.2/32".to_owned())];
-        let routes = super::super::routes::default_routes(&Scene::new(
+        let routes = super::super::routes::default_routes(&CheckContext::new(
             Arc::new(Recorded::new().file("/proc/net/route", "x\neno1\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n")),
             jiff::Timestamp::UNIX_EPOCH,
         ));
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        let found = interfaces(&scene, routes.known().unwrap());
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let found = interfaces(&context, routes.known().unwrap());
         let found = &found.known().unwrap().items;
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!(found[0].mac, Fact::Known("aa:bb:cc:00:11:22".to_owned()));

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::filter::Version;
 use super::routes::Route;
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 
 /// One way in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,12 +50,12 @@ impl Outside {
 
 /// All ways in: by interfaces that have an address, and hardware below them or a default route. Where there are none, all
 /// others with an address; on a machine that cannot be reached, one that is made up, so that "all" is not true of nothing.
-pub(super) fn outsides(scene: &Scene, routes: &[Route]) -> Vec<Outside> {
-    let addresses = Addresses::read(scene);
-    let names = scene.os.list("/sys/class/net").unwrap_or_default();
-    let names = names.iter().filter(|name| is_up(scene, name));
-    let all: Vec<Outside> = names.flat_map(|name| ways(scene, name, &addresses, routes)).collect();
-    let outer = |outside: &&Outside| outside.routed != [false; 2] || hardware(scene, &outside.devices[0]);
+pub(super) fn outsides(context: &CheckContext, routes: &[Route]) -> Vec<Outside> {
+    let addresses = Addresses::read(context);
+    let names = context.os.list("/sys/class/net").unwrap_or_default();
+    let names = names.iter().filter(|name| is_up(context, name));
+    let all: Vec<Outside> = names.flat_map(|name| ways(context, name, &addresses, routes)).collect();
+    let outer = |outside: &&Outside| outside.routed != [false; 2] || hardware(context, &outside.devices[0]);
     let found: Vec<Outside> = all.iter().filter(outer).cloned().collect();
     match (found.is_empty(), all.is_empty()) {
         (false, _) => found,
@@ -77,19 +77,19 @@ struct Addresses {
 }
 
 impl Addresses {
-    fn read(scene: &Scene) -> Self {
-        let ipv4 = scene.os.addresses().ok().map(|all| {
+    fn read(context: &CheckContext) -> Self {
+        let ipv4 = context.os.addresses().ok().map(|all| {
             all.iter().filter_map(|(name, text)| Some((name.split(':').next()?.to_owned(), ipv4(text)?))).collect()
         });
         // Without IPv6 there is no such file.
-        let text = optional(scene.text("/proc/net/if_inet6")).ok();
+        let text = optional(context.text("/proc/net/if_inet6")).ok();
         let ipv6 = text.map(|text| text.unwrap_or_default().lines().filter_map(ipv6).collect());
         Self { ipv4, ipv6 }
     }
 }
 
 /// The ways that end at the device: one for each device with hardware below it, or for each lowest one where none has.
-fn ways(scene: &Scene, name: &str, addresses: &Addresses, routes: &[Route]) -> Vec<Outside> {
+fn ways(context: &CheckContext, name: &str, addresses: &Addresses, routes: &[Route]) -> Vec<Outside> {
     let own = |all: &Option<Vec<(String, u128)>>| -> Option<Vec<u128>> {
         let own = |(of, address): &(String, u128)| (of == name).then_some(*address);
         all.as_ref().map(|all| all.iter().filter_map(own).collect())
@@ -103,8 +103,8 @@ fn ways(scene: &Scene, name: &str, addresses: &Addresses, routes: &[Route]) -> V
     let leaves = |ipv6| routes.iter().any(|route| route.interface == name && route.ipv6 == ipv6);
     let last = Outside {
         // Enslaved and yet with an address: the master is what filters see.
-        named: !scene.os.exists(&format!("{folder}/master")),
-        group: scene.line(&format!("{folder}/netdev_group")).and_then(|text| text.parse().ok()).unwrap_or_default(),
+        named: !context.os.exists(&format!("{folder}/master")),
+        group: context.line(&format!("{folder}/netdev_group")).and_then(|text| text.parse().ok()).unwrap_or_default(),
         routed: [leaves(false), leaves(true)],
         reached,
         ipv4: ipv4.unwrap_or_default(),
@@ -112,29 +112,29 @@ fn ways(scene: &Scene, name: &str, addresses: &Addresses, routes: &[Route]) -> V
         ..Outside::default()
     };
     let mut ways = Vec::new();
-    descend(scene, vec![name.to_owned()], &mut ways);
-    if ways.iter().any(|devices| hardware(scene, &devices[0])) {
-        ways.retain(|devices| hardware(scene, &devices[0]));
+    descend(context, vec![name.to_owned()], &mut ways);
+    if ways.iter().any(|devices| hardware(context, &devices[0])) {
+        ways.retain(|devices| hardware(context, &devices[0]));
     }
     let way = |devices: Vec<String>| {
-        let bridge = devices.iter().position(|device| scene.os.exists(&format!("/sys/class/net/{device}/bridge")));
+        let bridge = devices.iter().position(|device| context.os.exists(&format!("/sys/class/net/{device}/bridge")));
         Outside { devices, bridge, ..last.clone() }
     };
     ways.into_iter().map(way).collect()
 }
 
 /// Adds `upper`, with each chain of devices below its first one.
-fn descend(scene: &Scene, upper: Vec<String>, ways: &mut Vec<Vec<String>>) {
+fn descend(context: &CheckContext, upper: Vec<String>, ways: &mut Vec<Vec<String>>) {
     /// More than any machine stacks; and more ports than a bridge of an office has.
     const DEEP: usize = 8;
     const WIDE: usize = 64;
-    let lowers: Vec<String> = scene
+    let lowers: Vec<String> = context
         .os
         .list(&format!("/sys/class/net/{}", upper[0]))
         .unwrap_or_default()
         .iter()
         .filter_map(|entry| entry.strip_prefix("lower_"))
-        .filter(|lower| is_up(scene, lower))
+        .filter(|lower| is_up(context, lower))
         .map(str::to_owned)
         .collect();
     if lowers.is_empty() || upper.len() >= DEEP || ways.len() >= WIDE {
@@ -142,18 +142,18 @@ fn descend(scene: &Scene, upper: Vec<String>, ways: &mut Vec<Vec<String>>) {
         return;
     }
     for lower in lowers {
-        descend(scene, [vec![lower], upper.clone()].concat(), ways);
+        descend(context, [vec![lower], upper.clone()].concat(), ways);
     }
 }
 
-fn hardware(scene: &Scene, name: &str) -> bool {
-    scene.os.exists(&format!("/sys/class/net/{name}/device"))
+fn hardware(context: &CheckContext, name: &str) -> bool {
+    context.os.exists(&format!("/sys/class/net/{name}/device"))
 }
 
-fn is_up(scene: &Scene, name: &str) -> bool {
+fn is_up(context: &CheckContext, name: &str) -> bool {
     const UP: u32 = 0x1;
     const LOOPBACK: u32 = 0x8;
-    let flags = scene.line(&format!("/sys/class/net/{name}/flags"));
+    let flags = context.line(&format!("/sys/class/net/{name}/flags"));
     let flags = flags.and_then(|flags| u32::from_str_radix(flags.strip_prefix("0x")?, 16).ok());
     flags.is_some_and(|flags| flags & UP != 0 && flags & LOOPBACK == 0)
 }
@@ -189,8 +189,8 @@ mod tests {
     }
 
     fn devices(os: Recorded) -> Vec<(String, Option<usize>)> {
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        let found = outsides(&scene, &[]);
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let found = outsides(&context, &[]);
         found.into_iter().map(|outside| (outside.devices.join(" "), outside.bridge)).collect()
     }
 
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_read_are_taken_for_some() {
         let os = hardware(Recorded::new(), "eth0").denying("/proc/net/if_inet6");
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        let versions: Vec<Version> = outsides(&scene, &[])[0].versions().collect();
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let versions: Vec<Version> = outsides(&context, &[])[0].versions().collect();
         assert_eq!(versions, [Version::V6]);
     }
 }

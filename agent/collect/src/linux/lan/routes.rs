@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policies::fact::Fact;
 
-use crate::linux::scene::{Scene, answered, optional};
+use crate::linux::context::{CheckContext, answered, optional};
 
 /// A way out of the local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +19,10 @@ pub(super) struct Route {
 }
 
 /// All default routes, IPv4 before IPv6, the preferred first.
-pub(super) fn default_routes(scene: &Scene) -> Fact<Vec<Route>> {
+pub(super) fn default_routes(context: &CheckContext) -> Fact<Vec<Route>> {
     // Without IPv6 there is no such file.
     let texts =
-        scene.text("/proc/net/route").and_then(|four| Ok((four, optional(scene.text("/proc/net/ipv6_route"))?)));
+        context.text("/proc/net/route").and_then(|four| Ok((four, optional(context.text("/proc/net/ipv6_route"))?)));
     answered(texts, |(four, six)| {
         let mut routes = ipv4(&four);
         routes.extend(ipv6(&six.unwrap_or_default()));

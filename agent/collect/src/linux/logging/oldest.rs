@@ -7,11 +7,11 @@ use jiff::civil::DateTime;
 use policies::fact::{Fact, Instant, Reason};
 
 use super::described;
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use os::{Answer, OsError};
 
-pub(super) fn oldest(scene: &Scene) -> Fact<Instant> {
-    let found = [journal(scene), text_log(scene, "syslog"), text_log(scene, "messages")];
+pub(super) fn oldest(context: &CheckContext) -> Fact<Instant> {
+    let found = [journal(context), text_log(context, "syslog"), text_log(context, "messages")];
     let known = found.iter().filter_map(|answer| answer.as_ref().ok().copied().flatten()).min();
     let error = found.iter().find_map(|answer| answer.as_ref().err());
     match (known, error) {
@@ -24,12 +24,12 @@ pub(super) fn oldest(scene: &Scene) -> Fact<Instant> {
 }
 
 /// The head of the oldest file of the system journal. Folders are named by machine id; files by the time they were closed.
-fn journal(scene: &Scene) -> Answer<Option<Instant>> {
+fn journal(context: &CheckContext) -> Answer<Option<Instant>> {
     let root = "/var/log/journal";
     let mut oldest: Option<Instant> = None;
     let mut denied = None;
-    for folder in optional(scene.os.list(root))?.unwrap_or_default() {
-        let names = match scene.os.list(&format!("{root}/{folder}")) {
+    for folder in optional(context.os.list(root))?.unwrap_or_default() {
+        let names = match context.os.list(&format!("{root}/{folder}")) {
             Err(OsError::Denied(path)) => {
                 denied = Some(path);
                 continue;
@@ -37,7 +37,7 @@ fn journal(scene: &Scene) -> Answer<Option<Instant>> {
             names => names.unwrap_or_default(),
         };
         for name in names.iter().filter(|name| name.starts_with("system") && name.ends_with(".journal")).take(2_000) {
-            match scene.os.head(&format!("{root}/{folder}/{name}"), 208) {
+            match context.os.head(&format!("{root}/{folder}/{name}"), 208) {
                 Ok(header) => oldest = [oldest, head_entry(&header)].into_iter().flatten().min(),
                 Err(OsError::Denied(path)) => denied = Some(path),
                 Err(_) => {}
@@ -58,33 +58,33 @@ fn head_entry(header: &[u8]) -> Option<Instant> {
 }
 
 /// The first line of the oldest of `/var/log/NAME`, `NAME.1`, `NAME.2.gz`, `NAME-20240501` ...
-fn text_log(scene: &Scene, log: &str) -> Answer<Option<Instant>> {
+fn text_log(context: &CheckContext, log: &str) -> Answer<Option<Instant>> {
     let own = |name: &String| {
         name.strip_prefix(log).is_some_and(|rest| {
             let rest = rest.strip_suffix(".gz").unwrap_or(rest);
             rest.is_empty() || (rest.starts_with(['.', '-']) && rest[1..].bytes().all(|byte| byte.is_ascii_digit()))
         })
     };
-    let names = optional(scene.os.list("/var/log"))?.unwrap_or_default();
+    let names = optional(context.os.list("/var/log"))?.unwrap_or_default();
     let mut files: Vec<(i64, String)> = Vec::new();
     for name in names.iter().filter(|name| own(name)) {
         let path = format!("/var/log/{name}");
-        if let Ok(stat) = scene.os.stat(&path) {
+        if let Ok(stat) = context.os.stat(&path) {
             files.push((stat.modified_at, path));
         }
     }
     files.sort_unstable();
     for (modified_at, path) in files {
-        let line = first_line(scene, &path)?;
-        if let Some(at) = written_at(&line, modified_at, scene) {
+        let line = first_line(context, &path)?;
+        if let Some(at) = written_at(&line, modified_at, context) {
             return Ok(Some(at));
         }
     }
     Ok(None)
 }
 
-fn first_line(scene: &Scene, path: &str) -> Answer<String> {
-    let mut bytes = scene.os.head(path, 4_096)?;
+fn first_line(context: &CheckContext, path: &str) -> Answer<String> {
+    let mut bytes = context.os.head(path, 4_096)?;
     if path.ends_with(".gz") {
         let mut start = Vec::new();
         // The head of a compressed file ends in the middle; what came out before that is enough.
@@ -96,12 +96,12 @@ fn first_line(scene: &Scene, path: &str) -> Answer<String> {
 
 /// The time at the head of a line: `2024-05-21T08:15:33.123+07:00`, or `May 21 08:15:33` in the year before the file was last
 /// written.
-fn written_at(line: &str, modified_at: i64, scene: &Scene) -> Option<Instant> {
+fn written_at(line: &str, modified_at: i64, context: &CheckContext) -> Option<Instant> {
     let first = line.split_ascii_whitespace().next()?;
     if let Ok(at) = first.parse::<Timestamp>() {
         return Some(at);
     }
-    let zone = scene.zone();
+    let zone = context.zone();
     let modified = Timestamp::from_millisecond(modified_at).ok()?.to_zoned(zone.clone());
     let stamp = line.get(..15)?;
     [modified.year(), modified.year() - 1].into_iter().find_map(|year| {
@@ -120,7 +120,7 @@ mod tests {
     use os::recorded::Recorded;
 
     fn found(os: Recorded) -> Option<String> {
-        oldest(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)).known().map(ToString::to_string)
+        oldest(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).known().map(ToString::to_string)
     }
 
     fn journal_file(micros: u64) -> Vec<u8> {
@@ -140,7 +140,7 @@ mod tests {
             .file("/var/log/journal/abc/system@2.journal", "LPKSHHRH short");
         assert_eq!(found(os).as_deref(), Some("2023-11-14T22:13:20Z"));
         let denied = Recorded::new().denying("/var/log/journal/abc");
-        let fact = oldest(&Scene::new(Arc::new(denied), Timestamp::UNIX_EPOCH));
+        let fact = oldest(&CheckContext::new(Arc::new(denied), Timestamp::UNIX_EPOCH));
         assert!(matches!(fact, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
     }
 

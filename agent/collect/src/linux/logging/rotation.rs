@@ -1,6 +1,6 @@
 //! How long log files are kept: logrotate's settings for the system's main log, and journald's spans of time.
 
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{fits, lines};
 use os::Answer;
 
@@ -12,13 +12,13 @@ const TABOO: &str =
     ".bak .cfsaved .disabled .dpkg-bak .dpkg-del .dpkg-dist .dpkg-new .dpkg-old .dpkg-tmp .rpmnew .rpmsave ~";
 
 /// Days that logrotate keeps the main log; `None` when no time limits it.
-pub(super) fn kept(scene: &Scene) -> Answer<Option<i64>> {
-    if !scene.os.exists("/usr/sbin/logrotate") {
+pub(super) fn kept(context: &CheckContext) -> Answer<Option<i64>> {
+    if !context.os.exists("/usr/sbin/logrotate") {
         return Ok(None);
     }
-    let global = optional(scene.text("/etc/logrotate.conf"))?.unwrap_or_default();
+    let global = optional(context.text("/etc/logrotate.conf"))?.unwrap_or_default();
     let mut texts = vec![without_scripts(&global)];
-    let own = scene.texts("/etc/logrotate.d", "")?;
+    let own = context.texts("/etc/logrotate.d", "")?;
     let read = own.iter().filter(|(name, _)| !TABOO.split(' ').any(|taboo| name.ends_with(taboo)));
     texts.extend(read.map(|(_, text)| without_scripts(text)));
     let defaults = Rotation::default().with(outside(&texts[0]));
@@ -148,7 +148,7 @@ mod tests {
             .file("/usr/sbin/logrotate", "")
             .file("/etc/logrotate.conf", global)
             .file("/etc/logrotate.d/rsyslog", own);
-        kept(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap()
+        kept(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap()
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
             .file("/usr/sbin/logrotate", "")
             .file("/etc/logrotate.d/aaa.dpkg-old", "/var/log/syslog {\n weekly\n rotate 52\n}\n")
             .file("/etc/logrotate.d/rsyslog", "/var/log/syslog {\n weekly\n rotate 4\n}\n");
-        assert_eq!(kept(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)), Ok(Some(28)));
+        assert_eq!(kept(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)), Ok(Some(28)));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::archives::{self, Archive, LISTS, Release};
 use super::automatic::{self, Configuration};
 use super::dpkg::{self, Installed, Offer, Packages};
 use super::{Updates, ask, files, fingerprint, lists};
+use crate::linux::context::{CheckContext, answered, optional, unknown};
 use crate::linux::memory::Fingerprint;
-use crate::linux::scene::{Scene, answered, optional, unknown};
 use crate::linux::text::{capped, lines};
 use os::{Answer, OsError, Program};
 
@@ -23,44 +23,44 @@ const SIMULATE: &[&str] =
     &["-s", "-qq", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "dist-upgrade"];
 
 /// Everything the answer depends on.
-pub(super) fn sources(scene: &Scene) -> Fingerprint {
+pub(super) fn sources(context: &CheckContext) -> Fingerprint {
     let mut paths = [dpkg::STATUS, "/etc/apt/sources.list", "/etc/apt/apt.conf", "/etc/os-release", automatic::PROGRAM]
         .map(str::to_owned)
         .to_vec();
     for folder in ["sources.list.d", "apt.conf.d"] {
-        paths.extend(files(scene, &format!("/etc/apt/{folder}"), |_| true));
+        paths.extend(files(context, &format!("/etc/apt/{folder}"), |_| true));
     }
-    paths.extend(preferences(scene));
-    paths.extend(files(scene, LISTS, |name| name.contains("_Packages") || name.ends_with("Release")));
-    fingerprint(scene, paths)
+    paths.extend(preferences(context));
+    paths.extend(files(context, LISTS, |name| name.contains("_Packages") || name.ends_with("Release")));
+    fingerprint(context, paths)
 }
 
-fn preferences(scene: &Scene) -> Vec<String> {
+fn preferences(context: &CheckContext) -> Vec<String> {
     let used = |name: &str| !name.starts_with('.') && (!name.contains('.') || name.ends_with(".pref"));
     let mut paths = vec!["/etc/apt/preferences".to_owned()];
-    paths.extend(files(scene, "/etc/apt/preferences.d", used));
+    paths.extend(files(context, "/etc/apt/preferences.d", used));
     paths
 }
 
 /// What waits, what is held, and whether security updates are set to install themselves.
-pub(super) fn updates(scene: &Scene) -> Updates {
-    let mut packages = match dpkg::packages(scene) {
+pub(super) fn updates(context: &CheckContext) -> Updates {
+    let mut packages = match dpkg::packages(context) {
         Ok(packages) => packages,
         Err(error) => return Updates::unknown(&error),
     };
     let (held, broken) = (Fact::Known(packages.held()), Fact::Known(packages.broken.clone()));
-    match from_sources(scene, &mut packages) {
+    match from_sources(context, &mut packages) {
         Ok(updates) => Updates { held, broken, ..updates },
         Err(error) => Updates { held, broken, ..Updates::unknown(&error) },
     }
 }
 
-fn from_sources(scene: &Scene, packages: &mut Packages) -> Answer<Updates> {
-    let (archives, codenames) = (archives::archives(scene)?, archives::codenames(scene)?);
-    let configuration = Configuration::read(scene)?;
+fn from_sources(context: &CheckContext, packages: &mut Packages) -> Answer<Updates> {
+    let (archives, codenames) = (archives::archives(context)?, archives::codenames(context)?);
+    let configuration = Configuration::read(context)?;
     let security: Vec<&Release> = releases(&archives).filter(|release| release.is_security(&codenames)).collect();
     let mut updates = Updates::unknown(&OsError::Missing(format!("a list of packages in {LISTS}")));
-    updates.automatic = automatic::installs(scene, &configuration, &security, &codenames);
+    updates.automatic = automatic::installs(context, &configuration, &security, &codenames);
     // Without an archive for security, as on a system that is renewed all the time, every list counts.
     let needed = |release: &&Release| security.is_empty() || security.contains(release);
     let needed: Vec<String> = releases(&archives).filter(needed).map(|release| release.path.clone()).collect();
@@ -75,11 +75,11 @@ fn from_sources(scene: &Scene, packages: &mut Packages) -> Answer<Updates> {
         Some(archive) => not_fetched(archive),
         None => Fact::Known(needed),
     };
-    if let Err(error) = read(scene, &archives, packages) {
+    if let Err(error) = read(context, &archives, packages) {
         (updates.pending, updates.security) = (unknown(&error), unknown(&error));
         return Ok(updates);
     }
-    let chosen = if pinned(scene, &archives, &configuration)? { Some(simulated(scene)) } else { None };
+    let chosen = if pinned(context, &archives, &configuration)? { Some(simulated(context)) } else { None };
     updates.pending = match (archives.iter().find(|archive| archive.missing()), &chosen) {
         (Some(archive), _) => not_fetched(archive),
         (None, Some(Err(error))) => unknown(error),
@@ -106,17 +106,17 @@ fn not_fetched<T>(archive: &Archive) -> Fact<T> {
     Fact::unknown(Reason::SourceMissing, format!("a list of {} was not fetched", capped(&archive.place)))
 }
 
-fn read(scene: &Scene, archives: &[Archive], packages: &mut Packages) -> Answer<()> {
+fn read(context: &CheckContext, archives: &[Archive], packages: &mut Packages) -> Answer<()> {
     for (archive, of) in archives.iter().enumerate() {
         for (list, path) in of.lists.iter().enumerate().filter_map(|(list, of)| Some((list, of.path.as_ref()?))) {
-            lists::read(scene, path, (archive, list), packages)?;
+            lists::read(context, path, (archive, list), packages)?;
         }
     }
     Ok(())
 }
 
 /// True when a preference or a preferred release may change what apt chooses among these archives (`apt_preferences(5)`).
-fn pinned(scene: &Scene, archives: &[Archive], configuration: &Configuration) -> Answer<bool> {
+fn pinned(context: &CheckContext, archives: &[Archive], configuration: &Configuration) -> Answer<bool> {
     if configuration.get("APT::Default-Release").is_some_and(|release| !release.is_empty()) {
         return Ok(true);
     }
@@ -130,8 +130,8 @@ fn pinned(scene: &Scene, archives: &[Archive], configuration: &Configuration) ->
         maker.is_some_and(|maker| plain(maker) && releases(archives).all(|release| release.origin != maker))
             || host.is_some_and(|host| plain(host) && archives.iter().all(|archive| !archive.place.contains(host)))
     };
-    for path in preferences(scene) {
-        let text = optional(scene.text(&path))?.unwrap_or_default();
+    for path in preferences(context) {
+        let text = optional(context.text(&path))?.unwrap_or_default();
         let pin = |line: &str| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case("pin").then(|| value.trim().to_owned())
@@ -145,8 +145,8 @@ fn pinned(scene: &Scene, archives: &[Archive], configuration: &Configuration) ->
 
 /// The packages that apt would replace by a newer version: `Inst bash [5.2.15-2+b2] (5.2.15-2+b7 ...)`; a line without the
 /// version in brackets is a new package.
-fn simulated(scene: &Scene) -> Answer<BTreeSet<String>> {
-    let text = ask(scene, Program::AptGet, SIMULATE, &[0])?;
+fn simulated(context: &CheckContext) -> Answer<BTreeSet<String>> {
+    let text = ask(context, Program::AptGet, SIMULATE, &[0])?;
     let name = |line: &str| {
         let (name, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
         rest.starts_with('[').then(|| capped(name))
@@ -216,9 +216,9 @@ fn waiting(
 }
 
 /// True when security updates install themselves: set so, and started by something.
-pub(super) fn automatic(scene: &Scene, updates: &Updates) -> Fact<bool> {
+pub(super) fn automatic(context: &CheckContext, updates: &Updates) -> Fact<bool> {
     let set = updates.automatic.clone();
-    answered(automatic::started(scene), |started| if started { set } else { Fact::Known(false) })
+    answered(automatic::started(context), |started| if started { set } else { Fact::Known(false) })
 }
 
 #[cfg(test)]

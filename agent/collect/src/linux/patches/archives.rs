@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::ask;
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::assigned;
 use os::{Answer, Program};
 
@@ -76,16 +76,16 @@ impl Release {
 }
 
 /// The code names by which archives know this release of the system.
-pub(super) fn codenames(scene: &Scene) -> Answer<Vec<String>> {
-    let text = scene.text("/etc/os-release").or_else(|_| scene.text("/usr/lib/os-release"))?;
+pub(super) fn codenames(context: &CheckContext) -> Answer<Vec<String>> {
+    let text = context.text("/etc/os-release").or_else(|_| context.text("/usr/lib/os-release"))?;
     let keys = ["VERSION_CODENAME", "UBUNTU_CODENAME", "DEBIAN_CODENAME"];
     Ok(keys.iter().filter_map(|key| assigned(&text, key)).filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 /// All archives of the sources in force.
-pub(super) fn archives(scene: &Scene) -> Answer<Vec<Archive>> {
-    let text = ask(scene, Program::AptGet, SOURCES, &[0])?;
-    let fetched = optional(scene.os.list(LISTS))?.unwrap_or_default();
+pub(super) fn archives(context: &CheckContext) -> Answer<Vec<Archive>> {
+    let text = ask(context, Program::AptGet, SOURCES, &[0])?;
+    let fetched = optional(context.os.list(LISTS))?.unwrap_or_default();
     let found = |file: &str| {
         const PACKED: [&str; 7] = ["", ".lz4", ".gz", ".xz", ".zst", ".bz2", ".lzma"];
         let name = fetched.iter().find(|name| name.strip_prefix(file).is_some_and(|rest| PACKED.contains(&rest)));
@@ -96,7 +96,7 @@ pub(super) fn archives(scene: &Scene) -> Answer<Vec<Archive>> {
         if let Some(base) = address.strip_suffix("InRelease").or_else(|| address.strip_suffix("/Release")) {
             let stem = file.trim_end_matches("InRelease").trim_end_matches("Release");
             let path = ["InRelease", "Release"].iter().find_map(|name| found(&format!("{stem}{name}")));
-            let release = path.map(|path| release(scene, path)).transpose()?;
+            let release = path.map(|path| release(context, path)).transpose()?;
             let base = format!("{}/", base.trim_end_matches('/'));
             archives.push(Archive { place: place(&base), release, lists: Vec::new(), base });
         } else if file.ends_with("_Packages")
@@ -130,16 +130,16 @@ fn place(base: &str) -> String {
     }
 }
 
-fn head(scene: &Scene, path: &str) -> Answer<String> {
-    Ok(String::from_utf8_lossy(&scene.os.head(path, 8 << 10)?).replace('\r', ""))
+fn head(context: &CheckContext, path: &str) -> Answer<String> {
+    Ok(String::from_utf8_lossy(&context.os.head(path, 8 << 10)?).replace('\r', ""))
 }
 
 fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim)
 }
 
-fn release(scene: &Scene, path: String) -> Answer<Release> {
-    let text = head(scene, &path)?;
+fn release(context: &CheckContext, path: String) -> Answer<Release> {
+    let text = head(context, &path)?;
     let field = |key: &str| field(&text, key).unwrap_or_default().to_owned();
     Ok(Release {
         path,
@@ -157,9 +157,9 @@ fn release(scene: &Scene, path: String) -> Answer<Release> {
 
 /// When the archive published the release file at `path`, which a fetch cannot precede: the earlier of its own word and the
 /// time of the file, to which apt gives that of the archive's.
-pub(super) fn published_at(scene: &Scene, path: &str) -> Option<Timestamp> {
-    let file = Timestamp::from_millisecond(scene.os.stat(path).ok()?.modified_at).ok()?;
-    let text = head(scene, path).ok()?;
+pub(super) fn published_at(context: &CheckContext, path: &str) -> Option<Timestamp> {
+    let file = Timestamp::from_millisecond(context.os.stat(path).ok()?.modified_at).ok()?;
+    let text = head(context, path).ok()?;
     let said = field(&text, "Date").and_then(|date| jiff::fmt::rfc2822::parse(&date.replace("UTC", "+0000")).ok());
     Some(said.map_or(file, |said| said.timestamp().min(file)))
 }
@@ -173,7 +173,7 @@ mod tests {
 
     fn read(printed: &str, os: Recorded) -> Vec<Archive> {
         let os = os.answering(Program::AptGet, SOURCES, 0, printed);
-        archives(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)).unwrap()
+        archives(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).unwrap()
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
         let path = format!("{LISTS}/x_InRelease");
         let at = |text: &str| {
             let os = Recorded::new().file(&path, text).modified(&path, 1_740_045_600_000);
-            published_at(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH), &path).unwrap().to_string()
+            published_at(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH), &path).unwrap().to_string()
         };
         assert_eq!(at("Date: Sat, 11 Jan 2025 10:00:00 UTC\n"), "2025-01-11T10:00:00Z");
         assert_eq!(at("Date: Sat, 11 Jan 2031 10:00:00 UTC\n"), "2025-02-20T10:00:00Z");

@@ -4,7 +4,7 @@ use policies::fact::{Fact, Reason};
 
 use super::archives::Release;
 use super::ask;
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{assigned, fits};
 use os::{Answer, Program};
 
@@ -17,8 +17,8 @@ pub(super) struct Configuration(String);
 
 impl Configuration {
     /// Asks apt.
-    pub(super) fn read(scene: &Scene) -> Answer<Self> {
-        ask(scene, Program::AptConfig, &["dump"], &[0]).map(Self)
+    pub(super) fn read(context: &CheckContext) -> Answer<Self> {
+        ask(context, Program::AptConfig, &["dump"], &[0]).map(Self)
     }
 
     fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -47,14 +47,14 @@ impl Configuration {
 
 /// True when lists are fetched and all of `security` is installed, as far as apt's configuration says.
 pub(super) fn installs(
-    scene: &Scene,
+    context: &CheckContext,
     configuration: &Configuration,
     security: &[&Release],
     codenames: &[String],
 ) -> Fact<bool> {
     let enabled = configuration.get("APT::Periodic::Enable").is_none_or(|value| value != "0");
     let jobs = ["Update-Package-Lists", "Unattended-Upgrade"].iter().all(|job| configuration.periodic(job));
-    if !(enabled && jobs && scene.os.exists(PROGRAM)) {
+    if !(enabled && jobs && context.os.exists(PROGRAM)) {
         return Fact::Known(false);
     }
     let excluded = configuration.all("Unattended-Upgrade::Package-Blacklist").into_iter().any(everything);
@@ -66,7 +66,7 @@ pub(super) fn installs(
     if security.is_empty() {
         return Fact::unknown(Reason::SourceMissing, "no list of a security archive of this release was fetched");
     }
-    let release = scene.text("/etc/os-release").or_else(|_| scene.text("/usr/lib/os-release")).unwrap_or_default();
+    let release = context.text("/etc/os-release").or_else(|_| context.text("/usr/lib/os-release")).unwrap_or_default();
     let id = assigned(&release, "ID").unwrap_or_default();
     let codename = codenames.first().map_or("", String::as_str);
     let filled = |value: &str| value.replace("${distro_id}", id).replace("${distro_codename}", codename);
@@ -123,13 +123,13 @@ fn allows_pair(pair: &str, release: &Release) -> bool {
 }
 
 /// True when both jobs are started: by systemd's timers, or by cron on a machine without systemd.
-pub(super) fn started(scene: &Scene) -> Answer<bool> {
-    if !scene.systemd() {
-        return Ok(scene.os.exists("/etc/cron.daily/apt-compat") && scene.runs_any(&["cron", "crond", "anacron"]));
+pub(super) fn started(context: &CheckContext) -> Answer<bool> {
+    if !context.systemd() {
+        return Ok(context.os.exists("/etc/cron.daily/apt-compat") && context.runs_any(&["cron", "crond", "anacron"]));
     }
     for job in ["apt-daily", "apt-daily-upgrade"] {
         let timer = format!("{job}.timer");
-        if !scene.unit_enabled(&timer) || masked(scene, &timer)? || masked(scene, &format!("{job}.service"))? {
+        if !context.unit_enabled(&timer) || masked(context, &timer)? || masked(context, &format!("{job}.service"))? {
             return Ok(false);
         }
     }
@@ -137,13 +137,13 @@ pub(super) fn started(scene: &Scene) -> Answer<bool> {
 }
 
 /// True when the unit cannot be started: a link to nothing, or an empty file in its place.
-pub(super) fn masked(scene: &Scene, unit: &str) -> Answer<bool> {
+pub(super) fn masked(context: &CheckContext, unit: &str) -> Answer<bool> {
     for folder in ["/etc/systemd/system", "/run/systemd/system"] {
         let path = format!("{folder}/{unit}");
-        if scene.os.link(&path).is_ok_and(|target| target == "/dev/null") {
+        if context.os.link(&path).is_ok_and(|target| target == "/dev/null") {
             return Ok(true);
         }
-        if let Some(text) = optional(scene.text(&path))? {
+        if let Some(text) = optional(context.text(&path))? {
             return Ok(text.is_empty());
         }
     }
@@ -169,8 +169,8 @@ mod tests {
 
     fn set(dump: &str, security: &[&Release]) -> Option<bool> {
         let os = Recorded::new().file("/etc/os-release", "ID=debian\n").file(PROGRAM, "");
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        installs(&scene, &Configuration(dump.to_owned()), security, &["bookworm".to_owned()]).known().copied()
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        installs(&context, &Configuration(dump.to_owned()), security, &["bookworm".to_owned()]).known().copied()
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn runs(os: Recorded) -> bool {
-        started(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap()
+        started(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap()
     }
 
     #[test]

@@ -5,8 +5,8 @@ use policies::fact::{Fact, Instant, Reason};
 
 use super::automatic::masked;
 use super::{Updates, ask, files, fingerprint, never_since};
+use crate::linux::context::{CheckContext, answered, unknown};
 use crate::linux::memory::Fingerprint;
-use crate::linux::scene::{Scene, answered, unknown};
 use crate::linux::text::{capped, ini, ini_value, lines, yes};
 use os::{Answer, OsError, Program};
 
@@ -15,43 +15,43 @@ const SECURITY: &[&str] = &["-C", "-q", "--setopt=logfilelevel=0", "updateinfo",
 const REPOSITORIES: &[&str] = &["-C", "-q", "--setopt=logfilelevel=0", "repolist"];
 const CACHES: [&str; 2] = ["/var/cache/dnf", "/var/cache/libdnf5"];
 
-pub(super) fn installed(scene: &Scene) -> bool {
-    Program::Dnf.paths().iter().any(|path| scene.os.exists(path))
+pub(super) fn installed(context: &CheckContext) -> bool {
+    Program::Dnf.paths().iter().any(|path| context.os.exists(path))
 }
 
 /// Everything the answer depends on: the database of packages and the fetched metadata.
-pub(super) fn sources(scene: &Scene) -> Fingerprint {
+pub(super) fn sources(context: &CheckContext) -> Fingerprint {
     let databases = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].iter().flat_map(|folder| {
         ["rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db"].map(|name| format!("{folder}/{name}"))
     });
     let settings = ["/etc/dnf/plugins/versionlock.list", "/etc/dnf/versionlock.toml", "/etc/dnf/dnf.conf"];
-    let settings = settings.map(str::to_owned).into_iter().chain(files(scene, "/etc/yum.repos.d", |_| true));
-    fingerprint(scene, databases.chain(metadata(scene)).chain(settings))
+    let settings = settings.map(str::to_owned).into_iter().chain(files(context, "/etc/yum.repos.d", |_| true));
+    fingerprint(context, databases.chain(metadata(context)).chain(settings))
 }
 
-fn metadata(scene: &Scene) -> Vec<String> {
-    let folders = CACHES.iter().flat_map(|cache| files(scene, cache, |_| true));
-    folders.map(|folder| format!("{folder}/repodata/repomd.xml")).filter(|path| scene.os.exists(path)).collect()
+fn metadata(context: &CheckContext) -> Vec<String> {
+    let folders = CACHES.iter().flat_map(|cache| files(context, cache, |_| true));
+    folders.map(|folder| format!("{folder}/repodata/repomd.xml")).filter(|path| context.os.exists(path)).collect()
 }
 
-pub(super) fn updates(scene: &Scene) -> Updates {
-    let held = held(scene);
-    let core_at = core_at(scene);
-    let found = asked(scene, CHECK).and_then(|pending| Ok((pending, asked(scene, REPOSITORIES)?)));
+pub(super) fn updates(context: &CheckContext) -> Updates {
+    let held = held(context);
+    let core_at = core_at(context);
+    let found = asked(context, CHECK).and_then(|pending| Ok((pending, asked(context, REPOSITORIES)?)));
     let (pending, repositories) = match found {
         Ok(found) => found,
         Err(error) => return Updates { held, core_at, ..Updates::unknown(&error) },
     };
     let rows = rows(&pending);
-    let lists = system_lists(scene, &repositories);
-    let security = match (asked(scene, SECURITY).map(|text| advised(&text)), &lists, &held) {
+    let lists = system_lists(context, &repositories);
+    let security = match (asked(context, SECURITY).map(|text| advised(&text)), &lists, &held) {
         (Err(error), ..) => unknown(&error),
         (Ok(names), ..) if !names.is_empty() => Fact::Known(names),
         (_, Fact::Unknown(why), _) | (_, _, Fact::Unknown(why)) => Fact::Unknown(why.clone()),
-        (_, _, Fact::Known(held)) if !held.is_empty() || excludes(scene) => {
+        (_, _, Fact::Known(held)) if !held.is_empty() || excludes(context) => {
             Fact::unknown(Reason::SourceMissing, "updates of packages that are held or excluded are not told")
         }
-        (Ok(names), ..) => match rows.iter().find(|(_, repository)| !advises(scene, repository)) {
+        (Ok(names), ..) => match rows.iter().find(|(_, repository)| !advises(context, repository)) {
             Some((_, repository)) => Fact::unknown(
                 Reason::SourceMissing,
                 format!("the repository {} does not tell security updates apart", capped(repository)),
@@ -64,8 +64,8 @@ pub(super) fn updates(scene: &Scene) -> Updates {
 }
 
 /// Status 100 says that updates wait.
-fn asked(scene: &Scene, arguments: &[&str]) -> Answer<String> {
-    match ask(scene, Program::Dnf, arguments, &[0, 100]) {
+fn asked(context: &CheckContext, arguments: &[&str]) -> Answer<String> {
+    match ask(context, Program::Dnf, arguments, &[0, 100]) {
         Err(OsError::Failed(_, said)) if said.contains("no cache") || said.contains("cache-only") => {
             Err(OsError::Missing("dnf's cache of metadata".to_owned()))
         }
@@ -74,7 +74,7 @@ fn asked(scene: &Scene, arguments: &[&str]) -> Answer<String> {
 }
 
 /// The folders of metadata of the system's own repositories that are on, by the names they have in the distributions.
-fn system_lists(scene: &Scene, repositories: &str) -> Fact<Vec<String>> {
+fn system_lists(context: &CheckContext, repositories: &str) -> Fact<Vec<String>> {
     let ids = repositories.lines().filter_map(|line| line.split_whitespace().next()).filter(|id| {
         let id = id.to_lowercase();
         let apart = ["source", "debug"].iter().any(|kind| id.contains(kind));
@@ -84,7 +84,7 @@ fn system_lists(scene: &Scene, repositories: &str) -> Fact<Vec<String>> {
     if ids.iter().all(|id| id.to_lowercase().contains("appstream")) {
         return Fact::unknown(Reason::SourceMissing, "no repository of the system's own is on");
     }
-    let folders = ids.iter().map(|id| metadata_of(scene, id));
+    let folders = ids.iter().map(|id| metadata_of(context, id));
     match folders.clone().zip(&ids).find(|(folder, _)| folder.is_none()) {
         Some((_, id)) => {
             Fact::unknown(Reason::SourceMissing, format!("the metadata of {} was not fetched", capped(id)))
@@ -94,27 +94,27 @@ fn system_lists(scene: &Scene, repositories: &str) -> Fact<Vec<String>> {
 }
 
 /// The newest folder of metadata of one repository: its name is that of the repository and a checksum.
-fn metadata_of(scene: &Scene, id: &str) -> Option<String> {
+fn metadata_of(context: &CheckContext, id: &str) -> Option<String> {
     let is_of = |path: &String| {
         let folder = path.rsplit('/').nth(2).unwrap_or_default();
         let rest = folder.strip_prefix(id).and_then(|rest| rest.strip_prefix('-'));
         rest.is_some_and(|sum| !sum.is_empty() && sum.chars().all(|digit| digit.is_ascii_hexdigit()))
     };
-    let newest = |path: &String| scene.os.stat(path).map_or(0, |stat| stat.modified_at);
-    let file = metadata(scene).into_iter().filter(is_of).max_by_key(newest)?;
+    let newest = |path: &String| context.os.stat(path).map_or(0, |stat| stat.modified_at);
+    let file = metadata(context).into_iter().filter(is_of).max_by_key(newest)?;
     file.strip_suffix("/repomd.xml").map(str::to_owned)
 }
 
 /// True when the repository publishes advisories, by which security updates are told apart.
-fn advises(scene: &Scene, repository: &str) -> bool {
-    let text = metadata_of(scene, repository).and_then(|folder| scene.text(&format!("{folder}/repomd.xml")).ok());
+fn advises(context: &CheckContext, repository: &str) -> bool {
+    let text = metadata_of(context, repository).and_then(|folder| context.text(&format!("{folder}/repomd.xml")).ok());
     text.is_some_and(|text| text.contains("type=\"updateinfo\""))
 }
 
 /// True when the configuration excludes some package from updates, or cannot be read.
-fn excludes(scene: &Scene) -> bool {
+fn excludes(context: &CheckContext) -> bool {
     let excludes = |(_, key, value): (String, String, String)| key.starts_with("exclude") && !value.is_empty();
-    let texts = scene.gathered(&["/etc/yum.repos.d/*.repo", "/etc/dnf/dnf.conf"]);
+    let texts = context.gathered(&["/etc/yum.repos.d/*.repo", "/etc/dnf/dnf.conf"]);
     texts.map_or(true, |texts| texts.iter().flat_map(|text| ini(text)).any(excludes))
 }
 
@@ -125,9 +125,9 @@ fn core_question() -> Vec<&'static str> {
 }
 
 /// When a part that only a restart replaces in memory was last installed.
-fn core_at(scene: &Scene) -> Fact<Instant> {
+fn core_at(context: &CheckContext) -> Fact<Instant> {
     // Its status counts the packages that are not there.
-    answered(ask(scene, Program::Rpm, &core_question(), &[0, 1, 2, 3, 4, 5, 6, 7, 8]), |text| {
+    answered(ask(context, Program::Rpm, &core_question(), &[0, 1, 2, 3, 4, 5, 6, 7, 8]), |text| {
         let rows: Vec<(&str, i64)> = text
             .lines()
             .filter_map(|line| line.split_once(' '))
@@ -178,14 +178,14 @@ fn advised(text: &str) -> Vec<String> {
 }
 
 /// What the version lock holds.
-fn held(scene: &Scene) -> Fact<Vec<String>> {
-    match scene.text("/etc/dnf/plugins/versionlock.list") {
+fn held(context: &CheckContext) -> Fact<Vec<String>> {
+    match context.text("/etc/dnf/plugins/versionlock.list") {
         Ok(text) => {
             let mut held: Vec<String> = lines(&text).filter(|line| !line.starts_with('!')).map(capped).collect();
             held.sort_unstable();
             Fact::Known(held)
         }
-        Err(OsError::Missing(_)) if scene.os.exists("/etc/dnf/versionlock.toml") => {
+        Err(OsError::Missing(_)) if context.os.exists("/etc/dnf/versionlock.toml") => {
             Fact::unknown(Reason::NoReader, "/etc/dnf/versionlock.toml")
         }
         Err(OsError::Missing(_)) => Fact::Known(Vec::new()),
@@ -194,10 +194,10 @@ fn held(scene: &Scene) -> Fact<Vec<String>> {
 }
 
 /// The last upgrade that `dnf.rpm.log` tells of.
-pub(super) fn last_upgrade_at(scene: &Scene) -> Fact<Instant> {
+pub(super) fn last_upgrade_at(context: &CheckContext) -> Fact<Instant> {
     let mut begins = None;
     for path in ["", ".1", ".2", ".3", ".4"].map(|number| format!("/var/log/dnf.rpm.log{number}")) {
-        match scene.os.tail(&path, 1 << 20) {
+        match context.os.tail(&path, 1 << 20) {
             Ok(text) => {
                 let text = String::from_utf8_lossy(&text);
                 let upgrade = |(at, what)| ["Upgrade:", "Upgraded:"].contains(&what).then_some(at);
@@ -212,7 +212,7 @@ pub(super) fn last_upgrade_at(scene: &Scene) -> Fact<Instant> {
     }
     begins.map_or_else(
         || Fact::unknown(Reason::SourceMissing, "there is no dnf.rpm.log"),
-        |begins| never_since(scene, begins),
+        |begins| never_since(context, begins),
     )
 }
 
@@ -224,10 +224,10 @@ fn event(line: &str) -> Option<(Instant, &str)> {
 }
 
 /// True when dnf-automatic is started by its timer and set to install.
-pub(super) fn automatic(scene: &Scene) -> Fact<bool> {
+pub(super) fn automatic(context: &CheckContext) -> Fact<bool> {
     let on = |timer: &str| -> Answer<bool> {
         let service = timer.replace(".timer", ".service");
-        Ok(scene.systemd() && scene.unit_enabled(timer) && !masked(scene, timer)? && !masked(scene, &service)?)
+        Ok(context.systemd() && context.unit_enabled(timer) && !masked(context, timer)? && !masked(context, &service)?)
     };
     let answer = || -> Answer<bool> {
         if on("dnf-automatic-install.timer")? {
@@ -236,7 +236,7 @@ pub(super) fn automatic(scene: &Scene) -> Fact<bool> {
         if !on("dnf-automatic.timer")? && !on("dnf5-automatic.timer")? {
             return Ok(false);
         }
-        let texts = scene.gathered(&["/etc/dnf/dnf5-plugins/automatic.conf", "/etc/dnf/automatic.conf"])?;
+        let texts = context.gathered(&["/etc/dnf/dnf5-plugins/automatic.conf", "/etc/dnf/automatic.conf"])?;
         let applies = |text: &String| ini_value(text, "commands", "apply_updates").is_some_and(|value| yes(&value));
         Ok(texts.first().is_some_and(applies))
     };
@@ -260,8 +260,8 @@ mod tests {
     const TIMES: &str =
         "glibc 1715000000\nkernel-core 1715000000\nkernel-core 1716000000\npackage dbus-daemon is not installed\n";
 
-    fn scene(os: Recorded) -> Scene {
-        Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH)
+    fn context(os: Recorded) -> CheckContext {
+        CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)
     }
 
     fn repomd(os: Recorded, folder: &str, data: &str) -> Recorded {
@@ -283,7 +283,7 @@ mod tests {
     fn both_generations_of_dnf_are_read() {
         let os = machine(WAITING, DNF4)
             .file("/etc/dnf/plugins/versionlock.list", "# Added lock\nnginx-1:1.20.1-14.el9.*\n!mariadb-0:10-*\n");
-        let updates = updates(&scene(os));
+        let updates = updates(&context(os));
         assert_eq!(updates.pending, Fact::Known(3));
         assert_eq!(updates.security, Fact::Known(vec!["kernel".to_owned(), "kernel-core".to_owned()]));
         assert_eq!(updates.held, Fact::Known(vec!["nginx-1:1.20.1-14.el9.*".to_owned()]));
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn no_advisory_means_no_security_update_only_where_advisories_are_published() {
-        let security = |os: Recorded| updates(&scene(os)).security.known().map(Vec::len);
+        let security = |os: Recorded| updates(&context(os)).security.known().map(Vec::len);
         let repository = |name: &str| format!("nginx.x86_64 1:1.24-1 {name}\n");
         assert_eq!(security(machine("", "")), Some(0));
         assert_eq!(security(machine(&repository("baseos"), "")), Some(0));
@@ -323,7 +323,7 @@ mod tests {
             ..os::Output::default()
         };
         os.runs = vec![(Program::Dnf, CHECK.iter().map(|&word| word.to_owned()).collect(), output)];
-        let updates = updates(&scene(os));
+        let updates = updates(&context(os));
         assert!(matches!(updates.pending, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
         assert!(updates.security.known().is_none());
     }
@@ -332,16 +332,16 @@ mod tests {
     fn the_last_upgrade_and_the_automatic_ones() {
         let log = "2024-05-20T08:15:33+0700 SUBDEBUG Upgraded: bash-5.1.8-8.el9.x86_64\n2024-05-21T08:15:33+0700 SUBDEBUG Installed: x-1-1.noarch\n";
         let os = Recorded::new().file("/var/log/dnf.rpm.log", log);
-        assert_eq!(last_upgrade_at(&scene(os)).known().unwrap().to_string(), "2024-05-20T01:15:33Z");
-        assert!(last_upgrade_at(&scene(Recorded::new())).known().is_none());
+        assert_eq!(last_upgrade_at(&context(os)).known().unwrap().to_string(), "2024-05-20T01:15:33Z");
+        assert!(last_upgrade_at(&context(Recorded::new())).known().is_none());
         let timer = Recorded::new().folder("/run/systemd/system").symlink(
             "/etc/systemd/system/timers.target.wants/dnf-automatic.timer",
             "/usr/lib/systemd/system/dnf-automatic.timer",
         );
-        assert_eq!(automatic(&scene(timer.clone())), Fact::Known(false));
+        assert_eq!(automatic(&context(timer.clone())), Fact::Known(false));
         let applies = timer.file("/etc/dnf/automatic.conf", "[commands]\napply_updates = yes\n");
-        assert_eq!(automatic(&scene(applies.clone())), Fact::Known(true));
+        assert_eq!(automatic(&context(applies.clone())), Fact::Known(true));
         let masked = applies.symlink("/etc/systemd/system/dnf-automatic.timer", "/dev/null");
-        assert_eq!(automatic(&scene(masked)), Fact::Known(false));
+        assert_eq!(automatic(&context(masked)), Fact::Known(false));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
 
 use super::stanza::each_of;
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use crate::linux::text::capped;
 use os::{Answer, OsError};
 
@@ -65,9 +65,9 @@ pub(super) fn key(to: &mut Vec<u8>, package: &[u8], architecture: &[u8]) {
 }
 
 /// Reads all of it. A file that does not name dpkg itself is an error.
-pub(super) fn packages(scene: &Scene) -> Answer<Packages> {
+pub(super) fn packages(context: &CheckContext) -> Answer<Packages> {
     let mut stanzas = Vec::new();
-    each_of(BufReader::new(scene.os.open(STATUS)?), STATUS, |name| !name.is_empty(), |stanza| stanzas.push(stanza))?;
+    each_of(BufReader::new(context.os.open(STATUS)?), STATUS, |name| !name.is_empty(), |stanza| stanzas.push(stanza))?;
     let native = stanzas.iter().find(|stanza| stanza.package == b"dpkg").map(|stanza| stanza.architecture.clone());
     let native = native.ok_or_else(|| OsError::Failed(STATUS.to_owned(), "does not name dpkg".to_owned()))?;
     let mut packages = Packages { native, ..Packages::default() };
@@ -110,7 +110,7 @@ mod tests {
     use os::recorded::Recorded;
 
     fn read(text: &str) -> Answer<Packages> {
-        packages(&Scene::new(Arc::new(Recorded::new().file(STATUS, text)), jiff::Timestamp::UNIX_EPOCH))
+        packages(&CheckContext::new(Arc::new(Recorded::new().file(STATUS, text)), jiff::Timestamp::UNIX_EPOCH))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use policies::fact::{Fact, Instant, Reason};
 
 use super::never_since;
-use crate::linux::scene::{Scene, found, optional, unknown};
+use crate::linux::context::{CheckContext, found, optional, unknown};
 use os::{Answer, OsError};
 
 /// The most bytes of one log that are read.
@@ -20,11 +20,11 @@ pub(super) struct History {
 }
 
 /// Reads the logs from the newest back to the last upgrade and the start of the machine, `booted_at`.
-pub(super) fn read(scene: &Scene, booted_at: Option<Timestamp>) -> History {
-    let running = scene.line("/proc/sys/kernel/osrelease").unwrap_or_default();
+pub(super) fn read(context: &CheckContext, booted_at: Option<Timestamp>) -> History {
+    let running = context.line("/proc/sys/kernel/osrelease").unwrap_or_default();
     let (mut last, mut restart, mut begins, mut failed) = (None, None, None, None);
     for number in 0..=12 {
-        let (text, whole) = match log(scene, number) {
+        let (text, whole) = match log(context, number) {
             Ok(log) => log,
             Err(OsError::Missing(_)) => continue,
             Err(error) => {
@@ -33,10 +33,10 @@ pub(super) fn read(scene: &Scene, booted_at: Option<Timestamp>) -> History {
             }
         };
         // The first line of a log of which only the end is read may be a part of one.
-        begins = text.lines().skip(usize::from(!whole)).find_map(|line| at(line, scene)).or(begins);
+        begins = text.lines().skip(usize::from(!whole)).find_map(|line| at(line, context)).or(begins);
         let covers = booted_at.zip(begins).is_some_and(|(booted, begins)| begins <= booted);
         for (line, name) in text.lines().rev().filter_map(upgraded) {
-            let Some(at) = at(line, scene) else { continue };
+            let Some(at) = at(line, context) else { continue };
             last = last.or(Some(at));
             if restart.is_some() || booted_at.is_none_or(|booted| at <= booted) {
                 break;
@@ -54,7 +54,7 @@ pub(super) fn read(scene: &Scene, booted_at: Option<Timestamp>) -> History {
     let last_upgrade_at = match (last, &failed, begins) {
         (Some(at), ..) => Fact::Known(at),
         (None, Some(error), _) => unknown(error),
-        (None, None, Some(begins)) => never_since(scene, begins),
+        (None, None, Some(begins)) => never_since(context, begins),
         (None, None, None) => Fact::unknown(Reason::SourceMissing, "there is no dpkg.log"),
     };
     let restart = match (restart.filter(|_| booted_at.is_some()), &failed) {
@@ -65,22 +65,22 @@ pub(super) fn read(scene: &Scene, booted_at: Option<Timestamp>) -> History {
 }
 
 /// One log, and whether it is the whole of it; the newest has the number 0.
-fn log(scene: &Scene, number: u32) -> Answer<(String, bool)> {
+fn log(context: &CheckContext, number: u32) -> Answer<(String, bool)> {
     let plain = if number == 0 { "/var/log/dpkg.log".to_owned() } else { format!("/var/log/dpkg.log.{number}") };
-    let bytes = match optional(scene.os.tail(&plain, CAP))? {
-        None => unpacked(scene, &format!("{plain}.gz"))?,
+    let bytes = match optional(context.os.tail(&plain, CAP))? {
+        None => unpacked(context, &format!("{plain}.gz"))?,
         Some(bytes) => bytes,
     };
     let whole = bytes.len() < CAP;
     Ok((os::lossy(bytes), whole))
 }
 
-fn unpacked(scene: &Scene, path: &str) -> Answer<Vec<u8>> {
+fn unpacked(context: &CheckContext, path: &str) -> Answer<Vec<u8>> {
     use std::io::Read;
     const CAP: u64 = 16 << 20;
     let mut text = Vec::new();
     #[expect(clippy::disallowed_methods, reason = "the next call caps what comes out")]
-    let mut reader = flate2::read::GzDecoder::new(scene.os.open(path)?).take(CAP);
+    let mut reader = flate2::read::GzDecoder::new(context.os.open(path)?).take(CAP);
     reader.read_to_end(&mut text).map_err(|error| os::failed(path, &error))?;
     Ok(text)
 }
@@ -95,10 +95,10 @@ fn upgraded(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The time of a line, which is in the machine's zone.
-fn at(line: &str, scene: &Scene) -> Option<Timestamp> {
+fn at(line: &str, context: &CheckContext) -> Option<Timestamp> {
     let (day, rest) = line.split_once(' ')?;
     let local: DateTime = format!("{day}T{}", rest.split(' ').next()?).parse().ok()?;
-    Some(local.to_zoned(scene.zone().clone()).ok()?.timestamp())
+    Some(local.to_zoned(context.zone().clone()).ok()?.timestamp())
 }
 
 /// True for what every program or the kernel itself holds in memory: as `needs-restarting -r` has it on systems with rpm.
@@ -121,8 +121,8 @@ mod tests {
     use os::recorded::Recorded;
 
     fn told(os: Recorded, booted: &str) -> (Option<String>, Option<bool>) {
-        let scene = Scene::new(Arc::new(os), "2024-06-01T00:00:00Z".parse().unwrap());
-        let history = read(&scene, Some(booted.parse().unwrap()));
+        let context = CheckContext::new(Arc::new(os), "2024-06-01T00:00:00Z".parse().unwrap());
+        let history = read(&context, Some(booted.parse().unwrap()));
         (history.last_upgrade_at.known().map(ToString::to_string), history.restart.known().copied())
     }
 

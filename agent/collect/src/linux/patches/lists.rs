@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use super::dpkg::{Offer, Packages, key};
 use super::stanza::each_of;
 use super::version::compare;
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use os::{Answer, OsError};
 
 /// The most bytes of one unpacked list that are read: ten times the largest known.
@@ -14,8 +14,13 @@ const CAP: u64 = 1 << 30;
 const PIECE: usize = 64 << 10;
 
 /// Notes in `packages` what the list at `path` offers of them; it stands at `position`.
-pub(super) fn read(scene: &Scene, path: &str, position: (usize, usize), packages: &mut Packages) -> Answer<()> {
-    let file = scene.os.open(path)?;
+pub(super) fn read(
+    context: &CheckContext,
+    path: &str,
+    position: (usize, usize),
+    packages: &mut Packages,
+) -> Answer<()> {
+    let file = context.os.open(path)?;
     let reader: Box<dyn BufRead> = match path.rsplit_once("_Packages.").map(|(_, suffix)| suffix) {
         None => Box::new(BufReader::with_capacity(PIECE, file.take(CAP))),
         Some("lz4") => Box::new(lz4_flex::frame::FrameDecoder::new(file).take(CAP)),
@@ -66,10 +71,10 @@ mod tests {
             .file("/a_Packages.lz4", lz4.finish().unwrap())
             .file("/b_Packages.gz", gz.finish().unwrap())
             .file("/c_Packages", text);
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        let mut packages = dpkg::packages(&scene).unwrap();
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let mut packages = dpkg::packages(&context).unwrap();
         for (position, path) in ["/a_Packages.lz4", "/b_Packages.gz", "/c_Packages"].into_iter().enumerate() {
-            read(&scene, path, (position, 0), &mut packages).unwrap();
+            read(&context, path, (position, 0), &mut packages).unwrap();
         }
         let offers = |name: &str| -> Vec<(&str, Ordering, usize)> {
             let offers = packages.installed[format!("{name}:amd64").as_bytes()].offers.iter();
@@ -84,10 +89,10 @@ mod tests {
     fn a_broken_list_is_an_error() {
         let os =
             Recorded::new().file(dpkg::STATUS, STATUS).file("/x_Packages.lz4", "no lz4").file("/y_Packages.xz", "");
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        let mut packages = dpkg::packages(&scene).unwrap();
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let mut packages = dpkg::packages(&context).unwrap();
         for path in ["/x_Packages.lz4", "/y_Packages.xz", "/z_Packages"] {
-            assert!(read(&scene, path, (0, 0), &mut packages).is_err(), "{path}");
+            assert!(read(&context, path, (0, 0), &mut packages).is_err(), "{path}");
         }
     }
 }

@@ -6,18 +6,18 @@ use std::cmp::Ordering;
 use policies::fact::{Fact, Reason};
 
 use super::version;
-use crate::linux::scene::{Scene, unknown};
+use crate::linux::context::{CheckContext, unknown};
 use os::OsError;
 
 /// Programs that leave the mark; where one is installed, no mark means no new kernel.
 const MARKERS: [&str; 2] = ["/usr/share/update-notifier/notify-reboot-required", "/usr/bin/unattended-upgrade"];
 
 /// `parts` says whether something else than the kernel waits for a restart.
-pub(super) fn needed(scene: &Scene, rpm: bool, parts: Fact<bool>) -> Fact<bool> {
-    if ["/run/reboot-required", "/var/run/reboot-required"].iter().any(|path| scene.os.exists(path)) {
+pub(super) fn needed(context: &CheckContext, rpm: bool, parts: Fact<bool>) -> Fact<bool> {
+    if ["/run/reboot-required", "/var/run/reboot-required"].iter().any(|path| context.os.exists(path)) {
         return Fact::Known(true);
     }
-    match (parts, newer_kernel(scene, rpm)) {
+    match (parts, newer_kernel(context, rpm)) {
         (Fact::Known(true), _) | (_, Fact::Known(true)) => Fact::Known(true),
         (Fact::Known(false), kernel) => kernel,
         (parts, _) => parts,
@@ -25,9 +25,9 @@ pub(super) fn needed(scene: &Scene, rpm: bool, parts: Fact<bool>) -> Fact<bool> 
 }
 
 /// True when a newer kernel of the running kind is installed.
-fn newer_kernel(scene: &Scene, rpm: bool) -> Fact<bool> {
+fn newer_kernel(context: &CheckContext, rpm: bool) -> Fact<bool> {
     let mut kernels = Vec::new();
-    match scene.os.list("/boot") {
+    match context.os.list("/boot") {
         Ok(names) => kernels.extend(names.iter().filter_map(|name| name.strip_prefix("vmlinuz-")).map(str::to_owned)),
         Err(OsError::Missing(_)) => {}
         Err(error) if !rpm => return unknown(&error),
@@ -35,14 +35,14 @@ fn newer_kernel(scene: &Scene, rpm: bool) -> Fact<bool> {
     }
     if rpm {
         // Every kernel of rpm brings its image here too, wherever the boot loader has its own.
-        let modules = scene.os.list("/usr/lib/modules").unwrap_or_default();
-        let whole = |release: &String| scene.os.exists(&format!("/usr/lib/modules/{release}/vmlinuz"));
+        let modules = context.os.list("/usr/lib/modules").unwrap_or_default();
+        let whole = |release: &String| context.os.exists(&format!("/usr/lib/modules/{release}/vmlinuz"));
         kernels.extend(modules.into_iter().filter(whole));
     }
-    let running = scene.line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let running = context.line("/proc/sys/kernel/osrelease").unwrap_or_default();
     kernels.retain(|kernel| !kernel.contains("rescue") && flavour(kernel) == flavour(&running));
     if kernels.is_empty() {
-        return if MARKERS.iter().any(|path| scene.os.exists(path)) {
+        return if MARKERS.iter().any(|path| context.os.exists(path)) {
             Fact::Known(false)
         } else {
             Fact::unknown(
@@ -80,7 +80,7 @@ mod tests {
         for kernel in kernels {
             os = os.file(&format!("/boot/vmlinuz-{kernel}"), "");
         }
-        needed(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), rpm, Fact::Known(false)).known().copied()
+        needed(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), rpm, Fact::Known(false)).known().copied()
     }
 
     #[test]
@@ -106,19 +106,19 @@ mod tests {
         let os = Recorded::new()
             .file("/proc/sys/kernel/osrelease", "6.8.5-301.fc40.x86_64\n")
             .file("/usr/lib/modules/6.8.9-300.fc40.x86_64/vmlinuz", "");
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-        assert_eq!(needed(&scene, true, Fact::Known(false)), Fact::Known(true));
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(needed(&context, true, Fact::Known(false)), Fact::Known(true));
     }
 
     #[test]
     fn a_mark_is_believed_and_other_parts_count() {
-        let scene = |os: Recorded| Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = |os: Recorded| CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
         let marked = Recorded::new().file("/run/reboot-required", "");
-        assert_eq!(needed(&scene(marked), false, Fact::Known(false)), Fact::Known(true));
+        assert_eq!(needed(&context(marked), false, Fact::Known(false)), Fact::Known(true));
         let marker = Recorded::new().file("/usr/bin/unattended-upgrade", "");
-        assert_eq!(needed(&scene(marker.clone()), false, Fact::Known(false)), Fact::Known(false));
-        assert_eq!(needed(&scene(marker.clone()), false, Fact::Known(true)), Fact::Known(true));
+        assert_eq!(needed(&context(marker.clone()), false, Fact::Known(false)), Fact::Known(false));
+        assert_eq!(needed(&context(marker.clone()), false, Fact::Known(true)), Fact::Known(true));
         let open = Fact::unknown(Reason::SourceMissing, "");
-        assert!(needed(&scene(marker), false, open).known().is_none());
+        assert!(needed(&context(marker), false, open).known().is_none());
     }
 }

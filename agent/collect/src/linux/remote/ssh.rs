@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use policies::fact::{Fact, Reason, Unknown};
 
-use crate::linux::scene::{Scene, unknown};
+use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::{capped, yes};
 use os::{Answer, OsError, Output, Program};
 
@@ -68,17 +68,17 @@ impl Settings {
 
 impl Ssh {
     /// Finds the servers and asks each.
-    pub(in crate::linux) fn ask(scene: &Scene) -> Self {
-        let found = servers::find(scene);
+    pub(in crate::linux) fn ask(context: &CheckContext) -> Self {
+        let found = servers::find(context);
         let mut ssh = Self {
             serves: found.serves,
-            installed: found.serves || servers::is_installed(scene),
+            installed: found.serves || servers::is_installed(context),
             answers: Vec::new(),
             trouble: found.trouble,
             open: BTreeSet::new(),
         };
         for server in &found.servers {
-            if let Err(trouble) = ssh.ask_one(scene, server) {
+            if let Err(trouble) = ssh.ask_one(context, server) {
                 ssh.trouble.get_or_insert(trouble);
             }
         }
@@ -88,23 +88,23 @@ impl Ssh {
         ssh
     }
 
-    fn ask_one(&mut self, scene: &Scene, server: &Server) -> Result<(), Unknown> {
-        let configuration = Configuration::read(scene, &server.file);
+    fn ask_one(&mut self, context: &CheckContext, server: &Server) -> Result<(), Unknown> {
+        let configuration = Configuration::read(context, &server.file);
         let configuration = match configuration {
             // Only root may read it; whoever is not may still be told by the server itself.
-            Err(OsError::Denied(_)) if !scene.os.administrator() => {
+            Err(OsError::Denied(_)) if !context.os.administrator() => {
                 return Err(Unknown { reason: Reason::NeedsAdministrator, detail: server.file.clone() });
             }
             configuration => configuration.map_err(|error| cause(&error))?,
         };
-        if let Some(file) = configuration.changed_since(scene, server.read_at) {
+        if let Some(file) = configuration.changed_since(context, server.read_at) {
             let detail = format!("{} was changed after the server had read it", capped(&file));
             return Err(Unknown { reason: Reason::Unreadable, detail });
         }
-        let (callers, open) = configuration.callers(scene);
+        let (callers, open) = configuration.callers(context);
         self.open.extend(open);
         for caller in callers {
-            let text = print(scene, &server.options, caller.as_ref())?;
+            let text = print(context, &server.options, caller.as_ref())?;
             self.answers.push(Settings::printed(&text, caller.map(|caller| caller.user)));
         }
         Ok(())
@@ -220,7 +220,7 @@ fn cause(error: &OsError) -> Unknown {
 
 /// What the server prints of itself. Newer ones also do where a whole test is refused, because their folder below `/run` is made
 /// with the first connection only, or because their keys may not be read.
-fn print(scene: &Scene, options: &[String], caller: Option<&Caller>) -> Result<String, Unknown> {
+fn print(context: &CheckContext, options: &[String], caller: Option<&Caller>) -> Result<String, Unknown> {
     let ask = |modes: &[&str]| -> Answer<Output> {
         let mut arguments = modes.to_vec();
         arguments.extend(options.iter().map(String::as_str));
@@ -228,7 +228,7 @@ fn print(scene: &Scene, options: &[String], caller: Option<&Caller>) -> Result<S
         if let Some(specification) = &specification {
             arguments.extend(["-C", specification]);
         }
-        scene.os.run(Program::Sshd, &arguments)
+        context.os.run(Program::Sshd, &arguments)
     };
     let whole = |output: &Output| output.status == Some(0) && !output.cut;
     let test = ask(&["-T"]).map_err(|error| cause(&error))?;
@@ -237,7 +237,7 @@ fn print(scene: &Scene, options: &[String], caller: Option<&Caller>) -> Result<S
     }
     match ask(&["-T", "-G"]) {
         Ok(output) if whole(&output) => Ok(output.stdout),
-        _ if !scene.os.administrator() => {
+        _ if !context.os.administrator() => {
             Err(Unknown { reason: Reason::NeedsAdministrator, detail: "sshd -T".to_owned() })
         }
         _ => {

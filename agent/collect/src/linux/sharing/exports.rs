@@ -2,13 +2,13 @@
 
 use policies::fact::{Fact, Share, ShareKind};
 
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use crate::linux::text::{capped, lines};
 use os::Answer;
 
 /// The exported folders.
-pub(super) fn exports(scene: &Scene) -> Answer<Vec<Share>> {
-    let texts = scene.gathered(&["/etc/exports", "/etc/exports.d/*.exports"])?;
+pub(super) fn exports(context: &CheckContext) -> Answer<Vec<Share>> {
+    let texts = context.gathered(&["/etc/exports", "/etc/exports.d/*.exports"])?;
     Ok(texts.iter().flat_map(|text| exported(text)).collect())
 }
 

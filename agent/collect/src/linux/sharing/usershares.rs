@@ -4,7 +4,7 @@
 use policies::fact::{Fact, Share, ShareKind};
 
 use super::Smb;
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{assigned, capped, yes};
 use os::Answer;
 
@@ -14,16 +14,16 @@ const FOLDER: &str = "/var/lib/samba/usershares";
 const MOST: usize = 1_000;
 
 /// The shares. Where nobody may make any there are none, whatever lies there.
-pub(super) fn list(scene: &Scene, smb: &Smb) -> Answer<Vec<Share>> {
+pub(super) fn list(context: &CheckContext, smb: &Smb) -> Answer<Vec<Share>> {
     if smb.global(&["usershare max shares"]).is_some_and(|most| most.trim() == "0") {
         return Ok(Vec::new());
     }
     let folder = smb.global(&["usershare path"]).filter(|path| path.starts_with('/')).unwrap_or(FOLDER);
-    let names = optional(scene.os.list(folder))?.unwrap_or_default();
+    let names = optional(context.os.list(folder))?.unwrap_or_default();
     let guests = smb.global(&["usershare allow guests"]).is_some_and(yes);
     // A name that begins with a colon is a file that is still being written.
     let made = names.iter().filter(|name| !name.starts_with(':')).take(MOST);
-    made.map(|name| Ok(share(name, &scene.text(&format!("{folder}/{name}"))?, guests))).collect()
+    made.map(|name| Ok(share(name, &context.text(&format!("{folder}/{name}"))?, guests))).collect()
 }
 
 fn share(name: &str, text: &str, guests: bool) -> Share {

@@ -2,23 +2,23 @@
 
 use policies::fact::{Fact, Reason};
 
-use crate::linux::scene::{Scene, answered};
+use crate::linux::context::{CheckContext, answered};
 use crate::linux::text::capped;
 use os::linux::mountinfo::{Mount, holding, mounts};
 
-pub(super) fn encrypted(scene: &Scene) -> Fact<bool> {
-    answered(scene.text("/proc/self/mountinfo"), |text| match holding(&mounts(&text), "/home") {
-        Some(mount) => mount_encrypted(scene, mount),
+pub(super) fn encrypted(context: &CheckContext) -> Fact<bool> {
+    answered(context.text("/proc/self/mountinfo"), |text| match holding(&mounts(&text), "/home") {
+        Some(mount) => mount_encrypted(context, mount),
         None => Fact::unknown(Reason::Unreadable, "/proc/self/mountinfo names no root"),
     })
 }
 
-fn mount_encrypted(scene: &Scene, mount: &Mount) -> Fact<bool> {
+fn mount_encrypted(context: &CheckContext, mount: &Mount) -> Fact<bool> {
     let folder = if !mount.device.starts_with("0:") {
         format!("/sys/dev/block/{}", mount.device)
     } else if let Some(device) = mount.source.strip_prefix("/dev/") {
         // btrfs gives its mounts a made-up number; its source names the first disk.
-        let name = scene
+        let name = context
             .os
             .link(&mount.source)
             .map_or_else(|_| device.to_owned(), |target| target.rsplit('/').next().unwrap_or_default().to_owned());
@@ -29,21 +29,21 @@ fn mount_encrypted(scene: &Scene, mount: &Mount) -> Fact<bool> {
             format!("file system {} of {}", capped(&mount.kind), capped(&mount.point)),
         );
     };
-    if !scene.os.exists(&folder) {
+    if !context.os.exists(&folder) {
         return Fact::unknown(Reason::SourceMissing, folder);
     }
-    Fact::Known(device_encrypted(scene, &folder, 8))
+    Fact::Known(device_encrypted(context, &folder, 8))
 }
 
 /// True when the device, or every device below it, is an encrypted volume of the device mapper.
-fn device_encrypted(scene: &Scene, folder: &str, depth: u8) -> bool {
-    if scene.line(&format!("{folder}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
+fn device_encrypted(context: &CheckContext, folder: &str, depth: u8) -> bool {
+    if context.line(&format!("{folder}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
         return true;
     }
-    let below = scene.os.list(&format!("{folder}/slaves")).unwrap_or_default();
+    let below = context.os.list(&format!("{folder}/slaves")).unwrap_or_default();
     depth > 0
         && !below.is_empty()
-        && below.iter().all(|name| device_encrypted(scene, &format!("{folder}/slaves/{name}"), depth - 1))
+        && below.iter().all(|name| device_encrypted(context, &format!("{folder}/slaves/{name}"), depth - 1))
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
         25 22 253:2 / /home rw - xfs /dev/mapper/vg-home rw\n30 22 0:26 / /homework rw - tmpfs tmpfs rw\n";
 
     fn seen(os: Recorded) -> Fact<bool> {
-        encrypted(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        encrypted(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     #[test]

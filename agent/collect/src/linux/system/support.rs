@@ -4,7 +4,7 @@
 
 use policies::fact::{Fact, Instant, Reason};
 
-use crate::linux::scene::{Scene, optional, unknown};
+use crate::linux::context::{CheckContext, optional, unknown};
 use crate::linux::text::{assigned, capped, lines};
 use os::{Answer, OsError};
 
@@ -71,12 +71,12 @@ const PRO: &[(&str, &str)] = &[
 ];
 
 /// The end of support of the release that `os_release` describes: the last second of its last day in Viet Nam.
-pub(super) fn supported_until(scene: &Scene, os_release: &str) -> Fact<Instant> {
+pub(super) fn supported_until(context: &CheckContext, os_release: &str) -> Fact<Instant> {
     let id = assigned(os_release, "ID").unwrap_or_default().to_lowercase();
     let version = assigned(os_release, "VERSION_ID").unwrap_or_default();
     let pro = PRO.iter().find(|(release, _)| id == "ubuntu" && *release == version);
     let general = general_end(os_release, &id, version);
-    match (pro.map(|(_, day)| (day, contract_end(scene))), general) {
+    match (pro.map(|(_, day)| (day, contract_end(context))), general) {
         (Some((day, Ok(Some(contract)))), Fact::Known(general)) => {
             end_of(day).map(|end| contract.map_or(end, |contract| contract.min(end)).max(general))
         }
@@ -87,14 +87,14 @@ pub(super) fn supported_until(scene: &Scene, os_release: &str) -> Fact<Instant> 
 
 /// Whether Ubuntu Pro brings this machine `esm-infra`, and until when its contract runs where that has an end. Both the client's
 /// word and a source of apt are needed.
-fn contract_end(scene: &Scene) -> Answer<Option<Option<Instant>>> {
+fn contract_end(context: &CheckContext) -> Answer<Option<Option<Instant>>> {
     const STATUS: &str = "/var/lib/ubuntu-advantage/status.json";
-    let sources = scene.texts("/etc/apt/sources.list.d", "")?;
+    let sources = context.texts("/etc/apt/sources.list.d", "")?;
     let brings = |text: &str| {
         let off = lines(text).any(|line| line.to_lowercase().replace(' ', "") == "enabled:no");
         !off && lines(text).any(|line| line.contains("esm.ubuntu.com/infra"))
     };
-    let Some(text) = optional(scene.text(STATUS))? else { return Ok(None) };
+    let Some(text) = optional(context.text(STATUS))? else { return Ok(None) };
     let status: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| OsError::Failed(STATUS.to_owned(), error.to_string()))?;
     let services = status["services"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use os::recorded::Recorded;
 
-    fn scene(os: Recorded) -> Scene {
-        Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+    fn context(os: Recorded) -> CheckContext {
+        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
             let os = Recorded::new()
                 .file("/var/lib/ubuntu-advantage/status.json", status)
                 .file("/etc/apt/sources.list.d/ubuntu-esm-infra.list", source);
-            supported_until(&scene(os), "ID=ubuntu\nVERSION_ID=20.04\n")
+            supported_until(&context(os), "ID=ubuntu\nVERSION_ID=20.04\n")
                 .known()
                 .map(|at| at.to_string()[..10].to_owned())
         };
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(until(&STATUS.replace("9999-12-31", "2027-01-31"), SOURCE).as_deref(), Some("2027-01-31"));
         assert_eq!(until(&STATUS.replace("9999-12-31", "2020-01-31"), SOURCE).as_deref(), general);
         assert_eq!(until("{", SOURCE), None);
-        let never = supported_until(&scene(Recorded::new()), "ID=ubuntu\nVERSION_ID=20.04\n");
+        let never = supported_until(&context(Recorded::new()), "ID=ubuntu\nVERSION_ID=20.04\n");
         assert_eq!(never.known().unwrap().to_string(), "2025-05-29T16:59:59Z");
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn releases_are_found_as_they_describe_themselves() {
-        let until = |text: &str| supported_until(&scene(Recorded::new()), text).known().map(ToString::to_string);
+        let until = |text: &str| supported_until(&context(Recorded::new()), text).known().map(ToString::to_string);
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
         assert_eq!(until(debian).as_deref(), Some("2028-06-30T16:59:59Z"));
         let alma = "NAME=\"AlmaLinux\"\nID=\"almalinux\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.4\"\n";

@@ -10,8 +10,8 @@ use policies::fact::{Fact, FailedLogon, List, LogonWay, Reason};
 use super::people::{ADMINISTRATORS, own_authority};
 use crate::logons::{Attempt, MOST, address, since, source, tally};
 use crate::text::capped;
-use crate::windows::log::{Log, Told};
-use crate::windows::scene::{Scene, answered, unknown};
+use crate::windows::context::{CheckContext, answered, unknown};
+use crate::windows::log::{Log, LogExcerpt};
 use os::windows::{Event, Join};
 
 const CHANNEL: &str = "Security";
@@ -36,10 +36,10 @@ const SOMEBODY: [u32; 9] = [
 ];
 
 /// The failed logons of the last days by hour.
-pub(super) fn list(scene: &Scene) -> Fact<List<FailedLogon>> {
+pub(super) fn list(context: &CheckContext) -> Fact<List<FailedLogon>> {
     let log = Log { channel: CHANNEL, provider: None, ids: &[FAILED], most: MOST };
-    answered(log.since(scene, since(scene.now)), |Told { events, whole }| {
-        let audited = scene
+    answered(log.since(context, since(context.now)), |LogExcerpt { events, whole }| {
+        let audited = context
             .os
             .audit_policy(&[LOGON])
             .map(|set| set.iter().any(|(guid, bits)| guid.eq_ignore_ascii_case(LOGON) && bits & FAILURES != 0));
@@ -50,11 +50,11 @@ pub(super) fn list(scene: &Scene) -> Fact<List<FailedLogon>> {
             }
             _ => {}
         }
-        let known = Known::of(scene);
+        let known = Known::of(context);
         let attempts = events.iter().filter_map(|event| known.attempt(event));
         // While they are not written down, what is there is not all; nor where the log was overwritten or cleared since.
         let more = !whole || audited != Ok(true);
-        Fact::Known(tally(attempts, scene.now, more))
+        Fact::Known(tally(attempts, context.now, more))
     })
 }
 
@@ -68,19 +68,19 @@ struct Known {
 }
 
 impl Known {
-    fn of(scene: &Scene) -> Self {
-        let members = scene.os.members(ADMINISTRATORS).unwrap_or_default();
+    fn of(context: &CheckContext) -> Self {
+        let members = context.os.members(ADMINISTRATORS).unwrap_or_default();
         let authority = own_authority(&members);
-        let local = scene.os.accounts().unwrap_or_default().into_iter().map(|account| {
+        let local = context.os.accounts().unwrap_or_default().into_iter().map(|account| {
             let called =
                 authority.map_or_else(|| capped(&account.name), |authority| format!("{authority}-{}", account.rid));
             (account.name.to_lowercase(), called)
         });
-        let domain = match scene.os.join() {
+        let domain = match context.os.join() {
             Ok(Join::Domain(name)) => Some(name),
             Ok(Join::None | Join::Workgroup(_)) | Err(_) => None,
         };
-        let machine = scene.os.computer_name().ok().map(|name| name.to_uppercase());
+        let machine = context.os.computer_name().ok().map(|name| name.to_uppercase());
         Self { local: local.collect(), domain, machine }
     }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn listed(os: Recorded) -> Fact<List<FailedLogon>> {
-        list(&Scene::new(Arc::new(os), NOW.parse().unwrap()))
+        list(&CheckContext::new(Arc::new(os), NOW.parse().unwrap()))
     }
 
     fn reason(fact: &Fact<List<FailedLogon>>) -> Option<Reason> {

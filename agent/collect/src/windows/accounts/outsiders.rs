@@ -7,7 +7,7 @@ use policies::fact::{DomainAdministrator, Fact, List, MemberKind, Reason};
 
 use super::people::{ADMINISTRATORS, authority, own_authority};
 use crate::text::capped;
-use crate::windows::scene::{Scene, answered};
+use crate::windows::context::{CheckContext, answered};
 use os::windows::Member;
 
 /// Everyone, anonymous, who logs on (over the network, at the machine, at all), guests and users of the machine.
@@ -23,8 +23,8 @@ const GROUPS: [u32; 2] = [2, 4];
 const NETBIOS: usize = 15;
 
 /// The members by identifier.
-pub(super) fn list(scene: &Scene) -> Fact<List<DomainAdministrator>> {
-    answered(scene.os.members(ADMINISTRATORS), |mut members| {
+pub(super) fn list(context: &CheckContext) -> Fact<List<DomainAdministrator>> {
+    answered(context.os.members(ADMINISTRATORS), |mut members| {
         // The built-in administrator cannot be taken out of them.
         if members.is_empty() {
             return Fact::unknown(Reason::Unreadable, "the group of the administrators is told to be empty");
@@ -32,7 +32,7 @@ pub(super) fn list(scene: &Scene) -> Fact<List<DomainAdministrator>> {
         members.sort_unstable_by(|one, other| one.sid.cmp(&other.sid));
         let mut found = Vec::new();
         for member in &members {
-            match kind(scene, member, &members) {
+            match kind(context, member, &members) {
                 Some(Fact::Known(kind)) => {
                     found.push(DomainAdministrator { name: capped(&member.name), sid: capped(&member.sid), kind })
                 }
@@ -45,7 +45,7 @@ pub(super) fn list(scene: &Scene) -> Fact<List<DomainAdministrator>> {
 }
 
 /// What the member is; `None` for those of the machine itself and of Windows (services).
-fn kind(scene: &Scene, member: &Member, members: &[Member]) -> Option<Fact<MemberKind>> {
+fn kind(context: &CheckContext, member: &Member, members: &[Member]) -> Option<Fact<MemberKind>> {
     if EVERYBODY.contains(&member.sid.as_str()) {
         return Some(Fact::Known(MemberKind::Everyone));
     }
@@ -61,7 +61,7 @@ fn kind(scene: &Scene, member: &Member, members: &[Member]) -> Option<Fact<Membe
     let here = match own_authority(members) {
         Some(own) => Some(own == of),
         // Two built-in administrators, one of them a domain's; or none is told. The name of a local account begins with the machine's.
-        None => begins_with_the_machine(scene, &member.name),
+        None => begins_with_the_machine(context, &member.name),
     };
     match here {
         Some(true) => None,
@@ -72,9 +72,9 @@ fn kind(scene: &Scene, member: &Member, members: &[Member]) -> Option<Fact<Membe
 }
 
 /// `None` when the name says nothing.
-fn begins_with_the_machine(scene: &Scene, name: &str) -> Option<bool> {
+fn begins_with_the_machine(context: &CheckContext, name: &str) -> Option<bool> {
     let (start, _) = name.split_once('\\')?;
-    let machine: String = scene.os.computer_name().ok()?.to_uppercase().chars().take(NETBIOS).collect();
+    let machine: String = context.os.computer_name().ok()?.to_uppercase().chars().take(NETBIOS).collect();
     Some(start.to_uppercase() == machine)
 }
 
@@ -94,7 +94,7 @@ mod tests {
             .collect();
         let mut os = Recorded { computer_name: Some("Văn-thư-phường-01".to_owned()), ..Recorded::new() };
         os.members.insert(ADMINISTRATORS.to_owned(), members);
-        list(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+        list(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
     }
 
     fn kinds(members: &[(&str, u32, &str)]) -> Vec<(String, MemberKind)> {
@@ -146,7 +146,7 @@ mod tests {
     fn no_outsider_is_an_empty_list_and_no_answer_none() {
         assert_eq!(collected(&[OWN]), Fact::Known(List::default()));
         assert!(collected(&[]).known().is_none());
-        assert!(list(&Scene::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).known().is_none());
+        assert!(list(&CheckContext::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).known().is_none());
         // Damaged identifiers are nobody.
         assert_eq!(
             collected(&[("", 1, "x"), ("S-1-5-21-", 1, "y"), ("S-1-5-21-x", 1, "z")]),

@@ -7,7 +7,7 @@ use policies::fact::{Account, Fact, Instant, List, Reason};
 
 use super::sorted;
 use crate::text::capped;
-use crate::windows::scene::{Scene, Setting, answered, unknown};
+use crate::windows::context::{CheckContext, Setting, answered, unknown};
 use os::windows::{Member, UserAccount};
 use os::{Answer, OsError};
 
@@ -26,31 +26,31 @@ const NO_PASSWORD_NEEDED: u32 = 0x20;
 const NEVER_EXPIRES: u32 = 0x1_0000;
 
 /// Local accounts, by their number.
-pub(super) fn list(scene: &Scene) -> Fact<List<Account>> {
-    answered(scene.os.accounts(), |mut accounts| {
-        let administrators = match scene.os.members(ADMINISTRATORS) {
+pub(super) fn list(context: &CheckContext) -> Fact<List<Account>> {
+    answered(context.os.accounts(), |mut accounts| {
+        let administrators = match context.os.members(ADMINISTRATORS) {
             // The built-in administrator cannot be taken out of them.
             Ok(members) if members.is_empty() => {
                 Err(OsError::Failed(ADMINISTRATORS.to_owned(), "is told to be empty".to_owned()))
             }
             answer => answer,
         };
-        let used = used(scene, &administrators);
+        let used = used(context, &administrators);
         accounts.sort_unstable_by_key(|account| account.rid);
-        Fact::Known(accounts.iter().map(|account| describe(scene, account, &administrators, &used)).collect())
+        Fact::Known(accounts.iter().map(|account| describe(context, account, &administrators, &used)).collect())
     })
 }
 
 /// Names of the accounts that Windows comes with and that can be used.
-pub(super) fn built_in(scene: &Scene) -> Fact<List<String>> {
-    answered(scene.os.accounts(), |accounts| {
+pub(super) fn built_in(context: &CheckContext) -> Fact<List<String>> {
+    answered(context.os.accounts(), |accounts| {
         let names = accounts.iter().filter(|account| BUILT_IN.contains(&account.rid) && account.flags & DISABLED == 0);
         Fact::Known(sorted(names.map(|account| capped(&account.name)).collect()))
     })
 }
 
 fn describe(
-    scene: &Scene,
+    context: &CheckContext,
     account: &UserAccount,
     administrators: &Answer<Vec<Member>>,
     used: &Answer<BTreeMap<u32, Instant>>,
@@ -64,7 +64,7 @@ fn describe(
         // The password must be changed at the next logon, or there never was one.
         0 => Fact::unknown(Reason::SourceMissing, "never set"),
         // Windows tells an age; in whole hours it does not tremble from one check to the next.
-        age => at((scene.now.as_second() - i64::from(age) + 1_800).div_euclid(3_600) * 3_600),
+        age => at((context.now.as_second() - i64::from(age) + 1_800).div_euclid(3_600) * 3_600),
     };
     // Who signs in with an account of Microsoft is not always noted at the account, but at the profile.
     let last_used_at = match used {
@@ -134,8 +134,8 @@ fn rid_here(sid: &str, members: &[Member]) -> Option<u32> {
 ///
 /// # Errors
 /// When profiles cannot be listed, or it cannot be told which are of this machine's accounts.
-fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> Answer<BTreeMap<u32, Instant>> {
-    let sids = match scene.os.keys(PROFILES) {
+fn used(context: &CheckContext, administrators: &Answer<Vec<Member>>) -> Answer<BTreeMap<u32, Instant>> {
+    let sids = match context.os.keys(PROFILES) {
         Ok(sids) => sids,
         Err(OsError::Missing(_)) => return Ok(BTreeMap::new()),
         Err(error) => return Err(error),
@@ -152,7 +152,7 @@ fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> Answer<BTreeMap<
         (authority == own).then_some(())?;
         let key = format!(r"{PROFILES}\{sid}");
         let time = |name: &str| {
-            let half = |half: &str| match scene.number(&key, &format!("{name}{half}")) {
+            let half = |half: &str| match context.number(&key, &format!("{name}{half}")) {
                 Setting::Set(number) => Some(number),
                 Setting::Absent | Setting::Unreadable(_) => None,
             };
@@ -161,7 +161,7 @@ fn used(scene: &Scene, administrators: &Answer<Vec<Member>>) -> Answer<BTreeMap<
         Some((rid, time("LocalProfileLoadTime").max(time("LocalProfileUnloadTime"))?))
     };
     let mut used = BTreeMap::new();
-    for (rid, at) in sids.iter().filter_map(profile).filter(|(_, at)| *at <= scene.now) {
+    for (rid, at) in sids.iter().filter_map(profile).filter(|(_, at)| *at <= context.now) {
         let newest = used.entry(rid).or_insert(at);
         *newest = at.max(*newest);
     }

@@ -6,7 +6,7 @@
 
 use policies::fact::{Fact, Reason, Seconds};
 
-use crate::windows::scene::{Scene, Setting, unknown};
+use crate::windows::context::{CheckContext, Setting, unknown};
 use crate::windows::version::{self, WINDOWS_8};
 use os::windows::Registry;
 use os::{Answer, OsError};
@@ -18,8 +18,8 @@ pub(super) const EXPLORER: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersi
 const REMOVABLE: u64 = 0x4;
 
 /// The identifiers of the people whose settings are loaded.
-pub(in crate::windows) fn loaded(scene: &Scene) -> Answer<Vec<String>> {
-    Ok(scene.os.keys("HKU")?.into_iter().filter(|sid| is_person(sid)).collect())
+pub(in crate::windows) fn loaded(context: &CheckContext) -> Answer<Vec<String>> {
+    Ok(context.os.keys("HKU")?.into_iter().filter(|sid| is_person(sid)).collect())
 }
 
 /// True for the identifier of an account of the machine or a domain, or of Entra.
@@ -30,8 +30,8 @@ pub(in crate::windows) fn is_person(sid: &str) -> bool {
 }
 
 /// The longest time without use before the screen locks, over everybody who is logged on; 0 when somebody's never does.
-pub(super) fn screen_lock(scene: &Scene, sessions: &Answer<Vec<String>>) -> Fact<Seconds> {
-    let machine = match machine(scene) {
+pub(super) fn screen_lock(context: &CheckContext, sessions: &Answer<Vec<String>>) -> Fact<Seconds> {
+    let machine = match machine(context) {
         Fact::Known(seconds) => seconds,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown),
     };
@@ -45,7 +45,7 @@ pub(super) fn screen_lock(scene: &Scene, sessions: &Answer<Vec<String>>) -> Fact
     };
     let mut longest = machine;
     for (position, sid) in sids.iter().enumerate() {
-        let own = match person(scene, sid) {
+        let own = match person(context, sid) {
             Fact::Known(own) => own,
             Fact::Unknown(unknown) => return Fact::Unknown(unknown),
         };
@@ -65,21 +65,21 @@ fn seconds(seconds: u64) -> Seconds {
 }
 
 /// What is set for everybody; 0 for never. Windows 7 does not know the setting, even where it is written down.
-fn machine(scene: &Scene) -> Fact<u64> {
-    match version::read(scene) {
+fn machine(context: &CheckContext) -> Fact<u64> {
+    match version::read(context) {
         Fact::Known(version) if version.build < WINDOWS_8 => Fact::Known(0),
-        Fact::Known(_) => scene.number(SYSTEM, "InactivityTimeoutSecs").or(Fact::Known(0), Fact::Known),
+        Fact::Known(_) => context.number(SYSTEM, "InactivityTimeoutSecs").or(Fact::Known(0), Fact::Known),
         Fact::Unknown(unknown) => Fact::Unknown(unknown),
     }
 }
 
 /// After how many seconds one person's screen saver locks; 0 for never: without a time-out, a program, or a password on return it
 /// does not.
-fn person(scene: &Scene, sid: &str) -> Fact<u64> {
+fn person(context: &CheckContext, sid: &str) -> Fact<u64> {
     let policy = format!(r"HKU\{sid}\Software\Policies\Microsoft\Windows\Control Panel\Desktop");
     let own = format!(r"HKU\{sid}\Control Panel\Desktop");
-    let number = |name: &str| scene.number(&policy, name).else_by(|| scene.number(&own, name));
-    let program = scene.text(&policy, "SCRNSAVE.EXE").else_by(|| scene.text(&own, "SCRNSAVE.EXE"));
+    let number = |name: &str| context.number(&policy, name).else_by(|| context.number(&own, name));
+    let program = context.text(&policy, "SCRNSAVE.EXE").else_by(|| context.text(&own, "SCRNSAVE.EXE"));
     match program {
         Setting::Set(_) => {}
         Setting::Absent => return Fact::Known(0),
@@ -94,8 +94,8 @@ fn person(scene: &Scene, sid: &str) -> Fact<u64> {
 }
 
 /// True when a removable drive starts and offers nothing by itself, for everybody. What is set for the machine stands over what a person set.
-pub(super) fn autorun_off(scene: &Scene, sessions: &Answer<Vec<String>>) -> Fact<bool> {
-    match drives(scene, EXPLORER) {
+pub(super) fn autorun_off(context: &CheckContext, sessions: &Answer<Vec<String>>) -> Fact<bool> {
+    match drives(context, EXPLORER) {
         Setting::Set(bits) => return Fact::Known(bits & REMOVABLE != 0),
         Setting::Unreadable(error) => return unknown(&error),
         Setting::Absent => {}
@@ -108,13 +108,13 @@ pub(super) fn autorun_off(scene: &Scene, sessions: &Answer<Vec<String>>) -> Fact
         Err(error) => return unknown(error),
     };
     for sid in sids {
-        let own = drives(scene, &format!(r"HKU\{sid}\Software\Microsoft\Windows\CurrentVersion\Policies\Explorer"));
+        let own = drives(context, &format!(r"HKU\{sid}\Software\Microsoft\Windows\CurrentVersion\Policies\Explorer"));
         let handlers = format!(r"HKU\{sid}\Software\Microsoft\Windows\CurrentVersion\Explorer\AutoplayHandlers");
         let off = match own {
             Setting::Set(bits) if bits & REMOVABLE != 0 => Fact::Known(true),
             Setting::Unreadable(error) => unknown(&error),
             Setting::Set(_) | Setting::Absent => {
-                scene.number(&handlers, "DisableAutoplay").or(Fact::Known(false), |value| Fact::Known(value == 1))
+                context.number(&handlers, "DisableAutoplay").or(Fact::Known(false), |value| Fact::Known(value == 1))
             }
         };
         if off != Fact::Known(true) {
@@ -125,12 +125,12 @@ pub(super) fn autorun_off(scene: &Scene, sessions: &Answer<Vec<String>>) -> Fact
 }
 
 /// `NoDriveTypeAutoRun`, a number that old tools write as four bytes.
-fn drives(scene: &Scene, key: &str) -> Setting<u64> {
-    match scene.os.value(key, "NoDriveTypeAutoRun") {
+fn drives(context: &CheckContext, key: &str) -> Setting<u64> {
+    match context.os.value(key, "NoDriveTypeAutoRun") {
         Ok(Registry::Bytes(bytes)) => match bytes.get(..4).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => Setting::Set(u32::from_le_bytes(bytes).into()),
             None => Setting::Unreadable(OsError::Failed(key.to_owned(), "NoDriveTypeAutoRun is too short".to_owned())),
         },
-        _ => scene.number(key, "NoDriveTypeAutoRun"),
+        _ => context.number(key, "NoDriveTypeAutoRun"),
     }
 }

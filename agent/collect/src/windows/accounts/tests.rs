@@ -20,7 +20,7 @@ fn at(text: &str) -> Instant {
 }
 
 fn collected(os: Recorded) -> Accounts {
-    collect(&Scene::new(Arc::new(os), at(NOW)))
+    collect(&CheckContext::new(Arc::new(os), at(NOW)))
 }
 
 fn account(name: &str, rid: u32, flags: u32, last_logon: &str, password_days: u32) -> UserAccount {

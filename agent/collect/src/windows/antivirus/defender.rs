@@ -11,8 +11,8 @@ use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 use super::makers::{MICROSOFT, Trace};
 use super::{Sum, contradictory, version};
 use crate::text::capped;
-use crate::windows::center::Standing;
-use crate::windows::scene::{RUNNING, Scene, Setting, unknown};
+use crate::windows::center::ProductStatus;
+use crate::windows::context::{CheckContext, RUNNING, Setting, unknown};
 use os::windows::{Registry, Row, Variant, filetime};
 use os::{Answer, OsError};
 
@@ -51,14 +51,14 @@ struct Status {
 }
 
 /// True where Microsoft's antivirus is Security Essentials: on Windows 7 and older.
-pub(super) fn is_essentials(scene: &Scene) -> bool {
-    matches!(scene.number(CURRENT_VERSION, "CurrentBuildNumber"), Setting::Set(build) if build < ANTIVIRUS_SINCE)
+pub(super) fn is_essentials(context: &CheckContext) -> bool {
+    matches!(context.number(CURRENT_VERSION, "CurrentBuildNumber"), Setting::Set(build) if build < ANTIVIRUS_SINCE)
 }
 
 /// The product, when it is there; `sum` is its row, `guarded` when another product guards.
-pub(super) fn product(scene: &Scene, sum: Option<&Sum>, guarded: bool) -> Option<AntivirusProduct> {
-    let generation = if is_essentials(scene) { ESSENTIALS } else { DEFENDER };
-    let trace = trace(scene, &generation);
+pub(super) fn product(context: &CheckContext, sum: Option<&Sum>, guarded: bool) -> Option<AntivirusProduct> {
+    let generation = if is_essentials(context) { ESSENTIALS } else { DEFENDER };
+    let trace = trace(context, &generation);
     if sum.is_none() && matches!(&trace, Ok(trace) if !trace.there) {
         return None;
     }
@@ -66,21 +66,21 @@ pub(super) fn product(scene: &Scene, sum: Option<&Sum>, guarded: bool) -> Option
     if sum.is_none() && trace.is_err() {
         return None;
     }
-    let standing = sum.filter(|sum| sum.live).map(|sum| sum.state.standing);
+    let product_status = sum.filter(|sum| sum.live).map(|sum| sum.state.product_status);
     let runs = matches!(&trace, Ok(trace) if trace.runs);
-    let says_off = matches!(standing, Some(Standing::Off | Standing::Snoozed | Standing::Expired));
-    let status = (runs && !(says_off && guarded)).then(|| status(scene));
+    let says_off = matches!(product_status, Some(ProductStatus::Off | ProductStatus::Snoozed | ProductStatus::Expired));
+    let status = (runs && !(says_off && guarded)).then(|| status(context));
     let protects = match (&trace, &status) {
         (Err(_), _) if says_off => Fact::Known(false),
         (Err(error), _) => unknown(error),
         (Ok(_), None) => Fact::Known(false),
-        (Ok(_), Some(Ok(status))) => match protects(scene, status) {
+        (Ok(_), Some(Ok(status))) => match protects(context, status) {
             // What it does not say, its row does.
             Fact::Unknown(_) if says_off => Fact::Known(false),
             own => own,
         },
         (Ok(_), Some(Err(_))) if says_off => Fact::Known(false),
-        (Ok(_), Some(Err(error))) => by_registry(scene, &generation, standing, error),
+        (Ok(_), Some(Err(error))) => by_registry(context, &generation, product_status, error),
     };
     let told = status.as_ref().and_then(|status| status.as_ref().ok());
     Some(AntivirusProduct {
@@ -91,29 +91,29 @@ pub(super) fn product(scene: &Scene, sum: Option<&Sum>, guarded: bool) -> Option
             .unwrap_or_else(|| generation.name.to_owned()),
         version: match told.map(|status| &status.version).filter(|version| !version.is_empty()) {
             Some(version) => Fact::Known(version.clone()),
-            None => version(scene, sum, trace.as_ref().ok().and_then(|trace| trace.service.as_deref())),
+            None => version(context, sum, trace.as_ref().ok().and_then(|trace| trace.service.as_deref())),
         },
-        real_time: match exclusions::all_of_it(scene, generation.settings) {
+        real_time: match exclusions::all_of_it(context, generation.settings) {
             Ok(None) => protects.clone(),
             _ if protects != Fact::Known(true) => protects.clone(),
             Ok(Some(excluded)) => contradictory(&format!("it guards, and is told to leave out {excluded}")),
             Err(error) => unknown(&error),
         },
         running: protects,
-        definitions_at: definitions_at(scene, &generation, told),
+        definitions_at: definitions_at(context, &generation, told),
         definitions_current: match (sum.and_then(|sum| sum.state.current), told.and_then(|status| status.out_of_date)) {
             (_, Some(true)) => Fact::Known(false),
             (Some(current), _) => Fact::Known(current),
             (None, Some(false)) => Fact::Known(true),
             (None, None) => Fact::unknown(Reason::SourceMissing, NAMESPACE),
         },
-        definitions_version: definitions_version(scene, &generation, told),
+        definitions_version: definitions_version(context, &generation, told),
         updater: Fact::unknown(Reason::NoReader, ""),
     })
 }
 
-fn trace(scene: &Scene, generation: &Generation) -> Answer<Trace> {
-    let service = scene.service(generation.service)?;
+fn trace(context: &CheckContext, generation: &Generation) -> Answer<Trace> {
+    let service = context.service(generation.service)?;
     Ok(Trace {
         there: service.is_some(),
         runs: service.is_some_and(|service| service.state == RUNNING),
@@ -123,8 +123,8 @@ fn trace(scene: &Scene, generation: &Generation) -> Answer<Trace> {
     })
 }
 
-fn status(scene: &Scene) -> Answer<Status> {
-    let rows = scene.os.wmi(NAMESPACE, "SELECT * FROM MSFT_MpComputerStatus")?;
+fn status(context: &CheckContext) -> Answer<Status> {
+    let rows = context.os.wmi(NAMESPACE, "SELECT * FROM MSFT_MpComputerStatus")?;
     rows.first().map(read).ok_or_else(|| OsError::Missing(NAMESPACE.to_owned()))
 }
 
@@ -151,7 +151,7 @@ fn read(row: &Row) -> Status {
 }
 
 /// What Defender says decides, also against its row. In passive mode all of its flags can stay true.
-fn protects(scene: &Scene, status: &Status) -> Fact<bool> {
+fn protects(context: &CheckContext, status: &Status) -> Fact<bool> {
     const FOR_ENDPOINT: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows Advanced Threat Protection";
     let mode = status.mode.to_ascii_lowercase();
     if mode.contains("passive") || mode == "not running" {
@@ -162,7 +162,7 @@ fn protects(scene: &Scene, status: &Status) -> Fact<bool> {
     }
     // This mode hides whether it guards by itself or watches another product.
     if mode == "edr block mode" {
-        return match scene.number(FOR_ENDPOINT, "ForceDefenderPassiveMode") {
+        return match context.number(FOR_ENDPOINT, "ForceDefenderPassiveMode") {
             Setting::Set(1) => Fact::Known(false),
             _ => Fact::unknown(Reason::Unreadable, "EDR Block Mode"),
         };
@@ -179,7 +179,12 @@ fn protects(scene: &Scene, status: &Status) -> Fact<bool> {
 
 /// Its service runs and it does not answer: the registry is the second reading. A row and a registry that say the opposite of each
 /// other leave it open; so does a service alone.
-fn by_registry(scene: &Scene, generation: &Generation, standing: Option<Standing>, error: &OsError) -> Fact<bool> {
+fn by_registry(
+    context: &CheckContext,
+    generation: &Generation,
+    product_status: Option<ProductStatus>,
+    error: &OsError,
+) -> Fact<bool> {
     let settings = generation.settings;
     let disabled = ["Policies\\", ""].into_iter().flat_map(|policies| {
         let key = format!(r"HKLM\SOFTWARE\{policies}Microsoft\{settings}");
@@ -192,7 +197,7 @@ fn by_registry(scene: &Scene, generation: &Generation, standing: Option<Standing
         ]
     });
     let disabled: Vec<(String, &str)> = disabled.collect();
-    let settings = disabled.iter().map(|(key, name)| (key, name, scene.number(key, name)));
+    let settings = disabled.iter().map(|(key, name)| (key, name, context.number(key, name)));
     let (mut disabled, mut unread) = (None, None);
     for (key, name, setting) in settings {
         match setting {
@@ -201,9 +206,9 @@ fn by_registry(scene: &Scene, generation: &Generation, standing: Option<Standing
             Setting::Unreadable(error) => unread = unread.or(Some(error)),
         }
     }
-    match (standing, disabled) {
-        (Some(Standing::On), None) => unread.map_or(Fact::Known(true), |error| unknown(&error)),
-        (Some(Standing::On), Some((key, name))) => {
+    match (product_status, disabled) {
+        (Some(ProductStatus::On), None) => unread.map_or(Fact::Known(true), |error| unknown(&error)),
+        (Some(ProductStatus::On), Some((key, name))) => {
             contradictory(&format!("Security Center says on, {key} : {name} is 1"))
         }
         (_, Some(_)) => Fact::Known(false),
@@ -213,13 +218,13 @@ fn by_registry(scene: &Scene, generation: &Generation, standing: Option<Standing
 
 /// When the definitions were made: `AVSignatureApplied`, else what Defender says. `SignaturesLastUpdated` is when this machine took
 /// them, which may be much later, and is not asked.
-fn definitions_at(scene: &Scene, generation: &Generation, status: Option<&Status>) -> Fact<Timestamp> {
+fn definitions_at(context: &CheckContext, generation: &Generation, status: Option<&Status>) -> Fact<Timestamp> {
     let key = format!(r"HKLM\SOFTWARE\Microsoft\{}\Signature Updates", generation.settings);
     let from_status = || match status.and_then(|status| status.definitions_at) {
         Some(at) => Fact::Known(at),
         None => Fact::unknown(Reason::SourceMissing, format!("{key} : AVSignatureApplied")),
     };
-    match scene.os.value(&key, "AVSignatureApplied") {
+    match context.os.value(&key, "AVSignatureApplied") {
         Ok(Registry::Bytes(bytes)) => match <[u8; 8]>::try_from(bytes.as_slice()).map(u64::from_le_bytes) {
             // Never.
             Ok(0) => from_status(),
@@ -241,12 +246,12 @@ fn definitions_at(scene: &Scene, generation: &Generation, status: Option<&Status
 /// Before this hour (1990) there were no definitions: such times stand for "never".
 const FIRST: Timestamp = Timestamp::constant(631_152_000, 0);
 
-fn definitions_version(scene: &Scene, generation: &Generation, status: Option<&Status>) -> Fact<String> {
+fn definitions_version(context: &CheckContext, generation: &Generation, status: Option<&Status>) -> Fact<String> {
     let key = format!(r"HKLM\SOFTWARE\Microsoft\{}\Signature Updates", generation.settings);
     let told = status.map(|status| status.definitions_version.clone()).filter(|version| !version.is_empty());
     match told {
         Some(version) => Fact::Known(version),
-        None => scene.text(&key, "AVSignatureVersion").or(Fact::unknown(Reason::SourceMissing, key), Fact::Known),
+        None => context.text(&key, "AVSignatureVersion").or(Fact::unknown(Reason::SourceMissing, key), Fact::Known),
     }
 }
 

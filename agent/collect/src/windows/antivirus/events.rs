@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use policies::evaluate::Truth;
 use policies::fact::{AntivirusProduct, Detection, Fact, List, Maker, Reason, ThreatPlace};
 
+use crate::windows::context::{CheckContext, unknown};
 use crate::windows::drives::removable;
-use crate::windows::log::{Log, Told};
-use crate::windows::scene::{Scene, unknown};
+use crate::windows::log::{Log, LogExcerpt};
 use os::Answer;
 
 mod makers;
@@ -37,10 +37,10 @@ struct Found<T> {
 }
 
 /// The findings, newest first.
-pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Detection>> {
-    let drives = removable(scene);
+pub(super) fn detections(context: &CheckContext, products: &[AntivirusProduct]) -> Fact<List<Detection>> {
+    let drives = removable(context);
     let letters = drives.as_deref().unwrap_or_default();
-    let mut found = match makers::findings(scene, products, letters) {
+    let mut found = match makers::findings(context, products, letters) {
         Ok(items) => items,
         Err(error) => return unknown(&error),
     };
@@ -49,7 +49,7 @@ pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<L
     let mut whole = others == Truth::False;
     // Beside one that does, what Microsoft's product wrote before is not asked any more.
     if others != Truth::True || microsoft == Truth::True {
-        match microsoft::findings(scene, letters) {
+        match microsoft::findings(context, letters) {
             Ok(of_microsoft) => {
                 found.extend(of_microsoft.items);
                 whole &= of_microsoft.whole;
@@ -74,18 +74,18 @@ pub(super) fn detections(scene: &Scene, products: &[AntivirusProduct]) -> Fact<L
 }
 
 /// When protection stopped, newest first.
-pub(super) fn stops(scene: &Scene, products: &[AntivirusProduct]) -> Fact<List<Timestamp>> {
-    let watched = match Watched::of(scene, products) {
+pub(super) fn stops(context: &CheckContext, products: &[AntivirusProduct]) -> Fact<List<Timestamp>> {
+    let watched = match Watched::of(context, products) {
         Ok(watched) => watched,
         Err(error) => return unknown(&error),
     };
-    let mut found = match stops::list(scene, &watched) {
+    let mut found = match stops::list(context, &watched) {
         Ok(found) => found,
         Err(error) => return unknown(&error),
     };
     // Beside another product Microsoft's is switched off by rule.
     if guards(products, false) != Truth::True || guards(products, true) == Truth::True {
-        match microsoft::stops(scene) {
+        match microsoft::stops(context) {
             Ok(of_microsoft) => {
                 found.items.extend(of_microsoft.items);
                 found.whole &= of_microsoft.whole;
@@ -114,8 +114,8 @@ fn guards(products: &[AntivirusProduct], microsoft: bool) -> Truth {
 }
 
 /// What a log tells of the last month.
-fn of_last_month(scene: &Scene, log: &Log) -> Answer<Told> {
-    log.since(scene, scene.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH))
+fn of_last_month(context: &CheckContext, log: &Log) -> Answer<LogExcerpt> {
+    log.since(context, context.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// The list, marked as cut where the logs cannot tell all: how many more there are nobody knows.

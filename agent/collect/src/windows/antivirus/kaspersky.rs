@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use policies::fact::{Fact, Reason};
 
-use crate::windows::scene::{Scene, Setting, unknown};
+use crate::windows::context::{CheckContext, Setting, unknown};
 use os::OsError;
 
 const FOLDERS: [&str; 2] =
@@ -15,10 +15,10 @@ const FOLDERS: [&str; 2] =
 const NEVER: u64 = 0xFFFF_FFFF;
 
 /// The latest of all its products. A time that has not come yet was written by a clock that ran ahead.
-pub(super) fn updated_at(scene: &Scene) -> Fact<Timestamp> {
+pub(super) fn updated_at(context: &CheckContext) -> Fact<Timestamp> {
     let (mut newest, mut unread) = (None, None);
     for folder in FOLDERS {
-        let products = match scene.os.keys(folder) {
+        let products = match context.os.keys(folder) {
             Ok(products) => products,
             Err(OsError::Missing(_)) => continue,
             Err(error) => {
@@ -27,11 +27,11 @@ pub(super) fn updated_at(scene: &Scene) -> Fact<Timestamp> {
             }
         };
         for product in products {
-            match scene.number(&format!(r"{folder}\{product}\Data"), "LastSuccessfulUpdate") {
+            match context.number(&format!(r"{folder}\{product}\Data"), "LastSuccessfulUpdate") {
                 Setting::Set(0 | NEVER) | Setting::Absent => {}
                 Setting::Set(seconds) => {
                     let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-                    newest = newest.max(at.filter(|at| *at <= scene.now));
+                    newest = newest.max(at.filter(|at| *at <= context.now));
                 }
                 Setting::Unreadable(error) => unread = Some(error),
             }

@@ -8,7 +8,7 @@ use policies::fact::Maker;
 
 use super::parts::{self, Part, Parts};
 use crate::windows::center::Listed;
-use crate::windows::scene::{RUNNING, Scene};
+use crate::windows::context::{CheckContext, RUNNING};
 use os::Answer;
 
 /// How the products of a maker are recognised.
@@ -226,9 +226,9 @@ impl Signs {
     ///
     /// # Errors
     /// When neither services nor processes can be listed.
-    pub(super) fn trace(&self, scene: &Scene, parts: &Parts) -> Answer<Trace> {
+    pub(super) fn trace(&self, context: &CheckContext, parts: &Parts) -> Answer<Trace> {
         let mut trace = Trace::default();
-        let services = scene.services();
+        let services = context.services();
         for service in services.clone().unwrap_or_default() {
             if self.has_service(&service.name) {
                 trace.there = true;
@@ -240,7 +240,7 @@ impl Signs {
                 trace.helps |= service.state == RUNNING;
                 trace.service.get_or_insert_with(|| service.name.clone());
             }
-            trace.driver |= service.state == RUNNING && self.has_driver(scene, &service.name);
+            trace.driver |= service.state == RUNNING && self.has_driver(context, &service.name);
         }
         let ours = |part: &&Part| self.is_company(&part.company);
         trace.driver |= parts.drivers.iter().any(|part| ours(&part));
@@ -252,7 +252,7 @@ impl Signs {
             trace.runs |= part.runs;
             trace.service.get_or_insert_with(|| part.service.clone());
         }
-        match scene.processes() {
+        match context.processes() {
             Ok(processes) => {
                 let guard = |name: &str| self.programs.iter().any(|program| program.eq_ignore_ascii_case(name));
                 // Any program can be called so: without a service of the maker it only bears out a row.
@@ -300,8 +300,8 @@ impl Signs {
     }
 
     /// True when a driver of this name is known to be this maker's.
-    pub(super) fn has_driver(&self, scene: &Scene, name: &str) -> bool {
-        self.drivers.iter().any(|driver| is(scene, driver, name))
+    pub(super) fn has_driver(&self, context: &CheckContext, name: &str) -> bool {
+        self.drivers.iter().any(|driver| is(context, driver, name))
     }
 
     /// True when names of its services are known.
@@ -321,12 +321,12 @@ impl Signs {
 }
 
 /// True when a service is the driver that a maker's signs name.
-fn is(scene: &Scene, driver: &str, service: &str) -> bool {
+fn is(context: &CheckContext, driver: &str, service: &str) -> bool {
     match driver.split_once('@') {
         None => driver.eq_ignore_ascii_case(service),
         Some((name, given)) => {
             let own = |altitude: &String| altitude.split('.').next() == Some(given);
-            name.eq_ignore_ascii_case(service) && parts::altitudes(scene, service).iter().any(own)
+            name.eq_ignore_ascii_case(service) && parts::altitudes(context, service).iter().any(own)
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::cell::OnceCell;
 
 use crate::windows::center::path;
-use crate::windows::scene::{RUNNING, Scene, Setting};
+use crate::windows::context::{CheckContext, RUNNING, Setting};
 use os::windows::Service;
 use os::{Answer, OsError};
 
@@ -34,7 +34,7 @@ pub(super) struct Part {
 
 /// Such parts of one machine.
 pub(super) struct Parts<'a> {
-    scene: &'a Scene,
+    context: &'a CheckContext,
     /// Loaded drivers that look for viruses.
     pub(super) drivers: Vec<Part>,
     /// Services that run as anti-malware.
@@ -46,88 +46,89 @@ pub(super) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Those of this machine; none where its services cannot be listed.
-    pub(super) fn of(scene: &'a Scene) -> Self {
+    pub(super) fn of(context: &'a CheckContext) -> Self {
         let hidden = OnceCell::new();
         let note = |error| {
             hidden.get_or_init(|| error);
             false
         };
         let key = |service: &Service| format!(r"{SERVICES}\{}", service.name);
-        let drivers = parts(scene, &|service| {
+        let drivers = parts(context, &|service| {
             service.kind & FILTER != 0
                 && service.state == RUNNING
-                && match scene.text(&key(service), "Group") {
+                && match context.text(&key(service), "Group") {
                     Setting::Set(group) => group.eq_ignore_ascii_case(GROUP),
                     Setting::Absent => false,
                     Setting::Unreadable(error) => note(error),
                 }
         });
-        let protected = parts(scene, &|service| {
+        let protected = parts(context, &|service| {
             service.kind & PROGRAM != 0
-                && match scene.number(&key(service), "LaunchProtected") {
+                && match context.number(&key(service), "LaunchProtected") {
                     Setting::Set(kind) => kind == ANTIMALWARE,
                     Setting::Absent => false,
                     Setting::Unreadable(error) => note(error),
                 }
         });
-        Self { scene, drivers, protected, hidden: hidden.into_inner(), programs: OnceCell::new() }
+        Self { context, drivers, protected, hidden: hidden.into_inner(), programs: OnceCell::new() }
     }
 
     /// All services that are programs. Their files are looked at when this is first asked for.
     pub(super) fn programs(&self) -> &[Part] {
-        self.programs.get_or_init(|| parts(self.scene, &|service| service.kind & PROGRAM != 0))
+        self.programs.get_or_init(|| parts(self.context, &|service| service.kind & PROGRAM != 0))
     }
 }
 
-fn parts(scene: &Scene, wanted: &dyn Fn(&Service) -> bool) -> Vec<Part> {
-    let services = scene.services().unwrap_or_default();
+fn parts(context: &CheckContext, wanted: &dyn Fn(&Service) -> bool) -> Vec<Part> {
+    let services = context.services().unwrap_or_default();
     let part = |service: &Service| Part {
         service: service.name.clone(),
         runs: service.state == RUNNING,
-        company: company(scene, &service.name),
+        company: company(context, &service.name),
     };
     services.iter().filter(|service| wanted(service)).map(part).collect()
 }
 
 /// The company that the file of a service or driver names; empty when it names none.
-pub(super) fn company(scene: &Scene, service: &str) -> String {
-    file(scene, service).and_then(|path| scene.os.file_company(&path).ok()).unwrap_or_default()
+pub(super) fn company(context: &CheckContext, service: &str) -> String {
+    file(context, service).and_then(|path| context.os.file_company(&path).ok()).unwrap_or_default()
 }
 
 /// True when a service that runs has its file in the folder of one of these programs, or below it.
 ///
 /// # Errors
 /// When the services cannot be listed.
-pub(in crate::windows) fn runs_beside(scene: &Scene, programs: &[String]) -> Answer<bool> {
-    let folders: Vec<String> = programs.iter().filter_map(|program| folder(scene, program)).collect();
+pub(in crate::windows) fn runs_beside(context: &CheckContext, programs: &[String]) -> Answer<bool> {
+    let folders: Vec<String> = programs.iter().filter_map(|program| folder(context, program)).collect();
     let runs = |service: &&Service| service.kind & PROGRAM != 0 && service.state == RUNNING;
-    let mut running = scene.services()?.iter().filter(runs);
-    Ok(!folders.is_empty() && running.any(|service| lies_in(scene, &service.name, &folders)))
+    let mut running = context.services()?.iter().filter(runs);
+    Ok(!folders.is_empty() && running.any(|service| lies_in(context, &service.name, &folders)))
 }
 
 /// True when the service's file lies in or below one of the folders.
-pub(super) fn lies_in(scene: &Scene, service: &str, folders: &[String]) -> bool {
-    let Some(file) = file(scene, service).map(|file| file.to_lowercase()) else { return false };
+pub(super) fn lies_in(context: &CheckContext, service: &str, folders: &[String]) -> bool {
+    let Some(file) = file(context, service).map(|file| file.to_lowercase()) else { return false };
     folders.iter().any(|folder| file.starts_with(folder))
 }
 
 /// The folder of a product's program, lower case, with a stroke at its end; `None` for one that many share.
-pub(super) fn folder(scene: &Scene, program: &str) -> Option<String> {
-    let program = path(scene, program)?.to_lowercase();
+pub(super) fn folder(context: &CheckContext, program: &str) -> Option<String> {
+    let program = path(context, program)?.to_lowercase();
     let folder = program.get(..=program.rfind('\\')?)?;
-    let shared = folder.matches('\\').count() < 3 || folder.ends_with(r"\common files\") || of_windows(scene, &program);
+    let shared =
+        folder.matches('\\').count() < 3 || folder.ends_with(r"\common files\") || of_windows(context, &program);
     (!shared).then(|| folder.to_owned())
 }
 
 /// True for a path below the folder of Windows.
-pub(super) fn of_windows(scene: &Scene, file: &str) -> bool {
-    let windows = path(scene, r"%SystemRoot%\").map(|folder| folder.to_lowercase());
+pub(super) fn of_windows(context: &CheckContext, file: &str) -> bool {
+    let windows = path(context, r"%SystemRoot%\").map(|folder| folder.to_lowercase());
     windows.is_some_and(|windows| file.to_lowercase().starts_with(&windows))
 }
 
 /// The path of the file of a service or driver.
-pub(super) fn file(scene: &Scene, service: &str) -> Option<String> {
-    let command = match scene.text(&format!(r"{SERVICES}\{service}"), "ImagePath") {
+pub(super) fn file(context: &CheckContext, service: &str) -> Option<String> {
+    let command = match context.text(&format!(r"{SERVICES}\{service}"), "ImagePath") {
         Setting::Set(command) => command,
         // A driver that names no file is the one of its name.
         Setting::Absent => format!(r"System32\drivers\{service}.sys"),
@@ -138,12 +139,12 @@ pub(super) fn file(scene: &Scene, service: &str) -> Option<String> {
     let program = program.strip_prefix(r"\??\").unwrap_or(program);
     let starts = |start: &str| program.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
     if starts(r"\SystemRoot\") {
-        return path(scene, &format!("%{}", program[1..].replacen('\\', r"%\", 1)));
+        return path(context, &format!("%{}", program[1..].replacen('\\', r"%\", 1)));
     }
     if starts(r"System32\") {
-        return path(scene, &format!(r"%SystemRoot%\{program}"));
+        return path(context, &format!(r"%SystemRoot%\{program}"));
     }
-    path(scene, program)
+    path(context, program)
 }
 
 /// The program of a service's command, with or without quotes and arguments.
@@ -158,13 +159,13 @@ pub(super) fn program(command: &str) -> &str {
 
 /// The heights at which a filter driver sits in the stack of file systems, as they are written. Microsoft gives the whole number before
 /// the point to one company.
-pub(super) fn altitudes(scene: &Scene, driver: &str) -> Vec<String> {
+pub(super) fn altitudes(context: &CheckContext, driver: &str) -> Vec<String> {
     let instances = format!(r"{SERVICES}\{driver}\Instances");
-    let altitude = |name: &String| match scene.text(&format!(r"{instances}\{name}"), "Altitude") {
+    let altitude = |name: &String| match context.text(&format!(r"{instances}\{name}"), "Altitude") {
         Setting::Set(altitude) => Some(altitude),
         Setting::Absent | Setting::Unreadable(_) => None,
     };
-    scene.os.keys(&instances).unwrap_or_default().iter().filter_map(altitude).collect()
+    context.os.keys(&instances).unwrap_or_default().iter().filter_map(altitude).collect()
 }
 
 #[cfg(test)]
@@ -196,7 +197,7 @@ mod tests {
             .text(&format!(r"{SERVICES}\two"), "ImagePath", r"system32\drivers\two.sys")
             .text(&format!(r"{SERVICES}\three"), "ImagePath", r"\??\C:\Program Files\X\three.sys")
             .text(&format!(r"{SERVICES}\five"), "ImagePath", r"\Device\Mup\share\five.sys");
-        let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
         let cases = [
             ("one", Some(r"C:\Windows\system32\DRIVERS\one.sys")),
             ("two", Some(r"C:\Windows\system32\drivers\two.sys")),
@@ -205,7 +206,7 @@ mod tests {
             ("five", None),
         ];
         for (service, expected) in cases {
-            assert_eq!(file(&scene, service).as_deref(), expected, "{service}");
+            assert_eq!(file(&context, service).as_deref(), expected, "{service}");
         }
     }
 }

@@ -54,7 +54,7 @@ fn status(mode: &str, real_time: bool) -> Row {
 }
 
 fn collected(os: Recorded) -> Antivirus {
-    collect(&Scene::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap()))
+    collect(&CheckContext::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap()))
 }
 
 fn why<T>(fact: &Fact<T>) -> Option<Reason> {

@@ -7,7 +7,7 @@ use super::makers::MAKERS;
 use super::parts::{self, Part, Parts};
 use crate::products::unread;
 use crate::windows::center::Listed;
-use crate::windows::scene::Scene;
+use crate::windows::context::CheckContext;
 
 /// Services and drivers of Windows itself that run so.
 const OWN: [&str; 11] = [
@@ -26,13 +26,13 @@ const OWN: [&str; 11] = [
 
 /// The products, none of which is one of `products` or of the rows of Security Center.
 pub(super) fn products(
-    scene: &Scene,
+    context: &CheckContext,
     parts: &Parts,
     products: &[AntivirusProduct],
     listed: &[Listed],
 ) -> Vec<AntivirusProduct> {
     let folders: Vec<String> =
-        listed.iter().flat_map(|row| &row.programs).filter_map(|program| parts::folder(scene, program)).collect();
+        listed.iter().flat_map(|row| &row.programs).filter_map(|program| parts::folder(context, program)).collect();
     let found = |maker: Maker| products.iter().any(|product| product.maker == maker);
     let of_windows = |part: &Part| {
         part.company.starts_with("Microsoft") || OWN.iter().any(|own| own.eq_ignore_ascii_case(&part.service))
@@ -42,10 +42,10 @@ pub(super) fn products(
             signs.is_company(&part.company)
                 || signs.has_service(&part.service)
                 || signs.has_helper(&part.service)
-                || signs.has_driver(scene, &part.service)
+                || signs.has_driver(context, &part.service)
                 // Makers were bought by others, whose name their files bear.
                 || found(signs.maker) && signs.may_be(&part.company)
-        }) || parts::lies_in(scene, &part.service, &folders)
+        }) || parts::lies_in(context, &part.service, &folders)
     };
     let all = parts.protected.iter().chain(&parts.drivers);
     let others = all.filter(|part| part.runs && !of_windows(part) && !known(part));

@@ -3,7 +3,7 @@
 use policies::fact::{BackupProduct, BackupTool, Fact, Reason};
 
 use super::{DISABLED, SERVICES, newest, product};
-use crate::windows::scene::{RUNNING, Scene, Setting, answered, unknown};
+use crate::windows::context::{CheckContext, RUNNING, Setting, answered, unknown};
 use os::Answer;
 
 /// Services by their keys in lower case. Names that only a file of a maker's product could confirm are left out: a wrong one would be
@@ -30,13 +30,13 @@ const WELL: [u8; 2] = [3, 4];
 const AUTOMATIC: u64 = 2;
 
 /// The programs whose services are there.
-pub(super) fn list(scene: &Scene) -> Answer<Vec<BackupProduct>> {
-    let services = scene.services()?;
+pub(super) fn list(context: &CheckContext) -> Answer<Vec<BackupProduct>> {
+    let services = context.services()?;
     let mut found = Vec::new();
     for (tool, names) in MAKERS {
         let own = services.iter().filter(|service| names.contains(&service.name.to_ascii_lowercase().as_str()));
         let states: Vec<Fact<bool>> = own
-            .map(|service| if service.state == RUNNING { Fact::Known(true) } else { stopped(scene, &service.name) })
+            .map(|service| if service.state == RUNNING { Fact::Known(true) } else { stopped(context, &service.name) })
             .collect();
         if states.is_empty() {
             continue;
@@ -45,7 +45,7 @@ pub(super) fn list(scene: &Scene) -> Answer<Vec<BackupProduct>> {
         let active = active.or_else(|| states.iter().find(|state| state.known().is_none()));
         let active = active.cloned().unwrap_or(Fact::Known(false));
         found.push(match tool {
-            BackupTool::Veeam => veeam(scene, active),
+            BackupTool::Veeam => veeam(context, active),
             tool => product(*tool, active),
         });
     }
@@ -53,8 +53,8 @@ pub(super) fn list(scene: &Scene) -> Answer<Vec<BackupProduct>> {
 }
 
 /// Whether a service that does not run may be at work at other times: only one that is started when it is needed.
-fn stopped(scene: &Scene, name: &str) -> Fact<bool> {
-    match scene.number(&format!(r"{SERVICES}\{name}"), "Start") {
+fn stopped(context: &CheckContext, name: &str) -> Fact<bool> {
+    match context.number(&format!(r"{SERVICES}\{name}"), "Start") {
         Setting::Set(DISABLED | AUTOMATIC) => Fact::Known(false),
         Setting::Set(_) | Setting::Absent => {
             Fact::unknown(Reason::NoReader, "its service is started when it is needed")
@@ -63,8 +63,8 @@ fn stopped(scene: &Scene, name: &str) -> Fact<bool> {
     }
 }
 
-fn veeam(scene: &Scene, active: Fact<bool>) -> BackupProduct {
-    let last = newest(scene, VEEAM, &[ENDED], |event| WELL.contains(&event.level));
+fn veeam(context: &CheckContext, active: Fact<bool>) -> BackupProduct {
+    let last = newest(context, VEEAM, &[ENDED], |event| WELL.contains(&event.level));
     let last_success_at = answered(last, |at| {
         at.map_or_else(|| Fact::unknown(Reason::SourceMissing, "no job that ended well is written down"), Fact::Known)
     });

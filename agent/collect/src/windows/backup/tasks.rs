@@ -2,21 +2,21 @@
 //! changes (learn.microsoft.com, "Task Scheduler Schema").
 
 use crate::windows::center::path;
-use crate::windows::scene::Scene;
+use crate::windows::context::CheckContext;
 use os::{Answer, FileKind, OsError, TEXT_CAP};
 
 /// Scheduled tasks by their paths.
 pub(super) const TREE: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
 
 /// True when Windows has this task and starts it by itself. Where its file is not seen, its key counts.
-pub(super) fn starts(scene: &Scene, task: &str) -> Answer<bool> {
-    match scene.os.keys(&format!(r"{TREE}\{task}")) {
+pub(super) fn starts(context: &CheckContext, task: &str) -> Answer<bool> {
+    match context.os.keys(&format!(r"{TREE}\{task}")) {
         Ok(_) => {}
         Err(OsError::Missing(_)) => return Ok(false),
         Err(error) => return Err(error),
     }
-    let Some(file) = file(scene, task) else { return Ok(true) };
-    match scene.os.read(&file, TEXT_CAP) {
+    let Some(file) = file(context, task) else { return Ok(true) };
+    match context.os.read(&file, TEXT_CAP) {
         Ok(bytes) => Ok(!is_off(&bytes)),
         Err(OsError::Missing(_)) => Ok(true),
         Err(error) => Err(error),
@@ -24,12 +24,12 @@ pub(super) fn starts(scene: &Scene, task: &str) -> Answer<bool> {
 }
 
 /// True for what is no task: a folder of tasks.
-pub(super) fn is_folder(scene: &Scene, task: &str) -> bool {
-    file(scene, task).is_some_and(|file| scene.os.stat(&file).is_ok_and(|stat| stat.kind == FileKind::Folder))
+pub(super) fn is_folder(context: &CheckContext, task: &str) -> bool {
+    file(context, task).is_some_and(|file| context.os.stat(&file).is_ok_and(|stat| stat.kind == FileKind::Folder))
 }
 
-fn file(scene: &Scene, task: &str) -> Option<String> {
-    path(scene, &format!(r"%SystemRoot%\System32\Tasks\{task}"))
+fn file(context: &CheckContext, task: &str) -> Option<String> {
+    path(context, &format!(r"%SystemRoot%\System32\Tasks\{task}"))
 }
 
 /// True for a task that is switched off, or that nothing starts.

@@ -11,7 +11,7 @@ const LAN: &str = r"HKU\S-1-5-21-1-2-3-1001";
 const HOA: &str = r"HKU\S-1-5-21-1-2-3-1002";
 
 fn collected(os: Recorded) -> Fact<List<BackupProduct>> {
-    collect(&Scene::new(Arc::new(os), NOW.parse().unwrap())).products
+    collect(&CheckContext::new(Arc::new(os), NOW.parse().unwrap())).products
 }
 
 fn found(os: Recorded) -> Vec<BackupProduct> {

@@ -7,7 +7,7 @@
 
 /// Whether a product protects, as it told Security Center.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::windows) enum Standing {
+pub(in crate::windows) enum ProductStatus {
     /// It protects.
     On,
     /// It is switched off for a while.
@@ -24,7 +24,7 @@ pub(in crate::windows) enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::windows) struct State {
     /// Whether it protects.
-    pub(in crate::windows) standing: Standing,
+    pub(in crate::windows) product_status: ProductStatus,
     /// Whether its definitions are current; `None` when the number says neither.
     pub(in crate::windows) current: Option<bool>,
     /// Made by Microsoft.
@@ -35,15 +35,15 @@ pub(in crate::windows) struct State {
 pub(in crate::windows) fn decode(number: i64) -> State {
     // Nothing is known of a fourth byte, nor of negative numbers.
     if !(0..=0xFF_FFFF).contains(&number) {
-        return State { standing: Standing::Odd(number), current: None, microsoft: false };
+        return State { product_status: ProductStatus::Odd(number), current: None, microsoft: false };
     }
     State {
-        standing: match number >> 12 & 0xF {
-            0 => Standing::Off,
-            1 => Standing::On,
-            2 => Standing::Snoozed,
-            3 => Standing::Expired,
-            _ => Standing::Odd(number),
+        product_status: match number >> 12 & 0xF {
+            0 => ProductStatus::Off,
+            1 => ProductStatus::On,
+            2 => ProductStatus::Snoozed,
+            3 => ProductStatus::Expired,
+            _ => ProductStatus::Odd(number),
         },
         current: match number >> 4 & 0xF {
             0 => Some(true),
@@ -59,41 +59,41 @@ mod tests {
     use super::*;
 
     /// Rows that people published of their machines, makers in their tables: product, number, what it says.
-    const SEEN: &[(&str, i64, Standing, bool)] = &[
-        ("Windows Defender", 397_568, Standing::On, true),
-        ("Windows Defender, definitions old", 397_584, Standing::On, false),
-        ("Windows Defender beside Avast", 393_472, Standing::Off, true),
-        ("Windows Defender, old definitions, off", 393_488, Standing::Off, false),
-        ("Windows Defender, switched off for a while", 401_664, Standing::Snoozed, true),
-        ("Huorong", 266_240, Standing::On, true),
-        ("Bitdefender Antivirus", 266_240, Standing::On, true),
-        ("SentinelOne", 266_240, Standing::On, true),
-        ("Trend Micro Antivirus+", 266_240, Standing::On, true),
-        ("Sophos Intercept X", 266_240, Standing::On, true),
-        ("Kaspersky Endpoint Security", 266_240, Standing::On, true),
-        ("AVG Antivirus", 266_240, Standing::On, true),
-        ("Avast Antivirus, switched off by its user", 270_336, Standing::Snoozed, true),
-        ("CylancePROTECT", 397_312, Standing::On, true),
-        ("Malwarebytes Premium, not registered", 393_216, Standing::Off, true),
-        ("McAfee, on-access scan off", 393_216, Standing::Off, true),
-        ("Norton Security, definitions old", 266_256, Standing::On, false),
-        ("seen on one of 10,000 machines", 262_160, Standing::Off, false),
-        ("seen on one of 10,000 machines, with firewall", 327_696, Standing::Off, false),
-        ("Norton's firewall", 331_776, Standing::On, true),
+    const SEEN: &[(&str, i64, ProductStatus, bool)] = &[
+        ("Windows Defender", 397_568, ProductStatus::On, true),
+        ("Windows Defender, definitions old", 397_584, ProductStatus::On, false),
+        ("Windows Defender beside Avast", 393_472, ProductStatus::Off, true),
+        ("Windows Defender, old definitions, off", 393_488, ProductStatus::Off, false),
+        ("Windows Defender, switched off for a while", 401_664, ProductStatus::Snoozed, true),
+        ("Huorong", 266_240, ProductStatus::On, true),
+        ("Bitdefender Antivirus", 266_240, ProductStatus::On, true),
+        ("SentinelOne", 266_240, ProductStatus::On, true),
+        ("Trend Micro Antivirus+", 266_240, ProductStatus::On, true),
+        ("Sophos Intercept X", 266_240, ProductStatus::On, true),
+        ("Kaspersky Endpoint Security", 266_240, ProductStatus::On, true),
+        ("AVG Antivirus", 266_240, ProductStatus::On, true),
+        ("Avast Antivirus, switched off by its user", 270_336, ProductStatus::Snoozed, true),
+        ("CylancePROTECT", 397_312, ProductStatus::On, true),
+        ("Malwarebytes Premium, not registered", 393_216, ProductStatus::Off, true),
+        ("McAfee, on-access scan off", 393_216, ProductStatus::Off, true),
+        ("Norton Security, definitions old", 266_256, ProductStatus::On, false),
+        ("seen on one of 10,000 machines", 262_160, ProductStatus::Off, false),
+        ("seen on one of 10,000 machines, with firewall", 327_696, ProductStatus::Off, false),
+        ("Norton's firewall", 331_776, ProductStatus::On, true),
     ];
 
     #[test]
     fn what_real_machines_were_seen_to_answer_is_understood() {
-        for &(product, number, standing, current) in SEEN {
+        for &(product, number, product_status, current) in SEEN {
             let state = decode(number);
-            assert_eq!((state.standing, state.current), (standing, Some(current)), "{product}");
+            assert_eq!((state.product_status, state.current), (product_status, Some(current)), "{product}");
             assert_eq!(state.microsoft, product.starts_with("Windows Defender"), "{product}");
         }
     }
 
     #[test]
     fn an_expired_licence_is_neither_on_nor_off() {
-        assert_eq!(decode(0x04_3000).standing, Standing::Expired);
+        assert_eq!(decode(0x04_3000).product_status, ProductStatus::Expired);
         assert_eq!(decode(0x04_3010).current, Some(false));
     }
 
@@ -101,10 +101,10 @@ mod tests {
     fn what_nobody_explained_stays_unexplained() {
         // 344064 was really seen.
         for odd in [344_064, 0x06_F100, -1, i64::MAX, 1 << 24] {
-            assert_eq!(decode(odd).standing, Standing::Odd(odd));
+            assert_eq!(decode(odd).product_status, ProductStatus::Odd(odd));
         }
         assert_eq!(decode(0x06_1120).current, None);
         assert_eq!(decode(-1).current, None);
-        assert_eq!(decode(0), State { standing: Standing::Off, current: Some(true), microsoft: false });
+        assert_eq!(decode(0), State { product_status: ProductStatus::Off, current: Some(true), microsoft: false });
     }
 }

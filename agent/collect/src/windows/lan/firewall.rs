@@ -12,8 +12,8 @@ use policies::evaluate::Truth;
 use policies::fact::{Fact, Firewall, FirewallKind, FirewallProfile, List, Reason};
 
 use crate::windows::antivirus::{reporter_runs, runs_beside};
-use crate::windows::center::{Kind, Listed, STALE, Standing, center, exists};
-use crate::windows::scene::{Scene, Setting, unknown};
+use crate::windows::center::{Kind, Listed, ProductStatus, STALE, center, exists};
+use crate::windows::context::{CheckContext, Setting, unknown};
 use os::windows::{Adapter, NetworkCategory};
 use os::{Answer, OsError};
 
@@ -44,8 +44,8 @@ impl Networks {
 }
 
 /// The networks at hand. An adapter with an address whose network is not told leaves them open.
-pub(super) fn networks(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> Networks {
-    let told = scene.os.network_categories().unwrap_or_default();
+pub(super) fn networks(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> Networks {
+    let told = context.os.network_categories().unwrap_or_default();
     let profile = |network: &NetworkCategory| match network.category {
         0 => Some(FirewallProfile::Public),
         1 => Some(FirewallProfile::Private),
@@ -89,12 +89,12 @@ pub(super) struct Firewalls {
 }
 
 /// Reads both.
-pub(super) fn firewalls(scene: &Scene, networks: &Networks, adapters: &Answer<Vec<Adapter>>) -> Firewalls {
-    let windows = windows(scene, networks, adapters);
+pub(super) fn firewalls(context: &CheckContext, networks: &Networks, adapters: &Answer<Vec<Adapter>>) -> Firewalls {
+    let windows = windows(context, networks, adapters);
     Firewalls {
         states: windows.clone().map(|(states, _)| states),
         windows: windows.map(|(_, firewall)| firewall),
-        others: others(scene),
+        others: others(context),
     }
 }
 
@@ -148,18 +148,18 @@ pub(super) fn blocks_inbound(firewalls: &Firewalls, all_let_in: Fact<bool>) -> F
 
 /// What the firewall of Windows does in each network at hand, and what it comes to.
 fn windows(
-    scene: &Scene,
+    context: &CheckContext,
     networks: &Networks,
     adapters: &Answer<Vec<Adapter>>,
 ) -> Fact<(Vec<(FirewallProfile, State)>, Firewall)> {
-    let runs = match scene.service_runs("MpsSvc") {
+    let runs = match context.service_runs("MpsSvc") {
         Ok(runs) => runs,
         Err(error) => return unknown(&error),
     };
     let (mut states, mut off) = (Vec::new(), Vec::new());
     for profile in ALL {
         let set =
-            |name, absent| setting(scene, profile, name).or(Fact::Known(absent), |number| Fact::Known(number != 0));
+            |name, absent| setting(context, profile, name).or(Fact::Known(absent), |number| Fact::Known(number != 0));
         let state = match set("EnableFirewall", true) {
             Fact::Known(true) => None,
             Fact::Known(false) => Some(State::Off),
@@ -171,7 +171,7 @@ fn windows(
         if !networks.profiles.contains(&profile) {
             continue;
         }
-        let left_out = if runs && state.is_none() { left_out(scene, profile, adapters) } else { Ok(false) };
+        let left_out = if runs && state.is_none() { left_out(context, profile, adapters) } else { Ok(false) };
         match left_out {
             Ok(false) => {}
             Ok(true) => return Fact::unknown(Reason::Contradictory, "it is told to leave out an adapter that is up"),
@@ -199,9 +199,9 @@ fn windows(
 
 /// True when the firewall does nothing in this profile at some adapter that is up (`DisabledInterfaces`: their identifiers with commas
 /// between them, MS-GPFAS).
-fn left_out(scene: &Scene, profile: FirewallProfile, adapters: &Answer<Vec<Adapter>>) -> Answer<bool> {
-    let keys = keys(scene, profile)?;
-    let texts = keys.iter().map(|key| scene.text(key, "DisabledInterfaces"));
+fn left_out(context: &CheckContext, profile: FirewallProfile, adapters: &Answer<Vec<Adapter>>) -> Answer<bool> {
+    let keys = keys(context, profile)?;
+    let texts = keys.iter().map(|key| context.text(key, "DisabledInterfaces"));
     match texts.fold(Setting::Absent, |found, text| found.else_by(|| text)) {
         Setting::Absent => Ok(false),
         Setting::Unreadable(error) => Err(error),
@@ -213,50 +213,50 @@ fn left_out(scene: &Scene, profile: FirewallProfile, adapters: &Answer<Vec<Adapt
 }
 
 /// A setting of a profile, the policies over what is set locally.
-fn setting(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
-    number(scene, keys(scene, profile), name)
+fn setting(context: &CheckContext, profile: FirewallProfile, name: &str) -> Setting<u64> {
+    number(context, keys(context, profile), name)
 }
 
 /// What policies set for a profile.
-fn by_policy(scene: &Scene, profile: FirewallProfile, name: &str) -> Setting<u64> {
-    number(scene, policies(scene, profile), name)
+fn by_policy(context: &CheckContext, profile: FirewallProfile, name: &str) -> Setting<u64> {
+    number(context, policies(context, profile), name)
 }
 
 /// The first key that has the number decides.
-fn number(scene: &Scene, keys: Answer<Vec<String>>, name: &str) -> Setting<u64> {
+fn number(context: &CheckContext, keys: Answer<Vec<String>>, name: &str) -> Setting<u64> {
     match keys {
-        Ok(keys) => keys.iter().fold(Setting::Absent, |found, key| found.else_by(|| scene.number(key, name))),
+        Ok(keys) => keys.iter().fold(Setting::Absent, |found, key| found.else_by(|| context.number(key, name))),
         Err(error) => Setting::Unreadable(error),
     }
 }
 
 /// Where a profile is set, the keys that stand over others first.
-fn keys(scene: &Scene, profile: FirewallProfile) -> Answer<Vec<String>> {
+fn keys(context: &CheckContext, profile: FirewallProfile) -> Answer<Vec<String>> {
     let local = match profile {
         FirewallProfile::Domain => "DomainProfile",
         FirewallProfile::Private => "StandardProfile",
         _ => "PublicProfile",
     };
-    let mut keys = policies(scene, profile)?;
+    let mut keys = policies(context, profile)?;
     keys.push(format!(r"{LOCAL}\{local}"));
     Ok(keys)
 }
 
 /// Where policies set a profile.
-fn policies(scene: &Scene, profile: FirewallProfile) -> Answer<Vec<String>> {
+fn policies(context: &CheckContext, profile: FirewallProfile) -> Answer<Vec<String>> {
     let managed: &[&str] = match profile {
         FirewallProfile::Domain => &["DomainProfile"],
         FirewallProfile::Private => &["PrivateProfile", "StandardProfile"],
         _ => &["PublicProfile"],
     };
-    let domain = format!(r"{POLICY}\{}", policy_key(scene, profile)?);
+    let domain = format!(r"{POLICY}\{}", policy_key(context, profile)?);
     Ok([domain].into_iter().chain(managed.iter().map(|key| format!(r"{MANAGED}\{key}"))).collect())
 }
 
 /// The key in which the domain's policies keep a profile. `StandardProfile` is for private and public networks, and ignored where either
 /// of these has a key of its own (MS-GPFAS 2.2.3).
-pub(super) fn policy_key(scene: &Scene, profile: FirewallProfile) -> Answer<&'static str> {
-    let there = |key: &str| match scene.os.keys(&format!(r"{POLICY}\{key}")) {
+pub(super) fn policy_key(context: &CheckContext, profile: FirewallProfile) -> Answer<&'static str> {
+    let there = |key: &str| match context.os.keys(&format!(r"{POLICY}\{key}")) {
         Ok(_) => Ok(true),
         Err(OsError::Missing(_)) => Ok(false),
         Err(error) => Err(error),
@@ -270,10 +270,10 @@ pub(super) fn policy_key(scene: &Scene, profile: FirewallProfile) -> Answer<&'st
 }
 
 /// The profiles in which rules that are set locally count: all but those where a policy says no (`AllowLocalPolicyMerge` 0).
-pub(super) fn local_rules_count(scene: &Scene) -> Fact<BTreeSet<FirewallProfile>> {
+pub(super) fn local_rules_count(context: &CheckContext) -> Fact<BTreeSet<FirewallProfile>> {
     let mut profiles = BTreeSet::new();
     for profile in ALL {
-        match by_policy(scene, profile, "AllowLocalPolicyMerge")
+        match by_policy(context, profile, "AllowLocalPolicyMerge")
             .or(Fact::Known(true), |allowed| Fact::Known(allowed != 0))
         {
             Fact::Known(true) => drop(profiles.insert(profile)),
@@ -286,21 +286,23 @@ pub(super) fn local_rules_count(scene: &Scene) -> Fact<BTreeSet<FirewallProfile>
 
 /// Firewalls of other makers that told Security Center they are on, and whose program has not gone. A product that is registered twice is
 /// one.
-fn others(scene: &Scene) -> Answer<Vec<Firewall>> {
-    let center = center(scene, Kind::Firewall)?;
+fn others(context: &CheckContext) -> Answer<Vec<Firewall>> {
+    let center = center(context, Kind::Firewall)?;
     let untold = |what: &str| Err(OsError::Failed("firewalls of other makers".to_owned(), what.to_owned()));
     if !center.live {
         return untold(STALE);
     }
     let on = center.listed.iter().filter(|listed| {
-        let there: Vec<bool> = listed.programs.iter().filter_map(|program| exists(scene, program)).collect();
-        listed.state.standing == Standing::On && !listed.state.microsoft && (there.is_empty() || there.contains(&true))
+        let there: Vec<bool> = listed.programs.iter().filter_map(|program| exists(context, program)).collect();
+        listed.state.product_status == ProductStatus::On
+            && !listed.state.microsoft
+            && (there.is_empty() || there.contains(&true))
     });
     let on: Vec<_> = on.collect();
     // As with antivirus, a row alone is no proof: something of the product must run.
     let mut running = Vec::new();
     for listed in &on {
-        if reporter_runs(scene, &listed.programs)? || runs_beside(scene, &listed.programs)? {
+        if reporter_runs(context, &listed.programs)? || runs_beside(context, &listed.programs)? {
             running.push(*listed);
         }
     }
@@ -315,7 +317,7 @@ fn others(scene: &Scene) -> Answer<Vec<Firewall>> {
     if products.is_empty() && !on.is_empty() {
         return untold("one says that it is on, and nothing of it runs");
     }
-    let odd = |listed: &Listed| !listed.state.microsoft && matches!(listed.state.standing, Standing::Odd(_));
+    let odd = |listed: &Listed| !listed.state.microsoft && matches!(listed.state.product_status, ProductStatus::Odd(_));
     if products.is_empty() && center.listed.iter().any(odd) {
         return untold("one says something that nobody has explained");
     }

@@ -2,7 +2,7 @@
 
 use policies::fact::Fact;
 
-use crate::windows::scene::{Scene, Setting, unknown};
+use crate::windows::context::{CheckContext, Setting, unknown};
 use os::windows::Adapter;
 
 const DNS_CLIENT: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\DNSClient";
@@ -11,18 +11,18 @@ const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT";
 const DISABLED: u64 = 4;
 
 /// `EnableMulticast`: 0 switches it off; absent it is on (since Vista).
-pub(super) fn llmnr(scene: &Scene) -> Fact<bool> {
-    scene.number(DNS_CLIENT, "EnableMulticast").or(Fact::Known(true), |on| Fact::Known(on != 0))
+pub(super) fn llmnr(context: &CheckContext) -> Fact<bool> {
+    context.number(DNS_CLIENT, "EnableMulticast").or(Fact::Known(true), |on| Fact::Known(on != 0))
 }
 
 /// `NetbiosOptions` of each interface that is up: 2 switches it off, 1 on; 0 or absent leaves it to the DHCP server, and where that one
 /// is silent it is on.
-pub(super) fn netbios(scene: &Scene, adapters: &[Adapter]) -> Fact<bool> {
+pub(super) fn netbios(context: &CheckContext, adapters: &[Adapter]) -> Fact<bool> {
     const OFF: u64 = 2;
     const BY_DHCP: u64 = 0;
-    match scene.number(NETBT, "Start") {
+    match context.number(NETBT, "Start") {
         // How it starts counts from the next start on: while it runs it answers.
-        Setting::Set(DISABLED) => match scene.service_runs("NetBT") {
+        Setting::Set(DISABLED) => match context.service_runs("NetBT") {
             Ok(true) => {}
             Ok(false) => return Fact::Known(false),
             Err(error) => return unknown(&error),
@@ -34,7 +34,7 @@ pub(super) fn netbios(scene: &Scene, adapters: &[Adapter]) -> Fact<bool> {
     let mut untold = None;
     for adapter in adapters.iter().filter(four) {
         let key = format!(r"{NETBT}\Parameters\Interfaces\Tcpip_{}", adapter.guid);
-        let option = |name: &str| scene.number(&key, name).or(Fact::Known(BY_DHCP), Fact::Known);
+        let option = |name: &str| context.number(&key, name).or(Fact::Known(BY_DHCP), Fact::Known);
         let option = match option("NetbiosOptions") {
             Fact::Known(BY_DHCP) => option("DhcpNetbiosOptions"),
             other => other,

@@ -4,7 +4,7 @@ use policies::fact::{Fact, List};
 
 use crate::proxy::{bare, listed};
 use crate::windows::accounts::loaded;
-use crate::windows::scene::{Scene, Setting, unknown};
+use crate::windows::context::{CheckContext, Setting, unknown};
 use os::OsError;
 use os::windows::Registry;
 
@@ -14,10 +14,10 @@ const MOST: usize = 64;
 
 /// All of them as `host:port` (of a script only its host), sorted; never with a name or password. Places that cannot be read mark the
 /// list as cut; where nothing was found besides, it is unknown.
-pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
+pub(super) fn proxies(context: &CheckContext) -> Fact<List<String>> {
     let mut keys = vec![format!(r"HKLM\SOFTWARE\Policies\{SETTINGS}"), format!(r"HKLM\SOFTWARE\{SETTINGS}")];
     let mut trouble = Vec::new();
-    let sids = loaded(scene).unwrap_or_else(|error| {
+    let sids = loaded(context).unwrap_or_else(|error| {
         trouble.extend(Some(error).filter(|error| !matches!(error, OsError::Missing(_))));
         Vec::new()
     });
@@ -29,7 +29,7 @@ pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
         keys.push(format!(r"HKU\{sid}\SOFTWARE\{SETTINGS}"));
     }
     let mut proxies = Vec::new();
-    for found in keys.iter().map(|key| of_key(scene, key)).chain([of_programs(scene)]) {
+    for found in keys.iter().map(|key| of_key(context, key)).chain([of_programs(context)]) {
         match found {
             Ok(found) => proxies.extend(found),
             Err(error) => trouble.push(error),
@@ -45,10 +45,10 @@ pub(super) fn proxies(scene: &Scene) -> Fact<List<String>> {
 }
 
 /// What programs of the system are told.
-fn of_programs(scene: &Scene) -> Result<Vec<String>, OsError> {
+fn of_programs(context: &CheckContext) -> Result<Vec<String>, OsError> {
     let key = format!(r"HKLM\SOFTWARE\{SETTINGS}\Connections");
     let odd = || OsError::Failed(format!("{key} : WinHttpSettings"), "is damaged".to_owned());
-    match scene.os.value(&key, "WinHttpSettings") {
+    match context.os.value(&key, "WinHttpSettings") {
         Ok(Registry::Bytes(bytes)) => Ok(servers(&win_http(&bytes).ok_or_else(odd)?)),
         Ok(_) => Err(odd()),
         Err(OsError::Missing(_)) => Ok(Vec::new()),
@@ -56,15 +56,15 @@ fn of_programs(scene: &Scene) -> Result<Vec<String>, OsError> {
     }
 }
 
-fn of_key(scene: &Scene, key: &str) -> Result<Vec<String>, OsError> {
-    let text = |name: &str| match scene.text(key, name) {
+fn of_key(context: &CheckContext, key: &str) -> Result<Vec<String>, OsError> {
+    let text = |name: &str| match context.text(key, name) {
         Setting::Set(text) => Ok(text),
         Setting::Absent => Ok(String::new()),
         Setting::Unreadable(error) => Err(error),
     };
     let mut proxies = Vec::new();
     // A proxy that is written down and not switched on is not in use.
-    match scene.number(key, "ProxyEnable") {
+    match context.number(key, "ProxyEnable") {
         Setting::Set(0) | Setting::Absent => {}
         Setting::Set(_) => proxies.extend(servers(&text("ProxyServer")?)),
         Setting::Unreadable(error) => return Err(error),
@@ -105,7 +105,7 @@ mod tests {
         r"HKU\S-1-5-21-1-2-3-1001_Classes\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
 
     fn collected(os: Recorded) -> Fact<List<String>> {
-        proxies(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        proxies(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
     }
 
     #[test]

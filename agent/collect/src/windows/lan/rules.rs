@@ -13,8 +13,8 @@ use policies::fact::{Fact, FirewallProfile, InboundService, List, Reason};
 
 use super::firewall::{Firewalls, LOCAL, MANAGED, Networks, POLICY, State, local_rules_count};
 use super::names::netbios;
+use crate::windows::context::{CheckContext, unknown};
 use crate::windows::remote::{rdp_port, winrm_ports};
-use crate::windows::scene::{Scene, unknown};
 use os::windows::{Adapter, Registry};
 use os::{Answer, OsError};
 
@@ -64,18 +64,18 @@ impl Door {
 }
 
 /// Reads them.
-pub(super) fn rules(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> Fact<Rules> {
-    sources(scene).map(|sources| Rules {
+pub(super) fn rules(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> Fact<Rules> {
+    sources(context).map(|sources| Rules {
         sources,
-        machine: Machine::read(scene, adapters),
-        doors: doors(scene, adapters),
+        machine: Machine::read(context, adapters),
+        doors: doors(context, adapters),
     })
 }
 
-fn doors(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> [(InboundService, Vec<Door>); 3] {
-    let rdp = rdp_port(scene).known().and_then(|&port| u16::try_from(port).ok());
-    let winrm = winrm_ports(scene).into_iter().map(|(port, served)| Door::at(port, served));
-    let old = match adapters.as_ref().map(|adapters| netbios(scene, adapters)) {
+fn doors(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> [(InboundService, Vec<Door>); 3] {
+    let rdp = rdp_port(context).known().and_then(|&port| u16::try_from(port).ok());
+    let winrm = winrm_ports(context).into_iter().map(|(port, served)| Door::at(port, served));
+    let old = match adapters.as_ref().map(|adapters| netbios(context, adapters)) {
         Ok(Fact::Known(on)) => Truth::from(on),
         Ok(Fact::Unknown(_)) | Err(_) => Truth::Unknown,
     };
@@ -171,14 +171,14 @@ impl Rules {
     }
 }
 
-fn sources(scene: &Scene) -> Fact<Vec<Source>> {
-    let local_count = match local_rules_count(scene) {
+fn sources(context: &CheckContext) -> Fact<Vec<Source>> {
+    let local_count = match local_rules_count(context) {
         Fact::Known(profiles) => profiles,
         Fact::Unknown(why) => return Fact::Unknown(why),
     };
     let mut sources = Vec::new();
     for key in [POLICY, MANAGED, LOCAL] {
-        match scene.os.values(&format!(r"{key}\FirewallRules")) {
+        match context.os.values(&format!(r"{key}\FirewallRules")) {
             Ok(values) => sources.push(Source {
                 texts: values.into_iter().map(|(_, value)| value).collect(),
                 profiles: (key == LOCAL).then(|| local_count.clone()),
@@ -187,7 +187,7 @@ fn sources(scene: &Scene) -> Fact<Vec<Source>> {
             Err(error) => return unknown(&error),
         }
     }
-    match exceptions::exceptions(scene) {
+    match exceptions::exceptions(context) {
         Ok(rules) => {
             sources.push(Source { texts: rules.into_iter().map(Registry::Text).collect(), profiles: None });
         }

@@ -15,7 +15,7 @@ const CENTER: &str = r"ROOT\SecurityCenter2";
 const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT\Parameters\Interfaces\Tcpip_{1}";
 
 fn collected(os: Recorded) -> Lan {
-    collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+    collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
 }
 
 fn wired() -> Adapter {

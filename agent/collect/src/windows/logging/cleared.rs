@@ -6,8 +6,8 @@ use jiff::{Timestamp, ToSpan};
 use policies::fact::{ClearedLog, Fact, List};
 
 use crate::text::capped;
-use crate::windows::log::{Log, Told};
-use crate::windows::scene::{Scene, unknown};
+use crate::windows::context::{CheckContext, unknown};
+use crate::windows::log::{Log, LogExcerpt};
 use os::windows::Event;
 
 const PROVIDER: &str = "Microsoft-Windows-Eventlog";
@@ -19,10 +19,10 @@ const MOST: usize = 100;
 const HOURS: i64 = 30 * 24;
 
 /// The logs, the newest first. The list is marked as cut where one of the two could not be read, or does not go back so far.
-pub(super) fn list(scene: &Scene) -> Fact<List<ClearedLog>> {
-    let since = scene.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let [security, others] = [SECURITY, OTHERS].map(|log| log.since(scene, since));
-    let whole = |told: &Result<Told, _>| told.as_ref().is_ok_and(|told| told.whole);
+pub(super) fn list(context: &CheckContext) -> Fact<List<ClearedLog>> {
+    let since = context.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let [security, others] = [SECURITY, OTHERS].map(|log| log.since(context, since));
+    let whole = |told: &Result<LogExcerpt, _>| told.as_ref().is_ok_and(|told| told.whole);
     let whole = whole(&security) && whole(&others);
     let mut found = Vec::new();
     for (told, itself) in [(&security, Some(SECURITY.channel)), (&others, None)] {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn listed(os: Recorded) -> Fact<List<ClearedLog>> {
-        list(&Scene::new(Arc::new(os), NOW.parse().unwrap()))
+        list(&CheckContext::new(Arc::new(os), NOW.parse().unwrap()))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use policies::fact::{Fact, List, Reason};
 use policies::policy::WindowsKind;
 
-use super::super::scene::{Scene, Setting};
+use super::super::context::{CheckContext, Setting};
 use super::super::version::{self, WINDOWS_10};
 use super::is;
 use os::Answer;
@@ -29,18 +29,18 @@ const ORCHESTRATOR: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\UsoSvc";
 const DISABLED: u64 = 4;
 
 /// True when updates install themselves. What switches them off for certain decides, whatever else cannot be read.
-pub(super) fn collect(scene: &Scene) -> Fact<bool> {
+pub(super) fn collect(context: &CheckContext) -> Fact<bool> {
     let policy = format!(r"{POLICY}\AU");
-    let disabled = |service: &str| is(scene.number(service, "Start"), DISABLED);
+    let disabled = |service: &str| is(context.number(service, "Start"), DISABLED);
     // Every Windows has it: whoever wants no updates removes it.
-    let gone = Fact::Known(matches!(scene.service("wuauserv"), Ok(None)));
-    let refused = is(scene.number(&policy, "NoAutoUpdate"), 1);
+    let gone = Fact::Known(matches!(context.service("wuauserv"), Ok(None)));
+    let refused = is(context.number(&policy, "NoAutoUpdate"), 1);
     // "Turn off access to all Windows Update features" switches automatic updating off as well.
-    let barred = is(scene.number(POLICY, "DisableWindowsUpdateAccess"), 1);
+    let barred = is(context.number(POLICY, "DisableWindowsUpdateAccess"), 1);
     let mut open = None;
-    let managed = is(scene.number(MANAGED, "AllowAutoUpdate"), 5);
+    let managed = is(context.number(MANAGED, "AllowAutoUpdate"), 5);
     for off in
-        [gone, disabled(SERVICE), disabled(ORCHESTRATOR), refused, barred, managed, paused(scene), nowhere(scene)]
+        [gone, disabled(SERVICE), disabled(ORCHESTRATOR), refused, barred, managed, paused(context), nowhere(context)]
     {
         match off {
             Fact::Known(false) => {}
@@ -48,25 +48,25 @@ pub(super) fn collect(scene: &Scene) -> Fact<bool> {
             Fact::Unknown(unknown) => open = open.or(Some(unknown)),
         }
     }
-    match (chosen(scene, &policy), open) {
+    match (chosen(context, &policy), open) {
         (Fact::Known(true), Some(unknown)) => Fact::Unknown(unknown),
         (chosen, _) => chosen,
     }
 }
 
 /// What a policy, or else this machine, sets about installing.
-fn chosen(scene: &Scene, policy: &str) -> Fact<bool> {
-    match scene.number(policy, "AUOptions") {
+fn chosen(context: &CheckContext, policy: &str) -> Fact<bool> {
+    match context.number(policy, "AUOptions") {
         // The administrator of this machine chooses.
-        Setting::Set(5) | Setting::Absent => local(scene),
+        Setting::Set(5) | Setting::Absent => local(context),
         setting => setting.or(Fact::Known(false), |option| Fact::Known(option == 4)),
     }
 }
 
 /// What is set without a policy. Windows 10 and 11 install by themselves, and ask no longer what Windows 7 was told before it became one of
 /// them; Windows 7 and 8.1 only after somebody chose it; on Windows Server it differs by edition and version, and nothing written down tells it.
-fn local(scene: &Scene) -> Fact<bool> {
-    let absent = match version::read(scene) {
+fn local(context: &CheckContext) -> Fact<bool> {
+    let absent = match version::read(context) {
         Fact::Known(version) => match (version.kind, version.build >= WINDOWS_10) {
             (WindowsKind::Client, true) => return Fact::Known(true),
             (WindowsKind::Client, false) => Fact::Known(false),
@@ -74,22 +74,22 @@ fn local(scene: &Scene) -> Fact<bool> {
         },
         Fact::Unknown(unknown) => return Fact::Unknown(unknown),
     };
-    scene.number(LOCAL, "AUOptions").or(absent, |option| Fact::Known(option == 4))
+    context.number(LOCAL, "AUOptions").or(absent, |option| Fact::Known(option == 4))
 }
 
 /// True when a policy sends this machine to itself for its updates, which no client has: whoever does not want them sets that. A server may
 /// be the update server of its office.
-fn nowhere(scene: &Scene) -> Fact<bool> {
-    match is(scene.number(&format!(r"{POLICY}\AU"), "UseWUServer"), 1) {
+fn nowhere(context: &CheckContext) -> Fact<bool> {
+    match is(context.number(&format!(r"{POLICY}\AU"), "UseWUServer"), 1) {
         Fact::Known(true) => {}
         other => return other,
     }
     // Another policy may have them fetched from Microsoft all the same.
-    let elsewhere = is(scene.number(&format!(r"{POLICY}\AU"), "UseUpdateClassPolicySource"), 1);
+    let elsewhere = is(context.number(&format!(r"{POLICY}\AU"), "UseUpdateClassPolicySource"), 1);
     let none = Fact::unknown(Reason::SourceMissing, "a policy names no update server that could be asked");
-    match (scene.text(POLICY, "WUServer"), elsewhere, version::kind(scene)) {
+    match (context.text(POLICY, "WUServer"), elsewhere, version::kind(context)) {
         (Setting::Unreadable(error), ..) => super::unknown(&error),
-        (Setting::Set(server), ..) if !is_here(scene, &server) => Fact::Known(false),
+        (Setting::Set(server), ..) if !is_here(context, &server) => Fact::Known(false),
         (Setting::Set(_), Fact::Known(false), Fact::Known(WindowsKind::Client)) => Fact::Known(true),
         _ => none,
     }
@@ -97,7 +97,7 @@ fn nowhere(scene: &Scene) -> Fact<bool> {
 
 /// True for an address at which only this machine, or none, can be: `http://127.0.0.1:8530`, `localhost`, its own name, `[::1]`, `0.0.0.0`,
 /// nothing at all.
-fn is_here(scene: &Scene, server: &str) -> bool {
+fn is_here(context: &CheckContext, server: &str) -> bool {
     let host = server.rsplit_once("://").map_or(server, |(_, rest)| rest).split(['/', '\\']).next().unwrap_or_default();
     let host = match host.strip_prefix('[') {
         Some(six) => six.split(']').next().unwrap_or_default(),
@@ -108,7 +108,7 @@ fn is_here(scene: &Scene, server: &str) -> bool {
     let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
     host.is_empty()
         || host == "localhost"
-        || scene.os.computer_name().is_ok_and(|name| host == name.to_lowercase())
+        || context.os.computer_name().is_ok_and(|name| host == name.to_lowercase())
         || host.ends_with(".localhost")
         || host.ends_with(".invalid")
         || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
@@ -116,11 +116,11 @@ fn is_here(scene: &Scene, server: &str) -> bool {
 
 /// True while somebody paused updates, be it for a week or until the year 2077; by a policy for 35 days from a day on (learn.microsoft.com,
 /// "Update Policy CSP").
-fn paused(scene: &Scene) -> Fact<bool> {
-    let mut paused = scene.text(POLICY, "PauseQualityUpdatesStartTime").or(Fact::Known(false), |since| {
+fn paused(context: &CheckContext) -> Fact<bool> {
+    let mut paused = context.text(POLICY, "PauseQualityUpdatesStartTime").or(Fact::Known(false), |since| {
         let day = since.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
         match day.and_then(|day| jiff::tz::Offset::UTC.to_timestamp(day.into()).ok()) {
-            Some(day) => Fact::Known(scene.now.duration_since(day).as_hours() <= 35 * 24),
+            Some(day) => Fact::Known(context.now.duration_since(day).as_hours() <= 35 * 24),
             None => Fact::unknown(Reason::Unreadable, format!("PauseQualityUpdatesStartTime {since}")),
         }
     });
@@ -129,8 +129,8 @@ fn paused(scene: &Scene) -> Fact<bool> {
     }
     for name in ["PauseUpdatesExpiryTime", "PauseQualityUpdatesEndTime"] {
         let until =
-            scene.text(SETTINGS, name).or(Fact::Known(false), |until| match until.trim().parse::<Timestamp>() {
-                Ok(until) => Fact::Known(until > scene.now),
+            context.text(SETTINGS, name).or(Fact::Known(false), |until| match until.trim().parse::<Timestamp>() {
+                Ok(until) => Fact::Known(until > context.now),
                 Err(_) => Fact::unknown(Reason::Unreadable, format!("{name} {until}")),
             });
         match until {
@@ -143,9 +143,9 @@ fn paused(scene: &Scene) -> Fact<bool> {
 }
 
 /// The organisation's update servers. `WUServer` without `UseWUServer` is not used.
-pub(super) fn servers(scene: &Scene) -> Fact<List<String>> {
-    let used = scene.number(&format!(r"{POLICY}\AU"), "UseWUServer");
-    is(used, 1).map(|used| used.then(|| scene.text(POLICY, "WUServer"))).and(|server| match server {
+pub(super) fn servers(context: &CheckContext) -> Fact<List<String>> {
+    let used = context.number(&format!(r"{POLICY}\AU"), "UseWUServer");
+    is(used, 1).map(|used| used.then(|| context.text(POLICY, "WUServer"))).and(|server| match server {
         Some(server) => server.or(Fact::Known(List::default()), |server| Fact::Known([server].into_iter().collect())),
         None => Fact::Known(List::default()),
     })

@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use policies::fact::{Fact, FailingUpdate, List, Reason};
 
 use crate::text::capped;
-use crate::windows::scene::unknown;
+use crate::windows::context::unknown;
 use os::Answer;
 use os::windows::UpdateSearch;
 use os::windows::answer::{MOST_HISTORY, PastInstallation};

@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 use policies::fact::{Fact, InstalledUpdate, Instant, List, Reason};
 
-use super::super::scene::{Scene, Setting, unknown};
+use super::super::context::{CheckContext, Setting, unknown};
 use crate::text::capped;
 use crate::windows::filetime;
 use os::windows::{Row, Variant};
@@ -19,23 +19,23 @@ const INSTALLED: u64 = 0x70;
 const UPDATE: &str = "package_for_";
 
 /// When an update was last installed.
-pub(super) fn last(scene: &Scene) -> Fact<Instant> {
-    let names = match scene.os.keys(PACKAGES) {
+pub(super) fn last(context: &CheckContext) -> Fact<Instant> {
+    let names = match context.os.keys(PACKAGES) {
         Ok(names) => names,
-        Err(error) => return from_list(scene).unwrap_or_else(|| unknown(&error)),
+        Err(error) => return from_list(context).unwrap_or_else(|| unknown(&error)),
     };
     let updates = names.iter().filter(|name| name.to_ascii_lowercase().starts_with(UPDATE));
     // A clock that ran ahead leaves times that have not come yet.
-    let times = updates.filter_map(|name| installed_at(scene, &format!(r"{PACKAGES}\{name}")));
-    let newest = times.filter(|at| *at <= scene.now).max();
+    let times = updates.filter_map(|name| installed_at(context, &format!(r"{PACKAGES}\{name}")));
+    let newest = times.filter(|at| *at <= context.now).max();
     match newest {
         Some(at) => Fact::Known(at),
-        None => from_list(scene).unwrap_or_else(|| Fact::unknown(Reason::SourceMissing, "no update is installed")),
+        None => from_list(context).unwrap_or_else(|| Fact::unknown(Reason::SourceMissing, "no update is installed")),
     }
 }
 
-fn installed_at(scene: &Scene, key: &str) -> Option<Instant> {
-    let number = |name: &str| match scene.number(key, name) {
+fn installed_at(context: &CheckContext, key: &str) -> Option<Instant> {
+    let number = |name: &str| match context.number(key, name) {
         Setting::Set(number) => Some(number),
         Setting::Absent | Setting::Unreadable(_) => None,
     };
@@ -46,17 +46,17 @@ fn installed_at(scene: &Scene, key: &str) -> Option<Instant> {
     filetime(high.checked_mul(1 << 32)?.checked_add(low)?)
 }
 
-fn from_list(scene: &Scene) -> Option<Fact<Instant>> {
-    let known = list(scene);
+fn from_list(context: &CheckContext) -> Option<Fact<Instant>> {
+    let known = list(context);
     let times = known.known()?.items.iter().filter_map(|update| update.installed_at.known());
-    let newest = times.filter(|at| **at <= scene.now).max()?;
+    let newest = times.filter(|at| **at <= context.now).max()?;
     Some(Fact::Known(*newest))
 }
 
 /// The updates by name, sorted.
-pub(super) fn list(scene: &Scene) -> Fact<List<InstalledUpdate>> {
+pub(super) fn list(context: &CheckContext) -> Fact<List<InstalledUpdate>> {
     let query = "SELECT HotFixID, InstalledOn FROM Win32_QuickFixEngineering";
-    match scene.os.wmi(r"ROOT\CIMV2", query) {
+    match context.os.wmi(r"ROOT\CIMV2", query) {
         Ok(rows) => {
             let mut updates: Vec<InstalledUpdate> = rows.iter().filter_map(update).collect();
             updates.sort_by(|one, other| one.name.cmp(&other.name));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use policies::fact::{Fact, InstalledUpdate, List};
 
 use super::installed::PACKAGES;
-use crate::windows::scene::{Scene, Setting};
+use crate::windows::context::{CheckContext, Setting};
 use crate::windows::version::VERSION;
 use os::Answer;
 use os::windows::UpdateSearch;
@@ -24,13 +24,13 @@ pub(super) struct State {
 
 impl State {
     /// The state of the machine; none where it cannot be told, and then nothing is remembered.
-    pub(super) fn of(scene: &Scene) -> Option<Self> {
-        let revision = match scene.number(VERSION, "UBR") {
+    pub(super) fn of(context: &CheckContext) -> Option<Self> {
+        let revision = match context.number(VERSION, "UBR") {
             Setting::Set(revision) => Some(revision),
             Setting::Absent => None,
             Setting::Unreadable(_) => return None,
         };
-        Some(Self { revision, packages_at: scene.os.written_at(PACKAGES).ok()? })
+        Some(Self { revision, packages_at: context.os.written_at(PACKAGES).ok()? })
     }
 }
 

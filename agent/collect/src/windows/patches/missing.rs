@@ -2,13 +2,13 @@
 
 use policies::fact::{Fact, List, MissingUpdate, Reason};
 
-use super::super::scene::{Scene, Setting, unknown};
+use super::super::context::{CheckContext, Setting, unknown};
 use super::super::version::{self, Version};
 use super::{day, outdated};
 
 /// Those whose revision is above the installed one, oldest first.
-pub(super) fn collect(scene: &Scene) -> Fact<List<MissingUpdate>> {
-    let version = match version::read(scene) {
+pub(super) fn collect(context: &CheckContext) -> Fact<List<MissingUpdate>> {
+    let version = match version::read(context) {
         Fact::Known(version) => version,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown),
     };
@@ -17,12 +17,12 @@ pub(super) fn collect(scene: &Scene) -> Fact<List<MissingUpdate>> {
         Setting::Absent => return Fact::unknown(Reason::NoReader, "this build tells no update revision"),
         Setting::Unreadable(error) => return unknown(error),
     };
-    of(scene, &version, revision)
+    of(context, &version, revision)
 }
 
-fn of(scene: &Scene, version: &Version, revision: u64) -> Fact<List<MissingUpdate>> {
+fn of(context: &CheckContext, version: &Version, revision: u64) -> Fact<List<MissingUpdate>> {
     let not_known = |detail: &str| Fact::unknown(Reason::NoReader, format!("build {}: {detail}", version.build));
-    let Some(known) = version::known(scene, version) else {
+    let Some(known) = version::known(context, version) else {
         return not_known("not in the catalogue");
     };
     // After its support ended a machine gets updates only where somebody pays or enrolled: others cannot be missing. That the support
@@ -38,7 +38,7 @@ fn of(scene: &Scene, version: &Version, revision: u64) -> Fact<List<MissingUpdat
         Some(MissingUpdate { build, released_at: day(update.released)? })
     });
     let missing: List<MissingUpdate> = missing.collect();
-    if missing.items.is_empty() && outdated(scene.now, newest.released) {
+    if missing.items.is_empty() && outdated(context.now, newest.released) {
         return not_known(&format!("no update after {} is known for it", newest.released));
     }
     Fact::Known(missing)

@@ -3,7 +3,7 @@
 use policies::fact::{Fact, Reason};
 
 use super::automatic::{LOCAL, exists};
-use crate::windows::scene::Scene;
+use crate::windows::context::CheckContext;
 use os::windows::{Registry, UpdateSearch};
 use os::{Answer, OsError};
 
@@ -15,12 +15,13 @@ const SESSION: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager";
 const LISTS: [&str; 2] = ["PendingFileRenameOperations", "PendingFileRenameOperations2"];
 
 /// True when the servicing of Windows, Windows Update or a file of Windows itself waits for a restart.
-pub(super) fn needed(scene: &Scene, search: &Answer<UpdateSearch>) -> Fact<bool> {
+pub(super) fn needed(context: &CheckContext, search: &Answer<UpdateSearch>) -> Fact<bool> {
     let update = format!(r"{LOCAL}\RebootRequired");
     // The key is what the agent answers from; without an answer of it, the key decides.
     let told = search.as_ref().ok().and_then(|search| search.reboot).unwrap_or(false);
-    let [first, second] = LISTS.map(|name| renames(scene, name));
-    let signs = [Fact::Known(told), exists(scene.os.keys(SERVICING)), exists(scene.os.keys(&update)), first, second];
+    let [first, second] = LISTS.map(|name| renames(context, name));
+    let signs =
+        [Fact::Known(told), exists(context.os.keys(SERVICING)), exists(context.os.keys(&update)), first, second];
     if signs.contains(&Fact::Known(true)) {
         return Fact::Known(true);
     }
@@ -28,9 +29,9 @@ pub(super) fn needed(scene: &Scene, search: &Answer<UpdateSearch>) -> Fact<bool>
 }
 
 /// True when a file of Windows itself is to be replaced at the next start.
-fn renames(scene: &Scene, name: &str) -> Fact<bool> {
+fn renames(context: &CheckContext, name: &str) -> Fact<bool> {
     let odd = |how: &str| Fact::unknown(Reason::Unreadable, format!("{name} {how}"));
-    match scene.os.value(SESSION, name) {
+    match context.os.value(SESSION, name) {
         Ok(Registry::Texts(texts)) => match renames::replaced(&texts) {
             Some(replaced) => Fact::Known(replaced),
             None => odd("does not consist of pairs"),

@@ -17,7 +17,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn collected(os: Recorded) -> Patches {
-    collect(&Scene::new(Arc::new(os), at(NOW)), &Memory::default())
+    collect(&CheckContext::new(Arc::new(os), at(NOW)), &Memory::default())
 }
 
 fn windows(build: &str, revision: u64, kind: &str) -> Recorded {
@@ -140,8 +140,8 @@ fn what_cannot_be_known_of_missing_updates_is_said() {
     assert!(reason(seven).detail.contains("no update revision"));
     // A year later nobody can say with this catalogue that nothing is missing; what is missing stays missing.
     let later = |revision| {
-        let scene = Scene::new(Arc::new(windows("19045", revision, "Client")), at("2027-11-22T03:00:00Z"));
-        missing::collect(&scene)
+        let context = CheckContext::new(Arc::new(windows("19045", revision, "Client")), at("2027-11-22T03:00:00Z"));
+        missing::collect(&context)
     };
     assert!(matches!(later(7807), Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
     assert_eq!(later(7725).known().unwrap().items.len(), 1);

@@ -4,7 +4,7 @@ use policies::fact::{Browser, BrowserKind, Fact, List};
 
 use super::installed::{Installed, text};
 use crate::text::capped;
-use crate::windows::scene::{Scene, unknown};
+use crate::windows::context::{CheckContext, unknown};
 use os::OsError;
 
 /// The file names of browsers. `browser.exe` is that of Cốc Cốc.
@@ -18,7 +18,7 @@ pub(super) const BROWSERS: [(&str, BrowserKind); 6] = [
 ];
 
 /// Installed browsers, each program once.
-pub(super) fn list(scene: &Scene, installed: &Installed) -> List<Browser> {
+pub(super) fn list(context: &CheckContext, installed: &Installed) -> List<Browser> {
     let mut found = Vec::new();
     for (file, kind) in BROWSERS {
         let keys = installed.paths.iter().filter(|key| key.name.eq_ignore_ascii_case(file));
@@ -27,7 +27,7 @@ pub(super) fn list(scene: &Scene, installed: &Installed) -> List<Browser> {
         paths.sort_unstable_by_key(|path| path.to_lowercase());
         paths.dedup_by_key(|path| path.to_lowercase());
         found.extend(paths.iter().filter_map(|path| {
-            let version = match scene.os.file_version(path) {
+            let version = match context.os.file_version(path) {
                 Ok(version) => Fact::Known(capped(&version)),
                 // What was removed leaves its path behind.
                 Err(OsError::Missing(_)) => return None,

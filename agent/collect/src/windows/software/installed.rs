@@ -5,7 +5,7 @@ use super::browsers::BROWSERS;
 use super::people;
 use crate::text::capped;
 use crate::windows::accounts::loaded;
-use crate::windows::scene::Scene;
+use crate::windows::context::CheckContext;
 use os::windows::{Registry, Subkey};
 use os::{Answer, OsError};
 
@@ -29,47 +29,47 @@ pub(super) struct Installed {
 ///
 /// # Errors
 /// When the machine's own keys cannot be read. What cannot be read of people is counted.
-pub(super) fn installed(scene: &Scene) -> Answer<Installed> {
+pub(super) fn installed(context: &CheckContext) -> Answer<Installed> {
     let mut installed = Installed::default();
-    installed.take_loaded(scene, "HKLM", false)?;
+    installed.take_loaded(context, "HKLM", false)?;
     // Where it cannot be told who is logged on, everybody's file is tried; those of people who are logged on are in use.
-    let loaded = loaded(scene).unwrap_or_default();
+    let loaded = loaded(context).unwrap_or_default();
     for sid in &loaded {
-        if installed.take_loaded(scene, &format!(r"HKU\{sid}"), true).is_err() {
+        if installed.take_loaded(context, &format!(r"HKU\{sid}"), true).is_err() {
             installed.unread += 1;
         }
     }
-    let (files, unread) = people::files(scene, &loaded);
+    let (files, unread) = people::files(context, &loaded);
     installed.unread += unread;
-    installed.take_files(scene, &files);
+    installed.take_files(context, &files);
     Ok(installed)
 }
 
 impl Installed {
     /// What stands below a root of the loaded registry.
-    fn take_loaded(&mut self, scene: &Scene, root: &str, for_one_person: bool) -> Answer<()> {
+    fn take_loaded(&mut self, context: &CheckContext, root: &str, for_one_person: bool) -> Answer<()> {
         for below in BELOW {
             let key = format!(r"{root}\{below}\{UNINSTALL}");
-            let names = match scene.os.keys(&key) {
+            let names = match context.os.keys(&key) {
                 Ok(names) => names,
                 Err(OsError::Missing(_)) => Vec::new(),
                 Err(error) => return Err(error),
             };
             for name in names {
-                let program = self.loaded(scene, &key, &name);
+                let program = self.loaded(context, &key, &name);
                 self.programs.extend(program.map(|program| (program, for_one_person)));
             }
             let key = format!(r"{root}\{below}\{APP_PATHS}");
             for (file, _) in BROWSERS {
-                let path = self.loaded(scene, &key, file);
+                let path = self.loaded(context, &key, file);
                 self.paths.extend(path);
             }
         }
         Ok(())
     }
 
-    fn loaded(&mut self, scene: &Scene, key: &str, name: &str) -> Option<Subkey> {
-        match scene.os.values(&format!(r"{key}\{name}")) {
+    fn loaded(&mut self, context: &CheckContext, key: &str, name: &str) -> Option<Subkey> {
+        match context.os.values(&format!(r"{key}\{name}")) {
             Ok(values) => Some(Subkey { name: name.to_owned(), values }),
             Err(OsError::Missing(_)) => None,
             Err(_) => {
@@ -80,11 +80,11 @@ impl Installed {
     }
 
     /// What stands in the files of people who are not logged on.
-    fn take_files(&mut self, scene: &Scene, files: &[String]) {
+    fn take_files(&mut self, context: &CheckContext, files: &[String]) {
         let keys = [UNINSTALL, APP_PATHS].map(|key| BELOW.map(|below| format!(r"{below}\{key}")));
         let keys: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();
         for (index, file) in files.iter().enumerate() {
-            match scene.os.saved(file, &keys) {
+            match context.os.saved(file, &keys) {
                 Ok(mut found) => {
                     let paths = found.split_off(BELOW.len());
                     self.programs.extend(found.into_iter().flatten().map(|program| (program, true)));

@@ -3,15 +3,15 @@
 use super::installed::count;
 use crate::windows::accounts::{PROFILES, is_person};
 use crate::windows::center::path;
-use crate::windows::scene::{Scene, Setting};
+use crate::windows::context::{CheckContext, Setting};
 use os::OsError;
 
 /// The most files that are read. Not even computers of classrooms have as many people.
 const MOST: usize = 256;
 
 /// The files, and of how many people there is none to be read though they have a profile. `loaded` are those who are logged on.
-pub(super) fn files(scene: &Scene, loaded: &[String]) -> (Vec<String>, u32) {
-    let people = match scene.os.keys(PROFILES) {
+pub(super) fn files(context: &CheckContext, loaded: &[String]) -> (Vec<String>, u32) {
+    let people = match context.os.keys(PROFILES) {
         Ok(people) => people,
         Err(OsError::Missing(_)) => return (Vec::new(), 0),
         Err(_) => return (Vec::new(), 1),
@@ -23,8 +23,8 @@ pub(super) fn files(scene: &Scene, loaded: &[String]) -> (Vec<String>, u32) {
         .filter(|sid| is_person(sid))
         .partition(|sid| loaded.iter().any(|known| known.eq_ignore_ascii_case(sid)));
     for (sid, is_here) in here.iter().map(|sid| (sid, true)).chain(away.iter().map(|sid| (sid, false))) {
-        let folder = match scene.text(&format!(r"{PROFILES}\{sid}"), "ProfileImagePath") {
-            Setting::Set(text) => path(scene, &text),
+        let folder = match context.text(&format!(r"{PROFILES}\{sid}"), "ProfileImagePath") {
+            Setting::Set(text) => path(context, &text),
             Setting::Absent => continue,
             Setting::Unreadable(_) => None,
         };

@@ -15,7 +15,7 @@ const APP_PATHS: &str = r"Microsoft\Windows\CurrentVersion\App Paths";
 const SID: &str = "S-1-5-21-1004336348-1177238915-682003330-1001";
 
 fn collected(os: Recorded) -> Software {
-    collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+    collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
 }
 
 fn installed(os: Recorded, root: &str, key: &str, name: &str, version: &str) -> Recorded {

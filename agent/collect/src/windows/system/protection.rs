@@ -6,7 +6,7 @@
 use policies::evaluate::Truth;
 use policies::fact::{Fact, Reason};
 
-use super::super::scene::{Scene, answered};
+use super::super::context::{CheckContext, answered};
 use os::windows::{Row, Variant};
 
 /// Whether the firmware starts signed systems only.
@@ -14,9 +14,9 @@ pub(super) const SECURE_BOOT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Sec
 
 /// True when every volume of the machine's own disks is protected. Windows 7 does not tell which volumes are removable: there the
 /// volume of the system decides.
-pub(super) fn disk_encrypted(scene: &Scene, drive: &str) -> Fact<bool> {
+pub(super) fn disk_encrypted(context: &CheckContext, drive: &str) -> Fact<bool> {
     let query = "SELECT * FROM Win32_EncryptableVolume";
-    answered(scene.os.wmi(r"ROOT\CIMV2\Security\MicrosoftVolumeEncryption", query), |rows| {
+    answered(context.os.wmi(r"ROOT\CIMV2\Security\MicrosoftVolumeEncryption", query), |rows| {
         let number = |row: &Row, name: &str| match row.get(name) {
             Some(Variant::Number(number)) => Some(*number),
             _ => None,
@@ -39,9 +39,9 @@ pub(super) fn disk_encrypted(scene: &Scene, drive: &str) -> Fact<bool> {
 }
 
 /// True when a TPM is there, enabled and activated. Without one the class has no row.
-pub(super) fn tpm(scene: &Scene) -> Fact<bool> {
+pub(super) fn tpm(context: &CheckContext) -> Fact<bool> {
     let query = "SELECT IsEnabled_InitialValue, IsActivated_InitialValue FROM Win32_Tpm";
-    answered(scene.os.wmi(r"ROOT\CIMV2\Security\MicrosoftTpm", query), |rows| {
+    answered(context.os.wmi(r"ROOT\CIMV2\Security\MicrosoftTpm", query), |rows| {
         let told = |row: &Row, name: &str| match row.get(name) {
             Some(Variant::Bool(told)) => Truth::from(*told),
             _ => Truth::Unknown,
@@ -55,6 +55,6 @@ pub(super) fn tpm(scene: &Scene) -> Fact<bool> {
 }
 
 /// True when the firmware starts signed systems only. A machine with an old firmware has no such value.
-pub(super) fn secure_boot(scene: &Scene) -> Fact<bool> {
-    scene.number(SECURE_BOOT, "UEFISecureBootEnabled").or(Fact::Known(false), |value| Fact::Known(value == 1))
+pub(super) fn secure_boot(context: &CheckContext) -> Fact<bool> {
+    context.number(SECURE_BOOT, "UEFISecureBootEnabled").or(Fact::Known(false), |value| Fact::Known(value == 1))
 }

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use policies::fact::{Fact, Instant, Reason};
 use policies::policy::{WindowsBuild, WindowsKind};
 
-use super::super::scene::{Scene, Setting, unknown};
+use super::super::context::{CheckContext, Setting, unknown};
 use super::super::version::{self, Version, WINDOWS_10, WINDOWS_11};
 
 /// What the catalogue says of this machine.
@@ -22,7 +22,7 @@ pub(super) struct Support {
 }
 
 /// Asks the catalogue.
-pub(super) fn of(scene: &Scene, version: &Fact<Version>) -> Support {
+pub(super) fn of(context: &CheckContext, version: &Fact<Version>) -> Support {
     let version = match version {
         Fact::Known(version) => version,
         Fact::Unknown(unknown) => {
@@ -36,7 +36,7 @@ pub(super) fn of(scene: &Scene, version: &Fact<Version>) -> Support {
             };
         }
     };
-    let Some(known) = version::known(scene, version) else {
+    let Some(known) = version::known(context, version) else {
         let detail = format!("no date of end of support is known for build {}", version.build);
         return Support {
             id: Fact::Known(by_number(version).to_owned()),
@@ -52,7 +52,7 @@ pub(super) fn of(scene: &Scene, version: &Fact<Version>) -> Support {
         release: Some(known.release.clone()),
         // A copy to try Windows with gets updates until it ends by itself, which is written down nowhere; but no longer than others.
         until: match end_of(until) {
-            Fact::Known(end) if version.evaluation && end >= scene.now => {
+            Fact::Known(end) if version.evaluation && end >= context.now => {
                 Fact::unknown(Reason::SourceMissing, "an evaluation copy, whose own end is not written down")
             }
             end => end,

@@ -7,7 +7,7 @@ use os::windows::recorded::Recorded;
 use os::windows::{Registry, Row, Variant};
 
 fn collected(os: Recorded) -> System {
-    collect(&Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+    collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
 }
 
 fn office() -> Recorded {
@@ -108,7 +108,7 @@ fn support_ends_by_build_edition_and_kind() {
     for id in ["EnterpriseEval", "EnterpriseSEval"] {
         assert!(matches!(trial(id), Fact::Unknown(why) if why.reason == Reason::SourceMissing), "{id}");
     }
-    let old = Scene::new(
+    let old = CheckContext::new(
         Arc::new(office().text(VERSION, "EditionID", "EnterpriseEval")),
         "2026-11-22T03:00:00Z".parse().unwrap(),
     );

@@ -10,8 +10,8 @@
 use jiff::{Timestamp, ToSpan};
 use policies::fact::{Fact, Reason};
 
-use crate::windows::log::{Log, Told, reaches};
-use crate::windows::scene::{Scene, unknown};
+use crate::windows::context::{CheckContext, unknown};
+use crate::windows::log::{Log, LogExcerpt, reaches};
 use os::OsError;
 use os::windows::Event;
 
@@ -36,16 +36,16 @@ struct Word {
 }
 
 /// True when the last word was that the clock follows a server.
-pub(super) fn synchronised(scene: &Scene) -> Fact<bool> {
-    let since = scene.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let ask = |channel, provider, ids| Log { channel, provider, ids, most: MOST }.since(scene, since);
+pub(super) fn synchronised(context: &CheckContext) -> Fact<bool> {
+    let since = context.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let ask = |channel, provider, ids| Log { channel, provider, ids, most: MOST }.since(context, since);
     let told = ask("System", Some(PROVIDER), &[CHOSEN, LOST, RECEIVES]);
     let own = match ask(OWN_CHANNEL, None, &[STATE]) {
         // Windows before its version 10 (1703) has no such channel.
-        Err(OsError::Missing(_)) => Ok(Told::default()),
+        Err(OsError::Missing(_)) => Ok(LogExcerpt::default()),
         answer => answer,
     };
-    let events = |told: &Result<Told, OsError>| told.as_ref().map(|told| told.events.clone()).unwrap_or_default();
+    let events = |told: &Result<LogExcerpt, OsError>| told.as_ref().map(|told| told.events.clone()).unwrap_or_default();
     let (told_word, own_word) = (told_word(&events(&told)), events(&own).iter().find_map(state));
     let word = match (told_word, own_word) {
         (Some(told), Some(own)) => Some(if told.at > own.at { told } else { own }),
@@ -56,7 +56,7 @@ pub(super) fn synchronised(scene: &Scene) -> Fact<bool> {
         (Some(None), _) => Fact::unknown(Reason::Contradictory, "the time service does not say whether it follows"),
         (None, Some(error)) => unknown(&error),
         // A log that is younger may have had a word of it.
-        (None, None) if !reaches(scene, "System", since) => {
+        (None, None) if !reaches(context, "System", since) => {
             Fact::unknown(Reason::SourceMissing, "the event log does not go back two weeks")
         }
         (None, None) => Fact::unknown(Reason::NoReader, "no word of the time service in the event logs of two weeks"),
@@ -120,7 +120,7 @@ mod tests {
         // What others write under the same numbers is not the time service's.
         os = os.provided("System", "disk", vec![event(LOST, "2026-11-22T02:59:00Z", &[])]);
         os.events.extend(own.map(|own| (OWN_CHANNEL.to_owned(), own)));
-        synchronised(&Scene::new(Arc::new(os), NOW.parse().unwrap()))
+        synchronised(&CheckContext::new(Arc::new(os), NOW.parse().unwrap()))
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         let state = [("LeapIndicator", "3"), ("LastSyncError", "1")];
         let mut os = Recorded::new().provided("System", PROVIDER, vec![event(RECEIVES, "2022-02-13T03:55:21Z", &[])]);
         os.events.insert(OWN_CHANNEL.to_owned(), vec![event(STATE, "2022-02-08T21:14:55Z", &state)]);
-        assert_eq!(synchronised(&Scene::new(Arc::new(os), now.parse().unwrap())), Fact::Known(false));
+        assert_eq!(synchronised(&CheckContext::new(Arc::new(os), now.parse().unwrap())), Fact::Known(false));
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn logs_that_cannot_be_read_or_are_young_are_no_gap_of_the_product() {
-        let reason = |os: Recorded| match synchronised(&Scene::new(Arc::new(os), NOW.parse().unwrap())) {
+        let reason = |os: Recorded| match synchronised(&CheckContext::new(Arc::new(os), NOW.parse().unwrap())) {
             Fact::Unknown(why) => why.reason,
             Fact::Known(known) => panic!("{known}"),
         };

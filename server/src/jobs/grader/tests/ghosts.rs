@@ -25,9 +25,9 @@ fn numbered(serial: &str) -> Facts {
 }
 
 /// A machine of `office` that reported `facts`.
-async fn reported(db: &Db, judge: &Judge, office: &str, facts: &Facts) -> String {
+async fn reported(db: &Db, judge: &CompiledPolicy, office: &str, facts: &Facts) -> String {
     let mut tx = db.write().await.unwrap();
-    let machine = trial::machine(&mut tx, office).await;
+    let machine = test_database::machine(&mut tx, office).await;
     report(&mut tx, &machine, 1, facts, NOW).await;
     judged(&mut tx, judge, &machine, NOW).await;
     tx.commit().await.unwrap();
@@ -40,7 +40,7 @@ async fn proposals(db: &Db, office: &str) -> Vec<Proposal> {
     propose(&lines, &known_list(&mut tx, &Scope::whole(), office).await.unwrap())
 }
 
-async fn graded(db: &Db, judge: &Judge, office: &str) -> OfficeView {
+async fn graded(db: &Db, judge: &CompiledPolicy, office: &str) -> OfficeView {
     office_grade_make(db, judge, office, NOW).await.unwrap();
     let view = seen(db, judge, office, NOW).await;
     adds_up(&view);
@@ -61,14 +61,14 @@ fn refusal<T: std::fmt::Debug>(done: Result<T, RosterError>) -> Refusal {
 
 async fn office_of(db: &Db) -> String {
     let mut tx = db.write().await.unwrap();
-    let office = trial::office(&mut tx, "Xã An Bình", None).await;
+    let office = test_database::office(&mut tx, "Xã An Bình", None).await;
     tx.commit().await.unwrap();
     office
 }
 
 on_both! {
-    async fn a_machine_that_enrolled_before_its_line_counts_once(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_machine_that_enrolled_before_its_line_counts_once(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let office = office_of(db).await;
         let machine = reported(db, &judge, &office, &numbered("7XK2Q63")).await;
         let alone = graded(db, &judge, &office).await.grade.unwrap().score;
@@ -108,8 +108,8 @@ on_both! {
         assert_eq!((count("roster_linked"), count("roster_unlinked"), count("roster_removed")), (3, 1, 1));
     }
 
-    async fn a_reinstalled_computer_takes_its_line_over(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_reinstalled_computer_takes_its_line_over(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let office = office_of(db).await;
         let first = reported(db, &judge, &office, &numbered("7XK2Q63")).await;
         roster_add(db, &by(), &office, &[new_line("TS-1", "7XK2Q63")]).await.unwrap();
@@ -144,8 +144,8 @@ on_both! {
         assert_eq!(refused, Refusal::Revoked);
     }
 
-    async fn what_is_there_is_not_written_down_twice(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn what_is_there_is_not_written_down_twice(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let office = office_of(db).await;
         assert_eq!(refusal(roster_declare(db, &by(), &office, 3).await), Refusal::Empty);
         let file = [new_line("PC-01", "7XK2Q63"), new_line("PC-02", ""), new_line("PC-03", "To be filled by O.E.M."), new_line("PC-04", "INVALID")];

@@ -26,12 +26,12 @@ fn counts_clock(grade: &Grade) -> bool {
 }
 
 on_both! {
-    async fn an_old_agents_wrong_answers_leave_the_sums_for_thirty_days(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn an_old_agents_wrong_answers_leave_the_sums_for_thirty_days(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
         tx.schema_claim(NOW).await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         declare(&mut tx, &office).await;
         tx.roster_line_insert(&Scope::whole(), &line(&office, "PC-01", Some(&machine))).await.unwrap();
         tx.commit().await.unwrap();
@@ -69,13 +69,13 @@ on_both! {
     }
 
     /// The time to replace an agent runs from its next version on, whatever further ones come.
-    async fn a_further_version_gives_an_old_agent_no_new_time(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_further_version_gives_an_old_agent_no_new_time(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
         tx.schema_claim(NOW).await.unwrap();
-        trial::schema_known(&mut tx, SCHEMA_VERSION + 1, NOW + 40 * DAY).await;
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        test_database::schema_known(&mut tx, SCHEMA_VERSION + 1, NOW + 40 * DAY).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         report_by(&mut tx, &machine, 1, &seen_facts(), NOW + 41 * DAY, 1).await;
         judged(&mut tx, &judge, &machine, NOW + 41 * DAY).await;
         tx.commit().await.unwrap();
@@ -85,12 +85,12 @@ on_both! {
     }
 
     /// Whoever had the new agent and goes back to an old one is not excused for it, not for a day.
-    async fn a_machine_that_goes_back_to_an_old_agent_is_not_excused(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_machine_that_goes_back_to_an_old_agent_is_not_excused(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
         tx.schema_claim(NOW).await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         tx.commit().await.unwrap();
         // Also one that only claimed to have a newer one than there is.
         for (number, (schema, excused)) in [(1, true), (2, false), (1, false), (99, false), (1, false)].into_iter().enumerate() {
@@ -108,14 +108,14 @@ on_both! {
     }
 
     /// The old agent back on the same hardware as another machine, the one before revoked, is the same story.
-    async fn a_machine_enrolled_anew_with_an_old_agent_is_not_excused(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_machine_enrolled_anew_with_an_old_agent_is_not_excused(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
         tx.schema_claim(NOW).await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let before = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let before = test_database::machine(&mut tx, &office).await;
         report(&mut tx, &before, 1, &seen_facts(), NOW).await;
-        let after = trial::machine(&mut tx, &office).await;
+        let after = test_database::machine(&mut tx, &office).await;
         report_by(&mut tx, &after, 1, &seen_facts(), NOW + 1, 1).await;
         judged(&mut tx, &judge, &after, NOW + 1).await;
         tx.commit().await.unwrap();
@@ -133,18 +133,18 @@ on_both! {
     }
 
     /// What a new agent says fails too fails since that one saw it, also when it speaks before the store was judged again.
-    async fn a_failure_that_a_new_agent_finds_dates_from_it(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_failure_that_a_new_agent_finds_dates_from_it(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut failing = seen_facts();
         failing.time.synchronised = Fact::Known(false);
         failing.logging.running = Fact::Known(false);
         for catches_up in [true, false] {
             let mut tx = db.write().await.unwrap();
-            let office = trial::office(&mut tx, "Xã An", None).await;
-            let machine = trial::machine(&mut tx, &office).await;
+            let office = test_database::office(&mut tx, "Xã An", None).await;
+            let machine = test_database::machine(&mut tx, &office).await;
             report(&mut tx, &machine, 1, &failing, NOW).await;
             judged(&mut tx, &judge, &machine, NOW).await;
-            trial::from_schema_1(&mut tx).await;
+            test_database::from_schema_1(&mut tx).await;
             tx.commit().await.unwrap();
             if catches_up {
                 grades_catch_up(db, &judge, NOW + DAY).await.unwrap();
@@ -163,19 +163,19 @@ on_both! {
     }
 
     /// A failure that a new agent saw keeps its date when the store is judged again, also where it is unknown meanwhile.
-    async fn a_failure_that_a_new_agent_saw_keeps_its_date(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_failure_that_a_new_agent_saw_keeps_its_date(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut failing = seen_facts();
         failing.time.synchronised = Fact::Known(false);
         let mut tx = db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         report(&mut tx, &machine, 1, &failing, NOW).await;
         judged(&mut tx, &judge, &machine, NOW).await;
         failing.time.synchronised = Fact::unknown(Reason::Unreadable, "");
         report(&mut tx, &machine, 2, &failing, NOW + DAY).await;
         judged(&mut tx, &judge, &machine, NOW + DAY).await;
-        trial::unjudged(&mut tx).await;
+        test_database::unjudged(&mut tx).await;
         tx.commit().await.unwrap();
         grades_catch_up(db, &judge, NOW + 2 * DAY).await.unwrap();
         let state = clock(db, &machine).await;
@@ -183,12 +183,12 @@ on_both! {
     }
 
     /// A new agent that says of itself that it is too old is not excused: only the version of its facts is believed.
-    async fn an_agent_that_calls_itself_too_old_counts_as_unknown(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn an_agent_that_calls_itself_too_old_counts_as_unknown(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
         tx.schema_claim(NOW).await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         let mut said = seen_facts();
         said.time.synchronised = Fact::unknown(Reason::AgentTooOld, "");
         report(&mut tx, &machine, 1, &said, NOW).await;
@@ -200,11 +200,11 @@ on_both! {
     }
 
     /// A machine that reported to the server of before and is silent since keeps no "pass", and the office is not blamed.
-    async fn a_store_of_before_is_judged_again(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_store_of_before_is_judged_again(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         report(&mut tx, &machine, 1, &seen_facts(), NOW).await;
         tx.commit().await.unwrap();
         grades_catch_up(db, &judge, NOW).await.unwrap();
@@ -212,7 +212,7 @@ on_both! {
         let before = seen(db, &judge, &office, NOW).await.grade.unwrap().score;
 
         let mut tx = db.write().await.unwrap();
-        trial::from_schema_1(&mut tx).await;
+        test_database::from_schema_1(&mut tx).await;
         tx.schema_claim(NOW).await.unwrap();
         tx.commit().await.unwrap();
         grades_catch_up(db, &judge, NOW + 1).await.unwrap();
@@ -226,13 +226,13 @@ on_both! {
     }
 
     /// A failure that an old agent read wrongly was none: nothing dates from it.
-    async fn a_failure_that_was_read_wrongly_leaves_no_date(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn a_failure_that_was_read_wrongly_leaves_no_date(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let mut failing = seen_facts();
         failing.time.synchronised = Fact::Known(false);
         let mut tx = db.write().await.unwrap();
-        let office = trial::office(&mut tx, "Xã An", None).await;
-        let machine = trial::machine(&mut tx, &office).await;
+        let office = test_database::office(&mut tx, "Xã An", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
         report(&mut tx, &machine, 1, &failing, NOW).await;
         tx.commit().await.unwrap();
         grades_catch_up(db, &judge, NOW).await.unwrap();
@@ -240,7 +240,7 @@ on_both! {
         assert_eq!((before.verdict, before.failing_since_at.is_some()), (Verdict::Fail, true));
 
         let mut tx = db.write().await.unwrap();
-        trial::from_schema_1(&mut tx).await;
+        test_database::from_schema_1(&mut tx).await;
         tx.schema_claim(NOW).await.unwrap();
         tx.commit().await.unwrap();
         grades_catch_up(db, &judge, NOW + 1).await.unwrap();

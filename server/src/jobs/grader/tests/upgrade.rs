@@ -6,7 +6,7 @@ use crate::store::grade::StoredGrade;
 use crate::store::judgement::{Judgement, VerdictState};
 use crate::store::person::{Person, PersonRole};
 use crate::store::report::NewReport;
-use crate::store::trial::Trial;
+use crate::store::test_database::TestDatabase;
 
 /// The last migration of version 0.1.
 const OF_BEFORE: i64 = 5;
@@ -38,10 +38,10 @@ fn verdict(control: &str, verdict: Verdict) -> VerdictState {
 }
 
 /// Fills a store with what version 0.1 wrote.
-async fn fill(trial: &Trial, judge: &Judge) -> Before {
-    let mut tx = trial.db.write().await.unwrap();
-    let office = trial::office(&mut tx, "Xã An", None).await;
-    let machine = trial::machine_of_before(&mut tx, &office).await;
+async fn fill(test_database: &TestDatabase, judge: &CompiledPolicy) -> Before {
+    let mut tx = test_database.db.write().await.unwrap();
+    let office = test_database::office(&mut tx, "Xã An", None).await;
+    let machine = test_database::machine_of_before(&mut tx, &office).await;
     declare(&mut tx, &office).await;
     let mut sections = Sections::default();
     for (section, text) in
@@ -53,7 +53,7 @@ async fn fill(trial: &Trial, judge: &Judge) -> Before {
         let body = Body { machine: machine.clone(), section: section.name().to_owned(), digest, text };
         tx.body_insert(&[(body, true)], NOW).await.unwrap();
     }
-    trial::head_of_before(&mut tx, &machine, &sections, NOW).await;
+    test_database::head_of_before(&mut tx, &machine, &sections, NOW).await;
     let report = NewReport {
         machine: machine.clone(),
         position: Position { segment: 1, number: 1, hash: Digest::of(b"1") },
@@ -108,10 +108,10 @@ async fn fill(trial: &Trial, judge: &Judge) -> Before {
     Before { office, machine, person, score }
 }
 
-async fn a_store_of_the_release_before_is_judged_again(trial: &Trial) {
-    let (db, judge) = (&trial.db, judge("p1"));
-    trial.migrate_to(OF_BEFORE).await;
-    let before = fill(trial, &judge).await;
+async fn a_store_of_the_release_before_is_judged_again(test_database: &TestDatabase) {
+    let (db, judge) = (&test_database.db, judge("p1"));
+    test_database.migrate_to(OF_BEFORE).await;
+    let before = fill(test_database, &judge).await;
     db.migrate().await.unwrap();
 
     let mut tx = db.write().await.unwrap();
@@ -148,14 +148,14 @@ async fn a_store_of_the_release_before_is_judged_again(trial: &Trial) {
 
 #[tokio::test]
 async fn a_store_of_the_release_before_is_judged_again_sqlite() {
-    let trial = Trial::sqlite_empty().await;
-    a_store_of_the_release_before_is_judged_again(&trial).await;
-    trial.end().await;
+    let test_database = TestDatabase::sqlite_empty().await;
+    a_store_of_the_release_before_is_judged_again(&test_database).await;
+    test_database.end().await;
 }
 
 #[tokio::test]
 async fn a_store_of_the_release_before_is_judged_again_postgres() {
-    let Some(trial) = Trial::postgres_empty().await else { return };
-    a_store_of_the_release_before_is_judged_again(&trial).await;
-    trial.end().await;
+    let Some(test_database) = TestDatabase::postgres_empty().await else { return };
+    a_store_of_the_release_before_is_judged_again(&test_database).await;
+    test_database.end().await;
 }

@@ -20,11 +20,11 @@ fn wrong() -> Facts {
 }
 
 /// A commune below a province, with one machine that was wrong at `NOW`.
-async fn scene(db: &Db, judge: &Arc<Judge>) -> (String, String) {
+async fn scene(db: &Db, judge: &Arc<CompiledPolicy>) -> (String, String) {
     let mut tx = db.write().await.unwrap();
-    let province = trial::office(&mut tx, "Tỉnh", None).await;
-    let office = trial::office(&mut tx, "Xã An", Some(&province)).await;
-    let machine = trial::machine(&mut tx, &office).await;
+    let province = test_database::office(&mut tx, "Tỉnh", None).await;
+    let office = test_database::office(&mut tx, "Xã An", Some(&province)).await;
+    let machine = test_database::machine(&mut tx, &office).await;
     declare(&mut tx, &office).await;
     report(&mut tx, &machine, 1, &wrong(), NOW).await;
     judged(&mut tx, judge, &machine, NOW).await;
@@ -38,7 +38,7 @@ fn by(login: &str, scope: Scope, at: i64) -> By {
 }
 
 /// Asks for an exception at `at` and has it granted at once.
-async fn granted(db: &Db, judge: &Judge, machine: &str, control: &str, at: i64, until_at: i64) -> Waiver {
+async fn granted(db: &Db, judge: &CompiledPolicy, machine: &str, control: &str, at: i64, until_at: i64) -> Waiver {
     let new = NewWaiver {
         machine: machine.to_owned(),
         control: control.to_owned(),
@@ -54,7 +54,7 @@ async fn state(db: &Db, machine: &str, control: &str) -> VerdictState {
     judgement.verdicts.into_iter().find(|state| state.control == control).unwrap()
 }
 
-async fn grade_at(db: &Db, judge: &Arc<Judge>, office: &str, now: i64) -> Grade {
+async fn grade_at(db: &Db, judge: &Arc<CompiledPolicy>, office: &str, now: i64) -> Grade {
     grades_make(db, Some(judge), now, &mut Todo { changed: [office.to_owned()].into(), ..Todo::default() })
         .await
         .unwrap();
@@ -72,8 +72,8 @@ const FIREWALL: &str = "firewall-active";
 on_both! {
     /// A small exception leaves both sums, shows the score without it, and brings the failure back when its date comes, with no
     /// report and no event.
-    async fn an_exception_ends_by_itself(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn an_exception_ends_by_itself(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let (office, machine) = scene(db, &judge).await;
         let before = seen(db, &judge, &office, NOW).await.grade.unwrap();
         let end = NOW + 2 * DAY;
@@ -127,8 +127,8 @@ on_both! {
 
     /// A critical failure caps as before while it is waived, and a heavy exception caps by itself; withdrawing it undoes both
     /// the exception and its cap.
-    async fn an_exception_lifts_no_cap(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn an_exception_lifts_no_cap(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let (office, machine) = scene(db, &judge).await;
         let now = NOW + 4 * DAY;
         let before = grade_at(db, &judge, &office, now).await;
@@ -149,8 +149,8 @@ on_both! {
 
     /// An exception from something that does not fail yet waives the failure when it comes, with the age of the failure; what
     /// is mended passes.
-    async fn only_what_fails_is_waived(trial: &Trial) {
-        let (db, judge) = (&trial.db, judge("p1"));
+    async fn only_what_fails_is_waived(test_database: &TestDatabase) {
+        let (db, judge) = (&test_database.db, judge("p1"));
         let (_, machine) = scene(db, &judge).await;
         granted(db, &judge, &machine, FIREWALL, NOW, NOW + 20 * DAY).await;
         granted(db, &judge, &machine, "antivirus-running", NOW, NOW + 20 * DAY).await;

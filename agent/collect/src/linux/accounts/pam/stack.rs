@@ -1,6 +1,6 @@
 //! The stack of a service, with what it includes in its place.
 
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::lines;
 use os::{Answer, OsError};
 
@@ -33,35 +33,35 @@ impl Line {
 ///
 /// # Errors
 /// When there is none, or something that it includes cannot be read.
-pub(super) fn stack(scene: &Scene, names: &[&str]) -> Answer<Vec<Line>> {
+pub(super) fn stack(context: &CheckContext, names: &[&str]) -> Answer<Vec<Line>> {
     for name in names {
-        if let Some(text) = optional(text(scene, name))? {
+        if let Some(text) = optional(text(context, name))? {
             let mut lines = Vec::new();
-            read_into(scene, &text, None, 8, &mut lines)?;
+            read_into(context, &text, None, 8, &mut lines)?;
             return Ok(lines);
         }
     }
     Err(OsError::Missing(format!("/etc/pam.d/{}", names.join(", "))))
 }
 
-fn text(scene: &Scene, name: &str) -> Answer<String> {
+fn text(context: &CheckContext, name: &str) -> Answer<String> {
     let bare = name.rsplit('/').next().unwrap_or(name);
-    let text = FOLDERS.iter().find_map(|folder| optional(scene.text(&format!("{folder}/{bare}"))).transpose());
+    let text = FOLDERS.iter().find_map(|folder| optional(context.text(&format!("{folder}/{bare}"))).transpose());
     text.unwrap_or_else(|| Err(OsError::Missing(format!("{}/{bare}", FOLDERS[1]))))
 }
 
 /// Adds the lines of `text`, those of one kind where only those were included.
-fn read_into(scene: &Scene, all: &str, only: Option<&str>, depth: u8, to: &mut Vec<Line>) -> Answer<()> {
+fn read_into(context: &CheckContext, all: &str, only: Option<&str>, depth: u8, to: &mut Vec<Line>) -> Answer<()> {
     let include = |name: &str, only: Option<&str>, to: &mut Vec<Line>| {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(OsError::Failed(name.to_owned(), "includes too deep".to_owned()));
         };
         // A service whose include is missing lets nobody in; it is no stack without a rule.
-        let text = text(scene, name).map_err(|error| match error {
+        let text = text(context, name).map_err(|error| match error {
             OsError::Missing(path) => OsError::Failed(path, "is included and does not exist".to_owned()),
             error => error,
         })?;
-        read_into(scene, &text, only, depth, to)
+        read_into(context, &text, only, depth, to)
     };
     for line in lines(&all.replace("\\\n", " ")) {
         if let Some(name) = line.strip_prefix("@include") {

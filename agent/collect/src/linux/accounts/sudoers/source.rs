@@ -1,7 +1,7 @@
 //! Asks sudo's own reader for the rules, when sudo itself would follow them.
 
 use super::{Host, Sudoers};
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{capped, lines};
 use os::{Answer, OsError, Program};
 
@@ -12,30 +12,30 @@ pub(super) const PROGRAM: &str = "/usr/bin/sudo";
 ///
 /// # Errors
 /// When it cannot be asked, or some of what it reads would be refused by sudo itself.
-pub(in super::super) fn read(scene: &Scene) -> Answer<Option<Sudoers>> {
-    match (scene.os.exists(PROGRAM), scene.os.exists(FILE)) {
+pub(in super::super) fn read(context: &CheckContext) -> Answer<Option<Sudoers>> {
+    match (context.os.exists(PROGRAM), context.os.exists(FILE)) {
         (false, false) => return Ok(None),
-        _ if !scene.os.administrator() => return Err(OsError::Denied(FILE.to_owned())),
+        _ if !context.os.administrator() => return Err(OsError::Denied(FILE.to_owned())),
         (false, true) => return Err(failed("there are rules for a sudo that is elsewhere, or was removed")),
         (true, _) => {}
     }
-    own_plugins(scene)?;
-    let elsewhere = sources(scene)?;
-    for file in files(scene)? {
-        if refused(scene, &file)? {
+    own_plugins(context)?;
+    let elsewhere = sources(context)?;
+    for file in files(context)? {
+        if refused(context, &file)? {
             // Without its first file it does nothing; what a refused further one would have changed nobody knows.
             return if file == FILE && !elsewhere { Ok(None) } else { Err(failed(&format!("sudo refuses {file}"))) };
         }
     }
-    let output = scene.os.run(Program::Cvtsudoers, &["-e", "-f", "json", FILE])?;
+    let output = context.os.run(Program::Cvtsudoers, &["-e", "-f", "json", FILE])?;
     if output.status != Some(0) || output.cut {
         return Err(failed(output.stderr.lines().next().unwrap_or("cvtsudoers")));
     }
     let mut sudoers: Sudoers =
         serde_json::from_str(&output.stdout).map_err(|_| failed("cvtsudoers prints another form"))?;
     sudoers.elsewhere = elsewhere;
-    let name = scene.line("/proc/sys/kernel/hostname").unwrap_or_default();
-    sudoers.host = Host { name, addresses: scene.os.addresses()? };
+    let name = context.line("/proc/sys/kernel/hostname").unwrap_or_default();
+    sudoers.host = Host { name, addresses: context.os.addresses()? };
     Ok(Some(sudoers))
 }
 
@@ -44,8 +44,8 @@ fn failed(why: &str) -> OsError {
 }
 
 /// Another plug-in than sudo's own, or another file, decides by rules that are not read here.
-fn own_plugins(scene: &Scene) -> Answer<()> {
-    let text = optional(scene.text("/etc/sudo.conf"))?.unwrap_or_default();
+fn own_plugins(context: &CheckContext) -> Answer<()> {
+    let text = optional(context.text("/etc/sudo.conf"))?.unwrap_or_default();
     let own = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         words.first() != Some(&"Plugin") || (words.len() == 3 && words[2] == "sudoers.so")
@@ -54,22 +54,23 @@ fn own_plugins(scene: &Scene) -> Answer<()> {
 }
 
 /// Whether rules also come from elsewhere: LDAP, or a domain that sssd joined.
-fn sources(scene: &Scene) -> Answer<bool> {
-    let text = optional(scene.text("/etc/nsswitch.conf"))?.unwrap_or_default();
+fn sources(context: &CheckContext) -> Answer<bool> {
+    let text = optional(context.text("/etc/nsswitch.conf"))?.unwrap_or_default();
     let Some(sources) = lines(&text).find_map(|line| line.strip_prefix("sudoers:")) else { return Ok(false) };
     let names: Vec<&str> = sources.split_ascii_whitespace().collect();
     if !names.contains(&"files") {
         return Err(failed("nsswitch.conf takes the rules from elsewhere"));
     }
     let joined = || {
-        scene.os.exists("/etc/sssd/sssd.conf") || scene.os.list("/etc/sssd/conf.d").is_ok_and(|names| !names.is_empty())
+        context.os.exists("/etc/sssd/sssd.conf")
+            || context.os.list("/etc/sssd/conf.d").is_ok_and(|names| !names.is_empty())
     };
     Ok(names.contains(&"ldap") || names.contains(&"sss") && joined())
 }
 
 /// The files that sudo reads: `visudo -c` names each with what it thinks of it.
-fn files(scene: &Scene) -> Answer<Vec<String>> {
-    let output = scene.os.run(Program::Visudo, &["-c"])?;
+fn files(context: &CheckContext) -> Answer<Vec<String>> {
+    let output = context.os.run(Program::Visudo, &["-c"])?;
     let mut files = Vec::new();
     for line in output.stdout.lines().chain(output.stderr.lines()) {
         let said = [": parsed OK", ": bad permissions, should be ", ": wrong owner (uid, gid) should be "];
@@ -86,8 +87,8 @@ fn files(scene: &Scene) -> Answer<Vec<String>> {
 }
 
 /// sudo takes files of root alone that nobody else may write to, except the group of root.
-fn refused(scene: &Scene, file: &str) -> Answer<bool> {
-    let owner = match scene.os.owner(file) {
+fn refused(context: &CheckContext, file: &str) -> Answer<bool> {
+    let owner = match context.os.owner(file) {
         // Its name is not text.
         Err(OsError::Missing(_)) => return Err(failed(&format!("sudo reads {file}"))),
         owner => owner?,

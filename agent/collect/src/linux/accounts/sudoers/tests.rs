@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::source::{FILE, PROGRAM};
 use super::*;
-use crate::linux::scene::Scene;
+use crate::linux::context::CheckContext;
 use os::recorded::Recorded;
 use os::{Answer, Output, Program};
 
@@ -31,7 +31,7 @@ fn machine(defaults: &str, rules: &[String]) -> Recorded {
 }
 
 fn asked(os: Recorded) -> Answer<Option<Sudoers>> {
-    read(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+    read(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
 }
 
 /// Everything, without a password: of canbo, who is in the group users.

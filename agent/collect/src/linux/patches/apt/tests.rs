@@ -68,7 +68,7 @@ impl Machine {
         Self { installed: vec![("openssl", "install ok installed", "3.0.15-1")], ..Self::new() }
     }
 
-    fn scene(&self) -> Scene {
+    fn context(&self) -> CheckContext {
         let status = stanzas(&[("dpkg", "install ok installed", "1")]) + &stanzas(&self.installed);
         let os = self.os.clone().file(dpkg::STATUS, status);
         let os = os.answering(Program::AptGet, archives::SOURCES, 0, &self.sources).answering(
@@ -77,11 +77,11 @@ impl Machine {
             0,
             self.dump,
         );
-        Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn updates(&self) -> Updates {
-        updates(&self.scene())
+        updates(&self.context())
     }
 
     fn security(&self) -> Option<Vec<String>> {
@@ -223,8 +223,8 @@ fn the_lists_are_as_old_as_those_of_security() {
     machine.sources += &printed(CHROME);
     let old = |name: &str| machine.os.clone().modified(&release(name), 1_735_689_600_000);
     let at = |os: Recorded| {
-        let scene = Machine { os, sources: machine.sources.clone(), ..Machine::new() }.scene();
-        super::super::lists_at(&scene, &updates(&scene).lists).known().map(ToString::to_string)
+        let context = Machine { os, sources: machine.sources.clone(), ..Machine::new() }.context();
+        super::super::lists_at(&context, &updates(&context).lists).known().map(ToString::to_string)
     };
     assert_eq!(at(machine.os.clone()).as_deref(), Some("2025-02-20T10:00:00Z"));
     assert_eq!(at(old(SECURITY)).as_deref(), Some("2025-01-01T00:00:00Z"));
@@ -245,8 +245,8 @@ fn an_answer_that_failed_or_cannot_be_read_is_unknown() {
     packed.os = packed.os.file(&format!("{}.xz", list(MAIN)), "");
     assert!(unknown(&packed));
     let os = Machine::new().os.file(dpkg::STATUS, stanzas(&[("dpkg", "install ok installed", "1")]));
-    let scene = Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
-    assert!(updates(&scene).security.known().is_none(), "no apt");
+    let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+    assert!(updates(&context).security.known().is_none(), "no apt");
 }
 
 #[test]

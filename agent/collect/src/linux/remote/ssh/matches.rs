@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{capped, fits, unquoted};
 use os::{Answer, OsError};
 
@@ -65,15 +65,15 @@ impl Configuration {
     ///
     /// # Errors
     /// When one of them cannot be read, or an `Include` cannot be followed.
-    pub(super) fn read(scene: &Scene, file: &str) -> Answer<Self> {
+    pub(super) fn read(context: &CheckContext, file: &str) -> Answer<Self> {
         let mut configuration = Self::default();
-        configuration.read_into(scene, file, None, 8)?;
+        configuration.read_into(context, file, None, 8)?;
         Ok(configuration)
     }
 
     /// `within` is the block that an `Include` stands in.
-    fn read_into(&mut self, scene: &Scene, path: &str, within: Option<usize>, depth: u8) -> Answer<()> {
-        let text = scene.text(path)?;
+    fn read_into(&mut self, context: &CheckContext, path: &str, within: Option<usize>, depth: u8) -> Answer<()> {
+        let text = context.text(path)?;
         self.files.push(path.to_owned());
         // A block ends with its file.
         let mut block = within;
@@ -89,8 +89,8 @@ impl Configuration {
                 }
                 "include" => {
                     for pattern in value.split_ascii_whitespace() {
-                        for file in expand(scene, unquoted(pattern))? {
-                            self.read_into(scene, &file, block, depth - 1)?;
+                        for file in expand(context, unquoted(pattern))? {
+                            self.read_into(context, &file, block, depth - 1)?;
                         }
                     }
                 }
@@ -105,15 +105,15 @@ impl Configuration {
     }
 
     /// A file that was changed after `read_at`, when the server had read it.
-    pub(super) fn changed_since(&self, scene: &Scene, read_at: Option<Timestamp>) -> Option<String> {
+    pub(super) fn changed_since(&self, context: &CheckContext, read_at: Option<Timestamp>) -> Option<String> {
         // The start of the system is known to the second.
         let read_at = read_at?.checked_add(SignedDuration::from_secs(2)).ok()?.as_millisecond();
-        let later = |file: &&String| scene.os.stat(file).is_ok_and(|stat| stat.modified_at > read_at);
+        let later = |file: &&String| context.os.stat(file).is_ok_and(|stat| stat.modified_at > read_at);
         self.files.iter().find(later).cloned()
     }
 
     /// The callers to ask for, and the keywords that blocks set for others who cannot be played. Without blocks all are alike.
-    pub(super) fn callers(&self, scene: &Scene) -> (Vec<Option<Caller>>, BTreeSet<String>) {
+    pub(super) fn callers(&self, context: &CheckContext) -> (Vec<Option<Caller>>, BTreeSet<String>) {
         let blocks = || self.blocks.iter().filter(|block| !block.keywords.is_empty());
         if blocks().next().is_none() {
             return (vec![None], BTreeSet::new());
@@ -121,7 +121,7 @@ impl Configuration {
         let mut callers = vec![Caller::stranger("root"), Caller::stranger(STRANGER)];
         let mut open = BTreeSet::new();
         for block in blocks() {
-            match block.callers(scene) {
+            match block.callers(context) {
                 Some(own) => {
                     callers.extend(own.into_iter().filter(|caller| !callers.contains(caller)).collect::<Vec<_>>())
                 }
@@ -138,7 +138,7 @@ impl Configuration {
 
 impl Block {
     /// Somebody for each way to fulfil the criteria; `None` when one of them cannot be played.
-    fn callers(&self, scene: &Scene) -> Option<Vec<Caller>> {
+    fn callers(&self, context: &CheckContext) -> Option<Vec<Caller>> {
         let named = self.criteria.iter().any(|(kind, _)| kind == "user" || kind == "group");
         let anybody =
             if named { vec![Caller::stranger(STRANGER)] } else { ["root", STRANGER].map(Caller::stranger).into() };
@@ -146,7 +146,7 @@ impl Block {
         for (kind, patterns) in &self.criteria {
             let values = match kind.as_str() {
                 "all" => continue,
-                "group" => members(scene, patterns)?,
+                "group" => members(context, patterns)?,
                 "user" | "host" | "address" | "localaddress" | "localport" | "rdomain" => examples(kind, patterns)?,
                 _ => return None,
             };
@@ -210,8 +210,8 @@ fn examples(kind: &str, patterns: &str) -> Option<Vec<String>> {
 }
 
 /// Somebody of each local group that fits; `None` when a group is not of this machine.
-fn members(scene: &Scene, patterns: &str) -> Option<Vec<String>> {
-    let (groups, passwd) = (scene.text("/etc/group").ok()?, scene.text("/etc/passwd").ok()?);
+fn members(context: &CheckContext, patterns: &str) -> Option<Vec<String>> {
+    let (groups, passwd) = (context.text("/etc/group").ok()?, context.text("/etc/passwd").ok()?);
     let mut names = Vec::new();
     for pattern in patterns.split(',').filter(|pattern| !pattern.starts_with('!')) {
         let mut local = false;
@@ -255,13 +255,13 @@ fn directives(text: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The files of an `Include`: a path, relative to `/etc/ssh`, whose last part may hold `*` and `?`.
-fn expand(scene: &Scene, pattern: &str) -> Answer<Vec<String>> {
+fn expand(context: &CheckContext, pattern: &str) -> Answer<Vec<String>> {
     let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("/etc/ssh/{pattern}") };
     let Some((folder, last)) = pattern.rsplit_once('/') else { return Ok(Vec::new()) };
     if folder.contains(['*', '?', '[', '{']) || last.contains(['[', '{']) {
         return Err(OsError::Failed("/etc/ssh/sshd_config".to_owned(), format!("Include {}", capped(&pattern))));
     }
-    let names = optional(scene.os.list(folder))?.unwrap_or_default();
+    let names = optional(context.os.list(folder))?.unwrap_or_default();
     let meant = |name: &&String| !name.starts_with('.') && fits(last, name);
     Ok(names.iter().filter(meant).map(|name| format!("{folder}/{name}")).collect())
 }
@@ -280,8 +280,8 @@ mod tests {
             .file(FILE, text)
             .file("/etc/group", "root:x:0:\nsftp:x:1100:lan,mai\nempty:x:1200:\n")
             .file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nlan:x:1000:1000::/home/lan:/bin/sh\n");
-        let scene = Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH);
-        let (callers, open) = Configuration::read(&scene, FILE).unwrap().callers(&scene);
+        let context = CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH);
+        let (callers, open) = Configuration::read(&context, FILE).unwrap().callers(&context);
         let shown = callers.into_iter().map(|caller| match caller {
             Some(caller) => format!("{} {} {}", caller.user, caller.address, caller.local_port),
             None => "all".to_owned(),
@@ -327,8 +327,8 @@ mod tests {
     #[test]
     fn includes_are_followed_and_end() {
         let read = |os: Recorded| {
-            let scene = Scene::new(Arc::new(os), Timestamp::UNIX_EPOCH);
-            Configuration::read(&scene, FILE).map(|configuration| configuration.files)
+            let context = CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH);
+            Configuration::read(&context, FILE).map(|configuration| configuration.files)
         };
         let os = Recorded::new()
             .file(FILE, "Include /etc/ssh/sshd_config.d/*.conf\r\n")

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use policies::fact::{Reason, Unknown};
 
 use super::{cause, unit};
-use crate::linux::scene::{Process, Scene, optional};
+use crate::linux::context::{CheckContext, Process, optional};
 use crate::linux::text::capped;
 use os::{Answer, OsError, Program};
 
@@ -32,27 +32,27 @@ pub(super) struct Found {
 }
 
 /// Finds the servers. One that is installed and does not run is taken as it would start without options.
-pub(super) fn find(scene: &Scene) -> Found {
-    let installed = is_installed(scene);
-    let mut found = Found { serves: scene.runs_any(&["sshd", "dropbear"]), servers: Vec::new(), trouble: None };
+pub(super) fn find(context: &CheckContext) -> Found {
+    let installed = is_installed(context);
+    let mut found = Found { serves: context.runs_any(&["sshd", "dropbear"]), servers: Vec::new(), trouble: None };
     let note = |found: &mut Found, server: Result<Option<Server>, Unknown>| match server {
         Ok(Some(server)) if !found.servers.contains(&server) => found.servers.push(server),
         Ok(_) => {}
         Err(trouble) => drop(found.trouble.get_or_insert(trouble)),
     };
-    for process in scene.visible_processes().iter().filter(|process| !scene.contained(process.pid)) {
+    for process in context.visible_processes().iter().filter(|process| !context.contained(process.pid)) {
         match process.name.as_str() {
-            "sshd" => note(&mut found, running(scene, process)),
+            "sshd" => note(&mut found, running(context, process)),
             "dropbear" => note(&mut found, Err(trouble(Reason::NoReader, "dropbear"))),
             _ => {}
         }
     }
     for stem in ["ssh", "sshd"] {
         let socket = format!("{stem}.socket");
-        let held = scene.os.exists(&format!("/sys/fs/cgroup/system.slice/{socket}")) || scene.unit_enabled(&socket);
-        if installed && scene.systemd() && held {
+        let held = context.os.exists(&format!("/sys/fs/cgroup/system.slice/{socket}")) || context.unit_enabled(&socket);
+        if installed && context.systemd() && held {
             found.serves = true;
-            note(&mut found, on_demand(scene, stem).map(Some));
+            note(&mut found, on_demand(context, stem).map(Some));
         }
     }
     if installed && found.servers.is_empty() && found.trouble.is_none() {
@@ -62,8 +62,8 @@ pub(super) fn find(scene: &Scene) -> Found {
 }
 
 /// True when OpenSSH's server is there.
-pub(super) fn is_installed(scene: &Scene) -> bool {
-    Program::Sshd.paths().iter().any(|path| scene.os.exists(path))
+pub(super) fn is_installed(context: &CheckContext) -> bool {
+    Program::Sshd.paths().iter().any(|path| context.os.exists(path))
 }
 
 fn trouble(reason: Reason, detail: &str) -> Unknown {
@@ -71,51 +71,51 @@ fn trouble(reason: Reason, detail: &str) -> Unknown {
 }
 
 /// The server that is this process; `None` when it serves a single connection, or only the person who started it.
-fn running(scene: &Scene, process: &Process) -> Result<Option<Server>, Unknown> {
+fn running(context: &CheckContext, process: &Process) -> Result<Option<Server>, Unknown> {
     let folder = format!("/proc/{}", process.pid);
-    let line = match scene.os.read(&format!("{folder}/cmdline"), 1 << 16) {
+    let line = match context.os.read(&format!("{folder}/cmdline"), 1 << 16) {
         // It ended meanwhile.
-        Err(OsError::Missing(_)) if !scene.os.exists(&folder) => return Ok(None),
+        Err(OsError::Missing(_)) if !context.os.exists(&folder) => return Ok(None),
         Err(OsError::Missing(_)) => Program::Sshd.paths()[0].to_owned(),
         line => os::lossy(line.map_err(|error| cause(&error))?),
     };
-    if !belongs_to_root(scene, &folder).map_err(|error| cause(&error))? {
+    if !belongs_to_root(context, &folder).map_err(|error| cause(&error))? {
         return Ok(None);
     }
     let Some(words) = words(&line)? else { return Ok(None) };
     let (file, options) = options(&words).ok_or_else(|| trouble(Reason::Unreadable, "options of the running sshd"))?;
     // Whose file is another program's would be asked in vain.
-    let executable = scene.os.link(&format!("{folder}/exe"));
+    let executable = context.os.link(&format!("{folder}/exe"));
     let own = |path: &str| Program::Sshd.paths().contains(&path.trim_end_matches(" (deleted)"));
     match executable {
         Ok(path) if !own(&path) => return Err(trouble(Reason::NoReader, &format!("SSH server {path}"))),
         _ => {}
     }
-    if scene.os.link(&format!("{folder}/root")).is_ok_and(|root| root != "/") {
+    if context.os.link(&format!("{folder}/root")).is_ok_and(|root| root != "/") {
         return Err(trouble(Reason::NoReader, "an SSH server with a root folder of its own"));
     }
     let own = |text: Vec<u8>| String::from_utf8_lossy(&text).trim().parse() == Ok(process.pid);
     // A server that was told to read its file again keeps its number and writes this file anew.
-    let renewed = scene.os.head("/run/sshd.pid", 32).is_ok_and(own).then(|| scene.os.stat("/run/sshd.pid"));
+    let renewed = context.os.head("/run/sshd.pid", 32).is_ok_and(own).then(|| context.os.stat("/run/sshd.pid"));
     let renewed = renewed.and_then(Result::ok).and_then(|stat| Timestamp::from_millisecond(stat.modified_at).ok());
-    Ok(Some(Server { file, options, read_at: started(scene, process.pid).max(renewed) }))
+    Ok(Some(Server { file, options, read_at: started(context, process.pid).max(renewed) }))
 }
 
 /// True for a process that root started and runs: the options of anybody else's are not handed to a program that runs as root. The owner
 /// of its folder is not enough, for a process can hide itself behind root there.
-fn belongs_to_root(scene: &Scene, folder: &str) -> Answer<bool> {
-    let Some(users) = optional(scene.text(&format!("{folder}/status")))? else {
-        return Ok(scene.os.owner(folder)?.user == 0);
+fn belongs_to_root(context: &CheckContext, folder: &str) -> Answer<bool> {
+    let Some(users) = optional(context.text(&format!("{folder}/status")))? else {
+        return Ok(context.os.owner(folder)?.user == 0);
     };
     let users = users.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
     Ok(!users.trim().is_empty() && users.split_ascii_whitespace().all(|user| user == "0"))
 }
 
 /// When the process was started: the 22nd field of its `stat`, in hundredths of a second since the start of the system.
-fn started(scene: &Scene, pid: u32) -> Option<Timestamp> {
-    let stat = scene.line(&format!("/proc/{pid}/stat"))?;
+fn started(context: &CheckContext, pid: u32) -> Option<Timestamp> {
+    let stat = context.line(&format!("/proc/{pid}/stat"))?;
     let ticks: i64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
-    let booted_at = scene.os.hardware().booted_at;
+    let booted_at = context.os.hardware().booted_at;
     (booted_at > 0).then(|| Timestamp::from_second(booted_at.checked_add(ticks / 100)?).ok())?
 }
 
@@ -176,12 +176,12 @@ pub(super) fn options(words: &[String]) -> Option<(String, Vec<String>)> {
 }
 
 /// The server that systemd starts when somebody connects to its socket.
-fn on_demand(scene: &Scene, stem: &str) -> Result<Server, Unknown> {
-    let read = |name: &str| unit::read(scene, name).map_err(|error| cause(&error));
+fn on_demand(context: &CheckContext, stem: &str) -> Result<Server, Unknown> {
+    let read = |name: &str| unit::read(context, name).map_err(|error| cause(&error));
     let socket = read(&format!("{stem}.socket"))?;
     let each = socket.last("Accept").is_some_and(crate::linux::text::yes);
     let service = read(&if each { format!("{stem}@.service") } else { format!("{stem}.service") })?;
-    let words = service.command(scene).map_err(|error| cause(&error))?;
+    let words = service.command(context).map_err(|error| cause(&error))?;
     let known = words.filter(|words| words.first().is_some_and(|path| Program::Sshd.paths().contains(&path.as_str())));
     let known = known.and_then(|words| options(&words[1..]));
     let (file, options) =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::linux::scene::{Scene, optional};
+use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{assigned, lines, unquoted};
 use os::{Answer, OsError};
 
@@ -17,12 +17,12 @@ pub(super) struct Unit(Vec<(String, String)>);
 ///
 /// # Errors
 /// When it or a drop-in cannot be read.
-pub(super) fn read(scene: &Scene, name: &str) -> Answer<Unit> {
+pub(super) fn read(context: &CheckContext, name: &str) -> Answer<Unit> {
     let mut text = None;
     let mut parts = BTreeMap::new();
     for folder in FOLDERS {
-        text = optional(scene.text(&format!("{folder}/{name}")))?.or(text);
-        parts.extend(scene.texts(&format!("{folder}/{name}.d"), ".conf")?);
+        text = optional(context.text(&format!("{folder}/{name}")))?.or(text);
+        parts.extend(context.texts(&format!("{folder}/{name}.d"), ".conf")?);
     }
     let text = text.ok_or_else(|| OsError::Missing(name.to_owned()))?;
     let all = [text].into_iter().chain(parts.into_values()).collect::<Vec<String>>().join("\n");
@@ -38,13 +38,13 @@ impl Unit {
     }
 
     /// What it starts, with the variables of its environment put in. `None` when that cannot be told.
-    pub(super) fn command(&self, scene: &Scene) -> Answer<Option<Vec<String>>> {
+    pub(super) fn command(&self, context: &CheckContext) -> Answer<Option<Vec<String>>> {
         let mut environment = String::new();
         for (key, value) in &self.0 {
             match key.as_str() {
                 "Environment" => environment.push_str(&format!("{}\n", unquoted(value))),
                 "EnvironmentFile" => {
-                    let text = optional(scene.text(value.trim_start_matches('-')))?;
+                    let text = optional(context.text(value.trim_start_matches('-')))?;
                     environment.extend(text.map(|text| format!("{text}\n")));
                 }
                 _ => {}

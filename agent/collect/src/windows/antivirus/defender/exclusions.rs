@@ -4,7 +4,7 @@
 //! Sources: names of values below `Exclusions\Paths` and `Exclusions\Extensions` of its settings and of policies (learn.microsoft.com,
 //! "Configure custom exclusions for Microsoft Defender Antivirus").
 
-use crate::windows::scene::Scene;
+use crate::windows::context::CheckContext;
 use os::{Answer, OsError};
 
 /// Extensions of programs.
@@ -14,10 +14,10 @@ const PROGRAMS: [&str; 3] = ["exe", "dll", "*"];
 ///
 /// # Errors
 /// When they cannot be listed.
-pub(super) fn all_of_it(scene: &Scene, settings: &str) -> Answer<Option<String>> {
+pub(super) fn all_of_it(context: &CheckContext, settings: &str) -> Answer<Option<String>> {
     for root in [r"HKLM\SOFTWARE\Microsoft", r"HKLM\SOFTWARE\Policies\Microsoft"] {
         for (kind, is_all) in [("Paths", is_drive as fn(&str) -> bool), ("Extensions", is_programs)] {
-            let values = match scene.os.values(&format!(r"{root}\{settings}\Exclusions\{kind}")) {
+            let values = match context.os.values(&format!(r"{root}\{settings}\Exclusions\{kind}")) {
                 Ok(values) => values,
                 Err(OsError::Missing(_)) => continue,
                 Err(error) => return Err(error),

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::{MOST, of_last_month, place};
 use crate::text::capped;
+use crate::windows::context::CheckContext;
 use crate::windows::log::Log;
-use crate::windows::scene::Scene;
 use os::windows::Event;
 use os::{Answer, OsError};
 
@@ -58,11 +58,15 @@ const LOGS: &[Known] = &[
 ///
 /// # Errors
 /// When a log that is there cannot be read.
-pub(super) fn findings(scene: &Scene, products: &[AntivirusProduct], drives: &[char]) -> Answer<Vec<Detection>> {
+pub(super) fn findings(
+    context: &CheckContext,
+    products: &[AntivirusProduct],
+    drives: &[char],
+) -> Answer<Vec<Detection>> {
     let works = |maker| products.iter().any(|product| product.maker == maker && product.running != Fact::Known(false));
     let mut found = Vec::new();
     for known in LOGS.iter().filter(|known| works(known.maker)) {
-        let told = match of_last_month(scene, &known.log) {
+        let told = match of_last_month(context, &known.log) {
             Err(OsError::Missing(_)) => continue,
             answer => answer?,
         };

@@ -15,8 +15,8 @@ use policies::fact::{Detection, Fact, ThreatAction, ThreatPlace};
 use super::super::defender::is_essentials;
 use super::{Found, MOST, of_last_month, place};
 use crate::text::capped;
+use crate::windows::context::CheckContext;
 use crate::windows::log::Log;
-use crate::windows::scene::Scene;
 use os::Answer;
 use os::windows::Event;
 
@@ -41,20 +41,20 @@ const PLACES: [(usize, &str); 7] = [
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What was found.
-pub(super) fn findings(scene: &Scene, drives: &[char]) -> Answer<Found<Detection>> {
-    let told = of_last_month(scene, &log(scene, FINDINGS))?;
+pub(super) fn findings(context: &CheckContext, drives: &[char]) -> Answer<Found<Detection>> {
+    let told = of_last_month(context, &log(context, FINDINGS))?;
     Ok(Found { items: together(&told.events, drives), whole: told.whole })
 }
 
 /// When protection was switched off.
-pub(super) fn stops(scene: &Scene) -> Answer<Found<Timestamp>> {
-    let told = of_last_month(scene, &log(scene, SWITCHED_OFF))?;
+pub(super) fn stops(context: &CheckContext) -> Answer<Found<Timestamp>> {
+    let told = of_last_month(context, &log(context, SWITCHED_OFF))?;
     let times = told.events.iter().filter_map(|event| Timestamp::from_millisecond(event.at).ok());
     Ok(Found { items: times.collect(), whole: told.whole })
 }
 
-fn log(scene: &Scene, ids: &'static [u32]) -> Log<'static> {
-    if is_essentials(scene) {
+fn log(context: &CheckContext, ids: &'static [u32]) -> Log<'static> {
+    if is_essentials(context) {
         Log { channel: ESSENTIALS.0, provider: Some(ESSENTIALS.1), ids, most: MOST }
     } else {
         Log { channel: CHANNEL, provider: None, ids, most: MOST }

@@ -17,8 +17,8 @@ use super::super::makers::{MAKERS, Signs, is_companion};
 use super::super::parts;
 use super::{Found, of_last_month};
 use crate::windows::center::{self, Kind};
-use crate::windows::log::{Log, Told};
-use crate::windows::scene::{Scene, Setting};
+use crate::windows::context::{CheckContext, Setting};
+use crate::windows::log::{Log, LogExcerpt};
 use crate::windows::version::{VERSION, WINDOWS_10};
 use os::windows::Event;
 use os::{Answer, OsError};
@@ -55,10 +55,10 @@ impl<'a> Watched<'a> {
     ///
     /// # Errors
     /// When it cannot be told which names firewalls have.
-    pub(super) fn of(scene: &Scene, products: &'a [AntivirusProduct]) -> Answer<Self> {
+    pub(super) fn of(context: &CheckContext, products: &'a [AntivirusProduct]) -> Answer<Self> {
         let companion = |product: &AntivirusProduct| is_companion(product.maker, [&product.name].into_iter());
         let others = || products.iter().filter(|product| product.maker != Maker::Microsoft && !companion(product));
-        let firewalls = match center::center(scene, Kind::Firewall) {
+        let firewalls = match center::center(context, Kind::Firewall) {
             Ok(center) => center.listed,
             Err(OsError::Missing(_)) => Vec::new(),
             Err(error) if others().next().is_some() => return Err(error),
@@ -68,7 +68,7 @@ impl<'a> Watched<'a> {
         let signs = MAKERS.iter().filter(|signs| others().any(|product| product.maker == signs.maker)).collect();
         let names: Vec<&str> =
             others().map(|product| product.name.as_str()).filter(|name| !is_firewall(name)).collect();
-        let told = matches!(scene.number(VERSION, "CurrentBuildNumber"), Setting::Set(build) if build >= WINDOWS_10);
+        let told = matches!(context.number(VERSION, "CurrentBuildNumber"), Setting::Set(build) if build >= WINDOWS_10);
         let off = others().all(|product| product.running == Fact::Known(false));
         Ok(Self { signs, names: if told { names } else { Vec::new() }, off })
     }
@@ -85,14 +85,14 @@ impl<'a> Watched<'a> {
 ///
 /// # Errors
 /// When a log cannot be read.
-pub(super) fn list(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>> {
-    let (services, states) = (services(scene, watched)?, states(scene, watched)?);
+pub(super) fn list(context: &CheckContext, watched: &Watched) -> Answer<Found<Timestamp>> {
+    let (services, states) = (services(context, watched)?, states(context, watched)?);
     let whole = services.whole && states.whole;
     let (mut services, mut states) = (services.items, states.items);
     let newest = services.iter().chain(&states).max().copied();
     let Some(newest) = newest else { return Ok(Found { items: Vec::new(), whole }) };
-    let starts = times(&told(scene, &STARTS)?.events);
-    let ends = times(&[told(scene, &ENDS)?.events, told(scene, &LOG_ENDS)?.events].concat());
+    let starts = times(&told(context, &STARTS)?.events);
+    let ends = times(&[told(context, &ENDS)?.events, told(context, &LOG_ENDS)?.events].concat());
     let within =
         |first: Timestamp, then: Timestamp| (SignedDuration::ZERO..=TURN).contains(&first.duration_until(then));
     let stays_off = |stop: Timestamp| watched.off && stop == newest;
@@ -104,21 +104,21 @@ pub(super) fn list(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>>
     Ok(Found { items: services, whole })
 }
 
-fn services(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>> {
+fn services(context: &CheckContext, watched: &Watched) -> Answer<Found<Timestamp>> {
     if watched.signs.is_empty() {
         return Ok(Found { items: Vec::new(), whole: true });
     }
-    let Told { events, whole } = told(scene, &SERVICES)?;
+    let LogExcerpt { events, whole } = told(context, &SERVICES)?;
     let ended: Vec<(Timestamp, String)> = events.iter().filter_map(|event| Some((at(event)?, ended(event)?))).collect();
     let names: BTreeSet<&String> = ended.iter().map(|(_, service)| service).collect();
-    let guards: BTreeSet<&String> = names.into_iter().filter(|name| guards(scene, watched, name)).collect();
+    let guards: BTreeSet<&String> = names.into_iter().filter(|name| guards(context, watched, name)).collect();
     let items = ended.iter().filter(|(_, service)| guards.contains(service)).map(|(at, _)| *at).collect();
     Ok(Found { items, whole })
 }
 
 /// True when the service is one of the products': by its name, or where nobody knows their names by the company of its file.
-fn guards(scene: &Scene, watched: &Watched, service: &str) -> bool {
-    let company = std::cell::LazyCell::new(|| parts::company(scene, service));
+fn guards(context: &CheckContext, watched: &Watched, service: &str) -> bool {
+    let company = std::cell::LazyCell::new(|| parts::company(context, service));
     watched.signs.iter().any(|signs| {
         signs.has_service(service) || !signs.has_services() && !company.is_empty() && signs.is_company(&company)
     })
@@ -153,11 +153,11 @@ fn wide(hexadecimal: &str) -> Option<String> {
 }
 
 /// Changes from on to anything else, of each product.
-fn states(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>> {
+fn states(context: &CheckContext, watched: &Watched) -> Answer<Found<Timestamp>> {
     if watched.names.is_empty() {
         return Ok(Found { items: Vec::new(), whole: true });
     }
-    let Told { events, whole } = told(scene, &STATES)?;
+    let LogExcerpt { events, whole } = told(context, &STATES)?;
     let mut on: BTreeMap<&str, bool> = BTreeMap::new();
     let mut stops = Vec::new();
     for event in events.iter().rev() {
@@ -176,9 +176,9 @@ fn states(scene: &Scene, watched: &Watched) -> Answer<Found<Timestamp>> {
 }
 
 /// What the log tells; nothing where there is no such channel.
-fn told(scene: &Scene, log: &Log) -> Answer<Told> {
-    match of_last_month(scene, log) {
-        Err(OsError::Missing(_)) => Ok(Told::default()),
+fn told(context: &CheckContext, log: &Log) -> Answer<LogExcerpt> {
+    match of_last_month(context, log) {
+        Err(OsError::Missing(_)) => Ok(LogExcerpt::default()),
         answer => answer,
     }
 }

@@ -36,8 +36,8 @@ fn defender(events: Vec<Event>) -> Recorded {
     os
 }
 
-fn scene(os: Recorded) -> Scene {
-    Scene::new(Arc::new(os), NOW.parse().unwrap())
+fn context(os: Recorded) -> CheckContext {
+    CheckContext::new(Arc::new(os), NOW.parse().unwrap())
 }
 
 pub(super) fn product(maker: Maker, running: bool) -> AntivirusProduct {
@@ -68,7 +68,7 @@ fn a_finding_and_what_became_of_it_are_one() {
         // Older than a month.
         event(1116, "2026-10-01T01:00:00Z", &one),
     ];
-    let found = detections(&scene(defender(events)), &[]);
+    let found = detections(&context(defender(events)), &[]);
     let found = &found.known().unwrap().items;
     let shown: Vec<_> = found.iter().map(|found| (found.at.to_string(), found.action)).collect();
     assert_eq!(
@@ -126,7 +126,7 @@ fn on_windows_7_essentials_writes_to_the_systems_log_and_places_tell_what_a_datu
         .provided(channel, provider, events)
         .provided(channel, provider, vec![event(5001, "2026-11-21T01:00:00Z", &[])])
         .provided(channel, "another", vec![event(1116, "2026-11-21T01:00:00Z", &[]), event(5001, NOW, &[])]);
-    let found = detections(&scene(os.clone()), &[]);
+    let found = detections(&context(os.clone()), &[]);
     let found = &found.known().unwrap().items;
     assert_eq!(found.len(), 3);
     assert_eq!((found[0].threat.as_str(), found[0].action), ("App:TeamRedMiner", ThreatAction::Removed));
@@ -135,7 +135,7 @@ fn on_windows_7_essentials_writes_to_the_systems_log_and_places_tell_what_a_datu
         assert_eq!((damaged.threat.as_str(), damaged.action), ("", ThreatAction::Untold));
         assert!(damaged.place.known().is_none());
     }
-    assert_eq!(stops(&scene(os), &[]).known().unwrap().items.len(), 1);
+    assert_eq!(stops(&context(os), &[]).known().unwrap().items.len(), 1);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn essentials_tells_by_place_that_an_action_failed() {
         let found = essentials(1116, "2026-11-20T01:00:00Z", "{E9FF2015}", r"file:_C:\a.exe", "9");
         let os = office().text(VERSION, "CurrentBuildNumber", "7601");
         let os = os.provided(ESSENTIALS.0, ESSENTIALS.1, vec![found, tried]);
-        detections(&scene(os), &[]).known().unwrap().items[0].action
+        detections(&context(os), &[]).known().unwrap().items[0].action
     };
     assert_eq!(became("3", "0x00000000"), ThreatAction::Quarantined);
     assert_eq!(became("103", "0x80508023"), ThreatAction::Nothing);
@@ -161,7 +161,7 @@ fn series(events: &[(u32, i64, &str, &str, &str)]) -> (ThreatAction, String) {
         let data = [("Detection ID", "{9}"), ("Action ID", action), ("Status Code", status), ("Error Code", error)];
         Event { record, ..event(id, &at.to_string(), &data) }
     });
-    let found = detections(&scene(defender(written.collect())), &[]);
+    let found = detections(&context(defender(written.collect())), &[]);
     let [found] = found.known().unwrap().items.as_slice() else { panic!("one finding") };
     (found.action, found.at.to_string())
 }
@@ -192,24 +192,24 @@ fn an_action_that_failed_is_none_and_the_last_word_counts() {
 #[test]
 fn a_log_that_cannot_tell_all_proves_no_clean_month() {
     let month = || defender(Vec::new());
-    assert_eq!(detections(&scene(month()), &[]), Fact::Known(List::default()));
-    assert_eq!(stops(&scene(month()), &[]), Fact::Known(List::default()));
+    assert_eq!(detections(&context(month()), &[]), Fact::Known(List::default()));
+    assert_eq!(stops(&context(month()), &[]), Fact::Known(List::default()));
     let yesterday = "2026-11-21T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
-    let cleared = detections(&scene(month().log(CHANNEL, yesterday)), &[]);
+    let cleared = detections(&context(month().log(CHANNEL, yesterday)), &[]);
     assert_eq!(cleared.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
-    let cleared = stops(&scene(month().log(CHANNEL, yesterday)), &[]);
+    let cleared = stops(&context(month().log(CHANNEL, yesterday)), &[]);
     assert_eq!(cleared.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
     // What is yet to come was written while the clock ran ahead.
     let ahead = defender(vec![event(1116, "2026-11-22T03:00:01Z", &[]), event(5001, "2027-01-01T00:00:00Z", &[])]);
-    assert_eq!(detections(&scene(ahead.clone()), &[]), Fact::Known(List::default()));
-    assert_eq!(stops(&scene(ahead), &[]), Fact::Known(List::default()));
+    assert_eq!(detections(&context(ahead.clone()), &[]), Fact::Known(List::default()));
+    assert_eq!(stops(&context(ahead), &[]), Fact::Known(List::default()));
 }
 
 #[test]
 fn where_a_drive_may_be_a_stick_no_place_is_told() {
     let path = [("Detection ID", "{1}"), ("Path", r"file:_E:\a.exe")];
     let os = defender(vec![event(1116, "2026-11-20T01:00:00Z", &path)]);
-    let place = |os: Recorded| detections(&scene(os), &[]).known().unwrap().items[0].place.clone();
+    let place = |os: Recorded| detections(&context(os), &[]).known().unwrap().items[0].place.clone();
     assert_eq!(place(os.clone()), Fact::Known(ThreatPlace::Removable));
     assert!(place(os.denying(r"HKLM\SYSTEM\MountedDevices")).known().is_none());
 }
@@ -219,13 +219,13 @@ fn findings_of_another_maker_are_known_and_an_empty_log_of_its_is_not() {
     let sophos = [("", "File"), ("", r"E:\a.doc"), ("", "Troj/DocDl-VWM")];
     let log = |events| office().provided("Application", "Sophos Anti-Virus", events);
     let products = [product(Maker::Sophos, true), product(Maker::Microsoft, false)];
-    let found = detections(&scene(log(vec![event(32, "2026-11-20T01:00:00Z", &sophos)])), &products);
+    let found = detections(&context(log(vec![event(32, "2026-11-20T01:00:00Z", &sophos)])), &products);
     assert_eq!(found.known().unwrap().items[0].threat, "Troj/DocDl-VWM");
-    let empty = detections(&scene(log(Vec::new())), &products);
+    let empty = detections(&context(log(Vec::new())), &products);
     assert!(matches!(&empty, Fact::Unknown(why) if why.reason == Reason::NoReader), "{empty:?}");
     // A product that is off writes nothing; whose findings these are is not asked any more.
     let off = [product(Maker::Sophos, false), product(Maker::Eset, true)];
-    let off = detections(&scene(log(vec![event(32, "2026-11-20T01:00:00Z", &sophos)])), &off);
+    let off = detections(&context(log(vec![event(32, "2026-11-20T01:00:00Z", &sophos)])), &off);
     assert!(off.known().is_none());
 }
 
@@ -235,15 +235,15 @@ fn a_product_that_may_guard_leaves_its_findings_open() {
     for own in [None, Some(false)] {
         let products: Vec<_> =
             own.map(|own| product(Maker::Microsoft, own)).into_iter().chain([open.clone()]).collect();
-        let none = detections(&scene(defender(Vec::new())), &products);
+        let none = detections(&context(defender(Vec::new())), &products);
         assert!(matches!(&none, Fact::Unknown(why) if why.reason == Reason::NoReader), "{own:?} {none:?}");
         // What Defender found while it still guarded is told.
         let found = defender(vec![event(1116, "2026-11-19T01:00:00Z", &[("Threat Name", "PUA:Win32/x")])]);
-        let found = detections(&scene(found), &products);
+        let found = detections(&context(found), &products);
         assert_eq!(found.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
     }
     // Beside a Defender that guards the list is cut.
-    let beside = detections(&scene(defender(Vec::new())), &[product(Maker::Microsoft, true), open]);
+    let beside = detections(&context(defender(Vec::new())), &[product(Maker::Microsoft, true), open]);
     assert_eq!(beside.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
 }
 
@@ -255,7 +255,7 @@ fn where_two_guard_their_findings_are_one_list() {
     // The same finding stands in two logs.
     os.events.insert("Symantec Endpoint Protection Client".to_owned(), vec![risk]);
     let both = [product(Maker::Symantec, true), product(Maker::Microsoft, true)];
-    let found = detections(&scene(os), &both);
+    let found = detections(&context(os), &both);
     let found: Vec<&str> = found.known().unwrap().items.iter().map(|found| found.threat.as_str()).collect();
     assert_eq!(found, ["", "PUA:Win32/x"]);
 }
@@ -266,9 +266,9 @@ fn stops_are_listed_and_long_lists_are_cut() {
     let minutes = |number: i64| start + SignedDuration::from_mins(5 * number);
     // Each is said twice.
     let off = (0..300).rev().map(|number| event(5001, &minutes(number / 2).to_string(), &[])).collect();
-    let all = stops(&scene(defender(off)), &[]);
+    let all = stops(&context(defender(off)), &[]);
     let all = all.known().unwrap();
     assert_eq!((all.items.len(), all.left_out), (KEPT, 50));
-    assert!(stops(&scene(Recorded::new()), &[]).known().is_none());
-    assert!(detections(&scene(Recorded::new()), &[]).known().is_none());
+    assert!(stops(&context(Recorded::new()), &[]).known().is_none());
+    assert!(detections(&context(Recorded::new()), &[]).known().is_none());
 }

@@ -5,7 +5,7 @@
 use policies::fact::FirewallProfile;
 
 use super::super::firewall::{ALL, POLICY, policy_key};
-use crate::windows::scene::{Scene, Setting};
+use crate::windows::context::{CheckContext, Setting};
 use os::windows::Registry;
 use os::{Answer, OsError};
 
@@ -17,10 +17,10 @@ const SERVICES: [(&str, u16); 3] =
 ///
 /// # Errors
 /// When a policy is there and cannot be read.
-pub(super) fn exceptions(scene: &Scene) -> Answer<Vec<String>> {
+pub(super) fn exceptions(context: &CheckContext) -> Answer<Vec<String>> {
     let mut rules = Vec::new();
     for profile in ALL {
-        let key = format!(r"{POLICY}\{}", policy_key(scene, profile)?);
+        let key = format!(r"{POLICY}\{}", policy_key(context, profile)?);
         let word = match profile {
             FirewallProfile::Domain => "Domain",
             FirewallProfile::Private => "Private",
@@ -28,32 +28,32 @@ pub(super) fn exceptions(scene: &Scene) -> Answer<Vec<String>> {
         };
         for (below, port) in SERVICES {
             let key = format!(r"{key}\{below}");
-            match scene.number(&key, "Enabled") {
+            match context.number(&key, "Enabled") {
                 Setting::Set(0) | Setting::Absent => {}
-                Setting::Set(_) => rules.push(rule(word, &port.to_string(), &addresses(scene, &key)?)),
+                Setting::Set(_) => rules.push(rule(word, &port.to_string(), &addresses(context, &key)?)),
                 Setting::Unreadable(error) => return Err(error),
             }
         }
-        for text in ports(scene, &format!(r"{key}\GloballyOpenPorts"))? {
+        for text in ports(context, &format!(r"{key}\GloballyOpenPorts"))? {
             rules.extend(port(word, &text));
         }
     }
     Ok(rules)
 }
 
-fn addresses(scene: &Scene, key: &str) -> Answer<String> {
-    match scene.text(key, "RemoteAddresses") {
+fn addresses(context: &CheckContext, key: &str) -> Answer<String> {
+    match context.text(key, "RemoteAddresses") {
         Setting::Set(addresses) => Ok(addresses),
         Setting::Absent => Ok("*".to_owned()),
         Setting::Unreadable(error) => Err(error),
     }
 }
 
-fn ports(scene: &Scene, key: &str) -> Answer<Vec<String>> {
-    if scene.number(key, "Enabled") == Setting::Set(0) {
+fn ports(context: &CheckContext, key: &str) -> Answer<Vec<String>> {
+    if context.number(key, "Enabled") == Setting::Set(0) {
         return Ok(Vec::new());
     }
-    match scene.os.values(&format!(r"{key}\List")) {
+    match context.os.values(&format!(r"{key}\List")) {
         Ok(values) => Ok(values
             .into_iter()
             .map(|(_, value)| match value {

@@ -3,7 +3,7 @@
 use policies::evaluate::Truth;
 
 use super::ranges::{Family, Ranges};
-use crate::windows::scene::{Scene, Setting};
+use crate::windows::context::{CheckContext, Setting};
 use crate::windows::version::{VERSION, WINDOWS_8, WINDOWS_10};
 use os::Answer;
 use os::windows::Adapter;
@@ -23,12 +23,12 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Reads it; `adapters` are those that are up.
-    pub(super) fn read(scene: &Scene, adapters: &Answer<Vec<Adapter>>) -> Self {
-        let build = match scene.number(VERSION, "CurrentBuildNumber") {
+    pub(super) fn read(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> Self {
+        let build = match context.number(VERSION, "CurrentBuildNumber") {
             Setting::Set(build) => Some(build),
             Setting::Absent | Setting::Unreadable(_) => None,
         };
-        let folder = match scene.text(VERSION, "SystemRoot") {
+        let folder = match context.text(VERSION, "SystemRoot") {
             Setting::Set(folder) => Some(folder.trim_end_matches('\\').to_ascii_lowercase()),
             Setting::Absent => Some(r"c:\windows".to_owned()),
             Setting::Unreadable(_) => None,

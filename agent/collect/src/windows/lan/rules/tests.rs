@@ -6,7 +6,7 @@ use policies::fact::{Fact, InboundService, List, Reason};
 
 use super::super::collect;
 use super::super::firewall::{LOCAL, POLICY};
-use crate::windows::scene::Scene;
+use crate::windows::context::CheckContext;
 use os::windows::recorded::Recorded;
 use os::windows::{Adapter, NetworkCategory, Registry};
 
@@ -46,7 +46,7 @@ fn with(os: Recorded, rules: &[impl AsRef<str>]) -> Recorded {
 }
 
 fn answer(os: Recorded) -> Fact<List<InboundService>> {
-    collect(&Scene::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).open_inbound
+    collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).open_inbound
 }
 
 fn open(os: Recorded) -> Vec<InboundService> {

@@ -38,8 +38,8 @@ fn machine(build: u64, services: Vec<Event>) -> Recorded {
 }
 
 fn listed(os: Recorded, products: &[AntivirusProduct]) -> Fact<Vec<String>> {
-    let scene = Scene::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap());
-    match stops(&scene, products) {
+    let context = CheckContext::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap());
+    match stops(&context, products) {
         Fact::Known(list) => Fact::Known(list.items.iter().map(Timestamp::to_string).collect()),
         Fact::Unknown(why) => Fact::Unknown(why),
     }
@@ -153,8 +153,8 @@ fn where_windows_writes_nothing_of_a_product_nobody_says_that_it_never_stopped()
     assert!(no_reader(&listed(machine(7_601, Vec::new()), &[open])));
     // What is known of another one is told nevertheless, and that there may be more.
     let os = machine(7_601, vec![changed("2026-11-20T01:00:00Z", "ekrn", 1)]);
-    let scene = Scene::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap());
-    let both = stops(&scene, &[product(Maker::Eset, true), other]);
+    let context = CheckContext::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap());
+    let both = stops(&context, &[product(Maker::Eset, true), other]);
     assert_eq!(both.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
 }
 

@@ -12,9 +12,9 @@ use crate::identity::keys::MachineKey;
 use crate::identity::start::StartError;
 use crate::identity::{Identity, Validity};
 use crate::platform::clock::Clock;
-use crate::policy::judgement::{Judgement, role_of};
+use crate::policy::judgement::Judgement;
+use crate::policy::last_answer::LastAnswer;
 use crate::policy::notice::Notice;
-use crate::policy::standing::Standing;
 use crate::policy::store::{PolicyStore, PolicyStoreError};
 use crate::report::delivery::Delivery;
 use crate::report::draft::{Author, Draft, ReportError};
@@ -24,7 +24,7 @@ use crate::state::{Missing, StateFolder};
 use collect::Collector;
 
 /// The agent at work.
-pub(crate) struct Station {
+pub(crate) struct AgentState {
     /// The state folder.
     pub(crate) state: StateFolder,
     /// The sense of time.
@@ -42,22 +42,22 @@ pub(crate) struct Station {
     /// The policy in use.
     pub(crate) policies: PolicyStore,
     /// What the server last said.
-    pub(crate) standing: Standing,
+    pub(crate) last_answer: LastAnswer,
     author: Author,
     config_path: PathBuf,
 }
 
-impl std::fmt::Debug for Station {
+impl std::fmt::Debug for AgentState {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
-            .debug_struct("Station")
+            .debug_struct("AgentState")
             .field("state", &self.state)
             .field("machine", &self.identity.machine)
             .finish_non_exhaustive()
     }
 }
 
-impl Station {
+impl AgentState {
     /// Starts from the folder `state`, reading the machine through `collector`.
     ///
     /// # Errors
@@ -76,17 +76,17 @@ impl Station {
         if !identity.is_for(key.signing().public_key()) {
             return Err(MachineKey::foreign(&state).into());
         }
-        let standing = Standing::load(&state)?;
-        clock.server_said_once(standing.server_at, identity.validity().until);
+        let last_answer = LastAnswer::load(&state)?;
+        clock.server_said_once(last_answer.server_at, identity.validity().until);
         let most_bytes = config.spool.most_mebibytes << 20;
         let delivery =
             Delivery::open(&state, &identity.machine, identity.receipt_point(), most_bytes, clock.trusted())?;
-        let (policies, problem) = PolicyStore::open(&state, &identity, standing.policy_version);
+        let (policies, problem) = PolicyStore::open(&state, &identity, last_answer.policy_version);
         if let Some(error) = problem {
             tracing::error!(%error, "the policy on disk is not used; it is fetched again");
         }
-        let author = Author { machine: identity.machine.clone(), start: crate::platform::chance::identifier()?, key };
-        let station = Self {
+        let author = Author { machine: identity.machine.clone(), start: crate::platform::random::identifier()?, key };
+        let agent_state = Self {
             state,
             clock,
             config,
@@ -95,12 +95,12 @@ impl Station {
             observation: Observation::default(),
             delivery,
             policies,
-            standing,
+            last_answer,
             author,
             config_path,
         };
-        station.policy_learn();
-        Ok(station)
+        agent_state.policy_learn();
+        Ok(agent_state)
     }
 
     /// Tells the collector what the policy in use knows of systems. A policy that cannot be used teaches nothing; who reads it says so.
@@ -177,22 +177,22 @@ impl Station {
     /// # Errors
     /// When the policy on disk does not check.
     pub(crate) fn judge(&self) -> Result<Option<Judgement>, PolicyStoreError> {
-        let Some(assignment) = &self.standing.assignment else { return Ok(None) };
+        let Some(assignment) = &self.last_answer.assignment else { return Ok(None) };
         if self.observation.is_empty() {
             return Ok(None);
         }
         let Some(loaded) = self.policies.load(&self.state, &self.identity)? else { return Ok(None) };
         let facts = self.observation.facts();
         let judgement = Judgement::new(&loaded, assignment.role, facts, self.clock.instant());
-        let controls = loaded.set.controls(role_of(assignment.role));
-        let notice = Notice::new(&judgement, controls, facts, assignment, self.standing.server_at);
+        let controls = loaded.set.controls(assignment.role);
+        let notice = Notice::new(&judgement, controls, facts, assignment, self.last_answer.server_at);
         if let Err(error) = notice.post(self.state.path()) {
             tracing::warn!(%error, "people at this machine cannot see the newest result");
         }
         Ok(Some(judgement))
     }
 
-    /// As [`Station::judge`]; trouble is logged.
+    /// As [`AgentState::judge`]; trouble is logged.
     pub(crate) fn judged(&self) -> Option<Judgement> {
         self.judge().unwrap_or_else(|error| {
             tracing::error!(%error, "the machine cannot be judged by the policy on disk");
@@ -225,7 +225,7 @@ impl Station {
     /// Takes in what every answer of the server says. Returns the address of a policy that is to be fetched.
     pub(crate) fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
         self.clock.server_said(server_time_at, self.validity().until);
-        self.standing.heard(assignment, self.clock.server_at(), &self.state);
+        self.last_answer.heard(assignment, self.clock.server_at(), &self.state);
         assignment.policy.filter(|policy| Some(*policy) != self.policies.address())
     }
 
@@ -235,9 +235,9 @@ impl Station {
     /// Why it is not used.
     pub(crate) fn policy_use(&mut self, signed: &protocol::SignedBundle) -> Result<(), PolicyStoreError> {
         self.policies.replace(&self.state, &self.identity, signed)?;
-        self.standing.policy_version = self.policies.version();
+        self.last_answer.policy_version = self.policies.version();
         self.policy_learn();
-        self.standing.keep(&self.state);
+        self.last_answer.keep(&self.state);
         tracing::info!(version = self.policies.version(), "a new policy is in use");
         Ok(())
     }

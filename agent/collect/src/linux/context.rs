@@ -16,7 +16,7 @@ use crate::linux::text;
 const FILES: usize = 1_000;
 
 /// One check of one machine.
-pub(super) struct Scene {
+pub(super) struct CheckContext {
     /// The machine.
     pub(super) os: Arc<dyn LinuxOs>,
     /// The hour of the check.
@@ -36,7 +36,7 @@ pub(super) struct Process {
     pub(super) name: String,
 }
 
-impl Scene {
+impl CheckContext {
     pub(super) fn new(os: Arc<dyn LinuxOs>, now: Timestamp) -> Self {
         Self {
             os,
@@ -239,8 +239,9 @@ mod tests {
         let folder = |files: usize| {
             (0..files).fold(Recorded::new(), |os, number| os.file(&format!("/etc/exports.d/{number}.exports"), "x"))
         };
-        let texts =
-            |files| Scene::new(Arc::new(folder(files)), Timestamp::UNIX_EPOCH).texts("/etc/exports.d", ".exports");
+        let texts = |files| {
+            CheckContext::new(Arc::new(folder(files)), Timestamp::UNIX_EPOCH).texts("/etc/exports.d", ".exports")
+        };
         assert_eq!(texts(FILES).unwrap().len(), FILES);
         assert!(matches!(texts(FILES + 1), Err(OsError::Failed(..))));
     }

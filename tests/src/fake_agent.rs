@@ -19,10 +19,10 @@ use protocol::{
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::station::Enrolment;
+use crate::test_agent::Enrolment;
 
 /// A machine of a test's own.
-pub struct Puppet {
+pub struct FakeAgent {
     /// Its id, drawn by the server.
     pub machine: String,
     /// What it says of its start.
@@ -42,13 +42,13 @@ pub struct Puppet {
     changed: Vec<String>,
 }
 
-impl std::fmt::Debug for Puppet {
+impl std::fmt::Debug for FakeAgent {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Puppet").field("machine", &self.machine).finish_non_exhaustive()
+        formatter.debug_struct("FakeAgent").field("machine", &self.machine).finish_non_exhaustive()
     }
 }
 
-impl Puppet {
+impl FakeAgent {
     /// Enrols a machine called `name`.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Puppet {
                     machine_name: name.to_owned(),
                     place: String::new(),
                     traits,
-                    agent: "puppet".to_owned(),
+                    agent: "fake_agent".to_owned(),
                 },
             )
             .await?;
@@ -149,7 +149,7 @@ impl Puppet {
             opened,
             start: self.start.clone(),
             traits: self.traits,
-            agent: "puppet".to_owned(),
+            agent: "fake_agent".to_owned(),
             schema: policies::fact::SCHEMA_VERSION,
             policy: None,
             made_at,

@@ -16,38 +16,38 @@ pub(crate) const POSTGRES: &str = "TRAM_AN_TEST_POSTGRES";
 
 /// A database that is deleted when the test ends.
 #[derive(Debug)]
-pub(crate) struct Trial {
+pub(crate) struct TestDatabase {
     pub(crate) db: Db,
-    place: Place,
+    place: Storage,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Storage {
     Folder(tempfile::TempDir),
     Database { admin: Db, name: String, url: String },
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-impl Trial {
+impl TestDatabase {
     pub(crate) async fn sqlite() -> Self {
-        let trial = Self::sqlite_empty().await;
-        trial.db.migrate().await.unwrap();
-        trial
+        let test_database = Self::sqlite_empty().await;
+        test_database.db.migrate().await.unwrap();
+        test_database
     }
 
     /// None without a PostgreSQL.
     pub(crate) async fn postgres() -> Option<Self> {
-        let trial = Self::postgres_empty().await?;
-        trial.db.migrate().await.unwrap();
-        Some(trial)
+        let test_database = Self::postgres_empty().await?;
+        test_database.db.migrate().await.unwrap();
+        Some(test_database)
     }
 
     /// Without a schema.
     pub(crate) async fn sqlite_empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
-        Self { db, place: Place::Folder(folder) }
+        Self { db, place: Storage::Folder(folder) }
     }
 
     /// Without a schema; none without a PostgreSQL.
@@ -63,7 +63,7 @@ impl Trial {
         let (server, _) = admin_url.rsplit_once('/').unwrap();
         let url = format!("{server}/{name}");
         let db = Db::open_postgres(&url).await.unwrap();
-        Some(Self { db, place: Place::Database { admin, name, url } })
+        Some(Self { db, place: Storage::Database { admin, name, url } })
     }
 
     /// Brings the schema to the state after the migration with this number.
@@ -77,15 +77,15 @@ impl Trial {
     /// A second server on the same database.
     pub(crate) async fn second(&self) -> Db {
         match &self.place {
-            Place::Folder(folder) => Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap(),
-            Place::Database { url, .. } => Db::open_postgres(url).await.unwrap(),
+            Storage::Folder(folder) => Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap(),
+            Storage::Database { url, .. } => Db::open_postgres(url).await.unwrap(),
         }
     }
 
     /// Ends every connection and deletes the database.
     pub(crate) async fn end(self) {
         self.db.close().await;
-        if let Place::Database { admin, name, .. } = self.place {
+        if let Storage::Database { admin, name, .. } = self.place {
             run(&admin, &format!("drop database {name} with (force)")).await;
             admin.close().await;
         }
@@ -257,29 +257,29 @@ pub(crate) async fn count(tx: &mut Tx, sql: &'static str, value: &str) -> i64 {
     }
 }
 
-/// Makes two tests of one async function over a [`Trial`]: `NAME::sqlite` and `NAME::postgres`.
+/// Makes two tests of one async function over a [`TestDatabase`]: `NAME::sqlite` and `NAME::postgres`.
 macro_rules! on_both {
-    ($( $(#[$meta:meta])* async fn $name:ident($trial:ident: &Trial) $body:block )+) => {
+    ($( $(#[$meta:meta])* async fn $name:ident($test_database:ident: &TestDatabase) $body:block )+) => {
         $(
             mod $name {
                 use super::*;
 
-                async fn body($trial: &$crate::store::trial::Trial) $body
+                async fn body($test_database: &$crate::store::test_database::TestDatabase) $body
 
                 $(#[$meta])*
                 #[tokio::test]
                 async fn sqlite() {
-                    let trial = $crate::store::trial::Trial::sqlite().await;
-                    body(&trial).await;
-                    trial.end().await;
+                    let test_database = $crate::store::test_database::TestDatabase::sqlite().await;
+                    body(&test_database).await;
+                    test_database.end().await;
                 }
 
                 $(#[$meta])*
                 #[tokio::test]
                 async fn postgres() {
-                    let Some(trial) = $crate::store::trial::Trial::postgres().await else { return };
-                    body(&trial).await;
-                    trial.end().await;
+                    let Some(test_database) = $crate::store::test_database::TestDatabase::postgres().await else { return };
+                    body(&test_database).await;
+                    test_database.end().await;
                 }
             }
         )+

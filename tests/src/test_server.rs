@@ -18,7 +18,7 @@ pub const POLICY_FILES: [&str; 2] = ["level-2.toml", "level-2-controls.toml"];
 
 /// A server's data folder and the program that serves it.
 #[derive(Clone, Debug)]
-pub struct Desk {
+pub struct TestServer {
     program: PathBuf,
     data: PathBuf,
     environment: Vec<(String, String)>,
@@ -45,7 +45,7 @@ pub enum StartUp {
 
 /// A server that runs.
 #[derive(Debug)]
-pub struct RunningDesk {
+pub struct RunningServer {
     /// The process.
     pub running: Running,
     /// The port it listens on.
@@ -57,7 +57,7 @@ pub fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-impl RunningDesk {
+impl RunningServer {
     /// The address of the page of `office`.
     pub fn url(&self, office: &str) -> String {
         format!("https://127.0.0.1:{}/offices/{office}", self.port)
@@ -70,7 +70,7 @@ struct Ready {
     address: std::net::SocketAddr,
 }
 
-impl Desk {
+impl TestServer {
     /// The server `program` with its data in `data`.
     pub fn new(program: PathBuf, data: PathBuf) -> Self {
         Self { program, data, environment: Vec::new(), prefix: Vec::new() }
@@ -212,20 +212,20 @@ impl Desk {
     ///
     /// # Errors
     /// It ends or stays silent; the message carries the end of its log.
-    pub fn run(&self, listen: &str, log: &Path) -> anyhow::Result<RunningDesk> {
+    pub fn run(&self, listen: &str, log: &Path) -> anyhow::Result<RunningServer> {
         self.run_with(listen, &[], log)
     }
 
-    /// As [`Desk::run`], with more words.
+    /// As [`TestServer::run`], with more words.
     ///
     /// # Errors
-    /// As [`Desk::run`].
-    pub fn run_with(&self, listen: &str, more: &[&str], log: &Path) -> anyhow::Result<RunningDesk> {
+    /// As [`TestServer::run`].
+    pub fn run_with(&self, listen: &str, more: &[&str], log: &Path) -> anyhow::Result<RunningServer> {
         let words = [&["run", "--listen", listen, "--ready-json"], more].concat();
         let mut running = Running::start("posture-server", self.command(&words), log)?;
         let line = running.line(READY)?;
         let ready: Ready = serde_json::from_str(&line).with_context(|| format!("posture-server run said {line}"))?;
-        Ok(RunningDesk { running, port: ready.address.port() })
+        Ok(RunningServer { running, port: ready.address.port() })
     }
 }
 

@@ -16,25 +16,25 @@ use crate::enrol::{EnrolError, Invitation, enrol, fingerprint_read};
 use crate::identity::Identity;
 use crate::identity::keys::MachineKey;
 use crate::identity::start::StartError;
-use crate::platform::chance;
 use crate::platform::clock::Clock;
 use crate::platform::logbook::{self, Entry};
-use crate::platform::service::{Wish, Wishes};
-use crate::policy::standing::Standing;
+use crate::platform::random;
+use crate::platform::service::{ServiceEvent, ServiceEvents};
+use crate::policy::last_answer::LastAnswer;
 use crate::state::{Durability, Missing, StateError, StateFolder};
 use collect::Collector;
 
 /// The invitation's file: holds the token, until it is used.
 const INVITATION: &str = "invitation.json";
 /// The file of how far it came.
-const JOINING: &str = "joining.json";
+const PROGRESS: &str = "joining.json";
 
 /// The mark of a removal under way.
 const LEAVING: &str = "leaving";
 
 /// How far the machine came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Joining {
+pub(crate) struct EnrolmentProgress {
     /// Where it stands.
     pub(crate) stage: Stage,
     /// The office when connected, else why not.
@@ -68,7 +68,7 @@ pub(crate) enum Settled {
 /// When the state folder refuses.
 #[cfg(any(windows, test))]
 pub(crate) fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(), StateError> {
-    state.remove(JOINING)?;
+    state.remove(PROGRESS)?;
     state.write_json(INVITATION, invitation, Durability::Synced)
 }
 
@@ -99,8 +99,8 @@ pub(crate) fn is_leaving(state: &StateFolder) -> bool {
 
 /// How far the machine came, as the agent last wrote it; read beside a running agent, so without the folder's lock.
 #[cfg(any(windows, test))]
-pub(crate) fn progress(state: &Path) -> Option<Joining> {
-    serde_json::from_slice(&std::fs::read(state.join(JOINING)).ok()?).ok()
+pub(crate) fn progress(state: &Path) -> Option<EnrolmentProgress> {
+    serde_json::from_slice(&std::fs::read(state.join(PROGRESS)).ok()?).ok()
 }
 
 /// Takes up the invitation that waits, if any: enrols, and tries again for as long as it takes. `ready` is called once, when it turns
@@ -113,7 +113,7 @@ pub(crate) async fn settle(
     config: Option<&Path>,
     collector: &Collector,
     clock: &Arc<Clock>,
-    wishes: &mut Wishes,
+    service_events: &mut ServiceEvents,
     ready: impl FnOnce(),
 ) -> Result<Settled, StateError> {
     let Some((invitation, enrolled)) = waiting(path)? else { return Ok(Settled::Yes) };
@@ -122,9 +122,9 @@ pub(crate) async fn settle(
     loop {
         let attempt = tokio::select! {
             biased;
-            wish = wishes.next() => match wish {
-                Wish::Stop(_) => return Ok(Settled::Ends),
-                Wish::Awake => continue,
+            service_event = service_events.next() => match service_event {
+                ServiceEvent::Stop(_) => return Ok(Settled::Ends),
+                ServiceEvent::Awake => continue,
             },
             attempt = enrol(&invitation, path, config, collector, Arc::clone(clock)) => attempt,
         };
@@ -140,7 +140,7 @@ pub(crate) async fn settle(
         };
         if enrolled && error.is_enrolled() {
             let state = StateFolder::open(path, Missing::Refuse)?;
-            let office = Standing::load(&state)?.assignment.map(|assignment| assignment.office).unwrap_or_default();
+            let office = LastAnswer::load(&state)?.assignment.map(|assignment| assignment.office).unwrap_or_default();
             end(&state, Stage::Connected, Text::new(office.clone(), office))?;
             return Ok(Settled::Yes);
         }
@@ -153,23 +153,23 @@ pub(crate) async fn settle(
             EnrolError::Wire(error) => error.retry_after(),
             _ => None,
         };
-        let wait = backoff.failed(asked, chance::unit());
+        let wait = backoff.failed(asked, random::unit());
         tracing::warn!(wait_s = wait.as_secs(), %error, "not connected yet");
-        keep(path, &Joining { stage: Stage::Waiting, words: error.text() })?;
+        keep(path, &EnrolmentProgress { stage: Stage::Waiting, words: error.text() })?;
         // A machine that is upgraded away from its server goes on as what it was, and asks at its next start.
         if enrolled {
             return Ok(Settled::Yes);
         }
-        if rest(wishes, wait).await {
+        if rest(service_events, wait).await {
             return Ok(Settled::Ends);
         }
     }
 }
 
 /// Waits; true when the program shall end. A machine that woke up waits no longer.
-async fn rest(wishes: &mut Wishes, wait: Duration) -> bool {
+async fn rest(service_events: &mut ServiceEvents, wait: Duration) -> bool {
     tokio::select! {
-        wish = wishes.next() => matches!(wish, Wish::Stop(_)),
+        service_event = service_events.next() => matches!(service_event, ServiceEvent::Stop(_)),
         () = tokio::time::sleep(wait) => false,
     }
 }
@@ -218,12 +218,12 @@ fn close(path: &Path, stage: Stage, words: Text) -> Result<(), StateError> {
 
 /// The invitation is done with. Its end is written before it goes: a power cut in between costs one more attempt.
 fn end(state: &StateFolder, stage: Stage, words: Text) -> Result<(), StateError> {
-    state.write_json(JOINING, &Joining { stage, words }, Durability::Synced)?;
+    state.write_json(PROGRESS, &EnrolmentProgress { stage, words }, Durability::Synced)?;
     state.remove(INVITATION)
 }
 
-fn keep(path: &Path, joining: &Joining) -> Result<(), StateError> {
-    StateFolder::open(path, Missing::Refuse)?.write_json(JOINING, joining, Durability::Relaxed)
+fn keep(path: &Path, enrolment: &EnrolmentProgress) -> Result<(), StateError> {
+    StateFolder::open(path, Missing::Refuse)?.write_json(PROGRESS, enrolment, Durability::Relaxed)
 }
 
 #[cfg(test)]
@@ -231,8 +231,8 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::connection::test_server::{Server, run};
     use crate::connection::tls::tests::authority;
-    use crate::connection::trial::{Server, run};
     use crate::enrol::tests::{TOKEN, admit};
     use crate::platform::service::Manager;
     use collect::linux::Machine;
@@ -241,8 +241,8 @@ mod tests {
     /// A machine that was handed `invitation`, and what came of it.
     async fn settled(state: &Path, ready: impl FnOnce()) -> Settled {
         let collector = Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default()))));
-        let mut wishes = Manager::new(None).unwrap().wishes().unwrap();
-        settle(state, None, &collector, &Arc::new(Clock::system()), &mut wishes, ready).await.unwrap()
+        let mut service_events = Manager::new(None).unwrap().service_events().unwrap();
+        settle(state, None, &collector, &Arc::new(Clock::system()), &mut service_events, ready).await.unwrap()
     }
 
     fn invited(state: &Path, server: &str, token: &str, fingerprint: Digest) {
@@ -289,8 +289,8 @@ mod tests {
             assert_eq!(settled(&state, || told = true).await, Settled::Yes);
             assert!(told, "the service is up while it tries");
             assert_eq!(server.asked().len(), 2, "the first answer was none");
-            let joining = progress(&state).unwrap();
-            assert_eq!((joining.stage, joining.words.vi.as_str()), (Stage::Connected, "Xã An"));
+            let enrolment = progress(&state).unwrap();
+            assert_eq!((enrolment.stage, enrolment.words.vi.as_str()), (Stage::Connected, "Xã An"));
             for entry in std::fs::read_dir(&state).unwrap().map(Result::unwrap) {
                 let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default()).into_owned();
                 assert!(!text.contains(TOKEN), "{}", entry.path().display());
@@ -324,8 +324,8 @@ mod tests {
             let again = async || {
                 invited(&state, &server.address.to_string(), TOKEN, fingerprint);
                 assert_eq!(settled(&state, || {}).await, Settled::Yes);
-                let joining = progress(&state).unwrap();
-                assert_eq!((joining.stage, joining.words.vi.as_str()), (Stage::Connected, "Xã An"));
+                let enrolment = progress(&state).unwrap();
+                assert_eq!((enrolment.stage, enrolment.words.vi.as_str()), (Stage::Connected, "Xã An"));
                 assert!(!state.join(INVITATION).exists());
             };
             again().await;
@@ -348,9 +348,9 @@ mod tests {
             let server = Server::start(&ours, refused).await;
             invited(&state, &server.address.to_string(), TOKEN, Digest::of(&ours.der));
             assert_eq!(settled(&state, || {}).await, Settled::Yes);
-            let joining = progress(&state).unwrap();
-            assert_eq!(joining.stage, Stage::Refused);
-            assert!(joining.words.vi.contains("Mã đã hết hạn"), "{joining:?}");
+            let enrolment = progress(&state).unwrap();
+            assert_eq!(enrolment.stage, Stage::Refused);
+            assert!(enrolment.words.vi.contains("Mã đã hết hạn"), "{enrolment:?}");
             assert!(!state.join(INVITATION).exists() && !state.join("identity.json").exists());
 
             invited(&state, &server.address.to_string(), "no token", Digest::of(&ours.der));

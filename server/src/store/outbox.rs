@@ -7,7 +7,7 @@ use super::{StoreResult, Tx};
 
 words! {
     /// What happened.
-    ChangeKind {
+    EventKind {
         /// A report of a machine was accepted.
         Reported = "reported",
         /// An outcome or the score of a machine changed.
@@ -31,9 +31,9 @@ words! {
 
 /// Something that is about to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewChange {
+pub struct NewEvent {
     /// What happened.
-    pub kind: ChangeKind,
+    pub kind: EventKind,
     /// The office concerned; `None`: all.
     pub office: Option<String>,
     /// The machine concerned.
@@ -44,14 +44,14 @@ pub struct NewChange {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
-pub struct Change {
+pub struct OutboxEvent {
     /// Rises without gaps, in the order of commits.
     pub sequence: i64,
     /// Milliseconds UTC.
     pub at: i64,
     /// What happened.
     #[sqlx(try_from = "String")]
-    pub kind: ChangeKind,
+    pub kind: EventKind,
     /// The office concerned; `None`: all.
     pub office: Option<String>,
     /// The machine concerned.
@@ -60,14 +60,14 @@ pub struct Change {
     pub subject: Option<String>,
 }
 
-impl NewChange {
+impl NewEvent {
     /// An event about a machine of an office.
-    pub fn of_machine(kind: ChangeKind, office: &str, machine: &str) -> Self {
+    pub fn of_machine(kind: EventKind, office: &str, machine: &str) -> Self {
         Self { kind, office: Some(office.to_owned()), machine: Some(machine.to_owned()), subject: None }
     }
 
     /// An event about an office.
-    pub fn of_office(kind: ChangeKind, office: &str) -> Self {
+    pub fn of_office(kind: EventKind, office: &str) -> Self {
         Self { kind, office: Some(office.to_owned()), machine: None, subject: None }
     }
 }
@@ -78,7 +78,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn change_append(&mut self, at: i64, changes: &[NewChange]) -> StoreResult<()> {
+    pub async fn change_append(&mut self, at: i64, changes: &[NewEvent]) -> StoreResult<()> {
         let Ok(count) = i64::try_from(changes.len()) else { return Ok(()) };
         if count == 0 {
             return Ok(());
@@ -110,7 +110,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn change_list(&mut self, sequence: i64, limit: i64) -> StoreResult<Vec<Change>> {
+    pub async fn change_list(&mut self, sequence: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
         Ok(on_db!(self, connection => {
             sqlx::query_as("select * from change where sequence > $1 order by sequence limit $2")
                 .bind(sequence)
@@ -143,29 +143,29 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::on_both;
+    use super::super::test_database::on_both;
     use super::*;
 
     on_both! {
-        async fn events_are_numbered_in_the_order_of_commits(trial: &Trial) {
-            let event = NewChange { kind: ChangeKind::Policy, office: None, machine: None, subject: Some("a".to_owned()) };
+        async fn events_are_numbered_in_the_order_of_commits(test_database: &TestDatabase) {
+            let event = NewEvent { kind: EventKind::Policy, office: None, machine: None, subject: Some("a".to_owned()) };
             for count in [1_usize, 130] {
-                let mut tx = trial.db.write().await.unwrap();
+                let mut tx = test_database.db.write().await.unwrap();
                 tx.change_append(5, &vec![event.clone(); count]).await.unwrap();
                 tx.commit().await.unwrap();
             }
-            let mut undone = trial.db.write().await.unwrap();
+            let mut undone = test_database.db.write().await.unwrap();
             undone.change_append(6, std::slice::from_ref(&event)).await.unwrap();
             drop(undone);
 
-            let mut tx = trial.db.read().await.unwrap();
+            let mut tx = test_database.db.read().await.unwrap();
             assert_eq!(tx.change_last().await.unwrap(), 131);
             let changes = tx.change_list(1, 1000).await.unwrap();
             assert_eq!(changes.iter().map(|change| change.sequence).collect::<Vec<_>>(), (2..=131).collect::<Vec<_>>());
-            assert_eq!(changes[0].kind, ChangeKind::Policy);
+            assert_eq!(changes[0].kind, EventKind::Policy);
             drop(tx);
 
-            let mut tx = trial.db.write().await.unwrap();
+            let mut tx = test_database.db.write().await.unwrap();
             assert_eq!(tx.change_prune(5).await.unwrap(), 0);
             assert_eq!(tx.change_prune(6).await.unwrap(), 131);
         }

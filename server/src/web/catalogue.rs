@@ -11,14 +11,14 @@ use crate::store::text::text;
 
 /// One language's catalogue, cheap to hand to templates, where it is called `t`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Words(pub(crate) Language);
+pub(crate) struct Catalogue(pub(crate) Language);
 
-type Catalogue = HashMap<String, String>;
+type Sentences = HashMap<String, String>;
 
-static VI: LazyLock<Catalogue> = LazyLock::new(|| read_catalogue(include_str!("../../locales/vi.toml")));
-static EN: LazyLock<Catalogue> = LazyLock::new(|| read_catalogue(include_str!("../../locales/en.toml")));
+static VI: LazyLock<Sentences> = LazyLock::new(|| read_catalogue(include_str!("../../locales/vi.toml")));
+static EN: LazyLock<Sentences> = LazyLock::new(|| read_catalogue(include_str!("../../locales/en.toml")));
 
-fn read_catalogue(file: &str) -> Catalogue {
+fn read_catalogue(file: &str) -> Sentences {
     let sections: HashMap<String, HashMap<String, String>> =
         toml::from_str(file).expect("the catalogue is part of the program and a test reads it");
     sections
@@ -29,15 +29,15 @@ fn read_catalogue(file: &str) -> Catalogue {
         .collect()
 }
 
-impl Words {
+impl Catalogue {
     /// The catalogue for `language`.
     pub(crate) fn new(language: Language) -> Self {
         Self(language)
     }
 
     /// The sentence `key`; the key itself where the catalogue lacks it, which a test rules out.
-    pub(crate) fn say<'k>(&self, key: &'k str) -> &'k str {
-        let catalogue: &'static Catalogue = match self.0 {
+    pub(crate) fn message<'k>(&self, key: &'k str) -> &'k str {
+        let catalogue: &'static Sentences = match self.0 {
             Language::Vi => &VI,
             Language::En => &EN,
         };
@@ -45,8 +45,8 @@ impl Words {
     }
 
     /// The sentence `key` with `{0}` filled in.
-    pub(crate) fn say1(&self, key: &str, first: impl Display) -> String {
-        self.say(key).replace("{0}", &first.to_string())
+    pub(crate) fn message1(&self, key: &str, first: impl Display) -> String {
+        self.message(key).replace("{0}", &first.to_string())
     }
 
     /// The sentence for a word of the store (a role, a state, an action) in `section`; the word itself, made safe, where the
@@ -58,7 +58,7 @@ impl Words {
     /// The same; a text that is no such word is cut at `most` characters.
     pub(crate) fn word_in(&self, section: &str, word: &str, most: usize) -> String {
         let key = format!("{section}.{word}");
-        let sentence = self.say(&key);
+        let sentence = self.message(&key);
         if sentence == key { visible(word, most) } else { sentence.to_owned() }
     }
 
@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    fn keys(catalogue: &Catalogue) -> BTreeSet<&str> {
+    fn keys(catalogue: &Sentences) -> BTreeSet<&str> {
         catalogue.keys().map(String::as_str).collect()
     }
 

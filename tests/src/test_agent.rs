@@ -5,12 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::desk::Token;
 use crate::process::{self, Answer, Running};
+use crate::test_server::Token;
 
 /// An agent's state folder and the program that uses it.
 #[derive(Clone, Debug)]
-pub struct Station {
+pub struct TestAgent {
     program: PathBuf,
     state: PathBuf,
     etc: Option<PathBuf>,
@@ -35,7 +35,7 @@ impl Enrolment {
     }
 }
 
-impl Station {
+impl TestAgent {
     /// The agent `program` with its state in `state`.
     pub fn new(program: PathBuf, state: PathBuf) -> Self {
         Self { program, state, etc: None, environment: Vec::new() }

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::desk::POLICY_FILES;
+use crate::test_server::POLICY_FILES;
 
 /// The file by which a folder is known as a quickstart's.
 const MEMORY: &str = "quickstart.json";
@@ -19,7 +19,7 @@ const PORT: u16 = 8443;
 
 /// The folder, held by this process alone.
 #[derive(Debug)]
-pub struct Place {
+pub struct QuickstartFolder {
     folder: PathBuf,
     // Held as long as the file is open.
     _lock: File,
@@ -43,7 +43,7 @@ pub struct Memory {
     pub port: Option<u16>,
 }
 
-impl Place {
+impl QuickstartFolder {
     /// Takes `folder`, making it when it does not exist.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ mod tests {
     fn a_strange_folder_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("letter.txt"), "mine").unwrap();
-        let complaint = Place::open(folder.path().to_path_buf()).unwrap_err().to_string();
+        let complaint = QuickstartFolder::open(folder.path().to_path_buf()).unwrap_err().to_string();
         assert!(complaint.contains("not a quickstart's folder"), "{complaint}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -170,13 +170,13 @@ mod tests {
     fn what_was_done_is_remembered_and_a_second_user_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/quickstart");
-        let place = Place::open(path.clone()).unwrap();
+        let place = QuickstartFolder::open(path.clone()).unwrap();
         assert_eq!(place.recall().unwrap(), Memory::default());
         let memory = Memory { office: "o".to_owned(), port: Some(1), ..Memory::default() };
         place.remember(&memory).unwrap();
-        assert!(Place::open(path.clone()).unwrap_err().to_string().contains("another quickstart"));
+        assert!(QuickstartFolder::open(path.clone()).unwrap_err().to_string().contains("another quickstart"));
         drop(place);
-        assert_eq!(Place::open(path).unwrap().recall().unwrap(), memory);
+        assert_eq!(QuickstartFolder::open(path).unwrap().recall().unwrap(), memory);
     }
 
     #[test]

@@ -8,10 +8,10 @@ use protocol::limits::DELAY_LEAST;
 use tokio::time::Instant;
 
 use crate::connection::backoff::Backoff;
-use crate::platform::chance;
+use crate::platform::random;
 
-/// An errand: idle, on its way, or waiting after a failure.
-pub(super) struct Errand<T> {
+/// A request: idle, on its way, or waiting after a failure.
+pub(super) struct RetriedRequest<T> {
     name: &'static str,
     on_its_way: Option<Pin<Box<dyn Future<Output = T>>>>,
     backoff: Backoff,
@@ -19,8 +19,8 @@ pub(super) struct Errand<T> {
     trouble: Option<String>,
 }
 
-impl<T> Errand<T> {
-    /// An errand that may start at once; `name` is for the log.
+impl<T> RetriedRequest<T> {
+    /// A request that may start at once; `name` is for the log.
     pub(super) fn new(name: &'static str) -> Self {
         Self { name, on_its_way: None, backoff: Backoff::default(), not_before: Instant::now(), trouble: None }
     }
@@ -41,8 +41,8 @@ impl<T> Errand<T> {
     }
 
     /// Sends it off.
-    pub(super) fn start(&mut self, errand: impl Future<Output = T> + 'static) {
-        self.on_its_way = Some(Box::pin(errand));
+    pub(super) fn start(&mut self, request: impl Future<Output = T> + 'static) {
+        self.on_its_way = Some(Box::pin(request));
     }
 
     /// Calls it back: what it asked for is asked again later.
@@ -53,8 +53,8 @@ impl<T> Errand<T> {
     /// Waits for it to come back; for ever when it is not on its way.
     pub(super) async fn back(&mut self) -> T {
         match &mut self.on_its_way {
-            Some(errand) => {
-                let answer = errand.await;
+            Some(request) => {
+                let answer = request.await;
                 self.on_its_way = None;
                 answer
             }
@@ -72,7 +72,7 @@ impl<T> Errand<T> {
 
     /// Did what it could; whether that helped shows elsewhere. Until it does, the next time is later and later.
     pub(super) fn put_off(&mut self) {
-        self.not_before = Instant::now() + self.backoff.failed(None, chance::unit());
+        self.not_before = Instant::now() + self.backoff.failed(None, random::unit());
     }
 
     /// What was put off has helped.
@@ -95,7 +95,7 @@ impl<T> Errand<T> {
 
     /// Notes a failure; the same trouble is said once.
     pub(super) fn failed(&mut self, trouble: &dyn Display, asked: Option<Duration>) {
-        let wait = self.backoff.failed(asked, chance::unit());
+        let wait = self.backoff.failed(asked, random::unit());
         self.not_before = Instant::now() + wait;
         let trouble = trouble.to_string();
         if self.trouble.as_ref() == Some(&trouble) {

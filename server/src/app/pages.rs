@@ -17,7 +17,7 @@ const ALL_DOWNLOADS: usize = 64;
 
 /// What the pages keep in memory: nothing that another server, or this one after a restart, would miss.
 #[derive(Debug)]
-pub struct Desk {
+pub struct PageState {
     pub(crate) throttle: Throttle,
     /// Streams, by session.
     pub(crate) streams: Bound,
@@ -29,7 +29,7 @@ pub struct Desk {
     programs: Programs,
 }
 
-impl Desk {
+impl PageState {
     /// A desk that writes times in `zone` and hands out `programs`.
     pub fn new(zone: TimeZone, programs: Programs) -> Self {
         Self {

@@ -11,7 +11,7 @@ use super::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
     Service, Socket, Subkey, UpdateSearch, UserAccount, WindowsOs, WindowsProcess, WirelessLink, decode,
 };
-use crate::apart::{Apart, Trouble};
+use crate::isolated::{Isolated, Trouble};
 use crate::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware};
 
 mod accounts;
@@ -47,7 +47,7 @@ const UPDATES: Duration = Duration::from_secs(75);
 /// This machine. What may hang is asked in workers, one for each source (for WMI: each namespace).
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
-    apart: Apart<String>,
+    isolated: Isolated<String>,
 }
 
 impl Windows {
@@ -58,7 +58,7 @@ impl Windows {
         deadline: Duration,
         work: impl FnOnce() -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        self.apart.run(source.to_owned(), "windows", deadline, work).map_err(|trouble| match trouble {
+        self.isolated.run(source.to_owned(), "windows", deadline, work).map_err(|trouble| match trouble {
             Trouble::Hangs | Trouble::TimedOut => OsError::TimedOut(source.to_owned()),
             Trouble::Panicked(_) | Trouble::NotStarted(_) => OsError::Failed(source.to_owned(), trouble.to_string()),
         })?

@@ -11,7 +11,7 @@ use os::windows::{Registry, Service, WindowsOs, WindowsProcess};
 use os::{Answer, OsError};
 
 /// One check of one Windows machine.
-pub(super) struct Scene {
+pub(super) struct CheckContext {
     /// The machine.
     pub(super) os: Arc<dyn WindowsOs>,
     /// The hour of the check.
@@ -52,7 +52,7 @@ impl<T> Setting<T> {
     }
 }
 
-impl Scene {
+impl CheckContext {
     pub(super) fn new(os: Arc<dyn WindowsOs>, now: Timestamp) -> Self {
         Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None }
     }

@@ -26,7 +26,7 @@ const ARRIVES: Duration = Duration::from_secs(30);
 
 /// The fields of a form whose token was right. The only way by which handlers read a body.
 #[derive(Debug)]
-pub(crate) struct Posted<T>(pub(crate) T);
+pub(crate) struct CsrfForm<T>(pub(crate) T);
 
 #[derive(Deserialize)]
 struct Token {
@@ -34,7 +34,7 @@ struct Token {
     csrf: String,
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Posted<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for CsrfForm<T> {
     type Rejection = PageError;
 
     async fn from_request(mut request: Request, _: &S) -> Result<Self, PageError> {

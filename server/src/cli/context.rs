@@ -10,14 +10,14 @@ use crate::app::opening::{Wanted, store_open};
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Told;
+use crate::error::UserError;
 use crate::policy::Policies;
 use crate::secrets::{marks_read, policy_keys_read};
 use crate::store::{Db, Scope};
 
 /// The data folder and what is in it.
 #[derive(Debug)]
-pub struct Desk {
+pub struct CommandContext {
     /// The folder.
     pub data: PathBuf,
     /// `server.toml`.
@@ -30,7 +30,7 @@ pub struct Desk {
     pub zone: TimeZone,
 }
 
-impl Desk {
+impl CommandContext {
     /// Opens the data folder `data`.
     ///
     /// # Errors
@@ -57,9 +57,9 @@ impl Desk {
     ///
     /// # Errors
     /// It is no day.
-    pub fn day_end(&self, day: &str) -> Result<i64, Told> {
+    pub fn day_end(&self, day: &str) -> Result<i64, UserError> {
         day_end(day, &self.zone).ok_or_else(|| {
-            Told::new(
+            UserError::new(
                 format!("{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31."),
                 format!("{day:?} is no date. Write it as 2026-12-31."),
             )

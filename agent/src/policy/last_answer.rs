@@ -14,7 +14,7 @@ const REMEMBER_TIME: u64 = 60 * 60 * 1000;
 /// What the server last said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Standing {
+pub(crate) struct LastAnswer {
     /// The latest server time; milliseconds since 1970 UTC.
     pub(crate) server_at: i64,
     /// The highest policy version that was in use: a lower one is refused even when the policy's file is lost.
@@ -26,14 +26,14 @@ pub(crate) struct Standing {
     kept_at: i64,
 }
 
-impl Standing {
+impl LastAnswer {
     /// Reads what was remembered.
     ///
     /// # Errors
     /// When the file cannot be read at all.
     pub(crate) fn load(state: &StateFolder) -> Result<Self, StateError> {
-        let standing: Self = state.read_replaceable(FILE)?.unwrap_or_default();
-        Ok(Self { kept_at: standing.server_at, ..standing })
+        let last_answer: Self = state.read_replaceable(FILE)?.unwrap_or_default();
+        Ok(Self { kept_at: last_answer.server_at, ..last_answer })
     }
 
     /// Remembers.
@@ -51,7 +51,7 @@ impl Standing {
         if decided {
             tracing::info!(
                 office = policies::text::visible(&assignment.office, 200),
-                role = assignment.role.name(),
+                role = assignment.role.code(),
                 confirmed = assignment.confirmed,
                 "the server's decision about this machine"
             );
@@ -80,11 +80,11 @@ mod tests {
     fn is_remembered_and_a_damaged_file_is_no_obstacle() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
-        assert_eq!(Standing::load(&state).unwrap(), Standing::default());
-        let standing = Standing { server_at: 5, policy_version: 3, assignment: None, kept_at: 5 };
-        standing.save(&state).unwrap();
-        assert_eq!(Standing::load(&state).unwrap(), standing);
+        assert_eq!(LastAnswer::load(&state).unwrap(), LastAnswer::default());
+        let last_answer = LastAnswer { server_at: 5, policy_version: 3, assignment: None, kept_at: 5 };
+        last_answer.save(&state).unwrap();
+        assert_eq!(LastAnswer::load(&state).unwrap(), last_answer);
         state.write(FILE, b"{", Durability::Relaxed).unwrap();
-        assert_eq!(Standing::load(&state).unwrap(), Standing::default());
+        assert_eq!(LastAnswer::load(&state).unwrap(), LastAnswer::default());
     }
 }

@@ -6,15 +6,15 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// The system gave no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random bytes")]
-pub struct NoChance;
+pub struct NoRandomBytes;
 
 /// `N` random bytes.
 ///
 /// # Errors
 /// When the system gives none.
-pub fn bytes<const N: usize>() -> Result<[u8; N], NoChance> {
+pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomBytes> {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| NoChance)?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomBytes)?;
     Ok(bytes)
 }
 
@@ -22,7 +22,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], NoChance> {
 ///
 /// # Errors
 /// When the system gives none.
-pub fn identifier() -> Result<String, NoChance> {
+pub fn identifier() -> Result<String, NoRandomBytes> {
     Ok(HEXLOWER.encode(&bytes::<16>()?))
 }
 

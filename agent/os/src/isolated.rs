@@ -16,7 +16,7 @@ const FALLEN: usize = 32;
 
 /// Workers by what they work on: at most one for each `K`.
 #[derive(Debug)]
-pub struct Apart<K> {
+pub struct Isolated<K> {
     workers: Arc<Mutex<Workers<K>>>,
 }
 
@@ -26,13 +26,13 @@ struct Workers<K> {
     fallen: usize,
 }
 
-impl<K> Clone for Apart<K> {
+impl<K> Clone for Isolated<K> {
     fn clone(&self) -> Self {
         Self { workers: Arc::clone(&self.workers) }
     }
 }
 
-impl<K> Default for Apart<K> {
+impl<K> Default for Isolated<K> {
     fn default() -> Self {
         listen_to_panics();
         Self { workers: Arc::new(Mutex::new(Workers { hanging: BTreeSet::new(), fallen: 0 })) }
@@ -56,7 +56,7 @@ pub enum Trouble {
     NotStarted(std::io::Error),
 }
 
-impl<K: Ord + Clone + Send + 'static> Apart<K> {
+impl<K: Ord + Clone + Send + 'static> Isolated<K> {
     /// Does `work` on `what` and waits for it until `deadline`. `name` is the thread's.
     ///
     /// # Errors
@@ -146,29 +146,29 @@ mod tests {
 
     #[test]
     fn what_hangs_is_given_up_once_and_may_be_tried_again_when_it_ended() {
-        let apart = Apart::default();
+        let isolated = Isolated::default();
         let (go, gate) = mpsc::channel::<()>();
-        let hung = apart.run("wmi", "wmi", Duration::from_millis(50), move || gate.recv().is_ok());
+        let hung = isolated.run("wmi", "wmi", Duration::from_millis(50), move || gate.recv().is_ok());
         assert!(matches!(hung, Err(Trouble::TimedOut)));
-        assert!(matches!(apart.run("wmi", "wmi", Duration::from_secs(30), || 1), Err(Trouble::Hangs)));
-        assert_eq!(apart.run("com", "com", Duration::from_secs(30), || 1).unwrap(), 1);
+        assert!(matches!(isolated.run("wmi", "wmi", Duration::from_secs(30), || 1), Err(Trouble::Hangs)));
+        assert_eq!(isolated.run("com", "com", Duration::from_secs(30), || 1).unwrap(), 1);
         go.send(()).unwrap();
         let until = std::time::Instant::now() + Duration::from_secs(30);
-        while apart.hangs(&"wmi") && std::time::Instant::now() < until {
+        while isolated.hangs(&"wmi") && std::time::Instant::now() < until {
             thread::yield_now();
         }
-        assert_eq!(apart.run("wmi", "wmi", Duration::from_secs(30), || 2).unwrap(), 2);
+        assert_eq!(isolated.run("wmi", "wmi", Duration::from_secs(30), || 2).unwrap(), 2);
     }
 
     #[test]
     fn what_panics_says_so_and_may_be_tried_again_some_times() {
-        let apart = Apart::default();
+        let isolated = Isolated::default();
         for _ in 0..FALLEN {
-            let failed = apart.run(1, "one", Duration::from_secs(30), || panic!("a machine that fails"));
+            let failed = isolated.run(1, "one", Duration::from_secs(30), || panic!("a machine that fails"));
             let Err::<(), _>(Trouble::Panicked(said)) = failed else { panic!("it failed") };
             assert_eq!(said, "a machine that fails");
         }
-        assert!(matches!(apart.run(1, "one", Duration::from_secs(30), || 1), Err(Trouble::Hangs)));
-        assert_eq!(apart.run(2, "two", Duration::from_secs(30), || 2).unwrap(), 2);
+        assert!(matches!(isolated.run(1, "one", Duration::from_secs(30), || 1), Err(Trouble::Hangs)));
+        assert_eq!(isolated.run(2, "two", Duration::from_secs(30), || 2).unwrap(), 2);
     }
 }
