@@ -116,7 +116,7 @@ words! {
     /// How much a failure matters, worst first.
     Severity {
         /// May cap a letter. Only what an office can fix on the spot.
-        Critical = "critical", "nghiêm trọng", "critical";
+        Critical = "critical", "then chốt", "critical";
         /// High.
         High = "high", "cao", "high";
         /// Medium.

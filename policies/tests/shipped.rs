@@ -9,6 +9,7 @@ use policies::outcome::{Outcome, Verdict};
 use policies::policy::{Clause, Control, Duty, LiftedBy, Policy, PolicySet, Role, Severity};
 use policies::text::Language;
 
+#[path = "machines/made.rs"]
 mod machines;
 
 use machines::{bad, good, windows_bad, windows_good};

@@ -227,7 +227,7 @@ fn offices_rosters_and_tokens() {
     test_server.json(&["office", "roster", "import", &office, list.to_str().unwrap()]);
     fs::write(&list, "label,role\nPC-03,\nPC-04,toaster\n").unwrap();
     let said = test_server.refused(&["office", "roster", "import", &office, list.to_str().unwrap(), "--lang", "en"]);
-    assert!(said.contains("line 3") && said.contains("toaster"), "{said}");
+    assert!(said.contains("Line 3") && said.contains("toaster"), "{said}");
     assert_eq!(test_server.json(&["office", "roster", "list", &office]).as_array().unwrap().len(), 2, "all or none");
     test_server.json(&["office", "roster", "declare", &office, "--secret-machines", "1"]);
     assert!(

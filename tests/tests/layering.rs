@@ -86,7 +86,7 @@ const SERVER: Arrows = &[
     ("airgap", "act app ca error secrets store"),
     ("backup", "act app config error secrets store"),
     ("jobs", "act app bound config judge policy store tls"),
-    ("web", "act app audit bound judge policy roster store tls view"),
+    ("web", "act app audit bound policy roster store tls view"),
     ("serve", "agent_api app bound jobs tls web"),
     ("cli", "act airgap app audit backup bound clock config error policy roster secrets serve store tls view"),
 ];

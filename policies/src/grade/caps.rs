@@ -50,7 +50,7 @@ fn critical(survey: &Survey<'_>, criticals: &[Critical<'_>]) -> Option<Cap> {
             controls: unique(criticals.iter().map(|critical| critical.control)),
             machines: unique(criticals.iter().map(|critical| critical.machine)),
             because: Text::new(
-                format!("có tiêu chí nghiêm trọng chưa đạt quá {days} ngày làm việc"),
+                format!("có tiêu chí then chốt chưa đạt quá {days} ngày làm việc"),
                 format!("a critical control has failed for more than {days} working days"),
             ),
             lift: fix_criticals(),
@@ -79,7 +79,7 @@ fn widespread(survey: &Survey<'_>, criticals: &[Critical<'_>]) -> Option<Cap> {
             controls: unique(criticals.iter().map(|critical| critical.control)),
             machines,
             because: Text::new(
-                format!("hơn {percent} % số máy có tiêu chí nghiêm trọng để kéo dài chưa đạt"),
+                format!("hơn {percent} % số máy có tiêu chí then chốt để kéo dài chưa đạt"),
                 format!("more than {percent} % of the machines have a critical failure left standing"),
             ),
             lift: fix_criticals(),
@@ -149,7 +149,7 @@ fn waived(survey: &Survey<'_>) -> Option<Cap> {
         ),
         lift: Text::new(
             "Khắc phục các tiêu chí đang được ngoại lệ, hoặc để ngoại lệ hết hạn.",
-            "Fix the controls that are waived, or let the exceptions end.",
+            "Fix the controls that are waived, or let the waivers end.",
         ),
     })
 }
@@ -189,7 +189,7 @@ fn title(at_most: Letter, because: &Text) -> Text {
 
 fn fix_criticals() -> Text {
     Text::new(
-        "Khắc phục các tiêu chí nghiêm trọng trên những máy đã nêu. Ngoại lệ không gỡ giới hạn này; giới hạn được gỡ ngay khi \
+        "Khắc phục các tiêu chí then chốt trên những máy đã nêu. Ngoại lệ không gỡ giới hạn này; giới hạn được gỡ ngay khi \
          máy gửi số liệu đã khắc phục.",
         "Fix the critical controls on the named machines. A waiver does not lift this cap; it is lifted at once when the \
          machines report the fix.",

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-#[path = "../machines/mod.rs"]
+#[path = "../machines/made.rs"]
 mod machines;
 mod made;
 

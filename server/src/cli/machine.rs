@@ -72,7 +72,7 @@ pub fn command(help: Help) -> Command {
                 .long_about(help.t(
                     "Đổi loại máy, cả trong danh mục. Máy được đánh giá lại ngay theo các tiêu chí của loại mới; các ngoại lệ của máy kết thúc, nếu còn cần \
                      thì đề nghị lại.",
-                    "Gives a machine another role, on the roster too. It is judged at once by the controls of that role; its exceptions end, ask again \
+                    "Gives a machine another role, on the roster too. It is judged at once by the controls of that role; its waivers end, ask again \
                      for those still needed.",
                 ))
                 .arg(machine())
@@ -89,7 +89,7 @@ pub fn command(help: Help) -> Command {
                      cho đến khi bỏ (office roster remove); trong danh mục mới, hãy thêm và ghép (office roster add, office roster link). Các ngoại lệ của \
                      máy kết thúc.",
                     "Moves a machine to another office, for which it counts from then on. Its line in the old roster stays, and counts as unreported until it \
-                     is taken off (office roster remove); on the new roster add and link it (office roster add, office roster link). Its exceptions end.",
+                     is taken off (office roster remove); on the new roster add and link it (office roster add, office roster link). Its waivers end.",
                 ))
                 .arg(machine())
                 .arg(help.office()),

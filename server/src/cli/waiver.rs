@@ -21,25 +21,25 @@ pub fn command(help: Help) -> Command {
         help.place(
             "waiver",
             help.t("MÃ-NGOẠI-LỆ", "WAIVER"),
-            help.t("Mã của ngoại lệ (xem: waiver list)", "Id of the exception (see: waiver list)"),
+            help.t("Mã của ngoại lệ (xem: waiver list)", "Id of the waiver (see: waiver list)"),
         )
     };
     let reason = |help_text| -> Arg { help.option("reason", help.t("LÝ DO", "REASON"), help_text).required(true) };
     Command::new("waiver")
         .about(help.t(
             "Ngoại lệ có thời hạn: đề nghị, chấp thuận, không chấp thuận, rút, liệt kê",
-            "Exceptions with an end: ask, grant, refuse, withdraw, list",
+            "Waivers: ask, grant, refuse, withdraw, list",
         ))
         .long_about(help.t(
             "Ngoại lệ có thời hạn cho một tiêu chí trên một máy. Người thuộc cấp trên của cơ quan quyết định; người đề nghị không \
              được tự quyết định. Ngoại lệ tự hết hiệu lực khi đến hạn và không gỡ giới hạn xếp loại.",
-            "Exceptions from one control on one machine. Somebody from above the office decides, never whoever asked. An exception \
+            "Waivers from one control on one machine. Somebody from above the office decides, never whoever asked. A waiver \
              ends by itself at its date and lifts no cap.",
         ))
         .subcommand_required(true)
         .subcommand(
             Command::new("ask")
-                .about(help.t("Đề nghị một ngoại lệ", "Ask for an exception"))
+                .about(help.t("Đề nghị một ngoại lệ", "Ask for a waiver"))
                 .arg(help.place(
                     "machine",
                     help.t("MÃ-MÁY", "MACHINE"),
@@ -60,15 +60,15 @@ pub fn command(help: Help) -> Command {
                     .required(true),
                 ),
         )
-        .subcommand(Command::new("grant").about(help.t("Chấp thuận", "Grant an exception")).arg(waiver()))
+        .subcommand(Command::new("grant").about(help.t("Chấp thuận", "Grant a waiver")).arg(waiver()))
         .subcommand(
             Command::new("refuse")
-                .about(help.t("Không chấp thuận", "Refuse an exception"))
+                .about(help.t("Không chấp thuận", "Refuse a waiver"))
                 .arg(waiver())
                 .arg(reason(help.t("Vì sao không chấp thuận", "Why it is refused"))),
         )
         .subcommand(
-            Command::new("withdraw").about(help.t("Rút trước hạn", "Withdraw an exception before its date")).arg(waiver()),
+            Command::new("withdraw").about(help.t("Rút trước hạn", "Withdraw a waiver before its date")).arg(waiver()),
         )
         .subcommand(
             Command::new("list")

@@ -321,7 +321,7 @@ impl Grader<'_> {
                     title: visible(t.pick(&step.title), 300),
                     why: match step.why {
                         FixReason::Cap => Some(t.text("gỡ giới hạn xếp loại", "lifts a cap").to_owned()),
-                        FixReason::Critical => Some(t.text("lỗi nghiêm trọng", "critical").to_owned()),
+                        FixReason::Critical => Some(t.text("tiêu chí then chốt", "critical").to_owned()),
                         FixReason::Points => None,
                     },
                     count: n.count(step.machines.len()),

@@ -141,8 +141,8 @@ const fn seconds(time: Duration) -> u64 {
 pub(crate) fn wait_words(wait: Duration, t: Catalogue) -> String {
     if wait < Duration::from_secs(60) {
         return t.own(text!(
-            "Vừa có nhiều lần nhập sai mật khẩu từ địa chỉ này hoặc vào tài khoản này. Hãy thử lại sau {0} giây.",
-            "Many wrong passwords were typed from this address or for this account. Try again in {0} s.",
+            "Đang có nhiều lượt đăng nhập hoặc nhiều lần nhập sai mật khẩu từ địa chỉ này hay vào tài khoản này. Hãy thử lại sau {0} giây.",
+            "There are many logins or wrong passwords from this address or for this account. Try again in {0} s.",
             seconds(wait)
         ));
     }

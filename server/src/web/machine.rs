@@ -16,7 +16,7 @@ use serde::Deserialize;
 use self::facts::{FactShown, SectionView, Shower};
 use self::history::{EventView, history};
 use self::outcomes::{Group, Reading};
-use self::waivers::{Exceptions, Reader, WaiverView};
+use self::waivers::{MachineWaivers, Reader, WaiverView};
 use super::catalogue::Catalogue;
 use super::csrf_form::CsrfForm;
 use super::frame::{Frame, NavItem, render};
@@ -105,12 +105,14 @@ pub(crate) async fn machine_page(
 
     let sections = head.map(|head| &head.sections);
     let old_agent = view.agent.as_ref().is_some_and(|agent| agent.too_old);
-    let exceptions = judge.map(|judge| Exceptions::new((t, n, judge), (now, app.pages.zone()), reader, &view.waivers));
-    let groups = judge.zip(exceptions.as_ref()).map_or_else(Vec::new, |(judge, exceptions)| {
-        Reading { t, n, judge, role: machine.role, sections, exceptions, now, old_agent }.groups(&view.outcomes)
+    let machine_waivers =
+        judge.map(|judge| MachineWaivers::new((t, n, judge), (now, app.pages.zone()), reader, &view.waivers));
+    let groups = judge.zip(machine_waivers.as_ref()).map_or_else(Vec::new, |(judge, machine_waivers)| {
+        Reading { t, n, judge, role: machine.role, sections, machine_waivers, now, old_agent }.groups(&view.outcomes)
     });
     let shown: Vec<&str> = view.outcomes.iter().map(|outcome| outcome.outcome.control.as_str()).collect();
-    let other_waivers = exceptions.as_ref().map_or_else(Vec::new, |exceptions| exceptions.beside(&shown));
+    let other_waivers =
+        machine_waivers.as_ref().map_or_else(Vec::new, |machine_waivers| machine_waivers.beside(&shown));
     let grade = view.grade.as_ref();
     let mut warnings = warnings(machine, judge.is_some(), t, n);
     warnings.extend(view.old_agent_until.map(|until| old_agent_words(until, now.as_millisecond(), t, n)));
@@ -195,7 +197,7 @@ fn warnings(machine: &Machine, judged: bool, t: Catalogue, n: &Numbers) -> Vec<S
         )));
     }
     if let Some(at) = machine.clone_at {
-        warnings.push(t.own(text!("Có dấu hiệu hai máy dùng chung một khoá từ lúc {0}. Kết quả giữ như trước lúc đó cho đến khi cán bộ quyết định máy nào đăng ký lại.", "Two machines seem to use one key since {0}. The grade stays as before until an officer decides which of them enrols again.", n.moment(at))));
+        warnings.push(t.own(text!("Có dấu hiệu hai máy dùng chung một khoá từ lúc {0}. Kết quả giữ như trước lúc đó cho đến khi cán bộ quyết định máy nào đăng ký lại; khi máy đó đã đăng ký lại, người quản trị chạy lệnh posture-server machine settle.", "Two machines seem to use one key since {0}. The grade stays as before until an officer decides which of them enrols again; once it has, the administrator runs posture-server machine settle.", n.moment(at))));
     }
     if !judged {
         warnings.push(

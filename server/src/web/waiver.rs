@@ -36,7 +36,7 @@ pub(crate) async fn ask_submit(
     let until_at = day_end(&form.until, &app.pages.zone()).ok_or_else(|| {
         refusal::wrong_value(
             "Ngày cuối của ngoại lệ không phải một ngày. Hãy quay lại và ghi theo dạng 2026-12-31.",
-            "The last day of the exception is no date. Go back and write it as 2026-12-31.",
+            "The last day of the waiver is no date. Go back and write it as 2026-12-31.",
         )
     })?;
     let new = NewWaiver { machine, control: form.control, reason: form.reason, until_at };

@@ -39,7 +39,7 @@ fn an_exception_is_asked_for_by_one_and_decided_by_another(kind: Kind) -> anyhow
     let day = browser.run(filled, vec![json!(form), json!("Chờ phần mềm một cửa đổi địa chỉ")])?;
     let day = day.as_str().unwrap_or_default();
     browser.click(&format!("{form} form button"))?;
-    browser.until("the exception that was asked for", |text| text.contains("Chờ phần mềm một cửa đổi địa chỉ"))?;
+    browser.until("the waiver that was asked for", |text| text.contains("Chờ phần mềm một cửa đổi địa chỉ"))?;
     is_shown_as(&browser, "is-fail")?;
 
     let listed: Vec<Value> = world.test_server.ask(&["waiver", "list", &world.office])?;
@@ -52,7 +52,7 @@ fn an_exception_is_asked_for_by_one_and_decided_by_another(kind: Kind) -> anyhow
     is_shown_as(&browser, "is-waived")?;
     browser.until("who granted it", |text| text.contains("(trên máy chủ)") && text.contains("đến hết ngày"))?;
     browser.open(&format!("https://127.0.0.1:{}/offices/{}", server.port, world.office))?;
-    browser.until("the exceptions of the office", |text| text.contains("Ngoại lệ có thời hạn (1)"))?;
+    browser.until("the waivers of the office", |text| text.contains("Ngoại lệ có thời hạn (1)"))?;
 
     // What the command line asked for it does not grant, and what it refuses the author reads.
     browser.open(&page)?;

@@ -75,7 +75,7 @@ impl Refusal {
                 "No policy is published, so there is nothing to be excepted from.",
             ),
             Self::NoControl(sentence) => {
-                let mut text = Text::new("Không nhận ngoại lệ: ", "The exception is refused: ");
+                let mut text = Text::new("Không nhận ngoại lệ: ", "The waiver is refused: ");
                 text.push(&sentence.vi, &sentence.en);
                 let end = if text.en.ends_with('?') { "" } else { "." };
                 text.push(end, end);
@@ -83,7 +83,7 @@ impl Refusal {
             }
             Self::Revoked => Text::new(
                 "Máy này đã bị thu hồi nên không cần ngoại lệ.",
-                "This machine is revoked and needs no exception.",
+                "This machine is revoked and needs no waiver.",
             ),
             Self::NoReason => Text::new(
                 format!("Hãy ghi lý do, không quá {REASON_MOST} ký tự."),
@@ -91,7 +91,7 @@ impl Refusal {
             ),
             Self::Past => Text::new(
                 "Ngày hết hạn của ngoại lệ đã qua. Hãy đề nghị lại với ngày khác.",
-                "The end of the exception has passed. Ask again with another date.",
+                "The end of the waiver has passed. Ask again with another date.",
             ),
             Self::TooLong { severity, days } => {
                 let severity = severity.text();
@@ -102,7 +102,7 @@ impl Refusal {
                         severity.vi
                     ),
                     format!(
-                        "The end lies too far ahead: an exception from a {} control lasts at most {days} days from when it is \
+                        "The end lies too far ahead: a waiver from a {} control lasts at most {days} days from when it is \
                          granted. Choose an earlier date.",
                         severity.en
                     ),
@@ -110,27 +110,27 @@ impl Refusal {
             }
             Self::Open => Text::new(
                 "Tiêu chí này trên máy này đã có một ngoại lệ đang chờ quyết định hoặc đang áp dụng.",
-                "There is an exception from this control on this machine already, waiting for a decision or in force.",
+                "There is a waiver from this control on this machine already, waiting for a decision or in force.",
             ),
             Self::Decided => Text::new(
                 "Ngoại lệ này đã được quyết định hoặc đã rút trước đó. Hãy tải lại trang.",
-                "This exception was decided or withdrawn before. Reload the page.",
+                "This waiver was decided or withdrawn before. Reload the page.",
             ),
             Self::Over => Text::new(
                 "Ngoại lệ này không còn hiệu lực nên không rút được nữa.",
-                "This exception is over and can no longer be withdrawn.",
+                "This waiver is over and can no longer be withdrawn.",
             ),
             Self::Author => Text::new(
                 "Người đề nghị không được tự quyết định ngoại lệ của mình. Hãy để người khác, thuộc cấp trên của cơ quan, quyết định.",
-                "Whoever asked for an exception must not decide on it. Leave it to somebody else, from above the office.",
+                "Whoever asked for a waiver must not decide on it. Leave it to somebody else, from above the office.",
             ),
             Self::Inside => Text::new(
                 "Chỉ người thuộc cấp trên của cơ quan được chấm điểm mới quyết định được ngoại lệ này.",
-                "Only somebody from above the graded office may decide on this exception.",
+                "Only somebody from above the graded office may decide on this waiver.",
             ),
             Self::Stranger => Text::new(
                 "Chỉ người đề nghị, người đã chấp thuận hoặc người thuộc cấp trên của cơ quan mới rút được ngoại lệ này.",
-                "Only its author, whoever granted it or somebody from above the office may withdraw this exception.",
+                "Only its author, whoever granted it or somebody from above the office may withdraw this waiver.",
             ),
         }
     }

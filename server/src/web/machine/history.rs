@@ -74,7 +74,7 @@ pub(super) fn history(
         for (at, state, by, why) in steps {
             let what = t.own(text!(
                 "Ngoại lệ cho tiêu chí “{0}”: {1}",
-                "Exception from “{0}”: {1}",
+                "Waiver from “{0}”: {1}",
                 title(&waiver.control),
                 t.word("waiver_step", state.word())
             ));

@@ -7,7 +7,7 @@ use policies::outcome::{Outcome, Verdict};
 use policies::policy::Role;
 use policies::text::visible;
 
-use super::waivers::{AskView, Exceptions, WaiverView};
+use super::waivers::{AskView, MachineWaivers, WaiverView};
 use crate::policy::CompiledPolicy;
 use crate::store::judgement::word;
 use crate::store::section::Sections;
@@ -57,7 +57,7 @@ pub(super) struct Reading<'a> {
     pub(super) judge: &'a CompiledPolicy,
     pub(super) role: Role,
     pub(super) sections: Option<&'a Sections>,
-    pub(super) exceptions: &'a Exceptions<'a>,
+    pub(super) machine_waivers: &'a MachineWaivers<'a>,
     pub(super) now: Timestamp,
     /// The machine needs the new agent.
     pub(super) old_agent: bool,
@@ -91,7 +91,7 @@ impl Reading<'_> {
     fn outcome(&self, judged: &Judged) -> OutcomeView {
         let outcome = &judged.outcome;
         let to_fix = matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown | Verdict::Waived);
-        let waiver = self.exceptions.of(&outcome.control);
+        let waiver = self.machine_waivers.of(&outcome.control);
         // What an old agent cannot tell, no step on the machine but the new agent mends.
         let steps: Vec<String> = if self.old_agent && outcome.agent_too_old {
             vec![self.t.text("Cài phần mềm bản mới đè lên bản cũ trên máy này (tải ở trang “Phần mềm cho các máy”); sau lần kiểm tra kế tiếp, tiêu chí được đánh giá lại.", "Install the new version of the software over the old one on this machine (see the page “Programs for the machines”); the control is judged again after the next check.").to_owned()]
@@ -127,7 +127,7 @@ impl Reading<'_> {
                 self.t.pick(&judged.lifted_by.text())
             )),
             clauses: clauses.join("; "),
-            ask: self.exceptions.ask(&outcome.control, outcome.verdict, judged.severity),
+            ask: self.machine_waivers.ask(&outcome.control, outcome.verdict, judged.severity),
             waiver,
             control: outcome.control.clone(),
         }

@@ -65,7 +65,7 @@ pub(super) struct AskView {
 
 /// The exceptions of one machine.
 #[derive(Debug)]
-pub(super) struct Exceptions<'a> {
+pub(super) struct MachineWaivers<'a> {
     t: Catalogue,
     n: &'a Numbers,
     judge: &'a CompiledPolicy,
@@ -75,7 +75,7 @@ pub(super) struct Exceptions<'a> {
     latest: BTreeMap<&'a str, &'a Waiver>,
 }
 
-impl<'a> Exceptions<'a> {
+impl<'a> MachineWaivers<'a> {
     /// Of `waivers`, the newest first.
     pub(super) fn new(
         (t, n, judge): (Catalogue, &'a Numbers, &'a CompiledPolicy),
@@ -115,7 +115,7 @@ impl<'a> Exceptions<'a> {
             first: self.now.to_zoned(self.zone.clone()).date().to_string(),
             last: last.to_string(),
             reason_most: REASON_MOST,
-            hint: self.t.own(text!("Chậm nhất là ngày {0}. Người thuộc cấp trên của cơ quan quyết định, người đề nghị không tự quyết định được. Ngoại lệ tự hết hiệu lực khi đến hạn và không gỡ giới hạn xếp loại.", "At the latest {0}. Somebody from above the office decides, never whoever asks. An exception ends by itself at its date and lifts no cap on the letter.", self.n.date(last_at - 1))),
+            hint: self.t.own(text!("Chậm nhất là ngày {0}. Người thuộc cấp trên của cơ quan quyết định, người đề nghị không tự quyết định được. Ngoại lệ tự hết hiệu lực khi đến hạn và không gỡ giới hạn xếp loại.", "At the latest {0}. Somebody from above the office decides, never whoever asks. A waiver ends by itself at its date and lifts no cap on the letter.", self.n.date(last_at - 1))),
         })
     }
 

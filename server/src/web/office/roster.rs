@@ -75,7 +75,7 @@ pub(super) fn proposal_rows(proposals: Vec<Proposal>, t: Catalogue) -> Vec<Propo
 /// Whether the roster is declared, by whom; and how many machines are kept out of it for state secrets.
 pub(super) fn roster_words(roster: Option<&Roster>, t: Catalogue, n: &Numbers) -> Vec<String> {
     let Some(roster) = roster else {
-        return vec![t.text("Chưa khai danh mục máy tính nên chưa đủ căn cứ xếp loại. Khai bằng lệnh posture-server office roster.", "The roster is not declared, so there is not enough to grade on. Declare it with posture-server office roster.").to_owned()];
+        return vec![t.text("Chưa khai danh mục máy tính nên chưa đủ căn cứ xếp loại. Khai bằng lệnh posture-server office roster declare.", "The roster is not declared, so there is not enough to grade on. Declare it with posture-server office roster declare.").to_owned()];
     };
     let mut words = vec![t.own(text!(
         "Đã khai lúc {0} bởi {1}.",

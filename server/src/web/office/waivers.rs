@@ -65,14 +65,14 @@ pub(super) fn waiver_list(
     }
     let count = if more { format!("{}+", n.count(MOST)) } else { n.count(found.len()) };
     Some(WaiverList {
-        title: t.own(text!("Ngoại lệ có thời hạn ({0})", "Exceptions with an end ({0})", count)),
+        title: t.own(text!("Ngoại lệ có thời hạn ({0})", "Waivers ({0})", count)),
         hint: judge.map(|judge| {
             let cap = judge.rules().office.caps.waived;
             t.own(text!("Ngoại lệ chưa quyết định và đang áp dụng. Tiêu chí được ngoại lệ không tính vào điểm nhưng vẫn nằm trong danh sách và không gỡ giới hạn xếp loại. Khi phần được ngoại lệ vượt quá {0} % thì xếp loại cao nhất là {1}.", "Waiting for a decision, and in force. What is waived does not count in the score but stays listed and lifts no cap on the letter. When more than {0} % is waived, the letter is at most {1}.", cap.over_percent, cap.at_most.code()))
         }),
         names_offices: found.iter().any(|listed| listed.office != office),
         rows: found.iter().map(|listed| row(listed, judge, t, n)).collect(),
-        more: more.then(|| t.own(text!("Danh sách chỉ hiện {0} ngoại lệ đầu tiên. Xem đủ bằng lệnh posture-server waiver list.", "Only the first {0} exceptions are listed. posture-server waiver list shows all.", n.count(MOST)))),
+        more: more.then(|| t.own(text!("Danh sách chỉ hiện {0} ngoại lệ đầu tiên. Xem đủ bằng lệnh posture-server waiver list.", "Only the first {0} waivers are listed. posture-server waiver list shows all.", n.count(MOST)))),
     })
 }
 

@@ -215,7 +215,7 @@ on_both! {
         lan.get(&own).await;
         lan.post("/language", &[("language", "en"), ("next", "/")]).await;
         let shown = lan.get(&own).await;
-        assert!(shown.has("Exceptions with an end (1)") && shown.has("badge waived\">in force") && shown.has("lifts no cap"));
+        assert!(shown.has("Waivers (1)") && shown.has("badge waived\">in force") && shown.has("lifts no cap"));
         hanh.post(&format!("/waivers/{}/withdraw", fixture.last().await.id), &[]).await.location();
         assert!(!lan.get(&own).await.has("id=\"waivers\""));
     }
