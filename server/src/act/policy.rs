@@ -29,16 +29,16 @@ pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: Signe
     let Some(own) = &published.server else {
         return Err(UserError::new(
             "Tệp chỉ có phần dành cho các máy, thiếu phần dành cho máy chủ Trạm An. Hãy ký lại các tệp bộ tiêu chí bằng phiên bản \
-             posture-server này: policy sign",
+             phần mềm đang chạy trên máy chủ: posture-server policy sign",
             "The file holds only what machines are sent; what is for the server is missing. Sign the policy files again with this version \
-             of posture-server: policy sign",
+             of the program: posture-server policy sign",
         )
         .into());
     };
     if published.judge.set().files_for_agents()? != published.bundle.files {
         return Err(UserError::new(
-            "Phần dành cho máy chủ Trạm An không khớp với phần dành cho các máy. Hãy ký lại bằng phiên bản posture-server này: policy sign",
-            "What is for the server differs from what machines are sent. Sign again with this version of posture-server: policy sign",
+            "Phần dành cho máy chủ Trạm An không khớp với phần dành cho các máy. Hãy ký lại bằng phiên bản phần mềm đang chạy trên máy chủ: posture-server policy sign",
+            "What is for the server differs from what machines are sent. Sign again with this version of the program: posture-server policy sign",
         )
         .into());
     }
