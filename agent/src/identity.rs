@@ -63,12 +63,12 @@ impl Validity {
         Self { from: certificate.not_before.saturating_mul(1000), until: certificate.not_after.saturating_mul(1000) }
     }
 
-    /// True in the last third of the validity or of the year before its end, and after it.
+    /// True in the last third of the validity (at most its last year), and after it.
     pub fn renewal_is_due(self, now: i64) -> bool {
         now >= self.renewal_at()
     }
 
-    /// When the last third begins.
+    /// When that last third begins.
     pub fn renewal_at(self) -> i64 {
         self.until - (self.until - self.from).min(YEAR) / 3
     }

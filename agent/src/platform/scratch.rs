@@ -1,5 +1,5 @@
-//! A temporary folder for a program that writes even when it only reads: dnf needs a log and a lock next to its cache. So the machine
-//! stays unchanged, and dnf also works where the caller may not write or the root is read-only.
+//! A temporary folder for a program that writes even when it only reads: dnf needs a log, and a lock next to its cache. So the machine
+//! stays unchanged, and dnf works on a read-only root as well.
 
 use std::io;
 use std::os::unix::fs::symlink;

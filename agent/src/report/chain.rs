@@ -13,7 +13,7 @@ use crate::state::{StateError, StateFolder};
 const FILE: &str = "chain";
 /// No honest machine reaches this many reports or segments, not even a chain that continued from the clock in seconds of the year 9999.
 const MOST: u64 = 1 << 40;
-/// How many more segments than this machine a server may know of.
+/// How many segments beyond its own this machine lets a server know of, once its own are that many.
 const BEYOND: u64 = 1000;
 
 /// The position of the next report.

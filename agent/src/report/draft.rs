@@ -125,7 +125,7 @@ pub(crate) fn make(author: &Author, draft: &Draft, chain: &Chain, state: &StateF
     Ok(Waiting { report: Report { header: bytes, signature, bodies }, position, header })
 }
 
-/// Drops all bodies when even their compressed total is too long; the server then asks for them one by one.
+/// Drops all bodies when together they are too long, compressed or not; the server then asks for them one by one.
 fn bounded(bodies: Vec<u8>, entries: &Entries) -> Result<Vec<u8>, ReportError> {
     let total: usize = entries.values().map(|entry| entry.text.len()).sum();
     if bodies.len() <= limits::BODIES_COMPRESSED && total <= limits::BODIES { Ok(bodies) } else { Ok(Vec::new()) }
