@@ -15,27 +15,27 @@ use super::{refused, text};
 use crate::windows::{AccountRules, Join, Member, UserAccount, decode};
 use crate::{Answer, OsError};
 
-/// What network management allocated.
+/// Memory that network management allocated.
 struct Buffer(*mut u8);
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: network management allocated it (or it is null, which is allowed); it is given back once.
+        // SAFETY: allocated by network management (or null, which is allowed); freed once.
         unsafe { NetApiBufferFree(Some(self.0.cast_const().cast())) };
     }
 }
 
-/// What the system allocated for an identifier or its text.
+/// Memory that the system allocated for an identifier or its text.
 struct Local(*mut core::ffi::c_void);
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // SAFETY: the system allocated it by `LocalAlloc` (or it is null, which is allowed); it is given back once.
+        // SAFETY: allocated by the system with `LocalAlloc` (or null, which is allowed); freed once.
         unsafe { LocalFree(Some(HLOCAL(self.0))) };
     }
 }
 
-/// All rows of an enumeration that is asked again until it is complete. `ask` gets places for buffer and count.
+/// All rows of an enumeration, which is repeated until it is complete. `ask` gets pointers for buffer and count.
 ///
 /// # Safety
 /// After `ask` returned success or "more", the buffer holds as many `T` as it counted.
@@ -54,7 +54,7 @@ unsafe fn rows<T, R>(
             return Err(decode::refused(what, status));
         }
         if !buffer.0.is_null() {
-            // SAFETY: as the caller says; network management aligns its buffers.
+            // SAFETY: guaranteed by the caller; network management aligns its buffers.
             let rows = unsafe { std::slice::from_raw_parts(buffer.0.cast::<T>(), count as usize) };
             all.extend(rows.iter().map(&row));
         }
@@ -90,7 +90,7 @@ pub(super) fn list() -> Answer<Vec<UserAccount>> {
     unsafe { rows("accounts", ask, account) }
 }
 
-/// [`super::super::WindowsOs::members`]. The group is looked up by its SID, for its name is in the system's language.
+/// [`super::super::WindowsOs::members`]. The group is looked up by SID, because its name is in the system's language.
 pub(super) fn members(group: &str) -> Answer<Vec<Member>> {
     let name = HSTRING::from(name_of(group)?);
     let (mut total, mut resume) = (0, 0);

@@ -9,14 +9,14 @@ use crate::windows::decode;
 use crate::{Answer, OsError};
 
 const WHAT: &str = "audit policy";
-/// Success and failure; the third bit says that neither is wanted.
+/// Success and failure; the third bit means neither.
 const WANTED: u32 = 3;
 
 struct Policy(*mut AUDIT_POLICY_INFORMATION);
 
 impl Drop for Policy {
     fn drop(&mut self) {
-        // SAFETY: Windows allocated it for `policy`; it is given back once.
+        // SAFETY: Windows allocated it for `policy`; it is freed once.
         unsafe { AuditFree(self.0.cast_const().cast()) };
     }
 }

@@ -12,16 +12,16 @@ use super::refused;
 use crate::Answer;
 use crate::windows::{Event, EventQuery, LogFile, decode};
 
-/// How long the log service may think about the next events, in milliseconds.
+/// Timeout for fetching the next events, in milliseconds.
 const WAIT: u32 = 10_000;
-/// How many events are taken at once.
+/// How many events are fetched at once.
 const AT_ONCE: usize = 32;
 
 struct Handle(EVT_HANDLE);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: the log service gave the handle; it is closed once. A failure leaves nothing to do.
+        // SAFETY: the log service gave the handle; it is closed once. A failure cannot be handled.
         let _ = unsafe { EvtClose(self.0) };
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn list(provider: Option<&str>, query: &EventQuery) -> Answer<Vec<Eve
         if some.is_empty() {
             break;
         }
-        // With many numbers the query asked for all of them.
+        // If there are many numbers, the query asked for all events.
         events.extend(some.into_iter().filter(|event| query.ids.contains(&event.id)));
     }
     events.truncate(query.most);
@@ -69,8 +69,8 @@ fn ask(channel: &str, query: &str, direction: u32) -> Answer<Handle> {
     asked.map(Handle).map_err(|error| refused(channel, &error))
 }
 
-/// The next events, at most `most`; none when there are no more. Those that are no events (without number or time) are left
-/// out, so less than that may come before the end; but never none.
+/// The next events, at most `most`; empty only when there are no more. Entries without number or time are left out, so
+/// there may be fewer than `most` before the end.
 fn next(channel: &str, asked: &Handle, most: usize) -> Answer<Vec<Event>> {
     let mut handles = [0_isize; AT_ONCE];
     loop {

@@ -1,4 +1,4 @@
-//! Sockets that wait for others (`GetExtendedTcpTable`, `GetExtendedUdpTable`).
+//! Listening and bound sockets (`GetExtendedTcpTable`, `GetExtendedUdpTable`).
 #![expect(unsafe_code, reason = "the network is asked through its C interface")]
 
 use windows::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
@@ -12,9 +12,9 @@ use crate::windows::{Socket, decode};
 use crate::{Answer, OsError};
 
 const WHAT: &str = "sockets";
-/// `ERROR_NOT_SUPPORTED`: IPv6 was taken out.
+/// `ERROR_NOT_SUPPORTED`: IPv6 was removed.
 const NOT_SUPPORTED: u32 = 50;
-/// How often a table may have grown between asking for its length and asking for it.
+/// How often a table may grow between asking for its length and fetching it.
 const TRIES: usize = 4;
 
 /// [`super::super::WindowsOs::sockets`].

@@ -1,5 +1,5 @@
-//! Wireless links that are up (`wlanapi.dll`). Servers lack that library until the feature is added, so it is loaded when it
-//! is there and never imported.
+//! Wireless links that are up (`wlanapi.dll`). Servers lack that library until the feature is added, so it is loaded if
+//! present and never imported.
 #![expect(unsafe_code, reason = "the wireless service is asked through its C interface")]
 
 use core::ffi::c_void;
@@ -18,11 +18,11 @@ use crate::windows::{WirelessLink, decode};
 use crate::{Answer, OsError};
 
 const WHAT: &str = "wireless service";
-/// `ERROR_SERVICE_NOT_ACTIVE`, `ERROR_SERVICE_DOES_NOT_EXIST`: nobody uses wireless here.
+/// `ERROR_SERVICE_NOT_ACTIVE`, `ERROR_SERVICE_DOES_NOT_EXIST`: wireless is not used here.
 const NO_SERVICE: [u32; 2] = [1062, 1060];
 /// `ERROR_NOT_FOUND`, `ERROR_INVALID_STATE`: the link has just gone down.
 const GONE: [u32; 2] = [1168, 5023];
-/// The interface of Windows Vista and later.
+/// The API version of Windows Vista and later.
 const VERSION: u32 = 2;
 
 type Open = unsafe extern "system" fn(u32, *const c_void, *mut u32, *mut HANDLE) -> u32;
@@ -36,13 +36,13 @@ struct Library(HMODULE);
 
 impl Drop for Library {
     fn drop(&mut self) {
-        // SAFETY: loaded by `load`, given back once, when no function of it is called any more.
+        // SAFETY: loaded by `load`, released once, when none of its functions is called any more.
         let _ = unsafe { FreeLibrary(self.0) };
     }
 }
 
 impl Library {
-    /// Only from the system's own folder, with its whole path: Windows 7 knows no other safe way.
+    /// Only from the system's own folder, by full path: Windows 7 has no other safe way.
     fn load() -> Answer<Self> {
         let mut folder = [0_u16; 260];
         // SAFETY: the buffer is told with its length.
@@ -73,7 +73,7 @@ struct Service {
     query: Query,
     free: Free,
     handle: HANDLE,
-    /// Dropped last: the functions are its.
+    /// Dropped last: the functions belong to it.
     _library: Library,
 }
 
@@ -118,7 +118,7 @@ impl Service {
             let first = (&raw const (*list).InterfaceInfo).cast::<WLAN_INTERFACE_INFO>();
             std::slice::from_raw_parts(first, (*list).dwNumberOfItems as usize).to_vec()
         };
-        // SAFETY: the service allocated it, it is given back once.
+        // SAFETY: the service allocated it; it is freed once.
         unsafe { (self.free)(list.cast_const().cast()) };
         Ok(interfaces)
     }
@@ -137,9 +137,9 @@ impl Service {
         if status != 0 || place.is_null() || (size as usize) < size_of::<WLAN_CONNECTION_ATTRIBUTES>() {
             return Err(decode::refused(WHAT, status));
         }
-        // SAFETY: this question is answered with such a structure, and it is long enough.
+        // SAFETY: this query returns such a structure, and it is long enough.
         let security = unsafe { (*place.cast::<WLAN_CONNECTION_ATTRIBUTES>()).wlanSecurityAttributes };
-        // SAFETY: the service allocated it, it is given back once.
+        // SAFETY: the service allocated it; it is freed once.
         unsafe { (self.free)(place.cast_const()) };
         Ok(Some(WirelessLink {
             adapter: decode::guid(interface.to_u128()),
