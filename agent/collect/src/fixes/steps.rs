@@ -1,5 +1,5 @@
-//! The effects of the commands in a card's steps, for the commands a program can interpret: `reg`, `sc config`, `net start`, `net
-//! stop`, `net accounts` and `wevtutil sl Security` on Windows, `systemctl enable` of timers on Linux. Everything else is for people.
+//! The effects of the commands in a card's steps, for the commands a program can interpret: `reg`, `sc config`, `net start`,
+//! `net stop`, `net accounts` and `wevtutil sl Security` on Windows, `systemctl enable` of timers on Linux. Everything else is for people.
 
 /// The effect of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -168,8 +168,8 @@ fn control_programs(context: &CheckContext) -> Fact<List<String>> {
     })
 }
 
-/// True for a program of that name, including custom builds and repeated downloads: `AnyDesk-5a1b2c.exe`, `AnyDesk
-/// (1).exe`, `rustdesk-1.3.2-x86_64.exe`.
+/// True for a program of that name, including custom builds and repeated downloads: `AnyDesk-5a1b2c.exe`,
+/// `AnyDesk (1).exe`, `rustdesk-1.3.2-x86_64.exe`.
 fn is_called(process: &str, name: &str) -> bool {
     let (process, name) = (process.to_lowercase(), name.to_lowercase());
     let (process, name) = (process.trim_end_matches(".exe"), name.trim_end_matches(".exe"));

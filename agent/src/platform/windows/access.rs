@@ -123,7 +123,7 @@ impl Descriptor {
 
     pub(super) fn of(list: &str) -> Result<Self> {
         let mut descriptor = PSECURITY_DESCRIPTOR::default();
-        // SAFETY: the text ends with NUL; the place outlives the call.
+        // SAFETY: the text ends with NUL; the output outlives the call.
         unsafe {
             ConvertStringSecurityDescriptorToSecurityDescriptorW(
                 &HSTRING::from(list),
@@ -166,7 +166,7 @@ impl Drop for Token {
 
 fn own_sid() -> Result<String> {
     let mut token = Token(HANDLE::default());
-    // SAFETY: the process is this one; the place outlives the call.
+    // SAFETY: the process is this one; the output outlives the call.
     unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token.0) }?;
     // Room for a user with the longest possible SID; made of words, because it holds a pointer.
     let mut words = [0_u64; 16];

@@ -54,6 +54,6 @@ pub fn dress_console(title: &str) {
 /// True for a 32-bit program on 64-bit Windows.
 pub fn is_narrow_on_wide() -> bool {
     let mut narrow = BOOL::default();
-    // SAFETY: the process is this one; the place outlives the call.
+    // SAFETY: the process is this one; the output outlives the call.
     unsafe { IsWow64Process(GetCurrentProcess(), &raw mut narrow) }.is_ok() && narrow.as_bool()
 }

@@ -315,7 +315,7 @@ fn a_maker_whose_services_have_no_known_names_is_recognised_by_its_company() {
     let other =
         with(token, "vtcrypt", 2, true, VIETTEL).text(&format!(r"{SERVICES}\vtcrypt"), "Group", "FSFilter Encryption");
     assert_eq!(seen(&collected(other)), []);
-    // What runs as anti-malware needs no driver beside it.
+    // A service that runs as anti-malware needs no driver as well.
     let protected = with(bare(), "vtprotect", 0x10, true, VIETTEL);
     let protected = protected.number(&format!(r"{SERVICES}\vtprotect"), "LaunchProtected", 3);
     assert_eq!(seen(&collected(protected)), [(Maker::Viettel, Some(true))]);

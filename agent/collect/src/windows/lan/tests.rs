@@ -395,7 +395,7 @@ fn a_hosts_file_of_megabytes_is_judged_by_the_part_that_was_read() {
         .map(|entry| entry.name.clone())
         .collect();
     assert_eq!(names, ["localhost", "xa-mt-01.dichvucong.gov.vn"]);
-    // Where the file lies is not told.
+    // Where the file is stored is unknown.
     let elsewhere = office().text(TCPIP, "DataBasePath", r"%Ngoai%\etc");
     assert_eq!(why(&collected(elsewhere).host_overrides), Some(Reason::Unreadable));
 }

@@ -46,7 +46,7 @@ pub(super) fn installed(context: &CheckContext) -> Answer<Installed> {
 }
 
 impl Installed {
-    /// What stands below a root of the loaded registry.
+    /// Adds what is below a root of the loaded registry.
     fn take_loaded(&mut self, context: &CheckContext, root: &str, for_one_person: bool) -> Answer<()> {
         for below in BELOW {
             let key = format!(r"{root}\{below}\{UNINSTALL}");
@@ -79,7 +79,7 @@ impl Installed {
         }
     }
 
-    /// What stands in the files of people who are not logged on.
+    /// Adds what is in the files of people who are not logged on.
     fn take_files(&mut self, context: &CheckContext, files: &[String]) {
         let keys = [UNINSTALL, APP_PATHS].map(|key| BELOW.map(|below| format!(r"{below}\{key}")));
         let keys: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();

@@ -72,14 +72,14 @@ pub(super) fn list() -> Answer<Vec<UserAccount>> {
     let (mut total, mut resume) = (0, 0);
     let ask = |buffer, count| {
         let resume = Some(&raw mut resume);
-        // SAFETY: all places outlive the call.
+        // SAFETY: all outputs outlive the call.
         unsafe {
             let total = &raw mut total;
             NetUserEnum(None, 3, FILTER_NORMAL_ACCOUNT, buffer, MAX_PREFERRED_LENGTH, count, total, resume)
         }
     };
     let account = |row: &USER_INFO_3| UserAccount {
-        // SAFETY: the name lies in the same buffer and ends with NUL.
+        // SAFETY: the name is in the same buffer and ends with NUL.
         name: unsafe { text(row.usri3_name) },
         rid: row.usri3_user_id,
         flags: row.usri3_flags.0,
@@ -96,7 +96,7 @@ pub(super) fn members(group: &str) -> Answer<Vec<Member>> {
     let (mut total, mut resume) = (0, 0);
     let ask = |buffer, count| {
         let resume = Some(&raw mut resume);
-        // SAFETY: the name ends with NUL, all places outlive the call.
+        // SAFETY: the name ends with NUL, all outputs outlive the call.
         unsafe {
             let total = &raw mut total;
             NetLocalGroupGetMembers(None, &name, 2, buffer, MAX_PREFERRED_LENGTH, count, total, resume)
@@ -106,7 +106,7 @@ pub(super) fn members(group: &str) -> Answer<Vec<Member>> {
         Ok(Member {
             sid: sid_text(row.lgrmi2_sid)?,
             kind: row.lgrmi2_sidusage.0.cast_unsigned(),
-            // SAFETY: the name lies in the same buffer and ends with NUL.
+            // SAFETY: the name is in the same buffer and ends with NUL.
             name: unsafe { text(row.lgrmi2_domainandname) },
         })
     };
@@ -117,13 +117,13 @@ pub(super) fn members(group: &str) -> Answer<Vec<Member>> {
 /// The name of the group with this SID.
 fn name_of(group: &str) -> Answer<String> {
     let mut sid = PSID::default();
-    // SAFETY: the text ends with NUL, the place outlives the call.
+    // SAFETY: the text ends with NUL, the output outlives the call.
     unsafe { ConvertStringSidToSidW(&HSTRING::from(group), &raw mut sid) }.map_err(|error| refused(group, &error))?;
     let _owner = Local(sid.0);
     let (mut name, mut domain) = ([0_u16; 256], [0_u16; 256]);
     let (mut name_length, mut domain_length) = (256, 256);
     let mut kind = SID_NAME_USE::default();
-    // SAFETY: the identifier is the one just made; both buffers are told with their lengths.
+    // SAFETY: the identifier is the one just made; both buffers are passed with their lengths.
     let answer = unsafe {
         LookupAccountSidW(
             PCWSTR::null(),
@@ -141,7 +141,7 @@ fn name_of(group: &str) -> Answer<String> {
 
 fn sid_text(sid: PSID) -> Answer<String> {
     let mut place = PWSTR::null();
-    // SAFETY: the identifier lies in a buffer that still lives.
+    // SAFETY: the identifier is in a buffer that is still alive.
     unsafe { ConvertSidToStringSidW(sid, &raw mut place) }.map_err(|error| refused("SID", &error))?;
     let _owner = Local(place.0.cast());
     // SAFETY: the text was just made and ends with NUL.
@@ -153,7 +153,7 @@ pub(super) fn rules() -> Answer<AccountRules> {
     const WHAT: &str = "account rules";
     let modals = |level| {
         let mut buffer = Buffer(std::ptr::null_mut());
-        // SAFETY: the place outlives the call.
+        // SAFETY: the output outlives the call.
         let status = unsafe { NetUserModalsGet(None, level, &raw mut buffer.0) };
         match status {
             0 if !buffer.0.is_null() => Ok(buffer),
@@ -179,7 +179,7 @@ pub(super) fn join() -> Answer<Join> {
     const WHAT: &str = "domain or workgroup";
     let mut name = PWSTR::null();
     let mut kind = NETSETUP_JOIN_STATUS::default();
-    // SAFETY: both places outlive the call.
+    // SAFETY: both outputs outlive the call.
     let status = unsafe { NetGetJoinInformation(None, &raw mut name, &raw mut kind) };
     let _owner = Buffer(name.0.cast());
     if status != 0 {

@@ -72,7 +72,7 @@ fn adapter(row: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
     let text = |address: IpAddr| address.to_string();
     let mac = row.PhysicalAddress.get(..row.PhysicalAddressLength as usize).unwrap_or_default();
     Adapter {
-        // SAFETY: the name lies in the same buffer and ends with NUL.
+        // SAFETY: the name is in the same buffer and ends with NUL.
         guid: unsafe { row.AdapterName.to_string() }.unwrap_or_default().to_uppercase(),
         // SAFETY: as before.
         name: unsafe { super::text(row.FriendlyName) },

@@ -33,7 +33,7 @@ pub(super) fn policy(subcategories: &[String]) -> Answer<Vec<(String, u32)>> {
         return Ok(Vec::new());
     }
     let mut place = std::ptr::null_mut();
-    // SAFETY: the identifiers are told with their number, the place outlives the call.
+    // SAFETY: the identifiers are passed with their number, the output outlives the call.
     let answered = unsafe { AuditQuerySystemPolicy(&guids, &raw mut place) };
     if !answered || place.is_null() {
         return Err(last_error(WHAT));

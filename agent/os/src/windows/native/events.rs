@@ -51,7 +51,7 @@ pub(super) fn log_file(channel: &str) -> Answer<LogFile> {
     let mut used = 0;
     #[expect(clippy::cast_possible_truncation, reason = "the size of a structure of 16 bytes")]
     let length = size_of::<EVT_VARIANT>() as u32;
-    // SAFETY: the log is open; the place is told with its length.
+    // SAFETY: the log is open; the output is passed with its length.
     let answer = unsafe { EvtGetLogInfo(log.0, EvtLogFileSize, length, Some(&raw mut value), &raw mut used) };
     answer.map_err(|error| refused(channel, &error))?;
     let oldest = next(channel, &ask(channel, "*", EvtQueryForwardDirection.0)?, 1)?;
@@ -75,7 +75,7 @@ fn next(channel: &str, asked: &Handle, most: usize) -> Answer<Vec<Event>> {
     let mut handles = [0_isize; AT_ONCE];
     loop {
         let mut count = 0;
-        // SAFETY: the query is open; the places for handles are told with their number.
+        // SAFETY: the query is open; the space for handles are passed with their number.
         let answer = unsafe { EvtNext(asked.0, &mut handles[..most.min(AT_ONCE)], WAIT, 0, &raw mut count) };
         match answer {
             Ok(()) => {}
@@ -101,7 +101,7 @@ fn rendered(channel: &str, event: &Handle) -> Answer<String> {
         let length = u32::try_from(buffer.len() * 2).unwrap_or(u32::MAX);
         let place = Some(buffer.as_mut_ptr().cast());
         let xml = EvtRenderEventXml.0;
-        // SAFETY: the event is open; the buffer is told with its length in bytes.
+        // SAFETY: the event is open; the buffer is passed with its length in bytes.
         let answer = unsafe { EvtRender(None, event.0, xml, length, place, &raw mut used, &raw mut properties) };
         match answer {
             Ok(()) => return Ok(decode::wide(&buffer)),

@@ -38,7 +38,7 @@ pub(super) fn list() -> Answer<Vec<Service>> {
         let (mut needed, mut count) = (0, 0);
         // SAFETY: the bytes are those of `buffer`, which nothing else touches while they are borrowed.
         let bytes = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<u8>(), BUFFER * 8) };
-        // SAFETY: the manager is open; the buffer is told with its length, the numbers outlive the call.
+        // SAFETY: the manager is open; the buffer is passed with its length, the numbers outlive the call.
         let answer = unsafe {
             EnumServicesStatusExW(
                 manager.0,
@@ -72,7 +72,7 @@ pub(super) fn list() -> Answer<Vec<Service>> {
 fn service(row: &ENUM_SERVICE_STATUS_PROCESSW) -> Service {
     let status = &row.ServiceStatusProcess;
     Service {
-        // SAFETY: the name lies in the same buffer and ends with NUL.
+        // SAFETY: the name is in the same buffer and ends with NUL.
         name: unsafe { super::text(row.lpServiceName) },
         state: status.dwCurrentState.0,
         kind: status.dwServiceType.0,

@@ -14,7 +14,7 @@ pub(super) struct Signal(HANDLE);
 
 // SAFETY: events may be used and closed from any thread.
 unsafe impl Send for Signal {}
-// SAFETY: as above; no call modifies it unsynchronised.
+// SAFETY: as above; no call changes the handle.
 unsafe impl Sync for Signal {}
 
 impl Signal {

@@ -35,7 +35,7 @@ fn bytes(table: Table) -> Answer<Vec<u8>> {
     for _ in 0..TRIES {
         let mut bytes = vec![0_u8; length as usize];
         let place = Some(bytes.as_mut_ptr().cast());
-        // SAFETY: the buffer is told with its length; its rows are read as bytes, so it need not be aligned.
+        // SAFETY: the buffer is passed with its length; its rows are read as bytes, so it need not be aligned.
         let status = unsafe {
             if table.tcp {
                 GetExtendedTcpTable(place, &raw mut length, false, family, TCP_TABLE_OWNER_PID_LISTENER, 0)

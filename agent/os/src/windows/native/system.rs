@@ -35,7 +35,7 @@ pub(super) fn computer_name() -> Answer<String> {
     let mut buffer = [0_u16; 256];
     let mut length = 256;
     let place = PWSTR(buffer.as_mut_ptr());
-    // SAFETY: the buffer is told with its length.
+    // SAFETY: the buffer is passed with its length.
     let answer = unsafe { GetComputerNameExW(ComputerNamePhysicalDnsHostname, Some(place), &raw mut length) };
     answer.map_err(|error| refused("computer name", &error))?;
     Ok(decode::wide(&buffer))
@@ -54,7 +54,7 @@ fn belongs(kind: WELL_KNOWN_SID_TYPE) -> bool {
     let sid = PSID(buffer.as_mut_ptr().cast());
     let mut length = SECURITY_MAX_SID_SIZE;
     let mut member = BOOL::default();
-    // SAFETY: the buffer is told with its length, which is enough for any identifier.
+    // SAFETY: the buffer is passed with its length, which is enough for any identifier.
     let made = unsafe { CreateWellKnownSid(kind, None, Some(sid), &raw mut length) };
     // SAFETY: `sid` is the identifier just made; no token means that of this process.
     made.is_ok() && unsafe { CheckTokenMembership(None, sid, &raw mut member) }.is_ok() && member.as_bool()
@@ -67,7 +67,7 @@ pub(super) fn machine() -> Answer<u16> {
         return Ok(machine);
     }
     let mut info = SYSTEM_INFO::default();
-    // SAFETY: the place outlives the call.
+    // SAFETY: the output outlives the call.
     unsafe { GetNativeSystemInfo(&raw mut info) };
     // SAFETY: this member of the union is always valid; the other is one number over it.
     let processor = unsafe { info.Anonymous.Anonymous.wProcessorArchitecture };
@@ -86,7 +86,7 @@ fn machine_behind_emulation() -> Option<u16> {
     // SAFETY: this is the documented signature of the function of that name.
     let function: unsafe extern "system" fn(HANDLE, *mut u16, *mut u16) -> BOOL = unsafe { std::mem::transmute(found) };
     let (mut process, mut native) = (0, 0);
-    // SAFETY: the handle stands for this process, both places outlive the call.
+    // SAFETY: the handle stands for this process, both outputs outlive the call.
     let answered = unsafe { function(GetCurrentProcess(), &raw mut process, &raw mut native) }.as_bool();
     (answered && native != 0).then_some(native)
 }
@@ -101,7 +101,7 @@ pub(super) fn firmware() -> Answer<Vec<u8>> {
         return Err(last_error(WHAT));
     }
     let mut bytes = vec![0; length as usize];
-    // SAFETY: the buffer is told with its length.
+    // SAFETY: the buffer is passed with its length.
     let filled = unsafe { GetSystemFirmwareTable(provider, 0, Some(&mut bytes)) };
     if filled == 0 || filled > length {
         return Err(last_error(WHAT));

@@ -61,7 +61,7 @@ impl Information {
     fn find(&self, name: &str) -> Option<(usize, usize)> {
         let (mut place, mut length) = (std::ptr::null_mut(), 0);
         let name = HSTRING::from(name);
-        // SAFETY: the buffer is what `GetFileVersionInfoW` filled; the name ends with NUL; both places outlive the call.
+        // SAFETY: the buffer is what `GetFileVersionInfoW` filled; the name ends with NUL; both outputs outlive the call.
         let found = unsafe { VerQueryValueW(self.0.as_ptr().cast(), &name, &raw mut place, &raw mut length) };
         let start = place.addr().checked_sub(self.0.as_ptr().addr())?;
         found.as_bool().then_some((start, length as usize))

@@ -45,7 +45,7 @@ impl Library {
     /// Only from the system's own folder, by full path: Windows 7 has no other safe way.
     fn load() -> Answer<Self> {
         let mut folder = [0_u16; 260];
-        // SAFETY: the buffer is told with its length.
+        // SAFETY: the buffer is passed with its length.
         if unsafe { GetSystemDirectoryW(Some(&mut folder)) } == 0 {
             return Err(super::last_error(WHAT));
         }
@@ -98,7 +98,7 @@ impl Service {
             )
         };
         let (mut version, mut handle) = (0, HANDLE::default());
-        // SAFETY: both places outlive the call.
+        // SAFETY: both outputs outlive the call.
         match unsafe { open(VERSION, std::ptr::null(), &raw mut version, &raw mut handle) } {
             0 => Ok(Self { close, list, query, free, handle, _library: library }),
             status if NO_SERVICE.contains(&status) => Err(OsError::Missing(WHAT.to_owned())),
@@ -108,7 +108,7 @@ impl Service {
 
     fn interfaces(&self) -> Answer<Vec<WLAN_INTERFACE_INFO>> {
         let mut list = std::ptr::null_mut();
-        // SAFETY: the handle is open, the place outlives the call.
+        // SAFETY: the handle is open, the output outlives the call.
         let status = unsafe { (self.list)(self.handle, std::ptr::null(), &raw mut list) };
         if status != 0 || list.is_null() {
             return Err(decode::refused(WHAT, status));
@@ -128,7 +128,7 @@ impl Service {
         let (mut size, mut place) = (0, std::ptr::null_mut());
         let (opcode, nothing) = (wlan_intf_opcode_current_connection.0, std::ptr::null());
         let no_kind = std::ptr::null_mut();
-        // SAFETY: the handle is open, all places outlive the call; the kind of the value need not be told.
+        // SAFETY: the handle is open, all outputs outlive the call; the type of the value need not be given.
         let status =
             unsafe { (self.query)(self.handle, interface, opcode, nothing, &raw mut size, &raw mut place, no_kind) };
         if GONE.contains(&status) {

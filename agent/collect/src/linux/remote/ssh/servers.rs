@@ -119,8 +119,8 @@ fn started(context: &CheckContext, pid: u32) -> Option<Timestamp> {
     (booted_at > 0).then(|| Timestamp::from_second(booted_at.checked_add(ticks / 100)?).ok())?
 }
 
-/// The arguments of a listening server, without its own name. It writes them into its title: `sshd: /usr/sbin/sshd -D
-/// [listener] 0 of 10-100 startups`; older ones leave them unchanged.
+/// The arguments of a listening server, without its own name. It writes them into its title:
+/// `sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups`; older ones leave them unchanged.
 fn words(line: &str) -> Result<Option<Vec<String>>, Unknown> {
     let text = line.trim_end_matches('\0');
     if let Some(title) = text.strip_prefix("sshd: ") {
