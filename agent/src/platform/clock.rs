@@ -2,7 +2,7 @@
 //!
 //! There are two times. The machine's own clock dates what is observed. The *trusted* time, against which certificates are
 //! checked, is the latest of own clock, build time and last server time, so that a clock that fell back to 2010 does not
-//! lock the agent out. Neither must a server whose clock was ahead and has been corrected: the machine's own clock is
+//! lock the agent out. Nor must a server whose clock was ahead and has been corrected: the machine's own clock is
 //! enough where it can be right.
 
 use std::sync::atomic::{AtomicI64, Ordering};

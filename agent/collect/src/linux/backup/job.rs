@@ -41,8 +41,7 @@ pub(super) fn of_command(command: &str) -> Option<BackupTool> {
     known(command).or_else(|| words(command).filter(named).find_map(|word| own(file(word))))
 }
 
-/// A backup program that a script starts. The script's text does not tell what it is for: many scripts mention a backup
-/// folder.
+/// A backup program that a script starts. Other names in the script's text do not count: many scripts mention a backup folder.
 pub(super) fn of_script(text: &str) -> Option<BackupTool> {
     lines(text).find_map(known)
 }

@@ -258,7 +258,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The first packet of a connection has this flag; the next two are up to the sender.
+/// The first packet of a connection has this flag; the two ECN flags are up to the sender.
 const SYN: u128 = 0x02;
 const ECN: u128 = 0xc0;
 
