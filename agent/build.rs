@@ -1,10 +1,11 @@
-//! Gives the agent the instant it was built, one of the three things it believes about time (`src/platform/clock.rs`), and on Windows what a
-//! program states of itself: its maker and version, which people and other programs look at, and the manifest without which Windows takes
-//! it for one written for Vista.
+//! Gives the agent its build time, one of the three times it relies on (`src/platform/clock.rs`). On Windows also adds the program's
+//! version information (maker and version, which people and other programs look at) and its manifest, without which Windows treats it as a
+//! program for Vista.
 
 use std::io;
 
-/// Asks for no more rights than whoever starts it has, and knows Windows 7 to 11 (`supportedOS`: 7, 8, 8.1, 10 and 11).
+/// Requests no more rights than the caller has, and declares support for Windows 7 to 11 (`supportedOS`: 7, 8, 8.1, 10
+/// and 11).
 const MANIFEST: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <assembly xmlns="urn:schemas-microsoft-com:asm.v1" manifestVersion="1.0">
   <trustInfo xmlns="urn:schemas-microsoft-com:asm.v3"><security><requestedPrivileges>
@@ -46,7 +47,7 @@ fn describe() -> io::Result<()> {
         .set("OriginalFilename", "posture-agent.exe")
         .set_manifest(MANIFEST);
     let variable = |name| std::env::var(name).unwrap_or_default();
-    // The crate knows the names of the tools for ordinary targets only, not for those of Windows 7.
+    // The crate knows the tool names for common targets only, not for the Windows 7 ones.
     if variable("CARGO_CFG_TARGET_ENV") == "gnu" && !variable("HOST").contains("windows") {
         let tools = if variable("CARGO_CFG_TARGET_ARCH") == "x86" { "i686-w64-mingw32" } else { "x86_64-w64-mingw32" };
         resource.set_windres_path(&format!("{tools}-windres")).set_ar_path(&format!("{tools}-ar"));

@@ -1,5 +1,5 @@
-//! Captures what the collectors ask this machine, as a folder that `os::recorded` replays: for new fixtures in
-//! `agent/collect/tests/captured`. Not part of the product. Look at what it wrote before you share it: only password hashes are masked.
+//! Records the answers of this machine to the collectors as a folder that `os::recorded` replays: for new fixtures in
+//! `agent/collect/tests/captured`. Not part of the product. Check the result before sharing it: only password hashes are masked.
 //!
 //! `cargo run -p tram-an-agent --example capture -- FOLDER`
 
@@ -16,10 +16,10 @@ use os::recorded::Recorded;
 use os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Owner, Program, Source, Stat};
 use policies::fact::Section;
 
-/// The most bytes of one file that are kept.
+/// The most bytes kept of one file.
 const CAP: u64 = 4 << 20;
 
-/// The real machine, writing down its answers.
+/// The native door, recording its answers.
 #[derive(Default)]
 struct Capture(Mutex<Recorded>);
 

@@ -1,5 +1,5 @@
-//! Asks this Windows machine everything the agent may ask and prints each answer as a line of JSON: for looking at what a
-//! system answers, and at what it refuses. Reads only.
+//! Asks this Windows machine everything the agent may ask and prints each answer as a line of JSON, to see what a system
+//! answers and what it refuses. Only reads.
 //!
 //! Built like the agent (`agent/packaging/windows/build` has the flags): `cargo build --profile agent --example windows_door ...`.
 #![cfg_attr(windows, expect(clippy::print_stdout, reason = "what it is for"))]
@@ -18,7 +18,7 @@ mod door {
     use os::{Answer, Os};
     use serde::Serialize;
 
-    /// Longer answers are cut.
+    /// Longer answers are truncated.
     const WIDTH: usize = 600;
 
     fn say<T: Serialize>(question: &str, answer: Answer<T>) {

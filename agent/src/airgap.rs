@@ -1,7 +1,7 @@
-//! A machine that may never be connected works by files: it exports a request to be enrolled and later its reports, and imports what the
-//! server answered. The reports, their chain and their spool are the same as on a connected machine.
+//! A machine that may never be connected works by files: it exports an enrolment request and later its reports, and imports the server's
+//! answers. The reports, their chain and their spool are the same as on a connected machine.
 //!
-//! Owns what must be remembered between two files; making one is in [`export`], taking one in is in [`import`].
+//! Owns what must be kept from one file to the next; [`export`] makes a file, [`import`] takes one in.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -21,27 +21,27 @@ use crate::state::{Durability, StateError, StateFolder};
 pub(crate) mod export;
 pub(crate) mod import;
 
-/// The file of what is remembered. Holds the token until the machine is enrolled.
+/// The file that keeps it. Holds the token until the machine is enrolled.
 const FILE: &str = "unconnected.json";
 
-/// What is remembered between two files.
+/// What is kept from one file to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Papers {
-    /// The invitation with which the machine asks to be enrolled.
+    /// The invitation the machine uses to enrol.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) invitation: Option<Invitation>,
-    /// Which line of the roster it is, in a person's words; empty for none.
+    /// Which roster line it is, in a person's words; may be empty.
     pub(crate) place: String,
-    /// When the newest answer was given, by the server's clock; milliseconds since 1970 UTC.
+    /// When the newest answer was made, by the server's clock; milliseconds since 1970 UTC.
     pub(crate) answered_at: i64,
-    /// The report for which the server lacks sections, with their names.
+    /// The report whose sections the server lacks, with the names of those sections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) need: Option<(Digest, Vec<String>)>,
 }
 
 impl Papers {
-    /// Reads what is remembered. Of a damaged file nothing is: the next export with the invitation, or the next answer, says it again.
+    /// Reads the file. A damaged one counts as empty: the next export with the invitation, or the next answer, brings it back.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -49,7 +49,7 @@ impl Papers {
         Ok(state.read_replaceable(FILE)?.unwrap_or_default())
     }
 
-    /// Remembers.
+    /// Writes the file.
     ///
     /// # Errors
     /// When the state folder refuses.
@@ -58,10 +58,10 @@ impl Papers {
     }
 }
 
-/// Why a file was not made or not taken in.
+/// Why a file was not made or not imported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
-    /// Nobody said that the machine does not process state secrets.
+    /// Nobody has declared that the machine does not process state secrets.
     #[error(
         "nothing was exported: a machine that processes state secrets must never be enrolled or exported; say --not-secret if it does not"
     )]
@@ -71,9 +71,9 @@ pub(crate) enum FileError {
     Io {
         /// `read` or `write`.
         doing: &'static str,
-        /// Which.
+        /// The file.
         path: std::path::PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Not an invitation.
@@ -82,7 +82,7 @@ pub(crate) enum FileError {
     /// Neither invited nor enrolled.
     #[error("this machine was not invited yet; hand over the officer's file with --invitation FILE")]
     NotInvited,
-    /// Enrolled by wire at a server that gave no key to encrypt to.
+    /// Enrolled over the network at a server that gave no encryption key.
     #[error(
         "this machine does not know the server's key to encrypt to; hand over an invitation of the same server with --invitation FILE"
     )]
@@ -99,7 +99,7 @@ pub(crate) enum FileError {
     /// The answer is damaged, or of another server, or for another machine.
     #[error(transparent)]
     Answer(#[from] AnswerError),
-    /// This machine never exported anything to the server that answers.
+    /// This machine never exported anything to the server that made this answer.
     #[error("the answer is of the server {0}, to which this machine has exported nothing")]
     Foreign(String),
     /// The answer is older than what was imported before, and brings nothing new.
@@ -108,7 +108,7 @@ pub(crate) enum FileError {
     /// The answer's parts do not fit together.
     #[error(transparent)]
     Unusable(#[from] BadAnswer),
-    /// The policy in the answer is not used.
+    /// The policy in the answer cannot be used.
     #[error("the rest of the answer was taken in, but not its policy: {0}")]
     Policy(#[from] crate::policy::store::PolicyStoreError),
     /// The server refused what the file asked for.
@@ -123,7 +123,7 @@ impl From<StateError> for FileError {
 }
 
 impl FileError {
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub(crate) fn text(&self) -> Text {
         let vi = match self {
             Self::NotConfirmed => {
@@ -174,7 +174,7 @@ impl FileError {
     }
 }
 
-/// Reads a file from a stick, of at most `most` bytes.
+/// Reads a file of at most `most` bytes from a stick.
 ///
 /// # Errors
 /// When it cannot be read or is longer.
@@ -187,8 +187,8 @@ pub(crate) fn file_read(path: &Path, most: usize) -> Result<Vec<u8>, FileError> 
     read().map_err(|source| FileError::Io { doing: "read", path: path.to_owned(), source })
 }
 
-/// Writes a file to a stick: all of it, or what was there before stays. It is sealed, so all may read it: on the server's side somebody
-/// else takes it in.
+/// Writes a file to a stick, atomically: on failure the old file stays. The content is sealed, so everyone may read the file: another
+/// person imports it at the server.
 ///
 /// # Errors
 /// When it cannot be written.

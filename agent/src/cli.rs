@@ -1,6 +1,6 @@
-//! The command line: which command a person asked for, in which language, and the exit status.
+//! The command line: picks the command and the language, and gives the exit status.
 //!
-//! Each command's work is a file below `cli/`; its options are a struct here, read once.
+//! Each command has its own file under `cli/`; its options are a struct here, read once.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -42,12 +42,12 @@ pub(crate) enum Exit {
     Fine,
     /// 1: done; some control fails.
     Failing,
-    /// 2: it could not be done, or no control applies.
+    /// 2: the command could not run, or no control applies.
     Impossible,
 }
 
 impl Exit {
-    /// What outcomes are worth.
+    /// The status that a check with these outcomes exits with.
     fn of(outcomes: &[Outcome]) -> Self {
         if outcomes.iter().any(|outcome| outcome.verdict == Verdict::Fail) {
             Self::Failing
@@ -69,16 +69,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A command line, read and understood.
+/// A parsed command line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Invocation {
-    /// The language of every message.
+    /// The language of all messages.
     pub(crate) language: Language,
     /// What to do.
     pub(crate) command: Command,
 }
 
-/// What the program can do.
+/// The commands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Command {
     /// Show what would be sent.
@@ -91,17 +91,17 @@ pub(crate) enum Command {
     Once(OnceOptions),
     /// Write a file for the server.
     Export(ExportOptions),
-    /// Take in the server's answer.
+    /// Import the server's answer.
     Import(ImportOptions),
-    /// Stay and watch.
+    /// Stay running and watch.
     Run(RunOptions),
     /// Show the last result.
     Status(StatusOptions),
-    /// Become a service of this Windows machine.
+    /// Install as a Windows service.
     Install(InstallOptions),
-    /// Install from the folder of a USB stick.
+    /// Install from the folder on a USB stick.
     Setup,
-    /// Leave this Windows machine.
+    /// Remove the program from this Windows machine.
     Uninstall(UninstallOptions),
 }
 
@@ -121,7 +121,7 @@ pub(crate) struct CheckOptions {
     pub(crate) policy: PathBuf,
     /// Recorded facts (JSON of `facts --json`) instead of this machine.
     pub(crate) facts: Option<PathBuf>,
-    /// The role to judge by; from the machine's own shape when absent.
+    /// The role to judge by; when absent, guessed from the hardware and the desktop.
     pub(crate) role: Option<Role>,
     /// Print JSON.
     pub(crate) json: bool,
@@ -134,7 +134,7 @@ pub(crate) struct EnrolOptions {
     pub(crate) server: String,
     /// The one-time token of the office. Secret.
     pub(crate) token: String,
-    /// SHA-256 of the server's CA, as the officer handed it over.
+    /// SHA-256 of the server's CA, as the officer gave it.
     pub(crate) fingerprint: String,
     /// Room and person, as the office's roster names them; may be empty.
     pub(crate) place: String,
@@ -167,16 +167,16 @@ pub(crate) struct OnceOptions {
     pub(crate) json: bool,
 }
 
-/// `export`: a file for the server, from a machine that may not be connected.
+/// `export`: a file for the server, from a machine that may never be connected.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ExportOptions {
     /// Where to write it.
     pub(crate) file: PathBuf,
     /// The officer's invitation, the first time.
     pub(crate) invitation: Option<PathBuf>,
-    /// Which line of the roster it is, in a person's words: room, person; empty for none.
+    /// Which roster line it is, in a person's words: room, person; may be empty.
     pub(crate) place: String,
-    /// That the machine does not process state secrets; asked for when absent.
+    /// Declares that the machine does not process state secrets; asked for when absent.
     pub(crate) not_secret: bool,
     /// The folder of the agent's state.
     pub(crate) state: PathBuf,
@@ -189,7 +189,7 @@ pub(crate) struct ExportOptions {
 /// `import`: the server's answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ImportOptions {
-    /// The answer.
+    /// The file with the answer.
     pub(crate) file: PathBuf,
     /// The folder of the agent's state.
     pub(crate) state: PathBuf,
@@ -208,23 +208,23 @@ pub(crate) struct RunOptions {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// `status`: the last result, as anybody at the machine may see it.
+/// `status`: the last result, for anyone at the machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StatusOptions {
-    /// The folder of the agent's state, which says where its result is.
+    /// The folder of the agent's state, from which the place of the result follows.
     pub(crate) state: PathBuf,
-    /// Where to write the page; opened for the person when absent.
+    /// Where to write the page; when absent it is opened in the browser.
     pub(crate) output: Option<PathBuf>,
-    /// Print it at the terminal.
+    /// Print to the terminal.
     pub(crate) text: bool,
     /// Print JSON.
     pub(crate) json: bool,
 }
 
-/// `install`: the program as a service, connected by itself.
+/// `install`: the program as a service that enrols by itself.
 #[derive(Clone, PartialEq)]
 pub(crate) struct InstallOptions {
-    /// `HOST:PORT` of the server. Server, token and fingerprint are all given or none: then only the program is replaced.
+    /// `HOST:PORT` of the server. Server, token and fingerprint come together; without them only the program is replaced.
     pub(crate) server: Option<String>,
     /// The one-time token of the office. Secret.
     pub(crate) token: Option<String>,
@@ -246,22 +246,22 @@ impl std::fmt::Debug for InstallOptions {
     }
 }
 
-/// `uninstall`: no service, no program, no state.
+/// `uninstall`: removes service, program and state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct UninstallOptions {
     /// The folder of the agent's state.
     pub(crate) state: PathBuf,
     /// Leave key and identity for a later `install`.
     pub(crate) keep_identity: bool,
-    /// Remove state and registry keys only: the installer (MSI) removes service and program itself.
+    /// Remove only state and registry keys: the installer (MSI) removes service and program itself.
     pub(crate) state_only: bool,
 }
 
-/// Reads the command line and does what it asks for.
+/// Parses the command line and runs the command.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.len() == 1 && setup::file().is_some() {
-        // A double-click, not a person who forgot the rest.
+        // A double-click, not somebody who forgot the arguments.
         arguments.push("setup".into());
     }
     let invocation = match arguments::read(arguments) {
@@ -289,7 +289,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
-/// The error in the person's language where it has one.
+/// The error in the user's language if it has a text in it.
 fn explained(error: &anyhow::Error, terminal: &Terminal) -> String {
     let text = None
         .or_else(|| error.downcast_ref().map(EnrolError::text))
@@ -305,7 +305,7 @@ fn explained(error: &anyhow::Error, terminal: &Terminal) -> String {
     }
 }
 
-/// A runtime with one thread: an agent waits most of the time.
+/// A single-threaded runtime: the agent spends most of its time waiting.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
 }

@@ -1,5 +1,5 @@
-//! The line to the server: HTTP/2 over TLS 1.3, no redirects, a proxy only from our own configuration, every answer bounded.
-//! Owns one request and its answer; when to try again is not its business.
+//! The connection to the server: HTTP/2 over TLS 1.3, no redirects, a proxy only from our own configuration, every answer
+//! bounded in size. Owns one request and its answer; the caller decides when to retry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +20,17 @@ mod names;
 pub(crate) mod test_server;
 pub mod tls;
 
-/// The server's word for a machine whose certificate is not valid at its time.
+/// The server's error code for a machine certificate that is not valid at the server's time.
 const CERTIFICATE_EXPIRED: &str = "certificate_expired";
-/// Characters of a stranger's sentence that are shown.
+/// The most characters shown of a sentence from outside.
 const SHOWN: usize = 500;
-/// How long a connection may take to come about.
+/// Timeout for establishing a connection.
 const CONNECT: Duration = Duration::from_secs(15);
-/// How long an ordinary request may take.
+/// Timeout of an ordinary request.
 const EXCHANGE: Duration = Duration::from_secs(60);
-/// How long a poll may be held: its time, the spread of 20 %, and the way.
+/// Timeout of a poll: how long the server holds it, plus its 20 % spread, plus transit.
 const POLL: Duration = Duration::from_secs(limits::POLL_HELD.as_secs() * 12 / 10 + 60);
-/// The system asks whether the other end is alive after this silence, without waking the agent.
+/// After this much silence the system probes the other end, without waking the agent.
 const KEEP_ALIVE: Duration = Duration::from_secs(4 * 60);
 
 /// Why there is no answer.
@@ -41,39 +41,39 @@ pub enum WireError {
     Unreachable {
         /// `HOST:PORT`.
         address: String,
-        /// The system's words.
+        /// The system's error message.
         reason: String,
     },
-    /// The other end did not prove to be the server.
+    /// The other end did not prove that it is the server.
     #[error("the server at {address} is not believed: {}", rejected_text(.rejected).en)]
     Untrusted {
         /// `HOST:PORT`.
         address: String,
-        /// Its certificate.
+        /// Its certificate and what is wrong with it.
         rejected: Rejected,
     },
-    /// The server's end hung up because of the dates of the machine's certificate.
+    /// The server's end closed the connection because of the dates of the machine's certificate.
     #[error("the server at {address} says that this machine's certificate is not valid at its time; it is renewed")]
     OutOfDate {
         /// `HOST:PORT`.
         address: String,
     },
-    /// The server said no.
+    /// The server refused.
     #[error("the server refused ({}): {}", .refusal.code, .refusal.message.en)]
     Refused {
-        /// What it said.
+        /// The refusal.
         refusal: Refusal,
     },
-    /// The answer is none of ours.
+    /// The answer is not in a form this agent knows.
     #[error("the server's answer cannot be used: {0}")]
     Unusable(String),
-    /// The connection cannot be set up at all.
+    /// The connection cannot be set up at all; says why.
     #[error("cannot set up the connection: {0}")]
     SetUp(String),
 }
 
 impl WireError {
-    /// How long the server asked to wait.
+    /// How long the server asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { refusal } => refusal.retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
@@ -86,7 +86,7 @@ impl WireError {
         matches!(self, Self::Refused { refusal } if refusal.action == RefusalAction::Final)
     }
 
-    /// True when the machine's certificate is not valid at the server's time, and a renewal helps.
+    /// True when the machine's certificate is not valid at the server's time and a renewal would help.
     pub fn is_out_of_date(&self) -> bool {
         match self {
             Self::OutOfDate { .. } => true,
@@ -95,7 +95,7 @@ impl WireError {
         }
     }
 
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub fn text(&self) -> Text {
         let vi = match self {
             Self::OutOfDate { address } => format!(
@@ -136,7 +136,7 @@ fn rejected_text(rejected: &Rejected) -> Text {
     }
 }
 
-/// Whose clock to look at, with what it is that does not fit.
+/// Says whose clock to check, and which times do not fit.
 fn wrong_time_text(wrong: &WrongTime) -> Text {
     let WrongTime { suspect, own, valid } = *wrong;
     let [from, until, own] = [valid.from, valid.until, own]
@@ -168,7 +168,7 @@ fn wrong_time_text(wrong: &WrongTime) -> Text {
     Text::new(format!("{}: {advice_vi}", facts.vi), format!("{}: {advice_en}", facts.en))
 }
 
-/// A line to one server.
+/// A connection to one server.
 #[derive(Clone, Debug)]
 pub struct Connection {
     client: reqwest::Client,
@@ -177,7 +177,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Prepares a line to `address` (`HOST:PORT`); nothing is sent yet. `machine` is certificate chain and key.
+    /// Prepares a connection to `address` (`HOST:PORT`); sends nothing yet. `machine` is the certificate chain and the
+    /// key.
     ///
     /// # Errors
     /// When certificate, key or proxy cannot be used.
@@ -214,7 +215,7 @@ impl Connection {
     /// Sends JSON and reads JSON.
     ///
     /// # Errors
-    /// As [`WireError`] says.
+    /// See [`WireError`].
     pub async fn post<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, WireError> {
         let body = serde_json::to_vec(question).map_err(|error| WireError::SetUp(error.to_string()))?;
         let timeout = if path == path::POLL { POLL } else { EXCHANGE };
@@ -222,10 +223,10 @@ impl Connection {
         read(&self.exchange(request.timeout(timeout), limits::ANSWER_BODY).await?)
     }
 
-    /// Sends frames of reports.
+    /// Sends report frames.
     ///
     /// # Errors
-    /// As [`WireError`] says.
+    /// See [`WireError`].
     pub async fn send_reports(&self, frames: Vec<u8>) -> Result<ReportAnswers, WireError> {
         let request = self.client.post(self.url(path::REPORTS)).header("content-type", protocol::REPORTS_MEDIA_TYPE);
         read(&self.exchange(request.body(frames).timeout(EXCHANGE), limits::ANSWER_BODY).await?)
@@ -234,10 +235,10 @@ impl Connection {
     /// Fetches the policy bundle with this address.
     ///
     /// # Errors
-    /// As [`WireError`] says; a bundle with another address is [`WireError::Unusable`].
+    /// See [`WireError`]; a bundle with another address is [`WireError::Unusable`].
     pub async fn policy(&self, address: Digest) -> Result<SignedBundle, WireError> {
         let request = self.client.get(self.url(&format!("{}{address}", path::POLICY))).timeout(EXCHANGE);
-        // A bundle travels as a JSON text within JSON: every quote and line end is escaped once more.
+        // A bundle travels as JSON text inside JSON: every quote and newline is escaped once more.
         let bundle: SignedBundle = read(&self.exchange(request, 3 * limits::BUNDLE).await?)?;
         if bundle.address() != address {
             return Err(WireError::Unusable(format!(
@@ -291,7 +292,7 @@ fn read<A: DeserializeOwned>(body: &[u8]) -> Result<A, WireError> {
     serde_json::from_slice(body).map_err(|error| WireError::Unusable(error.to_string()))
 }
 
-/// The innermost cause in the system's own words: the layers above it only say that a request failed.
+/// The innermost cause in the system's own words: the outer errors only say that a request failed.
 fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
@@ -303,9 +304,9 @@ fn reason(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// True when the other end closed the line with the alert that a certificate of ours is over or not valid yet (RFC 8446, 6.2), as
-/// servers do that check the dates before a request can be answered.
+/// True when the other end closed the connection with the alert that our certificate has expired or is not valid yet (RFC 8446,
+/// 6.2). Servers that check dates in the handshake do so before any request.
 fn hung_up_for_dates(error: &reqwest::Error) -> bool {
-    // HTTP/2 passes on what its line said only as text: compared with the text of the very alert.
+    // HTTP/2 passes the TLS error on only as text, so it is compared with the text of that alert.
     reason(error) == rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired).to_string()
 }

@@ -1,5 +1,5 @@
-//! The agent at work: its state between start and end, and the two ways of driving it, one check ([`once`]) and the loop ([`run`]) with
-//! its schedule and watches. May use everything but the command line, `install` and `airgap`.
+//! The running agent: its state between start and end, and the two ways of driving it: a single check ([`once`]) and the loop ([`run`])
+//! with its schedule and watches. May use everything but the command line, `install` and `airgap`.
 
 pub(crate) mod agent_state;
 pub(crate) mod debounce;

@@ -1,5 +1,5 @@
-//! Connects this machine to a server: key, fingerprint, token, certificate. Nothing is sent before the server's certificate was
-//! found under the CA whose fingerprint the officer handed over.
+//! Enrols this machine with a server: key, fingerprint, token, certificate. Nothing is sent before the server's certificate is
+//! verified under the CA whose fingerprint the officer gave.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use collect::Collector;
 
 pub(crate) mod pending_enrolment;
 
-/// The server's word for a key that was enrolled before, with another token.
+/// The server's error code for a key that was enrolled before with another token.
 const KEY_KNOWN: &str = "key_known";
-/// ... which is revoked.
+/// ... and is revoked.
 const KEY_REVOKED: &str = "key_revoked";
 
-/// What a person hands over. Never shown: it holds the token.
+/// What the officer gives to the person who enrols. Never shown: it holds the token.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Invitation {
     /// `HOST:PORT`.
@@ -46,16 +46,16 @@ pub(crate) struct Invitation {
     pub(crate) place: String,
 }
 
-/// How it ended.
+/// The result of an enrolment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Enrolled {
     /// The machine's id.
     pub(crate) machine: String,
     /// What the server decided.
     pub(crate) assignment: Assignment,
-    /// The id that this machine had before, where it is another and could be read: to be revoked at its server.
+    /// The machine's former id, when it was another one and readable: it has to be revoked on its server.
     pub(crate) former: Option<String>,
-    /// Undelivered reports of a former identity that nobody can deliver any more; their file is set aside.
+    /// Undelivered reports of a former identity that can no longer be delivered; their file is set aside.
     pub(crate) given_up: u64,
 }
 
@@ -68,13 +68,13 @@ pub(crate) enum EnrolError {
     /// The fingerprint is not 64 hexadecimal digits.
     #[error("--fingerprint must be the 64 hexadecimal digits that the officer handed over with the token")]
     Fingerprint,
-    /// The token is not one.
+    /// The token is malformed.
     #[error(transparent)]
     Token(#[from] protocol::token::NotAToken),
     /// State, key or configuration.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The server could not be reached, was not believed, or said no.
+    /// The server could not be reached, was not trusted, or refused.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// The server's answer does not fit this machine.
@@ -83,12 +83,12 @@ pub(crate) enum EnrolError {
 }
 
 impl EnrolError {
-    /// True when the server says that the machine is enrolled already, as what it has here.
+    /// True when the server says that the machine is already enrolled as the identity it has here.
     pub(crate) fn is_enrolled(&self) -> bool {
         matches!(self, Self::Wire(WireError::Refused { refusal }) if refusal.code == KEY_KNOWN)
     }
 
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub(crate) fn text(&self) -> Text {
         let vi = match self {
             Self::Address(_) => {
@@ -107,7 +107,7 @@ impl EnrolError {
     }
 }
 
-/// The fingerprint as typed: case, spaces, colons and dashes do not matter.
+/// Parses a typed fingerprint: case, spaces, colons and dashes do not matter.
 ///
 /// # Errors
 /// When it is not 64 hexadecimal digits.
@@ -116,12 +116,11 @@ pub(crate) fn fingerprint_read(text: &str) -> Result<Digest, EnrolError> {
     digits.to_ascii_lowercase().parse().map_err(|_| EnrolError::Fingerprint)
 }
 
-/// Enrols the machine that `collector` reads, with its state in the folder `state`. May be repeated at will: the key stays the
-/// same, and for the same key and token the server gives the same certificate. What is damaged of a former identity is set aside, never
-/// deleted.
+/// Enrols the machine that `collector` reads, with its state in the folder `state`. Can be repeated: the key stays the same, and the
+/// server gives the same certificate for the same key and token. Damaged files of a former identity are set aside, never deleted.
 ///
 /// # Errors
-/// As [`EnrolError`] says.
+/// See [`EnrolError`].
 pub(crate) async fn enrol(
     invitation: &Invitation,
     state: &Path,
@@ -141,7 +140,7 @@ pub(crate) async fn enrol(
     let first = request(&invitation.token, &invitation.place, &key, collector, &clock)?;
     let mut revoked = false;
     let answer: EnrolAnswer = match connection.post(path::ENROL, &first).await {
-        // The key of an identity that was lost, or of one that was revoked: nothing here belongs to it any more.
+        // The key belongs to an identity that was lost or revoked: nothing here belongs to it any more.
         Err(WireError::Refused { refusal })
             if refusal.code == KEY_REVOKED || (refusal.code == KEY_KNOWN && former.is_none()) =>
         {
@@ -160,7 +159,7 @@ pub(crate) async fn enrol(
         && former.is_for(key.signing().public_key())
         && former.validity().until > identity.validity().until
     {
-        // The same token is answered with the first certificate; the machine has renewed it since.
+        // The server answers the same token with the first certificate; the machine has renewed it since.
         identity.certificate.clone_from(&former.certificate);
     }
     if !identity.authorities().iter().any(|authority| Digest::of(authority) == fingerprint) {
@@ -171,7 +170,8 @@ pub(crate) async fn enrol(
     Ok(Enrolled { machine: identity.machine, assignment, former, given_up })
 }
 
-/// What this machine asks with `token`, by wire or by file; `place` is the roster line a person chose, or empty.
+/// The enrolment request of this machine with `token`, over the network or by file; `place` is the roster line a person
+/// chose, or empty.
 ///
 /// # Errors
 /// When the key cannot sign.
@@ -193,7 +193,7 @@ pub(crate) fn request(
     })
 }
 
-/// Takes the identity into use that a server gave. Returns how many undelivered reports of a `former` one are given up.
+/// Adopts the identity that a server gave. Returns how many undelivered reports of a `former` one are given up.
 ///
 /// # Errors
 /// When the state folder refuses.
@@ -216,7 +216,7 @@ pub(crate) fn adopt(
     last_answer.server_at = clock.server_at();
     last_answer.assignment = Some(assignment.clone());
     last_answer.save(state)?;
-    // Last: the machine is enrolled from the moment this file is there.
+    // Last: the machine counts as enrolled from the moment this file exists.
     identity.save(state)?;
     Ok(given_up)
 }
@@ -255,7 +255,7 @@ pub(crate) mod tests {
 
     pub(crate) const TOKEN: &str = "000G4-0R40M-30E20-9185G-R38E1-W";
 
-    /// A certificate under `clients` for the key of a request, valid until a year; base64.
+    /// A certificate under `clients` for the key of a request, valid until the given year; base64.
     fn certified(clients: &Authority, csr: &[u8], until: i32) -> String {
         let (_, parsed) = x509_parser::certification_request::X509CertificationRequest::from_der(csr).unwrap();
         let key = rcgen::SubjectPublicKeyInfo::from_der(parsed.certification_request_info.subject_pki.raw).unwrap();
@@ -388,7 +388,7 @@ pub(crate) mod tests {
             let path = folder.path().join("state");
             let (ours, clients) = (authority("ours"), authority("clients"));
             let (fingerprint, ca) = (Digest::of(&ours.der), ours.der.clone());
-            // What the server says of the first key; nothing at first.
+            // The server's answer about the first key; none at first.
             let word = Arc::new(Mutex::new(None::<(&str, Vec<u8>)>));
             let said = Arc::clone(&word);
             let server = Server::start(&ours, move |_, body| {

@@ -1,4 +1,4 @@
-//! Who this machine is to its server, and everything it pins: written at enrolment and renewal, read at start.
+//! The machine's identity with its server, and everything it pins: written at enrolment and renewal, read at start.
 
 use data_encoding::BASE64;
 use protocol::message::PolicyKey;
@@ -16,36 +16,36 @@ pub mod start;
 /// The identity's file.
 const FILE: &str = "identity.json";
 
-/// The machine's identity. Holds no secret: the key is in a file of its own.
+/// The machine's identity. Holds no secret: the key has its own file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// `HOST:PORT` given at enrolment; empty for a machine that works by files alone.
+    /// `HOST:PORT` given at enrolment; empty for a machine that only works by files.
     pub address: String,
-    /// The machine's id, drawn by the server.
+    /// The machine's id, chosen by the server.
     pub machine: String,
-    /// The server's id, which every policy names.
+    /// The server's id, which every policy must name.
     pub server: String,
-    /// The machine's certificate, DER in base64.
+    /// The machine's certificate, base64 of DER.
     pub certificate: String,
-    /// The CA above it.
+    /// The CA that issued it.
     pub client_chain: Vec<String>,
-    /// The CAs a server's certificate may come from.
+    /// The CAs that may issue a server's certificate.
     pub server_cas: Vec<String>,
     /// The keys that may sign policies.
     pub policy_keys: Vec<PolicyKey>,
-    /// The key that signs receipts: uncompressed point in base64.
+    /// The key that signs receipts: uncompressed point, base64.
     pub receipt_key: String,
-    /// The key to which files for the server are encrypted; none from a server that takes no files.
+    /// The key that files for the server are encrypted to; none from a server that takes no files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing_key: Option<String>,
 }
 
-/// The server's answer cannot be what an honest server sends.
+/// The server's answer is not one an honest server sends; says why.
 #[derive(Debug, thiserror::Error)]
 #[error("the server's answer cannot be used: {0}")]
 pub struct BadAnswer(pub String);
 
-/// Certificates live a year from the day they are made, though they begin earlier; milliseconds.
+/// Certificates are valid for one year from their issue, although they start earlier; milliseconds.
 const YEAR: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// When a certificate is valid; milliseconds since 1970 UTC.
@@ -58,17 +58,17 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// The dates of a certificate.
+    /// Reads the dates of a certificate.
     pub fn of(certificate: &Certificate<'_>) -> Self {
         Self { from: certificate.not_before.saturating_mul(1000), until: certificate.not_after.saturating_mul(1000) }
     }
 
-    /// True in the last third of the validity or of its year, and after it.
+    /// True in the last third of the validity (at most its last year), and after it.
     pub fn renewal_is_due(self, now: i64) -> bool {
         now >= self.renewal_at()
     }
 
-    /// When the last third begins.
+    /// When that last third begins.
     pub fn renewal_at(self) -> i64 {
         self.until - (self.until - self.from).min(YEAR) / 3
     }
@@ -88,7 +88,7 @@ impl Identity {
         }
     }
 
-    /// As [`Identity::load`], to connect the machine anew: a damaged file is set aside, and is none.
+    /// Like [`Identity::load`], for a new enrolment: a damaged file is set aside and counts as none.
     ///
     /// # Errors
     /// When the state folder refuses.
@@ -103,7 +103,7 @@ impl Identity {
         }
     }
 
-    /// Writes the identity, durably.
+    /// Writes the identity and syncs it to disk.
     ///
     /// # Errors
     /// When the state folder refuses.
@@ -111,10 +111,10 @@ impl Identity {
         state.write_json(FILE, self, Durability::Synced)
     }
 
-    /// The identity that `answer` gives to the machine whose public key is `public_key`.
+    /// The identity that `answer` gives to the machine with this `public_key`.
     ///
     /// # Errors
-    /// When the answer's parts do not fit together.
+    /// When the parts of the answer do not fit together.
     pub fn enrolled(address: &str, answer: EnrolAnswer, public_key: &[u8]) -> Result<Self, BadAnswer> {
         let identity = Self {
             address: address.to_owned(),
@@ -130,10 +130,10 @@ impl Identity {
         identity.checked(public_key)
     }
 
-    /// The identity with a new certificate.
+    /// The same identity with a new certificate.
     ///
     /// # Errors
-    /// As [`Identity::enrolled`].
+    /// See [`Identity::enrolled`].
     pub fn renewed(&self, answer: RenewAnswer, public_key: &[u8]) -> Result<Self, BadAnswer> {
         let identity = Self {
             certificate: answer.certificate,
@@ -158,7 +158,7 @@ impl Identity {
         Certificate::read(&certificate).is_some_and(|certificate| certificate.public_key == public_key)
     }
 
-    /// The identity if each of its parts can be what it should.
+    /// The identity, if each of its parts is well-formed.
     fn whole(self) -> Result<Self, BadAnswer> {
         let bad = |what: &str| BadAnswer(what.to_owned());
         let certificate = decode(&self.certificate).ok_or_else(|| bad("the certificate is not base64"))?;
@@ -183,34 +183,34 @@ impl Identity {
         Ok(self)
     }
 
-    /// The machine's certificate and the CA above it, DER.
+    /// The machine's certificate and its CA, DER.
     pub fn chain(&self) -> Vec<Vec<u8>> {
         let mut chain = ders(std::slice::from_ref(&self.certificate)).unwrap_or_default();
         chain.extend(ders(&self.client_chain).unwrap_or_default());
         chain
     }
 
-    /// The CAs a server's certificate may come from, DER.
+    /// The CAs that may issue a server's certificate, DER.
     pub fn authorities(&self) -> Vec<Vec<u8>> {
         ders(&self.server_cas).unwrap_or_default()
     }
 
-    /// The point that receipts are checked against.
+    /// The public key that receipts are checked against.
     pub fn receipt_point(&self) -> Vec<u8> {
         decode(&self.receipt_key).unwrap_or_default()
     }
 
-    /// The key to which files for the server are encrypted.
+    /// The key that files for the server are encrypted to.
     pub fn sealing(&self) -> Option<SealingPublicKey> {
         SealingPublicKey::from_bytes(&decode(self.sealing_key.as_deref()?)?).ok()
     }
 
-    /// The digest of the machine's certificate, by which a renewal names it.
+    /// The digest of the machine's certificate; a renewal request names it.
     pub fn certificate_digest(&self) -> Digest {
         Digest::of(&decode(&self.certificate).unwrap_or_default())
     }
 
-    /// When the machine's certificate is valid; always in need of renewal when it cannot be read.
+    /// Validity of the machine's certificate; when it cannot be read, one that always needs renewal.
     pub fn validity(&self) -> Validity {
         let der = decode(&self.certificate).unwrap_or_default();
         match Certificate::read(&der) {

@@ -1,7 +1,8 @@
-//! Puts the program on a Windows machine as a service, and takes it away again. Each step says what failed; all can be repeated.
+//! Installs the program on a Windows machine as a service, and removes it again. An error names the step that failed; every step
+//! can be repeated.
 //!
-//! The connection to the server is left to the service: what `install` is handed waits in the state folder, because only the account
-//! that runs the service may be able to read the machine's key. On other systems packages do this.
+//! Enrolment is left to the service: what `install` is given waits in the state folder, because possibly only the account that runs
+//! the service can read the machine's key. On other systems packages do the installing.
 
 use std::path::PathBuf;
 
@@ -24,17 +25,17 @@ mod system;
 
 pub(crate) use system::{install, uninstall};
 
-/// What is installed.
+/// What to install.
 #[derive(Clone)]
 #[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
 pub(crate) struct Plan {
-    /// What the officer handed over; none to only replace the program.
+    /// What the officer gave; none to only replace the program.
     pub(crate) invitation: Option<Invitation>,
     /// The state folder.
     pub(crate) state: PathBuf,
 }
 
-/// What is removed.
+/// What to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
     /// Service, program, registry keys, state.
@@ -45,12 +46,12 @@ pub(crate) enum Removal {
     StateOnly,
 }
 
-/// How it ended.
+/// The result of an installation.
 #[derive(Debug)]
 pub(crate) struct Installed {
-    /// How far the connection came; none when the service has not said yet.
+    /// How far the enrolment got; none when the service has not reported yet.
     pub(crate) enrolment: Option<EnrolmentProgress>,
-    /// Settings of the service that Windows refused; the service works without them.
+    /// Service settings that Windows refused; the service works without them.
     pub(crate) missing: Vec<Text>,
 }
 
@@ -58,29 +59,29 @@ pub(crate) struct Installed {
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
 pub(crate) enum InstallError {
-    /// Not on this system.
+    /// Not supported on this system.
     #[cfg_attr(windows, expect(dead_code, reason = "Windows is where it can be done"))]
     #[error(
         "install and uninstall are for Windows; here install the package tram-an-agent (.deb or .rpm) and run posture-agent enrol"
     )]
     Elsewhere,
-    /// The rights are missing.
+    /// Administrator rights are missing.
     #[error(
         "this takes an administrator: start the command prompt with \"Run as administrator\" and repeat the command"
     )]
     NotAdministrator,
-    /// What was handed over makes no sense.
+    /// The address, token or fingerprint given is invalid.
     #[error(transparent)]
     Enrol(#[from] EnrolError),
-    /// The state folder.
+    /// Error of the state folder.
     #[error(transparent)]
     State(#[from] StateError),
     /// Windows refused a step.
     #[error("{}: {reason}", .step.en)]
     Step {
-        /// Which.
+        /// The step.
         step: Text,
-        /// What Windows says.
+        /// Windows' error message.
         reason: String,
     },
     /// Several steps of the removal failed.
@@ -89,7 +90,7 @@ pub(crate) enum InstallError {
 }
 
 impl InstallError {
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub(crate) fn text(&self) -> Text {
         let vi = match self {
             Self::Elsewhere => "lệnh install và uninstall dành cho Windows; trên máy này hãy cài gói tram-an-agent (.deb hoặc .rpm) rồi chạy \

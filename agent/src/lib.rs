@@ -1,7 +1,7 @@
-//! The agent of Trạm An: reads the machine, never changes it, reports what it saw to one server.
+//! The agent of Trạm An: reads the machine, never changes it, and reports what it saw to one server.
 //!
-//! Two phases, told apart: while starting, any error ends the program with a message that names the file; once running,
-//! errors are logged and life goes on.
+//! There are two phases: during startup any error ends the program with a message that names the file; after that
+//! errors are logged and the agent carries on.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ mod policy;
 mod report;
 pub mod state;
 
-/// Runs the program from its command line to its exit status.
+/// Runs the program, from command line to exit status.
 pub fn entry() -> ExitCode {
     #[cfg(windows)]
     platform::windows::libraries::from_system_only();

@@ -1,4 +1,4 @@
-//! The program `posture-agent`: a shim over the library.
+//! The program `posture-agent`: a thin wrapper around the library.
 
 fn main() -> std::process::ExitCode {
     agent::entry()

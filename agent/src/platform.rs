@@ -1,4 +1,4 @@
-//! What the operating system does for the program itself: time, random numbers, the service manager, log and event log. May use `os`.
+//! What the program itself needs from the operating system: time, random numbers, service manager, log and event log. May use `os`.
 
 pub mod clock;
 pub mod logbook;
@@ -12,7 +12,7 @@ pub mod windows;
 
 use os::ThisMachine;
 
-/// The door to this machine.
+/// The native door.
 pub fn door() -> ThisMachine {
     #[cfg(target_os = "linux")]
     return ThisMachine::with_scratch(scratch::for_dnf);

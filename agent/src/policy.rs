@@ -1,5 +1,5 @@
-//! The signed policy in use, the machine's result by it, and what the server last decided. May use `identity` (whose keys sign policies)
-//! and `state`.
+//! The signed policy in use, the machine's result under it, and what the server last decided. May use `identity` (whose keys sign
+//! policies) and `state`.
 
 pub(crate) mod judgement;
 pub(crate) mod last_answer;

@@ -1,4 +1,4 @@
-//! The way of a report: what was observed, the text and digest of each section, the signed chain, the spool, delivery and receipts.
+//! The path of a report: the observation, the text and digest of each section, the signed chain, the spool, delivery and receipts.
 //! May use `identity` (the key that signs) and `state`.
 
 pub(crate) mod chain;

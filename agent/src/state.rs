@@ -1,7 +1,7 @@
-//! The agent's own folder: the only place it writes to. Mode 0700, one process at a time, files replaced whole.
+//! The agent's own folder, the only place it writes to. Mode 0700, one process at a time, files replaced whole.
 //!
-//! Owns how bytes reach the disk ([`records`] for what is appended, [`slots`] for what must be writable on a full disk);
-//! what the files mean is their owners' business.
+//! Owns how bytes reach the disk ([`records`] for appended data, [`slots`] for what must be writable on a full disk);
+//! the meaning of the files belongs to their owners.
 
 use std::fs::File;
 use std::io::Read;
@@ -21,43 +21,43 @@ mod system;
 #[path = "state/windows.rs"]
 mod system;
 
-/// Where the agent keeps its state unless told otherwise.
+/// Default folder of the agent's state.
 pub const DEFAULT: &str = if cfg!(windows) { r"C:\ProgramData\TramAn\agent" } else { "/var/lib/tram-an-agent" };
 /// The name of the lock file.
 const LOCK: &str = "lock";
-/// What connects a machine.
+/// The command that enrols a machine.
 const CONNECT: &str = if cfg!(windows) { "posture-agent install" } else { "posture-agent enrol" };
-/// The most bytes of a file that is read whole: a policy bundle with its JSON escapes.
+/// The most bytes of a file that is read whole: enough for a policy bundle with its JSON escapes.
 const MOST: u64 = 4 * 1024 * 1024;
 
-/// The state folder, held by this process alone until it is dropped.
+/// The state folder, locked for this process until dropped.
 #[derive(Debug)]
 pub struct StateFolder {
     path: PathBuf,
-    // The lock lives as long as the open file.
+    // The lock is held as long as the file is open.
     _lock: File,
 }
 
 /// What to do when the folder does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Make it.
+    /// Create it.
     Create,
-    /// Say that the machine is not enrolled.
+    /// Report that the machine is not enrolled.
     Refuse,
 }
 
-/// What helps where a file is damaged.
+/// How to recover from a damaged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Nothing need be done: the file is set aside and made anew.
+    /// Nothing to do: the file is set aside and made again.
     None,
-    /// The machine must be connected again: what the file held cannot be had otherwise.
+    /// The machine must be enrolled again: the content of the file cannot be obtained any other way.
     Connect,
 }
 
 impl Remedy {
-    /// The remedy as a person reads it.
+    /// The remedy as a sentence, in both languages.
     pub fn text(self) -> Text {
         match self {
             Self::None => Text::new(
@@ -76,66 +76,66 @@ impl Remedy {
     }
 }
 
-/// Whether a written file must survive a power cut that follows at once.
+/// Whether a written file must survive an immediate power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// File and folder are synchronised before the call returns.
+    /// File and folder are synced to disk before the call returns.
     Synced,
-    /// The system writes when it likes: for what can be made again and is checked when read.
+    /// The system writes it when it chooses: for data that can be made again and is checked when read.
     Relaxed,
 }
 
-/// What may go wrong with the state folder.
+/// An error of the state folder.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Another process holds it.
+    /// Another process has locked it.
     #[error("another posture-agent is using {0}; end it first (systemctl stop posture-agent)")]
     Locked(PathBuf),
     /// It does not exist.
     #[error("{0} does not exist; connect this machine first (posture-agent enrol)")]
     Missing(PathBuf),
-    /// Others than its owner may read it.
+    /// Accounts other than its owner may read it.
     #[error("{path} may be read by others ({found}); close it ({remedy})")]
     Exposed {
         /// The folder or file.
         path: PathBuf,
-        /// Who may read it, as the system says it.
+        /// Who may read it, in the system's notation.
         found: String,
-        /// The command that closes it.
+        /// The command that closes the access.
         remedy: String,
     },
-    /// A secret was sealed for another account of this machine, or its file is damaged.
+    /// A secret was sealed for another account on this machine, or its file is damaged.
     #[error("{path} cannot be opened by this account ({reason}); connect this machine again (posture-agent install)")]
     Sealed {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error message.
         reason: String,
     },
-    /// A file's content makes no sense.
+    /// A file's content is invalid.
     #[error("{path} is damaged ({reason}); {}", .remedy.text().en)]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
-        /// What helps.
+        /// How to recover.
         remedy: Remedy,
     },
     /// The system refused.
     #[error("cannot {doing} {path}")]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
         /// On which file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 impl StateError {
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub fn text(&self) -> Text {
         let vi = match self {
             Self::Locked(path) => format!(
@@ -174,7 +174,7 @@ impl StateError {
 }
 
 impl StateFolder {
-    /// Opens the folder and locks it against other processes.
+    /// Opens the folder and locks out other processes.
     ///
     /// # Errors
     /// When it is missing, readable by others, in use, or the system refuses.
@@ -203,12 +203,12 @@ impl StateFolder {
         &self.path
     }
 
-    /// Where the file `name` is.
+    /// Path of the file `name`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// The folder `name` within, made when it is missing.
+    /// The subfolder `name`, created when missing.
     ///
     /// # Errors
     /// When the system refuses.
@@ -223,8 +223,8 @@ impl StateFolder {
         Ok(path)
     }
 
-    /// Moves the file or folder `name` to a name of its own beside it, which says `why`; nothing is ever deleted. Returns where it is
-    /// now; none when there was none.
+    /// Renames the file or folder `name`, within the same folder, to a unique name that says `why`; nothing is ever deleted. Returns
+    /// the new path; none when it did not exist.
     ///
     /// # Errors
     /// When the system refuses.
@@ -233,7 +233,7 @@ impl StateFolder {
         if path.exists() { aside(&path, why).map(Some) } else { Ok(None) }
     }
 
-    /// Sets a folder aside that stands where the file `name` belongs.
+    /// Sets aside a folder that has taken the place of the file `name`.
     ///
     /// # Errors
     /// When the system refuses.
@@ -245,7 +245,7 @@ impl StateFolder {
         Ok(())
     }
 
-    /// Opens the file `name` for reading and writing in place, made when it is missing.
+    /// Opens the file `name` for reading and writing in place, creating it when missing.
     ///
     /// # Errors
     /// When the system refuses.
@@ -258,7 +258,7 @@ impl StateFolder {
     /// The bytes of the file `name`; none when it does not exist.
     ///
     /// # Errors
-    /// When it cannot be read or is longer than any file of ours.
+    /// When it cannot be read, or is longer than any file of ours.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
         let path = self.file(name);
         if path.is_dir() {
@@ -277,16 +277,17 @@ impl StateFolder {
         Ok(Some(bytes))
     }
 
-    /// The JSON of the file `name`; none when it does not exist.
+    /// The parsed JSON of the file `name`; none when it does not exist.
     ///
     /// # Errors
-    /// When it cannot be read; [`StateError::Damaged`] when it is not such JSON.
+    /// When it cannot be read; [`StateError::Damaged`] when it is not the expected JSON.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
         let Some(bytes) = self.read(name)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(&self.file(name), error.to_string()))
     }
 
-    /// As [`StateFolder::read_json`] for what can be had again: a damaged file is set aside with a word in the log, and is none.
+    /// Like [`StateFolder::read_json`], for data that can be obtained again: a damaged file is logged, set aside and treated as
+    /// missing.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -301,10 +302,10 @@ impl StateFolder {
         }
     }
 
-    /// Replaces the file `name` as a whole: a reader, or a restart at any moment, sees the old bytes or the new ones.
+    /// Replaces the whole file `name`: a reader, or a restart at any moment, sees either the old bytes or the new ones.
     ///
     /// # Errors
-    /// When the system refuses; the old bytes stay.
+    /// When the system refuses; the old content stays.
     pub fn write(&self, name: &str, bytes: &[u8], durability: Durability) -> Result<(), StateError> {
         self.way_clear(name)?;
         let path = self.file(name);
@@ -314,7 +315,7 @@ impl StateFolder {
     /// Replaces the file `name` by the JSON of `value`.
     ///
     /// # Errors
-    /// As [`StateFolder::write`].
+    /// See [`StateFolder::write`].
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T, durability: Durability) -> Result<(), StateError> {
         let path = self.file(name);
         let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| damaged(&path, error.to_string()))?;
@@ -325,7 +326,8 @@ impl StateFolder {
     /// The secret in the file `name`; none when it does not exist.
     ///
     /// # Errors
-    /// As [`StateFolder::read`]; when others than its owner may read the file; [`StateError::Sealed`] when this account may not.
+    /// See [`StateFolder::read`]; also when accounts other than its owner may read the file, and [`StateError::Sealed`] when
+    /// this account may not.
     pub fn read_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
         let Some(bytes) = self.read(name)? else { return Ok(None) };
         self.check_private(name)?;
@@ -333,7 +335,8 @@ impl StateFolder {
         system::unseal(bytes).map(Some).map_err(sealed)
     }
 
-    /// Replaces the file `name` by a secret, durably. On Windows only the account that writes it can read it again.
+    /// Replaces the file `name` with a secret, synced to disk. On Windows only the account that wrote it can read it
+    /// back.
     ///
     /// # Errors
     /// When the system refuses.
@@ -342,7 +345,7 @@ impl StateFolder {
         self.write(name, &sealed, Durability::Synced)
     }
 
-    /// Removes the file `name`, if there is one.
+    /// Removes the file `name`, if it exists.
     ///
     /// # Errors
     /// When the system refuses.
@@ -354,7 +357,7 @@ impl StateFolder {
         }
     }
 
-    /// Refuses the file `name` when others than its owner may read it.
+    /// Refuses the file `name` when accounts other than its owner may read it.
     ///
     /// # Errors
     /// [`StateError::Exposed`].
@@ -363,14 +366,14 @@ impl StateFolder {
     }
 }
 
-/// What may be exposed.
+/// What kind of item to check for exposure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Folder,
     File,
 }
 
-/// What others may do to a folder or file that is ours alone.
+/// The access that others have to a folder or file that should be ours alone.
 struct Exposure {
     found: String,
     remedy: String,
@@ -391,7 +394,7 @@ fn damaged(path: &Path, reason: String) -> StateError {
     StateError::Damaged { path: path.to_owned(), reason, remedy: Remedy::None }
 }
 
-/// Why something was set aside, where it was damaged.
+/// The reason in the name of something set aside because it was damaged.
 pub const DAMAGED: &str = "damaged";
 
 fn aside(path: &Path, why: &str) -> Result<PathBuf, StateError> {

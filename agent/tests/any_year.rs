@@ -1,9 +1,9 @@
-//! A clock may stand anywhere, and facts are collected and judged all the same.
+//! Facts are collected and judged whatever year the clock shows.
 #![cfg(target_os = "linux")]
 
 use std::path::PathBuf;
 
-/// The Debian package libfaketime: what a program started with it takes for the time.
+/// The Debian package libfaketime, which sets the time a program sees.
 fn library() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").expect("a system has it").flatten();
     let mut libraries = folders.map(|entry| entry.path().join("faketime/libfaketime.so.1"));

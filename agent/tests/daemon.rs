@@ -1,4 +1,4 @@
-//! The built program as a service manager sees it: ready, alone on its state folder, stopping when told to.
+//! The built program as a service manager sees it: ready, alone on its state folder, stopping on request.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -11,7 +11,7 @@ use agent::state::{Missing, StateFolder};
 use data_encoding::BASE64;
 use protocol::message::PolicyKey;
 
-/// A state folder as enrolment leaves it, for a server that is away.
+/// A state folder as enrolment leaves it, for a server that is unreachable.
 fn enrolled(path: &Path) {
     let state = StateFolder::open(path, Missing::Create).expect("the state folder");
     let key = MachineKey::load_or_make(&state).expect("the key");
@@ -20,7 +20,7 @@ fn enrolled(path: &Path) {
     let certificate = rcgen::CertificateParams::default().self_signed(&pair).expect("the certificate");
     let (certificate, point) = (BASE64.encode(certificate.der()), BASE64.encode(key.signing().public_key()));
     let identity = Identity {
-        // Port 9 (discard) of the loopback: nobody listens.
+        // Port 9 (discard) on loopback: nothing listens there.
         address: "127.0.0.1:9".to_owned(),
         machine: "m".to_owned(),
         server: "s".to_owned(),
@@ -42,7 +42,7 @@ fn program(arguments: &[&str], state: &Path) -> Command {
     command
 }
 
-/// Ends the program whatever the test does.
+/// Kills the program however the test ends.
 struct Running(Child);
 
 impl Drop for Running {

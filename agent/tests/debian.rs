@@ -1,7 +1,7 @@
-//! What the collectors say of accounts and SSH beside what the system itself does: a Debian of its own in a folder, in which accounts,
-//! rules and servers are set up, tried, and described by the agent.
+//! Compares what the collectors report about accounts and SSH with what the system really does: accounts, rules and servers are set up
+//! in a Debian folder, tried out, and described by the agent.
 //!
-//! Only root can do that. The folders are made once (`debootstrap`, a minute each) and kept below `target`.
+//! Needs root. The folders are made once (`debootstrap`, a minute each) and kept below `target`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![cfg(target_os = "linux")]
@@ -29,8 +29,8 @@ fn debian(suite: &str) -> PathBuf {
     debootstrap::debian(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian"), suite, &packages, true).unwrap()
 }
 
-/// Runs `script` as root in a copy of that Debian which is thrown away, with processes of its own; `facts FILE` there writes what
-/// the agent says.
+/// Runs `script` as root in a temporary copy of that Debian, with its own process namespace; there `facts FILE` writes the
+/// agent's facts.
 fn inside(suite: &str, script: &str) -> String {
     assert!(rustix::process::geteuid().is_root(), "only root can enter a Debian in a folder: run this test as root");
     let place = tempfile::tempdir().unwrap();
@@ -68,7 +68,7 @@ fn user<'a>(facts: &'a Value, name: &str) -> Option<&'a Value> {
 
 #[test]
 fn sudo_does_what_is_said_of_it() {
-    /// What `/etc/sudoers.d/x` holds, and what is done to it afterwards.
+    /// The content of `/etc/sudoers.d/x`, and what is done to it afterwards.
     const RULES: [(&str, &str); 18] = [
         ("canbo ALL=(ALL) ALL", ""),
         ("canbo ALL=(ALL) NOPASSWD: ALL", ""),
@@ -100,7 +100,7 @@ fn sudo_does_what_is_said_of_it() {
         let output = inside(suite, &script);
         for ((did, facts), rules) in answers(&output).iter().zip(RULES) {
             let said = &facts["accounts"]["sudo_without_password"];
-            // Of a file that sudo refuses nobody knows what it would have taken back, and of one without a name its mode.
+            // If sudo refuses a file, its effect is unknown; if a file has no name, its mode is.
             let open = rules.1 == "chmod 666 /etc/sudoers.d/x" || rules.1.starts_with("mv");
             let right = if open { said["unknown"].is_object() } else { said["known"] == (did == "true") };
             assert!(right, "{suite}: {rules:?}: sudo lets in: {did}, said: {said}");
@@ -128,7 +128,7 @@ fn who_can_log_in_is_said_of_every_account() {
             let user = user(facts, name).unwrap();
             assert_eq!((&user["enabled"]["known"], &user["empty_password"]["known"]), (&true.into(), &true.into()));
         }
-        // Its session is written down by the newer system alone, and there nobody keeps the older files.
+        // Only the newer system records its session, and there nothing keeps the older files.
         let session = &user(facts, "locked").unwrap()["last_logon_at"];
         assert_eq!(session["known"].is_string(), suite == "trixie", "{suite}: {session}");
         let used = &user(facts, "old").unwrap()["last_used_at"];
@@ -144,7 +144,7 @@ fn a_password_of_the_length_that_is_said_is_the_shortest_that_is_taken() {
     /// `pwquality.conf`, its drop-in.
     const FILES: [(&str, &str); 4] =
         [("", ""), ("minlen = 14", ""), ("minlen = 14", "minlen = 8"), ("minlen = 10\ndcredit = 1", "minlen = 12")];
-    // Root's own word is only advice to root.
+    // For root the rules are only advice.
     let mut script = "useradd -m -s /bin/bash canbo; mkdir -p /etc/security/pwquality.conf.d\n\
         sed -i 's/pam_pwquality.so retry=3/pam_pwquality.so retry=1 enforce_for_root/' /etc/pam.d/common-password\n"
         .to_owned();
@@ -168,7 +168,7 @@ fn a_password_of_the_length_that_is_said_is_the_shortest_that_is_taken() {
 
 #[test]
 fn the_shell_is_left_when_it_is_said() {
-    /// Those that are said, then those of which only a shell could tell.
+    /// Those that the agent reports, then those that only a shell could evaluate.
     const TEXTS: [(&str, bool); 9] = [
         ("TMOUT=900", true),
         ("TMOUT=\"900\"; export TMOUT", true),
@@ -199,8 +199,7 @@ fn the_shell_is_left_when_it_is_said() {
 #[test]
 fn the_ssh_server_that_runs_is_the_one_that_is_described() {
     let start = |words: &str| {
-        // Its pid file is there once it listens.
-        // Its title needs the room that systemd's variables give it.
+        // Its pid file exists once it listens. Its title needs the space that systemd's variables provide.
         let room = "x".repeat(200);
         format!(
             "rm -f /run/sshd.pid; ROOM={room} /usr/sbin/sshd {words}; until [ -s /run/sshd.pid ]; do sleep 0.05; done\n"
@@ -217,7 +216,7 @@ fn the_ssh_server_that_runs_is_the_one_that_is_described() {
         stop,
         &start("-p 2202"),
         facts,
-        // Changed and not read again; then read again.
+        // Changed without a reload; then reloaded.
         "printf 'PermitRootLogin yes\\n' > /etc/ssh/sshd_config.d/y.conf; touch -d '+1 minute' /etc/ssh/sshd_config.d/y.conf\n",
         facts,
         "touch /etc/ssh/sshd_config.d/y.conf /mark; kill -HUP $(cat /run/sshd.pid)\n\

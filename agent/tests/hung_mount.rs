@@ -1,9 +1,9 @@
-//! A file system that never answers costs what lies on it, and nothing else. Root alone can mount one.
+//! A file system that never answers costs only what is stored on it. Only root can mount one.
 #![cfg(target_os = "linux")]
 
 use serde_json::Value;
 
-/// Mounts a file system at `/boot` whose program never says a word, in a mount namespace of its own, and collects.
+/// Mounts a file system at `/boot` whose program never answers, in its own mount namespace, and collects.
 const SCRIPT: &str = "exec 3<>/dev/fuse && \
     mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung /boot && exec \"$0\" facts --json";
 

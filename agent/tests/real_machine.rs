@@ -1,4 +1,5 @@
-//! The collectors on the machine that runs the tests: the real door, real programs, with and without an administrator.
+//! The collectors on the machine that runs the tests: the native door, real programs, with and without administrator
+//! rights.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![cfg(target_os = "linux")]
@@ -37,8 +38,8 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 
-/// Runs `script` in namespaces of its own, where it is root of a network or mount tree that nobody else sees. `None` where the
-/// machine grants no such namespace.
+/// Runs `script` in its own namespaces, as root of a network or mount tree that nobody else sees. `None` where the machine
+/// does not allow such namespaces.
 fn apart(namespaces: &str, script: &str) -> Option<Output> {
     let granted = command("unshare").args([namespaces, "true"]).output().is_ok_and(|output| output.status.success());
     granted.then(|| command("unshare").args([namespaces, "sh", "-ec", script]).output().unwrap())
@@ -98,7 +99,7 @@ fn every_section_is_collected_on_this_machine() {
 #[test]
 fn two_looks_at_a_resting_machine_are_equal() {
     let collector = Collector::of_this_machine(agent::platform::door());
-    // Sections that no other test and no passing of time touches.
+    // Sections that neither another test nor the passing of time affects.
     let resting = [Section::System, Section::Accounts, Section::Sharing, Section::Logging];
     let look = || {
         let facts = collector.collect(&resting, now());
@@ -121,7 +122,7 @@ fn a_listening_socket_is_found_with_its_program() {
 #[test]
 fn somebody_who_is_no_administrator_gets_reasons() {
     let mut asked = match is_root() {
-        // The test's own program lies where only root may go, so it is run from a copy.
+        // The test program is in a folder only root may enter, so a copy is run.
         true => {
             let copy = std::env::temp_dir().join(format!("posture-agent-{}", std::process::id()));
             std::fs::copy(AGENT, &copy).unwrap();
@@ -234,7 +235,7 @@ fn pending_updates_are_those_that_apt_would_install() {
         sources.sort_unstable();
         sources
     };
-    // Somebody may install packages meanwhile: then both are asked again.
+    // Packages may be installed meanwhile: then both are asked again.
     for _ in 0..5 {
         let before = sources();
         let facts = Collector::of_this_machine(agent::platform::door()).collect(&[Section::Patches], now());
@@ -283,12 +284,12 @@ fn a_real_antivirus_daemon_is_seen_to_run_and_to_stop() {
             .cloned()
             .unwrap()
     };
-    // A machine may have a daemon of its own.
+    // The machine may have a daemon of its own.
     let before = product().running;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::create_dir(path("db")).unwrap();
-    // A signature of our own: the daemon loads nothing from anywhere else.
+    // A signature we make ourselves: the daemon loads nothing from elsewhere.
     std::fs::write(
         path("db/own.ndb"),
         "Own.Test:0:*:58354f2150254041505b345c505a58353428505e2937434329377d2445494341522d5354414e44\n",

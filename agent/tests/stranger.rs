@@ -1,8 +1,9 @@
-//! "May a stranger come in", as the product tells it, against real connections between two network namespaces.
+//! Whether a stranger can connect, as the product reports it, compared with real connections between two network
+//! namespaces.
 //!
-//! Each test runs itself again as root of namespaces of its own: the machine is that process, the stranger a thread that has
-//! moved into the other namespace. Where the product says that strangers are kept out, none of their connections may come
-//! through; where it says that they are not, one must.
+//! Each test runs itself again as root of its own namespaces: the machine is that process, the stranger a thread moved into
+//! the other namespace. Where the product reports that strangers are kept out, no connection may succeed; where it reports
+//! that they are not, one must.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![cfg(target_os = "linux")]
@@ -31,7 +32,7 @@ fn lan() -> Lan {
     Collector::of_this_machine(agent::platform::door()).collect(&[Section::Lan], now).lan
 }
 
-/// What is wrong with the product's answer, if something is.
+/// What is wrong with the product's answer, if anything.
 fn compare(network: &Network, case: &Case) -> Result<Fact<bool>, String> {
     network.apply(case)?;
     let lan = lan();

@@ -1,10 +1,10 @@
-//! The systemd unit is one that systemd accepts, with the program in its place, and hides no fact.
+//! systemd accepts the unit file with the built program in place, and the unit hides no fact.
 
 use std::path::{Path, PathBuf};
 
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/linux/posture-agent.service");
 
-/// The unit with the built program instead of the installed one, in a folder of its own.
+/// The unit with the built program instead of the installed one, in its own folder.
 fn unit_with_built_program(folder: &Path) -> PathBuf {
     let text = std::fs::read_to_string(UNIT).expect("the unit is readable");
     assert!(text.contains("ExecStart=/usr/bin/posture-agent run"));

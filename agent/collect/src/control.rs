@@ -1,20 +1,20 @@
-//! Programs by which a machine is controlled from elsewhere, by the processes that let others in. One that needs no installation has neither
-//! a service nor an entry among the installed programs: only its process betrays it.
+//! Remote-control programs, recognised by the processes that let others in. A portable one has neither a service nor an entry among the
+//! installed programs: only its process shows it.
 
 /// A remote-control program.
 #[derive(Debug)]
 pub(super) struct ControlProgram {
-    /// The name a person knows.
+    /// The name people know it by.
     pub(super) name: &'static str,
-    /// Its processes on Linux, as the kernel cuts them.
+    /// Its process names on Linux, truncated as by the kernel.
     #[cfg(target_os = "linux")]
     pub(super) linux: &'static [&'static str],
-    /// Its processes on Windows.
+    /// Its process names on Windows.
     #[cfg(any(windows, test))]
     pub(super) windows: &'static [&'static str],
 }
 
-/// Tells a program by its processes on either system; only those of the systems that are read are kept.
+/// Describes a program by its processes on either system; only the systems this build reads are kept.
 macro_rules! program {
     ($name:literal, $linux:expr, $windows:expr) => {
         ControlProgram {
@@ -27,7 +27,7 @@ macro_rules! program {
     };
 }
 
-/// All that are known.
+/// All known programs.
 pub(super) const PROGRAMS: &[ControlProgram] = &[
     program!("TeamViewer", ["teamviewerd"], ["TeamViewer.exe", "TeamViewer_Service.exe", "tv_w32.exe", "tv_x64.exe"]),
     program!("AnyDesk", ["anydesk"], ["AnyDesk.exe", "AnyDeskMSI.exe"]),

@@ -1,10 +1,10 @@
-//! What the firmware's tables say, on every system: the shape of the case, and what is no real answer.
+//! Firmware table values, shared by all systems: the chassis type, and placeholder texts.
 
 use policies::fact::{Chassis, Fact, Reason};
 
 use super::text::capped;
 
-/// SMBIOS 3.7, table 17 (system enclosure or chassis types).
+/// Chassis of an SMBIOS code: SMBIOS 3.7, table 17 (system enclosure or chassis types).
 pub(super) fn chassis_of(code: u16) -> Fact<Chassis> {
     match code {
         3..=7 | 13 | 15 | 16 | 24 | 34..=36 => Fact::Known(Chassis::Desktop),
@@ -16,7 +16,7 @@ pub(super) fn chassis_of(code: u16) -> Fact<Chassis> {
     }
 }
 
-/// What makers leave in the firmware when they fill in nothing.
+/// Placeholders that makers leave in the firmware when they fill in nothing.
 const FILLERS: [&str; 14] = [
     "to be filled by o.e.m.",
     "to be filled by o.e.m",
@@ -34,7 +34,7 @@ const FILLERS: [&str; 14] = [
     "n/a",
 ];
 
-/// `None` for a filler: an empty field, one repeated character, or a known phrase.
+/// `None` for a placeholder: an empty field, one repeated character, or a known phrase.
 pub(super) fn filled_in(text: &str) -> Option<String> {
     let text = capped(text);
     let first = text.chars().next()?;

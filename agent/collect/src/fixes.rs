@@ -1,6 +1,7 @@
-//! The remedy of every control clears it. `policies/tests/fixes/` says what the steps of each control change in the answers of a machine;
-//! that is done to every recorded machine that fails the control, and the control is judged again. What it says must be what the commands on
-//! the card do, and every line of it must change some machine. Where a control applies to no machine of a family nothing need be said.
+//! Tests that the remedy of every control works. `policies/tests/fixes/` describes what the steps of each control change in a machine's
+//! answers; this is applied to every recorded machine that fails the control, and the control is judged again. The description must match
+//! what the commands on the card do, and every line of it must change some machine. Where a control applies to no machine of a family
+//! nothing is required.
 
 mod change;
 mod machine;
@@ -17,7 +18,7 @@ use change::Remedy;
 use machine::{Family, Machine};
 use steps::{Effect, effects};
 
-/// The hour at which all machines are looked at; their times are set for it.
+/// The time of all checks; the machines' times are set for it.
 const NOW: &str = "2026-11-22T03:00:00Z";
 const ROLES: [Role; 2] = [Role::Workstation, Role::Server];
 
@@ -30,7 +31,7 @@ fn judged(set: &PolicySet, machine: &Machine) -> Outcomes {
     ROLES.into_iter().flat_map(named).collect()
 }
 
-/// The controls that passed before a remedy and no longer do after it.
+/// The controls that passed before a remedy but not after it.
 fn broken<'a>(before: &'a Outcomes, after: &'a Outcomes) -> impl Iterator<Item = &'a str> {
     let passes = [Verdict::Pass, Verdict::NotApplicable];
     let lost = move |key: &(Role, String)| after.get(key).is_none_or(|outcome| !passes.contains(&outcome.verdict));
@@ -48,7 +49,8 @@ fn steps_of(set: &PolicySet, role: Role, id: &str, machine: &Machine) -> Vec<Eff
     effects(steps.iter().map(|step| step.en.as_str()))
 }
 
-/// The lines of a remedy that change none of the machines it is done to, and those that name nothing on their cards.
+/// The lines of a remedy that change none of the machines it is applied to, and those that match nothing on their
+/// cards.
 fn unused(set: &PolicySet, id: &str, remedy: &Remedy, machines: &[&Machine]) -> Vec<String> {
     if remedy.never.is_some() {
         return Vec::new();
@@ -68,7 +70,7 @@ fn unused(set: &PolicySet, id: &str, remedy: &Remedy, machines: &[&Machine]) -> 
     found
 }
 
-/// What is wrong with the remedies of one family: a sentence each.
+/// What is wrong with the remedies of one family: one sentence each.
 fn faults(family: Family) -> Vec<String> {
     let set = PolicySet::shipped().unwrap();
     let remedies = Remedy::all(family);

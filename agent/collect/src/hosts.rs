@@ -1,4 +1,4 @@
-//! The hosts file, which has the same form on every system.
+//! The hosts file, which has the same format on every system.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -7,10 +7,10 @@ use policies::fact::{Fact, HostOverride, Interface, List, Reason};
 
 use super::text::capped;
 
-/// The most bytes of the hosts file that are read: lists that block advertisements are megabytes long.
+/// The most bytes read of the hosts file: ad-blocking lists are megabytes long.
 pub(super) const CAP: usize = 4 << 20;
 
-/// Names that stand for this machine itself on every system.
+/// Names for the machine itself on every system.
 const LOOPBACK: [&str; 8] = [
     "localhost",
     "localhost.localdomain",
@@ -21,17 +21,17 @@ const LOOPBACK: [&str; 8] = [
     "ip6-localhost",
     "ip6-loopback",
 ];
-/// Names that Debian and others write for groups of IPv6 addresses.
+/// Names of IPv6 address groups that Debian and others write.
 const GROUPS: [&str; 5] = ["ip6-localnet", "ip6-mcastprefix", "ip6-allnodes", "ip6-allrouters", "ip6-allhosts"];
 
-/// The machine as its hosts file may name it.
+/// The machine's own names and addresses.
 pub(super) struct Own {
     name: String,
     addresses: BTreeSet<IpAddr>,
 }
 
 impl Own {
-    /// Its name, with or without a domain, and the addresses of its interfaces, as far as they are known.
+    /// Its name, with or without domain, and its interface addresses, if known.
     pub(super) fn new(name: &str, interfaces: &Fact<List<Interface>>) -> Self {
         let address = |text: &String| text.split('/').next()?.parse().ok();
         let interfaces = interfaces.known().map_or(&[][..], |list| &list.items);
@@ -39,7 +39,8 @@ impl Own {
         Self { name: name.to_lowercase(), addresses: addresses.collect() }
     }
 
-    /// True for what every system has: its own names at its own addresses. A name counts by the address it is given.
+    /// True for entries every system has: its own names at its own addresses. Whether a name is usual depends on its
+    /// address.
     fn is_usual(&self, name: &str, address: IpAddr) -> bool {
         if LOOPBACK.contains(&name) {
             return address.to_canonical().is_loopback();
@@ -51,7 +52,7 @@ impl Own {
         if short.is_empty() {
             return name == "broadcasthost";
         }
-        // With a domain behind it the name may be anybody's.
+        // With a domain appended the name may be anyone's.
         let full = name.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'));
         name == "broadcasthost"
             || name == self.name
@@ -60,11 +61,11 @@ impl Own {
     }
 }
 
-/// The names that the file gives an address, besides the usual ones. `head` are its first bytes, at most one more than [`CAP`]; of a
-/// longer file the part that was read decides where it can: overrides in it are listed and the list is marked as cut.
+/// The names that the file maps to an address, except the usual ones. `head` is the start of the file, at most one byte more than
+/// [`CAP`]. For a longer file the overrides in the part that was read are listed, and the list is marked as cut.
 pub(super) fn overrides(head: &[u8], own: &Own) -> Fact<List<HostOverride>> {
     let cut = head.len() > CAP;
-    // The last line of a part may be half a line.
+    // The last line of a partial file may be incomplete.
     let end = if cut { head[..CAP].iter().rposition(|&byte| byte == b'\n').unwrap_or(0) } else { head.len() };
     let text = String::from_utf8_lossy(&head[..end]);
     let mut kept: BTreeSet<(String, String)> = BTreeSet::new();
@@ -74,7 +75,7 @@ pub(super) fn overrides(head: &[u8], own: &Own) -> Fact<List<HostOverride>> {
         let Some(written) = words.next() else { continue };
         let (plain, zone) = written.split_once('%').unwrap_or((written, ""));
         let Ok(address) = plain.parse::<IpAddr>() else { continue };
-        // `fe80::1%lo0` is what macOS and lists made there call the machine itself.
+        // Lists made on macOS name the machine itself as `fe80::1%lo0`.
         for name in words.map(str::to_lowercase).filter(|name| !zone.starts_with("lo") && !own.is_usual(name, address))
         {
             kept.insert((capped(&name), capped(written)));
@@ -163,7 +164,7 @@ mod tests {
         assert!(
             matches!(long("127.0.0.1 localhost\n"), Fact::Unknown(unknown) if unknown.reason == Reason::Unreadable)
         );
-        // A line that is cut in two is not taken for a shorter name.
+        // A truncated line must not be read as a shorter name.
         let half = format!("{}203.0.113.5 vneid.gov.vn", "#".repeat(CAP - 15) + "\n");
         assert!(overrides(half.as_bytes(), &own("pc")).known().is_none());
         let many: String = (0..600).map(|at| format!("0.0.0.0 {at}.example\n")).collect();

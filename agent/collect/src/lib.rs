@@ -1,8 +1,8 @@
-//! The collectors: answers of the machine in, facts out. One file per section.
+//! The collectors turn the machine's answers into facts. One file per section.
 //!
-//! Each section is collected in a worker of its own. One that does not come back before its deadline becomes unknown
-//! (`timed_out`), is left behind, and no second one is started for that section while it hangs. One that panics becomes
-//! unknown (`unreadable`). The rest goes on.
+//! Each section is collected in its own worker. One that misses its deadline becomes unknown (`timed_out`) and is
+//! abandoned, and no second one is started for that section while it hangs. One that panics becomes unknown
+//! (`unreadable`). The other sections continue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,12 +36,12 @@ use windows as system;
 
 pub use system::{watched, watched_keys};
 
-/// What reads one family of systems.
+/// Collects from one family of systems.
 pub trait Reader: Send + Sync {
-    /// Begins one check as of `now`; what several sections look at is read at most once in it.
+    /// Starts a check as of `now`; what several sections need is read at most once during it.
     fn begin(&self, now: Timestamp) -> Arc<dyn Check>;
 
-    /// Takes over what a checked policy knows of systems, for the checks to come.
+    /// Uses what a verified policy knows about operating systems in later checks.
     fn learn(&self, _policy: &PolicySet) {}
 }
 
@@ -51,7 +51,7 @@ pub trait Check: Send + Sync {
     fn fill(&self, section: Section, facts: &mut Facts);
 }
 
-/// Collects facts; keeps what need not be worked out again and which workers hang.
+/// Collects facts; remembers results worth caching and which workers hang.
 #[derive(Clone)]
 pub struct Collector {
     reader: Arc<dyn Reader>,
@@ -60,17 +60,17 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector of what `reader` reads.
+    /// A collector that uses `reader`.
     pub fn new(reader: Arc<dyn Reader>) -> Self {
         Self { reader, workers: Isolated::default(), deadlines: deadline }
     }
 
-    /// A collector of this machine.
+    /// The collector for this machine.
     pub fn of_this_machine(door: ThisMachine) -> Self {
         Self::new(Arc::new(system::Machine::new(Arc::new(door))))
     }
 
-    /// Takes over what a checked policy knows of systems (the catalogue of Windows), for the checks to come.
+    /// Uses what a verified policy knows about operating systems (the Windows catalogue) in later checks.
     pub fn learn(&self, policy: &PolicySet) {
         self.reader.learn(policy);
     }
@@ -107,8 +107,8 @@ impl Collector {
     }
 }
 
-/// How long a section may take. On Windows a question to WMI or network management has a deadline of its own, which must come first:
-/// one source that hangs may not cost its section.
+/// The deadline of a section. On Windows a question to WMI or network management has its own deadline, which must come first: one
+/// hanging source must not cost its whole section.
 const fn deadline(section: Section) -> Duration {
     Duration::from_secs(match section {
         Section::Patches if cfg!(windows) => 150,
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine on which one section hangs until it is let go, or panics.
+    /// A machine on which one section hangs until released, or panics.
     struct Troubled {
         gate: Option<(Mutex<bool>, Condvar)>,
         asked: AtomicUsize,

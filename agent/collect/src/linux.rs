@@ -28,7 +28,7 @@ mod time;
 use context::CheckContext;
 use memory::Memory;
 
-/// A Linux machine and what is remembered of it between two checks.
+/// A Linux machine, with what is cached between checks.
 #[derive(Clone)]
 pub struct Machine {
     os: Arc<dyn LinuxOs>,
@@ -36,7 +36,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine behind `os`.
+    /// The machine read through `os`.
     pub fn new(os: Arc<dyn LinuxOs>) -> Self {
         Self { os, memory: Arc::default() }
     }
@@ -78,16 +78,16 @@ impl Check for Round {
     }
 }
 
-/// Registry keys: none here.
+/// Registry keys to watch: none here.
 pub fn watched_keys(_section: Section) -> &'static [&'static str] {
     &[]
 }
 
-/// The files and folders whose change makes it worth collecting `section` again at once. Some may not exist.
+/// Files and folders whose change triggers a new collection of `section`. Some may not exist.
 pub fn watched(section: Section) -> Vec<PathBuf> {
     let paths: &[&str] = match section {
         Section::System => &["/etc/os-release", "/etc/hostname"],
-        // The daemon's socket comes and goes with it.
+        // The socket appears and disappears with the daemon.
         Section::Antivirus => &["/var/lib/clamav", "/run/clamav", "/etc/clamav", "/etc/clamd.d", "/etc/freshclam.conf"],
         Section::Patches => &[
             "/var/lib/dpkg/status",
@@ -138,13 +138,13 @@ mod tests {
 
     #[test]
     fn hidden_processes_are_not_taken_for_absent_ones() {
-        // A /proc mounted with hidepid=2: one's own are shown, neither the first one nor the scanner.
+        // A /proc mounted with hidepid=2: the user's own processes are shown, but neither process 1 nor the scanner.
         let os = Recorded::new().unprivileged().file("/proc/900/comm", "bash\n");
         let collector = Collector::new(Arc::new(Machine::new(Arc::new(os.clone()))));
         let facts = collector.collect(Section::ALL, Timestamp::UNIX_EPOCH);
         assert!(facts.antivirus.protection.known().is_none() && facts.remote.control_programs.known().is_none());
         assert!(facts.logging.running.known().is_none() && facts.remote.ssh_server.known().is_none());
-        // With hidepid=1 they are listed and may not be looked at.
+        // With hidepid=1 they are listed but cannot be read.
         let os = os.file("/proc/1/comm", "systemd\n").denying("/proc/1/comm");
         let collector = Collector::new(Arc::new(Machine::new(Arc::new(os))));
         assert!(collector.collect(Section::ALL, Timestamp::UNIX_EPOCH).antivirus.protection.known().is_none());

@@ -1,4 +1,4 @@
-//! Failed logons counted by hour, account, source and way, whatever the system.
+//! Failed logons counted by hour, account, source and way, on any system.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,33 +8,33 @@ use policies::fact::{FailedLogon, List, LogonWay};
 
 use super::text::capped;
 
-/// The most failed logons that are read, the newest first: a machine under attack writes down hundreds of thousands.
+/// The most failed logons read, newest first: a machine under attack records hundreds of thousands.
 pub(super) const MOST: usize = 2_000;
-/// The most rows that are kept.
+/// The most rows kept.
 const KEPT: usize = 200;
-/// How far back is looked, in whole hours.
+/// How many whole hours to look back.
 const HOURS: i64 = 7 * 24;
 const HOUR: i64 = 3_600;
 
 /// One failed logon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
-    /// When.
+    /// When it happened.
     pub(super) at: Timestamp,
-    /// An account of this machine or its domain; empty for a name that is none.
+    /// An account of this machine or its domain; empty for a name that is not an account.
     pub(super) account: String,
     /// Where it came from; empty for the machine itself.
     pub(super) source: String,
-    /// By which way.
+    /// Through which service.
     pub(super) way: LogonWay,
 }
 
-/// From when on failed logons count: the start of an hour, so that no hour is seen in part.
+/// From when failed logons count: the start of an hour, so that no hour is counted in part.
 pub(super) fn since(now: Timestamp) -> Timestamp {
     hour(now).and_then(|hour| hour.checked_sub(HOURS.hours()).ok()).unwrap_or(Timestamp::MIN)
 }
 
-/// An address as everybody writes it, else the name of a computer; empty for what says nothing, and for the machine itself.
+/// An address in standard form, else a computer name; empty for meaningless values and for the machine itself.
 pub(super) fn source(text: &str) -> String {
     let text = text.trim();
     match address(text) {
@@ -44,10 +44,10 @@ pub(super) fn source(text: &str) -> String {
     }
 }
 
-/// An address as everybody writes it; empty for one that nobody comes from (unspecified, of many) and for the machine's own loopback. `None`
-/// for what is no address.
+/// An address in standard form; empty for one that nobody connects from (unspecified, multicast) and for loopback. `None` for what is not
+/// an address.
 pub(super) fn address(text: &str) -> Option<String> {
-    // Addresses of one link may be followed by the number of the interface.
+    // Link-local addresses may be followed by the interface number.
     let bare = text.trim().split_once('%').map_or(text.trim(), |(address, _)| address);
     let address = bare.parse::<IpAddr>().ok()?.to_canonical();
     let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast() || address.octets()[0] == 0);
@@ -55,12 +55,12 @@ pub(super) fn address(text: &str) -> Option<String> {
     Some(if nobody { String::new() } else { address.to_string() })
 }
 
-/// The attempts by hour, the newest hour first and in it the most first. `more` when there may be others than these.
+/// The attempts by hour: newest hour first, within it the largest count first. `more` when there may be others.
 pub(super) fn tally(attempts: impl IntoIterator<Item = Attempt>, now: Timestamp, more: bool) -> List<FailedLogon> {
     let since = since(now);
     let mut counts: BTreeMap<(Timestamp, String, String, LogonWay), i64> = BTreeMap::new();
     for attempt in attempts {
-        // A clock that was wrong tells no hour.
+        // If the clock was wrong, the hour is unknown.
         if let Some(hour) = hour(attempt.at).filter(|_| (since..=now).contains(&attempt.at)) {
             *counts.entry((hour, attempt.account, attempt.source, attempt.way)).or_default() += 1;
         }
@@ -69,12 +69,12 @@ pub(super) fn tally(attempts: impl IntoIterator<Item = Attempt>, now: Timestamp,
         .into_iter()
         .map(|((hour, account, source, way), count)| FailedLogon { hour, account, source, way, count })
         .collect();
-    // What is left out is the smallest, and of these the oldest.
+    // The smallest counts are dropped, and of those the oldest.
     rows.sort_by_key(|row| std::cmp::Reverse((row.count, row.hour)));
     let left_out = rows.len().saturating_sub(KEPT);
     rows.truncate(KEPT);
     rows.sort_by_key(|row| std::cmp::Reverse((row.hour, row.count)));
-    // How many more nobody counted.
+    // How many more there were is unknown.
     let left_out = left_out.max(usize::from(more));
     List { items: rows, left_out: u32::try_from(left_out).unwrap_or(u32::MAX) }
 }
@@ -101,7 +101,7 @@ mod tests {
             attempt("2026-11-22T02:59:59Z", "lan", "10.0.0.5"),
             attempt("2026-11-22T02:30:00Z", "lan", "10.0.0.6"),
             attempt("2026-11-22T03:01:00Z", "", "10.0.0.5"),
-            // The start of the first hour counts, the second before does not; nor does what is yet to come.
+            // The start of the first hour counts, the second before it does not; nor do future times.
             attempt("2026-11-15T03:00:00Z", "lan", ""),
             attempt("2026-11-15T02:59:59Z", "lan", ""),
             attempt("2026-11-22T03:20:01Z", "lan", ""),

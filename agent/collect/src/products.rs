@@ -1,10 +1,10 @@
-//! What one machine's anti-malware products make together, whatever the system.
+//! The combined result of a machine's anti-malware products, on any system.
 
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
 use super::text::capped;
 
-/// A product of a maker that nobody here can tell more of; `why` it is not known whether it guards, in English.
+/// A product that the agent has no reader for; `why`, in English, says why it is unknown whether it protects.
 pub(super) fn unread(name: &str, why: &str) -> AntivirusProduct {
     let open = || Fact::unknown(Reason::NoReader, why);
     AntivirusProduct {
@@ -20,18 +20,18 @@ pub(super) fn unread(name: &str, why: &str) -> AntivirusProduct {
     }
 }
 
-/// What no product of a kind tells.
+/// The fact for what no product of a kind reports.
 pub(super) fn no_reader<T>() -> Fact<T> {
     Fact::unknown(Reason::NoReader, "")
 }
 
-/// True when the product is known to be at work.
+/// True when the product is known to be running.
 pub(super) fn is_running(product: &AntivirusProduct) -> bool {
     product.running == Fact::Known(true)
 }
 
-/// The greatest value among the running products; `none` when none runs. Where one of them is not known, neither is the
-/// greatest, unless another already has all there is to have.
+/// The greatest value among the running products; `none` when none runs. If one is unknown, so is the greatest, unless
+/// another already has the maximum.
 pub(super) fn best<T: PartialOrd + Clone>(
     products: &[AntivirusProduct],
     fact: impl Fn(&AntivirusProduct) -> &Fact<T>,

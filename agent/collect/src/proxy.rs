@@ -1,4 +1,4 @@
-//! Addresses of proxies, as every system writes them.
+//! Proxy addresses, in the notations of all systems.
 
 use policies::fact::{Fact, List};
 

@@ -1,4 +1,4 @@
-//! From where a socket can be reached, by the address it is bound to.
+//! From where a socket can be reached, by its bind address.
 
 use std::net::IpAddr;
 

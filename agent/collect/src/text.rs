@@ -1,9 +1,9 @@
-//! Text from the machine, cut to what a fact keeps.
+//! Text from the machine, truncated to what a fact keeps.
 
 /// The most bytes of one text that a fact keeps.
 pub(super) const CAP: usize = 256;
 
-/// `text` without control characters, cut to [`CAP`] bytes at a character.
+/// `text` without control characters, truncated to [`CAP`] bytes at a character boundary.
 pub(super) fn capped(text: &str) -> String {
     let mut kept = String::with_capacity(text.len().min(CAP));
     for character in text.trim().chars() {
@@ -16,7 +16,7 @@ pub(super) fn capped(text: &str) -> String {
     kept
 }
 
-/// True when whoever named this job called it a backup.
+/// True when the name of a job says that it is a backup.
 pub(super) fn named_backup(name: &str) -> bool {
     const WORDS: [&str; 5] = ["backup", "saoluu", "saolưu", "chepdulieu", "chépdữliệu"];
     let name: String = name.to_lowercase().chars().filter(|character| !" -_.".contains(*character)).collect();

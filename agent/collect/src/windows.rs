@@ -35,13 +35,13 @@ use context::CheckContext;
 #[derive(Clone)]
 pub struct Machine {
     os: Arc<dyn WindowsOs>,
-    /// What the policy knows of Windows, where that is newer than what the agent came with.
+    /// What the policy knows about Windows, if newer than what ships with the agent.
     newer: Arc<Mutex<Option<Arc<WindowsCatalogue>>>>,
     memory: Arc<patches::Memory>,
 }
 
 impl Machine {
-    /// The machine behind `os`.
+    /// The machine read through `os`.
     pub fn new(os: Arc<dyn WindowsOs>) -> Self {
         Self { os, newer: Arc::default(), memory: Arc::default() }
     }
@@ -88,8 +88,7 @@ impl Check for Round {
     }
 }
 
-/// The files and folders whose change makes it worth collecting `section` again at once; most of what is read lies in the registry
-/// ([`watched_keys`]).
+/// Files and folders whose change triggers a new collection of `section`; most sources are in the registry ([`watched_keys`]).
 pub fn watched(section: Section) -> Vec<PathBuf> {
     match section {
         Section::Lan => {
@@ -100,8 +99,8 @@ pub fn watched(section: Section) -> Vec<PathBuf> {
     }
 }
 
-/// The registry keys whose change, or that of a value in them or below, makes it worth collecting `section` again at once. Some may not
-/// exist; `HKU\*\...` is a key of every user.
+/// Registry keys for which a change in their values, or below them, triggers a new collection of `section`. Some may not exist;
+/// `HKU\*\...` is a key of every user.
 pub fn watched_keys(section: Section) -> &'static [&'static str] {
     match section {
         Section::Software => software::WATCHED,
@@ -142,7 +141,7 @@ pub fn watched_keys(section: Section) -> &'static [&'static str] {
     }
 }
 
-/// 100 nanoseconds since 1601 UTC; `None` for what cannot be a time of this system.
+/// 100 nanoseconds since 1601 UTC; `None` for what cannot be a time on this system.
 fn filetime(ticks: u64) -> Option<Timestamp> {
     const FROM_1601_TO_1970: i64 = 11_644_473_600;
     let second = i64::try_from(ticks / 10_000_000).ok()?.checked_sub(FROM_1601_TO_1970)?;

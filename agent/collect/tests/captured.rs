@@ -1,7 +1,6 @@
-//! Whole machines, replayed: each folder below `captured/` is collected and compared with the facts kept beside it.
+//! Replays whole machines: each folder below `captured/` is collected and compared with the facts stored next to it.
 //!
-//! A new one is made with `cargo run -p tram-an-agent --example capture`. A change of the facts is looked at and accepted with
-//! `cargo insta`.
+//! `cargo run -p tram-an-agent --example capture` makes a new one. Changed facts are reviewed and accepted with `cargo insta`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,14 +1,14 @@
-//! Files of this machine as every system shows them.
+//! Files of this machine, in the form all systems share.
 
 use super::{Answer, FOLDER_CAP, FileKind, OsError, Stat, failed};
 
-/// [`super::Os::list`] of this machine.
+/// Implements [`super::Os::list`] natively.
 pub(super) fn list(path: &str) -> Answer<Vec<String>> {
     let entries = std::fs::read_dir(path).map_err(|error| failed(path, &error))?;
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| failed(path, &error))?;
-        // A name left out in silence would hide what lies behind it.
+        // Leaving out a name silently would hide what is behind it.
         let name = entry.file_name().into_string();
         names
             .push(name.map_err(|name| OsError::Failed(path.to_owned(), format!("holds the name {}", name.display())))?);
@@ -20,7 +20,7 @@ pub(super) fn list(path: &str) -> Answer<Vec<String>> {
     Ok(names)
 }
 
-/// [`super::Os::stat`] of this machine.
+/// Implements [`super::Os::stat`] natively.
 pub(super) fn stat(path: &str) -> Answer<Stat> {
     let metadata = std::fs::metadata(path).map_err(|error| failed(path, &error))?;
     let kind = match () {

@@ -1,8 +1,8 @@
-//! Memory, processors and start of this machine (crate `sysinfo`).
+//! Memory, processors and boot time of this machine (crate `sysinfo`).
 
 use super::Hardware;
 
-/// [`super::Os::hardware`] of this machine.
+/// Implements [`super::Os::hardware`] natively.
 pub(super) fn read() -> Hardware {
     let kinds = sysinfo::RefreshKind::nothing()
         .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram())

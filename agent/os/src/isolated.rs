@@ -1,6 +1,6 @@
-//! Work that may never come back: done in a thread of its own, given up at a deadline, and not started a second time while the
-//! first still hangs. Work that panics does not come back either, but says why. What offices install is built without unwinding,
-//! which makes it a tenth smaller: there the thread stays asleep for good.
+//! Work that may hang: done in a thread of its own, given up at a deadline, and not started again while the first attempt still
+//! hangs. Work that panics never returns either, but its message does. The installed program is built without unwinding, which
+//! makes it a tenth smaller; there the thread of a panic sleeps forever.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 /// The stack of a worker, in bytes.
 const STACK: usize = 512 << 10;
-/// How many workers may have panicked before what panics is no longer tried again: each keeps its thread.
+/// How many panicked workers are tolerated before work that panicked is no longer retried: each keeps its thread.
 const FALLEN: usize = 32;
 
-/// Workers by what they work on: at most one for each `K`.
+/// Workers by what they work on: at most one per `K`.
 #[derive(Debug)]
 pub struct Isolated<K> {
     workers: Arc<Mutex<Workers<K>>>,
@@ -39,28 +39,28 @@ impl<K> Default for Isolated<K> {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// It was not begun.
+    /// It was not started, because earlier work on the same thing still hangs.
     #[error("an earlier call still hangs")]
     Hangs,
     /// It was given up and may still hang.
     #[error("no answer before the deadline")]
     TimedOut,
-    /// It failed; what it said.
+    /// It panicked, with this message.
     #[error("it failed: {0}")]
     Panicked(String),
-    /// The system gives no thread.
+    /// The system could not start a thread.
     #[error("start a worker: {0}")]
     NotStarted(std::io::Error),
 }
 
 impl<K: Ord + Clone + Send + 'static> Isolated<K> {
-    /// Does `work` on `what` and waits for it until `deadline`. `name` is the thread's.
+    /// Runs `work` on `what` and waits for it until `deadline`. `name` is the thread's name.
     ///
     /// # Errors
-    /// [`Trouble`]; work that was given up goes on until it ends by itself.
+    /// [`Trouble`]; work that was given up continues until it ends by itself.
     pub fn run<T: Send + 'static>(
         &self,
         what: K,
@@ -71,7 +71,7 @@ impl<K: Ord + Clone + Send + 'static> Isolated<K> {
         if !locked(&self.workers).hanging.insert(what.clone()) {
             return Err(Trouble::Hangs);
         }
-        // Nobody listens any more to what is said after the deadline.
+        // After the deadline nobody receives the result any more.
         let (sender, answer) = mpsc::channel();
         let (workers, done) = (Arc::clone(&self.workers), what.clone());
         let (fallen, fell, last) = (Arc::clone(&self.workers), what.clone(), sender.clone());
@@ -110,15 +110,15 @@ impl<K: Ord + Clone + Send + 'static> Isolated<K> {
     }
 }
 
-/// Takes what a panic says.
+/// Receives the message of a panic.
 type LastWords = Box<dyn FnOnce(String)>;
 
 thread_local! {
-    /// What the worker of this thread does when it panics.
+    /// What this worker thread does when it panics.
     static LAST_WORDS: Cell<Option<LastWords>> = const { Cell::new(None) };
 }
 
-/// Lets a worker that panics say its last words and sleep for good; any other thread that panics ends as ever.
+/// Makes a panicking worker report its message and sleep forever; any other thread panics as usual.
 fn listen_to_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -127,7 +127,7 @@ fn listen_to_panics() {
             told(panic);
             if let Ok(Some(last_words)) = LAST_WORDS.try_with(Cell::take) {
                 last_words(panic.payload_as_str().unwrap_or("no message").to_owned());
-                // Whoever returns from here ends the program, or in a build that unwinds the thread.
+                // Returning from here would end the program, or in an unwinding build the thread.
                 while cfg!(panic = "abort") {
                     thread::park();
                 }

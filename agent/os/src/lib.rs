@@ -1,7 +1,8 @@
-//! The only door to the machine: read files, list folders, ask what only this family of systems knows. Nothing here writes.
+//! The only door to the machine: reads files, lists folders, asks what only one family of systems knows. Nothing here
+//! writes.
 //!
-//! [`Os`] is what every system answers; `linux` and `windows` add their own questions, each with the real machine and a
-//! twin that replays what was captured. Collectors get a door and nothing else.
+//! [`Os`] is what every system can answer; `linux` and `windows` add their own questions. Each has a native door and a
+//! recorded one that replays a recording. Collectors get a door and nothing else.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -19,45 +20,45 @@ pub use linux::{KernelClock, Linux as ThisMachine, LinuxOs, Output, Owner, Progr
 #[cfg(windows)]
 pub use windows::Windows as ThisMachine;
 
-/// What may go wrong when the machine is asked something.
+/// Why a question to the machine has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OsError {
-    /// The file, folder or program does not exist.
+    /// The file, folder or program does not exist; says which.
     #[error("{0} does not exist")]
     Missing(String),
-    /// This user may not read it.
+    /// This user may not read it; says what.
     #[error("{0} may not be read by this user")]
     Denied(String),
-    /// It holds more than the caller is prepared to read.
+    /// It is larger than the caller's cap: what, and the cap.
     #[error("{0} is larger than {1} bytes")]
     TooLarge(String, usize),
-    /// The program, or the file system, gave no answer before its deadline.
+    /// The program or file system did not answer before its deadline; says which.
     #[error("{0} gave no answer before its deadline")]
     TimedOut(String),
-    /// Anything else.
+    /// Any other error: what was asked, and why it failed.
     #[error("{0}: {1}")]
     Failed(String, String),
 }
 
-/// The answer to a question to the machine.
+/// The result of a question to the machine.
 pub type Answer<T> = Result<T, OsError>;
 
 /// An opened file.
 pub trait Source: Read + Seek + Send {}
 impl<T: Read + Seek + Send> Source for T {}
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stat {
     /// What it is.
     pub kind: FileKind,
-    /// Size in bytes; of a folder, meaningless.
+    /// Size in bytes; meaningless for a folder.
     #[serde(default)]
     pub size: u64,
     /// When its content was last changed, in milliseconds since 1970 UTC.
     #[serde(default)]
     pub modified_at: i64,
-    /// Which file it is on its file system, where that has numbers.
+    /// File number on its file system, where that has numbers.
     #[serde(default)]
     pub number: u64,
 }
@@ -70,20 +71,20 @@ pub enum FileKind {
     File,
     /// A folder.
     Folder,
-    /// A socket, device, pipe.
+    /// A socket, device or pipe.
     Other,
 }
 
-/// What the machine is made of.
+/// Memory, processor and boot time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Hardware {
-    /// Main memory in bytes; 0 when not known.
+    /// Main memory in bytes; 0 when unknown.
     pub memory: u64,
-    /// Logical processors; 0 when not known.
+    /// Logical processors; 0 when unknown.
     pub processors: u64,
-    /// The processor's name; empty when not known.
+    /// The processor's name; empty when unknown.
     pub processor: String,
-    /// When the system was started, in seconds since 1970 UTC; 0 when not known.
+    /// When the system booted, in seconds since 1970 UTC; 0 when unknown.
     pub booted_at: i64,
 }
 
@@ -92,37 +93,37 @@ pub trait Os: Send + Sync {
     /// Opens an ordinary file. Never waits for a pipe or device to be ready.
     ///
     /// # Errors
-    /// [`OsError::Missing`], [`OsError::Denied`], or [`OsError::Failed`] also when it is no ordinary file.
+    /// [`OsError::Missing`], [`OsError::Denied`] or [`OsError::Failed`]; the last also when it is not an ordinary file.
     fn open(&self, path: &str) -> Answer<Box<dyn Source>>;
 
     /// The names in a folder, sorted.
     ///
     /// # Errors
-    /// As [`Os::open`], and [`OsError::Failed`] when a name is not UTF-8 or there are more than [`FOLDER_CAP`].
+    /// See [`Os::open`]; also [`OsError::Failed`] when a name is not UTF-8 or there are more than [`FOLDER_CAP`].
     fn list(&self, path: &str) -> Answer<Vec<String>>;
 
-    /// What stands at `path`, links followed.
+    /// What is at `path`, following links.
     ///
     /// # Errors
-    /// As [`Os::open`].
+    /// See [`Os::open`].
     fn stat(&self, path: &str) -> Answer<Stat>;
 
-    /// True when the agent may read what only an administrator may.
+    /// True when the agent may read what is reserved for administrators.
     fn administrator(&self) -> bool;
 
-    /// Memory, processors, start of the system.
+    /// Memory, processors and boot time.
     fn hardware(&self) -> Hardware;
 
     /// Size in bytes of the file system that holds `path`.
     ///
     /// # Errors
-    /// As [`Os::open`].
+    /// See [`Os::open`].
     fn disk_size(&self, path: &str) -> Answer<u64>;
 
-    /// The whole of a file of at most `cap` bytes.
+    /// The whole content of a file of at most `cap` bytes.
     ///
     /// # Errors
-    /// As [`Os::open`], and [`OsError::TooLarge`].
+    /// See [`Os::open`]; also [`OsError::TooLarge`].
     fn read(&self, path: &str, cap: usize) -> Answer<Vec<u8>> {
         let bytes = read_up_to(self.open(path)?, path, cap.saturating_add(1))?;
         if bytes.len() > cap {
@@ -131,10 +132,10 @@ pub trait Os: Send + Sync {
         Ok(bytes)
     }
 
-    /// A text file of at most [`TEXT_CAP`] bytes; what is not UTF-8 is replaced.
+    /// A text file of at most [`TEXT_CAP`] bytes; invalid UTF-8 is replaced.
     ///
     /// # Errors
-    /// As [`Os::read`].
+    /// See [`Os::read`].
     fn text(&self, path: &str) -> Answer<String> {
         Ok(lossy(self.read(path, TEXT_CAP)?))
     }
@@ -142,7 +143,7 @@ pub trait Os: Send + Sync {
     /// The first `length` bytes of a file, fewer when it is shorter.
     ///
     /// # Errors
-    /// As [`Os::open`].
+    /// See [`Os::open`].
     fn head(&self, path: &str, length: usize) -> Answer<Vec<u8>> {
         read_up_to(self.open(path)?, path, length)
     }
@@ -150,7 +151,7 @@ pub trait Os: Send + Sync {
     /// `length` bytes of a file from `offset`, fewer when it ends before.
     ///
     /// # Errors
-    /// As [`Os::open`].
+    /// See [`Os::open`].
     fn range(&self, path: &str, offset: u64, length: usize) -> Answer<Vec<u8>> {
         let mut file = self.open(path)?;
         file.seek(SeekFrom::Start(offset)).map_err(|error| failed(path, &error))?;
@@ -160,7 +161,7 @@ pub trait Os: Send + Sync {
     /// The last `length` bytes of a file, all of it when it is shorter.
     ///
     /// # Errors
-    /// As [`Os::open`].
+    /// See [`Os::open`].
     fn tail(&self, path: &str, length: usize) -> Answer<Vec<u8>> {
         let mut file = self.open(path)?;
         let end = file.seek(SeekFrom::End(0)).map_err(|error| failed(path, &error))?;
@@ -169,24 +170,24 @@ pub trait Os: Send + Sync {
         read_up_to(file, path, length)
     }
 
-    /// True when something stands at `path`. What may not be looked at counts as not there.
+    /// True when there is something at `path`. What may not be looked at counts as absent.
     fn exists(&self, path: &str) -> bool {
         self.stat(path).is_ok()
     }
 }
 
-/// The most bytes of a text file that are read: a configuration file beyond it is not one.
+/// The most bytes read of a text file: no configuration file is larger.
 pub const TEXT_CAP: usize = 1 << 20;
 
-/// The most names of one folder that are read (a machine with more processes than that is not ours to inspect).
+/// The most names read of one folder (a machine with more processes than that is out of scope for this agent).
 pub const FOLDER_CAP: usize = 65_536;
 
-/// Bytes as text; what is not UTF-8 becomes U+FFFD.
+/// Bytes as text; invalid UTF-8 becomes U+FFFD.
 pub fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// An input or output error of `path` in the words of [`OsError`].
+/// Translates an I/O error at `path` into an [`OsError`].
 pub fn failed(path: &str, error: &std::io::Error) -> OsError {
     use std::io::ErrorKind;
     match error.kind() {

@@ -1,4 +1,4 @@
-//! The Linux door: files by the kernel's own checks, programs of the allow-list only.
+//! The Linux door: files as far as the kernel lets this user read them, and programs of the allow-list only.
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -21,47 +21,47 @@ pub mod recorded;
 
 pub use program::{Output, Program};
 
-/// What the kernel says of its clock (`adjtimex`).
+/// State of the kernel's clock (`adjtimex`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KernelClock {
-    /// True when the clock follows a reference.
+    /// True when the clock is synchronised to a reference.
     pub synchronised: bool,
-    /// What is still to be corrected, in microseconds.
+    /// The remaining correction, in microseconds.
     pub offset_us: i64,
-    /// The time service's estimate of the error, in microseconds.
+    /// The time service's estimate of the clock error, in microseconds.
     pub error_us: i64,
 }
 
-/// To whom a file belongs and who may do what with it.
+/// Owner and permissions of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Owner {
-    /// Number of the user.
+    /// User id.
     pub user: u32,
-    /// Number of the group.
+    /// Group id.
     pub group: u32,
     /// Permission bits, such as `0o440`.
     pub mode: u32,
 }
 
-/// What only Linux answers.
+/// The questions only Linux answers.
 pub trait LinuxOs: Os {
-    /// Where the link at `path` points.
+    /// The target of the link at `path`.
     ///
     /// # Errors
-    /// As [`Os::open`]; [`OsError::Failed`] when it is no link.
+    /// See [`Os::open`]; also [`OsError::Failed`] when it is not a link.
     fn link(&self, path: &str) -> Answer<String>;
 
-    /// Starts `program` with `arguments` and waits for its end. They come from code and never from a policy or a server; to the SSH
-    /// server go the options of the one that root runs, in a form that was checked.
+    /// Runs `program` with `arguments` and waits for it to end. Arguments come from code, never from a policy or a server; the only
+    /// exception are the options of root's running SSH server, which are checked and passed to the SSH server.
     ///
     /// # Errors
-    /// [`OsError::Missing`] when it is not installed, [`OsError::TimedOut`] when it was ended at its deadline.
+    /// [`OsError::Missing`] when it is not installed, [`OsError::TimedOut`] when it was killed at its deadline.
     fn run(&self, program: Program, arguments: &[&str]) -> Answer<Output>;
 
-    /// The owner of what stands at `path`, links followed.
+    /// Owner and permissions of what is at `path`, following links.
     ///
     /// # Errors
-    /// As [`Os::open`].
+    /// See [`Os::open`].
     fn owner(&self, path: &str) -> Answer<Owner>;
 
     /// The IPv4 addresses of the interfaces: name and address with prefix length, such as `("eth0", "10.0.0.5/24")`.
@@ -70,30 +70,30 @@ pub trait LinuxOs: Os {
     /// [`OsError::Failed`] when the kernel cannot be asked.
     fn addresses(&self) -> Answer<Vec<(String, String)>>;
 
-    /// What the kernel says of its clock.
+    /// State of the kernel's clock.
     ///
     /// # Errors
     /// [`OsError::Failed`] when it cannot be asked.
     fn kernel_clock(&self) -> Answer<KernelClock>;
 }
 
-/// A throw-away place for a program that writes even to read. Gone with all it holds when it is dropped.
+/// A temporary folder for a program that writes even when it only reads. Deleted with its content on drop.
 pub trait Scratch {
-    /// What the program must be told, so that it writes there.
+    /// The program options that make it write there.
     fn options(&self) -> Vec<String>;
 }
 
-/// Makes a throw-away place for the dnf at this path.
+/// Makes a temporary folder for the dnf at this path.
 pub type ScratchForDnf = fn(&str) -> std::io::Result<Box<dyn Scratch>>;
 
-/// This machine.
+/// The native Linux door.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Linux {
     scratch: Option<ScratchForDnf>,
 }
 
 impl Linux {
-    /// This machine, with a place for dnf, which is not started without one: nothing here writes.
+    /// The native door with a temporary folder for dnf. Without one dnf is not started: nothing here writes.
     pub fn with_scratch(scratch: ScratchForDnf) -> Self {
         Self { scratch: Some(scratch) }
     }
@@ -102,7 +102,7 @@ impl Linux {
 impl Os for Linux {
     fn open(&self, path: &str) -> Answer<Box<dyn Source>> {
         mounts::open(path, |path| {
-            // Without NONBLOCK, a pipe put in the place of a file would hold the collector for ever.
+            // Without NONBLOCK, a pipe put in the place of a file would block the collector forever.
             let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
             let file = OpenOptions::new()
                 .read(true)
@@ -183,8 +183,8 @@ impl LinuxOs for Linux {
     }
 }
 
-/// Starts the program at `path` in a process group of its own and ends the group at the deadline, and also when the
-/// program ended and left children behind. It may take `memory` bytes of address space; of each output `cap` bytes are kept.
+/// Runs the program at `path` in its own process group and kills the group at the deadline, and also when the program ended
+/// but left children behind. It may use `memory` bytes of address space; `cap` bytes of each output are kept.
 fn run(path: &str, arguments: &[&str], deadline: Duration, cap: usize, memory: u64) -> Answer<Output> {
     let until = Instant::now() + deadline;
     #[expect(
@@ -212,7 +212,7 @@ fn run(path: &str, arguments: &[&str], deadline: Duration, cap: usize, memory: u
             Err(_) => complete = false,
         }
     }
-    // The leader is not reaped yet, so that its number cannot belong to somebody else.
+    // The leader is not reaped yet, so its number cannot belong to another process.
     let _ = rustix::process::kill_process_group(group, Signal::KILL);
     let status = reap(&mut child, path)?;
     started.map_err(|error| failed(path, &error))?;
@@ -229,7 +229,7 @@ fn reap(child: &mut Child, path: &str) -> Answer<Option<i32>> {
     Ok(child.wait().map_err(|error| failed(path, &error))?.code())
 }
 
-/// What a helping thread reports.
+/// What a helper thread reports.
 enum Part {
     Stdout,
     Stderr,
@@ -238,7 +238,7 @@ enum Part {
 
 type Reports = mpsc::Sender<(Part, Vec<u8>)>;
 
-/// Keeps the first `cap` bytes and throws away the rest, so that a talkative program does not stand still.
+/// Keeps the first `cap` bytes and discards the rest, so that a program with much output does not block.
 fn read_apart(pipe: Option<impl Read + Send + 'static>, cap: usize, part: Part, to: &Reports) -> std::io::Result<()> {
     let to = to.clone();
     let read = move || {
@@ -252,7 +252,7 @@ fn read_apart(pipe: Option<impl Read + Send + 'static>, cap: usize, part: Part, 
     thread::Builder::new().name("pipe".to_owned()).stack_size(64 << 10).spawn(read).map(drop)
 }
 
-/// Tells when the process ended, without reaping it.
+/// Reports when the process has ended, without reaping it.
 fn wait_apart(group: Pid, to: &Reports) -> std::io::Result<()> {
     let to = to.clone();
     let wait = move || {
@@ -264,7 +264,7 @@ fn wait_apart(group: Pid, to: &Reports) -> std::io::Result<()> {
 }
 
 mod clock {
-    //! The kernel's own word on its clock.
+    //! The state of the kernel's clock.
 
     use crate::{Answer, KernelClock, failed};
 
@@ -273,7 +273,7 @@ mod clock {
         #[expect(unsafe_code, reason = "no safe crate reads the kernel clock's status without being able to set it")]
         let (state, timex) = {
             // SAFETY: `timex` is plain old data for which all zeroes is a valid value (modes 0: read only), and the kernel
-            // writes within the struct it is given.
+            // only writes within the struct it is given.
             unsafe {
                 let mut timex: libc::timex = std::mem::zeroed();
                 let state = libc::adjtimex(&raw mut timex);
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_program_that_wants_too_much_memory_or_disk_ends_and_nobody_else() {
-        // The limits are there a moment after the start.
+        // The limits take effect a moment after the start.
         let limited = |script: &str| {
             let script = format!("while [ $(ulimit -f) = unlimited ]; do :; done; {script}");
             shell(&script, Duration::from_secs(60), 1000).unwrap()
@@ -335,7 +335,7 @@ mod tests {
         let child = std::fs::read_to_string(&mark).unwrap();
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
         let until = Instant::now() + Duration::from_secs(30);
-        // Its end is the kernel's business; a zombie waits for whoever adopted it.
+        // Ending it is up to the kernel; a zombie waits for its adoptive parent.
         while Instant::now() < until && !state().is_empty() && !state().contains(") Z ") {
             thread::yield_now();
         }

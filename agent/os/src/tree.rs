@@ -1,10 +1,10 @@
-//! Folders of captured files.
+//! Recorded file trees.
 
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
-/// The files below a folder with their content, by their paths below it with strokes between the names; none where there is no folder.
+/// The files below a folder: relative path, separated by `/`, and content. Empty when there is no folder.
 ///
 /// # Errors
 /// When something in it cannot be read, or a name is not UTF-8.

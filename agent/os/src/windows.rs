@@ -1,8 +1,8 @@
-//! The Windows door: registry, WMI, Win32 and COM, asked with numbers and identifiers only, never for text in the user's
+//! The Windows door: registry, WMI, Win32 and COM, queried by numbers and identifiers only, never by text in the user's
 //! language.
 //!
-//! The questions and the shapes of their answers are plain values that compile everywhere; [`this`] asks this machine,
-//! [`recorded`] replays. What an answer means is decided by the collectors, from these plain values.
+//! Questions and answers are plain values that compile everywhere; `native` asks this machine, [`recorded`] replays a
+//! recording. Collectors decide what an answer means, from these plain values.
 
 use super::{Answer, Os};
 
@@ -27,13 +27,13 @@ pub use native::network_watch::NetworkWatch;
 #[cfg(windows)]
 pub use native::{Windows, priority};
 
-/// What only Windows answers. Every call that may hang (WMI, COM, network management) is given up at its deadline with
-/// [`super::OsError::TimedOut`], and not started again while it hangs.
+/// The questions only Windows answers. Every call that may hang (WMI, COM, network management) is given up at its
+/// deadline with [`super::OsError::TimedOut`], and not started again while it hangs.
 ///
 /// Registry keys are written `HKLM\SOFTWARE\...`, `HKU\S-1-5-...\...`; a 32-bit agent sees the 64-bit view. Names of keys and
-/// values are compared without regard to case, as Windows does.
+/// values are case-insensitive, as in Windows.
 pub trait WindowsOs: Os {
-    /// The value `name` of a key; the empty name is the key's own value.
+    /// The value `name` of a key; the empty name is the key's default value.
     ///
     /// # Errors
     /// [`super::OsError::Missing`] when key or value is absent, [`super::OsError::Denied`] when it may not be read.
@@ -42,40 +42,40 @@ pub trait WindowsOs: Os {
     /// All values of a key, by name.
     ///
     /// # Errors
-    /// As [`WindowsOs::value`].
+    /// See [`WindowsOs::value`].
     fn values(&self, key: &str) -> Answer<Vec<(String, Registry)>>;
 
-    /// The names of the keys below a key, sorted.
+    /// The names of the direct subkeys of a key, sorted.
     ///
     /// # Errors
-    /// As [`WindowsOs::value`].
+    /// See [`WindowsOs::value`].
     fn keys(&self, key: &str) -> Answer<Vec<String>>;
 
     /// When a value of the key was last written; milliseconds since 1970 UTC.
     ///
     /// # Errors
-    /// As [`WindowsOs::value`].
+    /// See [`WindowsOs::value`].
     fn written_at(&self, key: &str) -> Answer<i64>;
 
-    /// What a file holds that Windows keeps a part of the registry in (`NTUSER.DAT`) and has not loaded: for each of `keys`
-    /// (`Software\Microsoft`) the keys directly below it, none where there is no such key. Nothing is loaded or written. The file is open only
-    /// for that moment, and under a lock that has whoever wants it wait instead of fail.
+    /// Reads a registry file that Windows has not loaded (`NTUSER.DAT`): for each of `keys` (`Software\Microsoft`) the keys directly below
+    /// it, none where there is no such key. Loads and writes nothing. The file is open only for a moment, and under a lock that makes
+    /// others who open it wait instead of fail.
     ///
     /// # Errors
-    /// As [`Os::open`]; `Failed` also when the file is in use, is no registry or is damaged, `TimedOut`.
+    /// See [`Os::open`]; also `Failed` when the file is in use, damaged or not a registry file, and `TimedOut`.
     fn saved(&self, file: &str, keys: &[&str]) -> Answer<Vec<Vec<Subkey>>>;
 
-    /// The rows of a WMI query (`SELECT a, b FROM class`) in a namespace (`ROOT\CIMV2`): the properties asked for, by name.
+    /// The rows of a WMI query (`SELECT a, b FROM class`) in a namespace (`ROOT\CIMV2`): the selected properties by name.
     ///
     /// # Errors
     /// [`super::OsError::Missing`] when there is no such namespace or class (servers have no Security Center), `Denied`,
     /// `TimedOut`, `Failed`.
     fn wmi(&self, namespace: &str, query: &str) -> Answer<Vec<Row>>;
 
-    /// Services and drivers with their state, by name.
+    /// Services and drivers by name, with their state.
     ///
     /// # Errors
-    /// When the service manager cannot be asked.
+    /// When the service manager cannot be queried.
     fn services(&self) -> Answer<Vec<Service>>;
 
     /// Running processes.
@@ -90,17 +90,17 @@ pub trait WindowsOs: Os {
     /// When it cannot be read.
     fn computer_name(&self) -> Answer<String>;
 
-    /// The machine's own kind of processor, whatever the agent's program was built for: `IMAGE_FILE_MACHINE_*` (0x8664 x64, 0x14C
-    /// x86, 0xAA64 ARM64).
+    /// The machine's native processor type, whatever the program was built for: `IMAGE_FILE_MACHINE_*` (0x8664 x64, 0x14C x86,
+    /// 0xAA64 ARM64).
     ///
     /// # Errors
-    /// When Windows tells a kind of processor that has no such number.
+    /// When Windows reports a processor type that has no such number.
     fn machine(&self) -> Answer<u16>;
 
     /// The domain or workgroup.
     ///
     /// # Errors
-    /// When network management cannot be asked.
+    /// When network management cannot be queried.
     fn join(&self) -> Answer<Join>;
 
     /// Network adapters (`GetAdaptersAddresses`).
@@ -124,7 +124,7 @@ pub trait WindowsOs: Os {
     /// The category of each connected network (`INetworkListManager`).
     ///
     /// # Errors
-    /// When the list cannot be had.
+    /// When the list cannot be obtained.
     fn network_categories(&self) -> Answer<Vec<NetworkCategory>>;
 
     /// The wireless links that are up (`WlanQueryInterface`).
@@ -136,50 +136,50 @@ pub trait WindowsOs: Os {
     /// Local accounts (`NetUserEnum`, level 3).
     ///
     /// # Errors
-    /// When network management cannot be asked.
+    /// When network management cannot be queried.
     fn accounts(&self) -> Answer<Vec<UserAccount>>;
 
     /// Direct members of the local group with this SID (such as `S-1-5-32-544`).
     ///
     /// # Errors
-    /// When network management cannot be asked.
+    /// When network management cannot be queried.
     fn members(&self, group: &str) -> Answer<Vec<Member>>;
 
-    /// Rules for passwords and lockout (`NetUserModalsGet`, levels 0 and 3).
+    /// Password and lockout rules (`NetUserModalsGet`, levels 0 and 3).
     ///
     /// # Errors
-    /// When network management cannot be asked.
+    /// When network management cannot be queried.
     fn account_rules(&self) -> Answer<AccountRules>;
 
-    /// The version a program file states of itself, `a.b.c.d` from its fixed version block.
+    /// The version in a program file's fixed version block, `a.b.c.d`.
     ///
     /// # Errors
-    /// [`super::OsError::Missing`] when there is no such file or it states none.
+    /// [`super::OsError::Missing`] when there is no such file or it has no version.
     fn file_version(&self, path: &str) -> Answer<String>;
 
-    /// The company a program file says it is of (`CompanyName` of its version information): the maker's own words, not translated by Windows.
+    /// The company named in a program file (`CompanyName` of its version information): the maker's own text, not translated by Windows.
     ///
     /// # Errors
-    /// As [`WindowsOs::file_version`].
+    /// See [`WindowsOs::file_version`].
     fn file_company(&self, path: &str) -> Answer<String>;
 
-    /// Events of a channel, those that were written last first, whatever the clock said then.
+    /// Events of a channel, the last written first, whatever the clock said at the time.
     ///
     /// # Errors
     /// [`super::OsError::Missing`] when there is no such channel.
     fn events(&self, query: &EventQuery) -> Answer<Vec<Event>>;
 
-    /// Events that one provider wrote to a channel many write to (`System`, `Application`), newest first. A number has a meaning only
-    /// with the provider's name, which is not translated.
+    /// Events of one provider in a shared channel (`System`, `Application`), newest first. An event number is only meaningful
+    /// together with the provider's name, which is not translated.
     ///
     /// # Errors
-    /// As [`WindowsOs::events`]. A provider that wrote nothing, or is not there, has no events.
+    /// See [`WindowsOs::events`]. A provider that wrote nothing, or does not exist, has no events.
     fn events_of(&self, provider: &str, query: &EventQuery) -> Answer<Vec<Event>>;
 
     /// Size and oldest record of an event log.
     ///
     /// # Errors
-    /// As [`WindowsOs::events`].
+    /// See [`WindowsOs::events`].
     fn log_file(&self, channel: &str) -> Answer<LogFile>;
 
     /// The audit setting of each subcategory (GUID in braces, upper case): bit 0 success, bit 1 failure.
@@ -191,12 +191,13 @@ pub trait WindowsOs: Os {
     /// What the Windows Update Agent knows without going online.
     ///
     /// # Errors
-    /// `TimedOut` after its deadline (it may take a minute), `Failed` with its HRESULT when the agent itself cannot be had.
+    /// `TimedOut` after its deadline (it may take a minute); `Failed` with its HRESULT when the Windows Update Agent itself
+    /// is unavailable.
     fn updates(&self) -> Answer<UpdateSearch>;
 
-    /// The firmware's tables as they are (SMBIOS, `GetSystemFirmwareTable('RSMB')`).
+    /// The raw firmware tables (SMBIOS, `GetSystemFirmwareTable('RSMB')`).
     ///
     /// # Errors
-    /// When the firmware gives none.
+    /// When the firmware provides none.
     fn firmware(&self) -> Answer<Vec<u8>>;
 }

@@ -1,4 +1,4 @@
-//! A policy as it is published: its files together, with the server, a rising version and the signing key's id, signed as a whole.
+//! A published policy: all its files, the server's id, a rising version and the signing key's id, signed as a whole.
 
 use std::collections::BTreeMap;
 
@@ -25,34 +25,34 @@ pub struct Bundle {
     pub files: BTreeMap<String, String>,
 }
 
-/// A bundle's exact bytes with their signature: what travels, and what is kept on disk.
+/// A bundle's exact bytes with their signature: as sent, and as stored on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedBundle {
-    /// JSON of the [`Bundle`], to the letter as signed.
+    /// JSON of the [`Bundle`], byte for byte as signed.
     pub bundle: String,
     /// Signature in base64.
     pub signature: String,
 }
 
-/// Why a bundle is not to be used.
+/// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// Longer than [`limits::BUNDLE`].
     #[error("the policy bundle has {0} bytes, allowed are {max}", max = limits::BUNDLE)]
     TooLong(usize),
-    /// Not JSON of a bundle.
+    /// Not valid JSON of a bundle.
     #[error("the policy bundle cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// Signed by a key that is not pinned.
     #[error("the policy bundle names the signing key {0}, which is not one of the pinned keys")]
     UnknownKey(String),
-    /// The signature does not fit.
+    /// The signature is wrong.
     #[error("the policy bundle's signature does not fit its bytes")]
     BadSignature,
     /// For another server.
     #[error("the policy bundle is for server {0}")]
     OtherServer(String),
-    /// Older than what is in use.
+    /// Older than the one in use.
     #[error("the policy bundle has version {offered}, in use is {used}")]
     Older {
         /// The version offered.
@@ -82,23 +82,23 @@ impl SignedBundle {
         Ok(Self { bundle, signature })
     }
 
-    /// The address by which it is asked for: the digest of its exact bytes.
+    /// The address it is fetched by: the digest of its exact bytes.
     pub fn address(&self) -> Digest {
         Digest::of(self.bundle.as_bytes())
     }
 
-    /// Reads the bundle if one of `keys` signed it for agents of `server` and its version is at least `used`.
+    /// Parses the bundle if one of `keys` signed it for agents of `server` and its version is at least `used`.
     ///
     /// # Errors
-    /// As [`BundleError`] says.
+    /// See [`BundleError`].
     pub fn open(&self, keys: &[PolicyKey], server: &str, used: u64) -> Result<Bundle, BundleError> {
         self.open_for(Purpose::Policy, keys, server, used)
     }
 
-    /// The same for what was signed for `purpose`.
+    /// Like [`SignedBundle::open`], for what was signed for `purpose`.
     ///
     /// # Errors
-    /// As [`BundleError`] says.
+    /// See [`BundleError`].
     pub fn open_for(
         &self,
         purpose: Purpose,

@@ -1,5 +1,5 @@
-//! The bodies of a report's sections: a JSON object of section texts, compressed with deflate (RFC 1951). The one place
-//! that decompresses, so that nothing does so without a cap.
+//! The bodies of a report's sections: a JSON object of section texts, compressed with deflate (RFC 1951). Only this
+//! module decompresses, so that it never happens without a cap.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ pub type Bodies = BTreeMap<String, Box<RawValue>>;
 /// Why compressed bodies are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BodiesError {
-    /// They grow beyond [`limits::BODIES`].
+    /// They decompress to more than [`limits::BODIES`].
     #[error("the bodies decompress to more than {max} bytes", max = limits::BODIES)]
     Bomb,
     /// They are not a deflate stream.
@@ -27,12 +27,12 @@ pub enum BodiesError {
     /// They are not a JSON object.
     #[error("the bodies are not a JSON object: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// A section is too long, too deep or has too long a list or string.
+    /// A section is too long, too deep, or has a list or string that is too long.
     #[error("section {section}: {error}")]
     Shape {
         /// The section.
         section: String,
-        /// What is out of bounds.
+        /// Which limit it exceeds.
         error: ShapeError,
     },
 }
@@ -57,7 +57,7 @@ pub fn inflate(bytes: &[u8], most: usize) -> Result<Vec<u8>, BodiesError> {
     if text.len() > most { Err(BodiesError::Bomb) } else { Ok(text) }
 }
 
-/// Compresses section texts; no sections, no bytes.
+/// Compresses section texts; empty when there are no sections.
 ///
 /// # Errors
 /// When a text is not JSON.
@@ -72,10 +72,10 @@ pub fn encode<'a>(sections: impl IntoIterator<Item = (&'a str, &'a str)>) -> Res
     Ok(deflate(&serde_json::to_vec(&bodies)?))
 }
 
-/// Decompresses and reads section texts, within the limits of size and shape.
+/// Decompresses and parses section texts, within the limits of size and shape.
 ///
 /// # Errors
-/// As [`BodiesError`] says; nothing of the bodies is usable then.
+/// See [`BodiesError`]; none of the bodies is usable then.
 pub fn decode(bytes: &[u8]) -> Result<Bodies, BodiesError> {
     if bytes.is_empty() {
         return Ok(Bodies::new());
@@ -87,7 +87,7 @@ pub fn decode(bytes: &[u8]) -> Result<Bodies, BodiesError> {
     Ok(bodies)
 }
 
-/// The digest that a header gives for a section's text.
+/// The digest of a section's text, as a header contains it.
 pub fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
 }

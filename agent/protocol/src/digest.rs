@@ -16,7 +16,7 @@ pub struct Digest(pub [u8; 32]);
 pub struct NotADigest;
 
 impl Digest {
-    /// What the first report of a machine names as its predecessor.
+    /// The predecessor named by the first report of a segment.
     pub const ZERO: Self = Self([0; 32]);
 
     /// The digest of `bytes`.

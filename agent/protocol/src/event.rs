@@ -1,5 +1,5 @@
-//! What an agent says about itself rather than about its machine: its last words before it ends, and what it had to repair. A hint for the
-//! officer, not evidence: it travels without a signature, on the connection on which the machine has proved itself.
+//! What an agent reports about itself rather than about its machine: why it stops, and what it had to repair. A hint for the officer, not
+//! evidence: it is sent unsigned, over the connection on which the machine has authenticated.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 pub enum AgentEventKind {
     /// Somebody stopped it.
     Stopped,
-    /// The machine goes down.
+    /// The system is shutting down.
     Shutdown,
     /// It is being removed from the machine.
     Uninstalled,
-    /// Its folder was open to others and was closed again.
+    /// Its folder was open to other accounts and was closed again.
     AccessRepaired,
-    /// An event of a later version.
+    /// An event kind of a later version.
     #[serde(other)]
     Unknown,
 }
@@ -29,7 +29,7 @@ pub struct AgentEvent {
     pub at: i64,
 }
 
-/// The server has noted it.
+/// Confirms that the server has recorded the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentEventAnswer {
     /// The server's clock.

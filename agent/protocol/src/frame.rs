@@ -1,4 +1,4 @@
-//! How signed reports lie in a request, so that a receiver can check identity, size and signature before it
+//! The layout of signed reports in a request, so that a receiver can check identity, size and signature before it
 //! decompresses or parses anything.
 //!
 //! A frame is: header length (u32), header, signature length (u16), signature, bodies length (u32), compressed bodies. Lengths are
@@ -8,7 +8,7 @@ use crate::header;
 use crate::limits;
 use crate::sign::{BadSignature, Purpose, verify};
 
-/// A signed report as it travels and as it is kept.
+/// A signed report as it is sent and stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The signed bytes of a [`crate::Header`].
@@ -27,7 +27,7 @@ pub enum FrameError {
     TooLong {
         /// Which report of the request, from 0.
         index: usize,
-        /// `header`, `signature` or `bodies`.
+        /// Which part: `header`, `signature` or `bodies`.
         part: &'static str,
         /// Its stated length.
         length: usize,
@@ -65,7 +65,7 @@ impl Report {
     /// Reads the frames of a whole request.
     ///
     /// # Errors
-    /// When anything does not fit; nothing of the request is usable then.
+    /// When anything does not fit; none of the request is usable then.
     pub fn decode_all(mut request: &[u8]) -> Result<Vec<Self>, FrameError> {
         let mut reports = Vec::new();
         while !request.is_empty() {
@@ -84,7 +84,7 @@ impl Report {
     /// Checks the signature under the machine's public key.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// When the signature is wrong.
     pub fn verify(&self, public_key: &[u8]) -> Result<(), BadSignature> {
         verify(public_key, Purpose::Report, &self.header, &self.signature)
     }

@@ -1,4 +1,4 @@
-//! A report's header: what a machine signs. It names every section by digest; the bodies travel beside it.
+//! A report's header: the part a machine signs. It names every section by digest; the bodies are sent next to it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::limits;
 use crate::sign::Purpose;
 
-/// A point in a machine's chain of reports.
+/// A position in a machine's chain of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The segment; rises by at least one whenever the agent has to break the chain.
@@ -31,7 +31,7 @@ pub enum OpenedReason {
     SpoolOverflow,
     /// The agent's state was lost or damaged.
     StateLost,
-    /// The server asked to go on from an earlier report: it was restored from a copy.
+    /// The server asked to continue from an earlier report: it was restored from a backup.
     ServerRestored,
     /// A reason this version does not know.
     #[serde(other)]
@@ -41,12 +41,12 @@ pub enum OpenedReason {
 /// The break before a segment: shown to people, blocks nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
-    /// Why.
+    /// The reason.
     pub reason: OpenedReason,
     /// The last report that agent and server agreed on, as far as the agent knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed: Option<Position>,
-    /// How many reports could not be kept.
+    /// How many reports were lost.
     #[serde(default)]
     pub lost: u64,
 }
@@ -58,16 +58,16 @@ pub struct SectionEntry {
     pub digest: Digest,
     /// When the facts were observed, by the machine's clock; milliseconds since 1970 UTC.
     pub observed_at: i64,
-    /// False when nothing in the section is known.
+    /// False when no fact in the section is known.
     pub known: bool,
 }
 
-/// What is signed. The bytes that were signed are kept as they came; this is only their reading.
+/// The signed content. The signed bytes are kept as received; this is only their parsed form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Version of the wire ([`crate::VERSION`]).
+    /// Protocol version ([`crate::VERSION`]).
     pub v: u32,
-    /// The machine, as the server named it.
+    /// The machine's id, chosen by the server.
     pub machine: String,
     /// The segment.
     pub segment: u64,
@@ -78,20 +78,20 @@ pub struct Header {
     /// In number 1 of a segment: the break before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened: Option<Opened>,
-    /// 128 random bits in hexadecimal, drawn at each start of the agent: two of them in turn mark a clone.
+    /// 128 random bits in hexadecimal, new at each start of the agent: two of them alternating reveal a clone.
     pub start: String,
-    /// Digest of hardware traits: tells a copied state folder from a restarted machine.
+    /// Digest of the hardware: distinguishes a copied state folder from a restarted machine.
     pub traits: Digest,
     /// Version of the agent.
     pub agent: String,
-    /// Version of the facts' meaning (`policies::fact::SCHEMA_VERSION`).
+    /// Schema version of the facts (`policies::fact::SCHEMA_VERSION`).
     pub schema: u32,
     /// Address of the policy bundle the agent uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Digest>,
     /// When the report was made, by the machine's clock; milliseconds since 1970 UTC.
     pub made_at: i64,
-    /// Every section the agent knows of, also those that did not change.
+    /// Every section the agent knows, including those that did not change.
     pub sections: BTreeMap<String, SectionEntry>,
 }
 
@@ -101,10 +101,10 @@ pub enum HeaderError {
     /// Longer than [`limits::HEADER`].
     #[error("the header has {0} bytes, allowed are {max}", max = limits::HEADER)]
     TooLong(usize),
-    /// Not JSON of a header.
+    /// Not valid JSON of a header.
     #[error("the header cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// A value that no honest agent writes.
+    /// A value that no honest agent writes; says which.
     #[error("the header is not valid: {0}")]
     Invalid(&'static str),
 }
@@ -119,10 +119,10 @@ impl Header {
         if bytes.len() > limits::HEADER { Err(HeaderError::TooLong(bytes.len())) } else { Ok(bytes) }
     }
 
-    /// Reads a header whose signature was checked.
+    /// Parses a header whose signature has been checked.
     ///
     /// # Errors
-    /// When the bytes are too long, not a header, or hold what no honest agent writes.
+    /// When the bytes are too long, not a header, or hold values that no honest agent writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         if bytes.len() > limits::HEADER {
             return Err(HeaderError::TooLong(bytes.len()));
@@ -132,7 +132,7 @@ impl Header {
         if header.v != crate::VERSION {
             return invalid("v is not a version of the wire that this server speaks");
         }
-        // Kept in databases as signed 64-bit integers.
+        // Databases store them as signed 64-bit integers.
         if header.segment == 0 || header.number == 0 || header.segment.max(header.number) > i64::MAX as u64 {
             return invalid("segment and number run from 1");
         }
@@ -151,7 +151,7 @@ impl Header {
         Ok(header)
     }
 
-    /// Where this report stands in its machine's chain, given its signed bytes.
+    /// This report's position in its machine's chain, given its signed bytes.
     pub fn position(&self, bytes: &[u8]) -> Position {
         Position { segment: self.segment, number: self.number, hash: hash(bytes) }
     }

@@ -1,9 +1,9 @@
-//! The wire between agents and server, byte for byte: what is said ([`message`], [`report`]), how a report is framed
-//! ([`frame`]), compressed ([`compress`]), signed ([`sign`]) and bounded ([`limits`]); and how the same is carried in files where
-//! there is no wire ([`unconnected`]).
+//! The protocol between agents and server, byte for byte: its messages ([`message`], [`report`]), how a report is framed
+//! ([`frame`]), compressed ([`compress`]), signed ([`sign`]) and limited ([`limits`]); and how the same is carried in files where
+//! there is no network ([`unconnected`]).
 //!
-//! WHEN CHANGING THE WIRE: released agents stay in the field for years. Only add fields, give each a default, and keep every
-//! pinned text in the tests readable. Readers ignore fields they do not know.
+//! WHEN CHANGING THE PROTOCOL: released agents stay in the field for years. Only add fields, give each a default, and keep
+//! every pinned text in the tests readable. Readers ignore fields they do not know.
 
 pub mod bundle;
 pub mod compress;
@@ -30,19 +30,19 @@ pub use message::{
 };
 pub use report::{Receipt, ReportAnswer, ReportAnswers, SignedReceipt};
 
-/// The one DNS name that agents look for in the server's certificate, whatever address they dial.
+/// The only DNS name that agents accept in the server's certificate, whatever address they dial.
 pub const SERVER_NAME: &str = "tram-an.internal";
 
-/// Version of the wire, in every header.
+/// Protocol version, in every header.
 pub const VERSION: u32 = 1;
 
-/// Paths of the agents' interface.
+/// Paths of the agent API.
 pub mod path {
     macro_rules! paths {
         ($($(#[doc = $doc:literal])+ $name:ident = $path:literal;)+) => {
             $($(#[doc = $doc])+ pub const $name: &str = $path;)+
 
-            /// All of them.
+            /// All paths.
             pub const ALL: &[&str] = &[$($name),+];
         };
     }

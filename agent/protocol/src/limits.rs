@@ -1,4 +1,5 @@
-//! Bounds on everything that crosses the wire, the same constants on both sides. Sizes in bytes unless said otherwise.
+//! Limits on everything sent between agents and server; both sides use the same constants. Sizes in bytes unless stated
+//! otherwise.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub const REPORTS: usize = 100;
 pub const REPORTS_BODY: usize = 4 * 1024 * 1024;
 /// Any other request of an agent.
 pub const REQUEST_BODY: usize = 32 * 1024;
-/// Any answer to an agent but a policy.
+/// Any answer to an agent except a policy.
 pub const ANSWER_BODY: usize = 1024 * 1024;
 /// A policy bundle, its files together.
 pub const BUNDLE: usize = 1024 * 1024;
@@ -39,13 +40,13 @@ pub const MACHINE_NAME: usize = 255;
 /// Characters of the room and person typed at a machine.
 pub const MACHINE_PLACE: usize = 200;
 
-/// A file that invites machines without a network.
+/// An invitation file for machines without a network.
 pub const INVITATION: usize = 32 * 1024;
-/// A file in which such a machine exports its request or its reports: the whole spool of usual size.
+/// The file in which such a machine exports its request or its reports: fits a whole spool of default size.
 pub const EXPORT: usize = 20 * 1024 * 1024;
-/// What an exported file says before its reports.
+/// The head of an exported file, before its reports.
 pub const EXPORT_HEAD: usize = 64 * 1024;
-/// Requests of reports in one exported file: fewer than the server's rate lets a machine send at once.
+/// Report requests in one exported file: fewer than the server's rate limit lets a machine send at once.
 pub const EXPORT_REQUESTS: usize = 50;
 /// The file that answers an exported one: a receipt for each report, and a policy.
 pub const ANSWER_FILE: usize = 8 * 1024 * 1024;
@@ -54,11 +55,11 @@ pub const ANSWER_FILE: usize = 8 * 1024 * 1024;
 pub const POLL_HELD: Duration = Duration::from_secs(20 * 60);
 /// The least time between two checks that a server may order.
 pub const CHECK_APART: Duration = Duration::from_secs(60);
-/// The least delay an agent takes from a server.
+/// The shortest delay an agent accepts from a server.
 pub const DELAY_LEAST: Duration = Duration::from_secs(1);
-/// The most delay an agent takes from a server.
+/// The longest delay an agent accepts from a server.
 pub const DELAY_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many receipts an agent keeps.
 pub const RECEIPTS_KEPT: usize = 1000;
-/// A section of facts that changes by the minute is sent at most this often unless an outcome changes.
+/// A section that changes by the minute is sent at most this often, unless an outcome changes.
 pub const VOLATILE_APART: Duration = Duration::from_secs(60 * 60);

@@ -1,6 +1,6 @@
-//! The JSON messages besides reports: enrolment, renewal, orders, refusals.
+//! The JSON messages other than reports: enrolment, renewal, orders, refusals.
 //!
-//! Instants are milliseconds since 1970 UTC. Certificates, keys and requests are DER in base64.
+//! Times are milliseconds since 1970 UTC. Certificates, keys and requests are DER in base64.
 
 use policies::text::Text;
 use serde::{Deserialize, Serialize};
@@ -15,53 +15,53 @@ pub use policies::policy::Role;
 pub struct Assignment {
     /// Name of the office it belongs to.
     pub office: String,
-    /// What it is used for.
+    /// The role the server decided.
     pub role: Role,
-    /// False while the machine waits for an officer's confirmation and is outside the grade.
+    /// False while the machine is pending: outside the grade until an officer confirms it.
     pub confirmed: bool,
-    /// Address of the policy bundle in force, if one was published.
+    /// Address of the policy bundle in force, if one has been published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Digest>,
 }
 
-/// Asks for a certificate with a token. Sent only after the server's certificate was checked.
+/// Requests a certificate with a token. Sent only after the server's certificate has been verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolRequest {
     /// The token as the officer typed it ([`crate::token`]).
     pub token: String,
     /// PKCS #10 request, DER in base64; only its public key is used.
     pub csr: String,
-    /// The name the machine gives itself; a hint for the officer.
+    /// The machine's own name; a hint for the officer.
     pub machine_name: String,
     /// Room and person as typed at the machine; a hint for the officer, empty when nobody was asked.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub place: String,
-    /// Digest of hardware traits.
+    /// Digest of the hardware.
     pub traits: Digest,
     /// Version of the agent.
     pub agent: String,
 }
 
-/// A certificate and everything an agent pins.
+/// A certificate, and everything an agent pins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolAnswer {
-    /// The machine's id, drawn by the server.
+    /// The machine's id, chosen by the server.
     pub machine: String,
     /// The machine's certificate.
     pub certificate: String,
-    /// The CA above it, to be sent along in handshakes.
+    /// The CA that issued it, to send along in handshakes.
     pub client_chain: Vec<String>,
-    /// The CAs a server's certificate may come from: active, standby.
+    /// The CAs that may issue a server's certificate: active, standby.
     pub server_cas: Vec<String>,
     /// The keys that may sign policies: uncompressed points in base64, with their ids.
     pub policy_keys: Vec<PolicyKey>,
     /// The key that signs receipts: uncompressed point in base64.
     pub receipt_key: String,
-    /// The key to which files for the server are encrypted ([`crate::unconnected::seal`]), in base64; none from a server that
+    /// The key that files for the server are encrypted to ([`crate::unconnected::seal`]), in base64; none from a server that
     /// takes no files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing_key: Option<String>,
-    /// The server's id, which every policy names.
+    /// The server's id, which every policy must name.
     pub server: String,
     /// The server's clock.
     pub server_time_at: i64,
@@ -87,12 +87,12 @@ impl PolicyKey {
     }
 }
 
-/// Asks for a new certificate; travels in a [`SignedRenewal`].
+/// Requests a new certificate; sent inside a [`SignedRenewal`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenewRequest {
     /// The machine's id.
     pub machine: String,
-    /// The certificate it has now, which the new one replaces: the same request twice renews once.
+    /// The current certificate, which the new one replaces: the same request twice renews only once.
     pub certificate: Digest,
     /// PKCS #10 request, DER in base64. Its public key may be a new one: the old key signs the change.
     pub csr: String,
@@ -100,10 +100,10 @@ pub struct RenewRequest {
     pub made_at: i64,
 }
 
-/// A [`RenewRequest`] with the signature of the machine's present key.
+/// A [`RenewRequest`] signed with the machine's current key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedRenewal {
-    /// JSON of the request, to the letter as signed.
+    /// JSON of the request, byte for byte as signed.
     pub request: String,
     /// Signature in base64.
     pub signature: String,
@@ -120,7 +120,7 @@ impl SignedRenewal {
         Ok(Self { request, signature: data_encoding::BASE64.encode(&signature) })
     }
 
-    /// Reads the request without believing it, to learn which machine's key must have signed it.
+    /// Parses the request without trusting it, to learn which machine's key must have signed it.
     ///
     /// # Errors
     /// When it is not a request.
@@ -131,50 +131,50 @@ impl SignedRenewal {
     /// Checks the signature under `public_key`.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// When the signature is wrong.
     pub fn verify(&self, public_key: &[u8]) -> Result<(), BadSignature> {
         let signature = data_encoding::BASE64.decode(self.signature.as_bytes()).map_err(|_| BadSignature)?;
         verify(public_key, Purpose::Renewal, self.request.as_bytes(), &signature)
     }
 }
 
-/// A new certificate, and again everything an agent pins, so that CAs and policy keys can be replaced.
+/// A new certificate, with everything an agent pins, so that CAs and policy keys can be replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenewAnswer {
     /// The machine's new certificate.
     pub certificate: String,
-    /// The CA above it.
+    /// The CA that issued it.
     pub client_chain: Vec<String>,
-    /// The CAs a server's certificate may come from: active, standby.
+    /// The CAs that may issue a server's certificate: active, standby.
     pub server_cas: Vec<String>,
-    /// As in [`EnrolAnswer`].
+    /// See [`EnrolAnswer`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing_key: Option<String>,
     /// The server's clock.
     pub server_time_at: i64,
 }
 
-/// Asks for orders; the answer is held back until there is one or the time is over.
+/// Polls for orders; the server holds the answer until there is one or time is up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollRequest {
     /// Address of the policy bundle the agent uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Digest>,
-    /// What the agent was last told that the server decided: a decision made since is answered at once. None from older agents.
+    /// The last decision the agent received: a newer one is answered at once. None from older agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<Assignment>,
-    /// Orders that were carried out since the last poll.
+    /// Orders carried out since the last poll.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub done: Vec<String>,
 }
 
-/// One thing the agent shall do. There is no order that changes a machine.
+/// Something the agent has to do. No order changes a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
     /// Check everything again now and report.
     CheckNow {
-        /// Named again in [`PollRequest::done`].
+        /// The order's id, to be repeated in [`PollRequest::done`].
         id: String,
     },
     /// An order this version does not know; nothing is done.
@@ -182,37 +182,37 @@ pub enum Order {
     Unknown,
 }
 
-/// Orders, and what the server decided meanwhile.
+/// Orders, and the server's current decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollAnswer {
-    /// Orders; none when the time was over.
+    /// The orders; empty when time was up.
     pub orders: Vec<Order>,
-    /// What the server decided; its policy address differs from the agent's when there is a new one.
+    /// What the server decided; its policy address differs from the agent's when there is a new policy.
     pub assignment: Assignment,
     /// The server's clock.
     pub server_time_at: i64,
 }
 
-/// Whether to try the same again.
+/// Whether to retry the same request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalAction {
-    /// Try the same again later.
+    /// Retry the same request later.
     Retry,
-    /// Never send the same again. After a report: open a new segment.
+    /// Never send the same request again. After a report: open a new segment.
     Final,
 }
 
-/// Why a request was refused: the body of every answer that is not a success.
+/// Why a request was refused: the body of every answer other than success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// A fixed word for programs and counters, such as `bad_signature`.
+    /// A fixed code for programs and counters, such as `bad_signature`.
     pub code: String,
-    /// What, where and what to do.
+    /// What is wrong, where, and what to do.
     pub message: Text,
-    /// Whether to try again.
+    /// Whether to retry.
     pub action: RefusalAction,
-    /// With [`RefusalAction::Retry`]: seconds to wait at least.
+    /// With [`RefusalAction::Retry`]: the least seconds to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u32>,
 }

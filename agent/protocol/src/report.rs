@@ -1,4 +1,4 @@
-//! The answer to reports: one for each, in order, with a receipt signed by the server for each that was accepted.
+//! The answer to reports: one per report, in order, with a receipt signed by the server for each accepted one.
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::header::Position;
 use crate::message::{Assignment, Refusal};
 use crate::sign::{BadKey, BadSignature, Purpose, SigningKey, verify};
 
-/// What the server says of one report.
+/// The server's answer to one report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum ReportAnswer {
@@ -24,9 +24,9 @@ pub enum ReportAnswer {
     },
     /// Nothing was stored.
     Refused {
-        /// Why, and whether to try again.
+        /// Why, and whether to retry.
         refusal: Refusal,
-        /// Where the server stands in the machine's chain, when that is the trouble.
+        /// The server's position in the machine's chain, when that is the problem.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agreed: Option<Position>,
     },
@@ -35,7 +35,7 @@ pub enum ReportAnswer {
 /// The answer to one request of reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportAnswers {
-    /// One for each report, in order. After one that was not accepted the rest are refused with `retry`.
+    /// One per report, in order. After one that was not accepted, the rest are refused with `retry`.
     pub results: Vec<ReportAnswer>,
     /// What the server decided about the machine.
     pub assignment: Assignment,
@@ -43,24 +43,24 @@ pub struct ReportAnswers {
     pub server_time_at: i64,
 }
 
-/// What the server attests: it has this report, since then.
+/// What the server attests: it has this report since this time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The machine.
     pub machine: String,
-    /// Where the report stands.
+    /// The report's position.
     #[serde(flatten)]
     pub position: Position,
     /// When it was stored, by the server's clock; milliseconds since 1970 UTC.
     pub received_at: i64,
-    /// Hash of the newest entry of the server's audit log, so that cutting the log shows.
+    /// Hash of the newest entry of the server's audit log, so that truncating the log is noticed.
     pub audit_head: Digest,
 }
 
 /// A [`Receipt`] with the server's signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedReceipt {
-    /// JSON of the receipt, to the letter as signed.
+    /// JSON of the receipt, byte for byte as signed.
     pub receipt: String,
     /// Signature in base64.
     pub signature: String,
@@ -77,10 +77,10 @@ impl SignedReceipt {
         Ok(Self { receipt, signature })
     }
 
-    /// Checks the signature under the server's receipt key and reads the receipt.
+    /// Verifies the signature with the server's receipt key and parses the receipt.
     ///
     /// # Errors
-    /// When the signature does not fit or the text is not a receipt.
+    /// When the signature is wrong or the text is not a receipt.
     pub fn open(&self, public_key: &[u8]) -> Result<Receipt, BadSignature> {
         let signature = BASE64.decode(self.signature.as_bytes()).map_err(|_| BadSignature)?;
         verify(public_key, Purpose::Receipt, self.receipt.as_bytes(), &signature)?;

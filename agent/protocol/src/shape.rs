@@ -1,10 +1,11 @@
-//! Bounds on the shape of a section's JSON (length, depth, lists, strings), checked in one pass that builds nothing.
+//! Limits on the shape of a section's JSON (length, depth, lists, strings), checked in one pass that allocates no value
+//! tree.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::limits;
 
-/// What is out of bounds.
+/// Which limit is exceeded.
 #[derive(Debug, thiserror::Error)]
 pub enum ShapeError {
     /// Longer than [`limits::SECTION`].
@@ -18,7 +19,7 @@ pub enum ShapeError {
 /// Checks a section's JSON text.
 ///
 /// # Errors
-/// When it is out of the bounds of [`limits`].
+/// When it exceeds the [`limits`].
 pub fn check(text: &str) -> Result<(), ShapeError> {
     if text.len() > limits::SECTION {
         return Err(ShapeError::TooLong(text.len()));
@@ -80,7 +81,7 @@ impl<'de> Visitor<'de> for Bounded {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        // Bytes bound characters from above, so most strings need no counting.
+        // The byte count is an upper bound of the character count, so most strings need no counting.
         if text.len() > limits::STRING && text.chars().count() > limits::STRING {
             return Err(E::custom(format_args!("a string has more than {} characters", limits::STRING)));
         }

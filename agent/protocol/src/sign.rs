@@ -1,12 +1,12 @@
-//! Signatures: ECDSA on P-256 with SHA-256, DER, always under a prefix that says what is signed, so that a
-//! signature given for one purpose is worth nothing for another.
+//! Signatures: ECDSA on P-256 with SHA-256, DER, always over a prefix that names the purpose, so that a signature made
+//! for one purpose is worthless for another.
 
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
 };
 
-/// What a signature is for; its bytes stand before what is signed.
+/// What a signature is for; a prefix per purpose comes before the signed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A report's header, by the machine.
@@ -15,9 +15,9 @@ pub enum Purpose {
     Renewal,
     /// A receipt for a report, by the server.
     Receipt,
-    /// A policy bundle, by whoever signs policies.
+    /// A policy bundle, by the policy key.
     Policy,
-    /// The set that is published with it for the server alone, by the same key.
+    /// The bundle published with it for the server alone, by the same key.
     ServerPolicy,
     /// A file exported by a machine without a network.
     Export,
@@ -26,7 +26,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The bytes that stand before what is signed (and before what is hashed, for a report).
+    /// The bytes put before what is signed (and before what is hashed, for a report).
     pub const fn prefix(self) -> &'static [u8] {
         match self {
             Self::Report => b"tram-an/report/1\n",
@@ -40,7 +40,7 @@ impl Purpose {
     }
 }
 
-/// A signature that does not fit its bytes, purpose and key.
+/// The signature does not match bytes, purpose and key.
 #[derive(Debug, thiserror::Error)]
 #[error("the signature does not fit")]
 pub struct BadSignature;
@@ -57,7 +57,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a new key; returns its PKCS #8 document for safe keeping.
+    /// Makes a new key and returns its PKCS #8 document, to be stored safely.
     ///
     /// # Errors
     /// When the system gives no random bytes.
@@ -76,7 +76,7 @@ impl SigningKey {
         Ok(Self { pair, random })
     }
 
-    /// The public key: the uncompressed point of 65 bytes (SEC 1, 2.3.3), as it stands in a certificate.
+    /// The public key: the uncompressed point of 65 bytes (SEC 1, 2.3.3), as encoded in a certificate.
     pub fn public_key(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
@@ -100,7 +100,7 @@ impl std::fmt::Debug for SigningKey {
 /// Checks `signature` over `bytes` for `purpose` under the uncompressed point `public_key`.
 ///
 /// # Errors
-/// When any of the four does not fit the others.
+/// When signature, bytes, purpose and key do not match.
 pub fn verify(public_key: &[u8], purpose: Purpose, bytes: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
     let signed = [purpose.prefix(), bytes].concat();
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, public_key).verify(&signed, signature).map_err(|_| BadSignature)

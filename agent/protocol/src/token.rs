@@ -1,6 +1,7 @@
 //! Enrolment tokens (mã đăng ký máy): 128 random bits that a person can read out and type.
 //!
-//! Written in Crockford's base 32 (no I, L, O, U) in groups of five; reading forgives case, spaces, dashes and the letters taken for digits.
+//! Written in Crockford's base 32 (no I, L, O, U) in groups of five; reading ignores case, spaces and dashes and accepts letters that look
+//! like digits.
 
 use data_encoding::{Encoding, Specification};
 
@@ -16,15 +17,15 @@ pub struct Token([u8; 16]);
 pub struct NotAToken;
 
 impl Token {
-    /// A token of these random bits.
+    /// Makes a token from random bits.
     pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
 
-    /// Reads a token as a person typed it.
+    /// Parses a token as typed by a person.
     ///
     /// # Errors
-    /// When it is not 26 letters and digits of the alphabet.
+    /// When it is not 26 characters of the alphabet.
     pub fn read(text: &str) -> Result<Self, NotAToken> {
         let text: String = text
             .chars()
@@ -39,14 +40,14 @@ impl Token {
         Ok(Self(bytes.try_into().map_err(|_| NotAToken)?))
     }
 
-    /// The token as it is shown to a person, once.
+    /// The token as text, to show to a person once.
     pub fn reveal(&self) -> String {
         let text = alphabet().encode(&self.0);
         let groups: Vec<&str> = (0..text.len()).step_by(5).map(|at| &text[at..text.len().min(at + 5)]).collect();
         groups.join("-")
     }
 
-    /// What a server stores. A plain hash is enough, for nobody can try 2^128 tokens.
+    /// What a server stores. A plain hash is enough, because nobody can try 2^128 tokens.
     pub fn digest(&self) -> Digest {
         Digest::of_parts(&[b"tram-an/token/1\n", &self.0])
     }
@@ -62,7 +63,7 @@ fn alphabet() -> &'static Encoding {
     static ALPHABET: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
         let mut specification = Specification::new();
         specification.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
-        // A constant specification: it is valid, as every test of this file shows.
+        // A constant specification: it is valid, as all tests of this file show.
         specification.encoding().unwrap_or(data_encoding::BASE32_NOPAD)
     });
     &ALPHABET

@@ -1,6 +1,6 @@
-//! What travels on a stick where a machine may never be connected: the server's invitation ([`invitation`]), what the machine
-//! exports ([`export`]) and the server's answer ([`answer`]). The same messages, signatures and limits as on the wire; what TLS does
-//! there is done here by sealing ([`seal`]) and signing.
+//! Files on a stick for machines that may never be connected: the server's invitation ([`invitation`]), the machine's export
+//! ([`export`]) and the server's answer ([`answer`]). Messages, signatures and limits are the same as over the network; sealing
+//! ([`seal`]) and signing replace TLS.
 //!
 //! ```text
 //! server: invitation --> machine: export (request) --> server: import --> answer --> machine: import

@@ -1,5 +1,5 @@
-//! Making a file: a request to be enrolled until the server has answered one, then the reports that wait. Making it again without an
-//! answer in between gives the same reports, to the letter, and the newest behind them.
+//! Makes a file: an enrolment request until the server has answered one, then the waiting reports. Making it again with no answer in
+//! between gives the same reports, byte for byte, followed by the newest.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::platform::clock::Clock;
 use crate::state::{Missing, StateError, StateFolder};
 use collect::Collector;
 
-/// A person's word that the machine does not process state secrets. Nothing is exported without it.
+/// A person's declaration that the machine does not process state secrets. Nothing is exported without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotSecret;
 
-/// What a person hands over.
+/// What the person at the machine provides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Handed {
-    /// The officer's invitation; the one handed over before when absent.
+    /// The officer's invitation; when absent, the one given before.
     pub(crate) invitation: Option<Invitation>,
-    /// Room and person of the roster line; what was said before when empty.
+    /// Room and person of the roster line; when empty, what was given before.
     pub(crate) place: String,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Exported {
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// A request to be enrolled in this office.
+    /// An enrolment request for this office.
     Enrolment {
         /// The office's name.
         office: String,
@@ -55,7 +55,7 @@ pub(crate) enum What {
         machine: String,
         /// How many.
         reports: u64,
-        /// How many wait and did not fit.
+        /// How many still wait because they did not fit.
         left: u64,
     },
 }
@@ -63,7 +63,7 @@ pub(crate) enum What {
 /// Makes a file for the server.
 ///
 /// # Errors
-/// As [`FileError`] says. A key or report that was made by then is kept for the next time.
+/// See [`FileError`]. A key or report made before the error is kept for next time.
 pub(crate) fn export(
     _said: NotSecret,
     state: &Path,
@@ -77,7 +77,7 @@ pub(crate) fn export(
     let invited = handed.invitation.is_some();
     let identity = match Identity::load(&folder) {
         Err(StateError::Damaged { .. }) if invited => {
-            // Whoever it was is lost: its key would be refused.
+            // The former identity is lost: the server would refuse its key.
             Identity::load_or_set_aside(&folder)?;
             MachineKey::make_anew(&folder).map_err(StartError::from)?;
             None
@@ -97,7 +97,7 @@ pub(crate) fn export(
             enrolment(&folder, invitation, &papers.place, &collector, &clock)
         }
         (Some(_), _) => {
-            // The agent_state takes the folder's lock itself.
+            // `AgentState` locks the folder itself.
             drop(folder);
             reports(&mut AgentState::open(state, config, collector, clock)?, &papers)
         }

@@ -1,5 +1,5 @@
-//! Taking in the server's answer: the identity at first, then receipts, decisions and the policy. Everything is checked before anything is
-//! changed, and what was stored is only given up for a receipt.
+//! Imports the server's answer: first the identity, then receipts, decisions and the policy. Everything is checked before anything
+//! changes, and a stored report is only dropped for a receipt.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,22 +30,22 @@ pub(crate) struct Imported {
     pub(crate) machine: String,
     /// What the server decided.
     pub(crate) assignment: Option<Assignment>,
-    /// True when the machine is enrolled since this answer.
+    /// True when this answer enrolled the machine.
     pub(crate) enrolled: bool,
-    /// Reports that the server has since this answer.
+    /// How many reports this answer confirmed as stored on the server.
     pub(crate) delivered: u64,
     /// Reports that still wait.
     pub(crate) waiting: u64,
     /// True when a new policy is in use.
     pub(crate) new_policy: bool,
-    /// The result by the policy in use; none without one.
+    /// The result under the policy in use; none without a policy.
     pub(crate) judgement: Option<Judgement>,
 }
 
-/// Takes in the answer `bytes`.
+/// Imports the answer `bytes`.
 ///
 /// # Errors
-/// As [`FileError`] says; what was stored stays.
+/// See [`FileError`]; what was stored stays.
 pub(crate) fn import(
     state: &Path,
     config: Option<&Path>,
@@ -75,11 +75,11 @@ pub(crate) fn import(
         return Err(FileError::Refused(refusal.message.clone()));
     }
     if enrolled {
-        // The token is used; what else the invitation says is in the identity now.
+        // The token is used up; the rest of the invitation is now in the identity.
         papers = Papers::default();
         papers.save(&folder)?;
     }
-    // The agent_state takes the folder's lock itself.
+    // `AgentState` locks the folder itself.
     drop(folder);
     let mut agent_state = AgentState::open(state, config, collector, clock)?;
     let imported = answer_adopt(&mut agent_state, &mut papers, &answer, enrolled)?;
@@ -89,7 +89,7 @@ pub(crate) fn import(
     }
 }
 
-/// Takes the identity into use unless this machine has it by now. True when it is new.
+/// Adopts the identity unless the machine already has it. True when it is new.
 fn identity_adopt(
     folder: &StateFolder,
     clock: &Clock,
@@ -123,7 +123,8 @@ fn answer_adopt(
     answer: &FileAnswer,
     enrolled: bool,
 ) -> Result<Imported, FileError> {
-    // An answer from a time that has not come was made while the server's clock was ahead, and makes no later one old.
+    // An answer dated in the future was made while the server's clock was ahead; it does not make later answers count
+    // as old.
     let believable = papers.answered_at <= agent_state.clock.trusted().saturating_add(AHEAD);
     let older = answer.server_time_at < papers.answered_at && believable;
     let unread = |error: std::io::Error| FileError::Report(error.into());
@@ -169,7 +170,7 @@ fn answer_adopt(
     })
 }
 
-/// Takes a new certificate into use when it is good for longer than the one in use.
+/// Adopts a new certificate when it expires later than the current one.
 fn renewal_adopt(agent_state: &mut AgentState, answer: protocol::RenewAnswer) -> Result<(), FileError> {
     let renewed = agent_state.identity.renewed(answer.clone(), agent_state.key().signing().public_key())?;
     if renewed.validity().until > agent_state.validity().until {

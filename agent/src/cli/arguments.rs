@@ -1,6 +1,6 @@
-//! The words of the command line and their help, in the language asked for.
+//! The words of the command line and their help, in the requested language.
 //!
-//! The language must be known before the help is built, so it is looked for first: `--lang`, else TRAM_AN_LANG, else
+//! The language must be known before the help is built, so it is looked up first: `--lang`, else TRAM_AN_LANG, else
 //! Vietnamese.
 
 use std::ffi::OsString;
@@ -18,15 +18,15 @@ use super::{
 use crate::cli::terminal::Terminal;
 use crate::state::DEFAULT;
 
-/// Reads the command line. On `--help`, `--version` or a mistake the person has been answered and only the exit status is
-/// left.
+/// Parses the command line. On `--help`, `--version` or a mistake the message is already printed and only the exit status
+/// is returned.
 pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
     let terminal = Terminal::new(language);
     let matches =
         command(language).try_get_matches_from(&arguments).map_err(|error| {
-            // clap knows which stream each kind of message belongs to.
+            // clap knows which stream each kind of message goes to.
             if error.use_stderr() {
                 terminal.complain(terminal.choose(
                     "Lệnh chưa đúng. Xem: posture-agent --help",
@@ -39,7 +39,7 @@ pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invo
     command_of(&matches).map(|command| Invocation { language, command }).ok_or(Exit::Impossible)
 }
 
-/// The language asked for, before anything else is read.
+/// The requested language, found before anything else is parsed.
 fn language_of(arguments: &[OsString], environment: Option<&str>) -> Language {
     let mut asked = None;
     let mut words = arguments.iter().filter_map(|word| word.to_str());
@@ -132,7 +132,7 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
     })
 }
 
-/// Every command and option with its help.
+/// All commands and options with their help.
 fn command(language: Language) -> ClapCommand {
     let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
@@ -377,7 +377,7 @@ fn command(language: Language) -> ClapCommand {
     dressed(words, language)
 }
 
-/// The words around the help, which clap has in English only.
+/// The words around the help, which clap only has in English.
 fn dressed(words: ClapCommand, language: Language) -> ClapCommand {
     let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
     let options = t("Tuỳ chọn", "Options");

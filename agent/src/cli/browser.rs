@@ -1,4 +1,4 @@
-//! Opening a page in the browser of whoever sits at the machine: what a person asked for, outside of every check.
+//! Opens a page in the browser of the person at the machine. Only on request, never as part of a check.
 #![expect(
     clippy::disallowed_methods,
     reason = "the door to the system is for checks; this is the person's own desktop"
@@ -8,7 +8,7 @@ use std::io::{Error, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Opens the page at `path` with the program that this person's desktop has for pages. Does not wait for it.
+/// Opens the page at `path` with the desktop's own opener. Does not wait for it.
 ///
 /// # Errors
 /// When there is no desktop, or its opener does not start.
@@ -19,7 +19,7 @@ pub(super) fn open(path: &Path) -> Result<()> {
 
 #[cfg(windows)]
 fn opener() -> Result<Command> {
-    // The shell of Windows, by its full path: the current folder must have no say in it.
+    // The Windows shell by its full path, so that a program in the current folder cannot take its place.
     let system = std::env::var_os("SystemRoot").ok_or_else(|| Error::other("no SystemRoot"))?;
     Ok(Command::new(Path::new(&system).join("explorer.exe")))
 }

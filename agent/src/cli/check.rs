@@ -1,6 +1,6 @@
 //! `posture-agent check`: judges this machine, or recorded facts, by a policy file, without any server.
 //!
-//! A file given by hand carries no signature that anybody checked, and the answer says so.
+//! A file given by hand carries no signature that anybody checked, and the output says so.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::cli::{CheckOptions, Exit, facts};
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
-/// The most characters of one text on the screen.
+/// The most characters of one text shown on screen.
 const LINE: usize = 1_000;
 
 /// Judges and prints the outcomes.
@@ -29,7 +29,7 @@ const LINE: usize = 1_000;
 /// # Errors
 /// When the policy or the recorded facts cannot be read.
 pub(crate) fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    // A mistake in the policy is told before the machine is looked at.
+    // Report a mistake in the policy before looking at the machine.
     let read = read_policy(&options.policy, terminal)?;
     let now = Clock::system().instant();
     let facts = match &options.facts {
@@ -66,11 +66,12 @@ pub(crate) fn run(options: &CheckOptions, terminal: &Terminal) -> anyhow::Result
     Ok(Exit::of(&outcomes))
 }
 
-/// What a policy file turned out to be.
+/// What a policy file turned out to contain.
 enum Read {
     /// One control file.
     Controls(Box<Policy>),
-    /// The source of all controls, or the office's file with that or the control files it names beside it.
+    /// The source of all controls, or the office's file together with that source or the control files it names, which
+    /// lie next to it.
     Whole(Box<PolicySet>),
 }
 
@@ -85,7 +86,7 @@ fn read_policy(path: &Path, terminal: &Terminal) -> anyhow::Result<Read> {
         Ok(policy) => return Ok(Read::Controls(Box::new(policy))),
         Err(errors) => match Office::read(&name, &text) {
             Ok(office) => office,
-            // What is wrong with it is told in the words for what it is meant to be.
+            // Errors are worded for the kind of file it is meant to be.
             Err(other) if name == OFFICE_FILE => return Err(shown(&other, terminal)),
             Err(_) => return Err(shown(&errors, terminal)),
         },
@@ -104,7 +105,7 @@ fn read_policy(path: &Path, terminal: &Terminal) -> anyhow::Result<Read> {
     Ok(Read::Whole(Box::new(set)))
 }
 
-/// At most one byte more than a policy may have, so that the reader says that it is too large.
+/// Reads at most one byte more than a policy may have, so that the parser reports that it is too large.
 fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     use std::io::Read;
     let mut text = Vec::new();
@@ -117,7 +118,7 @@ fn shown(errors: &PolicyErrors, terminal: &Terminal) -> anyhow::Error {
     anyhow::anyhow!("{}", errors.show(terminal.language))
 }
 
-/// The role by the machine's own shape: a server's case, or no desktop at all. On a connected machine the server decides.
+/// The role guessed from the hardware: a server chassis, or no desktop at all. On a connected machine the server decides.
 fn shape(facts: &Facts) -> Role {
     let server = facts.system.chassis == Fact::Known(Chassis::Server) || facts.system.desktop == Fact::Known(false);
     if server { Role::Server } else { Role::Workstation }
@@ -165,7 +166,7 @@ fn score(policy: &Policy, office: Office, outcomes: &[Outcome], now: Timestamp) 
     grade_office(&rules, &alone, now).machines.first().and_then(|machine| machine.score)
 }
 
-/// Everything that the answer is made of.
+/// Everything the output is made of.
 struct Checked<'a> {
     file: &'a Path,
     policy: &'a Policy,
@@ -174,7 +175,7 @@ struct Checked<'a> {
     now: Timestamp,
 }
 
-/// What a program reads.
+/// The JSON output.
 #[derive(Serialize)]
 struct Answer<'a> {
     policy: AnswerPolicy<'a>,
@@ -188,7 +189,7 @@ struct AnswerPolicy<'a> {
     id: &'a str,
     title: &'a Text,
     role: &'static str,
-    /// Always false: a file given by hand is judged, whoever wrote it.
+    /// Always false: a file given by hand is judged no matter who wrote it.
     signed: bool,
 }
 
@@ -337,7 +338,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes the shipped policy as agents are sent it.
+    /// Writes the shipped policy in the form that agents receive.
     fn shipped(folder: &Path) {
         for (name, text) in PolicySet::shipped().unwrap().files_for_agents().unwrap() {
             std::fs::write(folder.join(name), text).unwrap();

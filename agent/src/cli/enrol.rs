@@ -10,7 +10,7 @@ use crate::enrol::{Enrolled, Invitation, enrol};
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
-/// What a program reads.
+/// The JSON output.
 #[derive(Serialize)]
 struct Answer<'a> {
     machine: &'a str,
@@ -19,10 +19,10 @@ struct Answer<'a> {
     confirmed: bool,
 }
 
-/// Enrols.
+/// Enrols the machine and prints the result.
 ///
 /// # Errors
-/// Why the machine was not enrolled.
+/// When the machine was not enrolled; says why.
 pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let invitation = Invitation {
         server: options.server,

@@ -1,4 +1,4 @@
-//! `posture-agent export`: a file for the server, from a machine that may not be connected. Asks first whether it may be made at all.
+//! `posture-agent export`: makes a file for the server, on a machine that may never be connected. First asks whether it is allowed.
 
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
-/// What a program reads.
+/// The JSON output.
 #[derive(Serialize)]
 #[serde(tag = "content", rename_all = "snake_case")]
 enum Answer<'a> {
@@ -27,7 +27,7 @@ enum Answer<'a> {
 /// Makes the file.
 ///
 /// # Errors
-/// Why it was not made.
+/// When it was not made; says why.
 pub(super) fn run(options: &ExportOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let said = if options.not_secret { Some(NotSecret) } else { ask(terminal) };
@@ -58,7 +58,7 @@ pub(super) fn run(options: &ExportOptions, terminal: &Terminal) -> anyhow::Resul
     Ok(Exit::Fine)
 }
 
-/// Asks the person at the terminal; without one there is nobody to answer.
+/// Asks the person at the terminal; none when there is no terminal to ask at.
 fn ask(terminal: &Terminal) -> Option<NotSecret> {
     let input = std::io::stdin();
     if !input.is_terminal() {
@@ -73,14 +73,14 @@ fn ask(terminal: &Terminal) -> Option<NotSecret> {
     is_no(input.lock()).then_some(NotSecret)
 }
 
-/// Whether the line says no, with or without marks.
+/// True when the line says no, with or without Vietnamese marks.
 fn is_no(input: impl BufRead) -> bool {
     let mut line = String::new();
-    // A person types a word, not more; an unreadable answer is no answer.
+    // One word is enough; an unreadable answer counts as none.
     if input.take(100).read_line(&mut line).is_err() {
         return false;
     }
-    // The second form is written with a combining mark, as some keyboards do.
+    // The second form uses a combining mark, as some keyboards produce.
     matches!(line.trim().to_lowercase().as_str(), "không" | "kho\u{302}ng" | "khong" | "no")
 }
 

@@ -1,5 +1,5 @@
-//! `posture-agent facts`: shows a person everything that would be sent, with the reason beside what is not known, and personal
-//! facts marked. With `--json` it prints what `check --facts` reads back; [`read`] is that way back.
+//! `posture-agent facts`: shows everything that would be sent, gives the reason for each unknown fact and marks personal
+//! facts. `--json` prints what `check --facts` reads back with [`read`].
 
 use std::path::Path;
 
@@ -15,16 +15,16 @@ use crate::cli::{Exit, FactsOptions};
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
-/// The most bytes of a file of recorded facts: far above the largest that a machine can make.
+/// The most bytes of a recorded facts file: far above the largest a machine can produce.
 const FILE_CAP: u64 = 64 << 20;
 
-/// The member that holds the version of the facts' meaning; a file written by hand may lack it.
+/// The JSON member with the schema version of the facts; a file written by hand may lack it.
 const SCHEMA: &str = "schema_version";
 
-/// The most characters of one text on the screen; no fact holds a longer one.
+/// The most characters of one text shown on screen; no fact holds a longer one.
 const LINE: usize = 1_000;
 
-/// Collects the sections asked for and prints them.
+/// Collects the requested sections and prints them.
 ///
 /// # Errors
 /// When the output cannot be written.
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &FactsOptions, terminal: &Terminal) -> anyhow::Result
     Ok(Exit::Fine)
 }
 
-/// One JSON object: the version of the facts' meaning, when they were observed, and one member for each section.
+/// One JSON object: the schema version, when the facts were observed, and one member per section.
 fn json(facts: &Facts, sections: &[Section], now: Timestamp) -> anyhow::Result<String> {
     let mut object = serde_json::Map::new();
     object.insert(SCHEMA.to_owned(), SCHEMA_VERSION.into());
@@ -48,11 +48,12 @@ fn json(facts: &Facts, sections: &[Section], now: Timestamp) -> anyhow::Result<S
     Ok(serde_json::to_string_pretty(&object)?)
 }
 
-/// Facts that `facts --json` printed. A section that is not in the file reads as not collected; members that are no section
-/// are passed over. What an older agent printed is read as a server reads it.
+/// Reads facts printed by `facts --json`. A section missing from the file counts as not collected; members that are no
+/// section are ignored. The output of an older agent is upgraded as on the server.
 ///
 /// # Errors
-/// When the file cannot be read, is no such object, or a section in it is malformed; names the file and the section.
+/// When the file cannot be read, is not such an object, or holds a malformed section; names the file and the
+/// section.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Facts> {
     use std::io::Read;
     let mut text = Vec::new();
@@ -100,7 +101,7 @@ fn table(facts: &Facts, sections: &[Section], now: Timestamp, terminal: &Termina
     lines.join("\n")
 }
 
-/// One line for a plain fact; for a list of records one line for each, with all its fields.
+/// One line for a plain fact; for a list of records, one line per record with all its fields.
 fn show(field: &Field, value: &Value<'_>, now: Timestamp, terminal: &Terminal, lines: &mut Vec<String>) {
     let mark = if field.personal { "*" } else { "" };
     let label = format!("  {}{mark}", terminal.choose(field.vi, field.en));

@@ -1,4 +1,4 @@
-//! `posture-agent import`: the server's answer, and the result by the policy it brought.
+//! `posture-agent import`: imports the server's answer and shows the result under the policy it brought.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::Judgement;
 use collect::Collector;
 
-/// What a program reads.
+/// The JSON output.
 #[derive(Serialize)]
 struct Answer<'a> {
     machine: &'a str,
@@ -32,10 +32,10 @@ struct Answer<'a> {
     result: Option<&'a Judgement>,
 }
 
-/// Takes the answer in.
+/// Imports the answer and prints what it changed.
 ///
 /// # Errors
-/// Why it was not taken in.
+/// When it was not imported; says why.
 pub(super) fn run(options: &ImportOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let bytes = file_read(&options.file, limits::ANSWER_FILE)?;

@@ -1,4 +1,4 @@
-//! `posture-agent install` and `uninstall`: on Windows, the program as a service; one line says how it ended.
+//! `posture-agent install` and `uninstall`: the program as a Windows service; prints one line with the result.
 
 use policies::text::{Language, visible};
 
@@ -8,13 +8,13 @@ use crate::enrol::Invitation;
 use crate::enrol::pending_enrolment::Stage;
 use crate::install::{self, Installed, Plan, Removal};
 
-/// Characters of a reason that are shown.
+/// The most characters of a reason that are shown.
 const SHOWN: usize = 1000;
 
-/// Installs.
+/// Installs the service and prints the result.
 ///
 /// # Errors
-/// Why it could not be done.
+/// When it could not be installed; says why.
 pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let place = options.place;
     let invitation = match (options.server, options.token, options.fingerprint) {
@@ -32,7 +32,7 @@ pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::R
     Ok(exit)
 }
 
-/// The one line, and what it means for the exit status.
+/// The one line of output, and its exit status.
 pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Exit) {
     let Some(enrolment) = &installed.enrolment else {
         let words = terminal.choose(
@@ -61,7 +61,7 @@ pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Ex
     }
 }
 
-/// Uninstalls.
+/// Removes the service and prints the result.
 ///
 /// # Errors
 /// Which steps failed.

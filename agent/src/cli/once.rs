@@ -1,4 +1,4 @@
-//! `posture-agent once`: one check, reported and judged, and what came of it.
+//! `posture-agent once`: checks, reports and judges once, and prints the result.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::platform::{self, clock::Clock};
 use crate::policy::judgement::Judgement;
 use collect::Collector;
 
-/// What a program reads.
+/// The JSON output.
 #[derive(Serialize)]
 struct Answer<'a> {
     delivered: bool,
@@ -26,10 +26,10 @@ struct Answer<'a> {
     result: Option<&'a Judgement>,
 }
 
-/// Checks once.
+/// Checks once and prints the result.
 ///
 /// # Errors
-/// When it could not be done.
+/// When the check could not be done.
 pub(super) fn run(options: &OnceOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     telemetry::start();
     let clock = Arc::new(Clock::system());
@@ -161,7 +161,7 @@ mod tests {
             en.contains("kept on the machine for later; reports that wait: 3. Trouble") && vi.contains(": 3."),
             "{vi} {en}"
         );
-        // Refused for good, or a full disk.
+        // Refused for good, or the disk is full.
         let [vi, en] = said(false, false, 0, true);
         assert!(en.contains("not kept") && vi.contains("không được giữ lại"), "{vi} {en}");
     }

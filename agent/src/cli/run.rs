@@ -14,7 +14,7 @@ use crate::platform::telemetry;
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
-/// Runs until it is told to end.
+/// Runs until told to stop.
 ///
 /// # Errors
 /// When it cannot start.
@@ -40,7 +40,7 @@ fn work(options: &RunOptions, mut manager: Manager) -> anyhow::Result<()> {
         }
         match AgentState::open(state, config, collector, clock) {
             Ok(agent_state) => run::run(agent_state, service_events, &manager).await,
-            // Started again and again it would be no more connected than before.
+            // Restarting would not connect it.
             Err(StartError::NotEnrolled) if manager.is_service() => {
                 logbook::enter(&Entry::NotEnrolled);
                 Ok(())
@@ -48,13 +48,13 @@ fn work(options: &RunOptions, mut manager: Manager) -> anyhow::Result<()> {
             Err(error) => Err(error.into()),
         }
     });
-    // A collector that hangs must not delay the end.
+    // A hanging collector must not delay the exit.
     runtime.shutdown_background();
     ended
 }
 
-/// Whoever watches a console sees the log; a service of Windows writes it into its folder, which is closed first, and takes what the
-/// installer left.
+/// Sets up logging. A console shows the log; a Windows service writes it into its own folder, after closing that folder to others
+/// and taking over what the installer left.
 #[cfg(windows)]
 fn prepare(options: &RunOptions, starter: &Manager) -> anyhow::Result<()> {
     use anyhow::Context;

@@ -1,5 +1,5 @@
-//! `posture-agent setup`: the double-click on *Cài đặt* in the folder for a USB stick. Reads beside the program whom to report to,
-//! asks for room and person, installs, and shows one sentence.
+//! `posture-agent setup`: what a double-click on *Cài đặt* in the USB stick's folder runs. Reads the connection file next to the
+//! program, asks for room and person, installs, and shows one sentence.
 
 #[cfg(any(windows, test))]
 use std::path::Path;
@@ -18,13 +18,13 @@ mod system;
 
 pub(super) use system::run;
 
-/// The file beside the program that says whom to report to (`server/src/web/enrolment/stick.rs` makes it).
+/// The file next to the program that names the server (made by `server/src/web/enrolment/stick.rs`).
 const FILE: &str = "ket-noi.json";
-/// The most bytes of it.
+/// The most bytes of that file.
 #[cfg(any(windows, test))]
 const MOST: u64 = 16 * 1024;
 
-/// Whom to report to.
+/// Which server to report to.
 #[cfg(any(windows, test))]
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Connection {
@@ -34,11 +34,11 @@ pub(super) struct Connection {
     token: String,
     /// SHA-256 of the server's CA.
     fingerprint: String,
-    /// Name of the office, for the person.
+    /// Name of the office, to show to the person.
     office: String,
 }
 
-/// The file beside this program, when there is one: then a start without any word means setup.
+/// The file next to this program, if there is one: then starting with no arguments means setup.
 pub(super) fn file() -> Option<PathBuf> {
     let path = std::env::current_exe().ok()?.with_file_name(FILE);
     path.is_file().then_some(path)
@@ -47,18 +47,18 @@ pub(super) fn file() -> Option<PathBuf> {
 /// Why the stick cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SetupError {
-    /// No file, or not readable.
+    /// The file is missing or not readable.
     #[error(
         "{FILE} beside the program cannot be read ({0}); copy the whole folder from the enrolment page to the stick again"
     )]
     NoFile(#[from] std::io::Error),
-    /// It is damaged.
+    /// The file is damaged.
     #[error("{FILE} beside the program is damaged ({0}); download the folder from the enrolment page again")]
     Damaged(#[from] serde_json::Error),
 }
 
 impl SetupError {
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub(super) fn text(&self) -> Text {
         let vi = match self {
             Self::NoFile(error) => {
@@ -80,7 +80,7 @@ fn read(path: &Path) -> Result<Connection, SetupError> {
     use std::io::Read;
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
-    // An editor may have put its mark before the text.
+    // An editor may have put a byte order mark before the text.
     Ok(serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))?)
 }
 

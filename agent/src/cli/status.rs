@@ -1,4 +1,4 @@
-//! `posture-agent status`: the last result on a page, for whoever sits at the machine.
+//! `posture-agent status`: shows the last result on a page, for anyone at the machine.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -14,7 +14,7 @@ use crate::platform::clock::Clock;
 use crate::policy::notice::page::{Page, counted, moment};
 use crate::policy::notice::{Notice, NoticeResult};
 
-/// The most characters of one text on the screen.
+/// The most characters of one text shown on screen.
 const LINE: usize = 1_000;
 
 /// Shows the last result.
@@ -60,7 +60,7 @@ pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Resul
     Ok(Exit::Fine)
 }
 
-/// The page in a file of its own: where everybody writes, a name that could be guessed could be somebody's link.
+/// Writes the page to a new file: in a folder that everyone can write to, a predictable name could be somebody's link.
 fn fresh(page: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::platform::random::identifier()?));
     let made = OpenOptions::new().write(true).create_new(true).open(&path);

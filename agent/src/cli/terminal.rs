@@ -1,20 +1,20 @@
-//! What the program says to the person at the terminal: answers on standard output, trouble on standard error.
+//! Output for the person at the terminal: answers on standard output, problems on standard error.
 //!
-//! Owns the language of the conversation. Logs are not its business.
+//! Owns the language of the output. Does not do logging.
 
 use std::io::Write;
 
 use policies::text::Language;
 
-/// The terminal a person sits at, or the pipe of another program.
+/// The person's terminal, or another program's pipe.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
-    /// The language of every sentence.
+    /// The language of all output.
     pub(crate) language: Language,
 }
 
 impl Terminal {
-    /// A terminal that speaks `language`.
+    /// A terminal whose output is in `language`.
     pub(crate) fn new(language: Language) -> Self {
         Self { language }
     }
@@ -27,10 +27,10 @@ impl Terminal {
         }
     }
 
-    /// Writes `text` and a line end to standard output, exactly as it is. For JSON and for text of our own.
+    /// Writes `text` and a newline to standard output, unchanged. For JSON and for our own text.
     ///
     /// # Errors
-    /// When standard output cannot be written. A reader that went away (`| head`) is no error.
+    /// When standard output cannot be written. A reader that closed the pipe (`| head`) is no error.
     pub(crate) fn print(&self, text: &str) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -39,7 +39,7 @@ impl Terminal {
         }
     }
 
-    /// Writes a sentence to standard error. There is nobody left to tell when that fails.
+    /// Writes a sentence to standard error. A failure is ignored: there is nowhere left to report it.
     pub(crate) fn complain(&self, sentence: &str) {
         drop(writeln!(std::io::stderr().lock(), "{sentence}"));
     }

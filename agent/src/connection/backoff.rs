@@ -1,7 +1,7 @@
-//! How long to wait after a failure: the same whatever the cause, doubled each time, spread by chance, bounded.
+//! How long to wait after a failure: the same for every cause, doubled each time, randomly spread, bounded.
 //!
-//! A server with a full disk, a cut cable and a refusal look alike from here on purpose: agents that retry faster for one
-//! cause than for another have flooded servers that were already in trouble.
+//! A server with a full disk, a cut cable and a refusal are treated alike on purpose: agents that retry faster for some
+//! causes have flooded servers that were already in trouble.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use protocol::limits::{DELAY_LEAST, DELAY_MOST};
 
 /// The first wait.
 const FIRST: Duration = Duration::from_secs(2);
-/// The longest wait that is not asked for by the server.
+/// The longest wait the agent chooses by itself; the server may ask for more.
 const LONGEST: Duration = Duration::from_secs(10 * 60);
 
-/// Counts failures in a row.
+/// Counts consecutive failures.
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// Notes a failure and says how long to wait: between one half and one and a half of the doubled time, and never less
-    /// than the server `asked` for, which is itself bounded to 1 s .. 24 h. `chance` is from 0 to 1.
+    /// Notes a failure and returns how long to wait: 0.5 to 1.5 times the doubled wait, and never less than the server
+    /// `asked` for, which is bounded to 1 s .. 24 h. `chance` is from 0 to 1.
     pub fn failed(&mut self, asked: Option<Duration>, chance: f64) -> Duration {
         let doubled = FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let spread = doubled.mul_f64(0.5 + chance.clamp(0.0, 1.0));
         let least = asked.map_or(DELAY_LEAST, |asked| {
-            // Spread over a further tenth, so that those who were told the same do not come back together.
+            // Spread over a further tenth, so that machines given the same wait do not come back together.
             asked.clamp(DELAY_LEAST, DELAY_MOST).mul_f64(1.0 + chance.clamp(0.0, 1.0) / 10.0)
         });
         spread.max(least).min(DELAY_MOST)
@@ -37,7 +37,7 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// How many failures there were in a row.
+    /// How many consecutive failures there were.
     pub fn failures(&self) -> u32 {
         self.failures
     }

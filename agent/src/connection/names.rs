@@ -1,5 +1,5 @@
-//! Names of hosts. What offices install is one static program, whose C library knows `/etc/hosts` and DNS alone; a machine may know more
-//! (`/etc/nsswitch.conf`: mDNS, WINS, a directory), and its own program answers for all of that.
+//! Host name lookup. Offices install a static binary whose C library knows only `/etc/hosts` and DNS. A machine may use more sources
+//! (`/etc/nsswitch.conf`: mDNS, WINS, a directory), which its own `getent` covers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use os::linux::Linux;
 use os::{LinuxOs, Program};
 
-/// Looks names up as the C library does, and asks `getent ahosts` where that has no answer.
+/// Looks up names through the C library, then through `getent ahosts` if that finds nothing.
 #[derive(Debug)]
 pub(super) struct Names;
 
@@ -27,7 +27,7 @@ impl Resolve for Names {
 }
 
 fn ask_the_system(host: &str) -> Vec<SocketAddr> {
-    // What begins with a dash would be an option.
+    // A name beginning with a dash would be read as an option.
     if !host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_') {
         return Vec::new();
     }
@@ -35,7 +35,7 @@ fn ask_the_system(host: &str) -> Vec<SocketAddr> {
     answer.map(|output| addresses(&output.stdout)).unwrap_or_default()
 }
 
-/// Lines such as `192.0.2.7       STREAM server.example`, one for each kind of socket.
+/// Parses lines such as `192.0.2.7       STREAM server.example`, one per socket type.
 fn addresses(text: &str) -> Vec<SocketAddr> {
     let mut found: Vec<SocketAddr> = Vec::new();
     for address in text.lines().filter_map(|line| line.split_whitespace().next()?.parse::<IpAddr>().ok()) {

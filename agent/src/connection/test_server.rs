@@ -1,4 +1,4 @@
-//! A tiny server of HTTP/2 over TLS 1.3 on a loopback port, and what a connection does with good and bad ones.
+//! A tiny HTTP/2 server over TLS 1.3 on a loopback port, and tests of a connection against good and bad ones.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -20,17 +20,17 @@ use crate::connection::tls::tests::{Authority, authority, server};
 use crate::connection::tls::{Anchor, Trust};
 use crate::platform::clock::Clock;
 
-/// A server that answers each request with what `answer` makes of path and body, and remembers the paths.
+/// A server that answers each request with `answer(path, body)` and remembers the paths.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
 
-/// What it answers: status, headers, body.
+/// The answer: status, headers, body.
 pub(crate) type Answer = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
 impl Server {
-    /// Starts under `ours`; a client certificate is taken when it is offered.
+    /// Starts with a certificate under `ours`; accepts a client certificate when offered.
     pub(crate) async fn start(
         ours: &Authority,
         answer: impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static,
@@ -59,7 +59,7 @@ impl Server {
                         }
                     });
                     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    // The client goes away when a test ends.
+                    // The client disconnects when a test ends.
                     drop(served.serve_connection(TokioIo::new(stream), service).await);
                 });
             }
@@ -67,7 +67,7 @@ impl Server {
         Self { address, asked }
     }
 
-    /// The paths that were asked for.
+    /// The paths requested so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -88,7 +88,7 @@ async fn listening(ours: &Authority, clients: Arc<dyn ClientCertVerifier>) -> (T
     (TlsAcceptor::from(Arc::new(configuration)), TcpListener::bind("127.0.0.1:0").await.unwrap())
 }
 
-/// A refusal for good, with the server's word for its reason.
+/// A final refusal with the server's error code.
 pub(crate) fn refused(status: u16, code: &str) -> Answer {
     let refusal = Refusal {
         code: code.to_owned(),
@@ -99,7 +99,7 @@ pub(crate) fn refused(status: u16, code: &str) -> Answer {
     (status, vec![], serde_json::to_vec(&refusal).unwrap())
 }
 
-/// Runs a test on a runtime with one thread, as the agent does.
+/// Runs a test on a single-threaded runtime, as the agent does.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
@@ -155,7 +155,7 @@ fn the_clock_that_is_wrong_is_named_in_both_languages() {
     assert!(own.vi.contains("09/10/2025") && own.en.contains("2027-01-15"), "{own:?}");
 }
 
-/// A server that checks the dates of a machine's certificate in the handshake hangs up with an alert.
+/// A server that checks the dates of a machine's certificate during the handshake closes the connection with an alert.
 #[test]
 fn hung_up_for_a_date_is_told_from_other_trouble() {
     run(async {

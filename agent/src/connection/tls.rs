@@ -1,8 +1,8 @@
-//! Whom the agent believes: TLS 1.3 only, a server certificate under one of our own CAs (or, at enrolment, under the CA whose
-//! fingerprint was handed over), for one fixed name whatever address is dialled, at the trusted time.
+//! Whom the agent trusts: TLS 1.3 only, and a server certificate under one of our own CAs (at enrolment: under the CA with
+//! the given fingerprint), for one fixed name whatever address is dialled, valid at the trusted time.
 //!
-//! No authority of the operating system counts. A device on the way that opens connections therefore cannot be mistaken for the
-//! server; it is named in the error.
+//! The operating system's CAs do not count. So a device on the way that intercepts TLS cannot pass for the server; the error
+//! names it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,36 +18,36 @@ use crate::identity::Validity;
 use crate::identity::certificate::Certificate;
 use crate::platform::clock::{Clock, Suspect};
 
-/// What a server's certificate must come from.
+/// What a server's certificate must chain to.
 #[derive(Clone, Debug)]
 pub enum Anchor {
-    /// These CAs, DER.
+    /// These CAs, in DER.
     Authorities(Vec<Vec<u8>>),
-    /// The CA with this SHA-256, which the server sends along.
+    /// The CA with this SHA-256; the server sends the CA itself.
     Fingerprint(Digest),
 }
 
-/// A server certificate that was not believed.
+/// A server certificate that was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Who issued it, in its own words: hostile text.
+    /// Its issuer as written in the certificate: untrusted text.
     pub issuer: String,
     /// What is wrong with it.
     pub reason: RejectedReason,
 }
 
-/// Why a server certificate was not believed.
+/// Why a server certificate was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RejectedReason {
-    /// It does not come from our CA: another server, or a device that opens connections.
+    /// It does not chain to our CA: another server, or a device that intercepts TLS.
     OtherIssuer,
-    /// It is valid at no time believed here.
+    /// It is not valid at any time accepted here.
     Time(WrongTime),
     /// It is for another name, another use, or damaged.
     Other(String),
 }
 
-/// A certificate that is valid at no time believed here, and whose clock that speaks against.
+/// A certificate that is not valid at any time accepted here, and whose clock is likely wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongTime {
     /// Whose clock must be wrong.
@@ -58,7 +58,7 @@ pub struct WrongTime {
     pub valid: Validity,
 }
 
-/// Checks server certificates and remembers the last one that was rejected.
+/// Verifies server certificates and remembers the last one it rejected.
 #[derive(Debug)]
 pub struct Trust {
     anchor: Anchor,
@@ -68,7 +68,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Believes what comes from `anchor`.
+    /// Trusts certificates that chain to `anchor`.
     pub fn new(anchor: Anchor, clock: Arc<Clock>) -> Arc<Self> {
         Arc::new(Self {
             anchor,
@@ -78,15 +78,15 @@ impl Trust {
         })
     }
 
-    /// The last certificate that was rejected, once.
+    /// The last rejected certificate; returned only once.
     pub fn rejected(&self) -> Option<Rejected> {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The configuration of a connection, with the machine's certificate when it has one.
+    /// The TLS configuration of a connection, with the machine's certificate if it has one.
     ///
     /// # Errors
-    /// When certificate and key do not fit.
+    /// When certificate and key do not match.
     pub fn configuration(
         self: &Arc<Self>,
         machine: Option<(Vec<Vec<u8>>, PrivateKeyDer<'static>)>,
@@ -301,7 +301,7 @@ pub(crate) mod tests {
         let in_2090 = 3_790_000_000_000;
         clock.server_said(in_2090, i64::MAX);
         assert_eq!(judge(&trust, &leaf, &[]), Ok(()));
-        // A server that was ahead and says so no more: own clock is enough where it can be right.
+        // The server's clock was ahead and has been corrected: the machine's own clock is enough where it can be right.
         clock.set(in_2090);
         clock.server_said(in_2090 + 4000 * 24 * 60 * 60 * 1000, i64::MAX);
         assert_eq!(judge(&trust, &leaf, &[]), Ok(()));

@@ -1,5 +1,5 @@
-//! Everything the agent holds between start and end: state, identity, policy, the newest facts and the reports on their way.
-//! `once` and `run` are two ways of driving it.
+//! Everything the agent holds between start and end: state folder, identity, policy, newest facts, undelivered reports.
+//! `once` and `run` are the two ways of driving it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,21 +23,21 @@ use crate::state::config::{self, Config, ConfigError};
 use crate::state::{Missing, StateFolder};
 use collect::Collector;
 
-/// The agent at work.
+/// The running agent.
 pub(crate) struct AgentState {
     /// The state folder.
     pub(crate) state: StateFolder,
-    /// The sense of time.
+    /// The machine's clock and the trusted time.
     pub(crate) clock: Arc<Clock>,
-    /// What a person set.
+    /// The configuration.
     pub(crate) config: Config,
-    /// Who this machine is.
+    /// The machine's identity with its server.
     pub(crate) identity: Identity,
-    /// What reads the machine.
+    /// Reads the facts from the machine.
     pub(crate) collector: Collector,
     /// The newest facts.
     pub(crate) observation: Observation,
-    /// Reports on their way.
+    /// Reports being delivered.
     pub(crate) delivery: Delivery,
     /// The policy in use.
     pub(crate) policies: PolicyStore,
@@ -58,10 +58,10 @@ impl std::fmt::Debug for AgentState {
 }
 
 impl AgentState {
-    /// Starts from the folder `state`, reading the machine through `collector`.
+    /// Starts from the folder `state`; `collector` reads the machine.
     ///
     /// # Errors
-    /// When the machine is not enrolled, another process is at work, or a file cannot be used.
+    /// When the machine is not enrolled, another process holds the folder, or a file cannot be used.
     pub(crate) fn open(
         state: &Path,
         config: Option<&Path>,
@@ -103,22 +103,23 @@ impl AgentState {
         Ok(agent_state)
     }
 
-    /// Tells the collector what the policy in use knows of systems. A policy that cannot be used teaches nothing; who reads it says so.
+    /// Tells the collector what the policy in use knows about operating systems. A policy that cannot be read is skipped here; the
+    /// error is reported where it is read.
     pub(crate) fn policy_learn(&self) {
         if let Ok(Some(loaded)) = self.policies.load(&self.state, &self.identity) {
             self.collector.learn(&loaded.set);
         }
     }
 
-    /// The configuration's file.
+    /// Path of the configuration file.
     pub(crate) fn config_path(&self) -> &Path {
         &self.config_path
     }
 
-    /// Reads the configuration again. True when it says something else.
+    /// Reads the configuration again. True when it has changed.
     ///
     /// # Errors
-    /// When it cannot be used; the former stays in force.
+    /// When it cannot be used; the former one stays in force.
     pub(crate) fn config_reload(&mut self) -> Result<bool, ConfigError> {
         let config = Config::load(&self.config_path)?;
         let changed = config != self.config;
@@ -127,27 +128,27 @@ impl AgentState {
         Ok(changed)
     }
 
-    /// When the machine's certificate is valid.
+    /// Validity of the machine's certificate.
     pub(crate) fn validity(&self) -> Validity {
         self.identity.validity()
     }
 
-    /// The machine's key.
+    /// The machine's private key.
     pub(crate) fn key(&self) -> &MachineKey {
         &self.author.key
     }
 
-    /// `HOST:PORT` to dial.
+    /// The server's `HOST:PORT`.
     pub(crate) fn address(&self) -> &str {
         self.config.server.address.as_deref().unwrap_or(&self.identity.address)
     }
 
-    /// True when there is no address to dial: the machine enrolled by file and nobody configured one since.
+    /// True when there is no address to dial: the machine enrolled by file and none has been configured since.
     pub(crate) fn is_unconnected(&self) -> bool {
         self.address().is_empty()
     }
 
-    /// A line to the server on which the machine proves itself.
+    /// A connection to the server, authenticated with the machine's certificate.
     ///
     /// # Errors
     /// When certificate, key or proxy cannot be used.
@@ -155,7 +156,7 @@ impl AgentState {
         self.line(Some((self.identity.chain(), self.author.key.for_tls())))
     }
 
-    /// A line to the server without a certificate, for renewal.
+    /// A connection to the server without a client certificate, for renewal.
     ///
     /// # Errors
     /// When the proxy cannot be used.
@@ -171,11 +172,11 @@ impl AgentState {
         Connection::new(self.address(), self.config.server.proxy.as_deref(), &trust, machine)
     }
 
-    /// Judges the newest facts by the signed policy, and posts the result for the person at the machine; none before there are
+    /// Judges the newest facts by the signed policy and publishes the result for people at the machine; none until there are
     /// facts, a policy and a role.
     ///
     /// # Errors
-    /// When the policy on disk does not check.
+    /// When the policy on disk fails its checks.
     pub(crate) fn judge(&self) -> Result<Option<Judgement>, PolicyStoreError> {
         let Some(assignment) = &self.last_answer.assignment else { return Ok(None) };
         if self.observation.is_empty() {
@@ -192,7 +193,7 @@ impl AgentState {
         Ok(Some(judgement))
     }
 
-    /// As [`AgentState::judge`]; trouble is logged.
+    /// Like [`AgentState::judge`], but logs the error.
     pub(crate) fn judged(&self) -> Option<Judgement> {
         self.judge().unwrap_or_else(|error| {
             tracing::error!(%error, "the machine cannot be judged by the policy on disk");
@@ -200,7 +201,8 @@ impl AgentState {
         })
     }
 
-    /// Makes a report of the newest facts and keeps it for delivery. `outcomes` is the digest of the verdicts, if judged.
+    /// Makes a report of the newest facts and queues it for delivery. `outcomes` is the digest of the verdicts, if
+    /// judged.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -222,17 +224,17 @@ impl AgentState {
         Ok(())
     }
 
-    /// Takes in what every answer of the server says. Returns the address of a policy that is to be fetched.
+    /// Processes what every server answer contains. Returns the address of a policy to fetch.
     pub(crate) fn learn(&mut self, assignment: &Assignment, server_time_at: i64) -> Option<Digest> {
         self.clock.server_said(server_time_at, self.validity().until);
         self.last_answer.heard(assignment, self.clock.server_at(), &self.state);
         assignment.policy.filter(|policy| Some(*policy) != self.policies.address())
     }
 
-    /// Takes a fetched bundle into use.
+    /// Starts using a fetched bundle.
     ///
     /// # Errors
-    /// Why it is not used.
+    /// Why it cannot be used.
     pub(crate) fn policy_use(&mut self, signed: &protocol::SignedBundle) -> Result<(), PolicyStoreError> {
         self.policies.replace(&self.state, &self.identity, signed)?;
         self.last_answer.policy_version = self.policies.version();

@@ -1,21 +1,21 @@
-//! When a changed file is worth looking at: once it is quiet for a moment, soon even when it is not, and seldom when it never
-//! is. Pure; time is a parameter.
+//! When to look at a changed file: once it is quiet for a moment, soon even if it is not, and rarely if it never is. Pure;
+//! time is a parameter.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A change is looked at when nothing followed for this long (an editor writes in several steps) ...
+/// A change is due when nothing followed for this long (an editor writes in several steps) ...
 const QUIET: Duration = Duration::from_millis(300);
 /// ... and at the latest this long after it was first seen.
 const LATEST: Duration = Duration::from_millis(1200);
-/// So many looks are free, ...
+/// This many looks are free, ...
 const FREE: u32 = 30;
-/// ... and one more is after each of these.
+/// ... then one more per period of this length.
 const ONE_MORE: Duration = Duration::from_secs(60);
 
-/// Changes that wait to be looked at, by what changed.
+/// Pending changes, by what changed.
 #[derive(Debug)]
 pub(crate) struct Debounce<K> {
     waiting: BTreeMap<K, Seen>,
@@ -35,17 +35,17 @@ struct Allowance {
 }
 
 impl<K: Copy + Ord> Debounce<K> {
-    /// Nothing has changed yet.
+    /// No changes yet.
     pub(crate) fn new() -> Self {
         Self { waiting: BTreeMap::new(), allowance: BTreeMap::new() }
     }
 
-    /// Notes that something of `key` changed.
+    /// Notes a change of `key`.
     pub(crate) fn note(&mut self, key: K, now: Instant) {
         self.waiting.entry(key).or_insert(Seen { first: now, last: now }).last = now;
     }
 
-    /// What is to be looked at now; each is given once.
+    /// What is due now; each key is returned once.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<K> {
         let due: Vec<K> =
             self.waiting.keys().copied().filter(|key| self.at(*key).is_some_and(|at| at <= now)).collect();
@@ -56,7 +56,7 @@ impl<K: Copy + Ord> Debounce<K> {
         due
     }
 
-    /// When something is due next.
+    /// When the next key is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.waiting.keys().filter_map(|key| self.at(*key)).min()
     }

@@ -1,4 +1,5 @@
-//! Delivery of reports, the same in one check and in the loop: who drives it decides only when, and what a failure costs.
+//! Delivery of reports, shared by the single check and the loop: the caller only decides when to send and what a failure
+//! costs.
 
 use protocol::{Digest, ReportAnswers};
 
@@ -6,24 +7,24 @@ use crate::connection::{Connection, WireError};
 use crate::daemon::agent_state::AgentState;
 use crate::report::delivery::{Batch, Next};
 
-/// What the answer to a request of reports means.
+/// What the answer to a report request means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivered {
-    /// What to do next with the reports.
+    /// What to do next about the reports.
     pub(crate) next: Next,
-    /// True when the chain broke and a full report that heals it waits now.
+    /// True when the chain broke and a full report that mends it is now waiting.
     pub(crate) healed: bool,
-    /// The address of a policy that is to be fetched.
+    /// The address of a policy to fetch.
     pub(crate) policy: Option<Digest>,
 }
 
-/// Sends a request of reports.
+/// Sends one batch of reports.
 pub(crate) async fn send(connection: Connection, mut batch: Batch) -> (Batch, Result<ReportAnswers, WireError>) {
     let answers = connection.send_reports(std::mem::take(&mut batch.frames)).await;
     (batch, answers)
 }
 
-/// Takes in the answers to `batch`. `outcomes` is the digest of the verdicts, if judged.
+/// Processes the answers to `batch`. `outcomes` is the digest of the verdicts, if judged.
 pub(crate) fn answered(
     agent_state: &mut AgentState,
     batch: &Batch,
@@ -38,7 +39,7 @@ pub(crate) fn answered(
     Delivered { next, healed, policy }
 }
 
-/// Makes a report of the newest facts; trouble is logged. True when it was made.
+/// Makes a report of the newest facts; logs an error. True when it was made.
 pub(crate) fn report(agent_state: &mut AgentState, outcomes: Option<Digest>) -> bool {
     let made = agent_state.report(outcomes);
     if let Err(error) = &made {

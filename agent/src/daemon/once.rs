@@ -1,5 +1,5 @@
-//! One check from end to end: collect, report, deliver, fetch the policy, judge. What cannot be delivered waits in the spool
-//! for the next time.
+//! One complete check: collect, report, deliver, fetch the policy, judge. What cannot be delivered stays in the spool until
+//! next time.
 
 use policies::fact::Section;
 use protocol::{Digest, ReportAnswers};
@@ -10,28 +10,28 @@ use crate::daemon::{exchange, renew};
 use crate::policy::judgement::Judgement;
 use crate::report::delivery::Next;
 
-/// Requests in one go: with 100 reports each, more than any spool holds.
+/// The most requests in one run: at 100 reports each, more than any spool holds.
 const REQUESTS: usize = 1000;
 
-/// What came of it.
+/// The result of one check.
 #[derive(Debug)]
 pub(crate) struct Once {
-    /// True when there is the server's receipt for the report of this check.
+    /// True when the server gave a receipt for the report of this check.
     pub(crate) delivered: bool,
-    /// True when that report waits on the disk for the next time.
+    /// True when that report is on disk for next time.
     pub(crate) kept: bool,
-    /// Reports that wait there.
+    /// How many reports are waiting on disk.
     pub(crate) waiting: u64,
-    /// What went wrong on the way.
+    /// What went wrong during delivery.
     pub(crate) trouble: Option<WireError>,
-    /// The result; none without a policy or a role.
+    /// The result; none without a policy and a role.
     pub(crate) judgement: Option<Judgement>,
 }
 
 /// Checks once.
 ///
 /// # Errors
-/// When facts cannot be reported.
+/// When the facts cannot be reported.
 pub(crate) async fn once(agent_state: &mut AgentState) -> anyhow::Result<Once> {
     look(agent_state)?;
     let outcomes = agent_state.judged().map(|judgement| judgement.digest());
@@ -48,7 +48,7 @@ pub(crate) async fn once(agent_state: &mut AgentState) -> anyhow::Result<Once> {
 /// Collects every section.
 ///
 /// # Errors
-/// When the facts cannot be taken in.
+/// When the facts cannot be stored.
 pub(crate) fn look(agent_state: &mut AgentState) -> anyhow::Result<()> {
     let now = agent_state.clock.instant();
     let facts = agent_state.collector.collect(Section::ALL, now);
@@ -56,14 +56,14 @@ pub(crate) fn look(agent_state: &mut AgentState) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything that needs the server. Without an address there is none: what waits is exported to a file.
+/// Does everything that needs the server. Without an address there is none: waiting reports are exported to a file.
 async fn meet(agent_state: &mut AgentState) -> Result<(), WireError> {
     if agent_state.is_unconnected() {
         return Ok(());
     }
     let due = agent_state.validity().renewal_is_due(agent_state.clock.trusted());
     if due && let Err(error) = renew(agent_state).await {
-        // The certificate may still be good for this time.
+        // The certificate may still be valid this time.
         tracing::warn!(%error, "the certificate was not renewed");
     }
     match deliver(agent_state).await {
@@ -90,7 +90,7 @@ async fn deliver(agent_state: &mut AgentState) -> Result<(), WireError> {
         let answered = exchange::answered(agent_state, &batch, &answers, None);
         fetch(agent_state, &connection, answered.policy).await?;
         match answered.next {
-            // A second break is left for the next time.
+            // A second break is left for next time.
             Next::Wait(_) if answered.healed && !healed => healed = true,
             Next::Wait(_) => return Err(refusal(&answers)),
             Next::Unbelievable => {
@@ -143,7 +143,7 @@ mod tests {
     use collect::linux::Machine;
     use os::recorded::Recorded;
 
-    /// The server's end: takes reports, renews, and gives the shipped policy, signed with the machine's own key.
+    /// The server side: accepts reports, renews, and serves the shipped policy, signed with the machine's own key.
     #[derive(Clone)]
     pub(super) struct FakeServer {
         pub(super) key: Arc<SigningKey>,
@@ -195,7 +195,7 @@ mod tests {
         }
     }
 
-    /// A state folder enrolled with the server under `ours`, whose certificate ran from `from` to `until` (years).
+    /// A state folder enrolled with the server under `ours`, whose certificate is valid from `from` to `until` (years).
     pub(super) fn enrolled(state: &Path, ours: &Authority, from: i32, until: i32) -> (FakeServer, Identity) {
         let state = StateFolder::open(state, Missing::Create).unwrap();
         let mut identity = sample(&state);
@@ -230,7 +230,7 @@ mod tests {
         std::fs::write(state.join("agent.toml"), format!("[server]\naddress = \"{address}\"\n")).unwrap();
     }
 
-    /// A machine that is enrolled, and the server it is enrolled at.
+    /// An enrolled machine and its server.
     struct World {
         _folder: tempfile::TempDir,
         path: PathBuf,
@@ -239,7 +239,7 @@ mod tests {
     }
 
     impl World {
-        /// Its certificate runs until the year `until`.
+        /// The machine's certificate is valid until the year `until`.
         fn new(until: i32) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let (path, ours) = (folder.path().join("state"), authority("ours"));
@@ -247,7 +247,7 @@ mod tests {
             Self { _folder: folder, path, fake_server, ours }
         }
 
-        /// Starts the server, which answers what `answer` makes of its fake_server, path and body, and has the machine dial it.
+        /// Starts the server, which answers with `answer(fake_server, path, body)`, and points the machine at it.
         async fn serve(&self, answer: impl Fn(&FakeServer, &str, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
             let fake_server = self.fake_server.clone();
             let server = Server::start(&self.ours, move |path, body| answer(&fake_server, path, body)).await;
@@ -255,7 +255,7 @@ mod tests {
             server
         }
 
-        /// Segment and number of each report that the server took.
+        /// Segment and number of each report the server accepted.
         fn taken(&self) -> Vec<(u64, u64)> {
             self.fake_server.taken.lock().unwrap().clone()
         }
@@ -319,7 +319,7 @@ mod tests {
         });
     }
 
-    /// A chain that breaks is healed by a full report, but a server that refuses that too is not sent one after another.
+    /// A broken chain is mended by a full report, but a server that refuses that too does not get one after another.
     #[test]
     fn a_server_that_refuses_every_report_is_asked_twice() {
         run(async {

@@ -1,5 +1,5 @@
-//! A new certificate in the last third of the old one's life, or after it: asked for by a request that the machine's key
-//! signs, on a line without a certificate.
+//! Renews the certificate in the last third of its validity, or after it, with a request signed by the machine's key,
+//! over a connection without a client certificate.
 
 use data_encoding::BASE64;
 use protocol::{RenewAnswer, RenewRequest, SignedRenewal, path};
@@ -23,10 +23,10 @@ pub(crate) fn request(agent_state: &AgentState) -> Result<SignedRenewal, WireErr
     SignedRenewal::sign(&request, agent_state.key().signing()).map_err(|error| set_up(&error))
 }
 
-/// Asks the server, on a line without the certificate: it may have expired.
+/// Asks the server, over a connection without the certificate: it may have expired.
 ///
 /// # Errors
-/// When the request or the line cannot be made; awaited, as [`WireError`] says.
+/// When the request or the connection cannot be made; when awaited, see [`WireError`].
 pub(crate) fn ask(
     agent_state: &AgentState,
 ) -> Result<impl Future<Output = Result<RenewAnswer, WireError>> + use<>, WireError> {
@@ -34,10 +34,10 @@ pub(crate) fn ask(
     Ok(async move { connection.post(path::RENEW, &request).await })
 }
 
-/// Takes the new certificate into use; connections made from now on use it.
+/// Adopts the new certificate; new connections use it.
 ///
 /// # Errors
-/// When the answer does not fit this machine or cannot be kept; the old certificate stays in use.
+/// When the answer does not fit this machine or cannot be stored; the old certificate stays in use.
 pub(crate) fn adopt(agent_state: &mut AgentState, answer: RenewAnswer) -> anyhow::Result<()> {
     let server_time_at = answer.server_time_at;
     let renewed = agent_state.identity.renewed(answer, agent_state.key().signing().public_key())?;

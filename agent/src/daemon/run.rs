@@ -1,7 +1,7 @@
-//! The daemon: one loop that waits for whatever comes first and sleeps in between. It checks on a schedule and when something
-//! changes, reports, delivers, asks for orders, and ends when it is told to.
+//! The daemon: one loop that sleeps until the next event. It checks on a schedule and when something changes, reports,
+//! delivers, polls for orders, and ends when told to stop.
 //!
-//! Once it runs, no trouble ends it: errors are logged and life goes on.
+//! Once it runs, no error ends it: errors are logged and it carries on.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -37,20 +37,20 @@ use retried_request::RetriedRequest;
 use routine::Routine;
 use silence::Silence;
 
-/// After sleep a full check follows no sooner than this, ...
+/// After the machine wakes up, a full check follows no sooner than this, ...
 const AWAKE_LEAST: Duration = Duration::from_secs(5);
 /// ... spread over this.
 const AWAKE_SPREAD: Duration = Duration::from_secs(25);
 
-/// A certificate that by this machine's clock is due for renewal is renewed no more often than this: a clock that is ahead finds every
+/// The shortest time between renewals of a certificate that looks due by this machine's clock: a clock that is ahead finds every
 /// certificate due.
 const RENEWALS_APART: Duration = Duration::from_secs(60 * 60);
 
-/// The daemon.
+/// The daemon's state.
 struct Daemon {
     agent_state: AgentState,
     connection: Connection,
-    /// None once the system took it away.
+    /// None once the system has taken the watch away.
     watch: Option<Watch>,
     debounce: Debounce<Subject>,
     schedule: Schedule,
@@ -58,13 +58,13 @@ struct Daemon {
     /// Sections to collect as soon as the collector is free.
     wanted: BTreeSet<Section>,
     collecting: Option<Collecting>,
-    /// Outcomes of the newest facts.
+    /// Digest of the outcomes of the newest facts.
     outcomes: Option<Digest>,
     ordered: Vec<String>,
     done: Vec<String>,
     order_not_before: Instant,
     policy_wanted: Option<Digest>,
-    /// Why the last policy was not used, while that is so.
+    /// Why the last policy was refused, until one is accepted.
     refused: Option<String>,
     renewal_at: i64,
     renewed: Option<Instant>,
@@ -75,13 +75,13 @@ struct Daemon {
     polling: RetriedRequest<Result<PollAnswer, WireError>>,
     fetching: RetriedRequest<Result<SignedBundle, WireError>>,
     renewing: RetriedRequest<Result<RenewAnswer, WireError>>,
-    /// What the agent has to say of itself.
+    /// An event of its own that the agent still has to report.
     to_say: Option<AgentEvent>,
     silence: Silence,
     saying: RetriedRequest<Result<AgentEventAnswer, WireError>>,
 }
 
-/// What came first.
+/// What woke the loop.
 enum Event {
     ServiceEvent(ServiceEvent),
     Changed(std::io::Result<BTreeSet<Subject>>),
@@ -94,10 +94,10 @@ enum Event {
     Time,
 }
 
-/// Runs until the manager wishes it to end.
+/// Runs until the service manager tells it to stop.
 ///
 /// # Errors
-/// When it cannot start: no watch, no server to dial, or the line to it cannot be set up.
+/// When it cannot start: no watch, no server address, or the connection cannot be set up.
 pub(crate) async fn run(
     agent_state: AgentState,
     mut service_events: ServiceEvents,
@@ -178,7 +178,7 @@ impl Daemon {
         })
     }
 
-    /// Starts whatever may start now.
+    /// Starts everything that may start now.
     fn start_what_is_due(&mut self) {
         let now = Instant::now();
         for subject in self.debounce.due(now) {
@@ -228,18 +228,18 @@ impl Daemon {
         self.out_of_date || self.agent_state.clock.trusted() >= self.renewal_at && !lately
     }
 
-    /// Now, as the schedule takes it.
+    /// The current time, as the schedule takes it.
     fn now(&self) -> Now {
         Now { at: self.agent_state.clock.now(), steady: Instant::now() }
     }
 
-    /// True when nothing is under way that a poll would only be told again at once: an order or a policy.
+    /// True when no order or policy is in progress: the server would answer a poll with the same one at once.
     fn may_poll(&self) -> bool {
         let carrying_out = self.collecting.as_ref().is_some_and(|collecting| !collecting.orders.is_empty());
         self.ordered.is_empty() && !carrying_out && !self.fetching.is_on_its_way()
     }
 
-    /// Waits for whatever comes first.
+    /// Waits for the next event.
     async fn next(&mut self, service_events: &mut ServiceEvents) -> Event {
         let wake = self.wake();
         let changed = async {
@@ -276,11 +276,11 @@ impl Daemon {
         }
     }
 
-    /// When something is due, if nothing happens before.
+    /// When something is due if no event comes first.
     fn wake(&self) -> Instant {
         let mut wake = Instant::now() + LOOK_AGAIN;
         let mut at_latest = |at: Option<Instant>| wake = at.map_or(wake, |at| wake.min(at));
-        // What needs the collector is looked at again when it is free.
+        // Work that needs the collector is checked again when it is free.
         if self.collecting.is_none() {
             let scheduled = || Instant::now() + self.schedule.sleep(self.now());
             at_latest(Some(self.routine.next().unwrap_or_else(scheduled)));
@@ -345,15 +345,15 @@ impl Daemon {
                 self.saying.succeeded();
             }
             Event::Said(Err(error)) => {
-                // A server that will never take it, such as an older one, is not asked again.
+                // A server that will never accept it, such as an older one, is not asked again.
                 self.to_say = self.to_say.filter(|_| !error.is_final() || error.is_out_of_date());
                 self.saying.failed(&error, error.retry_after());
             }
         }
     }
 
-    /// A new certificate is in use. What was refused for the old one's dates is asked at once; were the new one refused alike, it would
-    /// be renewed later and later.
+    /// A new certificate is in use. Requests refused for the old one's dates are retried at once; if the new one is refused for the
+    /// same reason, renewals get rarer each time.
     fn renewed(&mut self) {
         self.renewed = Some(Instant::now());
         self.reconnect();
@@ -365,21 +365,22 @@ impl Daemon {
         }
     }
 
-    /// Another network: what hangs on the former one is asked again, and the section that describes it is collected.
+    /// The network changed: pending requests are retried on a new connection, and the section that describes the
+    /// network is collected.
     fn network_changed(&mut self) {
         self.wanted.insert(Section::Lan);
         self.reconnect();
         self.ask_again();
     }
 
-    /// What was put off because nobody answered need not wait any longer.
+    /// Retries what was put off because the server did not answer.
     fn ask_again(&mut self) {
         self.sending.again();
         self.polling.again();
         self.fetching.again();
     }
 
-    /// The machine slept: a full check soon, on a new line, without waiting for what was put off before.
+    /// The machine woke up: a full check soon, on a new connection, without waiting for earlier delays.
     fn awake(&mut self) {
         tracing::info!("the machine is awake again");
         // Spread, because an office's machines wake up together; not at once, because the network needs a moment.
@@ -403,7 +404,7 @@ impl Daemon {
                     Err(error) => {
                         tracing::error!(%error, "the policy on disk is not used; it is fetched again");
                         self.policy_refused(&error.to_string());
-                        // The next poll says that there is none, and is told which one to fetch.
+                        // The next poll says that the agent has no policy, and is told which one to fetch.
                         self.polling.call_back();
                     }
                 }
@@ -422,7 +423,7 @@ impl Daemon {
         }
     }
 
-    /// Makes a new line to the server; what was on its way on the old one is asked again.
+    /// Opens a new connection; requests in flight on the old one are sent again.
     fn reconnect(&mut self) {
         match self.agent_state.connection() {
             Ok(connection) => {

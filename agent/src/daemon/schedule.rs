@@ -1,13 +1,13 @@
-//! When everything is checked: at a steady rate, at an hour of the machine's own, so that the machines of a province do not
-//! all report together. Pure; planned by the machine's clock, and due by it or by one that nobody sets, whichever is first: a clock set
-//! back must not put a check off, nor must sleep, in which only the machine's clock goes on.
+//! When to run full checks: at a steady rate, at an offset of the machine's own, so that a province's machines do not all report
+//! together. Pure. Checks are planned by the machine's clock and due by it or by a monotonic clock, whichever comes first: neither a
+//! clock set back nor sleep, during which only the machine's clock advances, may delay a check.
 
 use std::time::Duration;
 
 use protocol::Digest;
 use tokio::time::Instant;
 
-/// The longest sleep before the clock is looked at again: a suspended laptop or a corrected clock must not delay a check by
+/// The longest sleep before checking the clock again: a suspended laptop or a corrected clock must not delay a check by
 /// hours.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
 
@@ -20,12 +20,12 @@ pub(crate) struct Schedule {
     next: Instant,
 }
 
-/// Now, by both clocks.
+/// The current time by both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
-    /// By the machine's; milliseconds since 1970 UTC.
+    /// By the machine's clock; milliseconds since 1970 UTC.
     pub(crate) at: i64,
-    /// By the one that nobody sets.
+    /// By the monotonic clock.
     pub(crate) steady: Instant,
 }
 
@@ -37,7 +37,7 @@ impl Schedule {
         schedule
     }
 
-    /// Changes the period; a check that is due stays due.
+    /// Changes the period; a check that is already due stays due.
     pub(crate) fn set_period(&mut self, machine: &str, period: Duration, now: Now) {
         self.period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
         let digest = Digest::of(machine.as_bytes()).0;
@@ -53,8 +53,8 @@ impl Schedule {
         now.at >= self.next_at || now.steady >= self.next
     }
 
-    /// Notes that everything was checked at `now` and plans the next: the machine's next hour that is at least half a period
-    /// away.
+    /// Notes that everything was checked at `now` and plans the next check: the machine's next slot that is at least half a
+    /// period away.
     pub(crate) fn checked(&mut self, now: Now) {
         let earliest = now.at.saturating_add(self.period / 2);
         let since = (earliest - self.phase).rem_euclid(self.period);
@@ -62,14 +62,14 @@ impl Schedule {
         self.next = now.steady + Duration::from_millis(u64::try_from(self.next_at - now.at).unwrap_or(0));
     }
 
-    /// Checks everything within `wait`, unless it is due before.
+    /// Runs the next check within `wait`, unless it is due sooner.
     pub(crate) fn bring_forward(&mut self, now: Now, wait: Duration) {
         let at = now.at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         self.next_at = self.next_at.min(at);
         self.next = self.next.min(now.steady + wait);
     }
 
-    /// How long to sleep before looking again.
+    /// How long to sleep before checking again.
     pub(crate) fn sleep(&self, now: Now) -> Duration {
         let left = Duration::from_millis(u64::try_from(self.next_at - now.at).unwrap_or(0));
         left.min(self.next.saturating_duration_since(now.steady)).min(LOOK_AGAIN)
@@ -85,7 +85,7 @@ mod tests {
     const HOUR: i64 = 3_600_000;
     const PERIOD: Duration = Duration::from_secs(4 * 3600);
 
-    /// `hours` after `start` by a clock that nobody sets, when the machine's says `at`.
+    /// `hours` after `start` by the monotonic clock, when the machine's clock shows `at`.
     fn now(start: Instant, hours: u64, at: i64) -> Now {
         Now { at, steady: start + Duration::from_secs(hours * 3600) }
     }

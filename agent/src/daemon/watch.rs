@@ -1,7 +1,7 @@
-//! Tells when a file or registry key changes that matters: the sources of a section, the policy, the agent's own configuration.
+//! Reports when a relevant file or registry key changes: the sources of a section, the policy, the agent's own configuration.
 //!
-//! Folders are watched rather than files, so that a file that is replaced as a whole, or made later, is seen. Reading a file
-//! is no change and does not wake the agent.
+//! Watches folders rather than files, so that a file that is replaced as a whole, or created later, is noticed. Reading a
+//! file is no change and does not wake the agent.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub(crate) struct Watch {
     keys: keys::Keys,
 }
 
-/// One path and where it leads to when it is a link.
+/// One path, and its target when it is a link.
 #[derive(Clone, Debug)]
 struct Wanted {
     path: PathBuf,
@@ -56,17 +56,17 @@ struct Wanted {
 /// What happened in a watched folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
-    /// Something at this path was written, made, moved or removed.
+    /// Something at this path was written, created, moved or removed.
     Changed(PathBuf),
     /// Events were lost: anything may have changed.
     Lost,
 }
 
 impl Watch {
-    /// Watches `wanted`. Paths that do not exist are seen when they are made.
+    /// Watches `wanted`. Paths that do not exist yet are noticed once they are created.
     ///
     /// # Errors
-    /// When the system gives no watch at all.
+    /// When the system provides no watch.
     pub(crate) fn new(wanted: impl IntoIterator<Item = (PathBuf, Subject)>) -> std::io::Result<Self> {
         let wanted = wanted.into_iter().map(|(path, subject)| Wanted { path, target: None, subject }).collect();
         let (folders, keys) = (folders::Folders::new()?, keys::Keys::new(Vec::new()));
@@ -75,7 +75,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Watches registry keys too (`HKLM\SOFTWARE\...`; `HKU\*\...` is a key of every user). Only Windows has any.
+    /// Also watches registry keys (`HKLM\SOFTWARE\...`; `HKU\*\...` is a key of every user). Only Windows has any.
     #[must_use]
     pub(crate) fn with_keys(mut self, keys: impl IntoIterator<Item = (&'static str, Subject)>) -> Self {
         self.keys = keys::Keys::new(keys.into_iter().collect());
@@ -83,7 +83,7 @@ impl Watch {
         self
     }
 
-    /// Watches the folders as they are now: links may lead elsewhere, folders may have been made since.
+    /// Watches the folders as they are now: links may have new targets, folders may have been created since.
     pub(crate) fn arm(&mut self) {
         let mut folders = BTreeSet::new();
         for wanted in &mut self.wanted {
@@ -99,7 +99,7 @@ impl Watch {
         self.keys.arm();
     }
 
-    /// Waits until something changes and says what it concerns.
+    /// Waits for a change and returns what it concerns.
     ///
     /// # Errors
     /// When the system takes the watch away.
@@ -138,13 +138,13 @@ impl Watch {
     }
 }
 
-/// Whether a change at a path concerns a wanted path.
+/// How a change at a path concerns a wanted path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Concern {
     None,
-    /// Something in the wanted folder.
+    /// Something inside the wanted folder.
     Within,
-    /// The wanted path itself, or a folder above it: what is watched has to be found anew.
+    /// The wanted path itself, or a folder above it: the folders to watch have to be found again.
     Anew,
 }
 
@@ -176,7 +176,8 @@ mod tests {
         changed.expect("no event within 30 s").unwrap().into_iter().collect()
     }
 
-    /// Waits until `subject` is told. One change may be told in several parts, so parts of the change before it may come first.
+    /// Waits until `subject` is reported. A change may be reported in several parts, so parts of an earlier change may come
+    /// first.
     async fn told(watch: &mut Watch, subject: Subject) {
         while !next(watch).await.contains(&subject) {}
     }
@@ -236,7 +237,7 @@ mod tests {
             std::fs::read(&hosts).unwrap();
             std::fs::write(&other, "1").unwrap();
             std::fs::write(&config, "1").unwrap();
-            // The reading and the neighbour came before it, and would have been told before it.
+            // The read and the change of the neighbouring file came before it, and would have been reported before it.
             assert_eq!(next(&mut watch).await, [Subject::Config]);
         });
     }

@@ -1,7 +1,8 @@
-//! An invitation that waits in the state folder until the agent itself takes it up: whoever installs the program need not be the
-//! account that runs it, and need not wait until the server can be reached.
+//! An invitation that waits in the state folder until the agent itself takes it up: the person who installs the program may use
+//! another account than the one that runs it, and need not wait until the server can be reached.
 //!
-//! The answer to "are we connected, and if not, why" stays in a file beside it, for the installer and for the person at the machine.
+//! The answer to "are we connected, and if not, why not" stays in a file next to it, for the installer and for the person at the
+//! machine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,45 +25,45 @@ use crate::policy::last_answer::LastAnswer;
 use crate::state::{Durability, Missing, StateError, StateFolder};
 use collect::Collector;
 
-/// The invitation's file: holds the token, until it is used.
+/// The invitation's file: holds the token until it is used.
 const INVITATION: &str = "invitation.json";
-/// The file of how far it came.
+/// The file with the progress of the enrolment.
 const PROGRESS: &str = "joining.json";
 
-/// The mark of a removal under way.
+/// Marks that a removal is in progress.
 const LEAVING: &str = "leaving";
 
-/// How far the machine came.
+/// The progress of an enrolment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EnrolmentProgress {
-    /// Where it stands.
+    /// The stage reached.
     pub(crate) stage: Stage,
-    /// The office when connected, else why not.
+    /// The office once connected, otherwise the reason why not.
     pub(crate) words: Text,
 }
 
-/// Where a machine stands on its way to a server.
+/// A stage of an enrolment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Stage {
     /// Connected.
     Connected,
-    /// Tried in vain; tried again by itself.
+    /// An attempt failed; the agent will retry by itself.
     Waiting,
-    /// The server said no for good, or what was handed over makes no sense.
+    /// The server refused for good, or the invitation is invalid.
     Refused,
 }
 
-/// What came of an invitation.
+/// What became of an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settled {
-    /// No invitation waits any more; whether the machine is connected its identity says.
+    /// No invitation is waiting any more; the identity says whether the machine is connected.
     Yes,
-    /// The program shall end.
+    /// The program has to stop.
     Ends,
 }
 
-/// Keeps an invitation for the agent and forgets how an earlier one ended.
+/// Stores an invitation for the agent and forgets the result of an earlier one.
 ///
 /// # Errors
 /// When the state folder refuses.
@@ -72,8 +73,8 @@ pub(crate) fn invite(state: &StateFolder, invitation: &Invitation) -> Result<(),
     state.write_json(INVITATION, invitation, Durability::Synced)
 }
 
-/// Marks that the program is about to be removed, so that the agent says so with its last words. Without a state folder there is nobody
-/// who could.
+/// Marks that the program is about to be removed, so that the agent says so in its last message. Does nothing without a state folder:
+/// then there is no agent to say it.
 #[cfg(any(windows, test))]
 pub(crate) fn leave(state: &Path) {
     if state.is_dir()
@@ -83,7 +84,7 @@ pub(crate) fn leave(state: &Path) {
     }
 }
 
-/// Forgets such a mark: the program is here to stay.
+/// Removes that mark: the program stays.
 ///
 /// # Errors
 /// When the state folder refuses.
@@ -97,14 +98,14 @@ pub(crate) fn is_leaving(state: &StateFolder) -> bool {
     state.file(LEAVING).exists()
 }
 
-/// How far the machine came, as the agent last wrote it; read beside a running agent, so without the folder's lock.
+/// The progress as the agent last wrote it. The agent may be running, so this reads without the folder's lock.
 #[cfg(any(windows, test))]
 pub(crate) fn progress(state: &Path) -> Option<EnrolmentProgress> {
     serde_json::from_slice(&std::fs::read(state.join(PROGRESS)).ok()?).ok()
 }
 
-/// Takes up the invitation that waits, if any: enrols, and tries again for as long as it takes. `ready` is called once, when it turns
-/// out that something waits.
+/// Takes up a waiting invitation, if any: enrols, retrying for as long as it takes. `ready` is called once, when an invitation turns
+/// out to be waiting.
 ///
 /// # Errors
 /// When the state folder refuses.
@@ -156,7 +157,7 @@ pub(crate) async fn settle(
         let wait = backoff.failed(asked, random::unit());
         tracing::warn!(wait_s = wait.as_secs(), %error, "not connected yet");
         keep(path, &EnrolmentProgress { stage: Stage::Waiting, words: error.text() })?;
-        // A machine that is upgraded away from its server goes on as what it was, and asks at its next start.
+        // A machine that is upgraded while away from its server keeps its identity, and asks again at its next start.
         if enrolled {
             return Ok(Settled::Yes);
         }
@@ -166,7 +167,7 @@ pub(crate) async fn settle(
     }
 }
 
-/// Waits; true when the program shall end. A machine that woke up waits no longer.
+/// Waits; true when the program has to stop. A machine that has just woken up stops waiting.
 async fn rest(service_events: &mut ServiceEvents, wait: Duration) -> bool {
     tokio::select! {
         service_event = service_events.next() => matches!(service_event, ServiceEvent::Stop(_)),
@@ -174,8 +175,8 @@ async fn rest(service_events: &mut ServiceEvents, wait: Duration) -> bool {
     }
 }
 
-/// The invitation that waits; true beside it when the machine has an identity of that server already (an upgrade is handed the same
-/// values again). Whether that still counts the server alone knows.
+/// The waiting invitation, and true when the machine already has an identity with that server (an upgrade is given the same values
+/// again). Only the server knows whether that identity is still valid.
 fn waiting(path: &Path) -> Result<Option<(Invitation, bool)>, StateError> {
     if !path.is_dir() {
         return Ok(None);
@@ -192,7 +193,7 @@ fn waiting(path: &Path) -> Result<Option<(Invitation, bool)>, StateError> {
     };
     let Some(invitation) = invitation else { return Ok(None) };
     let fingerprint = fingerprint_read(&invitation.fingerprint).ok();
-    // What is damaged the enrolment sets aside.
+    // Enrolment sets damaged files aside.
     let enrolled = match (Identity::load(&state), MachineKey::load(&state)) {
         (Ok(Some(identity)), Ok(Some(key))) => {
             identity.is_for(key.signing().public_key())
@@ -203,7 +204,7 @@ fn waiting(path: &Path) -> Result<Option<(Invitation, bool)>, StateError> {
     Ok(Some((invitation, enrolled)))
 }
 
-/// True when trying again cannot help.
+/// True when retrying cannot help.
 fn is_final(error: &EnrolError) -> bool {
     match error {
         EnrolError::Address(_) | EnrolError::Fingerprint | EnrolError::Token(_) => true,
@@ -216,7 +217,8 @@ fn close(path: &Path, stage: Stage, words: Text) -> Result<(), StateError> {
     end(&StateFolder::open(path, Missing::Refuse)?, stage, words)
 }
 
-/// The invitation is done with. Its end is written before it goes: a power cut in between costs one more attempt.
+/// Finishes with the invitation. The result is written before the invitation is removed: a power cut in between costs
+/// one more attempt.
 fn end(state: &StateFolder, stage: Stage, words: Text) -> Result<(), StateError> {
     state.write_json(PROGRESS, &EnrolmentProgress { stage, words }, Durability::Synced)?;
     state.remove(INVITATION)
@@ -238,7 +240,7 @@ mod tests {
     use collect::linux::Machine;
     use os::recorded::Recorded;
 
-    /// A machine that was handed `invitation`, and what came of it.
+    /// A machine that was given `invitation`, and the result.
     async fn settled(state: &Path, ready: impl FnOnce()) -> Settled {
         let collector = Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default()))));
         let mut service_events = Manager::new(None).unwrap().service_events().unwrap();
@@ -296,7 +298,7 @@ mod tests {
                 assert!(!text.contains(TOKEN), "{}", entry.path().display());
             }
 
-            // The same values again, as an upgrade hands them over: without its server the machine stays what it was and asks later.
+            // The same values again, as an upgrade passes them: without its server the machine keeps its identity and asks later.
             let before = std::fs::read(state.join("identity.json")).unwrap();
             invited(&state, "127.0.0.1:1", TOKEN, fingerprint);
             assert_eq!(settled(&state, || {}).await, Settled::Yes);
@@ -313,7 +315,7 @@ mod tests {
             let state = folder.path().join("state");
             let (ours, clients) = (authority("ours"), authority("clients"));
             let (fingerprint, ca) = (Digest::of(&ours.der), ours.der.clone());
-            // What the server answers next: a refusal's code, or none to admit the machine.
+            // What the server answers next: a refusal code, or none to admit the machine.
             let answers = Mutex::new(vec![None, Some("key_revoked"), Some("key_known"), None]);
             let server = Server::start(&ours, move |_, body| match answers.lock().unwrap().pop().unwrap() {
                 Some(code) => (409, vec![], serde_json::to_vec(&refusal(code)).unwrap()),

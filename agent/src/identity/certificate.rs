@@ -1,7 +1,8 @@
-//! The few fields of X.509 that the agent needs: reads validity, key and issuer of a certificate, writes a PKCS #10 request.
+//! The few fields of X.509 that the agent needs: reads validity, key and issuer of a certificate, and writes a PKCS #10
+//! request.
 //!
-//! Whether a certificate is to be believed is decided by webpki (`tls.rs`), never by what is read here. A whole X.509 library costs
-//! the agent more than these two forms are worth.
+//! Whether a certificate is trusted is decided by webpki (`tls.rs`), never by what is read here. A whole X.509 library would cost
+//! the agent more than these two formats are worth.
 
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
@@ -15,26 +16,26 @@ const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 /// `ecdsa-with-SHA256` (RFC 5758), as an encoded OID.
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
-/// The attributes of a name that have short names (RFC 4514, 3): the last byte of the OID 2.5.4.x.
+/// Short names of name attributes (RFC 4514, 3), by the last byte of the OID 2.5.4.x.
 const SHORT_NAMES: [(u8, &str); 6] = [(3, "CN"), (6, "C"), (7, "L"), (8, "ST"), (10, "O"), (11, "OU")];
-/// How the OIDs 2.5.4.x begin.
+/// The first bytes of the OIDs 2.5.4.x.
 const ATTRIBUTE_TYPES: [u8; 2] = [0x55, 0x04];
 
 /// What is read from a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate<'a> {
-    /// Who issued it: `CN=..., O=...` in the certificate's order. Hostile text.
+    /// The issuer, `CN=..., O=...` in the certificate's order. Untrusted text.
     pub issuer: String,
-    /// First second of its validity; seconds since 1970 UTC.
+    /// First second of validity; seconds since 1970 UTC.
     pub not_before: i64,
-    /// Last second of its validity; seconds since 1970 UTC.
+    /// Last second of validity; seconds since 1970 UTC.
     pub not_after: i64,
-    /// The public key as it stands in the certificate: on P-256 the uncompressed point of 65 bytes.
+    /// The public key as encoded in the certificate: for P-256 the uncompressed point of 65 bytes.
     pub public_key: &'a [u8],
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads a certificate (RFC 5280, 4.1) in DER; none when it is not one. Its signature and extensions are not looked at.
+    /// Reads a DER certificate (RFC 5280, 4.1); none when it is not one. Does not look at signature or extensions.
     pub fn read(der: &'a [u8]) -> Option<Self> {
         let mut outer = Reader::new(der);
         let mut certificate = outer.enter(Tag::SEQUENCE)?;
@@ -51,14 +52,14 @@ impl<'a> Certificate<'a> {
         fields.take(Tag::SEQUENCE)?;
         let mut key = fields.enter(Tag::SEQUENCE)?;
         key.take(Tag::SEQUENCE)?;
-        // The first byte counts unused bits, of which a key has none.
+        // The first byte counts unused bits; a key has none.
         let public_key = key.take(Tag::BIT_STRING)?.strip_prefix(&[0])?;
         key.end()?;
         Some(Self { issuer, not_before, not_after, public_key })
     }
 }
 
-/// A Name (RFC 5280, 4.1.2.4) as people write it.
+/// A Name (RFC 5280, 4.1.2.4) as text.
 fn name(mut sets: Reader<'_>) -> Option<String> {
     let mut parts = Vec::new();
     while !sets.is_empty() {
@@ -102,11 +103,11 @@ fn time(reader: &mut Reader<'_>) -> Option<i64> {
     Some(Offset::UTC.to_timestamp(civil).ok()?.as_second())
 }
 
-/// A PKCS #10 request (RFC 2986) for the key on P-256 whose uncompressed point is `point`. It names nobody and asks for no extension.
-/// `sign` signs bytes with ECDSA and SHA-256 and gives the signature in DER.
+/// A PKCS #10 request (RFC 2986) for the P-256 key with the uncompressed point `point`. It has an empty subject and asks for no
+/// extension. `sign` signs bytes with ECDSA and SHA-256 and returns the signature in DER.
 ///
 /// # Errors
-/// What `sign` says.
+/// The error of `sign`.
 pub fn request<E>(point: &[u8], sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
     let oid = |encoded: &[u8]| element(Tag::OBJECT_IDENTIFIER, &[encoded]);
     let bits = |bytes: &[u8]| element(Tag::BIT_STRING, &[&[0], bytes]);
@@ -136,7 +137,7 @@ mod tests {
         (parameters.self_signed(&key).unwrap().der().to_vec(), key)
     }
 
-    /// Both forms of time, and both halves of the century of the short one.
+    /// Both time formats, and both halves of the short one's century.
     #[test]
     fn a_certificate_reads_as_a_whole_library_reads_it() {
         for (from, until) in [(1950, 1999), (2000, 2049), (2026, 2050), (2051, 4000)] {

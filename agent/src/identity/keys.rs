@@ -1,5 +1,5 @@
-//! The machine's key: a P-256 key made on the machine, never leaving it. It signs reports and renewals, and proves the
-//! machine in TLS.
+//! The machine's key: a P-256 key made on the machine, which never leaves it. It signs reports and renewals, and
+//! authenticates the machine in TLS.
 
 use protocol::sign::SigningKey;
 use ring::rand::SystemRandom;
@@ -11,13 +11,13 @@ use crate::state::{Remedy, StateError, StateFolder};
 /// The key's file: PKCS #8, DER; mode 0600, on Windows sealed for the account that runs the agent.
 const FILE: &str = "key";
 
-/// Why there is no key.
+/// Why there is no usable key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The state folder refused.
+    /// Error of the state folder.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The system made none.
+    /// The system could not make a key.
     #[error("cannot make a key")]
     NotMade(#[from] protocol::sign::BadKey),
     /// The signing request could not be made: the system gives no random bytes.
@@ -47,11 +47,11 @@ impl MachineKey {
         Ok(Some(Self::read(document).map_err(|error| damaged(error.to_string()))?))
     }
 
-    /// Reads the key, or makes one. A retried enrolment finds the key of the first attempt; a key that is damaged, or that another
-    /// account sealed (an administrator's console, before the service), is set aside for a new one.
+    /// Reads the key, or makes one. A retried enrolment finds the key of the first attempt. A key that is damaged, or sealed by
+    /// another account (an administrator's console, before the service), is set aside and replaced.
     ///
     /// # Errors
-    /// As [`MachineKey::load`], or when it cannot be written.
+    /// See [`MachineKey::load`]; also when it cannot be written.
     pub fn load_or_make(state: &StateFolder) -> Result<Self, KeyError> {
         match Self::load(state) {
             Ok(Some(key)) => return Ok(key),
@@ -64,7 +64,7 @@ impl MachineKey {
         Self::make_anew(state)
     }
 
-    /// Makes a new key in place of the one there is, which is set aside.
+    /// Makes a new key and sets the existing one aside.
     ///
     /// # Errors
     /// When it cannot be made or written.
@@ -75,7 +75,7 @@ impl MachineKey {
         Ok(Self::read(document)?)
     }
 
-    /// The error of a key of another machine than the identity's.
+    /// The error for a key that does not belong to the identity.
     pub fn foreign(state: &StateFolder) -> KeyError {
         let reason = "it is another key than the identity's".to_owned();
         StateError::Damaged { path: state.file(FILE), reason, remedy: Remedy::Connect }.into()
@@ -85,23 +85,23 @@ impl MachineKey {
         Ok(Self { signing: SigningKey::from_pkcs8(&document)?, document })
     }
 
-    /// What signs reports and renewals.
+    /// The key in the form that signs reports and renewals.
     pub fn signing(&self) -> &SigningKey {
         &self.signing
     }
 
-    /// The key for TLS.
+    /// The key in the form that TLS needs.
     pub fn for_tls(&self) -> rustls::pki_types::PrivateKeyDer<'static> {
         rustls::pki_types::PrivatePkcs8KeyDer::from(self.document.clone()).into()
     }
 
-    /// A PKCS #10 request, DER. The server uses only its public key, so it names nothing.
+    /// A PKCS #10 request, DER. Its subject is empty, because the server only uses its public key.
     ///
     /// # Errors
     /// When the system gives no random bytes.
     pub fn request(&self) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
-        // A request begins as every DER does and no `Purpose` does, so its signature is worth nothing elsewhere.
+        // A request begins like any DER and no `Purpose` does, so its signature is useless anywhere else.
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.document, &random);
         let pair = pair.map_err(|_| KeyError::Request)?;
         certificate::request(self.signing.public_key(), |information| {
@@ -143,7 +143,7 @@ mod tests {
             key.signing().public_key(),
         );
         held.verify(info.raw, &parsed.signature_value.data).unwrap();
-        // As the server reads it: key and signature in the forms it expects.
+        // As the server reads it: key and signature in the formats it expects.
         rcgen::CertificateSigningRequestParams::from_der(&request.into()).unwrap();
         assert_eq!(format!("{key:?}"), "MachineKey(..)");
     }

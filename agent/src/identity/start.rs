@@ -1,4 +1,4 @@
-//! Why the agent cannot start from its folder.
+//! Why the agent cannot start from its state folder.
 
 use policies::text::Text;
 
@@ -10,13 +10,13 @@ use crate::state::config::ConfigError;
 /// Why the agent cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The state folder.
+    /// Error of the state folder.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The configuration.
+    /// Error of the configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The key.
+    /// Error of the key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The machine was never enrolled, or the enrolment was not finished.
@@ -25,13 +25,13 @@ pub enum StartError {
     /// The machine has no address to dial: it works by files.
     #[error("this machine works by files alone; use: posture-agent export, posture-agent import")]
     Unconnected,
-    /// No random bytes.
+    /// The system gave no random bytes.
     #[error(transparent)]
     Chance(#[from] NoRandomBytes),
 }
 
 impl StartError {
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub fn text(&self) -> Text {
         match self {
             Self::State(error) | Self::Key(KeyError::State(error)) => error.text(),

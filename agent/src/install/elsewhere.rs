@@ -1,10 +1,10 @@
-//! Where packages install the program.
+//! Install on systems where packages do it.
 
 use std::path::Path;
 
 use super::{InstallError, Installed, Plan, Removal};
 
-/// Refused: packages do it.
+/// Always refuses: packages do it.
 ///
 /// # Errors
 /// [`InstallError::Elsewhere`].
@@ -12,7 +12,7 @@ pub(crate) fn install(_plan: &Plan) -> Result<Installed, InstallError> {
     Err(InstallError::Elsewhere)
 }
 
-/// Refused: packages do it.
+/// Always refuses: packages do it.
 ///
 /// # Errors
 /// [`InstallError::Elsewhere`].

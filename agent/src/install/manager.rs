@@ -14,48 +14,50 @@ use windows_service::{Error, Result};
 
 use crate::platform::service::NAME;
 
-/// Shown in the list of services.
+/// The display name in the list of services.
 const SHOWN: &str = "Trạm An";
-/// Shown beside it.
+/// The description next to it.
 const DESCRIPTION: &str = "Theo dõi an ninh mạng của máy tính này và gửi báo cáo về máy chủ của cơ quan. Chỉ đọc, không thay đổi máy. \
                            (Watches this computer's security posture and reports to the office's server. Only reads.)";
-/// It is started again after each failure, later each time ...
+/// The service is restarted after each failure, with growing delays ...
 const AGAIN: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(5 * 60)];
-/// ... and a day without failure forgets the former ones.
+/// ... which start over after a day without failure.
 const FORGIVEN: Duration = Duration::from_secs(24 * 60 * 60);
-/// What the service needs at most when the machine goes down.
+/// The most time the service needs at system shutdown.
 const GOING_DOWN: Duration = Duration::from_secs(5);
-/// How long it may take to stop.
+/// How long the service may take to stop.
 const STOP: Duration = Duration::from_secs(20);
-/// How long one that was removed may still be held.
+/// How long a removed service may still be held open.
 const RELEASE: Duration = Duration::from_secs(20);
-/// How long another service may keep this one from being started.
+/// How long another starting service may block the start of this one.
 const START: Duration = Duration::from_secs(30);
-/// How often its state is looked at.
+/// How often the service's state is polled.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// `ERROR_SERVICE_DOES_NOT_EXIST`.
 const NONE: i32 = 1060;
 /// `ERROR_SERVICE_NOT_ACTIVE`.
 const NOT_ACTIVE: i32 = 1062;
-/// `ERROR_SERVICE_CANNOT_ACCEPT_CTRL`, and `ERROR_INVALID_SERVICE_CONTROL` as Wine says it: the service is starting or stopping right now.
+/// `ERROR_SERVICE_CANNOT_ACCEPT_CTRL`, and `ERROR_INVALID_SERVICE_CONTROL`, which Wine uses for it: the service is starting or stopping
+/// right now.
 const BUSY: [i32; 2] = [1061, 1052];
-/// `ERROR_SERVICE_DATABASE_LOCKED`: another service is being started, as after the machine was switched on.
+/// `ERROR_SERVICE_DATABASE_LOCKED`: another service is being started, as after the machine boots.
 const LOCKED: i32 = 1055;
-/// `ERROR_SERVICE_MARKED_FOR_DELETE`: it was removed, and somebody still holds it, as a window that lists services does.
+/// `ERROR_SERVICE_MARKED_FOR_DELETE`: it was removed, but something still holds it open, such as a window that lists
+/// services.
 const MARKED: i32 = 1072;
 /// `ERROR_SERVICE_ALREADY_RUNNING`.
 const RUNS: i32 = 1056;
 
-/// The manager, opened by an administrator.
+/// The service control manager, opened with administrator rights.
 pub(super) struct Manager(ServiceManager);
 
-/// True when Windows refused with this number.
+/// True when Windows refused with this error number.
 fn refused_with(error: &Error, number: i32) -> bool {
     matches!(error, Error::Winapi(error) if error.raw_os_error() == Some(number))
 }
 
-/// What Windows says, rather than that it said something.
+/// Windows' own error message, instead of the crate's general one.
 pub(super) fn reason(error: &Error) -> String {
     match error {
         Error::Winapi(error) => error.to_string(),
@@ -64,7 +66,7 @@ pub(super) fn reason(error: &Error) -> String {
 }
 
 impl Manager {
-    /// Opens the manager of this machine.
+    /// Opens this machine's service control manager.
     pub(super) fn open() -> Result<Self> {
         let access = ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE;
         ServiceManager::local_computer(None::<&str>, access).map(Self)
@@ -78,7 +80,8 @@ impl Manager {
         }
     }
 
-    /// Makes the service that runs `program` with its state in `state`, or corrects it. What Windows refuses of the finer settings is named.
+    /// Creates the service that runs `program` with its state in `state`, or corrects it. Returns the optional settings that Windows
+    /// refused.
     pub(super) async fn establish(&self, program: &Path, arguments: &[OsString]) -> Result<(Service, Vec<Text>)> {
         let info = ServiceInfo {
             name: OsString::from(NAME),
@@ -111,7 +114,8 @@ impl Manager {
     }
 }
 
-/// Has the service correct its own finer settings: the installer (MSI) cannot make them. What Windows refuses is logged.
+/// Corrects the optional settings of the running service: the installer (MSI) cannot set them. Refusals by Windows are
+/// logged.
 pub(crate) fn refine_own() -> Result<()> {
     let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT)?;
     let service = manager.open_service(NAME, ServiceAccess::CHANGE_CONFIG | ServiceAccess::START)?;
@@ -121,7 +125,7 @@ pub(crate) fn refine_own() -> Result<()> {
     Ok(())
 }
 
-/// Makes the finer settings and names what Windows refuses of them.
+/// Applies the optional settings and returns those Windows refused.
 fn refined(service: &Service) -> Vec<Text> {
     let mut missing = Vec::new();
     let mut set = |done: Result<()>, vi: &str, en: &str| {
@@ -146,7 +150,7 @@ fn refined(service: &Service) -> Vec<Text> {
     missing
 }
 
-/// Starts the service; one that runs is left alone. While another one is being started it waits, for a while.
+/// Starts the service; does nothing when it is running. While another service is being started it waits for a while.
 pub(super) async fn start(service: &Service) -> Result<()> {
     let end = tokio::time::Instant::now() + START;
     loop {
@@ -160,7 +164,7 @@ pub(super) async fn start(service: &Service) -> Result<()> {
     }
 }
 
-/// Stops the service and waits until it has stopped. True when it has; false when it still has not.
+/// Stops the service and waits for that. True when it stopped in time.
 pub(super) async fn stop(service: &Service) -> Result<bool> {
     let end = tokio::time::Instant::now() + STOP;
     loop {

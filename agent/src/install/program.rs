@@ -1,6 +1,6 @@
-//! The program's file below Program Files: brought there, replaced while somebody may have it open, removed even by itself.
+//! The program's file under Program Files: copied there, replaced even while it is in use, removed even by itself.
 //!
-//! Who may write there is inherited from Program Files: administrators, nobody else.
+//! Write access is inherited from Program Files: administrators only.
 
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use crate::platform::service::NAME;
 use crate::platform::windows::leftover;
 use os::windows::{Registry, Windows, WindowsOs};
 
-/// The program's name.
+/// The program's file name.
 const PROGRAM: &str = "posture-agent.exe";
-/// What a replaced program is called until nobody uses it any more.
+/// The name of a replaced program until nothing uses it any more.
 const FORMER: &str = "posture-agent.former.exe";
-/// How long a process that has stopped may still hold its file.
+/// How long a stopped process may still hold its file.
 const RELEASE: Duration = Duration::from_secs(5);
-/// How often it is tried again.
+/// How often the operation is retried.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The folder of the program.
+/// The folder for the program.
 pub(super) fn folder() -> Result<PathBuf> {
-    // Asked for in the 64-bit view of the registry, and not from the environment, which a caller chooses.
+    // Read from the 64-bit view of the registry, and not from the environment, which the caller controls.
     let key = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion";
     match Windows::default().value(key, "ProgramFilesDir") {
         Ok(Registry::Text(folder)) if Path::new(&folder).is_absolute() => Ok(Path::new(&folder).join(NAME)),
@@ -30,12 +30,12 @@ pub(super) fn folder() -> Result<PathBuf> {
     }
 }
 
-/// Where the program is.
+/// Path of the program in that folder.
 pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join(PROGRAM)
 }
 
-/// Brings this program there, whole or not at all.
+/// Copies this program there, completely or not at all.
 pub(super) async fn place(folder: &Path) -> Result<()> {
     let (own, path) = (std::env::current_exe()?, path(folder));
     std::fs::create_dir_all(folder)?;
@@ -50,13 +50,13 @@ pub(super) async fn place(folder: &Path) -> Result<()> {
         done => done,
     };
     if placed.is_err() {
-        // The former program stays; the half-way one would only confuse.
+        // The former program stays; a partial copy would only confuse.
         drop(std::fs::remove_file(&fresh));
     }
     placed
 }
 
-/// Removes the program and its folder, also when this program is it.
+/// Removes the program and its folder, even when this process runs from it.
 pub(super) async fn remove(folder: &Path) -> Result<()> {
     if !folder.exists() {
         return Ok(());
@@ -64,7 +64,7 @@ pub(super) async fn remove(folder: &Path) -> Result<()> {
     let own = std::env::current_exe()?;
     for name in [FORMER, PROGRAM] {
         let path = folder.join(name);
-        // The program that removes itself would wait for itself in vain.
+        // A program that removes itself would wait for itself forever.
         let removed = if is_same(&own, &path) {
             Err(Error::from(ErrorKind::PermissionDenied))
         } else {
@@ -73,7 +73,7 @@ pub(super) async fn remove(folder: &Path) -> Result<()> {
         match removed {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(_) => {
-                // A program that runs can be moved but not removed: it goes with the next start of the machine.
+                // A running program can be moved but not removed: Windows removes it at the next start.
                 let away = std::env::temp_dir().join(format!("tram-an-{}.exe", std::process::id()));
                 aside(&path, &away)?;
                 leftover::remove_at_next_start(&away)?;
@@ -84,7 +84,7 @@ pub(super) async fn remove(folder: &Path) -> Result<()> {
     std::fs::remove_dir(folder)
 }
 
-/// Moves a program out of the way; a former one there is replaced when nobody uses it.
+/// Moves a program out of the way; replaces an earlier one there when it is not in use.
 fn aside(path: &Path, away: &Path) -> Result<()> {
     match std::fs::remove_file(away) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -93,7 +93,7 @@ fn aside(path: &Path, away: &Path) -> Result<()> {
     std::fs::rename(path, away)
 }
 
-/// Tries until it works or the time is over: a process that has stopped holds its file for a moment.
+/// Retries until it works or time is up: a stopped process holds its file for a moment.
 async fn patiently(mut work: impl FnMut() -> Result<()>) -> Result<()> {
     let end = tokio::time::Instant::now() + RELEASE;
     loop {
@@ -106,7 +106,7 @@ async fn patiently(mut work: impl FnMut() -> Result<()>) -> Result<()> {
     }
 }
 
-/// True when both are the same file.
+/// True when both paths are the same file.
 fn is_same(one: &Path, other: &Path) -> bool {
     matches!((std::fs::canonicalize(one), std::fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }

@@ -1,4 +1,4 @@
-//! The steps of installing and removing on Windows.
+//! The steps of installing and uninstalling on Windows.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -18,15 +18,15 @@ use crate::state::{DEFAULT, Missing, StateError, StateFolder};
 use os::Os;
 use os::windows::Windows;
 
-/// How long a person waits for *connected* before they are told that it goes on by itself.
+/// How long a person waits for *connected* before being told that it continues in the background.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// How often the service's word is looked at.
+/// How often the service's progress is polled.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Installs, or replaces an older version with all it knows in place, and waits for the connection.
+/// Installs, or replaces an older version and keeps its state, and waits for the enrolment.
 ///
 /// # Errors
-/// As [`InstallError`] says.
+/// See [`InstallError`].
 pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
     if let Some(invitation) = &plan.invitation {
         server_address(&invitation.server).map_err(EnrolError::from)?;
@@ -49,7 +49,7 @@ pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
                 pending_enrolment::invite(&state, invitation)?;
             }
         }
-        // The service does it too; done here, its first message finds its form.
+        // The service does this too; doing it here makes its first event readable.
         let registered = event_log::register();
         let (service, mut missing) = manager
             .establish(&program::path(&folder), &arguments(&plan.state))
@@ -66,7 +66,7 @@ pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
     })
 }
 
-/// Removes what `what` says. What is absent already is no error; what fails does not keep the rest from being removed.
+/// Removes what `what` names. Parts that are already absent are no error; a failing step does not stop the others.
 ///
 /// # Errors
 /// As [`InstallError`] says.
@@ -117,13 +117,13 @@ async fn remove_state(state: &Path) -> std::io::Result<()> {
     if !state.exists() {
         return Ok(());
     }
-    // Only a folder of ours is removed with all within, whatever was typed.
+    // Only a folder of ours is removed with its content, whatever path was given.
     let folder = open_state(state).await.map_err(|error| std::io::Error::other(error.text().en))?;
     let ours = folder.path().to_owned();
     drop(folder);
     std::fs::remove_dir_all(ours)?;
     if let Some(above) = state.parent().filter(|above| above.file_name().is_some_and(|name| name == NAME)) {
-        // What the agent did not put there stays.
+        // Files that the agent did not put there stay.
         drop(std::fs::remove_dir(above));
     }
     Ok(())
@@ -156,7 +156,7 @@ async fn halt(service: &Service) -> Result<(), InstallError> {
     }
 }
 
-/// The state folder, once a process that has stopped lets go of it.
+/// Opens the state folder once a stopping process has released it.
 async fn open_state(path: &Path) -> Result<StateFolder, InstallError> {
     let end = tokio::time::Instant::now() + Duration::from_secs(5);
     loop {
@@ -167,7 +167,7 @@ async fn open_state(path: &Path) -> Result<StateFolder, InstallError> {
     }
 }
 
-/// What the service is started with.
+/// The service's command-line arguments.
 fn arguments(state: &Path) -> Vec<OsString> {
     let mut arguments = vec![OsString::from("run")];
     if state != Path::new(DEFAULT) {
@@ -176,11 +176,11 @@ fn arguments(state: &Path) -> Vec<OsString> {
     arguments
 }
 
-/// Waits for the service's word: connected or refused; *not yet* when it takes longer than a person waits.
+/// Waits until the service reports connected or refused; returns *not yet* when that takes longer than a person waits.
 async fn connected(service: &Service, state: &Path, invited: bool) -> Result<Option<EnrolmentProgress>, InstallError> {
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {
-        // Asked first: what the service wrote before it ended is there then.
+        // Checked first, so that what the service wrote before it ended is seen.
         let stopped = manager::has_stopped(service)
             .map_err(|error| step("hỏi trạng thái dịch vụ", "ask for the service's state", manager::reason(&error)))?;
         let enrolment = pending_enrolment::progress(state);

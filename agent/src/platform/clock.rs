@@ -1,8 +1,9 @@
-//! The one place where the agent learns the time.
+//! The only place where the agent reads the time.
 //!
-//! Two times: the machine's own clock, which dates what is observed, and the *trusted* time, which certificates are checked
-//! against: the latest of own clock, build time and last server time. A clock that fell back to 2010 must not lock the
-//! agent out. Nor must a server whose clock was ahead and is put right: own clock alone is enough where it can be right.
+//! There are two times. The machine's own clock dates what is observed. The *trusted* time, against which certificates are
+//! checked, is the latest of own clock, build time and last server time, so that a clock that fell back to 2010 does not
+//! lock the agent out. Nor must a server whose clock was ahead and has been corrected: the machine's own clock is
+//! enough where it can be right.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,25 +15,24 @@ const BUILT_AT: i64 = match i64::from_str_radix(env!("TRAM_AN_BUILT_S"), 10) {
     Err(_) => 0,
 };
 
-/// The latest time the agent reckons with, the end of the year 9998; milliseconds since 1970 UTC. A clock may stand behind it, but from
-/// there no time a few months later could be written with a year of four digits.
+/// The latest time the agent computes with, the end of the year 9998; milliseconds since 1970 UTC. A clock may be later, but a few
+/// months after it a time could no longer be written with a four-digit year.
 const LATEST: i64 = 253_370_764_799_999;
 
-/// Two clocks that differ by more than a day are not both right, whatever their zones.
+/// Two clocks that differ by more than a day cannot both be right, whatever their time zones.
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// Two clocks that differ by more milliseconds are worth a word.
+/// A difference of more milliseconds than this between two clocks is logged.
 const WORTH_A_WORD: u64 = 5 * 60 * 1000;
 
-/// The agent's sense of time. Shared by reference.
+/// The machine's clock and the last server time. Shared by reference.
 #[derive(Debug)]
 pub struct Clock {
     source: Source,
     heard: Mutex<Heard>,
 }
 
-/// The last server time, 0 when there was none; when since this start the two clocks last agreed; and whether the log says that they
-/// differ.
+/// The last server time, 0 for none; when since this start the two clocks last agreed; and whether the difference has been logged.
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     at: i64,
@@ -63,19 +63,19 @@ impl Clock {
         Self { source: Source::System, heard: Mutex::default() }
     }
 
-    /// A clock that stands still at `now` until it is set, for tests and for recorded facts.
+    /// A clock that stands still at `now` until it is set; for tests and recorded facts.
     pub fn still(now: i64) -> Self {
         Self { source: Source::Still(AtomicI64::new(now)), heard: Mutex::default() }
     }
 
-    /// Moves a still clock; the machine's clock does not care.
+    /// Sets a still clock; has no effect on the machine's clock.
     pub fn set(&self, now: i64) {
         if let Source::Still(at) = &self.source {
             at.store(now, Ordering::Relaxed);
         }
     }
 
-    /// The machine's own time, within what the agent can reckon with; milliseconds since 1970 UTC.
+    /// The machine's own time, clamped to the range the agent computes with; milliseconds since 1970 UTC.
     pub fn now(&self) -> i64 {
         match &self.source {
             Source::Still(at) => at.load(Ordering::Relaxed),
@@ -87,27 +87,27 @@ impl Clock {
         }
     }
 
-    /// The machine's own time as an instant.
+    /// The machine's own time, clamped in the same way.
     pub fn instant(&self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 
-    /// What certificates are checked against: the latest of own clock, build time and last server time.
+    /// The time certificates are checked against: the latest of own clock, build time and last server time.
     pub fn trusted(&self) -> i64 {
         self.now().max(BUILT_AT).max(self.server_at())
     }
 
-    /// At which times a certificate may be valid to be believed: the trusted time, and the machine's own, or where that cannot be right the time at
-    /// which this program was built: the server's may have been wrong too.
+    /// The two times at which a certificate may be valid to be accepted: the trusted time, and the machine's own time. Where the own time
+    /// cannot be right, the program's build time replaces it: the server's time may have been wrong too.
     pub fn believed(&self) -> [i64; 2] {
         let own = self.now();
         let trusted = self.trusted();
         [trusted, own.max(BUILT_AT)]
     }
 
-    /// Takes in a time that the server gave over a connection that was checked, but none later than `latest` (the end of
-    /// the machine's own certificate), so that one wrong answer cannot move the agent beyond every certificate for ever. It may be
-    /// earlier than the one before: then the server's clock was put right.
+    /// Stores a time that the server gave over a verified connection, but none later than `latest` (the end of the machine's own
+    /// certificate), so that one wrong answer cannot move the agent past every certificate forever. It may be earlier than the
+    /// last one: then the server's clock was corrected.
     pub fn server_said(&self, at: i64, latest: i64) {
         let own = self.now();
         let mut heard = self.heard();
@@ -127,19 +127,19 @@ impl Clock {
         heard.differ = differ;
     }
 
-    /// Takes in the last server time of an earlier start.
+    /// Restores the last server time from an earlier start.
     pub fn server_said_once(&self, at: i64, latest: i64) {
         let mut heard = self.heard();
         (heard.at, heard.agreed) = (at.min(latest), None);
     }
 
-    /// The last server time; 0 when there was none.
+    /// The last server time, milliseconds since 1970 UTC; 0 for none.
     pub fn server_at(&self) -> i64 {
         self.heard().at
     }
 
-    /// Whose clock must be wrong, given that the server shows a certificate that is valid at no time believed here. The server makes
-    /// its certificate anew long before its end, by its own clock.
+    /// Whose clock must be wrong when the server shows a certificate that is not valid at any accepted time. The server renews its
+    /// certificate long before it expires, by its own clock.
     pub fn suspect(&self) -> Suspect {
         let own = self.now();
         let Heard { at, agreed, .. } = *self.heard();
@@ -147,7 +147,7 @@ impl Clock {
             return Suspect::Own;
         }
         match agreed {
-            // Nobody can set the clock that counts since.
+            // Nobody can set the clock that this is counted with.
             Some((then, when)) => {
                 let passed = i64::try_from(when.elapsed().as_millis()).unwrap_or(i64::MAX);
                 if own.abs_diff(then.saturating_add(passed)) > DAY { Suspect::Own } else { Suspect::Server }
@@ -162,7 +162,7 @@ impl Clock {
     }
 }
 
-/// Milliseconds; 0 for any time before.
+/// Milliseconds since 1970 UTC; 0 for earlier times.
 fn since_1970(time: SystemTime) -> i64 {
     i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }

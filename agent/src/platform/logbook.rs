@@ -1,23 +1,23 @@
-//! The few events that an officer at the machine should find without knowing where our log is: on Windows in the Application log,
-//! under the source of the service's name. On Linux the journal has every line of the log already.
+//! The few events that an officer should find at the machine without knowing where our log is: on Windows in the Application log,
+//! with the service's name as source. On Linux the journal already has every line of our log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use policies::text::{Text, visible};
 
-/// Characters of a reason that are shown.
+/// The most characters of a reason that are shown.
 const SHOWN: usize = 500;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// The agent is at work.
+    /// The agent has started.
     Started,
-    /// The agent ends because somebody asked for it or the machine goes down.
+    /// The agent stops because somebody asked it to, or because the system is shutting down.
     Stopped,
     /// The machine was connected to an office.
     Enrolled {
-        /// The office's name, as the server says it.
+        /// The office's name, as the server gives it.
         office: String,
     },
     /// The server could not be reached for a long time.
@@ -25,36 +25,36 @@ pub enum Entry {
         /// Whole hours since it last answered.
         hours: u64,
     },
-    /// Others had access to the agent's folder; it was closed.
+    /// Other accounts had access to the agent's folder; the access was closed.
     AccessRepaired {
         /// The folder or file.
         path: String,
-        /// Owner and list as they were found (SDDL).
+        /// Owner and access list before the repair (SDDL).
         found: String,
     },
-    /// A policy that does not check is not used.
+    /// A policy failed its checks and is not used.
     PolicyRefused {
-        /// Why.
+        /// The error.
         reason: String,
     },
     /// The agent cannot work.
     CannotRun {
-        /// Why.
+        /// The error.
         reason: String,
     },
-    /// The server refused to connect the machine, and will not change its mind.
+    /// The server refused to enrol the machine, for good.
     EnrolmentRefused {
-        /// Why.
+        /// The server's reason.
         reason: Text,
     },
-    /// There is nothing to run: the machine was never connected.
+    /// There is nothing to run: the machine was never enrolled.
     NotEnrolled,
 }
 
-/// How grave it is.
+/// How serious an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gravity {
-    /// Good to know.
+    /// For information only.
     Information,
     /// Worth a look.
     Warning,
@@ -63,7 +63,7 @@ pub enum Gravity {
 }
 
 impl Entry {
-    /// Its number in the log: stable, so that it can be searched for. 1 to 1000, which is what the message file knows.
+    /// Its event number: stable, so that it can be searched for. From 1 to 1000, the range of the message file.
     pub fn number(&self) -> u16 {
         match self {
             Self::Started => 1,
@@ -78,7 +78,7 @@ impl Entry {
         }
     }
 
-    /// How grave it is.
+    /// How serious the event is.
     pub fn gravity(&self) -> Gravity {
         match self {
             Self::Started | Self::Stopped | Self::Enrolled { .. } => Gravity::Information,
@@ -87,7 +87,7 @@ impl Entry {
         }
     }
 
-    /// The event as a person reads it.
+    /// The event's message for people, in both languages.
     pub fn text(&self) -> Text {
         match self {
             Self::Started => Text::new(
@@ -147,7 +147,7 @@ impl Entry {
     }
 }
 
-/// Tells it: one line in our log, and an entry in the event log of Windows when the program runs as a service.
+/// Records the event: one line in our log, and an entry in the Windows event log when running as a service.
 pub fn enter(entry: &Entry) {
     if let Entry::AccessRepaired { .. } = entry {
         REPAIRED.store(true, Ordering::Relaxed);
@@ -168,7 +168,7 @@ pub fn enter(entry: &Entry) {
 
 static REPAIRED: AtomicBool = AtomicBool::new(false);
 
-/// True when the access to the agent's folder had to be repaired since the program started: the server is told, too.
+/// True when access to the agent's folder had to be repaired since the program started: the server is told as well.
 pub fn was_repaired() -> bool {
     REPAIRED.load(Ordering::Relaxed)
 }
@@ -176,7 +176,7 @@ pub fn was_repaired() -> bool {
 #[cfg(windows)]
 static IN_EVENT_LOG: AtomicBool = AtomicBool::new(false);
 
-/// From now on entries go to the event log too.
+/// From now on, events also go to the Windows event log.
 #[cfg(windows)]
 pub fn to_event_log() {
     IN_EVENT_LOG.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Where random numbers come from. What uses them takes them as a parameter, so that tests can choose.
+//! The source of random numbers. Code that uses them takes them as a parameter, so that tests can choose them.
 
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -26,7 +26,7 @@ pub fn identifier() -> Result<String, NoRandomBytes> {
     Ok(HEXLOWER.encode(&bytes::<16>()?))
 }
 
-/// A number from 0 (included) to 1 (excluded), for spreading delays. One half when the system gives no random bytes: a
+/// A number from 0 (inclusive) to 1 (exclusive), for spreading delays. 0.5 when the system gives no random bytes: a
 /// delay that is not spread is better than none.
 pub fn unit() -> f64 {
     bytes::<4>().map_or(0.5, |bytes| f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0))

@@ -1,5 +1,5 @@
-//! A throw-away place for a program that writes even to read: dnf wants its log and, beside its cache, a lock. Nothing of the machine
-//! changes, and one whose root is read-only can be asked as well.
+//! A temporary folder for a program that writes even when it only reads: dnf needs a log, and a lock next to its cache. So the machine
+//! stays unchanged, and dnf works on a read-only root as well.
 
 use std::io;
 use std::os::unix::fs::symlink;
@@ -7,11 +7,11 @@ use std::path::Path;
 
 use os::linux::Scratch;
 
-/// A folder for dnf's log, and one that leads to its cache.
+/// A folder for dnf's log, and one with links to its cache.
 #[derive(Debug)]
 struct Folders(tempfile::TempDir);
 
-/// A place for the dnf at `program`, of either generation: its cache is read through links.
+/// A temporary folder for the dnf at `program`, version 4 or 5; its cache is read through links.
 pub(super) fn for_dnf(program: &str) -> io::Result<Box<dyn Scratch>> {
     let program = std::fs::canonicalize(program)?;
     let fifth = program.file_name().is_some_and(|name| name == "dnf5");
@@ -28,13 +28,13 @@ impl Folders {
             Ok(entries) => {
                 for entry in entries {
                     let entry = entry?;
-                    // Its lock stays behind: it is this one's own.
+                    // Its lock is left out: this folder gets its own.
                     if entry.path().extension().is_none_or(|extension| extension != "pid") {
                         symlink(entry.path(), place.path().join("cache").join(entry.file_name()))?;
                     }
                 }
             }
-            // dnf itself says that it has none.
+            // dnf itself reports that it has none.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }

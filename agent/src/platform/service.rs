@@ -1,5 +1,5 @@
-//! How the program talks to whoever started it: its wishes ("please stop", "the machine slept") as something to wait for,
-//! "ready" and "stopping" as words.
+//! Communication with whatever started the program (service manager or console): its requests ("stop", "the machine woke
+//! up") as events to wait for, "ready" and "stopping" as messages to it.
 
 #[cfg(target_os = "linux")]
 #[path = "service/linux.rs"]
@@ -10,24 +10,24 @@ mod system;
 
 pub use system::{Manager, ServiceEvents, attend};
 
-/// The service's name on Windows: its key, its events' source, its folders below Program Files and ProgramData. The Linux unit is
-/// called `posture-agent`.
+/// The service's name on Windows: its registry key, its event source, its folders under Program Files and ProgramData. The Linux
+/// unit is called `posture-agent`.
 pub const NAME: &str = "TramAn";
 
-/// What whoever started the program wishes.
+/// A request from whatever started the program, or news from the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceEvent {
-    /// End.
+    /// Stop.
     Stop(StopReason),
-    /// The machine slept and is awake again: connections are dead, a check may be overdue.
+    /// The machine has woken from sleep: connections are dead, a check may be overdue.
     Awake,
 }
 
-/// Why the program shall end.
+/// Why the program has to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// Somebody asked for it.
     Asked,
-    /// The machine goes down.
+    /// The system is shutting down.
     Shutdown,
 }

@@ -1,7 +1,8 @@
-//! The log: few lines, on standard error or, where a service has none, in a file of bounded size. Never in the log: tokens, keys,
+//! The log: few lines, on standard error or, for a service that has none, in a file of bounded size. Never logged: tokens, keys,
 //! file contents, texts of facts.
 //!
-//! `info` a start, an end, a change of course; `warn` trouble that passes by itself; `error` what a person must look at.
+//! `info`: a start, an end, a change of state; `warn`: trouble that passes by itself; `error`: what a person must look
+//! at.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -11,19 +12,20 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[cfg(any(windows, test))]
 mod file;
 
-/// The variable that says what to log, such as `agent=debug`. Default: `info` of our own, `warn` of everything else.
+/// The environment variable with the log filter, such as `agent=debug`. Default: `info` for our own code, `warn` for
+/// everything else.
 const VARIABLE: &str = "TRAM_AN_LOG";
 
-/// The log's file in the state folder, where there is no standard error.
+/// The log file in the state folder, used where there is no standard error.
 #[cfg(windows)]
 pub const FILE: &str = "agent.log";
 
-/// Starts logging on standard error. A second start in one process changes nothing.
+/// Starts logging to standard error. A second call in one process does nothing.
 pub fn start() {
     start_with(std::io::stderr);
 }
 
-/// Starts logging into a file, whose folder only the agent may write to.
+/// Starts logging to a file, in a folder that only the agent may write to.
 ///
 /// # Errors
 /// When the file cannot be opened.

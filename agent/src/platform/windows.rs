@@ -1,4 +1,4 @@
-//! What the agent changes on Windows, all of it its own: lists of access, the installer's key, the service, entries of the event log;
+//! What the agent changes on Windows, all of it its own: access lists, the installer's registry key, the service, event log entries;
 //! and what it asks of the person's desktop.
 
 #[cfg(windows)]

@@ -1,4 +1,5 @@
-//! The person's own result at the machine: the same judge as the server's, on the same facts, by the signed policy.
+//! The result shown at the machine: computed by the same judge as on the server, from the same facts, under the signed
+//! policy.
 
 use policies::fact::{Facts, Instant};
 use policies::outcome::Outcome;
@@ -8,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::store::Loaded;
 
-/// A result.
+/// The result of judging one set of facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Judgement {
     /// When it was judged, by the machine's clock; milliseconds since 1970 UTC.
     pub(crate) judged_at: i64,
     /// Version of the policy.
     pub(crate) policy_version: u64,
-    /// Address of the policy bundle.
+    /// Address (digest) of the policy bundle.
     pub(crate) policy: Digest,
-    /// The role by which the machine was judged.
+    /// The role the machine was judged by.
     pub(crate) role: Role,
     /// One for each control, in the policy's order.
     pub(crate) outcomes: Vec<Outcome>,
 }
 
 impl Judgement {
-    /// Judges `facts` as at `now`.
+    /// Judges `facts` as of `now`.
     pub(crate) fn new(loaded: &Loaded, role: Role, facts: &Facts, now: Instant) -> Self {
         let controls = loaded.set.controls(role);
         Self {
@@ -36,7 +37,7 @@ impl Judgement {
         }
     }
 
-    /// A digest of the verdicts: another one means that an outcome changed.
+    /// A digest of the verdicts: it changes when an outcome changes.
     pub(crate) fn digest(&self) -> Digest {
         let verdicts: Vec<String> =
             self.outcomes.iter().map(|outcome| format!("{}={:?}", outcome.control, outcome.verdict)).collect();

@@ -1,5 +1,5 @@
-//! What the server last said, remembered across restarts: its time, what it decided about the machine, the highest policy
-//! version seen. All of it can be learned again, so a damaged file is replaced, with a word in the log.
+//! What the server last said, kept across restarts: its time, its decisions about the machine, the highest policy version
+//! seen. All of it can be learned again, so a damaged file is logged and replaced.
 
 use protocol::Assignment;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::state::{Durability, StateError, StateFolder};
 
 /// The file.
 const FILE: &str = "standing.json";
-/// The server's time is remembered on disk when it moved by this many milliseconds.
+/// The server's time is written to disk when it has moved by this many milliseconds.
 const REMEMBER_TIME: u64 = 60 * 60 * 1000;
 
 /// What the server last said.
@@ -17,17 +17,17 @@ const REMEMBER_TIME: u64 = 60 * 60 * 1000;
 pub(crate) struct LastAnswer {
     /// The latest server time; milliseconds since 1970 UTC.
     pub(crate) server_at: i64,
-    /// The highest policy version that was in use: a lower one is refused even when the policy's file is lost.
+    /// The highest policy version ever in use: a lower one is refused even when the policy's file is lost.
     pub(crate) policy_version: u64,
     /// What the server decided; none before the first answer.
     pub(crate) assignment: Option<Assignment>,
-    /// The server time that the file holds.
+    /// The server time in the file on disk.
     #[serde(skip)]
     kept_at: i64,
 }
 
 impl LastAnswer {
-    /// Reads what was remembered.
+    /// Reads the file.
     ///
     /// # Errors
     /// When the file cannot be read at all.
@@ -36,7 +36,7 @@ impl LastAnswer {
         Ok(Self { kept_at: last_answer.server_at, ..last_answer })
     }
 
-    /// Remembers.
+    /// Writes the file.
     ///
     /// # Errors
     /// When the state folder refuses.
@@ -44,7 +44,7 @@ impl LastAnswer {
         state.write_json(FILE, self, Durability::Synced)
     }
 
-    /// Takes in what an answer says. A decision is remembered at once, the time `server_at` when it moved.
+    /// Stores what an answer says. A decision is written at once, the time `server_at` when it has moved enough.
     pub(crate) fn heard(&mut self, assignment: &Assignment, server_at: i64, state: &StateFolder) {
         self.server_at = server_at;
         let decided = self.assignment.as_ref() != Some(assignment);
@@ -62,7 +62,7 @@ impl LastAnswer {
         }
     }
 
-    /// Remembers; trouble is logged.
+    /// Writes the file; logs an error.
     pub(crate) fn keep(&mut self, state: &StateFolder) {
         match self.save(state) {
             Ok(()) => self.kept_at = self.server_at,

@@ -1,7 +1,8 @@
-//! The last result as anybody at this machine may read it: outcomes, fix steps, times. No keys, no names of people.
+//! The last result in the form that everyone at this machine may read: outcomes, fix steps, times. No keys, no names of
+//! people.
 //!
-//! Written by the agent alone, at every judgement, to a file that all may read; `posture-agent status` shows it, also to who has
-//! no rights on the machine.
+//! Only the agent writes it, at every judgement, to a file that everyone may read; `posture-agent status` shows it, also to
+//! people without rights on the machine.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,11 +24,11 @@ mod system;
 #[path = "notice/windows.rs"]
 mod system;
 
-/// The folder for all to read, for an agent that keeps its state where the service does.
+/// The public folder, for an agent that keeps its state where the service does.
 const FOLDER: &str = if cfg!(windows) { r"C:\ProgramData\TramAn\result" } else { "/run/tram-an-agent" };
 /// The file's name.
 const FILE: &str = "result.json";
-/// The most bytes of such a file: some hundred controls with their steps in two languages.
+/// The most bytes of such a file: a few hundred controls with their steps in two languages.
 const MOST: u64 = 4 * 1024 * 1024;
 
 /// The last result.
@@ -35,15 +36,15 @@ const MOST: u64 = 4 * 1024 * 1024;
 pub(crate) struct Notice {
     /// The machine's own name.
     pub(crate) machine: Option<String>,
-    /// Its system with the version, such as `Windows 10 Pro 22H2`.
+    /// Its operating system with version, such as `Windows 10 Pro 22H2`.
     pub(crate) system: Option<String>,
     /// What the server decided about it.
     pub(crate) assignment: Assignment,
     /// When it was judged, by the machine's clock; milliseconds since 1970 UTC.
     pub(crate) judged_at: i64,
-    /// When the server was last heard, by its clock; milliseconds since 1970 UTC, 0 for never.
+    /// When the server last answered, by its clock; milliseconds since 1970 UTC, 0 for never.
     pub(crate) server_at: i64,
-    /// Title of the controls.
+    /// Title of the policy.
     pub(crate) policy: Text,
     /// Version of the policy.
     pub(crate) policy_version: u64,
@@ -58,19 +59,19 @@ pub(crate) struct NoticeResult {
     pub(crate) control: String,
     /// Its title.
     pub(crate) title: Text,
-    /// How badly it matters, in words.
+    /// The severity, in words.
     pub(crate) severity: Text,
     /// The verdict.
     pub(crate) verdict: Verdict,
-    /// What was found; a general sentence where it could name people.
+    /// What was found; a general sentence where the details could name people.
     pub(crate) found: Text,
     /// What is wanted.
     pub(crate) wanted: Text,
-    /// The steps for exactly this machine; none where nothing is to be done.
+    /// The fix steps for exactly this machine; empty where nothing needs doing.
     pub(crate) fix: Vec<Text>,
-    /// Minutes that they take.
+    /// How many minutes they take.
     pub(crate) minutes: u32,
-    /// Who can do it, in words.
+    /// Who can fix it, in words.
     pub(crate) lifted_by: Text,
     /// The failing control that explains this failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +79,7 @@ pub(crate) struct NoticeResult {
 }
 
 impl Notice {
-    /// What may be said of a judgement on `facts`.
+    /// The publishable part of a judgement on `facts`.
     pub(crate) fn new(
         judgement: &Judgement,
         controls: &Policy,
@@ -119,7 +120,7 @@ impl Notice {
         }
     }
 
-    /// Puts it where all may read it: for the service's own state folder a place outside of it, else within.
+    /// Writes it where everyone may read it: outside the state folder when that is the service's own, else inside it.
     ///
     /// # Errors
     /// When the system refuses, or somebody else made the folder.
@@ -132,10 +133,10 @@ impl Notice {
         system::replace(&path, &bytes)
     }
 
-    /// Reads the last one.
+    /// Reads the last notice.
     ///
     /// # Errors
-    /// [`std::io::ErrorKind::NotFound`] when there is none yet; when it cannot be read or makes no sense.
+    /// [`std::io::ErrorKind::NotFound`] when there is none yet; other errors when it cannot be read or is invalid.
     pub(crate) fn read(state: &Path) -> std::io::Result<Self> {
         let mut bytes = Vec::new();
         std::fs::File::open(place(state))?.take(MOST).read_to_end(&mut bytes)?;
@@ -143,7 +144,7 @@ impl Notice {
     }
 }
 
-/// Removes the folder for all to read, with what the agent posted there.
+/// Removes the public folder and what the agent wrote there.
 ///
 /// # Errors
 /// When the system refuses.
@@ -159,7 +160,7 @@ pub(crate) fn forget() -> std::io::Result<()> {
     }
 }
 
-/// Where the notice of the agent with this state folder is.
+/// Path of the notice for this state folder.
 fn place(state: &Path) -> PathBuf {
     if state == Path::new(crate::state::DEFAULT) { Path::new(FOLDER).join(FILE) } else { state.join(FILE) }
 }
@@ -179,7 +180,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The shipped policy on a machine of which little is known.
+    /// The shipped policy judged on a machine of which little is known.
     pub(crate) fn sample() -> Notice {
         let set = PolicySet::shipped().unwrap();
         let mut facts = Facts::unknown(Reason::SourceMissing);

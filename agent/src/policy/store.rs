@@ -1,5 +1,5 @@
-//! The policy in use: one signed bundle in the state folder, replaced as a whole, checked every time it is read. Only a
-//! signature by a pinned key counts, from network or disk, and never a lower version than before.
+//! The policy in use: one signed bundle in the state folder, replaced as a whole and checked on every read. From
+//! network or disk it needs a signature by a pinned key, and its version is never lower than before.
 
 use policies::policy::{PolicyErrors, PolicySet};
 use protocol::bundle::BundleError;
@@ -8,12 +8,12 @@ use protocol::{Digest, SignedBundle};
 use crate::identity::Identity;
 use crate::state::{DAMAGED, Durability, StateError, StateFolder};
 
-/// The folder of the bundle, which is watched.
+/// The bundle's folder, which is watched.
 pub(crate) const FOLDER: &str = "policy";
 /// The bundle's file.
 pub(crate) const FILE: &str = "policy/bundle.json";
 
-/// Why a bundle is not used.
+/// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PolicyStoreError {
     /// The state folder refused, or the file is damaged.
@@ -22,12 +22,12 @@ pub(crate) enum PolicyStoreError {
     /// Signature, server or version do not fit.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The files do not read as a policy of this agent's language.
+    /// The files are not a policy that this agent can read.
     #[error("the policy cannot be read: {0}")]
     Policy(String),
 }
 
-/// A policy, read.
+/// A policy, parsed.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     /// The bundle's address.
@@ -46,7 +46,7 @@ pub(crate) struct PolicyStore {
 }
 
 impl PolicyStore {
-    /// Looks at the bundle on disk; `floor` is the highest version ever used. A bundle that does not check is not used, and
+    /// Checks the bundle on disk; `floor` is the highest version ever used. A bundle that fails its checks is not used, and
     /// the error says why.
     pub(crate) fn open(state: &StateFolder, identity: &Identity, floor: u64) -> (Self, Option<PolicyStoreError>) {
         let mut store = Self { address: None, version: floor };
@@ -59,15 +59,15 @@ impl PolicyStore {
         self.address
     }
 
-    /// The highest version that was in use.
+    /// The highest version ever in use.
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
 
-    /// Looks at the disk again. True when another bundle is in use now.
+    /// Checks the disk again. True when a different bundle is now in use.
     ///
     /// # Errors
-    /// When what is on disk does not check: then no bundle is in use.
+    /// When the bundle on disk fails its checks: then none is in use.
     pub(crate) fn reload(&mut self, state: &StateFolder, identity: &Identity) -> Result<bool, PolicyStoreError> {
         let before = self.address.take();
         if let Some(loaded) = self.load(state, identity)? {
@@ -80,11 +80,11 @@ impl PolicyStore {
     /// Reads and checks the bundle on disk; none when there is none.
     ///
     /// # Errors
-    /// When it does not check.
+    /// When it fails its checks.
     pub(crate) fn load(&self, state: &StateFolder, identity: &Identity) -> Result<Option<Loaded>, PolicyStoreError> {
         let signed = match state.read_json::<SignedBundle>(FILE) {
             Err(error @ StateError::Damaged { .. }) => {
-                // Told once; what is fetched next takes its place.
+                // Reported once; the next fetched bundle replaces it.
                 state.set_aside(FILE, DAMAGED)?;
                 return Err(error.into());
             }
@@ -93,10 +93,10 @@ impl PolicyStore {
         signed.map(|signed| read(&signed, identity, self.version)).transpose()
     }
 
-    /// Takes a bundle into use. One that does not check, or that this agent cannot read, leaves the former in use.
+    /// Starts using a bundle. If it fails its checks, or this agent cannot read it, the former one stays in use.
     ///
     /// # Errors
-    /// Why it is not used.
+    /// Why it cannot be used.
     pub(crate) fn replace(
         &mut self,
         state: &StateFolder,
@@ -163,7 +163,7 @@ pub(crate) mod tests {
         });
     }
 
-    /// What was signed before the controls had one source is read for ever.
+    /// Bundles signed before the controls had a single source stay readable forever.
     #[test]
     fn the_first_bundle_is_read_as_ever() {
         with_store(|state, identity, _| {
@@ -209,7 +209,8 @@ pub(crate) mod tests {
                 state.write(FILE, &bytes, Durability::Relaxed).unwrap();
                 let used = store.reload(state, identity);
                 if changed && used.is_ok() {
-                    // A byte outside the two texts (a field's name) may turn the file into one without a bundle.
+                    // A changed byte outside the two texts (in a field's name) may turn the file into one without a
+                    // bundle.
                     outcome = Err((at, to));
                 }
             });

@@ -1,6 +1,6 @@
-//! Where this machine stands in its chain of reports: the last one made, the last one the server has, and a break that the
-//! next one must declare. Kept in two slots that can be written on a full disk, because a number used twice with different
-//! bytes looks like a forged report.
+//! This machine's position in its chain of reports: the last one made, the last one the server has, and a break that the
+//! next one must declare. Kept in two slots that can be written even when the disk is full, because a number used twice
+//! with different bytes looks like a forged report.
 
 use protocol::Digest;
 use protocol::header::{Opened, OpenedReason, Position};
@@ -11,35 +11,35 @@ use crate::state::{StateError, StateFolder};
 
 /// The chain's file.
 const FILE: &str = "chain";
-/// No honest machine comes to so many reports or segments: even a chain that goes on from the clock of the year 9999, in seconds, does not.
+/// No honest machine reaches this many reports or segments, not even a chain that continued from the clock in seconds of the year 9999.
 const MOST: u64 = 1 << 40;
-/// So many segments a server may know beyond those this machine knows, where it knows so many.
+/// How many segments beyond its own this machine lets a server know of, once its own are that many.
 const BEYOND: u64 = 1000;
 
-/// The place of the next report.
+/// The position of the next report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NextReport {
     /// Its segment.
     pub(crate) segment: u64,
-    /// Its number.
+    /// Its number within the segment.
     pub(crate) number: u64,
     /// The hash of the report before it.
     pub(crate) previous: Digest,
-    /// In number 1: the break before it.
+    /// For number 1: the break before it.
     pub(crate) opened: Option<Opened>,
 }
 
-/// What is kept.
+/// What is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
     /// The last report that was made.
     made: Option<Position>,
     /// The last report the server has, as far as this machine knows.
     agreed: Option<Position>,
-    /// A segment that is used up although no report of it is known here.
+    /// A segment that counts as used, although no report of it is known here.
     #[serde(default)]
     beyond: u64,
-    /// The break that the next report declares.
+    /// The break that the next report will declare.
     broken: Option<Break>,
 }
 
@@ -49,7 +49,7 @@ struct Break {
     lost: u64,
 }
 
-/// The chain.
+/// The chain of this machine's reports.
 #[derive(Debug)]
 pub(crate) struct Chain {
     slots: Slots,
@@ -57,9 +57,8 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Opens the chain. Numbers are never used again: when the file cannot be read, or is empty though the server gave a receipt
-    /// (`receipted` is the newest), the next segment takes its number from the clock `now` (seconds), which is far beyond any counted
-    /// one.
+    /// Opens the chain. Numbers are never reused: when the file cannot be read, or is empty although there is a receipt (`receipted`
+    /// is the newest), the next segment takes its number from the clock `now` (seconds), which is far above any counted number.
     ///
     /// # Errors
     /// When the system refuses.
@@ -87,13 +86,13 @@ impl Chain {
         Ok(Self { slots, head })
     }
 
-    /// True when a server may stand at `position`: it may know more of this machine than this disk does, but not what nobody can have
-    /// made.
+    /// True when a server's claim to be at `position` is possible: it may know more about this machine than this disk does, but
+    /// nothing that no machine can have made.
     pub(crate) fn can_stand(&self, position: Position) -> bool {
         position.segment <= MOST.max(self.used() + BEYOND) && position.number <= MOST
     }
 
-    /// The last segment that is used up. One that nobody can have made, adopted from a server that lied, is not.
+    /// The last used segment. Ignores an impossible one, adopted from a server that lied.
     fn used(&self) -> u64 {
         let segment = |position: Option<Position>| position.map_or(0, |position| position.segment);
         [segment(self.head.made), segment(self.head.agreed), self.head.beyond]
@@ -103,7 +102,7 @@ impl Chain {
             .unwrap_or(0)
     }
 
-    /// Forgets the chain: the machine was enrolled anew.
+    /// Deletes the chain: the machine was enrolled again.
     ///
     /// # Errors
     /// When the system refuses.
@@ -121,12 +120,12 @@ impl Chain {
         self.head.agreed
     }
 
-    /// True when the next report opens a segment, and so must hold every section.
+    /// True when the next report opens a segment, and so must contain every section.
     pub(crate) fn opens(&self) -> bool {
         self.head.broken.is_some() || self.head.made.is_none()
     }
 
-    /// Where the next report stands.
+    /// The position of the next report.
     pub(crate) fn next(&self) -> NextReport {
         match (self.head.made, self.head.broken) {
             (Some(made), None) => {
@@ -144,32 +143,32 @@ impl Chain {
         }
     }
 
-    /// Notes that a report was made and is in the spool (or, on a full disk, is about to be sent).
+    /// Records that a report was made and is in the spool (or, on a full disk, is about to be sent).
     ///
     /// # Errors
-    /// When the system refuses to write; the chain goes on in memory.
+    /// When the system refuses to write; the chain continues in memory.
     pub(crate) fn made_one(&mut self, position: Position) -> std::io::Result<()> {
         self.head.made = Some(position);
         self.head.broken = None;
         self.slots.write(&self.head)
     }
 
-    /// Notes that the server has a report.
+    /// Records that the server has a report.
     ///
     /// # Errors
-    /// As [`Chain::made_one`].
+    /// See [`Chain::made_one`].
     pub(crate) fn agree(&mut self, position: Position) -> std::io::Result<()> {
         self.head.agreed = Some(position);
         self.slots.write(&self.head)
     }
 
-    /// Notes that the next report must open a segment, because `lost` reports are gone for `reason`. Breaks before it has
-    /// been declared add up under their first reason. `server` is where the server says it stands: its segment is used up,
-    /// but what the next report names as agreed stays what this machine has a receipt for, so that a restored disk or a
+    /// Records that the next report must open a segment, because `lost` reports are gone for `reason`. Undeclared earlier
+    /// breaks are added up under the first one's reason. `server` is the position the server claims: its segment counts as
+    /// used, but the next report names as agreed only what this machine has a receipt for, so that a restored disk or a
     /// restored server shows.
     ///
     /// # Errors
-    /// As [`Chain::made_one`].
+    /// See [`Chain::made_one`].
     pub(crate) fn break_off(
         &mut self,
         reason: OpenedReason,
@@ -182,17 +181,17 @@ impl Chain {
         self.slots.write(&self.head)
     }
 
-    /// Brings the chain together with what the spool holds after a restart: `last` is the spool's last report.
+    /// Reconciles the chain with the spool after a restart: `last` is the spool's last report.
     ///
     /// # Errors
-    /// As [`Chain::made_one`].
+    /// See [`Chain::made_one`].
     pub(crate) fn recover(&mut self, last: Option<Position>) -> std::io::Result<()> {
         let place = |position: Position| (position.segment, position.number);
         let newest = last.into_iter().chain(self.head.agreed).max_by_key(|position| place(*position));
         match (newest, self.head.made) {
-            // Killed between the spool and the chain: the spool is right.
+            // The process died between writing the spool and the chain: the spool is right.
             (Some(newest), made) if made.is_none_or(|made| place(made) < place(newest)) => self.made_one(newest),
-            // Reports were made that are neither in the spool nor at the server: they are lost, their numbers are used.
+            // Some reports are neither in the spool nor at the server: they are lost, and their numbers are used.
             (newest, Some(made)) if newest.is_none_or(|newest| place(newest) < place(made)) => {
                 let lost = match newest {
                     Some(newest) if newest.segment == made.segment => made.number - newest.number,
@@ -306,7 +305,7 @@ mod tests {
             for possible in [at(1, 1), at(1, 9), at(6, 9), at(1_800_000_001, 1), at(253_402_300_800, 1)] {
                 assert!(chain.can_stand(possible), "{possible:?}");
             }
-            // As an agent of before kept it.
+            // As an earlier agent stored it.
             chain.break_off(OpenedReason::Refused, 0, Some(at((1 << 63) - 1, 1))).unwrap();
             assert_eq!(Chain::open(state, 0, || None).unwrap().next().segment, 2);
         });

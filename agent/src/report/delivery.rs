@@ -1,5 +1,5 @@
-//! Brings reports to the server, in order: what is kept, what goes into a request, and what an answer means for spool and
-//! chain. Owns no connection and no waiting.
+//! Delivers reports to the server in order: what is kept, what goes into a request, and what an answer means for spool
+//! and chain. Does not own connections or waiting.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use crate::state::{StateError, StateFolder};
 
 pub(crate) mod airgap;
 
-/// Reports on their way.
+/// The reports to deliver.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    /// Where the machine stands.
+    /// The machine's chain.
     pub(crate) chain: Chain,
-    /// What waits.
+    /// The spool.
     pub(crate) spool: Spool,
     receipts: Receipts,
-    /// A report that a full disk would not take: sent from memory after the spool, lost at the next one.
+    /// A report that did not fit on a full disk: sent from memory after the spool, lost when the next one is made.
     live: Option<Waiting>,
-    /// The bodies of a report for which the server asked for more.
+    /// The bodies of a report that the server asked for.
     supplement: Option<(Position, Vec<u8>)>,
     machine: String,
     receipt_point: Vec<u8>,
@@ -44,18 +44,18 @@ pub(crate) struct Batch {
 /// What to do after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Nothing waits.
+    /// Nothing is waiting.
     Rest,
     /// Send the next request at once.
     Again,
-    /// Wait, at least as long as the server asked.
+    /// Wait, at least as long as the server asked for.
     Wait(Option<Duration>),
-    /// Wait: the server claims what cannot be true, and nothing of it was taken over.
+    /// Wait: the server claims something impossible, and none of it was adopted.
     Unbelievable,
 }
 
 impl Delivery {
-    /// Opens chain, spool and receipts and brings them together after whatever ended the program.
+    /// Opens chain, spool and receipts and reconciles them, however the program ended.
     ///
     /// # Errors
     /// When the system refuses.
@@ -73,8 +73,8 @@ impl Delivery {
         Ok(Self { chain, spool, receipts, live: None, supplement: None, machine: machine.to_owned(), receipt_point })
     }
 
-    /// Forgets everything that belongs to another machine id: the machine was enrolled anew. Undelivered reports can be delivered by
-    /// nobody any more, but are evidence: their file is set aside. Returns how many.
+    /// Deletes everything that belongs to another machine id: the machine was enrolled again. Undelivered reports can no longer be
+    /// delivered, but are evidence: their file is set aside. Returns their count.
     ///
     /// # Errors
     /// When the system refuses.
@@ -90,19 +90,20 @@ impl Delivery {
         Ok(given_up)
     }
 
-    /// True when something waits.
+    /// True when a report is waiting.
     pub(crate) fn waits(&self) -> bool {
         self.live.is_some() || self.spool.count() > 0
     }
 
-    /// Makes the next report and keeps it until the server has it. With a full spool the report is given up and counted; with
-    /// a full disk it is sent from memory.
+    /// Makes the next report and keeps it until the server has it. If the spool is full, the report is dropped and counted;
+    /// if the disk is full, it is sent from memory.
     ///
     /// # Errors
     /// When the report cannot be made at all.
     pub(crate) fn submit(&mut self, author: &Author, draft: &Draft, state: &StateFolder) -> Result<(), ReportError> {
         if self.live.take().is_some() {
-            // It was never on disk and the server did not take it. What comes now would hang on it, so the chain breaks here.
+            // It was never on disk and the server did not accept it. Later reports would depend on it, so the chain breaks
+            // here.
             note(self.chain.break_off(OpenedReason::SpoolOverflow, 1, None));
         }
         let waiting = draft::make(author, draft, &self.chain, state)?;
@@ -124,7 +125,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// The next request; none when nothing waits.
+    /// The next request; none when nothing is waiting.
     pub(crate) fn request(&mut self) -> Option<Batch> {
         let mut waiting = match self.spool.first() {
             Ok(waiting) => waiting,
@@ -152,7 +153,7 @@ impl Delivery {
         Some(Batch { frames, waiting })
     }
 
-    /// Takes in the answer to `batch`. When the chain broke, [`Chain::opens`] says that a full report is due.
+    /// Processes the answer to `batch`. When the chain broke, [`Chain::opens`] says that a full report is due.
     pub(crate) fn answered(&mut self, batch: &Batch, answers: &ReportAnswers, state: &StateFolder) -> Next {
         let mut accepted = 0;
         let mut next = None;
@@ -187,7 +188,7 @@ impl Delivery {
         next.unwrap_or(if self.waits() { Next::Again } else { Next::Rest })
     }
 
-    /// True when the receipt proves that the server has this very report.
+    /// True when the receipt proves that the server has exactly this report.
     fn proven(&mut self, waiting: &Waiting, signed: &SignedReceipt) -> bool {
         let receipt = match signed.open(&self.receipt_point) {
             Ok(receipt) if receipt.machine == self.machine && receipt.position == waiting.position => receipt,
@@ -205,8 +206,8 @@ impl Delivery {
         true
     }
 
-    /// Takes accepted reports off. The chain is written first: killed in between, the agent sends them once more, which is
-    /// answered alike.
+    /// Removes accepted reports. The chain is written first: if the process dies in between, the agent sends them again
+    /// and gets the same answer.
     fn settle(&mut self, accepted: &[Waiting]) {
         let Some(last) = accepted.last() else { return };
         self.supplement = None;
@@ -218,7 +219,7 @@ impl Delivery {
         }
     }
 
-    /// Adds the bodies that the server lacks, from what was last reported.
+    /// Adds the bodies that the server lacks, from the last reported texts.
     fn supply(&mut self, waiting: &Waiting, names: &[String], state: &StateFolder) -> Next {
         let again = self.supplement.as_ref().is_some_and(|(position, _)| *position == waiting.position);
         let bodies = if again { None } else { supplemented(waiting, names, state) };
@@ -255,7 +256,7 @@ impl Delivery {
                 Next::Unbelievable
             }
             RefusalAction::Final => {
-                // The server stands before what it has given receipts for: it was restored from a copy.
+                // The server is behind the receipts it has given: it was restored from a backup.
                 let place = |position: Position| (position.segment, position.number);
                 let restored = match (agreed, self.chain.agreed()) {
                     (Some(server), Some(own)) => place(server) < place(own),
@@ -267,7 +268,7 @@ impl Delivery {
         }
     }
 
-    /// Gives up the reports that hang on one that will never be accepted.
+    /// Drops the reports that depend on one that will never be accepted.
     fn give_up(&mut self, reason: OpenedReason, server: Option<Position>) -> Next {
         self.supplement = None;
         let (lost, kept) = if self.spool.count() == 0 {
@@ -288,7 +289,7 @@ impl Delivery {
     }
 }
 
-/// The report's own bodies and those of `names`; none when one of them is not kept or all are too long together.
+/// The report's own bodies plus those of `names`; none when one is missing or all together are too long.
 fn supplemented(waiting: &Waiting, names: &[String], state: &StateFolder) -> Option<Vec<u8>> {
     let own = compress::decode(&waiting.report.bodies).ok()?;
     let mut texts: Vec<(String, String)> = Vec::new();
@@ -302,7 +303,7 @@ fn supplemented(waiting: &Waiting, names: &[String], state: &StateFolder) -> Opt
     (bodies.len() <= limits::BODIES_COMPRESSED && !texts.is_empty()).then_some(bodies)
 }
 
-/// What the disk did not take is in memory still; the log says so.
+/// Logs a failed write; the value is still in memory.
 fn note(written: std::io::Result<()>) {
     if let Err(error) = written {
         tracing::error!(%error, "the state folder could not be written");

@@ -1,5 +1,4 @@
-//! Makes reports: the facts of this moment as a signed header that names every section, with the bodies of those that
-//! changed.
+//! Makes reports: the current facts as a signed header that names every section, with the bodies of those that changed.
 
 use std::collections::BTreeMap;
 
@@ -31,18 +30,18 @@ pub(crate) enum ReportError {
     Key(#[from] protocol::sign::BadKey),
 }
 
-/// What stays the same from report to report.
+/// What is the same in every report of one run.
 #[derive(Debug)]
 pub(crate) struct Author {
     /// The machine's id.
     pub(crate) machine: String,
-    /// Drawn at this start of the program.
+    /// Random id of this start of the program.
     pub(crate) start: String,
     /// The machine's key.
     pub(crate) key: MachineKey,
 }
 
-/// What one report says.
+/// The content of one report.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     /// Every section.
@@ -58,20 +57,20 @@ pub(crate) struct Draft {
 /// One section as it goes into a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its text.
+    /// Its text, JSON.
     pub(crate) text: String,
-    /// Its digest, when observed, whether anything in it is known.
+    /// Its digest, observation time, and whether any fact in it is known.
     pub(crate) header: SectionEntry,
 }
 
 /// Every section with its text, in order.
 pub(crate) type Entries = BTreeMap<Section, Entry>;
 
-/// The text of a section and what the header says of it. A section that is out of the wire's bounds is replaced by one in
-/// which nothing is known, so that it costs itself and not the report.
+/// A section's text and its entry in the header. A section outside the protocol's limits is replaced by one in which
+/// nothing is known, so that only that section is lost and not the report.
 ///
 /// # Errors
-/// When it cannot be written as JSON, which no type of fact can cause.
+/// When it cannot be written as JSON, which cannot happen with the existing fact types.
 pub(crate) fn entry(facts: &Facts, section: Section, observed_at: i64) -> Result<Entry, ReportError> {
     let write = |facts: &Facts| facts.encode(section).map_err(|error| ReportError::Section(section.name(), error));
     let mut text = write(facts)?;
@@ -91,8 +90,8 @@ fn is_known(facts: &Facts, section: Section) -> bool {
     (0..record.fields().len()).any(|index| !matches!(record.value(index), Value::Unknown(_)))
 }
 
-/// Makes the next report of `chain`. Bodies are those whose digest is not the one last reported, or all when a segment is
-/// opened. Nothing is written; call [`keep`] once the report is safe.
+/// Makes the next report of `chain`. It contains the bodies whose digest differs from the last reported one, or all of
+/// them when it opens a segment. Writes nothing; call [`keep`] once the report is safe.
 ///
 /// # Errors
 /// When it cannot be written or signed.
@@ -126,26 +125,27 @@ pub(crate) fn make(author: &Author, draft: &Draft, chain: &Chain, state: &StateF
     Ok(Waiting { report: Report { header: bytes, signature, bodies }, position, header })
 }
 
-/// Bodies that are too long together even when compressed are left for the server to ask for one by one.
+/// Drops all bodies when together they are too long, compressed or not; the server then asks for them one by one.
 fn bounded(bodies: Vec<u8>, entries: &Entries) -> Result<Vec<u8>, ReportError> {
     let total: usize = entries.values().map(|entry| entry.text.len()).sum();
     if bodies.len() <= limits::BODIES_COMPRESSED && total <= limits::BODIES { Ok(bodies) } else { Ok(Vec::new()) }
 }
 
-/// Remembers the texts of a report that is safe (in the spool, or accepted), so that the next report leaves them out.
+/// Stores the texts of a report that is safe (in the spool, or accepted), so that the next report leaves them out.
 pub(crate) fn keep(state: &StateFolder, entries: &Entries) {
     for (section, entry) in entries {
         if sections::digest(state, *section) == Some(entry.header.digest) {
             continue;
         }
         if let Err(error) = sections::keep(state, *section, &entry.text) {
-            // It costs bytes, not evidence: the body travels again with the next report.
+            // Losing it costs bytes, not evidence: the body is sent again with the next report.
             tracing::debug!(section = section.name(), %error, "the section's text could not be kept");
         }
     }
 }
 
-/// A digest of what the machine is made of: tells a copied state folder on another machine from a restart of this one.
+/// A digest of the machine's hardware: distinguishes a state folder copied to another machine from a restart of this
+/// one.
 pub(crate) fn traits(facts: &Facts) -> Digest {
     let system = &facts.system;
     let mut parts: Vec<String> = [&system.model, &system.serial, &system.processor]

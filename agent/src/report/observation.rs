@@ -1,4 +1,5 @@
-//! What is known of the machine right now: the facts, when each section was observed, and which of it goes into a report.
+//! What is currently known about the machine: the facts, when each section was observed, and which of them go into a
+//! report.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use protocol::{Digest, limits};
 
 use crate::report::draft::{self, Entries, Entry, ReportError};
 
-/// Sections that change by the minute: sent at most hourly unless an outcome changes.
+/// Sections that change by the minute: sent at most hourly, unless an outcome changes.
 const VOLATILE: [Section; 2] = [Section::Ports, Section::Neighbours];
 
 /// The newest facts.
@@ -29,7 +30,7 @@ struct Reported {
     at: i64,
 }
 
-/// Whether a draft may hold volatile sections back.
+/// Whether a draft may leave volatile sections out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Volatile {
     /// They go out at most hourly.
@@ -56,26 +57,26 @@ impl Observation {
         &self.facts
     }
 
-    /// True when nothing was observed yet.
+    /// True when nothing has been observed yet.
     pub(crate) fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }
 
-    /// Takes in the `sections` of `facts`, observed at `at`. True when one of them says something else than before.
+    /// Stores the `sections` of `facts`, observed at `at`. True when one of them differs from before.
     ///
     /// # Errors
-    /// When a section cannot be written, which no type of fact can cause.
+    /// When a section cannot be written as JSON, which cannot happen with the existing fact types.
     pub(crate) fn take_in(&mut self, sections: &[Section], mut facts: Facts, at: i64) -> Result<bool, ReportError> {
         let mut changed = false;
         for &section in sections {
             let entry = draft::entry(&facts, section, at)?.header;
             let before = self.seen.insert(section, entry);
-            // Volatile sections come along with the next report; alone they are no reason for one.
+            // Volatile sections go along with the next report; alone they are no reason for one.
             changed |= before.is_none_or(|before| before.digest != entry.digest) && !VOLATILE.contains(&section);
             self.facts.swap_section(section, &mut facts);
         }
         if self.traits.is_none() && sections.contains(&Section::System) && sections.contains(&Section::Lan) {
-            // Once for each start: a cable pulled later is no other machine.
+            // Once per start: a cable pulled later does not make it another machine.
             self.traits = Some(draft::traits(&self.facts));
         }
         Ok(changed)
@@ -86,7 +87,7 @@ impl Observation {
         self.traits.unwrap_or(Digest::ZERO)
     }
 
-    /// True when the outcomes, by digest, are others than at the last report.
+    /// True when the outcomes, by digest, differ from those at the last report.
     pub(crate) fn outcomes_changed(&self, outcomes: Option<Digest>) -> bool {
         outcomes != self.outcomes
     }
@@ -94,7 +95,7 @@ impl Observation {
     /// Every section as it goes into a report made at `now`.
     ///
     /// # Errors
-    /// As [`Observation::take_in`].
+    /// See [`Observation::take_in`].
     pub(crate) fn entries(&self, volatile: Volatile, now: i64) -> Result<Entries, ReportError> {
         let apart = i64::try_from(limits::VOLATILE_APART.as_millis()).unwrap_or(i64::MAX);
         let mut entries = Entries::new();
@@ -105,7 +106,8 @@ impl Observation {
                     && reported.entry.digest != seen.digest
             });
             let entry = match held {
-                // The earlier text stands, as observed then. It is not sent again, so it need not be at hand.
+                // The earlier text stands, with its observation time. It is not sent again, so it need not be
+                // available.
                 Some(reported) => Entry { text: String::new(), header: reported.entry },
                 None => draft::entry(&self.facts, section, seen.observed_at)?,
             };
@@ -114,7 +116,7 @@ impl Observation {
         Ok(entries)
     }
 
-    /// Notes what a report held.
+    /// Records what a report contained.
     pub(crate) fn reported(&mut self, entries: &Entries, outcomes: Option<Digest>, now: i64) {
         for section in VOLATILE {
             if let Some(entry) = entries.get(&section).filter(|entry| !entry.text.is_empty()) {

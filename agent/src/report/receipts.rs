@@ -1,5 +1,5 @@
-//! The receipts of the last reports: proof, signed by the server, of what it received. One JSON text per record; kept so
-//! that a removal at the server can be shown.
+//! The receipts of the last reports: the server's signed proof of what it received. One JSON text per record; kept so
+//! that a later deletion on the server can be proven.
 
 use protocol::SignedReceipt;
 use protocol::header::Position;
@@ -10,9 +10,9 @@ use crate::state::{StateError, StateFolder};
 
 /// The receipts' file.
 const FILE: &str = "receipts";
-/// The longest receipt.
+/// The most bytes of one receipt.
 const LONGEST: usize = 4096;
-/// More than twice [`RECEIPTS_KEPT`] receipts of about 500 bytes, so that the file is seldom written anew.
+/// More than twice [`RECEIPTS_KEPT`] receipts of about 500 bytes, so that the file is rarely rewritten.
 const CAP: u64 = 2 * 1024 * 1024;
 
 /// The kept receipts.
@@ -39,7 +39,7 @@ impl Receipts {
         Ok(receipts)
     }
 
-    /// Where the newest report of `machine` stands for which there is a receipt signed by `point`.
+    /// Position of the newest report of `machine` that has a receipt signed by the key `point`.
     pub(crate) fn newest(&self, machine: &str, point: &[u8]) -> Option<Position> {
         let all = self.all().ok()?;
         let own = |signed: &SignedReceipt| signed.open(point).ok().filter(|receipt| receipt.machine == machine);
@@ -50,7 +50,7 @@ impl Receipts {
         self.records.take(self.records.count().saturating_sub(RECEIPTS_KEPT as u64))
     }
 
-    /// Keeps one receipt, dropping the oldest beyond [`RECEIPTS_KEPT`].
+    /// Stores one receipt and drops the oldest beyond [`RECEIPTS_KEPT`].
     ///
     /// # Errors
     /// When the system refuses.
@@ -60,7 +60,7 @@ impl Receipts {
         Ok(self.trim()?)
     }
 
-    /// Drops every receipt: the machine is enrolled anew.
+    /// Drops every receipt: the machine was enrolled again.
     ///
     /// # Errors
     /// When the system refuses.

@@ -1,5 +1,5 @@
-//! The text of each section as it was last put into a report. Tells what has changed since, and answers a server that lacks
-//! a body. What is read back is checked by its digest, so these files need not be synchronised.
+//! The text of each section as last reported. Shows what has changed since, and supplies a body that the server lacks.
+//! Texts are verified by digest when read, so these files need not be synced.
 
 use policies::fact::Section;
 use protocol::Digest;
@@ -14,20 +14,20 @@ fn file(section: &str) -> String {
     format!("{FOLDER}/{section}.json")
 }
 
-/// The digest of the text last reported for `section`; none when there is none.
+/// The digest of the text last reported for `section`; none when there is no such text.
 pub(crate) fn digest(state: &StateFolder, section: Section) -> Option<Digest> {
     state.read(&file(section.name())).ok().flatten().map(|bytes| Digest::of(&bytes))
 }
 
-/// The text of the section named `name` if it is still the one with this digest.
+/// The text of the section called `name`, if it still has this digest.
 pub(crate) fn text(state: &StateFolder, name: &str, digest: Digest) -> Option<String> {
-    // The name comes from a server: only a section's own name leads to a file.
+    // The name comes from a server: only a known section name is turned into a path.
     let section = Section::ALL.iter().find(|section| section.name() == name)?;
     let bytes = state.read(&file(section.name())).ok().flatten()?;
     if Digest::of(&bytes) == digest { String::from_utf8(bytes).ok() } else { None }
 }
 
-/// Keeps the text that was put into a report.
+/// Stores the text that was put into a report.
 ///
 /// # Errors
 /// When the state folder refuses; the section is then sent again with the next report.
@@ -36,7 +36,7 @@ pub(crate) fn keep(state: &StateFolder, section: Section, text: &str) -> Result<
     state.write(&file(section.name()), text.as_bytes(), Durability::Relaxed)
 }
 
-/// Forgets every text, so that the next report holds every body.
+/// Deletes every text, so that the next report contains every body.
 ///
 /// # Errors
 /// When the state folder refuses.

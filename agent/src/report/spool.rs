@@ -1,5 +1,5 @@
 //! Reports that the server does not have yet: on disk before they are first sent, resent unchanged, delivered in order,
-//! bounded in bytes.
+//! limited in bytes.
 
 use protocol::header::{Header, Position};
 use protocol::{Report, limits};
@@ -9,7 +9,7 @@ use crate::state::{StateError, StateFolder};
 
 /// The spool's file.
 pub(crate) const FILE: &str = "spool";
-/// The most bytes of one request: small, because they lie in memory while they travel.
+/// The most bytes of one request: small, because they are held in memory while being sent.
 const REQUEST: usize = 1024 * 1024;
 
 /// The spool.
@@ -18,19 +18,19 @@ pub(crate) struct Spool {
     records: Records,
 }
 
-/// A report as it waits.
+/// A waiting report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
-    /// The report, to the letter as it was made.
+    /// The report, byte for byte as it was made.
     pub(crate) report: Report,
-    /// Where it stands.
+    /// Its position in the chain.
     pub(crate) position: Position,
     /// Its header.
     pub(crate) header: Header,
 }
 
 impl Waiting {
-    /// Reads a report of our own making; none when it is not one.
+    /// Parses a report that this machine made; none when it is malformed.
     pub(crate) fn read(report: Report) -> Option<Self> {
         let header = Header::decode(&report.header).ok()?;
         let position = header.position(&report.header);
@@ -39,7 +39,7 @@ impl Waiting {
 }
 
 impl Spool {
-    /// Opens the spool, drops what the server has already (`agreed`) and returns where its last report stands.
+    /// Opens the spool, drops what the server already has (`agreed`) and returns the position of its last report.
     ///
     /// # Errors
     /// When the system refuses.
@@ -54,7 +54,7 @@ impl Spool {
         let longest = limits::HEADER + limits::SIGNATURE + limits::BODIES_COMPRESSED + 10;
         let (records, recovered) = Records::open(&path, most_bytes, longest).map_err(io)?;
         if recovered.cut > 0 {
-            // What was cut never left this machine: a report is sent only after it is whole on disk.
+            // Nothing that was cut off ever left this machine: a report is sent only once it is complete on disk.
             tracing::warn!(bytes = recovered.cut, "the end of the spool was torn and is cut off");
         }
         let last = recovered.last.as_deref().and_then(read).map(|waiting| waiting.position);
@@ -78,12 +78,12 @@ impl Spool {
         Ok(())
     }
 
-    /// How many reports wait.
+    /// How many reports are waiting.
     pub(crate) fn count(&self) -> u64 {
         self.records.count()
     }
 
-    /// True when the report at this place waits.
+    /// True when the report at this position is waiting.
     pub(crate) fn holds(&self, position: Position) -> bool {
         self.all(usize::MAX).is_ok_and(|all| all.iter().any(|waiting| waiting.position == position))
     }
@@ -93,10 +93,10 @@ impl Spool {
         self.records.set_cap(most_bytes);
     }
 
-    /// Puts a report at the end; it is on disk when this returns.
+    /// Appends a report; it is on disk when this returns.
     ///
     /// # Errors
-    /// When the cap is reached or the disk is full; the spool is as it was.
+    /// When the cap is reached or the disk is full; the spool is unchanged.
     pub(crate) fn append(&mut self, report: &Report) -> Result<(), AppendError> {
         let mut frame = Vec::with_capacity(report.encoded_len());
         report.encode_into(&mut frame);
@@ -111,7 +111,7 @@ impl Spool {
         self.records.first(limits::REPORTS, REQUEST)?.iter().map(|record| waiting(record)).collect()
     }
 
-    /// All reports from the front on, of at most `bytes` together.
+    /// The first reports, as many as fit into `bytes` together.
     ///
     /// # Errors
     /// When they cannot be read back.
@@ -119,16 +119,16 @@ impl Spool {
         self.records.first(usize::MAX, bytes)?.iter().map(|record| waiting(record)).collect()
     }
 
-    /// Takes the first `count` reports off.
+    /// Removes the first `count` reports.
     ///
     /// # Errors
-    /// When the system refuses; they are off for this process anyway, and the server knows what it has.
+    /// When the system refuses; this process treats them as removed anyway, and the server knows what it has.
     pub(crate) fn take(&mut self, count: u64) -> std::io::Result<()> {
         self.records.take(count)
     }
 
-    /// Drops the reports that can never be accepted: from the front to the next one that opens a segment, or all. Returns how
-    /// many were dropped; what is left begins with a segment of its own.
+    /// Drops the reports that can never be accepted: from the front up to the next one that opens a segment, or all. Returns
+    /// how many were dropped; what is left begins with a new segment.
     ///
     /// # Errors
     /// When the system refuses.
@@ -144,7 +144,7 @@ impl Spool {
         Ok(dropped)
     }
 
-    /// Drops everything: the machine is enrolled anew, or the file cannot be read.
+    /// Drops everything: the machine was enrolled again, or the file cannot be read.
     ///
     /// # Errors
     /// When the system refuses.
@@ -156,7 +156,7 @@ impl Spool {
 
 #[cfg(test)]
 impl Spool {
-    /// From now on the system refuses every write, as a full disk does.
+    /// Makes the system refuse every write from now on, as a full disk does.
     pub(crate) fn break_for_test(&mut self) {
         self.records.break_for_test();
     }
@@ -180,7 +180,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::state::Missing;
 
-    /// A report at a place, not signed.
+    /// An unsigned report at a position.
     pub(crate) fn report(segment: u64, number: u64) -> Report {
         let opened = Opened { reason: OpenedReason::Enrolled, agreed: None, lost: 0 };
         let header = Header {

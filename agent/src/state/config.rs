@@ -1,5 +1,5 @@
-//! The agent's configuration: `agent.toml` in the state folder or the file named with `--config`. Read at start and again
-//! when it changes; a mistake names its line. Every key may be left out.
+//! The agent's configuration: `agent.toml` in the state folder, or the file given with `--config`. Read at start and
+//! again when it changes; errors name the line. Every key is optional.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,11 +16,11 @@ const MOST: u64 = 64 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the server is.
+    /// The server and how to reach it.
     pub server: ServerConfig,
-    /// When to check everything.
+    /// The time between full checks.
     pub schedule: ScheduleConfig,
-    /// What is kept while the server is away.
+    /// How much to keep while the server is unreachable.
     pub spool: SpoolConfig,
 }
 
@@ -31,7 +31,7 @@ pub struct ServerConfig {
     /// `HOST:PORT` to dial instead of the address given at enrolment. The server is recognised by its certificate, whatever
     /// the address. Default: the address given at enrolment.
     pub address: Option<String>,
-    /// `http://HOST:PORT` of a proxy to go through. The environment's proxy variables are not used. Default: none.
+    /// `http://HOST:PORT` of a proxy to use. The environment's proxy variables are ignored. Default: none.
     pub proxy: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl ScheduleConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpoolConfig {
-    /// The most mebibytes of undelivered reports to keep, 1 to 1024. Default: 16, which is more than a year of an unchanging
+    /// The most mebibytes of undelivered reports to keep, 1 to 1024. Default: 16, more than a year for an unchanging
     /// machine.
     pub most_mebibytes: u64,
 }
@@ -79,10 +79,10 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is not TOML of a configuration; the message shows line and column.
+    /// It is not valid TOML for a configuration; the message gives line and column.
     #[error("{path}: {message}")]
     Invalid {
         /// The file.
@@ -93,7 +93,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The error as a person reads it.
+    /// The error message for people, in both languages.
     pub fn text(&self) -> Text {
         match self {
             Self::Unreadable { path, source } => Text::new(
@@ -107,16 +107,16 @@ impl ConfigError {
     }
 }
 
-/// Where the configuration is: the file `named`, or the one in the folder `state`.
+/// Path of the configuration: the file `named`, or the one in the folder `state`.
 pub fn path(state: &Path, named: Option<&Path>) -> PathBuf {
     named.map_or_else(|| state.join(FILE), Path::to_owned)
 }
 
 impl Config {
-    /// Reads the file at `path`; the defaults when there is none.
+    /// Reads the file at `path`; the defaults when it does not exist.
     ///
     /// # Errors
-    /// When the file exists and cannot be used.
+    /// When the file exists but cannot be used.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -134,15 +134,15 @@ impl Config {
         Self::read(&text).map_err(|message| ConfigError::Invalid { path: path.to_owned(), message })
     }
 
-    /// Reads and validates a configuration's text.
+    /// Parses and validates a configuration.
     ///
     /// # Errors
-    /// What is wrong, with line and column where TOML knows them.
+    /// What is wrong, with line and column where TOML gives them.
     pub fn read(text: &str) -> Result<Self, String> {
         toml::from_str::<Self>(text).map_err(|error| error.to_string())?.validate()
     }
 
-    /// What types cannot say.
+    /// Checks what the types cannot express.
     fn validate(self) -> Result<Self, String> {
         if !(15..=1440).contains(&self.schedule.full_check_minutes) {
             return Err(format!(

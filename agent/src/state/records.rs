@@ -1,8 +1,8 @@
-//! A file of records that are appended at the end and taken from the front, in order.
+//! A file of records, appended at the end and removed from the front, in order.
 //!
 //! A record is: length (u32, big-endian), the first 8 bytes of the SHA-256 of length and content, content. A record is on
-//! disk before [`Records::append`] returns, so whatever a power cut tears was never used by anybody and is cut off at the
-//! next start.
+//! disk before [`Records::append`] returns, so a record torn by a power cut was never used and is cut off at the next
+//! start.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use protocol::Digest;
 
 use super::{Durability, system};
 
-/// Length and check before a record's content.
+/// Bytes of length and check before a record's content.
 const PREFIX: u64 = 12;
 
 /// The open file.
@@ -29,9 +29,9 @@ pub struct Records {
 /// What was found when the file was opened.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// The last whole record.
+    /// The last complete record.
     pub last: Option<Vec<u8>>,
-    /// Bytes after it that were no whole record and were cut off.
+    /// Bytes after it that were cut off as incomplete.
     pub cut: u64,
 }
 
@@ -41,13 +41,13 @@ pub enum AppendError {
     /// The file is at its cap.
     #[error("the cap of {0} bytes is reached")]
     Full(u64),
-    /// The system refused (a full disk, most of the time).
+    /// The system refused (usually a full disk).
     #[error("the system refused to write")]
     Io(#[from] std::io::Error),
 }
 
 impl Records {
-    /// Opens a file of at most `cap` bytes with records of at most `longest` bytes and cuts off what is no whole record.
+    /// Opens a file of at most `cap` bytes with records of at most `longest` bytes, and cuts off an incomplete end.
     ///
     /// # Errors
     /// When the system refuses.
@@ -68,12 +68,12 @@ impl Records {
         Ok((records, Recovered { last, cut }))
     }
 
-    /// How many records wait.
+    /// How many records are waiting.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Changes the cap; what is there already stays.
+    /// Changes the cap; existing records stay.
     pub fn set_cap(&mut self, cap: u64) {
         self.cap = cap;
     }
@@ -81,7 +81,7 @@ impl Records {
     /// Appends a record; it is on disk when this returns.
     ///
     /// # Errors
-    /// [`AppendError::Full`] at the cap, [`AppendError::Io`] when the system refuses; the file is as it was.
+    /// [`AppendError::Full`] at the cap, [`AppendError::Io`] when the system refuses; the file is unchanged.
     pub fn append(&mut self, content: &[u8]) -> Result<(), AppendError> {
         let needed = PREFIX + content.len() as u64;
         if self.end + needed > self.cap && self.front > 0 {
@@ -104,10 +104,10 @@ impl Records {
         Ok(())
     }
 
-    /// The first records, at most `most` of them and at most `bytes` together, but at least one when there is one.
+    /// The first records: at most `most` of them and at most `bytes` together, but at least one if there is one.
     ///
     /// # Errors
-    /// When the system refuses to read, or what it gives back is not what was written.
+    /// When the system refuses to read, or returns something other than what was written.
     pub fn first(&self, most: usize, bytes: usize) -> std::io::Result<Vec<Vec<u8>>> {
         let mut found: Vec<Vec<u8>> = Vec::new();
         let (mut at, mut total) = (self.front, 0);
@@ -123,10 +123,10 @@ impl Records {
         Ok(found)
     }
 
-    /// Takes the first `count` records off. Once nothing waits, the file is emptied.
+    /// Removes the first `count` records. Empties the file once nothing is waiting.
     ///
     /// # Errors
-    /// When the system refuses; the records are off for this process anyway.
+    /// When the system refuses; this process treats the records as removed anyway.
     pub fn take(&mut self, count: u64) -> std::io::Result<()> {
         for _ in 0..count.min(self.count) {
             let mut prefix = [0; 4];
@@ -140,7 +140,7 @@ impl Records {
         Ok(())
     }
 
-    /// Takes everything off.
+    /// Removes all records.
     ///
     /// # Errors
     /// When the system refuses.
@@ -149,8 +149,8 @@ impl Records {
         self.file.set_len(0)
     }
 
-    /// Leaves out what was taken off already, by way of a new file, so that a crash finds the old file or the new one.
-    /// Only when at most half of the cap waits, so that it happens seldom.
+    /// Drops the space of removed records by writing a new file, so that a crash leaves either the old file or the new
+    /// one. Only when at most half of the cap is in use, so that it happens rarely.
     fn compact(&mut self) -> std::io::Result<()> {
         let waiting = self.end - self.front;
         if waiting > self.cap / 2 {
@@ -164,7 +164,7 @@ impl Records {
         Ok(())
     }
 
-    /// The record at `at`, if a whole one ends before `length`.
+    /// The record at `at`, if it is complete and ends before `length`.
     fn record_at(&self, at: u64, length: u64) -> std::io::Result<Option<Vec<u8>>> {
         if length.saturating_sub(at) < PREFIX {
             return Ok(None);
@@ -184,7 +184,7 @@ impl Records {
 
 #[cfg(test)]
 impl Records {
-    /// From now on the system refuses every write: the file is open for reading only.
+    /// Makes the system refuse every write from now on: the file is open for reading only.
     pub(crate) fn break_for_test(&mut self) {
         self.file = File::open(&self.path).unwrap();
     }
@@ -236,7 +236,7 @@ mod tests {
         }
         assert!(matches!(records.append(b"more"), Err(AppendError::Full(_))));
         records.take(4).unwrap();
-        // More than half waits: not worth moving yet.
+        // More than half is in use: not worth compacting yet.
         assert!(matches!(records.append(b"more"), Err(AppendError::Full(_))));
         records.take(2).unwrap();
         records.append(b"more").unwrap();
@@ -269,7 +269,7 @@ mod tests {
                 prop_assert_eq!(records.count(), kept as u64);
                 prop_assert_eq!(recovered.cut, cut as u64 - ends[kept]);
                 prop_assert_eq!(recovered.last.as_ref(), contents[..kept].last());
-                // What was cut off does not stand in the way of what comes next.
+                // What was cut off does not affect what comes next.
                 records.append(b"next").unwrap();
                 let mut expected = contents[..kept].to_vec();
                 expected.push(b"next".to_vec());

@@ -1,5 +1,5 @@
-//! A small value that can be replaced even when the disk is full: two slots of a file whose blocks are allocated once,
-//! written in turn, each with its own check. A torn write leaves the other slot.
+//! A small value that can be replaced even when the disk is full: two slots in a file whose blocks are allocated once,
+//! written alternately, each with its own check. A torn write leaves the other slot intact.
 
 use std::fs::File;
 
@@ -7,9 +7,10 @@ use super::system;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The bytes of one slot: a block of most disks' sectors, so that one slot's write never touches the other's.
+/// The bytes of one slot: a multiple of the sector size of most disks, so that writing one slot never touches the
+/// other.
 const SLOT: usize = 4096;
-/// Turn (8), length (2), check (8).
+/// Sequence number (8), length (2), check (8).
 const PREFIX: usize = 18;
 
 /// The file with its two slots.
@@ -26,16 +27,16 @@ pub enum Found<T> {
     Nothing,
     /// The newest readable value.
     Value(T),
-    /// There were values, and none can be read.
+    /// There were values, but none can be read.
     Damaged,
 }
 
 impl Slots {
-    /// Reads the newest value of `file` and makes sure that both slots have their blocks.
+    /// Reads the newest value of `file` and makes sure that the blocks of both slots are allocated.
     ///
     /// # Errors
-    /// When the system refuses to read. A refusal to allocate (a full disk at the very first start) shows at the first
-    /// write.
+    /// When the system refuses to read. A failure to allocate (a full disk at the very first start) only shows at the
+    /// first write.
     pub fn open<T: DeserializeOwned>(file: File) -> std::io::Result<(Self, Found<T>)> {
         let mut bytes = vec![0; 2 * SLOT];
         let mut filled = 0;
@@ -55,7 +56,7 @@ impl Slots {
         }
         let touched = bytes.iter().any(|byte| *byte != 0);
         if filled < bytes.len() {
-            // Zeroes that are really written, unlike a hole, hold their blocks.
+            // Zeroes that are really written allocate their blocks, unlike a hole.
             drop(system::write_all_at(&file, &vec![0; bytes.len() - filled], filled as u64));
         }
         Ok(match newest {
@@ -67,7 +68,7 @@ impl Slots {
     /// Replaces the value; when this returns, it survives a power cut.
     ///
     /// # Errors
-    /// When the value is longer than a slot or the system refuses; the former value stays.
+    /// When the value is longer than a slot or the system refuses; the old value stays.
     pub fn write<T: Serialize>(&mut self, value: &T) -> std::io::Result<()> {
         let json = serde_json::to_vec(value)?;
         let turn = self.turn + 1;
@@ -139,7 +140,7 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         slots.write(&"later").unwrap();
         let after = std::fs::read(&path).unwrap();
-        // The second write goes to the first slot. Every prefix of it may be what reached the disk.
+        // The second write goes to the first slot. Any prefix of it may be what reached the disk.
         for cut in 0..PREFIX + "\"later\"".len() {
             let torn: Vec<u8> = after[..cut].iter().chain(&before[cut..]).copied().collect();
             std::fs::write(&path, torn).unwrap();

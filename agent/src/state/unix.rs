@@ -1,4 +1,4 @@
-//! The state folder's files where modes are Unix modes.
+//! The state folder's files on systems with Unix modes.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Result, Write};
@@ -12,7 +12,7 @@ const FOLDER: u32 = 0o700;
 /// The mode of a file.
 const FILE: u32 = 0o600;
 
-/// Makes a private folder, and the folders above it as the system makes them.
+/// Creates a private folder; missing parent folders get the system's default mode.
 pub(super) fn folder_create(path: &Path) -> Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
@@ -28,7 +28,7 @@ pub(super) fn file_open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE).open(path)
 }
 
-/// Replaces a file by way of a new one beside it.
+/// Replaces a file by writing a new one next to it and renaming.
 pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
@@ -44,7 +44,7 @@ pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) ->
         })
         .and_then(|()| std::fs::rename(&fresh, path));
     if let Err(error) = written {
-        // On a full disk the half-written file would only make things worse.
+        // On a full disk a partial file would only make things worse.
         drop(std::fs::remove_file(&fresh));
         return Err(error);
     }
@@ -54,7 +54,7 @@ pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) ->
     }
 }
 
-/// What others may do to the folder or file; none when it is closed to them.
+/// The access others have to the folder or file; none when it is private.
 pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
     let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
     let wanted = match kind {
@@ -66,27 +66,27 @@ pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
     Ok((mode & !wanted != 0).then(exposure))
 }
 
-/// A secret as it is kept: as it is, in a file that only its owner may read.
+/// A secret as stored: unchanged, in a file that only its owner may read.
 pub(super) fn seal(secret: &[u8]) -> Result<Vec<u8>> {
     Ok(secret.to_vec())
 }
 
-/// The secret that [`seal`] made ready.
+/// Reverses [`seal`].
 pub(super) fn unseal(sealed: Vec<u8>) -> Result<Vec<u8>> {
     Ok(sealed)
 }
 
-/// Reads at a place of the file; how many bytes, 0 at its end.
+/// Reads at an offset of the file; returns how many bytes, 0 at its end.
 pub(super) fn read_at(file: &File, bytes: &mut [u8], place: u64) -> Result<usize> {
     file.read_at(bytes, place)
 }
 
-/// Fills `bytes` from a place of the file.
+/// Fills `bytes` from an offset of the file.
 pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], place: u64) -> Result<()> {
     file.read_exact_at(bytes, place)
 }
 
-/// Writes all of `bytes` at a place of the file.
+/// Writes all of `bytes` at an offset of the file.
 pub(super) fn write_all_at(file: &File, bytes: &[u8], place: u64) -> Result<()> {
     file.write_all_at(bytes, place)
 }

@@ -1,4 +1,4 @@
-//! The state folder's files on Windows, where access is governed by owner and access control list.
+//! The state folder's files on Windows, with owner and access control list.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
@@ -13,7 +13,7 @@ use crate::platform::windows::secret;
 /// `FILE_ATTRIBUTE_REPARSE_POINT`.
 const REPARSE_POINT: u32 = 0x400;
 
-/// Makes a private folder, and the folders above it as the system makes them.
+/// Creates a private folder; missing parent folders get the system's default access.
 pub(super) fn folder_create(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path)?;
     access::close(path, true)
@@ -24,7 +24,8 @@ pub(super) fn file_open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Replaces a file by way of a new one beside it (`MoveFileEx` with replacing, which NTFS journals as one step).
+/// Replaces a file by writing a new one next to it and renaming (`MoveFileEx` with replacing, which NTFS journals as
+/// one step).
 pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
@@ -39,28 +40,28 @@ pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) ->
         })
         .and_then(|()| std::fs::rename(&fresh, path));
     if written.is_err() {
-        // On a full disk the half-written file would only make things worse.
+        // On a full disk a partial file would only make things worse.
         drop(std::fs::remove_file(&fresh));
     }
     written
 }
 
-/// A secret as it is kept: sealed for the account that runs the agent.
+/// A secret as stored: sealed for the account that runs the agent.
 pub(super) fn seal(secret: &[u8]) -> Result<Vec<u8>> {
     secret::seal(secret)
 }
 
-/// The secret that [`seal`] sealed.
+/// Reverses [`seal`].
 pub(super) fn unseal(sealed: Vec<u8>) -> Result<Vec<u8>> {
     secret::open(&sealed)
 }
 
-/// Reads at a place of the file; how many bytes, 0 at its end.
+/// Reads at an offset of the file; returns how many bytes, 0 at its end.
 pub(super) fn read_at(file: &File, bytes: &mut [u8], place: u64) -> Result<usize> {
     file.seek_read(bytes, place)
 }
 
-/// Fills `bytes` from a place of the file.
+/// Fills `bytes` from an offset of the file.
 pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], place: u64) -> Result<()> {
     let mut filled = 0;
     while filled < bytes.len() {
@@ -72,7 +73,7 @@ pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], place: u64) -> Result
     Ok(())
 }
 
-/// Writes all of `bytes` at a place of the file.
+/// Writes all of `bytes` at an offset of the file.
 pub(super) fn write_all_at(file: &File, bytes: &[u8], place: u64) -> Result<()> {
     let mut written = 0;
     while written < bytes.len() {
@@ -84,8 +85,8 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], place: u64) -> Result<()> 
     Ok(())
 }
 
-/// Nothing when the folder (with all within) or file is closed to others. What is open is closed and reported rather than refused:
-/// nobody at an office could do it by hand. What somebody else put there, or a link, is refused.
+/// None when the folder (with its content) or file is private. Open access is closed and reported rather than refused, because
+/// nobody at an office could do that by hand. A link, or anything that another account put there, is refused.
 pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
     let mut repaired = Vec::new();
     let exposure = closed(path, kind, &mut repaired);
@@ -99,7 +100,7 @@ pub(super) fn exposure(path: &Path, kind: Kind) -> Result<Option<Exposure>> {
     exposure
 }
 
-/// As [`exposure`]; what was open, and how, is added to `repaired`.
+/// Like [`exposure`]; adds each closed path and its former access to `repaired`.
 fn closed(path: &Path, kind: Kind, repaired: &mut Vec<(PathBuf, String)>) -> Result<Option<Exposure>> {
     let found = examine(path)?;
     if kind == Kind::Folder {
@@ -129,7 +130,7 @@ fn closed(path: &Path, kind: Kind, repaired: &mut Vec<(PathBuf, String)>) -> Res
     Ok(None)
 }
 
-/// Owner and list of what is no link.
+/// Owner and access list of an item that is not a link.
 fn examine(path: &Path) -> Result<Access> {
     if std::fs::symlink_metadata(path)?.file_attributes() & REPARSE_POINT != 0 {
         return Err(Error::other(format!("{} is a link to another place; remove it", path.display())));

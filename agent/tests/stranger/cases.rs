@@ -1,4 +1,4 @@
-//! Rule sets by hand, and what is wanted of them.
+//! Rule sets written by hand, and the expected answers.
 
 mod iptables;
 mod layers;
@@ -6,18 +6,18 @@ mod layers;
 pub(crate) use iptables::iptables;
 pub(crate) use layers::{bridge, stacked};
 
-/// What the product should say.
+/// The answer the product should give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// Strangers are kept out, by a firewall that is active.
+    /// Strangers are kept out, by an active firewall.
     KeptOut,
-    /// They are not.
+    /// Strangers are not kept out.
     LetIn,
-    /// They are not, and there is no active firewall.
+    /// Strangers are not kept out, and there is no active firewall.
     NoFirewall,
-    /// It cannot be told.
+    /// It cannot be determined.
     Unknown,
-    /// Whatever the connection shows, or unknown.
+    /// Whatever the real connection shows, or unknown.
     Any,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Case {
     pub(crate) expected: Expected,
     /// The stranger's port; 0 for any.
     pub(crate) source_port: u16,
-    /// A stranger comes in at times, by chance, or by a packet that an ordinary program does not send.
+    /// A stranger gets in only sometimes: by chance, or with a packet that an ordinary program does not send.
     pub(crate) partly: bool,
 }
 
@@ -61,7 +61,7 @@ impl Case {
     }
 }
 
-/// A base chain of the family `inet` at `input`, with the rules, one a line.
+/// A base chain of the family `inet` at `input`, with these rules, one per line.
 pub(crate) fn input(policy: &str, rules: &str) -> String {
     chain("inet own", "type filter hook input priority 0", policy, rules)
 }
@@ -113,7 +113,7 @@ pub(crate) fn plain() -> Vec<Case> {
         case(KeptOut, "a usual firewall", drop("")),
         case(KeptOut, "a usual firewall that rejects", accept("reject with icmpx admin-prohibited")),
         case(LetIn, "one port is kept shut", accept("tcp dport 3389 drop")),
-        // What must hold of everybody.
+        // Conditions that hold for everyone.
         case(LetIn, "local destinations, then drop", input("accept", "fib daddr type local accept\ncounter drop")),
         open("fib daddr type local accept"),
         open("fib daddr . iif type local accept"),
@@ -159,7 +159,7 @@ pub(crate) fn plain() -> Vec<Case> {
         open("fib saddr . iif oif exists accept"),
         open("meta secpath missing accept"),
         open("log prefix \"new \" counter accept"),
-        // What does not hold of a stranger, or of an ordinary port.
+        // Conditions that do not hold for a stranger, or for an ordinary port.
         shut("tcp dport { 80, 443, 8000-8100 } accept"),
         shut("ip saddr 192.168.0.0/16 accept"),
         shut("ip saddr { 10.0.0.0/8, 198.51.100.0/24 } accept"),
@@ -179,7 +179,7 @@ pub(crate) fn plain() -> Vec<Case> {
         shut("fib saddr . iif oif missing accept"),
         shut("meta secpath exists accept"),
         shut("ip daddr 192.168.60.0/24 accept"),
-        // What can go either way, and what cannot be told.
+        // Conditions that can go either way, and some that cannot be determined.
         case(LetIn, "a limit that is passed over", accept("limit rate over 1/second drop")).partly(),
         case(LetIn, "few get in, but some do", drop("limit rate 1/day accept")).partly(),
         case(LetIn, "what he sends from is his choice", drop("tcp sport 53 accept")).sending_from(53),
@@ -192,7 +192,7 @@ pub(crate) fn plain() -> Vec<Case> {
             "a set that rules fill",
             "table inet own {\nset seen {\ntype ipv4_addr\nflags dynamic\n}\nchain base {\ntype filter hook input priority 0; policy drop;\nadd @seen { ip saddr }\nip saddr @seen accept\n}\n}\n".to_owned(),
         ),
-        // Sets and maps with names.
+        // Named sets and maps.
         case(LetIn, "a named set with everybody", set("ipv4_addr", "0.0.0.0/0", "ip saddr @known accept")),
         case(KeptOut, "a named set with one", set("ipv4_addr", "198.51.100.0/24", "ip saddr @known accept")),
         case(LetIn, "all others than a named set", set("ipv4_addr", "198.51.100.0/24", "ip saddr != @known accept")),
@@ -228,7 +228,7 @@ pub(crate) fn plain() -> Vec<Case> {
             jump("drop", "meta l4proto tcp accept", "meta nfproto ipv4 goto other"),
         ),
         case(Any, "comes again with a mark", jump("drop", "meta mark 7 accept\nmeta mark set 7", "jump other\njump other")),
-        // Versions of IP.
+        // IP versions.
         case(LetIn, "IPv6 was forgotten", place("ip own", "type filter hook input priority 0", "drop", "")),
         case(
             LetIn,
@@ -244,7 +244,7 @@ pub(crate) fn plain() -> Vec<Case> {
             ),
         ),
         case(LetIn, "an address of IPv4 alone", accept("ip saddr != 10.0.0.0/8 drop")),
-        // Places.
+        // Hooks.
         case(
             KeptOut,
             "another table accepts before",
@@ -332,7 +332,7 @@ pub(crate) fn plain() -> Vec<Case> {
                 &drop("tcp dport 12345 accept"),
             ),
         ),
-        // Tables that sleep.
+        // Dormant tables.
         case(
             Any,
             "a table that sleeps",

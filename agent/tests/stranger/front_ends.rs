@@ -1,4 +1,4 @@
-//! ufw and firewalld themselves, in a folder of Debian that is entered inside the machine's namespace.
+//! The real ufw and firewalld, run in a Debian folder inside the machine's namespace.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use crate::cases::{Case, Expected};
 use crate::debootstrap::debian;
 use crate::network::sh;
 
-/// The folder with Debian in it.
+/// The folder with Debian.
 pub(crate) fn folder() -> PathBuf {
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
     debian(&kept, "bookworm", &["ufw", "firewalld", "procps"], false).unwrap()
 }
 
-/// Lays a throw-away copy of `folder` at `/mnt/root`, where the programs may write.
+/// Puts a temporary, writable copy of `folder` at `/mnt/root`.
 pub(crate) fn enter(folder: &Path) {
     sh(&format!(
         "mount -t tmpfs none /mnt; mkdir /mnt/up /mnt/work /mnt/root
@@ -67,7 +67,7 @@ pub(crate) fn firewalld() -> Vec<Case> {
         let commands: String =
             commands.lines().map(|line| format!("{inside} firewall-cmd {}\n", line.trim())).collect();
         let stop = "if test -e /mnt/root/run/own; then kill $(cat /mnt/root/run/own); while test -e /proc/$(cat /mnt/root/run/own); do sleep 0.1; done; rm /mnt/root/run/own; fi";
-        // Without a file of its own it takes what it was made with.
+        // Without its own file it uses its built-in defaults.
         let fresh = "nft flush ruleset; rm -rf /mnt/root/etc/firewalld/zones/* /mnt/root/etc/firewalld/firewalld.conf";
         let commands = format!("exec >/dev/null\n{stop}\n{fresh}\n{start}\n{commands}");
         Case { expected, commands, ..Case::new(name, "") }

@@ -1,8 +1,8 @@
-//! Rule sets that nobody wrote: always the same ones, from a small grammar of what firewalls are made of.
+//! Generated rule sets, always the same, from a small grammar of firewall elements.
 
 use crate::cases::Case;
 
-/// A row of numbers that looks like chance and is none (xorshift).
+/// A deterministic pseudo-random sequence (xorshift).
 struct Row(u64);
 
 impl Row {
@@ -82,7 +82,7 @@ const MAPS: [&str; 5] = [
     "meta mark vmap { 0 : accept, 7 : drop }",
 ];
 
-/// The first so many of the row.
+/// The first `count` cases of the sequence.
 pub(crate) fn cases(count: usize) -> Vec<Case> {
     let mut row = Row(0x7A11_5EED_0000_2026);
     (0..count).map(|index| Case::new(&format!("made up {index}"), &rule_set(&mut row))).collect()
@@ -100,7 +100,7 @@ fn rule_set(row: &mut Row) -> String {
         for (hook, name) in [("prerouting", "early"), ("input", "base")] {
             if hook == "input" || row.below(4) == 0 {
                 let (priority, policy) = (row.one(&["-300", "-150", "0", "10"]), row.one(&["accept", "drop", "drop"]));
-                // Neighbours of IPv6 must be found, or nobody meets anything.
+                // IPv6 neighbour discovery must be allowed, or nothing can connect.
                 let place = format!(
                     "type filter hook {hook} priority {priority}; policy {policy};\nmeta l4proto ipv6-icmp accept\n"
                 );
@@ -137,7 +137,7 @@ fn chain(row: &mut Row, name: &str, place: &str, verdicts: &[&str], family: &str
             2 => format!("{} {} {}", row.one(&MATCHES), row.one(&MATCHES), row.one(verdicts)),
             _ => format!("{} {}", row.one(&MATCHES), row.one(verdicts)),
         };
-        // nft refuses what contradicts itself.
+        // nft refuses rules that contradict themselves.
         if fits(&rule) && !(rule.contains("udp") && rule.contains("tcp")) {
             rules += &format!("{rule}\n");
         }

@@ -1,4 +1,4 @@
-//! Rule sets of the older and the newer iptables.
+//! Rule sets of legacy and nft-based iptables.
 
 use super::{Case, Expected, USUAL, input};
 
@@ -9,7 +9,7 @@ pub(crate) fn iptables() -> Vec<Case> {
         let mut add = |expected, name: &str, rules: &str| {
             let four = rules.replace("REJECT6", "REJECT --reject-with icmp-host-prohibited");
             let six = rules.replace("REJECT6", "REJECT --reject-with icmp6-adm-prohibited");
-            // IPv6 finds its neighbours by packets that a firewall must let through.
+            // IPv6 neighbour discovery uses packets that a firewall must let through.
             let commands = format!(
                 "iptables-{tool}-restore <<'END'\n{four}\nEND\nip6tables-{tool}-restore <<'END'\n{six}\nEND\nip6tables-{tool} -I INPUT -p icmpv6 -j ACCEPT\n"
             );

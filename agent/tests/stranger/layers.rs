@@ -1,4 +1,4 @@
-//! Rule sets for interfaces that lie on others.
+//! Rule sets for stacked interfaces.
 
 use super::{Case, Expected, USUAL, chain, input};
 

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::cases::Case;
 
-/// Long enough for a packet to pass between two namespaces that nothing disturbs.
+/// Long enough for a packet between two undisturbed namespaces.
 pub(crate) const BRIEFLY: Duration = Duration::from_millis(250);
-/// After which a connection that should come is given up.
+/// Timeout for a connection that should succeed.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-/// Among the ports that the product takes for ordinary ones, and others.
+/// Includes the ports that the product treats as ordinary, and others.
 const PORTS: [u16; 14] = [12345, 777, 1777, 5777, 8777, 10777, 20777, 24777, 30777, 32777, 40777, 48777, 56777, 64777];
 
 /// How the machine is connected. The stranger is behind its gateway.
@@ -24,7 +24,7 @@ pub(crate) enum Layout {
     Plain,
     /// `br0` has them, and `eth0` is its port.
     Bridge,
-    /// `lan0`, of the kind macvlan, has them, and lies on `eth0`.
+    /// The macvlan `lan0` on top of `eth0` has them.
     Stacked,
 }
 
@@ -40,8 +40,7 @@ pub(crate) fn command(program: &str) -> Command {
     command
 }
 
-/// True in a process that is root of namespaces of its own. In the first one runs `test` again in such a process, and says
-/// false.
+/// True in a process that is root of its own namespaces. Otherwise runs `test` again in such a process and returns false.
 pub(crate) fn alone(test: &str) -> bool {
     const ALONE: &str = "TRAM_AN_ALONE";
     if std::env::var_os(ALONE).is_some() {
@@ -60,7 +59,7 @@ pub(crate) fn alone(test: &str) -> bool {
     false
 }
 
-/// Runs a script of the shell.
+/// Runs a shell script.
 pub(crate) fn sh(script: &str) -> Result<(), String> {
     let output = command("sh").args(["-ec", script]).output().unwrap();
     if output.status.success() { Ok(()) } else { Err(format!("{script}: {}", String::from_utf8_lossy(&output.stderr))) }
@@ -71,7 +70,7 @@ impl Network {
         sh("mount -t sysfs none /sys; ip link set lo up; ip link add name eth0 type veth peer name far").unwrap();
         let mut stranger =
             command("unshare").args(["-n", "sh", "-c", "echo; exec sleep 600"]).stdout(Stdio::piped()).spawn().unwrap();
-        // What it says comes from its own namespace.
+        // Read in its own namespace.
         std::io::Read::read_exact(stranger.stdout.as_mut().unwrap(), &mut [0]).unwrap();
         let pid = stranger.id();
         let (holder, links) = match layout {
@@ -98,12 +97,12 @@ impl Network {
             listener.set_nonblocking(true).unwrap();
         }
         let network = Self { listeners, stranger };
-        // The link comes up by itself, and neighbours are found.
+        // The link comes up by itself, and neighbours are resolved.
         assert!(network.stranger_connects(&Case::new("no rules", ""), LONG), "the stranger has no way to the machine");
         network
     }
 
-    /// Puts the rules of the case in the place of those before.
+    /// Replaces the current rules with those of the case.
     pub(crate) fn apply(&self, case: &Case) -> Result<(), String> {
         sh("nft flush ruleset
             for tool in iptables-legacy ip6tables-legacy; do for table in filter mangle raw nat; do
@@ -129,7 +128,7 @@ impl Network {
         sh(&case.commands)
     }
 
-    /// Whether the stranger comes in at some ordinary port, by IPv4 or IPv6, tried until `patience` is over.
+    /// Whether the stranger can connect to some ordinary port, over IPv4 or IPv6, retried until `patience` is over.
     pub(crate) fn stranger_connects(&self, case: &Case, patience: Duration) -> bool {
         for listener in &self.listeners {
             while listener.accept().is_ok() {}
@@ -150,7 +149,7 @@ impl Network {
                 if Instant::now() >= until {
                     break;
                 }
-                // A refusal comes at once.
+                // A refusal is immediate.
                 std::thread::park_timeout(Duration::from_millis(20));
             }
         };
@@ -165,13 +164,13 @@ impl Network {
     }
 }
 
-/// One attempt, given up after [`BRIEFLY`].
+/// One attempt, with the timeout [`BRIEFLY`].
 fn connects(from: SocketAddr, to: SocketAddr) -> bool {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
     let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket(family, SocketType::STREAM, None).unwrap();
     sockopt::set_socket_reuseaddr(&socket, true).unwrap();
-    // The kernel gives up a connection when this is over.
+    // The kernel gives up a connection after this time.
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(BRIEFLY)).unwrap();
     bind(&socket, &from).unwrap();
     connect(&socket, &to).is_ok()

@@ -1,19 +1,19 @@
-//! The one way of making a Debian in a folder, for the tests of the agent and for the stories.
+//! The shared way to make a Debian folder, for the agent's tests and for the stories.
 
 use std::fs::File;
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What no test looks at.
+/// What no test needs.
 const LEFT_OUT: [&str; 4] = ["usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt/archives"];
 
-/// A folder below `kept` with Debian `suite` and `packages` beside the smallest set, as its archive of the release has them. It is made
-/// when it is not there (a minute or two) and never changed: enter a copy. Tests that want the same wait for each other. Without `configured` it is enough that the packages'
-/// files are there: some want a system that runs to be configured in.
+/// A folder below `kept` with Debian `suite` and `packages` on top of the minimal set, as in its archive at release. Made if missing (a
+/// minute or two) and never changed: use a copy. Tests that want the same folder wait for each other. Without `configured` the packages are
+/// only unpacked: some can only be configured on a running system.
 ///
 /// # Errors
-/// This is not root; debootstrap is not installed, or its usual archive (by way of `http_proxy` where that is set) cannot be reached.
+/// When this is not root, debootstrap is not installed, or its default archive (through `http_proxy` if set) cannot be reached.
 pub(crate) fn debian(kept: &Path, suite: &str, packages: &[&str], configured: bool) -> Result<PathBuf> {
     std::fs::create_dir_all(kept)?;
     let name = std::iter::once(suite).chain(packages.iter().copied()).collect::<Vec<_>>().join("+");

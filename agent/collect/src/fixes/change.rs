@@ -1,4 +1,4 @@
-//! What a remedy changes in recorded answers, as `policies/tests/fixes/` says it.
+//! What a remedy changes in a recording, as described in `policies/tests/fixes/`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,29 +14,29 @@ use super::steps::Effect;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Remedy {
-    /// The machines meant, by the beginning of their names; none named: all.
+    /// The machines it is for, by the beginning of their names; all when empty.
     pub(super) on: Vec<String>,
-    /// Windows: what changes in the registry, in the form of Registry Editor.
+    /// Windows: registry changes, in the format of Registry Editor.
     pub(super) registry: String,
     /// Files with their new content.
     pub(super) files: BTreeMap<String, String>,
-    /// Linux: files that go.
+    /// Linux: files to remove.
     pub(super) remove_files: Vec<String>,
-    /// Places in files and texts where one piece stands for another.
+    /// Text replacements in files and texts.
     pub(super) edit: Vec<Edit>,
-    /// Other answers: a path in `os.json` and the new value.
+    /// Changed answers: a path in `os.json` and the new value.
     pub(super) set: BTreeMap<String, Value>,
-    /// Paths in `os.json` that go.
+    /// Paths in `os.json` to remove.
     pub(super) remove: Vec<String>,
-    /// Values, services and the like that the steps name and that stay as they are: they belong to another way that the card offers.
+    /// Values, services and the like that the steps name but that stay unchanged: they belong to another way that the card offers.
     pub(super) other_way: Vec<String>,
-    /// Why nothing that is recorded changes though the steps do clear it.
+    /// Why nothing in the recording changes although the steps work.
     pub(super) unchanged: Option<String>,
     /// Why no machine of this family can fail the control.
     pub(super) never: Option<String>,
 }
 
-/// One piece of text for another.
+/// Replaces one piece of text by another.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Edit {
@@ -58,12 +58,12 @@ impl Remedy {
         self.on.is_empty() || self.on.iter().any(|name| machine.starts_with(name))
     }
 
-    /// True for what the steps do in another way than this remedy.
+    /// True for an effect of the steps that belongs to another way than this remedy.
     pub(super) fn leaves(&self, effect: &Effect) -> bool {
         self.other_way.iter().any(|name| name == effect.name())
     }
 
-    /// Each of its lines, by what it says, as a remedy of its own.
+    /// Each of its lines, with a description, as a remedy of its own.
     pub(super) fn lines(&self) -> Vec<(String, Self)> {
         let mut found = Vec::new();
         let registry = |text: String| Self { registry: text, ..Self::default() };
@@ -96,7 +96,7 @@ impl Remedy {
         found
     }
 
-    /// The changes to `os.json`.
+    /// Applies the changes to `os.json`.
     pub(super) fn apply(&self, answers: &mut Value) -> anyhow::Result<()> {
         for (path, value) in &self.set {
             visit(answers, path, &mut |place| *place = value.clone())?;
@@ -136,8 +136,8 @@ impl Edit {
     }
 }
 
-/// Does `change` at every place that `path` leads to: as RFC 6901, and beside it `*` for every item, `field=value` for the items in which
-/// that field has that value, `+` for a new item at the end.
+/// Applies `change` at every place that `path` leads to: a path as in RFC 6901, with additional parts `*` for every item, `field=value`
+/// for the items whose field has that value, and `+` for a new item at the end.
 fn visit(value: &mut Value, path: &str, change: &mut dyn FnMut(&mut Value)) -> anyhow::Result<()> {
     let mut found = 0;
     let parts: Vec<&str> = path.split('/').skip(1).collect();
@@ -165,7 +165,7 @@ fn walk(value: &mut Value, parts: &[&str], change: &mut dyn FnMut(&mut Value)) {
         }
         Value::Object(fields) if *part == "*" => fields.values_mut().for_each(|field| walk(field, rest, change)),
         Value::Object(fields) => {
-            // The last part of a path may name what is not there yet.
+            // The last part of a path may name something that does not exist yet.
             let field = match rest {
                 [] => Some(fields.entry(plain(part)).or_insert(Value::Null)),
                 _ => fields.get_mut(&plain(part)),
@@ -176,7 +176,7 @@ fn walk(value: &mut Value, parts: &[&str], change: &mut dyn FnMut(&mut Value)) {
     }
 }
 
-/// True when the item is meant by `*` or `field=value`.
+/// True when `*` or `field=value` selects the item.
 fn fits(item: &Value, part: &str) -> bool {
     let Some((field, wanted)) = part.split_once('=') else { return part == "*" };
     let found = field.parse::<usize>().ok().and_then(|at| item.get(at)).or_else(|| item.get(field));

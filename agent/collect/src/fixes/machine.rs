@@ -1,4 +1,4 @@
-//! Recorded machines of both families, which can be changed as a remedy says.
+//! Recorded machines of both families, to which remedies can be applied.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Family {
         }
     }
 
-    /// Where its machines lie.
+    /// The folders with its machines.
     const fn folders(self) -> &'static [&'static str] {
         match self {
             Self::Windows => &["captured-windows"],
@@ -77,7 +77,7 @@ impl Machine {
         Self { name: folder.file_name().unwrap().to_str().unwrap().to_owned(), answers }
     }
 
-    /// What the collectors make of it.
+    /// The facts that the collectors find.
     pub(super) fn facts(&self, now: Timestamp) -> Facts {
         let collector = match &self.answers {
             Answers::Windows(answers) => Collector::new(Arc::new(windows::Machine::new(Arc::new((**answers).clone())))),
@@ -87,7 +87,7 @@ impl Machine {
         collector.collect(Section::ALL, now)
     }
 
-    /// True when the machine is as a command of the steps leaves it.
+    /// True when the machine is already in the state that a command of the steps leaves.
     pub(super) fn is_as(&self, effect: &Effect) -> bool {
         match &self.answers {
             Answers::Windows(answers) => holds(answers, effect),
@@ -101,7 +101,7 @@ impl Machine {
         }
     }
 
-    /// True when a line of a remedy changes something here, be it only together with others.
+    /// True when a line of a remedy changes something here, even if only together with others.
     pub(super) fn is_changed_by(&self, line: &Remedy) -> bool {
         let raw = |machine: &Self| match &machine.answers {
             Answers::Windows(answers) => format!("{answers:?}"),
@@ -170,7 +170,7 @@ fn holds(answers: &Windows, effect: &Effect) -> bool {
     }
 }
 
-/// The answers with what the remedy changes in `os.json`.
+/// The answers after the remedy's changes to `os.json`.
 fn through_json<T: serde::Serialize + DeserializeOwned>(answers: &T, remedy: &Remedy) -> anyhow::Result<T> {
     let mut json = serde_json::to_value(answers)?;
     remedy.apply(&mut json)?;

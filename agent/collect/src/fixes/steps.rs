@@ -1,21 +1,21 @@
-//! What the commands in the steps of a card leave behind, as far as a program can read it: `reg`, `sc config`, `net start`, `net stop`,
-//! `net accounts` and `wevtutil sl Security` on Windows, `systemctl enable` of timers on Linux. All else is for people.
+//! The effects of the commands in a card's steps, for the commands a program can interpret: `reg`, `sc config`, `net start`,
+//! `net stop`, `net accounts` and `wevtutil sl Security` on Windows, `systemctl enable` of timers on Linux. Everything else is for people.
 
-/// What one command leaves behind.
+/// The effect of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// A value of the registry, `None` where it goes. A key that ends with `\*` stands for all keys below it.
+    /// A registry value, `None` to remove it. A key that ends with `\*` stands for all keys below it.
     Value { key: String, name: String, data: Option<String> },
-    /// A service runs or not.
+    /// Whether a service runs.
     Service { name: String, runs: bool },
-    /// A rule for the accounts of Windows, by its field in `os.json`.
+    /// An account rule of Windows, by its field in `os.json`.
     Rule { name: &'static str, value: u64 },
     /// A timer is started with the system.
     Timer { name: String },
 }
 
 impl Effect {
-    /// What is changed: the value, service, rule or timer.
+    /// What is changed: the name of the value, service, rule or timer.
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Value { key, name, .. } if name == "Start" => key.rsplit('\\').next().unwrap_or_default(),
@@ -34,14 +34,14 @@ impl Effect {
     }
 }
 
-/// What all steps together leave behind; the last word on a value or service counts.
+/// The effects of all steps together; the last one on a value or service wins.
 pub(super) fn effects<'s>(steps: impl Iterator<Item = &'s str>) -> Vec<Effect> {
     let all = read(&steps.flat_map(|step| words(&spread(step))).collect::<Vec<_>>());
     let last = |at: usize| all[at + 1..].iter().all(|later| later.target() != all[at].target());
     (0..all.len()).filter(|at| last(*at)).map(|at| all[at].clone()).collect()
 }
 
-/// The step with the body of its loop (`for %s in (BFE MpsSvc) do ...`) once for each item.
+/// Expands a loop (`for %s in (BFE MpsSvc) do ...`): the step with its body once per item.
 fn spread(step: &str) -> String {
     let Some((before, rest)) = step.split_once("for %").or_else(|| step.split_once("for /f %")) else {
         return step.to_owned();
@@ -56,7 +56,7 @@ fn spread(step: &str) -> String {
     before.to_owned() + &bodies.collect::<String>()
 }
 
-/// Words, what stands in quotes as one, without the punctuation of the sentence.
+/// Splits into words, quoted text as one word, without the punctuation of the sentence.
 fn words(text: &str) -> Vec<String> {
     let pieces = text.split('"').enumerate();
     let words = pieces.flat_map(|(at, piece)| match at % 2 {
@@ -114,7 +114,7 @@ fn start(mode: &str) -> &'static str {
     }
 }
 
-/// `/minpwlen:14`; times in the units that Windows keeps them in.
+/// `/minpwlen:14`; times in the units that Windows stores.
 fn rule(option: &str) -> Option<Effect> {
     let (option, value) = option.split_once(':')?;
     let value: u64 = value.parse().ok()?;
@@ -128,7 +128,7 @@ fn rule(option: &str) -> Option<Effect> {
     Some(Effect::Rule { name, value })
 }
 
-/// `/ms:1073741824`, `/rt:true`, `/ab:true`: what Windows writes down of it.
+/// `/ms:1073741824`, `/rt:true`, `/ab:true`: the registry value Windows writes for it.
 fn log(option: &str) -> Option<Effect> {
     let (name, data) = match option.split_once(':')? {
         ("/ms", bytes) => ("MaxSize", bytes),

@@ -29,7 +29,7 @@ pub(super) fn collect(context: &CheckContext) -> Accounts {
             let failures = failures::list(context, &passwd);
             (Fact::Known(List::capped(users)), Fact::Known(extra_roots(&passwd)), failures, without_password)
         }
-        // A name can only be told from a password by the list of names.
+        // Only the list of accounts can tell a name from a password.
         Err(error) => (unknown(&error), unknown(&error), failures::list(context, &[]), unknown(&error)),
     };
     let password = pam::password_rules(context);
@@ -87,8 +87,8 @@ fn extra_roots(passwd: &[Entry]) -> List<String> {
     List::capped(names)
 }
 
-/// Root, everybody with a person's number and a shell that lets in, and whoever else has such a shell and a way in: a password, an empty
-/// one too, or a key. With it whether one of those who are not root may act as root without a password.
+/// Root, everyone with a person's user id and a login shell, and anyone else with a login shell and a way in: a password (even an empty
+/// one) or a key. Also whether one of those other than root may act as root without a password.
 fn accounts(context: &CheckContext, passwd: &[Entry]) -> (Vec<Account>, Fact<bool>) {
     let people = rules::ids_of_people(context);
     let shadow = context.text("/etc/shadow").map(|text| secret::shadow(&text));
@@ -133,7 +133,7 @@ fn accounts(context: &CheckContext, passwd: &[Entry]) -> (Vec<Account>, Fact<boo
     (accounts, either(without_password, powers.strangers(context, passwd)))
 }
 
-/// True when one is true, unknown when one may be.
+/// True when one is true; unknown when neither is true and one is unknown.
 fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
     match (one, other) {
         (Fact::Known(true), _) | (_, Fact::Known(true)) => Fact::Known(true),
@@ -142,7 +142,7 @@ fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
     }
 }
 
-/// True when somebody can log in: the account is not shut, and a password or a key opens it.
+/// True when somebody can log in: the account is not shut, and it has a password or a key.
 fn enabled(context: &CheckContext, entry: &Entry, secret: &Fact<Secret>) -> Fact<bool> {
     let secret = match secret {
         Fact::Known(secret) => secret,
@@ -157,7 +157,7 @@ fn enabled(context: &CheckContext, entry: &Entry, secret: &Fact<Secret>) -> Fact
     }
 }
 
-/// True when the SSH server finds a public key of the account.
+/// True when the SSH server finds a public key for the account.
 fn keys(context: &CheckContext, entry: &Entry) -> Fact<bool> {
     let files = match context.ssh().key_files() {
         Fact::Known(files) => files,
@@ -175,7 +175,7 @@ fn keys(context: &CheckContext, entry: &Entry) -> Fact<bool> {
     Fact::Known(false)
 }
 
-/// Chains a fact that is only known when another one is.
+/// Chains facts: the second is only known when the first one is.
 trait AndThen<T> {
     fn and_then_fact<U>(self, then: impl FnOnce(T) -> Fact<U>) -> Fact<U>;
 }
@@ -189,7 +189,7 @@ impl<T> AndThen<T> for Fact<T> {
     }
 }
 
-/// The account's line in `shadow`, or what `passwd` itself holds.
+/// The account's line in `shadow`, or the password in `passwd` itself.
 fn secret_of(entry: &Entry, shadow: &Answer<Vec<Secret>>) -> Fact<Secret> {
     if entry.password != "x" {
         return Fact::Known(Secret::plain(&entry.name, &entry.password));
@@ -197,14 +197,14 @@ fn secret_of(entry: &Entry, shadow: &Answer<Vec<Secret>>) -> Fact<Secret> {
     match shadow {
         Ok(all) => {
             let own = all.iter().find(|secret| secret.name == entry.name).cloned();
-            // Without a line there nothing opens it.
+            // Without a line there is no way in.
             Fact::Known(own.unwrap_or_else(|| Secret::plain(&entry.name, "*")))
         }
         Err(error) => unknown(error),
     }
 }
 
-/// All that makes somebody root who is not.
+/// All ways for accounts other than root to become root.
 struct Powers {
     groups: Answer<Vec<Group>>,
     polkit: Answer<Vec<Named>>,
@@ -218,7 +218,7 @@ impl Powers {
             groups: context.text("/etc/group").map(|text| groups::groups(&text)),
             polkit: groups::polkit(context),
             sudo: sudoers::read(context),
-            // Its rules have no reader: few machines have any.
+            // Its rules are not read here: few machines have any.
             doas: match context.os.exists("/etc/doas.conf") {
                 true => Fact::unknown(Reason::NoReader, "doas may let somebody be root"),
                 false => Fact::Known(false),
@@ -252,7 +252,7 @@ impl Powers {
         either(by(&self.sudo_rights(&person), |rights| rights.without_password), self.doas.clone())
     }
 
-    /// Unknown where people of a domain may log in and a rule may spare them the password.
+    /// Unknown where domain users may log in and a rule may spare them the password.
     fn strangers(&self, context: &CheckContext, passwd: &[Entry]) -> Fact<bool> {
         match (&self.sudo, &self.groups) {
             (Ok(Some(sudoers)), Ok(groups)) if rules::knows_a_domain(context) => {
@@ -274,7 +274,7 @@ impl Powers {
         let groups = self.groups.as_deref().unwrap_or_default();
         match &self.sudo {
             Ok(Some(sudoers)) => Ok(sudoers.rights(person, &Person::new("root", 0, 0, groups))),
-            // Without sudo nobody gains anything by it.
+            // Without sudo it has no effect.
             Ok(None) => Ok(NONE),
             Err(error) => Err(error.clone()),
         }
@@ -312,7 +312,7 @@ mod tests {
             .file("/etc/group", "root:x:0:\nsudo:x:27:\ncanbo:x:1000:\n")
             .file("/bin/bash", "")
             .file("/bin/sh", "")
-            // It writes down every login.
+            // It records every login.
             .file("/run/utmp", [&[2][..], &[0; 383]].concat())
             .file("/var/log/wtmp", "")
     }
@@ -422,7 +422,7 @@ mod tests {
         );
         let expired = locked.clone().file("/etc/shadow", "canbo:!:19800:0:90:7::19000:\n");
         assert_eq!(enabled(with_ssh(expired, SETTINGS)), Fact::Known(false));
-        // A key of a system account lets in as well.
+        // A system account's key is a way in as well.
         let system = locked.file("/etc/passwd", format!("{PASSWD}git:x:110:1::/srv/git:/bin/bash\n"));
         let system =
             system.file("/etc/shadow", "git:*:1:::::\n").file("/srv/git/.ssh/authorized_keys", "ssh-rsa AAAA\n");

@@ -1,4 +1,4 @@
-//! Section `antivirus`: the anti-malware programs of the machine and the one truth drawn from them.
+//! Section `antivirus`: the anti-malware programs of the machine, and the overall result.
 
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Protection, Reason};
 
@@ -115,7 +115,7 @@ mod tests {
             reason(machine().folder("/opt/traps/bin").process(9, "pmd", "/opt/traps/bin/pmd")),
             Some(Reason::NoReader)
         );
-        // One that nobody has heard of, and that the kernel asks before a file is opened.
+        // An unknown product that the kernel asks before a file is opened.
         let asked = |flags: &str| {
             machine()
                 .process(9, "vsguard", "/usr/lib/vs/vsguard")

@@ -1,8 +1,8 @@
-//! Section `backup`: which program copies the machine's data away, and when it was last started.
+//! Section `backup`: which program backs up the machine's data, and when it last started.
 //!
-//! Sources: timers of systemd that are enabled, with the program their service starts; tables and folders of cron; processes of agents of
-//! backup servers. Of a job only the kind of program is kept, never its command line. When a timer was last started its stamp says
-//! (`/var/lib/systemd/timers`); how that ended is nowhere written down in a form that all these programs share.
+//! Sources: enabled systemd timers with the program their service starts; crontabs and cron folders; processes of backup server agents.
+//! Only the kind of program is kept of a job, never its command line. A timer's stamp file (`/var/lib/systemd/timers`) shows when it last
+//! started; how the job ended is not recorded in a format shared by all these programs.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ mod cron;
 mod job;
 mod timers;
 
-/// Agents of backup servers, by the names of their processes.
+/// Backup server agents, by process name.
 const AGENTS: &[(BackupTool, &str)] = &[
     (BackupTool::Bacula, "bacula-fd"),
     (BackupTool::Bareos, "bareos-fd"),
@@ -32,10 +32,10 @@ const PROGRAMS: &[(BackupTool, &str)] = &[
     (BackupTool::Timeshift, "/usr/bin/timeshift"),
     (BackupTool::Rsnapshot, "/usr/bin/rsnapshot"),
 ];
-/// Each person's settings say whether it copies; these are not read.
+/// Whether it copies is in each person's settings, which are not read.
 const DEJA_DUP: &str = "/usr/bin/deja-dup";
 
-/// A job that a schedule starts.
+/// A scheduled job.
 struct Job {
     tool: BackupTool,
     started: Fact<Instant>,
@@ -49,7 +49,7 @@ pub(super) fn collect(context: &CheckContext) -> Backup {
     for job in jobs {
         let new = product(job.tool, Fact::Known(true), Fact::Known(true), job.started.clone());
         let known = found.entry(job.tool).or_insert(new);
-        // Of several jobs the one that was started last.
+        // Of several jobs, the one that started last.
         if job.started.known() > known.last_start_at.known() {
             known.last_start_at = job.started;
         }
@@ -71,7 +71,7 @@ pub(super) fn collect(context: &CheckContext) -> Backup {
     let at_work = found.values().any(|product| product.active == Fact::Known(true));
     Backup {
         products: match trouble {
-            // Where a schedule could not be looked at, nobody can say that there is no backup in it.
+            // If a schedule could not be read, it may contain a backup.
             Some(error) if !at_work => unknown(&error),
             _ if context.processes().is_empty() => Fact::unknown(Reason::Unreadable, "/proc shows no process"),
             _ => Fact::Known(found.into_values().collect::<List<_>>()),
@@ -87,7 +87,7 @@ fn untold<T>() -> Fact<T> {
     Fact::unknown(Reason::NoReader, "this program does not tell it")
 }
 
-/// Remembers the first source that did not answer; one that is missing has nothing to say.
+/// Remembers the first source that could not be read; a missing one does not count.
 fn note(error: OsError, trouble: &mut Option<OsError>) {
     if !matches!(error, OsError::Missing(_)) {
         trouble.get_or_insert(error);

@@ -1,4 +1,4 @@
-//! What several collectors look at during one check: the machine, the hour, the processes. Read at most once per check.
+//! What several collectors need during one check: the machine, the time, the processes. Read at most once per check.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,14 +12,14 @@ use os::{Answer, LinuxOs, OsError};
 use crate::linux::remote::ssh::Ssh;
 use crate::linux::text;
 
-/// The most files of one folder that are read.
+/// The most files read from one folder.
 const FILES: usize = 1_000;
 
 /// One check of one machine.
 pub(super) struct CheckContext {
     /// The machine.
     pub(super) os: Arc<dyn LinuxOs>,
-    /// The hour of the check.
+    /// The time of the check.
     pub(super) now: Timestamp,
     processes: OnceLock<(Vec<Process>, bool)>,
     missed: AtomicBool,
@@ -27,12 +27,12 @@ pub(super) struct CheckContext {
     zone: OnceLock<TimeZone>,
 }
 
-/// A running process of this machine (not of a container on it, where that can be told).
+/// A running process of this machine (not of a container on it, if that can be determined).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Process {
-    /// Its number.
+    /// Process id.
     pub(super) pid: u32,
-    /// Its name as the kernel knows it: at most 15 bytes.
+    /// Its kernel name: at most 15 bytes.
     pub(super) name: String,
 }
 
@@ -48,18 +48,19 @@ impl CheckContext {
         }
     }
 
-    /// All processes by number, for a question whose answer is wrong when some are hidden. Empty only when `/proc` cannot be read.
+    /// All processes by id, for a question whose answer is wrong when some are hidden. Empty only when `/proc` cannot be read.
     pub(super) fn processes(&self) -> &[Process] {
         self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
         self.visible_processes()
     }
 
-    /// The processes that this user may see, by number.
+    /// The processes that this user can see, by id.
     pub(super) fn visible_processes(&self) -> &[Process] {
         &self.looked_up().0
     }
 
-    /// The processes, and whether they are all: a `/proc` mounted with `hidepid` hides those of others, the first one too.
+    /// The processes, and whether they are complete: a `/proc` mounted with `hidepid` hides other users' processes,
+    /// including process 1.
     fn looked_up(&self) -> &(Vec<Process>, bool) {
         self.processes.get_or_init(|| {
             let (mut processes, mut whole) = (Vec::new(), true);
@@ -70,7 +71,7 @@ impl CheckContext {
                         processes.push(Process { pid, name });
                     }
                     Err(OsError::Denied(_)) => whole = false,
-                    // It ended meanwhile.
+                    // It has ended meanwhile.
                     Err(_) => {}
                 }
             }
@@ -80,7 +81,7 @@ impl CheckContext {
         })
     }
 
-    /// Why, since this was last asked, an answer to "does it run?" may have been wrong: some processes are hidden.
+    /// Why an answer to "does it run?" given since the last call may be wrong: some processes are hidden.
     pub(super) fn missed_processes(&self) -> Option<(Reason, &'static str)> {
         let missed = self.missed.swap(false, Ordering::Relaxed);
         missed.then(|| match self.visible_processes() {
@@ -89,7 +90,8 @@ impl CheckContext {
         })
     }
 
-    /// True when a process called `name` runs on this machine. Names are cut at 15 bytes by the kernel, and so is `name`.
+    /// True when a process called `name` runs on this machine. The kernel truncates names to 15 bytes, and `name` is
+    /// truncated likewise.
     pub(super) fn runs(&self, name: &str) -> bool {
         let name = &name.as_bytes()[..name.len().min(15)];
         let found = self
@@ -100,9 +102,9 @@ impl CheckContext {
         found
     }
 
-    /// The SSH servers' own word on their settings.
+    /// The settings that the SSH servers themselves report.
     pub(super) fn ssh(&self) -> &Ssh {
-        // Whoever asks later is as wrong as whoever asked first when a server is hidden.
+        // If a server is hidden, later callers get the same doubt as the first.
         self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
         self.ssh.get_or_init(|| Ssh::ask(self))
     }
@@ -112,7 +114,7 @@ impl CheckContext {
         names.iter().any(|name| self.runs(name))
     }
 
-    /// True when the process is known to live in another process namespace: a container's daemon does not serve the machine.
+    /// True when the process is known to be in another process namespace: a container's daemon does not serve the machine.
     pub(super) fn contained(&self, pid: u32) -> bool {
         let namespace = |pid: &str| self.os.link(&format!("/proc/{pid}/ns/pid")).ok();
         match (namespace("self"), namespace(&pid.to_string())) {
@@ -126,14 +128,14 @@ impl CheckContext {
         self.os.exists("/run/systemd/system")
     }
 
-    /// True when systemd holds processes for the unit: its control group exists.
+    /// True when systemd runs processes for the unit: its control group exists.
     pub(super) fn unit_active(&self, unit: &str) -> bool {
         ["/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice"]
             .iter()
             .any(|slice| self.os.exists(&format!("{slice}/{unit}/cgroup.procs")))
     }
 
-    /// True when the unit is set to start: a link in some `*.wants` folder of the administrator.
+    /// True when the unit is enabled: a link in some `*.wants` folder of the administrator.
     pub(super) fn unit_enabled(&self, unit: &str) -> bool {
         ["multi-user", "timers", "sockets", "graphical", "sysinit"].iter().any(|target| {
             let path = format!("/etc/systemd/system/{target}.target.wants/{unit}");
@@ -162,7 +164,8 @@ impl CheckContext {
         (!line.is_empty()).then(|| text::capped(line))
     }
 
-    /// The texts of those of `places` that exist, in their order; `/etc/x.d/*.conf` stands for such files of a folder, by name.
+    /// The texts of the existing files among `places`, in order; `/etc/x.d/*.conf` stands for the matching files of a folder,
+    /// by name.
     pub(super) fn gathered(&self, places: &[&str]) -> Answer<Vec<String>> {
         let mut texts = Vec::new();
         for place in places {
@@ -178,14 +181,14 @@ impl CheckContext {
     pub(super) fn texts(&self, folder: &str, suffix: &str) -> Answer<Vec<(String, String)>> {
         let names = optional(self.os.list(folder))?.unwrap_or_default();
         let names: Vec<String> = names.into_iter().filter(|name| name.ends_with(suffix)).collect();
-        // What stands in files that are left out might say otherwise.
+        // Files left out might contain the opposite.
         if names.len() > FILES {
             return Err(OsError::Failed(folder.to_owned(), format!("holds {} files", names.len())));
         }
         let mut texts = Vec::new();
         for name in names {
             match optional(self.text(&format!("{folder}/{name}"))) {
-                // A dangling link, or a folder: nothing that a program would read either.
+                // A dangling link, or a folder: no program would read it either.
                 Err(OsError::Failed(..)) if self.os.list(&format!("{folder}/{name}")).is_ok() => {}
                 text => texts.extend(text?.map(|text| (name, text))),
             }
@@ -194,7 +197,7 @@ impl CheckContext {
     }
 }
 
-/// What the source says; `None` where there is none.
+/// The content of the source; `None` when there is none.
 pub(super) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
     match answer {
         Err(OsError::Missing(_)) => Ok(None),
@@ -202,7 +205,7 @@ pub(super) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
     }
 }
 
-/// Why the facts that no collector here fills are not known.
+/// Why facts that no collector here fills are unknown.
 pub(super) const WINDOWS_ONLY: &str = "this version reads it on Windows only";
 
 /// The fact for a question that had no answer.
@@ -216,12 +219,12 @@ pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
     Fact::unknown(reason, text::capped(&error.to_string()))
 }
 
-/// What was found; unknown where nothing was, because of `why`.
+/// The value found; unknown because of `why` when there is none.
 pub(super) fn found<T>(found: Option<T>, why: &str) -> Fact<T> {
     found.map_or_else(|| Fact::unknown(Reason::SourceMissing, why), Fact::Known)
 }
 
-/// The fact for an answer: what `read` makes of it, or why there was none.
+/// Turns an answer into a fact: the result of `read`, or why there was no answer.
 pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>) -> Fact<T> {
     match answer {
         Ok(answer) => read(answer),

@@ -48,7 +48,7 @@ pub(super) fn collect(context: &CheckContext) -> Lan {
     }
 }
 
-/// Name servers of `resolv.conf`. Where all of them are a stub on this machine, those the stub asks in turn.
+/// Name servers in `resolv.conf`. If all of them are a stub on this machine, the servers the stub asks.
 fn name_servers(context: &CheckContext) -> Fact<List<String>> {
     let servers = match context.text("/etc/resolv.conf") {
         Ok(text) => resolv_conf(&text),
@@ -103,7 +103,7 @@ fn forwards(context: &CheckContext) -> Fact<bool> {
     let read = |path| context.text(path).map(|text| text.trim() != "0");
     match (read("/proc/sys/net/ipv4/ip_forward"), read("/proc/sys/net/ipv6/conf/all/forwarding")) {
         (Ok(true), _) | (_, Ok(true)) => Fact::Known(true),
-        // Without IPv6 there is no such file.
+        // Without IPv6 the file does not exist.
         (Ok(false), Ok(false) | Err(OsError::Missing(_))) => Fact::Known(false),
         (Err(error), _) | (_, Err(error)) => unknown(&error),
     }

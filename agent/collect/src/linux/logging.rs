@@ -1,4 +1,4 @@
-//! Section `logging`: whether what happens on the machine is written down and kept.
+//! Section `logging`: whether events on the machine are logged and kept.
 
 use policies::fact::{Days, Fact, Logging, Reason};
 
@@ -31,11 +31,11 @@ pub(super) fn collect(context: &CheckContext) -> Logging {
     }
 }
 
-/// Which log services run.
+/// Which log services are running.
 struct Running {
     journald: bool,
     rsyslog: bool,
-    /// Any service that writes text files below `/var/log`.
+    /// Any service that writes text files under `/var/log`.
     syslog: bool,
     syslog_ng: bool,
     auditd: bool,
@@ -68,7 +68,7 @@ impl Running {
     }
 }
 
-/// The journal's configuration: the file and its drop-ins, the later winning.
+/// The journal's configuration: the file and its drop-ins, the last one winning.
 fn journald_setting(context: &CheckContext, key: &str) -> Answer<Option<String>> {
     let texts = context.gathered(&[
         "/usr/lib/systemd/journald.conf",
@@ -93,7 +93,7 @@ fn journal_storage(context: &CheckContext) -> Fact<bool> {
     }
 }
 
-/// The longest time that some configuration promises.
+/// The longest time that any configuration guarantees.
 fn kept(context: &CheckContext, running: &Running, persistent_journal: &Fact<bool>) -> Fact<Days> {
     let journal = match persistent_journal {
         Fact::Known(true) => {
@@ -112,7 +112,7 @@ fn kept(context: &CheckContext, running: &Running, persistent_journal: &Fact<boo
     }
 }
 
-/// Programs that carry logs away, and whose own settings the product does not read.
+/// Log shippers whose own settings the agent does not read.
 const CARRIERS: &str = "filebeat fluent-bit fluentd td-agent promtail alloy vector nxlog splunkd wazuh-agentd ossec-agentd elastic-agent \
     otelcol";
 
@@ -157,7 +157,7 @@ fn syslog_ng_forwards(text: &str) -> bool {
     })
 }
 
-/// A detail for a fact from an error of reading a log.
+/// Details for a fact, from an error reading a log.
 fn described(error: &OsError) -> String {
     capped(&error.to_string())
 }

@@ -1,4 +1,5 @@
-//! Section `patches`: what waits to be installed and when something last was. Nothing is fetched and no cache is written.
+//! Section `patches`: which updates are pending and when one was last installed. Nothing is downloaded and no cache is
+//! written.
 
 use jiff::{SignedDuration, Timestamp};
 use policies::fact::{Fact, Instant, List, PackageSystem, Patches, Reason};
@@ -19,22 +20,22 @@ mod restart;
 mod stanza;
 mod version;
 
-/// What is worked out once for each state of packages, lists and configuration.
+/// What is computed once for each state of packages, lists and configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Updates {
-    /// How many wait, of any kind.
+    /// How many updates are pending, of any kind.
     pending: Fact<i64>,
-    /// The packages with a security update waiting, sorted.
+    /// The packages with a pending security update, sorted.
     security: Fact<Vec<String>>,
     /// Packages that are held back, sorted.
     held: Fact<Vec<String>>,
-    /// Packages whose installation did not end, sorted.
+    /// Packages whose installation was not completed, sorted.
     broken: Fact<Vec<String>>,
-    /// Release files and folders of metadata whose age is that of the lists.
+    /// Release files and metadata folders whose age is the age of the lists.
     lists: Fact<Vec<String>>,
     /// True when the configuration lets security updates install themselves (apt).
     automatic: Fact<bool>,
-    /// When a part that only a restart replaces in memory was last installed (dnf).
+    /// When a part that only a reboot replaces in memory was last installed (dnf).
     core_at: Fact<Instant>,
 }
 
@@ -95,7 +96,7 @@ pub(super) fn collect(context: &CheckContext, memory: &Memory<Updates>) -> Patch
     }
 }
 
-/// The age of the oldest of the lists that are needed: a new one of another maker does not make the system's own fresh.
+/// The age of the oldest required list: a new list from another maker does not make the system's own lists fresh.
 fn lists_at(context: &CheckContext, lists: &Fact<Vec<String>>) -> Fact<Instant> {
     let newest = |folder: &String| {
         let files = files(context, folder, |_| true);
@@ -113,8 +114,8 @@ fn lists_at(context: &CheckContext, lists: &Fact<Vec<String>>) -> Fact<Instant> 
     }
 }
 
-/// Logs that begin at `begins` and tell of no upgrade: the last one was earlier. Young logs, which may have been emptied, do not
-/// tell enough.
+/// For logs that begin at `begins` and show no upgrade: the last one was earlier. Young logs, which may have been cleared, prove
+/// too little.
 fn never_since(context: &CheckContext, begins: Instant) -> Fact<Instant> {
     const ENOUGH: SignedDuration = SignedDuration::from_hours(31 * 24);
     if context.now.duration_since(begins) > ENOUGH {
@@ -124,7 +125,7 @@ fn never_since(context: &CheckContext, begins: Instant) -> Fact<Instant> {
     }
 }
 
-/// What `program` prints, whole, when it ends with a status among `fine`.
+/// The complete output of `program`, if its exit status is among `fine`.
 fn ask(context: &CheckContext, program: Program, arguments: &[&str], fine: &[i32]) -> Answer<String> {
     let output = context.os.run(program, arguments)?;
     let failed = |said: String| Err(OsError::Failed(program.paths()[0].to_owned(), said));
@@ -139,7 +140,7 @@ fn ask(context: &CheckContext, program: Program, arguments: &[&str], fine: &[i32
     }
 }
 
-/// What stands at each of `paths`; what does not exist counts as such.
+/// What is at each of `paths`; a missing file is part of the result.
 fn fingerprint(context: &CheckContext, paths: impl IntoIterator<Item = String>) -> Fingerprint {
     let stat = |path: String| {
         let stat = context.os.stat(&path).ok();
@@ -148,7 +149,7 @@ fn fingerprint(context: &CheckContext, paths: impl IntoIterator<Item = String>) 
     paths.into_iter().map(stat).collect()
 }
 
-/// The paths of the files in `folder` whose names `fit`.
+/// The paths of the files in `folder` whose names satisfy `fit`.
 fn files(context: &CheckContext, folder: &str, fit: impl Fn(&str) -> bool) -> Vec<String> {
     let names = context.os.list(folder).unwrap_or_default();
     names.into_iter().filter(|name| fit(name)).map(|name| format!("{folder}/{name}")).collect()

@@ -1,4 +1,4 @@
-//! Section `ports`: listening sockets from `/proc/net`, their programs by way of `/proc/*/fd`.
+//! Section `ports`: listening sockets from `/proc/net`, and their programs through `/proc/*/fd`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -33,7 +33,7 @@ pub(super) fn collect(context: &CheckContext) -> Ports {
     ] {
         match context.os.read(path, 64 << 20) {
             Ok(text) => sockets.extend(listening(&String::from_utf8_lossy(&text), transport, dynamic)),
-            // Without IPv6 there is no such file.
+            // Without IPv6 the file does not exist.
             Err(OsError::Missing(_)) if path.ends_with('6') => {}
             Err(error) => return Ports { listening: unknown(&error) },
         }
@@ -62,7 +62,8 @@ fn nobody(context: &CheckContext) -> Fact<String> {
     }
 }
 
-/// The sockets of one file that accept connections; of UDP those on a port below the `dynamic` range without a fixed peer.
+/// The sockets in one file that accept connections; for UDP, those on a port below the `dynamic` range without a fixed
+/// peer.
 fn listening(text: &str, transport: Transport, dynamic: u16) -> Vec<Socket> {
     let socket = |line: &str| {
         let mut words = line.split_ascii_whitespace().skip(1);
@@ -119,7 +120,7 @@ fn programs(context: &CheckContext, sockets: &[Socket]) -> BTreeMap<u64, String>
     holders.into_iter().filter_map(|(inode, pid)| Some((inode, program(context, pid)?))).collect()
 }
 
-/// File name of the process's program, or the name the kernel knows it by.
+/// File name of the process's program, or its kernel name.
 fn program(context: &CheckContext, pid: u32) -> Option<String> {
     let executable = context.os.link(&format!("/proc/{pid}/exe")).ok();
     let name = executable.as_deref().and_then(|path| path.rsplit('/').next());

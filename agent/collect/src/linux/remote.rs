@@ -1,4 +1,4 @@
-//! Section `remote`: SSH as the server itself reports its settings, and remote-control programs.
+//! Section `remote`: SSH with the settings that the server itself reports, and remote-control programs.
 
 use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds};
 
@@ -27,7 +27,7 @@ pub(super) fn collect(context: &CheckContext) -> Remote {
         ssh_limited: limited(ssh),
         ssh_x11: flag("x11forwarding"),
         ssh_weak_algorithms: weak_algorithms(ssh),
-        // Both are of Windows; xrdp and its like are remote-control programs.
+        // Both are for Windows; xrdp and the like are remote-control programs.
         rdp: Fact::Known(false),
         rdp_nla: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
         rdp_port: Fact::unknown(Reason::SourceMissing, "Remote Desktop of Windows only"),
@@ -44,7 +44,7 @@ fn root_login(ssh: &Ssh) -> Fact<RootLogin> {
         "yes" => Some((3, RootLogin::Yes)),
         _ => None,
     };
-    // What a block says of this for others than root changes nothing.
+    // What a block sets here for users other than root changes nothing.
     ssh.worst(
         &["permitrootlogin"],
         |settings| if settings.of_root() { read(settings) } else { Some((0, RootLogin::No)) },
@@ -52,7 +52,7 @@ fn root_login(ssh: &Ssh) -> Fact<RootLogin> {
     )
 }
 
-/// A password is enough when the server takes one itself or lets PAM ask for one, and asks for nothing beside it.
+/// True when a password is enough: the server accepts one itself or lets PAM ask for one, and requires nothing else.
 fn password(ssh: &Ssh) -> Fact<bool> {
     let keywords = ["passwordauthentication", "kbdinteractiveauthentication", "usepam", "authenticationmethods"];
     ssh.any(&keywords, |settings| {
@@ -63,13 +63,13 @@ fn password(ssh: &Ssh) -> Fact<bool> {
             let mut methods = list.split(',').map(|method| method.split(':').next().unwrap_or_default());
             methods.all(|method| ["any", "password", "keyboard-interactive"].contains(&method))
         };
-        // Old servers do not print the methods while any will do.
+        // Old servers do not print the methods when any is accepted.
         let methods = settings.value("authenticationmethods").unwrap_or("any");
         Some(taken && methods.split_ascii_whitespace().any(alone))
     })
 }
 
-/// Never is worse than late. A count of 0 switches the cut off.
+/// Never is worse than late. A count of 0 disables disconnecting.
 fn idle(ssh: &Ssh) -> Fact<Seconds> {
     let keywords = ["clientaliveinterval", "clientalivecountmax"];
     let read = |settings: &Settings| {
@@ -79,7 +79,7 @@ fn idle(ssh: &Ssh) -> Fact<Seconds> {
     ssh.worst(&keywords, read, &i64::MAX)
 }
 
-/// A pattern for everybody limits nobody.
+/// A pattern that matches everyone limits nobody.
 fn limited(ssh: &Ssh) -> Fact<bool> {
     let keywords = ["allowusers", "allowgroups"];
     let open = ssh.any(&keywords, |settings| {
@@ -92,12 +92,12 @@ fn limited(ssh: &Ssh) -> Fact<bool> {
     }
 }
 
-/// The server prints times in seconds.
+/// A number as the server prints it; times are in seconds.
 fn number(settings: &Settings, keyword: &str) -> Option<i64> {
     settings.value(keyword)?.parse().ok()
 }
 
-/// Algorithms broken or given up: CBC and stream ciphers of old, SHA-1 key exchange, MD5 and shortened codes.
+/// Broken or deprecated algorithms: old CBC and stream ciphers, SHA-1 key exchange, MD5 and truncated MACs.
 fn weak_algorithms(ssh: &Ssh) -> Fact<List<String>> {
     let keywords = ["ciphers", "kexalgorithms", "macs"];
     let read = |settings: &Settings| {
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(printed(("allowgroups canbo", "allowusers *"), "").ssh_limited, Fact::Known(false));
     }
 
-    /// A listening server with these words behind its name.
+    /// A listening server with these words after its name.
     fn running(os: Recorded, pid: u32, words: &str) -> Recorded {
         let title = format!("sshd: /usr/sbin/sshd {words} [listener] 0 of 10-100 startups\0");
         os.process(pid, "sshd", "/usr/sbin/sshd").file(&format!("/proc/{pid}/cmdline"), title)
@@ -222,7 +222,7 @@ mod tests {
         let silent = collected(os.clone());
         assert!(silent.ssh_empty_password.known().is_none(), "the other one was not heard");
         assert_eq!(silent.ssh_x11, Fact::Known(true), "it cannot be worse than this");
-        // Of a stranger's making, and only for himself.
+        // Made by an unprivileged user, for their own use only.
         let own = collected(os.clone().owned("/proc/900", 1000, 0o555));
         assert_eq!(own.ssh_empty_password, Fact::Known(false));
         let hidden = collected(os.clone().file("/proc/900/status", "Name:\tsshd\nUid:\t1000\t1000\t1000\t1000\n"));
@@ -248,7 +248,7 @@ mod tests {
             .file("/etc/default/ssh", "SSHD_OPTS='-o PermitRootLogin=yes'\n");
         let arguments = ["-T", "-G", "-o", "PermitRootLogin=yes"];
         let text = PRINTED.replace("permitrootlogin without-password", "permitrootlogin yes");
-        // Nobody is connected, so that its folder below /run is not there and a whole test is refused.
+        // Nobody is connected, so its folder under /run does not exist and a full test is refused.
         let os = os.answering(Program::Sshd, &["-T", "-o", "PermitRootLogin=yes"], 255, "").answering(
             Program::Sshd,
             &arguments,

@@ -40,13 +40,13 @@ fn from<T>(smb: &Answer<Smb>, read: impl FnOnce(&Smb) -> Fact<T>) -> Fact<T> {
     }
 }
 
-/// The settings of an SMB server: `(section, key, value)` in order, lower case but for the value.
+/// The settings of an SMB server: `(section, key, value)` in order, all but the value in lower case.
 struct Smb {
     entries: Vec<(String, String, String)>,
     defaults: Defaults,
 }
 
-/// Whether settings that are not written down are known.
+/// Whether the values of settings that are not written down are known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Defaults {
     /// All are printed by the server's own tool.
@@ -55,7 +55,7 @@ enum Defaults {
     Unknown,
 }
 
-/// What Samba itself says it would use, else what is written in its file.
+/// The settings Samba itself reports, else those in its file.
 fn samba_settings(context: &CheckContext) -> Answer<Smb> {
     match context.os.run(Program::Testparm, &["-s", "-v", "--suppress-prompt"]) {
         Ok(output) if output.status == Some(0) && !output.cut => {
@@ -66,7 +66,7 @@ fn samba_settings(context: &CheckContext) -> Answer<Smb> {
     }
     let text = context.text("/etc/samba/smb.conf")?;
     let entries = ini(&text);
-    // What another file or the registry says cannot be told from here.
+    // What another file or the registry contains is not known here.
     let elsewhere = entries.iter().find(|(_, key, value)| {
         key == "include" || key == "config file" || (key == "config backend" && value.eq_ignore_ascii_case("registry"))
     });
@@ -100,12 +100,12 @@ impl Smb {
         let demands = ["mandatory", "required", "force", "forced", "enforced"];
         match (self.global(&["server signing"]).map(str::to_lowercase), self.defaults) {
             (Some(word), _) => Fact::Known(demands.contains(&word.as_str())),
-            // No version of Samba demanded signatures of every client by default; ksmbd does not either.
+            // No version of Samba required signing from every client by default; neither does ksmbd.
             (None, Defaults::Printed | Defaults::Unknown) => Fact::Known(false),
         }
     }
 
-    /// The shared folders; printers are none.
+    /// The shared folders, without printers.
     fn shares(&self) -> Vec<Share> {
         let mut names: Vec<&str> = Vec::new();
         for (section, _, _) in &self.entries {
@@ -122,7 +122,7 @@ impl Smb {
                 let found = |entry: &&(String, String, String)| entry.0 == section && keys.contains(&entry.1.as_str());
                 self.entries.iter().rev().find(found)
             };
-            // What `[global]` says of a share's setting is the default of every share.
+            // A share setting in `[global]` is the default of every share.
             last(name).or_else(|| last("global"))
         };
         let says = |keys: &[&str]| own(keys).is_some_and(|(_, _, value)| yes(value));
@@ -134,7 +134,7 @@ impl Smb {
         Some(Share {
             kind: ShareKind::Smb,
             name: capped(name),
-            // `guest only` has no effect without this one.
+            // `guest only` has no effect without this setting.
             open_to_all: Fact::Known(says(&["guest ok", "public"])),
             writable: Fact::Known(writable),
             remote_root: Fact::Known(false),
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_said_for_every_share_holds_for_each_that_says_nothing_else() {
-        // As testparm prints it: one setting after the other, `guest only` behind `guest ok`.
+        // As testparm prints it: one setting per line, `guest only` after `guest ok`.
         let printed = "[global]\n\tguest ok = Yes\n\tguest only = No\n\tread only = Yes\n\n[x]\n\tpath = /srv\n\n[y]\n\tguest ok = No\n";
         let sharing = collected(samba().answering(Program::Testparm, TESTPARM, 0, printed));
         assert_eq!(shown(&sharing), [("x", true, false), ("y", false, false)]);

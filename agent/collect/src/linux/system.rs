@@ -73,7 +73,7 @@ fn has_desktop(context: &CheckContext) -> bool {
         .any(|name| name.ends_with(".desktop"))
 }
 
-/// A processor says itself that a hypervisor runs it; only then is the firmware asked for the shape of its case.
+/// The processor itself reports whether a hypervisor runs it; only then is the chassis looked up in the firmware.
 fn chassis(context: &CheckContext) -> Fact<Chassis> {
     let virtual_machine = context.os.head("/proc/cpuinfo", 1 << 14).is_ok_and(|bytes| {
         String::from_utf8_lossy(&bytes)
@@ -109,7 +109,7 @@ fn serial(context: &CheckContext) -> Fact<String> {
     })
 }
 
-/// Domains by the programs that join one: sssd, Samba's winbind, FreeIPA.
+/// Domain membership, by the programs that join one: sssd, Samba's winbind, FreeIPA.
 fn domains(context: &CheckContext) -> Fact<List<String>> {
     let sssd = context.text("/etc/sssd/sssd.conf").map(|text| {
         ini_value(&text, "sssd", "domains")
@@ -138,7 +138,7 @@ fn domains(context: &CheckContext) -> Fact<List<String>> {
     Fact::Known(List::capped(names))
 }
 
-/// What the kernel says of the module that confines programs. Kernels before 4.11 do not name their modules.
+/// The kernel's report on its mandatory access control module. Kernels before 4.11 do not name their modules.
 fn confinement(context: &CheckContext) -> Fact<Confinement> {
     let modules = context.text("/sys/kernel/security/lsm");
     let has = |name: &str| modules.as_ref().is_ok_and(|names| names.trim().split(',').any(|module| module == name));
@@ -152,13 +152,13 @@ fn confinement(context: &CheckContext) -> Fact<Confinement> {
         (Err(OsError::Missing(_)), Ok(names)) if has("smack") || has("tomoyo") => {
             Fact::unknown(Reason::NoReader, capped(names))
         }
-        // A kernel with SELinux and without its file system has no policy: `getenforce` says "Disabled" there.
+        // A kernel with SELinux but without its file system has no policy: `getenforce` prints "Disabled" there.
         (Err(OsError::Missing(_)), Ok(_)) => Fact::Known(Confinement::Off),
         (Err(OsError::Missing(_)), Err(error)) | (Err(error), _) => unknown(error),
     }
 }
 
-/// By the profiles that the kernel has: `/usr/sbin/cupsd (enforce)`.
+/// By the profiles loaded in the kernel: `/usr/sbin/cupsd (enforce)`.
 fn apparmor(context: &CheckContext) -> Fact<Confinement> {
     answered(context.text("/sys/kernel/security/apparmor/profiles"), |profiles| {
         let blocks = |line: &str| line.ends_with("(enforce)") || line.ends_with("(kill)");

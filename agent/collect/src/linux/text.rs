@@ -1,13 +1,13 @@
-//! Line formats that several configuration files share.
+//! Line formats shared by several configuration files.
 
 pub(super) use crate::text::capped;
 
-/// The lines that say something: without comments (`#`, `;`) and empty ones, trimmed.
+/// The significant lines: without comments (`#`, `;`) and empty ones, trimmed.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
 }
 
-/// `KEY=value` files as a shell would read the simple ones: quotes removed. The last of equal keys wins.
+/// Parses simple `KEY=value` files as a shell would: quotes removed. The last of equal keys wins.
 pub(super) fn assigned<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let mut found = None;
     for line in lines(text) {

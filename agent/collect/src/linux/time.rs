@@ -1,4 +1,4 @@
-//! Section `time`: whether the machine's clock can be believed in a log.
+//! Section `time`: whether the machine's clock can be trusted in a log.
 
 use policies::fact::{Fact, List, Reason, Time, TimeSource};
 
@@ -31,7 +31,8 @@ pub(super) fn collect(context: &CheckContext) -> Time {
     }
 }
 
-/// The kernel's mark, as far as it tells of the service that runs: not all set it, and it stays for hours behind one that ended.
+/// The kernel's synchronised flag, if it is meaningful for the running service: not all services set it, and it stays for hours
+/// after one has stopped.
 fn believed(context: &CheckContext, source: TimeSource, mark: bool) -> Fact<bool> {
     let sets_it = match source {
         TimeSource::Timesyncd => true,
@@ -50,7 +51,7 @@ fn believed(context: &CheckContext, source: TimeSource, mark: bool) -> Fact<bool
     }
 }
 
-/// True of ntpd and NTPsec, unless they are told to leave the kernel alone; openntpd and ntpd-rs need not.
+/// True for ntpd and NTPsec, unless they are told to leave the kernel alone; openntpd and ntpd-rs may not set the flag.
 fn ntpd_sets_the_mark(context: &CheckContext) -> bool {
     let text = NTPD[..2].iter().find_map(|path| context.text(path).ok());
     let lets = |text: String| {
@@ -68,7 +69,7 @@ fn source(context: &CheckContext) -> TimeSource {
     }
 }
 
-/// What `chronyc tracking` says of the clock.
+/// The clock's state from `chronyc tracking`.
 #[derive(Debug, PartialEq)]
 struct Tracking {
     synchronised: bool,
@@ -94,7 +95,7 @@ fn read_tracking(text: &str) -> Option<Tracking> {
     Some(Tracking { synchronised: field("Leap status")? != "Not synchronised", offset })
 }
 
-/// Servers that are written in the configuration of the service that runs.
+/// Servers in the configuration of the running service.
 fn servers(context: &CheckContext, source: TimeSource) -> Fact<List<String>> {
     let servers = match source {
         TimeSource::Chrony => chrony_servers(context),
@@ -126,7 +127,7 @@ fn chrony_servers(context: &CheckContext) -> Answer<Vec<String>> {
     Ok(servers)
 }
 
-/// One file of chrony with those that it draws in (`chrony.conf(5)`).
+/// One chrony file with its includes (`chrony.conf(5)`).
 fn chrony_file(context: &CheckContext, path: &str, depth: u8, servers: &mut Vec<String>) -> Answer<()> {
     let text = context.text(path)?;
     servers.extend(named(&text));
@@ -145,7 +146,7 @@ fn chrony_file(context: &CheckContext, path: &str, depth: u8, servers: &mut Vec<
             }
             _ => continue,
         };
-        // Of files with the same name in several folders the first is read.
+        // Of files with the same name in several folders, the first is read.
         let mut seen = Vec::new();
         for folder in places.split_ascii_whitespace().map(|folder| folder.trim_end_matches('/')) {
             for (name, _) in context.texts(folder, suffix)? {
@@ -159,7 +160,7 @@ fn chrony_file(context: &CheckContext, path: &str, depth: u8, servers: &mut Vec<
     Ok(())
 }
 
-/// `NTP=` of the file and its drop-ins, else `FallbackNTP=`, which is what the service then asks.
+/// `NTP=` in the file and its drop-ins, else `FallbackNTP=`, which the service then uses.
 fn timesyncd_servers(context: &CheckContext) -> Answer<Vec<String>> {
     let texts = context.gathered(&[
         "/etc/systemd/timesyncd.conf",
@@ -175,7 +176,7 @@ fn timesyncd_servers(context: &CheckContext) -> Answer<Vec<String>> {
     Ok(if set.is_empty() { said("fallbackntp") } else { set })
 }
 
-/// Where ntpd is set: NTPsec and ntpd, then openntpd.
+/// Configuration of ntpd: NTPsec and ntpd, then openntpd.
 const NTPD: [&str; 4] = ["/etc/ntpsec/ntp.conf", "/etc/ntp.conf", "/etc/openntpd/ntpd.conf", "/etc/ntpd.conf"];
 
 fn ntpd_servers(context: &CheckContext) -> Answer<Vec<String>> {
@@ -183,7 +184,7 @@ fn ntpd_servers(context: &CheckContext) -> Answer<Vec<String>> {
     text.unwrap_or_else(|| Err(OsError::Missing(NTPD[0].to_owned()))).map(|text| named(&text))
 }
 
-/// The zone by the link of `/etc/localtime`, else by the name Debian keeps beside it.
+/// The time zone from the link `/etc/localtime`, else from the name that Debian stores next to it.
 fn zone(context: &CheckContext) -> Fact<String> {
     let linked = context.os.link("/etc/localtime").ok().and_then(|target| {
         let (_, name) = target.split_once("zoneinfo/")?;

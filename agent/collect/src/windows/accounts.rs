@@ -1,9 +1,9 @@
-//! Section `accounts`: local accounts, the rules for their passwords, and what guards a session nobody sits at.
+//! Section `accounts`: local accounts, their password rules, and what protects an unattended session.
 //!
 //! Sources: network management (`NetUserEnum`, `NetLocalGroupGetMembers`, `NetUserModalsGet`), the account database's own rules in
-//! `HKLM\SAM` (readable for the system only), `Winlogon`, the policies of User Account Control. Groups and built-in accounts are known
-//! by their numbers, never by names, which follow the system's language. Failed logons come from the event log, which is not watched:
-//! each of them would be a reason to collect again.
+//! `HKLM\SAM` (readable only by the system), `Winlogon`, the policies of User Account Control. Groups and built-in accounts are
+//! identified by number, never by name, because names depend on the system's language. Failed logons come from the event log, which is
+//! not watched: every one of them would trigger a new collection.
 
 use policies::fact::{Accounts, Days, Fact, List, Reason, Seconds};
 
@@ -23,20 +23,20 @@ const WINLOGON: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlo
 const CONTROL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System";
 const DATABASE: &str = r"HKLM\SAM\SAM\Domains\Account";
 
-/// The registry keys whose change makes it worth collecting this section again.
+/// Registry keys whose change triggers a new collection of this section.
 pub(super) const WATCHED: &[&str] = &[
     WINLOGON,
     CONTROL,
     session::EXPLORER,
     r"HKLM\SAM\SAM\Domains\Account\Users\Names",
-    // Screen lock and autorun of everybody who is logged on.
+    // Screen lock and autorun of everyone logged on.
     r"HKU\*\Control Panel\Desktop",
     r"HKU\*\Software\Policies\Microsoft\Windows\Control Panel\Desktop",
     r"HKU\*\Software\Microsoft\Windows\CurrentVersion\Policies\Explorer",
     r"HKU\*\Software\Microsoft\Windows\CurrentVersion\Explorer\AutoplayHandlers",
 ];
 
-/// What a password never has to be changed means in days.
+/// The number of days that stands for a password that never has to be changed.
 const NEVER: i64 = 99_999;
 
 pub(super) fn collect(context: &CheckContext) -> Accounts {
@@ -70,8 +70,8 @@ pub(super) fn collect(context: &CheckContext) -> Accounts {
     }
 }
 
-/// True when somebody is logged on as the machine starts. The password for it may be hidden from the registry, so its absence says
-/// nothing; it is never read.
+/// True when somebody is logged on automatically at boot. The password for that may be hidden from the registry, so its absence
+/// proves nothing; it is never read.
 fn automatic_logon(context: &CheckContext) -> Fact<bool> {
     context.text(WINLOGON, "AutoAdminLogon").or(Fact::Known(false), |value| {
         let odd = || Fact::unknown(Reason::Unreadable, format!("AutoAdminLogon {value}"));
@@ -79,8 +79,8 @@ fn automatic_logon(context: &CheckContext) -> Fact<bool> {
     })
 }
 
-/// True when Windows asks before a program may act as administrator. Every Windows is installed with `EnableLUA` written down, so that it
-/// is missing tells nothing; `ConsentPromptBehaviorAdmin` has a default that asks (learn.microsoft.com, "User Account Control settings and
+/// True when Windows asks before a program may act as administrator. Every Windows is installed with `EnableLUA` set, so a missing value
+/// is unknown; `ConsentPromptBehaviorAdmin` has a default that asks (learn.microsoft.com, "User Account Control settings and
 /// configuration").
 fn uac(context: &CheckContext) -> Fact<bool> {
     let missing = Fact::unknown(Reason::SourceMissing, format!("{CONTROL} : EnableLUA"));
@@ -92,8 +92,8 @@ fn uac(context: &CheckContext) -> Fact<bool> {
     }
 }
 
-/// Kinds of characters that a password needs: Windows asks for three or for none. It stands in the bits (`DOMAIN_PASSWORD_COMPLEX`)
-/// of the account database's rules (`DOMAIN_ACCOUNT_F`), which only the system itself may read.
+/// Character classes that a password needs: Windows requires three or none. It is a bit (`DOMAIN_PASSWORD_COMPLEX`) in the account
+/// database's rules (`DOMAIN_ACCOUNT_F`), which only the system itself may read.
 fn classes(rules: Answer<Registry>) -> Fact<i64> {
     const PROPERTIES: usize = 76;
     const COMPLEX: u32 = 1;
@@ -104,7 +104,7 @@ fn classes(rules: Answer<Registry>) -> Fact<i64> {
             None => Fact::unknown(Reason::Unreadable, "the rules of the account database are too short"),
         },
         Ok(_) => Fact::unknown(Reason::Unreadable, "the rules of the account database are of another type"),
-        // Windows answers so to everybody but the system.
+        // Windows gives this answer to everyone but the system.
         Err(OsError::Missing(what)) => unknown(&OsError::Denied(what)),
         Err(error) => unknown(&error),
     }

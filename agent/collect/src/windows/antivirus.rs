@@ -1,10 +1,9 @@
-//! Section `antivirus`: what Security Center lists, what the machine itself shows of each product, and the one truth drawn from both.
+//! Section `antivirus`: what Security Center lists, what the machine itself shows of each product, and the overall result.
 //!
-//! The same row can mean opposite things: it can be left over from a product that is gone, and a product that guards need not have
-//! one. So a row that says "on" needs a second reading: a guard that runs, else the program that reported it or a service from its folder. A
-//! service alone is none where Security Center runs and does not list it. Where two
-//! readings say the opposite of each other and neither is known to be the better one, it is unknown, and says so. A product that is
-//! switched off, snoozed or without a licence counts as not running: it lets through what comes.
+//! A row alone is ambiguous: it may be left over from a removed product, and a product that protects need not have one. So a row that says
+//! "on" needs confirmation: a running guard, else the program that reported it or a service from its folder. A service alone proves nothing
+//! where Security Center runs and does not list the product. Where two sources contradict each other and neither is known to be better, the
+//! result is unknown with that reason. A product that is switched off, snoozed or unlicensed counts as not running: it blocks nothing.
 
 use policies::fact::{Antivirus, AntivirusProduct, Fact, List, Maker, Protection, Reason, Unknown};
 
@@ -65,7 +64,7 @@ fn protection(
     {
         return Fact::Unknown(why.clone());
     }
-    // Products that nobody listed may guard: neither "off" nor "none" is known then.
+    // Unlisted products may protect: then neither "off" nor "none" is certain.
     if let Some(error) = context.services().err().or(context.processes().err()).or(parts.hidden.clone()) {
         return unknown(&error);
     }
@@ -78,7 +77,7 @@ fn protection(
     }
 }
 
-/// What event logs tell where it is not known what guards: that may have more to tell.
+/// The list from the event logs when it is unknown which product protects: there may be more.
 fn perhaps_more<T>(found: Fact<List<T>>, why: &Unknown) -> Fact<List<T>> {
     match found {
         Fact::Known(list) if list.items.is_empty() => Fact::Unknown(why.clone()),
@@ -91,7 +90,7 @@ fn nothing<T>() -> Fact<T> {
     Fact::unknown(Reason::SourceMissing, "no anti-malware product runs")
 }
 
-/// The rows of one product, summed up: after an update a product may have two, of which one is on and the other one current.
+/// The rows of one product combined: after an update a product may have two, one being on and the other current.
 #[derive(Clone, Debug)]
 struct Sum {
     name: String,
@@ -102,7 +101,7 @@ struct Sum {
 
 impl Sum {
     fn of(context: &CheckContext, rows: &[&Listed], live: bool) -> Option<Self> {
-        // A row whose program has gone says nothing beside one whose program is there.
+        // A row whose program is gone counts for nothing next to one whose program exists.
         let there = |row: &&&Listed| row.programs.iter().any(|program| exists(context, program) == Some(true));
         let gone = |row: &&&Listed| {
             let known: Vec<bool> = row.programs.iter().filter_map(|program| exists(context, program)).collect();
@@ -143,7 +142,7 @@ fn products(context: &CheckContext, center: &Answer<Center>, parts: &Parts) -> V
             center,
         ));
     }
-    // Products of makers that are not known here, each by its name.
+    // Products of unknown makers, each by its name.
     let others = rows(Maker::Other);
     let mut names: Vec<&str> = others.iter().map(|row| row.name.as_str()).collect();
     names.sort_unstable();
@@ -175,7 +174,7 @@ fn product(
         (None, Ok(Some(trace)), Some(signs)) if trace.there => without_row(signs, trace, center)?,
         _ => return None,
     };
-    // Where there is no Security Center nobody is told; where it does not answer it is not known what it was told.
+    // Without Security Center nothing is reported; where it does not answer, what was reported is unknown.
     let not_told = || match center {
         Err(error) if !matches!(error, OsError::Missing(_)) => unknown(error),
         _ => Fact::unknown(Reason::NoReader, "it is not listed in Security Center"),
@@ -202,8 +201,8 @@ fn product(
     })
 }
 
-/// What the machine itself shows of a product that has no row. Where Security Center runs, a product that guards is registered with it: one
-/// that is not may be passive, or switched off. `None` for what guards nothing.
+/// What the machine itself shows of a product without a row. Where Security Center runs, a protecting product registers with it: an
+/// unregistered one may be passive or switched off. `None` for what protects nothing.
 fn without_row(signs: &Signs, trace: &Trace, center: &Answer<Center>) -> Option<Fact<bool>> {
     let at_work = trace.runs || trace.helps;
     if signs.is_companion() && (!at_work || center.is_ok()) {
@@ -218,7 +217,7 @@ fn without_row(signs: &Signs, trace: &Trace, center: &Answer<Center>) -> Option<
     })
 }
 
-/// What a row and the machine itself say together.
+/// The combined result of a row and the machine itself.
 fn by_row(context: &CheckContext, sum: &Sum, signs: Option<&Signs>, trace: &Answer<Option<Trace>>) -> Fact<bool> {
     let seen = |of: fn(&Trace) -> bool| matches!(trace, Ok(Some(trace)) if of(trace));
     let guard = seen(|trace| trace.runs);
@@ -234,7 +233,7 @@ fn by_row(context: &CheckContext, sum: &Sum, signs: Option<&Signs>, trace: &Answ
     }
 }
 
-/// What a row that says "on" is worth. `at_work` when something of the product was seen to run.
+/// The value of a row that says "on". `at_work` when something of the product was seen running.
 fn on(
     context: &CheckContext,
     sum: &Sum,
@@ -250,21 +249,21 @@ fn on(
         return contradictory("Security Center says on, as of an edition that guards nothing");
     }
     if at_work {
-        // What it was told when it still ran may have changed since.
+        // What was reported while it still ran may have changed since.
         return if sum.live { Fact::Known(true) } else { contradictory(STALE) };
     }
-    // That nothing of it runs is known only where all that runs is.
+    // Absence is only certain when all running services and processes are known.
     if let Some(error) = trace.as_ref().err().or(reports.as_ref().err()).or(beside.as_ref().err()) {
         return unknown(error);
     }
     let there: Vec<bool> = sum.programs.iter().filter_map(|program| exists(context, program)).collect();
     if !there.is_empty() && !there.contains(&true) {
-        // What reported is gone: the row was left over.
+        // The reporting program is gone: the row is left over.
         return Fact::Known(false);
     }
     let driver = matches!(trace, Ok(Some(trace)) if trace.driver);
     match driver {
-        // Of a maker whose services nobody knows its driver bears the row out.
+        // For a maker whose services are unknown, its driver confirms the row.
         _ if !sum.live => contradictory(STALE),
         true if !signs.is_some_and(Signs::known) => Fact::Known(true),
         true => contradictory("Security Center says on, only a driver of the product runs"),
@@ -272,7 +271,8 @@ fn on(
     }
 }
 
-/// True when the program that reported the row, or is shown for it, runs. Programs of Windows run for many.
+/// True when the program that reported the row, or is shown for it, is running. Windows' own programs run for many
+/// products.
 pub(super) fn reporter_runs(context: &CheckContext, programs: &[String]) -> Answer<bool> {
     let of_windows = |program: &str| path(context, program).is_some_and(|path| parts::of_windows(context, &path));
     let own = programs.iter().filter(|program| !of_windows(program));
@@ -286,7 +286,7 @@ fn contradictory<T>(detail: &str) -> Fact<T> {
     Fact::unknown(Reason::Contradictory, detail)
 }
 
-/// The version that the product's program states of itself: that of its row, else that of its service.
+/// The version in the product's program file: that of its row, else that of its service.
 fn version(context: &CheckContext, sum: Option<&Sum>, service: Option<&str>) -> Fact<String> {
     let listed = sum.map(|sum| sum.programs.clone()).unwrap_or_default();
     let of_service = service.and_then(|service| parts::file(context, service));

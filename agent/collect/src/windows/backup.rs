@@ -1,8 +1,8 @@
-//! Section `backup`: which program copies the machine's data away, and when it last did.
+//! Section `backup`: which program backs up the machine's data, and when it last did.
 //!
-//! Sources: the channels `Microsoft-Windows-Backup` (event 4: a backup by wbadmin ended well) and `Veeam Agent` (event 190: a job ended; its
-//! level says how); `...\CurrentVersion\WindowsBackup\ScheduleParams` (Windows 7's Backup and Restore); `ProtectedUpToTime` of File History of
-//! everybody whose settings are loaded; keys of scheduled tasks; services of makers. Of a destination only its kind is kept.
+//! Sources: the channels `Microsoft-Windows-Backup` (event 4: a backup by wbadmin succeeded) and `Veeam Agent` (event 190: a job ended; its
+//! level shows how); `...\CurrentVersion\WindowsBackup\ScheduleParams` (Windows 7's Backup and Restore); `ProtectedUpToTime` of File
+//! History for everyone whose settings are loaded; keys of scheduled tasks; makers' services. Of a destination only its kind is kept.
 
 use jiff::{Timestamp, ToSpan};
 use policies::fact::{Backup, BackupPlace, BackupProduct, BackupTool, Fact, Instant, List, Reason, Unknown};
@@ -27,14 +27,14 @@ const SERVICES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services";
 const IMAGES: &str = "Microsoft-Windows-Backup";
 /// `BACKUP_SUCCESS_EVENT`.
 const SUCCESS: u32 = 4;
-/// How far back a success is looked for.
+/// How many hours to look back for a success.
 const HOURS: i64 = 400 * 24;
-/// For how many hours one that nobody scheduled counts.
+/// For how many hours an unscheduled backup counts.
 const BY_HAND: i64 = 35 * 24;
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 
-/// The registry keys whose change makes it worth collecting this section again. What changes with every backup is not among them.
+/// Registry keys whose change triggers a new collection of this section, without those that change with every backup.
 pub(super) const WATCHED: &[&str] = &[CLASSIC, HISTORY_POLICY];
 
 pub(super) fn collect(context: &CheckContext) -> Backup {
@@ -50,7 +50,7 @@ pub(super) fn collect(context: &CheckContext) -> Backup {
     Backup { products: looked.products() }
 }
 
-/// What was found, and why it may not be all.
+/// What was found, and why it may be incomplete.
 #[derive(Default)]
 struct Looked {
     found: Vec<BackupProduct>,
@@ -69,7 +69,7 @@ impl Looked {
         self.trouble.get_or_insert(trouble);
     }
 
-    /// Where one of the sources did not answer and no other told of a backup at work, nobody can say that there is none.
+    /// If a source did not answer and no other showed a working backup, it is unknown whether there is one.
     fn products(mut self) -> Fact<List<BackupProduct>> {
         let at_work = self.found.iter().any(|product| product.active == Fact::Known(true));
         match self.trouble {
@@ -100,12 +100,12 @@ fn product(tool: BackupTool, active: Fact<bool>) -> BackupProduct {
     }
 }
 
-/// What a program keeps to itself.
+/// A fact that the program does not reveal.
 fn untold<T>() -> Fact<T> {
     Fact::unknown(Reason::NoReader, "this program does not tell it")
 }
 
-/// Images and backups of a server by wbadmin, which clients have as well.
+/// Images and server backups by wbadmin, which clients have as well.
 fn images(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     let scheduled = starts(context, r"Microsoft\Windows\Backup\Microsoft-Windows-WindowsBackup");
     let last = newest(context, IMAGES, &[SUCCESS], |_| true);
@@ -119,7 +119,7 @@ fn images(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
             }),
         ),
     };
-    // What nothing starts any more is at work only while somebody starts it.
+    // Without a schedule it only counts while somebody starts it.
     let active = match &last_success_at {
         Fact::Known(at) if context.now.duration_since(*at).as_hours() <= BY_HAND => Fact::Known(true),
         _ => scheduled.clone(),
@@ -127,7 +127,7 @@ fn images(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::ServerBackup, active) }))
 }
 
-/// Windows 7's Backup and Restore, by the destination that was chosen.
+/// Windows 7's Backup and Restore, by the chosen destination.
 fn classic(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     let target = match context.text(&format!(r"{CLASSIC}\TargetDevice"), "PresentableName") {
         Setting::Set(target) => target,
@@ -156,9 +156,9 @@ fn place(context: &CheckContext, target: &str) -> Fact<BackupPlace> {
     })
 }
 
-/// File History, which every person sets up for themselves.
+/// File History, which each person sets up for themselves.
 fn history(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
-    // Windows 7 and servers have none.
+    // Windows 7 and servers do not have it.
     match context.service("fhsvc") {
         Ok(None) => return Ok(None),
         Ok(Some(_)) => {}
@@ -188,7 +188,7 @@ fn history(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     if times.is_empty() {
         return Ok(None);
     }
-    // Windows sets it to 0 while it copies.
+    // Windows sets it to 0 while copying.
     let last_success_at =
         match times.iter().copied().collect::<Option<Vec<Instant>>>().and_then(|times| times.into_iter().min()) {
             Some(at) if at > context.now => Fact::unknown(Reason::Contradictory, "a time that has not come yet"),
@@ -199,7 +199,7 @@ fn history(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     Ok(Some(BackupProduct { scheduled, last_success_at, ..product(BackupTool::FileHistory, Fact::Known(true)) }))
 }
 
-/// A scheduled task that an officer made and called a backup. Tasks outside of any folder are the ones people make.
+/// A scheduled task that an officer made and named as a backup. Tasks outside any folder are made by people.
 fn own(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     let names = match context.os.keys(TREE) {
         Ok(names) => names,
@@ -216,7 +216,7 @@ fn own(context: &CheckContext) -> Result<Option<BackupProduct>, Unknown> {
     Ok((!answers.is_empty()).then(|| BackupProduct { scheduled, ..product(BackupTool::Script, Fact::Known(on)) }))
 }
 
-/// The newest event that `counts` within the time that is looked at.
+/// The newest event within the period for which `counts` is true.
 fn newest(
     context: &CheckContext,
     channel: &str,
@@ -231,7 +231,7 @@ fn newest(
         Ok(LogExcerpt { events, .. }) => {
             Ok(events.iter().find(|event| counts(event)).and_then(|event| Timestamp::from_millisecond(event.at).ok()))
         }
-        // Where nothing of the kind is installed there is no such channel.
+        // Where nothing of the kind is installed, the channel does not exist.
         Err(OsError::Missing(_)) => Ok(None),
         Err(error) => Err(error),
     }

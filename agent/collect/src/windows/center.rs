@@ -1,6 +1,6 @@
-//! The rows of Windows Security Center: classes `AntiVirusProduct` and `FirewallProduct` of `ROOT\SecurityCenter2`, and where WMI
-//! does not answer the place where the same service keeps them, `HKLM\SOFTWARE\Microsoft\Security Center\Provider\{Av,Fw}\{GUID}`.
-//! Servers have neither. What either holds while that service (`wscsvc`) does not run is a memory: nobody keeps it true.
+//! The rows of Windows Security Center: classes `AntiVirusProduct` and `FirewallProduct` of `ROOT\SecurityCenter2`, or if WMI does
+//! not answer the registry store of the same service, `HKLM\SOFTWARE\Microsoft\Security Center\Provider\{Av,Fw}\{GUID}`. Servers
+//! have neither. While that service (`wscsvc`) is stopped both are out of date: nothing maintains them.
 
 use policies::fact::Fact;
 use policies::policy::WindowsKind;
@@ -13,16 +13,16 @@ use os::{Answer, OsError};
 
 const NAMESPACE: &str = r"ROOT\SecurityCenter2";
 const STORE: &str = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider";
-/// What is to be said of rows that nobody keeps true.
+/// The reason given for rows that nothing maintains.
 pub(super) const STALE: &str = "Security Center does not run, and what it lists may be old";
-/// The most rows that are looked at: left-over rows were seen by the dozen.
+/// The most rows examined: dozens of left-over rows have been seen.
 const MOST: usize = 64;
 
 mod state;
 
 pub(super) use state::{ProductStatus, State, decode};
 
-/// What kind of products are asked for.
+/// The kind of products to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Antivirus,
@@ -31,7 +31,7 @@ pub(super) enum Kind {
 
 impl Kind {
     const fn query(self) -> &'static str {
-        // By asterisk, because older systems lack some of the properties.
+        // With an asterisk, because older systems lack some of the properties.
         match self {
             Self::Antivirus => "SELECT * FROM AntiVirusProduct",
             Self::Firewall => "SELECT * FROM FirewallProduct",
@@ -46,34 +46,34 @@ impl Kind {
     }
 }
 
-/// One product as it registered itself. Whatever is in it was written by the product.
+/// One product as it registered itself. All of it was written by the product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     /// Its GUID in braces, upper case.
     pub(super) guid: String,
-    /// The name it shows, in whatever language.
+    /// Its display name, in any language.
     pub(super) name: String,
-    /// Its programs: the one that reports and the one that is shown. Some are no paths (`windowsdefender://`).
+    /// Its programs: the reporting one and the one shown to people. Some are no paths (`windowsdefender://`).
     pub(super) programs: Vec<String>,
-    /// What it said last.
+    /// The state it last reported.
     pub(super) state: State,
 }
 
-/// What is listed.
+/// The list of products.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Center {
     /// The products.
     pub(super) listed: Vec<Listed>,
-    /// These are all: no row was left out because it could not be read, or because there are too many.
+    /// True when the list is complete: no row was left out as unreadable or beyond the limit.
     pub(super) whole: bool,
-    /// True when Security Center runs and keeps its rows in order. Otherwise they are a memory, and there may be others.
+    /// True when Security Center runs and maintains its rows. Otherwise they may be out of date or incomplete.
     pub(super) live: bool,
 }
 
-/// What Security Center lists.
+/// The products in Security Center.
 ///
 /// # Errors
-/// `Missing` on servers, which have none; else whatever WMI said when the store has nothing either.
+/// `Missing` on servers, which have none; otherwise the error of WMI when the store has nothing either.
 pub(super) fn center(context: &CheckContext, kind: Kind) -> Answer<Center> {
     let live = matches!(context.service_runs("wscsvc"), Ok(true));
     match context.os.wmi(NAMESPACE, kind.query()) {
@@ -88,7 +88,7 @@ pub(super) fn center(context: &CheckContext, kind: Kind) -> Answer<Center> {
     }
 }
 
-/// The error, where a Windows that has a Security Center has lost it: that is not to have none.
+/// The error for a Windows that should have a Security Center but has lost it: that differs from having none.
 fn lost(context: &CheckContext, error: OsError) -> OsError {
     match error {
         OsError::Missing(_) if version::kind(context) != Fact::Known(WindowsKind::Server) => {
@@ -103,7 +103,7 @@ fn from_row(row: &Row) -> Option<Listed> {
         Some(Variant::Text(text)) => text.as_str(),
         _ => "",
     };
-    // A row without a number says nothing.
+    // A row without a number is useless.
     let Some(Variant::Number(number)) = row.get("productState") else { return None };
     Some(Listed {
         guid: text("instanceGuid").trim().to_uppercase(),
@@ -113,10 +113,10 @@ fn from_row(row: &Row) -> Option<Listed> {
     })
 }
 
-/// The rows of the store, and whether these are all of them.
+/// The rows of the store, and whether they are complete.
 fn stored(context: &CheckContext, kind: Kind) -> (Vec<Listed>, bool) {
     let store = format!(r"{STORE}\{}", kind.folder());
-    // Where the keys cannot be listed there are no rows, and what WMI answered stands.
+    // If the keys cannot be listed there are no rows, and WMI's answer stands.
     let guids = context.os.keys(&store).unwrap_or_default();
     let mut whole = guids.len() <= MOST;
     let listed = |guid: String| {
@@ -151,7 +151,7 @@ fn programs(texts: [&str; 2]) -> Vec<String> {
     programs
 }
 
-/// A path of this machine, with the variables that products use in it filled in; `None` for what is no path with a drive.
+/// A path on this machine, with the variables that products use expanded; `None` for what is not a path with a drive.
 pub(super) fn path(context: &CheckContext, text: &str) -> Option<String> {
     const DRIVE: &str = "%systemdrive%";
     const FOLDERS: [(&str, &str, &str); 6] = [
@@ -160,7 +160,7 @@ pub(super) fn path(context: &CheckContext, text: &str) -> Option<String> {
         ("%programdata%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList", "ProgramData"),
         ("%systemroot%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
         ("%windir%", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
-        // Written down nowhere: the drive of the system's folder.
+        // Not stored anywhere: derived as the drive of the system folder.
         (DRIVE, r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot"),
     ];
     let lower = text.to_ascii_lowercase();
@@ -177,7 +177,7 @@ pub(super) fn path(context: &CheckContext, text: &str) -> Option<String> {
     (drive.is_ascii_alphabetic() && !filled.contains('%')).then_some(filled)
 }
 
-/// Whether a program is there; `None` when that cannot be told.
+/// Whether a program exists; `None` when unknown.
 pub(super) fn exists(context: &CheckContext, text: &str) -> Option<bool> {
     match context.os.stat(&path(context, text)?) {
         Ok(_) => Some(true),

@@ -1,4 +1,4 @@
-//! What several Windows collectors look at during one check, read at most once; and the ways of reading the registry that they share.
+//! What several Windows collectors need during one check, read at most once, and their shared ways of reading the registry.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,27 +14,27 @@ use os::{Answer, OsError};
 pub(super) struct CheckContext {
     /// The machine.
     pub(super) os: Arc<dyn WindowsOs>,
-    /// The hour of the check.
+    /// The time of the check.
     pub(super) now: Timestamp,
     processes: OnceLock<Answer<Vec<WindowsProcess>>>,
     services: OnceLock<Answer<Vec<Service>>>,
-    /// What the policy knows of Windows, where that is newer than what the agent came with.
+    /// What the policy knows about Windows, if newer than what ships with the agent.
     newer: Option<Arc<WindowsCatalogue>>,
 }
 
-/// What a setting says. `Absent` has a meaning of its own, which each collector knows from the documentation.
+/// The state of a setting. What `Absent` means depends on the setting; each collector knows it from the documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Setting<T> {
-    /// Written down.
+    /// It has this value.
     Set(T),
-    /// Key or value is not there.
+    /// Key or value does not exist.
     Absent,
     /// It cannot be read.
     Unreadable(OsError),
 }
 
 impl<T> Setting<T> {
-    /// The fact, with `absent` where nothing is written down.
+    /// The fact, with `absent` when the setting is absent.
     pub(super) fn or<U>(self, absent: Fact<U>, read: impl FnOnce(T) -> Fact<U>) -> Fact<U> {
         match self {
             Self::Set(value) => read(value),
@@ -43,7 +43,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// This setting, and where it is absent `other`: a policy over what is set locally.
+    /// This setting, or `other` when it is absent: a policy over a local setting.
     pub(super) fn else_by(self, other: impl FnOnce() -> Self) -> Self {
         match self {
             Self::Absent => other(),
@@ -57,18 +57,18 @@ impl CheckContext {
         Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None }
     }
 
-    /// With what a policy knows of Windows.
+    /// Adds what a policy knows about Windows.
     pub(super) fn knowing(mut self, catalogue: Option<Arc<WindowsCatalogue>>) -> Self {
         self.newer = catalogue;
         self
     }
 
-    /// What is known of Windows.
+    /// The catalogue of Windows versions in use.
     pub(super) fn catalogue(&self) -> Option<&WindowsCatalogue> {
         self.newer.as_deref().or_else(|| shipped())
     }
 
-    /// A number of the registry. A number written as text counts as one, as most of Windows reads it.
+    /// A registry number. A number written as text counts as well, as in most of Windows.
     pub(super) fn number(&self, key: &str, name: &str) -> Setting<u64> {
         match self.os.value(key, name) {
             Ok(Registry::Number(number)) => Setting::Set(number),
@@ -82,7 +82,7 @@ impl CheckContext {
         }
     }
 
-    /// A text of the registry, capped; an empty one counts as absent.
+    /// A registry text, truncated; an empty one counts as absent.
     pub(super) fn text(&self, key: &str, name: &str) -> Setting<String> {
         match self.os.value(key, name) {
             Ok(Registry::Text(text)) if text.trim().is_empty() => Setting::Absent,
@@ -115,7 +115,7 @@ impl CheckContext {
     }
 }
 
-/// The catalogue that the agent came with, read once. A test holds that it reads.
+/// The catalogue shipped with the agent, parsed once. A test ensures that it is valid.
 pub(super) fn shipped() -> Option<&'static WindowsCatalogue> {
     static SHIPPED: OnceLock<Option<WindowsCatalogue>> = OnceLock::new();
     SHIPPED.get_or_init(|| WindowsCatalogue::shipped().ok()).as_ref()
@@ -139,7 +139,7 @@ pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
     Fact::unknown(reason, capped(&error.to_string()))
 }
 
-/// The fact for an answer: what `read` makes of it, or why there was none.
+/// Turns an answer into a fact: the result of `read`, or why there was no answer.
 pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>) -> Fact<T> {
     match answer {
         Ok(answer) => read(answer),

@@ -4,10 +4,10 @@ use super::context::CheckContext;
 use os::windows::Registry;
 use os::{Answer, OsError};
 
-/// Letters of drives that are USB storage, also of those that are no longer plugged in.
+/// Drive letters of USB storage, including drives that are no longer plugged in.
 ///
 /// # Errors
-/// When the list of drives is there and cannot be read.
+/// When the list of drives exists but cannot be read.
 pub(super) fn removable(context: &CheckContext) -> Answer<Vec<char>> {
     let is_usb = |bytes: &[u8]| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();

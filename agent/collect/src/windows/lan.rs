@@ -1,4 +1,4 @@
-//! Section `lan`: adapters, name servers, gateways, firewalls, proxies, the hosts file, ways of asking for names.
+//! Section `lan`: adapters, name servers, gateways, firewalls, proxies, the hosts file, name resolution protocols.
 
 use policies::fact::{
     Addressing, Fact, HostOverride, Interface, InterfaceKind, Lan, List, NetworkCategory, Reason, WirelessSecurity,
@@ -51,7 +51,7 @@ fn from<T>(adapters: &Answer<Vec<Adapter>>, read: impl FnOnce(&[Adapter]) -> Fac
     }
 }
 
-/// The adapters that are up, the preferred ones first; loopback and address-less virtual ones left out.
+/// The adapters that are up, preferred ones first, without loopback and virtual ones that have no address.
 fn up(mut adapters: Vec<Adapter>) -> Vec<Adapter> {
     const LOOPBACK: u32 = 24;
     adapters.retain(|adapter| {
@@ -128,7 +128,7 @@ const fn category_of(number: u32) -> Option<NetworkCategory> {
     }
 }
 
-/// `DOT11_AUTH_ALGORITHM` and `DOT11_CIPHER_ALGORITHM`; a weak cipher counts more than a strong way of asking who one is.
+/// `DOT11_AUTH_ALGORITHM` and `DOT11_CIPHER_ALGORITHM`; a weak cipher outweighs strong authentication.
 const fn security(link: &WirelessLink) -> WirelessSecurity {
     match (link.authentication, link.cipher) {
         // WEP with 40, 104 or any number of bits.
@@ -151,7 +151,7 @@ fn distinct(adapters: &[Adapter], of: impl Fn(&Adapter) -> &Vec<String>, keep: i
     List::capped(found)
 }
 
-/// Windows lists three addresses that stand for "no IPv6 name server was told".
+/// Windows lists three addresses that mean "no IPv6 name server configured".
 fn is_told(server: &str) -> bool {
     !server.to_ascii_lowercase().starts_with("fec0:0:0:ffff::")
 }
@@ -173,7 +173,7 @@ fn gateway_mac(context: &CheckContext, adapters: &[Adapter]) -> Fact<String> {
     })
 }
 
-/// The hosts file lies where the registry says: malware moves it.
+/// The registry names the folder of the hosts file: malware moves it.
 fn host_overrides(context: &CheckContext, interfaces: &Fact<List<Interface>>) -> Fact<List<HostOverride>> {
     let system = match context.text(VERSION, "SystemRoot") {
         Setting::Set(system) => system,
@@ -185,7 +185,7 @@ fn host_overrides(context: &CheckContext, interfaces: &Fact<List<Interface>>) ->
         Setting::Absent => format!(r"{system}\System32\drivers\etc"),
         Setting::Unreadable(error) => return unknown(&error),
     };
-    // Malware may lead it elsewhere by a variable that nobody here knows.
+    // Malware may redirect it with a variable unknown here.
     if folder.contains('%') {
         return Fact::unknown(Reason::Unreadable, format!("DataBasePath {folder}"));
     }
@@ -195,7 +195,7 @@ fn host_overrides(context: &CheckContext, interfaces: &Fact<List<Interface>>) ->
     };
     match context.os.head(&format!(r"{}\hosts", folder.trim_end_matches('\\')), CAP + 1) {
         Ok(head) => overrides(&head, &own),
-        // Windows does without it.
+        // Windows works without the file.
         Err(OsError::Missing(_)) => Fact::Known(List::default()),
         Err(error) => unknown(&error),
     }

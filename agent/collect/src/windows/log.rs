@@ -1,8 +1,9 @@
-//! Event logs, read in one way: what is later than now is left out, and whether the log could tell all of what was asked is said.
+//! Reads event logs in one uniform way: future events are left out, and the result says whether the log is complete for the
+//! period asked about.
 //!
-//! What the clock said when an event was written may have been wrong. A clock that ran ahead leaves events of a time that has not come, and
-//! they say nothing of today. That nothing is found proves that nothing happened only where the log goes back far enough: it is overwritten
-//! as it fills up, and can be cleared. Nor does a log prove it that nobody writes: its service is stopped, or it is switched off.
+//! The clock may have been wrong when an event was written. A clock that was ahead leaves events with future times, which say nothing about
+//! today. Finding no event only proves that nothing happened if the log reaches back far enough: it is overwritten when full, and can be
+//! cleared. Nor does an inactive log prove it: its service is stopped, or it is disabled.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,39 +12,39 @@ use super::version::VERSION;
 use os::Answer;
 use os::windows::{Event, EventQuery, LogFile};
 
-/// One key for each log of the newer kind.
+/// One key per log of the newer kind.
 const CHANNELS: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WINEVT\Channels";
-/// Below it Windows keeps what it was before, each time that it is upgraded in place.
+/// Below it Windows stores its earlier version at every in-place upgrade.
 const SETUP: &str = r"HKLM\SYSTEM\Setup";
 const FORMER: &str = "source os";
-/// How long after its installation a log of Windows may begin.
+/// How long after installation a log of Windows may begin.
 const FIRST_USE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Which events are asked for.
+/// Which events to read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Log<'a> {
     pub(super) channel: &'a str,
-    /// Who writes them, where others write to the channel as well.
+    /// The provider, where others write to the channel as well.
     pub(super) provider: Option<&'a str>,
     pub(super) ids: &'a [u32],
-    /// At most so many.
+    /// The most events to read.
     pub(super) most: usize,
 }
 
-/// What a log told.
+/// The events of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LogExcerpt {
-    /// Its events, those that were written last first.
+    /// The events, last written first.
     pub(super) events: Vec<Event>,
-    /// These are all of the time that was asked about.
+    /// True when these are all events of the period asked about.
     pub(super) whole: bool,
 }
 
 impl Log<'_> {
-    /// The events since then.
+    /// The events since that time.
     ///
     /// # Errors
-    /// As [`os::windows::WindowsOs::events`].
+    /// See [`os::windows::WindowsOs::events`].
     pub(super) fn since(&self, context: &CheckContext, since: Timestamp) -> Answer<LogExcerpt> {
         let query = EventQuery {
             channel: self.channel.to_owned(),
@@ -64,14 +65,14 @@ impl Log<'_> {
     }
 }
 
-/// False where it is known that nothing is written to the log now: then it tells nothing of today.
+/// False when the log is known to be inactive: then it says nothing about today.
 fn is_written(context: &CheckContext, channel: &str) -> bool {
     let stopped = matches!(context.service("EventLog"), Ok(Some(service)) if service.state != RUNNING);
     let off = context.number(&format!(r"{CHANNELS}\{channel}"), "Enabled") == Setting::Set(0);
     !stopped && !off
 }
 
-/// True when the log goes back to that time, or this Windows does not.
+/// True when the log reaches back to that time, or this Windows was installed later.
 pub(super) fn reaches(context: &CheckContext, channel: &str, since: Timestamp) -> bool {
     let Ok(LogFile { oldest_at: Some(oldest), .. }) = context.os.log_file(channel) else { return false };
     let Ok(oldest) = Timestamp::from_millisecond(oldest) else { return false };
@@ -80,7 +81,7 @@ pub(super) fn reaches(context: &CheckContext, channel: &str, since: Timestamp) -
             .is_some_and(|at| (since..=context.now).contains(&at) && at.duration_until(oldest) <= FIRST_USE)
 }
 
-/// When Windows was newly installed; `None` where that cannot be told or it came upon an older one, whose logs it may not have kept.
+/// When Windows was newly installed; `None` when unknown, or when it upgraded an older one whose logs it may not have kept.
 fn installed(context: &CheckContext) -> Option<Timestamp> {
     let Setting::Set(seconds) = context.number(VERSION, "InstallDate") else { return None };
     let upgraded = context.os.keys(SETUP).ok()?.iter().any(|key| key.to_ascii_lowercase().starts_with(FORMER));
@@ -121,7 +122,7 @@ mod tests {
         let times = ["2026-11-22T03:00:01Z", "2026-11-22T03:00:00Z", "2031-01-01T00:00:00Z"];
         let (left, whole) = told(&times, |os| os);
         assert_eq!(left, ["2026-11-22T03:00:00Z"]);
-        // There may be more behind those that were taken.
+        // There may be more behind those that were read.
         assert!(!whole);
         assert!(told(&times[..2], |os| os).1);
     }
@@ -133,7 +134,7 @@ mod tests {
             whole(|os| os.log("Security", time))
         };
         assert!(begins(SINCE) && !begins("2026-10-23T03:00:01Z"));
-        // Nobody can tell where it begins, or it is empty.
+        // Its start is unknown, or it is empty.
         assert!(!whole(|mut os| {
             os.log_files.clear();
             os

@@ -1,7 +1,7 @@
-//! Section `logging`: the event log, how far it reaches back, what is audited and whether it is also sent elsewhere.
+//! Section `logging`: the event log, how far back it goes, what is audited, and whether it is also sent elsewhere.
 //!
 //! Sources: service `EventLog`; `Services\EventLog\Security` and the policy over it (`MaxSize`, `Retention`, `AutoBackupLogFiles`);
-//! the log itself; the audit policy by the identifiers of its subcategories (ntsecapi.h), which no language changes.
+//! the log itself; the audit policy by subcategory id (ntsecapi.h), which is the same in every language.
 
 use jiff::Timestamp;
 use policies::fact::{Days, Fact, Instant, Logging, Mebibytes, Reason};
@@ -15,16 +15,16 @@ mod cleared;
 const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Security";
 const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\EventLog\Security";
 const FORWARDING: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\EventLog\EventForwarding\SubscriptionManager";
-/// The registry keys whose change makes it worth collecting this section again.
+/// Registry keys whose change triggers a new collection of this section.
 pub(super) const WATCHED: &[&str] =
     &[LOCAL, POLICY, FORWARDING, r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog", r"HKLM\SECURITY\Policy\PolAdtEv"];
 
-/// What Windows gives a log where nothing is written down, in bytes.
+/// The default size of a log, in bytes.
 const USUAL: u64 = 20 << 20;
-/// A log that is kept for ever.
+/// A log that is kept forever.
 const FOR_EVER: Days = Days(99_999);
 
-/// What must be audited at least: subcategory, success (1) and failure (2). Logons; changes to accounts, groups and to the audit
+/// The minimum audit settings: subcategory, success (1) and failure (2). Logons; changes to accounts, groups and the audit
 /// policy itself.
 const AUDITED: [(&str, u32); 4] = [
     ("{0CCE9215-69AE-11D9-BED3-505054503030}", 3),
@@ -33,7 +33,7 @@ const AUDITED: [(&str, u32); 4] = [
     ("{0CCE922F-69AE-11D9-BED3-505054503030}", 1),
 ];
 
-/// Services that carry logs to another machine, by their keys.
+/// Log shipping services, by key name.
 const CARRIERS: [&str; 11] = [
     "nxlog",
     "winlogbeat",
@@ -76,7 +76,7 @@ fn oldest(file: LogFile) -> Fact<Instant> {
     }
 }
 
-/// The largest size of the log in bytes. A policy tells it in kibibytes.
+/// The maximum log size in bytes. A policy gives it in kibibytes.
 fn largest(context: &CheckContext) -> Setting<u64> {
     match context.number(POLICY, "MaxSize") {
         Setting::Set(kibibytes) => Setting::Set(kibibytes.saturating_mul(1 << 10)),
@@ -88,12 +88,11 @@ fn mebibytes(bytes: u64) -> Fact<Mebibytes> {
     Fact::Known(Mebibytes(i64::try_from(bytes >> 20).unwrap_or(i64::MAX)))
 }
 
-/// Days the configuration keeps the log for certain. It is archived as it fills up where one and the same place says so and that old
+/// Days for which the configuration certainly keeps the log. It is archived when full if the same place sets archiving and says that old
 /// events are not overwritten (learn.microsoft.com, "Eventlog key": `Retention` 0xFFFFFFFF, and the policy "Back up log automatically when
-/// full"). One that is overwritten as it fills up, or closed, keeps none for certain once it is full; before that nobody can say how many it
-/// will be.
+/// full"). A log that is overwritten or stops when full keeps none for certain; before it is full the number of days is unknown.
 fn kept(context: &CheckContext, file: &Answer<LogFile>) -> Fact<Days> {
-    /// `Retention` as it is set locally for a log that is never overwritten; a policy says 1.
+    /// The local `Retention` of a log that is never overwritten; a policy says 1.
     const NEVER: u64 = 0xFFFF_FFFF;
     let [retention, archive] =
         ["Retention", "AutoBackupLogFiles"].map(|name| (context.number(POLICY, name), context.number(LOCAL, name)));

@@ -36,10 +36,10 @@ fn seen(context: &CheckContext, entries: &[NeighbourEntry]) -> List<Neighbour> {
     seen.into_iter().map(neighbour).collect()
 }
 
-/// The address of a device: groups and broadcasts stand in the table for ever and are none.
+/// The address of a device: multicast and broadcast entries are always in the table and are not devices.
 fn device(entry: &NeighbourEntry) -> Option<Ipv4Addr> {
     let address: Ipv4Addr = entry.address.parse().ok()?;
-    // The lowest bit of the first byte marks addresses of groups.
+    // The lowest bit of the first byte marks multicast addresses.
     let group = entry.mac.first().is_some_and(|byte| byte & 1 == 1);
     (!group && !address.is_multicast() && !address.is_broadcast()).then_some(address)
 }

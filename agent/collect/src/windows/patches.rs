@@ -1,7 +1,7 @@
-//! Section `patches`: Windows Update. Nothing is fetched: the Windows Update Agent answers from what it knows.
+//! Section `patches`: Windows Update. Nothing is downloaded: the Windows Update Agent answers from what it knows.
 //!
-//! What decides is the build with its update revision against the catalogue: update histories are empty or tell of virus definitions
-//! only. What the Windows Update Agent says counts as a hint beside it.
+//! What decides is the build with its update revision compared with the catalogue: update histories are empty or only list virus
+//! definitions. The Windows Update Agent's answer counts as an additional hint.
 
 use jiff::Timestamp;
 use policies::fact::{Fact, Instant, List, MissingUpdate, PackageSystem, Patches, Reason};
@@ -24,7 +24,7 @@ use memory::State;
 
 /// Security updates; the same identifier in every language (learn.microsoft.com, "WSUS classification GUIDs").
 const SECURITY: &str = "0fa1201d-4330-4fa8-8ae9-b877473b6441";
-/// Definitions of an anti-malware product: no matter of this section.
+/// Definitions of an anti-malware product: not part of this section.
 const DEFINITIONS: &str = "e0789628-ce08-4437-be74-2495b842f43b";
 
 pub(super) fn collect(context: &CheckContext, memory: &Memory) -> Patches {
@@ -59,7 +59,7 @@ fn day(date: jiff::civil::Date) -> Option<Instant> {
     format!("{date}T23:59:59+07:00").parse().ok()
 }
 
-/// The registry keys whose change makes it worth collecting this section again.
+/// Registry keys whose change triggers a new collection of this section.
 pub(super) const WATCHED: &[&str] = &[
     automatic::POLICY,
     automatic::LOCAL,
@@ -79,7 +79,7 @@ fn told(search: &Answer<UpdateSearch>, at: impl Fn(&UpdateSearch) -> Option<i64>
     }
 }
 
-/// What the search found, or why it says nothing: an agent that never searched finds nothing waiting.
+/// The result of the search, or why it is useless: an agent that never searched finds nothing pending.
 fn found(search: &Answer<UpdateSearch>) -> Result<&UpdateSearch, OsError> {
     let search = search.as_ref().map_err(Clone::clone)?;
     match &search.refused {
@@ -94,7 +94,7 @@ fn found(search: &Answer<UpdateSearch>) -> Result<&UpdateSearch, OsError> {
 fn pending(search: &Answer<UpdateSearch>, missing: &Fact<List<MissingUpdate>>) -> Fact<i64> {
     match found(search) {
         Ok(search) => {
-            // Of what somebody hid only security updates are waited for.
+            // Of hidden updates only security updates count.
             let waiting = search.waiting.iter().filter(|update| !update.hidden || is_security(update)).count();
             let behind = usize::from(waiting == 0 && lacks(missing).is_some());
             Fact::Known(i64::try_from(waiting + behind).unwrap_or(i64::MAX))
@@ -103,7 +103,7 @@ fn pending(search: &Answer<UpdateSearch>, missing: &Fact<List<MissingUpdate>>) -
     }
 }
 
-/// Names of the security updates that wait. One that the catalogue knows to be missing waits, whatever the search says.
+/// Names of the pending security updates. One that is missing by the catalogue counts, whatever the search says.
 fn security(search: &Answer<UpdateSearch>, missing: &Fact<List<MissingUpdate>>) -> Fact<Vec<String>> {
     let mut names = match (found(search), lacks(missing)) {
         (Ok(search), _) => {
@@ -129,21 +129,21 @@ fn is_security(update: &WaitingUpdate) -> bool {
     !is(DEFINITIONS) && (is(SECURITY) || !update.severity.trim().is_empty())
 }
 
-/// The newest build that is known and not installed.
+/// The newest known build that is not installed.
 fn lacks(missing: &Fact<List<MissingUpdate>>) -> Option<String> {
     missing.known()?.items.last().map(|update| update.build.clone())
 }
 
-/// How old the newest known update of a build may be before "nothing is missing" is no longer believed, in days. Fixes come
-/// monthly; a catalogue that two of them passed by says nothing.
+/// After how many days without a new known update of a build "nothing is missing" is no longer trusted. Fixes come monthly;
+/// a catalogue that missed two of them proves nothing.
 const BELIEVED: i64 = 62;
 
-/// True when the catalogue may have missed updates of a build whose newest known one was released on `newest`.
+/// True when the catalogue may lack updates of a build whose newest known one was released on `newest`.
 fn outdated(now: Timestamp, newest: jiff::civil::Date) -> bool {
     day(newest).is_none_or(|newest| now.duration_since(newest).as_hours() > BELIEVED * 24)
 }
 
-/// A setting that says yes with a number.
+/// A setting in which a number means yes.
 fn is(setting: Setting<u64>, wanted: u64) -> Fact<bool> {
     setting.or(Fact::Known(false), |value| Fact::Known(value == wanted))
 }

@@ -1,6 +1,6 @@
-//! Section `ports`: sockets that wait for others, with the program of their process.
+//! Section `ports`: listening and bound sockets, with the program of their process.
 //!
-//! UDP sockets count below the range from which Windows gives ports by itself (49152, since Vista).
+//! UDP sockets count below the dynamic port range of Windows (from 49152, since Vista).
 
 use policies::fact::{Fact, List, ListeningPort, Ports, Reason, Transport};
 
@@ -9,7 +9,7 @@ use crate::reach::reach;
 use crate::text::capped;
 use os::windows::Socket;
 
-/// The first port that Windows gives by itself.
+/// The first dynamic port.
 const DYNAMIC: u16 = 49_152;
 
 pub(super) fn collect(context: &CheckContext) -> Ports {

@@ -1,6 +1,6 @@
 //! Section `remote`: Remote Desktop, Windows Remote Management, an SSH server, remote-control programs.
 //!
-//! Sources: `fDenyTSConnections` and `UserAuthentication`, the policy over what is set locally
+//! Sources: `fDenyTSConnections` and `UserAuthentication`, where policy overrides local settings
 //! (`HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services` over `HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server`); the
 //! listeners of WinRM (`HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener`); services; processes.
 
@@ -20,10 +20,10 @@ const WINRM_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WinRM\Serv
 const WINRM_SERVICE: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Service";
 const LISTENERS: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener";
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
-/// Where a listener of WinRM is unless it says otherwise, over HTTP and HTTPS.
+/// The default ports of a WinRM listener, for HTTP and HTTPS.
 const WINRM: u16 = 5_985;
 const WINRM_SECURE: u16 = 5_986;
-/// Where it listens for older programs as well: the port, the value of a policy, and the names that it has locally and in the service's own
+/// Additional ports for older programs: the port, the policy value, and the names of the setting locally and in the service's own
 /// configuration.
 const WINRM_OLDER: [(u16, &str, [&str; 2]); 2] = [
     (80, "HttpCompatibilityListener", ["http_compat_listener", "EnableCompatibilityHttpListener"]),
@@ -31,7 +31,7 @@ const WINRM_OLDER: [(u16, &str, [&str; 2]); 2] = [
 ];
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
-/// Windows 8: from here on the setting is written when the system is installed, so that absence means something odd.
+/// Windows 8: from here on the setting is written at installation, so its absence is suspicious.
 const NLA_WRITTEN: u64 = 9_200;
 
 pub(super) fn collect(context: &CheckContext) -> Remote {
@@ -55,13 +55,13 @@ pub(super) fn collect(context: &CheckContext) -> Remote {
     }
 }
 
-/// True when the service runs, or the program without it.
+/// True when the service runs, or the program runs without it.
 fn ssh_server(context: &CheckContext) -> Answer<bool> {
     let is_server = |process: &WindowsProcess| process.name.eq_ignore_ascii_case("sshd.exe");
     Ok(context.service_runs("sshd")? || context.processes()?.iter().any(is_server))
 }
 
-/// The settings of OpenSSH for Windows have no reader; where there is no server there are none.
+/// The settings of OpenSSH for Windows are not read; without a server there are none.
 fn of_ssh<T>(installed: &Result<bool, OsError>) -> Fact<T> {
     match installed {
         Ok(true) => Fact::unknown(Reason::NoReader, ""),
@@ -72,11 +72,11 @@ fn of_ssh<T>(installed: &Result<bool, OsError>) -> Fact<T> {
 
 fn rdp(context: &CheckContext) -> Fact<bool> {
     let denied = context.number(POLICY, "fDenyTSConnections").else_by(|| context.number(LOCAL, "fDenyTSConnections"));
-    // The value is written when Windows is installed: that it is absent does not mean that it is off.
+    // The value is written when Windows is installed: its absence does not mean off.
     let absent = Fact::unknown(Reason::SourceMissing, format!("{LOCAL} : fDenyTSConnections"));
     match denied.or(absent, |denied| Fact::Known(denied == 0)) {
         Fact::Known(true) => {
-            // How it starts counts from the next start on: one that still runs serves.
+            // The start type only takes effect at the next start: a service that still runs serves.
             context.number(TERM_SERVICE, "Start").or(Fact::Known(true), |start| match start {
                 DISABLED => answered(context.service_runs("TermService"), Fact::Known),
                 _ => Fact::Known(true),
@@ -97,7 +97,7 @@ fn nla(context: &CheckContext) -> Fact<bool> {
         .or(absent, |demanded| Fact::Known(demanded != 0))
 }
 
-/// The port of Remote Desktop; 3389 where none is set.
+/// The port of Remote Desktop; 3389 by default.
 pub(super) fn rdp_port(context: &CheckContext) -> Fact<i64> {
     context.number(RDP_TCP, "PortNumber").or(Fact::Known(3389), |port| match u16::try_from(port) {
         Ok(port) => Fact::Known(i64::from(port)),
@@ -105,8 +105,8 @@ pub(super) fn rdp_port(context: &CheckContext) -> Fact<i64> {
     })
 }
 
-/// The ports of WinRM, `None` for one that cannot be read, and whether it is there: those of its listeners, and the usual ones of the web
-/// where it listens for older programs as well. Without a listener those at which the first one would be.
+/// The ports of WinRM, `None` for an unreadable one, and whether it is reachable there: those of its listeners, plus the usual web ports
+/// where it also listens for older programs. Without a listener, the ports the first one would use.
 pub(super) fn winrm_ports(context: &CheckContext) -> Vec<(Option<u16>, Truth)> {
     let port = |listener: &String| {
         let usual = if listener.to_ascii_uppercase().ends_with("+HTTPS") { WINRM_SECURE } else { WINRM };
@@ -138,7 +138,7 @@ pub(super) fn winrm_ports(context: &CheckContext) -> Vec<(Option<u16>, Truth)> {
     ports
 }
 
-/// True when the service runs and has a listener, of its own or by policy.
+/// True when the service runs and has a listener, local or by policy.
 fn winrm(context: &CheckContext) -> Fact<bool> {
     match context.service_runs("WinRM") {
         Ok(true) => {}
@@ -168,7 +168,7 @@ fn control_programs(context: &CheckContext) -> Fact<List<String>> {
     })
 }
 
-/// True for a program of that name, also as builds of one's own and repeated downloads are called: `AnyDesk-5a1b2c.exe`,
+/// True for a program of that name, including custom builds and repeated downloads: `AnyDesk-5a1b2c.exe`,
 /// `AnyDesk (1).exe`, `rustdesk-1.3.2-x86_64.exe`.
 fn is_called(process: &str, name: &str) -> bool {
     let (process, name) = (process.to_lowercase(), name.to_lowercase());
@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn remote_desktop_of_windows_7_asks_nobody_who_they_are_until_it_is_told_to() {
-        // As installed by hand: let people in, without a word of authentication; later with one; then a policy over both.
+        // As installed by hand: lets people in, without an authentication setting; then with one; then a policy over
+        // both.
         let seven = Recorded::new()
             .number(VERSION, "CurrentBuildNumber", 7_601)
             .number(LOCAL, "fDenyTSConnections", 0)
@@ -286,7 +287,7 @@ mod tests {
         let ssh = collected(office().service("sshd", true));
         assert_eq!(ssh.ssh_server, Fact::Known(true));
         assert!(matches!(ssh.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
-        // One that somebody brought along.
+        // A portable one.
         let own = collected(office().process(7, "SSHD.EXE"));
         assert_eq!(own.ssh_server, Fact::Known(true));
         assert!(matches!(own.ssh_password, Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));

@@ -1,10 +1,9 @@
-//! Section `sharing`: the SMB server of Windows (`LanmanServer`), its shares and who may use them.
+//! Section `sharing`: the Windows SMB server (`LanmanServer`), its shares and who may use them.
 //!
-//! Sources: `HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Shares` (one list of texts for each share that a person made; the
-//! administrative ones, `C$` and so on, are not in it) with its key `Security`; `Parameters` (`SMB1`,
-//! `RequireSecuritySignature`); the drivers `srv` and `mrxsmb10`, which are gone where SMB 1 was removed; `Lsa : LmCompatibilityLevel`,
-//! which security policies write to the same place. Permissions of the files themselves are not read: they can only take away from those
-//! of the share.
+//! Sources: `HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Shares` (a list of texts for each share that a person made, without the
+//! administrative ones such as `C$`) with its key `Security`; `Parameters` (`SMB1`, `RequireSecuritySignature`); the drivers `srv` and
+//! `mrxsmb10`, which are absent where SMB 1 was removed; `Lsa : LmCompatibilityLevel`, which security policies write to the same place.
+//! File permissions are not read: they can only restrict those of the share.
 
 use policies::fact::{Fact, List, Reason, Share, ShareKind, Sharing};
 
@@ -28,7 +27,7 @@ const ON_DEMAND: u64 = 3;
 const DISABLED: u64 = 4;
 /// Windows Vista: from here on an absent level of LAN Manager is 3 (send NTLMv2 only).
 const NTLM_2: u64 = 6_000;
-/// Windows 11 24H2 and Server 2025: from here on what an absent setting means depends on the edition.
+/// Windows 11 24H2 and Server 2025: from here on the default depends on the edition.
 const SIGNS_BY_EDITION: u64 = 26_100;
 
 pub(super) fn collect(context: &CheckContext) -> Sharing {
@@ -61,7 +60,7 @@ fn either(one: Fact<bool>, other: Fact<bool>) -> Fact<bool> {
     }
 }
 
-/// True when the server's driver is there, runs or may start, and the server is not told otherwise: an absent value never switched it off.
+/// True when the server's driver exists, and runs or may start, and SMB 1 is not switched off: an absent value never switched it off.
 fn smb1_server(context: &CheckContext) -> Fact<bool> {
     let driver = match context.service("srv") {
         Err(error) => return unknown(&error),
@@ -69,7 +68,7 @@ fn smb1_server(context: &CheckContext) -> Fact<bool> {
         Ok(Some(driver)) => driver,
     };
     match context.number(SMB1_DRIVER, "Start") {
-        // How it starts counts from the next start on.
+        // The start type only takes effect at the next start.
         _ if driver.state == RUNNING => {}
         Setting::Set(DISABLED) => return Fact::Known(false),
         Setting::Unreadable(error) => return unknown(&error),
@@ -78,7 +77,7 @@ fn smb1_server(context: &CheckContext) -> Fact<bool> {
     context.number(&format!(r"{SERVICE}\Parameters"), "SMB1").or(Fact::Known(true), |on| Fact::Known(on != 0))
 }
 
-/// True when the client's driver is there and runs, or something starts it: it starts by itself, or the client depends on it (Windows 7).
+/// True when the client's driver exists and runs, or something starts it: automatic start, or a dependency of the client (Windows 7).
 fn smb1_client(context: &CheckContext) -> Fact<bool> {
     match context.service("mrxsmb10") {
         Ok(None) => return Fact::Known(false),
@@ -140,7 +139,7 @@ fn shares(context: &CheckContext) -> Fact<List<Share>> {
         Err(OsError::Missing(_)) => Vec::new(),
         Err(error) => return unknown(&error),
     };
-    // What is written in another way may be a share as well.
+    // Entries of another type may be shares as well.
     let unread = values.iter().filter(|(_, value)| !matches!(value, Registry::Texts(_))).count();
     let names: Vec<String> = values.iter().map(|(name, _)| name.to_lowercase()).collect();
     let folders = values.into_iter().filter(|(_, value)| matches!(value, Registry::Texts(texts) if is_folder(texts)));
@@ -153,8 +152,8 @@ fn shares(context: &CheckContext) -> Fact<List<Share>> {
     Fact::Known(list)
 }
 
-/// Shares of folders as the server has them now (`Win32_Share`, `Type` 0). A program may make some that are written down nowhere; where WMI
-/// does not answer, what is written down stands.
+/// The folder shares the server has right now (`Win32_Share`, `Type` 0). Programs may create some that are not in the registry; if WMI does
+/// not answer, the registry counts.
 fn until_the_next_start(context: &CheckContext) -> Vec<Share> {
     let rows = context.os.wmi(r"ROOT\CIMV2", "SELECT Name, Type FROM Win32_Share").unwrap_or_default();
     let open = || Fact::unknown(Reason::NoReader, "who may use it is not written down in the registry");
@@ -172,7 +171,7 @@ fn until_the_next_start(context: &CheckContext) -> Vec<Share> {
 }
 
 /// `CSCFlags=0`, `MaxUses=4294967295`, `Path=D:\Văn bản`, `Permissions=0`, `Type=0`: a folder, not a printer or a pipe. Bits above the
-/// lowest byte say how it came about (`STYPE_MASK`).
+/// lowest byte show its origin (`STYPE_MASK`).
 fn is_folder(texts: &[String]) -> bool {
     let kind = texts.iter().find_map(|text| text.strip_prefix("Type="));
     kind.and_then(|kind| kind.trim().parse::<u32>().ok()).is_none_or(|kind| kind & 0xFF == 0)
@@ -298,13 +297,13 @@ mod tests {
         };
         assert_eq!(client(server(19_045)), Fact::Known(false), "the feature was removed");
         assert_eq!((client(driver(2)), client(driver(4))), (Fact::Known(true), Fact::Known(false)));
-        // Windows 7 as it is delivered, and as its maker says how to switch it off.
+        // Windows 7 with default settings, and with SMB 1 switched off as its maker describes.
         assert_eq!(client(depends(driver(3), &["Bowser", "MRxSmb10", "MRxSmb20", "NSI"])), Fact::Known(true));
         assert_eq!(client(depends(driver(4), &["Bowser", "MRxSmb20", "NSI"])), Fact::Known(false));
         assert!(client(depends(driver(3), &["Bowser", "MRxSmb20", "NSI"])).known().is_none());
         assert_eq!(client(server(19_045).service("mrxsmb10", true)), Fact::Known(true));
         assert_eq!(client(driver(2).number(CLIENT, "Start", 4)), Fact::Known(false));
-        // What runs serves until the next start, whatever is set for that.
+        // What is running serves until the next start, whatever the setting.
         assert_eq!(client(driver(2).number(CLIENT, "Start", 4).service("LanmanWorkstation", true)), Fact::Known(true));
         let runs = server(19_045).service("mrxsmb10", true);
         assert_eq!(client(runs.clone().number(SMB1_CLIENT_DRIVER, "Start", 4)), Fact::Known(true));

@@ -1,8 +1,8 @@
 //! Section `software`: installed programs, browsers, removable storage.
 //!
-//! Sources: the `Uninstall` keys (64-bit and 32-bit) of the machine and of everybody who has a profile on it; `App Paths` and the programs'
-//! own version blocks for browsers; `RemovableStorageDevices`; the history in `Enum\USBSTOR`. `Win32_Product` is never asked: it repairs
-//! what it lists.
+//! Sources: the `Uninstall` keys (64-bit and 32-bit) of the machine and of everyone with a profile on it; `App Paths` and the programs'
+//! version blocks for browsers; `RemovableStorageDevices`; the history in `Enum\USBSTOR`. `Win32_Product` is never queried: it repairs what
+//! it lists.
 
 use policies::fact::{Fact, Software};
 
@@ -19,7 +19,7 @@ const HISTORY: &str = r"HKLM\SYSTEM\CurrentControlSet\Enum\USBSTOR";
 /// Removable disks among the classes of removable storage.
 const DISKS: &str = "{53f5630d-b6bf-11d0-94f2-00a0c91efb8b}";
 
-/// The registry keys whose change makes it worth collecting this section again.
+/// Registry keys whose change triggers a new collection of this section.
 pub(super) const WATCHED: &[&str] = &[
     r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall",
     r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall",

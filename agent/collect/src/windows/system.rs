@@ -23,7 +23,7 @@ use smbios::Tables;
 const FIRMWARE: &str = r"HKLM\HARDWARE\DESCRIPTION\System\BIOS";
 const LANGUAGE: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\Language";
 
-/// The registry keys whose change makes it worth collecting this section again.
+/// Registry keys whose change triggers a new collection of this section.
 pub(super) const WATCHED: &[&str] = &[VERSION, protection::SECURE_BOOT];
 
 pub(super) fn collect(context: &CheckContext) -> System {
@@ -69,7 +69,7 @@ pub(super) fn collect(context: &CheckContext) -> System {
             name => Fact::Known(capped(name)),
         },
         processors: known(hardware.processors, |count| i64::try_from(count).unwrap_or(i64::MAX)),
-        // The firmware knows what is plugged in; the system only what it was given.
+        // The firmware knows the installed memory; the system only what it was given.
         memory: match &tables {
             Ok(tables) if tables.memory > 0 => Fact::Known(mebibytes(tables.memory)),
             _ => known(hardware.memory, mebibytes),
@@ -92,7 +92,7 @@ pub(super) fn collect(context: &CheckContext) -> System {
     }
 }
 
-/// The kind of processor by its `IMAGE_FILE_MACHINE_*`, in the words that Linux has for it.
+/// The processor type from its `IMAGE_FILE_MACHINE_*`, in Linux' terms.
 fn architecture(machine: u16) -> Fact<String> {
     let name = match machine {
         0x8664 => "x86_64",
@@ -114,14 +114,14 @@ fn drive(context: &CheckContext) -> String {
 
 fn build(context: &CheckContext) -> Fact<String> {
     context.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), |build| {
-        // Before Windows 10 builds had no update revision.
+        // Before Windows 10, builds had no update revision.
         context
             .number(VERSION, "UBR")
             .or(Fact::Known(build.to_string()), |revision| Fact::Known(format!("{build}.{revision}")))
     })
 }
 
-/// The product's name, corrected where Windows 11 calls itself 10.
+/// The product name, corrected where Windows 11 calls itself 10.
 fn title(product: &str, version: &Fact<Version>) -> String {
     match (version, product.strip_prefix("Windows 10")) {
         (Fact::Known(version), Some(rest)) if version.kind == WindowsKind::Client && version.build >= WINDOWS_11 => {
@@ -164,7 +164,7 @@ fn chassis(tables: &Tables) -> Fact<Chassis> {
     }
 }
 
-/// `MM/DD/YYYY`; long ago the year had two digits. The day begins at midnight in Viet Nam.
+/// `MM/DD/YYYY`; older tables have a two-digit year. The day begins at midnight in Viet Nam.
 fn released(tables: &Tables) -> Fact<Instant> {
     let Some(text) = &tables.released else { return Fact::unknown(Reason::SourceMissing, "the firmware does not say") };
     let parts: Vec<Option<i16>> = text.split('/').map(|part| part.trim().parse().ok()).collect();

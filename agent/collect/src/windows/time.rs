@@ -16,7 +16,7 @@ const ZONE: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\TimeZoneInformation";
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 
-/// The registry keys whose change makes it worth collecting this section again.
+/// Registry keys whose change triggers a new collection of this section.
 pub(super) const WATCHED: &[&str] = &[
     r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time",
     r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Parameters",
@@ -33,15 +33,15 @@ pub(super) fn collect(context: &CheckContext) -> Time {
     let kind = parameter("Type");
     let source = answered(context.service("W32Time"), |service| match service {
         None => Fact::Known(TimeSource::None),
-        // How it starts counts from the next start on.
+        // The start type only takes effect at the next start.
         Some(service) if service.state == RUNNING => Fact::Known(TimeSource::W32Time),
-        // Started by a trigger, it need not run at this moment.
+        // Started by a trigger, it need not be running right now.
         Some(_) => context.number(SERVICE, "Start").or(Fact::unknown(Reason::SourceMissing, SERVICE), |start| {
             Fact::Known(if start == DISABLED { TimeSource::None } else { TimeSource::W32Time })
         }),
     })
     .and_not(kind.or(Fact::Known(false), |kind| Fact::Known(kind.eq_ignore_ascii_case("NoSync"))));
-    // That nothing is followed can be known without the service's word. How far it is from its server it tells in words only.
+    // That no source is followed can be known without asking the service. It only reports its offset from the server as text.
     let (synchronised, within_a_second) = match &source {
         Fact::Known(TimeSource::None) => (Fact::Known(false), Fact::Known(false)),
         _ => {
@@ -63,7 +63,7 @@ fn servers(text: &str) -> List<String> {
 }
 
 trait AndNot {
-    /// No source where it is told not to synchronise.
+    /// No source if it is configured not to synchronise.
     fn and_not(self, told_not_to: Fact<bool>) -> Self;
 }
 

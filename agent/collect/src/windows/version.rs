@@ -1,4 +1,4 @@
-//! Which Windows this is: build, revision, edition, client or server. Several collectors decide by it.
+//! Which Windows this is: build, revision, edition, client or server. Several collectors depend on it.
 //!
 //! Source: `HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion` (`CurrentBuildNumber`, `UBR`, `EditionID`, `InstallationType`) and
 //! `HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions` (`ProductType`), none of which Windows translates.
@@ -8,7 +8,7 @@ use policies::policy::{WindowsBuild, WindowsEdition, WindowsKind};
 
 use super::context::{CheckContext, Setting, unknown};
 
-/// Where Windows describes itself.
+/// The registry key in which Windows describes itself.
 pub(super) const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const PRODUCT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions";
 
@@ -30,11 +30,11 @@ pub(super) struct Version {
     pub(super) kind: WindowsKind,
     /// Its edition.
     pub(super) edition: WindowsEdition,
-    /// A copy to try Windows with (`EnterpriseEval`, `ServerStandardEval`), which ends by itself some months after it was installed.
+    /// An evaluation copy (`EnterpriseEval`, `ServerStandardEval`), which expires some months after installation.
     pub(super) evaluation: bool,
 }
 
-/// Reads it.
+/// Reads the version.
 pub(super) fn read(context: &CheckContext) -> Fact<Version> {
     let build = context.number(VERSION, "CurrentBuildNumber").or(missing("CurrentBuildNumber"), Fact::Known);
     let (edition, evaluation) = match context.text(VERSION, "EditionID") {
@@ -50,7 +50,7 @@ pub(super) fn read(context: &CheckContext) -> Fact<Version> {
     }
 }
 
-/// What it is installed for.
+/// Whether it is installed as client or server.
 pub(super) fn kind(context: &CheckContext) -> Fact<WindowsKind> {
     let told = context.text(VERSION, "InstallationType").or(missing("InstallationType"), |kind| {
         match kind.to_ascii_lowercase().as_str() {
@@ -61,7 +61,7 @@ pub(super) fn kind(context: &CheckContext) -> Fact<WindowsKind> {
     });
     match told {
         Fact::Known(kind) => Fact::Known(kind),
-        // Windows embedded in a device has words of its own there; this one is the same everywhere.
+        // Embedded Windows has its own values there; this one is the same everywhere.
         Fact::Unknown(unknown) => context.text(PRODUCT, "ProductType").or(Fact::Unknown(unknown), |product| {
             let client = product.eq_ignore_ascii_case("WinNT");
             Fact::Known(if client { WindowsKind::Client } else { WindowsKind::Server })
@@ -69,7 +69,7 @@ pub(super) fn kind(context: &CheckContext) -> Fact<WindowsKind> {
     }
 }
 
-/// What the catalogue knows of it.
+/// The catalogue's entry for it.
 pub(super) fn known<'s>(context: &'s CheckContext, version: &Version) -> Option<&'s WindowsBuild> {
     context.catalogue()?.build(version.build, version.kind)
 }

@@ -3,17 +3,18 @@
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Numbers of its device, such as `8:1`; `0:...` where there is none.
+    /// Device number, such as `8:1`; `0:...` where there is no device.
     pub device: String,
-    /// Where it is.
+    /// Mount point.
     pub point: String,
-    /// The kind of its file system.
+    /// File system type.
     pub kind: String,
-    /// What it was made from, such as `/dev/sda1` or `server:/export`.
+    /// What is mounted, such as `/dev/sda1` or `server:/export`.
     pub source: String,
 }
 
-/// `36 35 98:0 /root /mount options [tags] - type source super`; blanks in names are written `\040`. Other lines are passed over.
+/// Parses lines `36 35 98:0 /root /mount options [tags] - type source super`; blanks in names are written `\040`. Skips other
+/// lines.
 pub fn mounts(text: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
@@ -33,7 +34,7 @@ fn unescaped(name: &str) -> String {
         .fold(name.to_owned(), |name, (written, meant)| name.replace(written, meant))
 }
 
-/// The mount that holds `path`: the longest point above it, the last of equal ones, which hides the others.
+/// The mount that holds `path`: the longest mount point above it; of equal ones the last, which hides the others.
 pub fn holding<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     let above = |mount: &&Mount| {
         let rest = path.strip_prefix(mount.point.trim_end_matches('/'));

@@ -1,6 +1,6 @@
-//! File systems that may keep whoever asks waiting for ever: a server that is gone, a program that hangs, a disk that was pulled. A question
-//! to one of them is asked apart, with a deadline, so that it costs only what lies there. Those that the system itself
-//! lives on are asked at once: without them nothing else runs either.
+//! File systems that may block a reader forever: an unreachable server, a hanging program, an unplugged disk. Questions to them are
+//! isolated calls with a deadline, so that only what is stored there is lost. File systems that the system itself lives on are asked
+//! directly: without them nothing else runs either.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -10,11 +10,11 @@ use super::mountinfo::{Mount, holding, mounts};
 use crate::isolated::Isolated;
 use crate::{Answer, OsError, Source};
 
-/// How long a question may take: a disk that slept or a server far away has answered by then.
+/// How long a question may take: enough for a sleeping disk or a distant server.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// How long the table of mounts is believed.
+/// How long the mount table is cached.
 const FRESH: Duration = Duration::from_secs(1);
-/// The kernel's own, which wait for nobody.
+/// The kernel's own file systems, which never block.
 const KERNEL: [&str; 12] = [
     "cgroup",
     "cgroup2",
@@ -31,23 +31,24 @@ const KERNEL: [&str; 12] = [
 ];
 /// Where the system itself lives.
 const SYSTEM: [&str; 9] = ["/", "/etc", "/opt", "/usr", "/usr/local", "/var", "/var/cache", "/var/lib", "/var/log"];
-/// Disks of this machine. Others hang with their server or program even where the system lives.
+/// Local disk file systems. Others may hang with their server or program, even where the system lives.
 const DISKS: [&str; 9] = ["btrfs", "erofs", "ext2", "ext3", "ext4", "f2fs", "squashfs", "xfs", "zfs"];
 
-/// Workers by the place they ask: at most one waits for each, however often it is asked.
+/// Workers by mount point: at most one waits for each, however often it is asked.
 static APART: LazyLock<Isolated<String>> = LazyLock::new(Isolated::default);
 static TABLE: Mutex<Option<(Instant, Vec<Mount>)>> = Mutex::new(None);
 
 fn may_hang(mount: &Mount) -> bool {
     let (point, kind) = (mount.point.as_str(), mount.kind.as_str());
-    // A root of another kind is a container's, or there would be no program to ask.
+    // A root file system of another type belongs to a container; otherwise no program could be running.
     !(point == "/" || SYSTEM.contains(&point) && DISKS.contains(&kind) || KERNEL.contains(&kind))
 }
 
-/// Asks the file system that holds `path`, apart where it may hang.
+/// Asks the file system that holds `path`, in an isolated call where it may hang.
 ///
 /// # Errors
-/// What `ask` says; [`OsError::TimedOut`] when there is no answer before the deadline, at once while an earlier question still waits.
+/// The error of `ask`; [`OsError::TimedOut`] when there is no answer before the deadline, and at once while an earlier question is
+/// still waiting.
 pub(super) fn ask<T: Send + 'static>(path: &str, ask: impl FnOnce(&str) -> Answer<T> + Send + 'static) -> Answer<T> {
     match waiting(path) {
         None => ask(path),
@@ -55,7 +56,7 @@ pub(super) fn ask<T: Send + 'static>(path: &str, ask: impl FnOnce(&str) -> Answe
     }
 }
 
-/// Opens a file that is read the same way.
+/// Opens a file whose reads are isolated in the same way.
 pub(super) fn open(
     path: &str,
     open: impl FnOnce(&str) -> Answer<std::fs::File> + Send + 'static,
@@ -79,10 +80,10 @@ fn apart<T: Send + 'static>(
     answer.unwrap_or_else(|_| Err(OsError::TimedOut(path.to_owned())))
 }
 
-/// The place of the mount that holds `path`, where it may hang. A link that leads there is not seen: the deadline of the section is
-/// what bounds it.
+/// The mount point that holds `path`, if it may hang. Links that lead to such a place are not detected: for them only the section's
+/// deadline applies.
 fn waiting(path: &str) -> Option<String> {
-    // By far the most questions; nothing that waits is mounted below.
+    // By far the most questions are for these; nothing that may hang is mounted below.
     if ["/proc/", "/sys/"].iter().any(|own| path.starts_with(own)) {
         return None;
     }
@@ -95,14 +96,14 @@ fn waiting(path: &str) -> Option<String> {
     holding(mounts, path).filter(|mount| may_hang(mount)).map(|mount| mount.point.clone())
 }
 
-/// A file in a place that may hang.
+/// A file on a file system that may hang.
 struct Distant {
     file: Option<std::fs::File>,
     place: String,
 }
 
 impl Distant {
-    /// Does `work` with the file, which is lost to a worker that does not come back.
+    /// Runs `work` on the file; the file is lost when the worker does not return.
     fn work<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut std::fs::File) -> io::Result<T> + Send + 'static,

@@ -6,43 +6,43 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
-    /// nftables' own tool: `-j list ruleset`.
+    /// The nftables tool: `-j list ruleset`.
     Nft,
-    /// `iptables-save`, the older one where both are installed: nft does not show its tables.
+    /// The legacy `iptables-save` where both are installed: nft does not show its tables.
     IptablesSave,
     /// The same for IPv6.
     Ip6tablesSave,
-    /// `iptables-save`, the newer one: nft does not show its rules in full.
+    /// The nft-based `iptables-save`: nft does not show its rules in full.
     IptablesNftSave,
     /// The same for IPv6.
     Ip6tablesNftSave,
-    /// The SSH server: `-T` prints its settings, with the options of the one that runs.
+    /// The SSH server: `-T` prints its settings, given the options of the running one.
     Sshd,
-    /// sudo's own reader: `-c` names the files that sudo reads.
+    /// sudo's own parser: `-c` names the files that sudo reads.
     Visudo,
-    /// sudo's own reader: `-f json` prints the rules.
+    /// sudo's own parser: `-f json` prints the rules.
     Cvtsudoers,
-    /// The journal: `-o json` of the programs that let people in.
+    /// The journal: `-o json` for the programs that log people in.
     Journalctl,
     /// Samba: `-s --suppress-prompt` prints the settings in force.
     Testparm,
-    /// apt: `update --print-uris` prints the sources in force and fetches nothing; `-s dist-upgrade`, which costs more, only
-    /// where something is pinned.
+    /// apt: `update --print-uris` prints the sources in force and downloads nothing; `-s dist-upgrade`, which costs more, is
+    /// used only where something is pinned.
     AptGet,
     /// apt: `dump` prints its configuration.
     AptConfig,
     /// dnf: `-C` (from the cache only).
     Dnf,
-    /// rpm: `-q` with names of packages.
+    /// rpm: `-q` with package names.
     Rpm,
     /// chrony: `-n tracking`.
     Chronyc,
-    /// The C library: `ahosts` with the name of the server or its proxy from this machine's own configuration.
+    /// The C library's lookup: `ahosts` with the name of the server or proxy from this machine's own configuration.
     Getent,
 }
 
 impl Program {
-    /// Where it may be; the first that exists is started. Never looked up in a `PATH`.
+    /// Possible paths; the first that exists is started. Never looked up in `PATH`.
     pub const fn paths(self) -> &'static [&'static str] {
         match self {
             Self::Nft => &["/usr/sbin/nft", "/sbin/nft"],
@@ -68,11 +68,11 @@ impl Program {
         }
     }
 
-    /// After how long it is ended, with all it started.
+    /// How long it may run before it is killed with everything it started.
     pub const fn deadline(self) -> Duration {
         Duration::from_secs(match self {
             Self::AptGet | Self::Dnf => 60,
-            // Of a journal of some gigabytes on a slow disk.
+            // Enough for a journal of some gigabytes on a slow disk.
             Self::Journalctl => 20,
             Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::IptablesNftSave | Self::Ip6tablesNftSave => 10,
             Self::Sshd | Self::Visudo | Self::Cvtsudoers | Self::Testparm | Self::Chronyc => 5,
@@ -81,22 +81,22 @@ impl Program {
         })
     }
 
-    /// The most bytes of address space it may take; files that it maps and what it never touches count as well.
+    /// The most bytes of address space it may use; mapped files and untouched memory count as well.
     pub(super) const fn memory(self) -> u64 {
         match self {
-            // They map the lists of packages.
+            // They map the package lists.
             Self::AptGet | Self::Dnf => 2 << 30,
-            // It maps the files of the journal.
+            // It maps the journal files.
             Self::Journalctl => 2 << 30,
-            // 15,000 rules take nft 139 MB.
+            // With 15,000 rules nft takes 139 MB.
             _ => 512 << 20,
         }
     }
 
-    /// The most bytes of each of its two outputs that are kept; the rest is read and thrown away.
+    /// The most bytes kept of each of its two outputs; the rest is read and discarded.
     pub const fn output_cap(self) -> usize {
         match self {
-            // Some 20,000 rules.
+            // Enough for some 20,000 rules.
             Self::Nft | Self::IptablesSave | Self::Ip6tablesSave | Self::IptablesNftSave | Self::Ip6tablesNftSave => {
                 1 << 23
             }
@@ -105,7 +105,7 @@ impl Program {
     }
 }
 
-/// What a program answered.
+/// The result of running a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Output {
     /// Its exit status; `None` when a signal ended it.

@@ -1,6 +1,6 @@
-//! The test door: replays what was captured from a machine, or what a test wrote down. Works on every system.
+//! The recorded Linux door: replays a recording of a machine, or what a test sets up. Works on every system.
 //!
-//! A captured folder holds `os.json` (a [`Recorded`]) and a tree `root/` with the files.
+//! A recording is a folder with `os.json` (a [`Recorded`]) and a tree `root/` with the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -9,15 +9,15 @@ use std::path::Path;
 use super::{KernelClock, LinuxOs, Output, Owner, Program};
 use crate::{Answer, FileKind, Hardware, Os, OsError, Source, Stat, tree};
 
-/// A machine that answers from memory.
+/// A machine whose answers are in memory.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recorded {
-    /// Whether it answers as to an administrator.
+    /// Whether the caller counts as administrator.
     pub administrator: bool,
     /// Memory and processors.
     pub hardware: Hardware,
-    /// Kernel clock, when it can be asked.
+    /// State of the kernel's clock; none when it cannot be read.
     pub kernel_clock: Option<KernelClock>,
     /// IPv4 addresses: interface, address with prefix length.
     pub addresses: Vec<(String, String)>,
@@ -25,33 +25,33 @@ pub struct Recorded {
     pub disk: u64,
     /// Symbolic links.
     pub links: BTreeMap<String, String>,
-    /// Folders that hold nothing that was captured.
+    /// Folders with no recorded content.
     pub folders: BTreeSet<String>,
     /// Paths that may not be read.
     pub denied: BTreeSet<String>,
-    /// Things that are neither file nor folder.
+    /// Paths that are neither file nor folder.
     pub others: BTreeMap<String, Stat>,
-    /// Owners that are not root, and permissions that are not for root alone to write.
+    /// Owners other than root, and permissions that let others than root write.
     pub owners: BTreeMap<String, Owner>,
-    /// Times of last change, where a collector looks at them; milliseconds since 1970.
+    /// Modification times, where a collector looks at them; milliseconds since 1970.
     pub modified: BTreeMap<String, i64>,
-    /// Answers of programs: program, arguments, answer.
+    /// Results of programs: program, arguments, output.
     pub runs: Vec<(Program, Vec<String>, Output)>,
-    /// The files.
+    /// Files: path and content.
     #[serde(skip)]
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Recorded {
-    /// An administrator's machine on which nothing is installed.
+    /// A machine with administrator rights on which nothing is installed.
     pub fn new() -> Self {
         Self { administrator: true, ..Self::default() }
     }
 
-    /// Reads a captured folder.
+    /// Reads a recording from its folder.
     ///
     /// # Errors
-    /// When `os.json` or a file below `root/` cannot be read.
+    /// When `os.json` or a file under `root/` cannot be read.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {
         use anyhow::Context;
         let file = folder.join("os.json");
@@ -62,49 +62,49 @@ impl Recorded {
         Ok(recorded)
     }
 
-    /// With a file.
+    /// Adds a file.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.to_owned(), content.as_ref().to_vec());
         self
     }
 
-    /// With an empty folder.
+    /// Adds an empty folder.
     #[must_use]
     pub fn folder(mut self, path: &str) -> Self {
         self.folders.insert(path.to_owned());
         self
     }
 
-    /// With a symbolic link.
+    /// Adds a symbolic link.
     #[must_use]
     pub fn symlink(mut self, path: &str, target: &str) -> Self {
         self.links.insert(path.to_owned(), target.to_owned());
         self
     }
 
-    /// With a path that may not be read.
+    /// Adds a path that may not be read.
     #[must_use]
     pub fn denying(mut self, path: &str) -> Self {
         self.denied.insert(path.to_owned());
         self
     }
 
-    /// With a time of last change, in milliseconds since 1970.
+    /// Sets a modification time, in milliseconds since 1970.
     #[must_use]
     pub fn modified(mut self, path: &str, at: i64) -> Self {
         self.modified.insert(path.to_owned(), at);
         self
     }
 
-    /// With a file, folder or process that belongs to somebody else than root, or with other permissions.
+    /// Sets owner and permissions of a file, folder or process that is not root's or has other permissions.
     #[must_use]
     pub fn owned(mut self, path: &str, user: u32, mode: u32) -> Self {
         self.owners.insert(path.to_owned(), Owner { user, group: user, mode });
         self
     }
 
-    /// With a program that ends with `status` and says `stdout`.
+    /// Adds a program run that ends with `status` and prints `stdout`.
     #[must_use]
     pub fn answering(mut self, program: Program, arguments: &[&str], status: i32, stdout: &str) -> Self {
         let output = Output { status: Some(status), stdout: stdout.to_owned(), ..Output::default() };
@@ -112,21 +112,21 @@ impl Recorded {
         self
     }
 
-    /// With a running process, and the first one that is always there.
+    /// Adds a running process, and process 1, which is always there.
     #[must_use]
     pub fn process(mut self, pid: u32, name: &str, executable: &str) -> Self {
         self.files.entry("/proc/1/comm".to_owned()).or_insert_with(|| b"systemd\n".to_vec());
         self.file(&format!("/proc/{pid}/comm"), format!("{name}\n")).symlink(&format!("/proc/{pid}/exe"), executable)
     }
 
-    /// With the machine asked by somebody who is no administrator.
+    /// Makes the caller no administrator.
     #[must_use]
     pub fn unprivileged(mut self) -> Self {
         self.administrator = false;
         self
     }
 
-    /// The path with links followed in every part, and an error where one may not pass.
+    /// The path with all links resolved; an error where access is denied.
     fn resolve(&self, path: &str) -> Answer<String> {
         let mut resolved = path.to_owned();
         for _ in 0..40 {
@@ -162,7 +162,7 @@ fn within(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// `target`, which may begin with `../`, seen from `parent`, with `rest` behind it.
+/// `target`, which may begin with `../`, relative to `parent`, with `rest` appended.
 fn join(parent: &str, target: &str, rest: &str) -> String {
     let mut parts: Vec<&str> = parent.split('/').filter(|part| !part.is_empty()).collect();
     for part in target.split('/') {

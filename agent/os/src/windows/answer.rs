@@ -1,10 +1,10 @@
-//! What Windows answers, as plain values: nothing is interpreted here.
+//! Answers of Windows as plain values: nothing is interpreted here.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A value of the registry.
+/// A registry value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Registry {
@@ -14,14 +14,14 @@ pub enum Registry {
     Text(String),
     /// `REG_MULTI_SZ`.
     Texts(Vec<String>),
-    /// `REG_BINARY` and whatever else.
+    /// `REG_BINARY` and all other types.
     Bytes(Vec<u8>),
 }
 
-/// A key of the registry with its values.
+/// A registry key with its values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subkey {
-    /// Its own name, without the keys above it.
+    /// Its own name, without its parent keys.
     pub name: String,
     /// Its values by name.
     pub values: Vec<(String, Registry)>,
@@ -37,25 +37,25 @@ pub enum Variant {
     Bool(bool),
     /// Any integer.
     Number(i64),
-    /// Text; instants are in CIM form (`20260101103000.000000+420`).
+    /// Text; times are in CIM form (`20260101103000.000000+420`).
     Text(String),
     /// An array.
     List(Vec<Self>),
 }
 
-/// A row of WMI: properties by name as the class spells them.
+/// A WMI row: properties by name, spelled as in the class.
 pub type Row = BTreeMap<String, Variant>;
 
 /// A service or driver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// Its key's name, never the name that is shown.
+    /// The name of its key, never its display name.
     pub name: String,
     /// `SERVICE_STATUS_PROCESS.dwCurrentState`: 1 stopped, 4 running.
     pub state: u32,
     /// `dwServiceType`: bits 0x1, 0x2 driver; 0x10, 0x20 Win32.
     pub kind: u32,
-    /// Its process; 0 when it has none.
+    /// Process id; 0 when it has no process.
     #[serde(default)]
     pub pid: u32,
 }
@@ -63,17 +63,17 @@ pub struct Service {
 /// A running process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowsProcess {
-    /// Its number.
+    /// Process id.
     pub pid: u32,
     /// File name of its program, such as `MsMpEng.exe`.
     pub name: String,
 }
 
-/// What the computer has joined (`NetGetJoinInformation`).
+/// What the computer is joined to (`NetGetJoinInformation`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Join {
-    /// Nothing.
+    /// Neither.
     None,
     /// A workgroup of this name.
     Workgroup(String),
@@ -87,34 +87,34 @@ pub enum Join {
 pub struct Adapter {
     /// Its GUID in braces, upper case.
     pub guid: String,
-    /// The name a person gave it; in the user's language, only to be shown.
+    /// The name a person gave it; in the user's language, for display only.
     pub name: String,
     /// Interface index.
     pub index: u32,
     /// `IfType`: 6 Ethernet, 71 Wi-Fi, 24 loopback, 131 tunnel, 23 PPP ...
     pub kind: u32,
-    /// `OperStatus` is up.
+    /// True when `OperStatus` is up.
     pub up: bool,
     /// Hardware address.
     pub mac: Vec<u8>,
     /// Addresses with prefix length, such as `10.0.0.5/24`.
     pub addresses: Vec<String>,
-    /// Its IPv4 address comes from a DHCP server.
+    /// True when its IPv4 address comes from a DHCP server.
     pub dhcp: bool,
     /// Name servers, in order.
     pub dns: Vec<String>,
     /// Default gateways.
     pub gateways: Vec<String>,
-    /// Smaller is preferred.
+    /// Interface metric; smaller is preferred.
     pub metric: u32,
-    /// True when hardware stands behind it (`InterfaceAndOperStatusFlags.HardwareInterface`).
+    /// True when it is backed by hardware (`InterfaceAndOperStatusFlags.HardwareInterface`).
     pub hardware: bool,
 }
 
-/// A line of the neighbour table.
+/// An entry of the neighbour table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NeighbourEntry {
-    /// Address.
+    /// IP address.
     pub address: String,
     /// Hardware address; empty when it did not answer.
     pub mac: Vec<u8>,
@@ -124,16 +124,16 @@ pub struct NeighbourEntry {
     pub state: u32,
 }
 
-/// A socket that waits for others.
+/// A listening TCP or bound UDP socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Socket {
-    /// TCP, else UDP.
+    /// True for TCP, false for UDP.
     pub tcp: bool,
     /// The address it is bound to.
     pub address: String,
     /// Port.
     pub port: u16,
-    /// Its process.
+    /// Process id.
     pub pid: u32,
 }
 
@@ -166,9 +166,9 @@ pub struct UserAccount {
     pub rid: u32,
     /// `usri3_flags` (`UF_*`).
     pub flags: u32,
-    /// Seconds since the password was set, when Windows was asked.
+    /// Seconds since the password was set, at the time of the query.
     pub password_age: u32,
-    /// Seconds since 1970 UTC; 0 when never seen.
+    /// Seconds since 1970 UTC; 0 for never.
     pub last_logon: u32,
 }
 
@@ -179,52 +179,52 @@ pub struct Member {
     pub sid: String,
     /// `SID_NAME_USE`: 1 user, 2 group, 5 well-known group.
     pub kind: u32,
-    /// The name Windows shows for it.
+    /// Its display name.
     pub name: String,
 }
 
-/// Rules for passwords and lockout; times in seconds, `u32::MAX` for ever.
+/// Password and lockout rules; times in seconds, `u32::MAX` for unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRules {
-    /// Shortest password.
+    /// Minimum password length.
     pub min_length: u32,
-    /// Longest life of a password.
+    /// Maximum password age.
     pub max_age: u32,
-    /// Former passwords that are refused.
+    /// How many former passwords are refused.
     pub history: u32,
-    /// Wrong tries before an account is locked; 0 never.
+    /// Failed attempts before an account is locked; 0 for never.
     pub lockout_tries: u32,
     /// How long it stays locked.
     pub lockout_time: u32,
 }
 
-/// Which events are wanted.
+/// Which events to fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventQuery {
     /// Channel, such as `Microsoft-Windows-Windows Defender/Operational`.
     pub channel: String,
-    /// Their numbers.
+    /// Event numbers.
     pub ids: Vec<u32>,
-    /// Not before; milliseconds since 1970 UTC.
+    /// Earliest time; milliseconds since 1970 UTC.
     pub since: i64,
-    /// At most so many.
+    /// The most events to return.
     pub most: usize,
 }
 
-/// One event. Its data has no rendered message: that would be in the user's language.
+/// One event, without a rendered message: that would be in the user's language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its number.
+    /// Event number.
     pub id: u32,
-    /// How bad it is: 1 critical, 2 error, 3 warning, 4 information, 0 not said.
+    /// Level: 1 critical, 2 error, 3 warning, 4 information, 0 not given.
     #[serde(default)]
     pub level: u8,
-    /// When it was written, by the clock of that moment; milliseconds since 1970 UTC.
+    /// When it was written, by the clock at the time; milliseconds since 1970 UTC.
     pub at: i64,
-    /// Its place in the log (`EventRecordID`), rising whatever the clock did; 0 when not said.
+    /// Its position in the log (`EventRecordID`), which rises whatever the clock did; 0 when not given.
     #[serde(default)]
     pub record: u64,
-    /// Named data, in the order of the event.
+    /// Named data, in the event's order.
     pub data: Vec<(String, String)>,
 }
 
@@ -233,20 +233,20 @@ pub struct Event {
 pub struct LogFile {
     /// Its size in bytes.
     pub size: u64,
-    /// Its oldest record; milliseconds since 1970 UTC, `None` when it is empty.
+    /// Time of its oldest record; milliseconds since 1970 UTC, `None` when it is empty.
     pub oldest_at: Option<i64>,
 }
 
-/// The most entries of the history that are asked for: definitions come several times a day.
+/// The most history entries to ask for: definition updates come several times a day.
 pub const MOST_HISTORY: i32 = 300;
 
 /// What the Windows Update Agent knows. The search may fail while the rest is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateSearch {
-    /// Updates that wait: title's KB numbers, severity and categories by GUID.
+    /// Updates that are available but not installed: KB numbers from the title, severity, categories by GUID.
     pub waiting: Vec<WaitingUpdate>,
-    /// Why they cannot be told, when they cannot: an `HRESULT` as `0x8024402C`.
+    /// Why that list is missing, if it is: an `HRESULT` such as `0x8024402C`.
     pub refused: Option<String>,
     /// `IAutomaticUpdatesResults.LastSearchSuccessDate`; milliseconds since 1970 UTC.
     pub searched_at: Option<i64>,
@@ -254,20 +254,20 @@ pub struct UpdateSearch {
     pub installed_at: Option<i64>,
     /// `ISystemInformation.RebootRequired`.
     pub reboot: Option<bool>,
-    /// What was installed or tried, newest first; none when it cannot be told.
+    /// Past installations and attempts, newest first; none when unavailable.
     pub history: Option<Vec<PastInstallation>>,
-    /// Why there is no history, when there is none: an `HRESULT`.
+    /// Why the history is missing, if it is: an `HRESULT`.
     pub history_refused: Option<String>,
 }
 
-/// A try to install an update (`IUpdateHistoryEntry`).
+/// An attempt to install an update (`IUpdateHistoryEntry`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastInstallation {
-    /// Its identifier, a GUID.
+    /// Its id, a GUID.
     pub id: String,
     /// Its title, in the user's language.
     pub title: String,
-    /// When; milliseconds since 1970 UTC.
+    /// When it was attempted; milliseconds since 1970 UTC.
     pub at: i64,
     /// `OperationResultCode`: 2 succeeded, 3 succeeded with errors, 4 failed, 5 aborted.
     pub result: i32,
@@ -275,7 +275,7 @@ pub struct PastInstallation {
     pub code: i32,
 }
 
-/// An update that waits.
+/// An update that is not installed yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingUpdate {
     /// KB numbers without `KB`.
@@ -284,7 +284,7 @@ pub struct WaitingUpdate {
     pub categories: Vec<String>,
     /// `MsrcSeverity`, an English word that Windows does not translate; empty when none.
     pub severity: String,
-    /// Somebody hid it, so that Windows does not offer it.
+    /// True when somebody hid it, so that Windows does not offer it.
     #[serde(default)]
     pub hidden: bool,
 }

@@ -1,4 +1,4 @@
-//! What is more than a call: codes, times, identifiers and buffers of Windows turned into plain values. Nothing here asks the
+//! Everything beyond a call: turns Windows' codes, times, identifiers and buffers into plain values. Nothing here asks the
 //! machine, so all of it is tested on every system.
 
 use crate::OsError;
@@ -9,20 +9,20 @@ pub(super) mod hive;
 pub(super) mod registry;
 pub(super) mod sockets;
 
-/// A refusal in the words of [`OsError`]: `code` is an `HRESULT`, a Win32 code or one of network management.
+/// Translates a refusal into an [`OsError`]: `code` is an `HRESULT`, a Win32 code or one of network management.
 ///
-/// Where a code means that there is nothing to ask, or that this user may not ask, it becomes `Missing` or `Denied`.
+/// A code that means that there is nothing to ask, or that this user may not ask, becomes `Missing` or `Denied`.
 /// Source: winerror.h, wbemcli.h (`WBEM_E_*`), winevt.h (`ERROR_EVT_CHANNEL_NOT_FOUND`).
 pub(super) fn refused(what: &str, code: u32) -> OsError {
     // An HRESULT of facility 7 (Win32) carries a Win32 code.
     let plain = if code >> 16 == 0x8007 { code & 0xFFFF } else { code };
     match plain {
-        // File, path, module; no such group (two of them); nobody of this SID; no resource in the file (three of them);
-        // no such channel; WBEM_E_NOT_FOUND, WBEM_E_INVALID_NAMESPACE, WBEM_E_INVALID_CLASS.
+        // File, path, module; no such group (two codes); no account with this SID; no resource in the file (three
+        // codes); no such channel; WBEM_E_NOT_FOUND, WBEM_E_INVALID_NAMESPACE, WBEM_E_INVALID_CLASS.
         2 | 3 | 126 | 1332 | 1376 | 2220 | 1812 | 1813 | 1814 | 15007 | 0x8004_1002 | 0x8004_100E | 0x8004_1010 => {
             OsError::Missing(what.to_owned())
         }
-        // Access denied, a privilege not held; WBEM_E_ACCESS_DENIED, WBEM_E_PRIVILEGE_NOT_HELD.
+        // Access denied, privilege not held; WBEM_E_ACCESS_DENIED, WBEM_E_PRIVILEGE_NOT_HELD.
         5 | 1314 | 0x8004_1003 | 0x8004_1062 => OsError::Denied(what.to_owned()),
         other if other > 0xFFFF => OsError::Failed(what.to_owned(), format!("0x{other:08X}")),
         other => OsError::Failed(what.to_owned(), format!("Windows error {other}")),
@@ -35,13 +35,13 @@ pub fn filetime(ticks: u64) -> i64 {
     i64::try_from(ticks / 10_000).unwrap_or(i64::MAX).saturating_sub(FROM_1601_TO_1970)
 }
 
-/// Days since 30 December 1899 (`VT_DATE`) as milliseconds since 1970; `None` for the date that stands for none (0) and
-/// for what is no number.
+/// Days since 30 December 1899 (`VT_DATE`) as milliseconds since 1970; `None` for 0, which means no date, and for what
+/// is not a number.
 pub(super) fn ole_date(days: f64) -> Option<i64> {
     const FROM_1899_TO_1970: f64 = 25_569.0;
     const DAY: f64 = 86_400_000.0;
     let milliseconds = (days - FROM_1899_TO_1970) * DAY;
-    // Beyond this a date has no meaning; within it the conversion is exact.
+    // Beyond this a date is meaningless; within it the conversion is exact.
     let sensible = days > 0.0 && milliseconds.abs() < 1e14;
     #[expect(clippy::cast_possible_truncation, reason = "checked to be small and finite")]
     sensible.then(|| milliseconds.round() as i64)
@@ -52,18 +52,18 @@ pub(super) fn guid(value: u128) -> String {
     uuid::Uuid::from_u128(value).braced().encode_upper(&mut uuid::Uuid::encode_buffer()).to_owned()
 }
 
-/// The number of a GUID, with or without braces.
+/// Parses a GUID, with or without braces.
 pub(super) fn guid_number(text: &str) -> Option<u128> {
     uuid::Uuid::try_parse(text).ok().map(|guid| guid.as_u128())
 }
 
-/// UTF-16 up to its NUL or end; what is not UTF-16 becomes U+FFFD.
+/// UTF-16 text up to its NUL or end; invalid UTF-16 becomes U+FFFD.
 pub(super) fn wide(units: &[u16]) -> String {
     let end = units.iter().position(|&unit| unit == 0).unwrap_or(units.len());
     String::from_utf16_lossy(&units[..end])
 }
 
-/// The file version `a.b.c.d` of a fixed version block (`VS_FIXEDFILEINFO`); `None` when it is none.
+/// The file version `a.b.c.d` of a fixed version block (`VS_FIXEDFILEINFO`); `None` when it is not such a block.
 pub(super) fn file_version(block: &[u8]) -> Option<String> {
     const SIGNATURE: u32 = 0xFEEF_04BD;
     let number = |at: usize| Some(u32::from_le_bytes(block.get(at..at + 4)?.try_into().ok()?));
@@ -74,8 +74,8 @@ pub(super) fn file_version(block: &[u8]) -> Option<String> {
     Some(format!("{}.{}.{}.{}", high >> 16, high & 0xFFFF, low >> 16, low & 0xFFFF))
 }
 
-/// The languages of a file's texts as they stand in their names, `040904b0`: those it lists (`\\VarFileInfo\\Translation`, pairs of
-/// language and code page), then English in Unicode, which is there where the list is wrong.
+/// The languages of a file's version texts in the form used in their names, `040904b0`: those the file lists
+/// (`\\VarFileInfo\\Translation`, pairs of language and code page), then English in Unicode, which exists where the list is wrong.
 pub(super) fn file_languages(translations: &[u8]) -> Vec<String> {
     const ENGLISH: &str = "040904b0";
     let pair = |pair: &[u8]| {

@@ -1,4 +1,4 @@
-//! This Windows machine. One file for each kind of question.
+//! The native Windows door. One file per kind of question.
 #![expect(unsafe_code, reason = "reads texts that Windows points to")]
 
 use std::fs::File;
@@ -36,22 +36,22 @@ mod version;
 mod wireless;
 mod wmi;
 
-/// How long a question to WMI may take; the first one after the start of the machine takes seconds.
+/// Deadline of a WMI query; the first one after boot takes seconds.
 const WMI: Duration = Duration::from_secs(30);
-/// How long network management, events and the lists of networks may take.
+/// Deadline of network management, events and the lists of networks.
 const ORDINARY: Duration = Duration::from_secs(15);
-/// How long the Windows Update Agent may take: even offline it may think for a minute. Together with the other questions of its section it
-/// must stay below the section's deadline.
+/// Deadline of the Windows Update Agent: even offline it may work for a minute. Together with the other questions of its section it must
+/// stay below the section's deadline.
 const UPDATES: Duration = Duration::from_secs(75);
 
-/// This machine. What may hang is asked in workers, one for each source (for WMI: each namespace).
+/// This machine. Questions that may hang are isolated calls, one worker per source (for WMI: per namespace).
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
     isolated: Isolated<String>,
 }
 
 impl Windows {
-    /// Asks `source` in a worker of its own.
+    /// Asks `source` in an isolated call.
     fn ask<T: Send + 'static>(
         &self,
         source: &str,
@@ -65,7 +65,7 @@ impl Windows {
     }
 }
 
-/// `FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE`: reading must not get in anybody's way.
+/// `FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE`: reading must not disturb anybody.
 const SHARE_ALL: u32 = 7;
 
 impl Os for Windows {
@@ -220,17 +220,17 @@ impl WindowsOs for Windows {
     }
 }
 
-/// What Windows refused, in the words of [`OsError`].
+/// Translates a Windows error into an [`OsError`].
 fn refused(what: &str, error: &windows::core::Error) -> OsError {
     decode::refused(what, error.code().0.cast_unsigned())
 }
 
-/// What the last call of this thread was refused with.
+/// The error of this thread's last call.
 fn last_error(what: &str) -> OsError {
     refused(what, &windows::core::Error::from_thread())
 }
 
-/// A text that ends with NUL; the empty one for null.
+/// A NUL-terminated text; empty for null.
 ///
 /// # Safety
 /// `text` is null or points to units that end with NUL.
@@ -238,6 +238,6 @@ unsafe fn text(text: PWSTR) -> String {
     if text.is_null() {
         return String::new();
     }
-    // SAFETY: as the caller says.
+    // SAFETY: guaranteed by the caller.
     String::from_utf16_lossy(unsafe { text.as_wide() })
 }

@@ -1,4 +1,4 @@
-//! The test door of Windows: replays what was captured from a machine, or what a test wrote down. Works on every system.
+//! The recorded Windows door: replays a recording of a machine, or what a test sets up. Works on every system.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -15,11 +15,11 @@ use crate::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
 mod load;
 mod reg_file;
 
-/// A Windows machine that answers from memory. What it was not given is missing.
+/// A Windows machine whose answers are in memory. What was not set is missing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recorded {
-    /// Whether it answers as to an administrator.
+    /// Whether the caller counts as administrator.
     pub administrator: bool,
     /// Memory and processors.
     pub hardware: Hardware,
@@ -27,19 +27,19 @@ pub struct Recorded {
     pub disk: u64,
     /// Files by path, in lower case.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Registry: keys in lower case, values in lower case with the name they were given.
+    /// Registry: keys in lower case, values in lower case with their original name.
     pub registry: BTreeMap<String, BTreeMap<String, (String, Registry)>>,
-    /// Keys as they were spelled, by their lower case.
+    /// Original spelling of keys, by their lower case.
     pub spelled: BTreeMap<String, String>,
     /// When keys were last written.
     pub written_at: BTreeMap<String, i64>,
     /// Keys that may not be read, in lower case.
     pub denied: Vec<String>,
-    /// Files of the registry by path, in lower case.
+    /// Registry files by path, in lower case.
     pub saved: BTreeMap<String, Saved>,
     /// WMI: namespace in lower case, class in lower case, rows.
     pub wmi: BTreeMap<String, BTreeMap<String, Vec<Row>>>,
-    /// WMI namespaces that do not answer before their deadline.
+    /// WMI namespaces that hang.
     pub hanging: Vec<String>,
     /// Services.
     pub services: Option<Vec<Service>>,
@@ -47,7 +47,7 @@ pub struct Recorded {
     pub processes: Option<Vec<WindowsProcess>>,
     /// Computer's name.
     pub computer_name: Option<String>,
-    /// Kind of processor.
+    /// Processor type (`IMAGE_FILE_MACHINE_*`).
     pub machine: Option<u16>,
     /// Domain or workgroup.
     pub join: Option<Join>,
@@ -73,7 +73,7 @@ pub struct Recorded {
     pub file_companies: BTreeMap<String, String>,
     /// Events by channel.
     pub events: BTreeMap<String, Vec<Event>>,
-    /// Events of channels that many write to, by channel and provider; those of a provider that is not named are none.
+    /// Events of shared channels, by channel and provider; a provider that is not named has none.
     pub provided: BTreeMap<String, BTreeMap<String, Vec<Event>>>,
     /// Event logs.
     pub log_files: BTreeMap<String, LogFile>,
@@ -85,7 +85,7 @@ pub struct Recorded {
     pub firmware: Option<Vec<u8>>,
 }
 
-/// What a file of the registry says when it is read.
+/// The result of reading a registry file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Saved {
@@ -93,19 +93,19 @@ pub enum Saved {
     Keys(BTreeMap<String, Vec<Subkey>>),
     /// It may not be read.
     Denied,
-    /// It does not answer before the deadline.
+    /// It hangs.
     Hangs,
     /// It cannot be read for this reason.
     Unreadable(String),
 }
 
 impl Recorded {
-    /// An administrator's machine on which nothing is set.
+    /// A machine with administrator rights on which nothing is set.
     pub fn new() -> Self {
         Self { administrator: true, ..Self::default() }
     }
 
-    /// With a value of the registry; the keys above it are made as well.
+    /// Adds a registry value, and its parent keys.
     #[must_use]
     pub fn set(mut self, key: &str, name: &str, value: Registry) -> Self {
         self.spell(key);
@@ -113,19 +113,19 @@ impl Recorded {
         self
     }
 
-    /// With a number (`REG_DWORD`).
+    /// Adds a number (`REG_DWORD`).
     #[must_use]
     pub fn number(self, key: &str, name: &str, value: u64) -> Self {
         self.set(key, name, Registry::Number(value))
     }
 
-    /// With a text (`REG_SZ`).
+    /// Adds a text (`REG_SZ`).
     #[must_use]
     pub fn text(self, key: &str, name: &str, value: &str) -> Self {
         self.set(key, name, Registry::Text(value.to_owned()))
     }
 
-    /// With a key without values.
+    /// Adds a key without values.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
         self.spell(key);
@@ -133,7 +133,7 @@ impl Recorded {
         self
     }
 
-    /// Without a key and all below it.
+    /// Removes a key and everything below it.
     fn without_key(mut self, key: &str) -> Self {
         let gone = |known: &String| {
             known.strip_prefix(&key.to_lowercase()).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'))
@@ -143,7 +143,7 @@ impl Recorded {
         self
     }
 
-    /// Without a value.
+    /// Removes a value.
     fn without_value(mut self, key: &str, name: &str) -> Self {
         if let Some(values) = self.registry.get_mut(&key.to_lowercase()) {
             values.remove(&name.to_lowercase());
@@ -151,21 +151,21 @@ impl Recorded {
         self
     }
 
-    /// With a key last written at this time; milliseconds since 1970 UTC.
+    /// Sets when a key was last written; milliseconds since 1970 UTC.
     #[must_use]
     pub fn written(mut self, key: &str, at: i64) -> Self {
         self.written_at.insert(key.to_lowercase(), at);
         self.key(key)
     }
 
-    /// With a key that may not be read.
+    /// Makes a key unreadable.
     #[must_use]
     pub fn denying(mut self, key: &str) -> Self {
         self.denied.push(key.to_lowercase());
         self
     }
 
-    /// With a text in a file of the registry, at a key directly below `above`.
+    /// Adds a text to a registry file, in the key `key` directly below `above`.
     #[must_use]
     pub fn saved(mut self, file: &str, above: &str, key: &str, name: &str, value: &str) -> Self {
         let saved = self.saved.entry(file.to_lowercase()).or_insert_with(|| Saved::Keys(BTreeMap::new()));
@@ -180,14 +180,14 @@ impl Recorded {
         self
     }
 
-    /// With rows of a WMI class.
+    /// Adds rows of a WMI class.
     #[must_use]
     pub fn rows(mut self, namespace: &str, class: &str, rows: Vec<Row>) -> Self {
         self.wmi.entry(namespace.to_lowercase()).or_default().insert(class.to_lowercase(), rows);
         self
     }
 
-    /// With a running (or stopped) service.
+    /// Adds a running (or stopped) service.
     #[must_use]
     pub fn service(mut self, name: &str, running: bool) -> Self {
         let state = if running { 4 } else { 1 };
@@ -196,28 +196,28 @@ impl Recorded {
         self
     }
 
-    /// With a running process.
+    /// Adds a running process.
     #[must_use]
     pub fn process(mut self, pid: u32, name: &str) -> Self {
         self.processes.get_or_insert_default().push(WindowsProcess { pid, name: name.to_owned() });
         self
     }
 
-    /// With events that a provider wrote to a channel.
+    /// Adds events that a provider wrote to a channel.
     #[must_use]
     pub fn provided(mut self, channel: &str, provider: &str, events: Vec<Event>) -> Self {
         self.provided.entry(channel.to_owned()).or_default().entry(provider.to_owned()).or_default().extend(events);
         self
     }
 
-    /// With an event log that begins at this time; milliseconds since 1970 UTC.
+    /// Adds an event log whose oldest record is from this time; milliseconds since 1970 UTC.
     #[must_use]
     pub fn log(mut self, channel: &str, oldest_at: i64) -> Self {
         self.log_files.insert(channel.to_owned(), LogFile { size: 1 << 20, oldest_at: Some(oldest_at) });
         self
     }
 
-    /// With a file.
+    /// Adds a file.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.to_lowercase(), content.as_ref().to_vec());

@@ -1,8 +1,8 @@
-//! The server's answer to an exported file. Signed by the key of receipts, because no TLS says who speaks; not encrypted, because it holds
-//! no secret: certificates, public keys, receipts and a policy, of which the last is published to every machine anyway.
+//! The server's answer to an exported file. Signed with the receipt key, because no TLS proves the sender; not encrypted, because it holds
+//! no secret: certificates, public keys, receipts and a policy, which is published to every machine anyway.
 //!
-//! A file is three parts, each but the last ended by a line feed: [`MAGIC`], the signature in base64, the JSON of a [`FileAnswer`] to the
-//! letter as signed.
+//! A file has three parts, each but the last ended by a line feed: [`MAGIC`], the signature in base64, the JSON of a [`FileAnswer`] byte
+//! for byte as signed.
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -14,58 +14,58 @@ use crate::message::{Assignment, EnrolAnswer, Refusal, RenewAnswer};
 use crate::report::ReportAnswer;
 use crate::sign::{BadKey, Purpose, SigningKey, verify};
 
-/// What a file begins with.
+/// The first bytes of the file.
 pub const MAGIC: &[u8] = b"tram-an/answer/1\n";
 
-/// What the server says of one report.
+/// The server's answer to one report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnsweredReport {
     /// The report's hash.
     pub of: Digest,
-    /// As on the wire.
+    /// The same as over the network.
     #[serde(flatten)]
     pub answer: ReportAnswer,
 }
 
-/// An answer.
+/// The content of an answer file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileAnswer {
-    /// Id of the server that answers.
+    /// Id of the answering server.
     pub server: String,
-    /// Digest of the public point of the machine that is answered.
+    /// Digest of the public key of the machine it answers.
     pub key: Digest,
     /// The server's clock.
     pub server_time_at: i64,
-    /// The answer to a request to be enrolled.
+    /// The answer to an enrolment request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolment: Option<EnrolAnswer>,
-    /// The answer to a request for a new certificate.
+    /// The answer to a renewal request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal: Option<RenewAnswer>,
-    /// One for each report, in order.
+    /// One per report, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<AnsweredReport>,
-    /// What the server decided about the machine; none when it refused to speak with it.
+    /// What the server decided about the machine; none when it refused the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Assignment>,
     /// The policy in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<SignedBundle>,
-    /// Why what was asked is refused.
+    /// Why the request was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
 }
 
-/// Why a file is not to be used.
+/// Why a file cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// Longer than [`limits::ANSWER_FILE`], or not of this form.
+    /// Longer than [`limits::ANSWER_FILE`], or malformed.
     #[error("the file is not an answer of a Trạm An server, or it is damaged")]
     Unreadable,
     /// Another server made it.
     #[error("the answer is of another server ({0})")]
     OtherServer(String),
-    /// The signature does not fit: it was changed, or somebody else made it.
+    /// The signature is wrong: the file was changed, or somebody else made it.
     #[error("the answer's signature does not fit: it was damaged or changed since")]
     BadSignature,
     /// It answers another machine.
@@ -73,7 +73,7 @@ pub enum AnswerError {
     OtherMachine,
 }
 
-/// A file that was read; nobody has checked who made it.
+/// A parsed file whose signature has not been checked yet.
 #[derive(Clone, Debug)]
 pub struct UncheckedAnswer {
     text: Vec<u8>,
@@ -82,7 +82,7 @@ pub struct UncheckedAnswer {
 }
 
 impl FileAnswer {
-    /// Signs the answer with the key of receipts; the file's bytes.
+    /// Signs the answer with the receipt key and returns the file's bytes.
     ///
     /// # Errors
     /// When the key cannot sign.
@@ -94,7 +94,7 @@ impl FileAnswer {
 }
 
 impl UncheckedAnswer {
-    /// Reads a file.
+    /// Parses a file.
     ///
     /// # Errors
     /// [`AnswerError::Unreadable`].
@@ -110,15 +110,15 @@ impl UncheckedAnswer {
         Ok(Self { text: text.to_vec(), signature, claim })
     }
 
-    /// Id of the server it claims to be of: tells whose key must fit.
+    /// Id of the server it claims to come from: says whose key to check with.
     pub fn claimed_server(&self) -> &str {
         &self.claim.server
     }
 
-    /// The answer, if the server `server` with the receipt key `receipt_point` gave it to the machine whose public point is `machine`.
+    /// The answer, if the server `server` with the receipt key `receipt_point` gave it to the machine with the public key `machine`.
     ///
     /// # Errors
-    /// As [`AnswerError`] says.
+    /// See [`AnswerError`].
     pub fn open(self, server: &str, receipt_point: &[u8], machine: &[u8]) -> Result<FileAnswer, AnswerError> {
         if self.claim.server != server {
             return Err(AnswerError::OtherServer(self.claim.server));

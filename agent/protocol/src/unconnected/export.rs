@@ -1,8 +1,9 @@
-//! What a machine without a network gives to the stick: a request to be enrolled, or its reports. Sealed to the server, and within
-//! signed by the machine's key, which on the wire proves itself in TLS.
+//! What a machine without a network writes to the stick: an enrolment request, or its reports. Sealed to the server, and inside
+//! that signed with the machine's key, which over the network authenticates it in TLS.
 //!
-//! A file is: [`MAGIC`], then sealed bytes. Those are: signature length (u16), signature, content. The content is: head length (u32), JSON
-//! of an [`ExportHead`], then for each request of reports its length (u32) and its body as on the wire. Lengths are big-endian.
+//! A file is: [`MAGIC`], then sealed bytes. Unsealed they are: signature length (u16), signature, content. The content is: head length
+//! (u32), JSON of an [`ExportHead`], then for each report request its length (u32) and its body as sent over the network. Lengths are
+//! big-endian.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,48 +12,48 @@ use crate::limits;
 use crate::message::{EnrolRequest, SignedRenewal};
 use crate::sign::{BadKey, BadSignature, Purpose, SigningKey, verify};
 
-/// What a file begins with; the same bytes are the purpose of its seal.
+/// The first bytes of the file; also the purpose of its seal.
 pub const MAGIC: &[u8] = b"tram-an/export/1\n";
 
 /// What is exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "content", rename_all = "snake_case")]
 pub enum Content {
-    /// A request to be enrolled; no reports.
+    /// An enrolment request; no reports.
     Enrolment {
-        /// As on the wire.
+        /// The same as over the network.
         request: EnrolRequest,
     },
-    /// Reports, those that wait at the machine.
+    /// Reports waiting at the machine.
     Reports {
         /// The machine whose key signed the file.
         machine: String,
-        /// A request for a new certificate, when the old one nears its end.
+        /// A renewal request, when the certificate nears its end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         renewal: Option<SignedRenewal>,
-        /// Reports that still wait at the machine because they did not fit.
+        /// How many reports still wait because they did not fit.
         #[serde(default)]
         left: u64,
     },
 }
 
-/// What stands before the reports.
+/// The head, which comes before the reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportHead {
-    /// Id of the server it is for.
+    /// Id of the server it is meant for.
     pub server: String,
     /// When it was made, by the machine's clock; milliseconds since 1970 UTC.
     pub made_at: i64,
     /// Version of the agent.
     pub agent: String,
-    /// That a person at the machine said: it does not process state secrets.
+    /// A person's declaration that the machine does not process state secrets.
     pub not_secret: bool,
-    /// What it carries.
+    /// What the file carries.
     #[serde(flatten)]
     pub content: Content,
 }
 
-/// Why bytes are no exported file, or none can be made.
+/// Why a file cannot be read or made.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// Longer than [`limits::EXPORT`].
@@ -61,13 +62,13 @@ pub enum ExportError {
     /// It does not begin with [`MAGIC`].
     #[error("this is not a file that posture-agent export wrote")]
     OtherFile,
-    /// The seal.
+    /// The seal cannot be made or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// Within the seal, lengths do not fit or a part is too long.
+    /// Inside the seal, lengths do not fit or a part is too long; says which.
     #[error("within its seal the file is malformed: {0}")]
     Malformed(&'static str),
-    /// The head is not such JSON.
+    /// The head is not valid JSON.
     #[error("the file's head cannot be read: {0}")]
     Head(#[from] serde_json::Error),
     /// The key cannot sign.
@@ -75,12 +76,12 @@ pub enum ExportError {
     Key(#[from] BadKey),
 }
 
-/// A file that was opened; its signature is not checked yet, for only what it says tells whose key must fit.
+/// An opened file whose signature has not been checked yet, because only its content says whose key to check with.
 #[derive(Clone, Debug)]
 pub struct UncheckedExport {
-    /// What it says.
+    /// The head.
     pub head: ExportHead,
-    /// Requests of reports, each as it would travel.
+    /// The report requests, each as it would be sent over the network.
     pub requests: Vec<Vec<u8>>,
     content: Vec<u8>,
     signature: Vec<u8>,
@@ -99,7 +100,7 @@ pub const ROOM: usize = limits::EXPORT
 /// Makes a file: `head` and `requests`, signed with `key`, sealed to `server`.
 ///
 /// # Errors
-/// When a part is over its limit, or key or system fail.
+/// When a part exceeds its limit, the key cannot sign, or the system fails.
 pub fn export_seal(
     head: &ExportHead,
     requests: &[Vec<u8>],
@@ -129,7 +130,7 @@ pub fn export_seal(
 /// Opens a file. Sizes are checked before anything else, lengths before anything is copied.
 ///
 /// # Errors
-/// As [`ExportError`] says; nothing of the file is usable then.
+/// See [`ExportError`]; none of the file is usable then.
 pub fn export_open(file: &[u8], key: &SealingKey) -> Result<UncheckedExport, ExportError> {
     if file.len() > limits::EXPORT {
         return Err(ExportError::TooLong);
@@ -172,10 +173,10 @@ fn part<'a>(rest: &mut &'a [u8], most: usize) -> Result<&'a [u8], ExportError> {
 }
 
 impl UncheckedExport {
-    /// Checks that the holder of the key with this public point made the file.
+    /// Checks that the file was made by the holder of the key with this public key.
     ///
     /// # Errors
-    /// When the signature does not fit.
+    /// When the signature is wrong.
     pub fn verify(&self, public_key: &[u8]) -> Result<(), BadSignature> {
         verify(public_key, Purpose::Export, &self.content, &self.signature)
     }
@@ -194,7 +195,7 @@ mod tests {
         )
     }
 
-    /// The same keys for the many cases of a property.
+    /// The same keys for all cases of a property test.
     static KEYS: std::sync::LazyLock<(SealingKey, SigningKey)> = std::sync::LazyLock::new(keys);
 
     fn head() -> ExportHead {

@@ -1,4 +1,4 @@
-//! The file that an officer hands over instead of address, token and fingerprint: JSON, for a machine that never sees its server.
+//! The file that an officer gives instead of address, token and fingerprint: JSON, for a machine that never reaches its server.
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -7,12 +7,12 @@ use super::seal::SealingPublicKey;
 use crate::limits;
 use crate::token::Token;
 
-/// What the file calls itself.
+/// The format name in the file.
 const FORMAT: &str = "tram-an/invitation";
-/// The version of the file; a reader refuses another.
+/// The file's version; a reader refuses any other.
 const VERSION: u32 = 1;
 
-/// An invitation. Holds the token: whoever has the file may enrol as many machines as the token has uses.
+/// An invitation. Holds the token: anyone who has the file may enrol as many machines as the token has uses.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     format: String,
@@ -21,36 +21,36 @@ pub struct Invitation {
     pub office: String,
     /// The server's id.
     pub server: String,
-    /// The token as it is shown to a person.
+    /// The token as text.
     pub token: String,
-    /// Until when the token is good; milliseconds since 1970 UTC.
+    /// When the token expires; milliseconds since 1970 UTC.
     pub expires_at: i64,
-    /// The CAs a server's certificate may come from: active, standby; DER in base64.
+    /// The CAs that may issue a server's certificate: active, standby; DER in base64.
     pub server_cas: Vec<String>,
-    /// The key to which is sealed: 32 bytes of X25519 in base64.
+    /// The key that exports are sealed to: 32 bytes of X25519 in base64.
     pub sealing_key: String,
     /// The key that signs answers and receipts: uncompressed point of P-256 in base64.
     pub receipt_key: String,
 }
 
-/// What an invitation is made of.
+/// The content of an invitation, without the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inviting {
-    /// As in [`Invitation`].
+    /// See [`Invitation`].
     pub office: String,
-    /// As in [`Invitation`].
+    /// See [`Invitation`].
     pub server: String,
-    /// As in [`Invitation`].
+    /// See [`Invitation`].
     pub expires_at: i64,
     /// DER of the CAs.
     pub server_cas: Vec<Vec<u8>>,
-    /// The key to which is sealed.
+    /// The key that exports are sealed to.
     pub sealing_key: SealingPublicKey,
-    /// The point of the key that signs answers.
+    /// The public key that answers are signed with.
     pub receipt_key: Vec<u8>,
 }
 
-/// Why a file is no invitation.
+/// Why a file is not a valid invitation.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvitationError {
     /// Longer than [`limits::INVITATION`], or not such JSON.
@@ -59,13 +59,13 @@ pub enum InvitationError {
     /// Of a version this program does not know.
     #[error("the invitation has version {0}, this program knows version {VERSION}")]
     OtherVersion(u32),
-    /// A key, certificate or the token in it makes no sense.
+    /// A key, a certificate or the token in it is invalid; says which.
     #[error("the invitation is damaged: {0} makes no sense")]
     Damaged(&'static str),
 }
 
 impl Invitation {
-    /// An invitation by `token`.
+    /// Makes an invitation with `token`.
     pub fn new(inviting: &Inviting, token: &Token) -> Self {
         Self {
             format: FORMAT.to_owned(),
@@ -80,10 +80,10 @@ impl Invitation {
         }
     }
 
-    /// Reads a file.
+    /// Parses a file.
     ///
     /// # Errors
-    /// As [`InvitationError`] says.
+    /// See [`InvitationError`].
     pub fn read(bytes: &[u8]) -> Result<Self, InvitationError> {
         #[derive(Deserialize)]
         struct Named {
@@ -115,24 +115,24 @@ impl Invitation {
     /// The file's bytes.
     ///
     /// # Errors
-    /// Never in practice: every invitation is JSON.
+    /// Never in practice: every invitation can be written as JSON.
     pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
 
-    /// The key to which is sealed.
+    /// The key that exports are sealed to.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not a valid key.
     pub fn sealing(&self) -> Result<SealingPublicKey, InvitationError> {
         let damaged = InvitationError::Damaged("the key to encrypt to");
         let bytes = BASE64.decode(self.sealing_key.as_bytes()).unwrap_or_default();
         SealingPublicKey::from_bytes(&bytes).map_err(|_| damaged)
     }
 
-    /// The point that answers are checked against; empty when it is not base64.
+    /// The public key that answers are checked with; empty when it is not base64.
     pub fn receipt_point(&self) -> Vec<u8> {
         BASE64.decode(self.receipt_key.as_bytes()).unwrap_or_default()
     }

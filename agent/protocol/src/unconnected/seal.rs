@@ -1,5 +1,5 @@
-//! Encryption to the server: HPKE (RFC 9180) in its base mode with X25519, HKDF-SHA256 and ChaCha20-Poly1305. Whoever finds the
-//! stick reads nothing; who wrote it is told by the signature inside.
+//! Encryption to the server: HPKE (RFC 9180) in base mode with X25519, HKDF-SHA256 and ChaCha20-Poly1305. A finder of the stick
+//! can read nothing; the signature inside shows who wrote it.
 
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
@@ -9,29 +9,29 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 /// Bytes of a public key, a private key and of the encapsulated key before the ciphertext.
 const KEY: usize = 32;
-/// Bytes of the tag behind the ciphertext.
+/// Bytes of the tag after the ciphertext.
 const TAG: usize = 16;
-/// What a private key's PKCS #8 document begins with (RFC 8410, 7); the 32 bytes of the key follow.
+/// The first bytes of a private key's PKCS #8 document (RFC 8410, 7); the 32 bytes of the key follow.
 const PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x6e\x04\x22\x04\x20";
 
-/// How much longer sealed bytes are.
+/// How many bytes sealing adds.
 pub const OVERHEAD: usize = KEY + TAG;
 
-/// Bytes could not be sealed or opened, or a key is none.
+/// Why bytes could not be sealed or opened, or a key is unusable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The bytes are no X25519 key.
+    /// The bytes are not a valid X25519 key.
     #[error("not an X25519 key")]
     BadKey,
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     NoRandomBytes,
-    /// The bytes were not sealed to this key and purpose, or were changed since.
+    /// The bytes were not sealed to this key and purpose, or have been changed.
     #[error("it was not encrypted to this server, or it was changed since")]
     NotForUs,
 }
 
-/// The public key to which is sealed.
+/// The public key that bytes are sealed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealingPublicKey([u8; KEY]);
 
@@ -39,7 +39,7 @@ impl SealingPublicKey {
     /// Reads the 32 bytes of a key.
     ///
     /// # Errors
-    /// When there are not 32, or every message to the key could be read by anybody (RFC 9180, 7.1.4).
+    /// When there are not 32, or the key is weak: anyone could read messages to it (RFC 9180, 7.1.4).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SealError> {
         let bytes: [u8; KEY] = bytes.try_into().map_err(|_| SealError::BadKey)?;
         <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&bytes).map_err(|_| SealError::BadKey)?;
@@ -51,7 +51,7 @@ impl SealingPublicKey {
         &self.0
     }
 
-    /// Seals `bytes` for `purpose`; a second time gives other bytes.
+    /// Seals `bytes` for `purpose`; every call gives different bytes.
     ///
     /// # Errors
     /// When the key is weak or the system gives no random bytes.
@@ -70,13 +70,13 @@ impl SealingPublicKey {
     }
 }
 
-/// The private key with which is opened.
+/// The private key that opens sealed bytes.
 pub struct SealingKey {
     private: <X25519HkdfSha256 as Kem>::PrivateKey,
 }
 
 impl SealingKey {
-    /// Makes a new key; returns its PKCS #8 document (RFC 8410) for safe keeping.
+    /// Makes a new key and returns its PKCS #8 document (RFC 8410), to be stored safely.
     ///
     /// # Errors
     /// When the system gives no random bytes.
@@ -104,12 +104,12 @@ impl SealingKey {
     /// Opens what was sealed to this key for `purpose`.
     ///
     /// # Errors
-    /// [`SealError::NotForUs`] when it was not, or was changed since.
+    /// [`SealError::NotForUs`] when it was sealed to another key or purpose, or has been changed.
     pub fn open(&self, purpose: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         self.open_beside(purpose, sealed, b"")
     }
 
-    /// As [`SealingKey::open`], with bytes beside the message that were sealed along.
+    /// Like [`SealingKey::open`], with additional authenticated data.
     fn open_beside(&self, purpose: &[u8], sealed: &[u8], beside: &[u8]) -> Result<Vec<u8>, SealError> {
         let (encapsulated, sealed) = sealed.split_at_checked(KEY).ok_or(SealError::NotForUs)?;
         let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated);
@@ -131,7 +131,7 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
-/// The library ends the program when there are no random bytes; asked first, their lack is an error like others.
+/// The library aborts when there are no random bytes; checking first turns that into an ordinary error.
 fn chance_check() -> Result<(), SealError> {
     SystemRandom::new().fill(&mut [0; 1]).map_err(|_| SealError::NoRandomBytes)
 }
@@ -147,7 +147,7 @@ mod tests {
         SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap()
     }
 
-    /// One key for the many cases of a property.
+    /// One key for all cases of a property test.
     static KEY: std::sync::LazyLock<SealingKey> = std::sync::LazyLock::new(key);
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         assert!(SealingPublicKey::from_bytes(&[1; 31]).is_err());
         let public = key().public_key();
         assert_eq!(SealingPublicKey::from_bytes(public.as_bytes()).unwrap(), public);
-        // The point of small order: all messages to it have one and the same secret.
+        // The point of small order: all messages to it share the same secret.
         let weak = SealingPublicKey::from_bytes(&[0; 32]);
         assert!(weak.is_err() || weak.unwrap().seal(b"p", b"").is_err());
     }

@@ -1,10 +1,10 @@
-//! What people are told to type.
+//! The commands that our texts tell people to type.
 
 use policies::text::Language;
 
 use super::command;
 
-/// Where a message, a page or the README says to run this program, it names a command.
+/// Wherever a message, a page or the README says to run this program, it names a command that exists.
 #[test]
 fn every_command_that_people_are_told_exists() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,10 +1,10 @@
-//! On other systems packages install.
+//! Setup on other systems, where packages do the installing.
 
 use crate::cli::Exit;
 use crate::cli::terminal::Terminal;
 use crate::install::InstallError;
 
-/// Says what to do here.
+/// Says how to install here.
 ///
 /// # Errors
 /// Always.

@@ -1,4 +1,4 @@
-//! The steps at a Windows machine, in front of a person who only double-clicked.
+//! Setup on Windows, for a person who only double-clicked.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -14,20 +14,20 @@ use crate::state::DEFAULT;
 use os::Os;
 use os::windows::Windows;
 
-/// The title of windows.
+/// The window title.
 const TITLE: &str = "Trạm An";
-/// The program for 64-bit Windows beside this one.
+/// The 64-bit program next to this one.
 const WIDE: &str = "posture-agent-x86_64.exe";
 
-/// Sets this machine up; the sentence that says how it ended is shown in a window.
+/// Sets this machine up and shows the result, one sentence, in a window.
 ///
 /// # Errors
-/// Never: whatever goes wrong is told in that window.
+/// Never: any failure is shown in that window.
 pub(in crate::cli) fn run(terminal: &Terminal) -> anyhow::Result<Exit> {
     desktop::dress_console(TITLE);
     let (sentence, exit) = match set_up(terminal) {
         Ok(Some(done)) => done,
-        // The program with an administrator's rights goes on.
+        // The program restarted as administrator takes over.
         Ok(None) => return Ok(Exit::Fine),
         Err(error) => (crate::cli::explained(&error, terminal), Exit::Impossible),
     };

@@ -1,5 +1,5 @@
-//! Every file of the state folder, damaged in every way: the agent goes on by itself, or says which file, what is wrong and what helps,
-//! and that helps. Nothing is deleted.
+//! Damages every file of the state folder in every way: either the agent recovers by itself, or it says which file, what is wrong and
+//! how to fix it, and the fix works. Nothing is deleted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ struct World {
     fingerprint: protocol::Digest,
 }
 
-/// A machine that has delivered a report and is judged. Its server connects others as the machine `n`.
+/// A machine that has delivered a report and been judged. Its server enrols further ones as machine `n`.
 async fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
@@ -102,7 +102,7 @@ async fn connect(world: &World) -> Result<Enrolled, EnrolError> {
     enrol(&invitation, &world.path, None, &collector, Arc::new(Clock::system())).await
 }
 
-/// The agent goes on by itself, whatever happened to the file `name`.
+/// The agent recovers by itself, whatever happened to the file `name`.
 async fn had_again(name: &str) {
     let world = world().await;
     for way in WAYS {
@@ -154,7 +154,7 @@ fn a_damaged_key_is_named_and_the_advice_helps() {
 async fn advice_helps(name: &str) {
     for way in WAYS {
         let world = world().await;
-        // Something that waits must not be lost with the identity.
+        // A waiting report must not be lost with the identity.
         std::fs::write(world.path.join("agent.toml"), "[server]\naddress = \"127.0.0.1:1\"\n").unwrap();
         assert!(once(&mut open(&world.path)).await.unwrap().kept);
         std::fs::remove_file(world.path.join("agent.toml")).unwrap();

@@ -1,4 +1,4 @@
-//! What the daemon collects next, and what becomes of the facts.
+//! What the daemon collects next, and what it does with the facts.
 
 use policies::fact::{Facts, Section};
 use protocol::limits;
@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use super::Daemon;
 use crate::daemon::exchange;
 
-/// A collection under way.
+/// A collection in progress.
 pub(super) struct Collecting {
     pub(super) sections: Vec<Section>,
     pub(super) observed_at: i64,
     pub(super) why: Trigger,
-    /// The orders that it carries out.
+    /// The orders it fulfils.
     pub(super) orders: Vec<String>,
     pub(super) facts: JoinHandle<Facts>,
 }
@@ -21,20 +21,20 @@ pub(super) struct Collecting {
 /// Why sections are collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trigger {
-    /// Something about them changed.
+    /// Something in them changed.
     Changed,
-    /// A part of a full check, not its last: what it finds is reported with the last.
+    /// A part of a full check, but not the last: its findings are reported with the last part.
     Part,
-    /// Everything, or the last part of it. Reported even when nothing changed: it renews the evidence.
+    /// Everything, or the last part of a full check. Reported even when nothing changed: it renews the evidence.
     Full,
 }
 
 impl Daemon {
-    /// What is to be collected now, and why.
+    /// What to collect now, and why.
     pub(super) fn due(&mut self, now: Instant) -> Option<(Trigger, Vec<Section>)> {
         let ordered = !self.ordered.is_empty() && now >= self.order_not_before;
         let scheduled = self.schedule.is_due(self.now());
-        // Somebody waits for an order, and for the first result of a machine.
+        // Somebody is waiting for the result of an order, or for the first result of a machine.
         if ordered || scheduled && self.agent_state.observation.is_empty() {
             self.routine.end();
             self.wanted.clear();

@@ -1,4 +1,4 @@
-//! What the server tells the agent to do: orders, its decisions, another policy.
+//! What the server tells the agent: orders, its decisions, a new policy.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::Daemon;
 use crate::connection::WireError;
 use crate::platform::logbook::{self, Entry};
 
-/// Orders that are remembered; an honest server never has more open.
+/// The most orders remembered; an honest server never has more open.
 const ORDERS: usize = 32;
-/// A poll that comes back sooner than this with no news is a server in trouble.
+/// A poll that returns sooner than this without news means that the server is in trouble.
 const POLL_TOO_SHORT: Duration = Duration::from_millis(500);
 
 impl Daemon {
@@ -39,7 +39,7 @@ impl Daemon {
         }
     }
 
-    /// The server could not be asked; a refusal is an answer too.
+    /// The server could not be reached; a refusal still counts as an answer.
     pub(super) fn unanswered(&mut self, error: &WireError) {
         let now = Instant::now();
         self.out_of_date |= error.is_out_of_date();
@@ -50,7 +50,7 @@ impl Daemon {
         }
     }
 
-    /// The server answered and wants `policy` fetched; `first` is true when it is the first word ever.
+    /// The server answered and wants `policy` fetched; `first` is true for the first answer since the start.
     pub(super) fn heard(&mut self, first: bool, policy: Option<Digest>) {
         self.silence.ended(Instant::now());
         self.renewing.helped();
@@ -76,7 +76,7 @@ impl Daemon {
         }
     }
 
-    /// Tells it once for each reason, although it is fetched again and again.
+    /// Reports a refused policy once per reason, although it is fetched again and again.
     pub(super) fn policy_refused(&mut self, reason: &str) {
         if self.refused.as_deref() != Some(reason) {
             logbook::enter(&Entry::PolicyRefused { reason: reason.to_owned() });
@@ -86,7 +86,7 @@ impl Daemon {
 
     pub(super) fn fetch_failed(&mut self, trouble: &dyn std::fmt::Display, asked: Option<Duration>) {
         self.fetching.failed(trouble, asked);
-        // Until then the server would answer each poll at once with the same policy.
+        // Until then the server would answer every poll at once with the same policy.
         if let Some(next) = self.fetching.next() {
             self.polling.rest(next.saturating_duration_since(Instant::now()));
         }

@@ -1,4 +1,4 @@
-//! One thing that is asked of the server at a time, and when it may be asked again.
+//! One kind of request to the server, sent one at a time, and when it may be retried.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::connection::backoff::Backoff;
 use crate::platform::random;
 
-/// A request: idle, on its way, or waiting after a failure.
+/// A request: idle, in flight, or waiting after a failure.
 pub(super) struct RetriedRequest<T> {
     name: &'static str,
     on_its_way: Option<Pin<Box<dyn Future<Output = T>>>>,
@@ -25,32 +25,32 @@ impl<T> RetriedRequest<T> {
         Self { name, on_its_way: None, backoff: Backoff::default(), not_before: Instant::now(), trouble: None }
     }
 
-    /// True when it is neither on its way nor waiting.
+    /// True when it is neither in flight nor waiting.
     pub(super) fn may_start(&self) -> bool {
         self.on_its_way.is_none() && Instant::now() >= self.not_before
     }
 
-    /// True while it is on its way.
+    /// True while it is in flight.
     pub(super) fn is_on_its_way(&self) -> bool {
         self.on_its_way.is_some()
     }
 
-    /// When it may start again; none while it is on its way.
+    /// When it may be retried; none while it is in flight.
     pub(super) fn next(&self) -> Option<Instant> {
         self.on_its_way.is_none().then_some(self.not_before)
     }
 
-    /// Sends it off.
+    /// Sends the request.
     pub(super) fn start(&mut self, request: impl Future<Output = T> + 'static) {
         self.on_its_way = Some(Box::pin(request));
     }
 
-    /// Calls it back: what it asked for is asked again later.
+    /// Drops the request in flight; it is sent again later.
     pub(super) fn call_back(&mut self) {
         self.on_its_way = None;
     }
 
-    /// Waits for it to come back; for ever when it is not on its way.
+    /// Waits for the result; never returns when nothing is in flight.
     pub(super) async fn back(&mut self) -> T {
         match &mut self.on_its_way {
             Some(request) => {
@@ -62,7 +62,7 @@ impl<T> RetriedRequest<T> {
         }
     }
 
-    /// Notes success.
+    /// Notes a success.
     pub(super) fn succeeded(&mut self) {
         if self.trouble.take().is_some() {
             tracing::info!(failures = self.backoff.failures(), "{}: works again", self.name);
@@ -70,30 +70,30 @@ impl<T> RetriedRequest<T> {
         self.backoff.succeeded();
     }
 
-    /// Did what it could; whether that helped shows elsewhere. Until it does, the next time is later and later.
+    /// The request is done, but whether it helped shows elsewhere. Until it does, each retry comes later.
     pub(super) fn put_off(&mut self) {
         self.not_before = Instant::now() + self.backoff.failed(None, random::unit());
     }
 
-    /// What was put off has helped.
+    /// The delayed request has helped: resets the delay.
     pub(super) fn helped(&mut self) {
         if self.trouble.is_none() {
             self.backoff.succeeded();
         }
     }
 
-    /// Does not start before `wait` is over.
+    /// Does not start again before `wait` is over.
     pub(super) fn rest(&mut self, wait: Duration) {
         self.not_before = self.not_before.max(Instant::now() + wait);
     }
 
-    /// May start in a moment, whatever it waits for: the network was away, not the server in trouble.
+    /// Allows a retry in a moment, whatever delay is running: the network was away, so the server was not in trouble.
     pub(super) fn again(&mut self) {
         self.not_before = Instant::now() + DELAY_LEAST;
         self.backoff.succeeded();
     }
 
-    /// Notes a failure; the same trouble is said once.
+    /// Notes a failure; the same error is logged once.
     pub(super) fn failed(&mut self, trouble: &dyn Display, asked: Option<Duration>) {
         let wait = self.backoff.failed(asked, random::unit());
         self.not_before = Instant::now() + wait;

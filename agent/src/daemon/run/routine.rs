@@ -1,4 +1,5 @@
-//! A full check that nobody waits for: in parts with rests between them, so that an old machine is never busy for long.
+//! A full check that nobody is waiting for: done in parts with pauses between them, so that an old machine is never
+//! busy for long.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,9 +7,9 @@ use std::time::Duration;
 use policies::fact::Section;
 use tokio::time::Instant;
 
-/// What costs most: each is a part of its own, after the part that holds all others.
+/// The most expensive sections: each is a part of its own, after the part with all the others.
 const HEAVY: [Section; 3] = [Section::Antivirus, Section::Software, Section::Patches];
-/// The rest between two parts.
+/// The pause between two parts.
 const REST: Duration = Duration::from_secs(30);
 
 /// The parts still to do.
@@ -19,32 +20,32 @@ pub(super) struct Routine {
 }
 
 impl Routine {
-    /// Begins anew with the first part.
+    /// Starts over with the first part.
     pub(super) fn begin(&mut self, now: Instant) {
         let light = Section::ALL.iter().copied().filter(|section| !HEAVY.contains(section)).collect();
         self.parts = std::iter::once(light).chain(HEAVY.iter().map(|&section| vec![section])).collect();
         self.not_before = Some(now);
     }
 
-    /// Gives up what is left: a check of everything at once takes its place.
+    /// Drops the remaining parts: a check of everything at once replaces them.
     pub(super) fn end(&mut self) {
         *self = Self::default();
     }
 
-    /// True until the last part was taken.
+    /// True until the last part has been taken.
     pub(super) fn is_under_way(&self) -> bool {
         !self.parts.is_empty()
     }
 
-    /// When the next part may start; none when there is none.
+    /// When the next part may start; none when no part is left.
     pub(super) fn next(&self) -> Option<Instant> {
         self.not_before.filter(|_| self.is_under_way())
     }
 
-    /// The next part if it may start `now`.
+    /// The next part if it may start at `now`.
     pub(super) fn take(&mut self, now: Instant) -> Option<Vec<Section>> {
         self.next().filter(|&next| now >= next)?;
-        // It may take long itself: the rest is counted from its end.
+        // The part itself may take long: the pause counts from its end.
         self.not_before = None;
         self.parts.pop_front()
     }

@@ -1,15 +1,16 @@
-//! How long the server has not answered. Pure; works on a clock that nobody sets and that stands still while the machine sleeps.
+//! How long the server has not answered. Pure; uses a monotonic clock that stops while the machine sleeps.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// After so long somebody should know.
+/// After this long, somebody should know.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 /// One hour in seconds.
 const HOUR: u64 = 60 * 60;
 
-/// Since when there was no answer. Begins anew with the program: a machine that was switched off is no server that is away.
+/// Since when there has been no answer. Starts over with the program: while a machine is off, its server is not
+/// unreachable.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Silence {
     since: Instant,
@@ -17,7 +18,7 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// Nobody was asked yet.
+    /// Nothing has been asked yet.
     pub(super) fn new(now: Instant) -> Self {
         Self { since: now, told: false }
     }
@@ -27,7 +28,7 @@ impl Silence {
         *self = Self::new(now);
     }
 
-    /// The server did not answer. Whole hours of silence when it has just become long; once.
+    /// The server did not answer. Returns the whole hours of silence once, when it has just become long.
     pub(super) fn goes_on(&mut self, now: Instant) -> Option<u64> {
         let silent = now.saturating_duration_since(self.since);
         let long = silent >= LONG && !self.told;

@@ -1,4 +1,4 @@
-//! What the agent says of itself to the server: what it had to repair, and its last words.
+//! What the agent reports about itself to the server: what it had to repair, and why it stops.
 
 use std::time::Duration;
 
@@ -10,20 +10,21 @@ use crate::enrol::pending_enrolment;
 use crate::platform::logbook;
 use crate::platform::service::StopReason;
 
-/// Last words must not hold up the end.
+/// The last message must not hold up the exit.
 const LAST: Duration = Duration::from_secs(2);
 
-/// What is to be said at the start, if anything.
+/// What to report at the start, if anything.
 pub(super) fn first(agent_state: &AgentState) -> Option<AgentEvent> {
     logbook::was_repaired().then(|| AgentEvent { kind: AgentEventKind::AccessRepaired, at: agent_state.clock.now() })
 }
 
-/// Says it.
+/// Sends the event.
 pub(super) async fn say(connection: Connection, event: AgentEvent) -> Result<AgentEventAnswer, WireError> {
     connection.post(path::EVENT, &event).await
 }
 
-/// Says why the agent ends, if that can be done quickly. A server that hears nothing notices the silence.
+/// Tells the server why the agent stops, if that can be done quickly. A server that gets no message notices the
+/// silence.
 pub(super) async fn last(agent_state: &AgentState, connection: &Connection, why: StopReason) {
     let kind = match why {
         _ if pending_enrolment::is_leaving(&agent_state.state) => AgentEventKind::Uninstalled,

@@ -1,4 +1,4 @@
-//! The system's watch on folders (crate `notify`), asked for changes only: to be told of every *opening* of a file would wake the
+//! The system's folder watch (crate `notify`), asked for changes only: notification of every *opening* of a file would wake the
 //! agent for each program that anybody starts.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ const CHANGES: EventKindMask = EventKindMask::CREATE
     .union(EventKindMask::REMOVE)
     .union(EventKindMask::MODIFY_NAME)
     .union(EventKindMask::MODIFY_META)
-    // When a writer closes its file, which is better than each write.
+    // When a writer closes its file, which is better than on each write.
     .union(EventKindMask::ACCESS_CLOSE);
 
 /// The watched folders.
@@ -30,10 +30,10 @@ pub(super) struct Folders {
 impl Folders {
     /// Watches nothing yet.
     pub(super) fn new() -> io::Result<Self> {
-        // Unbounded, because the watcher's thread cannot wait; it holds what happens until the agent's next turn.
+        // Unbounded, because the watcher's thread cannot wait; it buffers events until the agent's next turn.
         let (sender, events) = mpsc::unbounded_channel();
         let watcher = RecommendedWatcher::new(
-            // The receiver is gone only when the agent stops watching.
+            // The receiver is only gone when the agent stops watching.
             move |event| drop(sender.send(event)),
             Config::default().with_event_kinds(CHANGES).with_follow_symlinks(false),
         )
@@ -44,10 +44,10 @@ impl Folders {
     /// Watches exactly these folders.
     pub(super) fn watch(&mut self, folders: BTreeSet<PathBuf>) {
         for gone in self.watched.difference(&folders) {
-            // It may be gone already together with its folder.
+            // It may already be gone together with its folder.
             let _gone = self.watcher.unwatch(gone);
         }
-        // Known folders too: one that was removed and made again has to be watched anew.
+        // Known folders too: one that was removed and created again needs a new watch.
         self.watched = folders;
         for folder in &self.watched {
             if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive) {
@@ -56,7 +56,7 @@ impl Folders {
         }
     }
 
-    /// Waits for events and gives all there are.
+    /// Waits for events and returns all there are.
     pub(super) async fn events(&mut self) -> io::Result<Vec<Event>> {
         let ended = || io::Error::other("the system's watch on files has ended");
         let mut events = read(self.events.recv().await.ok_or_else(ended)?);
@@ -67,7 +67,7 @@ impl Folders {
     }
 }
 
-/// What one event of the crate says. Trouble with the watch may have hidden changes.
+/// Translates one event of the crate. An error of the watch may have hidden changes.
 fn read(event: notify::Result<notify::Event>) -> Vec<Event> {
     match event {
         Ok(event) if event.need_rescan() => vec![Event::Lost],

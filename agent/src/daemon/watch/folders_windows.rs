@@ -1,4 +1,4 @@
-//! The system's watch on folders, which says only that something in a folder changed: what it was is seen by comparing.
+//! The system's folder watch, which only says that something in a folder changed: what changed is found by comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,7 +16,7 @@ pub(super) struct Folders {
     watch: Option<FolderWatch>,
     sender: UnboundedSender<FolderNews>,
     news: UnboundedReceiver<FolderNews>,
-    /// How each folder looked when it was last compared.
+    /// How each folder looked at the last comparison.
     seen: BTreeMap<PathBuf, Snapshot>,
 }
 
@@ -24,10 +24,10 @@ impl Folders {
     /// Watches nothing yet.
     ///
     /// # Errors
-    /// None; other systems have some.
+    /// None here; the other systems' version has some.
     #[expect(clippy::unnecessary_wraps, reason = "other systems have errors")]
     pub(super) fn new() -> io::Result<Self> {
-        // Unbounded, because the watching thread cannot wait; it holds what happens until the agent's next turn.
+        // Unbounded, because the watching thread cannot wait; it buffers events until the agent's next turn.
         let (sender, news) = unbounded_channel();
         Ok(Self { watch: None, sender, news, seen: BTreeMap::new() })
     }
@@ -37,15 +37,16 @@ impl Folders {
         self.seen.retain(|folder, _| folders.contains(folder));
         let list: Vec<PathBuf> = folders.iter().cloned().collect();
         for folder in folders {
-            // Before it is watched, and what is known stays: the watch has every folder compared once when it begins.
+            // Taken before the watch starts, and known snapshots stay: a new watch has every folder compared once at
+            // its start.
             self.seen.entry(folder).or_insert_with_key(|folder| Snapshot::of(folder));
         }
         let sender = self.sender.clone();
-        // The receiver is gone only when the agent stops watching.
+        // The receiver is only gone when the agent stops watching.
         let tell = move |news| {
             let _received = sender.send(news);
         };
-        // Known folders too: one that was removed and made again has to be watched anew.
+        // Known folders too: one that was removed and created again needs a new watch.
         match FolderWatch::start(&list, tell) {
             Ok(watch) => self.watch = Some(watch),
             Err(error) => {
@@ -54,7 +55,7 @@ impl Folders {
         }
     }
 
-    /// Waits for events and gives all there are: perhaps none.
+    /// Waits for events and returns all there are, perhaps none.
     ///
     /// # Errors
     /// When the watch has ended.
@@ -67,7 +68,7 @@ impl Folders {
         let mut events = Vec::new();
         for news in told {
             let (FolderNews::Look(folder) | FolderNews::Ended(folder)) = &news;
-            // The news may be older than the wish to hear no more of that folder.
+            // The event may be older than the decision to stop watching that folder.
             let Some(before) = self.seen.get_mut(folder) else { continue };
             let now = Snapshot::of(folder);
             events.extend(changes(folder, before, &now));

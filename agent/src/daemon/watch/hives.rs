@@ -1,12 +1,12 @@
-//! Keys of every user: which keys `HKU\*\...` means at this moment. Pure.
+//! Registry keys of every user: expands `HKU\*\...` to the keys it stands for right now. Pure.
 
-/// The start of a key that stands for one of every user whose hive is loaded.
+/// The start of a key that stands for the same key of every user whose hive is loaded.
 const EVERY_USER: &str = r"HKU\*\";
 
-/// The key itself, or the same key of every loaded user among `hives` (the names below `HKU`).
+/// The key itself, or that key for every loaded user among `hives` (the names under `HKU`).
 pub(super) fn expanded(key: &str, hives: &[String]) -> Vec<String> {
     let Some(below) = key.strip_prefix(EVERY_USER) else { return vec![key.to_owned()] };
-    // Accounts of people: not the system's own, and not the second hive of each, which holds file types.
+    // Accounts of people only: not the system's own, and not the second hive of each user, which holds file types.
     let people = hives.iter().filter(|hive| {
         let hive = hive.to_ascii_uppercase();
         (hive.starts_with("S-1-5-21-") || hive.starts_with("S-1-12-1-")) && !hive.ends_with("_CLASSES")

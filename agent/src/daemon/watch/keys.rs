@@ -1,4 +1,4 @@
-//! The registry keys of sections, watched; those of every loaded user's hive too. And the machine's addresses.
+//! Watches the registry keys of sections, including those in every loaded user's hive, and the machine's addresses.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,7 +27,7 @@ impl Keys {
         Self { wanted, watched: BTreeSet::new(), watch: None, network: None, sender, changes }
     }
 
-    /// Watches the keys as they are now: users may have come and gone.
+    /// Watches the keys as they are now: users may have logged on and off.
     pub(super) fn arm(&mut self) {
         if self.wanted.is_empty() {
             return;
@@ -45,7 +45,7 @@ impl Keys {
             return;
         }
         let sender = self.sender.clone();
-        // The receiver is gone only when the agent stops watching.
+        // The receiver is only gone when the agent stops watching.
         let tell = move |subject| {
             let _received = sender.send(subject);
         };
@@ -70,10 +70,10 @@ impl Keys {
         watch.inspect_err(|error| tracing::warn!(%error, "a change of the network is not seen at once")).ok()
     }
 
-    /// Waits until a key or an address changes and says what that concerns.
+    /// Waits until a key or an address changes and returns what that concerns.
     ///
     /// # Errors
-    /// None; files have some.
+    /// None here; watching folders has some.
     pub(super) async fn changed(&mut self) -> io::Result<BTreeSet<Subject>> {
         let mut subjects: BTreeSet<Subject> = self.changes.recv().await.into_iter().collect();
         while let Ok(subject) = self.changes.try_recv() {

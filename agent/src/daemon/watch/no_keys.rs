@@ -1,24 +1,24 @@
-//! A system without a registry.
+//! Registry watch for systems without a registry.
 
 use std::collections::BTreeSet;
 use std::io;
 
 use super::Subject;
 
-/// No keys.
+/// Has no keys.
 #[derive(Debug)]
 pub(super) struct Keys;
 
 impl Keys {
-    /// Nothing to watch.
+    /// Accepts the keys and watches nothing.
     pub(super) fn new(_wanted: Vec<(&'static str, Subject)>) -> Self {
         Self
     }
 
-    /// Nothing to watch.
+    /// Does nothing.
     pub(super) fn arm(&mut self) {}
 
-    /// Waits for ever.
+    /// Never returns.
     pub(super) async fn changed(&mut self) -> io::Result<BTreeSet<Subject>> {
         std::future::pending().await
     }

@@ -1,4 +1,4 @@
-//! How a folder looks, and what differs between two looks.
+//! What a folder contains, and what differs between two snapshots.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::Event;
 
-/// The most entries that are kept of a folder; a larger one is told as a whole.
+/// The most entries kept per folder; a larger folder is reported as a whole.
 const CAP: usize = 4096;
 
 /// A folder's entries.
@@ -19,7 +19,7 @@ pub(super) enum Snapshot {
     Absent,
     /// The state of each entry, by name.
     Entries(BTreeMap<OsString, u64>),
-    /// Too many entries: the sum of all names and states.
+    /// Too many entries: a checksum of all names and states.
     Many(u64),
 }
 
@@ -36,7 +36,7 @@ impl Snapshot {
             let entry = entry?;
             let (name, state) = (entry.file_name(), state(&entry));
             if let Some(sum) = &mut many {
-                // In whatever order they come.
+                // Independent of the order in which they are listed.
                 *sum = sum.wrapping_add(hash(&(name, state)));
             } else {
                 entries.insert(name, state);
@@ -50,9 +50,9 @@ impl Snapshot {
     }
 }
 
-/// What changes when an entry is written or replaced. What happens within a folder is no change of that folder.
+/// A number that changes when an entry is written or replaced. A change inside a subfolder does not count.
 fn state(entry: &DirEntry) -> u64 {
-    // It comes with the list on Windows; elsewhere the entry may be gone by now.
+    // Windows returns it with the listing; elsewhere the entry may be gone by now.
     let metadata = entry.metadata().ok();
     let written = |metadata: &Metadata| metadata.is_file().then(|| (metadata.len(), metadata.modified().ok()));
     let state = metadata.map(|metadata| (metadata.file_type(), metadata.created().ok(), written(&metadata)));
@@ -65,7 +65,7 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// What happened in `folder` between two looks.
+/// What happened in `folder` between two snapshots.
 pub(super) fn changes(folder: &Path, before: &Snapshot, after: &Snapshot) -> Vec<Event> {
     match (before, after) {
         _ if before == after => Vec::new(),
@@ -101,7 +101,7 @@ mod tests {
 
         fs::remove_file(root.join("gone")).unwrap();
         fs::write(root.join("longer"), "12").unwrap();
-        // As long as the one before it, but written at another time.
+        // Same length as before, but written at another time.
         fs::write(root.join("new"), "2").unwrap();
         let file = fs::File::options().write(true).open(root.join("new")).unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();

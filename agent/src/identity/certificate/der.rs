@@ -1,5 +1,5 @@
-//! DER (X.690): elements of a tag, a length and a content. Only what certificates use: tags of one byte, definite lengths in
-//! their shortest form, at most 65,535 bytes.
+//! DER (X.690): elements with tag, length and content. Only what certificates use: one-byte tags, definite lengths in their
+//! shortest form, at most 65,535 bytes.
 
 /// The tag of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,11 @@ impl Tag {
     pub(super) const GENERALIZED_TIME: Self = Self(0x18);
     pub(super) const SEQUENCE: Self = Self(0x30);
     pub(super) const SET: Self = Self(0x31);
-    /// `[0]`, holding other elements.
+    /// `[0]`, constructed.
     pub(super) const CONTEXT_0: Self = Self(0xa0);
 }
 
-/// Reads elements one after the other. `None` stands for bytes that are not DER or not what was asked for.
+/// Reads elements one after the other. `None` means that the bytes are not DER or not what was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Nothing may be left.
+    /// Checks that nothing is left.
     pub(super) fn end(self) -> Option<()> {
         self.is_empty().then_some(())
     }
@@ -72,12 +72,12 @@ impl<'a> Reader<'a> {
         (found == tag).then_some(content)
     }
 
-    /// As [`Reader::take`], to read on within.
+    /// Like [`Reader::take`], but returns a reader for the content.
     pub(super) fn enter(&mut self, tag: Tag) -> Option<Self> {
         self.take(tag).map(Self::new)
     }
 
-    /// Passes over the next element when it has this tag.
+    /// Skips the next element if it has this tag.
     pub(super) fn optional(&mut self, tag: Tag) {
         let mut ahead = *self;
         if ahead.take(tag).is_some() {
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An element with the `parts`, one after the other, as its content of at most 65,535 bytes.
+/// An element whose content is the `parts` in a row, at most 65,535 bytes.
 pub(super) fn element(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut bytes = vec![tag.0];

@@ -1,4 +1,5 @@
-//! systemd: SIGTERM (and Ctrl-C) as the wish to stop, and the readiness protocol of `sd_notify(3)` over a datagram socket.
+//! systemd: SIGTERM (and Ctrl-C) as the request to stop, and the readiness protocol of `sd_notify(3)` over a datagram
+//! socket.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -9,25 +10,25 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{ServiceEvent, StopReason};
 
-/// Does `work` for whoever started the program; readiness is told where `NOTIFY_SOCKET` names somebody.
+/// Runs `work` under the service manager or console; readiness is sent to the socket in `NOTIFY_SOCKET`, if set.
 ///
 /// # Errors
-/// Those of `work`, and when the named socket cannot be used.
+/// The error of `work`, or when the named socket cannot be used.
 pub fn attend(work: impl FnOnce(Manager) -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
     work(Manager::new(std::env::var_os("NOTIFY_SOCKET"))?)
 }
 
-/// Whoever started the program; readiness is told nowhere when nobody asked.
+/// The service manager or console that started the program; without a socket no messages are sent.
 #[derive(Debug)]
 pub struct Manager {
     to: Option<(UnixDatagram, SocketAddr)>,
 }
 
 impl Manager {
-    /// The socket that `NOTIFY_SOCKET` names: a path, or a name beginning with `@` that is no file.
+    /// Connects to the socket named in `NOTIFY_SOCKET`: a path, or an abstract name beginning with `@`.
     ///
     /// # Errors
-    /// When there is such a name and it cannot be used.
+    /// When there is a name and it cannot be used.
     pub fn new(named: Option<std::ffi::OsString>) -> io::Result<Self> {
         let Some(name) = named.filter(|name| !name.is_empty()) else { return Ok(Self { to: None }) };
         let address = match name.as_bytes().strip_prefix(b"@") {
@@ -37,12 +38,12 @@ impl Manager {
         Ok(Self { to: Some((UnixDatagram::unbound()?, address)) })
     }
 
-    /// True when nobody sees the program's standard error: never, the journal keeps it.
+    /// True when nobody sees the program's standard error: never here, because the journal keeps it.
     pub fn is_service(&self) -> bool {
         false
     }
 
-    /// Listens for wishes from now on, instead of ending at once; within a runtime.
+    /// From now on, receives signals as events instead of ending at once; call within a runtime.
     ///
     /// # Errors
     /// When the system refuses.
@@ -50,12 +51,12 @@ impl Manager {
         Ok(ServiceEvents { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Says that the service is up.
+    /// Tells the manager that the service is up.
     pub fn ready(&self) {
         self.say("READY=1");
     }
 
-    /// Says that the service is ending.
+    /// Tells the manager that the service is stopping.
     pub fn stopping(&self) {
         self.say("STOPPING=1");
     }
@@ -69,7 +70,7 @@ impl Manager {
     }
 }
 
-/// The wishes of whoever started the program.
+/// The events from whatever started the program.
 #[derive(Debug)]
 pub struct ServiceEvents {
     terminate: Signal,
@@ -77,7 +78,7 @@ pub struct ServiceEvents {
 }
 
 impl ServiceEvents {
-    /// Waits for the next wish.
+    /// Waits for the next event.
     pub async fn next(&mut self) -> ServiceEvent {
         tokio::select! {
             _ = self.terminate.recv() => {}

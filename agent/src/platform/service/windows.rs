@@ -1,4 +1,4 @@
-//! The service control manager of Windows, or a console: wishes come from whichever of the two started the program.
+//! The Windows service control manager, or a console: events come from whichever of the two started the program.
 
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,23 +17,23 @@ use windows_service::service_dispatcher;
 use super::{NAME, ServiceEvent, StopReason};
 use crate::platform::logbook::{self, Entry};
 
-/// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: no service control manager started this process; it is a console.
+/// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: not started by the service control manager, so it is a console.
 const NO_MANAGER: i32 = 1063;
-/// How long starting and stopping may take before the manager believes that the service hangs.
+/// How long starting and stopping may take before the manager assumes that the service hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The exit code of a service that failed, which makes the manager start it again.
 const FAILED: u32 = 1;
 
 type Work = Box<dyn FnOnce(Manager) -> anyhow::Result<()> + Send>;
 
-/// What the service shall do, and how it ended: the manager calls a function without any context.
+/// The service's work, and its result: the manager calls a function without any context.
 static WORK: Mutex<Option<Work>> = Mutex::new(None);
 static ENDED: Mutex<Option<anyhow::Result<()>>> = Mutex::new(None);
 
-/// Does `work` for whoever started the program: as a service when the service control manager did, else for the console.
+/// Runs `work`: as a service when the service control manager started the program, else for the console.
 ///
 /// # Errors
-/// Those of `work`, and when the manager cannot be talked to.
+/// The error of `work`, or when the manager cannot be talked to.
 pub fn attend(work: impl FnOnce(Manager) -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
     *locked(&WORK) = Some(Box::new(work));
     match service_dispatcher::start(NAME, service_main) {
@@ -56,7 +56,7 @@ extern "system" fn service_main(_count: u32, _arguments: *mut *mut u16) {
     *locked(&ENDED) = Some(ended);
 }
 
-/// Does the work as a service.
+/// Runs the work as a service.
 fn serve() -> anyhow::Result<()> {
     let (sender, service_events) = unbounded_channel();
     let service = Service::default();
@@ -75,7 +75,7 @@ fn serve() -> anyhow::Result<()> {
         if let ServiceEvent::Stop(_) = service_event {
             told.tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
         }
-        // The receiver is gone only when the work has ended.
+        // The receiver is only gone when the work has ended.
         let _received = sender.send(service_event);
         ServiceControlHandlerResult::NoError
     })?;
@@ -89,7 +89,7 @@ fn serve() -> anyhow::Result<()> {
     ended
 }
 
-/// Whoever started the program.
+/// The service control manager or console that started the program.
 pub struct Manager {
     service: Option<Service>,
     service_events: Option<UnboundedReceiver<ServiceEvent>>,
@@ -101,7 +101,7 @@ impl Manager {
         self.service.is_some()
     }
 
-    /// Listens for wishes from now on; within a runtime, once.
+    /// From now on, receives requests as events; call within a runtime, once.
     ///
     /// # Errors
     /// When the system refuses.
@@ -117,14 +117,14 @@ impl Manager {
         })
     }
 
-    /// Says that the service is up. Said again it changes nothing.
+    /// Tells the manager that the service is up. Repeating it changes nothing.
     pub fn ready(&self) {
         if let Some(service) = &self.service {
             service.tell(ServiceState::Running, ServiceExitCode::NO_ERROR);
         }
     }
 
-    /// Says that the service is ending.
+    /// Tells the manager that the service is stopping.
     pub fn stopping(&self) {
         if let Some(service) = &self.service {
             service.tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
@@ -132,7 +132,7 @@ impl Manager {
     }
 }
 
-/// What the manager is told, from the thread that works and from the one that takes wishes.
+/// The status reported to the manager, from the working thread and from the thread that receives requests.
 #[derive(Clone, Default)]
 struct Service {
     handle: Arc<OnceLock<ServiceStatusHandle>>,
@@ -141,13 +141,13 @@ struct Service {
 
 impl Service {
     fn tell_to(&self, handle: ServiceStatusHandle) {
-        // Set once, before anything is told.
+        // Set once, before any status is reported.
         let _first = self.handle.set(handle);
     }
 
     fn tell(&self, state: ServiceState, exit_code: ServiceExitCode) {
         let mut last = locked(&self.last);
-        // A service that is ending does not come back to life, however its two threads meet.
+        // A stopping service never becomes running again, however its two threads interleave.
         let late = *last == Some(ServiceState::StopPending) && state != ServiceState::Stopped;
         let Some(handle) = self.handle.get().filter(|_| !late && *last != Some(state)) else { return };
         *last = Some(state);
@@ -174,7 +174,7 @@ impl Service {
     }
 }
 
-/// The wishes of whoever started the program.
+/// The events from whatever started the program.
 pub struct ServiceEvents(From);
 
 enum From {
@@ -190,7 +190,7 @@ struct Console {
 }
 
 impl ServiceEvents {
-    /// Waits for the next wish.
+    /// Waits for the next event.
     pub async fn next(&mut self) -> ServiceEvent {
         match &mut self.0 {
             From::Manager(service_events) => match service_events.recv().await {

@@ -1,4 +1,4 @@
-//! A log file that never grows beyond its cap: when it is full it becomes the former one, in place of the one before.
+//! A log file that never grows beyond its cap: when full it becomes the former file and replaces the one before.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Result, Write};
@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The most bytes of the file; the former one has as many.
+/// The most bytes of the file; the former file is as large.
 const MOST: u64 = 512 * 1024;
 
-/// The file. Lines are written as they come.
+/// The log file. Lines are written immediately.
 #[derive(Debug)]
 pub(super) struct CappedFile {
     open: Mutex<Open>,
@@ -25,7 +25,7 @@ struct Open {
 }
 
 impl CappedFile {
-    /// Goes on with the file at `path`, made when it is missing.
+    /// Opens the file at `path` to append, creating it when missing.
     ///
     /// # Errors
     /// When the system refuses.
@@ -51,7 +51,7 @@ impl Open {
     }
 }
 
-/// One line on its way.
+/// A writer for one line.
 pub(super) struct Line<'a> {
     open: MutexGuard<'a, Open>,
     most: u64,

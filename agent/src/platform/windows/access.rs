@@ -20,23 +20,23 @@ use windows::core::{HSTRING, PWSTR};
 use os::Os;
 use os::windows::Windows;
 
-/// Owner and list, as the security descriptor definition language (SDDL) writes them.
+/// Owner and access list in the security descriptor definition language (SDDL).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// `O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)`.
     pub text: String,
-    /// The account that runs the agent, in the same notation (`SY`, or a SID).
+    /// The account that runs the agent, in SDDL notation (`SY`, or a SID).
     own: String,
 }
 
 impl Access {
-    /// True when SYSTEM, administrators or the agent's own account own it.
+    /// True when the owner is SYSTEM, administrators or the agent's own account.
     pub fn is_ours(&self) -> bool {
         let owner = self.text.strip_prefix("O:").and_then(|rest| rest.split("D:").next()).unwrap_or_default();
         self.holds(owner)
     }
 
-    /// True when nobody else is named in the list. No list at all means everybody.
+    /// True when the list grants nobody else access. A missing list means everybody.
     pub fn is_closed(&self) -> bool {
         let list = self.text.split_once("D:").map(|(_, list)| list).unwrap_or_default();
         let mut named = list.split('(').skip(1).map(|entry| entry.trim_end_matches(')').rsplit(';').next());
@@ -48,12 +48,12 @@ impl Access {
     }
 }
 
-/// What Windows allocated for an answer.
+/// Memory that Windows allocated for a result.
 struct Local(*mut core::ffi::c_void);
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // SAFETY: Windows allocated it by `LocalAlloc` (or it is null, which is allowed); it is given back once.
+        // SAFETY: allocated by Windows with `LocalAlloc` (or null, which is allowed); freed once.
         unsafe { LocalFree(Some(HLOCAL(self.0))) };
     }
 }
@@ -66,7 +66,7 @@ pub fn read(path: &Path) -> Result<Access> {
     let path = HSTRING::from(path);
     let which = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
     let mut needed = 0;
-    // SAFETY: no buffer is given; only the size is asked for, and the call fails for want of room.
+    // SAFETY: no buffer is given; only the size is asked for, and the call fails for lack of space.
     let _sized = unsafe { GetFileSecurityW(&path, which.0, None, 0, &raw mut needed) };
     if needed == 0 {
         return Err(Error::last_os_error());
@@ -79,8 +79,8 @@ pub fn read(path: &Path) -> Result<Access> {
     Ok(Access { text: text(descriptor, which)?, own: own()? })
 }
 
-/// Closes a folder (and what will be made within) or a file to everybody but SYSTEM and administrators. Who runs the agent without
-/// an administrator's rights keeps access to what is theirs.
+/// Closes a folder (and everything created in it later) or a file to all but SYSTEM and administrators. A user who runs the agent
+/// without administrator rights keeps access to their own files.
 ///
 /// # Errors
 /// When Windows refuses.
@@ -88,7 +88,8 @@ pub fn close(path: &Path, folder: bool) -> Result<()> {
     set(path, if folder { "OICI" } else { "" }, "")
 }
 
-/// Opens a folder, and what will be made within, for users of this machine to read; only SYSTEM and administrators write.
+/// Lets all users of this machine read a folder and everything created in it later; only SYSTEM and administrators may
+/// write.
 ///
 /// # Errors
 /// When Windows refuses.
@@ -106,23 +107,23 @@ fn set(path: &Path, within: &str, others: &str) -> Result<()> {
         list.push_str(&format!("(A;{within};FA;;;{})", own()?));
     }
     let descriptor = Descriptor::of(&list)?;
-    // SAFETY: path and descriptor live through the call.
+    // SAFETY: path and descriptor outlive the call.
     unsafe { SetFileSecurityW(&HSTRING::from(path), which, descriptor.0) }.ok()?;
     Ok(())
 }
 
-/// A security descriptor that Windows made from SDDL.
+/// A security descriptor made by Windows from SDDL.
 pub(super) struct Descriptor(PSECURITY_DESCRIPTOR, #[expect(dead_code, reason = "gives the memory back")] Local);
 
 impl Descriptor {
-    /// Where it lies, for as long as `self` lives.
+    /// Pointer to the descriptor, valid as long as `self`.
     pub(super) fn place(&self) -> PSECURITY_DESCRIPTOR {
         self.0
     }
 
     pub(super) fn of(list: &str) -> Result<Self> {
         let mut descriptor = PSECURITY_DESCRIPTOR::default();
-        // SAFETY: the text ends with NUL; the place outlives the call.
+        // SAFETY: the text ends with NUL; the output outlives the call.
         unsafe {
             ConvertStringSecurityDescriptorToSecurityDescriptorW(
                 &HSTRING::from(list),
@@ -135,10 +136,10 @@ impl Descriptor {
     }
 }
 
-/// The descriptor in SDDL.
+/// The descriptor as SDDL.
 pub(super) fn text(descriptor: PSECURITY_DESCRIPTOR, which: OBJECT_SECURITY_INFORMATION) -> Result<String> {
     let mut place = PWSTR::null();
-    // SAFETY: the descriptor lives through the call; the place outlives it.
+    // SAFETY: descriptor and output pointer outlive the call.
     unsafe {
         ConvertSecurityDescriptorToStringSecurityDescriptorW(descriptor, SDDL_REVISION_1, which, &raw mut place, None)
     }?;
@@ -147,7 +148,7 @@ pub(super) fn text(descriptor: PSECURITY_DESCRIPTOR, which: OBJECT_SECURITY_INFO
     unsafe { place.to_string() }.map_err(Error::other)
 }
 
-/// The account that runs the agent, written as [`read`] writes it: some SIDs have a short name there.
+/// The account that runs the agent, in the notation of [`read`]: some SIDs have a short name there.
 fn own() -> Result<String> {
     let descriptor = Descriptor::of(&format!("O:{}", own_sid()?))?;
     let text = text(descriptor.0, OWNER_SECURITY_INFORMATION)?;
@@ -158,23 +159,23 @@ struct Token(HANDLE);
 
 impl Drop for Token {
     fn drop(&mut self) {
-        // SAFETY: it is open, and closed once. Nothing is to be done when that fails.
+        // SAFETY: it is open, and closed once. A failure cannot be handled.
         let _closed = unsafe { CloseHandle(self.0) };
     }
 }
 
 fn own_sid() -> Result<String> {
     let mut token = Token(HANDLE::default());
-    // SAFETY: the process is this one; the place outlives the call.
+    // SAFETY: the process is this one; the output outlives the call.
     unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token.0) }?;
-    // A user with the longest SID there can be; of words, because it holds a pointer.
+    // Room for a user with the longest possible SID; made of words, because it holds a pointer.
     let mut words = [0_u64; 16];
     let size = u32::try_from(size_of_val(&words)).map_err(Error::other)?;
     let mut needed = 0;
-    // SAFETY: the buffer is told with its size.
+    // SAFETY: the size of the buffer is passed along.
     unsafe { GetTokenInformation(token.0, TokenUser, Some(words.as_mut_ptr().cast()), size, &raw mut needed) }?;
     let mut place = PWSTR::null();
-    // SAFETY: Windows filled the buffer with this structure, whose SID lies in the same buffer.
+    // SAFETY: Windows filled the buffer with this structure, whose SID is in the same buffer.
     unsafe { ConvertSidToStringSidW((*words.as_ptr().cast::<TOKEN_USER>()).User.Sid, &raw mut place) }?;
     let _owner = Local(place.0.cast());
     // SAFETY: the text was just made and ends with NUL.

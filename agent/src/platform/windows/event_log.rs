@@ -1,7 +1,7 @@
-//! The Application log of Windows, under the source of the service's name.
+//! The Windows Application log, with the service's name as source.
 //!
-//! A message needs a file of message forms. `EventCreate.exe` of every Windows since XP holds the form "%1" for the numbers 1 to 1000,
-//! so that our sentences are shown whole and no message file of ours has to be installed.
+//! An event needs a file with message templates. `EventCreate.exe`, part of every Windows since XP, holds the template "%1" for the
+//! numbers 1 to 1000, so our sentences are shown whole and we need not install a message file.
 #![expect(unsafe_code, reason = "the event log is written through its C interface")]
 
 use std::io::Result;
@@ -17,15 +17,15 @@ use windows_registry::LOCAL_MACHINE;
 use crate::platform::logbook::{Entry, Gravity};
 use crate::platform::service::NAME;
 
-/// Where sources of the Application log are registered.
+/// The registry key of the Application log's sources.
 const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";
 /// Error, warning and information.
 const TYPES: u32 = 7;
 
-/// Registers the source; again changes nothing.
+/// Registers the source; repeating it changes nothing.
 ///
 /// # Errors
-/// When Windows refuses: it takes an administrator.
+/// When Windows refuses: this requires administrator rights.
 pub fn register() -> Result<()> {
     let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{NAME}"))?;
     key.set_expand_hstring("EventMessageFile", &HSTRING::from(r"%SystemRoot%\System32\EventCreate.exe"))?;
@@ -33,7 +33,7 @@ pub fn register() -> Result<()> {
     Ok(())
 }
 
-/// Takes the source away. Entries that were written stay.
+/// Removes the source. Entries already written stay.
 ///
 /// # Errors
 /// When Windows refuses.
@@ -45,7 +45,7 @@ struct Source(HANDLE);
 
 impl Drop for Source {
     fn drop(&mut self) {
-        // SAFETY: it was registered, and is given back once. Nothing is to be done when that fails.
+        // SAFETY: it was registered, and is released once. A failure cannot be handled.
         let _given = unsafe { DeregisterEventSource(self.0) };
     }
 }
@@ -55,7 +55,7 @@ impl Drop for Source {
 /// # Errors
 /// When Windows refuses.
 pub fn write(entry: &Entry) -> Result<()> {
-    // SAFETY: the text ends with NUL and lives through the call.
+    // SAFETY: the text ends with NUL and outlives the call.
     let source = Source(unsafe { RegisterEventSourceW(PCWSTR::null(), &HSTRING::from(NAME)) }?);
     let kind = match entry.gravity() {
         Gravity::Information => EVENTLOG_INFORMATION_TYPE,
@@ -65,7 +65,7 @@ pub fn write(entry: &Entry) -> Result<()> {
     let text = entry.text();
     let text = HSTRING::from(format!("{}\r\n\r\n{}", text.vi, text.en));
     let texts = [PCWSTR(text.as_ptr())];
-    // SAFETY: the source is open; the one text ends with NUL and lives through the call.
+    // SAFETY: the source is open; the single text ends with NUL and outlives the call.
     unsafe { ReportEventW(source.0, kind, 0, entry.number().into(), None, 0, Some(&texts), None) }?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What the installer hands over to the service: three values of one registry key, which is closed to all but SYSTEM and administrators
-//! before it is read. The token does not stay there.
+//! What the installer passes to the service: three values of one registry key. Before they are read the key is closed to all but SYSTEM
+//! and administrators. The token does not stay there.
 #![expect(unsafe_code, reason = "the crate neither closes a key nor removes one of the other view")]
 
 use std::io::{Error, ErrorKind, Result};
@@ -12,18 +12,18 @@ use windows_registry::{Key, LOCAL_MACHINE};
 
 use super::access;
 
-/// The key, in the 64-bit view. [`forget`] names it once more.
+/// The key, in the 64-bit view. [`forget`] repeats its name.
 const KEY: &str = r"SOFTWARE\TramAn";
 /// The value that is a secret.
 const TOKEN: &str = "Token";
-/// `KEY_WOW64_64KEY`: the installer and a 32-bit agent mean the same key.
+/// `KEY_WOW64_64KEY`: so that the installer and a 32-bit agent use the same key.
 const VIEW: u32 = 0x100;
-/// `WRITE_DAC`: to close the key.
+/// `WRITE_DAC`: needed to close the key.
 const WRITE_LIST: u32 = 0x0004_0000;
-/// SYSTEM and administrators may do everything, nobody else anything; nothing is inherited from above.
+/// Full access for SYSTEM and administrators, none for anybody else; nothing is inherited from above.
 const CLOSED: &str = "D:P(A;CI;KA;;;SY)(A;CI;KA;;;BA)";
 
-/// What lies there.
+/// The values in the key.
 pub struct Handover {
     /// `HOST:PORT` of the server.
     pub server: String,
@@ -35,7 +35,7 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Removes the token, once it is kept elsewhere.
+    /// Removes the token, once it is stored elsewhere.
     ///
     /// # Errors
     /// When Windows refuses.
@@ -44,7 +44,7 @@ impl Handover {
     }
 }
 
-/// Closes the key and reads it; none when there is no token in it.
+/// Closes the key and reads it; none when it holds no token.
 ///
 /// # Errors
 /// When the key cannot be closed or a value cannot be read.
@@ -56,7 +56,7 @@ pub fn read() -> Result<Option<Handover>> {
     };
     let list = access::Descriptor::of(CLOSED)?;
     let which = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
-    // SAFETY: the key is open with the right to do so; the descriptor lives through the call.
+    // SAFETY: the key is open with the right to do so; the descriptor outlives the call.
     done(unsafe { RegSetKeySecurity(HKEY(key.as_raw()), which, list.place()) })?;
     let token = match key.get_string(TOKEN) {
         Ok(token) => token,
@@ -67,17 +67,17 @@ pub fn read() -> Result<Option<Handover>> {
     Ok(Some(Handover { server, token, fingerprint, key }))
 }
 
-/// Removes the key with all values, if there is one.
+/// Removes the key with all its values, if it exists.
 ///
 /// # Errors
 /// When Windows refuses.
 pub fn forget() -> Result<()> {
-    // SAFETY: the root is always open, the text ends with NUL.
+    // SAFETY: the root key is always open, the text ends with NUL.
     let answer = unsafe { RegDeleteKeyExW(HKEY_LOCAL_MACHINE, w!(r"SOFTWARE\TramAn"), VIEW, None) };
     if answer == ERROR_FILE_NOT_FOUND { Ok(()) } else { done(answer) }
 }
 
-/// What is absent already counts as removed.
+/// Treats what is already absent as removed.
 pub(super) fn removed(answer: windows_registry::Result<()>) -> Result<()> {
     match answer {
         Err(error) if !is_missing(&error) => Err(error.into()),

@@ -1,9 +1,9 @@
-//! Where libraries are loaded from: the system's folder alone, never the folder the program was started from or in, where
-//! somebody may have put a file of the same name (a USB stick, a download folder).
+//! Where libraries are loaded from: only the system folder, never the program's own folder or the current one, where
+//! somebody may have put a file of the same name (USB stick, download folder).
 //!
-//! What the import table names was loaded before the program's first line, from the system's list of known libraries or else from the
-//! program's own folder; installed, that is below Program Files, where only administrators write. The GNU linker has no
-//! `/DEPENDENTLOADFLAG`, which would close that gap for a program started elsewhere.
+//! Imported libraries are loaded before the program's first line runs, from the system's list of known libraries or else from the
+//! program's own folder. For an installed program that is under Program Files, where only administrators write. The GNU linker has no
+//! `/DEPENDENTLOADFLAG`, which would close this gap for a program started elsewhere.
 #![expect(unsafe_code, reason = "the function is looked up by name, because Windows 7 may lack it")]
 
 use windows::Win32::System::LibraryLoader::{
@@ -11,10 +11,10 @@ use windows::Win32::System::LibraryLoader::{
 };
 use windows::core::{BOOL, s, w};
 
-/// Has libraries loaded from now on come from the system's folder. Windows 7 without its update of 2011 (KB2533623) only leaves the
-/// current folder out.
+/// Makes libraries loaded from now on come from the system folder. On Windows 7 without its 2011 update (KB2533623) it only
+/// excludes the current folder.
 pub fn from_system_only() {
-    // SAFETY: the texts end with NUL; the module is always loaded and never given back.
+    // SAFETY: the texts end with NUL; the module is always loaded and never released.
     let found = unsafe {
         GetModuleHandleW(w!("kernel32.dll"))
             .ok()
@@ -27,7 +27,7 @@ pub fn from_system_only() {
         unsafe { function(LOAD_LIBRARY_SEARCH_SYSTEM32.0) }.as_bool()
     });
     if !done {
-        // SAFETY: the text ends with NUL. Nothing more can be done where even this is refused.
+        // SAFETY: the text ends with NUL. If even this is refused, nothing more can be done.
         let _refused = unsafe { SetDllDirectoryW(w!("")) };
     }
 }

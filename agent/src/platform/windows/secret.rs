@@ -1,4 +1,4 @@
-//! Secrets that only one account of this machine can read again: the Data Protection API in the account's own scope. Never in
+//! Secrets that only one account of this machine can read back, with the Data Protection API in the account's scope. Never in
 //! the machine's scope (`CRYPTPROTECT_LOCAL_MACHINE`), in which every program on the machine could read them.
 #![expect(unsafe_code, reason = "the Data Protection API is called through its C interface")]
 
@@ -10,7 +10,7 @@ use windows::Win32::Security::Cryptography::{
 };
 use windows::core::PCWSTR;
 
-/// Mixed in, so that a secret of another program of the same account is not taken for one of ours. No secret itself.
+/// Mixed in, so that another program's secret of the same account is not accepted as ours. Not secret itself.
 const PURPOSE: &[u8] = b"tram-an agent secret 1";
 
 /// Seals a secret for the account that runs this program.
@@ -20,7 +20,7 @@ const PURPOSE: &[u8] = b"tram-an agent secret 1";
 pub fn seal(secret: &[u8]) -> Result<Vec<u8>> {
     let (secret, purpose) = (blob(secret)?, blob(PURPOSE)?);
     let mut sealed = Given::default();
-    // SAFETY: both inputs point to bytes that live through the call, which only reads them; the place outlives it.
+    // SAFETY: both inputs point to bytes that outlive the call, which only reads them; so does the output pointer.
     unsafe {
         CryptProtectData(
             &raw const secret,
@@ -42,7 +42,7 @@ pub fn seal(secret: &[u8]) -> Result<Vec<u8>> {
 pub fn open(sealed: &[u8]) -> Result<Vec<u8>> {
     let (sealed, purpose) = (blob(sealed)?, blob(PURPOSE)?);
     let mut secret = Given::default();
-    // SAFETY: both inputs point to bytes that live through the call, which only reads them; the place outlives it.
+    // SAFETY: both inputs point to bytes that outlive the call, which only reads them; so does the output pointer.
     unsafe {
         CryptUnprotectData(
             &raw const sealed,
@@ -62,7 +62,7 @@ fn blob(bytes: &[u8]) -> Result<CRYPT_INTEGER_BLOB> {
     Ok(CRYPT_INTEGER_BLOB { cbData: length, pbData: bytes.as_ptr().cast_mut() })
 }
 
-/// Bytes that Windows allocated for an answer; wiped and given back.
+/// Bytes that Windows allocated for a result; wiped and freed on drop.
 #[derive(Default)]
 struct Given(CRYPT_INTEGER_BLOB);
 
@@ -71,7 +71,7 @@ impl Given {
         if self.0.pbData.is_null() {
             return &[];
         }
-        // SAFETY: Windows filled so many bytes at this place, which lives until `self` is dropped.
+        // SAFETY: Windows filled this many bytes at this address, which stays valid until `self` is dropped.
         unsafe { std::slice::from_raw_parts(self.0.pbData, self.0.cbData as usize) }
     }
 }
@@ -79,10 +79,11 @@ impl Given {
 impl Drop for Given {
     fn drop(&mut self) {
         for place in 0..self.bytes().len() {
-            // SAFETY: the place lies within the bytes that Windows gave and nobody borrows any more. Volatile, so that it is done.
+            // SAFETY: the address is within the bytes that Windows gave, and nothing borrows them any more. Volatile, so that the
+            // write is not optimised away.
             unsafe { self.0.pbData.add(place).write_volatile(0) };
         }
-        // SAFETY: Windows allocated it by `LocalAlloc` (or it is null, which is allowed); it is given back once.
+        // SAFETY: allocated by Windows with `LocalAlloc` (or null, which is allowed); freed once.
         unsafe { LocalFree(Some(HLOCAL(self.0.pbData.cast()))) };
     }
 }

@@ -1,5 +1,5 @@
-//! Who may stop, change or delete our service: administrators. Windows gives new services such a list; it is looked at all the same,
-//! because whoever made the service, or changed it since, may have given another.
+//! Ensures that only administrators may stop, change or delete our service. Windows gives new services such an access list; it is
+//! still checked, because whoever created the service or changed it later may have set another.
 #![expect(unsafe_code, reason = "no safe crate reads or sets a service's access control list")]
 
 use std::io::{Error, Result};
@@ -17,7 +17,8 @@ use crate::platform::service::NAME;
 
 /// `READ_CONTROL | WRITE_DAC`.
 const ACCESS: u32 = 0x0006_0000;
-/// What Windows gives new services: SYSTEM and administrators run it, people who are logged on and services may ask how it is.
+/// The access list that Windows gives new services: SYSTEM and administrators control it; logged-on users and services may
+/// query it.
 const USUAL: &str =
     "D:(A;;CCLCSWRPWPDTLOCRRC;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;IU)(A;;CCLCSWLOCRRC;;;SU)";
 
@@ -25,17 +26,17 @@ struct Handle(SC_HANDLE);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: it is open, and closed once. Nothing is to be done when that fails.
+        // SAFETY: it is open, and closed once. A failure cannot be handled.
         let _closed = unsafe { CloseServiceHandle(self.0) };
     }
 }
 
-/// Closes the service to all but administrators. The list that was found when it was open.
+/// Closes the service to all but administrators. Returns the former list if it was open.
 ///
 /// # Errors
 /// When Windows refuses.
 pub fn closed() -> Result<Option<String>> {
-    // SAFETY: no names: this machine, its ordinary database.
+    // SAFETY: no names: this machine, its default database.
     let manager = Handle(unsafe { OpenSCManagerW(PCWSTR::null(), PCWSTR::null(), SC_MANAGER_CONNECT) }?);
     // SAFETY: the manager is open, the name ends with NUL.
     let service = Handle(unsafe { OpenServiceW(manager.0, &HSTRING::from(NAME), ACCESS) }?);
@@ -44,7 +45,7 @@ pub fn closed() -> Result<Option<String>> {
         return Ok(None);
     }
     let usual = Descriptor::of(USUAL)?;
-    // SAFETY: the service is open with the right to do so; the descriptor lives through the call.
+    // SAFETY: the service is open with the right to do so; the descriptor outlives the call.
     unsafe { SetServiceObjectSecurity(service.0, DACL_SECURITY_INFORMATION, usual.place()) }?;
     Ok(Some(found))
 }
@@ -52,7 +53,7 @@ pub fn closed() -> Result<Option<String>> {
 fn list(service: &Handle) -> Result<String> {
     let mut needed = 0;
     let asked = DACL_SECURITY_INFORMATION.0;
-    // SAFETY: no room is given; only the size is asked for, and the call fails for want of room.
+    // SAFETY: no buffer is given; only the size is asked for, and the call fails for lack of space.
     let _sized = unsafe { QueryServiceObjectSecurity(service.0, asked, None, 0, &raw mut needed) };
     if needed == 0 {
         return Err(Error::last_os_error());

@@ -1,12 +1,12 @@
-//! Access control lists of services, as the security descriptor definition language (SDDL) writes them.
+//! Access control lists of services, in the security descriptor definition language (SDDL).
 
-/// Rights with which somebody could silence a service: stop, pause, change or delete it, take it over, and those that hold these.
+/// Rights that allow silencing a service: stop, pause, change, delete, take ownership, and the rights that include these.
 const SILENCING: [&str; 8] = ["WP", "DT", "DC", "SD", "WD", "WO", "GA", "GW"];
-/// The same as bits, where rights are written as a number.
+/// The same as bits, for lists that write rights as a number.
 const SILENCING_BITS: u32 =
     0x0002 | 0x0020 | 0x0040 | 0x0001_0000 | 0x0004_0000 | 0x0008_0000 | 0x1000_0000 | 0x4000_0000;
 
-/// True when nobody but SYSTEM and administrators may silence the service with this list (`D:(A;;CCLC...;;;SY)...`). No list at all means
+/// True when only SYSTEM and administrators may silence the service with this list (`D:(A;;CCLC...;;;SY)...`). A missing list means
 /// everybody.
 pub(super) fn only_administrators_silence(list: &str) -> bool {
     let Some(list) = list.split_once("D:").map(|(_, list)| list.split("S:").next().unwrap_or_default()) else {
@@ -16,7 +16,7 @@ pub(super) fn only_administrators_silence(list: &str) -> bool {
         && list.split('(').skip(1).all(|entry| {
             let fields: Vec<&str> = entry.split(')').next().unwrap_or_default().split(';').collect();
             let [kind, _, rights, _, _, who] = fields[..] else { return false };
-            // Denying harms nobody here.
+            // Entries that deny access do no harm here.
             kind == "D" || matches!(who, "SY" | "BA") || kind == "A" && !silences(rights)
         })
 }
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn the_list_that_windows_gives_new_services_is_closed() {
-        // As `sc sdshow` prints it on Windows 7 to 11.
+        // As printed by `sc sdshow` on Windows 7 to 11.
         let usual = "D:(A;;CCLCSWRPWPDTLOCRRC;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;IU)(A;;CCLCSWLOCRRC;;;SU)";
         assert!(only_administrators_silence(usual));
         assert!(only_administrators_silence(&format!("{usual}S:(AU;FA;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;WD)")));

@@ -1,4 +1,4 @@
-//! The last result as one page: no script, no outside resources, nothing that identifies a person.
+//! The last result as a single page: no script, no external resources, nothing that identifies a person.
 
 use std::fmt::{Display, Formatter, Result};
 
@@ -11,29 +11,29 @@ use super::{Notice, NoticeResult};
 
 /// The most characters of one text.
 const MOST: usize = 2_000;
-/// A result older than this many days is called old.
+/// A result older than this many days is shown as old.
 const OLD_DAYS: i64 = 2;
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// The page of a notice in one language, as at `now`.
+/// The page of a notice in one language, as of `now`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page<'a> {
-    /// What is shown.
+    /// What to show.
     pub(crate) notice: &'a Notice,
-    /// The language of everything on it.
+    /// The language of all text on it.
     pub(crate) language: Language,
-    /// The hour at which it is looked at.
+    /// The time at which it is viewed.
     pub(crate) now: Timestamp,
 }
 
-/// A moment by Viet Nam's clock, such as `25/11/2026 09:30`.
+/// A time in Viet Nam's time zone, such as `25/11/2026 09:30`.
 pub(crate) fn moment(at: i64) -> String {
     let at = Timestamp::from_millisecond(at).unwrap_or_default();
     let hour = VIET_NAM.to_datetime(at);
     format!("{} {:02}:{:02}", date(at).vi, hour.hour(), hour.minute())
 }
 
-/// How many controls have which verdict.
+/// How many controls have each verdict.
 pub(crate) fn counted(notice: &Notice, language: Language) -> String {
     let count = |verdict: Verdict| notice.results.iter().filter(|result| result.verdict == verdict).count();
     [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
@@ -41,7 +41,7 @@ pub(crate) fn counted(notice: &Notice, language: Language) -> String {
         .join(", ")
 }
 
-/// Text from elsewhere, safe between tags and in attributes.
+/// Untrusted text, escaped for use between tags and in attributes.
 struct Safe<'a>(&'a str);
 
 impl Display for Safe<'_> {
@@ -195,7 +195,7 @@ impl Display for Page<'_> {
     }
 }
 
-/// Readable in the browsers of Windows 7 as well: no variables, no grid.
+/// Also works in the browsers of Windows 7: no variables, no grid.
 const STYLE: &str = "\
 body{margin:0;font:16px/1.5 'Segoe UI',system-ui,'Noto Sans','Liberation Sans',Arial,sans-serif;color:#1c2733;background:#f3f5f8;overflow-wrap:anywhere;word-wrap:break-word}\
 header{background:#16406b;color:#fff;padding:.6em 1em}main{max-width:56em;margin:0 auto;padding:0 1em 2em}\

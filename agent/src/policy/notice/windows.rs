@@ -1,4 +1,4 @@
-//! Where access is governed by owner and access control list.
+//! Writing the notice on Windows, with owner and access control list.
 
 use std::fs::File;
 use std::io::{Error, Result, Write};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::platform::windows::access;
 
-/// Makes the folder for all to read. Whatever somebody else put there is refused, for it could be a link.
+/// Creates the public folder. Anything put there by somebody else is refused, because it could be a link.
 pub(super) fn folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path)?;
     let own = path.ancestors().take(2).filter(|folder| folder.file_name().is_some());
@@ -20,7 +20,7 @@ pub(super) fn folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Replaces the file as a whole. A power cut may lose it: the next check makes it again.
+/// Replaces the whole file. A power cut may lose it: the next check writes it again.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let fresh = path.with_extension("new");
     File::create(&fresh)?.write_all(bytes)?;

@@ -1,5 +1,5 @@
-//! Delivery by file: everything that waits at once, and answers that name the reports they are about, because files may come back late,
-//! twice or in another order. What an answer means for spool and chain is the same as on the wire.
+//! Delivery by file: everything waiting at once, and answers that name their reports, because files may come back late, twice or out of
+//! order. An answer means the same for spool and chain as over the network.
 
 use protocol::unconnected::AnsweredReport;
 use protocol::unconnected::export::ROOM;
@@ -12,27 +12,27 @@ use crate::state::StateFolder;
 /// What goes into a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Carried {
-    /// Requests, each as it would travel.
+    /// The requests, each as it would be sent over the network.
     pub(crate) requests: Vec<Vec<u8>>,
     /// How many reports they hold.
     pub(crate) reports: u64,
-    /// How many wait and did not fit.
+    /// How many still wait because they did not fit.
     pub(crate) left: u64,
 }
 
-/// What a file's answers changed.
+/// What a file of answers changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settled {
-    /// Reports that the server has and that wait no more.
+    /// How many waiting reports the server now has.
     pub(crate) delivered: u64,
-    /// True when the answers were about reports that wait here.
+    /// True when the answers were about reports that are waiting here.
     pub(crate) concerned: bool,
     /// The report for which the server lacks these sections.
     pub(crate) need: Option<(Digest, Vec<String>)>,
 }
 
 impl Delivery {
-    /// Everything that waits, as much as fits into one file, to the letter as it was made.
+    /// Everything waiting that fits into one file, byte for byte as it was made.
     ///
     /// # Errors
     /// When the spool cannot be read back.
@@ -73,7 +73,8 @@ impl Delivery {
         Ok(carried)
     }
 
-    /// Adds the bodies that the server lacked for the report `of` to the next file, if it still is the first that waits.
+    /// Adds the bodies that the server lacked for the report `of` to the next file, if that report is still first in
+    /// line.
     ///
     /// # Errors
     /// When the spool cannot be read back.
@@ -86,7 +87,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Takes in the answers of a file. Those about reports that wait no more change nothing.
+    /// Processes the answers of a file. Answers about reports that no longer wait change nothing.
     ///
     /// # Errors
     /// When the spool cannot be read back.
@@ -120,7 +121,7 @@ impl Delivery {
             now if now == agreed => 0,
             now => waiting.iter().position(|waiting| Some(waiting.position) == now).map_or(0, |at| at as u64 + 1),
         };
-        // The bodies are looked up again when the next file is made: another process makes it.
+        // The bodies are looked up again when the next file is made, because another process makes it.
         let need = need.filter(|_| self.supplement.is_some());
         Ok(Settled { delivered, concerned: true, need })
     }

@@ -1,4 +1,4 @@
-//! Delivery against a server that answers as the test says: order, lost answers, refusals, a full spool, a full disk.
+//! Delivery against a server that answers as each test says: order, lost answers, refusals, a full spool, a full disk.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl Fixture {
         Self { _folder: folder, state, author, receipt_key, delivery }
     }
 
-    /// A report in which the zone is `zone`.
+    /// Submits a report whose time zone is `zone`.
     fn report(&mut self, zone: &str) {
         let mut facts = Facts::unknown(Reason::SourceMissing);
         facts.time.zone = Fact::Known(zone.to_owned());
@@ -48,7 +48,7 @@ impl Fixture {
         self.delivery.submit(&self.author, &draft, &self.state).unwrap();
     }
 
-    /// The places in the next request.
+    /// The positions in the next request.
     fn places(&mut self) -> Vec<(u64, u64)> {
         let batch = self.delivery.request();
         let waiting = batch.as_ref().map(|batch| batch.waiting.as_slice()).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Fixture {
         ReportAnswer::Accepted { receipt: SignedReceipt::sign(&receipt, &self.receipt_key).unwrap() }
     }
 
-    /// Sends the next request; `answer` says what comes back for each report.
+    /// Sends the next request; `answer` gives the answer to each report.
     fn send(&mut self, answer: impl Fn(&Self, usize, &Waiting) -> ReportAnswer) -> Next {
         let batch = self.delivery.request().unwrap();
         let results = batch.waiting.iter().enumerate().map(|(index, waiting)| answer(self, index, waiting)).collect();
@@ -150,7 +150,7 @@ fn a_missing_body_is_added_and_the_header_stays() {
     let after = fixture.delivery.request().unwrap().waiting[0].report.clone();
     assert_eq!((&after.header, &after.signature), (&before.header, &before.signature));
     assert_eq!(bodies(&after), ["lan", "time"]);
-    // A server that asks for the same again cannot be helped: the chain is broken, once.
+    // A server that asks for the same again cannot be satisfied: the chain breaks, once.
     assert_eq!(fixture.send(need), Next::Wait(None));
     assert_eq!(fixture.delivery.chain.next().opened.unwrap().reason, OpenedReason::ServerRestored);
     assert!(!fixture.delivery.waits());

@@ -1,4 +1,4 @@
-//! Graphical sessions: log-in without a password, and the screen lock that the machine sets for everybody.
+//! Graphical sessions: login without a password, and the screen lock set for everyone on the machine.
 
 use policies::fact::{Fact, Reason, Seconds};
 
@@ -6,12 +6,12 @@ use crate::linux::context::{CheckContext, answered, unknown};
 use crate::linux::text::{capped, ini, ini_value, unquoted, yes};
 use os::Answer;
 
-/// True when the display manager that is set up lets somebody in by itself.
+/// True when the configured display manager logs somebody in automatically.
 pub(super) fn automatic_logon(context: &CheckContext) -> Fact<bool> {
     let unit = context.os.link("/etc/systemd/system/display-manager.service").ok();
     let chosen = unit.as_deref().and_then(|target| target.rsplit('/').next()).unwrap_or_default();
     let chosen = chosen.trim_end_matches(".service");
-    // Without systemd's word any display manager's file counts.
+    // If systemd does not say which one is used, any display manager's file counts.
     let concerned = |name: &str| chosen.is_empty() || chosen.starts_with(name);
     let readers: [(&str, fn(&CheckContext) -> Answer<bool>); 4] =
         [("gdm", gdm), ("lightdm", lightdm), ("sddm", sddm), ("lxdm", lxdm)];
@@ -23,7 +23,7 @@ pub(super) fn automatic_logon(context: &CheckContext) -> Fact<bool> {
     })
 }
 
-/// Of several texts the later wins.
+/// Of several texts the last wins.
 fn last(texts: &[String], section: &str, key: &str) -> Option<String> {
     texts.iter().rev().find_map(|text| ini_value(text, section, key))
 }
@@ -57,7 +57,7 @@ fn lxdm(context: &CheckContext) -> Answer<bool> {
     Ok(last(&texts, "base", "autologin").is_some_and(|user| !user.is_empty()))
 }
 
-/// Idle time plus the grace before the lock, from the key files that dconf's databases are made of.
+/// Idle time plus the grace period before the lock, from the key files that dconf's databases are built from.
 pub(super) fn screen_lock(context: &CheckContext) -> Fact<Seconds> {
     let texts =
         match context.gathered(&["/etc/dconf/db/distro.d/*", "/etc/dconf/db/site.d/*", "/etc/dconf/db/local.d/*"]) {

@@ -1,8 +1,7 @@
-//! Failed logons: `/var/log/btmp` and the file it was rotated to, in the form of `utmp(5)`; where the system no longer writes them, the
-//! journal.
+//! Failed logons: `/var/log/btmp` and its rotated file, in the format of `utmp(5)`; the journal on systems that no longer write them.
 //!
-//! People type their password into the field of the name, so only names of accounts that exist are kept. What programs ask inside a
-//! session (sudo, su) is not written there.
+//! People sometimes type their password into the name field, so only names of existing accounts are kept. Password prompts inside a
+//! session (sudo, su) are not recorded there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,15 +16,15 @@ use os::{Answer, OsError};
 
 const FOLDER: &str = "/var/log";
 const FILE: &str = "btmp";
-/// The newest part that is read of each file.
+/// The most bytes read from the end of each file.
 const CAP: usize = RECORD * MOST;
 
-/// The failed logons of the last days by hour; the names are those of `passwd`.
+/// The failed logons of the last days by hour; names are those in `passwd`.
 pub(super) fn list(context: &CheckContext, passwd: &[Entry]) -> Fact<List<FailedLogon>> {
     let since = since(context.now);
     let attempts = match optional(recorded(context, passwd)) {
         Ok(Some(found)) if keeps_utmp(context) => Ok(found),
-        // An empty file that nobody writes is no answer; one that some programs write is half of one.
+        // An empty file that nothing writes is no answer; one that only some programs write is half an answer.
         Ok(found) => journal::attempts(context, passwd).or_else(|error| match found {
             Some((found, _)) if found.iter().any(|attempt| attempt.at >= since) => Ok((found, true)),
             _ => Err(error),
@@ -43,7 +42,7 @@ pub(super) fn list(context: &CheckContext, passwd: &[Entry]) -> Fact<List<Failed
     Fact::Known(tally(records, context.now, more))
 }
 
-/// What `btmp` and its predecessor hold, and whether there may be more.
+/// The attempts in `btmp` and its predecessor, and whether there may be more.
 fn recorded(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
     let path = format!("{FOLDER}/{FILE}");
     let newest = optional(context.os.tail(&path, CAP))?;
@@ -60,16 +59,16 @@ fn recorded(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<Attempt>, b
     Ok((records, more))
 }
 
-/// What the newest rotated file is.
+/// The kind of the newest rotated file.
 enum Rotated {
     None,
-    /// It can be read.
+    /// It can be read; its path.
     Plain(String),
-    /// It is compressed and was last written to at this time, in milliseconds since 1970 UTC.
+    /// It is compressed and was last written at this time, in milliseconds since 1970 UTC.
     Packed(i64),
 }
 
-/// `btmp.1`, or the latest of `btmp-20261101`; either may be compressed.
+/// `btmp.1`, or the newest of `btmp-20261101`; either may be compressed.
 fn rotated(context: &CheckContext) -> Answer<Rotated> {
     let names = optional(context.os.list(FOLDER))?.unwrap_or_default();
     let rank = |name: &String| {
@@ -91,7 +90,7 @@ fn rotated(context: &CheckContext) -> Answer<Rotated> {
 
 /// Type, terminal, name, host, time, address.
 fn attempts(bytes: &[u8], passwd: &[Entry]) -> Vec<Attempt> {
-    // The tail of a long file may begin inside a record; files grow by whole ones.
+    // The tail of a long file may start inside a record; files grow by whole records.
     let whole = &bytes[bytes.len() % RECORD..];
     whole.chunks_exact(RECORD).filter_map(|record| attempt(record, passwd)).collect()
 }
@@ -109,7 +108,7 @@ fn attempt(record: &[u8], passwd: &[Entry]) -> Option<Attempt> {
     };
     let (line, name, host) = (text(8, 32), text(44, 32), text(76, 256));
     let seconds = u32::from_le_bytes(record[340..344].try_into().ok()?);
-    // A graphical session calls its own screen a host.
+    // A graphical session gives its own screen as host.
     let host = if host.starts_with(':') { String::new() } else { source(&host) };
     let source = if host.is_empty() { address(record[348..364].try_into().ok()?) } else { host };
     let network = !source.is_empty() || line.starts_with("ssh");
@@ -121,7 +120,7 @@ fn attempt(record: &[u8], passwd: &[Entry]) -> Option<Attempt> {
     })
 }
 
-/// An address of version 4 stands in the first four bytes.
+/// An IPv4 address is in the first four bytes.
 fn address(bytes: [u8; 16]) -> String {
     let address = match bytes {
         [a, b, c, d, rest @ ..] if rest == [0; 12] => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
@@ -140,7 +139,7 @@ mod tests {
     use os::recorded::Recorded;
 
     const NOW: &str = "2026-11-22T03:20:00Z";
-    /// Two o'clock of that day.
+    /// Two o'clock on that day.
     const HOUR: u32 = 1_795_312_800;
 
     fn record(name: &str, line: &str, host: &str, seconds: u32) -> Vec<u8> {
@@ -155,7 +154,7 @@ mod tests {
 
     fn listed(os: Recorded) -> Fact<List<FailedLogon>> {
         let passwd = super::super::entries("root:x:0:0::/root:/bin/sh\ncanbo:x:1000:1000::/home/canbo:/bin/sh\n");
-        // A system that still keeps such files noted its start.
+        // A system that still keeps such files recorded its boot.
         let mut start = record("reboot", "~", "", HOUR);
         start[0] = 2;
         list(&CheckContext::new(Arc::new(os.file("/run/utmp", start)), NOW.parse().unwrap()), &passwd)
@@ -170,7 +169,7 @@ mod tests {
             record("root", "ssh:notty", "10.0.0.5", HOUR + 1),
             record("MatKhau@2026", "tty7", ":0", HOUR),
             other,
-            // A shutdown is no attempt.
+            // A shutdown is not an attempt.
             {
                 let mut end = record("canbo", "", "", HOUR);
                 end[0] = 2;
@@ -202,7 +201,7 @@ mod tests {
     fn an_empty_file_that_nobody_writes_is_no_answer() {
         let passwd = super::super::entries("canbo:x:1000:1000::/home/canbo:/bin/sh\n");
         let listed = |os: Recorded| list(&CheckContext::new(Arc::new(os), NOW.parse().unwrap()), &passwd);
-        // Debian 13: no utmp is kept, and sshd tells the journal alone, which is not there.
+        // Debian 13: no utmp is kept, and sshd only writes to the journal, which is missing here.
         assert!(listed(Recorded::new().file("/var/log/btmp", "")).known().is_none());
         // login still writes it.
         let half = listed(Recorded::new().file("/var/log/btmp", record("canbo", "tty1", "", HOUR)));

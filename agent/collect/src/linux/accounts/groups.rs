@@ -1,15 +1,15 @@
-//! Who may act as root other than by sudo: through a group that equals root, or polkit.
+//! Who may act as root other than through sudo: by a group equivalent to root, or polkit.
 
 use crate::linux::context::CheckContext;
 use crate::linux::text::lines;
 use os::Answer;
 
-/// Groups whose members are root when they like: by sudo's and polkit's custom, by a container that holds the whole disk
-/// (docker, lxd, incus), by a virtual machine that does (libvirt), by the disk itself.
+/// Groups whose members can become root at will: by the defaults of sudo and polkit, by a container with the whole disk
+/// mounted (docker, lxd, incus), by a virtual machine with it (libvirt), or by raw disk access.
 const EQUAL_ROOT: [&str; 10] =
     ["root", "sudo", "wheel", "admin", "docker", "lxd", "incus-admin", "incus", "libvirt", "disk"];
 
-/// Somebody with the names and numbers of the groups he is in.
+/// A person with the names and ids of their groups.
 pub(super) struct Person<'a> {
     pub(super) name: &'a str,
     pub(super) id: u32,
@@ -31,18 +31,18 @@ pub(super) fn groups(text: &str) -> Vec<Group> {
 }
 
 impl<'a> Person<'a> {
-    /// The person called `name` whose first group is `group`.
+    /// The person called `name` with the primary group `group`.
     pub(super) fn new(name: &'a str, id: u32, group: u32, all: &'a [Group]) -> Self {
         let own = |(_, id, members): &&Group| *id == group || members.iter().any(|member| member == name);
         Self { name, id, groups: all.iter().filter(own).map(|(name, id, _)| (name.as_str(), *id)).collect() }
     }
 
-    /// True for a member of a group that equals root.
+    /// True for a member of a group equivalent to root.
     pub(super) fn equals_root(&self) -> bool {
         self.groups.iter().any(|(name, _)| EQUAL_ROOT.contains(name))
     }
 
-    /// True when `names` holds the person or a group of his.
+    /// True when `names` contains the person or one of their groups.
     pub(super) fn is_named(&self, names: &[Named]) -> bool {
         names.iter().any(|named| match named {
             Named::User(name) => name == self.name || name.parse() == Ok(self.id),
@@ -57,7 +57,7 @@ pub(super) enum Named {
     Group(String),
 }
 
-/// Whose own password polkit takes for root's: `unix-group:sudo` and the like in its rules for administrators.
+/// Whose own password polkit accepts in place of root's: `unix-group:sudo` and the like in its administrator rules.
 pub(super) fn polkit(context: &CheckContext) -> Answer<Vec<Named>> {
     let mut names = Vec::new();
     for (folder, suffix, mark) in [

@@ -1,6 +1,6 @@
-//! Failed logons in the journal: what sshd and pam_unix say, in words that they do not translate.
+//! Failed logons in the journal: messages of sshd and pam_unix, which are not translated.
 //!
-//! Only what root's processes wrote counts: everybody may write to the journal.
+//! Only messages from root's processes count: everyone may write to the journal.
 
 use policies::fact::LogonWay;
 use serde_json::Value;
@@ -10,12 +10,12 @@ use crate::linux::context::CheckContext;
 use crate::logons::{Attempt, MOST, since, source};
 use os::{Answer, OsError, Program};
 
-/// sshd's own words, and those of pam_unix for all other ways in.
+/// Messages of sshd, and of pam_unix for all other ways in.
 const WORDS: &str = r"--grep=^Failed (password|keyboard-interactive)|^pam_unix\([^)]+:auth\): authentication failure;";
-/// Services that ask somebody who is inside already, and sshd, which speaks for itself.
+/// Services that ask somebody already logged in, and sshd, which writes its own messages.
 const INSIDE: &str = "sshd su su-l sudo sudo-i polkit-1 passwd chsh chfn cinnamon-screensaver mate-screensaver xscreensaver kde kscreensaver";
 
-/// The attempts of the last days, the newest first, and whether there may be more.
+/// The attempts of the last days, newest first, and whether there may be more.
 pub(super) fn attempts(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<Attempt>, bool)> {
     if !context.os.administrator() {
         return Err(OsError::Denied("/var/log/journal".to_owned()));
@@ -30,7 +30,7 @@ pub(super) fn attempts(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<
         arguments.extend(more);
         let output = context.os.run(Program::Journalctl, &arguments)?;
         match output.status {
-            // It ends with 1 where it finds nothing.
+            // Its exit status is 1 when it finds nothing.
             Some(0) | Some(1) if output.stderr.is_empty() => Ok(output),
             _ => {
                 let said = output.stderr.lines().next().unwrap_or("journalctl").to_owned();
@@ -39,7 +39,7 @@ pub(super) fn attempts(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<
         }
     };
     let found = ask(&[&from, &most, WORDS, "SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10"])?;
-    // Does it reach back that far?
+    // Checks that it reaches back that far.
     let earlier = ask(&[&until, "-n1"])?;
     let more = found.cut || earlier.stdout.is_empty() || !context.ssh().logs_failures();
     let lines = || found.stdout.lines().filter(|line| !line.is_empty());
@@ -62,11 +62,11 @@ fn attempt(line: &str, passwd: &[Entry]) -> Option<Attempt> {
     })
 }
 
-/// Whose name was given, if it is one, and from where.
+/// The account that was tried, if it exists, and from where.
 fn said(message: &str) -> Option<(&str, &str)> {
     if let Some(rest) = message.strip_prefix("Failed ") {
         let (_, rest) = rest.split_once(" for ")?;
-        // A name may hold anything, the words behind it too.
+        // A name may contain anything, even the words that follow it.
         let (name, place) = rest.rsplit_once(" from ")?;
         return Some((name, place.split_once(" port ")?.0));
     }

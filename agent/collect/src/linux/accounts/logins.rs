@@ -1,7 +1,7 @@
-//! Last logins: `/var/log/lastlog` by user number or its successor `lastlog2.db` by name, and `/var/log/wtmp` or its successor
-//! `wtmp.db`, where graphical sessions are written too.
+//! Last logins: `/var/log/lastlog` by user id or its successor `lastlog2.db` by name, and `/var/log/wtmp` or its successor
+//! `wtmp.db`, which also record graphical sessions.
 //!
-//! A system that no longer keeps `utmp` no longer writes `lastlog` and `wtmp` either; empty or old ones may still lie there.
+//! A system without `utmp` no longer writes `lastlog` and `wtmp` either; empty or old ones may remain.
 
 use std::collections::BTreeMap;
 
@@ -22,26 +22,26 @@ pub(super) const RECORD: usize = 384;
 const LAST: usize = 292;
 /// The successor of `lastlog`: a table of name, seconds, terminal, host, service.
 const LASTLOG2: &str = "/var/lib/lastlog/lastlog2.db";
-/// The successor of `wtmp`, where it was first and where it is now: a table of number, kind, name, login, logout, ... in microseconds.
+/// The successor of `wtmp`, at its first and its present path: a table of number, kind, name, login, logout, ... in microseconds.
 const WTMPDB: [&str; 2] = ["/var/lib/wtmpdb/wtmp.db", "/var/log/wtmp.db"];
-/// Newest part of `wtmp` that is read: some 10,000 sessions.
+/// The most bytes read from the end of `wtmp`: some 10,000 sessions.
 const WTMP_CAP: usize = RECORD * 10_000;
-/// The largest of the successors that is read: far more users and sessions than one machine has.
+/// The largest successor database that is read: far more users and sessions than one machine has.
 const DATABASE_CAP: usize = 8 << 20;
-/// A sign of use this young needs no proof that there is no younger one.
+/// A sign of use younger than this many days needs no proof that there is no younger one.
 const RECENT: i64 = 14;
 
-/// What the machine wrote down of logins.
+/// The machine's records of logins.
 pub(super) struct Logins<'a> {
     context: &'a CheckContext,
     sessions: BTreeMap<String, i64>,
     trouble: Option<OsError>,
-    /// True when every login is written down here.
+    /// True when every login is recorded here.
     whole: bool,
 }
 
 impl<'a> Logins<'a> {
-    /// Reads the sessions of this month and the one before.
+    /// Reads the sessions of this month and the previous one.
     pub(super) fn read(context: &'a CheckContext) -> Self {
         let mut logins = Self { context, sessions: BTreeMap::new(), trouble: None, whole: false };
         let keeps_utmp = keeps_utmp(context);
@@ -71,7 +71,7 @@ impl<'a> Logins<'a> {
         logins
     }
 
-    /// Notes the newest login of each user in a table; true when it was read.
+    /// Takes the newest login of each user from a table; true when it was read.
     fn read_table(&mut self, path: &str, name: &str, login: impl Fn(&[Cell]) -> Option<(String, i64)>) -> bool {
         let rows: Answer<_> = self.context.os.read(path, DATABASE_CAP).and_then(|file| {
             let rows = table::rows(&file, name);
@@ -91,7 +91,7 @@ impl<'a> Logins<'a> {
         false
     }
 
-    /// The last login of an account that is written down.
+    /// The last recorded login of an account.
     pub(super) fn last(&self, name: &str, id: u32) -> Fact<Instant> {
         let recorded = match optional(self.context.os.range("/var/log/lastlog", u64::from(id) * LAST as u64, 4)) {
             Ok(bytes) => bytes.unwrap_or_default().try_into().map(u32::from_le_bytes).map_or(0, i64::from),
@@ -105,8 +105,8 @@ impl<'a> Logins<'a> {
         }
     }
 
-    /// The latest sign of use: the last login, or the day on which the password was set where there was none. Where not every login is
-    /// written down, an old sign says nothing.
+    /// The latest sign of use: the last login, or without one the day the password was set. Where not every login is recorded, an old
+    /// sign proves nothing.
     pub(super) fn last_used(&self, last: &Fact<Instant>, password: Fact<Instant>) -> Fact<Instant> {
         let found = match last {
             Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing => password,
@@ -124,17 +124,17 @@ impl<'a> Logins<'a> {
     }
 }
 
-/// True when the system still keeps `utmp`, and with it `wtmp`, `btmp` and `lastlog`: it noted its own start there.
+/// True when the system still keeps `utmp`, and with it `wtmp`, `btmp` and `lastlog`: it recorded its own boot there.
 pub(super) fn keeps_utmp(context: &CheckContext) -> bool {
     const BOOT_TIME: u8 = 2;
     let records = context.os.head("/run/utmp", RECORD * 64).unwrap_or_default();
     records.chunks_exact(RECORD).any(|record| record[0] == BOOT_TIME)
 }
 
-/// Newest session of each user among the records of `wtmp`.
+/// Each user's newest session in the records of `wtmp`.
 fn record_sessions(bytes: &[u8], sessions: &mut BTreeMap<String, i64>) {
     const USER_PROCESS: u8 = 7;
-    // The tail of a long file may begin inside a record; files grow by whole ones.
+    // The tail of a long file may start inside a record; files grow by whole records.
     let whole = &bytes[bytes.len() % RECORD..];
     for record in whole.chunks_exact(RECORD) {
         if record[0] != USER_PROCESS {
@@ -207,7 +207,7 @@ mod tests {
             logins.last_used(&logins.last("canbo", 1000), changed).known().map(|at| at.as_second())
         };
         let old = session(7, "canbo", 1_780_000_000);
-        // Debian 13 after an upgrade: what lies there is of the system before.
+        // Debian 13 after an upgrade: the files are those of the earlier system.
         let upgraded = Recorded::new().file("/var/log/wtmp", &old).file("/var/log/lastlog", "");
         assert_eq!(used(upgraded.clone(), 1_770_000_000), None);
         assert_eq!(used(Recorded::new().file("/var/log/wtmp", "").file("/var/log/lastlog", ""), 1_770_000_000), None);

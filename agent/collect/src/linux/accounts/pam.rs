@@ -1,4 +1,4 @@
-//! What PAM demands of passwords and when it locks an account: the stack of each service and the files of the modules in it.
+//! What PAM requires of passwords and when it locks an account: each service's stack, and the files of the modules in it.
 
 use policies::fact::{Fact, Reason, Seconds};
 
@@ -10,32 +10,32 @@ mod stack;
 
 use stack::{Line, stack};
 
-/// Demands on a new password.
+/// Requirements for a new password.
 pub(super) struct PasswordRules {
-    /// Shortest accepted.
+    /// Minimum length accepted.
     pub(super) min_length: Fact<i64>,
-    /// Kinds of characters needed.
+    /// Character classes required.
     pub(super) min_classes: Fact<i64>,
 }
 
-/// Locking after wrong tries.
+/// Locking after failed attempts.
 pub(super) struct Lockout {
-    /// How many; 0 for never.
+    /// How many attempts; 0 for never.
     pub(super) tries: Fact<i64>,
     /// For how long; 0 until an administrator unlocks.
     pub(super) time: Fact<Seconds>,
 }
 
-/// The ways in that ask for a password; SSH is one where a server lets people in.
+/// The services that ask for a password; SSH counts where a server accepts logins.
 const WAYS_IN: [&str; 8] = ["login", "sshd", "gdm-password", "lightdm", "sddm", "lxdm", "xrdp-sesman", "cockpit"];
 
-/// Whether a login at the console opens its session with `module`.
+/// Whether a console login opens its session with `module`.
 pub(super) fn opens_sessions_with(context: &CheckContext, module: &str) -> bool {
     stack(context, &["login"])
         .is_ok_and(|lines| lines.iter().any(|line| line.kind == "session" && line.module == module))
 }
 
-/// `key = value` files; the later wins.
+/// `key = value` files; the last one wins.
 fn settings(texts: &[String]) -> Vec<(String, String)> {
     let pair = |line: &str| {
         let line = line.split('#').next().unwrap_or_default().trim();
@@ -50,7 +50,7 @@ fn last<'a>(settings: &'a [(String, String)], key: &str) -> Option<&'a str> {
     settings.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
 }
 
-/// What the stack of `passwd` demands; that of the shared file where there is none.
+/// The requirements of the `passwd` stack; of the shared file when there is none.
 pub(super) fn password_rules(context: &CheckContext) -> PasswordRules {
     match read_password_rules(context) {
         Ok(demand) => PasswordRules {
@@ -61,7 +61,7 @@ pub(super) fn password_rules(context: &CheckContext) -> PasswordRules {
     }
 }
 
-/// What one module, or all together, demand.
+/// The requirements of one module, or of all together.
 #[derive(Default)]
 struct Demand {
     length: Option<i64>,
@@ -71,7 +71,7 @@ struct Demand {
 fn read_password_rules(context: &CheckContext) -> Answer<Demand> {
     let mut all = Demand::default();
     for line in stack(context, &["passwd", "common-password", "system-auth"])? {
-        // What an optional module says of a password changes nothing.
+        // An optional module's opinion on a password changes nothing.
         if line.kind != "password" || line.control == "optional" {
             continue;
         }
@@ -80,7 +80,7 @@ fn read_password_rules(context: &CheckContext) -> Answer<Demand> {
             "pam_passwdqc.so" => passwdqc(context, &line)?,
             "pam_unix.so" => {
                 let set = line.argument("minlen").and_then(|value| value.parse().ok());
-                // Debian's word for its own checks, which begin at six characters.
+                // Debian's option for its own checks, which require at least six characters.
                 Demand { length: set.or_else(|| line.has("obscure").then_some(6)), classes: 0 }
             }
             _ => continue,
@@ -91,18 +91,19 @@ fn read_password_rules(context: &CheckContext) -> Answer<Demand> {
     Ok(all)
 }
 
-/// pwquality reads its drop-ins first, so that its main file wins; the words in the stack win over both.
+/// pwquality reads its drop-ins first, so its main file wins; options in the stack win over both.
 fn quality(context: &CheckContext, line: &Line) -> Answer<Demand> {
     let cracklib = line.module == "pam_cracklib.so";
     let places = ["/etc/security/pwquality.conf.d/*.conf", "/etc/security/pwquality.conf"];
     let written = settings(&context.gathered(if cracklib { &[] } else { &places })?);
     let number =
         |key: &str| line.argument(key).or_else(|| last(&written, key)).and_then(|value| value.parse::<i64>().ok());
-    // Not enforcing: it warns and lets pass.
+    // Not enforcing: it only warns.
     if number("enforcing") == Some(0) {
         return Ok(Demand::default());
     }
-    // A credit makes a password of that kind count as longer; a negative one demands the kind. cracklib credits 1 each.
+    // A credit makes a password with that class count as longer; a negative one requires the class. cracklib gives 1
+    // credit each.
     let credits = ["dcredit", "ucredit", "lcredit", "ocredit"].map(|key| number(key).unwrap_or(i64::from(cracklib)));
     let gained: i64 = credits.iter().filter(|credit| **credit > 0).sum();
     let demanded = credits.iter().filter(|credit| **credit < 0).count();
@@ -111,7 +112,7 @@ fn quality(context: &CheckContext, line: &Line) -> Answer<Demand> {
     Ok(Demand { length: Some(length), classes })
 }
 
-/// `min=N0,N1,N2,N3,N4`: the shortest of one, two, three, four kinds of characters; N2 is for phrases of several words.
+/// `min=N0,N1,N2,N3,N4`: the minimum length for one, two, three and four character classes; N2 is for passphrases.
 fn passwdqc(context: &CheckContext, line: &Line) -> Answer<Demand> {
     const SHIPPED: &str = "disabled,24,11,8,7";
     const FILE: &str = "/etc/passwdqc.conf";
@@ -120,7 +121,7 @@ fn passwdqc(context: &CheckContext, line: &Line) -> Answer<Demand> {
     let written = settings(&named.into_iter().collect::<Vec<String>>());
     let value = |key: &str| line.argument(key).or_else(|| last(&written, key)).map(str::to_owned);
     let min = value("min").unwrap_or_else(|| SHIPPED.to_owned());
-    // Not every distribution's module reads this file when the stack does not name it.
+    // Not every distribution's module reads this file if the stack does not name it.
     if unnamed.is_some_and(|text| last(&settings(&[text]), "min").is_some_and(|other| other != min)) {
         return Err(OsError::Failed(FILE.to_owned(), "the stack does not name it".to_owned()));
     }
@@ -131,7 +132,7 @@ fn passwdqc(context: &CheckContext, line: &Line) -> Answer<Demand> {
     let [one, two, phrase, three, four] = shortest[..] else {
         return Err(OsError::Failed(FILE.to_owned(), format!("min={min}")));
     };
-    // The words of a phrase are parted by another kind of character.
+    // The words of a passphrase are separated by another character class.
     let classes = [(one, 1), (two.or(phrase), 2), (three, 3), (four, 4)];
     Ok(Demand {
         length: shortest.iter().flatten().min().copied(),
@@ -139,7 +140,7 @@ fn passwdqc(context: &CheckContext, line: &Line) -> Answer<Demand> {
     })
 }
 
-/// The weakest of the ways in.
+/// The weakest of the services.
 pub(super) fn lockout(context: &CheckContext) -> Lockout {
     match read_lockout(context) {
         Ok(Some((tries, time))) if tries > 0 => Lockout { tries: Fact::Known(tries), time: Fact::Known(Seconds(time)) },
@@ -152,7 +153,7 @@ pub(super) fn lockout(context: &CheckContext) -> Lockout {
     }
 }
 
-/// Tries and seconds, when a locking module stands in the stack of each way in.
+/// Attempts and seconds, when every service's stack has a locking module.
 fn read_lockout(context: &CheckContext) -> Answer<Option<(i64, i64)>> {
     let mut stacks = Vec::new();
     for service in WAYS_IN.iter().filter(|service| **service != "sshd" || context.ssh().serves()) {
@@ -166,7 +167,7 @@ fn read_lockout(context: &CheckContext) -> Answer<Option<(i64, i64)>> {
         let Some((tries, time)) = locks(context, &lines)? else { return Ok(None) };
         weakest = Some(match weakest {
             None => (tries, time),
-            // 0 is for ever: never locked, locked until somebody unlocks it.
+            // 0 means infinite: never locked, or locked until somebody unlocks it.
             Some((others, theirs)) => (
                 if tries == 0 || others == 0 { 0 } else { tries.max(others) },
                 if time == 0 || (theirs != 0 && theirs < time) { theirs } else { time },
@@ -176,14 +177,14 @@ fn read_lockout(context: &CheckContext) -> Answer<Option<(i64, i64)>> {
     Ok(weakest)
 }
 
-/// What one stack locks. faillock counts only where it is told of failures, and locks only where it is asked.
+/// The lockout of one stack. faillock only counts where it is told of failures, and only locks where it is asked first.
 fn locks(context: &CheckContext, lines: &[Line]) -> Answer<Option<(i64, i64)>> {
     let faillock = |words: &[&str]| {
         let own = |line: &&Line| line.kind == "auth" && line.module == "pam_faillock.so";
         lines.iter().filter(own).find(|line| words.iter().any(|word| line.has(word)))
     };
     if let (Some(_), Some(line)) = (faillock(&["authfail"]), faillock(&["preauth", "authsucc"])) {
-        // It has no drop-ins; the words in the stack win over the file.
+        // It has no drop-ins; options in the stack win over the file.
         let file = line.argument("conf").unwrap_or("/etc/security/faillock.conf");
         let written = settings(&optional(context.text(file))?.into_iter().collect::<Vec<String>>());
         let value = |key: &str| line.argument(key).or_else(|| last(&written, key));

@@ -8,7 +8,7 @@ use crate::linux::context::{CheckContext, answered, optional, unknown};
 use crate::linux::text::lines;
 use os::Answer;
 
-/// The numbers that accounts of people get. Of equal keys the last counts.
+/// The range of user ids for people. Of equal keys the last counts.
 pub(super) fn ids_of_people(context: &CheckContext) -> RangeInclusive<u32> {
     let text = login_defs(context).unwrap_or_default();
     let number = |key: &str| definition(&text, key).and_then(|value| value.parse().ok());
@@ -37,7 +37,7 @@ fn definition<'a>(text: &'a str, key: &str) -> Option<&'a str> {
         .map(|(_, value)| value.trim().trim_matches('"'))
 }
 
-/// True when people of a domain may be known here beside those in `/etc/passwd`.
+/// True when domain users may be known here in addition to those in `/etc/passwd`.
 pub(super) fn knows_a_domain(context: &CheckContext) -> bool {
     let text = context.text("/etc/nsswitch.conf").unwrap_or_default();
     let sources = lines(&text).find_map(|line| line.strip_prefix("passwd:")).unwrap_or_default();
@@ -54,7 +54,7 @@ pub(super) fn knows_a_domain(context: &CheckContext) -> bool {
 /// The start-up files of login shells.
 const START_UP_FILES: [&str; 4] = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/profile.d/*.sh"];
 
-/// True when `UMASK` keeps new files from others and no start-up file sets a mask that does not.
+/// True when `UMASK` keeps new files private and no start-up file sets a weaker mask.
 pub(super) fn private_files(context: &CheckContext) -> Fact<bool> {
     let (definitions, texts) = match (login_defs(context), context.gathered(&START_UP_FILES)) {
         (Ok(definitions), Ok(texts)) => (definitions, texts),

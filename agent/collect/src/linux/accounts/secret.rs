@@ -1,4 +1,4 @@
-//! What `/etc/shadow` says of an account. The hash itself never leaves this module.
+//! What `/etc/shadow` records about an account. The hash itself never leaves this module.
 
 use jiff::Timestamp;
 use policies::fact::{Fact, HashMethod, Instant, Reason};
@@ -34,18 +34,19 @@ pub(super) fn shadow(text: &str) -> Vec<Secret> {
 }
 
 impl Secret {
-    /// What `/etc/passwd` itself holds.
+    /// The password field in `/etc/passwd` itself.
     pub(super) fn plain(name: &str, hash: &str) -> Self {
         Self { name: name.to_owned(), hash: hash.to_owned(), ..Self::default() }
     }
 
-    /// True when nobody gets in any more, by password or key: it expired, or its password did and was not changed in time.
+    /// True when nobody can log in any more, by password or key: the account expired, or its password expired and was not
+    /// changed in time.
     pub(super) fn is_shut(&self, now: Timestamp) -> bool {
         let today = now.as_second().div_euclid(86_400);
         let set = |days: Option<i64>| days.filter(|days| *days >= 0);
         let expired = set(self.expires).is_some_and(|day| day <= today);
         let late = match (set(self.changed), set(self.longest), set(self.inactive)) {
-            // On day 0 it must be changed at the next login.
+            // Day 0 means that it must be changed at the next login.
             (Some(changed), Some(longest), Some(inactive)) if changed > 0 => {
                 today.saturating_sub(changed) > longest.saturating_add(inactive)
             }
@@ -54,19 +55,19 @@ impl Secret {
         expired || late
     }
 
-    /// True when a password opens it, be it an empty one. Nothing that is too short to be a hash is one.
+    /// True when it has a password, even an empty one. Anything too short to be a hash is none.
     pub(super) fn has_password(&self) -> bool {
         self.hash.is_empty()
             || self.hash.starts_with(['$', '_'])
             || (self.hash.len() >= 13 && !self.is_locked() && !self.hash.starts_with('*'))
     }
 
-    /// True when it is marked as locked, not only without a password.
+    /// True when it is marked as locked, rather than just without a password.
     pub(super) fn is_locked(&self) -> bool {
         self.hash.starts_with('!')
     }
 
-    /// True when an empty password opens it.
+    /// True when its password is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.hash.is_empty()
     }
@@ -83,7 +84,7 @@ impl Secret {
         }
     }
 
-    /// True when there is a password and no day on which it must be changed.
+    /// True when there is a password that never has to be changed.
     pub(super) fn never_expires(&self) -> bool {
         self.has_password() && self.longest.is_none_or(|days| !(0..99_999).contains(&days))
     }

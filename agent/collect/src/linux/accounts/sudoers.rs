@@ -1,7 +1,7 @@
-//! What sudo grants: the rules as sudo's own reader prints them, weighed for one person after the other.
+//! What sudo grants: the rules as printed by sudo's own parser, evaluated for one person at a time.
 //!
-//! Of several rules for the same command the last one counts. What depends on something unknown here (a netgroup, another machine's
-//! name in a pattern) is `None`, as everywhere in this file.
+//! If several rules match a command, the last one counts. What depends on something unknown here (a netgroup, another machine's
+//! name in a pattern) is `None` throughout this file.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) struct Sudoers {
     defaults: Vec<Defaults>,
     #[serde(default, rename = "User_Specs")]
     rules: Vec<Rule>,
-    /// True when other sources than the files may grant more.
+    /// True when sources other than the files may grant more.
     #[serde(skip)]
     elsewhere: bool,
     #[serde(skip)]
@@ -59,10 +59,10 @@ struct Grants {
     commands: Vec<Member>,
 }
 
-/// One of a list: its kind, such as `usergroup`, with its value, and `negated`.
+/// A list item: its kind, such as `usergroup`, with its value, and `negated`.
 type Member = BTreeMap<String, Value>;
 
-/// The machine as rules name it.
+/// This machine, as rules may name it.
 #[derive(Debug, Default)]
 struct Host {
     name: String,
@@ -81,7 +81,7 @@ pub(super) struct Rights {
 /// No rights at all.
 pub(super) const NONE: Rights = Rights { everything: Some(false), without_password: Some(false) };
 
-/// What was granted so far of one command.
+/// What has been granted so far for one command.
 struct Granted<'a> {
     command: &'a str,
     without_password: Option<bool>,
@@ -101,7 +101,7 @@ impl Sudoers {
                 }
                 for command in &grants.commands {
                     let name = text(command, "command").unwrap_or_default();
-                    // The last one counts for what it covers, if it holds at all.
+                    // The last matching one counts for what it covers.
                     let covers = |earlier: &Granted| name == "ALL" || earlier.command == name;
                     if certain == Some(true) {
                         granted.retain(|earlier| !covers(earlier));
@@ -129,7 +129,7 @@ impl Sudoers {
         }
     }
 
-    /// True when a rule spares a user or group the password who is not `here`: told the kind and the name.
+    /// True when a rule spares a user or group who is not `here` the password; the callback gets kind and name.
     pub(super) fn spares_others(&self, here: &dyn Fn(&str, &str) -> bool) -> bool {
         let general = self.setting("authenticate").and_then(Value::as_bool) == Some(false);
         let spares = |grants: &Grants| {
@@ -144,11 +144,11 @@ impl Sudoers {
         self.rules.iter().any(|rule| rule.users.iter().any(other) && rule.grants.iter().any(spares))
     }
 
-    /// Whether the grants are for root, who is meant where nobody is named.
+    /// Whether the grants are for root, which is the default when no user is named.
     fn as_root(&self, grants: &Grants, root: &Person) -> Option<bool> {
         match (&grants.runasusers, &grants.runasgroups) {
             (Some(named), _) => users(named, root),
-            // As oneself, in another group.
+            // As the same user, in another group.
             (None, Some(_)) => Some(false),
             (None, None) => match self.setting("runas_default") {
                 Some(Value::String(name)) => Some(name == "root" || name == "#0"),
@@ -163,7 +163,7 @@ impl Sudoers {
             Some(Value::String(group)) => person.groups.iter().any(|(name, _)| name == group),
             _ => false,
         };
-        // Asked once after the start of the system and never again.
+        // Asked once after boot and never again.
         let once = self.setting("timestamp_timeout").and_then(number).is_some_and(|minutes| minutes < 0.0);
         let tag = grants.options.iter().rev().find_map(|options| options.get("authenticate")?.as_bool());
         if exempt || once || tag == Some(false) {
@@ -179,7 +179,7 @@ impl Sudoers {
             else {
                 continue;
             };
-            // The reader does not say whether a name is of who asks or of whom he wants to be.
+            // The parser does not say whether the name is that of the caller or of the target user.
             let commands: Vec<&str> = defaults.binding.iter().filter_map(|member| text(member, "command")).collect();
             let hosts = defaults
                 .binding
@@ -203,7 +203,7 @@ impl Sudoers {
         without
     }
 
-    /// The last value of a setting that holds for everybody.
+    /// The last value of a setting that applies to everyone.
     fn setting(&self, name: &str) -> Option<&Value> {
         let general = self.defaults.iter().rev().filter(|defaults| defaults.binding.is_empty());
         general.flat_map(|defaults| defaults.options.iter().rev()).find_map(|options| options.get(name))
@@ -220,7 +220,7 @@ impl Host {
             let short = self.name.split('.').next().unwrap_or_default();
             match () {
                 () if pattern == "ALL" || fits(pattern, &self.name) || fits(pattern, short) => Some(true),
-                // The name with its domain is not known here.
+                // The fully qualified name is not known here.
                 () if fits(pattern.split('.').next().unwrap_or_default(), short) || self.name.is_empty() => None,
                 () => Some(false),
             }
@@ -255,7 +255,7 @@ fn users(list: &[Member], person: &Person) -> Option<bool> {
     })
 }
 
-/// Of a list the last member that fits decides.
+/// The last matching item of a list decides.
 fn decided(list: &[Member], fits: impl Fn(&Member) -> Option<bool>) -> Option<bool> {
     for member in list.iter().rev() {
         match fits(member) {

@@ -1,5 +1,5 @@
-//! `TMOUT` as a login shell would end up with, where `/etc/environment` and the start-up files set it plainly, outside of every condition,
-//! and all alike. What only a shell could work out is unknown; to ask one would be to run foreign code.
+//! `TMOUT` as a login shell would see it, where `/etc/environment` and the start-up files set it plainly, outside any condition, and all
+//! to the same value. What only a shell could evaluate is unknown; asking one would mean running foreign code.
 
 use policies::fact::{Fact, Reason, Seconds};
 
@@ -7,7 +7,7 @@ use crate::linux::context::{CheckContext, answered, optional};
 use crate::linux::text::unquoted;
 use os::Answer;
 
-/// Seconds without use after which a text session ends.
+/// Idle seconds after which a text session ends.
 pub(super) fn shell_timeout(context: &CheckContext) -> Fact<Seconds> {
     answered(texts(context), |texts| {
         let mut found = None;
@@ -21,7 +21,7 @@ pub(super) fn shell_timeout(context: &CheckContext) -> Fact<Seconds> {
     })
 }
 
-/// The files that a login shell reads: those that `/etc/profile` names, and the folder where there is no such file.
+/// The files that a login shell reads: those that `/etc/profile` names, and the whole folder if there is no such file.
 fn texts(context: &CheckContext) -> Answer<Vec<String>> {
     let profile = optional(context.text("/etc/profile"))?.unwrap_or_else(|| ". /etc/profile.d/*.sh".to_owned());
     let mut texts = context.gathered(&["/etc/environment"])?;
@@ -38,7 +38,7 @@ fn texts(context: &CheckContext) -> Answer<Vec<String>> {
     Ok(texts)
 }
 
-/// The one value that the text sets, if any; `None` where it may be another.
+/// The one value that the text sets, if any; `None` when it may be different.
 fn plainly(text: &str) -> Option<Option<i64>> {
     let (mut depth, mut found) = (0_u32, None);
     let text = text.replace("\\\n", " ");
@@ -79,7 +79,7 @@ fn set(statement: &str) -> Option<Option<i64>> {
     }
 }
 
-/// The line without a comment at its start or behind a blank.
+/// The line without a comment, which begins at its start or after a blank.
 fn uncommented(line: &str) -> &str {
     let line = line.trim();
     if line.starts_with('#') { "" } else { line.split(" #").next().unwrap_or_default() }

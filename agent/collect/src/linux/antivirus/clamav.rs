@@ -7,14 +7,14 @@ use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::{capped, lines};
 use os::{Answer, OsError};
 
-/// Its programs: one of them makes it installed.
+/// Its programs: any one of them means it is installed.
 const PROGRAMS: [&str; 5] =
     ["/usr/sbin/clamd", "/usr/bin/clamd", "/usr/bin/clamscan", "/usr/bin/freshclam", "/usr/local/sbin/clamd"];
-/// Where its daemon's configuration is: Debian, Red Hat (an instance per file), built by hand.
+/// Paths of the daemon's configuration: Debian, Red Hat (one file per instance), built from source.
 const DAEMON_FILES: [&str; 4] =
     ["/etc/clamav/clamd.conf", "/etc/clamd.d/scan.conf", "/etc/clamd.conf", "/usr/local/etc/clamd.conf"];
 const UPDATER_FILES: [&str; 3] = ["/etc/clamav/freshclam.conf", "/etc/freshclam.conf", "/usr/local/etc/freshclam.conf"];
-/// Where cron finds what it starts.
+/// Where cron finds its jobs.
 const CRON_FILES: [&str; 3] = ["/etc/crontab", "/var/spool/cron/crontabs/root", "/var/spool/cron/root"];
 const CRON_FOLDERS: [&str; 4] = ["/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly"];
 
@@ -31,14 +31,14 @@ pub(super) fn product(context: &CheckContext) -> Option<AntivirusProduct> {
         name: "ClamAV".to_owned(),
         version: version(context),
         running: Fact::Known(running),
-        // The scanner hands every opened file to the daemon: both must run.
+        // The scanner passes every opened file to the daemon: both must run.
         real_time: Fact::Known(running && context.runs("clamonacc")),
         definitions_at: match &newest {
             Ok(Some(header)) => Fact::Known(header.built_at),
             Ok(None) => Fact::unknown(Reason::SourceMissing, "no definitions of ClamAV's own (main, daily) are there"),
             Err(error) => unknown(error),
         },
-        // There is nobody on Linux to whom it would say so.
+        // On Linux it reports this to nobody.
         definitions_current: Fact::unknown(Reason::NoReader, ""),
         definitions_version: match newest {
             Ok(Some(header)) => Fact::Known(header.version.to_string()),
@@ -91,7 +91,7 @@ fn databases(context: &CheckContext) -> Answer<Vec<Header>> {
     Ok(found)
 }
 
-/// `DatabaseDirectory` of the daemon's configuration, else where every distribution puts it.
+/// `DatabaseDirectory` in the daemon's configuration, else the path that every distribution uses.
 fn folder(context: &CheckContext) -> String {
     let set = DAEMON_FILES.iter().find_map(|path| setting(&context.text(path).ok()?, "DatabaseDirectory"));
     set.filter(|path| path.starts_with('/')).unwrap_or_else(|| "/var/lib/clamav".to_owned())
@@ -117,7 +117,7 @@ fn header(bytes: &[u8]) -> Option<Header> {
     Some(Header { built_at: by_seconds.or_else(by_text)?, version })
 }
 
-/// True when new definitions come by themselves: the updater runs as a daemon, or a timer or cron starts it.
+/// True when definitions update automatically: the updater runs as a daemon, or a timer or cron starts it.
 fn updater(context: &CheckContext) -> Fact<bool> {
     if context.runs("freshclam") {
         return Fact::Known(true);
@@ -127,12 +127,12 @@ fn updater(context: &CheckContext) -> Fact<bool> {
         .any(|unit| context.systemd() && context.unit_enabled(unit));
     let cron = context.runs_any(&["cron", "crond"]) && cron_starts_it(context);
     let usable = UPDATER_FILES.iter().find_map(|path| context.text(path).ok());
-    // The file as shipped holds the word `Example`, with which the updater refuses to work.
+    // The shipped file contains the word `Example`, with which the updater refuses to run.
     let usable = usable.is_none_or(|text| !lines(&text).any(|line| line == "Example"));
     Fact::Known((timer || cron) && usable)
 }
 
-/// True when a line of cron's, or of a script that it starts, names the updater.
+/// True when a line of a crontab, or of a script it starts, names the updater.
 fn cron_starts_it(context: &CheckContext) -> bool {
     let names = |text: &str| lines(text).any(|line| line.contains("freshclam"));
     CRON_FILES.iter().any(|path| context.text(path).is_ok_and(|text| names(&text)))

@@ -1,7 +1,8 @@
-//! Other makers' daemons, by the folder they install into and the process that looks at files. What they know themselves (definitions,
-//! real-time protection) has no reader yet and says so.
+//! Other makers' daemons, recognised by their installation folder and the process that scans files. What only they know (definitions,
+//! real-time protection) is not read yet and reported as such.
 //!
-//! That some part of a product runs is no protection: an agent that carries orders runs where its scanner was never installed.
+//! A running part of a product is not protection: an agent that carries out orders also runs where its scanner was never
+//! installed.
 
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
 
@@ -13,9 +14,9 @@ use crate::products::no_reader;
 struct Signs {
     maker: Maker,
     name: &'static str,
-    /// Folders that only this product has: one of them makes it installed.
+    /// Folders that only this product has: any one of them means it is installed.
     folders: &'static [&'static str],
-    /// Those of its daemons that look at files, by their names as the kernel knows them.
+    /// Its file-scanning daemons, by their kernel process names.
     scanners: &'static [&'static str],
 }
 
@@ -90,13 +91,13 @@ const PRODUCTS: &[Signs] = &[
     Signs { maker: Maker::DrWeb, name: "Dr.Web", folders: &["/opt/drweb.com"], scanners: &["drweb-se"] },
 ];
 
-/// The products that are installed or run.
+/// The products that are installed or running.
 pub(super) fn products(context: &CheckContext) -> Vec<AntivirusProduct> {
     PRODUCTS.iter().filter_map(|signs| product(context, signs)).collect()
 }
 
 fn product(context: &CheckContext, signs: &Signs) -> Option<AntivirusProduct> {
-    // A process's name alone could be anybody's; with the product's own folder it is the product's.
+    // A process name alone could be anyone's; together with the product's own folder it is the product's.
     signs.folders.iter().any(|folder| context.os.exists(folder)).then_some(())?;
     let (running, real_time) = match signs.maker {
         Maker::Microsoft if context.runs_any(signs.scanners) => mdatp::mode(context),

@@ -1,6 +1,6 @@
-//! In which mode Microsoft Defender for Endpoint runs: its daemon runs in all of them, and since its version 101.23062 it is delivered in
-//! the one that looks at nothing. What the organisation set stands in a file (learn.microsoft.com, "Set preferences for Microsoft Defender
-//! for Endpoint on Linux": `enforcementLevel`); what a person set on the machine stands in a form that nobody published.
+//! The mode in which Microsoft Defender for Endpoint runs: its daemon runs in every mode, and since version 101.23062 it ships in one that
+//! scans nothing. The organisation's settings are in a file (learn.microsoft.com, "Set preferences for Microsoft Defender for Endpoint on
+//! Linux": `enforcementLevel`); settings made on the machine are in an unpublished format.
 
 use policies::fact::{Fact, Reason};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use os::OsError;
 
 const MANAGED: &str = "/etc/opt/microsoft/mdatp/managed/mdatp_managed.json";
 
-/// Whether it protects, and whether it looks at files as they are opened.
+/// Whether it protects, and whether it scans files as they are opened.
 pub(super) fn mode(context: &CheckContext) -> (Fact<bool>, Fact<bool>) {
     let open = || Fact::unknown(Reason::SourceMissing, "nothing says that it is not in its passive mode");
     let text = match context.text(MANAGED) {

@@ -1,6 +1,6 @@
-//! Anti-malware of makers that nobody here can tell more of: by the folders of those that are known by name, and by what the kernel
-//! shows of any other: a process that is asked before a file may be opened (fanotify(7), a group of class content or pre-content).
-//! Whether it guards is not told by either, so that it is unknown: neither "on" nor "none".
+//! Anti-malware that the agent has no reader for: makers known by name are found by their folders, any other by the kernel: a
+//! process that is asked before a file may be opened (fanotify(7), a group of class content or pre-content). Neither shows whether
+//! it protects, so that is unknown: neither "on" nor "none".
 
 use policies::fact::AntivirusProduct;
 
@@ -25,10 +25,10 @@ const CONTENT: u32 = 0x4 | 0x8;
 /// Programs whose product is read elsewhere.
 const KNOWN: [&str; 1] = ["clamonacc"];
 
-/// The products.
+/// The products found.
 ///
 /// # Errors
-/// Where it cannot be seen which processes the kernel asks: then there may be others.
+/// When it cannot be seen which processes the kernel asks: then there may be others.
 pub(super) fn products(context: &CheckContext, known: &[AntivirusProduct]) -> Answer<Vec<AntivirusProduct>> {
     let mut names: Vec<String> = Vec::new();
     for (name, folder) in NAMED {
@@ -36,7 +36,7 @@ pub(super) fn products(context: &CheckContext, known: &[AntivirusProduct]) -> An
             names.push((*name).to_owned());
         }
     }
-    // One that is asked is the product already found.
+    // A process that is asked belongs to the product already found.
     if names.is_empty() && known.is_empty() {
         names = asked(context)?;
     }
@@ -48,7 +48,7 @@ fn asked(context: &CheckContext) -> Answer<Vec<String>> {
     let mut found = Vec::new();
     for process in context.processes() {
         let folder = format!("/proc/{}/fd", process.pid);
-        // A process that has gone meanwhile holds nothing.
+        // A process that has ended meanwhile holds nothing.
         let names = match context.os.list(&folder) {
             Err(error @ os::OsError::Denied(_)) => return Err(error),
             names => names.unwrap_or_default(),
@@ -66,10 +66,10 @@ fn asked(context: &CheckContext) -> Answer<Vec<String>> {
     Ok(found)
 }
 
-/// `fanotify flags:4 event-flags:0` in what the kernel tells of the file.
+/// Looks for `fanotify flags:4 event-flags:0` in the kernel's information on the file.
 fn decides(context: &CheckContext, pid: u32, file: &str) -> bool {
     let text = context.text(&format!("/proc/{pid}/fdinfo/{file}")).unwrap_or_default();
     let flags = text.lines().find_map(|line| line.strip_prefix("fanotify flags:")?.split_whitespace().next());
-    // What does not tell may well be one.
+    // One that cannot be read may be one.
     flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()).is_none_or(|flags| flags & CONTENT != 0)
 }

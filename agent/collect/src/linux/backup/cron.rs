@@ -1,4 +1,4 @@
-//! Jobs of cron that make a backup: the system's tables, the folders of scripts, people's own tables.
+//! Cron jobs that make a backup: system crontabs, script folders, people's crontabs.
 
 use policies::fact::BackupTool;
 
@@ -6,17 +6,17 @@ use super::{Job, job, note, untold};
 use crate::linux::context::CheckContext;
 use os::OsError;
 
-/// Tables with a user's name, or a delay and a name, before the command.
+/// Tables with a user name, or a delay and a name, before the command.
 const SYSTEM: [&str; 2] = ["/etc/crontab", "/etc/anacrontab"];
 const TABLES: &str = "/etc/cron.d";
 /// Scripts that are run as they are.
 const SCRIPTS: [&str; 4] = ["/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly"];
-/// Tables of people, root's among them: where Debian and where Red Hat keep them.
+/// Crontabs of people, including root's: where Debian and where Red Hat keep them.
 const PEOPLE: [&str; 2] = ["/var/spool/cron/crontabs", "/var/spool/cron"];
-/// The most files that are looked at in a folder.
+/// The most files examined in a folder.
 const MOST: usize = 200;
 
-/// The jobs; what could not be read goes to `trouble`.
+/// The jobs found; read errors go to `trouble`.
 pub(super) fn jobs(context: &CheckContext, trouble: &mut Option<OsError>) -> Vec<Job> {
     let mut tools = Vec::new();
     for path in SYSTEM {
@@ -37,7 +37,7 @@ pub(super) fn jobs(context: &CheckContext, trouble: &mut Option<OsError>) -> Vec
 
 fn names(context: &CheckContext, folder: &str, trouble: &mut Option<OsError>) -> Vec<String> {
     match context.os.list(folder) {
-        // Hidden files mark the folder; what an editor or a package left behind is not run.
+        // Hidden files only mark the folder; leftovers of editors and packages are not run.
         Ok(names) => {
             let run = |name: &String| !name.starts_with('.') && !name.contains(".dpkg-") && !name.ends_with('~');
             names.into_iter().filter(run).take(MOST).collect()
@@ -49,7 +49,7 @@ fn names(context: &CheckContext, folder: &str, trouble: &mut Option<OsError>) ->
     }
 }
 
-/// What a script starts, whatever it is called.
+/// What a script starts, whatever its name.
 fn script(context: &CheckContext, path: &str, trouble: &mut Option<OsError>) -> Option<BackupTool> {
     match context.text(path) {
         Ok(text) => job::of_script(&text),
@@ -63,13 +63,13 @@ fn script(context: &CheckContext, path: &str, trouble: &mut Option<OsError>) -> 
 fn table(context: &CheckContext, path: &str, tools: &mut Vec<BackupTool>, trouble: &mut Option<OsError>) {
     match context.text(path) {
         Ok(text) => tools.extend(text.lines().filter_map(command).filter_map(job::of_command)),
-        // A folder beside the tables.
+        // A folder among the tables.
         Err(OsError::Failed(..)) if context.os.list(path).is_ok() => {}
         Err(error) => note(error, trouble),
     }
 }
 
-/// What a line starts: it begins with a time or with `@`.
+/// The command of a line, which begins with a time or with `@`.
 fn command(line: &str) -> Option<&str> {
     let line = line.trim();
     let first = line.chars().next()?;

@@ -5,7 +5,7 @@ use policies::fact::BackupTool;
 use crate::linux::text::lines;
 use crate::text::named_backup;
 
-/// Programs by their file names. Helpers count as what they start.
+/// Programs by file name. Helpers count as what they start.
 const PROGRAMS: &[(&str, BackupTool)] = &[
     ("restic", BackupTool::Restic),
     ("resticprofile", BackupTool::Restic),
@@ -18,7 +18,7 @@ const PROGRAMS: &[(&str, BackupTool)] = &[
     ("rsnapshot", BackupTool::Rsnapshot),
     ("rsync", BackupTool::Rsync),
     ("duplicati-cli", BackupTool::Duplicati),
-    // Copies of databases and to places elsewhere that somebody put into a schedule.
+    // Database dumps and copies to elsewhere that somebody scheduled.
     ("pg_dump", BackupTool::Script),
     ("pg_dumpall", BackupTool::Script),
     ("pg_basebackup", BackupTool::Script),
@@ -31,17 +31,17 @@ const PROGRAMS: &[(&str, BackupTool)] = &[
     ("mongodump", BackupTool::Script),
     ("rclone", BackupTool::Script),
 ];
-/// Debian's copies of its own lists of packages and accounts: no copy of anybody's data.
+/// Debian's copies of its own package and account lists, which are no backup of anyone's data.
 const NOT: [&str; 1] = ["dpkg-db-backup"];
 
 /// The program that `command` starts, directly or through another (`nice`, `flock`, `sh -c`).
 pub(super) fn of_command(command: &str) -> Option<BackupTool> {
-    // What clears old copies away makes none.
+    // Commands that clean up old backups make none.
     let named = |word: &&str| !word.starts_with("/var/backups");
     known(command).or_else(|| words(command).filter(named).find_map(|word| own(file(word))))
 }
 
-/// A backup program that a script starts. How a script is called its text does not say: many name a folder of backups.
+/// A backup program that a script starts. Other names in the script's text do not count: many scripts mention a backup folder.
 pub(super) fn of_script(text: &str) -> Option<BackupTool> {
     lines(text).find_map(known)
 }
@@ -68,7 +68,7 @@ fn file(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or_default()
 }
 
-/// What a timer, or a file in a folder of cron, is called after.
+/// Recognises a backup by the name of a timer, or of a file in a cron folder.
 pub(super) fn of_name(name: &str) -> Option<BackupTool> {
     let stem = name.split(['.', '@']).next().unwrap_or_default();
     program(stem).or_else(|| stem.split(['-', '_']).find_map(program)).or_else(|| own(stem))

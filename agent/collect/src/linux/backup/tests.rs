@@ -1,4 +1,4 @@
-//! Linux machines made up with and without backup.
+//! Invented Linux machines with and without backup.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ fn a_timer_is_known_by_its_name_or_by_what_it_starts() {
             "/etc/systemd/system/luu@.service",
             "[Service]\nExecStartPre=/bin/true\nExecStart=/opt/sao-luu-dem.sh %i\n",
         )
-        // Debian's own, and one of something else.
+        // Debian's own job, and one for something else.
         .file(&format!("{WANTS}/dpkg-db-backup.timer"), "[Timer]\n")
         .file("/lib/systemd/system/dpkg-db-backup.service", "[Service]\nExecStart=/usr/libexec/dpkg/dpkg-db-backup\n")
         .file(&format!("{WANTS}/fstrim.timer"), "[Timer]\n")

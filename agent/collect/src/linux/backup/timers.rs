@@ -1,4 +1,4 @@
-//! Enabled timers of systemd that start a backup.
+//! Enabled systemd timers that start a backup.
 
 use policies::fact::{Fact, Reason};
 
@@ -7,20 +7,20 @@ use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::ini_value;
 use os::OsError;
 
-/// Links to the timers that are enabled: by the administrator, and by whoever packed them.
+/// Links to enabled timers: by the administrator, and by packages.
 const ENABLED: [&str; 3] = [
     "/etc/systemd/system/timers.target.wants",
     "/usr/lib/systemd/system/timers.target.wants",
     "/lib/systemd/system/timers.target.wants",
 ];
 const STAMPS: &str = "/var/lib/systemd/timers";
-/// Where units lie, the administrator's first.
+/// Where units are, the administrator's first.
 const UNITS: [&str; 4] =
     ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
-/// The most timers that are looked at.
+/// The most timers examined.
 const MOST: usize = 200;
 
-/// The jobs; what could not be read goes to `trouble`.
+/// The jobs found; read errors go to `trouble`.
 pub(super) fn jobs(context: &CheckContext, trouble: &mut Option<OsError>) -> Vec<Job> {
     let mut names = Vec::new();
     for folder in ENABLED {
@@ -29,7 +29,7 @@ pub(super) fn jobs(context: &CheckContext, trouble: &mut Option<OsError>) -> Vec
             Err(error) => note(error, trouble),
         }
     }
-    // Where /lib is a link each stands twice.
+    // Where /lib is a link each occurs twice.
     names.sort_unstable();
     names.dedup();
     let mut jobs = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn jobs(context: &CheckContext, trouble: &mut Option<OsError>) -> Vec
     jobs
 }
 
-/// The text of a unit, or of the template it is made from. One that is masked is none.
+/// The text of a unit, or of its template. None for a masked one.
 fn unit(context: &CheckContext, name: &str) -> Result<Option<String>, OsError> {
     let template = name.split_once('@').and_then(|(stem, rest)| Some(format!("{stem}@.{}", rest.rsplit_once('.')?.1)));
     for file in [Some(name.to_owned()), template].into_iter().flatten() {
@@ -66,7 +66,7 @@ fn unit(context: &CheckContext, name: &str) -> Result<Option<String>, OsError> {
     Ok(None)
 }
 
-/// What the timer's service starts: the service of its own name, unless it names another.
+/// What the timer's service starts: the service with the same name, unless it names another.
 fn command(context: &CheckContext, name: &str) -> Result<Option<String>, OsError> {
     let timer = unit(context, &format!("{name}.timer"))?.unwrap_or_default();
     let service = ini_value(&timer, "timer", "unit").unwrap_or_else(|| format!("{name}.service"));
@@ -79,7 +79,7 @@ fn command(context: &CheckContext, name: &str) -> Result<Option<String>, OsError
 fn started(context: &CheckContext, name: &str) -> Fact<policies::fact::Instant> {
     match context.os.stat(&format!("{STAMPS}/stamp-{name}.timer")) {
         Ok(stat) => at(stat.modified_at),
-        // Only a timer that makes up for what it missed keeps one.
+        // Only a timer that catches up on missed runs keeps one.
         Err(OsError::Missing(_)) => Fact::unknown(Reason::SourceMissing, "the timer keeps no stamp"),
         Err(error) => unknown(&error),
     }

@@ -1,4 +1,4 @@
-//! Where an interface's IPv4 address comes from: leases first, because they are what happened, then configurations.
+//! Where an interface's IPv4 address comes from: leases first, because they record what happened, then configuration.
 
 use policies::fact::{Addressing, Fact, Reason};
 
@@ -6,7 +6,7 @@ use crate::linux::context::CheckContext;
 use crate::linux::text::{assigned, ini_value, lines, unquoted};
 use os::OsError;
 
-/// DHCP or static; unknown when nothing that the product reads set the address.
+/// DHCP or static; unknown when no configuration that the agent reads set the address.
 pub(super) fn addressing(context: &CheckContext, interface: &str, addresses: &[String]) -> Fact<Addressing> {
     if addresses.is_empty() {
         return Fact::unknown(Reason::SourceMissing, "it has no IPv4 address");
@@ -45,7 +45,7 @@ fn leased(context: &CheckContext, interface: &str, index: Option<&str>, addresse
     dhclient || dhcpcd
 }
 
-/// True when the file's newest lease for the interface is of an address that the interface has.
+/// True when the file's newest lease for the interface is for an address it has.
 fn dhclient(text: &str, interface: &str, addresses: &[String]) -> bool {
     let (mut of, mut last) = (false, None);
     for line in lines(text) {
@@ -61,13 +61,13 @@ fn dhclient(text: &str, interface: &str, addresses: &[String]) -> bool {
     last.is_some_and(|address| addresses.iter().any(|own| own.split('/').next() == Some(address)))
 }
 
-/// The `.network` file that systemd-networkd says it uses. A lease was looked for before.
+/// The `.network` file that systemd-networkd reports. Leases were checked before.
 fn networkd(context: &CheckContext, index: Option<&str>) -> Option<Addressing> {
     let state = context.text(&format!("/run/systemd/netif/links/{}", index?)).ok()?;
     let file = assigned(&state, "NETWORK_FILE")?.to_owned();
     let dropped = assigned(&state, "NETWORK_FILE_DROPINS").unwrap_or_default();
     let mut text = context.text(&file).ok()?;
-    // What stands in a drop-in comes on top, in their order.
+    // Drop-ins are applied on top, in order.
     for path in dropped.split_whitespace() {
         text.push('\n');
         text.push_str(&context.text(path).ok()?);
@@ -78,9 +78,9 @@ fn networkd(context: &CheckContext, index: Option<&str>) -> Option<Addressing> {
     (fixed.is_some() && !dhcp).then_some(Addressing::Static)
 }
 
-/// The connection that NetworkManager has on the interface, in its profile. Profiles may be read by root alone.
+/// The active NetworkManager connection of the interface, from its profile. Profiles may be readable by root only.
 fn network_manager(context: &CheckContext, index: Option<&str>, denied: &mut Option<String>) -> Option<Addressing> {
-    // What a stopped one left behind is of former times.
+    // What a stopped one left behind is outdated.
     if !context.runs("NetworkManager") {
         return None;
     }
@@ -110,7 +110,7 @@ fn method(method: Option<&str>) -> Option<Addressing> {
     }
 }
 
-/// Profiles of Red Hat's older form.
+/// Red Hat's older profile format.
 fn ifcfg(context: &CheckContext, uuid: &str, denied: &mut Option<String>) -> Option<Addressing> {
     let folder = "/etc/sysconfig/network-scripts";
     for name in context.os.list(folder).unwrap_or_default().iter().filter(|name| name.starts_with("ifcfg-")) {
@@ -129,7 +129,7 @@ fn ifcfg(context: &CheckContext, uuid: &str, denied: &mut Option<String>) -> Opt
     None
 }
 
-/// `iface NAME inet static` of ifupdown. Its `dhcp` alone proves nothing: the lease does.
+/// `iface NAME inet static` of ifupdown. Its `dhcp` alone proves nothing: only a lease does.
 fn ifupdown(context: &CheckContext, interface: &str) -> Option<Addressing> {
     let texts = context.gathered(&["/etc/network/interfaces", "/etc/network/interfaces.d/*"]).ok()?;
     let fixed = texts.iter().flat_map(|text| lines(text)).any(|line| {

@@ -1,11 +1,11 @@
-//! Packet filters in one form, whichever tool made them: tables, chains, and rules that are steps taken in order.
+//! Packet filters in one model, whichever tool made them: tables, chains, and rules made of ordered steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::truth::Truth;
 
-/// The packets that the chains of a table see.
+/// The packets that a table's chains see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// IPv4.
@@ -14,18 +14,18 @@ pub(super) enum Family {
     Ip6,
     /// Both.
     Inet,
-    /// Everything, as it comes in by a device.
+    /// Everything arriving at a device.
     Netdev,
-    /// Everything that passes a bridge.
+    /// Everything crossing a bridge.
     Bridge,
 }
 
-/// Where on a packet's way a base chain stands.
+/// Where a base chain is in a packet's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hook {
     /// At the device, before anything else.
     Ingress,
-    /// Before it is known whether the packet is for this machine.
+    /// Before it is decided whether the packet is for this machine.
     Prerouting,
     /// For this machine.
     Input,
@@ -33,19 +33,19 @@ pub(super) enum Hook {
     Forward,
 }
 
-/// One table: chains that can jump to each other.
+/// A table: chains that can jump to each other.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) family: Family,
     pub(super) name: String,
-    /// False when it may be dormant: nft 1.0.6 prints the flags of a table as random text.
+    /// False when it may be dormant: nft 1.0.6 prints a table's flags as random text.
     pub(super) in_force: bool,
-    /// False when the answer was cut within it: any of its chains may hold more rules.
+    /// False when the output was cut inside it: any of its chains may have more rules.
     pub(super) whole: bool,
     pub(super) chains: BTreeMap<String, Chain>,
     /// Named sets and verdict maps.
     pub(super) sets: BTreeMap<String, Set>,
-    /// Sets that rules put elements in: what they hold when the packet comes is not known.
+    /// Sets to which rules add elements: their content when the packet arrives is unknown.
     pub(super) changing: BTreeSet<String>,
 }
 
@@ -66,42 +66,42 @@ impl Table {
 /// One chain.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chain {
-    /// Its place, for a chain that packets come to by themselves.
+    /// Its hook, for a base chain.
     pub(super) base: Option<Base>,
     pub(super) rules: Vec<Rule>,
 }
 
-/// The place of a base chain.
+/// Hook and priority of a base chain.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Base {
     pub(super) hook: Hook,
-    /// Lower ones come first.
+    /// Lower values come first.
     pub(super) priority: i64,
-    /// What becomes of a packet that no rule decides.
+    /// True when packets that no rule decides are dropped.
     pub(super) policy_drops: bool,
-    /// For [`Hook::Ingress`], its devices; empty when the tool does not tell them.
+    /// For [`Hook::Ingress`], its devices; empty when the tool does not report them.
     pub(super) devices: Vec<String>,
 }
 
-/// One rule: steps in order, until one decides or does not hold.
+/// A rule: steps in order, until one decides or does not match.
 pub(super) type Rule = Vec<Step>;
 
 /// A part of a rule.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// Goes on only where this holds.
+    /// Continues only if this holds.
     If(Condition),
     /// Decides.
     Then(Verdict),
-    /// Decides by the first entry that holds, if one does.
+    /// Decides by the first matching entry, if any.
     Map(Vec<(Condition, Verdict)>),
-    /// As `Map`, by the elements of a named map.
+    /// Like `Map`, with the elements of a named map.
     NamedMap(Vec<Field>, String),
     /// Marks the packet or its connection.
     Mark,
     /// Takes the packet out of connection tracking.
     Untrack,
-    /// Gives the packet another destination: a port of this machine, or anything.
+    /// Changes the packet's destination: to a port of this machine, or to anything.
     Redirect,
     /// See [`Step::Redirect`].
     Dnat,
@@ -110,23 +110,23 @@ pub(super) enum Step {
 /// What a rule decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Lets the packet through this base chain.
+    /// Accepts the packet in this base chain.
     Accept,
     /// Drops or rejects it.
     Drop,
-    /// Goes on in another chain and comes back.
+    /// Continues in another chain and returns.
     Jump(String),
-    /// Goes on in another chain for good.
+    /// Continues in another chain without returning.
     Goto(String),
     /// Back to the calling chain.
     Return,
     /// On to the next rule.
     Continue,
-    /// Something that this model does not know, or another program decides.
+    /// Something outside this model, or decided by another program.
     Unknown,
 }
 
-/// What must hold of a packet.
+/// A condition on a packet.
 #[derive(Clone, Debug)]
 pub(super) enum Condition {
     /// The same for every packet.
@@ -138,27 +138,27 @@ pub(super) enum Condition {
 /// The values of a condition.
 #[derive(Clone, Debug)]
 pub(super) enum Values {
-    /// Written in the rule.
+    /// Given in the rule.
     Own(Set),
     /// A named set of the table.
     Named(String),
 }
 
-/// Values, each as wide as the fields compared with it.
+/// Values, each with as many parts as the fields compared with it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Set {
-    /// All parts of all values, one value after the other.
+    /// The parts of all values, value after value.
     pub(super) items: Vec<Item>,
-    /// For a verdict map, one for each value.
+    /// For a verdict map: one per value.
     pub(super) verdicts: Vec<Verdict>,
 }
 
 /// A part of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    /// Whatever no other value holds.
+    /// Matches whatever no other value does.
     Any,
-    /// From a number or address to another, both included.
+    /// From one number or address to another, inclusive.
     Span(u128, u128),
     /// A name; a final `*` stands for any ending.
     Word(Box<str>),
@@ -172,7 +172,7 @@ impl Item {
     }
 }
 
-/// All addresses that begin with the first `length` bits of `address`; `None` when there are not so many.
+/// All addresses with the first `length` bits of `address`; `None` when it has fewer bits.
 pub(super) fn prefix(address: IpAddr, length: u32) -> Option<Item> {
     let (address, bits) = match address {
         IpAddr::V4(address) => (u128::from(u32::from(address)), 32_u32),
@@ -191,16 +191,16 @@ pub(super) enum Version {
     V6,
 }
 
-/// What a condition looks at. Masks are applied before comparing.
+/// What a condition looks at. Masks are applied before the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
-    /// The interface it came in by.
+    /// The interface it arrived on.
     Interface,
     /// The group of that interface.
     InterfaceGroup,
     /// The interface it will leave by.
     OutInterface,
-    /// The protocol above IP; as told by the header of one version, where it names one.
+    /// The protocol above IP; from the header of one IP version, if it names one.
     Protocol(Option<Version>),
     /// IPv4 or IPv6, by number of the protocol family.
     Family,
@@ -216,21 +216,21 @@ pub(super) enum Field {
     /// Bits of the connection's status.
     Status,
     Direction,
-    /// To whom the frame was addressed.
+    /// The addressee type of the frame.
     PacketType,
     /// The packet's or the connection's mark.
     Mark(u128),
-    /// What kind of address the destination is.
+    /// The address type of the destination.
     DestinationType,
-    /// What kind of address the source is.
+    /// The address type of the source.
     SourceType,
-    /// The interface that answers would leave by: none, or the one it came in by.
+    /// The interface that a reply would leave by: none, or the one it arrived on.
     ReversePath,
     /// Whether it came through IPsec.
     Ipsec,
-    /// Belongs to another protocol than TCP, or to another version of IP: no such rule holds.
+    /// A field of a protocol other than TCP, or of the other IP version: no such rule matches.
     OtherProtocol,
-    /// The sender may choose it; in the header of one version, where it names one.
+    /// A field the sender may choose; in the header of one IP version, if it names one.
     Chosen(Option<Version>),
     /// Anything else.
     Unknown,

@@ -1,4 +1,4 @@
-//! The host firewalls: what the kernel's packet filter really does, and whose tables they are.
+//! The host firewalls: what the kernel's packet filter really does, and which tool its tables belong to.
 
 use policies::fact::{Fact, Firewall, FirewallKind, List, PublishedPort, Reason, Transport};
 
@@ -12,9 +12,9 @@ use crate::linux::context::{CheckContext, optional, unknown};
 use crate::linux::text::{assigned, capped};
 use os::{Answer, OsError, Output, Program};
 
-/// What the machine's packet filters are, and what they do with a stranger.
+/// The machine's packet filters, and their effect on a stranger.
 pub(super) struct Verdict {
-    /// All host firewalls found, in force or only installed.
+    /// All host firewalls found, active or only installed.
     pub(super) firewalls: Fact<List<Firewall>>,
     /// See [`policies::fact::Lan::firewall_active`].
     pub(super) active: Fact<bool>,
@@ -24,7 +24,7 @@ pub(super) struct Verdict {
     pub(super) published_ports: Fact<List<PublishedPort>>,
 }
 
-/// Asks the kernel's filters, whoever made them.
+/// Reads the kernel's filters, whichever tool made them.
 pub(super) fn firewalls(context: &CheckContext, routes: &Fact<Vec<Route>>, forwards: &Fact<bool>) -> Verdict {
     let asked = match context.os.administrator() {
         true => filters(context),
@@ -67,8 +67,8 @@ fn published_ports(tables: &[&Table], outsides: &[Outside], cut: bool) -> Fact<L
     }
 }
 
-/// The firewalls by whose they are. What holds for the machine is what they do together: two tools may each cover one
-/// version of IP.
+/// The firewalls by tool. What counts for the machine is their combined effect: two tools may each cover one IP
+/// version.
 fn found(context: &CheckContext, filters: &Filters, outsides: &[Outside], together: &Judgement) -> Vec<Firewall> {
     let none = || Fact::Known(List::default());
     let mut kinds: Vec<FirewallKind> =
@@ -79,7 +79,8 @@ fn found(context: &CheckContext, filters: &Filters, outsides: &[Outside], togeth
     for kind in kinds {
         let own: Vec<&Table> = filters.tables.iter().filter(|table| self::kind(table) == kind).collect();
         let judgement = judge(&own, outsides, filters.cut);
-        // Chains that keep nothing from a stranger, such as those of a program for its own ends, are no firewall.
+        // Chains that block nothing for a stranger, such as those a program makes for its own purposes, are no
+        // firewall.
         if judgement.filters == Can::Yes || matches!(kind, FirewallKind::Ufw | FirewallKind::Firewalld) {
             found.push(Firewall {
                 kind,
@@ -105,7 +106,7 @@ fn found(context: &CheckContext, filters: &Filters, outsides: &[Outside], togeth
     found
 }
 
-/// What can be told, as a fact.
+/// The result as a fact.
 fn told(can: Can, judgement: &Judgement) -> Fact<bool> {
     match can {
         Can::No => Fact::Known(false),
@@ -120,7 +121,7 @@ fn told(can: Can, judgement: &Judgement) -> Fact<bool> {
     }
 }
 
-/// Whose table it is, by the names each tool gives.
+/// Which tool a table belongs to, by the names that each tool uses.
 fn kind(table: &Table) -> FirewallKind {
     let has = |name: &str| table.chains.contains_key(name);
     match () {
@@ -147,8 +148,8 @@ struct Filters {
     cut: bool,
 }
 
-/// nftables' tool shows its own tables and those of the newer iptables, these not in full; the older iptables keeps its own
-/// apart.
+/// The nftables tool shows its own tables and those of nft-based iptables, the latter not in full; legacy iptables keeps
+/// its own separately.
 fn filters(context: &CheckContext) -> Fact<Filters> {
     let mut filters = match nft(context) {
         Ok(filters) => filters,
@@ -180,12 +181,12 @@ fn filters(context: &CheckContext) -> Fact<Filters> {
 }
 
 fn nft(context: &CheckContext) -> Answer<Filters> {
-    // Asking would load the module; a module that is not loaded holds no rules.
+    // Asking would load the module; a module that is not loaded has no rules.
     if nf_tables_is_an_unloaded_module(context) {
         return Ok(Filters { tables: Vec::new(), cut: false });
     }
     let output = match context.os.run(Program::Nft, &["-j", "list", "ruleset"]) {
-        // Without nftables' tool, the newer iptables may still have made tables.
+        // Without the nftables tool, nft-based iptables may still have made tables.
         Err(OsError::Missing(path)) => return without_nft(context, path),
         answer => ended(answer, Program::Nft)?,
     };
@@ -212,7 +213,7 @@ fn nft(context: &CheckContext) -> Answer<Filters> {
     Ok(Filters { tables, cut: read.cut })
 }
 
-/// The tables of the newer iptables alone. That no other program made any cannot be told.
+/// The tables of nft-based iptables alone. Whether another program made more cannot be determined.
 fn without_nft(context: &CheckContext, path: String) -> Answer<Filters> {
     let mut tables = Vec::new();
     for (program, ipv6) in [(Program::IptablesNftSave, false), (Program::Ip6tablesNftSave, true)] {
@@ -224,7 +225,7 @@ fn without_nft(context: &CheckContext, path: String) -> Answer<Filters> {
     Ok(Filters { tables, cut: false })
 }
 
-/// The answer of a program that ended well and was not cut.
+/// The output of a program that succeeded and was not cut.
 fn checked(answer: Answer<Output>, program: Program) -> Answer<Output> {
     let output = ended(answer, program)?;
     if output.cut {
@@ -233,7 +234,7 @@ fn checked(answer: Answer<Output>, program: Program) -> Answer<Output> {
     Ok(output)
 }
 
-/// The answer of a program that ended well.
+/// The output of a program that succeeded.
 fn ended(answer: Answer<Output>, program: Program) -> Answer<Output> {
     let output = answer?;
     let path = program.paths()[0].to_owned();

@@ -9,7 +9,7 @@ use super::routes::Route;
 use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::capped;
 
-/// All interfaces that are up, loopback and address-less virtual ones left out, by name.
+/// All interfaces that are up, by name, without loopback and virtual ones that have no address.
 pub(super) fn interfaces(context: &CheckContext, routes: &[Route]) -> Fact<List<Interface>> {
     let names = match context.os.list("/sys/class/net") {
         Ok(names) => names,
@@ -69,7 +69,8 @@ fn mac(context: &CheckContext, folder: &str) -> Fact<String> {
     }
 }
 
-/// Lasting IPv6 addresses by interface: the temporary ones of privacy extensions change by themselves and name nothing.
+/// Permanent IPv6 addresses by interface: the temporary ones of privacy extensions change by themselves and identify
+/// nothing.
 fn if_inet6(text: &str) -> Vec<(String, String)> {
     const TEMPORARY: u32 = 0x01;
     let address = |line: &str| {

@@ -1,4 +1,4 @@
-//! The answer of `nft -j list ruleset` as [`Table`]s.
+//! Parses the output of `nft -j list ruleset` into [`Table`]s.
 
 use std::fmt;
 
@@ -11,18 +11,18 @@ use super::filter::{Base, Chain, Family, Hook, Set, Step, Table};
 mod expression;
 mod statement;
 
-/// What nft said.
+/// The parsed rule set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ruleset {
     /// The tables that are, or may be, in force.
     pub(super) tables: Vec<Table>,
-    /// True when the answer was cut: what stands in the tables is so, and more may follow.
+    /// True when the output was cut: what the tables contain is right, but more may follow.
     pub(super) cut: bool,
-    /// Rules of iptables that nft does not show in full: index of the table, chain, index of the rule.
+    /// iptables rules that nft does not show in full: index of the table, chain, index of the rule.
     pub(super) opaque: Vec<(usize, String, usize)>,
 }
 
-/// Reads the answer, object by object, for it may be long. Of a `cut` answer what came before the cut counts.
+/// Parses the output object by object, because it may be long. Of `cut` output everything before the cut counts.
 ///
 /// # Errors
 /// When the text is not the JSON that nft prints.
@@ -42,7 +42,7 @@ pub(super) fn ruleset(json: &str, cut: bool) -> Result<Ruleset, String> {
     Ok(ruleset)
 }
 
-/// An object of the answer; those of other kinds are passed over.
+/// An object of the output; those of other kinds are skipped.
 #[derive(Deserialize)]
 struct Object {
     table: Option<Value>,
@@ -153,7 +153,7 @@ impl Ruleset {
         };
         let mut table = Table::new(family, text(object, "name"));
         table.in_force = flags.iter().all(|flag| ["owner", "persist"].contains(flag));
-        // A table that sleeps stays in the list: its chains and rules follow.
+        // A dormant table stays in the list: its chains and rules follow.
         if flags.contains(&"dormant") {
             table.name = String::new();
         }

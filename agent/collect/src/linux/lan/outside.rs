@@ -1,4 +1,4 @@
-//! The ways by which a stranger's packet comes to this machine: which devices it passes, and which addresses it can go to.
+//! The ways a stranger's packet can reach this machine: which devices it passes, and which addresses it can be sent to.
 
 use std::net::Ipv6Addr;
 
@@ -9,24 +9,24 @@ use crate::linux::context::{CheckContext, optional};
 /// One way in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outside {
-    /// The devices in the order the packet passes them: the port of a bridge before the bridge. The last holds the addresses.
+    /// The devices in the order the packet passes them: a bridge's port before the bridge. The last one has the addresses.
     pub(super) devices: Vec<String>,
     /// Which of them is a bridge.
     pub(super) bridge: Option<usize>,
-    /// False when filters may see the packet under another interface than the last device (a VRF).
+    /// False when filters may see the packet on an interface other than the last device (a VRF).
     pub(super) named: bool,
-    /// The group of the last device; 0 where nobody gave it one.
+    /// The group of the last device; 0 unless set.
     pub(super) group: u128,
     ipv4: Vec<u128>,
     ipv6: Vec<u128>,
-    /// In which versions the machine answers strangers by this way: IPv4, IPv6.
+    /// IP versions in which the machine answers strangers this way: IPv4, IPv6.
     routed: [bool; 2],
-    /// In which versions it can be reached this way.
+    /// IP versions in which it can be reached this way.
     reached: [bool; 2],
 }
 
 impl Outside {
-    /// The versions of IP in which the machine can be reached this way.
+    /// The IP versions in which the machine can be reached this way.
     pub(super) fn versions(&self) -> impl Iterator<Item = Version> + use<> {
         let [ipv4, ipv6] = self.reached;
         [(ipv4, Version::V4), (ipv6, Version::V6)]
@@ -48,8 +48,8 @@ impl Outside {
     }
 }
 
-/// All ways in: by interfaces that have an address, and hardware below them or a default route. Where there are none, all
-/// others with an address; on a machine that cannot be reached, one that is made up, so that "all" is not true of nothing.
+/// All ways in: interfaces that have an address, and either hardware below them or a default route. If there are none, all
+/// others with an address; on an unreachable machine an invented one, so that "all" is never true of an empty set.
 pub(super) fn outsides(context: &CheckContext, routes: &[Route]) -> Vec<Outside> {
     let addresses = Addresses::read(context);
     let names = context.os.list("/sys/class/net").unwrap_or_default();
@@ -81,14 +81,14 @@ impl Addresses {
         let ipv4 = context.os.addresses().ok().map(|all| {
             all.iter().filter_map(|(name, text)| Some((name.split(':').next()?.to_owned(), ipv4(text)?))).collect()
         });
-        // Without IPv6 there is no such file.
+        // Without IPv6 the file does not exist.
         let text = optional(context.text("/proc/net/if_inet6")).ok();
         let ipv6 = text.map(|text| text.unwrap_or_default().lines().filter_map(ipv6).collect());
         Self { ipv4, ipv6 }
     }
 }
 
-/// The ways that end at the device: one for each device with hardware below it, or for each lowest one where none has.
+/// The ways that end at the device: one per hardware device below it, or per lowest device if there is no hardware.
 fn ways(context: &CheckContext, name: &str, addresses: &Addresses, routes: &[Route]) -> Vec<Outside> {
     let own = |all: &Option<Vec<(String, u128)>>| -> Option<Vec<u128>> {
         let own = |(of, address): &(String, u128)| (of == name).then_some(*address);
@@ -102,7 +102,7 @@ fn ways(context: &CheckContext, name: &str, addresses: &Addresses, routes: &[Rou
     let folder = format!("/sys/class/net/{name}");
     let leaves = |ipv6| routes.iter().any(|route| route.interface == name && route.ipv6 == ipv6);
     let last = Outside {
-        // Enslaved and yet with an address: the master is what filters see.
+        // Enslaved but with an address: filters see the master.
         named: !context.os.exists(&format!("{folder}/master")),
         group: context.line(&format!("{folder}/netdev_group")).and_then(|text| text.parse().ok()).unwrap_or_default(),
         routed: [leaves(false), leaves(true)],
@@ -125,7 +125,7 @@ fn ways(context: &CheckContext, name: &str, addresses: &Addresses, routes: &[Rou
 
 /// Adds `upper`, with each chain of devices below its first one.
 fn descend(context: &CheckContext, upper: Vec<String>, ways: &mut Vec<Vec<String>>) {
-    /// More than any machine stacks; and more ports than a bridge of an office has.
+    /// More levels than any machine stacks; and more ports than an office's bridge has.
     const DEEP: usize = 8;
     const WIDE: usize = 64;
     let lowers: Vec<String> = context

@@ -10,7 +10,7 @@ use os::OsError;
 const VARIABLES: [&str; 8] =
     ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY"];
 
-/// All of them as `host:port`, sorted; never with a name or password.
+/// All of them as `host:port`, sorted; never with user name or password.
 pub(super) fn proxies(context: &CheckContext) -> Fact<List<String>> {
     answered(found(context), listed)
 }
@@ -39,7 +39,7 @@ fn found(context: &CheckContext) -> Result<Vec<String>, OsError> {
     Ok(proxies)
 }
 
-/// `Acquire::http::Proxy "http://10.0.0.1:3128";` — the short form; nested blocks are rare and are read by their last line.
+/// `Acquire::http::Proxy "http://10.0.0.1:3128";` — the short form; nested blocks are rare and read by their last line.
 fn apt_proxies(text: &str) -> Vec<String> {
     lines(text)
         .filter(|line| !line.starts_with("//"))

@@ -6,21 +6,21 @@ use policies::fact::Fact;
 
 use crate::linux::context::{CheckContext, answered, optional};
 
-/// A way out of the local network.
+/// A default route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     /// The interface it leaves by.
     pub(super) interface: String,
-    /// Whether it is one of IPv6.
+    /// True for an IPv6 route.
     pub(super) ipv6: bool,
-    /// The router; `None` on a link with one other end.
+    /// The router; `None` on a point-to-point link.
     pub(super) gateway: Option<IpAddr>,
     metric: u32,
 }
 
-/// All default routes, IPv4 before IPv6, the preferred first.
+/// All default routes, IPv4 before IPv6, preferred ones first.
 pub(super) fn default_routes(context: &CheckContext) -> Fact<Vec<Route>> {
-    // Without IPv6 there is no such file.
+    // Without IPv6 the file does not exist.
     let texts =
         context.text("/proc/net/route").and_then(|four| Ok((four, optional(context.text("/proc/net/ipv6_route"))?)));
     answered(texts, |(four, six)| {

@@ -1,8 +1,8 @@
 //! A stranger's packet: the first one of a TCP connection from an outside address to an ordinary port of this machine.
 //!
-//! An outside address is a public one that no rule names: less than 1/64 of all public addresses is a list of somebody's,
-//! all of them is everybody, and in between it cannot be told. An ordinary port is one that no rule names, alone or in a
-//! range of up to [`SERVICE`] ports.
+//! An outside address is a public one that no rule names: a set with less than 1/64 of all public addresses is somebody's
+//! list, all of them is everyone, anything in between is unknown. An ordinary port is one that no rule names, alone or in
+//! a range of up to [`SERVICE`] ports.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,26 @@ use super::filter::{Condition, Field, Item, Set, Table, Values, Version};
 use super::outside::Outside;
 use super::truth::{Can, Truth};
 
-/// The most ports in a row that one service is given, such as 60000-61000.
+/// The most consecutive ports that one service is given, such as 60000-61000.
 const SERVICE: u128 = 1001;
 
-/// The ordinary port that stands for all others, until a rule with a wider range is met.
+/// The ordinary port that represents all others, until a rule with a wider range occurs.
 pub(super) const PORT: u16 = 12345;
 
-/// The first of the ports 777, 1777 and so on from `start` on: every range that is too wide for a service holds one.
+/// The first of the ports 777, 1777 and so on from `start`: every range too wide for a service contains one.
 fn ordinary(start: u128) -> Option<u16> {
     let port = start.saturating_sub(777).div_ceil(1000) * 1000 + 777;
     u16::try_from(port).ok()
 }
 
-/// How far a packet has come.
+/// How far a packet has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// At a device below the one that holds the address, perhaps still in a frame of a VLAN.
+    /// At a device below the one with the address, perhaps still in a VLAN frame.
     Below,
-    /// Before its connection is looked up.
+    /// Before connection tracking.
     Untracked,
-    /// With its connection.
+    /// After connection tracking.
     Tracked,
 }
 
@@ -37,11 +37,11 @@ pub(super) enum Stage {
 #[derive(Clone, Debug)]
 pub(super) struct Packet<'a> {
     pub(super) version: Version,
-    /// To which port; `None` for any, also one that rules name.
+    /// Its destination port; `None` for any, including those that rules name.
     pub(super) port: Option<u16>,
     /// Where it came in.
     pub(super) outside: &'a Outside,
-    /// The device it came in by, as the chain at hand sees it; `None` when that is not known.
+    /// The device it arrived on, as the current chain sees it; `None` when unknown.
     pub(super) interface: Option<&'a str>,
     pub(super) stage: Stage,
     /// A rule may have marked it.
@@ -50,11 +50,11 @@ pub(super) struct Packet<'a> {
     pub(super) untracked: bool,
     /// A rule may have given it another destination.
     pub(super) redirected: bool,
-    /// The port counts as it is, also in a rule for a service.
+    /// The port counts exactly, even in a rule for a service.
     pub(super) exact: bool,
     /// It is on its way to another machine.
     pub(super) forwarded: bool,
-    /// Ports that need not fare as this one does: those inside and behind the wider ranges of ports met.
+    /// Ports that may be treated differently from this one: those inside and after the wider port ranges seen.
     pub(super) others: BTreeSet<u16>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// What rules may have changed about it.
+    /// What rules may have changed in it.
     pub(super) fn changes(&self) -> [bool; 3] {
         [self.marked, self.untracked, self.redirected]
     }
@@ -84,7 +84,7 @@ impl<'a> Packet<'a> {
     pub(super) fn meets(&mut self, condition: &Condition, table: &Table) -> Truth {
         match condition {
             Condition::Fixed(truth) => self.counted(*truth, &[]),
-            // Of another protocol: not even its opposite holds.
+            // For another protocol: not even its negation matches.
             Condition::Among { fields, .. } if fields.iter().any(|field| self.lacks(*field)) => Truth::NO,
             Condition::Among { fields, values, negated } => {
                 let found = match values {
@@ -100,7 +100,7 @@ impl<'a> Packet<'a> {
                 match negated {
                     _ if self.counted(found, fields) != found => Truth::NO,
                     false => found,
-                    // Older kernels end the rule where no such interface is known yet.
+                    // Older kernels end the rule when the interface is not known yet.
                     true if fields.contains(&Field::OutInterface) => Truth::UNKNOWN,
                     true => found.not(),
                 }
@@ -108,13 +108,14 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// To find out what is kept from a stranger, limits and what he may choose are not taken for filters, ports are.
+    /// When looking for what is blocked for a stranger, limits and sender-chosen fields do not count as filters, ports
+    /// do.
     fn counted(&self, truth: Truth, fields: &[Field]) -> Truth {
         let filter = truth != Truth::EITHER || self.port.is_some() || fields.contains(&Field::DestinationPort);
         if filter { truth } else { Truth::NO }
     }
 
-    /// Whether the fields have one of the values of the set.
+    /// Whether the fields match one of the set's values.
     pub(super) fn among(&mut self, fields: &[Field], set: &Set) -> Truth {
         if let [Field::SourceAddress(_)] = fields {
             return self.source(&set.items);
@@ -153,7 +154,7 @@ impl<'a> Packet<'a> {
             Field::Interface => self.interface.map_or(Truth::UNKNOWN, |name| known(&[], &[name], item)),
             Field::OutInterface if self.forwarded => Truth::UNKNOWN,
             Field::OutInterface => known(&[], &[""], item),
-            // Below, what lies in a VLAN's frame is not seen as what it is.
+            // At a lower device, the content of a VLAN frame is not recognised.
             _ if self.stage == Stage::Below => Truth::UNKNOWN,
             Field::InterfaceGroup => {
                 known(&[self.outside.group], &["default"][..usize::from(self.outside.group == 0)], item)
@@ -183,7 +184,7 @@ impl<'a> Packet<'a> {
             Field::DestinationType if self.redirected => Truth::UNKNOWN,
             Field::DestinationType => known(&[2], &["local"], item),
             Field::SourceType => known(&[1], &["unicast"], item),
-            // Not the interface it came in by where another one leads outside.
+            // The interface it arrived on does not match where another one leads outside.
             Field::ReversePath if !self.outside.routed(self.version) => Truth::UNKNOWN,
             Field::ReversePath => match (item, self.interface) {
                 (Item::Span(0, 0), _) => Truth::NO,
@@ -214,7 +215,7 @@ impl<'a> Packet<'a> {
         Truth::of((first..=last).contains(&u128::from(port)))
     }
 
-    /// He may go to any address of the interface.
+    /// The packet may go to any address of the interface.
     fn destination(&self, item: &Item) -> Truth {
         let Item::Span(first, last) = *item else { return Truth::UNKNOWN };
         let own = self.outside.addresses(self.version);
@@ -257,7 +258,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The first packet of a connection has this flag, and these two as its sender likes.
+/// The first packet of a connection has this flag; the two ECN flags are up to the sender.
 const SYN: u128 = 0x02;
 const ECN: u128 = 0xc0;
 
@@ -276,7 +277,7 @@ fn known(numbers: &[u128], names: &[&str], item: &Item) -> Truth {
     }
 }
 
-/// A field that the sender fills in.
+/// A field whose value the sender chooses.
 fn chosen(item: &Item) -> Truth {
     match item {
         Item::Span(0 | 1, last) if *last >= 65535 => Truth::YES,
@@ -288,7 +289,7 @@ const fn v4(a: u8, b: u8, c: u8, d: u8) -> u128 {
     u32::from_be_bytes([a, b, c, d]) as u128
 }
 
-/// All addresses that anybody may be given: unicast less those for own networks (RFC 1918, 6598, 3927) and loopback.
+/// All public addresses: unicast except private networks (RFC 1918, 6598, 3927) and loopback.
 const PUBLIC_V4: [(u128, u128); 7] = [
     (v4(1, 0, 0, 0), v4(9, 255, 255, 255)),
     (v4(11, 0, 0, 0), v4(100, 63, 255, 255)),

@@ -1,18 +1,18 @@
-//! How sure a condition is for a stranger.
+//! How certain a condition is for a stranger.
 
 /// Whether something can happen to a stranger's packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Can {
-    /// Surely not.
+    /// Certainly not.
     No,
-    /// It cannot be told.
+    /// Unknown.
     Perhaps,
-    /// It can: surely, or because he may choose, wait or try again.
+    /// It can: certainly, or because the sender may choose, wait or retry.
     Yes,
 }
 
 impl Can {
-    /// Both must be.
+    /// Both are required.
     pub(super) fn and(self, other: Self) -> Self {
         self.min(other)
     }
@@ -23,7 +23,7 @@ impl Can {
     }
 }
 
-/// Whether a condition can hold and whether it can fail. Both can where the sender has a choice or chance decides.
+/// Whether a condition can hold and whether it can fail. Both are possible when the sender or chance decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Truth {
     pub(super) holds: Can,
@@ -33,7 +33,7 @@ pub(super) struct Truth {
 impl Truth {
     pub(super) const YES: Self = Self { holds: Can::Yes, fails: Can::No };
     pub(super) const NO: Self = Self { holds: Can::No, fails: Can::Yes };
-    /// The sender may have it either way: a limit, a field he fills in, chance.
+    /// The sender can get either result: a limit, a field they choose, chance.
     pub(super) const EITHER: Self = Self { holds: Can::Yes, fails: Can::Yes };
     pub(super) const UNKNOWN: Self = Self { holds: Can::Perhaps, fails: Can::Perhaps };
 

@@ -1,4 +1,4 @@
-//! The way of a stranger's packet through all base chains. It must survive every one: an accept ends only the chain it is in.
+//! The path of a stranger's packet through all base chains. It must pass every one: an accept only ends its own chain.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,15 +10,15 @@ use super::truth::Can;
 /// What a set of tables does with strangers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Judgement {
-    /// Whether a stranger gets in on some way: by some interface, in some version of IP, at some ordinary port.
+    /// Whether a stranger gets in some way: on some interface, in some IP version, at some ordinary port.
     pub(super) lets_in: Can,
-    /// Whether something is kept from a stranger on some way, if only one port.
+    /// Whether anything is blocked for a stranger on some way, even a single port.
     pub(super) filters: Can,
-    /// The first chain with something that could not be told, as `table/chain`.
+    /// The first chain with something unknown, as `table/chain`.
     pub(super) doubt: Option<String>,
 }
 
-/// What `tables` do with strangers who come in by `outsides`. With `cut`, further tables are not known.
+/// The effect of `tables` on strangers who arrive by `outsides`. With `cut`, there may be further tables.
 pub(super) fn judge(tables: &[&Table], outsides: &[Outside], cut: bool) -> Judgement {
     let mut judgement = Judgement { lets_in: Can::No, filters: Can::No, doubt: None };
     for outside in outsides {
@@ -43,7 +43,7 @@ pub(super) fn judge(tables: &[&Table], outsides: &[Outside], cut: bool) -> Judge
     judgement
 }
 
-/// Ranges of TCP ports that lead strangers on to another machine, such as a container; `None` where all ports may.
+/// TCP port ranges that are forwarded to another machine, such as a container; `None` when any port may be.
 pub(super) fn published(tables: &[&Table], outsides: &[Outside]) -> Option<Vec<(u16, u16)>> {
     let mut found = Vec::new();
     for outside in outsides {
@@ -65,7 +65,7 @@ pub(super) fn published(tables: &[&Table], outsides: &[Outside]) -> Option<Vec<(
     Some(found)
 }
 
-/// The ports that rules for address translation name.
+/// The ports named by address translation rules.
 fn led_on(table: &Table) -> Vec<(u16, u16)> {
     let rules = table.chains.values().flat_map(|chain| &chain.rules);
     let translating = rules.filter(|rule| rule.iter().any(|step| matches!(step, Step::Dnat)));
@@ -87,12 +87,12 @@ fn led_on(table: &Table) -> Vec<(u16, u16)> {
 /// Deeper than any kernel lets chains jump.
 const DEPTH: u8 = 64;
 
-/// What a chain does with a packet that comes to it.
+/// What a chain does with a packet that enters it.
 #[derive(Clone, Copy, Debug)]
 struct Fate {
     accepted: Can,
     dropped: Can,
-    /// It comes out at the end, or returns.
+    /// It leaves at the end, or returns.
     through: Can,
 }
 
@@ -100,7 +100,7 @@ impl Fate {
     const NONE: Self = Self { accepted: Can::No, dropped: Can::No, through: Can::No };
     const UNKNOWN: Self = Self { accepted: Can::Perhaps, dropped: Can::Perhaps, through: Can::Perhaps };
 
-    /// Adds the fate of the packets that come to `other` with certainty `taken`; where they go through is the caller's.
+    /// Adds the fate of packets that enter `other` with certainty `taken`; the caller handles those that pass through.
     fn add(&mut self, other: Self, taken: Can) {
         self.accepted = self.accepted.or(other.accepted.and(taken));
         self.dropped = self.dropped.or(other.dropped.and(taken));
@@ -110,7 +110,7 @@ impl Fate {
 struct Walk<'a> {
     tables: &'a [&'a Table],
     packet: Packet<'a>,
-    /// Fates of the chains already walked by this packet in its present state.
+    /// Fates of the chains this packet has already walked in its current state.
     known: HashMap<(usize, &'a str), Fate>,
     dropped: Can,
     /// Whether it may have been sent to another machine.
@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether the packet comes as far as to where its way is looked up.
+    /// Whether the packet gets as far as the routing decision.
     fn until_routed(&mut self) -> Can {
         let outside = self.packet.outside;
         let mut survives = Can::Yes;
@@ -200,10 +200,10 @@ impl<'a> Walk<'a> {
         survives
     }
 
-    /// Whether the packet passes one base chain that it comes to with certainty `survives`.
+    /// Whether the packet passes one base chain that it enters with certainty `survives`.
     fn base(&mut self, index: usize, name: &'a str, chain: &'a Chain, survives: Can) -> Can {
         let Some(base) = &chain.base else { return Can::Yes };
-        // What it does may be nothing at all.
+        // It may have no effect at all.
         let mut idle = !self.tables[index].in_force;
         if base.hook == Hook::Ingress {
             idle |= base.devices.is_empty();
@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
             Some(chain) if depth < DEPTH => {
                 let before = self.packet.changes();
                 let fate = self.chain(index, name, chain, depth + 1);
-                // What the chain changed may decide otherwise the next time.
+                // What the chain changed may lead to another decision next time.
                 if self.packet.changes() == before {
                     self.known.insert((index, name), fate);
                 }
@@ -314,7 +314,7 @@ impl<'a> Walk<'a> {
         next.or(taken)
     }
 
-    /// Who goes on in the rule, and who to the next one.
+    /// Which packets continue in the rule, and which go to the next one.
     fn split(&mut self, at: (usize, &str), condition: &Condition, taken: Can, next: Can) -> (Can, Can) {
         let truth = self.packet.meets(condition, self.tables[at.0]);
         if truth.holds == Can::Perhaps && taken != Can::No {
@@ -354,7 +354,7 @@ impl<'a> Walk<'a> {
         back.and(taken)
     }
 
-    /// Keeps in mind what the rule changes; whether the packet goes on in the rule.
+    /// Records what the rule changes; returns whether the packet continues in the rule.
     fn change(&mut self, step: &Step, taken: Can, fate: &mut Fate) -> Can {
         let before = self.packet.changes();
         match step {

@@ -1,4 +1,4 @@
-//! The oldest log entry that is still there: from the headers of journal files, and the first line of the oldest text log.
+//! The oldest log entry still present: from the headers of journal files, and the first line of the oldest text log.
 
 use std::io::Read;
 
@@ -15,7 +15,7 @@ pub(super) fn oldest(context: &CheckContext) -> Fact<Instant> {
     let known = found.iter().filter_map(|answer| answer.as_ref().ok().copied().flatten()).min();
     let error = found.iter().find_map(|answer| answer.as_ref().err());
     match (known, error) {
-        // An unread source may hold an older entry, but not one that makes this one untrue for "at least since".
+        // An unread source may hold an older entry, but that does not make "at least since" wrong.
         (Some(at), _) => Fact::Known(at),
         (None, Some(error @ OsError::Denied(_))) => Fact::unknown(Reason::NeedsAdministrator, described(error)),
         (None, Some(error)) => Fact::unknown(Reason::Unreadable, described(error)),
@@ -23,7 +23,8 @@ pub(super) fn oldest(context: &CheckContext) -> Fact<Instant> {
     }
 }
 
-/// The head of the oldest file of the system journal. Folders are named by machine id; files by the time they were closed.
+/// The header of the oldest file of the system journal. Folders are named by machine id, files by the time they were
+/// closed.
 fn journal(context: &CheckContext) -> Answer<Option<Instant>> {
     let root = "/var/log/journal";
     let mut oldest: Option<Instant> = None;
@@ -87,15 +88,15 @@ fn first_line(context: &CheckContext, path: &str) -> Answer<String> {
     let mut bytes = context.os.head(path, 4_096)?;
     if path.ends_with(".gz") {
         let mut start = Vec::new();
-        // The head of a compressed file ends in the middle; what came out before that is enough.
+        // The start of a compressed file ends in the middle; what was decompressed until then is enough.
         let _ = flate2::bufread::GzDecoder::new(&bytes[..]).take(512).read_to_end(&mut start);
         bytes = start;
     }
     Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned())
 }
 
-/// The time at the head of a line: `2024-05-21T08:15:33.123+07:00`, or `May 21 08:15:33` in the year before the file was last
-/// written.
+/// The time at the start of a line: `2024-05-21T08:15:33.123+07:00`, or `May 21 08:15:33` within the year before the file was
+/// last written.
 fn written_at(line: &str, modified_at: i64, context: &CheckContext) -> Option<Instant> {
     let first = line.split_ascii_whitespace().next()?;
     if let Ok(at) = first.parse::<Timestamp>() {

@@ -1,4 +1,4 @@
-//! How long log files are kept: logrotate's settings for the system's main log, and journald's spans of time.
+//! How long log files are kept: logrotate's settings for the system's main log, and journald's time limits.
 
 use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{fits, lines};
@@ -7,11 +7,11 @@ use os::Answer;
 /// The system's main log file, by family.
 pub(super) const LOGS: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
 
-/// Ends of names that logrotate leaves out (logrotate(8), `tabooext`): what editors and packages leave behind.
+/// Name endings that logrotate ignores (logrotate(8), `tabooext`): leftovers of editors and packages.
 const TABOO: &str =
     ".bak .cfsaved .disabled .dpkg-bak .dpkg-del .dpkg-dist .dpkg-new .dpkg-old .dpkg-tmp .rpmnew .rpmsave ~";
 
-/// Days that logrotate keeps the main log; `None` when no time limits it.
+/// Days that logrotate keeps the main log; `None` when there is no time limit.
 pub(super) fn kept(context: &CheckContext) -> Answer<Option<i64>> {
     if !context.os.exists("/usr/sbin/logrotate") {
         return Ok(None);
@@ -26,7 +26,7 @@ pub(super) fn kept(context: &CheckContext) -> Answer<Option<i64>> {
     Ok(found.and_then(Rotation::days))
 }
 
-/// What a set of logrotate directives says.
+/// Settings from a set of logrotate directives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Rotation {
     count: Option<i64>,
@@ -49,7 +49,7 @@ impl Rotation {
                 Some("weekly") => self.period = Some(7),
                 Some("monthly") => self.period = Some(30),
                 Some("yearly") => self.period = Some(365),
-                // Turned over by size: how long that takes nobody knows.
+                // Rotated by size: how long that takes is unknown.
                 Some("size" | "maxsize") => self.by_size = true,
                 _ => {}
             }
@@ -66,7 +66,7 @@ impl Rotation {
     }
 }
 
-/// The text without the scripts in it, which may hold braces of their own.
+/// The text without embedded scripts, which may contain braces.
 fn without_scripts(text: &str) -> String {
     let mut script = false;
     let mut kept = String::new();
@@ -84,7 +84,7 @@ fn without_scripts(text: &str) -> String {
     kept
 }
 
-/// Directives that stand outside every block.
+/// Directives outside any block.
 fn outside(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0;
     lines(text).filter(move |line| {
@@ -110,7 +110,7 @@ fn block(text: &str) -> Option<impl Iterator<Item = &str>> {
     None
 }
 
-/// A span of systemd's (`90day`, `3month`, `1y`, plain seconds) in whole days; `None` for 0, which is no limit.
+/// A systemd time span (`90day`, `3month`, `1y`, plain seconds) in whole days; `None` for 0, which means no limit.
 pub(super) fn days(text: &str) -> Option<i64> {
     let (mut seconds, mut rest) = (0_f64, text.trim());
     while !rest.is_empty() {

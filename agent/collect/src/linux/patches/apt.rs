@@ -1,8 +1,9 @@
-//! Pending updates of apt: its own word on the sources and settings in force, its fetched lists, and where something is pinned
-//! its own choice. It fetches nothing and writes no cache when it is asked in this way.
+//! Pending updates of apt, from its own report of sources and settings in force, its downloaded lists, and where something is
+//! pinned its own simulation. Asked this way it downloads nothing and writes no cache.
 //!
-//! A security update waits when a security archive of this release offers a newer version than the installed one, be the
-//! package held, pinned or kept back; none waits only when the lists of such an archive are there and cover what is installed.
+//! A security update is pending when a security archive of this release offers a newer version than the installed one, even if
+//! the package is held, pinned or kept back; none is pending only when that archive's lists are present and cover what is
+//! installed.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use crate::linux::memory::Fingerprint;
 use crate::linux::text::{capped, lines};
 use os::{Answer, OsError, Program};
 
-/// Simulates in memory: the empty names keep it from reading and writing its caches.
+/// Simulates in memory: the empty names keep apt from reading and writing its caches.
 const SIMULATE: &[&str] =
     &["-s", "-qq", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "dist-upgrade"];
 
@@ -42,7 +43,7 @@ fn preferences(context: &CheckContext) -> Vec<String> {
     paths
 }
 
-/// What waits, what is held, and whether security updates are set to install themselves.
+/// What is pending, what is held, and whether security updates are configured to install automatically.
 pub(super) fn updates(context: &CheckContext) -> Updates {
     let mut packages = match dpkg::packages(context) {
         Ok(packages) => packages,
@@ -61,7 +62,7 @@ fn from_sources(context: &CheckContext, packages: &mut Packages) -> Answer<Updat
     let security: Vec<&Release> = releases(&archives).filter(|release| release.is_security(&codenames)).collect();
     let mut updates = Updates::unknown(&OsError::Missing(format!("a list of packages in {LISTS}")));
     updates.automatic = automatic::installs(context, &configuration, &security, &codenames);
-    // Without an archive for security, as on a system that is renewed all the time, every list counts.
+    // Without a security archive, as on a rolling release, every list counts.
     let needed = |release: &&Release| security.is_empty() || security.contains(release);
     let needed: Vec<String> = releases(&archives).filter(needed).map(|release| release.path.clone()).collect();
     if needed.is_empty() {
@@ -120,7 +121,7 @@ fn pinned(context: &CheckContext, archives: &[Archive], configuration: &Configur
     if configuration.get("APT::Default-Release").is_some_and(|release| !release.is_empty()) {
         return Ok(true);
     }
-    // A pin on a maker or a host that none of the archives has changes nothing.
+    // A pin on an origin or host that none of the archives has changes nothing.
     let idle = |pin: &str| {
         let maker = pin
             .strip_prefix("release")
@@ -143,8 +144,8 @@ fn pinned(context: &CheckContext, archives: &[Archive], configuration: &Configur
     Ok(false)
 }
 
-/// The packages that apt would replace by a newer version: `Inst bash [5.2.15-2+b2] (5.2.15-2+b7 ...)`; a line without the
-/// version in brackets is a new package.
+/// The packages that apt would upgrade: `Inst bash [5.2.15-2+b2] (5.2.15-2+b7 ...)`; a line without a version in square
+/// brackets is a new package.
 fn simulated(context: &CheckContext) -> Answer<BTreeSet<String>> {
     let text = ask(context, Program::AptGet, SIMULATE, &[0])?;
     let name = |line: &str| {
@@ -154,7 +155,7 @@ fn simulated(context: &CheckContext) -> Answer<BTreeSet<String>> {
     Ok(text.lines().filter_map(name).collect())
 }
 
-/// True when apt, without pins, would replace the installed version by a newer one.
+/// True when apt, without pins, would upgrade the installed version.
 fn upgrades(installed: &Installed, archives: &[Archive]) -> bool {
     const STATUS: i32 = 100;
     let priority = |offer: &Offer| archives[offer.list.0].release.as_ref().map_or(500, |release| release.priority);
@@ -163,8 +164,8 @@ fn upgrades(installed: &Installed, archives: &[Archive]) -> bool {
     installed.offers.iter().any(|offer| offer.order == Ordering::Greater && priority(offer) >= kept)
 }
 
-/// The packages with a security update waiting; unknown when none is seen and the lists may not tell of all. `chosen` is what apt
-/// would replace, where something is pinned.
+/// The packages with a pending security update; unknown when none is seen and the lists may be incomplete. `chosen` is what apt
+/// would upgrade, where something is pinned.
 fn waiting(
     packages: &Packages,
     archives: &[Archive],
@@ -179,7 +180,7 @@ fn waiting(
         let release = archives[offer.list.0].release.as_ref();
         release.is_some_and(|release| makers.contains(&release.origin.as_str()))
     };
-    // Whether another maker's version that a pin prefers mends the same is not known.
+    // Whether another maker's version preferred by a pin fixes the same is unknown.
     let preferred = |installed: &Installed| {
         let foreign = installed.offers.iter().any(|offer| offer.order == Ordering::Equal && !own(offer));
         foreign && !installed.held && chosen.is_some_and(|chosen| !chosen.contains(&installed.name))
@@ -200,7 +201,7 @@ fn waiting(
     if let Some(archive) = archives.iter().filter(sounds).find(|archive| archive.missing()) {
         return not_fetched(archive);
     }
-    // A part of the system's archive that has no security list beside it.
+    // A part of the system's archive without a matching security list.
     let component = |offer: &Offer| archives[offer.list.0].lists[offer.list.1].component.as_str();
     let covered = |part: &str| secure.iter().any(|archive| archive.lists.iter().any(|list| list.component == part));
     let mut offers = packages.installed.values().flat_map(|installed| &installed.offers);
@@ -215,7 +216,7 @@ fn waiting(
     }
 }
 
-/// True when security updates install themselves: set so, and started by something.
+/// True when security updates install automatically: configured, and started by something.
 pub(super) fn automatic(context: &CheckContext, updates: &Updates) -> Fact<bool> {
     let set = updates.automatic.clone();
     answered(automatic::started(context), |started| if started { set } else { Fact::Known(false) })

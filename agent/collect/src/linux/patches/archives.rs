@@ -1,4 +1,4 @@
-//! The archives that apt's sources name, in apt's own words, and what was fetched of each.
+//! The archives in apt's sources, as apt itself reports them, and what has been downloaded of each.
 
 use jiff::Timestamp;
 
@@ -7,9 +7,9 @@ use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::assigned;
 use os::{Answer, Program};
 
-/// Where apt keeps what it fetched.
+/// Where apt keeps its downloaded lists.
 pub(super) const LISTS: &str = "/var/lib/apt/lists";
-/// Fetches nothing and writes nothing.
+/// Downloads and writes nothing.
 pub(super) const SOURCES: &[&str] = &["update", "--print-uris"];
 
 /// One archive of the sources in force.
@@ -17,22 +17,22 @@ pub(super) const SOURCES: &[&str] = &["update", "--print-uris"];
 pub(super) struct Archive {
     /// Site and distribution: `http://mirror.example/debian bookworm`.
     pub(super) place: String,
-    /// Its release file, when it was fetched.
+    /// Its release file, if downloaded.
     pub(super) release: Option<Release>,
-    /// Its lists of packages.
+    /// Its package lists.
     pub(super) lists: Vec<List>,
-    /// The address below which everything of it lies.
+    /// The base URL of its files.
     base: String,
 }
 
-/// One list of packages of an archive.
+/// One package list of an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct List {
-    /// `main`, `universe` ...; empty for an archive without.
+    /// `main`, `universe` ...; empty for an archive without components.
     pub(super) component: String,
-    /// Its path, when it was fetched.
+    /// Its path, if downloaded.
     pub(super) path: Option<String>,
-    /// True when the archive may do without it.
+    /// True when the archive may lack it.
     optional: bool,
 }
 
@@ -45,25 +45,25 @@ pub(super) struct Release {
     pub(super) label: String,
     pub(super) suite: String,
     pub(super) codename: String,
-    /// What apt gives its versions where no pin does: 500, less for an archive that is used only when it is asked for.
+    /// The priority apt gives its versions without pins: 500, lower for an archive that is only used on request.
     pub(super) priority: i32,
 }
 
 impl Archive {
-    /// True when it looks like one for security by its address, whatever was fetched of it.
+    /// True when its address looks like a security archive, whether or not anything was downloaded.
     pub(super) fn sounds_secure(&self) -> bool {
         self.place.contains("security") || self.place.ends_with("/updates")
     }
 
-    /// True when something of it was not fetched.
+    /// True when part of it has not been downloaded.
     pub(super) fn missing(&self) -> bool {
         self.release.is_none() || self.lists.iter().any(|list| list.path.is_none() && !list.optional)
     }
 }
 
 impl Release {
-    /// True when the maker delivers security updates for this release of the system by it. The host tells nothing: a mirror
-    /// has another.
+    /// True when it is the maker's archive of security updates for this release of the system. The host does not matter: a
+    /// mirror has another.
     pub(super) fn is_security(&self, codenames: &[String]) -> bool {
         let names = [&self.suite, &self.codename];
         let secure = self.label.ends_with("-Security")
@@ -75,7 +75,7 @@ impl Release {
     }
 }
 
-/// The code names by which archives know this release of the system.
+/// The code names that archives use for this release of the system.
 pub(super) fn codenames(context: &CheckContext) -> Answer<Vec<String>> {
     let text = context.text("/etc/os-release").or_else(|_| context.text("/usr/lib/os-release"))?;
     let keys = ["VERSION_CODENAME", "UBUNTU_CODENAME", "DEBIAN_CODENAME"];
@@ -110,8 +110,8 @@ pub(super) fn archives(context: &CheckContext) -> Answer<Vec<Archive>> {
     Ok(archives)
 }
 
-/// `'http://mirror.example/debian/dists/bookworm/InRelease' mirror.example_debian_dists_bookworm_InRelease 0`: the address
-/// without a password, and the file.
+/// Parses `'http://mirror.example/debian/dists/bookworm/InRelease' mirror.example_debian_dists_bookworm_InRelease 0`: the
+/// address without password, and the file name.
 fn target(line: &str) -> Option<(String, String)> {
     let (address, rest) = line.strip_prefix('\'')?.split_once("' ")?;
     let (scheme, path) = address.split_once(':')?;
@@ -155,8 +155,8 @@ fn release(context: &CheckContext, path: String) -> Answer<Release> {
     })
 }
 
-/// When the archive published the release file at `path`, which a fetch cannot precede: the earlier of its own word and the
-/// time of the file, to which apt gives that of the archive's.
+/// When the archive published the release file at `path`, which is never later than the download: the earlier of the date
+/// in the file and the file's own time, which apt sets to the archive's.
 pub(super) fn published_at(context: &CheckContext, path: &str) -> Option<Timestamp> {
     let file = Timestamp::from_millisecond(context.os.stat(path).ok()?.modified_at).ok()?;
     let text = head(context, path).ok()?;

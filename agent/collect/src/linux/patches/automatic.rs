@@ -1,4 +1,5 @@
-//! Whether security updates install themselves: apt's configuration by its own word, unattended-upgrades, and what starts both.
+//! Whether security updates install automatically: apt's configuration as it reports it, unattended-upgrades, and what starts
+//! both.
 
 use policies::fact::{Fact, Reason};
 
@@ -8,10 +9,10 @@ use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{assigned, fits};
 use os::{Answer, Program};
 
-/// What installs them.
+/// The program that installs them.
 pub(super) const PROGRAM: &str = "/usr/bin/unattended-upgrade";
 
-/// apt's configuration as `apt-config dump` prints it: `APT::Periodic::Unattended-Upgrade "1";`. A member of a list has an
+/// apt's configuration as printed by `apt-config dump`: `APT::Periodic::Unattended-Upgrade "1";`. A list member has an
 /// empty last part: `Unattended-Upgrade::Origins-Pattern:: "origin=Debian";`.
 pub(super) struct Configuration(String);
 
@@ -25,7 +26,7 @@ impl Configuration {
         self.0.lines().filter_map(|line| line.strip_suffix("\";")?.split_once(" \""))
     }
 
-    /// The last value of an option; names are not case-sensitive.
+    /// The last value of an option; names are case-insensitive.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.entries().filter(|(known, _)| known.eq_ignore_ascii_case(name)).last().map(|(_, value)| value)
     }
@@ -38,14 +39,14 @@ impl Configuration {
         self.entries().filter(|(known, _)| member(known)).map(|(_, value)| value).collect()
     }
 
-    /// True when a job of `APT::Periodic` is done now and then.
+    /// True when a job of `APT::Periodic` is enabled.
     fn periodic(&self, job: &str) -> bool {
         let every = self.get(&format!("APT::Periodic::{job}")).unwrap_or("0");
         every == "always" || every.starts_with(|first: char| ('1'..='9').contains(&first))
     }
 }
 
-/// True when lists are fetched and all of `security` is installed, as far as apt's configuration says.
+/// True when apt's configuration downloads lists and installs all of `security`.
 pub(super) fn installs(
     context: &CheckContext,
     configuration: &Configuration,
@@ -79,7 +80,7 @@ pub(super) fn installs(
     Fact::Known(security.iter().all(allowed))
 }
 
-/// True when a regular expression surely fits every name.
+/// True when a regular expression certainly matches every name.
 fn everything(expression: &str) -> bool {
     let bare = expression.trim_start_matches('^').trim_end_matches('$');
     ["", ".", ".*", ".+", "(.*)", "[a-z]", "[a-z].*"].contains(&bare)
@@ -98,8 +99,8 @@ fn same(pattern: &str, value: &str) -> bool {
     fits(&pattern.trim().to_lowercase(), &value.to_lowercase())
 }
 
-/// `origin=Debian,codename=bookworm-security,label=Debian-Security`: every part must fit. A part that is not known here is taken
-/// to keep the archive out.
+/// `origin=Debian,codename=bookworm-security,label=Debian-Security`: every part must match. A part unknown to us is assumed to
+/// exclude the archive.
 fn allows(pattern: &str, release: &Release) -> bool {
     pattern.split(',').filter(|part| !part.trim().is_empty()).all(|part| {
         part.split_once('=').is_some_and(|(key, value)| match key.trim() {
@@ -136,7 +137,7 @@ pub(super) fn started(context: &CheckContext) -> Answer<bool> {
     Ok(true)
 }
 
-/// True when the unit cannot be started: a link to nothing, or an empty file in its place.
+/// True when the unit is masked: a link to nothing, or an empty file in its place.
 pub(super) fn masked(context: &CheckContext, unit: &str) -> Answer<bool> {
     for folder in ["/etc/systemd/system", "/run/systemd/system"] {
         let path = format!("{folder}/{unit}");

@@ -1,4 +1,4 @@
-//! Pending updates of dnf, from its cache only (`-C`): the metadata that its own timer fetches.
+//! Pending updates of dnf, from its cache only (`-C`): the metadata that its own timer downloads.
 
 use jiff::Timestamp;
 use policies::fact::{Fact, Instant, Reason};
@@ -19,7 +19,7 @@ pub(super) fn installed(context: &CheckContext) -> bool {
     Program::Dnf.paths().iter().any(|path| context.os.exists(path))
 }
 
-/// Everything the answer depends on: the database of packages and the fetched metadata.
+/// Everything the answer depends on: the package database and the downloaded metadata.
 pub(super) fn sources(context: &CheckContext) -> Fingerprint {
     let databases = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].iter().flat_map(|folder| {
         ["rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db"].map(|name| format!("{folder}/{name}"))
@@ -63,7 +63,7 @@ pub(super) fn updates(context: &CheckContext) -> Updates {
     Updates { pending, security, held, lists, core_at, ..Updates::unknown(&OsError::Missing(String::new())) }
 }
 
-/// Status 100 says that updates wait.
+/// Status 100 means that updates are pending.
 fn asked(context: &CheckContext, arguments: &[&str]) -> Answer<String> {
     match ask(context, Program::Dnf, arguments, &[0, 100]) {
         Err(OsError::Failed(_, said)) if said.contains("no cache") || said.contains("cache-only") => {
@@ -73,7 +73,7 @@ fn asked(context: &CheckContext, arguments: &[&str]) -> Answer<String> {
     }
 }
 
-/// The folders of metadata of the system's own repositories that are on, by the names they have in the distributions.
+/// The metadata folders of the system's own enabled repositories, by their names in the distributions.
 fn system_lists(context: &CheckContext, repositories: &str) -> Fact<Vec<String>> {
     let ids = repositories.lines().filter_map(|line| line.split_whitespace().next()).filter(|id| {
         let id = id.to_lowercase();
@@ -93,7 +93,7 @@ fn system_lists(context: &CheckContext, repositories: &str) -> Fact<Vec<String>>
     }
 }
 
-/// The newest folder of metadata of one repository: its name is that of the repository and a checksum.
+/// The newest metadata folder of a repository: its name is the repository's plus a checksum.
 fn metadata_of(context: &CheckContext, id: &str) -> Option<String> {
     let is_of = |path: &String| {
         let folder = path.rsplit('/').nth(2).unwrap_or_default();
@@ -105,28 +105,28 @@ fn metadata_of(context: &CheckContext, id: &str) -> Option<String> {
     file.strip_suffix("/repomd.xml").map(str::to_owned)
 }
 
-/// True when the repository publishes advisories, by which security updates are told apart.
+/// True when the repository publishes advisories, which identify security updates.
 fn advises(context: &CheckContext, repository: &str) -> bool {
     let text = metadata_of(context, repository).and_then(|folder| context.text(&format!("{folder}/repomd.xml")).ok());
     text.is_some_and(|text| text.contains("type=\"updateinfo\""))
 }
 
-/// True when the configuration excludes some package from updates, or cannot be read.
+/// True when the configuration excludes packages from updates, or cannot be read.
 fn excludes(context: &CheckContext) -> bool {
     let excludes = |(_, key, value): (String, String, String)| key.starts_with("exclude") && !value.is_empty();
     let texts = context.gathered(&["/etc/yum.repos.d/*.repo", "/etc/dnf/dnf.conf"]);
     texts.map_or(true, |texts| texts.iter().flat_map(|text| ini(text)).any(excludes))
 }
 
-/// What every program holds in memory: as `needs-restarting -r` has it.
+/// Packages that every program holds in memory, as in `needs-restarting -r`.
 fn core_question() -> Vec<&'static str> {
     let names = "glibc kernel-core linux-firmware microcode_ctl systemd dbus dbus-broker dbus-daemon openssl-libs";
     ["-q", "--qf", "%{NAME} %{INSTALLTIME}\n"].into_iter().chain(names.split(' ')).collect()
 }
 
-/// When a part that only a restart replaces in memory was last installed.
+/// When a part that only a reboot replaces in memory was last installed.
 fn core_at(context: &CheckContext) -> Fact<Instant> {
-    // Its status counts the packages that are not there.
+    // Its status counts the packages that are not installed.
     answered(ask(context, Program::Rpm, &core_question(), &[0, 1, 2, 3, 4, 5, 6, 7, 8]), |text| {
         let rows: Vec<(&str, i64)> = text
             .lines()
@@ -148,7 +148,7 @@ fn has_architecture(word: &str) -> bool {
     word.rsplit_once('.').is_some_and(|(name, architecture)| !name.is_empty() && ARCHITECTURES.contains(&architecture))
 }
 
-/// `name.arch   version   repository`, up to the list of packages that others make obsolete: name and repository.
+/// Parses `name.arch   version   repository`, up to the list of obsoleted packages, into name and repository.
 fn rows(text: &str) -> Vec<(&str, &str)> {
     let updates = text.lines().take_while(|line| !line.to_lowercase().starts_with("obsoleting"));
     let row = |line| match words(line)[..] {
@@ -162,7 +162,7 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
-/// The names of the packages in a list of advisories, in the columns of either generation of dnf.
+/// The package names in a list of advisories, in the columns of either dnf version.
 fn advised(text: &str) -> Vec<String> {
     let name = |line: &str| {
         let package = line.split_whitespace().find(|word| has_architecture(word))?;
@@ -177,7 +177,7 @@ fn advised(text: &str) -> Vec<String> {
     names
 }
 
-/// What the version lock holds.
+/// The packages in the version lock.
 fn held(context: &CheckContext) -> Fact<Vec<String>> {
     match context.text("/etc/dnf/plugins/versionlock.list") {
         Ok(text) => {
@@ -193,7 +193,7 @@ fn held(context: &CheckContext) -> Fact<Vec<String>> {
     }
 }
 
-/// The last upgrade that `dnf.rpm.log` tells of.
+/// The last upgrade recorded in `dnf.rpm.log`.
 pub(super) fn last_upgrade_at(context: &CheckContext) -> Fact<Instant> {
     let mut begins = None;
     for path in ["", ".1", ".2", ".3", ".4"].map(|number| format!("/var/log/dnf.rpm.log{number}")) {
@@ -223,7 +223,7 @@ fn event(line: &str) -> Option<(Instant, &str)> {
     Some((jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%z", at).ok()?.to_timestamp().ok()?, what))
 }
 
-/// True when dnf-automatic is started by its timer and set to install.
+/// True when dnf-automatic is started by its timer and configured to install.
 pub(super) fn automatic(context: &CheckContext) -> Fact<bool> {
     let on = |timer: &str| -> Answer<bool> {
         let service = timer.replace(".timer", ".service");

@@ -1,4 +1,4 @@
-//! dpkg's own state of each package (`/var/lib/dpkg/status`).
+//! dpkg's state of each package (`/var/lib/dpkg/status`).
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
@@ -11,15 +11,15 @@ use os::{Answer, OsError};
 /// Where it is kept.
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
 
-/// A package that is there, be it set up or not.
+/// An installed package, whether or not it is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Installed {
-    /// Its name as apt prints it: that of another architecture has it behind a colon.
+    /// Its name as apt prints it: one of another architecture has that appended after a colon.
     pub(super) name: String,
     pub(super) version: String,
     /// True when it is held back.
     pub(super) held: bool,
-    /// What the archives offer of it.
+    /// What the archives offer for it.
     pub(super) offers: Vec<Offer>,
 }
 
@@ -27,22 +27,22 @@ pub(super) struct Installed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) version: String,
-    /// Against the installed one.
+    /// How it compares with the installed one.
     pub(super) order: std::cmp::Ordering,
-    /// The position of the archive, and that of the list in it.
+    /// Index of the archive, and of the list in it.
     pub(super) list: (usize, usize),
 }
 
 /// The packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packages {
-    /// Those that are there by [`key`]; `all` counts as the machine's own architecture.
+    /// Those installed, by [`key`]; `all` counts as the machine's own architecture.
     pub(super) installed: HashMap<Vec<u8>, Installed>,
     /// Their bare names.
     pub(super) names: HashSet<Vec<u8>>,
-    /// The machine's own architecture: that of dpkg itself.
+    /// The machine's own architecture, which is dpkg's.
     pub(super) native: Vec<u8>,
-    /// Those whose installation did not end, sorted: what `dpkg --audit` names.
+    /// Those whose installation was not completed, sorted: what `dpkg --audit` names.
     pub(super) broken: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl Packages {
     }
 }
 
-/// Writes the name of a package with its architecture over `to`, as lists of packages are compared by: `bash:amd64`.
+/// Writes into `to` the package name with its architecture, in the form in which lists are compared: `bash:amd64`.
 pub(super) fn key(to: &mut Vec<u8>, package: &[u8], architecture: &[u8]) {
     to.clear();
     for part in [package, b":", architecture] {
@@ -64,7 +64,7 @@ pub(super) fn key(to: &mut Vec<u8>, package: &[u8], architecture: &[u8]) {
     }
 }
 
-/// Reads all of it. A file that does not name dpkg itself is an error.
+/// Reads the whole file. A file that does not contain dpkg itself is an error.
 pub(super) fn packages(context: &CheckContext) -> Answer<Packages> {
     let mut stanzas = Vec::new();
     each_of(BufReader::new(context.os.open(STATUS)?), STATUS, |name| !name.is_empty(), |stanza| stanzas.push(stanza))?;

@@ -1,4 +1,4 @@
-//! What `dpkg.log` tells of upgrades.
+//! Upgrades recorded in `dpkg.log`.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -11,15 +11,15 @@ use os::{Answer, OsError};
 /// The most bytes of one log that are read.
 const CAP: usize = 4 << 20;
 
-/// What the logs tell.
+/// The result of reading the logs.
 pub(super) struct History {
     /// When a package was last upgraded.
     pub(super) last_upgrade_at: Fact<Instant>,
-    /// True when a package that only a restart replaces in memory was upgraded since the machine was started.
+    /// True when a package that only a reboot replaces in memory was upgraded since the machine booted.
     pub(super) restart: Fact<bool>,
 }
 
-/// Reads the logs from the newest back to the last upgrade and the start of the machine, `booted_at`.
+/// Reads the logs from the newest back to the last upgrade and to the boot at `booted_at`.
 pub(super) fn read(context: &CheckContext, booted_at: Option<Timestamp>) -> History {
     let running = context.line("/proc/sys/kernel/osrelease").unwrap_or_default();
     let (mut last, mut restart, mut begins, mut failed) = (None, None, None, None);
@@ -32,7 +32,7 @@ pub(super) fn read(context: &CheckContext, booted_at: Option<Timestamp>) -> Hist
                 break;
             }
         };
-        // The first line of a log of which only the end is read may be a part of one.
+        // If only the end of a log is read, its first line may be incomplete.
         begins = text.lines().skip(usize::from(!whole)).find_map(|line| at(line, context)).or(begins);
         let covers = booted_at.zip(begins).is_some_and(|(booted, begins)| begins <= booted);
         for (line, name) in text.lines().rev().filter_map(upgraded) {
@@ -64,7 +64,7 @@ pub(super) fn read(context: &CheckContext, booted_at: Option<Timestamp>) -> Hist
     History { last_upgrade_at, restart }
 }
 
-/// One log, and whether it is the whole of it; the newest has the number 0.
+/// One log, and whether it is complete; the newest has number 0.
 fn log(context: &CheckContext, number: u32) -> Answer<(String, bool)> {
     let plain = if number == 0 { "/var/log/dpkg.log".to_owned() } else { format!("/var/log/dpkg.log.{number}") };
     let bytes = match optional(context.os.tail(&plain, CAP))? {
@@ -85,8 +85,8 @@ fn unpacked(context: &CheckContext, path: &str) -> Answer<Vec<u8>> {
     Ok(text)
 }
 
-/// `2024-05-21 08:15:33 upgrade bash:amd64 5.2.15-2+b2 5.2.15-2+b7`: the line and the package. The same version again is a
-/// reinstallation.
+/// Parses `2024-05-21 08:15:33 upgrade bash:amd64 5.2.15-2+b2 5.2.15-2+b7` into line and package. The same version again
+/// is a reinstallation.
 fn upgraded(line: &str) -> Option<(&str, &str)> {
     let mut words = line.split_ascii_whitespace().skip(2);
     (words.next()? == "upgrade").then_some(())?;
@@ -101,7 +101,7 @@ fn at(line: &str, context: &CheckContext) -> Option<Timestamp> {
     Some(local.to_zoned(context.zone().clone()).ok()?.timestamp())
 }
 
-/// True for what every program or the kernel itself holds in memory: as `needs-restarting -r` has it on systems with rpm.
+/// True for what every program or the kernel holds in memory, as in `needs-restarting -r` on rpm systems.
 fn needs_restart(package: &str, running_kernel: &str) -> bool {
     "libc6 systemd udev dbus dbus-daemon dbus-broker linux-firmware intel-microcode amd64-microcode"
         .split(' ')

@@ -1,4 +1,4 @@
-//! The lists that apt fetched: what they offer of the packages that are installed.
+//! apt's downloaded lists: what they offer for the installed packages.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -8,12 +8,12 @@ use super::version::compare;
 use crate::linux::context::CheckContext;
 use os::{Answer, OsError};
 
-/// The most bytes of one unpacked list that are read: ten times the largest known.
+/// The most bytes read of one decompressed list: ten times the largest known.
 const CAP: u64 = 1 << 30;
-/// Bytes that are asked for at once: large enough that unpacking, not the copying of pieces, takes the time.
+/// Bytes per read: large enough that decompression, not copying, takes the time.
 const PIECE: usize = 64 << 10;
 
-/// Notes in `packages` what the list at `path` offers of them; it stands at `position`.
+/// Records in `packages` what the list at `path` offers; `position` identifies the list.
 pub(super) fn read(
     context: &CheckContext,
     path: &str,

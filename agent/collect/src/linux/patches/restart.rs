@@ -1,5 +1,5 @@
-//! Whether the machine waits for a restart: the system's own mark, a newer kernel than the one that runs, or a newer part of
-//! what every program holds in memory.
+//! Whether the machine needs a reboot: the system's own marker, a newer kernel than the running one, or a newer version of
+//! something every program holds in memory.
 
 use std::cmp::Ordering;
 
@@ -9,10 +9,10 @@ use super::version;
 use crate::linux::context::{CheckContext, unknown};
 use os::OsError;
 
-/// Programs that leave the mark; where one is installed, no mark means no new kernel.
+/// Programs that leave the marker; where one is installed, no marker means no new kernel.
 const MARKERS: [&str; 2] = ["/usr/share/update-notifier/notify-reboot-required", "/usr/bin/unattended-upgrade"];
 
-/// `parts` says whether something else than the kernel waits for a restart.
+/// `parts` says whether something other than the kernel needs a reboot.
 pub(super) fn needed(context: &CheckContext, rpm: bool, parts: Fact<bool>) -> Fact<bool> {
     if ["/run/reboot-required", "/var/run/reboot-required"].iter().any(|path| context.os.exists(path)) {
         return Fact::Known(true);
@@ -24,7 +24,7 @@ pub(super) fn needed(context: &CheckContext, rpm: bool, parts: Fact<bool>) -> Fa
     }
 }
 
-/// True when a newer kernel of the running kind is installed.
+/// True when a newer kernel of the running flavour is installed.
 fn newer_kernel(context: &CheckContext, rpm: bool) -> Fact<bool> {
     let mut kernels = Vec::new();
     match context.os.list("/boot") {
@@ -34,7 +34,7 @@ fn newer_kernel(context: &CheckContext, rpm: bool) -> Fact<bool> {
         Err(_) => {}
     }
     if rpm {
-        // Every kernel of rpm brings its image here too, wherever the boot loader has its own.
+        // Every rpm kernel also installs its image here, wherever the boot loader keeps its own.
         let modules = context.os.list("/usr/lib/modules").unwrap_or_default();
         let whole = |release: &String| context.os.exists(&format!("/usr/lib/modules/{release}/vmlinuz"));
         kernels.extend(modules.into_iter().filter(whole));
@@ -55,8 +55,8 @@ fn newer_kernel(context: &CheckContext, rpm: bool) -> Fact<bool> {
     Fact::Known(kernels.iter().any(|kernel| compare(kernel, &running) == Ordering::Greater))
 }
 
-/// The kind of a kernel: what follows its numbers (`amd64`, `cloud-amd64`, `generic`); of one from rpm, the mark of the line
-/// it belongs to (`uek`, `+rt`).
+/// A kernel's flavour: what follows its version numbers (`amd64`, `cloud-amd64`, `generic`); for rpm, the mark of its line
+/// (`uek`, `+rt`).
 fn flavour(release: &str) -> String {
     let words = release.split('-').skip_while(|word| word.starts_with(|first: char| first.is_ascii_digit()));
     let named = words.collect::<Vec<_>>().join("-");

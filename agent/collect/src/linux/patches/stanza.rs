@@ -1,5 +1,5 @@
-//! The stanzas of dpkg's and apt's files, of which a few fields matter here. Lists are long and few of their packages are installed:
-//! their names are searched for, and only the stanzas of those are read line by line.
+//! The stanzas of dpkg's and apt's files, of which only a few fields are needed. Lists are long and few of their packages are
+//! installed, so names are searched for and only their stanzas are read line by line.
 
 use std::io::BufRead;
 
@@ -9,10 +9,10 @@ use os::{Answer, OsError, failed};
 
 /// The most bytes of one stanza.
 const STANZA_CAP: usize = 4 << 20;
-/// What a package's name stands behind.
+/// What comes before a package's name.
 const NAME: &[u8] = b"Package: ";
 
-/// The fields of one stanza that matter here.
+/// The needed fields of one stanza.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stanza {
     pub(super) package: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct Stanza {
 }
 
 impl Stanza {
-    /// Takes the field of one line, if it is one of these.
+    /// Takes the field of one line, if it is a needed one.
     fn note(&mut self, line: &[u8]) {
         let Some(colon) = memchr(b':', line) else { return };
         let place = match &line[..colon] {
@@ -37,14 +37,15 @@ impl Stanza {
     }
 }
 
-/// Calls `each` for every stanza of the file at `path` whose package is `wanted`; an input that ends inside one ends the stanza.
+/// Calls `each` for every stanza of the file at `path` whose package is `wanted`; if the input ends inside a stanza, the stanza
+/// ends there.
 pub(super) fn each_of(
     mut reader: impl BufRead,
     path: &str,
     wanted: impl Fn(&[u8]) -> bool,
     mut each: impl FnMut(Stanza),
 ) -> Answer<()> {
-    // From the beginning of the first stanza that has not ended.
+    // From the beginning of the first incomplete stanza.
     let mut text = Vec::new();
     loop {
         let piece = reader.fill_buf().map_err(|error| failed(path, &error))?;
@@ -76,7 +77,7 @@ fn last_blank(text: &[u8]) -> usize {
     0
 }
 
-/// Calls `each` for those stanzas of `text`, which are whole, whose package is `wanted`.
+/// Calls `each` for those of the complete stanzas in `text` whose package is `wanted`.
 fn scan(text: &[u8], wanted: &impl Fn(&[u8]) -> bool, each: &mut impl FnMut(Stanza)) {
     let mut over = 0;
     for at in memmem::find_iter(text, NAME) {

@@ -1,8 +1,8 @@
-//! The orders of versions: Debian's `epoch:upstream-revision` (`deb-version(7)`) and rpm's (`rpm-version(7)`).
+//! Version comparison: Debian's `epoch:upstream-revision` (`deb-version(7)`) and rpm's (`rpm-version(7)`).
 
 use std::cmp::Ordering;
 
-/// Which of two versions is newer, as dpkg has it.
+/// Compares two versions as dpkg does.
 pub(super) fn compare(one: &str, other: &str) -> Ordering {
     let (one, other) = (Version::read(one), Version::read(other));
     one.epoch
@@ -35,7 +35,7 @@ fn compare_part(one: &str, other: &str) -> Ordering {
         loop {
             let (left, right) = (weight(one.first()), weight(other.first()));
             match left.cmp(&right) {
-                // Both stand before a digit or at the end.
+                // Both are before a digit or at the end.
                 Ordering::Equal if left == 0 => break,
                 Ordering::Equal => {
                     one = &one[1..];
@@ -72,13 +72,13 @@ fn number(text: &[u8]) -> (&[u8], &[u8]) {
     (&text[zeroes..end], &text[end..])
 }
 
-/// Which of two versions or releases is newer, as rpm has it: parts of digits or of letters, whatever stands between them; a number
-/// is newer than letters, and what goes on is newer, unless it goes on with a tilde.
+/// Compares two versions or releases as rpm does: by parts of digits or of letters, ignoring separators; a number is newer than
+/// letters, and the longer one is newer, unless it continues with a tilde.
 pub(super) fn compare_rpm(one: &str, other: &str) -> Ordering {
     let sign = |character: char| !character.is_ascii_alphanumeric() && character != '~' && character != '^';
     let (mut one, mut other) = (one.trim_start_matches(sign), other.trim_start_matches(sign));
     loop {
-        // A tilde comes before the end, a caret behind it but before all else.
+        // A tilde sorts before the end, a caret after it but before everything else.
         let rank = |text: &str| match text.chars().next() {
             Some('~') => 0,
             None => 1,

@@ -1,4 +1,4 @@
-//! The SSH servers of this machine and their own word on their settings, for everybody who may connect.
+//! The SSH servers of this machine and the settings they report, for everyone who may connect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,26 +15,26 @@ mod unit;
 use matches::{Caller, Configuration};
 use servers::Server;
 
-/// Where keys are looked for when nothing else is set.
+/// Where keys are looked for by default.
 const SHIPPED_KEY_FILES: &str = ".ssh/authorized_keys .ssh/authorized_keys2";
 
-/// What the servers say.
+/// The servers' answers.
 pub(in crate::linux) struct Ssh {
     serves: bool,
-    /// True when one is there, running or not.
+    /// True when a server is present, running or not.
     installed: bool,
-    /// One answer for each server and kind of caller.
+    /// One answer per server and kind of caller.
     answers: Vec<Settings>,
     /// Why some server's answer is missing.
     trouble: Option<Unknown>,
-    /// Keywords that a `Match` block sets for callers who cannot be played.
+    /// Keywords that a `Match` block sets for callers who cannot be simulated.
     open: BTreeSet<String>,
 }
 
 /// What `sshd -T` prints for one caller: keywords in lower case with their values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
-    /// Who calls; `None` for everybody.
+    /// The caller's account; `None` for everyone.
     user: Option<String>,
     values: BTreeMap<String, String>,
 }
@@ -43,7 +43,7 @@ impl Settings {
     fn printed(text: &str, user: Option<String>) -> Self {
         let mut values: BTreeMap<String, String> = BTreeMap::new();
         for (keyword, value) in text.lines().filter_map(|line| line.trim().split_once(' ')) {
-            // Newer servers print the case of the manual; of a keyword that stands twice, as AllowUsers may, all of it holds.
+            // Newer servers print the manual's capitalisation; of a repeated keyword, as AllowUsers may be, all lines apply.
             let line = values.entry(keyword.to_ascii_lowercase()).or_default();
             *line = format!("{line} {}", value.trim()).trim().to_owned();
         }
@@ -55,12 +55,12 @@ impl Settings {
         self.values.get(keyword).map(String::as_str)
     }
 
-    /// True for settings that hold for root.
+    /// True for settings that apply to root.
     pub(super) fn of_root(&self) -> bool {
         self.user.as_deref().is_none_or(|user| user == "root")
     }
 
-    /// True when nobody gets this far: root, whom the server refuses.
+    /// True when the settings never apply: root, whom the server refuses.
     fn is_idle(&self) -> bool {
         self.user.as_deref() == Some("root") && self.value("permitrootlogin") == Some("no")
     }
@@ -91,7 +91,7 @@ impl Ssh {
     fn ask_one(&mut self, context: &CheckContext, server: &Server) -> Result<(), Unknown> {
         let configuration = Configuration::read(context, &server.file);
         let configuration = match configuration {
-            // Only root may read it; whoever is not may still be told by the server itself.
+            // Only root may read it; for other users the server itself may still answer.
             Err(OsError::Denied(_)) if !context.os.administrator() => {
                 return Err(Unknown { reason: Reason::NeedsAdministrator, detail: server.file.clone() });
             }
@@ -110,7 +110,7 @@ impl Ssh {
         Ok(())
     }
 
-    /// The worst of what `read` finds: `read` gives how bad an answer is and what the fact would be; `None` is no answer.
+    /// The worst of what `read` finds: `read` returns how bad an answer is and the resulting fact; `None` for no answer.
     pub(super) fn worst<B: Ord, T>(
         &self,
         keywords: &[&str],
@@ -128,7 +128,7 @@ impl Ssh {
         }
         let open = keywords.iter().find(|keyword| self.open.contains(**keyword));
         match (worst, &self.trouble, open) {
-            // Worse than the worst it cannot get.
+            // It cannot get worse than the worst.
             (Some((bad, value)), _, _) if bad >= *limit => Fact::Known(value),
             (_, Some(trouble), _) => Fact::Unknown(trouble.clone()),
             (_, None, Some(keyword)) => Fact::unknown(Reason::Unreadable, format!("a Match block sets {keyword}")),
@@ -146,13 +146,13 @@ impl Ssh {
         self.worst(keywords, read, &true)
     }
 
-    /// The files of public keys that let somebody in without a password, as `AuthorizedKeysFile` writes them. Unknown when there may be
-    /// other ways in that need none.
+    /// The public key files that let somebody in without a password, in the notation of `AuthorizedKeysFile`. Unknown when there may be
+    /// other ways in that need no password.
     pub(in crate::linux) fn key_files(&self) -> Fact<Vec<String>> {
         let shipped = || SHIPPED_KEY_FILES.split_ascii_whitespace().map(str::to_owned).collect();
         match &self.trouble {
             _ if !self.installed => return Fact::Known(Vec::new()),
-            // It may be started any time, and one that does not run cannot always be asked.
+            // It may be started at any time, and a stopped one cannot always be asked.
             Some(_) if !self.serves => return Fact::Known(shipped()),
             Some(trouble) => return Fact::Unknown(trouble.clone()),
             None => {}
@@ -184,7 +184,7 @@ impl Ssh {
         self.serves
     }
 
-    /// True when all of them write down wrong passwords, as logins.
+    /// True when all of them record wrong passwords as failed logins.
     pub(in crate::linux) fn logs_failures(&self) -> bool {
         let quiet = |settings: &Settings| {
             let is = |keyword: &str, words: &[&str]| {
@@ -195,7 +195,7 @@ impl Ssh {
         !self.serves || (self.trouble.is_none() && !self.open.contains("loglevel") && !self.answers.iter().any(quiet))
     }
 
-    /// True when root is let in by none.
+    /// True when none of them lets root in.
     pub(in crate::linux) fn shuts_root_out(&self) -> bool {
         let refused = |settings: &Settings| settings.value("permitrootlogin") == Some("no");
         self.trouble.is_none()
@@ -203,7 +203,7 @@ impl Ssh {
             && self.answers.iter().filter(|settings| settings.of_root()).all(refused)
     }
 
-    /// True when a password that was locked with `!` keeps a key out as well: a server without PAM looks for that mark itself.
+    /// True when a password locked with `!` also blocks keys: a server without PAM checks for that mark itself.
     pub(in crate::linux) fn lock_shuts_keys_out(&self) -> bool {
         self.trouble.is_none()
             && self.open.is_empty()
@@ -218,8 +218,8 @@ fn cause(error: &OsError) -> Unknown {
     }
 }
 
-/// What the server prints of itself. Newer ones also do where a whole test is refused, because their folder below `/run` is made
-/// with the first connection only, or because their keys may not be read.
+/// The server's printed settings. Newer servers also print them where a full test is refused because their folder under `/run`
+/// is only created with the first connection, or because their keys cannot be read.
 fn print(context: &CheckContext, options: &[String], caller: Option<&Caller>) -> Result<String, Unknown> {
     let ask = |modes: &[&str]| -> Answer<Output> {
         let mut arguments = modes.to_vec();
@@ -247,7 +247,7 @@ fn print(context: &CheckContext, options: &[String], caller: Option<&Caller>) ->
     }
 }
 
-/// What the server says of a line of its file without what stands in it, which is nobody's business.
+/// The server's complaint about a line of its file, without that line's content, which is private.
 fn place(said: &str) -> String {
     match said.split_once(" line ") {
         Some((file, rest)) => {

@@ -1,4 +1,4 @@
-//! What an NFS server exports: `/etc/exports` and the files beside it (exports(5)).
+//! What an NFS server exports: `/etc/exports` and the files next to it (exports(5)).
 
 use policies::fact::{Fact, Share, ShareKind};
 
@@ -57,7 +57,7 @@ fn kerberos(options: &str) -> bool {
     security.is_some_and(|flavours| flavours.split(':').all(|flavour| flavour.starts_with("krb5")))
 }
 
-/// True when `on` stands in the options and `off` does not stand behind it.
+/// True when `on` is among the options and `off` does not follow it.
 fn option(options: &str, on: &str, off: &str) -> bool {
     options.split(',').rev().map(str::trim).find(|option| *option == on || *option == off) == Some(on)
 }

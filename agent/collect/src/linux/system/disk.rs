@@ -1,4 +1,4 @@
-//! Whether people's data lies on an encrypted volume: the file system that holds `/home`, followed down to its disks.
+//! Whether people's data is on an encrypted volume: the file system that holds `/home`, followed down to its disks.
 
 use policies::fact::{Fact, Reason};
 
@@ -17,7 +17,7 @@ fn mount_encrypted(context: &CheckContext, mount: &Mount) -> Fact<bool> {
     let folder = if !mount.device.starts_with("0:") {
         format!("/sys/dev/block/{}", mount.device)
     } else if let Some(device) = mount.source.strip_prefix("/dev/") {
-        // btrfs gives its mounts a made-up number; its source names the first disk.
+        // btrfs gives its mounts an artificial device number; its source names the first disk.
         let name = context
             .os
             .link(&mount.source)
@@ -35,7 +35,7 @@ fn mount_encrypted(context: &CheckContext, mount: &Mount) -> Fact<bool> {
     Fact::Known(device_encrypted(context, &folder, 8))
 }
 
-/// True when the device, or every device below it, is an encrypted volume of the device mapper.
+/// True when the device, or every device below it, is an encrypted device-mapper volume.
 fn device_encrypted(context: &CheckContext, folder: &str, depth: u8) -> bool {
     if context.line(&format!("{folder}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
         return true;

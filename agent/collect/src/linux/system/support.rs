@@ -1,5 +1,5 @@
-//! Until when each release gets security updates at no extra price. As of November 2026, from the makers' own tables:
-//! Debian (with LTS, which everybody gets), Ubuntu (with Pro only where the machine is attached to it), Red Hat and its kin,
+//! Until when each release gets security updates at no extra cost. As of November 2026, from the makers' own tables: Debian
+//! (with LTS, which everyone gets), Ubuntu (with Pro only where the machine is attached to it), Red Hat and derivatives,
 //! Fedora, Linux Mint.
 
 use policies::fact::{Fact, Instant, Reason};
@@ -39,7 +39,7 @@ const RELEASES: &[(&str, &str, &str)] = &[
     ("rhel", "10", "2035-05-31"),
     ("centos", "6", "2020-11-30"),
     ("centos", "7", "2024-06-30"),
-    // CentOS Stream 8; CentOS Linux 8 ended earlier and is told apart by its name.
+    // CentOS Stream 8; CentOS Linux 8 ended earlier and is distinguished by its name.
     ("centos", "8", "2024-05-31"),
     ("centos", "9", "2027-05-31"),
     ("centos", "10", "2030-05-31"),
@@ -60,7 +60,8 @@ const RELEASES: &[(&str, &str, &str)] = &[
     ("fedora", "43", "2026-12-09"),
 ];
 
-/// Until when Ubuntu Pro brings security updates for the system itself (`esm-infra`): ten years, without the Legacy add-on.
+/// Until when Ubuntu Pro provides security updates for the system itself (`esm-infra`): ten years, without the Legacy
+/// add-on.
 const PRO: &[(&str, &str)] = &[
     ("16.04", "2026-04-02"),
     ("18.04", "2028-04-01"),
@@ -70,7 +71,7 @@ const PRO: &[(&str, &str)] = &[
     ("26.04", "2036-04-30"),
 ];
 
-/// The end of support of the release that `os_release` describes: the last second of its last day in Viet Nam.
+/// End of support of the release in `os_release`: the last second of its last day in Viet Nam.
 pub(super) fn supported_until(context: &CheckContext, os_release: &str) -> Fact<Instant> {
     let id = assigned(os_release, "ID").unwrap_or_default().to_lowercase();
     let version = assigned(os_release, "VERSION_ID").unwrap_or_default();
@@ -85,8 +86,8 @@ pub(super) fn supported_until(context: &CheckContext, os_release: &str) -> Fact<
     }
 }
 
-/// Whether Ubuntu Pro brings this machine `esm-infra`, and until when its contract runs where that has an end. Both the client's
-/// word and a source of apt are needed.
+/// Whether this machine gets `esm-infra` through Ubuntu Pro, and until when its contract runs if it ends. Requires both the
+/// client's status and an apt source.
 fn contract_end(context: &CheckContext) -> Answer<Option<Option<Instant>>> {
     const STATUS: &str = "/var/lib/ubuntu-advantage/status.json";
     let sources = context.texts("/etc/apt/sources.list.d", "")?;
@@ -102,7 +103,7 @@ fn contract_end(context: &CheckContext) -> Answer<Option<Option<Instant>>> {
     if !(status["attached"] == true && enabled && sources.iter().any(|(_, text)| brings(text))) {
         return Ok(None);
     }
-    // A contract without an end is said to run beyond the last year that there is.
+    // A contract without an end has an end date beyond the last representable year.
     Ok(Some(status["expires"].as_str().and_then(|at| at.parse().ok())))
 }
 

@@ -1,9 +1,8 @@
-//! Failed logons: event 4625 of the channel `Security`, by numbers, names and SIDs only.
+//! Failed logons: event 4625 of the channel `Security`, read by numbers, names and SIDs only.
 //!
-//! Windows seldom writes the SID of the account into it (`TargetUserSid` is S-1-0-0 for nearly every failure, also for an account that
-//! exists), so the account is found by its name. `SubStatus` tells whether the name is somebody's (0xC0000064: nobody's); people type
-//! their password into the field of the name, so such a name is never kept. Source: learn.microsoft.com, "4625(F): An account failed to
-//! log on".
+//! Windows rarely records the SID of the account (`TargetUserSid` is S-1-0-0 for nearly every failure, even for an existing account),
+//! so the account is found by name. `SubStatus` says whether the name exists (0xC0000064: it does not); people type their password into
+//! the name field, so such a name is never kept. Source: learn.microsoft.com, "4625(F): An account failed to log on".
 
 use policies::fact::{Fact, FailedLogon, List, LogonWay, Reason};
 
@@ -16,13 +15,13 @@ use os::windows::{Event, Join};
 
 const CHANNEL: &str = "Security";
 const FAILED: u32 = 4625;
-/// The subcategory of the audit policy under which it is written: logon; and the bit for failures.
+/// The audit subcategory that records it, logon; and the bit for failures.
 const LOGON: &str = "{0CCE9215-69AE-11D9-BED3-505054503030}";
 const FAILURES: u32 = 2;
 /// `STATUS_NO_SUCH_USER`.
 const NOBODY: u32 = 0xC000_0064;
-/// Statuses that only an account which exists is refused with: wrong password, hours, computer, expired password, disabled, expired, must
-/// change its password, locked, this way of logging on not granted.
+/// Statuses that only an existing account is refused with: wrong password, hours, computer, expired password, disabled, expired, must
+/// change its password, locked, this logon type not granted.
 const SOMEBODY: [u32; 9] = [
     0xC000_006A,
     0xC000_006F,
@@ -52,18 +51,18 @@ pub(super) fn list(context: &CheckContext) -> Fact<List<FailedLogon>> {
         }
         let known = Known::of(context);
         let attempts = events.iter().filter_map(|event| known.attempt(event));
-        // While they are not written down, what is there is not all; nor where the log was overwritten or cleared since.
+        // While they are not audited, the list is incomplete; also where the log has been overwritten or cleared since.
         let more = !whole || audited != Ok(true);
         Fact::Known(tally(attempts, context.now, more))
     })
 }
 
-/// The accounts that a name can mean.
+/// The accounts that a name may refer to.
 struct Known {
-    /// Names of local accounts in lower case, with what they are called by.
+    /// Names of local accounts in lower case, with their display form.
     local: Vec<(String, String)>,
     domain: Option<String>,
-    /// What this machine is called, in upper case: it names itself where it asks for somebody else.
+    /// This machine's name, in upper case: it gives its own name when it asks for somebody else.
     machine: Option<String>,
 }
 
@@ -98,7 +97,7 @@ impl Known {
         };
         let from = match way {
             LogonWay::Local | LogonWay::Service => String::new(),
-            // Only addresses are told in the place of the address.
+            // Only addresses are reported in place of the address.
             _ => address(datum("IpAddress"))
                 .filter(|address| !address.is_empty())
                 .unwrap_or_else(|| self.other_machine(datum("WorkstationName"))),
@@ -116,7 +115,7 @@ impl Known {
         })
     }
 
-    /// The name of a computer that is not this one; else empty. Names in logons are cut to the length that NetBIOS knows.
+    /// The name of a computer other than this one; else empty. Names in logons are truncated to NetBIOS length.
     fn other_machine(&self, name: &str) -> String {
         const NETBIOS: usize = 15;
         let named = source(name.trim_start_matches('\\'));
@@ -129,7 +128,7 @@ impl Known {
         if own { String::new() } else { named }
     }
 
-    /// What the account is called by; empty for a name that is not known to be one.
+    /// The account's name; empty for a name not known to exist.
     fn account(&self, sid: &str, name: &str, domain: &str, status: Option<u32>) -> String {
         if sid.starts_with("S-1-5-21-") || sid.starts_with("S-1-12-1-") {
             return capped(sid);
@@ -203,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_local_account_is_told_by_its_sid() {
-        // As published by people who wrote about attacks.
+        // As published in write-ups of attacks.
         let row = only(
             None,
             &[
@@ -271,7 +270,7 @@ mod tests {
             listed(os)
         };
         assert_eq!(with(Some(3), Vec::new()), Fact::Known(List::default()));
-        // As Windows 10 comes: only logons that succeed are written down.
+        // As Windows 10 ships: only successful logons are recorded.
         assert_eq!(reason(&with(Some(1), Vec::new())), Some(Reason::SourceMissing));
         assert!(with(None, Vec::new()).known().is_none());
         let before = with(Some(1), vec![event(0, &[("LogonType", "3")])]);
@@ -291,7 +290,7 @@ mod tests {
         let from = |way: &str, address: &str, workstation: &str| {
             only(None, &[("LogonType", way), ("IpAddress", address), ("WorkstationName", workstation)]).source
         };
-        // As real machines write it: RDP behind a gateway, sshd, a share.
+        // As recorded on real machines: RDP behind a gateway, sshd, a share.
         assert_eq!(from("10", "0.0.0.0", "MAY-VAN-THU-PHU"), "");
         assert_eq!(from("8", "-", "MAY-VAN-THU-PHU"), "");
         assert_eq!(from("3", "::1", "may-van-thu-phuong-01"), "");

@@ -1,7 +1,7 @@
-//! Members of the local administrators that are no accounts of the machine: accounts and groups of a domain or of Entra, and groups that
-//! everybody belongs to. They are known by their identifiers (learn.microsoft.com, "Well-known SIDs"); names are only shown.
+//! Members of the local administrators that are not accounts of the machine: domain or Entra accounts and groups, and groups that
+//! everyone belongs to. They are identified by SID (learn.microsoft.com, "Well-known SIDs"); names are for display only.
 //!
-//! Of the groups of a domain nobody asks who belongs to them: that would need the domain.
+//! Members of domain groups are not looked up: that would require the domain.
 
 use policies::fact::{DomainAdministrator, Fact, List, MemberKind, Reason};
 
@@ -10,22 +10,22 @@ use crate::text::capped;
 use crate::windows::context::{CheckContext, answered};
 use os::windows::Member;
 
-/// Everyone, anonymous, who logs on (over the network, at the machine, at all), guests and users of the machine.
+/// Everyone, anonymous, anyone logged on (over the network, interactively, at all), guests and users of the machine.
 const EVERYBODY: [&str; 7] = ["S-1-1-0", "S-1-5-7", "S-1-5-2", "S-1-5-4", "S-1-5-11", "S-1-5-32-546", "S-1-5-32-545"];
-/// Relative numbers of a domain's users and guests.
+/// Relative ids of a domain's users and guests.
 const ALL_OF_A_DOMAIN: [u32; 2] = [513, 514];
-/// What Entra's accounts and roles begin with.
+/// Prefix of Entra accounts and roles.
 const ENTRA: &str = "S-1-12-1-";
 /// `SID_NAME_USE`: user, group, group of a domain's own kind.
 const USER: u32 = 1;
 const GROUPS: [u32; 2] = [2, 4];
-/// How long the first part of a local account's name can be.
+/// Maximum length of the first part of a local account's name.
 const NETBIOS: usize = 15;
 
 /// The members by identifier.
 pub(super) fn list(context: &CheckContext) -> Fact<List<DomainAdministrator>> {
     answered(context.os.members(ADMINISTRATORS), |mut members| {
-        // The built-in administrator cannot be taken out of them.
+        // The built-in administrator cannot be removed from the group.
         if members.is_empty() {
             return Fact::unknown(Reason::Unreadable, "the group of the administrators is told to be empty");
         }
@@ -44,7 +44,7 @@ pub(super) fn list(context: &CheckContext) -> Fact<List<DomainAdministrator>> {
     })
 }
 
-/// What the member is; `None` for those of the machine itself and of Windows (services).
+/// The kind of the member; `None` for those of the machine itself and of Windows (services).
 fn kind(context: &CheckContext, member: &Member, members: &[Member]) -> Option<Fact<MemberKind>> {
     if EVERYBODY.contains(&member.sid.as_str()) {
         return Some(Fact::Known(MemberKind::Everyone));
@@ -60,7 +60,7 @@ fn kind(context: &CheckContext, member: &Member, members: &[Member]) -> Option<F
     let (of, number) = authority(&member.sid)?;
     let here = match own_authority(members) {
         Some(own) => Some(own == of),
-        // Two built-in administrators, one of them a domain's; or none is told. The name of a local account begins with the machine's.
+        // Two built-in administrators, one of them a domain's; or none is reported. A local account's name begins with the machine's.
         None => begins_with_the_machine(context, &member.name),
     };
     match here {
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(collected(&[OWN]), Fact::Known(List::default()));
         assert!(collected(&[]).known().is_none());
         assert!(list(&CheckContext::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).known().is_none());
-        // Damaged identifiers are nobody.
+        // Malformed SIDs are ignored.
         assert_eq!(
             collected(&[("", 1, "x"), ("S-1-5-21-", 1, "y"), ("S-1-5-21-x", 1, "z")]),
             Fact::Known(List::default())

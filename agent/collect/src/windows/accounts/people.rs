@@ -13,11 +13,11 @@ use os::{Answer, OsError};
 
 /// `BUILTIN\Administrators`, whatever it is called.
 pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
-/// One key for everybody who has a folder of their own on this machine.
+/// One key for everyone who has a profile on this machine.
 pub(in crate::windows) const PROFILES: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
-/// The built-in administrator, who cannot be taken out of them.
+/// The built-in administrator, who cannot be removed from the administrators.
 const ADMINISTRATOR: u32 = 500;
-/// Accounts that every Windows comes with: administrator, guest, those for first use and for application guard.
+/// Accounts that ship with Windows: administrator, guest, those for first use and for application guard.
 const BUILT_IN: std::ops::RangeInclusive<u32> = 500..=504;
 
 /// `UF_ACCOUNTDISABLE`, `UF_PASSWD_NOTREQD`, `UF_DONT_EXPIRE_PASSWD`.
@@ -25,11 +25,11 @@ const DISABLED: u32 = 0x2;
 const NO_PASSWORD_NEEDED: u32 = 0x20;
 const NEVER_EXPIRES: u32 = 0x1_0000;
 
-/// Local accounts, by their number.
+/// Local accounts, by relative id.
 pub(super) fn list(context: &CheckContext) -> Fact<List<Account>> {
     answered(context.os.accounts(), |mut accounts| {
         let administrators = match context.os.members(ADMINISTRATORS) {
-            // The built-in administrator cannot be taken out of them.
+            // The built-in administrator cannot be removed from the group.
             Ok(members) if members.is_empty() => {
                 Err(OsError::Failed(ADMINISTRATORS.to_owned(), "is told to be empty".to_owned()))
             }
@@ -41,7 +41,7 @@ pub(super) fn list(context: &CheckContext) -> Fact<List<Account>> {
     })
 }
 
-/// Names of the accounts that Windows comes with and that can be used.
+/// Names of usable accounts that ship with Windows.
 pub(super) fn built_in(context: &CheckContext) -> Fact<List<String>> {
     answered(context.os.accounts(), |accounts| {
         let names = accounts.iter().filter(|account| BUILT_IN.contains(&account.rid) && account.flags & DISABLED == 0);
@@ -61,18 +61,18 @@ fn describe(
         seconds => at(i64::from(seconds)),
     };
     let password_changed_at = match account.password_age {
-        // The password must be changed at the next logon, or there never was one.
+        // The password must be changed at the next logon, or was never set.
         0 => Fact::unknown(Reason::SourceMissing, "never set"),
-        // Windows tells an age; in whole hours it does not tremble from one check to the next.
+        // Windows reports an age; in whole hours the result is stable between checks.
         age => at((context.now.as_second() - i64::from(age) + 1_800).div_euclid(3_600) * 3_600),
     };
-    // Who signs in with an account of Microsoft is not always noted at the account, but at the profile.
+    // Signing in with a Microsoft account is not always recorded with the account, but with the profile.
     let last_used_at = match used {
         Ok(used) => match [last_logon_at.known(), used.get(&account.rid)].into_iter().flatten().max() {
             Some(at) => Fact::Known(*at),
             None => password_changed_at.clone(),
         },
-        // It may have been used later than the account says.
+        // It may have been used later than the account records.
         Err(error) => unknown(error),
     };
     Account {
@@ -83,7 +83,7 @@ fn describe(
                 let same = |member: &&Member| authority(&member.sid).is_some_and(|(_, rid)| rid == account.rid);
                 let here = |member: &Member| rid_here(&member.sid, members) == Some(account.rid);
                 match own_authority(members) {
-                    // A number alone may be an account's of a domain.
+                    // The number alone may be that of a domain account.
                     None if members.iter().any(|member| same(&member)) && account.rid != ADMINISTRATOR => {
                         Fact::unknown(Reason::Unreadable, "whose account a member is cannot be told")
                     }
@@ -94,7 +94,7 @@ fn describe(
         },
         enabled: Fact::Known(!has(DISABLED)),
         password_required: Fact::Known(!has(NO_PASSWORD_NEEDED)),
-        // To know it one would have to try it.
+        // To find out one would have to try it.
         empty_password: Fact::unknown(Reason::NoReader, "Windows does not tell it"),
         last_logon_at,
         password_changed_at,
@@ -108,14 +108,14 @@ fn at(second: i64) -> Fact<Instant> {
     Timestamp::from_second(second).map_or_else(|_| Fact::unknown(Reason::Unreadable, "an impossible time"), Fact::Known)
 }
 
-/// What stands before the last number of an identifier of a person: that of the machine, or of a domain.
+/// The part of a person's SID before the last number: that of the machine, or of a domain.
 pub(super) fn authority(sid: &str) -> Option<(&str, u32)> {
     let (authority, rid) = sid.rsplit_once('-')?;
     authority.starts_with("S-1-5-21-").then_some(())?;
     Some((authority, rid.parse().ok()?))
 }
 
-/// The machine's own authority: the built-in administrator belongs to the administrators and cannot be taken out of them.
+/// The machine's own SID: the built-in administrator belongs to the administrators and cannot be removed.
 pub(super) fn own_authority(members: &[Member]) -> Option<&str> {
     let mut own = members.iter().filter_map(|member| authority(&member.sid)).filter(|(_, rid)| *rid == ADMINISTRATOR);
     match (own.next(), own.next()) {
@@ -124,16 +124,16 @@ pub(super) fn own_authority(members: &[Member]) -> Option<&str> {
     }
 }
 
-/// The number of an account of this machine; `None` for those of a domain.
+/// The relative id of an account of this machine; `None` for domain accounts.
 fn rid_here(sid: &str, members: &[Member]) -> Option<u32> {
     let (authority, rid) = authority(sid)?;
     own_authority(members).is_none_or(|own| own == authority).then_some(rid)
 }
 
-/// When the profiles of accounts of this machine were last opened or closed, by the account's number.
+/// When profiles of this machine's accounts were last loaded or unloaded, by relative id.
 ///
 /// # Errors
-/// When profiles cannot be listed, or it cannot be told which are of this machine's accounts.
+/// When profiles cannot be listed, or it is unclear which belong to this machine's accounts.
 fn used(context: &CheckContext, administrators: &Answer<Vec<Member>>) -> Answer<BTreeMap<u32, Instant>> {
     let sids = match context.os.keys(PROFILES) {
         Ok(sids) => sids,

@@ -1,4 +1,4 @@
-//! What guards a session nobody sits at, and whether media start something by themselves: policy over user over machine, for everybody
+//! What protects an unattended session, and whether media start programs by themselves: policy over user over machine, for everyone
 //! whose settings are loaded.
 //!
 //! Sources: `InactivityTimeoutSecs` (Windows 8 and later); `ScreenSaveActive`, `ScreenSaverIsSecure`, `ScreenSaveTimeOut`, `SCRNSAVE.EXE`
@@ -12,24 +12,24 @@ use os::windows::Registry;
 use os::{Answer, OsError};
 
 const SYSTEM: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System";
-/// What a policy sets about drives for everybody.
+/// Drive settings by policy for everyone.
 pub(super) const EXPLORER: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\Explorer";
 /// The bit of `NoDriveTypeAutoRun` for removable drives (1 << `DRIVE_REMOVABLE`).
 const REMOVABLE: u64 = 0x4;
 
-/// The identifiers of the people whose settings are loaded.
+/// The SIDs of the people whose settings are loaded.
 pub(in crate::windows) fn loaded(context: &CheckContext) -> Answer<Vec<String>> {
     Ok(context.os.keys("HKU")?.into_iter().filter(|sid| is_person(sid)).collect())
 }
 
-/// True for the identifier of an account of the machine or a domain, or of Entra.
+/// True for the SID of a machine, domain or Entra account.
 pub(in crate::windows) fn is_person(sid: &str) -> bool {
     let rest = sid.strip_prefix("S-1-5-21-").or_else(|| sid.strip_prefix("S-1-12-1-"));
-    // Others are named like one, with `_Classes` or `.bak` behind it.
+    // Other keys have the same form with `_Classes` or `.bak` appended.
     rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }
 
-/// The longest time without use before the screen locks, over everybody who is logged on; 0 when somebody's never does.
+/// The longest idle time before the screen locks, over everyone logged on; 0 when somebody's never locks.
 pub(super) fn screen_lock(context: &CheckContext, sessions: &Answer<Vec<String>>) -> Fact<Seconds> {
     let machine = match machine(context) {
         Fact::Known(seconds) => seconds,
@@ -49,7 +49,7 @@ pub(super) fn screen_lock(context: &CheckContext, sessions: &Answer<Vec<String>>
             Fact::Known(own) => own,
             Fact::Unknown(unknown) => return Fact::Unknown(unknown),
         };
-        // The shorter of the two locks first; 0 stands for never.
+        // The shorter of the two locks first; 0 means never.
         let locks = [own, machine].into_iter().filter(|seconds| *seconds > 0).min().unwrap_or(0);
         match locks {
             0 => return Fact::Known(Seconds(0)),
@@ -64,7 +64,7 @@ fn seconds(seconds: u64) -> Seconds {
     Seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
-/// What is set for everybody; 0 for never. Windows 7 does not know the setting, even where it is written down.
+/// The setting for everyone; 0 for never. Windows 7 does not support it, even if it is set.
 fn machine(context: &CheckContext) -> Fact<u64> {
     match version::read(context) {
         Fact::Known(version) if version.build < WINDOWS_8 => Fact::Known(0),
@@ -73,8 +73,8 @@ fn machine(context: &CheckContext) -> Fact<u64> {
     }
 }
 
-/// After how many seconds one person's screen saver locks; 0 for never: without a time-out, a program, or a password on return it
-/// does not.
+/// Seconds until one person's screen saver locks; 0 for never: without a time-out, a program, or a password on return it does not
+/// lock.
 fn person(context: &CheckContext, sid: &str) -> Fact<u64> {
     let policy = format!(r"HKU\{sid}\Software\Policies\Microsoft\Windows\Control Panel\Desktop");
     let own = format!(r"HKU\{sid}\Control Panel\Desktop");
@@ -93,7 +93,7 @@ fn person(context: &CheckContext, sid: &str) -> Fact<u64> {
     }
 }
 
-/// True when a removable drive starts and offers nothing by itself, for everybody. What is set for the machine stands over what a person set.
+/// True when removable drives start and offer nothing by themselves, for everyone. Machine settings override a person's.
 pub(super) fn autorun_off(context: &CheckContext, sessions: &Answer<Vec<String>>) -> Fact<bool> {
     match drives(context, EXPLORER) {
         Setting::Set(bits) => return Fact::Known(bits & REMOVABLE != 0),

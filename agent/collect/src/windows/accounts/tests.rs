@@ -1,4 +1,4 @@
-//! Accounts, sessions and rules on the recorded twin: an office machine, absent values, what is odd or refused.
+//! Accounts, sessions and rules on the recorded door: an office machine, absent values, odd or refused answers.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ fn windows(build: &str) -> Recorded {
     Recorded::new().text(VERSION, "CurrentBuildNumber", build).text(VERSION, "InstallationType", "Client")
 }
 
-/// A Windows 10 of an office, as people set it up.
+/// A Windows 10 office machine with typical settings.
 fn office() -> Recorded {
     let mut os = windows("19045");
     os.accounts = Some(vec![
@@ -148,7 +148,7 @@ fn automatic_logon_and_account_control() {
     assert!(logon("có").known().is_none());
     assert_eq!(collected(office().number(CONTROL, "EnableLUA", 0)).uac, Fact::Known(false));
     assert_eq!(collected(office().number(CONTROL, "ConsentPromptBehaviorAdmin", 0)).uac, Fact::Known(false));
-    // Every Windows has the first written down; the second has a default, which asks.
+    // Every Windows has the first value; the second has a default, which asks.
     assert!(collected(windows("7601")).uac.known().is_none());
     assert_eq!(collected(windows("7601").number(CONTROL, "EnableLUA", 1)).uac, Fact::Known(true));
     let silent = windows("7601").number(CONTROL, "ConsentPromptBehaviorAdmin", 0);

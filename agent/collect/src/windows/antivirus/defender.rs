@@ -1,9 +1,9 @@
-//! Microsoft Defender, and Security Essentials on Windows 7: its row in Security Center, its service, what it says of itself
-//! (`MSFT_MpComputerStatus` in `ROOT\Microsoft\Windows\Defender`) and what the registry says of it.
+//! Microsoft Defender, and Security Essentials on Windows 7: its row in Security Center, its service, what it reports
+//! (`MSFT_MpComputerStatus` in `ROOT\Microsoft\Windows\Defender`) and its registry settings.
 //!
-//! Its row can say "on" while files are not checked, its service can run while another product guards, and its own answer can hang
-//! while another product is installed. So where its row says "off" and another product guards, Defender itself is not asked; else its own
-//! word decides. Up to Windows 7 the service `WinDefend` looked for spyware only and counts for nothing.
+//! Its row can say "on" while files are not scanned, its service can run while another product protects, and its own answer can hang
+//! while another product is installed. So if its row says "off" and another product protects, Defender itself is not asked; otherwise its
+//! own report decides. Up to Windows 7 the service `WinDefend` only looked for spyware and does not count.
 
 use jiff::Timestamp;
 use policies::fact::{AntivirusProduct, Fact, Maker, Reason};
@@ -34,7 +34,7 @@ const DEFENDER: Generation = Generation { service: "WinDefend", name: MICROSOFT.
 const ESSENTIALS: Generation =
     Generation { service: "MsMpSvc", name: "Microsoft Security Essentials", settings: "Microsoft Antimalware" };
 
-/// What Defender says of itself; a property it does not have is `None`.
+/// Defender's own report; a property it does not have is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Status {
     /// `AMRunningMode`: a fixed English word, not translated.
@@ -42,7 +42,7 @@ struct Status {
     service: Option<bool>,
     antivirus: Option<bool>,
     real_time: Option<bool>,
-    /// Files are looked at when they are opened.
+    /// Files are scanned when opened.
     on_access: Option<bool>,
     definitions_at: Option<Timestamp>,
     definitions_version: String,
@@ -55,14 +55,14 @@ pub(super) fn is_essentials(context: &CheckContext) -> bool {
     matches!(context.number(CURRENT_VERSION, "CurrentBuildNumber"), Setting::Set(build) if build < ANTIVIRUS_SINCE)
 }
 
-/// The product, when it is there; `sum` is its row, `guarded` when another product guards.
+/// The product, if present; `sum` is its row, `guarded` when another product protects.
 pub(super) fn product(context: &CheckContext, sum: Option<&Sum>, guarded: bool) -> Option<AntivirusProduct> {
     let generation = if is_essentials(context) { ESSENTIALS } else { DEFENDER };
     let trace = trace(context, &generation);
     if sum.is_none() && matches!(&trace, Ok(trace) if !trace.there) {
         return None;
     }
-    // Without any sign of it, that the services cannot be listed is no reason to name it.
+    // If there is no sign of it, a failure to list services is no reason to name it.
     if sum.is_none() && trace.is_err() {
         return None;
     }
@@ -75,7 +75,7 @@ pub(super) fn product(context: &CheckContext, sum: Option<&Sum>, guarded: bool) 
         (Err(error), _) => unknown(error),
         (Ok(_), None) => Fact::Known(false),
         (Ok(_), Some(Ok(status))) => match protects(context, status) {
-            // What it does not say, its row does.
+            // What it does not report comes from its row.
             Fact::Unknown(_) if says_off => Fact::Known(false),
             own => own,
         },
@@ -150,7 +150,7 @@ fn read(row: &Row) -> Status {
     }
 }
 
-/// What Defender says decides, also against its row. In passive mode all of its flags can stay true.
+/// Defender's own report decides, even against its row. In passive mode all of its flags can stay true.
 fn protects(context: &CheckContext, status: &Status) -> Fact<bool> {
     const FOR_ENDPOINT: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows Advanced Threat Protection";
     let mode = status.mode.to_ascii_lowercase();
@@ -160,14 +160,14 @@ fn protects(context: &CheckContext, status: &Status) -> Fact<bool> {
     if [status.service, status.antivirus, status.real_time, status.on_access].contains(&Some(false)) {
         return Fact::Known(false);
     }
-    // This mode hides whether it guards by itself or watches another product.
+    // This mode does not show whether it protects itself or watches another product.
     if mode == "edr block mode" {
         return match context.number(FOR_ENDPOINT, "ForceDefenderPassiveMode") {
             Setting::Set(1) => Fact::Known(false),
             _ => Fact::unknown(Reason::Unreadable, "EDR Block Mode"),
         };
     }
-    // Windows 8.1 and Server 2012 R2 tell no mode.
+    // Windows 8.1 and Server 2012 R2 report no mode.
     if !matches!(mode.as_str(), "" | "normal") {
         return Fact::unknown(Reason::Unreadable, format!("AMRunningMode {}", status.mode));
     }
@@ -177,8 +177,8 @@ fn protects(context: &CheckContext, status: &Status) -> Fact<bool> {
     }
 }
 
-/// Its service runs and it does not answer: the registry is the second reading. A row and a registry that say the opposite of each
-/// other leave it open; so does a service alone.
+/// Its service runs but does not answer: the registry is the second source. If row and registry contradict each other the result
+/// is unknown; a service alone is not enough either.
 fn by_registry(
     context: &CheckContext,
     generation: &Generation,
@@ -216,8 +216,8 @@ fn by_registry(
     }
 }
 
-/// When the definitions were made: `AVSignatureApplied`, else what Defender says. `SignaturesLastUpdated` is when this machine took
-/// them, which may be much later, and is not asked.
+/// When the definitions were made: `AVSignatureApplied`, else Defender's report. `SignaturesLastUpdated` is when this machine
+/// received them, possibly much later, and is not used.
 fn definitions_at(context: &CheckContext, generation: &Generation, status: Option<&Status>) -> Fact<Timestamp> {
     let key = format!(r"HKLM\SOFTWARE\Microsoft\{}\Signature Updates", generation.settings);
     let from_status = || match status.and_then(|status| status.definitions_at) {
@@ -243,7 +243,7 @@ fn definitions_at(context: &CheckContext, generation: &Generation, status: Optio
     }
 }
 
-/// Before this hour (1990) there were no definitions: such times stand for "never".
+/// Before this time (1990) there were no definitions: earlier times mean "never".
 const FIRST: Timestamp = Timestamp::constant(631_152_000, 0);
 
 fn definitions_version(context: &CheckContext, generation: &Generation, status: Option<&Status>) -> Fact<String> {
@@ -255,7 +255,7 @@ fn definitions_version(context: &CheckContext, generation: &Generation, status: 
     }
 }
 
-/// An instant as WMI writes it, `20250311015218.000000+420` with the offset in minutes; `None` for what stands for "never".
+/// A WMI time, `20250311015218.000000+420` with the offset in minutes; `None` for what means "never".
 fn cim(text: &str) -> Option<Timestamp> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i16>().ok();
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);

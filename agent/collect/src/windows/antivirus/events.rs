@@ -1,9 +1,9 @@
 //! What antivirus products found, and when their protection stopped, from event logs: by numbers, positions and identifiers
-//! only. Messages are never read, for they are in the product's language; of a path only the kind of place is kept.
+//! only. Messages are never read, because they are in the product's language; of a path only the kind of place is kept.
 //!
-//! Microsoft's products write all they find, so that an empty log means that nothing was found. Of other makers some findings are known
-//! (`makers.rs`), and what their products write depends on how they are set: there an empty log means nothing. That the protection of
-//! another maker stopped is written by Windows itself (`stops.rs`).
+//! Microsoft's products log everything they find, so an empty log means that nothing was found. For other makers only some findings are
+//! known (`makers.rs`), and what their products log depends on their settings: there an empty log means nothing. Windows itself logs
+//! when another maker's protection stops (`stops.rs`).
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use policies::evaluate::Truth;
@@ -21,16 +21,16 @@ mod stops;
 
 use stops::Watched;
 
-/// How far back is looked.
+/// How many hours to look back.
 const HOURS: i64 = 30 * 24;
-/// The most events that are read: several stand for one finding.
+/// The most events read: several belong to one finding.
 const MOST: usize = 400;
-/// The most findings and stops that are kept.
+/// The most findings and stops kept.
 const KEPT: usize = 100;
-/// A product stops in several parts, and some events say the same.
+/// Events this close together are one stop: a product stops in several parts, and some events repeat others.
 const ONE_STOP: SignedDuration = SignedDuration::from_mins(1);
 
-/// What was found in logs, and whether they could tell all of it.
+/// What the logs contained, and whether that is complete.
 struct Found<T> {
     items: Vec<T>,
     whole: bool,
@@ -44,10 +44,10 @@ pub(super) fn detections(context: &CheckContext, products: &[AntivirusProduct]) 
         Ok(items) => items,
         Err(error) => return unknown(&error),
     };
-    // What another maker's product writes depends on how it is set. One of which it is not known whether it guards may be the one that does.
+    // What another maker's product logs depends on its settings. A product of unknown state may be the one that protects.
     let (microsoft, others) = (guards(products, true), guards(products, false));
     let mut whole = others == Truth::False;
-    // Beside one that does, what Microsoft's product wrote before is not asked any more.
+    // If another product protects, earlier events of Microsoft's are not read any more.
     if others != Truth::True || microsoft == Truth::True {
         match microsoft::findings(context, letters) {
             Ok(of_microsoft) => {
@@ -83,7 +83,7 @@ pub(super) fn stops(context: &CheckContext, products: &[AntivirusProduct]) -> Fa
         Ok(found) => found,
         Err(error) => return unknown(&error),
     };
-    // Beside another product Microsoft's is switched off by rule.
+    // Next to another product, Microsoft's is switched off by design.
     if guards(products, false) != Truth::True || guards(products, true) == Truth::True {
         match microsoft::stops(context) {
             Ok(of_microsoft) => {
@@ -106,19 +106,19 @@ pub(super) fn stops(context: &CheckContext, products: &[AntivirusProduct]) -> Fa
     Fact::Known(short(found))
 }
 
-/// Whether a product guards, of Microsoft's or of all others.
+/// Whether a product protects, of Microsoft's or of all others.
 fn guards(products: &[AntivirusProduct], microsoft: bool) -> Truth {
     let of = products.iter().filter(|product| (product.maker == Maker::Microsoft) == microsoft);
     of.map(|product| product.running.known().map_or(Truth::Unknown, |&runs| Truth::from(runs)))
         .fold(Truth::False, Truth::or)
 }
 
-/// What a log tells of the last month.
+/// The log's events of the last month.
 fn of_last_month(context: &CheckContext, log: &Log) -> Answer<LogExcerpt> {
     log.since(context, context.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-/// The list, marked as cut where the logs cannot tell all: how many more there are nobody knows.
+/// The list, marked as cut if the logs may be incomplete; how many more there are is unknown.
 fn short<T>(found: Found<T>) -> List<T> {
     let Found { mut items, whole } = found;
     let more = items.len().saturating_sub(KEPT).max(usize::from(!whole));

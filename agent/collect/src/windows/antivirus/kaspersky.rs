@@ -1,7 +1,8 @@
-//! When Kaspersky last took new definitions: `KasperskyLab\protected\{product}\Data : LastSuccessfulUpdate`, seconds since 1970.
+//! When Kaspersky last updated its definitions: `KasperskyLab\protected\{product}\Data : LastSuccessfulUpdate`, seconds since
+//! 1970.
 //!
-//! An update takes the newest there are, so this stands for the age of the definitions. Where a version of the product does not write
-//! it there, nothing is known.
+//! An update fetches the newest definitions, so this stands for their age. If a product version does not write the value there, the
+//! age is unknown.
 
 use jiff::Timestamp;
 use policies::fact::{Fact, Reason};
@@ -11,10 +12,10 @@ use os::OsError;
 
 const FOLDERS: [&str; 2] =
     [r"HKLM\SOFTWARE\KasperskyLab\protected", r"HKLM\SOFTWARE\WOW6432Node\KasperskyLab\protected"];
-/// Stands for "never".
+/// Means "never".
 const NEVER: u64 = 0xFFFF_FFFF;
 
-/// The latest of all its products. A time that has not come yet was written by a clock that ran ahead.
+/// The latest of all its products. A future time was written by a clock that was ahead.
 pub(super) fn updated_at(context: &CheckContext) -> Fact<Timestamp> {
     let (mut newest, mut unread) = (None, None);
     for folder in FOLDERS {

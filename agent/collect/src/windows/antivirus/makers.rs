@@ -1,8 +1,8 @@
-//! What products leave on a machine beside their row in Security Center: services, programs, drivers, by maker.
+//! What products leave on a machine besides their row in Security Center: services, programs, drivers, by maker.
 //!
-//! Names of services are those of their keys. They come from lists that look for such products and from Microsoft's list of filter
-//! drivers. Names of CMC's and Viettel's services were never published: they, and what a maker renames, are recognised by what Windows
-//! demands of such parts (`parts.rs`) and by the row in Security Center.
+//! Service names are their key names. They come from lists that look for such products and from Microsoft's list of filter drivers.
+//! The service names of CMC and Viettel were never published: these products, and renamed services, are recognised by what Windows
+//! requires of such parts (`parts.rs`) and by the row in Security Center.
 
 use policies::fact::Maker;
 
@@ -15,31 +15,31 @@ use os::Answer;
 #[derive(Debug)]
 pub(super) struct Signs {
     pub(super) maker: Maker,
-    /// The name a person knows.
+    /// The name people know it by.
     pub(super) name: &'static str,
-    /// Marks in the path of a program, the product's name or the company its files name, lower case. A maker's own name is not translated.
+    /// Marks, in lower case, in a program's path, the product's name or its files' company. A maker's own name is not translated.
     marks: &'static [&'static str],
-    /// Services that guard the machine; an asterisk at the end stands for anything.
+    /// Services that protect the machine; an asterisk at the end stands for anything.
     services: &'static [&'static str],
     /// Programs of these services, or of products without any.
     programs: &'static [&'static str],
-    /// Drivers that look at files. What follows an at sign is the whole number of the altitude that Microsoft gave the maker, where a driver of
-    /// that name is sold to many.
+    /// File-scanning drivers. After an at sign comes the integer part of the altitude that Microsoft assigned to the maker, where many
+    /// makers use a driver of that name.
     drivers: &'static [&'static str],
-    /// Services that run whether or not the machine is guarded: agents of a management, hosts of several parts. They bear out a row that
+    /// Services that run whether or not the machine is protected: management agents, hosts of several parts. They confirm a row that
     /// says "on"; alone they prove nothing.
     helpers: &'static [&'static str],
-    /// Names of companies, lower case, that the maker's files may bear, and files of other makers as well.
+    /// Company names, in lower case, in the files of this maker, and possibly of other makers too.
     companies: &'static [&'static str],
-    /// True when an edition that guards nothing runs the same services and registers itself in the same way.
+    /// True when an edition that does not protect runs the same services and registers in the same way.
     companion: bool,
 }
 
-/// Marks of other products, lower case, that people have beside an antivirus: they, or their free editions, look only when they are told to, and
-/// some register themselves.
+/// Marks, in lower case, of other products used next to an antivirus: they, or their free editions, only scan on demand, and some register
+/// themselves.
 const COMPANIONS: [&str; 5] = ["spybot", "superantispyware", "hitmanpro", "iobit", "zemana"];
 
-/// The row of Microsoft Defender on every machine.
+/// The GUID of Microsoft Defender's row on every machine.
 const DEFENDER: &str = "{D68DDC3A-831F-4FAE-9E44-DA132C1ACF46}";
 
 const fn signs(
@@ -94,7 +94,7 @@ pub(super) const MAKERS: &[Signs] = &[
             &["SRTSP", "eeCtrl"],
         )
     },
-    // Its agent for servers runs without the part that looks for viruses as well.
+    // Its server agent also runs without the virus scanning part.
     Signs {
         helpers: &["ds_agent"],
         ..signs(
@@ -166,20 +166,20 @@ pub(super) const MAKERS: &[Signs] = &[
     },
     signs(Maker::FSecure, "F-Secure (WithSecure)", &["f-secure", "withsecure"], &[], &[], &[]),
     Signs { companies: &["doctor web"], ..signs(Maker::DrWeb, "Dr.Web", &["drweb", "dr.web"], &[], &[], &[]) },
-    // On Windows it looks only when it is told to.
+    // On Windows it only scans on demand.
     Signs {
         companion: true,
         ..signs(Maker::ClamAv, "ClamAV", &["clamwin", "clamav"], &["clamd"], &["clamd.exe"], &[])
     },
     signs(Maker::Huorong, "Huorong", &["huorong"], &["HipsDaemon"], &["HipsDaemon.exe", "HipsTray.exe"], &["sysdiag"]),
-    // Its free edition runs the same service, looks only when it is told to, and was seen to be registered as on.
+    // Its free edition runs the same service, only scans on demand, and was seen registered as on.
     Signs {
         companion: true,
         ..signs(Maker::Malwarebytes, "Malwarebytes", &["malwarebytes"], &["MBAMService"], &["MBAMService.exe"], &[])
     },
 ];
 
-/// Microsoft's own, also the one for Windows 7 (Security Essentials).
+/// Microsoft's own, including the one for Windows 7 (Security Essentials).
 pub(super) const MICROSOFT: Signs = signs(
     Maker::Microsoft,
     "Microsoft Defender",
@@ -189,13 +189,13 @@ pub(super) const MICROSOFT: Signs = signs(
     &["WdFilter"],
 );
 
-/// True when a product of this name, or with these programs, may guard nothing though it runs and says that it is on.
+/// True when a product of this name, or with these programs, may not protect although it runs and says that it is on.
 pub(super) fn is_companion<'a>(maker: Maker, mut texts: impl Iterator<Item = &'a String>) -> bool {
     let named = |text: &String| COMPANIONS.iter().any(|mark| text.to_lowercase().contains(mark));
     MAKERS.iter().any(|signs| signs.maker == maker && signs.companion) || maker == Maker::Other && texts.any(named)
 }
 
-/// The maker of a row: by its GUID, by where its programs lie, by its name. [`Maker::Other`] when nothing tells.
+/// The maker of a row: by its GUID, its programs' paths, its name. [`Maker::Other`] when none of them tells.
 pub(super) fn maker(listed: &Listed) -> Maker {
     if listed.guid == DEFENDER {
         return Maker::Microsoft;
@@ -206,14 +206,14 @@ pub(super) fn maker(listed: &Listed) -> Maker {
     texts.into_iter().find_map(of).unwrap_or(Maker::Other)
 }
 
-/// What the machine shows of a product.
+/// Signs of a product on the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trace {
-    /// A service, running or not, or a program that runs.
+    /// It has a service, running or not, or a running program.
     pub(super) there: bool,
     /// One of its guards runs.
     pub(super) runs: bool,
-    /// Something of it runs that runs without a guard as well.
+    /// Something of it runs that also runs without a guard.
     pub(super) helps: bool,
     /// One of its drivers is loaded.
     pub(super) driver: bool,
@@ -222,7 +222,7 @@ pub(super) struct Trace {
 }
 
 impl Signs {
-    /// What there is of this maker.
+    /// The signs of this maker.
     ///
     /// # Errors
     /// When neither services nor processes can be listed.
@@ -245,7 +245,7 @@ impl Signs {
         let ours = |part: &&Part| self.is_company(&part.company);
         trace.driver |= parts.drivers.iter().any(|part| ours(&part));
         let protected = parts.protected.iter();
-        // Beside a driver of its antivirus, a maker's service is that of its antivirus.
+        // Next to its antivirus driver, a maker's service is its antivirus service.
         let others = if trace.driver && !trace.there { parts.programs() } else { &[] };
         for part in protected.chain(others).filter(ours).filter(|part| !self.has_helper(&part.service)) {
             trace.there = true;
@@ -255,12 +255,12 @@ impl Signs {
         match context.processes() {
             Ok(processes) => {
                 let guard = |name: &str| self.programs.iter().any(|program| program.eq_ignore_ascii_case(name));
-                // Any program can be called so: without a service of the maker it only bears out a row.
+                // Any program can have this name: without a service of the maker it only confirms a row.
                 if processes.iter().any(|process| guard(&process.name)) {
                     (trace.there, trace.helps) = (true, true);
                 }
             }
-            // With one of the two lists a guard that runs is seen; that none runs is not.
+            // One of the two lists can show a running guard; it cannot show that none runs.
             Err(error) if !trace.runs => return Err(error),
             Err(_) => {}
         }
@@ -277,24 +277,24 @@ impl Signs {
         self.marks.iter().any(|mark| text.contains(mark))
     }
 
-    /// True when a company's name is this maker's alone.
+    /// True when a company name is only this maker's.
     pub(super) fn is_company(&self, company: &str) -> bool {
         let of_another = |signs: &Self| signs.maker != self.maker && signs.may_be(company);
         self.is_named_in(company) && !MAKERS.iter().any(of_another)
     }
 
-    /// True when a company's name may be this maker's, or that of another maker who belongs to it.
+    /// True when a company name may be this maker's, or that of a maker that belongs to it.
     pub(super) fn may_be(&self, company: &str) -> bool {
         let company = company.to_lowercase();
         self.is_named_in(&company) || self.companies.iter().any(|name| company.contains(name))
     }
 
-    /// True when a service of this name is known to run beside the guards.
+    /// True when a service of this name is known to run next to the guards.
     pub(super) fn has_helper(&self, name: &str) -> bool {
         self.helpers.iter().any(|pattern| matches(pattern, name))
     }
 
-    /// True when a service of this name is known to guard the machine.
+    /// True when a service of this name is known to protect the machine.
     pub(super) fn has_service(&self, name: &str) -> bool {
         self.services.iter().any(|pattern| matches(pattern, name))
     }
@@ -304,17 +304,17 @@ impl Signs {
         self.drivers.iter().any(|driver| is(context, driver, name))
     }
 
-    /// True when names of its services are known.
+    /// True when its service names are known.
     pub(super) const fn has_services(&self) -> bool {
         !self.services.is_empty()
     }
 
-    /// True when what [`Signs::trace`] finds can be believed to tell that nothing runs.
+    /// True when [`Signs::trace`] can reliably show that nothing runs.
     pub(super) const fn known(&self) -> bool {
         self.has_services() || !self.programs.is_empty()
     }
 
-    /// True when neither its services nor its row prove that it guards.
+    /// True when neither its services nor its row prove that it protects.
     pub(super) const fn is_companion(&self) -> bool {
         self.companion
     }

@@ -1,6 +1,6 @@
-//! Parts of antivirus products that Windows itself demands to be recognisable, whoever made them: drivers of the load order group for
-//! antivirus, and services that run protected, which takes a certificate of an anti-malware maker. Whose they are is told by the company
-//! written in their files, which is in no user's language. So a maker whose names of services nobody published is seen as well.
+//! Parts of antivirus products that Windows itself makes recognisable, whoever made them: drivers of the antivirus load order group, and
+//! protected services, which require an anti-malware maker's certificate. The company named in their files, which is not translated,
+//! shows whose they are. So makers with unpublished service names are found as well.
 //!
 //! Sources: learn.microsoft.com, "Load order groups and altitudes for minifilter drivers", "Protecting anti-malware services"
 //! (`LaunchProtected`).
@@ -13,7 +13,7 @@ use os::windows::Service;
 use os::{Answer, OsError};
 
 const SERVICES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services";
-/// The group of drivers that look for viruses.
+/// The load order group of virus scanning drivers.
 const GROUP: &str = "FSFilter Anti-Virus";
 /// `SERVICE_LAUNCH_PROTECTED_ANTIMALWARE_LIGHT`.
 const ANTIMALWARE: u64 = 3;
@@ -21,23 +21,23 @@ const ANTIMALWARE: u64 = 3;
 const FILTER: u32 = 0x2;
 const PROGRAM: u32 = 0x10 | 0x20;
 
-/// A service or driver and whose it is.
+/// A service or driver, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     /// Its key's name.
     pub(super) service: String,
-    /// It runs, or is loaded.
+    /// True when it runs or is loaded.
     pub(super) runs: bool,
-    /// The company that its file names; empty when it names none.
+    /// The company named in its file; empty when there is none.
     pub(super) company: String,
 }
 
 /// Such parts of one machine.
 pub(super) struct Parts<'a> {
     context: &'a CheckContext,
-    /// Loaded drivers that look for viruses.
+    /// Loaded virus scanning drivers.
     pub(super) drivers: Vec<Part>,
-    /// Services that run as anti-malware.
+    /// Services that run protected as anti-malware.
     pub(super) protected: Vec<Part>,
     /// Why some may be missing.
     pub(super) hidden: Option<OsError>,
@@ -45,7 +45,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Those of this machine; none where its services cannot be listed.
+    /// The parts on this machine; none when its services cannot be listed.
     pub(super) fn of(context: &'a CheckContext) -> Self {
         let hidden = OnceCell::new();
         let note = |error| {
@@ -73,7 +73,7 @@ impl<'a> Parts<'a> {
         Self { context, drivers, protected, hidden: hidden.into_inner(), programs: OnceCell::new() }
     }
 
-    /// All services that are programs. Their files are looked at when this is first asked for.
+    /// All services that are programs. Their files are read on first use.
     pub(super) fn programs(&self) -> &[Part] {
         self.programs.get_or_init(|| parts(self.context, &|service| service.kind & PROGRAM != 0))
     }
@@ -89,12 +89,12 @@ fn parts(context: &CheckContext, wanted: &dyn Fn(&Service) -> bool) -> Vec<Part>
     services.iter().filter(|service| wanted(service)).map(part).collect()
 }
 
-/// The company that the file of a service or driver names; empty when it names none.
+/// The company named in the file of a service or driver; empty when there is none.
 pub(super) fn company(context: &CheckContext, service: &str) -> String {
     file(context, service).and_then(|path| context.os.file_company(&path).ok()).unwrap_or_default()
 }
 
-/// True when a service that runs has its file in the folder of one of these programs, or below it.
+/// True when a running service has its file in the folder of one of these programs, or below it.
 ///
 /// # Errors
 /// When the services cannot be listed.
@@ -105,13 +105,13 @@ pub(in crate::windows) fn runs_beside(context: &CheckContext, programs: &[String
     Ok(!folders.is_empty() && running.any(|service| lies_in(context, &service.name, &folders)))
 }
 
-/// True when the service's file lies in or below one of the folders.
+/// True when the service's file is in or below one of the folders.
 pub(super) fn lies_in(context: &CheckContext, service: &str, folders: &[String]) -> bool {
     let Some(file) = file(context, service).map(|file| file.to_lowercase()) else { return false };
     folders.iter().any(|folder| file.starts_with(folder))
 }
 
-/// The folder of a product's program, lower case, with a stroke at its end; `None` for one that many share.
+/// The folder of a product's program, lower case, ending in a backslash; `None` for one shared by many.
 pub(super) fn folder(context: &CheckContext, program: &str) -> Option<String> {
     let program = path(context, program)?.to_lowercase();
     let folder = program.get(..=program.rfind('\\')?)?;
@@ -120,7 +120,7 @@ pub(super) fn folder(context: &CheckContext, program: &str) -> Option<String> {
     (!shared).then(|| folder.to_owned())
 }
 
-/// True for a path below the folder of Windows.
+/// True for a path below the Windows folder.
 pub(super) fn of_windows(context: &CheckContext, file: &str) -> bool {
     let windows = path(context, r"%SystemRoot%\").map(|folder| folder.to_lowercase());
     windows.is_some_and(|windows| file.to_lowercase().starts_with(&windows))
@@ -130,12 +130,12 @@ pub(super) fn of_windows(context: &CheckContext, file: &str) -> bool {
 pub(super) fn file(context: &CheckContext, service: &str) -> Option<String> {
     let command = match context.text(&format!(r"{SERVICES}\{service}"), "ImagePath") {
         Setting::Set(command) => command,
-        // A driver that names no file is the one of its name.
+        // A driver that names no file uses the file of its own name.
         Setting::Absent => format!(r"System32\drivers\{service}.sys"),
         Setting::Unreadable(_) => return None,
     };
     let program = program(&command);
-    // The ways in which the kernel writes paths.
+    // The notations the kernel uses for paths.
     let program = program.strip_prefix(r"\??\").unwrap_or(program);
     let starts = |start: &str| program.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
     if starts(r"\SystemRoot\") {
@@ -157,8 +157,7 @@ pub(super) fn program(command: &str) -> &str {
     command.get(..end).unwrap_or(command)
 }
 
-/// The heights at which a filter driver sits in the stack of file systems, as they are written. Microsoft gives the whole number before
-/// the point to one company.
+/// The altitudes of a filter driver in the file system stack, as text. Microsoft assigns the integer part to one company.
 pub(super) fn altitudes(context: &CheckContext, driver: &str) -> Vec<String> {
     let instances = format!(r"{SERVICES}\{driver}\Instances");
     let altitude = |name: &String| match context.text(&format!(r"{instances}\{name}"), "Altitude") {

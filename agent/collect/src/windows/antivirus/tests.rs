@@ -1,4 +1,5 @@
-//! Antivirus on the recorded twin: documented states, sources that agree or oppose each other, servers, what hangs.
+//! Antivirus on the recorded door: documented states, sources that agree or contradict each other, servers, hanging
+//! sources.
 
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ fn why<T>(fact: &Fact<T>) -> Option<Reason> {
 #[test]
 fn an_office_machine_with_defender() {
     let os = office(vec![defender(397_568)]).rows(DEFENDER, "MSFT_MpComputerStatus", vec![status("Normal", true)]);
-    // As one machine kept it: 2016-12-29 04:10:54 UTC.
+    // As recorded on one machine: 2016-12-29 04:10:54 UTC.
     let applied = Registry::Bytes(vec![0x00, 0x9B, 0x55, 0x8C, 0x89, 0x61, 0xD2, 0x01]);
     let antivirus = collected(os.clone().set(SIGNATURES, "AVSignatureApplied", applied));
     assert_eq!(antivirus.protection, Fact::Known(Protection::On));
@@ -77,7 +78,7 @@ fn an_office_machine_with_defender() {
     assert_eq!((product.maker, product.name.as_str()), (Maker::Microsoft, "Windows Defender"));
     assert_eq!(product.version, Fact::Known("4.18.25010.11".to_owned()));
     assert_eq!(product.definitions_version, Fact::Known("1.425.12.0".to_owned()));
-    // Without the registry Defender's own word stands; damaged bytes are not read around.
+    // Without the registry Defender's own report stands; damaged bytes are not ignored.
     assert_eq!(collected(os.clone()).definitions_at, Fact::Known("2025-03-11T01:52:18Z".parse().unwrap()));
     let damaged = collected(os.set(SIGNATURES, "AVSignatureApplied", Registry::Bytes(vec![1, 2, 3])));
     assert_eq!(why(&damaged.definitions_at), Some(Reason::Unreadable));
@@ -131,7 +132,7 @@ fn beside_another_product_defender_is_off_and_is_not_asked() {
     let running: Vec<_> = products.items.iter().map(|product| (product.maker, product.running.clone())).collect();
     assert_eq!(running, [(Maker::Microsoft, Fact::Known(false)), (Maker::Avast, Fact::Known(true))]);
     assert_eq!(products.items[1].version, Fact::Known("24.1.8821.762".to_owned()));
-    // Avast tells no date, and says that its definitions are current.
+    // Avast reports no date, but says that its definitions are current.
     assert_eq!(
         (why(&antivirus.definitions_at), antivirus.definitions_current),
         (Some(Reason::NoReader), Fact::Known(true))
@@ -154,7 +155,7 @@ fn a_row_left_over_from_a_product_that_is_gone_does_not_protect() {
     let program = r"%ProgramFiles%\Kaspersky Lab\KES\wmiav.exe";
     let os = office(vec![defender(393_472), row("Kaspersky", program, 266_240)]);
     assert_eq!(collected(os.clone()).protection, Fact::Known(Protection::Off));
-    // With its program still on the disk and nothing running, nobody can tell.
+    // If its program is still on disk and nothing runs, the state is unknown.
     let there = os.file(r"C:\Program Files\Kaspersky Lab\KES\wmiav.exe", "");
     let antivirus = collected(there.clone());
     assert_eq!(why(&antivirus.protection), Some(Reason::Contradictory));
@@ -169,7 +170,7 @@ fn a_row_left_over_from_a_product_that_is_gone_does_not_protect() {
 fn a_row_that_says_off_while_the_product_runs_is_open() {
     let os = office(vec![defender(393_472), row("McAfee Endpoint Security", "", 393_216)]).service("McShield", true);
     assert_eq!(why(&collected(os).protection), Some(Reason::Contradictory));
-    // Beside a Defender that guards it is open no longer whether the machine is protected.
+    // Next to a Defender that protects, whether the machine is protected is no longer open.
     let os = office(vec![defender(397_568), row("Malwarebytes", "", 393_216)]).service("MBAMService", true).rows(
         DEFENDER,
         "MSFT_MpComputerStatus",
@@ -194,7 +195,7 @@ fn a_server_has_no_security_center() {
     assert_eq!(collected(os).protection, Fact::Known(Protection::On));
     let hanging = Recorded { hanging: vec![DEFENDER.to_owned()], ..server().service("WinDefend", true) };
     assert_eq!(why(&collected(hanging).protection), Some(Reason::TimedOut));
-    // That nothing is found is not that nothing is there.
+    // Finding nothing does not prove that there is nothing.
     assert_eq!(why(&collected(server().service("Dhcp", true)).protection), Some(Reason::SourceMissing));
     assert_eq!(collected(server().service("WinDefend", false)).protection, Fact::Known(Protection::Off));
     let other = collected(server().service("ntrtscan", true));
@@ -230,7 +231,7 @@ fn a_security_center_that_hangs_is_read_from_its_own_store_and_otherwise_not_kno
     let antivirus = collected(stored.clone());
     assert_eq!(antivirus.protection, Fact::Known(Protection::On));
     assert_eq!(antivirus.products.known().unwrap().items[1].name, "火绒安全软件");
-    // A store that nobody keeps in order proves nothing of a product of which nothing else is known.
+    // A store that nothing maintains proves nothing about an otherwise unknown product.
     let key = format!(r"{STORE}\{{1-1}}");
     let mut stale = stored.text(&key, "DISPLAYNAME", "Phần mềm lạ").number(&key, "STATE", 266_240);
     stale.processes = Some(Vec::new());
@@ -305,16 +306,16 @@ fn a_maker_whose_services_have_no_known_names_is_recognised_by_its_company() {
     assert_eq!(running.protection, Fact::Known(Protection::On));
     let stopped = collected(with(guarded, "vtagent", 0x10, false, VIETTEL));
     assert_eq!(stopped.protection, Fact::Known(Protection::Off));
-    // A driver alone does not speak against what Security Center was told.
+    // A driver alone does not contradict what was reported to Security Center.
     let listed = filtering(office(vec![row("Viettel Endpoint", "", 266_240)]), "vtflt", VIETTEL);
     assert_eq!(seen(&collected(listed))[1], (Maker::Viettel, Some(true)));
-    // Its token for signatures guards nothing; nor does a driver of another group.
+    // Its signature token driver protects nothing; nor does a driver of another group.
     let token = with(bare(), "ViettelCAToken", 0x10, true, "Viettel Group");
     assert_eq!(seen(&collected(token.clone())), []);
     let other =
         with(token, "vtcrypt", 2, true, VIETTEL).text(&format!(r"{SERVICES}\vtcrypt"), "Group", "FSFilter Encryption");
     assert_eq!(seen(&collected(other)), []);
-    // What runs as anti-malware needs no driver beside it.
+    // A service that runs as anti-malware needs no driver as well.
     let protected = with(bare(), "vtprotect", 0x10, true, VIETTEL);
     let protected = protected.number(&format!(r"{SERVICES}\vtprotect"), "LaunchProtected", 3);
     assert_eq!(seen(&collected(protected)), [(Maker::Viettel, Some(true))]);
@@ -350,7 +351,7 @@ fn a_product_that_nobody_knows_leaves_a_server_open_and_not_bare() {
     assert_eq!(collected(own).protection, Fact::Known(Protection::Off));
     let left = filtering(bare().service("WinDefend", false), "klif", "");
     assert_eq!(collected(left).protection, Fact::Known(Protection::Off));
-    // Windows's own services run so as well.
+    // Windows' own services run so as well.
     let windows = with(bare(), "SecurityHealthService", 0x10, true, "Microsoft Corporation");
     let windows = windows.number(&format!(r"{SERVICES}\SecurityHealthService"), "LaunchProtected", 3);
     assert_eq!(seen(&collected(windows)), []);

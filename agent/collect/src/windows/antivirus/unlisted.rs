@@ -1,5 +1,5 @@
-//! Products of makers that are not known here and that Security Center, where there is one, does not list: by services that Windows runs as
-//! anti-malware, and by loaded drivers that look for viruses. Whether such a one guards files is not told by that.
+//! Products of unknown makers that Security Center, where it exists, does not list: found by services that Windows runs as anti-malware,
+//! and by loaded virus scanning drivers. Neither shows whether the product protects files.
 
 use policies::fact::{AntivirusProduct, Maker};
 
@@ -9,7 +9,7 @@ use crate::products::unread;
 use crate::windows::center::Listed;
 use crate::windows::context::CheckContext;
 
-/// Services and drivers of Windows itself that run so.
+/// Windows' own services and drivers that run so.
 const OWN: [&str; 11] = [
     "WdFilter",
     "MpFilter",
@@ -24,7 +24,7 @@ const OWN: [&str; 11] = [
     "wscsvc",
 ];
 
-/// The products, none of which is one of `products` or of the rows of Security Center.
+/// The products that are neither among `products` nor among the rows of Security Center.
 pub(super) fn products(
     context: &CheckContext,
     parts: &Parts,
@@ -43,13 +43,13 @@ pub(super) fn products(
                 || signs.has_service(&part.service)
                 || signs.has_helper(&part.service)
                 || signs.has_driver(context, &part.service)
-                // Makers were bought by others, whose name their files bear.
+                // Some makers were bought by others, whose name is in their files.
                 || found(signs.maker) && signs.may_be(&part.company)
         }) || parts::lies_in(context, &part.service, &folders)
     };
     let all = parts.protected.iter().chain(&parts.drivers);
     let others = all.filter(|part| part.runs && !of_windows(part) && !known(part));
-    // A file that does not tell its company may be anybody's.
+    // A file that names no company may belong to anyone.
     let mut names: Vec<&str> =
         others.map(|part| if part.company.is_empty() { &part.service } else { &part.company }.as_str()).collect();
     names.sort_unstable();

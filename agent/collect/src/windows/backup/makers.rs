@@ -1,4 +1,4 @@
-//! Backup programs of other makers, by the keys of their services. Of most nothing more can be told; Veeam writes down how each job ended.
+//! Other makers' backup programs, by the key names of their services. Of most nothing more is known; Veeam logs how each job ended.
 
 use policies::fact::{BackupProduct, BackupTool, Fact, Reason};
 
@@ -6,8 +6,8 @@ use super::{DISABLED, SERVICES, newest, product};
 use crate::windows::context::{CheckContext, RUNNING, Setting, answered, unknown};
 use os::Answer;
 
-/// Services by their keys in lower case. Names that only a file of a maker's product could confirm are left out: a wrong one would be
-/// found nowhere, and nobody would miss it.
+/// Services by key name in lower case. Names that only a file of the maker's product could confirm are left out: a wrong one would
+/// never match, and nobody would notice.
 const MAKERS: &[(BackupTool, &[&str])] = &[
     (BackupTool::Veeam, &["veeamendpointbackupsvc"]),
     (BackupTool::Acronis, &["mms", "acrsch2svc", "acroniscyberprotectionservice"]),
@@ -24,12 +24,12 @@ const MAKERS: &[(BackupTool, &[&str])] = &[
 const VEEAM: &str = "Veeam Agent";
 /// A job of Veeam Agent ended.
 const ENDED: u32 = 190;
-/// It ended well, or well enough to be restored from.
+/// It succeeded, or well enough to be restored from.
 const WELL: [u8; 2] = [3, 4];
 /// `SERVICE_AUTO_START`.
 const AUTOMATIC: u64 = 2;
 
-/// The programs whose services are there.
+/// The programs whose services exist.
 pub(super) fn list(context: &CheckContext) -> Answer<Vec<BackupProduct>> {
     let services = context.services()?;
     let mut found = Vec::new();
@@ -52,7 +52,7 @@ pub(super) fn list(context: &CheckContext) -> Answer<Vec<BackupProduct>> {
     Ok(found)
 }
 
-/// Whether a service that does not run may be at work at other times: only one that is started when it is needed.
+/// Whether a stopped service may work at other times: only one that is started on demand.
 fn stopped(context: &CheckContext, name: &str) -> Fact<bool> {
     match context.number(&format!(r"{SERVICES}\{name}"), "Start") {
         Setting::Set(DISABLED | AUTOMATIC) => Fact::Known(false),

@@ -1,5 +1,5 @@
-//! Scheduled tasks: by their keys, and by their files whether they are switched on. The files are XML in UTF-16, whose words no language
-//! changes (learn.microsoft.com, "Task Scheduler Schema").
+//! Scheduled tasks, by their keys; their files show whether they are enabled. The files are XML in UTF-16, the same in every language
+//! (learn.microsoft.com, "Task Scheduler Schema").
 
 use crate::windows::center::path;
 use crate::windows::context::CheckContext;
@@ -8,7 +8,7 @@ use os::{Answer, FileKind, OsError, TEXT_CAP};
 /// Scheduled tasks by their paths.
 pub(super) const TREE: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
 
-/// True when Windows has this task and starts it by itself. Where its file is not seen, its key counts.
+/// True when Windows has this task and starts it automatically. If its file cannot be seen, its key counts.
 pub(super) fn starts(context: &CheckContext, task: &str) -> Answer<bool> {
     match context.os.keys(&format!(r"{TREE}\{task}")) {
         Ok(_) => {}
@@ -23,7 +23,7 @@ pub(super) fn starts(context: &CheckContext, task: &str) -> Answer<bool> {
     }
 }
 
-/// True for what is no task: a folder of tasks.
+/// True for a folder of tasks.
 pub(super) fn is_folder(context: &CheckContext, task: &str) -> bool {
     file(context, task).is_some_and(|file| context.os.stat(&file).is_ok_and(|stat| stat.kind == FileKind::Folder))
 }
@@ -32,7 +32,7 @@ fn file(context: &CheckContext, task: &str) -> Option<String> {
     path(context, &format!(r"%SystemRoot%\System32\Tasks\{task}"))
 }
 
-/// True for a task that is switched off, or that nothing starts.
+/// True for a task that is disabled or has no trigger.
 fn is_off(file: &[u8]) -> bool {
     let units: Vec<u16> = file.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     let text: String = String::from_utf16_lossy(&units).chars().filter(|one| !one.is_whitespace()).collect();

@@ -1,4 +1,4 @@
-//! Windows machines made up with and without backup.
+//! Invented Windows machines with and without backup.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn found(os: Recorded) -> Vec<BackupProduct> {
     collected(os).known().expect("it is known").items.clone()
 }
 
-/// An office's client: File History's service, somebody logged on, an event log without backups.
+/// An office client: File History's service, somebody logged on, an event log without backups.
 fn client() -> Recorded {
     Recorded::new().service("fhsvc", false).service("wbengine", false).key(&format!(r"{LAN}\Software"))
 }
@@ -41,7 +41,7 @@ fn reason<T>(fact: &Fact<T>) -> Option<Reason> {
 #[test]
 fn nothing_is_set_up_where_everything_could_be_looked_at() {
     assert_eq!(collected(client()), Fact::Known(List::default()));
-    // Of people who are not logged on nothing can be seen.
+    // For people who are not logged on nothing can be seen.
     let nobody = Recorded::new().service("fhsvc", false).key(r"HKU\S-1-5-18");
     assert_eq!(reason(&collected(nobody)), Some(Reason::SourceMissing));
     // A server has no File History, so it does not matter who is logged on.
@@ -64,11 +64,11 @@ fn file_history_counts_with_the_oldest_of_several_people() {
     assert_eq!((products[0].tool, &products[0].active), (BackupTool::FileHistory, &Fact::Known(true)));
     assert_eq!(products[0].last_success_at, Fact::Known("2026-09-01T10:00:00Z".parse().unwrap()));
     assert_eq!(products[0].scheduled, Fact::Known(true));
-    // While it copies, no time is written down.
+    // While it copies, no time is recorded.
     let copying = found(with(ticks("2026-11-21T10:00:00Z"), 0));
     assert_eq!(copying[0].active, Fact::Known(true));
     assert_eq!(reason(&copying[0].last_success_at), Some(Reason::SourceMissing));
-    // What is off copies nothing, whatever it once did.
+    // What is switched off copies nothing, whatever it once did.
     assert!(found(os.clone().number(HISTORY_POLICY, "Disabled", 1)).is_empty());
     assert!(found(os.clone().number(&format!(r"{SERVICES}\fhsvc"), "Start", 4)).is_empty());
     assert_eq!(reason(&collected(os.denying(HISTORY_POLICY))), Some(Reason::NeedsAdministrator));
@@ -101,7 +101,7 @@ fn images_are_known_by_their_task_and_by_what_the_log_says() {
     let log = vec![
         event(4, 4, "2026-11-01T02:00:00Z"),
         event(4, 4, "2026-11-15T02:00:00Z"),
-        // Began, ended without success.
+        // Started, ended without success.
         event(1, 4, "2026-11-20T02:00:00Z"),
         event(5, 2, "2026-11-20T02:00:00Z"),
         event(14, 4, "2026-11-20T02:00:00Z"),

@@ -1,11 +1,11 @@
-//! The number with which Windows Security Center sums up a product: `productState` of WMI, `STATE` of the registry.
+//! The number in which Windows Security Center summarises a product: `productState` of WMI, `STATE` of the registry.
 //!
-//! Bits 12 to 15 say whether it protects (0 off, 1 on, 2 snoozed, 3 expired), bits 8 to 11 who made it (1 Microsoft), bits 4 to 7
-//! whether its definitions are old (0 current, 1 out of date), bits 16 to 23 what kind of provider it is. Microsoft documents none
-//! of it; rows of real machines bear it out. The public interface (`iwscapi.h`) numbers the same things the other way round: never
-//! mix the two. The middle byte must not be read whole, because Microsoft's own bit stands in it.
+//! Bits 12 to 15 are the protection state (0 off, 1 on, 2 snoozed, 3 expired), bits 8 to 11 the maker (1 Microsoft), bits 4 to 7
+//! the age of definitions (0 current, 1 out of date), bits 16 to 23 the kind of provider. Microsoft documents none of it; rows of
+//! real machines confirm it. The public interface (`iwscapi.h`) numbers the same things the other way round: never mix the two.
+//! The middle byte must not be read as a whole, because it contains Microsoft's own bit.
 
-/// Whether a product protects, as it told Security Center.
+/// The protection state that a product reported to Security Center.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::windows) enum ProductStatus {
     /// It protects.
@@ -16,16 +16,16 @@ pub(in crate::windows) enum ProductStatus {
     Expired,
     /// It does not protect.
     Off,
-    /// A number nobody has explained.
+    /// A value of unknown meaning.
     Odd(i64),
 }
 
-/// What the number says.
+/// The decoded number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::windows) struct State {
     /// Whether it protects.
     pub(in crate::windows) product_status: ProductStatus,
-    /// Whether its definitions are current; `None` when the number says neither.
+    /// Whether its definitions are current; `None` when the number does not say.
     pub(in crate::windows) current: Option<bool>,
     /// Made by Microsoft.
     pub(in crate::windows) microsoft: bool,
@@ -33,7 +33,7 @@ pub(in crate::windows) struct State {
 
 /// Reads the number.
 pub(in crate::windows) fn decode(number: i64) -> State {
-    // Nothing is known of a fourth byte, nor of negative numbers.
+    // The meaning of a fourth byte and of negative numbers is unknown.
     if !(0..=0xFF_FFFF).contains(&number) {
         return State { product_status: ProductStatus::Odd(number), current: None, microsoft: false };
     }
@@ -58,7 +58,7 @@ pub(in crate::windows) fn decode(number: i64) -> State {
 mod tests {
     use super::*;
 
-    /// Rows that people published of their machines, makers in their tables: product, number, what it says.
+    /// Rows that people published from their machines, and makers in their tables: product, number, meaning.
     const SEEN: &[(&str, i64, ProductStatus, bool)] = &[
         ("Windows Defender", 397_568, ProductStatus::On, true),
         ("Windows Defender, definitions old", 397_584, ProductStatus::On, false),
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_nobody_explained_stays_unexplained() {
-        // 344064 was really seen.
+        // 344064 was seen on a real machine.
         for odd in [344_064, 0x06_F100, -1, i64::MAX, 1 << 24] {
             assert_eq!(decode(odd).product_status, ProductStatus::Odd(odd));
         }

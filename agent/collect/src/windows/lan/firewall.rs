@@ -1,10 +1,10 @@
-//! The Windows firewall by profile, and firewalls of other makers as Security Center lists them.
+//! The Windows firewall by profile, and other makers' firewalls as listed in Security Center.
 //!
-//! For each profile the policy of the domain (`HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall`) stands over that of a management server
-//! (`...\SharedAccess\Parameters\FirewallPolicy\Mdm`), and both over what is set locally (`...\FirewallPolicy`); absent all it is on and
-//! blocks what comes in (since Vista, MS-GPFAS; learn.microsoft.com, "Firewall CSP", for who stands over whom). The private profile is
-//! called `StandardProfile` locally. Which profile holds depends on the networks the machine is in; where that cannot be told, all of
-//! them must be in order.
+//! For each profile the domain policy (`HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall`) overrides that of a management server
+//! (`...\SharedAccess\Parameters\FirewallPolicy\Mdm`), and both override local settings (`...\FirewallPolicy`); with none of them it is
+//! on and blocks inbound connections (since Vista, MS-GPFAS; learn.microsoft.com, "Firewall CSP", for the precedence). Locally the
+//! private profile is called `StandardProfile`. The active profiles depend on the machine's networks; when those are unknown, all
+//! profiles must be in order.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use os::{Answer, OsError};
 
 pub(super) const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
 pub(super) const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
-/// What a management server (MDM) set.
+/// Settings by a management server (MDM).
 pub(super) const MANAGED: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\Mdm";
 
 /// All profiles.
@@ -28,14 +28,14 @@ pub(super) const ALL: [FirewallProfile; 3] =
 
 /// The networks the machine is in.
 pub(super) struct Networks {
-    /// Their profiles; all where they cannot be told.
+    /// Their profiles; all when unknown.
     pub(super) profiles: BTreeSet<FirewallProfile>,
-    /// False where they cannot be told.
+    /// False when they are unknown.
     certain: bool,
 }
 
 impl Networks {
-    /// Something that is so in each of the profiles: whether it is so in some network of the machine.
+    /// Combines a condition that holds in each of the profiles into whether it holds in some network of the machine.
     pub(super) fn over(&self, truths: impl Iterator<Item = Truth> + Clone) -> Truth {
         let some = truths.clone().fold(Truth::False, Truth::or);
         let every = truths.fold(Truth::True, Truth::and);
@@ -43,7 +43,7 @@ impl Networks {
     }
 }
 
-/// The networks at hand. An adapter with an address whose network is not told leaves them open.
+/// The current networks. An adapter with an address but no known network leaves them uncertain.
 pub(super) fn networks(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> Networks {
     let told = context.os.network_categories().unwrap_or_default();
     let profile = |network: &NetworkCategory| match network.category {
@@ -69,22 +69,22 @@ pub(super) fn networks(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) 
 pub(super) enum State {
     /// Nothing: it is off.
     Off,
-    /// It lets nobody in, whatever rules say.
+    /// It blocks all inbound connections, whatever the rules say.
     Shielded,
-    /// Its rules hold.
+    /// Its rules apply.
     On {
-        /// What no rule is for is let in.
+        /// True when traffic that no rule covers is let in.
         lets_in: bool,
     },
 }
 
 /// What filters packets on this machine.
 pub(super) struct Firewalls {
-    /// What the firewall of Windows does in the networks at hand.
+    /// The state of the Windows firewall in the current networks.
     states: Fact<Vec<(FirewallProfile, State)>>,
-    /// The firewall of Windows.
+    /// The Windows firewall.
     windows: Fact<Firewall>,
-    /// Those of other makers that say they are on.
+    /// Other makers' firewalls that report that they are on.
     others: Answer<Vec<Firewall>>,
 }
 
@@ -99,7 +99,7 @@ pub(super) fn firewalls(context: &CheckContext, networks: &Networks, adapters: &
 }
 
 impl Firewalls {
-    /// What the firewall of Windows does in the networks at hand; unknown where it is off and another maker's may stand in for it.
+    /// The state of the Windows firewall in the current networks; unknown when it is off and another maker's may replace it.
     pub(super) fn states(&self) -> Fact<Vec<(FirewallProfile, State)>> {
         let off = |states: &Vec<(FirewallProfile, State)>| states.iter().any(|(_, state)| *state == State::Off);
         match (&self.states, &self.others) {
@@ -111,8 +111,8 @@ impl Firewalls {
         }
     }
 
-    /// All of them; unknown when the firewall of Windows is. Where others could not be asked for, the list is marked as cut by one; a
-    /// server has no Security Center, and none that it could know.
+    /// All firewalls; unknown when the Windows firewall is. If others could not be queried, the list is marked as cut by one; a
+    /// server has no Security Center and therefore no others it could know of.
     pub(super) fn fact(self) -> Fact<List<Firewall>> {
         let left_out = u32::from(matches!(&self.others, Err(error) if !matches!(error, OsError::Missing(_))));
         let others = self.others.unwrap_or_default();
@@ -125,14 +125,14 @@ pub(super) fn active(firewalls: &Firewalls) -> Fact<bool> {
     match (&firewalls.windows, &firewalls.others) {
         (_, Ok(others)) if !others.is_empty() => Fact::Known(true),
         (Fact::Known(windows), _) if windows.active => Fact::Known(true),
-        // Without Security Center (servers) there are no others that it could know.
+        // Without Security Center (servers) there are no others it could know of.
         (Fact::Known(_), Ok(_) | Err(OsError::Missing(_))) => Fact::Known(false),
         (Fact::Known(_), Err(error)) => unknown(error),
         (Fact::Unknown(why), _) => Fact::Unknown(why.clone()),
     }
 }
 
-/// True when what no rule allows is dropped on its way in, and no rule allows everything (`all_let_in`).
+/// True when inbound traffic is dropped unless a rule allows it, and no rule allows everything (`all_let_in`).
 pub(super) fn blocks_inbound(firewalls: &Firewalls, all_let_in: Fact<bool>) -> Fact<bool> {
     match (&firewalls.windows, &firewalls.others) {
         (Fact::Known(windows), _) if windows.active && windows.blocks_inbound == Fact::Known(true) => {
@@ -146,7 +146,7 @@ pub(super) fn blocks_inbound(firewalls: &Firewalls, all_let_in: Fact<bool>) -> F
     }
 }
 
-/// What the firewall of Windows does in each network at hand, and what it comes to.
+/// The state of the Windows firewall in each current network, and the combined result.
 fn windows(
     context: &CheckContext,
     networks: &Networks,
@@ -197,8 +197,8 @@ fn windows(
     Fact::Known((states, firewall))
 }
 
-/// True when the firewall does nothing in this profile at some adapter that is up (`DisabledInterfaces`: their identifiers with commas
-/// between them, MS-GPFAS).
+/// True when the firewall is disabled in this profile on some adapter that is up (`DisabledInterfaces`: ids separated by commas,
+/// MS-GPFAS).
 fn left_out(context: &CheckContext, profile: FirewallProfile, adapters: &Answer<Vec<Adapter>>) -> Answer<bool> {
     let keys = keys(context, profile)?;
     let texts = keys.iter().map(|key| context.text(key, "DisabledInterfaces"));
@@ -212,12 +212,12 @@ fn left_out(context: &CheckContext, profile: FirewallProfile, adapters: &Answer<
     }
 }
 
-/// A setting of a profile, the policies over what is set locally.
+/// A setting of a profile: policies override local settings.
 fn setting(context: &CheckContext, profile: FirewallProfile, name: &str) -> Setting<u64> {
     number(context, keys(context, profile), name)
 }
 
-/// What policies set for a profile.
+/// A profile's setting by policy.
 fn by_policy(context: &CheckContext, profile: FirewallProfile, name: &str) -> Setting<u64> {
     number(context, policies(context, profile), name)
 }
@@ -230,7 +230,7 @@ fn number(context: &CheckContext, keys: Answer<Vec<String>>, name: &str) -> Sett
     }
 }
 
-/// Where a profile is set, the keys that stand over others first.
+/// The keys with a profile's settings, in order of precedence.
 fn keys(context: &CheckContext, profile: FirewallProfile) -> Answer<Vec<String>> {
     let local = match profile {
         FirewallProfile::Domain => "DomainProfile",
@@ -242,7 +242,7 @@ fn keys(context: &CheckContext, profile: FirewallProfile) -> Answer<Vec<String>>
     Ok(keys)
 }
 
-/// Where policies set a profile.
+/// The keys with a profile's policies.
 fn policies(context: &CheckContext, profile: FirewallProfile) -> Answer<Vec<String>> {
     let managed: &[&str] = match profile {
         FirewallProfile::Domain => &["DomainProfile"],
@@ -253,8 +253,8 @@ fn policies(context: &CheckContext, profile: FirewallProfile) -> Answer<Vec<Stri
     Ok([domain].into_iter().chain(managed.iter().map(|key| format!(r"{MANAGED}\{key}"))).collect())
 }
 
-/// The key in which the domain's policies keep a profile. `StandardProfile` is for private and public networks, and ignored where either
-/// of these has a key of its own (MS-GPFAS 2.2.3).
+/// The key with the domain policies of a profile. `StandardProfile` applies to private and public networks, and is ignored when either
+/// has its own key (MS-GPFAS 2.2.3).
 pub(super) fn policy_key(context: &CheckContext, profile: FirewallProfile) -> Answer<&'static str> {
     let there = |key: &str| match context.os.keys(&format!(r"{POLICY}\{key}")) {
         Ok(_) => Ok(true),
@@ -269,7 +269,7 @@ pub(super) fn policy_key(context: &CheckContext, profile: FirewallProfile) -> An
     })
 }
 
-/// The profiles in which rules that are set locally count: all but those where a policy says no (`AllowLocalPolicyMerge` 0).
+/// The profiles in which local rules count: all except those where a policy disables them (`AllowLocalPolicyMerge` 0).
 pub(super) fn local_rules_count(context: &CheckContext) -> Fact<BTreeSet<FirewallProfile>> {
     let mut profiles = BTreeSet::new();
     for profile in ALL {
@@ -284,8 +284,8 @@ pub(super) fn local_rules_count(context: &CheckContext) -> Fact<BTreeSet<Firewal
     Fact::Known(profiles)
 }
 
-/// Firewalls of other makers that told Security Center they are on, and whose program has not gone. A product that is registered twice is
-/// one.
+/// Other makers' firewalls that reported to Security Center that they are on and whose program still exists. A product registered twice
+/// counts once.
 fn others(context: &CheckContext) -> Answer<Vec<Firewall>> {
     let center = center(context, Kind::Firewall)?;
     let untold = |what: &str| Err(OsError::Failed("firewalls of other makers".to_owned(), what.to_owned()));
@@ -299,14 +299,14 @@ fn others(context: &CheckContext) -> Answer<Vec<Firewall>> {
             && (there.is_empty() || there.contains(&true))
     });
     let on: Vec<_> = on.collect();
-    // As with antivirus, a row alone is no proof: something of the product must run.
+    // As with antivirus, a row alone is no proof: part of the product must be running.
     let mut running = Vec::new();
     for listed in &on {
         if reporter_runs(context, &listed.programs)? || runs_beside(context, &listed.programs)? {
             running.push(*listed);
         }
     }
-    // One that has no name is told by its identifier.
+    // One without a name is listed by its id.
     let products: BTreeSet<String> = running
         .iter()
         .map(|listed| match listed.name.trim() {

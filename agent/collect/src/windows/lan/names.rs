@@ -1,4 +1,4 @@
-//! Asking everybody in the network for a name: LLMNR and NetBIOS. Whoever is asked can answer falsely.
+//! Name resolution by asking the whole network: LLMNR and NetBIOS. Any machine asked can give a false answer.
 
 use policies::fact::Fact;
 
@@ -10,18 +10,18 @@ const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT";
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 
-/// `EnableMulticast`: 0 switches it off; absent it is on (since Vista).
+/// `EnableMulticast`: 0 switches it off; when absent it is on (since Vista).
 pub(super) fn llmnr(context: &CheckContext) -> Fact<bool> {
     context.number(DNS_CLIENT, "EnableMulticast").or(Fact::Known(true), |on| Fact::Known(on != 0))
 }
 
-/// `NetbiosOptions` of each interface that is up: 2 switches it off, 1 on; 0 or absent leaves it to the DHCP server, and where that one
-/// is silent it is on.
+/// `NetbiosOptions` of each interface that is up: 2 switches it off, 1 on; 0 or absent leaves it to the DHCP server, and if that does
+/// not specify it, it is on.
 pub(super) fn netbios(context: &CheckContext, adapters: &[Adapter]) -> Fact<bool> {
     const OFF: u64 = 2;
     const BY_DHCP: u64 = 0;
     match context.number(NETBT, "Start") {
-        // How it starts counts from the next start on: while it runs it answers.
+        // Its start type only takes effect at the next start: while it runs it answers.
         Setting::Set(DISABLED) => match context.service_runs("NetBT") {
             Ok(true) => {}
             Ok(false) => return Fact::Known(false),

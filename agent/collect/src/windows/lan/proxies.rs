@@ -1,4 +1,4 @@
-//! Proxies: by policy, for the machine, for everybody who is logged on, and for programs of the system (WinHTTP).
+//! Proxies: by policy, for the machine, for everyone logged on, and for system programs (WinHTTP).
 
 use policies::fact::{Fact, List};
 
@@ -9,11 +9,11 @@ use os::OsError;
 use os::windows::Registry;
 
 const SETTINGS: &str = r"Microsoft\Windows\CurrentVersion\Internet Settings";
-/// The most loaded hives that are looked at.
+/// The most loaded hives examined.
 const MOST: usize = 64;
 
-/// All of them as `host:port` (of a script only its host), sorted; never with a name or password. Places that cannot be read mark the
-/// list as cut; where nothing was found besides, it is unknown.
+/// All of them as `host:port` (for a script only its host), sorted; never with user name or password. Unreadable places mark the list
+/// as cut, or make it unknown if nothing else was found.
 pub(super) fn proxies(context: &CheckContext) -> Fact<List<String>> {
     let mut keys = vec![format!(r"HKLM\SOFTWARE\Policies\{SETTINGS}"), format!(r"HKLM\SOFTWARE\{SETTINGS}")];
     let mut trouble = Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn proxies(context: &CheckContext) -> Fact<List<String>> {
     }
 }
 
-/// What programs of the system are told.
+/// The proxies of system programs.
 fn of_programs(context: &CheckContext) -> Result<Vec<String>, OsError> {
     let key = format!(r"HKLM\SOFTWARE\{SETTINGS}\Connections");
     let odd = || OsError::Failed(format!("{key} : WinHttpSettings"), "is damaged".to_owned());
@@ -63,7 +63,7 @@ fn of_key(context: &CheckContext, key: &str) -> Result<Vec<String>, OsError> {
         Setting::Unreadable(error) => Err(error),
     };
     let mut proxies = Vec::new();
-    // A proxy that is written down and not switched on is not in use.
+    // A proxy that is configured but not enabled is not in use.
     match context.number(key, "ProxyEnable") {
         Setting::Set(0) | Setting::Absent => {}
         Setting::Set(_) => proxies.extend(servers(&text("ProxyServer")?)),
@@ -73,7 +73,7 @@ fn of_key(context: &CheckContext, key: &str) -> Result<Vec<String>, OsError> {
     Ok(proxies)
 }
 
-/// `10.0.0.1:3128`, or one for each protocol: `http=10.0.0.1:80;https=10.0.0.2:80`.
+/// `10.0.0.1:3128`, or one per protocol: `http=10.0.0.1:80;https=10.0.0.2:80`.
 fn servers(text: &str) -> Vec<String> {
     let server = |part: &str| bare(part.split_once('=').map_or(part, |(_, server)| server));
     text.split([';', ' ']).filter_map(server).collect()

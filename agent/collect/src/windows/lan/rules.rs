@@ -1,10 +1,9 @@
-//! Remote Desktop, WinRM and file sharing: which of them the Windows firewall leaves open to strangers.
+//! Which of Remote Desktop, WinRM and file sharing the Windows firewall leaves open to strangers.
 //!
-//! The question is whether a new connection over TCP from any address would be let in, in the networks the machine is in. It would be
-//! where the firewall is off, or where some rule (or what holds without a rule) allows it and none blocks it: what is blocked stays
-//! blocked, whatever is allowed. Rules that are set locally, those of the domain's policies and those of a management server lie in three
-//! keys and hold together, unless a policy has local ones left out. What one rule says: [`rule`]. What policies allow besides:
-//! [`exceptions`].
+//! The question is whether a new TCP connection from any address would be let in, in the machine's current networks. It would if the
+//! firewall is off, or if some rule (or the default) allows it and none blocks it: blocking wins over allowing. Local rules, domain
+//! policy rules and management server rules are in three keys and apply together, unless a policy disables local ones. What one rule
+//! means: [`rule`]. What policies allow besides: [`exceptions`].
 
 use std::collections::BTreeSet;
 
@@ -28,31 +27,31 @@ use ranges::{Family, Ranges};
 use rule::{Attempt, Rule};
 
 const SMB: u16 = 445;
-/// Where file sharing is as well while NetBIOS is on.
+/// The additional port of file sharing while NetBIOS is on.
 const NETBIOS: u16 = 139;
 const BOTH: &[Family] = &[Family::Four, Family::Six];
-/// Ports that belong to nobody: what lets strangers in at all of them lets them in everywhere.
+/// Ports of no particular service: whatever lets strangers in at all of them lets them in everywhere.
 const ORDINARY: [u16; 3] = [12_345, 23_457, 41_239];
 
 /// The rules of one key.
 struct Source {
     texts: Vec<Registry>,
-    /// Where they count; `None` for all networks.
+    /// Where they apply; `None` for all networks.
     profiles: Option<BTreeSet<FirewallProfile>>,
 }
 
-/// The rules of all keys, and what of the machine they depend on.
+/// The rules of all keys, and the machine state they depend on.
 pub(super) struct Rules {
     sources: Vec<Source>,
     machine: Machine,
     doors: [(InboundService, Vec<Door>); 3],
 }
 
-/// Where a service may be reached.
+/// A port where a service may be reached.
 struct Door {
     /// `None` when it is not known.
     port: Option<u16>,
-    /// Whether the service is there.
+    /// Whether the service is available there.
     served: Truth,
     families: &'static [Family],
 }
@@ -63,7 +62,7 @@ impl Door {
     }
 }
 
-/// Reads them.
+/// Reads the rules.
 pub(super) fn rules(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> Fact<Rules> {
     sources(context).map(|sources| Rules {
         sources,
@@ -79,7 +78,7 @@ fn doors(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> [(InboundSe
         Ok(Fact::Known(on)) => Truth::from(on),
         Ok(Fact::Unknown(_)) | Err(_) => Truth::Unknown,
     };
-    // NetBIOS knows nothing of IPv6.
+    // NetBIOS does not use IPv6.
     let old = Door { port: Some(NETBIOS), served: old, families: &[Family::Four] };
     [
         (InboundService::Rdp, vec![Door::at(rdp, Truth::True)]),
@@ -88,8 +87,8 @@ fn doors(context: &CheckContext, adapters: &Answer<Vec<Adapter>>) -> [(InboundSe
     ]
 }
 
-/// The services that every address may reach in the networks at hand. Where only some of them can be told, those that are open are
-/// listed and the list is marked as cut.
+/// The services that any address can reach in the current networks. If only some are known, the open ones are listed and the list
+/// is marked as cut.
 pub(super) fn open(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networks) -> Fact<List<InboundService>> {
     let (states, rules) = match (firewalls.states(), rules) {
         (Fact::Known(states), Fact::Known(rules)) => (states, rules),
@@ -110,7 +109,7 @@ pub(super) fn open(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networ
     Fact::Known(List { items, left_out: u32::try_from(untold).unwrap_or(u32::MAX) })
 }
 
-/// True when rules let every address in to whatever listens, at ports that none of them is for by name.
+/// True when rules let any address reach whatever is listening, at ports that none of them names.
 pub(super) fn let_all_in(rules: &Fact<Rules>, firewalls: &Firewalls, networks: &Networks) -> Fact<bool> {
     let (states, rules) = match (firewalls.states(), rules) {
         (Fact::Known(states), Fact::Known(rules)) => (states, rules),
@@ -148,7 +147,7 @@ impl Rules {
             .collect()
     }
 
-    /// Whether a stranger comes in to the service by one of the doors.
+    /// Whether a stranger can reach the service by one of the doors.
     fn opens(
         &self,
         rules: &Read<'_>,
@@ -196,7 +195,8 @@ fn sources(context: &CheckContext) -> Fact<Vec<Source>> {
     Fact::Known(sources)
 }
 
-/// Whether the attempt succeeds from all addresses but some: what is allowed less what is blocked, of both the sure part.
+/// Whether the attempt succeeds from nearly all addresses: those allowed minus those blocked, counting only what is
+/// certain.
 fn lets_strangers_in<'r, 't: 'r>(
     rules: impl Iterator<Item = &'r Rule<'t>>,
     attempt: &Attempt,

@@ -1,4 +1,4 @@
-//! The network on the recorded twin: profiles, rules, names, proxies, absent values and odd ones.
+//! The network on the recorded door: profiles, rules, names, proxies, absent and odd values.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn wired() -> Adapter {
     }
 }
 
-/// A computer in a private network, as it is delivered.
+/// A computer in a private network, with default settings.
 fn office() -> Recorded {
     let entry = NeighbourEntry {
         address: "10.0.0.1".to_owned(),
@@ -102,7 +102,7 @@ fn the_firewall_is_judged_by_the_networks_the_machine_is_in() {
     assert_eq!(firewalls.items[0].profiles_off.known().unwrap().items, [FirewallProfile::Public]);
     let here = off("StandardProfile");
     assert_eq!((here.firewall_active, here.firewall_blocks_inbound), (Fact::Known(false), Fact::Known(false)));
-    // Where the networks are not told, all profiles must be in order.
+    // When the networks are unknown, all profiles must be in order.
     let unknown = Recorded { network_categories: None, ..office() };
     let unknown = collected(unknown.number(&format!(r"{LOCAL}\PublicProfile"), "EnableFirewall", 0));
     assert_eq!(unknown.firewall_active, Fact::Known(false));
@@ -235,15 +235,15 @@ fn firewalls_that_could_not_be_asked_for_are_not_none() {
     let lan = collected(hanging.clone());
     assert_eq!(lan.firewalls.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
     assert_eq!((lan.firewall_active, lan.open_inbound), (Fact::Known(true), Fact::Known(List::default())));
-    // Off, and perhaps another one stands in for it.
+    // Off, and perhaps replaced by another one.
     let off = collected(hanging.clone().number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
     assert_eq!((why(&off.firewall_active), why(&off.open_inbound)), (Some(Reason::TimedOut), Some(Reason::TimedOut)));
-    // A number that was really seen, and that nobody has explained.
+    // A number seen on a real machine, of unknown meaning.
     let odd = office().rows(CENTER, "FirewallProduct", vec![product(344_064)]);
     assert_eq!(collected(odd.clone()).firewall_active, Fact::Known(true));
     let odd = collected(odd.number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0));
     assert_eq!(why(&odd.firewall_active), Some(Reason::Unreadable));
-    // What a Security Center that does not run once stored may be old.
+    // What a stopped Security Center stored earlier may be out of date.
     let key = r"HKLM\SOFTWARE\Microsoft\Security Center\Provider\Fw\{A}";
     let mut stored = hanging.number(key, "STATE", 331_776).text(key, "DISPLAYNAME", "Norton");
     stored.services.as_mut().unwrap()[1].state = 1;
@@ -395,7 +395,7 @@ fn a_hosts_file_of_megabytes_is_judged_by_the_part_that_was_read() {
         .map(|entry| entry.name.clone())
         .collect();
     assert_eq!(names, ["localhost", "xa-mt-01.dichvucong.gov.vn"]);
-    // Where the file lies is not told.
+    // Where the file is stored is unknown.
     let elsewhere = office().text(TCPIP, "DataBasePath", r"%Ngoai%\etc");
     assert_eq!(why(&collected(elsewhere).host_overrides), Some(Reason::Unreadable));
 }

@@ -1,5 +1,5 @@
-//! Logs that somebody emptied: 1102 in the log `Security` for itself, 104 in the log `System` for all others. Both name who did it, which is
-//! not kept. A log that fills up and is archived or overwritten is no such event. Sources: learn.microsoft.com, "1102(S): The audit log was
+//! Logs that somebody cleared: event 1102 in `Security` for itself, 104 in `System` for all others. Both name the person, which is not
+//! kept. A log that is archived or overwritten when full is no such event. Sources: learn.microsoft.com, "1102(S): The audit log was
 //! cleared"; published events (104: `LogFileCleared` with `Channel`).
 
 use jiff::{Timestamp, ToSpan};
@@ -13,12 +13,13 @@ use os::windows::Event;
 const PROVIDER: &str = "Microsoft-Windows-Eventlog";
 const SECURITY: Log = Log { channel: "Security", provider: None, ids: &[1102], most: MOST };
 const OTHERS: Log = Log { channel: "System", provider: Some(PROVIDER), ids: &[104], most: MOST };
-/// The most that are read of each.
+/// The most events read from each.
 const MOST: usize = 100;
-/// How far back is looked.
+/// How many hours to look back.
 const HOURS: i64 = 30 * 24;
 
-/// The logs, the newest first. The list is marked as cut where one of the two could not be read, or does not go back so far.
+/// The cleared logs, newest first. The list is marked as cut when one of the two could not be read, or does not reach back
+/// that far.
 pub(super) fn list(context: &CheckContext) -> Fact<List<ClearedLog>> {
     let since = context.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH);
     let [security, others] = [SECURITY, OTHERS].map(|log| log.since(context, since));
@@ -80,7 +81,7 @@ mod tests {
             vec![
                 event(104, "2026-11-21T01:00:00Z", &other.concat()),
                 event(104, "2026-11-19T01:00:00Z", &[("Channel", "System")]),
-                // Yet to come, and older than a month.
+                // In the future, and older than a month.
                 event(104, "2026-11-23T01:00:00Z", &[("Channel", "System")]),
                 event(104, "2026-10-01T01:00:00Z", &[("Channel", "System")]),
             ],

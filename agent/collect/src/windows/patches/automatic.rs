@@ -1,7 +1,7 @@
-//! Whether Windows installs updates by itself, and from where: policy over what is set locally.
+//! Whether Windows installs updates automatically, and from where: policies override local settings.
 //!
 //! Sources: `HKLM\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate\AU` (learn.microsoft.com, "Configure Automatic Updates using the
-//! registry editor"), the local settings of Windows 7 and 8.1, the pause of Windows 10 and 11, the service's start.
+//! registry editor"), the local settings of Windows 7 and 8.1, the pause of Windows 10 and 11, the service's start type.
 
 use std::net::IpAddr;
 
@@ -14,25 +14,27 @@ use super::super::version::{self, WINDOWS_10};
 use super::is;
 use os::Answer;
 
-/// What a policy sets.
+/// Settings by policy.
 pub(super) const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate";
-/// What a management server (MDM) sets; `AllowAutoUpdate` 5 switches automatic updates off (learn.microsoft.com, "Update Policy CSP").
+/// Settings by a management server (MDM); `AllowAutoUpdate` 5 switches automatic updates off (learn.microsoft.com, "Update Policy
+/// CSP").
 const MANAGED: &str = r"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\Update";
-/// What Windows 7 and 8.1 set locally.
+/// Local settings of Windows 7 and 8.1.
 pub(super) const LOCAL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update";
-/// What Windows 10 and 11 set locally.
+/// Local settings of Windows 10 and 11.
 pub(super) const SETTINGS: &str = r"HKLM\SOFTWARE\Microsoft\WindowsUpdate\UX\Settings";
 const SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\wuauserv";
-/// Since Windows 10 it decides when updates are searched for and installed.
+/// Since Windows 10 this service decides when to search for and install updates.
 const ORCHESTRATOR: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\UsoSvc";
 /// `SERVICE_DISABLED`.
 const DISABLED: u64 = 4;
 
-/// True when updates install themselves. What switches them off for certain decides, whatever else cannot be read.
+/// True when updates install automatically. A setting that certainly switches them off decides, whatever else cannot be
+/// read.
 pub(super) fn collect(context: &CheckContext) -> Fact<bool> {
     let policy = format!(r"{POLICY}\AU");
     let disabled = |service: &str| is(context.number(service, "Start"), DISABLED);
-    // Every Windows has it: whoever wants no updates removes it.
+    // Every Windows has it: people who want no updates remove it.
     let gone = Fact::Known(matches!(context.service("wuauserv"), Ok(None)));
     let refused = is(context.number(&policy, "NoAutoUpdate"), 1);
     // "Turn off access to all Windows Update features" switches automatic updating off as well.
@@ -54,7 +56,7 @@ pub(super) fn collect(context: &CheckContext) -> Fact<bool> {
     }
 }
 
-/// What a policy, or else this machine, sets about installing.
+/// The installation setting of a policy, or else of this machine.
 fn chosen(context: &CheckContext, policy: &str) -> Fact<bool> {
     match context.number(policy, "AUOptions") {
         // The administrator of this machine chooses.
@@ -63,8 +65,8 @@ fn chosen(context: &CheckContext, policy: &str) -> Fact<bool> {
     }
 }
 
-/// What is set without a policy. Windows 10 and 11 install by themselves, and ask no longer what Windows 7 was told before it became one of
-/// them; Windows 7 and 8.1 only after somebody chose it; on Windows Server it differs by edition and version, and nothing written down tells it.
+/// The setting without a policy. Windows 10 and 11 install automatically, and ignore settings left over from an upgrade of Windows 7;
+/// Windows 7 and 8.1 only after somebody chose it; on Windows Server it depends on edition and version, and no setting shows it.
 fn local(context: &CheckContext) -> Fact<bool> {
     let absent = match version::read(context) {
         Fact::Known(version) => match (version.kind, version.build >= WINDOWS_10) {
@@ -77,14 +79,14 @@ fn local(context: &CheckContext) -> Fact<bool> {
     context.number(LOCAL, "AUOptions").or(absent, |option| Fact::Known(option == 4))
 }
 
-/// True when a policy sends this machine to itself for its updates, which no client has: whoever does not want them sets that. A server may
-/// be the update server of its office.
+/// True when a policy names this machine as its own update server. No client is one, so this is set to avoid updates. A server may be its
+/// office's update server.
 fn nowhere(context: &CheckContext) -> Fact<bool> {
     match is(context.number(&format!(r"{POLICY}\AU"), "UseWUServer"), 1) {
         Fact::Known(true) => {}
         other => return other,
     }
-    // Another policy may have them fetched from Microsoft all the same.
+    // Another policy may have them downloaded from Microsoft all the same.
     let elsewhere = is(context.number(&format!(r"{POLICY}\AU"), "UseUpdateClassPolicySource"), 1);
     let none = Fact::unknown(Reason::SourceMissing, "a policy names no update server that could be asked");
     match (context.text(POLICY, "WUServer"), elsewhere, version::kind(context)) {
@@ -95,8 +97,8 @@ fn nowhere(context: &CheckContext) -> Fact<bool> {
     }
 }
 
-/// True for an address at which only this machine, or none, can be: `http://127.0.0.1:8530`, `localhost`, its own name, `[::1]`, `0.0.0.0`,
-/// nothing at all.
+/// True for an address that only this machine, or none, can have: `http://127.0.0.1:8530`, `localhost`, its own name, `[::1]`, `0.0.0.0`,
+/// an empty one.
 fn is_here(context: &CheckContext, server: &str) -> bool {
     let host = server.rsplit_once("://").map_or(server, |(_, rest)| rest).split(['/', '\\']).next().unwrap_or_default();
     let host = match host.strip_prefix('[') {
@@ -114,7 +116,7 @@ fn is_here(context: &CheckContext, server: &str) -> bool {
         || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
-/// True while somebody paused updates, be it for a week or until the year 2077; by a policy for 35 days from a day on (learn.microsoft.com,
+/// True while somebody has paused updates, whether for a week or until 2077; by a policy for 35 days from a given day (learn.microsoft.com,
 /// "Update Policy CSP").
 fn paused(context: &CheckContext) -> Fact<bool> {
     let mut paused = context.text(POLICY, "PauseQualityUpdatesStartTime").or(Fact::Known(false), |since| {
@@ -152,7 +154,7 @@ pub(super) fn servers(context: &CheckContext) -> Fact<List<String>> {
 }
 
 trait And<T> {
-    /// The fact that follows from a known one.
+    /// Derives a fact from a known one.
     fn and<U>(self, next: impl FnOnce(T) -> Fact<U>) -> Fact<U>;
 }
 
@@ -165,7 +167,7 @@ impl<T> And<T> for Fact<T> {
     }
 }
 
-/// True when an answer names something that exists.
+/// True when the answer shows that it exists.
 pub(super) fn exists<T>(answer: Answer<T>) -> Fact<bool> {
     use os::OsError;
     match answer {

@@ -1,7 +1,7 @@
-//! Updates that fail to install, from the history of the Windows Update Agent. A hint only: the history may be empty, and forgets.
+//! Updates that fail to install, from the Windows Update Agent's history. Only a hint: the history may be empty or incomplete.
 //!
-//! Titles are in the user's language; of them only the number (`KB5066791`) is read, which is the same in every one. Retries of one update
-//! have the same number, also where its identifier is another.
+//! Titles are in the user's language; only the number in them (`KB5066791`) is read, which is the same in every language. Retries of an
+//! update have the same number, even if its id differs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use os::Answer;
 use os::windows::UpdateSearch;
 use os::windows::answer::{MOST_HISTORY, PastInstallation};
 
-/// How far back is looked, in hours.
+/// How many hours to look back.
 const HOURS: i64 = 30 * 24;
 /// `orcFailed`, `orcAborted` (learn.microsoft.com, "OperationResultCode").
 const FAILED: [i32; 2] = [4, 5];
@@ -49,7 +49,7 @@ pub(super) fn list(search: &Answer<UpdateSearch>, now: Timestamp) -> Fact<List<F
         .collect();
     failing.sort_by_key(|one| std::cmp::Reverse(one.failed_at));
     let mut list = List::capped(failing);
-    // A history that is cut within the time that is looked at may have told of more.
+    // A history that is cut within the period may have contained more.
     let cut = i32::try_from(history.len()).is_ok_and(|entries| entries >= MOST_HISTORY);
     if cut && history.iter().all(|one| one.at >= since) {
         list.left_out = list.left_out.max(1);
@@ -57,7 +57,7 @@ pub(super) fn list(search: &Answer<UpdateSearch>, now: Timestamp) -> Fact<List<F
     Fact::Known(list)
 }
 
-/// `KB5066791`, or the identifier of an update without such a number.
+/// `KB5066791`, or the id of an update without such a number.
 fn name(one: &PastInstallation) -> String {
     let mut numbers = one.title.split("KB").skip(1).map(|rest| {
         let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
@@ -121,7 +121,7 @@ mod tests {
         };
         assert_eq!(many("2026-11-20T01:00:00Z"), Some((0, 1)));
         assert_eq!(many("2026-10-01T01:00:00Z"), Some((0, 0)));
-        // What a clock that ran ahead wrote does not hide what failed.
+        // Entries written while the clock was ahead do not hide what failed.
         let ahead = vec![past("KB5066791", "2027-11-20T01:00:00Z", 2), past("KB5066791", "2026-11-18T01:00:00Z", 4)];
         assert_eq!(failing(Some(ahead)).known().map(|list| list.items.len()), Some(1));
     }

@@ -1,6 +1,6 @@
-//! Which updates are installed and when one last was.
+//! Which updates are installed, and when the last one was.
 //!
-//! Sources: `Component Based Servicing\Packages` (`CurrentState`, `InstallTimeHigh`, `InstallTimeLow`), which knows the time to the
+//! Sources: `Component Based Servicing\Packages` (`CurrentState`, `InstallTimeHigh`, `InstallTimeLow`), which has times to the
 //! second and no virus definitions; `Win32_QuickFixEngineering` for the list of names.
 
 use jiff::civil::Date;
@@ -15,7 +15,7 @@ use os::windows::{Row, Variant};
 pub(super) const PACKAGES: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages";
 /// `CbsInstallState` installed.
 const INSTALLED: u64 = 0x70;
-/// Updates are packages of this name; all others are parts of Windows.
+/// Updates are packages with this name prefix; all others are parts of Windows.
 const UPDATE: &str = "package_for_";
 
 /// When an update was last installed.
@@ -25,7 +25,7 @@ pub(super) fn last(context: &CheckContext) -> Fact<Instant> {
         Err(error) => return from_list(context).unwrap_or_else(|| unknown(&error)),
     };
     let updates = names.iter().filter(|name| name.to_ascii_lowercase().starts_with(UPDATE));
-    // A clock that ran ahead leaves times that have not come yet.
+    // A clock that was ahead leaves future times.
     let times = updates.filter_map(|name| installed_at(context, &format!(r"{PACKAGES}\{name}")));
     let newest = times.filter(|at| *at <= context.now).max();
     match newest {

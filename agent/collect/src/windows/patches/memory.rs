@@ -1,5 +1,5 @@
-//! What need not be asked again: a search of the Windows Update Agent costs an old machine up to a minute of its processor, the list
-//! of updates a second or two.
+//! Caches expensive answers: a Windows Update Agent search costs an old machine up to a minute of processor time, the list of
+//! updates a second or two.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,10 +12,10 @@ use crate::windows::version::VERSION;
 use os::Answer;
 use os::windows::UpdateSearch;
 
-/// How long a search is remembered, in seconds: Windows itself searches about once a day.
+/// How many seconds a search is cached: Windows itself searches about once a day.
 const SEARCH: i64 = 6 * 3_600;
 
-/// What changes when an update is installed or removed: the revision, and when the list of packages was written.
+/// What changes when an update is installed or removed: the revision, and the write time of the package list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     revision: Option<u64>,
@@ -23,7 +23,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The state of the machine; none where it cannot be told, and then nothing is remembered.
+    /// The state of the machine; none when unknown, and then nothing is cached.
     pub(super) fn of(context: &CheckContext) -> Option<Self> {
         let revision = match context.number(VERSION, "UBR") {
             Setting::Set(revision) => Some(revision),
@@ -34,7 +34,7 @@ impl State {
     }
 }
 
-/// Answers of former checks.
+/// Answers of earlier checks.
 #[derive(Debug, Default)]
 pub(in crate::windows) struct Memory {
     search: Mutex<Option<(State, Timestamp, UpdateSearch)>>,
@@ -42,7 +42,7 @@ pub(in crate::windows) struct Memory {
 }
 
 impl Memory {
-    /// The search of a while ago where nothing has changed since, else a new one. What failed is not remembered.
+    /// The cached search if nothing has changed since, else a new one. Failures are not cached.
     pub(super) fn search(
         &self,
         state: Option<State>,
@@ -64,7 +64,7 @@ impl Memory {
         answer
     }
 
-    /// The list of updates where nothing has changed since, else a new one.
+    /// The cached list of updates if nothing has changed since, else a new one.
     pub(super) fn installed(
         &self,
         state: Option<State>,

@@ -1,4 +1,4 @@
-//! The cumulative updates that are known for this build and not installed.
+//! The known cumulative updates for this build that are not installed.
 
 use policies::fact::{Fact, List, MissingUpdate, Reason};
 
@@ -25,8 +25,8 @@ fn of(context: &CheckContext, version: &Version, revision: u64) -> Fact<List<Mis
     let Some(known) = version::known(context, version) else {
         return not_known("not in the catalogue");
     };
-    // After its support ended a machine gets updates only where somebody pays or enrolled: others cannot be missing. That the support
-    // ended is a fault of its own and costs once.
+    // After its end of support a machine only gets updates if somebody pays or enrols it: others cannot be missing. The end of
+    // support is a failure of its own and costs points once.
     let until = known.until(version.edition);
     let pays = known.updates.iter().any(|update| update.released > until && update.revision <= revision);
     let given: Vec<_> = known.updates.iter().filter(|update| pays || update.released <= until).collect();

@@ -1,4 +1,4 @@
-//! Whether an installed update waits for a restart.
+//! Whether an installed update needs a restart.
 
 use policies::fact::{Fact, Reason};
 
@@ -11,13 +11,13 @@ mod renames;
 
 const SERVICING: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending";
 const SESSION: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager";
-/// Windows reads both lists at its start.
+/// Windows processes both lists at its start.
 const LISTS: [&str; 2] = ["PendingFileRenameOperations", "PendingFileRenameOperations2"];
 
-/// True when the servicing of Windows, Windows Update or a file of Windows itself waits for a restart.
+/// True when the servicing of Windows, Windows Update or a Windows file needs a restart.
 pub(super) fn needed(context: &CheckContext, search: &Answer<UpdateSearch>) -> Fact<bool> {
     let update = format!(r"{LOCAL}\RebootRequired");
-    // The key is what the agent answers from; without an answer of it, the key decides.
+    // The agent answers from this key; without its answer the key decides.
     let told = search.as_ref().ok().and_then(|search| search.reboot).unwrap_or(false);
     let [first, second] = LISTS.map(|name| renames(context, name));
     let signs =

@@ -1,4 +1,4 @@
-//! Patches on the recorded twin: builds behind and ahead, searches, restarts, settings by policy and by hand.
+//! Patches on the recorded door: builds behind and ahead, searches, restarts, settings by policy and by hand.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ fn waiting(kb: &str, category: &str, severity: &str) -> WaitingUpdate {
     WaitingUpdate { kb, categories, severity: severity.to_owned(), hidden: false }
 }
 
-/// An office computer with the updates of October, an optional one waiting.
+/// An office computer with October's updates and an optional one pending.
 fn office() -> Recorded {
     let mut os = windows("19045", 7807, "Client");
     os = package(os, "Package_for_RollupFix~31bf3856ad364e35~amd64~~19041.7807.1.5", 0x70, "2026-10-20T02:00:00Z");
@@ -138,14 +138,14 @@ fn what_cannot_be_known_of_missing_updates_is_said() {
     assert_eq!(reason(Recorded::new().denying(VERSION)).reason, Reason::NeedsAdministrator);
     let seven = Recorded::new().text(VERSION, "CurrentBuildNumber", "9600").text(VERSION, "InstallationType", "Server");
     assert!(reason(seven).detail.contains("no update revision"));
-    // A year later nobody can say with this catalogue that nothing is missing; what is missing stays missing.
+    // A year later this catalogue cannot show that nothing is missing; what is missing stays missing.
     let later = |revision| {
         let context = CheckContext::new(Arc::new(windows("19045", revision, "Client")), at("2027-11-22T03:00:00Z"));
         missing::collect(&context)
     };
     assert!(matches!(later(7807), Fact::Unknown(unknown) if unknown.reason == Reason::NoReader));
     assert_eq!(later(7725).known().unwrap().items.len(), 1);
-    // Who gets no paid updates cannot miss any; the last free ones can be missing.
+    // A machine without paid updates cannot miss any of them; the last free ones can be missing.
     let free = |revision| collected(windows("19045", revision, "Client")).missing;
     assert!(matches!(free(6456), Fact::Unknown(unknown) if unknown.detail.contains("no update after 2025-10-14")));
     assert_eq!(free(6000).known().unwrap().items.len(), 1);
@@ -182,7 +182,7 @@ fn automatic_updates_follow_policy_then_machine_then_version() {
     assert_eq!(automatic(ten().number(orchestrator, "Start", 2)), Some(true));
     let quality = "PauseQualityUpdatesEndTime";
     assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "2077-01-01T00:00:00Z")), Some(false));
-    // What is no time may pause for ever.
+    // An invalid time may mean a pause forever.
     assert_eq!(automatic(ten().text(automatic::SETTINGS, quality, "mãi mãi")), None);
     let managed = r"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\Update";
     assert_eq!(
@@ -236,12 +236,12 @@ fn updates_from_nowhere_do_not_come_by_themselves() {
     for server in ["http://wsus.tinh.gov.vn:8530", "https://10.1.2.3", "wsus", "http://[fd00::5]:8530"] {
         assert_eq!(from(ten(), server), Fact::Known(true), "{server}");
     }
-    // Nobody says what comes of a server without a name; nor what another policy fetches from elsewhere.
+    // The effect of a server without a name is unknown, and so is what another policy downloads from elsewhere.
     assert_eq!(from(ten(), " ").known(), None);
     assert_eq!(collected(ten().number(AU, "UseWUServer", 1)).automatic.known(), None);
     assert_eq!(from(ten().number(AU, "UseUpdateClassPolicySource", 1), "http://127.0.0.1").known(), None);
     assert_eq!(collected(ten().text(automatic::POLICY, "WUServer", "http://127.0.0.1")).automatic, Fact::Known(true));
-    // What is off for certain is off, whatever else is open.
+    // What is certainly off is off, whatever else is unknown.
     assert_eq!(from(ten().number(AU, "NoAutoUpdate", 1), " "), Fact::Known(false));
 }
 
@@ -279,7 +279,7 @@ fn every_sign_of_a_restart_counts() {
         assert_eq!(needed(office().set(session, list, system)), Fact::Known(true), "{list}");
         let browser = rename(r"\??\C:\Program Files\Google\Chrome\old_chrome.exe");
         assert_eq!(needed(office().set(session, list, browser)), Fact::Known(false), "{list}");
-        // A list of another type, or one that is none of pairs, says nothing; nor does it hide what is known.
+        // A list of another type, or one that is not made of pairs, is useless; but it does not hide what is known.
         assert!(needed(office().text(session, list, r"\??\C:\Temp\a")).known().is_none(), "{list}");
         let odd = || office().set(session, list, Registry::Texts(vec![r"\??\C:\Temp\a".to_owned()]));
         assert!(needed(odd()).known().is_none(), "{list}");

@@ -1,25 +1,25 @@
 //! Who may use a share: a self-relative security descriptor (`SECURITY_DESCRIPTOR`, MS-DTYP 2.4.6) from its bytes.
 //!
-//! Only the list of permissions (DACL) is read, and of it the entries that allow or deny; groups are told by their SID, which is
-//! the same on every machine and in every language.
+//! Only the permission list (DACL) is read, and only its allow and deny entries; groups are identified by SID, which is the same
+//! on every machine and in every language.
 
-/// Everyone; people who do not say who they are; guests, as a group and as an account of whatever machine; whoever comes by the network.
+/// Everyone; anonymous callers; guests, as a group and as an account of any machine; network logons.
 const ANYBODY: [&str; 5] = ["S-1-1-0", "S-1-5-7", "S-1-5-32-546", "S-1-5-21-*-501", "S-1-5-2"];
-/// Bits of a mask that let one change something: write, append, delete, take over; all of them, and writing in general.
+/// Mask bits that allow changes: write, append, delete, take ownership; full access, and generic write.
 const WRITE: u32 = 0x0000_0002 | 0x0000_0004 | 0x0001_0000 | 0x000C_0000 | 0x1000_0000 | 0x4000_0000;
-/// Bits that let one read: data, and everything or reading in general.
+/// Mask bits that allow reading: data, full access and generic read.
 const READ: u32 = 0x0000_0001 | 0x1000_0000 | 0x8000_0000;
 
-/// What a share's permissions come to.
+/// The effect of a share's permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Permissions {
-    /// Everybody may read or write, also guests.
+    /// Everyone, including guests, may read or write.
     pub(super) open_to_all: bool,
     /// Somebody may write.
     pub(super) writable: bool,
 }
 
-/// A share without permissions of its own: everyone may read (since Windows XP).
+/// The permissions of a share without a descriptor: everyone may read (since Windows XP).
 pub(super) const BY_DEFAULT: Permissions = Permissions { open_to_all: true, writable: false };
 
 /// Reads the descriptor; `None` when it is damaged.
@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Permissions> {
     }
     let control = short(bytes, 2)?;
     let at = usize::try_from(long(bytes, 16)?).ok()?;
-    // Without a list nobody is kept out.
+    // Without a list nobody is blocked.
     if control & DACL_PRESENT == 0 || at == 0 {
         return Some(Permissions { open_to_all: true, writable: true });
     }
@@ -39,7 +39,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Permissions> {
     let count = short(list, 4)?;
     let mut rest = list.get(8..usize::from(short(list, 2)?))?;
     let mut permissions = Permissions { open_to_all: false, writable: false };
-    // Denied to each kind of anybody; entries that deny stand first.
+    // Denied to each kind of anybody; deny entries come first.
     let mut denied = [0_u32; ANYBODY.len()];
     for _ in 0..count {
         let size = usize::from(short(rest, 2)?);
@@ -65,22 +65,22 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Permissions> {
     Some(permissions)
 }
 
-/// What is left of `mask`: full control that is denied to somebody denies everything.
+/// The remainder of `mask`: denied full control denies everything.
 fn effective(mask: u32, denied: u32) -> u32 {
     const ALL: u32 = 0x1000_0000;
     const FULL: u32 = 0x001F_01FF;
     if denied & ALL != 0 || denied & FULL == FULL { 0 } else { mask & !denied }
 }
 
-/// What an entry of the list comes to.
+/// The effect of a list entry.
 enum Entry {
     /// Whether it allows, its mask and its SID.
     Plain(bool, u32, String),
-    /// It lets nobody in: it is for children only, tells who is watched, or denies on a condition.
+    /// It grants nothing: it is inherit-only, an audit entry, or a conditional denial.
     Nothing,
 }
 
-/// Reads an entry; `None` for one that is damaged, or allows on a condition that only Windows can judge.
+/// Parses an entry; `None` when it is damaged, or a conditional allowance that only Windows can evaluate.
 fn entry_of(entry: &[u8]) -> Option<Entry> {
     const INHERIT_ONLY: u8 = 0x8;
     if entry.get(1)? & INHERIT_ONLY != 0 {

@@ -1,4 +1,4 @@
-//! Browsers, with the version that each program states of itself.
+//! Browsers, with the version in each program file.
 
 use policies::fact::{Browser, BrowserKind, Fact, List};
 
@@ -29,7 +29,7 @@ pub(super) fn list(context: &CheckContext, installed: &Installed) -> List<Browse
         found.extend(paths.iter().filter_map(|path| {
             let version = match context.os.file_version(path) {
                 Ok(version) => Fact::Known(capped(&version)),
-                // What was removed leaves its path behind.
+                // A removed browser leaves its path behind.
                 Err(OsError::Missing(_)) => return None,
                 Err(error) => unknown(&error),
             };

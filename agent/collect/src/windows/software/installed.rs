@@ -1,5 +1,5 @@
-//! Where programs write down that they are installed, of the machine and of everybody: keys of the registry with their values, whether
-//! they were read from the loaded registry or from the file of somebody who is not logged on.
+//! Where programs register that they are installed, for the machine and for each person: registry keys with their values, from the
+//! loaded registry or from the file of somebody who is not logged on.
 
 use super::browsers::BROWSERS;
 use super::people;
@@ -11,17 +11,17 @@ use os::{Answer, OsError};
 
 const UNINSTALL: &str = r"Microsoft\Windows\CurrentVersion\Uninstall";
 const APP_PATHS: &str = r"Microsoft\Windows\CurrentVersion\App Paths";
-/// Where both stand below a root: for 64-bit programs and, on a 64-bit Windows, for 32-bit ones.
+/// Where both keys are below a root: for 64-bit programs and, on 64-bit Windows, for 32-bit ones.
 const BELOW: [&str; 2] = ["Software", r"Software\WOW6432Node"];
 
-/// What is written down.
+/// The registered programs.
 #[derive(Default)]
 pub(super) struct Installed {
     /// Keys of `Uninstall`, and whether one person alone has the program.
     pub(super) programs: Vec<(Subkey, bool)>,
     /// Keys of `App Paths`; those of the loaded registry are of browsers only.
     pub(super) paths: Vec<Subkey>,
-    /// How many people and single keys could not be read: so much, or more, is missing in both.
+    /// How many people and single keys could not be read: at least this much is missing in both.
     pub(super) unread: u32,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Installed {
 pub(super) fn installed(context: &CheckContext) -> Answer<Installed> {
     let mut installed = Installed::default();
     installed.take_loaded(context, "HKLM", false)?;
-    // Where it cannot be told who is logged on, everybody's file is tried; those of people who are logged on are in use.
+    // If it is unknown who is logged on, everyone's file is tried; the files of logged-on people are in use.
     let loaded = loaded(context).unwrap_or_default();
     for sid in &loaded {
         if installed.take_loaded(context, &format!(r"HKU\{sid}"), true).is_err() {
@@ -46,7 +46,7 @@ pub(super) fn installed(context: &CheckContext) -> Answer<Installed> {
 }
 
 impl Installed {
-    /// What stands below a root of the loaded registry.
+    /// Adds what is below a root of the loaded registry.
     fn take_loaded(&mut self, context: &CheckContext, root: &str, for_one_person: bool) -> Answer<()> {
         for below in BELOW {
             let key = format!(r"{root}\{below}\{UNINSTALL}");
@@ -79,7 +79,7 @@ impl Installed {
         }
     }
 
-    /// What stands in the files of people who are not logged on.
+    /// Adds what is in the files of people who are not logged on.
     fn take_files(&mut self, context: &CheckContext, files: &[String]) {
         let keys = [UNINSTALL, APP_PATHS].map(|key| BELOW.map(|below| format!(r"{below}\{key}")));
         let keys: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();
@@ -90,9 +90,9 @@ impl Installed {
                     self.programs.extend(found.into_iter().flatten().map(|program| (program, true)));
                     self.paths.extend(paths.into_iter().flatten());
                 }
-                // Somebody removed the folder and left the row.
+                // The folder was removed but the row was left.
                 Err(OsError::Missing(_)) => {}
-                // A disk that hangs would take its deadline for each of them.
+                // A hanging disk would cost its deadline for each of them.
                 Err(OsError::TimedOut(_)) => {
                     self.unread += count(files.len() - index);
                     return;

@@ -1,4 +1,4 @@
-//! The files of people who are not logged on: `NTUSER.DAT` in the folder of everybody who has a profile.
+//! The files of people who are not logged on: `NTUSER.DAT` in the folder of everyone with a profile.
 
 use super::installed::count;
 use crate::windows::accounts::{PROFILES, is_person};
@@ -6,10 +6,10 @@ use crate::windows::center::path;
 use crate::windows::context::{CheckContext, Setting};
 use os::OsError;
 
-/// The most files that are read. Not even computers of classrooms have as many people.
+/// The most files read. Not even classroom computers have as many users.
 const MOST: usize = 256;
 
-/// The files, and of how many people there is none to be read though they have a profile. `loaded` are those who are logged on.
+/// The files, and how many people have a profile but no readable file. `loaded` are those logged on.
 pub(super) fn files(context: &CheckContext, loaded: &[String]) -> (Vec<String>, u32) {
     let people = match context.os.keys(PROFILES) {
         Ok(people) => people,
@@ -17,7 +17,7 @@ pub(super) fn files(context: &CheckContext, loaded: &[String]) -> (Vec<String>, 
         Err(_) => return (Vec::new(), 1),
     };
     let (mut taken, mut files, mut unread) = (Vec::new(), Vec::new(), 0);
-    // Those who are logged on first: an old row may name the folder that is now theirs, whose file is in use.
+    // Logged-on people first: an old row may name the folder that is now theirs, whose file is in use.
     let (here, away): (Vec<String>, Vec<String>) = people
         .into_iter()
         .filter(|sid| is_person(sid))

@@ -23,7 +23,7 @@ fn version_of(program: &Program) -> Option<&String> {
     program.version.known()
 }
 
-/// What a person would see in the list of programs: parts of others and updates are not in it.
+/// A program as shown in Windows' own list: without components of others and updates.
 fn program(key: &Subkey, for_one_person: bool) -> Option<Program> {
     let text = |name: &str| text(key, name);
     let name = text("DisplayName")?;

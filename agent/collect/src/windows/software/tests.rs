@@ -1,4 +1,4 @@
-//! On the recorded twin: the machine's programs, those of people who are logged on and of those who are not.
+//! On the recorded door: programs of the machine, of people who are logged on and of those who are not.
 
 use std::sync::Arc;
 

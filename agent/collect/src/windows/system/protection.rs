@@ -9,11 +9,11 @@ use policies::fact::{Fact, Reason};
 use super::super::context::{CheckContext, answered};
 use os::windows::{Row, Variant};
 
-/// Whether the firmware starts signed systems only.
+/// The registry key of the Secure Boot state.
 pub(super) const SECURE_BOOT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecureBoot\State";
 
-/// True when every volume of the machine's own disks is protected. Windows 7 does not tell which volumes are removable: there the
-/// volume of the system decides.
+/// True when every volume on the machine's own disks is protected. Windows 7 does not report which volumes are removable: there
+/// the system volume decides.
 pub(super) fn disk_encrypted(context: &CheckContext, drive: &str) -> Fact<bool> {
     let query = "SELECT * FROM Win32_EncryptableVolume";
     answered(context.os.wmi(r"ROOT\CIMV2\Security\MicrosoftVolumeEncryption", query), |rows| {
@@ -54,7 +54,7 @@ pub(super) fn tpm(context: &CheckContext) -> Fact<bool> {
     })
 }
 
-/// True when the firmware starts signed systems only. A machine with an old firmware has no such value.
+/// True when the firmware only starts signed systems. A machine with old firmware has no such value.
 pub(super) fn secure_boot(context: &CheckContext) -> Fact<bool> {
     context.number(SECURE_BOOT, "UEFISecureBootEnabled").or(Fact::Known(false), |value| Fact::Known(value == 1))
 }

@@ -1,7 +1,6 @@
-//! The firmware's tables (SMBIOS, DMTF DSP0134 3.7) as `GetSystemFirmwareTable('RSMB')` gives them. Pure; whatever is damaged ends the
-//! reading at that place.
+//! The firmware tables (SMBIOS, DMTF DSP0134 3.7) as returned by `GetSystemFirmwareTable('RSMB')`. Pure; parsing stops at any damage.
 
-/// What the tables say; texts as the maker wrote them.
+/// The content of the tables; texts as the maker wrote them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tables {
     /// Maker of the machine.
@@ -16,13 +15,13 @@ pub(super) struct Tables {
     pub(super) released: Option<String>,
     /// True when the tables say that they describe a virtual machine.
     pub(super) virtual_machine: bool,
-    /// Memory that is plugged in, in bytes; 0 when no table tells it.
+    /// Installed memory in bytes; 0 when no table gives it.
     pub(super) memory: u64,
 }
 
 /// Before the tables: calling method, version, revision, length.
 const HEADER: usize = 8;
-/// The most tables that are looked at.
+/// The most tables examined.
 const MOST: usize = 4_096;
 
 /// Reads the tables.
@@ -55,7 +54,7 @@ fn firmware(table: &Table<'_>, tables: &mut Tables) {
     tables.virtual_machine |= table.byte(0x13).is_some_and(|extension| extension & 0x10 != 0);
 }
 
-/// The size of a memory module in bytes (7.18); 0 for an empty place and for one that does not tell.
+/// The size of a memory module in bytes (7.18); 0 for an empty slot and for one without a size.
 fn module(table: &Table<'_>) -> u64 {
     const KIBI: u64 = 1 << 10;
     const MEBI: u64 = 1 << 20;
@@ -87,7 +86,7 @@ impl Table<'_> {
         Some(u32::from_le_bytes(self.body.get(at..at + 4)?.try_into().ok()?))
     }
 
-    /// The text whose number stands at `at`; numbers begin with 1.
+    /// The text whose number is at `at`; numbers begin with 1.
     fn text(&self, at: usize) -> Option<String> {
         let number = usize::from(self.byte(at)?).checked_sub(1)?;
         let text = self.texts.split(|&byte| byte == 0).nth(number)?;
@@ -97,7 +96,7 @@ impl Table<'_> {
     }
 }
 
-/// The first table and what follows it; `None` at the end and where the lengths do not fit.
+/// The first table and what follows it; `None` at the end and where lengths do not fit.
 fn next(bytes: &[u8]) -> Option<(Table<'_>, &[u8])> {
     let (kind, length) = (*bytes.first()?, usize::from(*bytes.get(1)?));
     if length < 4 {
@@ -105,7 +104,7 @@ fn next(bytes: &[u8]) -> Option<(Table<'_>, &[u8])> {
     }
     let body = bytes.get(..length)?;
     let after = bytes.get(length..)?;
-    // The texts end with an empty one.
+    // An empty text ends the texts.
     let end = after.windows(2).position(|pair| pair == [0, 0])?;
     Some((Table { kind, body, texts: &after[..end] }, &after[end + 2..]))
 }

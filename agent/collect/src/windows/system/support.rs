@@ -1,4 +1,4 @@
-//! Until when this Windows gets security updates, by build and edition, from the catalogue; and whether it gets the paid ones.
+//! Until when this Windows gets security updates, by build and edition, from the catalogue; and whether it gets paid ones.
 
 use jiff::civil::Date;
 use policies::fact::{Fact, Instant, Reason};
@@ -7,13 +7,13 @@ use policies::policy::{WindowsBuild, WindowsKind};
 use super::super::context::{CheckContext, Setting, unknown};
 use super::super::version::{self, Version, WINDOWS_10, WINDOWS_11};
 
-/// What the catalogue says of this machine.
+/// What the catalogue knows about this machine.
 pub(super) struct Support {
     /// The system's identifier.
     pub(super) id: Fact<String>,
-    /// Its release, where it does not tell one itself.
+    /// Its release, for a system that does not report one itself.
     pub(super) release: Option<String>,
-    /// Last second of updates at no extra price.
+    /// Last second of updates at no extra cost.
     pub(super) until: Fact<Instant>,
     /// Last second of paid updates.
     pub(super) paid_until: Fact<Instant>,
@@ -21,7 +21,7 @@ pub(super) struct Support {
     pub(super) paid: Fact<bool>,
 }
 
-/// Asks the catalogue.
+/// Looks the machine up in the catalogue.
 pub(super) fn of(context: &CheckContext, version: &Fact<Version>) -> Support {
     let version = match version {
         Fact::Known(version) => version,
@@ -50,7 +50,7 @@ pub(super) fn of(context: &CheckContext, version: &Fact<Version>) -> Support {
     Support {
         id: Fact::Known(known.id.clone()),
         release: Some(known.release.clone()),
-        // A copy to try Windows with gets updates until it ends by itself, which is written down nowhere; but no longer than others.
+        // An evaluation copy gets updates until it expires, which is recorded nowhere; but no longer than others.
         until: match end_of(until) {
             Fact::Known(end) if version.evaluation && end >= context.now => {
                 Fact::unknown(Reason::SourceMissing, "an evaluation copy, whose own end is not written down")
@@ -64,7 +64,7 @@ pub(super) fn of(context: &CheckContext, version: &Fact<Version>) -> Support {
     }
 }
 
-/// A build that the catalogue does not hold is still of some Windows.
+/// A build missing from the catalogue still belongs to some Windows.
 const fn by_number(version: &Version) -> &'static str {
     match version.kind {
         WindowsKind::Server => "windows-server",
@@ -74,7 +74,7 @@ const fn by_number(version: &Version) -> &'static str {
     }
 }
 
-/// Whoever has an update from after the end of support pays or enrolled: nobody else gets it.
+/// True when an update from after the end of support is installed: only paying or enrolled machines get it.
 fn paid(known: &WindowsBuild, version: &Version, until: Date) -> Fact<bool> {
     if known.until_paid.is_none() {
         return Fact::Known(false);

@@ -1,4 +1,4 @@
-//! Section `system` on the recorded twin.
+//! Section `system` on the recorded door.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ fn support_ends_by_build_edition_and_kind() {
     assert_eq!(until(eleven().text(VERSION, "EditionID", "Core")).as_deref(), Some("2026-10-13T16:59:59Z"));
     assert_eq!(until(eleven().text(VERSION, "EditionID", "Enterprise")).as_deref(), Some("2027-10-12T16:59:59Z"));
     assert_eq!(until(eleven().text(VERSION, "EditionID", "EnterpriseS")).as_deref(), Some("2029-10-09T16:59:59Z"));
-    // A copy to try Windows with ends by itself, nobody knows when; but not after the support of its edition.
+    // An evaluation copy expires at an unknown time; but not after the support of its edition.
     let trial = |id: &str| collected(eleven().text(VERSION, "EditionID", id)).supported_until;
     for id in ["EnterpriseEval", "EnterpriseSEval"] {
         assert!(matches!(trial(id), Fact::Unknown(why) if why.reason == Reason::SourceMissing), "{id}");

@@ -1,11 +1,11 @@
-//! Whether the clock follows a server, by what the time service wrote to the event logs. It tells its state itself in words of the user's
-//! language only (`w32tm`); its events have numbers.
+//! Whether the clock follows a server, from the time service's event log entries. The service itself only reports its state as text in
+//! the user's language (`w32tm`); its events have numbers.
 //!
-//! Channel `System`: 35 a source was chosen, 37 it sends times that can be used (which proves no more than that), 36 for long (a day as
-//! Windows comes) there was none and the clock is no longer synchronised. From Windows 10 (1703) on also the service's own channel: 260, every
-//! few hours, its state with the leap indicator of the protocol (3: not synchronised) and the last error. In each channel what was written
-//! last decides: a clock that ran ahead leaves events of later hours behind. That one server of several does not answer (47, 129, 134)
-//! decides nothing. Sources: learn.microsoft.com, "Windows Time for traceability"; RFC 5905, 7.3; published events.
+//! Channel `System`: 35 a source was chosen, 37 it sends usable times (which proves no more than that), 36 for long (by default a day)
+//! there was none and the clock is no longer synchronised. Since Windows 10 (1703) also the service's own channel: 260, every few hours,
+//! its state with the protocol's leap indicator (3: not synchronised) and the last error. In each channel the event written last decides: a
+//! clock that was ahead leaves events with later times. That one server of several does not answer (47, 129, 134) decides nothing. Sources:
+//! learn.microsoft.com, "Windows Time for traceability"; RFC 5905, 7.3; published events.
 
 use jiff::{Timestamp, ToSpan};
 use policies::fact::{Fact, Reason};
@@ -21,27 +21,27 @@ const CHOSEN: u32 = 35;
 const LOST: u32 = 36;
 const RECEIVES: u32 = 37;
 const STATE: u32 = 260;
-/// A machine outside a domain asks once a week; what is older than two weeks says nothing of today.
+/// A machine outside a domain asks once a week; events older than two weeks say nothing about today.
 const HOURS: i64 = 14 * 24;
-/// The most events that are read of each channel: the newest that decides is among the first.
+/// The most events read from each channel: the newest decisive one is among the first.
 const MOST: usize = 32;
 /// `LOCL` as a number, first byte first or last: the machine's own clock as a source.
 const OWN_CLOCK: [&str; 2] = ["1280262988", "1279479628"];
 
-/// What was said of the clock, and when.
+/// A statement about the clock, and when it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Word {
     at: i64,
     follows: Option<bool>,
 }
 
-/// True when the last word was that the clock follows a server.
+/// True when the last statement was that the clock follows a server.
 pub(super) fn synchronised(context: &CheckContext) -> Fact<bool> {
     let since = context.now.saturating_sub(HOURS.hours()).unwrap_or(Timestamp::UNIX_EPOCH);
     let ask = |channel, provider, ids| Log { channel, provider, ids, most: MOST }.since(context, since);
     let told = ask("System", Some(PROVIDER), &[CHOSEN, LOST, RECEIVES]);
     let own = match ask(OWN_CHANNEL, None, &[STATE]) {
-        // Windows before its version 10 (1703) has no such channel.
+        // Before Windows 10 (1703) there is no such channel.
         Err(OsError::Missing(_)) => Ok(LogExcerpt::default()),
         answer => answer,
     };
@@ -55,7 +55,7 @@ pub(super) fn synchronised(context: &CheckContext) -> Fact<bool> {
         (Some(Some(follows)), _) => Fact::Known(follows),
         (Some(None), _) => Fact::unknown(Reason::Contradictory, "the time service does not say whether it follows"),
         (None, Some(error)) => unknown(&error),
-        // A log that is younger may have had a word of it.
+        // A younger log may have lost such an event.
         (None, None) if !reaches(context, "System", since) => {
             Fact::unknown(Reason::SourceMissing, "the event log does not go back two weeks")
         }
@@ -63,7 +63,7 @@ pub(super) fn synchronised(context: &CheckContext) -> Fact<bool> {
     }
 }
 
-/// The last word in the channel that many write to. That times are received is none, but leaves open what was lost before.
+/// The last statement in the shared channel. Receiving times is no statement, but leaves open what happened before.
 fn told_word(events: &[Event]) -> Option<Word> {
     let mut receives = false;
     for event in events {
@@ -81,7 +81,7 @@ fn told_word(events: &[Event]) -> Option<Word> {
     receives.then_some(Word { at: i64::MIN, follows: None })
 }
 
-/// What the service says of its state; `None` for damage.
+/// The state reported by the service; `None` when damaged.
 fn state(event: &Event) -> Option<Word> {
     let own_clock = datum(event, "ReferenceId").to_ascii_uppercase().contains("4C4F434C");
     let error: u32 = datum(event, "LastSyncError").parse().ok()?;
@@ -89,7 +89,7 @@ fn state(event: &Event) -> Option<Word> {
         "3" => Some(false),
         "0" | "1" | "2" if own_clock => Some(false),
         "0" | "1" | "2" if error == 0 => Some(true),
-        // It followed a server, which did not answer the last time.
+        // It followed a server that did not answer the last time.
         "0" | "1" | "2" => None,
         _ => return None,
     };
@@ -136,7 +136,7 @@ mod tests {
         assert!(matches!(collected(vec![old], None), Fact::Unknown(why) if why.reason == Reason::NoReader));
         let itself = event(CHOSEN, "2026-11-20T01:00:01Z", &[("TimeSourceRefId", "1280262988")]);
         assert_eq!(collected(vec![itself], None), Fact::Known(false));
-        // The clock was set back between the two: the log's own order tells which was first.
+        // The clock was set back between the two: the log's order shows which was first.
         let ahead = Event { record: 7, ..chosen };
         let then = Event { record: 8, ..lost("2026-11-19T01:00:00Z") };
         assert_eq!(collected(vec![ahead, then], None), Fact::Known(false));
@@ -149,7 +149,7 @@ mod tests {
         assert!(matches!(alone, Fact::Unknown(why) if why.reason == Reason::Contradictory));
         let again = vec![event(LOST, "2026-11-19T01:00:00Z", &[]), event(RECEIVES, "2026-11-20T01:00:00Z", &[])];
         assert_eq!(collected(again, None).known(), None);
-        // Its own state says it, before or after.
+        // Its own state shows it, before or after.
         let own = |leap: &str, error: &str| {
             let data = [("LeapIndicator", leap), ("LastSyncError", error)];
             Some(vec![event(STATE, "2026-11-20T00:00:00Z", &data)])
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(state("3", "0", "0x00000000"), Fact::Known(false));
         assert_eq!(state("3", "1", "0x00000000"), Fact::Known(false));
         assert_eq!(state("0", "0", "0x4C4F434C"), Fact::Known(false));
-        // A state with an error is open; damage is no word: the one before stands.
+        // A state with an error is unknown; a damaged event is ignored: the one before it counts.
         assert_eq!(state("0", "2", "0x34E772B7").known(), None);
         for (leap, error) in [("", ""), ("7", "0"), ("không", "0"), ("0", "")] {
             assert_eq!(state(leap, error, ""), Fact::Known(false), "{leap} {error}");

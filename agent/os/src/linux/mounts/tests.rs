@@ -1,4 +1,4 @@
-//! Paths and the mounts they lie on, on tables as the kernel writes them.
+//! Paths and the mounts that hold them, with tables as the kernel writes them.
 
 use std::sync::mpsc;
 

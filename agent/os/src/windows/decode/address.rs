@@ -1,13 +1,13 @@
-//! Socket addresses as Windows lays them out in memory (`SOCKADDR_IN`, `SOCKADDR_IN6`).
+//! Socket addresses in Windows' memory layout (`SOCKADDR_IN`, `SOCKADDR_IN6`).
 
 use std::net::{IpAddr, Ipv6Addr};
 
 /// `AF_INET`.
 pub(in crate::windows) const IPV4: u16 = 2;
-/// `AF_INET6` of Windows.
+/// `AF_INET6` on Windows.
 pub(in crate::windows) const IPV6: u16 = 23;
 
-/// The address within a `SOCKADDR`; `None` for other families and what is too short.
+/// The address in a `SOCKADDR`; `None` for other families or too few bytes.
 pub(in crate::windows) fn address(socket: &[u8]) -> Option<IpAddr> {
     match u16::from_le_bytes(socket.get(..2)?.try_into().ok()?) {
         IPV4 => Some(IpAddr::from(<[u8; 4]>::try_from(socket.get(4..8)?).ok()?)),

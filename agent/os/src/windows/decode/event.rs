@@ -1,5 +1,5 @@
-//! Events from the XML that Windows renders of them: it has numbers, names and values, never a message in the user's
-//! language. And the query that asks for them.
+//! Parses events from the XML that Windows renders: it holds numbers, names and values, never a message in the user's
+//! language. Also builds the query for them.
 
 use jiff::Timestamp;
 
@@ -8,8 +8,8 @@ use crate::windows::{Event, EventQuery};
 /// Windows refuses queries with more than about twenty conditions.
 const MOST_CONDITIONS: usize = 16;
 
-/// The query (XPath, as event logs understand it) for what is wanted, of one provider or of all. With many numbers it asks for all of
-/// them: whoever reads the answer picks.
+/// The event log query (XPath) for the wanted events, of one provider or of all. If there are too many numbers it asks for all of
+/// them, and the caller filters the result.
 pub(in crate::windows) fn xpath(provider: Option<&str>, query: &EventQuery) -> String {
     let mut conditions = Vec::new();
     conditions.extend(provider.map(|provider| format!("Provider[@Name='{provider}']")));
@@ -23,15 +23,16 @@ pub(in crate::windows) fn xpath(provider: Option<&str>, query: &EventQuery) -> S
     if conditions.is_empty() { "*".to_owned() } else { format!("*[System[{}]]", conditions.join(" and ")) }
 }
 
-/// The event of such an XML; `None` when it has no number or no time.
+/// Parses one event; `None` when it has no number or no time.
 ///
-/// Its data is that of `EventData` (by its names, empty where it has none) or else the innermost elements of `UserData`.
+/// The data is that of `EventData` (by its names, empty where there are none) or else the innermost elements of
+/// `UserData`.
 pub(in crate::windows) fn event(xml: &str) -> Option<Event> {
     let mut id = None;
     let mut at = None;
     let (mut level, mut record) = (0, 0);
     let mut data = Vec::new();
-    // Elements that are open, and the one that was opened last.
+    // The open elements, and the one opened last.
     let mut open: Vec<&str> = Vec::new();
     let mut inner = None;
     for piece in pieces(xml) {
@@ -63,7 +64,7 @@ pub(in crate::windows) fn event(xml: &str) -> Option<Event> {
             }
             Piece::End => {
                 open.pop();
-                // Only the element that was opened last has a value: the ones around it have elements.
+                // Only the element opened last has a value: those around it contain elements.
                 data.extend(inner.take());
             }
         }

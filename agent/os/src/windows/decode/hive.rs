@@ -1,13 +1,13 @@
-//! The registry as Windows keeps it in a file (`regf`, version 1; `NTUSER.DAT` is one), read without the help of Windows.
+//! Reads a registry file (`regf`, version 1; `NTUSER.DAT` is one) without the help of Windows.
 //!
-//! Our own, because the crates that read it are GPL or bring several others along, and this needs a few keys only. Layout: the format's
-//! description by M. Suhanov ("Windows registry file format specification") and what the files show.
+//! Our own parser, because the existing crates are GPL or bring several others along, and only a few keys are needed. Layout: M.
+//! Suhanov's "Windows registry file format specification", and what real files show.
 //!
-//! Whoever's settings these are can write the file, so every number in it may be a lie: all of them are checked, nothing is
-//! followed twice, and [`cells`] ends what asks for too much. A file that is damaged anywhere on the way is an error, never a shorter list.
+//! The person whose settings these are can write the file, so every number in it may be a lie: all are checked, nothing is followed twice,
+//! and [`cells`] stops a file that asks for too much. A file damaged anywhere on the path is an error, never a shorter list.
 //!
-//! Windows writes changes to a log first. Where the two sequence numbers of the header differ, or the last writes are only in that log
-//! (`ntuser.dat.LOG1`), the file is read as it stands: a program of the last minutes before the power went may be missing.
+//! Windows first writes changes to a log. When the two sequence numbers in the header differ, or the last writes are only in that log
+//! (`ntuser.dat.LOG1`), the file is read as it is: a program installed in the last minutes before a power cut may be missing.
 
 use super::registry;
 use crate::Answer;
@@ -18,22 +18,23 @@ mod cells;
 pub(in crate::windows) use cells::Bytes;
 use cells::Cells;
 
-/// The most keys below one key.
+/// The most subkeys of one key.
 const KEYS: usize = 4096;
 /// The most values of one key.
 const VALUES: usize = 256;
 /// The longest name, in characters.
 const NAME: usize = 256;
-/// The longest value, in bytes; a longer one is left out. Windows keeps those in several cells.
+/// The longest value, in bytes; longer ones, which Windows keeps in several cells, are left out.
 const VALUE: u32 = 16_344;
-/// Names are written in one byte for each character: flag of a key, flag of a value.
+/// Flags for names stored with one byte per character: of a key, of a value.
 const NARROW: (u16, u16) = (0x20, 0x1);
 
-/// For each of `keys` (`Software\Microsoft`) the keys directly below it with their values, in the order of the file; none where there is
-/// no such key. Errors call the file `what`.
+/// For each of `keys` (`Software\Microsoft`) the keys directly below it with their values, in file order; none where there is no such
+/// key. Errors call the file `what`.
 ///
 /// # Errors
-/// `Failed` when the file is no registry, is damaged, or holds more than anybody's settings do; what `file` says when it cannot be read.
+/// `Failed` when the file is no registry file, is damaged, or holds more than any real settings do; the error of `file` when it cannot
+/// be read.
 pub(in crate::windows) fn read(file: &mut dyn Bytes, what: &str, keys: &[&str]) -> Answer<Vec<Vec<Subkey>>> {
     let mut cells = Cells::new(file, what);
     let header = cells.bytes(0, 40)?;
@@ -61,7 +62,7 @@ fn subkeys(cells: &mut Cells<'_>, root: &Key, path: &str) -> Answer<Vec<Subkey>>
     Ok(subkeys)
 }
 
-/// The key called `name` below a key.
+/// The subkey `name` of a key.
 fn named(cells: &mut Cells<'_>, above: &Key, name: &str) -> Answer<Option<Key>> {
     let name = name.to_lowercase();
     for place in places(cells, above)? {
@@ -73,7 +74,7 @@ fn named(cells: &mut Cells<'_>, above: &Key, name: &str) -> Answer<Option<Key>> 
     Ok(None)
 }
 
-/// A key: how many keys and values it has, and where their lists are.
+/// A key: its counts of subkeys and values, and where their lists are.
 #[derive(Clone)]
 struct Key {
     name: String,
@@ -81,7 +82,7 @@ struct Key {
     values: (u32, u32),
 }
 
-/// The key (`nk`) at `place`.
+/// Reads the key (`nk`) at `place`.
 fn key(cells: &mut Cells<'_>, place: u32) -> Answer<Key> {
     let cell = cells.cell(place, 76 + 2 * NAME)?;
     if !cell.starts_with(b"nk") {
@@ -94,13 +95,13 @@ fn key(cells: &mut Cells<'_>, place: u32) -> Answer<Key> {
     })
 }
 
-/// A count of at most `most`.
+/// Checks that a count is at most `most`.
 fn at_most(cells: &Cells<'_>, count: u32, most: usize) -> Answer<usize> {
     let count = count as usize;
     if count > most { Err(cells.failed("holds too many keys or values")) } else { Ok(count) }
 }
 
-/// The places of the keys below a key.
+/// The places of a key's subkeys.
 fn places(cells: &mut Cells<'_>, above: &Key) -> Answer<Vec<u32>> {
     let (count, list) = above.keys;
     let mut places = Vec::new();
@@ -110,7 +111,7 @@ fn places(cells: &mut Cells<'_>, above: &Key) -> Answer<Vec<u32>> {
     let count = at_most(cells, count, KEYS)?;
     let (kind, entries) = listed(cells, list)?;
     if kind == *b"ri" {
-        // A list of lists, none of which is such a list again.
+        // A list of lists; its members must not be lists of lists again.
         for list in entries {
             let (kind, entries) = listed(cells, list)?;
             places.extend(entries);
@@ -124,13 +125,13 @@ fn places(cells: &mut Cells<'_>, above: &Key) -> Answer<Vec<u32>> {
     if places.len() == count { Ok(places) } else { Err(cells.damaged("a list of keys has another length")) }
 }
 
-/// The kind of the list at `place` and the places in it.
+/// The type of the list at `place`, and the places in it.
 fn listed(cells: &mut Cells<'_>, place: u32) -> Answer<([u8; 2], Vec<u32>)> {
     let cell = cells.cell(place, 4 + 8 * KEYS)?;
     let [one, other, ..] = cell[..] else { return Err(cells.damaged("a list of keys is none")) };
     let width = match &[one, other] {
         b"li" | b"ri" => 4,
-        // Followed by the beginning of the name, or a number made from it.
+        // Each is followed by the start of the name, or by a hash of it.
         b"lf" | b"lh" => 8,
         _ => return Err(cells.damaged("a list of keys is none")),
     };
@@ -155,9 +156,9 @@ fn values(cells: &mut Cells<'_>, key: &Key) -> Answer<Vec<(String, Registry)>> {
     Ok(values)
 }
 
-/// The value (`vk`) at `place`; `None` for one that is left out.
+/// Reads the value (`vk`) at `place`; `None` for one that is left out.
 fn value(cells: &mut Cells<'_>, place: u32) -> Answer<Option<(String, Registry)>> {
-    /// Set in the length of a value that stands where else its place does.
+    /// Set in the length of a value that is stored in place of its offset.
     const HERE: u32 = 0x8000_0000;
     let cell = cells.cell(place, 20 + 2 * NAME)?;
     if !cell.starts_with(b"vk") {
@@ -181,7 +182,7 @@ fn value(cells: &mut Cells<'_>, place: u32) -> Answer<Option<(String, Registry)>
     Ok(Some((name, registry::value(kind, &bytes))))
 }
 
-/// The name that begins at `at` and whose length in bytes stands at `length`.
+/// The name that begins at `at`; its length in bytes is at `length`.
 fn name(cells: &Cells<'_>, cell: &[u8], at: usize, length: usize, narrow: bool) -> Answer<String> {
     let length = usize::from(cells.short(cell, length)?);
     let Some(bytes) = cell.get(at..at + length) else { return Err(cells.damaged("a name is too long")) };

@@ -1,4 +1,4 @@
-//! Values of the registry from their bytes.
+//! Registry values from their bytes.
 
 use super::wide;
 use crate::windows::Registry;
@@ -19,11 +19,11 @@ pub(in crate::windows) fn value(kind: u32, bytes: &[u8]) -> Registry {
     }
 }
 
-/// The texts of a list, which ends where the value does: an empty text is a text like others (of a pair it may mean "none"). Each text ends
-/// with NUL and the list with one more; programs forget the last, or both.
+/// The texts of a list, which ends where the value ends: an empty text counts like any other (in a pair it may mean "none"). Each text ends
+/// with NUL and the list with one more; programs forget the last one, or both.
 fn texts(units: &[u16]) -> Vec<String> {
     let list = units.strip_suffix(&[0]).unwrap_or(units);
-    // Some write the empty list with the end of a text as well.
+    // Some programs also write an empty list with a text terminator.
     if matches!(list, [] | [0]) {
         return Vec::new();
     }
@@ -31,7 +31,7 @@ fn texts(units: &[u16]) -> Vec<String> {
     list.split(|&unit| unit == 0).map(String::from_utf16_lossy).collect()
 }
 
-/// Bytes as UTF-16; an odd one at the end is left out.
+/// Bytes as UTF-16; an odd last byte is dropped.
 pub(super) fn units(bytes: &[u8]) -> Vec<u16> {
     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
@@ -62,12 +62,12 @@ mod tests {
             Registry::Texts(texts) => texts,
             other => panic!("{other:?}"),
         };
-        // Deletions first: the second of such a pair is empty.
+        // Deletions first: the second text of such a pair is empty.
         assert_eq!(list("x\0\0y\0!z\0\0"), ["x", "", "y", "!z"]);
         assert_eq!(list("x\0\0\0"), ["x", ""]);
         assert_eq!(list("x\0\0y\0\0\0"), ["x", "", "y", ""]);
         assert_eq!(list("\0x\0\0"), ["", "x"]);
-        // Without one or both of the ends.
+        // Without one or both terminators.
         assert_eq!(list("x\0\0y\0!z\0"), ["x", "", "y", "!z"]);
         assert_eq!(list("x\0\0y\0!z"), ["x", "", "y", "!z"]);
         assert_eq!(list(""), [""; 0]);

@@ -1,4 +1,4 @@
-//! The tables of `GetExtendedTcpTable` (listeners) and `GetExtendedUdpTable`, from their bytes.
+//! Parses the tables of `GetExtendedTcpTable` (listeners) and `GetExtendedUdpTable`.
 
 use std::net::IpAddr;
 
@@ -7,13 +7,13 @@ use crate::windows::Socket;
 /// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::windows) struct Table {
-    /// TCP, else UDP.
+    /// True for TCP, false for UDP.
     pub(in crate::windows) tcp: bool,
-    /// IPv6, else IPv4.
+    /// True for IPv6, false for IPv4.
     pub(in crate::windows) six: bool,
 }
 
-/// All four.
+/// All four tables.
 pub(in crate::windows) const TABLES: [Table; 4] = [
     Table { tcp: true, six: false },
     Table { tcp: true, six: true },
@@ -22,7 +22,7 @@ pub(in crate::windows) const TABLES: [Table; 4] = [
 ];
 
 impl Table {
-    /// Bytes of a row, where its local address, its local port and its process stand (`MIB_*ROW_OWNER_PID`).
+    /// Size of a row, and offsets of its local address, local port and process (`MIB_*ROW_OWNER_PID`).
     const fn layout(self) -> (usize, usize, usize, usize) {
         match (self.tcp, self.six) {
             (true, false) => (24, 4, 8, 20),
@@ -32,7 +32,7 @@ impl Table {
         }
     }
 
-    /// The sockets of the table; `None` when its bytes do not hold as many as it says.
+    /// The sockets in the table; `None` when there are fewer bytes than its row count needs.
     pub(in crate::windows) fn sockets(self, bytes: &[u8]) -> Option<Vec<Socket>> {
         let (count, rows) = bytes.split_first_chunk()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;

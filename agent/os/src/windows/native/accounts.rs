@@ -15,27 +15,27 @@ use super::{refused, text};
 use crate::windows::{AccountRules, Join, Member, UserAccount, decode};
 use crate::{Answer, OsError};
 
-/// What network management allocated.
+/// Memory that network management allocated.
 struct Buffer(*mut u8);
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: network management allocated it (or it is null, which is allowed); it is given back once.
+        // SAFETY: allocated by network management (or null, which is allowed); freed once.
         unsafe { NetApiBufferFree(Some(self.0.cast_const().cast())) };
     }
 }
 
-/// What the system allocated for an identifier or its text.
+/// Memory that the system allocated for an identifier or its text.
 struct Local(*mut core::ffi::c_void);
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // SAFETY: the system allocated it by `LocalAlloc` (or it is null, which is allowed); it is given back once.
+        // SAFETY: allocated by the system with `LocalAlloc` (or null, which is allowed); freed once.
         unsafe { LocalFree(Some(HLOCAL(self.0))) };
     }
 }
 
-/// All rows of an enumeration that is asked again until it is complete. `ask` gets places for buffer and count.
+/// All rows of an enumeration, which is repeated until it is complete. `ask` gets pointers for buffer and count.
 ///
 /// # Safety
 /// After `ask` returned success or "more", the buffer holds as many `T` as it counted.
@@ -54,7 +54,7 @@ unsafe fn rows<T, R>(
             return Err(decode::refused(what, status));
         }
         if !buffer.0.is_null() {
-            // SAFETY: as the caller says; network management aligns its buffers.
+            // SAFETY: guaranteed by the caller; network management aligns its buffers.
             let rows = unsafe { std::slice::from_raw_parts(buffer.0.cast::<T>(), count as usize) };
             all.extend(rows.iter().map(&row));
         }
@@ -72,14 +72,14 @@ pub(super) fn list() -> Answer<Vec<UserAccount>> {
     let (mut total, mut resume) = (0, 0);
     let ask = |buffer, count| {
         let resume = Some(&raw mut resume);
-        // SAFETY: all places outlive the call.
+        // SAFETY: all outputs outlive the call.
         unsafe {
             let total = &raw mut total;
             NetUserEnum(None, 3, FILTER_NORMAL_ACCOUNT, buffer, MAX_PREFERRED_LENGTH, count, total, resume)
         }
     };
     let account = |row: &USER_INFO_3| UserAccount {
-        // SAFETY: the name lies in the same buffer and ends with NUL.
+        // SAFETY: the name is in the same buffer and ends with NUL.
         name: unsafe { text(row.usri3_name) },
         rid: row.usri3_user_id,
         flags: row.usri3_flags.0,
@@ -90,13 +90,13 @@ pub(super) fn list() -> Answer<Vec<UserAccount>> {
     unsafe { rows("accounts", ask, account) }
 }
 
-/// [`super::super::WindowsOs::members`]. The group is looked up by its SID, for its name is in the system's language.
+/// [`super::super::WindowsOs::members`]. The group is looked up by SID, because its name is in the system's language.
 pub(super) fn members(group: &str) -> Answer<Vec<Member>> {
     let name = HSTRING::from(name_of(group)?);
     let (mut total, mut resume) = (0, 0);
     let ask = |buffer, count| {
         let resume = Some(&raw mut resume);
-        // SAFETY: the name ends with NUL, all places outlive the call.
+        // SAFETY: the name ends with NUL, all outputs outlive the call.
         unsafe {
             let total = &raw mut total;
             NetLocalGroupGetMembers(None, &name, 2, buffer, MAX_PREFERRED_LENGTH, count, total, resume)
@@ -106,7 +106,7 @@ pub(super) fn members(group: &str) -> Answer<Vec<Member>> {
         Ok(Member {
             sid: sid_text(row.lgrmi2_sid)?,
             kind: row.lgrmi2_sidusage.0.cast_unsigned(),
-            // SAFETY: the name lies in the same buffer and ends with NUL.
+            // SAFETY: the name is in the same buffer and ends with NUL.
             name: unsafe { text(row.lgrmi2_domainandname) },
         })
     };
@@ -117,13 +117,13 @@ pub(super) fn members(group: &str) -> Answer<Vec<Member>> {
 /// The name of the group with this SID.
 fn name_of(group: &str) -> Answer<String> {
     let mut sid = PSID::default();
-    // SAFETY: the text ends with NUL, the place outlives the call.
+    // SAFETY: the text ends with NUL, the output outlives the call.
     unsafe { ConvertStringSidToSidW(&HSTRING::from(group), &raw mut sid) }.map_err(|error| refused(group, &error))?;
     let _owner = Local(sid.0);
     let (mut name, mut domain) = ([0_u16; 256], [0_u16; 256]);
     let (mut name_length, mut domain_length) = (256, 256);
     let mut kind = SID_NAME_USE::default();
-    // SAFETY: the identifier is the one just made; both buffers are told with their lengths.
+    // SAFETY: the identifier is the one just made; both buffers are passed with their lengths.
     let answer = unsafe {
         LookupAccountSidW(
             PCWSTR::null(),
@@ -141,7 +141,7 @@ fn name_of(group: &str) -> Answer<String> {
 
 fn sid_text(sid: PSID) -> Answer<String> {
     let mut place = PWSTR::null();
-    // SAFETY: the identifier lies in a buffer that still lives.
+    // SAFETY: the identifier is in a buffer that is still alive.
     unsafe { ConvertSidToStringSidW(sid, &raw mut place) }.map_err(|error| refused("SID", &error))?;
     let _owner = Local(place.0.cast());
     // SAFETY: the text was just made and ends with NUL.
@@ -153,7 +153,7 @@ pub(super) fn rules() -> Answer<AccountRules> {
     const WHAT: &str = "account rules";
     let modals = |level| {
         let mut buffer = Buffer(std::ptr::null_mut());
-        // SAFETY: the place outlives the call.
+        // SAFETY: the output outlives the call.
         let status = unsafe { NetUserModalsGet(None, level, &raw mut buffer.0) };
         match status {
             0 if !buffer.0.is_null() => Ok(buffer),
@@ -179,7 +179,7 @@ pub(super) fn join() -> Answer<Join> {
     const WHAT: &str = "domain or workgroup";
     let mut name = PWSTR::null();
     let mut kind = NETSETUP_JOIN_STATUS::default();
-    // SAFETY: both places outlive the call.
+    // SAFETY: both outputs outlive the call.
     let status = unsafe { NetGetJoinInformation(None, &raw mut name, &raw mut kind) };
     let _owner = Buffer(name.0.cast());
     if status != 0 {

@@ -17,13 +17,13 @@ use crate::{Answer, OsError};
 const WHAT: &str = "network adapters";
 /// `IP_ADAPTER_DHCP_ENABLED`.
 const DHCP: u32 = 4;
-/// How often the list may have grown between asking for its length and asking for it.
+/// How often the list may grow between asking for its length and fetching it.
 const TRIES: usize = 4;
 
 /// [`super::super::WindowsOs::adapters`].
 pub(super) fn adapters() -> Answer<Vec<Adapter>> {
     let flags = GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST | GAA_FLAG_INCLUDE_GATEWAYS;
-    // Microsoft's advice: begin with 15 KB. Of 8-byte numbers, so that the structures in it are aligned.
+    // Microsoft advises starting with 15 KB. Made of 8-byte numbers, so that the structures in it are aligned.
     let mut length: u32 = 16 << 10;
     for _ in 0..TRIES {
         let mut buffer = vec![0_u64; (length as usize).div_ceil(8)];
@@ -34,7 +34,7 @@ pub(super) fn adapters() -> Answer<Vec<Adapter>> {
             return Ok(Vec::new());
         }
         if status == NO_ERROR.0 {
-            // SAFETY: the list lies in `buffer`, which lives on.
+            // SAFETY: the list is in `buffer`, which lives on.
             return Ok(unsafe { linked(first, |row| row.Next) }.map(|row| adapter(row)).collect());
         }
         if status != ERROR_BUFFER_OVERFLOW.0 {
@@ -44,12 +44,11 @@ pub(super) fn adapters() -> Answer<Vec<Adapter>> {
     Err(OsError::Failed(WHAT.to_owned(), "the list grows faster than it is read".to_owned()))
 }
 
-/// Goes along a list of structures that name their next.
+/// Iterates over a list of structures that point to their next one.
 ///
-/// # Safety
-/// `first` is null or the start of a list that stays as it is for `'a`.
+/// # Safety `first` is null or the start of a list that does not change during `'a`.
 unsafe fn linked<'a, T: 'a>(first: *const T, next: impl Fn(&T) -> *mut T) -> impl Iterator<Item = &'a T> {
-    // SAFETY: each pointer is null or valid, as the caller says.
+    // SAFETY: each pointer is null or valid, guaranteed by the caller.
     let mut at = unsafe { first.as_ref() };
     std::iter::from_fn(move || {
         let row = at?;
@@ -73,7 +72,7 @@ fn adapter(row: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
     let text = |address: IpAddr| address.to_string();
     let mac = row.PhysicalAddress.get(..row.PhysicalAddressLength as usize).unwrap_or_default();
     Adapter {
-        // SAFETY: the name lies in the same buffer and ends with NUL.
+        // SAFETY: the name is in the same buffer and ends with NUL.
         guid: unsafe { row.AdapterName.to_string() }.unwrap_or_default().to_uppercase(),
         // SAFETY: as before.
         name: unsafe { super::text(row.FriendlyName) },
@@ -92,7 +91,7 @@ fn adapter(row: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
     }
 }
 
-/// Whether hardware stands behind the interface; one that cannot be asked (it has just gone) has none.
+/// True when the interface is backed by hardware; false when it cannot be queried (it has just gone).
 fn hardware(luid: NET_LUID_LH) -> bool {
     const HARDWARE: u8 = 1;
     let mut row = MIB_IF_ROW2 { InterfaceLuid: luid, ..Default::default() };
@@ -114,7 +113,7 @@ struct Neighbours(*mut MIB_IPNET_TABLE2);
 
 impl Drop for Neighbours {
     fn drop(&mut self) {
-        // SAFETY: Windows made the table for `neighbours`; it is given back once.
+        // SAFETY: Windows made the table for `neighbours`; it is freed once.
         unsafe { FreeMibTable(self.0.cast()) };
     }
 }

@@ -9,14 +9,14 @@ use crate::windows::decode;
 use crate::{Answer, OsError};
 
 const WHAT: &str = "audit policy";
-/// Success and failure; the third bit says that neither is wanted.
+/// Success and failure; the third bit means neither.
 const WANTED: u32 = 3;
 
 struct Policy(*mut AUDIT_POLICY_INFORMATION);
 
 impl Drop for Policy {
     fn drop(&mut self) {
-        // SAFETY: Windows allocated it for `policy`; it is given back once.
+        // SAFETY: Windows allocated it for `policy`; it is freed once.
         unsafe { AuditFree(self.0.cast_const().cast()) };
     }
 }
@@ -33,7 +33,7 @@ pub(super) fn policy(subcategories: &[String]) -> Answer<Vec<(String, u32)>> {
         return Ok(Vec::new());
     }
     let mut place = std::ptr::null_mut();
-    // SAFETY: the identifiers are told with their number, the place outlives the call.
+    // SAFETY: the identifiers are passed with their number, the output outlives the call.
     let answered = unsafe { AuditQuerySystemPolicy(&guids, &raw mut place) };
     if !answered || place.is_null() {
         return Err(last_error(WHAT));

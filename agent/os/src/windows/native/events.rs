@@ -12,16 +12,16 @@ use super::refused;
 use crate::Answer;
 use crate::windows::{Event, EventQuery, LogFile, decode};
 
-/// How long the log service may think about the next events, in milliseconds.
+/// Timeout for fetching the next events, in milliseconds.
 const WAIT: u32 = 10_000;
-/// How many events are taken at once.
+/// How many events are fetched at once.
 const AT_ONCE: usize = 32;
 
 struct Handle(EVT_HANDLE);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: the log service gave the handle; it is closed once. A failure leaves nothing to do.
+        // SAFETY: the log service gave the handle; it is closed once. A failure cannot be handled.
         let _ = unsafe { EvtClose(self.0) };
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn list(provider: Option<&str>, query: &EventQuery) -> Answer<Vec<Eve
         if some.is_empty() {
             break;
         }
-        // With many numbers the query asked for all of them.
+        // If there are many numbers, the query asked for all events.
         events.extend(some.into_iter().filter(|event| query.ids.contains(&event.id)));
     }
     events.truncate(query.most);
@@ -51,7 +51,7 @@ pub(super) fn log_file(channel: &str) -> Answer<LogFile> {
     let mut used = 0;
     #[expect(clippy::cast_possible_truncation, reason = "the size of a structure of 16 bytes")]
     let length = size_of::<EVT_VARIANT>() as u32;
-    // SAFETY: the log is open; the place is told with its length.
+    // SAFETY: the log is open; the output is passed with its length.
     let answer = unsafe { EvtGetLogInfo(log.0, EvtLogFileSize, length, Some(&raw mut value), &raw mut used) };
     answer.map_err(|error| refused(channel, &error))?;
     let oldest = next(channel, &ask(channel, "*", EvtQueryForwardDirection.0)?, 1)?;
@@ -69,13 +69,13 @@ fn ask(channel: &str, query: &str, direction: u32) -> Answer<Handle> {
     asked.map(Handle).map_err(|error| refused(channel, &error))
 }
 
-/// The next events, at most `most`; none when there are no more. Those that are no events (without number or time) are left
-/// out, so less than that may come before the end; but never none.
+/// The next events, at most `most`; empty only when there are no more. Entries without number or time are left out, so
+/// there may be fewer than `most` before the end.
 fn next(channel: &str, asked: &Handle, most: usize) -> Answer<Vec<Event>> {
     let mut handles = [0_isize; AT_ONCE];
     loop {
         let mut count = 0;
-        // SAFETY: the query is open; the places for handles are told with their number.
+        // SAFETY: the query is open; the space for handles are passed with their number.
         let answer = unsafe { EvtNext(asked.0, &mut handles[..most.min(AT_ONCE)], WAIT, 0, &raw mut count) };
         match answer {
             Ok(()) => {}
@@ -101,7 +101,7 @@ fn rendered(channel: &str, event: &Handle) -> Answer<String> {
         let length = u32::try_from(buffer.len() * 2).unwrap_or(u32::MAX);
         let place = Some(buffer.as_mut_ptr().cast());
         let xml = EvtRenderEventXml.0;
-        // SAFETY: the event is open; the buffer is told with its length in bytes.
+        // SAFETY: the event is open; the buffer is passed with its length in bytes.
         let answer = unsafe { EvtRender(None, event.0, xml, length, place, &raw mut used, &raw mut properties) };
         match answer {
             Ok(()) => return Ok(decode::wide(&buffer)),

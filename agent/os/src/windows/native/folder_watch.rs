@@ -1,7 +1,7 @@
-//! Tells when something in a folder changes. A thread that sleeps until Windows wakes it: nothing is looked at in between, and quiet
-//! folders cost nothing.
+//! Reports when something in a folder changes. A thread sleeps until Windows wakes it: there is no polling, and quiet folders cost
+//! nothing.
 //!
-//! Windows does not say what changed; whoever is told looks. Files that are read change nothing here.
+//! Windows does not say what changed; the receiver has to look. Reading a file is not a change.
 #![expect(unsafe_code, reason = "no safe crate waits for a folder's changes without looking again and again")]
 
 use std::io::{Error, Result};
@@ -20,41 +20,41 @@ use windows::core::HSTRING;
 
 use super::signal::Signal;
 
-/// Folders that one thread waits for: Windows waits for 64 things at a time, one of which is the end.
+/// Folders per thread: Windows waits for 64 objects at a time, one of which is the stop signal.
 const AT_ONCE: usize = 60;
-/// Folders that never rest wake their thread no more often than this.
+/// A folder that changes constantly wakes its thread no more often than this.
 const REST: Duration = Duration::from_secs(1);
 /// The stack of a thread, in bytes.
 const STACK: usize = 128 << 10;
 
-/// What a watch tells.
+/// A message from a watch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FolderNews {
-    /// Something in this folder may have changed. Told once of every folder when it begins to be watched: what happened before
-    /// that is not told.
+    /// Something in this folder may have changed. Sent once for every folder when its watch starts: earlier changes are not
+    /// reported.
     Look(PathBuf),
-    /// This folder is watched no more. Mostly it was removed.
+    /// This folder is no longer watched, usually because it was removed.
     Ended(PathBuf),
 }
 
-/// Watched folders, until it is dropped.
+/// Watches folders until dropped.
 #[derive(Debug)]
 pub struct FolderWatch {
     end: Arc<Signal>,
 }
 
 impl FolderWatch {
-    /// Watches `folders`, not what lies deeper; `tell` is called with what happens. A folder that cannot be watched is logged.
+    /// Watches `folders`, but not what lies deeper; calls `tell` with each message. A folder that cannot be watched is logged.
     ///
     /// # Errors
     /// When the system gives no events or threads.
     pub fn start(folders: &[PathBuf], tell: impl Fn(FolderNews) + Clone + Send + 'static) -> Result<Self> {
-        // Of the kind that stays signalled: every thread sees it.
+        // A manual-reset event: every thread sees it.
         let end = Arc::new(Signal::new(true)?);
         let watch = Self { end: Arc::clone(&end) };
         for part in folders.chunks(AT_ONCE) {
             let (part, end, tell) = (part.to_vec(), Arc::clone(&end), tell.clone());
-            // Asked in the thread, because what a thread asked for ends with it.
+            // Requested in the thread, because a thread's requests end with it.
             let work = move || attend(part.into_iter().filter_map(|path| watched(path, &tell)).collect(), &end, &tell);
             thread::Builder::new().name("folders".to_owned()).stack_size(STACK).spawn(work)?;
         }
@@ -74,13 +74,13 @@ fn watched(path: PathBuf, tell: &impl Fn(FolderNews)) -> Option<Watched> {
         Err(error) if path.is_dir() => {
             tracing::warn!(folder = %path.display(), %error, "the folder cannot be watched; its changes are seen at the next full check");
         }
-        // Removed in this very moment.
+        // Removed at this very moment.
         Err(_) => tell(FolderNews::Ended(path)),
     }
     None
 }
 
-/// Waits, tells and waits again. What is told of was armed again before, so that no change falls in between.
+/// Waits, reports and waits again. A watch is re-armed before its change is reported, so that no change is missed.
 fn attend(mut folders: Vec<Watched>, end: &Signal, tell: &impl Fn(FolderNews)) {
     for folder in &folders {
         tell(FolderNews::Look(folder.path.clone()));
@@ -91,14 +91,14 @@ fn attend(mut folders: Vec<Watched>, end: &Signal, tell: &impl Fn(FolderNews)) {
         // SAFETY: all handles are open while `end` and `folders` live.
         let woken = unsafe { WaitForMultipleObjects(&handles, false, INFINITE) };
         if woken == WAIT_FAILED {
-            // It would fail again at once and for ever.
+            // It would fail again immediately, forever.
             tracing::warn!(error = %Error::last_os_error(), "folders are watched no more; their changes are seen at full checks");
             return;
         }
         if woken == WAIT_OBJECT_0 {
             return;
         }
-        // All that changed, not only the first: one that never rests must not hide the others.
+        // All that changed, not only the first: one that changes constantly must not hide the others.
         let mut gone = Vec::new();
         folders.retain(|folder| {
             if !folder.change.happened() {
@@ -112,7 +112,7 @@ fn attend(mut folders: Vec<Watched>, end: &Signal, tell: &impl Fn(FolderNews)) {
             }
             goes_on
         });
-        // Told when it is closed: a removed folder is there until then.
+        // Reported after closing it: until then a removed folder still exists.
         gone.into_iter().map(FolderNews::Ended).for_each(tell);
         if end.came_within(REST) {
             return;
@@ -126,7 +126,7 @@ struct Watched {
     change: Change,
 }
 
-/// A folder's next change.
+/// The handle for a folder's next change.
 struct Change(HANDLE);
 
 impl Change {
@@ -135,17 +135,17 @@ impl Change {
             | FILE_NOTIFY_CHANGE_DIR_NAME
             | FILE_NOTIFY_CHANGE_SIZE
             | FILE_NOTIFY_CHANGE_LAST_WRITE;
-        // SAFETY: the name ends with a zero and lives during the call.
+        // SAFETY: the name ends with a zero and outlives the call.
         unsafe { FindFirstChangeNotificationW(&HSTRING::from(folder), false, which) }.map(Self).map_err(Error::from)
     }
 
-    /// True when there was one since it was armed.
+    /// True when there was a change since it was armed.
     fn happened(&self) -> bool {
         // SAFETY: the handle is open.
         unsafe { WaitForSingleObject(self.0, 0) == WAIT_OBJECT_0 }
     }
 
-    /// Waits for the next one. False when there will be none.
+    /// Re-arms it for the next change. False when there will be none.
     fn arm(&self) -> bool {
         // SAFETY: the handle is open.
         unsafe { FindNextChangeNotification(self.0) }.is_ok()
@@ -154,7 +154,7 @@ impl Change {
 
 impl Drop for Change {
     fn drop(&mut self) {
-        // SAFETY: it is open, and closed once. Nothing is to be done when that fails.
+        // SAFETY: it is open, and closed once. A failure cannot be handled.
         let _closed = unsafe { FindCloseChangeNotification(self.0) };
     }
 }

@@ -1,9 +1,9 @@
-//! Files of the registry that Windows has not loaded: the settings of people who are not logged on.
+//! Registry files that Windows has not loaded: the settings of people who are not logged on.
 //!
-//! Windows opens `NTUSER.DAT` for itself alone when its owner logs on. Were it open here at that moment, Windows would fail and give
-//! that person a temporary profile. So it is opened and read under an opportunistic lock (read and handle caching, Windows 7 and later),
-//! in the way that Microsoft's "Requesting and granting oplocks" describes: whoever opens the file meanwhile is not refused but waits until
-//! we close it, which we do as soon as we are told. It is never loaded (`RegLoadKey`), which would write to it.
+//! Windows opens `NTUSER.DAT` exclusively when its owner logs on. If the agent had it open at that moment, Windows would fail and give the
+//! person a temporary profile. So the file is opened and read under an opportunistic lock (read and handle caching, Windows 7 and later),
+//! as Microsoft's "Requesting and granting oplocks" describes: anyone who opens the file meanwhile is not refused but waits until we close
+//! it, which we do as soon as we are notified. It is never loaded (`RegLoadKey`), because that would write to it.
 #![expect(unsafe_code, reason = "no safe crate asks for an opportunistic lock or reads while one is held")]
 
 use std::fs::{File, Metadata};
@@ -37,25 +37,25 @@ use crate::windows::decode::hive::{self, Bytes};
 use crate::windows::{Subkey, decode};
 use crate::{Answer, OsError, failed};
 
-/// How long the end of the lock is waited for once its file is closed. Windows ends it in that moment.
+/// How long to wait for the lock to end once its file is closed. Windows ends it at that moment.
 const ENDING: Duration = Duration::from_secs(2);
 
 /// [`super::super::WindowsOs::saved`].
 pub(super) fn saved(path: &str, keys: &[String]) -> Answer<Vec<Vec<Subkey>>> {
-    // Somebody's logon may wait for us: a worker that gives way to everything else would keep it waiting.
+    // Somebody's logon may be waiting for us: a worker with low priority would keep it waiting.
     priority::as_others();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     hive::read(&mut Yielding::open(path)?, path, &keys)
 }
 
-/// An opened file that is read only as long as nobody else wants it.
+/// An open file that is read only as long as nobody else wants it.
 struct Yielding {
     path: String,
-    /// Opened for overlapped reading; none once it is closed.
+    /// Opened for overlapped reads; none once it is closed.
     file: Option<File>,
-    /// None where the file system has no such locks.
+    /// None where the file system does not support such locks.
     lock: Option<Lock>,
-    /// The end of one reading.
+    /// Signals the end of one read.
     done: Signal,
 }
 
@@ -65,7 +65,7 @@ impl Yielding {
             [Signal::new(true), Signal::new(true)].map(|made| made.map_err(|error| failed(path, &error)));
         let (done, broken) = (done?, broken?);
         let file = opened(path)?;
-        // At once, and nothing in between: until then whoever opens the file waits for what we do next.
+        // Immediately, with nothing in between: until then anyone who opens the file waits for us.
         let lock = Lock::of(&file, broken, path)?;
         let yielding = Self { path: path.to_owned(), file: Some(file), lock, done };
         let metadata = yielding.file.as_ref().map(File::metadata).transpose().map_err(|error| failed(path, &error))?;
@@ -77,8 +77,8 @@ impl Yielding {
     }
 }
 
-/// Opens a file for overlapped reading, so that between the opening and the lock nobody who opens it is refused either. Where that would
-/// disturb somebody who has it open, it is not opened.
+/// Opens a file for overlapped reads, so that nobody who opens it between our opening and the lock is refused either. Does not open it
+/// where that would disturb another process that has it open.
 fn opened(path: &str) -> Answer<File> {
     let mut name: Vec<u16> = r"\??\".encode_utf16().chain(path.encode_utf16()).collect();
     let length = u16::try_from(2 * name.len()).map_err(|_| OsError::Missing(path.to_owned()))?;
@@ -90,7 +90,7 @@ fn opened(path: &str) -> Answer<File> {
         ..OBJECT_ATTRIBUTES::default()
     };
     let (mut handle, mut told) = (HANDLE::default(), IO_STATUS_BLOCK::default());
-    // SAFETY: the name is told with its length; it and all places outlive the call.
+    // SAFETY: the name is passed with its length; it and all pointers outlive the call.
     let status = unsafe {
         NtCreateFile(
             &raw mut handle,
@@ -112,7 +112,7 @@ fn opened(path: &str) -> Answer<File> {
         let in_the_way = [ERROR_SHARING_VIOLATION.0, ERROR_CANNOT_BREAK_OPLOCK.0].contains(&code);
         return Err(if in_the_way { in_use(path) } else { decode::refused(path, code) });
     }
-    // SAFETY: it was opened a moment ago, and nobody else closes it.
+    // SAFETY: it was just opened, and nothing else closes it.
     Ok(unsafe { File::from_raw_handle(handle.0) })
 }
 
@@ -126,7 +126,7 @@ impl Bytes for Yielding {
         let mut place = OVERLAPPED { hEvent: self.done.handle(), ..OVERLAPPED::default() };
         (place.Anonymous.Anonymous.Offset, place.Anonymous.Anonymous.OffsetHigh) = (at as u32, (at >> 32) as u32);
         let mut read = 0;
-        // SAFETY: the file is open for overlapped reading and `done` is for this reading alone; buffer and places outlive it, because its
+        // SAFETY: the file is open for overlapped reads and `done` is for this read alone; buffer and pointers outlive it, because its
         // end is waited for below.
         let begun = unsafe { ReadFile(file, Some(buffer), Some(&raw mut read), Some(&raw mut place)) };
         let ended = match begun {
@@ -145,20 +145,20 @@ impl Bytes for Yielding {
 
 impl Drop for Yielding {
     fn drop(&mut self) {
-        // The file first: were the lock given back before, whoever opens the file between the two would be refused.
+        // The file first: if the lock were released earlier, anyone opening the file in between would be refused.
         drop(self.file.take());
     }
 }
 
-/// An opportunistic lock on a file, which its owner closes before this.
+/// An opportunistic lock on a file; the file must be closed before this is dropped.
 struct Lock {
-    /// Given when somebody wants the file, and when it is closed.
+    /// Signalled when somebody wants the file, and when it is closed.
     broken: Signal,
-    /// Windows writes here until `broken` is given.
+    /// Windows writes here until `broken` is signalled.
     asked: *mut Asked,
 }
 
-/// What Windows is asked with, and where it answers.
+/// The request to Windows, and the space for its answer.
 struct Asked {
     place: OVERLAPPED,
     question: REQUEST_OPLOCK_INPUT_BUFFER,
@@ -166,7 +166,7 @@ struct Asked {
 }
 
 impl Lock {
-    /// The lock on `file`, which gives `broken`; `None` where the file system has none.
+    /// Takes a lock on `file` that signals `broken`; `None` where the file system does not support it.
     fn of(file: &File, broken: Signal, path: &str) -> Answer<Option<Self>> {
         let question = REQUEST_OPLOCK_INPUT_BUFFER {
             StructureVersion: REQUEST_OPLOCK_CURRENT_VERSION as u16,
@@ -177,8 +177,8 @@ impl Lock {
         let place = OVERLAPPED { hEvent: broken.handle(), ..OVERLAPPED::default() };
         let asked = Box::into_raw(Box::new(Asked { place, question, answer: REQUEST_OPLOCK_OUTPUT_BUFFER::default() }));
         let mut told = 0;
-        // SAFETY: the file is open; both structures are told with their sizes, and `asked` lives until Windows is done with it: until
-        // the drop of `Lock` or, where nothing is pending, below.
+        // SAFETY: the file is open; both structures are passed with their sizes, and `asked` lives until Windows is done with it:
+        // until `Lock` is dropped or, where nothing is pending, below.
         let answer = unsafe {
             DeviceIoControl(
                 HANDLE(file.as_raw_handle()),
@@ -194,13 +194,13 @@ impl Lock {
         if let Err(error) = &answer
             && is(error, &[ERROR_IO_PENDING])
         {
-            // Pending is what Windows calls a lock that is held.
+            // Windows reports a lock that is held as pending.
             return Ok(Some(Self { broken, asked }));
         }
         // SAFETY: it came from a box, and Windows has answered already.
         drop(unsafe { Box::from_raw(asked) });
         match answer {
-            // Held and broken in the same moment.
+            // Granted and broken at the same moment.
             Ok(()) => Err(in_use(path)),
             Err(error) if is(&error, &NOT_NOW) => Err(in_use(path)),
             Err(error) if is(&error, &NO_LOCKS) => Ok(None),
@@ -220,14 +220,14 @@ impl Drop for Lock {
             // SAFETY: it came from a box, and Windows is done with it.
             drop(unsafe { Box::from_raw(self.asked) });
         }
-        // Else Windows may still write to it: it stays where it is for good.
+        // Otherwise Windows may still write to it: it is leaked.
     }
 }
 
-/// Somebody has the file open in a way that leaves no room for the lock.
+/// Another process has the file open in a way that rules out the lock.
 const NOT_NOW: [WIN32_ERROR; 3] =
     [ERROR_OPLOCK_NOT_GRANTED, ERROR_CANNOT_GRANT_REQUESTED_OPLOCK, ERROR_OPLOCK_BREAK_IN_PROGRESS];
-/// The file system has no such locks. NTFS has, which Windows needs for the volume where profiles are.
+/// The file system has no such locks. NTFS has them, and Windows requires it for the volume with the profiles.
 const NO_LOCKS: [WIN32_ERROR; 2] = [ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED];
 
 fn is(error: &windows::core::Error, codes: &[WIN32_ERROR]) -> bool {

@@ -1,7 +1,7 @@
-//! Tells when registry keys change. Threads that sleep until Windows wakes them: nothing is looked at in between, and a quiet registry costs
-//! nothing.
+//! Reports when registry keys change. Threads sleep until Windows wakes them: there is no polling, and a quiet registry costs nothing.
 //!
-//! A key that does not exist is waited for in its nearest existing parent, whose other values and deeper keys wake nobody.
+//! A key that does not exist is awaited in its nearest existing parent; the parent's other values and deeper keys wake
+//! nobody.
 #![expect(unsafe_code, reason = "no safe crate asks the registry to tell of changes")]
 
 use std::io::Result;
@@ -19,22 +19,22 @@ use windows_registry::Key;
 use super::registry;
 use super::signal::Signal;
 
-/// Keys that one thread waits for: Windows waits for 64 things at a time, one of which is the end.
+/// Keys per thread: Windows waits for 64 objects at a time, one of which is the stop signal.
 const AT_ONCE: usize = 60;
-/// A key that never rests wakes its thread no more often than this.
+/// A key that changes constantly wakes its thread no more often than this.
 const REST: Duration = Duration::from_millis(50);
 /// The stack of a thread, in bytes.
 const STACK: usize = 128 << 10;
 
-/// Watched keys, until it is dropped.
+/// Watches keys until dropped.
 #[derive(Debug)]
 pub struct KeyWatch {
     end: Arc<Signal>,
 }
 
 impl KeyWatch {
-    /// Watches `keys` (`HKLM\SOFTWARE\...`) with all below them; `tell` is called with what stands beside a key when the key, or a
-    /// value in it, changed, appeared or went away.
+    /// Watches `keys` (`HKLM\SOFTWARE\...`) with everything below them. Calls `tell` with the value paired with a key when the
+    /// key, or a value in it, changed, appeared or disappeared.
     ///
     /// # Errors
     /// When the system gives no events or threads.
@@ -42,13 +42,13 @@ impl KeyWatch {
         keys: &[(String, K)],
         tell: impl Fn(K) + Clone + Send + 'static,
     ) -> Result<Self> {
-        // Of the kind that stays signalled: every thread sees it.
+        // A manual-reset event: every thread sees it.
         let end = Arc::new(Signal::new(true)?);
         let watch = Self { end: Arc::clone(&end) };
         for part in keys.chunks(AT_ONCE) {
             let (part, end, tell) = (part.to_vec(), Arc::clone(&end), tell.clone());
             let work = move || {
-                // Made here, because an opened key stays with its thread.
+                // Made here, because an open key belongs to its thread.
                 let watched: Result<Vec<Watched<K>>> =
                     part.iter().map(|(path, what)| Watched::new(path, *what)).collect();
                 match watched {
@@ -68,7 +68,7 @@ impl Drop for KeyWatch {
     }
 }
 
-/// Waits, tells and waits again. What is told of was armed again before, so that no change falls in between.
+/// Waits, reports and waits again. A key is re-armed before its change is reported, so that no change is missed.
 fn attend<K: Copy>(mut watched: Vec<Watched<K>>, end: &Signal, tell: impl Fn(K)) {
     watched.iter_mut().for_each(Watched::arm);
     let handles: Vec<HANDLE> =
@@ -77,7 +77,8 @@ fn attend<K: Copy>(mut watched: Vec<Watched<K>>, end: &Signal, tell: impl Fn(K))
         // SAFETY: all events are open while `end` and `watched` live.
         let woken = unsafe { WaitForMultipleObjects(&handles, false, INFINITE) };
         let Some(watched) = woken.0.checked_sub(WAIT_OBJECT_0.0 + 1).and_then(|at| watched.get_mut(at as usize)) else {
-            // The end; or a refusal, which would come again at once and for ever: changes are seen at full checks then.
+            // The stop signal, or an error that would repeat immediately forever: then changes are only seen by full
+            // checks.
             return;
         };
         let was_there = watched.is_there;
@@ -106,7 +107,8 @@ impl<K> Watched<K> {
         Ok(Self { path: path.to_owned(), what, changed: Signal::new(false)?, open: None, is_there: false })
     }
 
-    /// Asks to be told of the next change. Where even that is refused the key is seen at full checks only.
+    /// Requests notification of the next change. If even that is refused, changes of the key are only seen by full
+    /// checks.
     fn arm(&mut self) {
         if self.is_there && self.open.as_ref().is_some_and(|key| notify(key, true, &self.changed)) {
             return;
@@ -114,8 +116,7 @@ impl<K> Watched<K> {
         self.open = None;
         self.is_there = false;
         let mut path = self.path.as_str();
-        // What lies on the way from the key that is watched to the one that is wanted: when that can be opened by now, it was
-        // made while we looked.
+        // The next key on the path from the watched key to the wanted one: if it can be opened now, it was created meanwhile.
         let mut wanted = None::<&str>;
         loop {
             let Ok(key) = registry::open(path) else {
@@ -143,10 +144,11 @@ impl<K> Watched<K> {
     }
 }
 
-/// Has `changed` signalled at the next change: of the key and all below it, or only of the names directly below it.
+/// Has `changed` signalled at the next change: of the key and everything below it, or only of the names of its direct
+/// subkeys.
 fn notify(key: &Key, all_below: bool, changed: &Signal) -> bool {
     let which = if all_below { REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET } else { REG_NOTIFY_CHANGE_NAME };
-    // SAFETY: key and event are open; both stay so while the request stands, or are closed together, which ends it.
+    // SAFETY: key and event are open; both stay so while the request is pending, or are closed together, which ends it.
     let answer = unsafe { RegNotifyChangeKeyValue(HKEY(key.as_raw()), all_below, which, Some(changed.handle()), true) };
     answer.is_ok()
 }

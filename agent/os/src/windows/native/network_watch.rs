@@ -1,4 +1,4 @@
-//! Tells when an address of this machine changes: a cable, another network, a tunnel.
+//! Reports when an address of this machine changes: a cable, another network, a tunnel.
 #![expect(unsafe_code, reason = "no safe crate tells of changed addresses")]
 
 use std::io::Result;
@@ -8,27 +8,27 @@ use std::time::Duration;
 
 use windows::Win32::NetworkManagement::IpHelper::NotifyAddrChange;
 
-/// One change comes in many parts; the thread looks away so long after each.
+/// One change comes in many parts; the thread pauses this long after each.
 const REST: Duration = Duration::from_secs(1);
 /// The stack of the thread, in bytes.
 const STACK: usize = 64 << 10;
 
-/// Watched addresses, until the change after it is dropped.
+/// Watches the addresses. Once dropped, the thread ends at the next change.
 #[derive(Debug)]
 pub struct NetworkWatch {
-    /// Gone when the watch is.
+    /// Dropped with the watch.
     _alive: Sender<()>,
 }
 
 impl NetworkWatch {
-    /// Calls `tell` after each change. A system that cannot tell is silent.
+    /// Calls `tell` after each change. Where the system cannot report changes nothing is called.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(tell: impl Fn() + Send + 'static) -> Result<Self> {
         let (alive, dropped) = channel();
         thread::Builder::new().name("network".to_owned()).stack_size(STACK).spawn(move || {
-            // SAFETY: without places for an answer the call waits here until an address changes.
+            // SAFETY: without output pointers the call blocks here until an address changes.
             while unsafe { NotifyAddrChange(std::ptr::null_mut(), std::ptr::null()) } == 0 {
                 tell();
                 if dropped.recv_timeout(REST) != Err(RecvTimeoutError::Timeout) {

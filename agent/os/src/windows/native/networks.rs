@@ -14,13 +14,13 @@ const WHAT: &str = "networks";
 pub(super) fn categories() -> Answer<Vec<NetworkCategory>> {
     let com = Com::begin()?;
     let manager: INetworkListManager = com.object(WHAT, &NetworkListManager)?;
-    // SAFETY: the manager lives, in a thread that has COM.
+    // SAFETY: the manager is alive, in a thread with COM initialised.
     let connections = unsafe { manager.GetNetworkConnections() }.map_err(|error| refused(WHAT, &error))?;
     let mut categories = Vec::new();
     loop {
         let mut place = [None];
         let mut count = 0;
-        // SAFETY: as before; the place is told with its length of one.
+        // SAFETY: as above; the pointer is passed with its length of one.
         let answer = unsafe { connections.Next(&mut place, Some(&raw mut count)) };
         answer.map_err(|error| refused(WHAT, &error))?;
         let [Some(connection)] = place else { return Ok(categories) };
@@ -29,7 +29,7 @@ pub(super) fn categories() -> Answer<Vec<NetworkCategory>> {
 }
 
 fn category(connection: &INetworkConnection) -> windows::core::Result<NetworkCategory> {
-    // SAFETY: the connection lives, in a thread that has COM.
+    // SAFETY: the connection is alive, in a thread with COM initialised.
     let (adapter, category) = unsafe { (connection.GetAdapterId()?, connection.GetNetwork()?.GetCategory()?) };
     Ok(NetworkCategory { adapter: decode::guid(adapter.to_u128()), category: category.0.cast_unsigned() })
 }

@@ -1,4 +1,4 @@
-//! How much of the machine the agent takes when others want it: as little as Windows lets it.
+//! The agent's priority when others want the machine: as low as Windows allows.
 #![expect(unsafe_code, reason = "priorities are set through their C interface")]
 
 use windows::Win32::System::Threading::{
@@ -6,20 +6,21 @@ use windows::Win32::System::Threading::{
     THREAD_MODE_BACKGROUND_BEGIN, THREAD_MODE_BACKGROUND_END,
 };
 
-/// The whole program gives way to programs of people. Not lower: a stop must be obeyed within seconds on a busy machine too.
+/// Lowers the priority of the whole program below people's programs. Not lower: it must obey a stop within seconds even on a
+/// busy machine.
 pub fn give_way() {
-    // SAFETY: the process is this one. Where it is refused the agent runs as others do.
+    // SAFETY: the process is this one. If refused, the agent runs at normal priority.
     let _refused = unsafe { SetPriorityClass(GetCurrentProcess(), BELOW_NORMAL_PRIORITY_CLASS) };
 }
 
-/// This thread takes processor, disk and memory only when nobody else wants them, until it ends.
+/// This thread uses processor, disk and memory only when nobody else wants them, until it ends.
 pub fn give_way_entirely() {
-    // SAFETY: the thread is this one. Where it is refused the thread runs as others do.
+    // SAFETY: the thread is this one. If refused, the thread runs at normal priority.
     let _refused = unsafe { SetThreadPriority(GetCurrentThread(), THREAD_MODE_BACKGROUND_BEGIN) };
 }
 
-/// This thread takes what the program takes again: others wait for what it does next.
+/// Returns this thread to the program's priority: others are waiting for what it does next.
 pub fn as_others() {
-    // SAFETY: the thread is this one. Where it is refused the thread had not given way.
+    // SAFETY: the thread is this one. If refused, its priority had not been lowered.
     let _refused = unsafe { SetThreadPriority(GetCurrentThread(), THREAD_MODE_BACKGROUND_END) };
 }

@@ -1,4 +1,5 @@
-//! Running processes, from a snapshot (Tool Help): numbers and file names, and nothing that needs a right on the process.
+//! Running processes from a snapshot (Tool Help): process ids and file names, and nothing that needs rights on the
+//! process.
 #![expect(unsafe_code, reason = "the snapshot is asked through its C interface")]
 
 use windows::Win32::Foundation::{CloseHandle, ERROR_NO_MORE_FILES, HANDLE};
@@ -16,7 +17,7 @@ struct Snapshot(HANDLE);
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // SAFETY: the handle was opened by `list` and is closed once. A failure leaves nothing to do.
+        // SAFETY: the handle was opened by `list` and is closed once. A failure cannot be handled.
         let _ = unsafe { CloseHandle(self.0) };
     }
 }

@@ -8,7 +8,7 @@ use windows_registry::{CLASSES_ROOT, CURRENT_USER, Key, LOCAL_MACHINE, USERS, Va
 use crate::windows::{Registry, decode};
 use crate::{Answer, OsError};
 
-/// `KEY_WOW64_64KEY`: a 32-bit agent on a 64-bit Windows sees what everybody else sees.
+/// `KEY_WOW64_64KEY`: a 32-bit agent on 64-bit Windows sees what everyone else sees.
 const VIEW: u32 = 0x100;
 
 /// [`super::super::WindowsOs::value`].
@@ -38,7 +38,7 @@ pub(super) fn keys(key: &str) -> Answer<Vec<String>> {
 pub(super) fn written_at(key: &str) -> Answer<i64> {
     let opened = open(key)?;
     let mut time = FILETIME::default();
-    // SAFETY: the key is open while `opened` lives; only the time is asked for, into a place that outlives the call.
+    // SAFETY: the key is open while `opened` lives; only the time is asked for, into an output that outlives the call.
     let status = unsafe {
         RegQueryInfoKeyW(
             HKEY(opened.as_raw()),

@@ -1,4 +1,4 @@
-//! Services and drivers (`EnumServicesStatusExW`): the service manager knows more than the registry, their state.
+//! Services and drivers (`EnumServicesStatusExW`): unlike the registry, the service manager knows their state.
 #![expect(unsafe_code, reason = "the service manager is asked through its C interface")]
 
 use windows::Win32::Foundation::ERROR_MORE_DATA;
@@ -13,14 +13,14 @@ use crate::windows::Service;
 
 const WHAT: &str = "services";
 
-/// The most that one call may fill, in 8 bytes each: Windows takes no more than 256 KiB.
+/// The largest buffer of one call, in units of 8 bytes: Windows accepts no more than 256 KiB.
 const BUFFER: usize = 32 << 10;
 
 struct Manager(SC_HANDLE);
 
 impl Drop for Manager {
     fn drop(&mut self) {
-        // SAFETY: the handle was opened by `list` and is closed once. A failure leaves nothing to do.
+        // SAFETY: the handle was opened by `list` and is closed once. A failure cannot be handled.
         let _ = unsafe { CloseServiceHandle(self.0) };
     }
 }
@@ -31,14 +31,14 @@ pub(super) fn list() -> Answer<Vec<Service>> {
     let manager = unsafe { OpenSCManagerW(None, None, SC_MANAGER_ENUMERATE_SERVICE) };
     let manager = Manager(manager.map_err(|error| refused(WHAT, &error))?);
     let mut services = Vec::new();
-    // Of 8-byte numbers, so that the structures in it are aligned.
+    // Made of 8-byte numbers, so that the structures in it are aligned.
     let mut buffer = vec![0_u64; BUFFER];
     let mut resume = 0;
     loop {
         let (mut needed, mut count) = (0, 0);
         // SAFETY: the bytes are those of `buffer`, which nothing else touches while they are borrowed.
         let bytes = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<u8>(), BUFFER * 8) };
-        // SAFETY: the manager is open; the buffer is told with its length, the numbers outlive the call.
+        // SAFETY: the manager is open; the buffer is passed with its length, the numbers outlive the call.
         let answer = unsafe {
             EnumServicesStatusExW(
                 manager.0,
@@ -72,7 +72,7 @@ pub(super) fn list() -> Answer<Vec<Service>> {
 fn service(row: &ENUM_SERVICE_STATUS_PROCESSW) -> Service {
     let status = &row.ServiceStatusProcess;
     Service {
-        // SAFETY: the name lies in the same buffer and ends with NUL.
+        // SAFETY: the name is in the same buffer and ends with NUL.
         name: unsafe { super::text(row.lpServiceName) },
         state: status.dwCurrentState.0,
         kind: status.dwServiceType.0,

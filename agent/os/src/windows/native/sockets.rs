@@ -1,4 +1,4 @@
-//! Sockets that wait for others (`GetExtendedTcpTable`, `GetExtendedUdpTable`).
+//! Listening and bound sockets (`GetExtendedTcpTable`, `GetExtendedUdpTable`).
 #![expect(unsafe_code, reason = "the network is asked through its C interface")]
 
 use windows::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
@@ -12,9 +12,9 @@ use crate::windows::{Socket, decode};
 use crate::{Answer, OsError};
 
 const WHAT: &str = "sockets";
-/// `ERROR_NOT_SUPPORTED`: IPv6 was taken out.
+/// `ERROR_NOT_SUPPORTED`: IPv6 was removed.
 const NOT_SUPPORTED: u32 = 50;
-/// How often a table may have grown between asking for its length and asking for it.
+/// How often a table may grow between asking for its length and fetching it.
 const TRIES: usize = 4;
 
 /// [`super::super::WindowsOs::sockets`].
@@ -35,7 +35,7 @@ fn bytes(table: Table) -> Answer<Vec<u8>> {
     for _ in 0..TRIES {
         let mut bytes = vec![0_u8; length as usize];
         let place = Some(bytes.as_mut_ptr().cast());
-        // SAFETY: the buffer is told with its length; its rows are read as bytes, so it need not be aligned.
+        // SAFETY: the buffer is passed with its length; its rows are read as bytes, so it need not be aligned.
         let status = unsafe {
             if table.tcp {
                 GetExtendedTcpTable(place, &raw mut length, false, family, TCP_TABLE_OWNER_PID_LISTENER, 0)

@@ -14,11 +14,11 @@ use crate::windows::answer::{MOST_HISTORY, PastInstallation, WaitingUpdate};
 use crate::windows::{UpdateSearch, decode};
 
 const WHAT: &str = "updates";
-/// Also those that somebody hid: what they would mend stays as it is.
+/// Includes hidden updates: what they would fix stays unfixed.
 const CRITERIA: &str = "(IsInstalled=0 and IsHidden=0) or (IsInstalled=0 and IsHidden=1)";
 
-/// [`super::super::WindowsOs::updates`]. Each part is asked for itself: a search that fails (a broken store, a server that is
-/// gone) takes neither the dates nor the wish for a restart with it.
+/// [`super::super::WindowsOs::updates`]. Each part is queried separately: a failing search (a broken store, an unreachable
+/// server) costs neither the dates nor the need for a restart.
 pub(super) fn search() -> Answer<UpdateSearch> {
     let com = Com::begin()?;
     let session: IUpdateSession = com.object(WHAT, &UpdateSession)?;
@@ -32,7 +32,7 @@ pub(super) fn search() -> Answer<UpdateSearch> {
     };
     let automatic: Answer<IAutomaticUpdates2> = com.object(WHAT, &AutomaticUpdates);
     let system: Answer<ISystemInformation> = com.object(WHAT, &SystemInformation);
-    // SAFETY: the objects live, in a thread that has COM.
+    // SAFETY: the objects are alive, in a thread with COM initialised.
     let (searched, installed, reboot) = unsafe {
         let results = automatic.ok().and_then(|automatic| automatic.Results().ok());
         let results = results.as_ref();
@@ -58,7 +58,7 @@ fn number(error: &windows::core::Error) -> String {
 }
 
 fn waiting(session: &IUpdateSession) -> windows::core::Result<Vec<WaitingUpdate>> {
-    // SAFETY: the session lives, in a thread that has COM; so does all that it gives.
+    // SAFETY: the session and everything it returns are alive, in a thread with COM initialised.
     unsafe {
         let searcher = session.CreateUpdateSearcher()?;
         searcher.SetOnline(VARIANT_FALSE)?;
@@ -68,7 +68,7 @@ fn waiting(session: &IUpdateSession) -> windows::core::Result<Vec<WaitingUpdate>
 }
 
 fn update(update: &IUpdate) -> windows::core::Result<WaitingUpdate> {
-    // SAFETY: the update lives, in a thread that has COM; so does all that it gives.
+    // SAFETY: the update and everything it returns are alive, in a thread with COM initialised.
     unsafe {
         let (numbers, categories) = (update.KBArticleIDs()?, update.Categories()?);
         let kb: windows::core::Result<_> =
@@ -85,9 +85,9 @@ fn update(update: &IUpdate) -> windows::core::Result<WaitingUpdate> {
     }
 }
 
-/// The newest entries of the history.
+/// The newest history entries.
 fn history(session: &IUpdateSession) -> windows::core::Result<Vec<PastInstallation>> {
-    // SAFETY: the session lives, in a thread that has COM; so does all that it gives.
+    // SAFETY: the session and everything it returns are alive, in a thread with COM initialised.
     unsafe {
         let searcher = session.CreateUpdateSearcher()?;
         let entries = searcher.QueryHistory(0, searcher.GetTotalHistoryCount()?.min(MOST_HISTORY))?;
@@ -107,7 +107,7 @@ fn history(session: &IUpdateSession) -> windows::core::Result<Vec<PastInstallati
     }
 }
 
-/// An instant in UTC; `None` when it never was.
+/// A time in UTC; `None` for never.
 fn instant(value: &VARIANT) -> Option<i64> {
     // SAFETY: the type says which member of the union is set.
     unsafe {

@@ -1,4 +1,4 @@
-//! What a program file states of itself: its version and its company (`version.dll`).
+//! Version and company in a program file's version information (`version.dll`).
 #![expect(unsafe_code, reason = "versions are asked through their C interface")]
 
 use windows::Win32::Storage::FileSystem::{GetFileVersionInfoSizeW, GetFileVersionInfoW, VerQueryValueW};
@@ -25,7 +25,7 @@ pub(super) fn company(path: &str) -> Answer<String> {
     languages.into_iter().find_map(company).ok_or_else(|| OsError::Missing(format!("{path} : CompanyName")))
 }
 
-/// The version information of a file, of 8-byte numbers, so that the structures in it are aligned.
+/// The version information of a file, made of 8-byte numbers, so that the structures in it are aligned.
 struct Information(Vec<u64>);
 
 impl Information {
@@ -43,13 +43,13 @@ impl Information {
         Ok(Self(buffer))
     }
 
-    /// A block of bytes.
+    /// A block of bytes by name.
     fn block(&self, name: &str) -> Option<&[u8]> {
         let (start, length) = self.find(name)?;
         self.bytes().get(start..start.checked_add(length)?)
     }
 
-    /// A text, whose length Windows tells in units of two bytes.
+    /// A text by name; Windows gives its length in units of two bytes.
     fn text(&self, name: &str) -> Option<String> {
         let (start, units) = self.find(name)?;
         let bytes = self.bytes().get(start..start.checked_add(units.checked_mul(2)?)?)?;
@@ -57,18 +57,18 @@ impl Information {
         Some(decode::wide(&units))
     }
 
-    /// Where the part of this name stands in the buffer, and how long it says it is: that was written by whoever made the file.
+    /// Offset in the buffer and stated length of the named part: the length was written by the file's maker and may be wrong.
     fn find(&self, name: &str) -> Option<(usize, usize)> {
         let (mut place, mut length) = (std::ptr::null_mut(), 0);
         let name = HSTRING::from(name);
-        // SAFETY: the buffer is what `GetFileVersionInfoW` filled; the name ends with NUL; both places outlive the call.
+        // SAFETY: the buffer is what `GetFileVersionInfoW` filled; the name ends with NUL; both outputs outlive the call.
         let found = unsafe { VerQueryValueW(self.0.as_ptr().cast(), &name, &raw mut place, &raw mut length) };
         let start = place.addr().checked_sub(self.0.as_ptr().addr())?;
         found.as_bool().then_some((start, length as usize))
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: bytes of numbers that `self` keeps.
+        // SAFETY: bytes of numbers that `self` owns.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * 8) }
     }
 }

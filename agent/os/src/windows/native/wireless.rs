@@ -1,5 +1,5 @@
-//! Wireless links that are up (`wlanapi.dll`). Servers lack that library until the feature is added, so it is loaded when it
-//! is there and never imported.
+//! Wireless links that are up (`wlanapi.dll`). Servers lack that library until the feature is added, so it is loaded if
+//! present and never imported.
 #![expect(unsafe_code, reason = "the wireless service is asked through its C interface")]
 
 use core::ffi::c_void;
@@ -18,11 +18,11 @@ use crate::windows::{WirelessLink, decode};
 use crate::{Answer, OsError};
 
 const WHAT: &str = "wireless service";
-/// `ERROR_SERVICE_NOT_ACTIVE`, `ERROR_SERVICE_DOES_NOT_EXIST`: nobody uses wireless here.
+/// `ERROR_SERVICE_NOT_ACTIVE`, `ERROR_SERVICE_DOES_NOT_EXIST`: wireless is not used here.
 const NO_SERVICE: [u32; 2] = [1062, 1060];
 /// `ERROR_NOT_FOUND`, `ERROR_INVALID_STATE`: the link has just gone down.
 const GONE: [u32; 2] = [1168, 5023];
-/// The interface of Windows Vista and later.
+/// The API version of Windows Vista and later.
 const VERSION: u32 = 2;
 
 type Open = unsafe extern "system" fn(u32, *const c_void, *mut u32, *mut HANDLE) -> u32;
@@ -36,16 +36,16 @@ struct Library(HMODULE);
 
 impl Drop for Library {
     fn drop(&mut self) {
-        // SAFETY: loaded by `load`, given back once, when no function of it is called any more.
+        // SAFETY: loaded by `load`, released once, when none of its functions is called any more.
         let _ = unsafe { FreeLibrary(self.0) };
     }
 }
 
 impl Library {
-    /// Only from the system's own folder, with its whole path: Windows 7 knows no other safe way.
+    /// Only from the system's own folder, by full path: Windows 7 has no other safe way.
     fn load() -> Answer<Self> {
         let mut folder = [0_u16; 260];
-        // SAFETY: the buffer is told with its length.
+        // SAFETY: the buffer is passed with its length.
         if unsafe { GetSystemDirectoryW(Some(&mut folder)) } == 0 {
             return Err(super::last_error(WHAT));
         }
@@ -73,7 +73,7 @@ struct Service {
     query: Query,
     free: Free,
     handle: HANDLE,
-    /// Dropped last: the functions are its.
+    /// Dropped last: the functions belong to it.
     _library: Library,
 }
 
@@ -98,7 +98,7 @@ impl Service {
             )
         };
         let (mut version, mut handle) = (0, HANDLE::default());
-        // SAFETY: both places outlive the call.
+        // SAFETY: both outputs outlive the call.
         match unsafe { open(VERSION, std::ptr::null(), &raw mut version, &raw mut handle) } {
             0 => Ok(Self { close, list, query, free, handle, _library: library }),
             status if NO_SERVICE.contains(&status) => Err(OsError::Missing(WHAT.to_owned())),
@@ -108,7 +108,7 @@ impl Service {
 
     fn interfaces(&self) -> Answer<Vec<WLAN_INTERFACE_INFO>> {
         let mut list = std::ptr::null_mut();
-        // SAFETY: the handle is open, the place outlives the call.
+        // SAFETY: the handle is open, the output outlives the call.
         let status = unsafe { (self.list)(self.handle, std::ptr::null(), &raw mut list) };
         if status != 0 || list.is_null() {
             return Err(decode::refused(WHAT, status));
@@ -118,7 +118,7 @@ impl Service {
             let first = (&raw const (*list).InterfaceInfo).cast::<WLAN_INTERFACE_INFO>();
             std::slice::from_raw_parts(first, (*list).dwNumberOfItems as usize).to_vec()
         };
-        // SAFETY: the service allocated it, it is given back once.
+        // SAFETY: the service allocated it; it is freed once.
         unsafe { (self.free)(list.cast_const().cast()) };
         Ok(interfaces)
     }
@@ -128,7 +128,7 @@ impl Service {
         let (mut size, mut place) = (0, std::ptr::null_mut());
         let (opcode, nothing) = (wlan_intf_opcode_current_connection.0, std::ptr::null());
         let no_kind = std::ptr::null_mut();
-        // SAFETY: the handle is open, all places outlive the call; the kind of the value need not be told.
+        // SAFETY: the handle is open, all outputs outlive the call; the type of the value need not be given.
         let status =
             unsafe { (self.query)(self.handle, interface, opcode, nothing, &raw mut size, &raw mut place, no_kind) };
         if GONE.contains(&status) {
@@ -137,9 +137,9 @@ impl Service {
         if status != 0 || place.is_null() || (size as usize) < size_of::<WLAN_CONNECTION_ATTRIBUTES>() {
             return Err(decode::refused(WHAT, status));
         }
-        // SAFETY: this question is answered with such a structure, and it is long enough.
+        // SAFETY: this query returns such a structure, and it is long enough.
         let security = unsafe { (*place.cast::<WLAN_CONNECTION_ATTRIBUTES>()).wlanSecurityAttributes };
-        // SAFETY: the service allocated it, it is given back once.
+        // SAFETY: the service allocated it; it is freed once.
         unsafe { (self.free)(place.cast_const()) };
         Ok(Some(WirelessLink {
             adapter: decode::guid(interface.to_u128()),

@@ -1,4 +1,4 @@
-//! WMI (crate `wmi`), with any query and whatever properties come back.
+//! WMI (crate `wmi`), for any query and any properties.
 
 use wmi::{AuthLevel, IWbemClassWrapper, WMIConnection, WMIError};
 
@@ -11,7 +11,7 @@ pub(super) fn query(namespace: &str, query: &str) -> Answer<Vec<Row>> {
     let _com = Com::begin()?;
     let failed = |error: WMIError| refused(&format!("{namespace}: {query}"), error);
     let connection = WMIConnection::with_namespace_path(namespace).map_err(failed)?;
-    // BitLocker and the TPM answer only what cannot be overheard.
+    // BitLocker and the TPM only answer over an encrypted connection.
     if namespace.to_ascii_lowercase().contains(r"\security\") {
         connection.set_proxy_blanket(AuthLevel::PktPrivacy).map_err(failed)?;
     }
@@ -32,7 +32,7 @@ fn row(object: &IWbemClassWrapper) -> Result<Row, WMIError> {
     Ok(row)
 }
 
-/// `None` for objects within objects: no question asks for one.
+/// `None` for nested objects: no query asks for one.
 fn plain(value: wmi::Variant) -> Option<Variant> {
     use wmi::Variant as Given;
     Some(match value {
@@ -46,7 +46,7 @@ fn plain(value: wmi::Variant) -> Option<Variant> {
         Given::UI1(number) => Variant::Number(number.into()),
         Given::UI2(number) => Variant::Number(number.into()),
         Given::UI4(number) => Variant::Number(number.into()),
-        // Beyond 2^63 no property that is asked for has a value; as text it is at least not wrong.
+        // No queried property has a value beyond 2^63; as text it is at least not wrong.
         Given::UI8(number) => i64::try_from(number).map_or_else(|_| Variant::Text(number.to_string()), Variant::Number),
         Given::R4(number) => Variant::Text(number.to_string()),
         Given::R8(number) => Variant::Text(number.to_string()),

@@ -1,4 +1,4 @@
-//! A recorded machine from its folder: `os.json` (a [`Recorded`] without registry and files), `registry.reg`, and the files below `root/`,
+//! Reads a recording from its folder: `os.json` (a [`Recorded`] without registry and files), `registry.reg`, and the files under `root/`,
 //! where `root/C/Windows/...` stands for `C:\Windows\...`.
 
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::Recorded;
 use crate::tree;
 
 impl Recorded {
-    /// Reads such a folder.
+    /// Reads a recording from its folder.
     ///
     /// # Errors
-    /// When `os.json`, `registry.reg` or a file below `root/` cannot be read.
+    /// When `os.json`, `registry.reg` or a file under `root/` cannot be read.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {
         let text = |name: &str| {
             let file = folder.join(name);
@@ -21,7 +21,7 @@ impl Recorded {
         let recorded: Self = serde_json::from_str(&text("os.json")?).context("read os.json")?;
         let mut recorded = recorded.import(&text("registry.reg")?).context("read registry.reg")?;
         for (path, bytes) in tree::files(&folder.join("root"))? {
-            // The first folder is a drive.
+            // The first folder is the drive.
             recorded.files.insert(path.to_lowercase().replacen('/', r":\", 1).replace('/', r"\"), bytes);
         }
         Ok(recorded)

@@ -1,9 +1,9 @@
-//! The text form in which Registry Editor exports and imports keys (`Windows Registry Editor Version 5.00`): what a person can write down
-//! of a machine, and what a remedy changes in it.
+//! The text format in which Registry Editor exports and imports keys (`Windows Registry Editor Version 5.00`): used to write down a
+//! machine, and what a remedy changes in it.
 //!
-//! `[KEY]` opens a key, `[-KEY]` removes it with all below; `"Name"="text"`, `=dword:1f`, `=hex(7):61,00,...` set a value, `"Name"=-`
-//! removes it. A line that ends with a backslash goes on in the next. Source: support.microsoft.com, "How to add, modify, or delete registry
-//! subkeys and values by using a .reg file".
+//! `[KEY]` opens a key, `[-KEY]` removes it and everything below; `"Name"="text"`, `=dword:1f`, `=hex(7):61,00,...` set a value, `"Name"=-`
+//! removes it. A line that ends with a backslash continues on the next. Source: support.microsoft.com, "How to add, modify, or delete
+//! registry subkeys and values by using a .reg file".
 
 use anyhow::{Context, bail};
 
@@ -14,10 +14,10 @@ use crate::windows::decode::registry::value;
 const HIVES: [(&str, &str); 2] = [("HKEY_LOCAL_MACHINE", "HKLM"), ("HKEY_USERS", "HKU")];
 
 impl Recorded {
-    /// Does what `text` says.
+    /// Applies the changes in `text`.
     ///
     /// # Errors
-    /// A line that is no such line, with its number.
+    /// A malformed line, with its number.
     pub fn import(mut self, text: &str) -> anyhow::Result<Self> {
         let mut key = None;
         let mut whole = String::new();
@@ -64,7 +64,7 @@ fn short(key: &str) -> anyhow::Result<String> {
     Ok(format!(r"{short}\{rest}"))
 }
 
-/// The name and what stands behind `=`.
+/// The name and what follows `=`.
 fn named_value(line: &str) -> anyhow::Result<(String, &str)> {
     if let Some(data) = line.strip_prefix("@=") {
         return Ok((String::new(), data));
@@ -73,7 +73,7 @@ fn named_value(line: &str) -> anyhow::Result<(String, &str)> {
     Ok((name, rest.strip_prefix('=').context("no = behind the name")?))
 }
 
-/// The text between quotes at the start, with `\\` and `\"` read, and what follows it.
+/// The quoted text at the start, with `\\` and `\"` unescaped, and what follows it.
 fn quoted(text: &str) -> anyhow::Result<(String, &str)> {
     let mut chars = text.strip_prefix('"').context("a quote is wanted")?.char_indices();
     let mut read = String::new();

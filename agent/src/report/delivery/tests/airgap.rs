@@ -1,4 +1,4 @@
-//! Answers that come by file: late, twice, in another order.
+//! Answers that come by file: late, twice, out of order.
 
 use protocol::unconnected::AnsweredReport;
 use protocol::{Report, limits};
@@ -89,7 +89,7 @@ fn what_the_server_lacks_goes_into_the_next_file() {
     let need = answered(&waiting, |_| ReportAnswer::Need { sections: names.clone() });
     let settled = settle(&mut fixture, &need);
     assert_eq!(settled.need, Some((waiting[0].position.hash, names.clone())));
-    // The next file is made by another process.
+    // Another process makes the next file.
     let mut fixture = fixture.restart();
     fixture.delivery.supply_again(waiting[0].position.hash, &names, &fixture.state).unwrap();
     let supplied = carried(&fixture);

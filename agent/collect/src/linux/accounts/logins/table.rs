@@ -1,16 +1,16 @@
-//! Reads one small table of an SQLite file: enough for `lastlog2.db`, which newer systems keep in the place of `lastlog`.
+//! Reads one small table of an SQLite file: enough for `lastlog2.db`, which newer systems keep instead of `lastlog`.
 //!
-//! The format is fixed and public (sqlite.org/fileformat2.html). Read are table b-trees of whole rows; a row that spills over its
-//! page, an index or a journal that was not written back is not.
+//! The format is fixed and public (sqlite.org/fileformat2.html). Reads table b-trees whose rows fit on their page; does not read
+//! rows that overflow their page, indexes, or a journal that was not written back.
 
 use std::collections::BTreeSet;
 
-/// A value of a row, as far as it matters here.
+/// A value of a row, as far as it is needed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cell {
-    /// A whole number.
+    /// An integer.
     Number(i64),
-    /// Text; what is not UTF-8 is replaced.
+    /// Text; invalid UTF-8 is replaced.
     Text(String),
     /// Null, a fraction or bytes.
     Other,
@@ -19,7 +19,8 @@ pub(super) enum Cell {
 /// The most rows that are read.
 const MOST_ROWS: usize = 10_000;
 
-/// The rows of `table`, each with its columns in order. `None` when the bytes are no such file or hold no such table.
+/// The rows of `table`, each with its columns in order. `None` when the bytes are not such a file or have no such
+/// table.
 pub(super) fn rows(file: &[u8], table: &str) -> Option<Vec<Vec<Cell>>> {
     if !file.starts_with(b"SQLite format 3\0") {
         return None;
@@ -49,7 +50,7 @@ fn pages(file: &[u8], size: usize, root: usize) -> Option<Vec<Vec<Cell>>> {
     const LEAF: u8 = 13;
     let (mut waiting, mut seen, mut rows) = (vec![root], BTreeSet::new(), Vec::new());
     while let Some(number) = waiting.pop() {
-        // A page that stands twice in a tree is a trap.
+        // A page that occurs twice in a tree is malicious.
         if !seen.insert(number) || rows.len() > MOST_ROWS {
             return None;
         }
@@ -116,7 +117,7 @@ fn number(bytes: &[u8]) -> i64 {
     bytes.iter().fold(start, |number, &byte| (number << 8) | i64::from(byte))
 }
 
-/// Seven bits a byte, the highest first; a ninth byte gives all its eight.
+/// A varint: seven bits a byte, the highest first; a ninth byte contributes all eight.
 fn variable(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for position in 0..9 {

@@ -1,24 +1,24 @@
-//! The stack of a service, with what it includes in its place.
+//! The stack of a service, with its includes expanded in place.
 
 use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::lines;
 use os::{Answer, OsError};
 
-/// Where stacks lie, the administrator's first.
+/// Where stacks are, the administrator's first.
 const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 
 /// One line of a stack: kind, control, module, arguments.
 #[derive(Clone)]
 pub(super) struct Line {
     pub(super) kind: String,
-    /// In brackets where it is a list.
+    /// In brackets when it is a list.
     pub(super) control: String,
     pub(super) module: String,
     arguments: Vec<String>,
 }
 
 impl Line {
-    /// The value of `key=value`, the last where there are several.
+    /// The value of `key=value`; the last one if there are several.
     pub(super) fn argument(&self, key: &str) -> Option<&str> {
         self.arguments.iter().rev().find_map(|argument| argument.strip_prefix(key)?.strip_prefix('='))
     }
@@ -29,10 +29,10 @@ impl Line {
     }
 }
 
-/// The stack of the first of `names` that there is.
+/// The stack of the first of `names` that exists.
 ///
 /// # Errors
-/// When there is none, or something that it includes cannot be read.
+/// When there is none, or an included file cannot be read.
 pub(super) fn stack(context: &CheckContext, names: &[&str]) -> Answer<Vec<Line>> {
     for name in names {
         if let Some(text) = optional(text(context, name))? {
@@ -50,13 +50,13 @@ fn text(context: &CheckContext, name: &str) -> Answer<String> {
     text.unwrap_or_else(|| Err(OsError::Missing(format!("{}/{bare}", FOLDERS[1]))))
 }
 
-/// Adds the lines of `text`, those of one kind where only those were included.
+/// Adds the lines of `text`; only those of one kind if only that kind was included.
 fn read_into(context: &CheckContext, all: &str, only: Option<&str>, depth: u8, to: &mut Vec<Line>) -> Answer<()> {
     let include = |name: &str, only: Option<&str>, to: &mut Vec<Line>| {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(OsError::Failed(name.to_owned(), "includes too deep".to_owned()));
         };
-        // A service whose include is missing lets nobody in; it is no stack without a rule.
+        // A service with a missing include lets nobody in; it must not be read as a stack without rules.
         let text = text(context, name).map_err(|error| match error {
             OsError::Missing(path) => OsError::Failed(path, "is included and does not exist".to_owned()),
             error => error,

@@ -1,4 +1,4 @@
-//! Asks sudo's own reader for the rules, when sudo itself would follow them.
+//! Gets the rules from sudo's own parser, provided that sudo itself would follow them.
 
 use super::{Host, Sudoers};
 use crate::linux::context::{CheckContext, optional};
@@ -8,10 +8,10 @@ use os::{Answer, OsError, Program};
 pub(super) const FILE: &str = "/etc/sudoers";
 pub(super) const PROGRAM: &str = "/usr/bin/sudo";
 
-/// Asks sudo's reader. `None` where sudo is not installed or refuses all of its files.
+/// Asks sudo's parser. `None` when sudo is not installed or rejects all of its files.
 ///
 /// # Errors
-/// When it cannot be asked, or some of what it reads would be refused by sudo itself.
+/// When the parser cannot be run, or sudo itself would reject some of the files.
 pub(in super::super) fn read(context: &CheckContext) -> Answer<Option<Sudoers>> {
     match (context.os.exists(PROGRAM), context.os.exists(FILE)) {
         (false, false) => return Ok(None),
@@ -23,7 +23,7 @@ pub(in super::super) fn read(context: &CheckContext) -> Answer<Option<Sudoers>> 
     let elsewhere = sources(context)?;
     for file in files(context)? {
         if refused(context, &file)? {
-            // Without its first file it does nothing; what a refused further one would have changed nobody knows.
+            // Without its main file sudo does nothing; the effect of another rejected file is unknown.
             return if file == FILE && !elsewhere { Ok(None) } else { Err(failed(&format!("sudo refuses {file}"))) };
         }
     }
@@ -43,7 +43,7 @@ fn failed(why: &str) -> OsError {
     OsError::Failed(FILE.to_owned(), capped(why))
 }
 
-/// Another plug-in than sudo's own, or another file, decides by rules that are not read here.
+/// True when a plug-in other than sudo's own, or another file, decides by rules that are not read here.
 fn own_plugins(context: &CheckContext) -> Answer<()> {
     let text = optional(context.text("/etc/sudo.conf"))?.unwrap_or_default();
     let own = |line: &str| {
@@ -53,7 +53,7 @@ fn own_plugins(context: &CheckContext) -> Answer<()> {
     if lines(&text).all(own) { Ok(()) } else { Err(failed("sudo.conf names another plug-in or file")) }
 }
 
-/// Whether rules also come from elsewhere: LDAP, or a domain that sssd joined.
+/// Whether rules also come from elsewhere: LDAP, or a domain joined with sssd.
 fn sources(context: &CheckContext) -> Answer<bool> {
     let text = optional(context.text("/etc/nsswitch.conf"))?.unwrap_or_default();
     let Some(sources) = lines(&text).find_map(|line| line.strip_prefix("sudoers:")) else { return Ok(false) };
@@ -68,7 +68,7 @@ fn sources(context: &CheckContext) -> Answer<bool> {
     Ok(names.contains(&"ldap") || names.contains(&"sss") && joined())
 }
 
-/// The files that sudo reads: `visudo -c` names each with what it thinks of it.
+/// The files that sudo reads: `visudo -c` lists each with its verdict.
 fn files(context: &CheckContext) -> Answer<Vec<String>> {
     let output = context.os.run(Program::Visudo, &["-c"])?;
     let mut files = Vec::new();
@@ -86,7 +86,7 @@ fn files(context: &CheckContext) -> Answer<Vec<String>> {
     Ok(files)
 }
 
-/// sudo takes files of root alone that nobody else may write to, except the group of root.
+/// sudo only accepts files owned by root that nobody else may write to, except root's group.
 fn refused(context: &CheckContext, file: &str) -> Answer<bool> {
     let owner = match context.os.owner(file) {
         // Its name is not text.

@@ -1,4 +1,4 @@
-//! Rules as `cvtsudoers` prints them, and what stands in the way of asking it.
+//! Rules as printed by `cvtsudoers`, and reasons why it cannot be asked.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The options of one rule of iptables as [`Step`]s.
+//! Parses the options of one iptables rule into [`Step`]s.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::{target, unknown};
 use crate::linux::lan::filter::{Condition, Field, Item, Rule, Set, Step, Values, Verdict, Version, prefix};
 use crate::linux::lan::truth::{Can, Truth};
 
-/// All steps of a rule, from the words after the name of its chain.
+/// All steps of a rule, from the words after the chain's name.
 pub(super) fn rule(words: &[String]) -> Rule {
     let mut steps = Rule::new();
     let mut at = 0;
@@ -30,7 +30,7 @@ pub(super) fn rule(words: &[String]) -> Rule {
                 break;
             }
             "--comment" => {}
-            // The opposite of what the module itself asks for.
+            // The opposite of the module's own condition.
             "--invert" => match steps.last_mut() {
                 Some(Step::If(Condition::Among { negated, .. })) => *negated = !*negated,
                 _ => return unknown(),
@@ -65,13 +65,13 @@ fn decision(how: &str, name: &str, options: &[String]) -> Option<Step> {
         ("-g", _) => Some(Step::Then(Verdict::Goto(name.to_owned()))),
         // Only a helper or a zone.
         (_, "CT") if !options.iter().any(|option| option == "--notrack") => None,
-        // Not one of the targets that are known: a chain, or a target that the walk will not find among the chains.
+        // Not a known target: a chain, or a target that the walk will not find among the chains.
         _ if matches!(built_in, Some(Step::Then(Verdict::Unknown))) => Some(Step::Then(Verdict::Jump(name.to_owned()))),
         _ => built_in,
     }
 }
 
-/// What a module asks for by itself, without options.
+/// The condition that a module adds by itself, without options.
 fn module(name: &str) -> Option<Condition> {
     let truth = match name {
         "limit" | "hashlimit" | "connlimit" | "statistic" | "quota" | "rt" | "frag" | "hbh" | "ipv6header" => {
@@ -110,13 +110,13 @@ fn condition(option: &str, values: &[&str]) -> Condition {
         "--dst-type" => among(Field::DestinationType, value.split(',').map(lowered).collect()),
         "--mark" => mark(value),
         "--pol" => Condition::Fixed(Truth::of(value == "none")),
-        // Sets of addresses kept apart from the rules, or by them: a stranger may not be in them.
+        // Address sets kept outside the rules, or filled by them: a stranger may not be in them.
         "--match-set" | "--rcheck" | "--update" | "--remove" => {
             Condition::Fixed(Truth { holds: Can::Perhaps, fails: Can::Yes })
         }
         "--length" | "--ttl" | "--ttl-eq" | "--ttl-lt" | "--ttl-gt" | "--hl-eq" | "--hl-lt" | "--hl-gt" | "--dscp"
         | "--tos" => Condition::Fixed(Truth::EITHER),
-        // How a limit counts, and what a module does besides.
+        // How a limit counts, and what a module does in addition.
         other
             if INNER.split(' ').any(|inner| inner == other)
                 || COUNTING.iter().any(|start| other.starts_with(start)) =>
@@ -127,10 +127,10 @@ fn condition(option: &str, values: &[&str]) -> Condition {
     }
 }
 
-/// Options that ask for nothing more than their module or another option does.
+/// Options that add no condition to that of their module or another option.
 const INNER: &str = "--set --name --rsource --rdest --mask --seconds --hitcount --reap --rttl --dir --mode --probability --every \
     --packet --return-nomatch --validmark --loose --kerneltz";
-/// How options begin that say how a module counts.
+/// Prefixes of options that say how a module counts.
 const COUNTING: [&str; 9] =
     ["--limit", "--hashlimit", "--connlimit", "--quota", "--rt", "--frag", "--hbh", "--header", "--soft"];
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::text;
 use crate::linux::lan::filter::{Field, Item, Set, Values, Version};
 
-/// The fields of an expression: several where they are taken together.
+/// The fields of an expression: several for a concatenation.
 pub(super) fn fields(expression: &Value) -> Vec<Field> {
     match expression.get("concat").and_then(Value::as_array) {
         Some(parts) => parts.iter().map(field).collect(),
@@ -139,7 +139,7 @@ pub(super) fn set(value: &Value) -> Set {
     Set { items, verdicts: Vec::new() }
 }
 
-/// One value: one item, or one for each part of a concatenation.
+/// One value: a single item, or one item per part of a concatenation.
 pub(super) fn item(value: &Value) -> Vec<Item> {
     let one = match value {
         Value::String(text) if text == "*" => Item::Any,

@@ -1,4 +1,4 @@
-//! Statements of a rule as [`Step`]s.
+//! Parses the statements of a rule into [`Step`]s.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::linux::lan::filter::{Condition, Field, Item, Set, Step, Values, Verdi
 use crate::linux::lan::iptables;
 use crate::linux::lan::truth::Truth;
 
-/// The step; `None` for what decides nothing.
+/// The step; `None` for a statement that decides nothing.
 pub(super) fn step(statement: &Value) -> Option<Step> {
     if let Some(verdict) = verdict(statement) {
         return Some(Step::Then(verdict));
@@ -27,7 +27,7 @@ pub(super) fn step(statement: &Value) -> Option<Step> {
         "tproxy" => Some(Step::Mark),
         "dup" => None,
         "limit" | "quota" | "ct count" | "meter" => Some(Step::If(Condition::Fixed(Truth::EITHER))),
-        // Puts an element in a set, under conditions of its own.
+        // Adds an element to a set, under its own conditions.
         "set" | "map" => body.get("stmt").map(|_| Step::If(Condition::Fixed(Truth::EITHER))),
         "queue" | "fwd" | "synproxy" => Some(Step::Then(Verdict::Unknown)),
         "xt" if text(body, "type") == "target" => iptables::target(text(body, "name")),
@@ -39,7 +39,7 @@ pub(super) fn step(statement: &Value) -> Option<Step> {
 /// A verdict map's elements: pairs of value and verdict.
 pub(super) fn verdict_map(elements: &Value) -> Set {
     let mut set = Set::default();
-    // What stands for all others comes last.
+    // The entry for all other values comes last.
     let (others, named): (Vec<_>, Vec<_>) =
         elements.as_array().into_iter().flatten().partition(|entry| entry.get(0).is_some_and(|key| key == "*"));
     for entry in named.into_iter().chain(others) {

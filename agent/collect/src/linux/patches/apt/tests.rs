@@ -1,4 +1,4 @@
-//! Machines with apt, told by its own words and by fetched lists.
+//! Machines with apt, built from apt's own output and downloaded lists.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ const SECURITY: &str = "security.mirror.example_debian-security_dists_bookworm-s
 const CHROME: &str = "dl.google.com_linux_chrome_deb_dists_stable";
 const OPENSSL: (&str, &str, &str) = ("openssl", "install ok installed", "3.0.11-1");
 
-/// apt's words on one archive.
+/// apt's output for one archive.
 fn printed(name: &str) -> String {
     let (site, distribution) = name.split_once("_dists_").unwrap();
     let base = format!("http://{}/dists/{distribution}", site.replace('_', "/"));
@@ -36,7 +36,7 @@ fn release(name: &str) -> String {
     format!("{LISTS}/{name}_InRelease")
 }
 
-/// One archive as fetched.
+/// Adds one downloaded archive.
 fn fetched(os: Recorded, name: &str, label: &str, codename: &str, offered: &[(&str, &str, &str)]) -> Recorded {
     let origin = label.split('-').next().unwrap();
     os.file(&release(name), format!("Origin: {origin}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"))
@@ -44,7 +44,7 @@ fn fetched(os: Recorded, name: &str, label: &str, codename: &str, offered: &[(&s
         .file(&list(name), stanzas(offered))
 }
 
-/// A machine with dpkg and openssl, a list of each archive, and what apt says of them.
+/// A machine with dpkg and openssl, a list for each archive, and apt's output about them.
 struct Machine {
     os: Recorded,
     sources: String,
@@ -229,7 +229,7 @@ fn the_lists_are_as_old_as_those_of_security() {
     assert_eq!(at(machine.os.clone()).as_deref(), Some("2025-02-20T10:00:00Z"));
     assert_eq!(at(old(SECURITY)).as_deref(), Some("2025-01-01T00:00:00Z"));
     assert_eq!(at(old(CHROME)).as_deref(), Some("2025-02-20T10:00:00Z"));
-    // The main archive of a release changes with a point release only.
+    // A release's main archive only changes with a point release.
     assert_eq!(at(old(MAIN)).as_deref(), Some("2025-02-20T10:00:00Z"));
 }
 

@@ -1,4 +1,4 @@
-//! The files an SSH server reads, and the callers for whom its `Match` blocks may say something else: `sshd -T` is asked for each.
+//! The files an SSH server reads, and the callers for whom its `Match` blocks may change settings: `sshd -T` is asked for each.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{capped, fits, unquoted};
 use os::{Answer, OsError};
 
-/// The most callers that are played for one server.
+/// The most callers simulated for one server.
 const MOST: usize = 24;
-/// Someone whom no block names, from an address that no office uses.
+/// An account that no block names, from an address that no office uses.
 const STRANGER: &str = "stranger";
 const ELSEWHERE: &str = "203.0.113.77";
 
@@ -21,17 +21,17 @@ pub(super) struct Configuration {
     blocks: Vec<Block>,
 }
 
-/// One `Match` block: for whom, and which keywords it sets.
+/// One `Match` block: whom it matches, and which keywords it sets.
 #[derive(Debug, Default)]
 struct Block {
     criteria: Vec<(String, String)>,
     keywords: BTreeSet<String>,
 }
 
-/// Somebody who connects.
+/// A simulated connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Caller {
-    /// The account that is asked for.
+    /// The account being logged in to.
     pub(super) user: String,
     host: String,
     address: String,
@@ -61,17 +61,17 @@ impl Caller {
 }
 
 impl Configuration {
-    /// Reads `file` and what it includes.
+    /// Reads `file` and its includes.
     ///
     /// # Errors
-    /// When one of them cannot be read, or an `Include` cannot be followed.
+    /// When one of them cannot be read, or an `Include` cannot be resolved.
     pub(super) fn read(context: &CheckContext, file: &str) -> Answer<Self> {
         let mut configuration = Self::default();
         configuration.read_into(context, file, None, 8)?;
         Ok(configuration)
     }
 
-    /// `within` is the block that an `Include` stands in.
+    /// `within` is the block that contains the `Include`.
     fn read_into(&mut self, context: &CheckContext, path: &str, within: Option<usize>, depth: u8) -> Answer<()> {
         let text = context.text(path)?;
         self.files.push(path.to_owned());
@@ -104,15 +104,16 @@ impl Configuration {
         Ok(())
     }
 
-    /// A file that was changed after `read_at`, when the server had read it.
+    /// A file changed after `read_at`, when the server had read it.
     pub(super) fn changed_since(&self, context: &CheckContext, read_at: Option<Timestamp>) -> Option<String> {
-        // The start of the system is known to the second.
+        // The boot time is known only to the second.
         let read_at = read_at?.checked_add(SignedDuration::from_secs(2)).ok()?.as_millisecond();
         let later = |file: &&String| context.os.stat(file).is_ok_and(|stat| stat.modified_at > read_at);
         self.files.iter().find(later).cloned()
     }
 
-    /// The callers to ask for, and the keywords that blocks set for others who cannot be played. Without blocks all are alike.
+    /// The callers to ask for, and the keywords that blocks set for callers who cannot be simulated. Without blocks all
+    /// callers are alike.
     pub(super) fn callers(&self, context: &CheckContext) -> (Vec<Option<Caller>>, BTreeSet<String>) {
         let blocks = || self.blocks.iter().filter(|block| !block.keywords.is_empty());
         if blocks().next().is_none() {
@@ -137,7 +138,7 @@ impl Configuration {
 }
 
 impl Block {
-    /// Somebody for each way to fulfil the criteria; `None` when one of them cannot be played.
+    /// One caller for each way to meet the criteria; `None` when one of them cannot be simulated.
     fn callers(&self, context: &CheckContext) -> Option<Vec<Caller>> {
         let named = self.criteria.iter().any(|(kind, _)| kind == "user" || kind == "group");
         let anybody =
@@ -172,7 +173,8 @@ impl Block {
     }
 }
 
-/// `User a,b Address 10.0.0.0/8`: each kind in lower case with its patterns. A kind without any stands alone, as `all` does.
+/// Parses `User a,b Address 10.0.0.0/8`: each kind in lower case with its patterns. A kind without patterns stands alone,
+/// like `all`.
 fn criteria(text: &str) -> Vec<(String, String)> {
     let text = text.replace('=', " ");
     let mut words = text.split_ascii_whitespace();
@@ -185,17 +187,17 @@ fn criteria(text: &str) -> Vec<(String, String)> {
     criteria
 }
 
-/// For each pattern that is not negated a value that fits it; `None` when one has a form that is not understood.
+/// A matching value for each pattern that is not negated; `None` when a pattern is not understood.
 fn examples(kind: &str, patterns: &str) -> Option<Vec<String>> {
     let mut values = Vec::new();
     for pattern in patterns.split(',').filter(|pattern| !pattern.starts_with('!')) {
         match kind {
-            // For everybody: root is somebody else than a person.
+            // For everyone: root is checked separately from people.
             "user" if pattern.contains('*') && fits(pattern, "root") => {
                 values
                     .extend(["root", STRANGER].iter().filter(|name| fits(pattern, name)).map(|&name| name.to_owned()));
             }
-            // Every network holds its first address.
+            // Every network contains its first address.
             "address" | "localaddress" => {
                 let (first, _) = pattern.split_once('/').unwrap_or((pattern, ""));
                 values.push(first.replace(['*', '?'], "1"));
@@ -209,7 +211,7 @@ fn examples(kind: &str, patterns: &str) -> Option<Vec<String>> {
     values.iter().all(plain).then_some(values)
 }
 
-/// Somebody of each local group that fits; `None` when a group is not of this machine.
+/// A member of each matching local group; `None` when a group is not local.
 fn members(context: &CheckContext, patterns: &str) -> Option<Vec<String>> {
     let (groups, passwd) = (context.text("/etc/group").ok()?, context.text("/etc/passwd").ok()?);
     let mut names = Vec::new();
@@ -226,7 +228,7 @@ fn members(context: &CheckContext, patterns: &str) -> Option<Vec<String>> {
                 (fields.get(3) == Some(&id)).then(|| fields[0])
             });
             let own = members.split(',').map(str::trim).chain(first_group).filter(|name| !name.is_empty());
-            // Root is somebody else than a person.
+            // Root is checked separately from people.
             let (root, others): (Vec<&str>, Vec<&str>) = own.partition(|&name| name == "root");
             names.extend(root.into_iter().take(1).chain(others.into_iter().take(1)).map(str::to_owned));
         }
@@ -237,7 +239,8 @@ fn members(context: &CheckContext, patterns: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// `Keyword value` or `Keyword=value`, comments and quotes removed, keywords in lower case, old names of keywords replaced.
+/// Parses `Keyword value` or `Keyword=value`: comments and quotes removed, keywords in lower case, obsolete keywords
+/// replaced.
 fn directives(text: &str) -> impl Iterator<Item = (String, String)> {
     text.lines().filter_map(|line| {
         let line = line.split(" #").next().unwrap_or_default().trim();

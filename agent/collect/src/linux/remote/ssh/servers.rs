@@ -1,4 +1,4 @@
-//! Which SSH servers there are, with the options that they were started with: those win over their file.
+//! Finds the SSH servers, with the options they were started with, which override their file.
 
 use jiff::Timestamp;
 use policies::fact::{Reason, Unknown};
@@ -13,17 +13,17 @@ const FILE: &str = "/etc/ssh/sshd_config";
 /// One server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Server {
-    /// Its file of settings.
+    /// Its configuration file.
     pub(super) file: String,
-    /// Its options, as far as they bear on settings, in a form that may be handed to `sshd -T`.
+    /// Its options that affect settings, in a form that may be passed to `sshd -T`.
     pub(super) options: Vec<String>,
-    /// When it read its file; `None` when it does so for every connection, or when nobody knows.
+    /// When it read its file; `None` when it reads it for every connection, or when unknown.
     pub(super) read_at: Option<Timestamp>,
 }
 
-/// All of them.
+/// The result of the search.
 pub(super) struct Found {
-    /// True when one runs, or systemd holds its port for it.
+    /// True when one runs, or systemd listens on its port.
     pub(super) serves: bool,
     /// Those whose options are known.
     pub(super) servers: Vec<Server>,
@@ -31,7 +31,7 @@ pub(super) struct Found {
     pub(super) trouble: Option<Unknown>,
 }
 
-/// Finds the servers. One that is installed and does not run is taken as it would start without options.
+/// Finds the servers. One that is installed but not running is treated as if started without options.
 pub(super) fn find(context: &CheckContext) -> Found {
     let installed = is_installed(context);
     let mut found = Found { serves: context.runs_any(&["sshd", "dropbear"]), servers: Vec::new(), trouble: None };
@@ -70,11 +70,11 @@ fn trouble(reason: Reason, detail: &str) -> Unknown {
     Unknown { reason, detail: capped(detail) }
 }
 
-/// The server that is this process; `None` when it serves a single connection, or only the person who started it.
+/// The server in this process; `None` when it serves a single connection, or only the person who started it.
 fn running(context: &CheckContext, process: &Process) -> Result<Option<Server>, Unknown> {
     let folder = format!("/proc/{}", process.pid);
     let line = match context.os.read(&format!("{folder}/cmdline"), 1 << 16) {
-        // It ended meanwhile.
+        // It has ended meanwhile.
         Err(OsError::Missing(_)) if !context.os.exists(&folder) => return Ok(None),
         Err(OsError::Missing(_)) => Program::Sshd.paths()[0].to_owned(),
         line => os::lossy(line.map_err(|error| cause(&error))?),
@@ -84,7 +84,7 @@ fn running(context: &CheckContext, process: &Process) -> Result<Option<Server>, 
     }
     let Some(words) = words(&line)? else { return Ok(None) };
     let (file, options) = options(&words).ok_or_else(|| trouble(Reason::Unreadable, "options of the running sshd"))?;
-    // Whose file is another program's would be asked in vain.
+    // A server whose file belongs to another program cannot be asked.
     let executable = context.os.link(&format!("{folder}/exe"));
     let own = |path: &str| Program::Sshd.paths().contains(&path.trim_end_matches(" (deleted)"));
     match executable {
@@ -95,14 +95,14 @@ fn running(context: &CheckContext, process: &Process) -> Result<Option<Server>, 
         return Err(trouble(Reason::NoReader, "an SSH server with a root folder of its own"));
     }
     let own = |text: Vec<u8>| String::from_utf8_lossy(&text).trim().parse() == Ok(process.pid);
-    // A server that was told to read its file again keeps its number and writes this file anew.
+    // A server told to reload keeps its process id and rewrites this file.
     let renewed = context.os.head("/run/sshd.pid", 32).is_ok_and(own).then(|| context.os.stat("/run/sshd.pid"));
     let renewed = renewed.and_then(Result::ok).and_then(|stat| Timestamp::from_millisecond(stat.modified_at).ok());
     Ok(Some(Server { file, options, read_at: started(context, process.pid).max(renewed) }))
 }
 
-/// True for a process that root started and runs: the options of anybody else's are not handed to a program that runs as root. The owner
-/// of its folder is not enough, for a process can hide itself behind root there.
+/// True for a process that root started and runs: options from other users are not passed to a program run as root. Checking the owner
+/// of its folder is not enough, because a process can make root appear as owner there.
 fn belongs_to_root(context: &CheckContext, folder: &str) -> Answer<bool> {
     let Some(users) = optional(context.text(&format!("{folder}/status")))? else {
         return Ok(context.os.owner(folder)?.user == 0);
@@ -111,7 +111,7 @@ fn belongs_to_root(context: &CheckContext, folder: &str) -> Answer<bool> {
     Ok(!users.trim().is_empty() && users.split_ascii_whitespace().all(|user| user == "0"))
 }
 
-/// When the process was started: the 22nd field of its `stat`, in hundredths of a second since the start of the system.
+/// When the process was started: field 22 of its `stat`, in hundredths of a second since boot.
 fn started(context: &CheckContext, pid: u32) -> Option<Timestamp> {
     let stat = context.line(&format!("/proc/{pid}/stat"))?;
     let ticks: i64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
@@ -119,14 +119,14 @@ fn started(context: &CheckContext, pid: u32) -> Option<Timestamp> {
     (booted_at > 0).then(|| Timestamp::from_second(booted_at.checked_add(ticks / 100)?).ok())?
 }
 
-/// The words a listening server was started with, without its own name. It writes them into its title:
-/// `sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups`; older ones leave them as they were.
+/// The arguments of a listening server, without its own name. It writes them into its title:
+/// `sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups`; older ones leave them unchanged.
 fn words(line: &str) -> Result<Option<Vec<String>>, Unknown> {
     let text = line.trim_end_matches('\0');
     if let Some(title) = text.strip_prefix("sshd: ") {
         return match title.split_once(" [listener]") {
             Some((words, _)) => Ok(Some(words.split_ascii_whitespace().skip(1).map(str::to_owned).collect())),
-            // A title is cut where the room for it ends.
+            // A title is truncated when its space is used up.
             None if title.starts_with('/') => Err(trouble(Reason::Unreadable, "the title of the running sshd is cut")),
             None => Ok(None),
         };
@@ -135,9 +135,9 @@ fn words(line: &str) -> Result<Option<Vec<String>>, Unknown> {
     Ok(words.next().filter(|name| name.ends_with("sshd")).map(|_| words.collect()))
 }
 
-/// The file and the options that bear on settings; `None` when the words cannot be told apart.
+/// The file and the options that affect settings; `None` when the arguments are ambiguous.
 pub(super) fn options(words: &[String]) -> Option<(String, Vec<String>)> {
-    /// Options with a value that says nothing of settings: descriptors, logs, keys, times.
+    /// Options with a value that does not affect settings: descriptors, logs, keys, times.
     const OTHER: &str = "CEbcghku";
     let (mut file, mut options) = (FILE.to_owned(), Vec::new());
     let mut rest = words.iter().peekable();
@@ -175,7 +175,7 @@ pub(super) fn options(words: &[String]) -> Option<(String, Vec<String>)> {
     Some((file, options))
 }
 
-/// The server that systemd starts when somebody connects to its socket.
+/// The server that systemd starts for a connection to its socket.
 fn on_demand(context: &CheckContext, stem: &str) -> Result<Server, Unknown> {
     let read = |name: &str| unit::read(context, name).map_err(|error| cause(&error));
     let socket = read(&format!("{stem}.socket"))?;

@@ -1,4 +1,4 @@
-//! A unit of systemd with its drop-ins, as far as the command that it starts.
+//! A systemd unit with its drop-ins, as far as needed for the command it starts.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::linux::context::{CheckContext, optional};
 use crate::linux::text::{assigned, lines, unquoted};
 use os::{Answer, OsError};
 
-/// Where units lie, the administrator's last.
+/// Where units are, the administrator's last.
 const FOLDERS: [&str; 4] =
     ["/lib/systemd/system", "/usr/lib/systemd/system", "/run/systemd/system", "/etc/systemd/system"];
 
@@ -37,7 +37,7 @@ impl Unit {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// What it starts, with the variables of its environment put in. `None` when that cannot be told.
+    /// The command it starts, with its environment variables expanded. `None` when that cannot be determined.
     pub(super) fn command(&self, context: &CheckContext) -> Answer<Option<Vec<String>>> {
         let mut environment = String::new();
         for (key, value) in &self.0 {
@@ -61,7 +61,7 @@ impl Unit {
                 None => words.push(word.to_owned()),
             }
         }
-        // Quotes, variables inside a word and specifiers are systemd's own language.
+        // Quotes, variables inside a word and specifiers follow systemd's own syntax.
         let plain = words.iter().all(|word| !word.contains(['"', '\'', '$', '%', '\\']));
         Ok(plain.then_some(words))
     }

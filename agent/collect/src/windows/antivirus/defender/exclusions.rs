@@ -1,5 +1,5 @@
-//! What Defender is told to leave out, as far as that leaves nothing to guard: whole drives, everybody's folders, all programs. Malware sets
-//! that, and so do people whom it disturbs. Exclusions of single folders are no matter of this.
+//! Defender exclusions that leave nothing to protect: whole drives, everyone's folders, all programs. Malware sets them, and so do people
+//! whom Defender disturbs. Exclusions of single folders do not matter here.
 //!
 //! Sources: names of values below `Exclusions\Paths` and `Exclusions\Extensions` of its settings and of policies (learn.microsoft.com,
 //! "Configure custom exclusions for Microsoft Defender Antivirus").
@@ -10,7 +10,7 @@ use os::{Answer, OsError};
 /// Extensions of programs.
 const PROGRAMS: [&str; 3] = ["exe", "dll", "*"];
 
-/// The first exclusion that leaves nothing to guard; `settings` is where the product keeps its own.
+/// The first exclusion that leaves nothing to protect; `settings` is where the product keeps its own.
 ///
 /// # Errors
 /// When they cannot be listed.
@@ -30,7 +30,7 @@ pub(super) fn all_of_it(context: &CheckContext, settings: &str) -> Answer<Option
     Ok(None)
 }
 
-/// `C:\`, `C:`, `C:\*`, `%SystemDrive%`, `*`, and the folder of all people's folders.
+/// `C:\`, `C:`, `C:\*`, `%SystemDrive%`, `*`, and the folder that contains all user profiles.
 fn is_drive(path: &str) -> bool {
     let path = path.trim().to_ascii_lowercase();
     let path = path.trim_end_matches(['*', '\\']);

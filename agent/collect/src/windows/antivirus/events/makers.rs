@@ -1,6 +1,6 @@
-//! What products of other makers wrote to event logs, as far as that can be read in every language: that something was found and when by
-//! the event's number, where by the paths in it, its name where the maker's names have a form of their own. Of other makers no log is known
-//! (Bkav, CMC, Viettel, ESET, Bitdefender, Trend Micro, Avast, 360), or none whose numbers are published.
+//! Event log entries of other makers' products, as far as they can be read in every language: the event number shows that something was
+//! found and when, the paths in it show where, and the threat's name is read where the maker's names have a distinct form. For other makers
+//! no log is known (Bkav, CMC, Viettel, ESET, Bitdefender, Trend Micro, Avast, 360), or none with published numbers.
 //!
 //! Sources: published events (EvtxECmd's maps, Chainsaw's rules); Broadcom, "Endpoint Protection event log entries"; McAfee, KB52417.
 
@@ -15,7 +15,7 @@ use crate::windows::log::Log;
 use os::windows::Event;
 use os::{Answer, OsError};
 
-/// What an event says besides its time.
+/// The content of an event besides its time.
 #[derive(Debug, PartialEq)]
 struct Finding {
     threat: String,
@@ -23,11 +23,11 @@ struct Finding {
     place: Fact<ThreatPlace>,
 }
 
-/// A log in which a maker's products write what they find.
+/// A log in which a maker's products record findings.
 struct Known {
     maker: Maker,
     log: Log<'static>,
-    /// `None` for an event that tells of no finding.
+    /// `None` for an event that reports no finding.
     read: fn(&Event, &[char]) -> Option<Finding>,
 }
 
@@ -42,7 +42,7 @@ const fn known(
 }
 
 const LOGS: &[Known] = &[
-    // Endpoint Security calls its log so or so, by version.
+    // Endpoint Security's log has one of two names, depending on the version.
     known(Maker::Kaspersky, "Kaspersky Event Log", Some("avp"), &[302], kaspersky),
     known(Maker::Kaspersky, "Kaspersky Endpoint Security", Some("avp"), &[302], kaspersky),
     known(Maker::Symantec, "Symantec Endpoint Protection Client", None, &[51], symantec),
@@ -57,7 +57,7 @@ const LOGS: &[Known] = &[
 /// The findings of the products that are not known to be off.
 ///
 /// # Errors
-/// When a log that is there cannot be read.
+/// When an existing log cannot be read.
 pub(super) fn findings(
     context: &CheckContext,
     products: &[AntivirusProduct],
@@ -83,8 +83,8 @@ fn text(event: &Event) -> String {
     event.data.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// Lines of a label in the product's language, a colon and a value. The last path is that of the object: those of the program that
-/// touched it come before.
+/// Lines of a label in the product's language, a colon and a value. The last path is the object's: those of the program that
+/// accessed it come before.
 fn kaspersky(event: &Event, drives: &[char]) -> Option<Finding> {
     let text = text(event);
     let values = || text.lines().filter_map(|line| Some(line.split_once(':')?.1.trim()));
@@ -150,8 +150,8 @@ fn symantec(event: &Event, drives: &[char]) -> Option<Finding> {
     Some(Finding { threat: String::new(), action: ThreatAction::Untold, place })
 }
 
-/// `EventID=1027` and a sentence in the product's language, with the path of the program that touched the object and that of the object
-/// in the order of the language.
+/// `EventID=1027` and a sentence in the product's language, with the path of the accessing program and that of the object in an order
+/// that depends on the language.
 fn mcafee(event: &Event, drives: &[char]) -> Option<Finding> {
     let text = text(event);
     let number = text.trim_start().strip_prefix("EventID=")?;
@@ -166,7 +166,7 @@ fn mcafee(event: &Event, drives: &[char]) -> Option<Finding> {
         1053 | 1055 | 1100 | 1104 | 1428 => ThreatAction::Untold,
         _ => return None,
     };
-    // Its own names have a part that follows an exclamation mark: `Artemis!5FE4EA367CEE`.
+    // Its own names have a part after an exclamation mark: `Artemis!5FE4EA367CEE`.
     let is_name = |word: &&str| {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./!".contains(letter);
         word.chars().all(plain) && word.split_once('!').is_some_and(|(name, part)| !name.is_empty() && !part.is_empty())
@@ -185,12 +185,12 @@ fn mcafee(event: &Event, drives: &[char]) -> Option<Finding> {
 fn sophos(event: &Event, drives: &[char]) -> Option<Finding> {
     let datum = |at: usize| event.data.get(at).map_or("", |(_, value)| value.trim());
     let place = place::of(datum(1), drives);
-    // Where no path is in its place, neither is the name.
+    // If the path is not in its place, neither is the name.
     let threat = if place.known().is_some() { capped(datum(2)) } else { String::new() };
     Some(Finding { threat, action: ThreatAction::Untold, place })
 }
 
-/// Named data; the name in it is that of the program.
+/// Named data; the name in it is the program's.
 fn sentinel_one(event: &Event, drives: &[char]) -> Option<Finding> {
     let path = event.data.iter().find(|(name, _)| name == "Path").map_or("", |(_, value)| value.trim());
     Some(Finding { threat: String::new(), action: ThreatAction::Untold, place: place::of(path, drives) })
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(told(mcafee, &[deleted]), expected);
         let two = "EventID=1025\r\n\r\nC:\\Windows\\explorer.exe E:\\x.exe Packed-GDT!EA62D92F33DA.";
         assert_eq!(told(mcafee, &[two]), found("Packed-GDT!EA62D92F33DA", ThreatAction::Cleaned, None));
-        // Updates and rules, and what is no such event.
+        // Updates and rules, and events of other kinds.
         for other in ["EventID=1118\n\nx", "EventID=1092", "EventID=", "EventID=99999999999", "Cập nhật", ""] {
             assert_eq!(told(mcafee, &[other]), None, "{other}");
         }

@@ -1,10 +1,10 @@
-//! What Defender found and when it was switched off, from its channel; Security Essentials, on Windows 7, wrote the same to the channel
-//! `System`, without names: there the place of a datum tells what it is.
+//! What Defender found and when it was switched off, from its channel. Security Essentials, on Windows 7, wrote the same to the channel
+//! `System`, without data names: there the position of a datum shows what it is.
 //!
-//! 1006 and 1116 say that something was found, 1007 and 1117 what became of it, 1008, 1118 and 1119 that this failed; one finding has one
-//! `Detection ID`. An action is told when it was tried: whether it succeeded is told by its status and error. 5001, 5010 and 5012 say that
-//! real-time protection, the search for spyware and for viruses were switched off. Sources: learn.microsoft.com, "Review event logs and
-//! error codes to troubleshoot issues with Microsoft Defender Antivirus", "MSFT_MpThreatDetection" (`ThreatStatusID`); for Essentials the
+//! 1006 and 1116 report a finding, 1007 and 1117 what was done about it, 1008, 1118 and 1119 that this failed; one finding has one
+//! `Detection ID`. An action is logged when it was tried: its status and error show whether it succeeded. 5001, 5010 and 5012 report that
+//! real-time protection, spyware scanning and virus scanning were switched off. Sources: learn.microsoft.com, "Review event logs and error
+//! codes to troubleshoot issues with Microsoft Defender Antivirus", "MSFT_MpThreatDetection" (`ThreatStatusID`); for Essentials the
 //! messages of its program (`MpEvMsg.dll`) and published events.
 
 use std::collections::BTreeMap;
@@ -21,13 +21,13 @@ use os::Answer;
 use os::windows::Event;
 
 pub(super) const CHANNEL: &str = "Microsoft-Windows-Windows Defender/Operational";
-/// Where Essentials writes, and as whom.
+/// The channel and provider of Essentials.
 pub(super) const ESSENTIALS: (&str, &str) = ("System", "Microsoft Antimalware");
 const FINDINGS: &[u32] = &[1006, 1007, 1008, 1116, 1117, 1118, 1119];
 const FOUND: [u32; 2] = [1006, 1116];
 const FAILED: [u32; 3] = [1008, 1118, 1119];
 const SWITCHED_OFF: &[u32] = &[5001, 5010, 5012];
-/// The place of each datum among those without names.
+/// The position of each datum in events without names.
 const PLACES: [(usize, &str); 7] = [
     (2, "Detection ID"),
     (7, "Threat Name"),
@@ -37,10 +37,10 @@ const PLACES: [(usize, &str); 7] = [
     (29, "Action ID"),
     (32, "Error Code"),
 ];
-/// What is told of one finding within this time after an action is not a finding anew.
+/// A report about the same finding within this time after an action is not a new finding.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// What was found.
+/// The findings.
 pub(super) fn findings(context: &CheckContext, drives: &[char]) -> Answer<Found<Detection>> {
     let told = of_last_month(context, &log(context, FINDINGS))?;
     Ok(Found { items: together(&told.events, drives), whole: told.whole })
@@ -61,14 +61,14 @@ fn log(context: &CheckContext, ids: &'static [u32]) -> Log<'static> {
     }
 }
 
-/// The findings that the events tell of, each once, with the last word of what became of it.
+/// The findings in the events, each once, with the latest report of what was done.
 fn together(events: &[Event], removable: &[char]) -> Vec<Detection> {
     let mut findings: BTreeMap<String, (Detection, Timestamp)> = BTreeMap::new();
-    // In the order in which they were written: a finding comes before what became of it.
+    // In the order of writing: a finding comes before what was done about it.
     for event in events.iter().rev() {
         let data = |name: &str| datum(event, name);
         let Ok(at) = Timestamp::from_millisecond(event.at) else { continue };
-        // An event without an id is a finding of its own.
+        // An event without an id is a separate finding.
         let id = match data("Detection ID") {
             "" => format!("{} {} {}", event.at, event.record, event.id),
             id => id.to_owned(),
@@ -82,18 +82,18 @@ fn together(events: &[Event], removable: &[char]) -> Vec<Detection> {
         if !FOUND.contains(&event.id) {
             (finding.action, *last) = (action, at);
         } else if last.duration_until(at) > AGAIN {
-            // It was said to be dealt with and is there again.
+            // It was reported as handled and has come back.
             (finding.action, *last) = (ThreatAction::Nothing, at);
         }
     }
     findings.into_values().map(|(finding, _)| finding).collect()
 }
 
-/// The datum of this name, or at its place where none has a name; empty when there is none.
+/// The datum of this name, or at its position where none has a name; empty when missing.
 fn datum<'a>(event: &'a Event, name: &str) -> &'a str {
     let found = if event.data.iter().all(|(key, _)| key.is_empty()) {
         let at = PLACES.iter().find(|(_, named)| *named == name).map(|(at, _)| *at);
-        // What does not begin as such events do has other things in these places.
+        // If it does not begin as such events do, these positions hold other things.
         let same = event.data.get(2).is_some_and(|(_, id)| id.starts_with('{') && id.ends_with('}'));
         at.filter(|_| same).and_then(|at| event.data.get(at))
     } else {
@@ -102,7 +102,7 @@ fn datum<'a>(event: &'a Event, name: &str) -> &'a str {
     found.map(|(_, value)| value.as_str()).unwrap_or_default()
 }
 
-/// What became of a threat by this event: what was tried, where that succeeded.
+/// What this event says was done about the threat: the action tried, if it succeeded.
 fn action(event: &Event) -> ThreatAction {
     if FAILED.contains(&event.id) {
         return ThreatAction::Nothing;
@@ -119,26 +119,26 @@ fn action(event: &Event) -> ThreatAction {
     match (failed(datum(event, "Status Code"), 100), failed(datum(event, "Error Code"), 1)) {
         (Some(true), _) | (_, Some(true)) => ThreatAction::Nothing,
         (Some(false), Some(false)) => tried,
-        // That nothing was done is no success which damage could hide.
+        // Doing nothing is not a success that missing data could hide.
         _ if tried == ThreatAction::Nothing => tried,
         _ => ThreatAction::Untold,
     }
 }
 
-/// True for a code from `from` on: of a status, those that begin at 102 say that an action failed or was given up; of an error, all but 0
-/// (`0x80508023`). A code that is not written down says nothing of a failure; `None` for what is no code.
+/// True for a code of at least `from`: statuses from 102 on mean that an action failed or was abandoned; any error but 0 (`0x80508023`)
+/// is a failure. An empty code is not a failure; `None` for what is not a code.
 fn failed(code: &str, from: u32) -> Option<bool> {
     let code = code.trim();
     let number = match code.strip_prefix("0x").or_else(|| code.strip_prefix("0X")) {
         _ if code.is_empty() => return Some(false),
         Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).ok()?,
-        // Some write an error as a number with a sign.
+        // Some write an error as a signed number.
         None => code.parse::<i64>().ok()?.unsigned_abs().try_into().ok()?,
     };
     Some(number >= from)
 }
 
-/// The kind of place of the first of the objects that has one, `file:_E:\a.exe; process:_pid:12,ProcessStart:13; behavior:_process: C:\b.exe`.
+/// The kind of place of the first object that has one, `file:_E:\a.exe; process:_pid:12,ProcessStart:13; behavior:_process: C:\b.exe`.
 fn place_of(objects: &str, origin: &str, removable: &[char]) -> Fact<ThreatPlace> {
     /// `Origin ID`: 2 network share, 3 Internet.
     const SHARE: &str = "2";
@@ -158,12 +158,12 @@ fn place_of(objects: &str, origin: &str, removable: &[char]) -> Fact<ThreatPlace
     }
 }
 
-/// Where one object is, and whether it was taken from the Internet.
+/// Where one object is, and whether it was downloaded from the Internet.
 fn place_of_one(object: &str, removable: &[char]) -> (bool, Fact<ThreatPlace>) {
     let (scheme, path) = object.split_once(":_").unwrap_or(("", object));
     let of_path = match place::of(path, removable) {
         Fact::Known(place) => Fact::Known(place),
-        // The path of a behaviour's process stands behind words.
+        // The path of a behaviour's process comes after words.
         none => place::paths(path).first().map_or(none, |path| place::of(path, removable)),
     };
     (scheme.eq_ignore_ascii_case("webfile"), of_path)

@@ -1,8 +1,8 @@
-//! Kinds of places: of a path only that is kept.
+//! Kinds of places: the only thing kept of a path.
 
 use policies::fact::{Fact, Reason, ThreatPlace};
 
-/// The kind of place of a path. The folder of downloads is called so on the disk in every language. `removable` are letters of drives.
+/// The kind of place of a path. On disk the downloads folder has the same name in every language. `removable` are drive letters.
 pub(super) fn of(path: &str, removable: &[char]) -> Fact<ThreatPlace> {
     let bare = path.strip_prefix(r"\\?\").unwrap_or(path);
     let bare = bare.strip_prefix(r"UNC\").map_or_else(|| bare.to_owned(), |rest| format!(r"\\{rest}"));
@@ -19,8 +19,8 @@ pub(super) fn of(path: &str, removable: &[char]) -> Fact<ThreatPlace> {
     }
 }
 
-/// The paths in a text of whatever language: from a drive's letter or the two strokes of a share to the line's end. What follows a path on
-/// its line stays with it, which does not change its kind.
+/// The paths in a text of any language: from a drive letter or the two backslashes of a share to the end of the line. Whatever follows a
+/// path on its line stays with it, which does not change its kind.
 pub(super) fn paths(text: &str) -> Vec<&str> {
     text.lines().flat_map(paths_of_line).collect()
 }
@@ -32,7 +32,7 @@ fn paths_of_line(line: &str) -> Vec<&str> {
         let rest = &line[at..];
         let drive = letter.is_ascii_alphabetic() && rest[1..].starts_with(r":\");
         let begins = !before.is_alphanumeric() && (drive || (rest.starts_with(r"\\") && before.is_whitespace()));
-        // In `\\?\C:\a` the drive belongs to the path that has begun.
+        // In `\\?\C:\a` the drive belongs to the path already begun.
         if begins && !line[..at].ends_with(r"\\?\") {
             starts.push(at);
         }

@@ -1,8 +1,8 @@
-//! When protection stopped, whoever made it: the service manager writes that a service stopped or broke down, Security Center what a product
-//! told it. Both are read by what is in no user's language: the key's name of the service, the state's constant.
+//! When protection stopped, for any maker: the service manager logs that a service stopped or crashed, Security Center what a product
+//! reported to it. Both are read through language-independent data: the service's key name, the state's constant.
 //!
-//! That Windows goes down ends services as well, and a product that comes up says that it is not yet on; neither is a stop, unless the product
-//! is still off: then it did not come back from the newest of them. What a product's own update stops for a moment is a stop.
+//! Services also end when Windows shuts down, and a starting product reports that it is not yet on; neither counts as a stop, unless the
+//! product is still off: then it did not come back after the newest one. A short stop for a product's own update counts.
 //!
 //! Sources: published events of the provider `Service Control Manager` (7036: binary data `Spooler/1`, the state a `SERVICE_STOPPED`; 7031 and
 //! 7034: binary data `Spooler`) and of `SecurityCenter` (15: the product and `SECURITY_PRODUCT_STATE_OFF`; learn.microsoft.com, "Review
@@ -28,33 +28,34 @@ const fn log(channel: &'static str, provider: &'static str, ids: &'static [u32],
 }
 
 const STATE_CHANGED: u32 = 7036;
-/// Services: many events that are not about antivirus are among them.
+/// Service events, including many that are not about antivirus.
 const SERVICES: Log = log("System", "Service Control Manager", &[STATE_CHANGED, 7031, 7034], 4_000);
-/// States of products; Windows writes them since version 10.
+/// Product state events, logged since Windows 10.
 const STATES: Log = log("Application", "SecurityCenter", &[15], super::MOST);
 /// Windows starts.
 const STARTS: Log = log("System", "Microsoft-Windows-Kernel-General", &[12], super::MOST);
-/// Windows goes down.
+/// Windows shuts down.
 const ENDS: Log = log("System", "Microsoft-Windows-Kernel-General", &[13], super::MOST);
-/// The event log itself goes down.
+/// The event log itself shuts down.
 const LOG_ENDS: Log = log("System", "EventLog", &[6006], super::MOST);
-/// How long Windows takes to go down, and products to come up.
+/// How long Windows takes to shut down, and products to start.
 const TURN: SignedDuration = SignedDuration::from_mins(5);
 
-/// Who is asked about: the products that are not Microsoft's, and what Security Center calls them.
+/// The products watched: those not made by Microsoft, with their names in Security Center.
 pub(super) struct Watched<'a> {
     signs: Vec<&'static Signs>,
-    /// Names in Security Center that no firewall has as well: an event tells the name alone.
+    /// Names in Security Center that no firewall shares: an event contains only the name.
     names: Vec<&'a str>,
     /// All of them are off now.
     off: bool,
 }
 
 impl<'a> Watched<'a> {
-    /// Of the products that were found. What runs whether or not it guards is none of them: that it ends is no stop of protection.
+    /// Selects from the products found. A product whose services run whether or not it protects is left out: their end is no stop
+    /// of protection.
     ///
     /// # Errors
-    /// When it cannot be told which names firewalls have.
+    /// When the names of firewalls cannot be determined.
     pub(super) fn of(context: &CheckContext, products: &'a [AntivirusProduct]) -> Answer<Self> {
         let companion = |product: &AntivirusProduct| is_companion(product.maker, [&product.name].into_iter());
         let others = || products.iter().filter(|product| product.maker != Maker::Microsoft && !companion(product));
@@ -73,7 +74,7 @@ impl<'a> Watched<'a> {
         Ok(Self { signs, names: if told { names } else { Vec::new() }, off })
     }
 
-    /// True when something would be written that is read here.
+    /// True when this reader would see a stop of the product in the logs.
     pub(super) fn hears_of(&self, product: &AntivirusProduct) -> bool {
         product.maker == Maker::Microsoft
             || self.signs.iter().any(|signs| signs.maker == product.maker)
@@ -81,7 +82,7 @@ impl<'a> Watched<'a> {
     }
 }
 
-/// The stops, in no order.
+/// The stops, unordered.
 ///
 /// # Errors
 /// When a log cannot be read.
@@ -116,7 +117,7 @@ fn services(context: &CheckContext, watched: &Watched) -> Answer<Found<Timestamp
     Ok(Found { items, whole })
 }
 
-/// True when the service is one of the products': by its name, or where nobody knows their names by the company of its file.
+/// True when the service belongs to the products: by its name, or if their names are unknown by the company of its file.
 fn guards(context: &CheckContext, watched: &Watched, service: &str) -> bool {
     let company = std::cell::LazyCell::new(|| parts::company(context, service));
     watched.signs.iter().any(|signs| {
@@ -124,7 +125,7 @@ fn guards(context: &CheckContext, watched: &Watched, service: &str) -> bool {
     })
 }
 
-/// The key's name of the service that the event says ended.
+/// The key name of the service that the event says ended.
 fn ended(event: &Event) -> Option<String> {
     /// `SERVICE_STOPPED`.
     const STOPPED: &str = "1";
@@ -137,7 +138,7 @@ fn ended(event: &Event) -> Option<String> {
     (state == STOPPED).then(|| service.to_owned())
 }
 
-/// The text of binary data as events show it, `530070006F00...`.
+/// The text in binary data as events show it, `530070006F00...`.
 fn wide(hexadecimal: &str) -> Option<String> {
     if !hexadecimal.len().is_multiple_of(4) || !hexadecimal.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
@@ -167,7 +168,7 @@ fn states(context: &CheckContext, watched: &Watched) -> Answer<Found<Timestamp>>
             continue;
         }
         let is_on = state == "ON";
-        // Of what was before the first event nothing is known; that it was on is the rule.
+        // The state before the first event is unknown; normally it was on.
         if on.insert(name, is_on).unwrap_or(true) && !is_on {
             stops.extend(at(event));
         }
@@ -175,7 +176,7 @@ fn states(context: &CheckContext, watched: &Watched) -> Answer<Found<Timestamp>>
     Ok(Found { items: stops, whole })
 }
 
-/// What the log tells; nothing where there is no such channel.
+/// The log's events; empty when there is no such channel.
 fn told(context: &CheckContext, log: &Log) -> Answer<LogExcerpt> {
     match of_last_month(context, log) {
         Err(OsError::Missing(_)) => Ok(LogExcerpt::default()),

@@ -1,4 +1,4 @@
-//! Findings of all makers together, on recorded events.
+//! Findings of all makers, on recorded events.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ fn a_finding_and_what_became_of_it_are_one() {
     assert!(found[0].place.known().is_none());
 }
 
-/// An event of Essentials as it was published, in the order of the messages of its program.
+/// An Essentials event as published, in the order of its program's messages.
 fn essentials(id: u32, at: &str, detection: &str, path: &str, action: &str) -> Event {
     let mut data = vec![("", ""); 42];
     let set = [
@@ -153,7 +153,7 @@ fn essentials_tells_by_place_that_an_action_failed() {
     assert_eq!(became("3", "0x80508023"), ThreatAction::Nothing);
 }
 
-/// What became of the one finding of these events, in the order in which they were written: number, minute, action, status, error.
+/// What was done about the single finding in these events, in the order of writing: number, minute, action, status, error.
 fn series(events: &[(u32, i64, &str, &str, &str)]) -> (ThreatAction, String) {
     let start: Timestamp = "2026-11-20T01:00:00Z".parse().unwrap();
     let written = events.iter().zip(1..).map(|(&(id, minute, action, status, error), record)| {
@@ -174,15 +174,15 @@ fn an_action_that_failed_is_none_and_the_last_word_counts() {
     let of = |events: &[(u32, i64, &str, &str, &str)]| series(events).0;
     assert_eq!(of(&[found, (1117, 0, "2", "103", FAILED)]), ThreatAction::Nothing);
     assert_eq!(of(&[found, found, found, (1117, 0, "2", "3", OK)]), ThreatAction::Quarantined);
-    // It fails and is tried again; or is dealt with in part and fails in the rest.
+    // It fails and is retried; or is partly handled and the rest fails.
     let (failed, done) = ((1117, 1, "2", "103", FAILED), (1117, 9, "3", "4", OK));
     assert_eq!(series(&[found, failed, done]), (ThreatAction::Removed, "2026-11-20T01:00:00Z".to_owned()));
     assert_eq!(of(&[found, (1117, 1, "3", "4", OK), (1117, 9, "2", "103", FAILED)]), ThreatAction::Nothing);
     assert_eq!(of(&[found, done, (1119, 10, "2", "", "")]), ThreatAction::Nothing);
-    // Whoever allowed it did not succeed either.
+    // Allowing it did not succeed either.
     assert_eq!(of(&[found, (1117, 1, "6", "105", FAILED)]), ThreatAction::Nothing);
     assert_eq!(of(&[found, (1117, 1, "6", "5", OK)]), ThreatAction::Allowed);
-    // What is found in the same moment is no finding anew; an hour later it is.
+    // A report at the same moment is not a new finding; one an hour later is.
     assert_eq!(of(&[found, done, (1116, 9, "9", "1", OK)]), ThreatAction::Removed);
     assert_eq!(of(&[found, done, (1116, 69, "9", "1", OK)]), ThreatAction::Nothing);
     // The order is that of the log: the clock was set back between the two.
@@ -199,7 +199,7 @@ fn a_log_that_cannot_tell_all_proves_no_clean_month() {
     assert_eq!(cleared.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
     let cleared = stops(&context(month().log(CHANNEL, yesterday)), &[]);
     assert_eq!(cleared.known().map(|list| (list.items.len(), list.left_out)), Some((0, 1)));
-    // What is yet to come was written while the clock ran ahead.
+    // A future event was written while the clock was ahead.
     let ahead = defender(vec![event(1116, "2026-11-22T03:00:01Z", &[]), event(5001, "2027-01-01T00:00:00Z", &[])]);
     assert_eq!(detections(&context(ahead.clone()), &[]), Fact::Known(List::default()));
     assert_eq!(stops(&context(ahead), &[]), Fact::Known(List::default()));
@@ -223,7 +223,7 @@ fn findings_of_another_maker_are_known_and_an_empty_log_of_its_is_not() {
     assert_eq!(found.known().unwrap().items[0].threat, "Troj/DocDl-VWM");
     let empty = detections(&context(log(Vec::new())), &products);
     assert!(matches!(&empty, Fact::Unknown(why) if why.reason == Reason::NoReader), "{empty:?}");
-    // A product that is off writes nothing; whose findings these are is not asked any more.
+    // A product that is off logs nothing; whose findings these are no longer matters.
     let off = [product(Maker::Sophos, false), product(Maker::Eset, true)];
     let off = detections(&context(log(vec![event(32, "2026-11-20T01:00:00Z", &sophos)])), &off);
     assert!(off.known().is_none());
@@ -237,7 +237,7 @@ fn a_product_that_may_guard_leaves_its_findings_open() {
             own.map(|own| product(Maker::Microsoft, own)).into_iter().chain([open.clone()]).collect();
         let none = detections(&context(defender(Vec::new())), &products);
         assert!(matches!(&none, Fact::Unknown(why) if why.reason == Reason::NoReader), "{own:?} {none:?}");
-        // What Defender found while it still guarded is told.
+        // What Defender found while it still protected is reported.
         let found = defender(vec![event(1116, "2026-11-19T01:00:00Z", &[("Threat Name", "PUA:Win32/x")])]);
         let found = detections(&context(found), &products);
         assert_eq!(found.known().map(|list| (list.items.len(), list.left_out)), Some((1, 1)));
@@ -252,7 +252,7 @@ fn where_two_guard_their_findings_are_one_list() {
     let os = defender(vec![event(1116, "2026-11-19T01:00:00Z", &[("Threat Name", "PUA:Win32/x")])]);
     let risk = event(51, "2026-11-20T01:00:00Z", &[("", r"Rủi ro: X trong tệp: C:\a.exe")]);
     let mut os = os.provided("Application", "Symantec AntiVirus", vec![risk.clone()]);
-    // The same finding stands in two logs.
+    // The same finding is in two logs.
     os.events.insert("Symantec Endpoint Protection Client".to_owned(), vec![risk]);
     let both = [product(Maker::Symantec, true), product(Maker::Microsoft, true)];
     let found = detections(&context(os), &both);
@@ -264,7 +264,7 @@ fn where_two_guard_their_findings_are_one_list() {
 fn stops_are_listed_and_long_lists_are_cut() {
     let start: Timestamp = "2026-11-20T01:00:00Z".parse().unwrap();
     let minutes = |number: i64| start + SignedDuration::from_mins(5 * number);
-    // Each is said twice.
+    // Each is logged twice.
     let off = (0..300).rev().map(|number| event(5001, &minutes(number / 2).to_string(), &[])).collect();
     let all = stops(&context(defender(off)), &[]);
     let all = all.known().unwrap();

@@ -1,4 +1,4 @@
-//! What a service, a process, a row or what cannot be read proves, and what it does not.
+//! What a service, a process, a row or an unreadable source proves, and what it does not.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn a_guard_that_is_not_registered_is_open_where_security_center_runs() {
     assert_eq!(seen(&antivirus), [(Maker::Microsoft, Some(false)), (Maker::Huorong, None)]);
     let bkav = collected(office(vec![defender(393_472)]).process(7, "BKAVSERVICE.EXE"));
     assert_eq!(seen(&bkav)[1], (Maker::Bkav, None));
-    // Where Security Center does not answer nobody knows what it was told.
+    // If Security Center does not answer, what was reported to it is unknown.
     let mut hanging = office(Vec::new()).service("HipsDaemon", true);
     hanging.hanging.push(CENTER.to_owned());
     hanging.services.as_mut().unwrap()[0].state = 1;
@@ -19,7 +19,7 @@ fn a_guard_that_is_not_registered_is_open_where_security_center_runs() {
     let server = collected(bare().service("HipsDaemon", true));
     assert_eq!((server.protection, why(&server.real_time)), (Fact::Known(Protection::On), Some(Reason::NoReader)));
     assert_eq!(collected(bare().service("HipsDaemon", false)).protection, Fact::Known(Protection::Off));
-    // Any program can be called as that of a guard.
+    // Any program can be named like a guard's.
     assert_eq!(why(&collected(bare().process(7, "avp.exe").service("Dhcp", true)).protection), Some(Reason::NoReader));
 }
 
@@ -44,7 +44,7 @@ fn what_security_center_lists_while_it_does_not_run_is_a_memory() {
     let mut bare = stopped(office(Vec::new()));
     bare.services.as_mut().unwrap().remove(0);
     assert_eq!(why(&collected(bare).protection), Some(Reason::Unreadable));
-    // Defender is asked itself, and its row bears out nothing.
+    // Defender itself is asked, and its row confirms nothing.
     let own =
         stopped(office(vec![defender(397_568)]).rows(DEFENDER, "MSFT_MpComputerStatus", vec![status("Normal", true)]));
     assert_eq!(collected(own).protection, Fact::Known(Protection::On));
@@ -106,7 +106,7 @@ fn definitions_that_defender_calls_old_are_old_whatever_its_row_says() {
 fn a_free_companion_guards_nothing_whatever_is_registered() {
     let normal = |os: Recorded| os.rows(DEFENDER, "MSFT_MpComputerStatus", vec![status("Normal", true)]);
     let rows = |number| vec![defender(397_568), row("Malwarebytes", r"C:\Program Files\Malwarebytes\mbam.exe", number)];
-    // Beside a Defender that guards it takes nothing away and adds nothing.
+    // Next to a Defender that protects it changes nothing.
     for number in [397_312, 266_240] {
         let beside = collected(normal(office(rows(number)).service("MBAMService", true)));
         assert_eq!((&beside.protection, &beside.real_time), (&Fact::Known(Protection::On), &Fact::Known(true)));
@@ -116,7 +116,7 @@ fn a_free_companion_guards_nothing_whatever_is_registered() {
     let spybot = r"C:\Program Files (x86)\Spybot - Search & Destroy 2\SDWSCSvc.exe";
     let os = office(vec![defender(393_472), row("Spybot - Search and Destroy", spybot, 266_240)]);
     assert_eq!(why(&collected(os.process(9, "SDWSCSvc.exe")).protection), Some(Reason::Contradictory));
-    // Without Defender nobody can tell: another edition does guard, and is registered so as well.
+    // Without Defender it is unknown: another edition does protect, and registers in the same way.
     let alone = vec![defender(393_472), row("Malwarebytes", "", 266_240)];
     let alone = collected(office(alone).service("MBAMService", true).process(9, "mbam.exe"));
     assert_eq!(why(&alone.protection), Some(Reason::Contradictory));
@@ -137,7 +137,7 @@ fn what_runs_without_a_guard_as_well_bears_out_a_row_and_proves_nothing_alone() 
         let off = collected(office(vec![defender(393_472), row("McAfee", "", 393_216)]).service(helper, true));
         assert_eq!(off.protection, Fact::Known(Protection::Off), "{helper}");
     }
-    // The agent of Deep Security runs where its search for viruses is not installed.
+    // The agent of Deep Security also runs where its virus scanner is not installed.
     assert_eq!(why(&collected(bare().service("ds_agent", true)).protection), Some(Reason::NoReader));
     let whole = collected(bare().service("ds_agent", true).service("Amsp", true));
     assert_eq!(whole.protection, Fact::Known(Protection::On));
@@ -160,12 +160,12 @@ fn a_row_alone_is_no_proof_whoever_made_the_product() {
     };
     assert_eq!(collected(service(r"Cylance\Desktop")).protection, Fact::Known(Protection::On));
     assert_eq!(why(&collected(service("Other")).protection), Some(Reason::Contradictory));
-    // A program of Windows runs for many.
+    // Windows' own programs run for many products.
     let windows = r"C:\Windows\System32\svchost.exe";
     let row = vec![defender(393_472), super::row("Phần mềm lạ", windows, 266_240)];
     let os = office(row).text(NT, "SystemRoot", r"C:\Windows").file(windows, "").process(9, "svchost.exe");
     assert_eq!(why(&collected(os).protection), Some(Reason::Contradictory));
-    // While processes cannot be listed, that nothing runs is not known.
+    // If processes cannot be listed, it is unknown whether any runs.
     let mut blind = office(vec![defender(393_472), super::row("CylancePROTECT", program, 397_312)]);
     blind.processes = None;
     assert_eq!(why(&collected(blind).protection), Some(Reason::SourceMissing));
@@ -181,7 +181,7 @@ fn defender_is_asked_itself_where_its_row_says_off_and_nobody_else_is_seen_to_gu
     for passive in [status("SxS Passive Mode", true), status("Normal", false), Row::new()] {
         assert_eq!(collected(orphan(passive)).protection, Fact::Known(Protection::Off));
     }
-    // The other row is open: that Defender guards is known nevertheless.
+    // The other row is open, but Defender is known to protect.
     let there = orphan(status("Normal", true)).file(r"C:\Program Files\Kaspersky Lab\KES\wmiav.exe", "");
     assert_eq!(collected(there).protection, Fact::Known(Protection::On));
 }
@@ -198,13 +198,13 @@ fn what_nobody_can_read_is_no_none() {
     assert_eq!(why(&collected(odd).protection), Some(Reason::Unreadable));
     let hidden = bare().service("guard", true).denying(&format!(r"{SERVICES}\guard"));
     assert_eq!(why(&collected(hidden).protection), Some(Reason::NeedsAdministrator));
-    // A protected service whose file does not tell its company may be anybody's.
+    // A protected service whose file names no company may belong to anyone.
     let nameless = bare().service("guard", true).number(&format!(r"{SERVICES}\guard"), "LaunchProtected", 3);
     let nameless = collected(nameless);
     assert_eq!((seen(&nameless), why(&nameless.protection)), (vec![(Maker::Other, None)], Some(Reason::NoReader)));
     let own = bare().service("WdNisSvc", true).number(&format!(r"{SERVICES}\WdNisSvc"), "LaunchProtected", 3);
     assert_eq!(collected(own).protection, Fact::Known(Protection::None));
-    // Defender does not answer, and what would switch it off may not be read.
+    // Defender does not answer, and what would switch it off cannot be read.
     let mut hanging = office(vec![defender(397_568)]);
     hanging.hanging.push(DEFENDER.to_owned());
     let policy = r"HKLM\SOFTWARE\Policies\Microsoft\Windows Defender";

@@ -1,6 +1,6 @@
-//! Exceptions that policies make in the way of Windows XP, which later versions still obey: below a profile of the domain's policies
+//! Policy exceptions in the format of Windows XP, which later versions still obey: below a domain policy profile
 //! `Services\RemoteDesktop`, `Services\FileAndPrint`, `RemoteAdminSettings`, each with `Enabled` and `RemoteAddresses`, and
-//! `GloballyOpenPorts\List` (`WindowsFirewall.admx`). They are turned into rules.
+//! `GloballyOpenPorts\List` (`WindowsFirewall.admx`). They are converted to rules.
 
 use policies::fact::FirewallProfile;
 
@@ -9,14 +9,14 @@ use crate::windows::context::{CheckContext, Setting};
 use os::windows::Registry;
 use os::{Answer, OsError};
 
-/// What each opens of the ports that are asked for.
+/// The relevant ports that each one opens.
 const SERVICES: [(&str, u16); 3] =
     [(r"Services\RemoteDesktop", 3_389), (r"Services\FileAndPrint", 445), ("RemoteAdminSettings", 445)];
 
-/// All of them as texts of rules.
+/// All exceptions as rule texts.
 ///
 /// # Errors
-/// When a policy is there and cannot be read.
+/// When a policy exists but cannot be read.
 pub(super) fn exceptions(context: &CheckContext) -> Answer<Vec<String>> {
     let mut rules = Vec::new();
     for profile in ALL {
@@ -66,7 +66,7 @@ fn ports(context: &CheckContext, key: &str) -> Answer<Vec<String>> {
     }
 }
 
-/// `3389:TCP:10.0.0.0/24,localsubnet:enabled:Name`; what is no such text becomes a rule that nobody understands.
+/// `3389:TCP:10.0.0.0/24,localsubnet:enabled:Name`; a malformed text becomes a rule of unknown meaning.
 fn port(profile: &str, text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let read = || {

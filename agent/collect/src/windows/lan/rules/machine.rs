@@ -1,4 +1,4 @@
-//! What rules of the firewall are held against: version, folder and adapters of the machine.
+//! The machine properties that firewall rules are compared with: version, Windows folder and adapters.
 
 use policies::evaluate::Truth;
 
@@ -15,9 +15,9 @@ const WINDOWS_8_1: u64 = 9_600;
 /// This machine.
 pub(super) struct Machine {
     build: Option<u64>,
-    /// Windows' own folder, in lower case.
+    /// The Windows folder, in lower case.
     folder: Option<String>,
-    /// Those that are up.
+    /// The adapters that are up.
     adapters: Answer<Vec<Adapter>>,
 }
 
@@ -36,7 +36,7 @@ impl Machine {
         Self { build, folder, adapters: adapters.clone() }
     }
 
-    /// Its version as rules write it; `None` when it is not known.
+    /// Its version in the notation of rules; `None` when unknown.
     pub(super) fn version(&self) -> Option<(u64, u64)> {
         Some(match self.build? {
             WINDOWS_10.. => (10, 0),
@@ -47,7 +47,7 @@ impl Machine {
         })
     }
 
-    /// Whether a program, in lower case, is the one in which Windows runs its services.
+    /// Whether a program, in lower case, is the host process of Windows services.
     pub(super) fn is_svchost(&self, program: &str) -> Truth {
         const NAME: &str = r"\svchost.exe";
         if program.is_empty() || program.contains('*') || program == "svchost.exe" {
@@ -60,12 +60,13 @@ impl Machine {
         let path = ["%systemroot%", "%windir%"]
             .iter()
             .fold(program.to_owned(), |path, variable| path.replace(variable, folder));
-        // Another variable, or the name of a device, may stand for the same place.
+        // Another variable, or a device name, may stand for the same place.
         let plain = path.as_bytes().get(1) == Some(&b':') && !path.contains('%');
         if plain { Truth::from(path == format!(r"{folder}\system32{NAME}")) } else { Truth::Unknown }
     }
 
-    /// Whether some adapter is so, or with `all` every one: a rule lets in by one of them, and closes only when it closes all.
+    /// Whether some adapter satisfies the condition, or with `all` every one: one adapter is enough to let in, but blocking
+    /// requires all.
     pub(super) fn any_or_all(&self, all: bool, is_so: impl Fn(&Adapter) -> bool) -> Truth {
         match &self.adapters {
             Ok(adapters) if all => Truth::from(adapters.iter().all(is_so)),
@@ -74,7 +75,7 @@ impl Machine {
         }
     }
 
-    /// Whether the machine is reached at some address of `ranges`, or with `all` at no other.
+    /// Whether the machine has an address within `ranges`, or with `all` no address outside them.
     pub(super) fn reached_at(&self, family: Family, ranges: &Ranges, all: bool) -> Truth {
         let Ok(adapters) = &self.adapters else { return Truth::Unknown };
         let address = |text: &String| family.number(text.split('/').next()?.parse().ok()?);

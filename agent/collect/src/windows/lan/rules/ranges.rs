@@ -1,8 +1,8 @@
-//! Sets of addresses, as first and last of each range. IPv4 addresses are numbers below 2^32.
+//! Sets of addresses, as ranges with first and last address. IPv4 addresses are numbers below 2^32.
 
 use std::net::IpAddr;
 
-/// IPv4 or IPv6: a rule may be for both, each with addresses of its own.
+/// IPv4 or IPv6: a rule may cover both, each with its own addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     Four,
@@ -24,7 +24,8 @@ impl Family {
         }
     }
 
-    /// Where strangers come from: below the groups of IPv4 (`224.0.0.0`), the global addresses of IPv6 (`2000::/3`).
+    /// Where strangers come from: below the multicast range of IPv4 (`224.0.0.0`), the global addresses of IPv6
+    /// (`2000::/3`).
     const fn strangers(self) -> (u128, u128) {
         match self {
             Self::Four => (0, 0xDFFF_FFFF),
@@ -32,7 +33,7 @@ impl Family {
         }
     }
 
-    /// From so many of these addresses on a rule is for everybody: no office writes down a sixteenth of them, and private ranges are far
+    /// From this many addresses on a rule counts as open to everyone: no office lists a sixteenth of them, and private ranges are far
     /// smaller.
     const fn everybody(self) -> u128 {
         match self {
@@ -51,7 +52,7 @@ impl Family {
     }
 }
 
-/// Ranges that are sorted and do not touch.
+/// Sorted ranges that do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ranges(Vec<(u128, u128)>);
 
@@ -111,7 +112,7 @@ impl Ranges {
         self.0.iter().any(|&(first, last)| (first..=last).contains(&address))
     }
 
-    /// True when so many are in that strangers are among them.
+    /// True when it contains so many addresses that strangers are among them.
     pub(super) fn everybody(&self, family: Family) -> bool {
         let (least, most) = family.strangers();
         let inside = |&(first, last): &(u128, u128)| (last.min(most) + 1).saturating_sub(first.max(least));

@@ -1,9 +1,9 @@
 //! One rule of the Windows firewall: `v2.30|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Private|LPort=3389|RA4=LocalSubnet|...`
 //! (MS-GPFAS 2.2.2.19).
 //!
-//! Every word is a condition, and all of them must hold. What a word says is true, false or not known; a word or value that nobody here
-//! knows makes its condition unknown, so that it never widens the rule. The same holds of a rule that blocks: only what it surely blocks
-//! is closed. Names and descriptions are not looked at.
+//! Every field is a condition, and all must hold. A condition is true, false or unknown; an unknown field or value makes its condition
+//! unknown, so that it never widens the rule. The same applies to a blocking rule: only what it certainly blocks is closed. Names and
+//! descriptions are ignored.
 
 use std::collections::BTreeSet;
 
@@ -14,54 +14,54 @@ use super::machine::Machine;
 use super::ranges::{Family, Ranges};
 use os::windows::Adapter;
 
-/// What a rule does with the connections it is for.
+/// What a rule does with matching connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Allow,
     Block,
-    /// Lets in those who prove who they are, even where others are blocked.
+    /// Lets in authenticated callers, even where others are blocked.
     ByPass,
 }
 
-/// A new connection over TCP that a stranger tries.
+/// A new TCP connection attempt by a stranger.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt {
-    /// To what; `None` for whatever listens there.
+    /// The service; `None` for anything that is listening.
     pub(super) service: Option<InboundService>,
-    /// At which port; `None` when it is not known where the service listens.
+    /// The port; `None` when it is unknown where the service listens.
     pub(super) port: Option<u16>,
-    /// In a network of this profile.
+    /// The profile of the network.
     pub(super) profile: FirewallProfile,
-    /// Over this protocol.
+    /// The IP version.
     pub(super) family: Family,
 }
 
-/// The addresses from which a rule is for an attempt.
+/// The addresses from which a rule applies to an attempt.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
-    /// Surely.
+    /// Certainly.
     pub(super) sure: Ranges,
     /// Perhaps.
     pub(super) perhaps: Ranges,
 }
 
-/// Words and values of an inbound rule that is switched on.
+/// Fields and values of an enabled inbound rule.
 #[derive(Clone, Debug)]
 pub(super) struct Rule<'t> {
-    /// `None` when it cannot be told.
+    /// `None` when unknown.
     action: Option<Action>,
-    /// False where it is written too badly to be sure of it.
+    /// False when it is too malformed to be certain.
     whole: bool,
     /// Keys in lower case.
     fields: Vec<(String, &'t str)>,
 }
 
-/// Words that may stand in a rule once.
+/// Fields that may occur only once.
 const SINGLE: [&str; 13] = [
     "action", "active", "dir", "protocol", "app", "svc", "luown", "apppkgid", "luauth", "ruauth", "rmauth", "pfn",
     "skipver",
 ];
-/// Words that narrow nothing: texts, how far a packet may have come, what is looked at elsewhere.
+/// Fields that narrow nothing: texts, how far a packet may have come, fields handled elsewhere.
 const HARMLESS: [&str; 14] = [
     "action",
     "active",
@@ -78,10 +78,10 @@ const HARMLESS: [&str; 14] = [
     "radynkey",
     "ra",
 ];
-/// Keywords of ports that are none of those asked for.
+/// Port keywords other than those asked for.
 const PORT_WORDS: [&str; 10] =
     ["rpc", "rpc-epmap", "teredo", "iptlsin", "iphttpsin", "dhcp", "ply2disc", "playtodiscovery", "mdns", "tcpcdpsvc"];
-/// Keywords of addresses that are few and near.
+/// Keywords for few, nearby addresses.
 const NEAR: [&str; 12] = [
     "localsubnet",
     "localsubnet4",
@@ -96,10 +96,10 @@ const NEAR: [&str; 12] = [
     "playtodevice",
     "captiveportal",
 ];
-/// Kinds of traffic that Windows recognises by itself; Remote Desktop, WinRM and file sharing are none.
+/// Kinds of traffic that Windows classifies itself; Remote Desktop, WinRM and file sharing are not among them.
 const TRAFFIC: [&str; 8] =
     ["proximity", "proxsharing", "wfdprint", "wfddisplay", "wfddevices", "wfdkmdriver", "upnp", "wfdcdpsvc"];
-/// Accounts of the system, and groups that hold them, as SDDL writes them.
+/// System accounts, and groups that contain them, in SDDL notation.
 const SYSTEM_ACCOUNTS: [&str; 14] = [
     ";WD)",
     ";AU)",
@@ -118,7 +118,7 @@ const SYSTEM_ACCOUNTS: [&str; 14] = [
 ];
 
 impl<'t> Rule<'t> {
-    /// Reads a rule; `None` when it is switched off or for outgoing packets.
+    /// Parses a rule; `None` when it is disabled or for outgoing packets.
     pub(super) fn read(text: &'t str) -> Option<Self> {
         let mut parts = text.split('|');
         let version = parts.next().unwrap_or_default();
@@ -134,7 +134,7 @@ impl<'t> Rule<'t> {
         let twice = |name: &str| rule.of(name).nth(1).is_some();
         let word = |name: &str| rule.of(name).next().unwrap_or_default().to_ascii_lowercase();
         let (active, direction, action) = (word("active"), word("dir"), word("action"));
-        // A rule is off unless it says that it is on.
+        // A rule is disabled unless it says otherwise.
         let off = matches!(active.as_str(), "" | "false") && !twice("active");
         if off || direction == "out" && !twice("dir") {
             return None;
@@ -152,22 +152,22 @@ impl<'t> Rule<'t> {
         Some(rule)
     }
 
-    /// Something that stands where a rule should and cannot be read at all.
+    /// Stands for something in place of a rule that cannot be parsed.
     pub(super) const fn odd() -> Self {
         Self { action: None, whole: false, fields: Vec::new() }
     }
 
-    /// From where it lets the attempt in.
+    /// The addresses from which it lets the attempt in.
     pub(super) fn allows(&self, attempt: &Attempt, machine: &Machine) -> Sources {
         match self.action {
-            // Whoever proves who they are is no stranger.
+            // Authenticated callers are not strangers.
             Some(Action::Block | Action::ByPass) => Sources::default(),
             Some(Action::Allow) => self.sources(attempt, machine, false),
             None => Sources { sure: Ranges::default(), ..self.sources(attempt, machine, false) },
         }
     }
 
-    /// From where it keeps the attempt out.
+    /// The addresses from which it blocks the attempt.
     pub(super) fn blocks(&self, attempt: &Attempt, machine: &Machine) -> Sources {
         if self.action == Some(Action::Block) { self.sources(attempt, machine, true) } else { Sources::default() }
     }
@@ -193,12 +193,12 @@ impl<'t> Rule<'t> {
         }
     }
 
-    /// The values of a word, whatever version of the format it is from (`LPort`, `LPort2_10`).
+    /// The values of a field, in any version of the format (`LPort`, `LPort2_10`).
     fn of(&self, word: &str) -> impl Iterator<Item = &'t str> {
         self.fields.iter().filter(move |(key, _)| base(key) == word).map(|(_, value)| *value)
     }
 
-    /// Without a word of them it is for all profiles.
+    /// Without a profile field the rule is for all profiles.
     fn profile(&self, profile: FirewallProfile) -> Truth {
         let (mut named, mut odd) = (BTreeSet::new(), false);
         for value in self.of("profile") {
@@ -241,8 +241,8 @@ impl<'t> Rule<'t> {
         }
     }
 
-    /// Whether it is for the program that offers the service: `svchost.exe` with `TermService` for Remote Desktop (and the system itself
-    /// before Windows 8, which is how its rule is written there), the system itself for WinRM (by http.sys) and file sharing.
+    /// Whether it covers the service's program: `svchost.exe` with `TermService` for Remote Desktop (and the system itself before
+    /// Windows 8, as its rule is written there), the system itself for WinRM (through http.sys) and file sharing.
     fn program(&self, service: Option<InboundService>, machine: &Machine, blocks: bool) -> Truth {
         let Some(service) = service else { return self.any_program() };
         let rdp = service == InboundService::Rdp;
@@ -261,7 +261,7 @@ impl<'t> Rule<'t> {
         for name in self.of("svc") {
             holds = holds.and(match (service, name.to_ascii_lowercase().as_str()) {
                 (InboundService::Rdp, "*" | "termservice") => Truth::True,
-                // The system itself is no service; what Windows makes of such a rule is not documented.
+                // The system itself is not a service; the effect of such a rule is undocumented.
                 (_, "*" | "") | (InboundService::Smb, "lanmanserver") | (InboundService::Winrm, "winrm") => {
                     Truth::Unknown
                 }
@@ -271,7 +271,7 @@ impl<'t> Rule<'t> {
         holds
     }
 
-    /// Whether it is for every program: one that names a program or a service is for what that one offers.
+    /// Whether it covers every program: a rule that names a program or service only covers that one.
     fn any_program(&self) -> Truth {
         let named = self.of("app").any(|app| app != "*") || self.of("svc").any(|name| !matches!(name, "*" | ""));
         match (named, self.of("svc").next()) {
@@ -281,7 +281,7 @@ impl<'t> Rule<'t> {
         }
     }
 
-    /// Whether it is for the addresses at which the machine is reached.
+    /// Whether it covers the addresses at which the machine is reached.
     fn local(&self, family: Family, machine: &Machine, blocks: bool) -> Truth {
         let (ranges, odd) = self.ranges("la", family);
         match ranges {
@@ -292,8 +292,8 @@ impl<'t> Rule<'t> {
         }
     }
 
-    /// Whether it is for an adapter by which one may come: by its identifier, by its kind (`IF_TYPE_ETHERNET_CSMACD`,
-    /// `IF_TYPE_IEEE80211`, `IF_TYPE_PPP` and tunnels). A name in place of an identifier is nobody's here.
+    /// Whether it covers an adapter that a stranger may arrive on: by id, or by type (`IF_TYPE_ETHERNET_CSMACD`,
+    /// `IF_TYPE_IEEE80211`, `IF_TYPE_PPP` and tunnels). A name instead of an id matches nothing here.
     fn interfaces(&self, machine: &Machine, blocks: bool) -> Truth {
         let kind = |adapter: &Adapter, word: &str| match word.to_ascii_lowercase().as_str() {
             "lan" => adapter.kind == 6,
@@ -315,7 +315,7 @@ impl<'t> Rule<'t> {
             .and(told(&kind, "iftype", &|value| !known.contains(&value.to_ascii_lowercase().as_str())))
     }
 
-    /// Whether it is for ordinary traffic.
+    /// Whether it covers ordinary traffic.
     fn traffic(&self) -> Truth {
         match self
             .of("ttk")
@@ -328,7 +328,7 @@ impl<'t> Rule<'t> {
         }
     }
 
-    /// From where it is for anybody. A rule that names an address of one family is not for the other family.
+    /// The remote addresses it covers. A rule with addresses of only one family does not cover the other.
     fn remote(&self, family: Family) -> Sources {
         let (ranges, odd) = self.ranges("ra", family);
         // Addresses that a program keeps up to date.
@@ -341,7 +341,7 @@ impl<'t> Rule<'t> {
         Sources { perhaps: if odd { Ranges::all(family) } else { sure.clone() }, sure }
     }
 
-    /// The addresses of a word, `None` when it stands for neither family; and whether some of them are not known.
+    /// The addresses of a field, `None` when it has none of either family; and whether some of them are unknown.
     fn ranges(&self, word: &str, family: Family) -> (Option<Ranges>, bool) {
         let mut found = self.of(word).next().map(|_| Ranges::default());
         let mut odd = false;
@@ -361,7 +361,7 @@ impl<'t> Rule<'t> {
         (found, odd)
     }
 
-    /// `2:6:2` is Windows 8 alone, with `GTEQ` behind the last one also what came after it. Without any it is for all.
+    /// `2:6:2` means Windows 8 only, with `GTEQ` appended also later versions. Without the field it is for all.
     fn platform(&self, machine: &Machine) -> Truth {
         let mut later = Truth::False;
         for operator in self.fields.iter().filter(|(key, _)| key == "platform2") {
@@ -387,7 +387,7 @@ impl<'t> Rule<'t> {
     }
 }
 
-/// What one word says, of those that need no other.
+/// The result of one field that depends on no other.
 fn condition(key: &str, value: &str, blocks: bool) -> Truth {
     let lower = value.to_ascii_lowercase();
     match base(key) {
@@ -399,10 +399,10 @@ fn condition(key: &str, value: &str, blocks: bool) -> Truth {
             Ok(_) => Truth::False,
             Err(_) => Truth::Unknown,
         },
-        // Whoever comes chooses the port they come from.
+        // The caller chooses the source port.
         "rport" if !blocks || matches!(lower.as_str(), "*" | "0-65535" | "1-65535") => Truth::True,
         "rport" => Truth::False,
-        // Only for those who prove who they are.
+        // Only for authenticated callers.
         "security" | "ruauth" | "rmauth" if blocks || value.is_empty() => Truth::Unknown,
         "security" if !matches!(lower.as_str(), "authenticate" | "authenticateencrypt" | "an-noencap" | "ane-nego") => {
             Truth::Unknown
@@ -410,13 +410,13 @@ fn condition(key: &str, value: &str, blocks: bool) -> Truth {
         "security" | "ruauth" | "rmauth" => Truth::False,
         // For the apps of one package.
         "apppkgid" | "pfn" if !value.is_empty() => Truth::False,
-        // For what a person's programs own.
+        // For programs owned by a person.
         "luown" if value.starts_with("S-1-5-21-") || value.starts_with("S-1-12-1-") => Truth::False,
-        // For programs that certain people run.
+        // For programs run by certain people.
         "luauth" if lower.contains("(a;") && !SYSTEM_ACCOUNTS.iter().any(|account| value.contains(account)) => {
             Truth::False
         }
-        // Marks that narrow a rule where they are set.
+        // Flags that narrow a rule when set.
         "lom" | "btoif" | "systemosonly" | "sytesmosonly" | "gameosonly" | "devmode" | "caudit" | "applb"
             if lower == "false" =>
         {
@@ -426,7 +426,7 @@ fn condition(key: &str, value: &str, blocks: bool) -> Truth {
     }
 }
 
-/// The word without the version of the format that brought it: `lport` for `lport2_10`, `ra` for `ra42`.
+/// The field name without the format version that introduced it: `lport` for `lport2_10`, `ra` for `ra42`.
 fn base(key: &str) -> &str {
     key.trim_end_matches(|last: char| last.is_ascii_digit() || last == '_')
 }

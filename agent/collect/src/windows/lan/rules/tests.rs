@@ -1,4 +1,4 @@
-//! Rules as real machines hold them, with details replaced, on the recorded twin; and what words alone come to.
+//! Rules from real machines, with details replaced, on the recorded door; and the results of single fields.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const PRIVATE: u32 = 1;
 const DOMAIN: u32 = 2;
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 
-/// A machine of this build in a network of this category, with the firewall as it is delivered.
+/// A machine of this build in a network of this category, with the default firewall.
 fn machine(build: u64, category: u32) -> Recorded {
     let adapter = Adapter {
         guid: "{1}".to_owned(),
@@ -106,7 +106,7 @@ const WINDOWS_10: &[&str] = &[
     r"v2.30|Action=Allow|Active=TRUE|Dir=Out|Protocol=6|Name=Out|",
 ];
 
-/// Rules of app packages: for all profiles, without a word of them, and for some; most are for everybody's address and every port.
+/// Rules of app packages: for all profiles, for some, or without a profile field; most are for any address and every port.
 fn packages() -> Vec<String> {
     let profiles =
         ["Profile=Domain|Profile=Private|Profile=Public|", "", "Profile=Domain|Profile=Private|", "Profile=Public|"];
@@ -165,10 +165,10 @@ fn winrm_is_looked_for_where_its_listeners_are() {
     let known = |services: &[InboundService]| Fact::Known(services.iter().copied().collect::<List<_>>());
     let moved = |os: Recorded| os.number(&listener, "Port", 8080).key(&secure);
     assert_eq!([8080, 5985, 5986].map(|port| at(&moved, port)), [known(&[Winrm]), known(&[]), known(&[Winrm])]);
-    // One that is there by policy is at the usual place.
+    // One added by policy uses the default port.
     let policy = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WinRM\Service";
     assert_eq!(at(&|os| moved(os).number(policy, "AllowAutoConfig", 1), 5985), known(&[Winrm]));
-    // Older programs are served at the ports of the web.
+    // Older programs are served at the web ports.
     assert_eq!([80, 443].map(|port| at(&moved, port)), [known(&[]), known(&[])]);
     for (port, key, name) in [
         (80, format!(r"{WSMAN}\Service"), "http_compat_listener"),
@@ -257,7 +257,8 @@ fn whatever_binds_a_rule_keeps_it_from_opening_anything() {
         "RA6=fc00::/7|",
     ] {
         assert_eq!(opened(&[format!("{any}{word}")]), [], "{word}");
-        // What does not concern a service does not close it either; what a block means by authentication is not told.
+        // What does not concern a service does not block it either; what a block means by authentication is
+        // undocumented.
         let block = format!("{any}{word}").replace("Allow", "Block");
         if word.starts_with("Security") {
             assert!(untold(&[any.to_owned(), block]));
@@ -313,7 +314,7 @@ fn what_nobody_here_knows_is_neither_open_nor_closed() {
     }
     let odd = machine(19_045, PUBLIC).set(&format!(r"{LOCAL}\FirewallRules"), "odd", Registry::Number(1));
     assert!(answer(odd.clone()).known().is_none());
-    // What other rules decide stands, and the rest is marked as not told.
+    // The results of other rules stand, and the rest is marked as unknown.
     let list = answer(with(odd, &[RDP])).known().unwrap().clone();
     assert_eq!((list.items, list.left_out), (vec![Rdp], 2));
     // Of other ports it may say what it wants.
@@ -345,9 +346,9 @@ fn addresses_are_counted_by_their_kind() {
     assert_eq!(from("RA4=10.0.0.9|RA6=::/0|"), [Smb]);
     assert_eq!(from("RA4=*|"), [Smb]);
     assert_eq!(from("RA4=10.0.0.9|RA4=192.168.0.0-192.168.255.255|RA6=fe80::/64|"), []);
-    // Two rules may come to everybody together.
+    // Two rules together may cover everyone.
     assert_eq!(opened(&[format!("{SMB}RA4=0.0.0.0/1|"), format!("{SMB}RA4=128.0.0.0/1|")]), [Smb]);
-    // The port that a stranger comes from is the stranger's choice.
+    // A stranger chooses the source port.
     assert_eq!(from("RPort=80|"), [Smb]);
     assert_eq!(from("LA4=192.168.1.0/24|"), [Smb]);
     assert_eq!(from("IFType=Lan|IFType=Wireless|IF={1}|IF={2}|"), [Smb]);
@@ -388,7 +389,7 @@ fn a_firewall_that_is_off_or_lets_in_opens_all_that_nothing_blocks() {
     let mut stopped = os();
     stopped.services.as_mut().unwrap()[0].state = 1;
     assert_eq!(open(stopped), [Rdp, Winrm, Smb]);
-    // Elsewhere it may be as it will.
+    // Elsewhere it does not matter.
     assert_eq!(open(os().number(&format!(r"{LOCAL}\StandardProfile"), "EnableFirewall", 0)), []);
 }
 
@@ -398,7 +399,7 @@ fn where_the_networks_are_not_told_only_what_holds_in_all_is_known() {
     assert_eq!(open(os(&[RDP])), [Rdp]);
     assert_eq!(open(os(&[])), []);
     assert!(answer(os(&[WINRM])).known().is_none());
-    // A second adapter in a network that is not told.
+    // A second adapter in an unknown network.
     let mut two = with(machine(19_045, PUBLIC), &[WINRM]);
     let other = Adapter { guid: "{2}".to_owned(), ..two.adapters.as_ref().unwrap()[0].clone() };
     two.adapters.as_mut().unwrap().push(other);

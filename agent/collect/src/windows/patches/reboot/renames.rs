@@ -1,21 +1,20 @@
-//! The list of files that Windows renames or removes at its next start (`MoveFileEx`, `MOVEFILE_DELAY_UNTIL_REBOOT`): pairs of a source and
-//! a target, which is empty for a file that is only removed. Paths are written `\??\C:\...`; a target that may be there already has a `!`
-//! before it.
+//! The list of files that Windows renames or removes at its next start (`MoveFileEx`, `MOVEFILE_DELAY_UNTIL_REBOOT`): pairs of source and
+//! target; an empty target means removal. Paths are written `\??\C:\...`; a `!` before the target means that it may already exist.
 //!
-//! Only a file of Windows that is replaced is part of an update. What is removed are leftovers: of drivers, of browsers, of anti-malware
-//! products tidying up after themselves, which they do most days. Source: learn.microsoft.com, "MoveFileExW".
+//! Only the replacement of a Windows file is part of an update. Removals are of leftovers: of drivers, browsers and anti-malware
+//! products, which clean up most days. Source: learn.microsoft.com, "MoveFileExW".
 
-/// Folders below `Windows` whose files are Windows itself.
+/// Folders below `Windows` that hold Windows' own files.
 const OWN: [&str; 4] = ["system32\\", "syswow64\\", "winsxs\\", "servicing\\"];
-/// Folders in these for what is added to Windows: printers, copies of drivers, Flash.
+/// Subfolders of these for additions to Windows: printers, copies of drivers, Flash.
 const OTHERS: [&str; 5] =
     ["system32\\spool\\", "system32\\driverstore\\", "system32\\macromed\\", "syswow64\\macromed\\", "winsxs\\temp\\"];
 
-/// True when a file of Windows is to be replaced; `None` when the list is not of pairs, and what was read of it replaces none.
+/// True when a Windows file is to be replaced; `None` when the list is malformed and the part that was read replaces none.
 pub(super) fn replaced(texts: &[String]) -> Option<bool> {
     for pair in texts.chunks(2) {
         let [source, target] = pair else { return None };
-        // Out of step: a source is never empty and is never to be written over.
+        // Misaligned: a source is never empty and never has the overwrite mark.
         if source.is_empty() || plain(source).starts_with('!') {
             return None;
         }
@@ -26,7 +25,7 @@ pub(super) fn replaced(texts: &[String]) -> Option<bool> {
     Some(false)
 }
 
-/// Without the mark of who asked (`*1`, `*2`).
+/// The path without the mark of the requester (`*1`, `*2`).
 fn plain(path: &str) -> &str {
     path.strip_prefix("*1").or_else(|| path.strip_prefix("*2")).unwrap_or(path)
 }
@@ -41,7 +40,7 @@ fn of_windows(path: &str) -> bool {
     });
     let Some(below) = below else { return false };
     let name = below.rsplit('\\').next().unwrap_or_default();
-    // `SET4A1C.tmp` and the like are left by installers of drivers.
+    // Driver installers leave `SET4A1C.tmp` and the like.
     OWN.iter().any(|folder| below.starts_with(folder))
         && !OTHERS.iter().any(|folder| below.starts_with(folder))
         && !name.ends_with(".tmp")

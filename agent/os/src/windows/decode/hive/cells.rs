@@ -1,30 +1,31 @@
-//! The cells of a registry file: pieces of any size, each after its length. Nothing is believed that a file says of itself.
+//! The cells of a registry file: blocks of any size, each preceded by its length. Nothing the file says about itself is
+//! trusted.
 
 use std::collections::BTreeMap;
 
 use crate::{Answer, OsError};
 
-/// How much is read from the file at a time, in bytes.
+/// How many bytes are read from the file at a time.
 const BLOCK: usize = 16 << 10;
-/// How many blocks are kept.
+/// How many blocks are cached.
 const KEPT: usize = 64;
-/// What may be taken out of one file in all, in bytes. A person with 500 programs has some 2 MB of them.
+/// The most bytes taken from one file in total. A person with 500 programs has about 2 MB of them.
 const BUDGET: usize = 8 << 20;
-/// What a cell costs at least: so many small ones are no way around the budget.
+/// The minimum cost of a cell: many small ones must not get around the budget.
 const COST: usize = 64;
-/// Where the first piece of cells begins; places are counted from here.
+/// Where the first block of cells begins; places are counted from here.
 const CELLS: u64 = 4096;
 
-/// A file that is read from any place.
+/// A file with random access.
 pub(in crate::windows) trait Bytes {
-    /// Reads from `at` until `buffer` is full or the file ends, and says how many bytes that were.
+    /// Reads from `at` until `buffer` is full or the file ends, and returns how many bytes were read.
     ///
     /// # Errors
-    /// When the file can be read no longer.
+    /// When the file can no longer be read.
     fn read(&mut self, at: u64, buffer: &mut [u8]) -> Answer<usize>;
 }
 
-/// The cells of one opened file.
+/// The cells of one open file.
 pub(super) struct Cells<'f> {
     file: &'f mut dyn Bytes,
     what: &'f str,
@@ -38,10 +39,10 @@ impl<'f> Cells<'f> {
         Self { file, what, blocks: BTreeMap::new(), budget: BUDGET }
     }
 
-    /// What the cell at `place` holds, at most `most` bytes of it.
+    /// The content of the cell at `place`, at most `most` bytes.
     ///
     /// # Errors
-    /// When there is none or the file cannot be read.
+    /// When there is no cell or the file cannot be read.
     pub(super) fn cell(&mut self, place: u32, most: usize) -> Answer<Vec<u8>> {
         let at = CELLS + u64::from(place);
         let size = self.bytes(at, 4)?;
@@ -54,10 +55,10 @@ impl<'f> Cells<'f> {
         }
     }
 
-    /// So many bytes of the file.
+    /// `length` bytes of the file from `at`.
     ///
     /// # Errors
-    /// When it ends before or cannot be read.
+    /// When the file ends before that or cannot be read.
     pub(super) fn bytes(&mut self, at: u64, length: usize) -> Answer<Vec<u8>> {
         self.budget = match self.budget.checked_sub(length.max(COST)) {
             Some(left) => left,
@@ -91,30 +92,30 @@ impl<'f> Cells<'f> {
         Ok(self.blocks.get(&index).map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// Two bytes as a number.
+    /// A 16-bit number.
     ///
     /// # Errors
-    /// When `bytes` ends before.
+    /// When `bytes` ends too early.
     pub(super) fn short(&self, bytes: &[u8], at: usize) -> Answer<u16> {
         let bytes = bytes.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());
         bytes.map(u16::from_le_bytes).ok_or_else(|| self.damaged("a cell is too short"))
     }
 
-    /// Four bytes as a number.
+    /// A 32-bit number.
     ///
     /// # Errors
-    /// When `bytes` ends before.
+    /// When `bytes` ends too early.
     pub(super) fn number(&self, bytes: &[u8], at: usize) -> Answer<u32> {
         let bytes = bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map(u32::from_le_bytes).ok_or_else(|| self.damaged("a cell is too short"))
     }
 
-    /// The error of a file that contradicts itself.
+    /// The error for a file that contradicts itself.
     pub(super) fn damaged(&self, how: &str) -> OsError {
         self.failed(&format!("is damaged: {how}"))
     }
 
-    /// The error of a file.
+    /// The error for a file, with the reason.
     pub(super) fn failed(&self, how: &str) -> OsError {
         OsError::Failed(self.what.to_owned(), how.to_owned())
     }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::OsError;
 
-/// 82 keys. The header, the empty root and its security descriptor were written byte by byte; all else by hivex 1.3.23 of Debian 12
-/// (`node_add_child`, `node_set_values`), which keeps the cells that its growing lists leave behind.
+/// 82 keys. The header, the empty root and its security descriptor were written byte by byte; everything else by hivex 1.3.23 of
+/// Debian 12 (`node_add_child`, `node_set_values`), which keeps the cells that its growing lists leave behind.
 const FILE: &[u8] = include_bytes!("NTUSER.DAT");
 const UNINSTALL: &str = r"Software\Microsoft\Windows\CurrentVersion\Uninstall";
 const NARROW_UNINSTALL: &str = r"software\wow6432node\MICROSOFT\Windows\CurrentVersion\Uninstall";
@@ -74,7 +74,7 @@ fn a_file_that_ends_anywhere_is_refused_or_lacks_only_what_nothing_points_to() {
     assert!(refused > FILE.len() / 2, "{refused}");
 }
 
-/// A file of our own making: its root has `count` keys in the list at [`Own::list`].
+/// A file we make ourselves: its root has `count` keys in the list at [`Own::list`].
 struct Own(Vec<u8>);
 
 impl Own {
@@ -123,7 +123,7 @@ impl Own {
         self.cell(&cell)
     }
 
-    /// What stands below the key `TOP`, when the list of the root's keys is the one at `list`.
+    /// What is below the key `TOP` when the list of the root's keys is the one at `list`.
     fn told(mut self, list: u32) -> Answer<Vec<String>> {
         self.write(4096 + 32 + 4 + 28, list);
         let told = told(&self.0, &["top"])?;
@@ -174,7 +174,7 @@ fn lists_that_lead_in_circles_or_nowhere_are_refused() {
 
 #[test]
 fn a_file_that_says_the_same_again_and_again_is_given_up() {
-    // One key with many values below 4096 names: small on the disk, huge when it is told.
+    // One key with many values shared by 4096 names: small on disk, huge when expanded.
     let mut own = Own::new(1);
     let bytes = own.cell(&[0x41; 16_000]);
     let mut value = [&b"vk"[..], &[0; 18]].concat();

@@ -10,7 +10,7 @@ use super::*;
 use os::windows::recorded::Recorded;
 use os::windows::{Row, Variant};
 
-/// As it was published, of the service `Spooler`.
+/// As published, for the service `Spooler`.
 const SPOOLER_STOPPED: &str = "530070006F006F006C00650072002F0031000000";
 
 fn hexadecimal(text: &str) -> String {
@@ -66,7 +66,7 @@ fn a_service_that_stops_or_breaks_down_is_told_by_the_service_manager() {
             broke,
         ],
     );
-    // Two services of a product that stop together are one stop; also of a product that has not come back.
+    // Two services of a product that stop together are one stop; also for a product that has not come back.
     let expected = at(&["2026-11-20T01:00:00Z", "2026-11-19T08:00:00Z"]);
     assert!(ONE_STOP > SignedDuration::from_secs(40));
     assert_eq!(listed(os.clone(), &[product(Maker::Bkav, true)]), expected);
@@ -82,11 +82,11 @@ fn windows_going_down_is_no_stop_unless_the_product_did_not_come_back() {
         machine(19_045, vec![changed("2026-11-20T10:00:00Z", "ekrn", 1), changed("2026-11-19T10:00:00Z", "ekrn", 1)]);
     let kernel = |os: Recorded, events| os.provided("System", "Microsoft-Windows-Kernel-General", events);
     let down = kernel(os, vec![event(13, "2026-11-20T10:00:20Z", &[]), event(12, "2026-11-19T09:58:00Z", &[])]);
-    // A guard that stops soon after Windows came up has stopped.
+    // A guard that stops soon after Windows started has stopped.
     assert_eq!(listed(down.clone(), &[product(Maker::Eset, true)]), at(&["2026-11-19T10:00:00Z"]));
     let log = down.provided("System", "EventLog", vec![event(6006, "2026-11-19T10:01:00Z", &[])]);
     assert_eq!(listed(log.clone(), &[product(Maker::Eset, true)]), at(&[]));
-    // Whoever switches it off and starts Windows anew is not hidden by that.
+    // Switching it off and restarting Windows does not hide it.
     let mut off = log;
     off.events.insert(super::super::microsoft::CHANNEL.to_owned(), Vec::new());
     assert_eq!(listed(off, &[product(Maker::Eset, false)]), at(&["2026-11-20T10:00:00Z"]));
@@ -132,7 +132,7 @@ fn a_maker_without_known_services_is_told_by_its_company_and_by_security_center(
     );
     let both = at(&["2026-11-21T07:00:00Z", "2026-11-20T01:00:00Z"]);
     assert_eq!(listed(os.clone(), std::slice::from_ref(&viettel)), both);
-    // A firewall of the same name may be what was switched off.
+    // What was switched off may be a firewall of the same name.
     let firewall = Row::from([
         ("displayName".to_owned(), Variant::Text("Viettel Endpoint".to_owned())),
         ("productState".to_owned(), Variant::Number(266_240)),
@@ -151,7 +151,7 @@ fn where_windows_writes_nothing_of_a_product_nobody_says_that_it_never_stopped()
     // One that may guard may have stopped.
     let open = AntivirusProduct { running: Fact::unknown(Reason::Contradictory, ""), ..other.clone() };
     assert!(no_reader(&listed(machine(7_601, Vec::new()), &[open])));
-    // What is known of another one is told nevertheless, and that there may be more.
+    // What is known of another one is still reported, and that there may be more.
     let os = machine(7_601, vec![changed("2026-11-20T01:00:00Z", "ekrn", 1)]);
     let context = CheckContext::new(Arc::new(os), "2026-11-22T03:00:00Z".parse().unwrap());
     let both = stops(&context, &[product(Maker::Eset, true), other]);
