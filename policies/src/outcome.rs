@@ -16,7 +16,7 @@ pub enum Verdict {
     Unknown,
     /// The control is not meant for this machine (không áp dụng).
     NotApplicable,
-    /// An approved exception with an end (ngoại lệ có thời hạn). Only the server can say so.
+    /// An approved waiver with an end (ngoại lệ có thời hạn). Only the server can say so.
     Waived,
 }
 

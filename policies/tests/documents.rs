@@ -10,7 +10,7 @@ fn file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_default()
 }
 
-/// With `UPDATE_EXPECTED=1` the schema is written anew.
+/// With `UPDATE_EXPECTED=1` the schema is written again.
 #[test]
 fn the_schema_is_fresh() {
     let made = serde_json::to_string_pretty(&schema()).unwrap() + "\n";

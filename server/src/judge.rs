@@ -36,7 +36,7 @@ impl CompiledPolicy {
         evaluate(self.set().controls(role), facts, now)
     }
 
-    /// Judges the facts of a machine under the exceptions `in_force`.
+    /// Judges the facts of a machine under the waivers `in_force`.
     ///
     /// A verdict that stays keeps its beginning. A failure keeps the instant it was first seen until it is seen mended: being
     /// unknown or waived meanwhile does not make it younger.

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(20);
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     // What cargo tells a program that it runs: to a cargo started by that program a crate whose build script looks at it would seem
-    // changed, and be built anew with all above it.
+    // changed, and be built again with all above it.
     for (name, _) in std::env::vars_os() {
         let told =
             name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));

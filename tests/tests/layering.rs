@@ -40,7 +40,7 @@ const AGENT: Arrows = &[
     ("cli", "airgap connection daemon enrol identity install platform policy state"),
 ];
 
-/// Calls that change something outside of the program. The door has none: what writes is in `platform` or `state`.
+/// Calls that change something outside the program. The door has none: what writes is in `platform` or `state`.
 const WRITING: &str = "
     fs::write fs::copy fs::rename fs::remove fs::create_dir fs::hard_link fs::set_ fs::symlink unix::fs::symlink DirBuilder
     File::create File::options write(true) append(true) .create( .create_new( set_len set_permissions set_times tempfile write_all

@@ -30,7 +30,7 @@ pub struct Office {
     pub caps: Caps,
     /// When evidence no longer counts.
     pub evidence: Evidence,
-    /// Bounds of exceptions with an end (ngoại lệ có thời hạn).
+    /// Bounds of waivers with an end (ngoại lệ có thời hạn).
     pub waivers: Waivers,
     /// Bounds of the roster (danh mục máy tính).
     pub roster: Roster,
@@ -234,12 +234,12 @@ pub struct Evidence {
     pub critical_unknown_after_days: u32,
 }
 
-/// Bounds of exceptions with an end.
+/// Bounds of waivers with an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waivers {
-    /// The longest exception for a critical control, in days.
+    /// The longest waiver for a critical control, in days.
     pub critical_at_most_days: u32,
-    /// The longest exception for any other control, in days.
+    /// The longest waiver for any other control, in days.
     pub other_at_most_days: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Taking in a file of a machine without a network. What the file asks for is done as on the wire; here it is written down who brought it.
+//! Recording who brought in a file from a machine without a network. What the file asks for is done as on the wire.
 
 use super::By;
 use crate::audit::Action;

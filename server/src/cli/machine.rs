@@ -1,4 +1,4 @@
-//! `machine`: the machines that enrolled, and deciding about them.
+//! `machine`: listing enrolled machines and deciding about them.
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command};
@@ -112,7 +112,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// Does what was asked.
+/// Lists machines or decides about one.
 ///
 /// # Errors
 /// There is no such office or machine, or the database fails.

@@ -1,4 +1,4 @@
-//! `office`: the tree of offices and what each is worth.
+//! `office`: the tree of offices and their grades.
 
 mod show;
 
@@ -75,7 +75,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// Does what was asked.
+/// Shows or changes offices.
 ///
 /// # Errors
 /// There is no such office, or the database fails.

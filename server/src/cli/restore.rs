@@ -1,4 +1,4 @@
-//! `restore`: puts a server back from a copy, on an empty machine.
+//! `restore`: restores a server from a copy, on an empty machine.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub fn command(help: Help) -> Command {
         .args(key_words(help))
 }
 
-/// Puts the server back.
+/// Restores the server.
 ///
 /// # Errors
 /// The copy is not whole or cannot be opened, the folder or database is not empty, or something cannot be written.

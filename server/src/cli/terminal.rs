@@ -1,5 +1,5 @@
-//! What is said to the person or program that started a command: results on standard output, trouble and secrets on standard
-//! error. Texts that came from machines are shown so that they cannot play tricks on a terminal.
+//! Output to the person or program that started a command: results on standard output, errors and secrets on standard error.
+//! Texts that came from machines are shown so that they cannot play tricks on a terminal.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
@@ -35,7 +35,7 @@ impl Terminal {
         Self { language, form }
     }
 
-    /// The sentence in the language asked for.
+    /// The sentence in the chosen language.
     pub fn choose<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
         match self.language {
             Language::Vi => vi,

@@ -1,4 +1,4 @@
-//! `waiver`: exceptions with an end (ngoại lệ có thời hạn), asked for by one person and decided by another.
+//! `waiver`: waivers with an end (ngoại lệ có thời hạn), asked for by one person and decided by another.
 
 use clap::{Arg, ArgMatches, Command};
 use policies::policy::Role;
@@ -12,7 +12,7 @@ use crate::policy::CompiledPolicy;
 use crate::store::Scope;
 use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
 
-/// The most exceptions that are listed.
+/// The most waivers that are listed.
 const MOST: i64 = 10_000;
 
 /// The words of `waiver`.
@@ -84,7 +84,7 @@ pub fn command(help: Help) -> Command {
 /// Does what was asked.
 ///
 /// # Errors
-/// A rule forbids it, there is no such machine, control, exception or office, or the database fails.
+/// A rule forbids it, there is no such machine, control, waiver or office, or the database fails.
 pub async fn perform(
     verb: &str,
     given: &ArgMatches,

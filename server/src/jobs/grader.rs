@@ -33,7 +33,7 @@ struct Todo {
     changed: BTreeSet<String>,
     /// Offices where evidence was renewed.
     renewed: BTreeSet<String>,
-    /// Machines may have to be judged: another policy, another role, a machine that counts again, an exception that began or
+    /// Machines may have to be judged: another policy, another role, a machine that counts again, a waiver that began or
     /// ended while its machine was judged.
     judge: bool,
     /// Any office may be concerned: what happened was missed.

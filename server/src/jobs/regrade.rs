@@ -1,4 +1,4 @@
-//! Judging every machine anew after a change of the policy, in batches over all processors.
+//! Judging every machine again after a change of the policy, in batches over all processors.
 
 use std::sync::Arc;
 
@@ -13,9 +13,8 @@ use crate::store::judgement::{Behind, JudgedFor};
 const BATCH: i64 = 512;
 
 /// Judges every machine that was judged under another policy, in another role, in a future that a wrong clock showed, or not yet, though
-/// it reported. Batches are
-/// read, judged and written side by side, one more than there are processors. The exceptions are those in force at `now`.
-/// Returns how many were judged.
+/// it reported. Batches are read, judged and written side by side, one more than there are processors. The waivers are those in force at
+/// `now`. Returns how many were judged.
 ///
 /// Safe beside another server doing the same, and after a stop in the middle: what is done is not done again.
 ///
@@ -63,8 +62,8 @@ async fn batch_judge(db: Db, judge: Arc<CompiledPolicy>, behind: Vec<Behind>, at
     .await?;
     let mut tx = db.write().await?;
     tx.judgements_lock(&ids).await?;
-    // A report that came meanwhile was judged by newer facts: leave that alone. Where an exception began or ended meanwhile,
-    // its event has the machine judged once more.
+    // A report that came meanwhile was judged by newer facts: leave that alone. Where a waiver began or ended meanwhile, its
+    // event has the machine judged once more.
     let now = tx.judgement_load(&ids).await?;
     let now_in_force = tx.waiver_in_force(&ids, at).await?;
     let judged: Vec<Judged> = judged

@@ -1,5 +1,5 @@
 //! Whether the store can be trusted now: what failed last, since when nothing could be written, what is known to be damaged. In memory:
-//! a restart finds out anew.
+//! a restart finds out again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

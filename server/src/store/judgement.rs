@@ -17,7 +17,7 @@ words! {
         Report = "report",
         /// Another policy was published.
         Policy = "policy",
-        /// An exception began or ended.
+        /// A waiver began or ended.
         Waiver = "waiver",
         /// The machine got another role.
         Role = "role",
@@ -249,7 +249,7 @@ fn encode(verdicts: &[VerdictState]) -> String {
     verdicts.iter().map(VerdictState::line).collect()
 }
 
-/// Reads the kept form. A line that cannot be read is left out and told: the next judgement writes it anew.
+/// Reads the kept form. A line that cannot be read is left out and told: the next judgement writes it again.
 fn decode(machine: &str, text: &str) -> Vec<VerdictState> {
     text.lines()
         .filter_map(|line| {

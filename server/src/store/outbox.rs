@@ -18,7 +18,7 @@ words! {
         Revoked = "revoked",
         /// A machine has an order waiting.
         Ordered = "ordered",
-        /// An exception was asked for, decided, withdrawn or is over.
+        /// A waiver was asked for, decided, withdrawn or is over.
         Waiver = "waiver",
         /// Offices, rosters or their declarations changed.
         Roster = "roster",

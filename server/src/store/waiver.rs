@@ -1,4 +1,4 @@
-//! Exceptions with an end (ngoại lệ có thời hạn): one control on one machine, asked for by one person and decided by another.
+//! Waivers with an end (ngoại lệ có thời hạn): one control on one machine, asked for by one person and decided by another.
 //! Nothing is ever deleted. Owns no rule: who may do what is decided in `act/waiver`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use super::many::in_lists;
 use super::{Link, Scope, StoreError, StoreResult, Tx};
 
 words! {
-    /// How far an exception has come.
+    /// How far a waiver has come.
     WaiverState {
         /// Đã đề nghị, chờ quyết định.
         Asked = "asked",
@@ -24,7 +24,7 @@ words! {
     }
 }
 
-/// An exception.
+/// A waiver.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct Waiver {
     /// UUIDv7.
@@ -67,10 +67,10 @@ impl Waiver {
     }
 }
 
-/// An exception of a part of the tree, with what its row on a page needs.
+/// A waiver of a part of the tree, with what its row on a page needs.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct ListedWaiver {
-    /// The exception.
+    /// The waiver.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub waiver: Waiver,
@@ -82,7 +82,7 @@ pub struct ListedWaiver {
     pub office_name: String,
 }
 
-/// Which exceptions a list holds.
+/// Which waivers a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
     /// Asked for or in force.
@@ -91,7 +91,7 @@ pub enum Listed {
     All,
 }
 
-/// The exceptions in force on some machines.
+/// The waivers in force on some machines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InForce(BTreeMap<String, BTreeSet<String>>);
 
@@ -107,8 +107,8 @@ impl InForce {
     }
 }
 
-/// Exceptions with their machines and offices. The cross joins keep SQLite from reading every machine of the tree: it begins
-/// with the exceptions, of which there are few, and with the open ones by their own index.
+/// Waivers with their machines and offices. The cross joins keep SQLite from reading every machine of the tree: it begins
+/// with the waivers, of which there are few, and with the open ones by their own index.
 macro_rules! select_listed {
     ($which:literal) => {
         concat!(
@@ -123,7 +123,7 @@ macro_rules! select_listed {
 }
 
 impl Tx {
-    /// Keeps a new exception.
+    /// Keeps a new waiver.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the machine is not within `scope`; a duplicate when one is open for the same control.
@@ -148,7 +148,7 @@ impl Tx {
         Ok(())
     }
 
-    /// One exception.
+    /// One waiver.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its machine is not within `scope`.
@@ -166,7 +166,7 @@ impl Tx {
         found.ok_or_else(|| StoreError::not_found("waiver", id))
     }
 
-    /// Grants or refuses an exception that is asked for. False when it was decided or withdrawn meanwhile.
+    /// Grants or refuses a waiver that is asked for. False when it was decided or withdrawn meanwhile.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its machine is not within `scope`.
@@ -196,7 +196,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// Ends an exception that is asked for or in force. False when it was over already.
+    /// Ends a waiver that is asked for or in force. False when it was over already.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its machine is not within `scope`.
@@ -224,7 +224,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// The exceptions that ended by their date while the clock was ahead: later than `now`, at which they are still good. One whose
+    /// The waivers that ended by their date while the clock was ahead: later than `now`, at which they are still good. One whose
     /// place another has taken stays ended.
     ///
     /// # Errors
@@ -242,7 +242,7 @@ impl Tx {
         }))
     }
 
-    /// Puts an exception in force again that ended early. False when somebody was quicker.
+    /// Puts a waiver in force again that ended early. False when somebody was quicker.
     ///
     /// # Errors
     /// When the database fails.
@@ -256,7 +256,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// Every exception of a machine, the newest first.
+    /// Every waiver of a machine, the newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -270,7 +270,7 @@ impl Tx {
         }))
     }
 
-    /// The exceptions on machines of an office and of those below it, at most `limit`: those that wait for a decision first,
+    /// The waivers on machines of an office and of those below it, at most `limit`: those that wait for a decision first,
     /// then those that end first.
     ///
     /// # Errors
@@ -292,7 +292,7 @@ impl Tx {
         }))
     }
 
-    /// The exceptions in force at `now` on these machines.
+    /// The waivers in force at `now` on these machines.
     ///
     /// # Errors
     /// When the database fails.
@@ -313,7 +313,7 @@ impl Tx {
         Ok(in_force)
     }
 
-    /// The exceptions in force whose date has come at `now`, those first that ended first.
+    /// The waivers in force whose date has come at `now`, those first that ended first.
     ///
     /// # Errors
     /// When the database fails.
@@ -328,7 +328,7 @@ impl Tx {
     }
 
     /// Keeps every other transaction away from the verdicts on a machine until this one ends, so that neither a report nor
-    /// another server judges by the exceptions of before. SQLite has one writer and needs nothing. The head comes first, as
+    /// another server judges by the waivers of before. SQLite has one writer and needs nothing. The head comes first, as
     /// reports take it first.
     ///
     /// # Errors

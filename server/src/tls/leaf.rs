@@ -83,7 +83,7 @@ impl Certificates {
         self.shown.read().unwrap_or_else(PoisonError::into_inner).own_valid.serves(now_ms)
     }
 
-    /// Makes the server's own certificate anew unless it serves.
+    /// Makes the server's own certificate again unless it serves.
     ///
     /// # Errors
     /// It cannot be made or kept; what was shown stays.

@@ -47,7 +47,7 @@ pub struct MachineView {
     pub path: Vec<Office>,
     /// True when the reader's part of the tree begins above its office.
     pub is_below: bool,
-    /// Its exceptions, the newest first.
+    /// Its waivers, the newest first.
     pub waivers: Vec<Waiver>,
     /// Its segments, the newest first.
     pub segments: Vec<StoredSegment>,

@@ -183,13 +183,13 @@ pub struct OfficePage {
     pub view: OfficeView,
     /// The offices above it within the reader's part of the tree, from the top.
     pub above: Vec<Office>,
-    /// The exceptions that are open on its machines and those below.
+    /// The waivers that are open on its machines and those below.
     pub waivers: Vec<ListedWaiver>,
     /// Which lines and machines may be the same.
     pub proposals: Vec<Proposal>,
 }
 
-/// Reads an office as its page shows it, with at most `waivers` exceptions.
+/// Reads an office as its page shows it, with at most `waivers` waivers.
 ///
 /// # Errors
 /// [`crate::store::StoreError::NotFound`] when it is not within `scope`.

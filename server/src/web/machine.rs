@@ -69,7 +69,7 @@ struct MachinePage {
     agent: Option<String>,
     old_agent: bool,
     groups: Vec<Group>,
-    /// Exceptions from controls that have no outcome, by control.
+    /// Waivers from controls that have no outcome, by control.
     other_waivers: Vec<(String, WaiverView)>,
     sections: Vec<SectionView>,
     history: Vec<EventView>,

@@ -81,7 +81,7 @@ impl Site {
         person_add(&self.app.db, &self.by(), &new).await.unwrap().1
     }
 
-    /// A person who is logged in and has a password of the own.
+    /// A person who is logged in and has a password of its own.
     pub(super) async fn person(&self, login: &str, role: PersonRole, office: Option<&str>) -> Browser {
         let first = self.newcomer(login, role, office).await;
         let mut browser = self.browser();

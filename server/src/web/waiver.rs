@@ -1,4 +1,4 @@
-//! The forms about exceptions with an end (ngoại lệ có thời hạn): asking on the machine's page, granting, refusing and
+//! The forms about waivers with an end (ngoại lệ có thời hạn): asking on the machine's page, granting, refusing and
 //! withdrawing. They lead back to the control on the machine's page. The rules are in `act/waiver`.
 
 use axum::extract::{Path, State};
@@ -16,7 +16,7 @@ use crate::policy::CompiledPolicy;
 use crate::store::waiver::Waiver;
 use crate::web::error::PageError;
 
-/// What the form that asks for an exception sends.
+/// What the form that asks for a waiver sends.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AskForm {
     control: String,
@@ -25,7 +25,7 @@ pub(crate) struct AskForm {
     until: String,
 }
 
-/// `POST /machines/{machine}/waivers`: asks for an exception.
+/// `POST /machines/{machine}/waivers`: asks for a waiver.
 pub(crate) async fn ask_submit(
     State(app): State<App>,
     session: Session,
@@ -55,7 +55,7 @@ pub(crate) async fn grant_submit(
     back(waiver_grant(&app.db, &session.by(&app), judge(&app).as_deref(), &id).await)
 }
 
-/// What the form that refuses an exception sends.
+/// What the form that refuses a waiver sends.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RefuseForm {
     reason: String,

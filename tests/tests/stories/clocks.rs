@@ -183,7 +183,7 @@ fn a_server_first_started_with_a_clock_far_ahead(kind: Kind) -> anyhow::Result<(
     dial.set(2000 * DAY)?;
     let world = World::with_clock(kind, &dial.variables()?)?;
     let mut server = world.serve()?;
-    // The mistake is noticed. Nothing is started anew, and the machine that connects now has the right time.
+    // The mistake is noticed. Nothing is started again, and the machine that connects now has the right time.
     dial.set(0)?;
     let log = world.path("server.log");
     wait::until("a certificate for the right time", wait::PATIENCE, || {

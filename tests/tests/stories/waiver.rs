@@ -1,5 +1,4 @@
-//! An exception with an end, from asking at the page to its withdrawal at the command line: one asks, another decides, and the
-//! open page follows.
+//! A waiver with an end, from asking at the page to its withdrawal at the command line: one asks, another decides, and the open page follows.
 
 use harness::process::answer;
 use serde_json::{Value, json};

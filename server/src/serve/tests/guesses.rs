@@ -1,4 +1,4 @@
-//! Somebody opens connections by the dozen to guess passwords, each anew for every guess: a new browser behind the same address comes in.
+//! Somebody opens connections by the dozen to guess passwords, each again for every guess: a new browser behind the same address comes in.
 
 use tokio::task::JoinSet;
 

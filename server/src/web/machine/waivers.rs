@@ -1,4 +1,4 @@
-//! The exceptions with an end (ngoại lệ có thời hạn) as a machine's page shows them: beside each control the one that is asked
+//! The waivers with an end (ngoại lệ có thời hạn) as a machine's page shows them: beside each control the one that is asked
 //! for, in force or was refused last, what the reader may do about it, and the form to ask for one. Owns no rule.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use crate::store::waiver::{Waiver, WaiverState};
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
 
-/// The reader, as far as exceptions ask.
+/// The reader, as far as waivers ask.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
-    /// The name that exceptions keep.
+    /// The name that waivers keep.
     pub(super) name: String,
     /// The role may change things.
     pub(super) may_change: bool,
@@ -29,7 +29,7 @@ pub(super) struct Reader {
     pub(super) above: bool,
 }
 
-/// An exception beside its control.
+/// A waiver beside its control.
 #[derive(Debug)]
 pub(super) struct WaiverView {
     pub(super) id: String,
@@ -52,7 +52,7 @@ pub(super) struct WaiverView {
     pub(super) withdraw: Option<&'static str>,
 }
 
-/// The form to ask for an exception.
+/// The form to ask for a waiver.
 #[derive(Debug)]
 pub(super) struct AskView {
     /// The first day that may be chosen, as a date field wants it.
@@ -63,7 +63,7 @@ pub(super) struct AskView {
     pub(super) hint: String,
 }
 
-/// The exceptions of one machine.
+/// The waivers of one machine.
 #[derive(Debug)]
 pub(super) struct Exceptions<'a> {
     t: Catalogue,
@@ -90,20 +90,20 @@ impl<'a> Exceptions<'a> {
         Self { t, n, judge, now, zone, reader, latest }
     }
 
-    /// The exception to show beside `control`: open, or refused last.
+    /// The waiver to show beside `control`: open, or refused last.
     pub(super) fn of(&self, control: &str) -> Option<WaiverView> {
         let waiver = self.latest.get(control)?;
         (self.is_open(waiver) || waiver.state == WaiverState::Refused).then(|| self.view(waiver))
     }
 
-    /// The open exceptions from controls that are not among `shown`: the policy dropped them, or the machine never reported.
+    /// The open waivers from controls that are not among `shown`: the policy dropped them, or the machine never reported.
     pub(super) fn beside(&self, shown: &[&str]) -> Vec<(String, WaiverView)> {
         let others =
             self.latest.values().filter(|waiver| self.is_open(waiver) && !shown.contains(&waiver.control.as_str()));
         others.map(|waiver| (visible(&waiver.control, 80), self.view(waiver))).collect()
     }
 
-    /// The form to ask for an exception from `control`, where the reader may and one would change something.
+    /// The form to ask for a waiver from `control`, where the reader may and one would change something.
     pub(super) fn ask(&self, control: &str, verdict: Verdict, severity: Severity) -> Option<AskView> {
         let open = self.latest.get(control).is_some_and(|waiver| self.is_open(waiver));
         if open || verdict != Verdict::Fail || !self.reader.may_ask {

@@ -1,5 +1,5 @@
-//! The exceptions with an end (ngoại lệ có thời hạn) of an office and those below it: what waits for a decision first, then what
-//! is in force, each with the way to its machine, where it is decided.
+//! The waivers with an end (ngoại lệ có thời hạn) of an office and those below it: what waits for a decision first, then what is
+//! in force, each with the way to its machine, where it is decided.
 
 use policies::policy::Role;
 use policies::text::visible;
@@ -12,16 +12,16 @@ use crate::web::catalogue::Catalogue;
 use crate::web::machine::waivers::state_class;
 use crate::web::number::Numbers;
 
-/// Exceptions on one page.
+/// Waivers on one page.
 const MOST: i64 = 100;
 /// One more than is shown, so that it is known whether there are more.
 pub(super) const WAIVERS_READ: i64 = MOST + 1;
 
-/// The exceptions of an office.
+/// The waivers of an office.
 #[derive(Debug)]
 pub(super) struct WaiverList {
     pub(super) title: String,
-    /// What exceptions do and do not do, by the policy's own numbers.
+    /// What waivers do and do not do, by the policy's own numbers.
     pub(super) hint: Option<String>,
     /// True when some lie on machines of offices below: then every row names its office.
     pub(super) names_offices: bool,
@@ -30,7 +30,7 @@ pub(super) struct WaiverList {
     pub(super) more: Option<String>,
 }
 
-/// One exception.
+/// One waiver.
 #[derive(Debug)]
 pub(super) struct WaiverRow {
     pub(super) machine: String,

@@ -1,4 +1,4 @@
-//! Exceptions at the pages: who may ask, who may decide, what is refused and said, and how a waived control looks.
+//! Waivers at the pages: who may ask, who may decide, what is refused and said, and how a waived control looks.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ impl Fixture {
         browser.post(&format!("{}/waivers", self.page()), &form).await
     }
 
-    /// The last exception of the machine.
+    /// The last waiver of the machine.
     async fn last(&self) -> Waiver {
         let mut tx = self.site.app.db.read().await.unwrap();
         tx.waiver_list_of_machine(&Scope::whole(), &self.machine).await.unwrap().remove(0)

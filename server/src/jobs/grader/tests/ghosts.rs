@@ -117,7 +117,7 @@ on_both! {
         let before = graded(db, &judge, &office).await;
         assert_eq!(coverage(&before), (1, 1));
 
-        // Enrolled anew while the old one still has the line: both count until somebody says they are one.
+        // Enrolled again while the old one still has the line: both count until somebody says they are one.
         let second = reported(db, &judge, &office, &numbered("7XK2Q63")).await;
         let proposed = proposals(db, &office).await;
         assert_eq!((proposed[0].machine.as_str(), proposed[0].replaces.as_deref()), (second.as_str(), Some(first.as_str())));
