@@ -1,4 +1,4 @@
-//! `waiver`: waivers with an end (ngoại lệ có thời hạn), asked for by one person and decided by another.
+//! `waiver`: waivers (ngoại lệ có thời hạn), asked for by one person and decided by another.
 
 use clap::{Arg, ArgMatches, Command};
 use policies::policy::Role;
@@ -12,7 +12,7 @@ use crate::policy::CompiledPolicy;
 use crate::store::Scope;
 use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
 
-/// The most waivers that are listed.
+/// The most waivers listed.
 const MOST: i64 = 10_000;
 
 /// The words of `waiver`.
@@ -81,7 +81,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// Does what was asked.
+/// Requests, decides, withdraws or lists waivers.
 ///
 /// # Errors
 /// A rule forbids it, there is no such machine, control, waiver or office, or the database fails.

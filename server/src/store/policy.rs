@@ -6,18 +6,18 @@ use sqlx::FromRow;
 
 use super::{StoreResult, Tx};
 
-/// A published bundle as it is kept.
+/// A published bundle as stored.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct PolicyBundle {
     /// Digest of `bytes`, hexadecimal.
     pub address: String,
-    /// Rises with every publication.
+    /// Increases with every publication.
     pub version: i64,
-    /// JSON of the bundle, to the letter as signed.
+    /// JSON of the bundle, exactly as signed.
     pub bytes: Vec<u8>,
     /// Its signature, DER.
     pub signature: Vec<u8>,
-    /// JSON of the set for the server alone, to the letter as signed; none with a policy of before.
+    /// JSON of the set for the server only, exactly as signed; `None` for policies from before it existed.
     pub server_bytes: Option<Vec<u8>>,
     /// Its signature, DER.
     pub server_signature: Option<Vec<u8>>,
