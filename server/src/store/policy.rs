@@ -30,7 +30,7 @@ pub struct PolicyBundle {
 }
 
 impl PolicyBundle {
-    /// The bundle in the form that travels.
+    /// The bundle in its wire form.
     ///
     /// # Errors
     /// The bytes are not text: the database was damaged.
@@ -38,7 +38,7 @@ impl PolicyBundle {
         signed(&self.bytes, &self.signature)
     }
 
-    /// The set for the server alone. Agents are never sent it.
+    /// The set for the server only, never sent to agents.
     ///
     /// # Errors
     /// The bytes are not text: the database was damaged.
@@ -56,10 +56,10 @@ fn signed(bytes: &[u8], signature: &[u8]) -> anyhow::Result<SignedBundle> {
 }
 
 impl Tx {
-    /// Keeps a bundle.
+    /// Stores a bundle.
     ///
     /// # Errors
-    /// A duplicate when the version or the address is there already.
+    /// A duplicate when the version or the address already exists.
     pub async fn policy_bundle_insert(&mut self, bundle: &PolicyBundle) -> StoreResult<()> {
         on_db!(self, connection => {
             sqlx::query(
