@@ -1,5 +1,5 @@
-//! A fact's value in words: units, dates as a person in Viet Nam reads them, and text from the machine made harmless. Owns no
-//! sentence about controls.
+//! A fact's value in words: units, dates as a person in Viet Nam reads them, and text from the machine made safe to show.
+//! Owns no sentence about controls.
 
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -92,8 +92,8 @@ pub(crate) fn and_more(more: usize) -> Text {
     Text::new(format!(" và {more} mục khác"), format!(" and {more} more"))
 }
 
-/// What tells one record of a list from another: its name, or its leading choices with the number behind them; a socket also by the
-/// program that holds it.
+/// What distinguishes one record of a list from another: its name, or its leading choices with the number after them; a socket also
+/// by the program that holds it.
 pub fn identity(record: &dyn Record, now: Instant) -> Text {
     let mut text = Text::default();
     let program = record.fields().iter().position(|field| field.name == "program");

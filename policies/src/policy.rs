@@ -1,4 +1,4 @@
-//! What should hold: controls read from TOML. A [`Policy`] is valid once read; whatever is wrong with a file is said when it is
+//! What should hold: controls read from TOML. A [`Policy`] is valid once read; every error in a file is reported when it is
 //! read, with file, line and column, in Vietnamese and English.
 
 mod catalogue;
@@ -98,7 +98,7 @@ macro_rules! words {
 pub struct UnknownCode {
     /// The word.
     pub code: String,
-    /// The words there are, with spaces between.
+    /// The allowed words, separated by spaces.
     pub wanted: &'static str,
 }
 

@@ -65,8 +65,7 @@ impl Relay {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// From now on what is sent arrives and what is answered is lost, on every connection that has sent more than `beyond`
-    /// bytes.
+    /// From now on requests arrive and answers are lost, on every connection that has sent more than `beyond` bytes.
     pub fn lose_answers(&self, beyond: u64) {
         self.shared.most.store(beyond, Ordering::SeqCst);
     }
@@ -77,7 +76,7 @@ impl Relay {
         self.cut();
     }
 
-    /// Breaks every connection there is.
+    /// Breaks every open connection.
     pub fn cut(&self) {
         for stream in self.shared.open().drain(..) {
             drop(stream.shutdown(Shutdown::Both));
@@ -121,7 +120,7 @@ impl Shared {
     }
 }
 
-/// Passes bytes on until either side ends; `keep` sees how many and says whether they arrive.
+/// Passes bytes on until either side ends; `keep` gets their number and decides whether they arrive.
 fn pass(mut from: TcpStream, mut to: TcpStream, keep: impl Fn(u64) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

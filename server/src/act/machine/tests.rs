@@ -1,4 +1,4 @@
-//! What an officer says of a machine, within whose bounds, and what follows from it.
+//! What an officer decides about a machine, within which limits, and the effects.
 
 use super::*;
 use crate::act::roster::link::roster_link;

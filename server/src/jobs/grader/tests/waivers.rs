@@ -9,7 +9,7 @@ use crate::audit::Actor;
 use crate::store::judgement::VerdictState;
 use crate::store::waiver::{Waiver, WaiverState};
 
-/// Facts of which the firewall and routing are known, and wrong; the clock and the log are as they should be.
+/// Facts of which the firewall and routing are known and wrong; the clock and the log are right.
 fn wrong() -> Facts {
     let mut facts = facts(true);
     facts.logging.running = Fact::Known(true);
@@ -92,7 +92,7 @@ on_both! {
         assert_eq!(shown.outcome.verdict, Verdict::Waived);
         assert_eq!((view.history[0].cause, view.history[0].at), (JudgedFor::Waiver, NOW + 10));
 
-        // A report and another policy meanwhile do not end it; what was silent is judged as at its last report.
+        // A report and another policy meanwhile do not end it; a silent machine is judged as of its last report.
         let mut tx = db.write().await.unwrap();
         report(&mut tx, &machine, 2, &wrong(), NOW + DAY).await;
         judged(&mut tx, &judge, &machine, NOW + DAY).await;
@@ -105,7 +105,7 @@ on_both! {
 
         let score = grade_at(db, &second, &office, end - 1).await.score;
         assert_eq!(state(db, &machine, ROUTING).await.verdict, Verdict::Waived);
-        // Nothing happened and no grade is due: the date alone moves it.
+        // Nothing happened and no grade is due: the date alone changes it.
         grades_make(db, Some(&second), end, &mut Todo::default()).await.unwrap();
         let back = state(db, &machine, ROUTING).await;
         assert_eq!((back.verdict, back.since_at, back.failing_since_at), (Verdict::Fail, end, Some(NOW)));
@@ -146,7 +146,7 @@ on_both! {
         assert_eq!((after.score, holds(&after, CapKind::Waived)), (before.score, false));
     }
 
-    /// A waiver from something that does not fail yet waives the failure when it comes, with the age of the failure; what is mended passes.
+    /// A waiver of something that does not fail yet waives the failure when it comes, with the failure's age; what is fixed passes.
     async fn only_what_fails_is_waived(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let (_, machine) = scene(db, &judge).await;
