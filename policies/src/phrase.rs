@@ -15,7 +15,7 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 /// The clock by which dates and hours are written: Viet Nam has one zone and no summer time.
 pub const VIET_NAM: Offset = Offset::constant(7);
 
-/// Numbers that stand for a word, by the fact's or field's name.
+/// Numbers shown as a word, by the name of the fact or field.
 const WORDS_FOR_NUMBERS: &[(&str, i64, &str, &str)] = &[
     ("lockout_tries", 0, "không khoá", "never locks"),
     ("lockout_time", 0, "đến khi quản trị viên mở khoá", "until an administrator unlocks"),

@@ -92,7 +92,7 @@ macro_rules! words {
     };
 }
 
-/// A word that stands for none of the values.
+/// A word outside the set.
 #[derive(Debug, thiserror::Error)]
 #[error("{code:?} is not one of: {wanted}")]
 pub struct UnknownCode {

@@ -29,7 +29,7 @@ use crate::store::{Scope, StoreResult};
 /// The result of importing a file.
 #[derive(Debug)]
 pub struct Imported {
-    /// The machine; none when its enrolment was refused.
+    /// The machine; `None` when its enrolment was refused.
     pub machine: Option<Machine>,
     /// Name of its office.
     pub office: Option<String>,

@@ -150,7 +150,7 @@ pub struct Change {
     pub actor: Actor,
     /// What was done.
     pub action: Action,
-    /// Id of the office it belongs to; none when it concerns the whole server. Decides who may read the entry.
+    /// Id of the office it belongs to; `None` when it concerns the whole server. Decides who may read the entry.
     pub office: Option<String>,
     /// What it was done to: an id and, where there is one, a name after a space.
     pub subject: String,
@@ -183,7 +183,7 @@ pub struct Entry {
     pub person: Option<String>,
     /// [`Actor::code`].
     pub actor: String,
-    /// The office it belongs to; none when it concerns the whole server.
+    /// The office it belongs to; `None` when it concerns the whole server.
     pub office: Option<String>,
     /// [`Action::code`].
     pub action: String,

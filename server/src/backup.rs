@@ -1,5 +1,5 @@
 //! A backup of a server in one file: its database as of one instant, keys, configuration and programs, with a manifest by which every byte
-//! is checked before anything is put back. Owns the manifest and the names of the files in a copy.
+//! is checked before anything is restored. Owns the manifest and the names of the files in a copy.
 //!
 //! A copy is a tar archive (`tar xf` opens it), encrypted by age or not (`age -d` opens it). It ends with `manifest.json` and
 //! `manifest.sha256`: a truncated copy lacks them.

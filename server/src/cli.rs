@@ -32,7 +32,7 @@ pub mod waiver;
 use context::CommandContext;
 use terminal::{Form, Terminal};
 
-/// Where a server keeps its data unless told otherwise.
+/// The default data folder of a server.
 const DATA: &str = "/var/lib/tram-an-server";
 
 /// Reads `arguments` (the first is the program's name) and does what they say.

@@ -19,13 +19,13 @@ const LATEST: i64 = 253_370_764_799_999;
 pub enum Clock {
     /// The clock of the operating system.
     System,
-    /// A clock that stands still until [`Clock::advance`] moves it; milliseconds since 1970 in UTC.
+    /// A clock that is fixed until [`Clock::advance`] moves it; milliseconds since 1970 in UTC.
     #[cfg(test)]
     Fixed(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `millis` (milliseconds since 1970 in UTC).
+    /// A clock fixed at `millis` (milliseconds since 1970 in UTC).
     #[cfg(test)]
     pub fn fixed(millis: i64) -> Self {
         Self::Fixed(Arc::new(AtomicI64::new(millis)))

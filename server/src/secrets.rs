@@ -82,7 +82,7 @@ mod name {
     pub(super) const POLICY_STANDBY: &str = "policy-standby";
 }
 
-/// The note stored next to the standby keys, for whoever finds them.
+/// The note stored next to the standby keys, for anyone who finds them.
 const OFFLINE_NOTE: &str = "\
 Thư mục này chứa các khoá dự phòng của máy chủ Trạm An. Hãy chuyển cả thư mục sang thiết bị lưu trữ rời, cất trong tủ có
 khoá, rồi xoá khỏi máy chủ. Chỉ cần đến khi khoá đang dùng bị lộ hoặc bị mất.

@@ -28,7 +28,7 @@ pub struct FakeAgent {
     pub start: String,
     /// The hardware traits it reports.
     pub traits: Digest,
-    /// Its last report, as far as it knows.
+    /// The position of its last report, if any.
     pub position: Option<Position>,
     key: SigningKey,
     server: String,

@@ -220,7 +220,7 @@ fn end(voice: &Voice, agent: &mut Running, server: &mut Running) -> anyhow::Resu
 fn out(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // The reader went away (`| head`): the quickstart itself did what was asked.
+        // The reader went away (`| head`): the quickstart itself succeeded.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }

@@ -35,7 +35,7 @@ impl Shared {
 }
 
 impl Relay {
-    /// Listens on any port of 127.0.0.1 and passes everything on to `target`.
+    /// Listens on a free port of 127.0.0.1 and forwards everything to `target`.
     ///
     /// # Errors
     /// The system gives no port.

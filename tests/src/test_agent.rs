@@ -111,7 +111,7 @@ impl TestAgent {
         Ok(())
     }
 
-    /// Makes the agent dial `address` from its next start on, wherever it enrolled.
+    /// Makes the agent dial `address` from its next start on, whichever server it enrolled with.
     ///
     /// # Errors
     /// The state folder cannot be written.

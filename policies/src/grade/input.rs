@@ -174,7 +174,7 @@ pub struct Attested {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RosterState {
-    /// It has: the machines with [`Standing::Expected`] or [`Standing::Away`] are that roster.
+    /// It has: the machines with [`RosterStatus::Expected`] or [`RosterStatus::Away`] are that roster.
     Declared,
     /// It has not: the machines are those that enrolled, and there is no letter.
     Undeclared,

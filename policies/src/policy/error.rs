@@ -1,11 +1,11 @@
-//! What is wrong with a policy file: where, what and what was probably meant, in Vietnamese and English. Owns the limit on how
+//! Errors in a policy file: where, what and what was probably meant, in Vietnamese and English. Owns the limit on how
 //! many errors are reported at once.
 
 use std::fmt;
 
 use crate::text::{Language, Text};
 
-/// One thing that is wrong with a file.
+/// One error in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     /// The file's name as the caller gave it.
@@ -14,7 +14,7 @@ pub struct PolicyError {
     pub line: usize,
     /// Column in characters, from 1; 0 when the error concerns the whole file.
     pub column: usize,
-    /// What is wrong.
+    /// The error message.
     pub message: Text,
 }
 

@@ -6,7 +6,7 @@ use crate::store::machine::Machine;
 use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{Db, StoreResult};
 
-/// Notes that a person brought a file with a new machine or new `reports` of it.
+/// Records that a person brought a file with a new machine or new `reports` from it.
 ///
 /// # Errors
 /// The database fails.

@@ -15,7 +15,7 @@ pub struct Copied {
     pub head: i64,
 }
 
-/// Notes that a backup called `name` was made.
+/// Records that a backup called `name` was made.
 ///
 /// # Errors
 /// The database fails.
@@ -28,7 +28,7 @@ pub async fn backup_note(db: &Db, by: &By, name: &str, made: Copied) -> StoreRes
     by.conclude(db.write().await?, &change, &[]).await
 }
 
-/// Notes that this database was restored from the backup `name`, made at `made_at` (milliseconds UTC) when entry `head` was the last of its
+/// Records that this database was restored from the backup `name`, made at `made_at` (milliseconds UTC) when entry `head` was the last of its
 /// audit log, and begins its next epoch, whose number is returned.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! People's passwords: hashing (argon2id), checking and drawing first ones. Owns no account and no throttle; those are
-//! in `store::person` and `web::throttle`.
+//! in `store::person` and `app::throttle`.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 

@@ -55,7 +55,7 @@ pub struct Imported {
 /// Adds lines to the roster of `office`, all or none. A line whose serial number matches an enrolled machine is linked to it at once.
 ///
 /// # Errors
-/// The office is not within scope, or a line is there already by name, serial number or address, or twice in `lines`.
+/// The office is not within scope, or a line with the same name, serial number or address exists, or twice in `lines`.
 pub async fn roster_add(db: &Db, by: &By, office: &str, lines: &[NewLine]) -> Result<Vec<RosterLine>, RosterError> {
     let mut tx = db.write().await?;
     let there = roster_held(&mut tx, by, office).await?;

@@ -18,7 +18,7 @@ pub use polls::{Polls, Wake};
 const READ_EVERY: Duration = Duration::from_millis(400);
 /// Rows of the change table read at once.
 const CHUNK: i64 = 1000;
-/// Changes a slow listener may lag behind before it is told that it missed some of them.
+/// Changes a slow listener may lag behind before it is informed that it missed some.
 const BACKLOG: usize = 4096;
 
 /// Events, for listeners inside this process.

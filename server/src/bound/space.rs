@@ -75,7 +75,7 @@ impl Space {
         self.room()
     }
 
-    /// Notes `free` of `total` bytes.
+    /// Records `free` of `total` bytes as the result of a look.
     pub(crate) fn found(&self, free: u64, total: u64) {
         self.free.store(free, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);

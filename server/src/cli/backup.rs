@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Pages;
 use crate::error::UserError;
 
-/// The words of `backup`.
+/// The command line of `backup`.
 pub fn command(help: Help) -> Command {
     let copy = help
         .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))

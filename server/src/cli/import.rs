@@ -19,7 +19,7 @@ use crate::error::UserError;
 use crate::secrets::Secrets;
 use crate::store::machine::MachineStatus;
 
-/// The words of `import`.
+/// The command line of `import`.
 pub fn command(help: Help) -> Command {
     Command::new("import")
         .about(help.t("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Take in files of machines without a network, write the answers"))

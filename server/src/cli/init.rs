@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::secrets::folder::folder_prepare;
 use crate::secrets::{Places, Secrets, file, secrets_create};
 
-/// The words of `init`.
+/// The command line of `init`.
 pub fn command(help: Help) -> Command {
     Command::new("init")
         .about(help.t("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Make a new server: data folder, keys, certificates, database"))

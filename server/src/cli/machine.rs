@@ -19,7 +19,7 @@ use crate::store::machine::{ListedMachine, Machine, MachineStatus};
 const HEADS: [(&str, &str); 5] =
     [("Mã", "Id"), ("Tên máy", "Name"), ("Loại", "Role"), ("Trạng thái", "Status"), ("Kết nối từ", "Enrolled")];
 
-/// The words of `machine`.
+/// The command line of `machine`.
 pub fn command(help: Help) -> Command {
     let machine = || {
         help.place(

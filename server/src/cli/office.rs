@@ -14,7 +14,7 @@ use crate::store::office::OfficeKind;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The words of `office`.
+/// The command line of `office`.
 pub fn command(help: Help) -> Command {
     let kinds = OfficeKind::ALL.iter().map(|kind| kind.word());
     Command::new("office")

@@ -15,7 +15,7 @@ use crate::secrets::file;
 use crate::store::Scope;
 use crate::store::person::{Person, PersonRole};
 
-/// The words of `person`.
+/// The command line of `person`.
 pub fn command(help: Help) -> Command {
     let roles = PersonRole::ALL.iter().map(|role| role.word());
     let login =

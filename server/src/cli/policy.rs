@@ -23,7 +23,7 @@ use crate::error::UserError;
 use crate::policy::{Policies, SignedPolicy};
 use crate::secrets::{Places, file, policy_keys_read};
 
-/// The words of `policy`.
+/// The command line of `policy`.
 pub fn command(help: Help) -> Command {
     let files = || {
         help.place("files", help.t("TỆP", "FILE"), help.t("Tệp bộ tiêu chí (TOML)", "Policy files (TOML)"))

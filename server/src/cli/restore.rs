@@ -12,7 +12,7 @@ use super::terminal::Terminal;
 use crate::backup::restore::{Restored, restore};
 use crate::clock::Clock;
 
-/// The words of `restore`.
+/// The command line of `restore`.
 pub fn command(help: Help) -> Command {
     let copy = help
         .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))

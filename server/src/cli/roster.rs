@@ -21,7 +21,7 @@ mod list;
 /// The largest roster file accepted, in bytes.
 const FILE_MOST: u64 = 4 * 1024 * 1024;
 
-/// The words of `office roster`.
+/// The command line of `office roster`.
 pub fn command(help: Help) -> Command {
     let count = |name, help_text| {
         help.option(name, help.t("SỐ", "COUNT"), help_text).value_parser(value_parser!(u32)).default_value("0")

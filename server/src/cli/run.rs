@@ -1,4 +1,4 @@
-//! `run`: the server itself, until it is asked to stop. At start any error stops it; once running, errors are logged and it goes on.
+//! `run`: the server itself, until it is asked to stop. At start any error stops it; once running, errors are logged and it continues.
 
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
@@ -27,7 +27,7 @@ use crate::error::UserError;
 use crate::serve::{Serving, serve};
 use crate::tls::Deadlines;
 
-/// The words of `run`.
+/// The command line of `run`.
 pub fn command(help: Help) -> Command {
     Command::new("run")
         .about(help.t("Chạy máy chủ", "Run the server"))

@@ -19,7 +19,7 @@ use crate::secrets::{Secrets, fingerprint_read};
 use crate::store::Scope;
 use crate::store::token::{Admission, Token};
 
-/// The words of `token`.
+/// The command line of `token`.
 pub fn command(help: Help) -> Command {
     Command::new("token")
         .about(help.t("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: make, list, revoke"))

@@ -15,7 +15,7 @@ use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
 /// The most waivers listed.
 const MOST: i64 = 10_000;
 
-/// The words of `waiver`.
+/// The command line of `waiver`.
 pub fn command(help: Help) -> Command {
     let waiver = || {
         help.place(

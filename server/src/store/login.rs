@@ -1,4 +1,4 @@
-//! Browsers that people have logged in with before, by hash. Their use is in `web::throttle`.
+//! Browsers that people have logged in with before, by hash. Their use is in `app::throttle`.
 
 use super::{StoreResult, Tx};
 

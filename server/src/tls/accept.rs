@@ -204,7 +204,7 @@ pub struct Guarded {
     stream: TlsStream<TcpStream>,
     place: Slot,
     closed: oneshot::Receiver<()>,
-    /// True once it was told to give way.
+    /// True once it must give way.
     gives_way: bool,
     /// Since when the peer has taken nothing of what was written.
     blocked_at: Option<Instant>,

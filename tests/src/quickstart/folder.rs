@@ -98,7 +98,7 @@ impl QuickstartFolder {
         self.folder.join("logs").join(format!("{name}.log"))
     }
 
-    /// Which steps an earlier start did; none in a fresh folder.
+    /// The steps done by an earlier start; none in a fresh folder.
     ///
     /// # Errors
     /// The file is not of this version's form.

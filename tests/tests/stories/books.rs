@@ -99,7 +99,7 @@ impl Books {
         })
     }
 
-    /// Keeps a copy of the database as it is. The server must be stopped.
+    /// Saves a copy of the current database. The server must be stopped.
     pub(crate) fn save(&self) -> anyhow::Result<()> {
         self.copy("", "_saved")
     }

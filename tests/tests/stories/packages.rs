@@ -39,7 +39,7 @@ fn packages_hold_the_program_and_its_unit_and_leave_the_identity_until_they_are_
     let refused = answer(command(root.join("agent/packaging/linux/build")).arg("/bin/sh").arg(folder.path()))?;
     assert!(refused.code == Some(1) && refused.err.contains("is not static"), "{refused:?}");
 
-    // A system of its own without systemd; its scripts run here, told where it is (DPKG_ROOT).
+    // A system of its own without systemd; its scripts run here, with its place in DPKG_ROOT.
     let system = folder.path().join("system");
     for made in ["var/lib/dpkg/updates", "var/lib/dpkg/info", "var/lib/tram-an-agent"] {
         std::fs::create_dir_all(system.join(made))?;

@@ -50,7 +50,7 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// The audit entry. It names no person as the actor: whoever typed these passwords was not the owner, or could not prove it.
+    /// The audit entry. It names no person as the actor: the person typing was not the owner, or could not prove it.
     fn change(self) -> Change {
         let Self { subject, wrong, refused } = self;
         let change = match subject {

@@ -98,7 +98,7 @@ impl Table {
 }
 
 impl Count {
-    /// Notes a wrong password.
+    /// Counts a wrong password.
     pub(super) fn mistake(&mut self, now: Duration) {
         self.wrong += 1;
         self.last = now;

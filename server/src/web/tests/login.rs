@@ -110,7 +110,7 @@ on_both! {
         assert_eq!(browser.post_with("/logout", &own, &[], &honest).await.location(), "/login");
     }
 
-    /// The store holds nothing by which somebody who reads it could send a form.
+    /// The store holds nothing that would let a reader of it send a form.
     async fn tokens_of_forms_are_kept_nowhere(test_database: &TestDatabase) {
         let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
