@@ -25,7 +25,7 @@ const WORDS_FOR_NUMBERS: &[(&str, i64, &str, &str)] = &[
     ("ssh_idle", 0, "không tự ngắt", "never cut"),
 ];
 
-/// The value of `field` in words, as at `now`.
+/// The value of `field` in words, as of `now`.
 pub fn field_value(field: &Field, value: &Value<'_>, now: Instant) -> Text {
     if let Value::Integer(number) = value
         && let Some(word) = word_for_number(field, *number)
@@ -41,7 +41,7 @@ pub(crate) fn word_for_number(field: &Field, number: i64) -> Option<Text> {
     entry.map(|(.., vi, en)| Text::new(*vi, *en))
 }
 
-/// A value of `kind` in words, as at `now`.
+/// A value of `kind` in words, as of `now`.
 pub fn plain_value(kind: Kind, value: &Value<'_>, now: Instant) -> Text {
     match value {
         Value::Unknown(unknown) => {

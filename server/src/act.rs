@@ -26,7 +26,7 @@ use crate::store::{Scope, StoreResult, Tx};
 pub struct By {
     /// Who acts.
     pub actor: Actor,
-    /// What lies outside does not exist for this person.
+    /// The offices this person may see and change; others do not exist for them.
     pub scope: Scope,
     /// Milliseconds UTC.
     pub at: i64,

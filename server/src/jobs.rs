@@ -1,5 +1,5 @@
 //! Background work of the server: keeping grades current, freezing figures, renewing its certificate and deleting what has expired.
-//! Errors are logged, and the next turn tries again.
+//! Errors are logged, and the next run tries again.
 
 pub mod certificates;
 pub mod figure;

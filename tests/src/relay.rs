@@ -1,12 +1,11 @@
-//! A stretch of network between an agent and a server that the test can break: what is sent arrives, what is answered may
-//! not.
+//! A stretch of network between an agent and a server that the test can break: requests arrive, answers may not.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Sent bytes of one connection: more than a handshake sends, less than a handshake and a request, for a machine that shows
+/// Sent bytes of one connection: more than a handshake sends, less than a handshake and a request, for a machine that presents
 /// no certificate yet.
 pub const ENROLMENT: u64 = 900;
 

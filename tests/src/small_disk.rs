@@ -48,7 +48,7 @@ impl SmallDisk {
         vec!["nsenter".to_owned(), format!("--mount=/proc/{}/ns/mnt", self.holder.id()), "--".to_owned()]
     }
 
-    /// Where everybody else sees it. Not for SQLite, which asks the system for the real path.
+    /// Its path for all other programs. Not for SQLite, which asks the system for the real path.
     pub fn outside(&self) -> PathBuf {
         let inside = self.folder.strip_prefix("/").unwrap_or(&self.folder);
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)

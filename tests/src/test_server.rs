@@ -200,7 +200,7 @@ impl TestServer {
         self.ask(&["token", "add", office, "--role", "workstation", "--uses", &uses.to_string(), "--confirm"])
     }
 
-    /// The office with its grade and its machines.
+    /// The office with its grade and its machines, from `office show`.
     ///
     /// # Errors
     /// It fails.

@@ -6,7 +6,7 @@ use super::waited;
 use crate::app::App;
 use crate::bound::space::Room;
 
-/// How often the room on the disk is looked at.
+/// How often the free space on the disk is checked.
 const SPACE_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches the room on the store's disk, until the server stops; logs every change for better or worse.

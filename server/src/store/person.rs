@@ -109,7 +109,7 @@ impl Tx {
         }))
     }
 
-    /// The persons whose part of the tree lies within `scope`, by login.
+    /// The people whose own scope lies within `scope`, by login.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! A transaction: commit, and savepoints that can be undone alone.
+//! A transaction: commit, and savepoints that can be undone separately.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Begins a part that can be undone alone. Parts do not nest.
+    /// Begins a part that can be undone separately. Parts do not nest.
     ///
     /// # Errors
     /// When the database fails.

@@ -132,7 +132,7 @@ pub(crate) async fn login_submit(
     Ok(response)
 }
 
-/// A duration in whole seconds, rounded up.
+/// Whole seconds after which `time` has certainly passed.
 const fn seconds(time: Duration) -> u64 {
     time.as_secs() + 1
 }

@@ -60,7 +60,7 @@ impl Numbers {
         self.format(at, "%d/%m/%Y %H:%M:%S", "%-d %b %Y %H:%M:%S")
     }
 
-    /// The date alone.
+    /// Only the date.
     pub(crate) fn date(&self, at: i64) -> String {
         self.format(at, "%d/%m/%Y", "%-d %b %Y")
     }

@@ -62,7 +62,7 @@ impl Field<'_> {
     }
 }
 
-/// An attack: runs until the field is over, and describes the result.
+/// An attack: runs until the field says it is over, and describes the result.
 type Attack = fn(&Field<'_>) -> anyhow::Result<String>;
 
 const ATTACKS: [(&str, Attack); 7] = [

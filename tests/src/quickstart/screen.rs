@@ -24,7 +24,7 @@ pub struct Look {
 /// Whether the terminal may be coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
-    /// Plain text alone.
+    /// Plain text only.
     Plain,
     /// The sixteen colours every terminal has.
     Coloured,

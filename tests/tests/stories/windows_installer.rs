@@ -11,7 +11,7 @@ use harness::windows::{self, Machine};
 use super::books::Kind;
 use super::world::World;
 
-/// A certificate as an operator would have one, for this test alone.
+/// A certificate as an operator would have one, for this test only.
 struct Signer {
     certificate: PathBuf,
     key: PathBuf,

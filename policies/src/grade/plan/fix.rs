@@ -32,7 +32,7 @@ pub(super) struct Fix<'a> {
     pub(super) machine: &'a str,
     pub(super) minutes: u32,
     pub(super) lifted_by: LiftedBy,
-    /// What it brings by itself.
+    /// The points it brings by itself.
     pub(super) gain: Points,
 }
 

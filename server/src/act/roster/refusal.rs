@@ -43,7 +43,7 @@ pub enum Refusal {
     HasLine(String),
     /// The line has another machine.
     LineTaken(String),
-    /// The line is for a machine of the other role.
+    /// The line is for a machine of another role.
     OtherRole,
     /// The line has no machine.
     NotLinked,

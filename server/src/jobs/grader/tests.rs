@@ -260,7 +260,7 @@ on_both! {
         assert!(machine_view(&mut tx, Some(&judge), &Scope::office(&elsewhere), &machine, now).await.is_err());
     }
 
-    /// A parent is the mean of what lies below it; the number of machines is shown.
+    /// A parent's score is the mean of the offices below it; the number of machines is shown.
     async fn a_parent_shows_its_children(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();

@@ -12,7 +12,7 @@ use crate::store::test_database::on_both;
 const WRONG: &str = "sai mật khẩu";
 const QUARTER_HOUR: i64 = 15 * 60 * 1000;
 
-/// A browser nobody used before, on a connection of its own.
+/// A browser nobody has used before, on a connection of its own.
 fn stranger(site: &Site, address: [u8; 4], port: u16) -> Browser {
     let mut browser = site.browser();
     (browser.address, browser.port) = (address, port);

@@ -1,4 +1,4 @@
-//! Attacks by machines that nobody confirmed, which anyone with a stolen token can make.
+//! Attacks by unconfirmed machines, which anyone with a stolen token can make.
 
 use std::time::Duration;
 

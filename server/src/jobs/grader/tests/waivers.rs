@@ -70,7 +70,7 @@ const ROUTING: &str = "forwarding-off";
 const FIREWALL: &str = "firewall-active";
 
 on_both! {
-    /// A small waiver leaves both sums, shows the score without it, and brings the failure back when its date comes, with no report and no event.
+    /// A small waiver is left out of both sums, shows the score without it, and brings the failure back on its date, with no report and no event.
     async fn an_exception_ends_by_itself(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let (office, machine) = scene(db, &judge).await;
