@@ -1,8 +1,8 @@
-//! Working time: when so many working days have passed. The days themselves come from the policy
+//! Working time: when a number of working days has passed. The days themselves come from the policy
 //! ([`CalendarDays`]); this only counts with them.
 //!
-//! Time is counted, not dates: three working days are 72 hours of Mondays to Fridays that are no holiday. So the nine
-//! days of Tết cost nothing, and what is seen later never ends earlier.
+//! Time is counted, not dates: three working days are 72 hours on Mondays to Fridays that are not holidays. So the
+//! nine days of Tết do not count, and what starts later never ends earlier.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::policy::CalendarDays;
 
-/// How many days a search walks before it gives up: a calendar without any working day must not hang a server.
+/// How many days a search covers before it gives up: a calendar without any working day must not hang a server.
 const FURTHEST_DAYS: u32 = 3_660;
 
 /// Counts working time by the days of a policy.
@@ -25,7 +25,7 @@ impl<'a> Calendar<'a> {
         Self { days }
     }
 
-    /// True when people work on `date`: a day of the week that is no holiday, or a day worked in exchange (làm bù).
+    /// True when people work on `date`: a weekday that is not a holiday, or a day worked in exchange (làm bù).
     pub fn is_working(&self, date: Date) -> bool {
         self.days.worked.contains(&date)
             || !(self.days.weekend.contains(&date.weekday()) || self.days.holidays.contains(&date))
@@ -36,9 +36,9 @@ impl<'a> Calendar<'a> {
         self.local(at).date()
     }
 
-    /// The last instant at which no more than `days` working days have passed since `from`: what is older than that is
-    /// older from the next moment on, and never on a weekend or holiday. When the calendar holds too few working days
-    /// in ten years the answer is the end of time: nothing becomes overdue by a broken calendar.
+    /// The last instant at which no more than `days` working days have passed since `from`: something becomes older
+    /// than that from the next moment, and never on a weekend or holiday. When the calendar holds too few working days
+    /// in ten years the answer is the end of time: a broken calendar makes nothing overdue.
     pub fn after_working_days(&self, from: Timestamp, days: u32) -> Timestamp {
         let mut left = SignedDuration::from_hours(24 * i64::from(days));
         let mut at = self.local(from);
@@ -96,7 +96,7 @@ impl<'a> Calendar<'a> {
     }
 }
 
-/// `at` and so many days of 24 hours.
+/// `at` plus `days` days of 24 hours.
 pub fn after_days(at: Timestamp, days: u32) -> Timestamp {
     at.checked_add((24 * i64::from(days)).hours()).unwrap_or(Timestamp::MAX)
 }
@@ -136,7 +136,7 @@ mod tests {
     fn working_days_skip_weekends_and_holidays() {
         after("2026-11-02T14:00:00+07", 3, "2026-11-05T14:00:00+07");
         after("2026-10-30T17:00:00+07", 5, "2026-11-06T17:00:00+07");
-        // Over a weekend no working time passes: what ends with Friday is overdue from Monday on.
+        // Over a weekend no working time passes: what ends on Friday is overdue from Monday.
         after("2026-10-31T10:00:00+07", 5, "2026-11-09T00:00:00+07");
         // The nine days of Tết.
         after("2026-02-13T17:00:00+07", 5, "2026-02-27T17:00:00+07");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is seen later never ends earlier, and both directions agree on what is older than so many working days.
+        /// What starts later never ends earlier, and both directions agree on what is older than a number of working days.
         #[test]
         fn later_never_ends_earlier(hours in 0..9_000_i64, later in 0..900_i64, count in 0..12_u32) {
             let days = days();

@@ -1,5 +1,5 @@
-//! The judge: what a machine's facts are worth under a policy. A pure function of policy, facts and the instant, so that the agent
-//! and the server say the same and stored facts can be judged again.
+//! The judge: the outcomes of a machine's facts under a policy. A pure function of policy, facts and the instant, so that the
+//! agent and the server agree and stored facts can be judged again.
 //!
 //! Comparisons follow Kleene's three-valued logic: an unknown part makes the whole unknown unless the known parts decide it. More
 //! knowledge therefore never turns a pass into a fail or a fail into a pass.
@@ -18,7 +18,7 @@ use crate::outcome::{Outcome, Verdict};
 use crate::policy::{Condition, Control, Policy};
 use crate::text::Text;
 
-/// Judges `facts` as at `now`: one outcome for every control, in the order of the policy, with what was found and wanted.
+/// Judges `facts` as of `now`: one outcome for every control, in the order of the policy, with what was found and wanted.
 pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
     let context = Context::new(facts, now);
     let outcome = |(control, ruling): (&Control, Ruling)| {
@@ -36,7 +36,7 @@ pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
     policy.controls().iter().zip(rule(policy, facts, now)).map(outcome).collect()
 }
 
-/// What is said of one control, without the words.
+/// The ruling on one control, without the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ruling {
     /// The verdict.
@@ -47,20 +47,20 @@ pub struct Ruling {
     pub agent_too_old: bool,
     /// The position in the policy of the failing control that explains this one.
     pub implied_by: Option<usize>,
-    /// True when `applies` decided and not `require`.
+    /// True when `applies` decided, not `require`.
     by_applies: bool,
 }
 
-/// Judges like [`evaluate`] and finds no words, which is many times quicker: for grading many machines again.
+/// Judges like [`evaluate`] without producing words, which is many times faster: for grading many machines again.
 pub fn rule(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Ruling> {
     let context = Context::new(facts, now);
     let mut rulings: Vec<Ruling> = policy.controls().iter().map(|control| ruling(control, &context)).collect();
     for index in 0..rulings.len() {
-        // A control that passes is no cost, and one that does not apply is in no sum.
+        // A control that passes costs nothing, and one that does not apply is in no sum.
         if matches!(rulings[index].verdict, Verdict::Fail | Verdict::Unknown) {
             rulings[index].implied_by = failing_cause(policy, &rulings, index);
         }
-        // A newer agent might tell that the cause fails, and then this one would cost nothing.
+        // A newer agent might find that the cause fails, and then this one would cost nothing.
         if rulings[index].verdict == Verdict::Unknown && rulings[index].implied_by.is_none() {
             rulings[index].agent_too_old |= causes(policy, index).any(|cause| rulings[cause].agent_too_old);
         }
@@ -68,26 +68,26 @@ pub fn rule(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Ruling> {
     rulings
 }
 
-/// The way from cause to cause. Causes form no circle.
+/// The chain of causes. Causes form no cycle.
 fn causes(policy: &Policy, index: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(policy.controls()[index].implied_by_index(), |&cause| {
         policy.controls()[cause].implied_by_index()
     })
 }
 
-/// The nearest control that fails on the way from cause to cause.
+/// The nearest control that fails in the chain of causes.
 fn failing_cause(policy: &Policy, rulings: &[Ruling], index: usize) -> Option<usize> {
     causes(policy, index).find(|&cause| rulings[cause].verdict == Verdict::Fail)
 }
 
-/// What `condition` is worth on `facts` as at `now`.
+/// The truth value of `condition` on `facts` as of `now`.
 pub fn truth(condition: &Condition, facts: &Facts, now: Instant) -> Truth {
     judge::truth(condition, &Context::new(facts, now))
 }
 
 impl Control {
-    /// The steps that lift a failure on the machine with these facts (hướng dẫn khắc phục): those of the first entry that is
-    /// meant for it; the last is meant for every machine.
+    /// The steps that lift a failure on the machine with these facts (hướng dẫn khắc phục): those of the first matching
+    /// entry; the last entry matches every machine.
     pub fn fix_for(&self, facts: &Facts, now: Instant) -> &[Text] {
         let holds = |when: &Condition| truth(when, facts, now) == Truth::True;
         let meant = self.fixes().iter().find(|fix| fix.when.as_ref().is_none_or(holds));

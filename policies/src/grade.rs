@@ -1,5 +1,5 @@
-//! What an office is worth, and why: machine scores, the office's score, its letter and caps, and the ledger in which every
-//! lost point stands. Pure arithmetic over plain values; the numbers come from the policy.
+//! The grade of an office, and why: machine scores, the office's score, its letter and caps, and the ledger that lists
+//! every lost point. Pure arithmetic over plain values; the numbers come from the policy.
 
 mod caps;
 mod exact;

@@ -1,8 +1,8 @@
-//! The words of Trạm An: what can be known of a machine (`fact`), what should hold (`policy`), what is the
-//! verdict (`evaluate`) and what an office is worth (`grade`).
+//! The vocabulary of Trạm An: what can be known of a machine (`fact`), what should hold (`policy`), the verdict
+//! (`evaluate`) and the grade of an office (`grade`).
 //!
-//! This crate is pure. It reads no clock, no file and no network, so that the agent and the server judge alike and a
-//! stored fact can be judged again under another policy.
+//! This crate is pure. It reads no clock, no file and no network, so that the agent and the server judge the same
+//! way and a stored fact can be judged again under another policy.
 
 pub mod calendar;
 pub mod evaluate;

@@ -16,7 +16,7 @@ pub enum Verdict {
     Unknown,
     /// The control is not meant for this machine (không áp dụng).
     NotApplicable,
-    /// An approved exception with an end (ngoại lệ có thời hạn). Only the server can say so.
+    /// An approved waiver with an end (ngoại lệ có thời hạn). Only the server can say so.
     Waived,
 }
 
@@ -34,7 +34,7 @@ impl Verdict {
     }
 }
 
-/// What the judge says of one control on one machine.
+/// The judge's result for one control on one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The control's id.
@@ -45,15 +45,14 @@ pub struct Outcome {
     pub found: Text,
     /// What is wanted (mức cần đạt).
     pub wanted: Text,
-    /// True when the verdict is unknown only because the product has no reader for the fact: leaves both sums.
+    /// True when the verdict is unknown only because the product has no reader for the fact: left out of both sums.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_reader: bool,
     /// True when the verdict is unknown only because the agent is too old for the facts, its own or those of a control that would explain
-    /// it, or because it says so. A server that knows the agent to be
-    /// old leaves it out of both sums for a time.
+    /// it, or because it says so. A server that knows the agent is old leaves it out of both sums for a time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub agent_too_old: bool,
-    /// The failing control that explains this failure, so that one cause costs once: leaves both sums.
+    /// The failing control that explains this failure, so that one cause costs once: left out of both sums.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub implied_by: Option<String>,
 }

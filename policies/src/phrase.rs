@@ -1,5 +1,5 @@
-//! A fact's value in words: units, dates as a person in Viet Nam reads them, and text from the machine made harmless. Owns no
-//! sentence about controls.
+//! A fact's value in words: units, dates as a person in Viet Nam reads them, and text from the machine made safe to show.
+//! Owns no sentence about controls.
 
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -15,7 +15,7 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 /// The clock by which dates and hours are written: Viet Nam has one zone and no summer time.
 pub const VIET_NAM: Offset = Offset::constant(7);
 
-/// Numbers that stand for a word, by the fact's or field's name.
+/// Numbers shown as a word, by the name of the fact or field.
 const WORDS_FOR_NUMBERS: &[(&str, i64, &str, &str)] = &[
     ("lockout_tries", 0, "không khoá", "never locks"),
     ("lockout_time", 0, "đến khi quản trị viên mở khoá", "until an administrator unlocks"),
@@ -25,7 +25,7 @@ const WORDS_FOR_NUMBERS: &[(&str, i64, &str, &str)] = &[
     ("ssh_idle", 0, "không tự ngắt", "never cut"),
 ];
 
-/// The value of `field` in words, as at `now`.
+/// The value of `field` in words, as of `now`.
 pub fn field_value(field: &Field, value: &Value<'_>, now: Instant) -> Text {
     if let Value::Integer(number) = value
         && let Some(word) = word_for_number(field, *number)
@@ -41,7 +41,7 @@ pub(crate) fn word_for_number(field: &Field, number: i64) -> Option<Text> {
     entry.map(|(.., vi, en)| Text::new(*vi, *en))
 }
 
-/// A value of `kind` in words, as at `now`.
+/// A value of `kind` in words, as of `now`.
 pub fn plain_value(kind: Kind, value: &Value<'_>, now: Instant) -> Text {
     match value {
         Value::Unknown(unknown) => {
@@ -92,8 +92,8 @@ pub(crate) fn and_more(more: usize) -> Text {
     Text::new(format!(" và {more} mục khác"), format!(" and {more} more"))
 }
 
-/// What tells one record of a list from another: its name, or its leading choices with the number behind them; a socket also by the
-/// program that holds it.
+/// What distinguishes one record of a list from another: its name, or its leading choices with the number after them; a socket also
+/// by the program that holds it.
 pub fn identity(record: &dyn Record, now: Instant) -> Text {
     let mut text = Text::default();
     let program = record.fields().iter().position(|field| field.name == "program");

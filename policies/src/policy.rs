@@ -1,4 +1,4 @@
-//! What should hold: controls read from TOML. A [`Policy`] is valid once read; whatever is wrong with a file is said when it is
+//! What should hold: controls read from TOML. A [`Policy`] is valid once read; every error in a file is reported when it is
 //! read, with file, line and column, in Vietnamese and English.
 
 mod catalogue;
@@ -92,13 +92,13 @@ macro_rules! words {
     };
 }
 
-/// A word that stands for none of the values.
+/// A word outside the set.
 #[derive(Debug, thiserror::Error)]
 #[error("{code:?} is not one of: {wanted}")]
 pub struct UnknownCode {
     /// The word.
     pub code: String,
-    /// The words there are, with spaces between.
+    /// The allowed words, separated by spaces.
     pub wanted: &'static str,
 }
 

@@ -17,7 +17,7 @@ pub enum Language {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
-    /// Vietnamese, with all its marks.
+    /// Vietnamese, with all diacritics.
     pub vi: String,
     /// English.
     pub en: String,
@@ -49,10 +49,11 @@ impl Text {
     }
 }
 
-/// Text from a machine or a file, safe to show: at most `most` characters (the last of them `…` when something was cut), on one
-/// line, and with every character made visible that would not be seen or would change the order of the others.
+/// Text from a machine or a file, safe to show: at most `most` characters (the last of them `…` when something was cut), on one line, with
+/// invisible characters and those that change text direction made visible.
 ///
-/// Every output uses this function for text it did not write itself; what a format needs besides (HTML, a spreadsheet) is escaped by that format.
+/// Every output uses this function for text it did not write itself; what a format needs in addition (HTML, a spreadsheet) is escaped by
+/// that format.
 pub fn visible(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let mut marks = 0;
@@ -79,7 +80,7 @@ pub fn visible(text: &str, most: usize) -> String {
     shown
 }
 
-/// Marks stacked on one letter; Vietnamese in its decomposed form needs two.
+/// Most combining marks on one letter; Vietnamese in its decomposed form needs two.
 const MOST_MARKS: usize = 3;
 
 fn is_mark(character: char) -> bool {
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!(visible("máy\u{202e}txt.exe\n\u{7}", 100), "máy⟨U+202E⟩txt.exe␊␇");
         assert_eq!(visible("a\u{200b}b\u{feff}", 100), "a⟨U+200B⟩b⟨U+FEFF⟩");
         assert_eq!(visible("Phòng Văn hoá – Xã hội", 100), "Phòng Văn hoá – Xã hội");
-        // Decomposed Vietnamese stays as it is; a tower of marks does not.
+        // Decomposed Vietnamese stays as it is; a stack of marks does not.
         assert_eq!(visible("e\u{302}\u{301}", 9), "e\u{302}\u{301}");
         assert_eq!(visible("e\u{302}\u{301}\u{302}\u{301}", 9), "e\u{302}\u{301}\u{302}⟨U+0301⟩");
     }

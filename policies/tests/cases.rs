@@ -1,5 +1,5 @@
-//! Golden cases: `cases/NAME/{policy.toml,facts.json,expected.json}`. With `UPDATE_EXPECTED=1` the expectations are written anew; look
-//! at the difference before it is committed.
+//! Golden cases: `cases/NAME/{policy.toml,facts.json,expected.json}`. With `UPDATE_EXPECTED=1` the expectations are rewritten; review
+//! the difference before committing it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,4 +1,4 @@
-//! What is written about the language stays true: the schema for editors is fresh and every example of the README is accepted.
+//! The documentation of the language stays true: the schema for editors is fresh and every example of the README is accepted.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ fn file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_default()
 }
 
-/// With `UPDATE_EXPECTED=1` the schema is written anew.
+/// With `UPDATE_EXPECTED=1` the schema is rewritten.
 #[test]
 fn the_schema_is_fresh() {
     let made = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
@@ -20,7 +20,7 @@ fn the_schema_is_fresh() {
     assert!(file("schema.json") == made, "policies/schema.json is stale: run this test with UPDATE_EXPECTED=1");
 }
 
-/// A control around `require`, which may bring other keys along.
+/// A control around `require`, which may bring other keys with it.
 fn control(require: &str) -> String {
     format!(
         "[[control]]\nid = \"x\"\ntitle = {{ vi = \"a\", en = \"a\" }}\nclauses = [{{ standard = \"s\", clause = \"c\" }}]\n\

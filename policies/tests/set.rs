@@ -1,4 +1,4 @@
-//! The files together: what belongs to a policy, what one file cannot see of another, and what agents are sent of it.
+//! The files together: what belongs to a policy, what one file cannot see of another, and which part of it agents are sent.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -9,7 +9,7 @@ use policies::policy::{
 };
 use policies::text::Language;
 
-/// The shipped files as agents are sent them, with one of them changed.
+/// The shipped files as sent to agents, with one of them changed.
 fn changed(name: &str, change: impl Fn(&str) -> String) -> Vec<(String, String)> {
     let files = PolicySet::read(SHIPPED).unwrap().files_for_agents().unwrap();
     files.into_iter().map(|(file, text)| if file == name { (file, change(&text)) } else { (file, text) }).collect()
@@ -58,13 +58,13 @@ fn a_file_that_no_other_names_is_refused() {
     let mut files = changed("", str::to_owned);
     files.push(("thêm.toml".to_owned(), String::new()));
     assert_eq!(refusal(files), "thêm.toml: tệp `thêm.toml` không thuộc bộ tiêu chí này");
-    // Either the source or what is made of it.
+    // Either the source or what is made from it.
     let mut files = changed("", str::to_owned);
     files.push((CONTROLS_FILE.to_owned(), SHIPPED[1].1.to_owned()));
     assert!(refusal(files).contains("tệp `level-2-server.toml` không thuộc bộ tiêu chí này"));
 }
 
-/// What a control says, to the letter; conditions by their meaning.
+/// The exact text of a control; conditions by their meaning.
 fn said(control: &Control) -> String {
     let fixes: Vec<String> = control.fixes().iter().map(|fix| format!("{:?} {:?}", fix.when, fix.steps)).collect();
     format!(
@@ -129,7 +129,7 @@ fn the_catalogue_and_the_numbers_go_to_agents_to_the_letter() {
     let names: Vec<&str> = sent.keys().map(String::as_str).collect();
     assert_eq!(names, ["level-2-server.toml", "level-2-workstation.toml", "level-2.toml", CATALOGUE_FILE]);
     assert_eq!((sent[CATALOGUE_FILE].as_str(), sent[OFFICE_FILE].as_str()), (catalogue, SHIPPED[0].1));
-    // Files of before are sent as they are.
+    // Older files are sent unchanged.
     assert_eq!(PolicySet::read(&sent).unwrap().files_for_agents().unwrap(), sent);
 }
 
@@ -162,7 +162,7 @@ fn a_policy_under_which_failing_pays_is_refused() {
     assert!(refusal.contains("`antivirus-running` nặng 10, hơn chính nó (8)"), "{refusal}");
 }
 
-/// In the source it is said once, at its place.
+/// An error in the source is reported once, at its place.
 #[test]
 fn an_error_in_the_source_is_said_once_for_both_roles() {
     let files = SHIPPED.map(|(name, text)| (name, text.replacen("minutes = 30", "minutes = -30", 1)));

@@ -44,7 +44,7 @@ fn each_file_has_enough_controls() {
     }
 }
 
-/// Each control is judged so on one of these machines at least: what is meant for one family or one kind only, on a machine of it.
+/// Each control gets this verdict on at least one of these machines: what is meant for one family or kind only, on a machine of it.
 fn on_some(machines: &[&str], wanted: Verdict) {
     let set = shipped();
     for role in ROLES {
@@ -137,7 +137,7 @@ fn one_upgrade_of_anything_does_not_make_up_for_fixes_that_wait() {
 fn a_windows_without_internet_is_judged_by_its_build_while_that_tells_something() {
     let judged = |change: &dyn Fn(&mut Facts)| {
         let mut facts = machine(windows_good());
-        // It once searched and found nothing; updates came by hand since.
+        // It once searched and found nothing; since then updates were installed by hand.
         facts.patches.lists_at = Fact::Known("2026-05-21T22:00:00Z".parse().unwrap());
         facts.patches.known_to = Fact::Known("2026-11-20T16:59:59Z".parse().unwrap());
         facts.patches.missing = Fact::Known(List::default());
@@ -148,7 +148,7 @@ fn a_windows_without_internet_is_judged_by_its_build_while_that_tells_something(
     assert_eq!(judged(&|_| ()), Verdict::Pass);
     assert_eq!(judged(&|facts| facts.patches.pending_security = Fact::Known(1)), Verdict::Fail);
     let unread = Fact::unknown(Reason::NoReader, "");
-    // Neither an old catalogue nor a build that gets no more updates leaves the sums.
+    // Neither an old catalogue nor a build that gets no more updates is left out of the sums.
     let old = || Fact::Known("2026-08-01T16:59:59Z".parse().unwrap());
     assert_eq!(
         judged(&|facts| {
@@ -265,10 +265,10 @@ fn what_an_older_agent_read_wrongly_is_unknown_and_says_why() {
         let firewall = after.iter().find(|outcome| outcome.control == "firewall-active").unwrap();
         assert!(firewall.verdict == Verdict::Unknown && firewall.agent_too_old && !firewall.no_reader);
         assert!(firewall.found.vi.contains("phiên bản phần mềm trên máy quá cũ"), "{}", firewall.found.vi);
-        // Less knowledge turns no answer into its opposite.
+        // Less knowledge never reverses an answer.
         for (before, after) in before.iter().zip(&after) {
             assert!(after.verdict == before.verdict || after.verdict == Verdict::Unknown, "{}", after.control);
-            // What a failure explained costs no more now that the failure is forgotten.
+            // What a failure explained costs no more after the failure is forgotten.
             if before.verdict == Verdict::Unknown && before.implied_by.is_some() {
                 assert!(after.implied_by.is_some() || after.agent_too_old, "{}", after.control);
             }
@@ -319,7 +319,7 @@ fn every_control_cites_the_current_and_the_older_standard() {
                     assert!(clause.starts_with("6."), "{id}: {clause}");
                     // Not in the table of TT 12/2022, or only from level 3 on.
                     assert!(!["6.2.1.1", "6.1.5.6", "6.1.5.7", "6.1.5.8"].contains(&clause.as_str()), "{id}: {clause}");
-                    // 6.2.2 speaks of servers.
+                    // 6.2.2 is about servers.
                     assert!(role == Role::Server || !clause.starts_with("6.2.2."), "{id}: {clause}");
                 }
                 _ => assert!(clause.contains("Phụ lục II"), "{id}: {clause}"),
@@ -348,7 +348,7 @@ fn every_failure_has_steps_for_every_machine() {
         for (_, control) in controls(&set) {
             let steps = control.fix_for(&facts, now());
             assert!((1..=6).contains(&steps.len()), "{}", control.id());
-            // Vietnamese without its marks would be another language.
+            // Vietnamese without diacritics would be another language.
             let marked = steps.iter().any(|step| !step.vi.is_ascii());
             assert!(marked && steps.iter().all(|step| step.vi != step.en), "{}", control.id());
         }

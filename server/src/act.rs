@@ -1,6 +1,6 @@
-//! What a person may change, whether at a page or at the command line, and what a machine may, by wire or by file. Every act is one
-//! transaction: the change itself, its
-//! entry in the audit log and the event that tells pages and polls of it. Owns no SQL and no form.
+//! What a person may change, whether at a page or at the command line, and what a machine may, over the wire or by file. Every act
+//! is one transaction: the change itself, its entry in the audit log and the event that tells pages and polls of it. Owns no SQL
+//! and no form.
 
 pub mod airgap;
 pub mod backup;
@@ -24,16 +24,16 @@ use crate::store::{Scope, StoreResult, Tx};
 /// Who acts, within which part of the office tree, and when.
 #[derive(Clone, Debug)]
 pub struct By {
-    /// Who.
+    /// Who acts.
     pub actor: Actor,
-    /// What lies outside does not exist for this person.
+    /// The offices this person may see and change; others do not exist for them.
     pub scope: Scope,
     /// Milliseconds UTC.
     pub at: i64,
 }
 
 impl By {
-    /// The name that rows keep beside a decision.
+    /// The actor's name, as stored with a decision.
     pub fn name(&self) -> String {
         self.actor.code()
     }
@@ -48,7 +48,7 @@ impl By {
         Change::new(self.actor.clone(), action, office, subject)
     }
 
-    /// Writes the change into the log, tells everybody, and makes it last.
+    /// Writes the change to the audit log, notifies listeners and commits.
     async fn conclude(&self, mut tx: Tx, change: &Change, events: &[NewEvent]) -> StoreResult<()> {
         tx.audit_append(self.at, change).await?;
         tx.change_append(self.at, events).await?;

@@ -1,5 +1,5 @@
-//! What agents call: the routes of `/agent/*`, in the order in which a request passes: who is it, how much does it send, what
-//! does it say. Each file below owns one route.
+//! What agents call: the routes of `/agent/*`, in the order a request is checked: who sent it, how much, what it says. Each
+//! file below owns one route.
 
 pub mod caller;
 pub mod enrol;
@@ -34,7 +34,7 @@ use crate::tls::Peer;
 
 /// How long the body of a request of reports may take to arrive.
 const BODY_ARRIVES: Duration = Duration::from_secs(30);
-/// How long any other body may take.
+/// How long any other body may take to arrive.
 const SMALL_BODY_ARRIVES: Duration = Duration::from_secs(15);
 
 /// The routes of `/agent/*`. All but enrolment and renewal demand the certificate of a machine that is not revoked.
@@ -57,7 +57,7 @@ pub fn router(app: &App) -> Router<App> {
         .layer(from_fn(refusal_log))
 }
 
-/// Writes every refused request into the log, with who sent it: whoever tries tokens or keys shows there.
+/// Logs every refused request with its sender, so that attempts at tokens or keys are visible.
 async fn refusal_log(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let peer = request.extensions().get::<Peer>().cloned();
@@ -70,7 +70,7 @@ async fn refusal_log(request: Request, next: Next) -> Response {
     response
 }
 
-/// What an agent is told that asks for something this version does not have.
+/// The answer to a request for something this version does not have.
 async fn unknown_path() -> ApiError {
     ApiError::refused(
         StatusCode::NOT_FOUND,
@@ -94,10 +94,10 @@ async fn small_body_read(State(app): State<App>, request: Request, next: Next) -
     Ok(next.run(Request::from_parts(head, Body::from(bytes))).await)
 }
 
-/// Reads a whole body, of at most `most` bytes, within `arrives` and as far as `share` grows.
+/// Reads a whole body, of at most `most` bytes, within `arrives`, while `share` can grow.
 ///
 /// # Errors
-/// A refusal when it is longer (final); slower, broken off or more than the server can hold now (to be tried again).
+/// A refusal when it is longer (final); too slow, broken off or more than the server can hold now (retryable).
 pub async fn body_read(body: Body, most: usize, arrives: Duration, share: &mut Share) -> Result<Bytes, ApiError> {
     let read = async {
         let mut bytes = Vec::new();

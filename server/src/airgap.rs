@@ -1,5 +1,5 @@
-//! Machines that may never be connected: inviting them, and taking in the files they export. What a file asks for goes exactly the way
-//! of a request that came by wire (`act`); this only opens the file, finds out whose key must have signed it, and puts the answers
+//! Machines that may never be connected: inviting them, and taking in the files they export. What a file asks for takes exactly the
+//! path of a request over the wire (`act`); this only opens the file, finds out whose key must have signed it, and puts the answers
 //! into a file. The stick is hostile: nothing in a file names a path, and sizes are checked before content.
 
 pub mod stick;
@@ -26,10 +26,10 @@ use crate::store::machine::Machine;
 use crate::store::token::Token;
 use crate::store::{Scope, StoreResult};
 
-/// What came of a file.
+/// The result of importing a file.
 #[derive(Debug)]
 pub struct Imported {
-    /// The machine; none when its enrolment was refused.
+    /// The machine; `None` when its enrolment was refused.
     pub machine: Option<Machine>,
     /// Name of its office.
     pub office: Option<String>,
@@ -37,7 +37,7 @@ pub struct Imported {
     pub came: Came,
     /// The first thing that was refused.
     pub refusal: Option<Text>,
-    /// A name for the answer's file: of letters, digits and dashes, none of them from the file.
+    /// A name for the answer file: letters, digits and dashes, none taken from the imported file.
     pub answer_name: String,
     /// The answer's bytes.
     pub answer: Vec<u8>,
@@ -48,7 +48,7 @@ pub struct Imported {
 pub enum Came {
     /// A request to be enrolled.
     Enrolment {
-        /// The machine was known by then; nothing changed.
+        /// The machine was already known; nothing changed.
         again: bool,
     },
     /// Reports.
@@ -57,7 +57,7 @@ pub enum Came {
         accepted: usize,
         /// Stored before.
         known: usize,
-        /// Neither.
+        /// Refused.
         refused: usize,
         /// Still at the machine because they did not fit into the file.
         left: u64,
@@ -79,10 +79,10 @@ pub fn invitation_make(secrets: &Secrets, server: &str, office: &str, token: &To
     Invitation::new(&inviting, text)
 }
 
-/// Takes in the file `bytes` that a person brought. Twice the same changes nothing the second time and is answered alike.
+/// Takes in the file `bytes` that a person brought. Importing the same file again changes nothing and gives the same answer.
 ///
 /// # Errors
-/// The file is not for this server, damaged, or not signed by the machine it names; or the server failed. Nothing was stored then.
+/// The file is not for this server, damaged, or not signed by the machine it names; or the server failed. Nothing is stored in that case.
 pub async fn import(app: &App, by: &By, bytes: &[u8]) -> anyhow::Result<Imported> {
     let export = export_open(bytes, &app.secrets.sealing).map_err(not_opened)?;
     if export.head.server != app.config.server {
@@ -180,16 +180,17 @@ async fn reports_take(
     finish(app, Some(machine), came, answer, name)
 }
 
-/// The end of the machine's chain; none before its first report.
+/// The end of the machine's chain; `None` before its first report.
 async fn head_of(app: &App, machine: &str) -> StoreResult<Option<Head>> {
-    // Reading the end of a chain holds the machine, as taking in its reports does, and only a writer may hold one.
+    // Reading the end of a chain locks the machine, as taking in its reports does, and only a writer may lock one.
     let mut tx = app.db.write().await?;
     let stored_machine = tx.stored_machines(&[machine.to_owned()]).await?.remove(machine);
     Ok(stored_machine.and_then(|stored_machine| stored_machine.head))
 }
 
-/// Renewal and reports, each as on the wire. Of the caller the key and the store decide, not a certificate: that proves the key in TLS, and
-/// a file is signed by the key itself, so that one whose certificate ran out between two sticks brings its renewal along. Ends at the first report that is not accepted: what follows hangs on it.
+/// Renewal and reports, each as on the wire. The key and the store identify the caller, not a certificate: a certificate proves the key in
+/// TLS, but a file is signed by the key itself, so a machine whose certificate expired between two sticks can bring its renewal along.
+/// Stops at the first report that is not accepted: those after it depend on it.
 async fn requests_take(
     app: &App,
     export: &UncheckedExport,
@@ -208,7 +209,7 @@ async fn requests_take(
         rate_check(app, &caller.machine)?;
         let share = app.allowances.machine_bytes(&caller.machine, caller.status);
         let answers = reports_answer(app, &caller, request, share).await?;
-        // They were just decoded to be answered.
+        // They were already decoded once to be answered.
         let reports = Report::decode_all(request)?;
         let answered = reports.iter().map(Report::hash).zip(answers.results);
         answer.reports.extend(answered.map(|(of, answer)| AnsweredReport { of, answer }));
@@ -256,7 +257,7 @@ fn finish(
         )),
         ReportAnswer::Accepted { .. } => None,
     });
-    // The answer is dated when everything was done: the agent takes the later of two answers for the newer.
+    // The answer is dated after everything is done: the agent takes the later of two answers for the newer.
     answer.server_time_at = app.clock.now_ms();
     Ok(Imported {
         office: answer.assignment.as_ref().map(|assignment| assignment.office.clone()),
@@ -268,7 +269,7 @@ fn finish(
     })
 }
 
-/// A refusal goes into the answer; a failure of the server's own ends the import.
+/// A refusal goes into the answer; a failure of the server itself ends the import.
 fn refused(error: CallerError) -> anyhow::Result<protocol::Refusal> {
     match error {
         CallerError::Refused(refusal) => Ok(refusal.wire()),

@@ -28,7 +28,7 @@ use crate::secrets::Secrets;
 use crate::secrets::folder::data_check;
 use crate::store::Db;
 
-/// The state of the server, cheap to clone.
+/// The server's state. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App(Arc<State>);
 
@@ -37,19 +37,19 @@ pub struct App(Arc<State>);
 pub struct State {
     /// `server.toml`, checked.
     pub config: Config,
-    /// The only source of the time.
+    /// The only source of time.
     pub clock: Clock,
-    /// Everything that lasts.
+    /// The store.
     pub db: Db,
     /// Keys and certificates.
     pub secrets: Secrets,
     /// The policy in force.
     pub policies: Arc<Policies>,
-    /// What happens, as pages and held polls hear of it.
+    /// The events that pages and held polls wait for.
     pub events: Events,
-    /// The way of reports into the store.
+    /// The queue of reports into the store.
     pub ingest: Ingest,
-    /// What agents may make this server do and hold.
+    /// What agents may make this server do and hold in memory.
     pub allowances: Allowances,
     /// What the pages keep in memory.
     pub pages: PageState,
@@ -57,25 +57,25 @@ pub struct State {
     pub space: Space,
 }
 
-/// How long the start waits for the check of the store: enough for some gigabytes.
+/// How long the start waits for the store check: enough for some gigabytes.
 const CHECK_WAITS: Duration = Duration::from_secs(20);
 
-/// 30 November 2026, milliseconds UTC: before that day nobody knew this version of the facts' meaning, whatever a clock that begins in 1970
-/// says.
+/// 30 November 2026, milliseconds UTC. No server can have known this version of the facts' meaning before that day, whatever a clock that
+/// starts in 1970 says.
 const SCHEMA_MADE_AT: i64 = 1_795_996_800_000;
 
-/// Since when this version of the facts' meaning is known, by a clock that says `now`. Claimed again and again, so that a clock that was ahead
-/// when the server started is put right.
+/// Since when this version of the facts' meaning has been known, by a clock at `now`. Recorded repeatedly, so that a clock that was ahead
+/// at start is corrected.
 pub(crate) fn schema_since(now: i64) -> i64 {
     now.max(SCHEMA_MADE_AT)
 }
 
 impl App {
-    /// Opens the server whose data folder is `data`: checks who may read it, reads its keys, finds the store as it is `wanted`, brings it up
-    /// to date, looks for damage, and reads the policy in force.
+    /// Opens the server whose data folder is `data`: checks who may read it, reads its keys, finds the store as `wanted`, brings it up to
+    /// date, looks for damage, and reads the policy in force.
     ///
     /// # Errors
-    /// Anything of that fails; the message says what and where.
+    /// Any of these steps fails; the message says what and where.
     pub async fn open(data: &Path, mut config: Config, clock: Clock, wanted: Wanted) -> anyhow::Result<Self> {
         data_check(data, &config)?;
         let secrets = Secrets::read(data)?;
@@ -89,7 +89,7 @@ impl App {
         Self::assemble(config, clock, db, secrets).await
     }
 
-    /// The server over an open database: reads the policy in force and starts what runs beside the requests.
+    /// The server over an open database: reads the policy in force and starts the background work.
     ///
     /// # Errors
     /// The database fails, or the policy in it cannot be used.
@@ -123,8 +123,8 @@ impl App {
     }
 }
 
-/// Looks for damage before anything is served. A store too large to be read in [`CHECK_WAITS`] is read on while the server runs; what is found
-/// then stands in the log and on every page.
+/// Looks for damage before anything is served. A store too large to be read in [`CHECK_WAITS`] is checked further while the server runs;
+/// damage found then is shown in the log and on every page.
 async fn damage_find(db: &Db, data: &Path, config: &Config) -> anyhow::Result<()> {
     let (looked, data, config) = (db.clone(), data.to_owned(), config.clone());
     let mut check = tokio::spawn(async move { store_check(&looked, &data, &config).await });

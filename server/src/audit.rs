@@ -1,5 +1,5 @@
 //! The log of every change by a person: what an entry says and how entries are chained. Each entry carries the hash of
-//! the one before, so that none can be changed, removed or slipped in without the chain breaking from there on. Owns no
+//! the one before, so that none can be changed, removed or inserted without the chain breaking from there on. Owns no
 //! SQL: entries are appended by `store::audit` inside the transaction of the change itself.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256};
 
-/// What stands in front of every hashed entry, so that no other hash of the product can pass for one.
+/// Prefix of every hashed entry, so that no other hash of the product can pass for one.
 const PREFIX: &[u8] = b"tram-an audit entry v1\n";
 
 /// `previous` of the first entry.
@@ -23,9 +23,9 @@ pub enum Actor {
         /// Its login name, as it was at that moment.
         login: String,
     },
-    /// Whoever may run the program on the server itself, by the name of the system user.
+    /// Someone who ran the program on the server itself, by the name of the system user.
     Operator(String),
-    /// The program, on its own: nobody asked for it at that moment.
+    /// The program by itself, with no one asking for it.
     Program,
 }
 
@@ -48,7 +48,7 @@ impl Actor {
     }
 }
 
-/// Names every action once: its variant and its code in the log, which is also its key in the catalogue of the pages.
+/// Defines every action once, with its variant and its code in the log, which is also its key in the catalogue of the pages.
 macro_rules! actions {
     ($( $(#[doc = $doc:literal])+ $action:ident = $code:literal; )+) => {
         /// What was done.
@@ -75,9 +75,9 @@ actions! {
     LoggedIn = "logged_in";
     /// A person logged out.
     LoggedOut = "logged_out";
-    /// Wrong passwords for one account or from one address became many, or their sum when that was over.
+    /// Wrong passwords for one account or from one address passed a limit, or their sum when the period ended.
     LoginThrottled = "login_throttled";
-    /// A person changed the own password.
+    /// A person changed their own password.
     PasswordChanged = "password_changed";
     /// Somebody gave a person a new first password.
     PasswordReset = "password_reset";
@@ -95,9 +95,9 @@ actions! {
     RosterChanged = "roster_changed";
     /// A line was taken off a roster.
     RosterRemoved = "roster_removed";
-    /// A line of a roster and an enrolled machine were said to be the same.
+    /// A line of a roster and an enrolled machine were linked.
     RosterLinked = "roster_linked";
-    /// A line of a roster and its machine were said to be two.
+    /// A line of a roster was unlinked from its machine.
     RosterUnlinked = "roster_unlinked";
     /// A roster was declared complete.
     RosterDeclared = "roster_declared";
@@ -117,44 +117,44 @@ actions! {
     MachineRoleChanged = "machine_role_changed";
     /// A machine was moved to another office; either has an entry.
     MachineMoved = "machine_moved";
-    /// It was settled which of two computers with one key keeps it.
+    /// It was decided which of two computers with the same key keeps it.
     MachineSettled = "machine_settled";
     /// A machine was asked to check itself at once.
     CheckOrdered = "check_ordered";
-    /// Somebody asked for an exception.
+    /// Somebody asked for a waiver.
     WaiverAsked = "waiver_asked";
-    /// An exception was granted by somebody outside the office.
+    /// A waiver was granted by somebody outside the office.
     WaiverGranted = "waiver_granted";
-    /// An exception was refused.
+    /// A waiver was refused.
     WaiverRefused = "waiver_refused";
-    /// An exception was withdrawn before its date.
+    /// A waiver was withdrawn before its date.
     WaiverWithdrawn = "waiver_withdrawn";
-    /// The date of an exception came.
+    /// A waiver reached its date.
     WaiverEnded = "waiver_ended";
-    /// A file of a machine without a network was taken in.
+    /// A file from a machine without a network was taken in.
     FileImported = "file_imported";
-    /// The store was lost, and the server started anew with an empty one.
+    /// The store was lost, and the server started over with an empty one.
     StoreMade = "store_made";
-    /// A copy of the server was made.
+    /// A backup of the server was made.
     BackupMade = "backup_made";
-    /// The server was put back from a copy.
+    /// The server was restored from a backup.
     PutBack = "put_back";
-    /// A set of policies was published.
+    /// A policy set was published.
     PolicyPublished = "policy_published";
 }
 
-/// A change to be written down. Holds no secret, ever: no password, no token, no key.
+/// A change to record in the audit log. Never holds a secret: no password, no token, no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Who.
+    /// Who made the change.
     pub actor: Actor,
-    /// What.
+    /// What was done.
     pub action: Action,
-    /// Id of the office it belongs to; none when it concerns the whole server. Decides who may read the entry.
+    /// Id of the office it belongs to; `None` when it concerns the whole server. Decides who may read the entry.
     pub office: Option<String>,
     /// What it was done to: an id and, where there is one, a name after a space.
     pub subject: String,
-    /// More, by name. Names are keys of the pages' catalogue (`audit_detail.*`).
+    /// Further details, by name. Names are keys of the pages' catalogue (`audit_detail.*`).
     pub detail: BTreeMap<&'static str, String>,
 }
 
@@ -183,7 +183,7 @@ pub struct Entry {
     pub person: Option<String>,
     /// [`Actor::code`].
     pub actor: String,
-    /// The office it belongs to; none when it concerns the whole server.
+    /// The office it belongs to; `None` when it concerns the whole server.
     pub office: Option<String>,
     /// [`Action::code`].
     pub action: String,
@@ -198,7 +198,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry for `change` behind the entry `number - 1` whose hash is `previous`.
+    /// The entry for `change` following the entry `number - 1` whose hash is `previous`.
     pub fn chain(change: &Change, at: i64, number: i64, previous: &str) -> Self {
         let detail: serde_json::Map<String, serde_json::Value> =
             change.detail.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
@@ -234,7 +234,7 @@ impl Entry {
     }
 }
 
-/// Where a chain breaks first.
+/// The first break in a chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Break {
     /// A number is missing or out of order.
@@ -254,14 +254,14 @@ pub enum Break {
     /// The last entries were cut off.
     #[error("the audit log ends at entry {found}, its head says {expected}")]
     Cut {
-        /// The number the head names.
+        /// The number of the last entry according to the head.
         expected: i64,
-        /// The last entry that is there.
+        /// The number of the last entry present.
         found: i64,
     },
 }
 
-/// Checks a chain piece by piece, so that a long log never has to be in memory at once.
+/// Checks a chain in pieces, so that a long log never has to be in memory at once.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     number: i64,
@@ -275,7 +275,7 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// Checks that `entries` continue what was checked before.
+    /// Checks that `entries` continue the entries checked before.
     ///
     /// # Errors
     /// The first break.

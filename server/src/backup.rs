@@ -1,8 +1,8 @@
-//! A copy of a server in one file: its database as of one instant, keys, configuration and programs, with a manifest by which every byte is
-//! checked before anything is put back. Owns the manifest and the names of what lies in a copy.
+//! A backup of a server in one file: its database as of one instant, keys, configuration and programs, with a manifest by which every byte
+//! is checked before anything is restored. Owns the manifest and the names of the files in a copy.
 //!
 //! A copy is a tar archive (`tar xf` opens it), encrypted by age or not (`age -d` opens it). It ends with `manifest.json` and
-//! `manifest.sha256`: one that was cut has no end.
+//! `manifest.sha256`: a truncated copy lacks them.
 
 pub mod archive;
 pub mod database;
@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 use crate::app::programs::LARGEST;
 use crate::error::UserError;
 
-/// The version of the form of a copy that this program writes and reads.
+/// The format version of a copy that this program writes and reads.
 const FORMAT: u32 = 1;
 /// Folders of the data folder that a copy holds: those with keys and certificates, and the agents' programs.
 const FOLDERS: [&str; 4] = ["secrets", "public", "policy-signing", "programs"];
-/// Files beside the database that a copy holds at most.
+/// Most files in a copy besides the database.
 const FILES_MOST: usize = 1000;
-/// The largest file of configuration, keys or certificates.
+/// Size limit for one file of configuration, keys or certificates.
 const SMALL_MOST: u64 = 1 << 20;
 
 /// The configuration within a copy.
@@ -36,20 +36,20 @@ const SQLITE: &str = "database.sqlite";
 const POSTGRES: &str = "database.pgdump";
 /// What the copy holds.
 const MANIFEST: &str = "manifest.json";
-/// The manifest's own digest, as `sha256sum` writes it; the end of a copy.
+/// The manifest's own digest, as `sha256sum` writes it; the last file of a copy.
 const MANIFEST_DIGEST: &str = "manifest.sha256";
 
-/// What a copy says of itself.
+/// The description inside a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of the form; 1.
+    /// Format version; 1.
     pub format: u32,
     /// Version of the program that made it.
     pub program: String,
     /// Id of the server.
     pub server: String,
-    /// When, milliseconds UTC.
+    /// When the copy was made, milliseconds UTC.
     pub made_at: i64,
     /// `sqlite` or `postgres`.
     pub database: String,
@@ -75,22 +75,22 @@ pub struct AuditHead {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
-    /// Its name below the data folder; databases have names of their own.
+    /// Its name below the data folder; databases have fixed names.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// SHA-256.
     pub sha256: Digest,
 }
 
 impl Manifest {
-    /// Bytes of everything it names.
+    /// Total bytes of the files it names.
     pub fn size(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 }
 
-/// The most bytes that a file of this name may have in a copy; none for a name that no copy has. The database is as large as it is.
+/// The most bytes that a file of this name may have in a copy; `None` for a name that no copy contains. The database has no limit.
 fn most_of(name: &str) -> Option<u64> {
     if let Some((folder, file)) = name.split_once('/') {
         let known = FOLDERS.contains(&folder) && is_plain(file);
@@ -103,13 +103,13 @@ fn most_of(name: &str) -> Option<u64> {
     }
 }
 
-/// A file's name without anything that could lead elsewhere, short enough for every archive.
+/// Whether a file name holds nothing that could lead elsewhere and is short enough for the archive.
 fn is_plain(name: &str) -> bool {
     let sign = |sign: char| sign.is_ascii_alphanumeric() || "-_.~+".contains(sign);
     !name.is_empty() && name.len() <= 80 && !name.starts_with('.') && name.chars().all(sign)
 }
 
-/// A copy that is cut, damaged or none of ours.
+/// The error for a copy that is truncated, damaged or not ours.
 fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
     UserError::new(
         "Bản sao lưu bị hỏng, bị thiếu phần cuối hoặc không phải bản sao lưu của Trạm An. Không có gì được khôi phục từ bản này.",
@@ -119,7 +119,7 @@ fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
     .into()
 }
 
-/// A file or folder that cannot be read or written.
+/// The error for a file or folder that cannot be read or written.
 fn failed(path: &std::path::Path, cause: impl Into<anyhow::Error>) -> anyhow::Error {
     let (shown, cause) = (path.display(), cause.into());
     let told = match cause.downcast_ref().map(std::io::Error::kind) {

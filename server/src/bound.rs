@@ -1,4 +1,4 @@
-//! Bounds on what others can make this server do and hold: how much at the same time ([`Bound`]), how often
+//! Limits on what others can make this server do and hold: how much at once ([`Bound`]), how often
 //! ([`rate::Rate`]), how many lines of log ([`flood::Flood`]).
 
 pub mod allowance;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::Response;
 
-/// Counts what is held, by key and in total. Cheap to clone: clones count together.
+/// Counts what is held, by key and in total. Cheap to clone: clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Bound {
     each: usize,
@@ -41,13 +41,13 @@ impl Bound {
         Self { each, all, held: Arc::default() }
     }
 
-    /// Takes one for `key`; none when its part, or the whole, is used up.
+    /// Takes one for `key`; `None` when its part, or the whole, is used up.
     pub fn enter(&self, key: impl Into<String>) -> Option<Share> {
         let mut share = self.open(key);
         share.grow(1).then_some(share)
     }
 
-    /// A share of nothing yet, to grow.
+    /// An empty share, to be grown.
     pub fn open(&self, key: impl Into<String>) -> Share {
         Share { bound: self.clone(), key: key.into(), amount: 0 }
     }
@@ -81,12 +81,12 @@ impl Share {
     }
 }
 
-/// What an answer holds until it has left; in its extensions.
+/// The shares an answer holds until it has been sent; kept in its extensions.
 #[derive(Clone, Debug, Default)]
 pub struct HeldBy(Vec<Arc<Share>>);
 
 impl Share {
-    /// Has `response` hold this share until it has left, or was given up.
+    /// Makes `response` hold this share until it has been sent or given up.
     pub fn held_by(self, mut response: Response) -> Response {
         response.extensions_mut().get_or_insert_default::<HeldBy>().0.push(Arc::new(self));
         response
@@ -106,7 +106,7 @@ impl Drop for Share {
     }
 }
 
-/// An address as one party: of IPv6 addresses only the network counts, for one computer has millions.
+/// The party behind an address: for IPv6 only the network counts, because one computer has millions of addresses.
 pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

@@ -1,5 +1,5 @@
 //! The two certificate authorities of a server: one for servers, one for machines, each side accepting only its own.
-//! Owns what stands in a certificate; where keys are kept is the business of `secrets`.
+//! Owns the content of certificates; `secrets` owns where keys are kept.
 
 pub mod csr;
 
@@ -15,21 +15,21 @@ use rcgen::{
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::pki_types::CertificateDer;
 
-/// What every machine's name in its certificate ends with; the client CA can sign no other name.
+/// The suffix of every machine's name in its certificate; the client CA can sign no other name.
 pub const MACHINE_SUFFIX: &str = ".machine.tram-an.internal";
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// So long before now every leaf begins: whoever's clock was put right by less still accepts it.
+/// How long before now every leaf certificate begins: a peer whose clock was corrected by less still accepts it.
 pub const BACKDATED_MS: i64 = 365 * DAY_MS;
 /// 1 January 2000: an authority is trusted by its fingerprint, never by its age, so it begins before any clock it may meet.
 const AUTHORITY_FROM_MS: i64 = 946_684_800_000;
 /// A certificate authority outlives the computers it serves; it is replaced through its standby.
 const AUTHORITY_MS: i64 = 20 * 365 * DAY_MS;
-/// 1 December 2026, when this was written: an authority made while the clock stood before it lives as long as one made then.
+/// 1 December 2026, when this was written: an authority made while the clock was before that date lives as long as one made on it.
 const WRITTEN_MS: i64 = 1_796_083_200_000;
 /// 31 December 9999, the last day a certificate can name (RFC 5280, 4.1.2.5).
 const LAST_MS: i64 = 253_402_214_400_000;
-/// Leaf certificates live a year (design 5).
+/// Leaf certificates are valid for a year (design 5).
 pub const LEAF_MS: i64 = 365 * DAY_MS;
 
 /// Whom a certificate authority certifies.
@@ -75,9 +75,9 @@ impl std::str::FromStr for Host {
     }
 }
 
-/// Makes the certificate of a new authority over `key`, which is its own and signs itself.
+/// Makes the certificate of a new authority over `key`, signed by itself.
 ///
-/// `label` tells active from standby; `hosts` are what a server CA may certify besides [`SERVER_NAME`] and private addresses.
+/// `label` distinguishes active from standby; `hosts` are what a server CA may certify besides [`SERVER_NAME`] and private addresses.
 ///
 /// # Errors
 /// When the key cannot sign.
@@ -107,8 +107,8 @@ pub fn authority_create(
     Ok(params.self_signed(key).context("cannot sign a certificate authority")?.der().clone())
 }
 
-/// A stolen server CA must not be able to pass for any site a browser visits: it may certify the product's fixed name,
-/// the names given at `init`, and addresses of private networks (RFC 1918, RFC 4193, loopback, link-local).
+/// A stolen server CA must not be able to impersonate any site a browser visits: it may certify the product's fixed
+/// name, the names given at `init`, and addresses of private networks (RFC 1918, RFC 4193, loopback, link-local).
 fn server_constraints(hosts: &[Host]) -> NameConstraints {
     let mut permitted =
         vec![GeneralSubtree::DnsName(SERVER_NAME.to_owned()), GeneralSubtree::DnsName("localhost".to_owned())];
@@ -165,7 +165,7 @@ impl Authority {
         &self.certificate
     }
 
-    /// SHA-256 of the certificate: what an officer hands over.
+    /// SHA-256 of the certificate: what an officer passes on.
     pub fn fingerprint(&self) -> Digest {
         Digest::of(&self.certificate)
     }
@@ -236,7 +236,7 @@ fn serial() -> anyhow::Result<SerialNumber> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-/// Sets the period of a certificate; milliseconds since 1970, before which nothing is valid.
+/// Sets the validity period of a certificate; milliseconds since 1970, before which nothing is valid.
 fn valid_between(params: &mut CertificateParams, from_ms: i64, until_ms: i64) {
     let since_1970 = |millis: i64| Duration::from_millis(u64::try_from(millis.min(LAST_MS)).unwrap_or(0));
     params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_1970(from_ms);

@@ -1,5 +1,5 @@
-//! The command line of `posture-server`: which command, in which language, answered how. Each noun's words and work are in a file
-//! below. Exit status 0 when it did what was asked, 2 when it could not.
+//! The command line of `posture-server`: which command, in which language, in which output form. Each noun's arguments and work
+//! are in a file below. Exit status 0 on success, 2 on failure.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub mod waiver;
 use context::CommandContext;
 use terminal::{Form, Terminal};
 
-/// Where a server keeps its data unless told otherwise.
+/// The default data folder of a server.
 const DATA: &str = "/var/lib/tram-an-server";
 
 /// Reads `arguments` (the first is the program's name) and does what they say.
@@ -47,7 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                     .t("Lệnh chưa đúng. Xem: posture-server --help", "Wrong command line. See: posture-server --help");
                 Terminal::new(language, Form::Text).complain(sentence);
             }
-            // A closed terminal is no reason to say more.
+            // A closed terminal needs no further message.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
@@ -120,7 +120,7 @@ fn language_of(arguments: &[OsString], environment: Option<&str>) -> Language {
 pub struct Help(Language);
 
 impl Help {
-    /// The sentence in the language asked for.
+    /// The sentence in the chosen language.
     pub fn t(self, vi: &'static str, en: &'static str) -> &'static str {
         match self.0 {
             Language::Vi => vi,
@@ -128,22 +128,22 @@ impl Help {
         }
     }
 
-    /// A required word that stands by its place.
+    /// A required positional argument.
     pub fn place(self, name: &'static str, shown: &'static str, help: &'static str) -> Arg {
         Arg::new(name).value_name(shown).required(true).help(help)
     }
 
-    /// An option with a text.
+    /// An option that takes a text.
     pub fn option(self, name: &'static str, shown: &'static str, help: &'static str) -> Arg {
         Arg::new(name).long(name).value_name(shown).help(help)
     }
 
-    /// An option with a file.
+    /// An option that takes a file.
     pub fn file(self, name: &'static str, help: &'static str) -> Arg {
         self.option(name, self.t("TỆP", "FILE"), help).value_parser(value_parser!(PathBuf))
     }
 
-    /// An option that is there or not.
+    /// An option without a value.
     pub fn flag(self, name: &'static str, help: &'static str) -> Arg {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     }
@@ -220,7 +220,7 @@ fn command(language: Language) -> Command {
     dressed(words, help)
 }
 
-/// The words around the help, which clap has in English only.
+/// Replaces the headings of the help, which clap has in English only.
 fn dressed(words: Command, help: Help) -> Command {
     let (places, options) = (help.t("Tham số", "Arguments"), help.t("Tuỳ chọn", "Options"));
     let asked = Arg::new("help").short('h').long("help").action(ArgAction::Help);
@@ -265,7 +265,7 @@ fn data_of(matches: &ArgMatches) -> PathBuf {
     deepest.get_one::<PathBuf>("data").cloned().unwrap_or_else(|| PathBuf::from(DATA))
 }
 
-/// A text given on the command line; empty when it was not.
+/// A text given on the command line; empty when absent.
 pub(crate) fn text(matches: &ArgMatches, name: &str) -> String {
     matches.get_one::<String>(name).cloned().unwrap_or_default()
 }
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    /// Every command that a page, a message or the README names is one, with its options.
+    /// Every command that a page, a message or the README names exists, with its options.
     #[test]
     fn every_command_that_people_are_told_exists() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -304,7 +304,7 @@ mod tests {
         let (words, program, mut told) = (command(Language::En), format!("{} ", command(Language::En).get_name()), 0);
         for file in files {
             let Ok(text) = std::fs::read_to_string(&file) else { continue };
-            // A sentence of the source may go on in the next line.
+            // A sentence of the source may continue on the next line.
             let text = text.replace("\\\n", " ");
             for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
                 for after in line.split(&program).skip(1) {
@@ -328,7 +328,7 @@ mod tests {
         }
     }
 
-    /// What follows the program's name is a whole command with options that it has.
+    /// What follows the program's name is a complete command with options it accepts.
     fn command_check(words: &Command, after: &str, file: &Path) {
         let end = after.find(['`', '"', ')', ',', ';', '#']).unwrap_or(after.len());
         let mut command = words;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// The latest time the server reckons with, the end of the year 9998; milliseconds since 1970 in UTC. A clock may stand behind it, but
-/// from there no time a few months later could be written with a year of four digits.
+/// The latest time the server handles, the end of the year 9998; milliseconds since 1970 in UTC. A clock may be set beyond it, but
+/// from there a time a few months later could not be written with a four-digit year.
 const LATEST: i64 = 253_370_764_799_999;
 
 /// The time as the server knows it: the system's, or one that a test moves by hand.
@@ -19,13 +19,13 @@ const LATEST: i64 = 253_370_764_799_999;
 pub enum Clock {
     /// The clock of the operating system.
     System,
-    /// A clock that stands still until [`Clock::advance`] moves it; milliseconds since 1970 in UTC.
+    /// A clock that is fixed until [`Clock::advance`] moves it; milliseconds since 1970 in UTC.
     #[cfg(test)]
     Fixed(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `millis` (milliseconds since 1970 in UTC).
+    /// A clock fixed at `millis` (milliseconds since 1970 in UTC).
     #[cfg(test)]
     pub fn fixed(millis: i64) -> Self {
         Self::Fixed(Arc::new(AtomicI64::new(millis)))
@@ -49,7 +49,7 @@ impl Clock {
         Timestamp::from_millisecond(self.now_ms()).unwrap_or(Timestamp::MAX)
     }
 
-    /// The time since some moment before, which no setting of the clock moves: for rates and deadlines.
+    /// The time since some moment before, unaffected by setting the clock: for rates and deadlines.
     pub fn steady(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {
@@ -59,7 +59,7 @@ impl Clock {
         }
     }
 
-    /// Waits. A fixed clock only moves by hand, so nobody waits for it.
+    /// Waits. A fixed clock only moves by hand, so waiting on it returns at once.
     pub async fn sleep(&self, time: Duration) {
         match self {
             Self::System => tokio::time::sleep(time).await,
@@ -77,7 +77,7 @@ impl Clock {
     }
 }
 
-/// Milliseconds; of a clock before 1970 zero.
+/// Milliseconds; zero for a clock before 1970.
 fn since_1970(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

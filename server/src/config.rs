@@ -1,4 +1,4 @@
-//! `server.toml`: what an administrator may choose, read once at start and checked. Owns no secrets.
+//! `server.toml`: the settings of an administrator, read once at start and checked. Owns no secrets.
 
 pub mod retention;
 
@@ -22,9 +22,9 @@ pub const FILE: &str = "server.toml";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Version of this file's form; 1.
+    /// Format version of this file; 1.
     pub version: u32,
-    /// Id of this server, drawn at `init`; policies are signed for it.
+    /// Id of this server, generated at `init`; policies are signed for it.
     pub server: String,
     /// Where to listen and under which names.
     #[serde(default)]
@@ -32,19 +32,19 @@ pub struct Config {
     /// Where everything is kept.
     #[serde(default)]
     pub database: Database,
-    /// How agents are answered.
+    /// Settings for agents.
     #[serde(default)]
     pub agents: Agents,
-    /// How pages are written.
+    /// Settings for pages.
     #[serde(default)]
     pub pages: Pages,
-    /// How long what is kept.
+    /// How long section bodies are kept.
     #[serde(default)]
     pub retention: Retention,
     /// How much room there should be on the store's disk.
     #[serde(default)]
     pub space: SpaceLimits,
-    /// A certificate of the office's own for the pages.
+    /// The office's own certificate for the pages, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<WebCertificate>,
 }
@@ -82,13 +82,13 @@ impl Default for Database {
     }
 }
 
-/// How agents are answered.
+/// Settings for agents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Agents {
-    /// How long a poll is held, in seconds, before its spread of 20 %. Default 1200; less where a router forgets idle connections.
+    /// How long a poll is held, in seconds, before the random spread of 20 %. Default 1200; use less where a router forgets idle connections.
     pub poll_held_s: u32,
-    /// Folder with the agent's programs and installers that the enrolment page hands out (`agent/packaging` makes them). A relative
+    /// Folder with the agent's programs and installers that the enrolment page offers (`agent/packaging` makes them). A relative
     /// one is below the data folder. Default `programs`.
     pub programs: PathBuf,
 }
@@ -109,7 +109,7 @@ impl Agents {
     }
 }
 
-/// How pages are written.
+/// Settings for pages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pages {
@@ -127,13 +127,13 @@ impl Pages {
     /// The time zone.
     ///
     /// # Errors
-    /// When no zone has that name.
+    /// No zone has that name.
     pub fn zone(&self) -> anyhow::Result<TimeZone> {
         TimeZone::get(&self.time_zone).with_context(|| format!("pages.time_zone {:?} is not known", self.time_zone))
     }
 }
 
-/// A certificate of the office's own for the pages; agents keep seeing the server CA's.
+/// The office's own certificate for the pages; agents keep seeing the one of the server CA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebCertificate {
@@ -144,12 +144,12 @@ pub struct WebCertificate {
 }
 
 impl Config {
-    /// The SQLite file, named relative to the data folder; none on PostgreSQL.
+    /// The SQLite file, named relative to the data folder; `None` on PostgreSQL.
     pub fn sqlite_file(&self, data: &Path) -> Option<PathBuf> {
         self.database.url.strip_prefix("sqlite:").map(|file| data.join(file))
     }
 
-    /// The configuration of a new server with this id: every default.
+    /// The configuration of a new server with this id: all defaults.
     pub fn new(server: String) -> Self {
         Self {
             version: 1,
@@ -167,7 +167,7 @@ impl Config {
     /// Reads and checks `server.toml` in `data`.
     ///
     /// # Errors
-    /// The file is missing, is not TOML of this form, or holds a value that cannot be used; the message names the file.
+    /// The file is missing, is not TOML of this format, or holds a value that cannot be used; the message names the file.
     pub fn read(data: &Path) -> anyhow::Result<Self> {
         let path = data.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|cause| {
@@ -192,8 +192,8 @@ impl Config {
         config.validate()
     }
 
-    /// The address that a machine dials: the first name that is not this computer's own, else the first; with `port`, or that
-    /// of the configuration.
+    /// The address that machines dial: the first name that does not mean this computer itself, else the first; with `port`,
+    /// or that of the configuration.
     pub fn dial_address(&self, port: Option<u16>) -> String {
         let own = |host: &&String| !["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
         let host = self.listen.hosts.iter().find(own).or_else(|| self.listen.hosts.first());
@@ -206,7 +206,7 @@ impl Config {
         }
     }
 
-    /// What types cannot say.
+    /// Checks what the types cannot express.
     ///
     /// # Errors
     /// A value cannot be used; the message names it.
@@ -237,7 +237,7 @@ impl Config {
         self.listen.hosts.iter().map(|host| host.parse().map_err(|cause| unusable("[listen] hosts", cause))).collect()
     }
 
-    /// The file's text, with what each part means.
+    /// The file's text, with a comment on each part.
     ///
     /// # Errors
     /// None in practice.

@@ -1,5 +1,5 @@
-//! What people at a terminal are told when something is refused or fails. What agents and pages answer is in `agent_api::error` and
-//! `web::error`; inner layers know no status codes.
+//! Errors shown to people at a terminal. What agents and pages answer is in `agent_api::error` and `web::error`; inner layers know
+//! no status codes.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use policies::text::{Language, Text};
 
 use crate::store::StoreError;
 
-/// A failure told to the person at the terminal in both languages: what, where and what to do.
+/// A failure for the person at the terminal, in both languages: what happened, where, and what to do.
 #[derive(Debug)]
 pub struct UserError {
     text: Text,
@@ -15,18 +15,18 @@ pub struct UserError {
 }
 
 impl UserError {
-    /// A failure with nothing behind it.
+    /// A failure without a technical cause.
     pub fn new(vi: impl Into<String>, en: impl Into<String>) -> Self {
         Self { text: Text::new(vi, en), cause: None }
     }
 
-    /// The same with the technical cause, which stands after the sentence.
+    /// The same with the technical cause, which is printed after the message.
     pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// What to print for `error`, whatever it is.
+    /// What to print for `error`, of any type.
     pub fn render(error: &anyhow::Error, language: Language) -> String {
         match error.downcast_ref::<Self>() {
             Some(Self { text, cause: None }) => text.get(language).to_owned(),
@@ -44,7 +44,7 @@ impl UserError {
     }
 }
 
-/// The Vietnamese word for what the store did not find.
+/// The Vietnamese word for the kind of thing the store did not find.
 fn noun_vi(what: &str) -> &str {
     match what {
         "office" => "cơ quan",

@@ -1,5 +1,5 @@
-//! Taking in reports: checked one by one by whoever received them (`check`), planned in memory (`plan`) and written many
-//! at once (`commit`). An answer is given only after the commit; a refused report never hurts another's.
+//! Taking in reports: checked one by one by their receiver (`check`), planned in memory (`plan`) and written many at
+//! once (`commit`). An answer is given only after the commit; a refused report never affects another machine's.
 
 pub mod check;
 mod commit;
@@ -28,9 +28,9 @@ pub use refusal::{Counters, Reason};
 
 /// Requests that may wait for the next commit.
 const QUEUE: usize = 4096;
-/// Reports that share one commit at most.
+/// Most reports in one commit.
 const REPORTS_A_COMMIT: usize = 512;
-/// How long refusals may wait to be written down while no report comes.
+/// How long refusals may wait to be stored while no report comes.
 const COUNTERS_WAIT: Duration = Duration::from_secs(10);
 
 /// The reports of one request, and where their answers go.
@@ -46,13 +46,13 @@ struct Job {
 pub struct Taken {
     /// One for each report, in order.
     pub answers: Vec<Answer>,
-    /// The machine as it stood; none when the store failed before it could be read.
+    /// The machine as it was; `None` when the store failed before it could be read.
     pub machine: Option<TakenMachine>,
     /// Hash of the newest entry of the audit log.
     pub audit_head: protocol::Digest,
 }
 
-/// What an answer says of the machine.
+/// What an answer says about the machine.
 #[derive(Clone, Debug)]
 pub struct TakenMachine {
     /// Name of its office.
@@ -63,11 +63,11 @@ pub struct TakenMachine {
     pub status: MachineStatus,
 }
 
-/// The way into the queue. Cheap to share; when the last one is dropped the queue is emptied and its task ends.
+/// The sender side of the queue. Cheap to share; when the last one is dropped the queue is emptied and its task ends.
 #[derive(Debug)]
 pub struct Ingest {
     queue: mpsc::Sender<Job>,
-    /// How often which refusal happened.
+    /// Counts of refusals by kind.
     pub counters: Arc<Counters>,
     stop: watch::Sender<bool>,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
@@ -76,7 +76,7 @@ pub struct Ingest {
 /// Why reports could not be taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
-    /// Too many wait already.
+    /// Too many are waiting already.
     #[error("the queue of reports is full")]
     Full,
     /// The queue's task ended: the server is stopping.
@@ -85,7 +85,7 @@ pub enum NotTaken {
 }
 
 impl Ingest {
-    /// Starts the task that writes reports to `db` and has them judged by `judge`.
+    /// Starts the task that writes reports to `db` and passes them to `judge`.
     pub fn start(db: Db, clock: Clock, judge: Arc<dyn Judge>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let counters = Arc::new(Counters::default());
@@ -95,7 +95,7 @@ impl Ingest {
         Self { queue, counters, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 
-    /// Takes in nothing more, and returns when everything that was handed in is written.
+    /// Stops taking in reports, and returns when everything submitted is written.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
         if let Some(task) = self.task.lock().await.take()
@@ -105,10 +105,10 @@ impl Ingest {
         }
     }
 
-    /// Hands in the checked reports of one request of `machine` and waits until they are durable, or refused.
+    /// Submits the checked reports of one request of `machine` and waits until they are durable, or refused.
     ///
     /// # Errors
-    /// When the queue is full or the server is stopping; nothing was stored then.
+    /// When the queue is full or the server is stopping; nothing is stored in that case.
     pub async fn take(&self, machine: &str, reports: Vec<Checked>) -> Result<Taken, NotTaken> {
         let (reply, answer) = oneshot::channel();
         let job = Job { machine: machine.to_owned(), reports, reply };
@@ -120,7 +120,7 @@ impl Ingest {
     }
 }
 
-/// Writes batch after batch: while one is being committed, the next gathers by itself.
+/// Writes batch after batch: while one is being committed, the next one fills up.
 async fn run(
     mut committer: commit::Committer,
     clock: Clock,
@@ -133,7 +133,7 @@ async fn run(
     while open || !held.is_empty() {
         if held.is_empty() {
             tokio::select! {
-                // Closed to new jobs; those in the queue still come out, then `recv` gives none.
+                // Closed to new jobs; those in the queue still come out, then `recv` returns `None`.
                 _ = stopped.changed(), if !jobs.is_closed() => {
                     jobs.close();
                     continue;
@@ -161,7 +161,7 @@ async fn run(
     committer.counters_write().await;
 }
 
-/// Takes the oldest jobs, one a machine, up to the size of a commit, in the order of machines.
+/// Takes the oldest jobs, one per machine, up to the size of a commit, ordered by machine.
 fn batch_take(held: &mut VecDeque<Job>) -> Vec<Job> {
     let mut batch: Vec<Job> = Vec::new();
     let mut machines: HashSet<String> = HashSet::new();

@@ -1,5 +1,5 @@
-//! What the server does beside answering: keeping grades current, freezing figures, renewing its certificate and throwing away what is
-//! over. Errors are logged, and the next turn tries again.
+//! Background work of the server: keeping grades current, freezing figures, renewing its certificate and deleting what has expired.
+//! Errors are logged, and the next run tries again.
 
 pub mod certificates;
 pub mod figure;
@@ -19,7 +19,7 @@ async fn clock_is_doubtful(app: &App) -> StoreResult<bool> {
     app.db.read().await?.clock_is_doubtful(app.clock.now_ms()).await
 }
 
-/// Waits; false when the server stops meanwhile.
+/// Waits; false if the server stops meanwhile.
 async fn waited(app: &App, time: Duration) -> bool {
     tokio::select! {
         () = app.events.stopped() => false,

@@ -1,6 +1,6 @@
 //! From facts to verdicts: judges a machine under the policy in force and says since when each verdict holds. Owns no SQL; what
-//! is kept is in `store/judgement`, what an office is worth in [`office`], when grades are made in
-//! [`crate::jobs::grader`], and what people and programs see of both in [`crate::view`].
+//! is kept is in `store/judgement`, an office's grade in [`office`], when grades are made in [`crate::jobs::grader`], and what
+//! people and programs are shown in [`crate::view`].
 
 mod evidence;
 pub mod machines;
@@ -21,36 +21,36 @@ use crate::policy::CompiledPolicy;
 use crate::store::judgement::{Judgement, VerdictChange, VerdictState};
 use crate::store::waiver::InForce;
 
-/// What was judged: the verdicts as they stand now, and which of them changed.
+/// What was judged: the current verdicts, and which of them changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
-    /// To be kept.
+    /// The judgement to store.
     pub judgement: Judgement,
-    /// From which verdict to which; empty at the first judgement of a machine.
+    /// Each change with the verdict before and after; empty at a machine's first judgement.
     pub changes: Vec<VerdictChange>,
 }
 
 impl CompiledPolicy {
-    /// What is found and wanted on a machine, as at `now`: for a person to read. The same function judges.
+    /// What is found and wanted on a machine as of `now`, for a person to read. Judging uses the same function.
     pub fn outcomes(&self, role: Role, facts: &Facts, now: Timestamp) -> Vec<Outcome> {
         evaluate(self.set().controls(role), facts, now)
     }
 
-    /// Judges the facts of a machine under the exceptions `in_force`.
+    /// Judges the facts of a machine with the waivers `in_force`.
     ///
-    /// A verdict that stays keeps its beginning. A failure keeps the instant it was first seen until it is seen mended: being
-    /// unknown or waived meanwhile does not make it younger.
+    /// An unchanged verdict keeps its start. A failure keeps the instant it was first seen until it is seen fixed: being
+    /// unknown or waived meanwhile does not reset its age.
     pub fn judge(&self, item: &ToJudge, facts: &Facts, previous: Option<&Judgement>, in_force: &InForce) -> Judged {
         let &ToJudge { ref machine, role, seen_at, as_at: now, schema, schema_before } = item;
         let instant = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
         let policy = self.set().controls(role);
         let rulings = rule(policy, facts, instant);
-        // What is new under another policy is new since that policy, not since the machine looked like this.
+        // What is new under another policy counts from that policy, not from when the machine first looked like this.
         let same_policy = previous.is_none_or(|previous| previous.policy == self.address() && previous.role == role);
         let begins = if same_policy { seen_at.min(now) } else { now };
         let before: BTreeMap<&str, &VerdictState> =
             previous.iter().flat_map(|p| p.verdicts.iter()).map(|state| (state.control.as_str(), state)).collect();
-        // A store of before the facts' meaning changed names no policy: what older agents read wrongly was believed then.
+        // A store from before the facts' meaning changed names no policy: what older agents misread was believed then.
         let believed = previous.is_some_and(|previous| previous.policy.is_empty());
         let misread = if believed { facts.misread_by(schema_before) } else { Vec::new() };
         let mut changes = Vec::new();
@@ -62,7 +62,7 @@ impl CompiledPolicy {
                 let was = before.get(control.id()).copied();
                 let verdict = with_waiver(ruling.verdict, in_force.holds(machine, control.id()));
                 let fails = matches!(verdict, Verdict::Fail | Verdict::Waived);
-                // What fails without what was read wrongly failed rightly; what fails by a newer agent fails since that.
+                // A failure that does not depend on misread facts was right; a failure found by a newer agent counts from that agent.
                 let doubted = reads_any(control, &misread) && (!fails || schema > schema_before);
                 let began = if doubted && fails { seen_at.min(now) } else { begins };
                 let stays = was.filter(|was| was.verdict == verdict);
@@ -75,7 +75,7 @@ impl CompiledPolicy {
                     verdict,
                     since_at: stays.filter(|_| !(fails && doubted)).map_or(began, |was| was.since_at),
                     failing_since_at: match verdict {
-                        // What is waived fails: a cap that stands on it is not lifted.
+                        // What is waived still fails: a cap based on it is not lifted.
                         Verdict::Fail | Verdict::Waived => Some(failing_since_at.unwrap_or(began)),
                         Verdict::Unknown => failing_since_at,
                         Verdict::Pass | Verdict::NotApplicable => None,
@@ -93,7 +93,7 @@ impl CompiledPolicy {
     }
 }
 
-/// True when the control looks at one of these facts.
+/// True when the control reads one of these facts.
 fn reads_any(control: &Control, misread: &[&Misread]) -> bool {
     let mut found = false;
     let mut look = |condition: &Condition| {

@@ -1,4 +1,4 @@
-//! The desk of Trạm An: receives what machines say, keeps it, judges it and shows it.
+//! The server of Trạm An: receives machines' reports, stores them, judges them and shows the results.
 //!
 //! Routes for agents are in `agent_api`, pages for people in `web`, every query in `store`. `app::App` is built once at
 //! start, the same in tests with another clock and another database.
@@ -36,16 +36,16 @@ use std::process::ExitCode;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// Runs the program with the arguments of the process. Exit status 0 when it did what was asked, 2 when it could not.
+/// Runs the program with the arguments of the process. Exit status 0 on success, 2 on failure.
 pub fn entry() -> ExitCode {
     core_dumps_forbid();
     cli::run(std::env::args_os())
 }
 
-/// Keys and passwords are in memory: neither a crash nor another program of the same user may put that into a file.
+/// Keys and passwords are in memory: neither a crash nor another program of the same user may write them to a file.
 fn core_dumps_forbid() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    // A limit may always be lowered; where a sandbox refuses even that, the server is still of use.
+    // A limit may always be lowered; where a sandbox refuses even that, the server is still useful.
     let _ = setrlimit(Resource::Core, none);
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

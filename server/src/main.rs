@@ -1,4 +1,4 @@
-//! The binary `posture-server`: a shim, so that everything it does can be exercised from tests.
+//! The binary `posture-server`: a shim, so that tests can exercise everything it does.
 
 fn main() -> std::process::ExitCode {
     server::entry()

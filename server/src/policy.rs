@@ -1,5 +1,5 @@
-//! The policy in force: what was published last, believed only under a known key, and shared with whoever judges or hands it
-//! out. Reading and judging are in the crate `policies`; publishing is a command.
+//! The policy in force: the one published last, trusted only under a known key, and shared with everything that judges by it
+//! or sends it. Reading and judging are in the crate `policies`; publishing is a command.
 
 mod compiled;
 
@@ -21,16 +21,16 @@ use crate::store::Db;
 /// What `policy sign` makes and `policy publish` takes: two sets under one version, by one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedPolicy {
-    /// What agents are sent.
+    /// The set sent to agents.
     #[serde(flatten)]
     pub agents: SignedBundle,
-    /// The files as they were written, for the server alone. Policies signed before there was such a set have none; the server then
-    /// judges by what agents are sent.
+    /// The files as they were written, for the server only. Policies signed before this set existed have none; the server then
+    /// judges by the agents' set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<SignedBundle>,
 }
 
-/// Why a policy is not signed.
+/// Why a policy cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// The files cannot be read.
@@ -63,21 +63,21 @@ impl SignedPolicy {
 /// A published policy.
 #[derive(Debug)]
 pub struct Published {
-    /// By which agents ask for it.
+    /// The digest by which agents request it.
     pub address: Digest,
-    /// What travels.
+    /// The bundle sent to agents.
     pub signed: SignedBundle,
-    /// What does not: the set for the server alone.
+    /// The set that stays on the server.
     pub server: Option<SignedBundle>,
-    /// What it says.
+    /// Its content.
     pub bundle: Bundle,
-    /// What judges by it.
+    /// The policy compiled for judging.
     pub judge: Arc<CompiledPolicy>,
     json: OnceLock<Bytes>,
 }
 
 impl Published {
-    /// What travels, as JSON: made once, so that a thousand machines which fetch it at once hold it once.
+    /// The bundle sent to agents, as JSON: made once and shared, even by a thousand concurrent fetches.
     ///
     /// # Errors
     /// None in practice.
@@ -90,13 +90,13 @@ impl Published {
     }
 }
 
-/// Why a bundle is not a policy to use.
+/// Why a bundle cannot be used as a policy.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The envelope does not fit: key, server or version.
+    /// The envelope does not match: key, server or version.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The envelope of the set for the server does not fit.
+    /// The envelope of the set for the server does not match.
     #[error("the set for the server: {0}")]
     Server(BundleError),
     /// The set for the server has another version.
@@ -107,7 +107,7 @@ pub enum OpenError {
     Policy(#[from] PolicyErrors),
 }
 
-/// The policy in force, kept in memory and read again when another is published.
+/// The policy in force, kept in memory and reread when another is published.
 #[derive(Debug)]
 pub struct Policies {
     server: String,
@@ -126,18 +126,18 @@ impl Policies {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What judges by it.
+    /// The policy in force, compiled for judging.
     pub fn judge(&self) -> Option<Arc<CompiledPolicy>> {
         self.current().map(|published| Arc::clone(&published.judge))
     }
 
-    /// Its address.
+    /// Address of the policy in force.
     pub fn address(&self) -> Option<Digest> {
         self.current().map(|published| published.address)
     }
 
-    /// Reads the newest policy from the store when it is not the one in memory. What stands in the database is believed only under
-    /// a known key, for whoever can write there must not be able to hand out policies.
+    /// Reads the newest policy from the store when it is not the one in memory. The database is trusted only under a known key,
+    /// because someone who can write there must not be able to publish policies.
     ///
     /// # Errors
     /// The database fails, or what it holds is not signed by a known key.
@@ -158,11 +158,10 @@ impl Policies {
         Ok(())
     }
 
-    /// Checks a policy against the known keys, this server's id and the version in use. The server judges by its own set, where
-    /// there is one.
+    /// Checks a policy against the known keys, this server's id and the version in use. The server judges by its own set, if there is one.
     ///
     /// # Errors
-    /// Any of the three does not fit, or the files inside are not a valid policy.
+    /// Any of the three does not match, or the files inside are not a valid policy.
     pub fn open(&self, signed: SignedPolicy, used: u64) -> Result<Published, OpenError> {
         let SignedPolicy { agents: signed, server } = signed;
         let bundle = signed.open(&self.keys, &self.server, used)?;
@@ -184,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    /// What was signed before the controls had one source is judged by for ever.
+    /// Bundles signed before the controls had one source stay usable for ever.
     #[test]
     fn the_first_bundle_is_read_as_ever() {
         let signed = include_str!("../../policies/tests/bundles/format-1.json");

@@ -1,5 +1,6 @@
-//! Which enrolled machine a line of a roster means. A serial number that an office typed and the firmware says is proof enough to tie the
-//! two; a hardware address or a name is a proposal only: adapters wander, and names are a machine's own claim. Owns no SQL.
+//! Matching roster lines to enrolled machines. A serial number that an office typed and the firmware reports is proof enough to link the
+//! two; a hardware address or a name is only a proposal: adapters move between machines, and names are a machine's own claim. Owns no
+//! SQL.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::store::{Scope, StoreResult, Tx};
 
 /// Longest serial number that is compared, in characters.
 const SERIAL_MOST: usize = 64;
-/// Shorter ones name nothing.
+/// Shortest serial number that identifies anything.
 const SERIAL_LEAST: usize = 4;
 /// What makers leave in the firmware in place of a number; compared with letters and digits only. Fillers without any digit need no entry.
 const FILLERS: [&str; 10] = [
@@ -29,8 +30,8 @@ const FILLERS: [&str; 10] = [
     "UNDEFINED",
 ];
 
-/// A serial number as it is compared: letters and digits, upper case. None for what identifies nothing: too short, without a digit, one
-/// sign repeated, signs in their order (`1234567890`), or a maker's filler (`Default string`, `To be filled by O.E.M.`).
+/// A serial number as it is compared: letters and digits, upper case. `None` for what identifies nothing: too short, without a digit,
+/// one character repeated, characters in sequence (`1234567890`), or a maker's filler (`Default string`, `To be filled by O.E.M.`).
 pub fn serial_key(text: &str) -> Option<String> {
     let key: String =
         text.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_uppercase).take(SERIAL_MOST).collect();
@@ -48,7 +49,7 @@ pub fn serial_key(text: &str) -> Option<String> {
     (!filler).then_some(key)
 }
 
-/// A hardware address as it is compared: lower case with colons. None for what is no address of one adapter.
+/// A hardware address as it is compared: lower case with colons. `None` for anything that is not the address of one adapter.
 pub fn mac_key(text: &str) -> Option<String> {
     let digits: Vec<char> = text.chars().filter(|sign| !matches!(sign, ':' | '-' | '.' | ' ')).collect();
     if digits.len() != 12 || !digits.iter().all(char::is_ascii_hexdigit) {
@@ -59,7 +60,7 @@ pub fn mac_key(text: &str) -> Option<String> {
     (!group && pairs.iter().any(|pair| pair != "00")).then(|| pairs.join(":"))
 }
 
-/// Words as people mean them: case, spaces, the signs between words and the way marks were typed do not matter.
+/// Text normalised for comparison: case, spaces, punctuation and the way diacritics were typed do not matter.
 pub fn plain(text: &str) -> String {
     let text: String = text.nfc().collect();
     let words: Vec<&str> = text.split(|sign: char| !sign.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -74,8 +75,9 @@ fn is_named(line: &RosterLine, words: [&str; 2]) -> bool {
     known.iter().any(|known| !known.is_empty() && wanted.contains(known))
 }
 
-/// The one line of `office` that a machine which just enrolled means by one of its `words` (its name, or what was typed at it): the line's
-/// label, its room with its person, or its person; of the same role and without a machine. None when there is none or more than one.
+/// The one line of `office` that a machine which just enrolled matches by one of its `words` (its name, or what was typed at it): the
+/// line's label, its room with its person, or its person; of the same role and without a machine. `None` when none or more than one
+/// matches.
 ///
 /// # Errors
 /// When the database fails.
@@ -119,7 +121,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// The machine with what its facts say; none where it never reported.
+    /// The machine with the identifiers in its facts; `facts` is `None` when it never reported.
     pub fn new(machine: Machine, facts: Option<&Facts>) -> Self {
         let serial = facts.and_then(|facts| facts.system.serial.known()).and_then(|serial| serial_key(serial));
         let interfaces = facts.and_then(|facts| facts.lan.interfaces.known()).map(|list| list.items.as_slice());
@@ -137,7 +139,7 @@ impl Known {
     }
 }
 
-/// Why a machine may be the one of a line; the strongest first.
+/// Why a machine may belong to a line, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchReason {
@@ -150,7 +152,7 @@ pub enum MatchReason {
 }
 
 impl MatchReason {
-    /// The word in the pages' catalogue.
+    /// Its key in the pages' catalogue.
     pub fn word(self) -> &'static str {
         match self {
             Self::Serial => "serial",
@@ -171,13 +173,13 @@ pub struct Proposal {
     pub machine: String,
     /// The name it gives itself: hostile text.
     pub name: String,
-    /// What speaks for it.
+    /// The reasons for it.
     pub why: Vec<MatchReason>,
     /// The machine that has the line now and would be revoked: a reinstalled one has a new id.
     pub replaces: Option<String>,
 }
 
-/// The machine of a line, or the last one it had.
+/// The machine of a line, or its last one.
 fn former<'k>(line: &RosterLine, machines: &'k [Known]) -> Option<&'k Known> {
     let of_line = |known: &&Known| match &line.machine {
         Some(machine) => known.machine.id == *machine,
@@ -192,7 +194,7 @@ fn free<'k>(lines: &[RosterLine], machines: &'k [Known]) -> Vec<&'k Known> {
     machines.iter().filter(|known| known.is_live() && !taken.contains(known.machine.id.as_str())).collect()
 }
 
-/// What a person should look at: every pair of a line of an office and a machine without a line that may be the same, by the order of lines.
+/// What a person should look at: every pair of a line of an office and a machine without a line that may be the same, in the order of lines.
 pub fn propose(lines: &[RosterLine], machines: &[Known]) -> Vec<Proposal> {
     let free = free(lines, machines);
     let mut proposals = Vec::new();
@@ -202,7 +204,7 @@ pub fn propose(lines: &[RosterLine], machines: &[Known]) -> Vec<Proposal> {
             let machine = &known.machine;
             let later = before.is_none_or(|before| before.machine.enrolled_at <= machine.enrolled_at);
             let why = why(line, before, known);
-            // Of another role only where it is surely the same: whoever links is told what to correct.
+            // Another role is proposed only when the machine is surely the same: linking then tells the person what to correct.
             let fits = machine.role == line.role || why.contains(&MatchReason::Serial);
             if !later || !fits || why.is_empty() {
                 continue;
@@ -228,7 +230,7 @@ fn why(line: &RosterLine, before: Option<&Known>, known: &Known) -> Vec<MatchRea
         if said == Some(serial) || serial_key(&line.label).as_ref() == Some(serial) {
             why.push(MatchReason::Serial);
         } else if said.is_some() {
-            // Two numbers that are known and differ: another machine, whatever it is called.
+            // Two numbers that are known and differ, so it is another machine whatever its name.
             return why;
         }
     }
@@ -244,8 +246,8 @@ fn why(line: &RosterLine, before: Option<&Known>, known: &Known) -> Vec<MatchRea
     why
 }
 
-/// The pairs that need no person to look: lines without a machine, and machines without a line of the same role, whose serial number nobody
-/// else in the office has.
+/// The pairs that need no review: lines without a machine, and machines without a line of the same role, whose serial number nobody else in
+/// the office has.
 pub fn certain<'k>(lines: &[RosterLine], machines: &'k [Known]) -> Vec<(RosterLine, &'k Known)> {
     let free = free(lines, machines);
     let serial = |line: &RosterLine| match line.serial.as_str() {

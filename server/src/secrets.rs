@@ -1,5 +1,5 @@
-//! The keys of a server on disk: who holds what, where it lies and who may read it. Keys are never in the database, in
-//! logs or in exports. Owns no certificate's content, which is the business of `ca`.
+//! The keys of a server on disk: what each folder holds, where it is and who may read it. Keys are never in the database, in logs or in
+//! exports. The content of certificates belongs to `ca`.
 //!
 //! | folder | holds | read by `run` |
 //! |---|---|---|
@@ -25,42 +25,42 @@ use crate::ca::{Authority, Host, Realm, authority_create};
 use crate::error::UserError;
 use crate::store::meta::{Mark, SERVER};
 
-/// Where each key and certificate lies below the data folder.
+/// Paths of keys and certificates below the data folder.
 #[derive(Clone, Debug)]
 pub struct Places(PathBuf);
 
 impl Places {
-    /// The places below `data`.
+    /// The paths below `data`.
     pub fn new(data: &Path) -> Self {
         Self(data.to_owned())
     }
 
-    /// Keys that the running server needs.
+    /// Folder of the keys that the running server needs.
     pub fn secrets(&self) -> PathBuf {
         self.0.join("secrets")
     }
 
-    /// Certificates and public keys.
+    /// Folder of certificates and public keys.
     pub fn public(&self) -> PathBuf {
         self.0.join("public")
     }
 
-    /// The key that signs policies.
+    /// Folder of the key that signs policies.
     pub fn policy_signing(&self) -> PathBuf {
         self.0.join("policy-signing")
     }
 
-    /// Standby keys, to be taken away.
+    /// Folder of the standby keys, to be taken away.
     pub fn offline(&self) -> PathBuf {
         self.0.join("offline")
     }
 
-    /// The private key `name` among the secrets.
+    /// Path of the private key `name`.
     pub fn key(&self, name: &str) -> PathBuf {
         self.secrets().join(format!("{name}.key"))
     }
 
-    /// The certificate `name`.
+    /// Path of the certificate `name`.
     pub fn certificate(&self, name: &str) -> PathBuf {
         self.public().join(format!("{name}.crt"))
     }
@@ -70,7 +70,7 @@ impl Places {
     }
 }
 
-/// Names of files, without their endings.
+/// Names of files, without extensions.
 mod name {
     pub(super) const SERVER_CA: &str = "server-ca";
     pub(super) const SERVER_CA_STANDBY: &str = "server-ca-standby";
@@ -82,7 +82,7 @@ mod name {
     pub(super) const POLICY_STANDBY: &str = "policy-standby";
 }
 
-/// What stands beside the standby keys, so that whoever finds them knows.
+/// The note stored next to the standby keys, for anyone who finds them.
 const OFFLINE_NOTE: &str = "\
 Thư mục này chứa các khoá dự phòng của máy chủ Trạm An. Hãy chuyển cả thư mục sang thiết bị lưu trữ rời, cất trong tủ có
 khoá, rồi xoá khỏi máy chủ. Chỉ cần đến khi khoá đang dùng bị lộ hoặc bị mất.
@@ -106,7 +106,7 @@ pub struct Secrets {
     pub receipt: SigningKey,
     /// Opens files of machines without a network.
     pub sealing: SealingKey,
-    /// The keys that may sign policies: in use, standby.
+    /// The keys that may sign policies: active, standby.
     pub policy_keys: Vec<PolicyKey>,
 }
 
@@ -173,7 +173,7 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// The same without a word about standby keys: for `init`, which has just made them.
+    /// The same without the warning about standby keys: for `init`, which has just made them.
     ///
     /// # Errors
     /// As [`Secrets::read`].
@@ -192,7 +192,7 @@ impl Secrets {
         })
     }
 
-    /// What tells this server's keys from another's; it stands in the store.
+    /// The marks, kept in the store, that distinguish this server's keys from another's.
     pub fn marks(&self, server: &str) -> Vec<Mark> {
         let mut marks = marks_of(server, self.server_cas(), self.client_cas());
         marks.push(Mark { name: name::RECEIPT, values: vec![Digest::of(self.receipt.public_key()).to_string()] });
@@ -204,7 +204,7 @@ impl Secrets {
         [self.server_ca.certificate(), &self.server_ca_standby]
     }
 
-    /// The key to which files for this server are encrypted, as it stands in messages: base64.
+    /// The key to which files for this server are encrypted, as written in messages: base64.
     pub fn sealing_key_text(&self) -> String {
         data_encoding::BASE64.encode(self.sealing.public_key().as_bytes())
     }
@@ -225,7 +225,7 @@ pub fn policy_keys_read(data: &Path) -> anyhow::Result<Vec<PolicyKey>> {
     serde_json::from_slice(&text).map_err(|cause| damaged(&path).because(cause).into())
 }
 
-/// What tells this server from another, as far as it can be read without a private key.
+/// The identity marks of this server that can be read without a private key.
 ///
 /// # Errors
 /// A certificate is missing or damaged.
@@ -246,7 +246,7 @@ fn marks_of(server: &str, servers: [&CertificateDer<'_>; 2], clients: [&Certific
     ]
 }
 
-/// SHA-256 of the active server CA's certificate: what an officer hands over.
+/// SHA-256 of the active server CA's certificate: what an officer passes on.
 ///
 /// # Errors
 /// The certificate is missing or damaged.
@@ -263,8 +263,8 @@ fn authority_read(places: &Places, name: &str) -> anyhow::Result<Authority> {
         .map_err(|cause| damaged(&places.certificate(name)).because(cause).into())
 }
 
-/// Reads the key that opens files; a data folder from before there were such files gets one now. Of two programs that make it at the
-/// same moment one keeps its own, and both use that.
+/// Reads the key that opens files; a data folder older than such files gets one now. If two programs make it at the same moment, one
+/// wins and both use its key.
 fn sealing_read_or_make(places: &Places) -> anyhow::Result<SealingKey> {
     let path = places.key(name::SEALING);
     if !path.exists() {
@@ -273,7 +273,7 @@ fn sealing_read_or_make(places: &Places) -> anyhow::Result<SealingKey> {
     SealingKey::from_pkcs8(&file::key_read(&path)?).map_err(|cause| damaged(&path).because(cause).into())
 }
 
-/// A file that cannot be what it should be.
+/// The error for a file with damaged content.
 fn damaged(path: &Path) -> UserError {
     UserError::new(
         format!("Tệp {} bị hỏng. Hãy khôi phục thư mục dữ liệu từ bản sao lưu.", path.display()),

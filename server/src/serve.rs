@@ -1,4 +1,4 @@
-//! The running server: one port, the tasks beside it, and its end in good order. `router` alone serves tests without a network.
+//! The running server: one port, its background tasks, and an orderly shutdown. `router` alone serves tests without a network.
 
 mod requests;
 
@@ -20,22 +20,22 @@ use crate::jobs::grader::grades_follow;
 use crate::tls::{Acceptor, Certificates, Deadlines, server_config};
 use crate::{agent_api, jobs, web};
 
-/// How long open requests may take after the server was asked to end.
+/// How long open requests may take after the server was asked to stop.
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// How long a request's head may take to arrive on HTTP/1.
 const HEAD_ARRIVES: Duration = Duration::from_secs(10);
-/// Requests at the same time on one connection; `tls::connection` says who may have how many.
+/// Concurrent requests on one connection; `tls::connection` decides who may have how many.
 const STREAMS: u32 = 32;
 /// Bytes of a request's headers.
 const HEADERS: u32 = 16 * 1024;
-/// Bytes of one request that wait to be read.
+/// Most bytes of one request waiting to be read.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// Bytes of all requests of a connection that wait to be read.
+/// Most bytes of all requests of a connection waiting to be read.
 const CONNECTION_WINDOW: u32 = 256 * 1024;
-/// Bytes that wait to be sent.
+/// Most bytes waiting to be sent.
 const SENDING: usize = 64 * 1024;
 
-/// Every route: agents' and people's.
+/// All routes, for agents and for people.
 pub fn router(app: App) -> Router {
     let routes = Router::new().merge(agent_api::router(&app)).merge(web::router(&app));
     routes.layer(from_fn(requests::requests_bound)).with_state(app)
@@ -51,10 +51,10 @@ pub struct Serving {
     tasks: JoinSet<()>,
 }
 
-/// Starts to serve on `listener`, with certificates kept below `data`, and starts every task beside it.
+/// Starts to serve on `listener`, with certificates kept below `data`, and starts every background task.
 ///
 /// # Errors
-/// A certificate cannot be made or used, or the listener cannot.
+/// A certificate cannot be made or used, or the listener cannot be used.
 pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Deadlines) -> anyhow::Result<Serving> {
     let certificates = Arc::new(Certificates::open(
         data,
@@ -91,7 +91,7 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
 }
 
 impl Serving {
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -102,7 +102,7 @@ impl Serving {
         &self.app
     }
 
-    /// Waits for the day when accepting connections fails for good.
+    /// Waits until accepting connections fails for good.
     ///
     /// # Errors
     /// Why it failed.
@@ -113,10 +113,10 @@ impl Serving {
         anyhow::bail!("the server no longer accepts connections")
     }
 
-    /// Ends: no new connection, held polls are answered, open requests finish, what was taken in is written.
+    /// Shuts down: no new connection, held polls are answered, open requests finish, accepted reports are written.
     ///
     /// # Errors
-    /// Accepting connections had failed before.
+    /// Accepting connections had already failed.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Self { app, handle, server, mut tasks, .. } = self;
         app.events.stop();

@@ -1,7 +1,7 @@
-//! The store: the only code that knows SQL. Owns the connections to SQLite or PostgreSQL; every query is in a file of its noun
-//! below, as a method of [`Tx`] called noun_verb.
+//! The store: the only code that knows SQL. Owns the connections to SQLite or PostgreSQL; every query is in the file of its
+//! noun, as a method of [`Tx`] named noun_verb.
 //!
-//! One SQL text serves both databases. Reading happens in [`Db::read`], writing in [`Db::write`]; what belongs together
+//! One SQL text serves both databases. Reading happens in [`Db::read`], writing in [`Db::write`]; changes that belong together
 //! (a change, its audit entry, its event) shares one [`Tx`].
 
 use std::path::Path;
@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Database, PgPool, Pool, SqlitePool, Transaction};
 
-/// Runs one expression on the connection of a [`Tx`], whichever database it is.
+/// Runs one expression on the connection of a [`Tx`], for either database.
 macro_rules! on_db {
     ($tx:expr, $connection:ident => $body:expr) => {
         match &mut $tx.link {
@@ -92,7 +92,7 @@ pub(in crate::store) enum Pools {
         writer: SqlitePool,
         /// Connections that cannot write.
         reader: SqlitePool,
-        /// The file they are open to.
+        /// The file they have open.
         anchor: Arc<Anchor>,
     },
     /// A database server, possibly shared by several servers of ours.
@@ -145,7 +145,7 @@ impl Db {
         Ok(Self { pools: Pools::Postgres(pool), health })
     }
 
-    /// Whether it can be trusted now.
+    /// Whether the store can be trusted now.
     pub fn health(&self) -> &Health {
         &self.health
     }
@@ -162,7 +162,7 @@ impl Db {
         Ok(())
     }
 
-    /// Begins reading: everything seen through the returned transaction is of one instant.
+    /// Begins reading: everything seen through the returned transaction is from one instant.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -216,9 +216,9 @@ impl Db {
     }
 }
 
-/// Options of a pool whose connections do not outlive trouble. Each that was open when something failed is closed, and so is each that
-/// comes back as if within a transaction: SQLite ends one by itself when the disk is full or fails, and sqlx, which counts it as open until
-/// its end is confirmed, could never begin another.
+/// Options of a pool whose connections do not survive failures. A connection that was open during a failure is closed, and so is one
+/// returned as if within a transaction: SQLite ends a transaction by itself when the disk is full or fails, and sqlx, which counts it as
+/// open until its end is confirmed, could never begin another.
 fn recovering<D: Database>(options: PoolOptions<D>, health: &Arc<Health>) -> PoolOptions<D> {
     let health = Arc::clone(health);
     options
@@ -236,7 +236,7 @@ fn recovering<D: Database>(options: PoolOptions<D>, health: &Arc<Health>) -> Poo
         })
 }
 
-/// Begins a transaction, whatever becomes of the one who asked: left halfway, sqlx gives a PostgreSQL connection back to the pool with the
+/// Begins a transaction, even if the caller goes away: abandoned halfway, sqlx returns a PostgreSQL connection to the pool with the
 /// transaction open.
 async fn begin<D: Database>(pool: &Pool<D>, statement: &'static str) -> sqlx::Result<Transaction<'static, D>> {
     let pool = pool.clone();
@@ -249,7 +249,7 @@ pub fn schema_newest() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// A new id: a UUIDv7, so that rows written one after the other lie beside each other.
+/// A new id: a UUIDv7, so that rows written one after the other are stored next to each other.
 pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }

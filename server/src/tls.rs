@@ -1,5 +1,5 @@
-//! How a connection becomes trusted: TLS 1.3 alone, a machine's certificate accepted only from this server's client CA,
-//! the server's own certificate renewed before it ends. Owns no route.
+//! How a connection becomes trusted: TLS 1.3 only, a machine's certificate accepted only from this server's client CA,
+//! the server's own certificate renewed before it expires. Owns no route.
 
 pub mod accept;
 pub mod connection;
@@ -33,8 +33,8 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The rules of every connection. A client certificate may be absent, for people have none; one that is shown must come
-/// from this server's client CA, or the handshake ends.
+/// The rules of every connection. A client certificate may be absent, because people have none; one that is presented
+/// must come from this server's client CA, or the handshake ends.
 ///
 /// # Errors
 /// When a CA's certificate cannot be used.
@@ -57,15 +57,15 @@ pub fn server_config(
         .with_client_cert_verifier(Arc::new(AnyDate(verifier)))
         .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // A resumed session would carry a client certificate past its end; a full handshake costs 0.3 ms.
+    // A resumed session would carry a client certificate past its expiry; a full handshake costs 0.3 ms.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 
-/// Checks a machine's certificate but for its dates. One that is over is refused with words by the routes (`agent_api::caller`): a machine
-/// that is only hung up on cannot know that it must renew. One that has not begun was issued while this server's clock was ahead, and
-/// is as good as any: whether its machine may speak is asked of the store at every request.
+/// Checks a machine's certificate except for its dates. An expired one is refused with a message by the routes (`agent_api::caller`): a
+/// machine whose connection just closes cannot know that it must renew. One not yet valid was issued while this server's clock was ahead
+/// and is accepted: the store decides at every request whether its machine may call.
 #[derive(Debug)]
 struct AnyDate(Arc<dyn ClientCertVerifier>);
 

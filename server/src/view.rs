@@ -1,5 +1,5 @@
-//! The one read model: what pages, commands and programs see of a grade. An office with its ledger, machines, plan, tree and history; a
-//! machine with every outcome. Read at the moment of asking; owns no wording and no page.
+//! The one read model: what pages, commands and programs show of a grade. An office with its ledger, machines, plan, tree and history;
+//! a machine with every outcome. Read on request; owns no wording and no page.
 
 pub mod machine;
 pub mod office;

@@ -1,5 +1,5 @@
-//! What people see: the pages' routes and the layers around them, in the order they run. One file per page below; sentences
-//! are in `server/locales`, markup in `server/templates`, style and script in `server/assets`.
+//! The pages: the pages' routes and the layers around them, in the order they run. One file per page below; sentences are
+//! in `server/locales`, markup in `server/templates`, style and script in `server/assets`.
 
 mod asset;
 mod audit;
@@ -41,7 +41,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::app::App;
 
-/// Every page and form by its path. A test keeps what each page shows.
+/// Every page and form by its path. A test keeps a snapshot of each page.
 fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/", get(async || Redirect::to("/offices"))),
@@ -70,7 +70,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     ]
 }
 
-/// The routes of the pages, with everything around them. Takes every path that no other router has.
+/// The routes of the pages, with all their layers. Handles every path that no other router has.
 pub fn router(app: &App) -> Router<App> {
     routes()
         .into_iter()

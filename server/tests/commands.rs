@@ -1,4 +1,4 @@
-//! The program as an administrator meets it: the built binary, its commands, its refusals and its exit status.
+//! The program as an administrator sees it: the built binary, its commands, its refusals and its exit status.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -51,14 +51,14 @@ impl TestServer {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Runs a command that must fail with status 2 and say in JSON what became of each part.
+    /// Runs a command that must fail with status 2 and report the result of each part in JSON.
     fn json_refused(&self, words: &[&str]) -> Value {
         let output = self.command(words).arg("--json").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Runs a command that must fail with status 2; what it says.
+    /// Runs a command that must fail with status 2; returns its message.
     fn refused(&self, words: &[&str]) -> String {
         let output = self.run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
@@ -70,7 +70,7 @@ impl TestServer {
         self.json(&["office", "add", "UBND xã An Bình"])["id"].as_str().unwrap().to_owned()
     }
 
-    /// Starts `run` and waits until it is ready; what it says then.
+    /// Starts `run` and waits until it is ready; returns what it prints then.
     fn start(&self) -> (Child, Value) {
         let mut command = self.command(&["run", "--listen", "127.0.0.1:0", "--ready-json"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -289,7 +289,7 @@ fn a_roster_holds_every_machine_once() {
     assert!(test_server.json(&["audit", "verify"])["entries"].as_i64().unwrap() > 5);
 }
 
-/// A day as it is typed, so many days from today.
+/// A day as it is typed, this many days from today.
 fn day_after(days: i64) -> String {
     #[expect(clippy::disallowed_methods, reason = "the program under test goes by this clock")]
     let today = jiff::Zoned::now().date();
@@ -407,7 +407,7 @@ fn policies_are_checked_signed_apart_and_published_forwards() {
     assert!(test_server.refused(&["policy", "publish", out, "--lang", "en"]).contains("not newer"));
     assert!(test_server.refused(&["policy", "publish", names[0], "--lang", "en"]).contains("not a signed policy"));
 
-    // On another computer: a key and the server's id are all it takes; another key is not believed.
+    // On another computer: a key and the server's id are all it takes; another key is not trusted.
     let other = TestServer::made();
     let key = other.data().join("policy-signing/policy.key");
     let server = signed["server"].as_str().unwrap();

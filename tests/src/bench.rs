@@ -1,4 +1,4 @@
-//! What the product costs, measured on the real programs and set beside its budgets. Owns no budget's reason.
+//! What the product costs, measured on the real programs and compared with its budgets. Does not justify the budgets.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ pub mod single;
 pub mod storm;
 pub mod windows;
 
-/// One line of the answer.
+/// One line of the result.
 #[derive(Clone, Debug)]
 pub struct Figure {
     /// What was measured.

@@ -46,7 +46,7 @@ impl Profile {
 /// # Errors
 /// The checkout is gone or is not this repository.
 pub fn root() -> anyhow::Result<PathBuf> {
-    // cargo says where the package is; a program started by hand remembers where it was built.
+    // cargo says where the package is; a program started by hand knows where it was built.
     let package =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     let root = package.parent().unwrap_or(Path::new("/")).to_path_buf();
@@ -61,7 +61,7 @@ pub fn root() -> anyhow::Result<PathBuf> {
 /// The folder cargo builds into: CARGO_TARGET_DIR, what cargo's configuration says, or `target` in the checkout.
 ///
 /// # Errors
-/// cargo cannot be asked.
+/// cargo cannot be run.
 pub fn target() -> anyhow::Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {

@@ -18,12 +18,12 @@ pub struct Debian {
 }
 
 impl Debian {
-    /// Debian `suite` with `packages` beside the smallest set, as its archive of the release has them: the updates wait. What
-    /// was fetched once is kept in the target folder.
+    /// Debian `suite` with `packages` in addition to the smallest set, in their versions at the release: updates are pending. Downloads are
+    /// kept in the target folder.
     ///
     /// # Errors
-    /// This is not root, who alone may enter one; debootstrap is not installed, or its usual archive (by way of `http_proxy` where that is set) cannot
-    /// be reached.
+    /// Not run as root, who alone may enter one; debootstrap is not installed, or its usual archive (by way of `http_proxy` where that is
+    /// set) cannot be reached.
     pub fn new(suite: &str, packages: &[&str]) -> anyhow::Result<Self> {
         ensure!(
             rustix::process::geteuid().is_root(),
@@ -50,7 +50,7 @@ impl Debian {
         std::fs::write(self.path(path), text).with_context(|| path.to_owned())
     }
 
-    /// What `script` says inside; an end other than 0 is no error.
+    /// Runs `script` inside and returns its output; an exit status other than 0 is not an error.
     ///
     /// # Errors
     /// It cannot be started.
@@ -63,7 +63,7 @@ impl Debian {
         answer(&mut command)
     }
 
-    /// The agent's facts of one section, asked inside.
+    /// The agent's facts of one section, collected inside.
     ///
     /// # Errors
     /// The agent fails.

@@ -1,5 +1,4 @@
-//! A machine that a test plays itself: enrolled like any other, it says what an honest agent never says, and there can be
-//! thousands of it.
+//! A machine simulated by a test: enrolled like any other, it can say what an honest agent never says, and there can be thousands of them.
 //!
 //! It dials and checks the server with the agent's own code; what it reports is up to the test.
 
@@ -21,22 +20,22 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::test_agent::Enrolment;
 
-/// A machine of a test's own.
+/// A simulated machine.
 pub struct FakeAgent {
     /// Its id, drawn by the server.
     pub machine: String,
-    /// What it says of its start.
+    /// The start id it reports.
     pub start: String,
-    /// What it says of its hardware.
+    /// The hardware traits it reports.
     pub traits: Digest,
-    /// Its last report, as far as it knows.
+    /// The position of its last report, if any.
     pub position: Option<Position>,
     key: SigningKey,
     server: String,
     trust: Arc<Trust>,
     document: Vec<u8>,
     chain: Vec<Vec<u8>>,
-    /// Its line to the server, with its certificate.
+    /// Its connection to the server, with its certificate.
     pub connection: Connection,
     sections: BTreeMap<String, String>,
     changed: Vec<String>,
@@ -97,7 +96,7 @@ impl FakeAgent {
         })
     }
 
-    /// One more line to the server.
+    /// Opens another connection to the server.
     ///
     /// # Errors
     /// The certificate cannot be used.
@@ -124,7 +123,7 @@ impl FakeAgent {
         Ok(())
     }
 
-    /// Has a section say `json` from the next report on.
+    /// Sets the content of a section to `json` from the next report.
     pub fn observe(&mut self, section: &str, json: &str) {
         self.sections.insert(section.to_owned(), json.to_owned());
         self.changed.push(section.to_owned());
@@ -169,7 +168,7 @@ impl FakeAgent {
         Ok(Report { header, signature, bodies })
     }
 
-    /// Sends a report as it is.
+    /// Sends a report unchanged.
     ///
     /// # Errors
     /// The request as a whole was refused, or the server cannot be reached.

@@ -1,7 +1,7 @@
-//! What strangers' bytes meet first, each as a function of the bytes: read, or refused with a reason, never a panic.
+//! The code that strangers' bytes reach first, each as a function of the bytes: read, or refused with a reason, never a panic.
 //!
-//! `tests/fuzz` hands them what a fuzzer makes up, `tests/tests/corpus.rs` the inputs that are kept. Signatures and digests are left out: no
-//! fuzzer guesses one.
+//! `tests/fuzz` feeds them from a fuzzer, `tests/tests/corpus.rs` the inputs that are kept. Signatures and digests are left out: no fuzzer
+//! guesses one.
 
 use std::sync::LazyLock;
 
@@ -14,20 +14,20 @@ use protocol::{Bundle, Header, Report, SignedBundle, compress};
 
 static SHIPPED: LazyLock<PolicySet> = LazyLock::new(|| PolicySet::shipped().expect("a test reads the shipped policy"));
 
-/// The header of a report, as the server reads it once the signature fits.
+/// The header of a report, as the server reads it once the signature is verified.
 ///
 /// # Errors
 /// Why it is refused.
 pub fn header(bytes: &[u8]) -> anyhow::Result<()> {
     let header = Header::decode(bytes)?;
-    // What an agent left out may be written, and so be longer than a header may be.
+    // What an agent left out may be filled in, and so be longer than a header may be.
     if let Ok(written) = header.encode() {
         assert_eq!(Header::decode(&written)?, header, "what was read is written as something else");
     }
     Ok(())
 }
 
-/// The body of `POST /agent/reports`: its frames, headers and sections, the facts in them and what the shipped policy makes of these.
+/// The body of `POST /agent/reports`: its frames, headers and sections, the facts in them and the shipped policy's verdicts on these.
 ///
 /// # Errors
 /// Why it is refused.
@@ -54,7 +54,7 @@ pub fn report(bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A policy bundle, as an agent reads it from the network or from a file once the signature fits.
+/// A policy bundle, as an agent reads it from the network or from a file once the signature is verified.
 ///
 /// # Errors
 /// Why it is refused.

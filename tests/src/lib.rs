@@ -1,7 +1,7 @@
-//! The proof: starts the real programs as a person would and asks only what they answer. Owns no rule of the product.
+//! Tests of the whole product: starts the real programs as a person would and looks only at what they answer. Owns no rule of the product.
 //!
-//! [`quickstart`] is the first of the two commands of the README; the rest serves it, the stories in `tests/tests` and the
-//! benchmarks. Nothing here reaches into the agent or the server: every step is one of their commands.
+//! [`quickstart`] is the first of the two commands of the README; the rest supports it, the stories in `tests/tests` and
+//! the benchmarks. Nothing here reaches into the agent or the server: every step is one of their commands.
 
 #[cfg(feature = "fake-agents")]
 pub mod bench;

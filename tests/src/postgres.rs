@@ -1,4 +1,4 @@
-//! A PostgreSQL of a test's own, to be stopped, started and starved; the tests' common one stays whole.
+//! A PostgreSQL for one test, to be stopped, started and starved of space; the tests' shared one is not affected.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,7 +52,7 @@ impl Postgres {
     /// Starts it, unless it runs.
     ///
     /// # Errors
-    /// It refuses, with what it said.
+    /// It fails; the error has its output.
     pub fn start(&self) -> anyhow::Result<()> {
         let log = self.folder.with_extension("log").to_string_lossy().into_owned();
         let options = format!(

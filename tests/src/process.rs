@@ -1,4 +1,4 @@
-//! Programs started by the proof: the one door to them, and guards that leave none behind.
+//! Programs started by the tests: the one way to start them, with guards that leave none behind.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,15 +17,15 @@ use crate::wait;
 /// How long a program may take to end by itself before its group is killed.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// A command yet to be started. The proof is the one place that starts programs without the agent's allow-list.
+/// A command yet to be started. This crate is the one place that starts programs without the agent's allow-list.
 #[expect(
     clippy::disallowed_methods,
     reason = "the proof starts the programs of the product; the allow-list is the agent's"
 )]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    // What cargo tells a program that it runs: to a cargo started by that program a crate whose build script looks at it would seem
-    // changed, and be built anew with all above it.
+    // Variables that cargo sets for a program it runs: in a cargo started by that program, a crate whose build script reads them
+    // would seem changed and be rebuilt with everything that depends on it.
     for (name, _) in std::env::vars_os() {
         let told =
             name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
@@ -36,10 +36,10 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// What a command that ended said.
+/// The output of a command that has ended.
 #[derive(Debug)]
 pub struct Answer {
-    /// Exit status; none when a signal ended it.
+    /// Exit status; `None` when a signal ended it.
     pub code: Option<i32>,
     /// Standard output.
     pub out: String,
@@ -50,7 +50,7 @@ pub struct Answer {
 /// Runs `command` to its end with closed input.
 ///
 /// # Errors
-/// It cannot be started, or says something that is not UTF-8.
+/// It cannot be started, or prints something that is not UTF-8.
 pub fn answer(command: &mut Command) -> anyhow::Result<Answer> {
     answer_to(Stdio::null(), command)
 }
@@ -82,7 +82,7 @@ fn said(mut file: File) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// A program that stays. Its process group ends with this value at the latest.
+/// A program that keeps running. Its process group ends with this value at the latest.
 #[derive(Debug)]
 pub struct Running {
     name: String,
@@ -114,7 +114,7 @@ impl Running {
         if let Some(out) = child.stdout.take() {
             std::thread::spawn(move || {
                 for line in BufReader::new(out).lines().map_while(Result::ok) {
-                    // Nobody may be waiting any more; reading goes on so that the program never blocks.
+                    // Nobody may be waiting any more; reading continues so that the program never blocks.
                     drop(sender.send(line));
                 }
             });
@@ -147,7 +147,7 @@ impl Running {
         Ok(self.child.try_wait()?)
     }
 
-    /// What to tell a person about a program that does not do what it should.
+    /// The error message for a program that misbehaves.
     ///
     /// # Errors
     /// The system cannot say how it ended.
@@ -166,7 +166,7 @@ impl Running {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// Ends the program as an administrator would: SIGTERM, then SIGKILL to its group when it does not obey.
+    /// Ends the program as an administrator would: SIGTERM, then SIGKILL to its group when it does not end.
     ///
     /// # Errors
     /// The system refuses, or the program had to be killed.
@@ -194,7 +194,7 @@ impl Running {
         Ok(self.child.wait()?)
     }
 
-    /// Keeps the program from doing anything until [`Running::resume`]: whoever asks it waits.
+    /// Keeps the program from doing anything until [`Running::resume`]: requests to it wait.
     ///
     /// # Errors
     /// The system refuses.
@@ -202,7 +202,7 @@ impl Running {
         Ok(kill_process(self.pid(), Signal::STOP)?)
     }
 
-    /// Lets a paused program go on.
+    /// Lets a paused program continue.
     ///
     /// # Errors
     /// The system refuses.
@@ -217,7 +217,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The last resort, also while a failed test unwinds: there is nobody left to tell.
+        // The last resort, also while a failed test unwinds: there is nowhere to report to.
         drop(self.kill());
     }
 }

@@ -1,7 +1,7 @@
 //! The first of the two commands: this machine, checked, reported, graded and seen, by the real programs.
 //!
 //! Drives only the commands of `posture-server` and `posture-agent`, as an officer would; [`place`] remembers which of them
-//! are done, so that a second start goes on with the same data.
+//! are done, so that a second start continues with the same data.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub struct Options {
 pub enum Until {
     /// After the first grade.
     FirstGrade,
-    /// When it is asked to.
+    /// When it is asked to stop.
     Asked,
 }
 
@@ -72,7 +72,7 @@ pub enum Form {
 /// Does all of it.
 ///
 /// # Errors
-/// Whatever could not be done, with what to do about it.
+/// What could not be done, with what to do about it.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let voice = Voice::new(options.language);
     let stop = Stop::listen()?;
@@ -171,7 +171,7 @@ fn prepare(
     Ok(Some(password))
 }
 
-/// Asks the server until it has graded this machine; none when the person stopped it before.
+/// Asks the server until it has graded this machine; `None` when the person stopped it first.
 fn first_grade(
     voice: &Voice,
     test_server: &TestServer,
@@ -220,7 +220,7 @@ fn end(voice: &Voice, agent: &mut Running, server: &mut Running) -> anyhow::Resu
 fn out(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // The reader went away (`| head`): the quickstart itself did what was asked.
+        // The reader went away (`| head`): the quickstart itself succeeded.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }

@@ -1,12 +1,11 @@
-//! A stretch of network between an agent and a server that the test can break: what is sent arrives, what is answered may
-//! not.
+//! A stretch of network between an agent and a server that the test can break: requests arrive, answers may not.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Sent bytes of one connection: more than a handshake sends, less than a handshake and a request, for a machine that shows
+/// Sent bytes of one connection: more than a handshake sends, less than a handshake and a request, for a machine that presents
 /// no certificate yet.
 pub const ENROLMENT: u64 = 900;
 
@@ -35,7 +34,7 @@ impl Shared {
 }
 
 impl Relay {
-    /// Listens on any port of 127.0.0.1 and passes everything on to `target`.
+    /// Listens on a free port of 127.0.0.1 and forwards everything to `target`.
     ///
     /// # Errors
     /// The system gives no port.
@@ -65,8 +64,7 @@ impl Relay {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// From now on what is sent arrives and what is answered is lost, on every connection that has sent more than `beyond`
-    /// bytes.
+    /// From now on requests arrive and answers are lost, on every connection that has sent more than `beyond` bytes.
     pub fn lose_answers(&self, beyond: u64) {
         self.shared.most.store(beyond, Ordering::SeqCst);
     }
@@ -77,7 +75,7 @@ impl Relay {
         self.cut();
     }
 
-    /// Breaks every connection there is.
+    /// Breaks every open connection.
     pub fn cut(&self) {
         for stream in self.shared.open().drain(..) {
             drop(stream.shutdown(Shutdown::Both));
@@ -121,7 +119,7 @@ impl Shared {
     }
 }
 
-/// Passes bytes on until either side ends; `keep` sees how many and says whether they arrive.
+/// Passes bytes on until either side ends; `keep` gets their number and decides whether they arrive.
 fn pass(mut from: TcpStream, mut to: TcpStream, keep: impl Fn(u64) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

@@ -1,4 +1,4 @@
-//! A small disk of a test's own: a file system in memory that only programs in its mount namespace see. It ends with the last of them.
+//! A small disk for one test: a file system in memory that only programs in its mount namespace see. It ends with the last of them.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -20,7 +20,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts a disk of `mebibytes` on `folder`, which is made; its messages are added to the file `log`.
+    /// Mounts a disk of `mebibytes` on `folder`, which is created; its messages are added to the file `log`.
     ///
     /// # Errors
     /// Only root may mount; or `unshare` is missing.
@@ -48,7 +48,7 @@ impl SmallDisk {
         vec!["nsenter".to_owned(), format!("--mount=/proc/{}/ns/mnt", self.holder.id()), "--".to_owned()]
     }
 
-    /// Where everybody else sees it. Not for SQLite, which asks the system for the real path.
+    /// Its path for all other programs. Not for SQLite, which asks the system for the real path.
     pub fn outside(&self) -> PathBuf {
         let inside = self.folder.strip_prefix("/").unwrap_or(&self.folder);
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
@@ -57,7 +57,7 @@ impl SmallDisk {
     /// Takes up the room until `left` bytes are left.
     ///
     /// # Errors
-    /// The system refuses for another reason than that it is full.
+    /// The system refuses for a reason other than being full.
     pub fn fill(&self, left: u64) -> anyhow::Result<()> {
         let path = self.outside().join(BALLAST);
         let mut ballast = OpenOptions::new().create(true).append(true).open(&path)?;

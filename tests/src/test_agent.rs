@@ -1,4 +1,4 @@
-//! A `posture-agent` of our own: its state folder, and its commands as an officer would type them.
+//! A `posture-agent` for tests: its state folder, and its commands as an officer would type them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ pub struct TestAgent {
     environment: Vec<(String, String)>,
 }
 
-/// What an officer hands over to connect a machine.
+/// What an officer passes on to connect a machine.
 #[derive(Clone, Debug)]
 pub struct Enrolment {
     /// `HOST:PORT` of the server.
@@ -102,7 +102,7 @@ impl TestAgent {
     /// Connects this machine.
     ///
     /// # Errors
-    /// It is refused, with what the agent said.
+    /// It is refused; the error has the agent's message.
     pub fn enrol(&self, enrolment: &Enrolment) -> anyhow::Result<()> {
         let answer = self.try_enrol(enrolment)?;
         if answer.code != Some(0) {
@@ -111,7 +111,7 @@ impl TestAgent {
         Ok(())
     }
 
-    /// Has the agent dial `address` from its next start on, wherever it enrolled.
+    /// Makes the agent dial `address` from its next start on, whichever server it enrolled with.
     ///
     /// # Errors
     /// The state folder cannot be written.

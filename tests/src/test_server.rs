@@ -1,4 +1,4 @@
-//! A `posture-server` of our own: its data folder, and its commands as an officer would type them.
+//! A `posture-server` for tests: its data folder, and its commands as an officer would type them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,7 +39,7 @@ pub struct NewOffice {
 pub enum StartUp {
     /// The days of the policy.
     OfPolicy,
-    /// None: a letter at once.
+    /// No setup time: a letter at once.
     Off,
 }
 
@@ -52,7 +52,7 @@ pub struct RunningServer {
     pub port: u16,
 }
 
-/// The name of this computer, as its agent says it and a roster calls it.
+/// The name of this computer, as its agent reports it and a roster lists it.
 pub fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
@@ -64,7 +64,7 @@ impl RunningServer {
     }
 }
 
-/// What `run --ready-json` says once it listens.
+/// What `run --ready-json` prints once it listens.
 #[derive(Deserialize)]
 struct Ready {
     address: std::net::SocketAddr,
@@ -76,7 +76,7 @@ impl TestServer {
         Self { program, data, environment: Vec::new(), prefix: Vec::new() }
     }
 
-    /// The same server, started by other words: `nsenter`, to see another file system.
+    /// The same server, started through another command such as `nsenter`, to see another file system.
     #[must_use]
     pub fn with_prefix(mut self, prefix: Vec<String>) -> Self {
         self.prefix = prefix;
@@ -110,10 +110,10 @@ impl TestServer {
         command
     }
 
-    /// Runs a command to its end and reads what it says as JSON.
+    /// Runs a command to its end and parses its output as JSON.
     ///
     /// # Errors
-    /// It fails, with what it said, or says something else.
+    /// It fails, with its message, or prints something else.
     pub fn ask<T: DeserializeOwned>(&self, words: &[&str]) -> anyhow::Result<T> {
         let shown = words.join(" ");
         let answer = process::answer(self.command(words).arg("--json"))?;
@@ -128,7 +128,7 @@ impl TestServer {
         self.data.join("server.toml").exists()
     }
 
-    /// Makes keys, certificates and the database; SQLite in the data folder unless `database` says another.
+    /// Makes keys, certificates and the database; SQLite in the data folder unless `database` names another.
     ///
     /// # Errors
     /// It fails.
@@ -139,7 +139,7 @@ impl TestServer {
         Ok(())
     }
 
-    /// Declares an office and gives its id.
+    /// Declares an office and returns its id.
     ///
     /// # Errors
     /// It fails.
@@ -151,7 +151,7 @@ impl TestServer {
         Ok(self.ask::<Made>(&words)?.id)
     }
 
-    /// Writes machines on the roster of `office`, unless they are there from a try before, and declares it complete.
+    /// Writes machines on the roster of `office`, unless they are there from an earlier attempt, and declares it complete.
     ///
     /// # Errors
     /// It fails.
@@ -180,7 +180,7 @@ impl TestServer {
         Ok(())
     }
 
-    /// Makes a login and gives its first password.
+    /// Makes a login and returns its first password.
     ///
     /// # Errors
     /// It fails.
@@ -192,7 +192,7 @@ impl TestServer {
         Ok(password.trim().to_owned())
     }
 
-    /// A token for `uses` workstations of `office`, with the fingerprint that goes along.
+    /// A token for `uses` workstations of `office`, with the fingerprint that belongs to it.
     ///
     /// # Errors
     /// It fails.
@@ -200,7 +200,7 @@ impl TestServer {
         self.ask(&["token", "add", office, "--role", "workstation", "--uses", &uses.to_string(), "--confirm"])
     }
 
-    /// The office with its grade and its machines.
+    /// The office with its grade and its machines, from `office show`.
     ///
     /// # Errors
     /// It fails.
@@ -216,7 +216,7 @@ impl TestServer {
         self.run_with(listen, &[], log)
     }
 
-    /// As [`TestServer::run`], with more words.
+    /// As [`TestServer::run`], with more arguments.
     ///
     /// # Errors
     /// As [`TestServer::run`].
@@ -233,7 +233,7 @@ impl TestServer {
 #[derive(Deserialize)]
 struct Ignored {}
 
-/// What an officer hands over with a machine.
+/// What an officer passes on for a machine.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Token {
     /// The token's id.

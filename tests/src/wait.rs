@@ -1,10 +1,10 @@
-//! Waiting for something to happen, never for time to pass.
+//! Waiting for something to happen, never for a fixed time.
 
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-/// The longest the proof waits for anything.
+/// The longest the tests wait for anything.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it looks.

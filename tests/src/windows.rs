@@ -1,4 +1,4 @@
-//! A Windows of our own: a prefix of Wine, the product's program built for it, and a session that keeps its services alive.
+//! A Windows for tests: a prefix of Wine, the product's program built for it, and a session that keeps its services alive.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +13,10 @@ use crate::wait;
 /// The name of the agent's service.
 const SERVICE: &str = "TramAn";
 
-/// What this needs of the machine beyond Rust: programs looked for on the path.
+/// Programs needed on the path besides Rust.
 const NEEDS: [&str; 3] = ["x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc", "wine"];
 
-/// What of the needed programs this machine lacks.
+/// Which of the needed programs this machine lacks.
 pub fn lacks() -> Vec<&'static str> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
@@ -26,7 +26,7 @@ pub fn lacks() -> Vec<&'static str> {
 /// Builds the agent for `architecture` (`x86_64`, which Wine runs here, or `i686`).
 ///
 /// # Errors
-/// The build fails, with what it said.
+/// The build fails; the error has its output.
 pub fn program(architecture: &str) -> anyhow::Result<PathBuf> {
     let mut build = command(checkout::root()?.join("agent/packaging/windows/build"));
     let built = answer(build.arg(architecture))?;
@@ -42,7 +42,7 @@ pub fn path(path: &Path) -> anyhow::Result<String> {
     Ok(format!("Z:{}", path.to_str().context("the path is not UTF-8")?.replace('/', "\\")))
 }
 
-/// A Windows of its own. All that runs in it ends with this value.
+/// A Windows of its own. Everything running in it ends with this value.
 #[derive(Debug)]
 pub struct Windows {
     /// The agent's program.
@@ -119,8 +119,8 @@ impl Windows {
         Ok(found)
     }
 
-    /// Waits until nothing runs in it any more. A program started while Wine's services are ending gets a second set of services beside
-    /// the first, and none of them can be asked for anything.
+    /// Waits until nothing runs in it any more. A program started while Wine's services are ending gets a second set of services next
+    /// to the first, and none of them answers.
     fn is_off(&self) -> anyhow::Result<()> {
         wait::until("Wine's services end", wait::PATIENCE, || Ok(self.processes()?.is_empty().then_some(())))
             .with_context(|| format!("{:?}", self.processes()))
@@ -129,7 +129,7 @@ impl Windows {
 
 impl Drop for Windows {
     fn drop(&mut self) {
-        // Wine's own server outlives the last program by some seconds; nothing is to be done when it is gone already.
+        // Wine's own server outlives the last program by some seconds; it may already be gone.
         drop(answer(&mut self.wine(&["wineboot", "--kill"])));
     }
 }
@@ -151,7 +151,7 @@ impl Machine {
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let windows = Windows { program: program("x86_64")?, prefix: folder.join("wine") };
-        // Any program: the first one has Wine make the folder.
+        // Any program: the first one makes Wine create the folder.
         windows.done(&["reg", "query", "HKLM"])?;
         windows.is_off()?;
         let machine = Self { person: person(&windows, folder)?, windows, folder: folder.to_path_buf() };
@@ -170,7 +170,7 @@ impl Machine {
         self.is_on()
     }
 
-    /// Waits until Wine has started its services: this one is started without being asked for.
+    /// Waits until Wine has started its services: this one starts by itself.
     fn is_on(&self) -> anyhow::Result<()> {
         self.service_runs("PlugPlay")
     }
@@ -182,7 +182,7 @@ impl Machine {
     pub fn service_runs(&self, service: &str) -> anyhow::Result<()> {
         let mut last = String::new();
         wait::until(&format!("the service {service} runs"), wait::PATIENCE, || {
-            // Right after the start there is no service manager yet to be asked.
+            // Right after the start there is no service manager to ask yet.
             last = self.state_of(service).unwrap_or_else(|error| format!("{error:#}"));
             Ok((last == "RUNNING").then_some(()))
         })
@@ -237,7 +237,7 @@ impl Machine {
         answer(&mut install)
     }
 
-    /// What the service control manager says of the agent's service (`RUNNING`).
+    /// What the service control manager reports about the agent's service (`RUNNING`).
     ///
     /// # Errors
     /// There is no such service.
@@ -245,7 +245,7 @@ impl Machine {
         self.state_of(SERVICE)
     }
 
-    /// What the service control manager says of a service.
+    /// What the service control manager reports about a service.
     ///
     /// # Errors
     /// There is no such service.
@@ -256,10 +256,10 @@ impl Machine {
         Ok(state.context("no state")?.to_owned())
     }
 
-    /// Who the agent is, as it wrote that down.
+    /// The agent's identity, as it stored it.
     ///
     /// # Errors
-    /// It is nobody yet.
+    /// It has none yet.
     pub fn identity(&self) -> anyhow::Result<String> {
         Ok(std::fs::read_to_string(self.state().join("identity.json"))?)
     }
@@ -276,7 +276,7 @@ impl Machine {
     }
 }
 
-/// Somebody who stays.
+/// A user session that stays open.
 fn person(windows: &Windows, folder: &Path) -> anyhow::Result<Running> {
     let ping = windows.wine(&[r"C:\windows\system32\ping.exe", "-n", "1000000", "127.0.0.1"]);
     Running::start("ping", ping, &folder.join("person.log"))

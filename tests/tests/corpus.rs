@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use harness::{checkout, fuzz};
 
-/// Every input of one target. What a fuzzer just left there is run too, and not listed.
+/// Every input of one target. New files left by a fuzzer are run too, but not listed.
 fn outcomes(target: &str, run: fn(&[u8]) -> anyhow::Result<()>) -> String {
     let folder = checkout::root().unwrap().join("tests/fuzz/corpus").join(target);
     let mut inputs: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -25,7 +25,7 @@ fn outcomes(target: &str, run: fn(&[u8]) -> anyhow::Result<()>) -> String {
             }
             Err(error) => {
                 refused += 1;
-                // Some errors say already what their cause says; of a policy with many faults the first is enough.
+                // Some errors already include their cause; for a policy with many errors the first is enough.
                 let mut reason = String::new();
                 for said in error.chain().filter_map(|cause| Some(cause.to_string().lines().next()?.to_owned())) {
                     if !reason.contains(&said) {

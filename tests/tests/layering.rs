@@ -1,4 +1,4 @@
-//! The law of the repository that a compiler does not hold: who may use whom, and how a file looks.
+//! The rules of the repository that a compiler does not enforce: what may depend on what, and the shape of a file.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tram-an-tests", &["tram-an-agent", "tram-an-policies", "tram-an-protocol", "tram-an-server"]),
 ];
 
-/// The rooms of the agent, each with those it may use.
+/// The layers of the agent, each with those it may use.
 const AGENT: Arrows = &[
     ("platform", ""),
     ("state", "platform"),
@@ -40,7 +40,7 @@ const AGENT: Arrows = &[
     ("cli", "airgap connection daemon enrol identity install platform policy state"),
 ];
 
-/// Calls that change something outside of the program. The door has none: what writes is in `platform` or `state`.
+/// Calls that change something outside the program. The door has none: code that writes is in `platform` or `state`.
 const WRITING: &str = "
     fs::write fs::copy fs::rename fs::remove fs::create_dir fs::hard_link fs::set_ fs::symlink unix::fs::symlink DirBuilder
     File::create File::options write(true) append(true) .create( .create_new( set_len set_permissions set_times tempfile write_all
@@ -52,7 +52,7 @@ const WRITING: &str = "
     ExecMethod exec_method PutInstance DeleteInstance
 ";
 
-/// The modules of the words, each with those it may use.
+/// The modules of `policies`, each with those it may use.
 const POLICIES: Arrows = &[
     ("text", ""),
     ("fact", "text"),
@@ -64,7 +64,7 @@ const POLICIES: Arrows = &[
     ("grade", "calendar outcome policy text"),
 ];
 
-/// The rooms of the server, each with those it may use. The faces (`cli`, `web`, `agent_api`) do not know each other.
+/// The layers of the server, each with those it may use. The front ends (`cli`, `web`, `agent_api`) do not know each other.
 const SERVER: Arrows = &[
     ("audit", ""),
     ("ca", ""),

@@ -1,4 +1,4 @@
-//! Stories: what a person, a machine and trouble do to the real programs, on both databases.
+//! Stories: people, machines and failures acting on the real programs, on both databases.
 
 mod stories {
     pub(crate) mod books;

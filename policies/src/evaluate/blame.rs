@@ -1,11 +1,11 @@
-//! Which unknown facts left a condition undecided, for `readers` to excuse or not.
+//! Which unknown facts left a condition undecided, so that `readers` can excuse them or not.
 
 use super::Truth;
 use super::judge::{self, Context};
 use crate::fact::{Field, Reason, Value};
 use crate::policy::{Condition, Matcher, Subject};
 
-/// A fact that could have decided and did not.
+/// A fact that could have decided but did not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blame {
     /// The fact, or the field when it is one of a list's records.
@@ -35,7 +35,7 @@ fn collect(condition: &Condition, context: &Context<'_, '_>, list: Option<&'stat
     let fact = match (&test.subject, list) {
         (Subject::Fact { field, .. } | Subject::Field { field, .. }, _) => *field,
         (Subject::Item(_), Some(list)) => list,
-        // Items stand inside a condition on a list.
+        // Items occur only inside a condition on a list.
         (Subject::Item(_), None) => return,
     };
     let mut blame = |reason| found.push(Blame { fact, reason });

@@ -1,5 +1,5 @@
-//! What decided a condition, in words: the "found" (hiện trạng) of an outcome. Names the facts that decided, not those that did not
-//! matter, with labels and units; an unknown says its reason.
+//! What decided a condition, in words: the "found" (hiện trạng) of an outcome. Names the facts that decided, with labels and units,
+//! not those that did not matter; an unknown fact gives its reason.
 
 use super::Truth;
 use super::judge::{self, Context};
@@ -8,10 +8,10 @@ use crate::phrase::{self, MOST_NAMED};
 use crate::policy::{Condition, Matcher, Subject, Test};
 use crate::text::Text;
 
-/// The most characters of a whole sentence: what a table cell and a document line can bear.
+/// The most characters of a whole sentence: as much as a table cell and a document line can hold.
 const LONGEST_FOUND: usize = 600;
 
-/// Says which facts make `condition` worth what it is on `context`.
+/// Describes the facts that decided `condition` on `context`.
 pub(super) fn found(condition: &Condition, context: &Context<'_, '_>) -> Text {
     let mut tale = Tale::default();
     tale.tell(condition, judge::truth(condition, context), context);
@@ -19,7 +19,7 @@ pub(super) fn found(condition: &Condition, context: &Context<'_, '_>) -> Text {
     Text { vi: cut(vi), en: cut(en) }
 }
 
-/// The parts are harmless already; only their number can make the whole too long.
+/// The parts are already safe to show; only their number can make the whole too long.
 fn cut(mut text: String) -> String {
     // Bytes are never fewer than characters.
     if text.len() > LONGEST_FOUND
@@ -47,7 +47,7 @@ fn join<'t>(texts: impl Iterator<Item = &'t Text>, between: &str) -> Text {
 #[derive(PartialEq)]
 struct Part {
     text: Text,
-    /// True for a known yes or no, which on an item of a list only repeats what was asked for.
+    /// True for a known yes or no, which on an item of a list only repeats the condition.
     plain: bool,
 }
 
@@ -59,10 +59,10 @@ struct Tale {
 }
 
 impl Tale {
-    /// Tells which parts of `condition` made it worth `whole`.
+    /// Collects the parts of `condition` that gave it the value `whole`.
     fn tell(&mut self, condition: &Condition, whole: Truth, context: &Context<'_, '_>) {
         match condition {
-            // The parts worth as much as the whole decided it: all of them when `all` is true, the false ones when it is false.
+            // The parts with the same value as the whole decided it: all of them when `all` is true, the false ones when it is false.
             Condition::All(parts) | Condition::Any(parts) => {
                 for part in parts.iter().filter(|part| judge::truth(part, context) == whole) {
                     self.tell(part, whole, context);
@@ -79,7 +79,7 @@ impl Tale {
 
     fn tell_test<'f>(&mut self, test: &Test, value: &Value<'f>, whole: Truth, context: &Context<'f, '_>) {
         let field = match &test.subject {
-            // The item is called by this field; saying it again would only be noise.
+            // The item is named by this field; repeating it would only be noise.
             Subject::Field { index, .. } if whole != Truth::Unknown && self.named_by.contains(index) => return,
             Subject::Fact { field, .. } | Subject::Field { field, .. } => *field,
             // An item that is a plain value is named as a whole.
@@ -128,7 +128,7 @@ fn list_text<'f>(test: &Test, items: &[Value<'f>], left_out: u32, whole: Truth, 
     let mut text = if counted {
         counted_text(inner, items, left_out, whole, total, context, test)
     } else {
-        // What the items that decided are worth: those that met the condition where `none` failed, those that did not where `all` did.
+        // The truth value of the deciding items: those that met the condition if `none` failed, those that did not if `all` failed.
         let telling = match (&test.matcher, whole) {
             (_, Truth::Unknown) => Truth::Unknown,
             (Matcher::AllItems(_), Truth::False) => Truth::False,
@@ -186,7 +186,7 @@ fn counted_text<'f>(
     text
 }
 
-/// The items on which `inner` is worth `telling`, by name, with what decided on each.
+/// The items on which `inner` has the value `telling`, by name, with what decided on each.
 fn items_text<'f>(
     inner: &Condition,
     items: &[Value<'f>],
@@ -222,7 +222,7 @@ fn items_text<'f>(
     text
 }
 
-/// What decided on one item; a plain yes or no is already in what was wanted and is left out.
+/// What decided on one item; a plain yes or no already shows in the wanted state and is left out.
 fn item_details<'f>(inner: &Condition, item: &Value<'f>, telling: Truth, context: &Context<'f, '_>) -> Text {
     let named_by = match item {
         Value::Record(record) => phrase::identity_fields(record.fields()),

@@ -1,4 +1,4 @@
-//! What a condition is worth: the meaning of every matcher.
+//! The truth value of a condition: the meaning of every matcher.
 
 use super::Truth;
 use crate::fact::{Facts, Instant, Value};
@@ -28,7 +28,7 @@ impl<'f, 'i> Context<'f, 'i> {
         Context { facts: self.facts, now: self.now, item: Some(item) }
     }
 
-    /// The value of `subject`; `None` where a policy that was read cannot lead.
+    /// The value of `subject`; `None` for subjects that a policy once read cannot contain.
     pub(super) fn value(&self, subject: &Subject) -> Option<Value<'f>> {
         match subject {
             Subject::Fact { section, index, .. } => Some(self.facts.section(*section).value(*index)),
@@ -41,7 +41,7 @@ impl<'f, 'i> Context<'f, 'i> {
     }
 }
 
-/// What `condition` is worth.
+/// The truth value of `condition`.
 pub(super) fn truth(condition: &Condition, context: &Context<'_, '_>) -> Truth {
     match condition {
         Condition::All(parts) => {
@@ -75,7 +75,7 @@ fn fold<T>(
     whole
 }
 
-/// What one comparison of `value` is worth.
+/// The truth value of one comparison of `value`.
 pub(super) fn test_truth<'f>(test: &Test, value: &Value<'f>, context: &Context<'f, '_>) -> Truth {
     if let Value::List(items, left_out) = value {
         return list_truth(&test.matcher, items, *left_out, context);
@@ -126,7 +126,7 @@ fn equal(operand: &Operand, value: &Value<'_>) -> Truth {
     }
 }
 
-/// What a matcher over a list is worth. What was left out of a cut list could be anything.
+/// The truth value of a matcher over a list. What was left out of a cut list could be anything.
 fn list_truth<'f>(matcher: &Matcher, items: &[Value<'f>], left_out: u32, context: &Context<'f, '_>) -> Truth {
     let rest = if left_out > 0 { Truth::Unknown } else { Truth::True };
     match matcher {

@@ -7,7 +7,7 @@ pub enum Truth {
     False,
     /// The facts do not say.
     Unknown,
-    /// Certainly.
+    /// Certainly so.
     True,
 }
 

@@ -1,9 +1,9 @@
-//! The macros that define sections, records and choices once: type, wire form, description and access in one place.
+//! The macros that define sections, records and choices in one place: type, wire form, description and access.
 
 /// Defines a section of facts. Every field becomes a `Fact<T>`; a field the sender did not know reads as `agent_too_old`.
 ///
 /// `personal` before a field's name marks what says something about a person; `#[no_reader(LINUX)]` says where the product cannot read the
-/// fact (the names are in `gap.rs`). Whoever writes the reader takes that away.
+/// fact (the names are in `gap.rs`). Remove it when the reader is written.
 macro_rules! section {
     (
         $(#[doc = $doc:literal])+

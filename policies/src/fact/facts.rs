@@ -7,8 +7,8 @@ use super::{
     Software, System, Time, Unknown,
 };
 
-/// Version of the facts' meaning. Rises when a fact changes its meaning; a new fact or field does not raise it. Whoever raises it says in
-/// [`super::MISREAD`] what was read otherwise before, and has the server judge and grade everything again (a migration).
+/// Version of the facts' meaning. Raised when a fact changes its meaning, not for a new fact or field. When raising it, list in
+/// [`super::MISREAD`] what was read differently before, and add a migration that makes the server judge and grade everything again.
 pub const SCHEMA_VERSION: u32 = 2;
 
 macro_rules! sections {

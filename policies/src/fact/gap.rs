@@ -1,5 +1,5 @@
-//! Where the product cannot read a fact, as `#[no_reader(...)]` beside the fact says: that alone may excuse an unknown, which then leaves
-//! both sums. An agent that says `no_reader` is believed only there.
+//! Where the product cannot read a fact, as stated by `#[no_reader(...)]` on the fact: only that may excuse an unknown, which is then
+//! left out of both sums. An agent that says `no_reader` is believed only there.
 
 use super::{Antivirus, Fact, Facts, Family, List, Maker};
 
@@ -8,7 +8,7 @@ use super::{Antivirus, Fact, Facts, Family, List, Maker};
 pub struct Gap {
     /// The family of systems.
     pub family: Family,
-    /// Identifiers of systems (`system.id`) for which there is a reader nevertheless.
+    /// Identifiers of systems (`system.id`) that have a reader nevertheless.
     pub except_systems: &'static [&'static str],
     /// For which anti-malware products it is believed.
     pub makers: Makers,
@@ -34,15 +34,15 @@ pub(super) const UNKNOWN_LINUX: Gap = Gap {
     except_systems: &["debian", "ubuntu", "fedora", "rhel", "centos", "rocky", "almalinux", "ol", "linuxmint"],
     ..LINUX
 };
-/// Linux, but for the makers whose products can be asked there.
+/// Linux, except for the makers whose products can be queried there.
 pub(super) const LINUX_BUT_CLAMAV: Gap = Gap { makers: Makers::Except(&[Maker::ClamAv]), ..LINUX };
-/// Linux with products of which nobody can tell even whether they guard.
+/// Linux with products for which it is not even known whether they protect.
 pub(super) const LINUX_OTHER_MAKERS: Gap = Gap { makers: Makers::Of(&[Maker::Other]), ..LINUX };
-/// Windows, but for the makers that are asked themselves; of others Security Center tells what it was told.
+/// Windows, except for the makers that are queried directly; for others Security Center reports what they told it.
 pub(super) const WINDOWS_BUT_DEFENDER: Gap = Gap { makers: Makers::Except(&[Maker::Microsoft]), ..WINDOWS };
 
 impl Gap {
-    /// True when the machine with `facts` is one of them. One that does not tell its system is none.
+    /// True when the machine with `facts` is one of them. A machine that does not report its system is not.
     pub fn holds(&self, facts: &Facts) -> bool {
         facts.system.family.known() == Some(&self.family)
             // Windows has no identifier of a distribution.

@@ -1,29 +1,29 @@
-//! What older agents read wrongly. A value that such an agent calls known would be believed, for good and for bad, as long as its machine is
-//! not updated; so it reads as unknown, whatever it says. Whoever mends the meaning of a fact raises [`SCHEMA_VERSION`] and adds a line here.
+//! Facts that older agents misread. A value that such an agent calls known would be believed, right or wrong, until its machine is updated;
+//! so it reads as unknown, whatever it says. When the meaning of a fact is fixed, raise [`SCHEMA_VERSION`] and add a line here.
 
 use super::{Facts, Family, Reason, SCHEMA_VERSION, Section, Unknown};
 
-/// One fact that agents of a family read wrongly.
+/// One fact that agents of a family misread.
 #[derive(Clone, Copy, Debug)]
 pub struct Misread {
     /// The fact, `section.name`, or the field of a list's records, `section.name.field`.
     pub fact: &'static str,
     /// The family of systems.
     pub family: Family,
-    /// On which machines of it.
+    /// The machines of that family affected.
     pub on: On,
-    /// The first version of the facts' meaning that reads it rightly.
+    /// The first version of the facts' meaning that reads it correctly.
     pub right_from: u32,
 }
 
-/// The machines of a family on which a fact was read wrongly. One that does not tell what it is counts among them.
+/// The machines of a family on which a fact was misread. A machine that does not report what it is counts among them.
 #[derive(Clone, Copy, Debug)]
 pub enum On {
     /// All.
     All,
     /// Those of one system (`system.id`).
     System(&'static str),
-    /// Copies to try Windows with. Windows says so in its product's name, which it does not translate.
+    /// Evaluation copies of Windows. Windows says so in its product name, which is not translated.
     Evaluation,
 }
 
@@ -56,37 +56,37 @@ impl Misread {
 
 /// The table.
 pub const MISREAD: &[Misread] = &[
-    // Rules that bind an app package, an owner or a driver were taken for rules that let everybody in.
+    // Rules that bind an app package, an owner or a driver were read as rules that let everybody in.
     windows("lan.open_inbound", 2),
     windows("lan.firewall_blocks_inbound", 2),
-    // A product registered twice counted twice, and one that is left over as active.
+    // A product registered twice counted twice, and a leftover one counted as active.
     windows("lan.firewalls", 2),
     windows("lan.firewall_active", 2),
-    // Names that lead to this machine were told by name and not by address, on both systems.
+    // Names that lead to this machine were reported by name and not by address, on both systems.
     windows("lan.host_overrides", 2),
     // An empty text ended the list of files to be replaced; files to be deleted asked for a restart.
     windows("patches.reboot_needed", 2),
-    // A pause of quality updates and a switched off update orchestrator were not seen; times to come counted.
+    // A pause of quality updates and a switched off update orchestrator were missed; future times counted.
     windows("patches.automatic", 2),
     windows("patches.last_upgrade_at", 2),
     windows("patches.failing", 2),
-    // Free companions and leftovers counted as guards, one product could be listed twice.
+    // Free companions and leftovers counted as protection, one product could be listed twice.
     windows("antivirus.products", 2),
     windows("antivirus.protection", 2),
     windows("antivirus.real_time", 2),
     windows("antivirus.definitions_at", 2),
-    // What a product tried and failed to do was told as done; stops follow from the same events.
+    // What a product tried and failed to do was reported as done; stops follow from the same events.
     windows("antivirus.detections", 2),
     windows("antivirus.stops", 2),
-    // The machine itself and "no address" were told as places from which somebody guesses passwords.
+    // The machine itself and "no address" were reported as sources of password guesses.
     windows("accounts.failed_logons", 2),
-    // A setting that is not there was read as on.
+    // A missing setting was read as on.
     windows("accounts.uac", 2),
     // Groups and profiles that could not be read counted as none.
     windows("accounts.users.administrator", 2),
     windows("accounts.users.last_used_at", 2),
     windows("accounts.screen_lock", 2),
-    // Events of a time that has not come decided.
+    // Events dated in the future decided.
     windows("time.synchronised", 2),
     windows("time.source", 2),
     // A log that is overwritten counted as archived, an empty subscription as one.
@@ -98,38 +98,38 @@ pub const MISREAD: &[Misread] = &[
     windows("lan.proxies", 2),
     windows("lan.netbios", 2),
     windows("software.removable_seen", 2),
-    // The guest account and everybody in the network were not anybody.
+    // The guest account and everybody in the network did not count as anybody.
     windows("sharing.shares", 2),
-    // Backups of a time that has not come.
+    // Backups dated in the future counted.
     windows("backup.products", 2),
-    // Only the driver that serves was looked at.
+    // Only the server driver was checked.
     windows("sharing.smb1", 2),
-    // A copy to try Windows with ends by itself long before the support of its edition.
+    // An evaluation copy of Windows expires long before the support of its edition.
     Misread { fact: "system.supported_until", family: Family::Windows, on: On::Evaluation, right_from: 2 },
-    // Chains, tables and programs that exist counted as a firewall, and rules that may let a stranger in as none.
+    // Chains, tables and programs that merely exist counted as a firewall, and rules that may let a stranger in were not seen as such.
     linux("lan.firewalls", 2),
     linux("lan.firewall_active", 2),
     linux("lan.firewall_blocks_inbound", 2),
     linux("lan.host_overrides", 2),
-    // Static addresses in drop-ins and old state of NetworkManager were told as DHCP.
+    // Static addresses in drop-ins and old state of NetworkManager were reported as DHCP.
     linux("lan.interfaces.addressing", 2),
-    // Without a security archive, with old lists, held or pinned packages nothing seemed to wait.
+    // Without a security archive, with old lists, held or pinned packages nothing seemed to be pending.
     linux("patches.pending", 2),
     linux("patches.pending_security", 2),
     linux("patches.pending_names", 2),
-    // The newest of all lists, also of other makers' archives.
+    // The newest of all lists counted, including those of other makers' archives.
     linux("patches.lists_at", 2),
     // Settings counted where no timer or service ever runs.
     linux("patches.automatic", 2),
-    // Logs that begin after an upgrade counted as none.
+    // Logs that begin after an upgrade counted as no upgrade.
     linux("patches.last_upgrade_at", 2),
     // Only the kernel counted.
     linux("patches.reboot_needed", 2),
-    // System accounts with a shell, accounts opened by a key and members of groups that equal root were missing or told wrongly.
+    // System accounts with a shell, accounts opened by a key and members of groups that equal root were missing or wrong.
     linux("accounts.users", 2),
     // A log that nobody writes any more counted as an answer.
     linux("accounts.failed_logons", 2),
-    // Rules were read otherwise than sudo reads them, and files with odd names not at all.
+    // Rules were read differently from sudo, and files with odd names not at all.
     linux("accounts.sudo_without_password", 2),
     // The orders of PAM modules, their drop-ins and login.defs, and values in a shell's words.
     linux("accounts.password_min_length", 2),
@@ -138,7 +138,7 @@ pub const MISREAD: &[Misread] = &[
     linux("accounts.lockout_tries", 2),
     linux("accounts.lockout_time", 2),
     linux("accounts.shell_timeout", 2),
-    // The file was read and not the running program with its options; a second one not at all.
+    // The file was read, not the running program with its options; a second program not at all.
     linux("remote.ssh_root_login", 2),
     linux("remote.ssh_password", 2),
     linux("remote.ssh_empty_password", 2),
@@ -147,9 +147,9 @@ pub const MISREAD: &[Misread] = &[
     linux("remote.ssh_limited", 2),
     linux("remote.ssh_x11", 2),
     linux("remote.ssh_weak_algorithms", 2),
-    // Guests let in for all shares, and shares that people make themselves.
+    // Guest access for all shares, and shares that people make themselves, were missed.
     linux("sharing.shares", 2),
-    // Scanners that run and do not guard counted; those of unknown makers were none at all.
+    // Scanners that run but do not protect counted; those of unknown makers did not count at all.
     linux("antivirus.products", 2),
     linux("antivirus.protection", 2),
     linux("antivirus.real_time", 2),
@@ -158,17 +158,17 @@ pub const MISREAD: &[Misread] = &[
     linux("time.synchronised", 2),
     linux("time.source", 2),
     linux("time.within_a_second", 2),
-    // Many ways to start a copy were not seen.
+    // Many ways to start a backup were missed.
     linux("backup.products", 2),
-    // Rotation was read otherwise than logrotate reads it.
+    // Rotation was read differently from logrotate.
     linux("logging.kept", 2),
-    // Paid prolongation was not read.
+    // Paid extended support was not read.
     Misread { fact: "system.supported_until", family: Family::Linux, on: On::System("ubuntu"), right_from: 2 },
 ];
 
 impl Facts {
-    /// What an agent of `schema` read wrongly on this machine. A machine that does not tell its family gets the lines of both: what
-    /// cannot be excluded is not believed.
+    /// What an agent of `schema` misreads on this machine. A machine that does not report its family gets the lines of both: what
+    /// cannot be ruled out is not believed.
     pub fn misread_by(&self, schema: u32) -> Vec<&'static Misread> {
         if schema >= SCHEMA_VERSION {
             return Vec::new();
@@ -178,7 +178,7 @@ impl Facts {
         MISREAD.iter().filter(|misread| misread.right_from > schema).filter(on_this).collect()
     }
 
-    /// Makes unknown what an agent of `schema` read wrongly.
+    /// Makes unknown what an agent of `schema` misreads.
     pub fn forget_misread(&mut self, schema: u32) {
         for misread in self.misread_by(schema) {
             let detail = format!("read wrongly before version {} of the facts", misread.right_from);

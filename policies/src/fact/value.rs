@@ -67,7 +67,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// True when it, or a part of it, says something about a person.
+    /// True when it, or a part of it, is personal.
     pub fn tells_of_people(&self) -> bool {
         self.personal || self.kind.tells_of_people()
     }
@@ -112,7 +112,7 @@ pub trait Record: std::fmt::Debug + Send + Sync {
     fn value(&self, index: usize) -> Value<'_>;
 }
 
-/// A type that can stand as a fact or as a field of a record.
+/// A type that can be used as a fact or as a field of a record.
 pub trait Facet {
     /// What it holds.
     const KIND: Kind;
@@ -162,7 +162,7 @@ impl<T: Facet> Facet for Fact<T> {
         match self {
             Self::Known(value) if !path.is_empty() => value.forget(path, why),
             Self::Known(_) => *self = Self::Unknown(why.clone()),
-            // It has its own reason.
+            // It already has its own reason.
             Self::Unknown(_) => {}
         }
     }
@@ -178,7 +178,7 @@ impl<T: Facet> Facet for List<T> {
     }
 }
 
-/// A whole number with a unit, told apart at the type so that the words come out right.
+/// A whole number with a unit, distinguished by type so that the words come out right.
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident, $unit:expr) => {
         $(#[$doc])*

@@ -1,5 +1,5 @@
-//! What holds a letter down whatever the score. A cap is announced with its date the first day, and is gone with the
-//! evidence that its cause is fixed.
+//! What limits a letter regardless of the score. A cap is announced with its date on the first day, and goes away
+//! with the evidence that its cause is fixed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use crate::calendar::Calendar;
 use crate::policy::Letter;
 use crate::text::Text;
 
-/// A critical failure that stands on a machine.
+/// A critical failure not yet fixed on a machine.
 struct Critical<'a> {
     machine: &'a str,
     control: &'a str,
-    /// It is older than the policy allows after this.
+    /// After this instant it is older than the policy allows.
     ripe_from: Timestamp,
 }
 
-/// All caps that hold or come, in the order of [`CapKind`].
+/// All caps that hold or are announced, in the order of [`CapKind`].
 pub(crate) fn caps(survey: &Survey<'_>) -> Vec<Cap> {
     let days = survey.rules.office.caps.critical.older_than_working_days;
     let criticals: Vec<Critical<'_>> = survey
@@ -154,7 +154,7 @@ fn waived(survey: &Survey<'_>) -> Option<Cap> {
     })
 }
 
-/// Everything of a cap but whether it holds already.
+/// A cap without the decision whether it already holds.
 struct Draft {
     kind: CapKind,
     at_most: Letter,

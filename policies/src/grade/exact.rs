@@ -1,6 +1,6 @@
 //! Exact sums of fractions. A mean over machines with different applicable weights has a common denominator that no fixed
-//! integer holds, and a letter must not turn on a rounding error; so fractions are kept apart by denominator and only the
-//! whole part of a multiple is asked for.
+//! integer holds, and a letter must not depend on a rounding error; so fractions are kept apart by denominator and only
+//! the whole part of a multiple is computed.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ fn whole_of_rests(rests: &[(u64, u64)]) -> u128 {
         part.multiply(numerator);
         sum.add(&part);
     }
-    // Each rest is under 1, so the answer is under their number: walk to it by halving.
+    // Each rest is under 1, so the answer is under their number: find it by bisection.
     let (mut low, mut high) = (0_u64, rests.len() as u64);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
@@ -101,7 +101,7 @@ impl Natural {
         self.trim();
     }
 
-    /// Divides and drops the remainder, of which the callers know that there is none.
+    /// Divides; callers guarantee that there is no remainder.
     fn divide(&mut self, divisor: u64) {
         let mut rest = 0_u128;
         for limb in self.limbs.iter_mut().rev() {

@@ -27,8 +27,8 @@ pub struct FrozenScore {
     pub score: Points,
 }
 
-/// The mean of the scores of the days from `first` to `last`; of two scores of one day the first counts, for a later one is a
-/// correction. None when no day has a score.
+/// The mean of the scores of the days from `first` to `last`; of two scores of one day the first counts, because a later one
+/// is a correction. `None` when no day has a score.
 pub fn frozen_score(scores: &[DailyScore], first: Date, last: Date) -> Option<FrozenScore> {
     let mut days: Vec<&DailyScore> = scores.iter().filter(|day| first <= day.day && day.day <= last).collect();
     days.sort_by_key(|day| day.day);

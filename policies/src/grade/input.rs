@@ -1,5 +1,5 @@
-//! What a grade is made from: the policy's numbers and controls, the roster, and what was judged on each machine.
-//! Plain values; whoever holds the store fills them.
+//! The input of a grade: the policy's numbers and controls, the roster, and what was judged on each machine.
+//! Plain values, filled by the caller that has the store.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct Control {
 /// The controls of one role by id.
 pub type Controls = BTreeMap<String, Control>;
 
-/// One published policy, as far as a grade needs it.
+/// The parts of one published policy that a grade needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The office's numbers.
@@ -67,7 +67,7 @@ impl Rules {
     }
 }
 
-/// One control as it stands on one machine.
+/// The state of one control on one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {
     /// The control's id.
@@ -76,14 +76,14 @@ pub struct Judged {
     pub verdict: Verdict,
     /// When this verdict began.
     pub since: Timestamp,
-    /// When a failure was first seen that has not been seen mended since. It stays while the control is unknown, while it is
+    /// When a failure was first seen that has not been seen fixed since. It stays while the control is unknown, while it is
     /// waived and while the machine is silent: hiding a failure does not make it younger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
     /// When the oldest evidence the verdict rests on was last confirmed.
     pub observed_at: Timestamp,
     /// Unknown for a reason that is not the office's: the product has no reader for the fact on this system, or the machine's agent is too
-    /// old and the time to replace it is not over. Leaves both sums.
+    /// old and the time to replace it has not ended. Left out of both sums.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub excused: bool,
     /// The failing control that explains this failure.
@@ -118,27 +118,27 @@ impl AwayReason {
     }
 }
 
-/// A line of the roster that is away for a time. Holds only with a person, an end within the policy's bound and no report
+/// A line of the roster that is away for a time. Valid only with a person, an end within the policy's bound and no report
 /// since it began; otherwise the machine is expected as before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Away {
-    /// Why.
+    /// The reason.
     pub reason: AwayReason,
     /// Who answers for it.
     pub person: String,
-    /// From when.
+    /// The beginning.
     pub from: Timestamp,
-    /// Until when.
+    /// The end.
     pub until: Timestamp,
 }
 
-/// How a machine stands in its office.
+/// The status of a machine in its office.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RosterStatus {
     /// Rostered, or confirmed by an officer: counts.
     Expected,
-    /// Rostered and said to be away.
+    /// Rostered and recorded as away.
     Away(Away),
     /// Enrolled and neither confirmed nor rostered (chờ xác nhận): outside the grade.
     Pending,
@@ -147,13 +147,13 @@ pub enum RosterStatus {
 /// One machine of an office: a roster line, an enrolled machine, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// The caller's own id of it; comes back in ledger lines.
+    /// The caller's id for it; repeated in ledger lines.
     pub id: String,
     /// What it serves as.
     pub role: Role,
     /// Whether it counts.
     pub roster_status: RosterStatus,
-    /// When its newest evidence was observed; none when it never reported.
+    /// When its newest evidence was observed; `None` when it never reported.
     pub evidence_at: Option<Timestamp>,
     /// What was judged, one item per control.
     pub outcomes: Vec<Judged>,
@@ -174,7 +174,7 @@ pub struct Attested {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RosterState {
-    /// It has: the machines with [`Standing::Expected`] or [`Standing::Away`] are that roster.
+    /// It has: the machines with [`RosterStatus::Expected`] or [`RosterStatus::Away`] are that roster.
     Declared,
     /// It has not: the machines are those that enrolled, and there is no letter.
     Undeclared,

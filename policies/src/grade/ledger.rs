@@ -1,5 +1,5 @@
-//! The ledger (bảng giải trình điểm): every point an office lost, by cause. Lines are allotted by largest remainder, so that
-//! they and the score add up exactly.
+//! The ledger (bảng giải trình điểm): every point an office lost, by cause. Points are allotted by largest remainder, so
+//! that they and the score add up exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::text::Text;
 pub(crate) const MINUTES_TO_ENROL: u32 = 15;
 /// Minutes to make a silent machine report again: our estimate.
 pub(crate) const MINUTES_TO_WAKE: u32 = 10;
-/// Finer parts of a millionth by which remainders are compared.
+/// Parts of a millionth by which remainders are compared.
 const FINER: u64 = 1_000_000;
 
 /// What a line is about.
@@ -70,7 +70,7 @@ fn drafts<'a>(survey: &Survey<'a>, attested: &'a [Attested]) -> BTreeMap<Key<'a>
     drafts
 }
 
-/// What one machine lost, in weights of its applicable weight (of 1 where it has none).
+/// What one machine lost, in weights of its applicable weight (of 1 if it has none).
 fn losses<'a>(member: &Member<'a>) -> Vec<(Key<'a>, u64, Vec<&'a str>)> {
     let whole = |kind| vec![((kind, None), member.tally.applicable.max(1), Vec::new())];
     match member.state {
@@ -96,11 +96,11 @@ pub(crate) const fn kind(loss: Loss) -> LineKind {
     }
 }
 
-/// Whole millionths for every share such that they add up to `total`: each its whole part, and one more for those with the
+/// Whole millionths for every share, so that they add up to `total`: each its whole part, and one more for those with the
 /// largest remainders (to a millionth of a millionth; then in order).
 ///
-/// The exact shares add up to `total` less under a millionth (the score is rounded down), so there are never more millionths
-/// left over than lines.
+/// The exact shares add up to `total` minus less than a millionth (the score is rounded down), so there are never more
+/// millionths left over than lines.
 fn allot<'e>(shares: impl Iterator<Item = &'e Exact>, total: Points) -> Vec<Points> {
     let scale = Points::FULL.0.unsigned_abs() * FINER;
     let fine: Vec<u128> = shares.map(|share| share.whole(scale)).collect();
@@ -138,7 +138,7 @@ fn line(survey: &Survey<'_>, attested: &[Attested], key: Key<'_>, draft: Draft<'
     }
 }
 
-/// Who can lift a line. What is unknown or stale is for whoever looks after the machine to find out.
+/// Who can lift a line. Unknown or stale results are for the person who looks after the machine to clear up.
 pub(crate) fn lifted_by(kind: LineKind, control: Option<&Control>) -> LiftedBy {
     match kind {
         LineKind::Failed | LineKind::Attested => control.map_or(LiftedBy::OnSpot, |control| control.lifted_by),

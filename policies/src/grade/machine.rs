@@ -8,14 +8,14 @@ use super::{Control, Controls, Judged, Points};
 use crate::outcome::Verdict;
 use crate::policy::{LiftedBy, Weights};
 
-/// Which controls a score is about.
+/// Which controls a score covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     /// All (điểm chung).
     Overall,
     /// Those that can be fixed on the spot (khắc phục được tại chỗ).
     OnSpot,
-    /// All, and what is waived counts as not held.
+    /// All, with what is waived counted as not held.
     WithoutWaivers,
 }
 
@@ -35,9 +35,9 @@ pub(crate) enum Loss {
 pub(crate) struct Lost<'a> {
     /// The control.
     pub(crate) control: &'a str,
-    /// Why.
+    /// Why it earned nothing.
     pub(crate) loss: Loss,
-    /// What it costs of the applicable weight.
+    /// Its cost within the applicable weight.
     pub(crate) weight: u64,
     /// The failures it explains.
     pub(crate) explains: Vec<&'a str>,
@@ -57,7 +57,7 @@ pub(crate) struct Tally<'a> {
 }
 
 impl Tally<'_> {
-    /// `100 x passed / applicable`, rounded down to a millionth; none when nothing applies.
+    /// `100 x passed / applicable`, rounded down to a millionth; `None` when nothing applies.
     pub(crate) fn score(&self) -> Option<Points> {
         let full = Points::FULL.0.unsigned_abs();
         let exact = (u128::from(self.passed) * u128::from(full)).checked_div(u128::from(self.applicable))?;
@@ -66,11 +66,11 @@ impl Tally<'_> {
 }
 
 /// Adds up the outcomes of one machine. Evidence from before `fresh_from` is stale. Outcomes of controls that the policy no
-/// longer has are passed over.
+/// longer has are skipped.
 ///
-/// What another failure explains leaves the sums, so that one cause costs once. Left at that, a machine whose
+/// What another failure explains is left out of the sums, so that one cause costs once. With that alone, a machine whose
 /// system is no longer supported (weight 4) would explain away missing patches (8) and antivirus (8) and score *above* a
-/// supported machine with the same failures. So a cause weighs what it explains, where that is more than its own weight.
+/// supported machine with the same failures. So a cause weighs what it explains, if that is more than its own weight.
 pub(crate) fn tally<'a>(
     controls: &'a Controls,
     weights: Weights,
@@ -89,7 +89,7 @@ pub(crate) fn tally<'a>(
     let mut seen: BTreeSet<*const Control> = BTreeSet::new();
     for outcome in outcomes {
         let Some((id, control)) = controls.get_key_value(&outcome.control) else { continue };
-        // Outcomes are one a control; a second of one control must not count twice.
+        // There is one outcome per control; a second one must not count twice.
         if !seen.insert(control) || (view == View::OnSpot && control.lifted_by != LiftedBy::OnSpot) {
             continue;
         }
@@ -147,8 +147,8 @@ fn standing(outcome: &Judged, fresh_from: Timestamp) -> Stands {
     }
 }
 
-/// What a failure explains (`implied_by`), failing or unknown, each with the failure at the root of it. A cause that does not
-/// fail itself (waived, unknown, gone from the policy) explains nothing, and a circle explains nothing either.
+/// What a failure explains (`implied_by`), failing or unknown, each with its root failure. A cause that does not fail itself
+/// (waived, unknown, gone from the policy) explains nothing, and neither does a cycle.
 pub(crate) fn causes<'a>(
     controls: &'a Controls,
     outcomes: &'a [Judged],

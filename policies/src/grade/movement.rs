@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::exact::Exact;
 use super::{Grade, MachineGrade, MachineState, Points, Rules};
 
-/// What happened between two grades, beside the roster (which shows by itself).
+/// What happened between two grades, apart from the roster (which shows by itself).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -18,7 +18,7 @@ pub enum Cause {
     Policy,
 }
 
-/// A movement of the score by cause. Movements that follow each other add up, part by part.
+/// A movement of the score by cause. Successive movements add up, part by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
     /// What the office did: fixed, broke, reported, fell silent.
@@ -30,8 +30,8 @@ pub struct Movement {
 }
 
 impl Movement {
-    /// The movement from `before` to `after`. The roster's part is what the score becomes when the machines that counted
-    /// before are taken as they were, and the others come and go; the rest is due to `cause`.
+    /// The movement from `before` to `after`. The roster's part is the change when machines that counted before keep
+    /// their old state and the others come and go; the rest is due to `cause`.
     pub fn between(rules: &Rules, before: &Grade, after: &Grade, cause: Cause) -> Self {
         let was: BTreeMap<&str, &MachineGrade> =
             counted(before).map(|machine| (machine.id.as_str(), machine)).collect();

@@ -12,11 +12,11 @@ use super::{
 use crate::calendar::after_days;
 use crate::policy::{Letter, LiftedBy};
 
-/// Grades an office as it stands at `now`.
+/// Grades an office as of `now`.
 ///
-/// The score is the technical part (the mean over the expected machines) and the attested part, in the policy's shares. It
-/// and the points of the ledger add up to [`Points::FULL`] for every office. The score is the exact value rounded down to a
-/// millionth, and every threshold is a whole number of points, so the letter is that of the exact value.
+/// The score is the technical part (the mean over the expected machines) and the attested part, in the policy's shares. The
+/// score and the points of the ledger add up to [`Points::FULL`] for every office. The score is the exact value rounded
+/// down to a millionth, and every threshold is a whole number of points, so the letter is that of the exact value.
 pub fn grade_office(rules: &Rules, office: &OfficeState, now: Timestamp) -> Grade {
     let survey = Survey::new(rules, &office.machines, now);
     let score = score(&survey, &office.attested, View::Overall).unwrap_or(Points::ZERO);
@@ -34,7 +34,7 @@ pub fn grade_office(rules: &Rules, office: &OfficeState, now: Timestamp) -> Grad
     }
 }
 
-/// How one machine counts at `now`, as in [`Grade::machines`] of its office: the others have no part in it.
+/// How one machine counts at `now`, as in [`Grade::machines`] of its office; other machines do not matter.
 pub fn grade_machine(rules: &Rules, machine: &Machine, now: Timestamp) -> Option<MachineGrade> {
     Survey::new(rules, std::slice::from_ref(machine), now).machine_grades().pop()
 }
@@ -47,7 +47,7 @@ pub(crate) fn letter_under_caps(rules: &Rules, score: Points, caps: &[Cap]) -> L
         .fold(letter_by_score(rules, score), Letter::max)
 }
 
-/// The letter of `score` alone.
+/// The letter of `score` alone, without caps.
 pub(crate) fn letter_by_score(rules: &Rules, score: Points) -> Letter {
     let reached = |letter: &Letter| score >= Points::whole(rules.office.letters.lowest(*letter));
     Letter::ALL.into_iter().find(reached).unwrap_or(Letter::E)
@@ -69,7 +69,7 @@ fn letter_result(survey: &Survey<'_>, office: &OfficeState, score: Points, caps:
     LetterResult::NoLetter { reason }
 }
 
-/// The end of the start-up when the office is in it; without an end while nothing has enrolled.
+/// The end of the start-up when the office is in it; no end while nothing has enrolled.
 fn start_up(survey: &Survey<'_>, office: &OfficeState) -> Option<Option<Timestamp>> {
     let days = survey.rules.office.start_up.days;
     let until = match (office.start_up_until, office.first_enrolled_at) {
@@ -81,10 +81,10 @@ fn start_up(survey: &Survey<'_>, office: &OfficeState) -> Option<Option<Timestam
     (survey.now < until).then_some(Some(until))
 }
 
-/// The score seen through `view`; none when nothing counts in it.
+/// The score for `view`; `None` when nothing counts in it.
 ///
 /// Overall, a part without anything in it has earned nothing. On the spot, a machine or a part where nothing can be done on
-/// the spot leaves the mean.
+/// the spot is left out of the mean.
 pub(crate) fn score(survey: &Survey<'_>, attested: &[Attested], view: View) -> Option<Points> {
     let shares = survey.rules.office.shares;
     let machines = machine_fractions(survey, view);
@@ -104,7 +104,7 @@ pub(crate) fn score(survey: &Survey<'_>, attested: &[Attested], view: View) -> O
     i64::try_from(exact.whole(Points::FULL.0.unsigned_abs())).ok().map(Points)
 }
 
-/// What every machine of the mean earned of what: 0 of 1 for one without a score.
+/// What every machine in the mean earned, and out of what: 0 of 1 for one without a score.
 fn machine_fractions(survey: &Survey<'_>, view: View) -> Vec<(u64, u64)> {
     survey
         .expected()
@@ -116,7 +116,7 @@ fn machine_fractions(survey: &Survey<'_>, view: View) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// Fulfilled and asked weight of the attested controls.
+/// Fulfilled and total weight of the attested controls.
 fn attested_weights(survey: &Survey<'_>, attested: &[Attested], view: View) -> (u64, u64) {
     attested
         .iter()

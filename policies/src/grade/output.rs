@@ -1,4 +1,4 @@
-//! What a grade says: score, letter, caps, coverage, the ledger and every machine.
+//! The output of a grade: score, letter, caps, coverage, the ledger and every machine.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use crate::text::Text;
 pub struct Grade {
     /// The score (điểm chung), rounded down to a millionth.
     pub score: Points,
-    /// The score over what can be fixed on the spot (khắc phục được tại chỗ); none when no such control applies.
+    /// The score over what can be fixed on the spot (khắc phục được tại chỗ); `None` when no such control applies.
     pub on_spot: Option<Points>,
     /// The score as if nothing were waived.
     pub without_waivers: Points,
     /// The letter, or why there is none.
     pub result: LetterResult,
-    /// What holds the letter down, or will.
+    /// What caps the letter, or will.
     pub caps: Vec<Cap>,
     /// How many machines have figures.
     pub coverage: Coverage,
@@ -73,10 +73,10 @@ pub enum NoLetter {
     NoMachine,
     /// Being set up (đang khởi tạo).
     StartUp {
-        /// Until when; none while no machine has enrolled.
+        /// Until when; `None` while no machine has enrolled.
         until: Option<Timestamp>,
     },
-    /// A parent of which too many machines belong to offices without a letter.
+    /// A parent with too many machines that belong to offices without a letter.
     ChildrenWithout,
 }
 
@@ -110,15 +110,15 @@ impl Coverage {
     }
 }
 
-/// What a line of the ledger stands for.
+/// What a line of the ledger is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
-    /// What holds the letter down: 0 points.
+    /// A cap on the letter: 0 points.
     Cap,
     /// A control that fails.
     Failed,
-    /// A control of which the facts do not say whether it holds.
+    /// A control for which the facts do not say whether it holds.
     Unknown,
     /// Evidence that is too old: of one control, or of whole machines.
     Stale,
@@ -132,18 +132,18 @@ pub enum LineKind {
     Attested,
 }
 
-/// One line of the ledger: points an office lost, with whom and what lifts it.
+/// One line of the ledger: points an office lost, with who and what can lift it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// What it stands for.
+    /// What it is about.
     pub kind: LineKind,
-    /// The control, where it is about one.
+    /// The control, if it is about one.
     pub control: Option<String>,
     /// What a person reads first.
     pub title: Text,
     /// Points lost; 0 for a cap.
     pub points: Points,
-    /// The machines concerned, by the caller's ids.
+    /// The machines affected, by the caller's ids.
     pub machines: Vec<String>,
     /// Minutes to lift it on all of them.
     pub minutes: u64,
@@ -156,11 +156,11 @@ pub struct Line {
     pub explains: Vec<String>,
 }
 
-/// The four things that hold a letter down.
+/// The four kinds of cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CapKind {
-    /// A critical failure left standing.
+    /// A critical failure left unfixed.
     Critical,
     /// Such failures on many machines.
     Widespread,
@@ -176,20 +176,20 @@ pub enum CapKind {
 pub enum CapState {
     /// It holds.
     Holding {
-        /// Since when, where that can be said.
+        /// Since when, if known.
         since: Option<Timestamp>,
     },
-    /// It comes, unless what causes it is fixed.
+    /// It will hold unless its cause is fixed.
     Announced {
         /// From when.
         from: Timestamp,
     },
 }
 
-/// Something that holds the letter down, or will.
+/// A cap that limits the letter, or will.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cap {
-    /// Which.
+    /// Its kind.
     pub kind: CapKind,
     /// The best letter under it.
     pub at_most: Letter,
@@ -223,14 +223,14 @@ pub enum MachineState {
     Pending,
 }
 
-/// One machine of a grade.
+/// One machine in a grade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineGrade {
     /// The caller's id.
     pub id: String,
     /// How it counts.
     pub state: MachineState,
-    /// Its score; none when it has none. Stale and pending machines show the score of their last evidence.
+    /// Its score; `None` when it has none. Stale and pending machines show the score of their last evidence.
     pub score: Option<Points>,
     /// True when it counts in the coverage.
     pub covered: bool,

@@ -19,11 +19,11 @@ pub struct Child {
 /// The grade of a parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentGrade {
-    /// The mean of the children's scores weighted by machines; none without any machine.
+    /// The mean of the children's scores weighted by machines; `None` without any machine.
     pub score: Option<Points>,
     /// The letter of that mean, or why there is none.
     pub result: LetterResult,
-    /// How many machines the mean is made of.
+    /// How many machines are in the mean.
     pub machines: u64,
     /// How many children have machines.
     pub children: u64,
@@ -47,7 +47,7 @@ impl ParentGrade {
 }
 
 /// Grades a parent. Children without a letter count in the score all the same; when they hold so many machines that the rest
-/// is less than the coverage the policy asks for, the parent has no letter either: leaving offices undeclared must not pay.
+/// is less than the coverage the policy requires, the parent has no letter either: leaving offices undeclared must not pay.
 pub fn grade_parent(rules: &Rules, children: impl IntoIterator<Item = Child>) -> ParentGrade {
     let (mut sum, mut machines, mut graded) = (0_i128, 0_u64, 0_u64);
     let (mut count, mut with_letter) = (0, 0);
@@ -73,14 +73,14 @@ pub fn grade_parent(rules: &Rules, children: impl IntoIterator<Item = Child>) ->
     ParentGrade { score, result, machines, children: count, with_letter }
 }
 
-/// What a list says of an office: of its own machines, or of these together with everything below it.
+/// An office's figures in a list: for its own machines, or of these together with everything below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// The score; none without any machine, or before the first grade.
+    /// The score; `None` without any machine, or before the first grade.
     pub score: Option<Points>,
     /// The letter.
     pub letter: Option<Letter>,
-    /// The score over what can be fixed on the spot; none where no such control applies.
+    /// The score over what can be fixed on the spot; `None` when no such control applies.
     pub on_spot: Option<Points>,
     /// Machines expected.
     pub expected: u64,
@@ -92,7 +92,7 @@ pub struct Figures {
 
 impl Figures {
     /// The figures of an office's own machines together with those of the offices directly below it, and the grade of everything. Without
-    /// offices below there is no such grade, without `rules` no score.
+    /// offices below there is no combined grade, without `rules` no score.
     pub fn roll_up(self, below: &[Self], rules: Option<&Rules>) -> (Self, Option<ParentGrade>) {
         if below.is_empty() {
             return (self, None);

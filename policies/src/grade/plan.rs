@@ -1,8 +1,8 @@
-//! What to do for the next letter: the cheapest set of fixes that reaches it. What holds the letter down and critical
-//! failures come first, then what brings most points for a minute.
+//! What to do for the next letter: the cheapest set of fixes that reaches it. Caps and critical failures come first,
+//! then what brings the most points per minute.
 //!
-//! The set is found with each fix's own gain and then proven by grading the office as it would be, so a promise is never
-//! larger than what doing it brings (as far as the machines that never reported can be foretold).
+//! The set is found with each fix's own gain and then checked by grading the office as it would be, so the plan never
+//! promises more than it brings (as far as machines that never reported can be predicted).
 
 mod fix;
 
@@ -20,7 +20,7 @@ use super::{LineKind, OfficeState, Points, Rules, caps, office};
 use crate::policy::{Letter, LiftedBy};
 use crate::text::Text;
 
-/// The fixes that lead to a better letter.
+/// The fixes that lead to the next letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The letter aimed at.
@@ -40,11 +40,11 @@ pub struct Plan {
 /// One thing to do on some machines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Why it stands where it stands.
+    /// Why it is at this place in the plan.
     pub why: FixReason,
-    /// What kind of line of the ledger it takes away.
+    /// What kind of line of the ledger it removes.
     pub kind: LineKind,
-    /// The control to fix; none for making machines report.
+    /// The control to fix; `None` for making machines report.
     pub control: Option<String>,
     /// What a person reads.
     pub title: Text,
@@ -56,8 +56,7 @@ pub struct Step {
     pub lifted_by: LiftedBy,
 }
 
-/// The plan for the next better letter of an office as it stands at `now`; none when it has an A (or would have one, were it
-/// not being set up).
+/// The plan for the next better letter of an office as of `now`; `None` when it has an A (or would have one if it were not being set up).
 pub fn plan_next_letter(rules: &Rules, office: &OfficeState, now: Timestamp) -> Option<Plan> {
     let survey = Survey::new(rules, &office.machines, now);
     let score = office::score(&survey, &office.attested, View::Overall).unwrap_or(Points::ZERO);
@@ -80,7 +79,7 @@ pub fn plan_next_letter(rules: &Rules, office: &OfficeState, now: Timestamp) -> 
     })
 }
 
-/// What is to be reached, from where.
+/// The target letter and the starting point.
 struct Goal<'a> {
     survey: &'a Survey<'a>,
     exemplars: &'a Exemplars<'a>,
@@ -90,7 +89,7 @@ struct Goal<'a> {
 }
 
 impl Goal<'_> {
-    /// The first fixes of the ordered list that reach the goal, less those that turn out not to be needed.
+    /// The first fixes of the ordered list that reach the goal, minus those that turn out not to be needed.
     fn choose<'f>(&self, fixes: &'f [Fix<'f>], score: Points) -> Vec<&'f Fix<'f>> {
         let must = fixes.iter().take_while(|fix| fix.why != FixReason::Points).count();
         let mut sum = score;
@@ -110,7 +109,7 @@ impl Goal<'_> {
         if self.reached(&pruned) { pruned } else { all }
     }
 
-    /// Leaves out, the dearest first, what the goal does not need. What comes first for its own sake stays.
+    /// Removes fixes the goal does not need, the most expensive first. The mandatory first ones stay.
     fn prune<'f>(&self, chosen: &[&'f Fix<'f>], must: usize, sum: Points) -> Vec<&'f Fix<'f>> {
         let mut spare = sum - self.floor;
         let mut keep = vec![true; chosen.len()];
@@ -138,7 +137,7 @@ impl Goal<'_> {
     }
 }
 
-/// The chosen fixes by what is to be done, in the order of the first of each.
+/// The chosen fixes grouped by what is to be done, in the order of the first of each.
 fn steps(rules: &Rules, chosen: &[&Fix<'_>]) -> Vec<Step> {
     let mut places: BTreeMap<(FixReason, LineKind, Option<&str>), usize> = BTreeMap::new();
     let mut steps: Vec<Step> = Vec::new();

@@ -20,7 +20,7 @@ impl Points {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// So many whole points.
+    /// A number of whole points.
     pub const fn whole(points: u32) -> Self {
         Self(points as i64 * Self::ONE.0)
     }

@@ -1,5 +1,5 @@
-//! Every machine of an office looked at once: how it counts, its sums, and from when it is missing. Letter, caps, ledger and
-//! plan are all made from this.
+//! Every machine of an office in one pass: how it counts, its sums, and from when it is missing. Letter, caps, ledger and
+//! plan are all computed from this.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::policy::{LiftedBy, Severity};
 /// at least daily.
 const SILENT_AFTER_WORKING_DAYS: u32 = 1;
 
-/// Evidence from later than this after now was dated by a clock that was ahead; how old it is nobody knows, so it is not fresh.
+/// Evidence from later than this after now was dated by a clock that was ahead; its age is unknown, so it is not fresh.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// One machine and how it counts.
@@ -23,14 +23,14 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) struct Member<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) state: MachineState,
-    /// The sums that count; of the last evidence where none count.
+    /// The sums that count; those of the last evidence when none count.
     pub(crate) tally: Tally<'a>,
     pub(crate) covered: bool,
     /// When its evidence becomes, or became, too old.
     pub(crate) stale_from: Option<Timestamp>,
-    /// From when it is missing in the coverage, where there are signs of it: [`Timestamp::MIN`] when it never reported.
+    /// From when it is missing in the coverage, if there are signs of it: [`Timestamp::MIN`] when it never reported.
     pub(crate) missing_from: Option<Timestamp>,
-    /// The critical failures that were seen and not seen mended, with when they were first seen.
+    /// The critical failures that were seen and not since seen fixed, with when they were first seen.
     pub(crate) criticals: Vec<(&'a str, Timestamp)>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Survey<'a> {
         survey
     }
 
-    /// The machines that count.
+    /// The expected machines.
     pub(crate) fn expected(&self) -> impl Iterator<Item = &Member<'a>> {
         self.members.iter().filter(|member| !matches!(member.state, MachineState::Away | MachineState::Pending))
     }
@@ -68,7 +68,7 @@ impl<'a> Survey<'a> {
         Coverage { expected, covered }
     }
 
-    /// The same office with these machines in place of those with the same ids.
+    /// The same office with these machines replacing those with the same ids.
     pub(crate) fn with<'b>(&self, changed: &'b [Machine]) -> Survey<'b>
     where
         'a: 'b,
@@ -86,7 +86,7 @@ impl<'a> Survey<'a> {
         Survey { members, ..survey }
     }
 
-    /// What `member` earned of what, seen through `view`; none where it has no score.
+    /// What `member` earned, and out of what, for `view`; `None` when it has no score.
     pub(crate) fn earned(&self, member: &Member<'a>, view: View) -> Option<(u64, u64)> {
         let of = |tally: &Tally<'_>| (tally.passed, tally.applicable);
         match (member.state, view) {
@@ -153,8 +153,8 @@ impl<'a> Survey<'a> {
         stale_from.filter(|_| silent).into_iter().chain(unknown_from).min()
     }
 
-    /// The critical failures that were seen and not seen mended, with when they were first seen. What another failure
-    /// explains is left to its cause; one that is waived, hidden or silent still stands.
+    /// The critical failures that were seen and not since seen fixed, with when they were first seen. What another
+    /// failure explains counts for its cause; one that is waived, hidden or silent still counts.
     fn standing_criticals(&self, machine: &'a Machine) -> Vec<(&'a str, Timestamp)> {
         let controls = self.rules.controls(machine.role);
         let standing = machine.outcomes.iter().filter_map(|outcome| {
@@ -176,7 +176,7 @@ impl<'a> Survey<'a> {
         standing.into_iter().filter(|(id, _)| !causes.contains_key(id)).collect()
     }
 
-    /// What the grade says of every machine.
+    /// The grade of every machine.
     pub(crate) fn machine_grades(&self) -> Vec<MachineGrade> {
         self.members
             .iter()

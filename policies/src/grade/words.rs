@@ -4,7 +4,7 @@ use super::{CapKind, Colour, LineKind, MachineState, NoLetter};
 use crate::policy::Letter;
 use crate::text::Text;
 
-/// What every page and document with a grade says.
+/// The disclaimer on every page and document with a grade.
 pub fn disclaimer() -> Text {
     Text::new(
         "Thang điểm của phần mềm, không phải xếp hạng của cơ quan nhà nước.",
@@ -28,7 +28,7 @@ impl Colour {
         }
     }
 
-    /// The word for style sheets and programs.
+    /// The code for style sheets and programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Green => "green",
@@ -90,7 +90,7 @@ impl LineKind {
 }
 
 impl CapKind {
-    /// The word for programs.
+    /// The code for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Critical => "critical",

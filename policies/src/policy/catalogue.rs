@@ -1,6 +1,5 @@
-//! What is known of Windows: until when each build is supported, and the cumulative updates of each that are known. Travels with the
-//! policy as `windows-catalogue.toml`, so that it can be replaced without Internet and is signed; owns its reading and the
-//! questions to it.
+//! What is known about Windows: until when each build is supported, and the cumulative updates of each that are known. Travels with
+//! the policy as `windows-catalogue.toml`, so that it can be replaced without Internet and is signed; owns its reading and queries.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +19,12 @@ const SHIPPED: &str = include_str!("../../windows-catalogue.toml");
 const MOST_BUILDS: usize = 500;
 const MOST_UPDATES: usize = 500;
 
-/// Whether a Windows is for a person or for others: one number of a build may belong to one of each.
+/// Whether a Windows is a client or a server: the same build number may belong to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WindowsKind {
-    /// For a person at it.
+    /// A client, used by a person at it.
     Client,
-    /// For others.
+    /// A server, for others.
     Server,
 }
 
@@ -40,10 +39,10 @@ impl WindowsKind {
     }
 }
 
-/// The editions with a support of their own.
+/// The editions with their own support dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowsEdition {
-    /// Home, Pro, and every edition of systems that make no difference.
+    /// Home, Pro, and every edition of systems that make no distinction.
     General,
     /// Enterprise, Education, IoT Enterprise.
     Enterprise,
@@ -56,9 +55,9 @@ pub enum WindowsEdition {
 impl WindowsEdition {
     /// The edition with this `EditionID` (registry, the same in every language): `Professional`, `EnterpriseS`, `ServerStandard`.
     pub fn of(edition_id: &str) -> Self {
-        // A copy to try an edition with is no other in what it is given.
+        // An evaluation copy of an edition gets the same support.
         let id = edition_id.to_ascii_lowercase().replace("eval", "");
-        // Editions without a media player end in N; they are no other in their support.
+        // Editions without a media player end in N; their support is the same.
         let id =
             id.strip_suffix('n').filter(|id| ["enterprise", "enterprises", "education"].contains(id)).unwrap_or(&id);
         match id {
@@ -71,7 +70,7 @@ impl WindowsEdition {
     }
 }
 
-/// A cumulative update: the revision from which its fixes are in.
+/// A cumulative update: the revision from which its fixes are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WindowsUpdate {
     /// Update revision (`UBR`).
@@ -91,7 +90,7 @@ pub struct WindowsBuild {
     pub id: String,
     /// Its release, such as `22H2`.
     pub release: String,
-    /// Last day of extended security updates, for whoever pays or enrols.
+    /// Last day of extended security updates, for those who pay or enrol.
     pub until_paid: Option<Date>,
     /// Its known cumulative updates, oldest first.
     pub updates: Vec<WindowsUpdate>,
@@ -102,7 +101,7 @@ pub struct WindowsBuild {
 }
 
 impl WindowsBuild {
-    /// Last day of security updates at no extra price.
+    /// Last day of security updates at no extra cost.
     pub fn until(&self, edition: WindowsEdition) -> Date {
         let until = match edition {
             WindowsEdition::General => None,
@@ -114,7 +113,7 @@ impl WindowsBuild {
     }
 }
 
-/// What is known of Windows. Valid once read.
+/// What is known about Windows. Valid once read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowsCatalogue {
     /// The day of this knowledge.
@@ -126,7 +125,7 @@ impl WindowsCatalogue {
     /// Reads a catalogue. `file` is the name that errors carry.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with line and column.
+    /// All errors, each with line and column.
     pub fn read(file: &str, bytes: impl AsRef<[u8]>) -> Result<Self, PolicyErrors> {
         read_file(file, bytes.as_ref(), document)
     }
@@ -134,7 +133,7 @@ impl WindowsCatalogue {
     /// The catalogue that comes with the product.
     ///
     /// # Errors
-    /// None that a test of this repository would let pass.
+    /// None in practice: a test of this repository reads it.
     pub fn shipped() -> Result<Self, PolicyErrors> {
         Self::read(CATALOGUE_FILE, SHIPPED)
     }
@@ -197,7 +196,7 @@ fn build(source: &Source<'_>, node: &Node<'_>) -> Option<WindowsBuild> {
     })
 }
 
-/// `None` for a day that is there and wrong.
+/// `None` for a day that is present but invalid.
 #[expect(clippy::option_option, reason = "absent is not the same as wrong")]
 fn turned(day: Option<Option<Date>>) -> Option<Option<Date>> {
     day.map_or(Some(None), |day| day.map(Some))
@@ -224,7 +223,7 @@ fn updates(source: &Source<'_>, nodes: &[Node<'_>]) -> Option<Vec<WindowsUpdate>
     Some(updates.into_iter().map(|(update, _)| update).collect())
 }
 
-/// A day that can be a day of Windows.
+/// A day within the plausible range for Windows.
 fn known_day(source: &Source<'_>, node: &Node<'_>) -> Option<Date> {
     let found = day(source, node)?;
     if (date(2000, 1, 1)..=date(2100, 1, 1)).contains(&found) {
@@ -249,7 +248,7 @@ mod tests {
         for build in &catalogue.builds {
             let ends = [Some(build.until), build.until_enterprise, build.until_ltsc, build.until_iot, build.until_paid];
             for end in ends.into_iter().flatten() {
-                // Support ends with the updates of a second Tuesday (two old ones excepted that ended by another rule).
+                // Support ends with the updates of a second Tuesday (except for two old ones that ended by another rule).
                 assert_eq!(end.weekday(), jiff::civil::Weekday::Tuesday, "{} {end}", build.build);
             }
             assert!(build.updates.iter().all(|update| update.released <= catalogue.as_of), "{}", build.build);

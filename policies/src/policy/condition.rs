@@ -1,5 +1,5 @@
 //! A condition on facts: comparisons joined by `all`, `any` and `not`. Valid once read: every name is resolved and every operand has
-//! the kind of what it is compared with.
+//! the kind of its subject.
 
 pub(crate) mod read;
 pub(crate) mod words;
@@ -24,11 +24,11 @@ pub enum Condition {
 pub struct Test {
     /// What is compared.
     pub subject: Subject,
-    /// With what and how.
+    /// The operator and its operand.
     pub matcher: Matcher,
 }
 
-/// What a comparison looks at.
+/// The subject of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject {
     /// A fact, by its place in the facts.
@@ -40,14 +40,14 @@ pub enum Subject {
         /// Its description.
         field: &'static Field,
     },
-    /// A field of the list's item at hand.
+    /// A field of the current list item.
     Field {
         /// Its position in the record.
         index: usize,
         /// Its description.
         field: &'static Field,
     },
-    /// The list's item itself.
+    /// The current list item itself.
     Item(Kind),
 }
 
@@ -60,7 +60,7 @@ impl Subject {
         }
     }
 
-    /// True when both look at the same thing.
+    /// True when both have the same subject.
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Fact { section, index, .. }, Self::Fact { section: section2, index: index2, .. }) => {
@@ -100,11 +100,11 @@ pub enum Matcher {
     NoItem(Box<Condition>),
     /// `count` over a list.
     Count {
-        /// Which items are counted; all without it.
+        /// Which items are counted; all when `None`.
         filter: Option<Box<Condition>>,
         /// How the number is compared.
         bound: CountBound,
-        /// With what.
+        /// The operand.
         number: i64,
     },
 }

@@ -1,4 +1,4 @@
-//! One control (tiêu chí) and the file that holds them: what should hold, why, how badly it matters and how to make it so.
+//! One control (tiêu chí) and the file that holds them: what should hold, why, how much it matters and how to achieve it.
 
 pub(super) mod read;
 
@@ -20,7 +20,7 @@ impl Policy {
     /// Reads a control file. `file` is the name that errors carry.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with line and column.
+    /// All errors, each with line and column.
     pub fn read(file: &str, text: impl AsRef<[u8]>) -> Result<Self, super::PolicyErrors> {
         read::policy(file, text.as_ref())
     }
@@ -35,7 +35,7 @@ impl Policy {
         &self.title
     }
 
-    /// The machines it is meant for.
+    /// The role it is meant for.
     pub fn role(&self) -> Role {
         self.role
     }
@@ -53,21 +53,21 @@ impl Policy {
     /// The control called `id`.
     ///
     /// # Errors
-    /// There is none: the sentence that says so, with the name most like it.
+    /// No such control: a sentence that says so, with the most similar name.
     pub fn control_named(&self, id: &str) -> Result<&Control, Text> {
         let known = self.controls.iter().map(|control| control.id.as_str());
         self.control(id).ok_or_else(|| unknown_name("tiêu chí", "control", id, known))
     }
 }
 
-/// The source of all controls: one file, in which a control, a clause, a remedy or a value may be meant for one role alone.
+/// The source of all controls: one file, in which a control, a clause, a remedy or a value may be meant for one role only.
 #[derive(Clone, Debug)]
 pub struct ControlSource {
-    /// What of it is meant for workstations.
+    /// The part for workstations.
     pub workstation: Policy,
-    /// What of it is meant for servers.
+    /// The part for servers.
     pub server: Policy,
-    /// The controls on facts of an office.
+    /// The controls about an office.
     pub office: Vec<Control>,
 }
 
@@ -75,7 +75,7 @@ impl ControlSource {
     /// Reads the source. `file` is the name that errors carry.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with line and column.
+    /// All errors, each with line and column.
     pub fn read(file: &str, text: impl AsRef<[u8]>) -> Result<Self, super::PolicyErrors> {
         read::shared(file, text.as_ref())
     }
@@ -150,7 +150,7 @@ impl Control {
         &self.wanted
     }
 
-    /// True when what is found may name people: then it is not for everybody's eyes.
+    /// True when what is found may name people and so must not be shown to everybody.
     pub fn tells_of_people(&self) -> bool {
         let mut tells = false;
         let mut look = |test: &super::condition::Test| {

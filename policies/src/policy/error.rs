@@ -1,11 +1,11 @@
-//! What is wrong with a policy file: where, what and what was probably meant, in Vietnamese and English. Owns the bound on how
-//! much is said at once.
+//! Errors in a policy file: where, what and what was probably meant, in Vietnamese and English. Owns the limit on how
+//! many errors are reported at once.
 
 use std::fmt;
 
 use crate::text::{Language, Text};
 
-/// One thing that is wrong with a file.
+/// One error in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     /// The file's name as the caller gave it.
@@ -14,7 +14,7 @@ pub struct PolicyError {
     pub line: usize,
     /// Column in characters, from 1; 0 when the error concerns the whole file.
     pub column: usize,
-    /// What is wrong.
+    /// The error message.
     pub message: Text,
 }
 
@@ -35,17 +35,17 @@ impl PolicyError {
     }
 }
 
-/// Everything that is wrong with one or more files: the first [`PolicyErrors::SHOWN`] in full, the rest counted.
+/// All errors in one or more files: the first [`PolicyErrors::SHOWN`] in full, the rest counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyErrors {
-    /// The errors that are said, in the order of the file. Never empty.
+    /// The errors shown, in the order of the file. Never empty.
     pub errors: Vec<PolicyError>,
     /// How many more there were.
     pub left_out: usize,
 }
 
 impl PolicyErrors {
-    /// How many errors are said at once.
+    /// How many errors are shown at once.
     pub const SHOWN: usize = 20;
 
     /// Keeps the first errors and counts the rest; `None` when there is none.
@@ -58,7 +58,7 @@ impl PolicyErrors {
         Some(Self { errors, left_out })
     }
 
-    /// Adds the errors of another file behind these.
+    /// Appends the errors of another file.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         let left_out = self.left_out + other.left_out;
@@ -68,7 +68,7 @@ impl PolicyErrors {
         Self { errors: self.errors, left_out: left_out + cut }
     }
 
-    /// One error a line, and a last line with the number of those left out.
+    /// One error per line, and a last line with the number of those left out.
     pub fn show(&self, language: Language) -> String {
         let mut lines: Vec<String> = self.errors.iter().map(|error| error.show(language)).collect();
         if self.left_out > 0 {

@@ -1,5 +1,4 @@
-//! Lays the source of the controls out as the control file of one role, for agents that know no other. Values are copied as they are
-//! written.
+//! Writes the source of the controls as the control file of one role, for agents that know only that form. Values are copied as they are written.
 
 use toml::de::{DeTable, DeValue};
 
@@ -9,11 +8,11 @@ use super::part::Whom;
 use super::source::Source;
 use super::table::Node;
 
-/// The keys of a control but for its remedies, as a person reads them.
+/// The keys of a control except its remedies, in reading order.
 const KEYS: [&str; 10] =
     ["id", "title", "clauses", "severity", "duty", "lifted_by", "minutes", "implied_by", "applies", "require"];
 
-/// The control file for `role` that the source `text` says. Of the clauses, which agents do not show but demand, it holds the first.
+/// The control file for `role` in the source `text`. Of the clauses, which agents do not show but require, it holds the first.
 ///
 /// # Errors
 /// As reading the source.

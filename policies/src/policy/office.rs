@@ -1,4 +1,4 @@
-//! The office's numbers: what `level-2.toml` holds. Letters, caps, weights, shares, deadlines, the calendar of working days and
+//! The office's numbers, read from `level-2.toml`. Letters, caps, weights, shares, deadlines, the calendar of working days and
 //! the names of the two control files. Owns the numbers and their bounds, not the arithmetic (that is `grade`).
 
 pub(super) mod read;
@@ -22,15 +22,15 @@ pub struct Office {
     pub controls: ControlFiles,
     /// What a control of each severity weighs.
     pub weights: Weights,
-    /// How the score is shared between what programs see and what people attest.
+    /// How the score is split between what programs see and what people attest.
     pub shares: Shares,
     /// The lowest score of each letter.
     pub letters: Letters,
-    /// What holds a letter down whatever the score.
+    /// What caps a letter regardless of the score.
     pub caps: Caps,
     /// When evidence no longer counts.
     pub evidence: Evidence,
-    /// Bounds of exceptions with an end (ngoại lệ có thời hạn).
+    /// Bounds of waivers with an end (ngoại lệ có thời hạn).
     pub waivers: Waivers,
     /// Bounds of the roster (danh mục máy tính).
     pub roster: Roster,
@@ -44,7 +44,7 @@ impl Office {
     /// Reads an office file. `file` is the name that errors carry.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with line and column.
+    /// All errors, each with line and column.
     pub fn read(file: &str, text: impl AsRef<[u8]>) -> Result<Self, super::PolicyErrors> {
         read::office(file, text.as_ref())
     }
@@ -172,10 +172,10 @@ impl Letters {
     }
 }
 
-/// What holds a letter down whatever the score.
+/// What caps a letter regardless of the score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// A critical failure that is left standing.
+    /// A critical failure left unfixed.
     pub critical: CriticalCap,
     /// Such failures on many machines.
     pub widespread: WidespreadCap,
@@ -185,12 +185,12 @@ pub struct Caps {
     pub waived: WaivedCap,
 }
 
-/// A critical failure older than so many working days.
+/// A critical failure older than a number of working days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CriticalCap {
     /// Caps when older than this.
     pub older_than_working_days: u32,
-    /// The best letter then.
+    /// The best letter under this cap.
     pub at_most: Letter,
 }
 
@@ -201,18 +201,18 @@ pub struct WidespreadCap {
     pub over_percent: u32,
     /// ...and at least this many.
     pub at_least_machines: u32,
-    /// The best letter then.
+    /// The best letter under this cap.
     pub at_most: Letter,
 }
 
-/// Coverage below a percentage with at least so many machines missing.
+/// Coverage below a percentage with at least a number of machines missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoverageCap {
     /// Caps when coverage is under this percent...
     pub under_percent: u32,
     /// ...and at least this many machines are missing.
     pub at_least_missing: u32,
-    /// The best letter then.
+    /// The best letter under this cap.
     pub at_most: Letter,
 }
 
@@ -221,25 +221,25 @@ pub struct CoverageCap {
 pub struct WaivedCap {
     /// Caps when more than this percent is waived.
     pub over_percent: u32,
-    /// The best letter then.
+    /// The best letter under this cap.
     pub at_most: Letter,
 }
 
 /// When evidence no longer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// Stale (số liệu quá hạn) when older than so many working days.
+    /// Stale (số liệu quá hạn) when older than this many working days.
     pub stale_after_working_days: u32,
-    /// A critical control unknown for more than so many days makes the machine not covered.
+    /// A critical control unknown for more than this many days makes the machine not covered.
     pub critical_unknown_after_days: u32,
 }
 
-/// Bounds of exceptions with an end.
+/// Bounds of waivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waivers {
-    /// The longest exception for a critical control, in days.
+    /// The longest waiver for a critical control, in days.
     pub critical_at_most_days: u32,
-    /// The longest exception for any other control, in days.
+    /// The longest waiver for any other control, in days.
     pub other_at_most_days: u32,
 }
 
@@ -257,7 +257,7 @@ pub struct StartUp {
     pub days: u32,
 }
 
-/// The days on which an office works, as data. `calendar` counts with them.
+/// The days on which an office works, as data. `calendar` counts by them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CalendarDays {
     /// The offset of the office's clock from UTC in minutes, 420 for Viet Nam (no summer time).

@@ -1,5 +1,5 @@
-//! The operators of the policy language, once: name, the kinds they are meant for, their operand and what they mean. Reading, the
-//! schema for editors and the README's test all use this table.
+//! The one table of the operators of the policy language: name, the kinds they are meant for, their operand and what they mean.
+//! Reading, the schema for editors and the README's test all use this table.
 
 use crate::fact::Kind;
 use crate::text::Text;
@@ -21,13 +21,13 @@ pub enum Operator {
     AtLeast,
     /// A text that begins with the operand.
     StartsWith,
-    /// An instant in the past, not longer ago than so many days.
+    /// An instant in the past, at most a number of days ago.
     AtMostDaysAgo,
-    /// An instant in the past, so many days ago or longer.
+    /// An instant in the past, at least a number of days ago.
     AtLeastDaysAgo,
-    /// An instant so many days ahead or less; the past counts.
+    /// An instant at most a number of days ahead; the past counts.
     AtMostDaysAhead,
-    /// An instant so many days ahead or more.
+    /// An instant at least a number of days ahead.
     AtLeastDaysAhead,
     /// Some item of a list meets a condition.
     Any,
@@ -112,7 +112,7 @@ impl Operator {
         }
     }
 
-    /// True when a value of `kind` can be compared so.
+    /// True when a value of `kind` can be compared with it.
     pub const fn suits(self, kind: Kind) -> bool {
         match self {
             Self::Is | Self::IsNot => matches!(kind, Kind::Bool | Kind::Integer(_) | Kind::Text | Kind::Choice(_)),

@@ -1,5 +1,5 @@
-//! What of the source of all controls is meant for one role, as a control file for that role says it. Reads no meaning: that is the
-//! reader's of control files, which reads what is left.
+//! Extracts from the source of all controls the part meant for one role, in the form of that role's control file. Does not
+//! interpret it: the reader of control files does that with the result.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub(super) enum Whom {
 }
 
 impl Whom {
-    /// Everybody.
+    /// All of them.
     pub(super) const ALL: [Self; 3] = [Self::Machines(Role::Workstation), Self::Machines(Role::Server), Self::Office];
 
     /// The word in files.
@@ -35,7 +35,7 @@ impl Whom {
         }
     }
 
-    /// What of the source is meant for these. For an office that is controls alone: they stand in no file of their own.
+    /// The part of the source meant for these. For an office that is controls only: they have no file of their own.
     pub(super) fn part<'t>(self, source: &Source<'t>) -> Option<Spanned<DeTable<'t>>> {
         let mut document = source.parsed()?;
         self.keep(source, document.get_mut());
@@ -66,7 +66,7 @@ impl Whom {
         }
     }
 
-    /// Leaves of the value of `key` what is meant for these. Where the key takes one value, a list holds one for each role.
+    /// Keeps the part of the value of `key` that is meant for these. If the key takes one value, a list holds one for each role.
     fn keep_of<'t>(self, source: &Source<'_>, key: &str, node: &mut Node<'t>) {
         let span = node.span();
         let DeValue::Array(items) = node.get_mut() else { return };
@@ -94,7 +94,7 @@ impl Whom {
         }
     }
 
-    /// `item` without its `for`, unless that names others. A control that names nobody is meant for machines.
+    /// `item` without its `for`, or `None` if that names others. A control that names nobody is meant for machines.
     fn take<'t>(self, source: &Source<'_>, mut item: Node<'t>, control: bool) -> Option<Node<'t>> {
         let DeValue::Table(entries) = item.get_mut() else { return Some(item) };
         let Some(node) = entries.remove("for") else { return (!control || self != Self::Office).then_some(item) };

@@ -1,6 +1,6 @@
 //! The JSON Schema of the source of the controls and of a control file, for editors: made from the same tables as the reader, so that
-//! the two cannot drift. It helps while writing; what it cannot say (unique ids, circles of causes, what a list by role holds) the
-//! reader says.
+//! the two cannot drift. It helps while writing; what it cannot express (unique ids, cycles of causes, the content of a list by role)
+//! the reader checks.
 
 use serde_json::{Map, Value, json};
 
@@ -108,7 +108,7 @@ struct Definitions {
 }
 
 impl Definitions {
-    /// A reference to the operand of `operator`, where it is the same for every subject of `kind`.
+    /// A reference to the operand of `operator`, if it is the same for every subject of `kind`.
     fn shared(&mut self, operator: Operator, kind: Kind, operand: Value) -> Value {
         let kind = match (operator.takes(), kind) {
             (Takes::Condition | Takes::Counting, _) | (_, Kind::Choice(_) | Kind::List(_) | Kind::Record(_)) => {

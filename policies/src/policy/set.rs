@@ -21,7 +21,7 @@ const SHIPPED_OFFICE: &str = include_str!("../../level-2.toml");
 pub const SHIPPED: [(&str, &str); 2] =
     [(OFFICE_FILE, SHIPPED_OFFICE), (CONTROLS_FILE, include_str!("../../level-2-controls.toml"))];
 
-/// The office's numbers and the controls together, and the catalogue of Windows where it travels with them. Valid once read.
+/// The office's numbers and the controls together, and the catalogue of Windows if it comes with them. Valid once read.
 #[derive(Clone, Debug)]
 pub struct PolicySet {
     office: Office,
@@ -33,11 +33,11 @@ pub struct PolicySet {
 }
 
 impl Office {
-    /// The numbers that come with the product: all that a program which only judges needs of the shipped policy, whose controls are
-    /// a quarter of a megabyte.
+    /// The numbers that come with the product: all that a judging-only program needs of the shipped policy, whose controls are a
+    /// quarter of a megabyte.
     ///
     /// # Errors
-    /// None that a test of this repository would let pass.
+    /// None in practice: a test of this repository reads it.
     pub fn shipped() -> Result<Self, PolicyErrors> {
         Self::read(OFFICE_FILE, SHIPPED_OFFICE)
     }
@@ -48,14 +48,14 @@ impl PolicySet {
     /// names, which is what agents are sent.
     ///
     /// # Errors
-    /// Everything that is wrong with any of them.
+    /// All errors in any of them.
     pub fn read<N: AsRef<str>, T: AsRef<[u8]>>(files: impl IntoIterator<Item = (N, T)>) -> Result<Self, PolicyErrors> {
         let files: BTreeMap<String, T> =
             files.into_iter().map(|(name, text)| (name.as_ref().to_owned(), text)).collect();
         let Some(text) = files.get(OFFICE_FILE) else {
             return Err(missing(OFFICE_FILE, &files));
         };
-        // Without the office's numbers nothing says which files the controls are in.
+        // Without the office's numbers it is unknown which files the controls are in.
         let office = Office::read(OFFICE_FILE, text)?;
         let source = files.get(CONTROLS_FILE);
         let ControlSource { workstation, server, office: office_controls } = match source {
@@ -88,10 +88,10 @@ impl PolicySet {
         Ok(Self { office, workstation, server, office_controls, catalogue, files: kept })
     }
 
-    /// Reads the source of the controls alone, with the office's numbers that come with the product.
+    /// Reads only the source of the controls, with the office's numbers that come with the product.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All errors in it.
     pub fn read_controls(text: impl AsRef<[u8]>) -> Result<Self, PolicyErrors> {
         Self::read([(OFFICE_FILE, SHIPPED_OFFICE.as_bytes()), (CONTROLS_FILE, text.as_ref())])
     }
@@ -99,7 +99,7 @@ impl PolicySet {
     /// The policy that comes with the product.
     ///
     /// # Errors
-    /// None that a test of this repository would let pass.
+    /// None in practice: a test of this repository reads it.
     pub fn shipped() -> Result<Self, PolicyErrors> {
         Self::read(SHIPPED)
     }
@@ -117,22 +117,22 @@ impl PolicySet {
         }
     }
 
-    /// The controls on facts of an office. Agents do not get them.
+    /// The controls about an office. Agents do not get them.
     pub fn office_controls(&self) -> &[Control] {
         &self.office_controls
     }
 
-    /// What is known of Windows, where it travels with the policy.
+    /// The Windows catalogue, if it comes with the policy.
     pub fn catalogue(&self) -> Option<&WindowsCatalogue> {
         self.catalogue.as_ref()
     }
 
-    /// The exact texts by file name, as they were read.
+    /// The exact texts by file name, as read.
     pub fn files(&self) -> &BTreeMap<String, String> {
         &self.files
     }
 
-    /// The files as agents of every version read them: the source of the controls laid out as one file a role.
+    /// The files as agents of every version read them: the source of the controls laid out as one file per role.
     ///
     /// # Errors
     /// None: the files were read before.
@@ -189,8 +189,8 @@ fn control_file<T: AsRef<[u8]>>(
     Err(one(PolicyError::of_file(name, message)))
 }
 
-/// A control whose failure takes more weight out of the sums (through `implied_by`) than it costs itself would reward failing it:
-/// the machine with the larger fault would have the better score.
+/// A control whose failure takes more weight out of the sums (through `implied_by`) than it costs itself would make failing it
+/// pay: the machine with the larger fault would have the better score.
 fn gains_by_failing(file: &str, policy: &Policy, weights: Weights) -> Vec<PolicyError> {
     let controls = policy.controls();
     let descends = |control: &Control, ancestor: usize| {

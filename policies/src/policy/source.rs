@@ -1,4 +1,4 @@
-//! A policy file before its meaning: bounded bytes, decoded, parsed as TOML, with the way from an offset to a line and column.
+//! A policy file before interpretation: bounded bytes, decoded and parsed as TOML, with offsets mapped to line and column.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub const DEEPEST_NESTING: usize = 32;
 /// A place in a file.
 pub(super) type Span = Range<usize>;
 
-/// Collects what is wrong while a file is read, so that one reading tells everything.
+/// Collects what is wrong while a file is read, so that one reading reports everything.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     file: &'a str,
@@ -28,7 +28,7 @@ pub(super) struct Source<'a> {
 /// Reads `bytes` as TOML and lets `read` make a value of the document. `read` reports through the [`Source`] and may give up.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file.
+/// All errors, in the order of the file.
 pub(super) fn read_file<T>(
     file: &str,
     bytes: &[u8],
@@ -50,7 +50,7 @@ fn nesting() -> Text {
     )
 }
 
-/// The text of a file: not too large, UTF-8, no mark before it.
+/// The text of a file: not too large, UTF-8, without a byte order mark.
 fn decode(bytes: &[u8]) -> Result<&str, Text> {
     if bytes.len() > LARGEST_FILE {
         return Err(Text::new(
@@ -102,7 +102,7 @@ impl<'a> Source<'a> {
         Ok(Self { file, text, errors: RefCell::new(Vec::new()) })
     }
 
-    /// The text as TOML, unless it is none or nests too deeply.
+    /// The text as TOML, unless it is invalid or nests too deeply.
     pub(super) fn parsed(&self) -> Option<Spanned<DeTable<'a>>> {
         let (document, syntax) = DeTable::parse_recoverable(self.text);
         for error in &syntax {
@@ -118,13 +118,13 @@ impl<'a> Source<'a> {
     /// The value, unless something was wrong.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order of the file.
+    /// All errors, in the order of the file.
     pub(super) fn end<T>(self, value: Option<T>) -> Result<T, PolicyErrors> {
         let file = self.file;
         match (self.into_errors(), value) {
             (None, Some(value)) => Ok(value),
             (Some(errors), _) => Err(errors),
-            // A reader that gives up has said why; this sentence is for the case that it forgot to.
+            // A reader that gives up has reported why; this sentence is for the case that it did not.
             (None, None) => {
                 Err(only(PolicyError::of_file(file, Text::new("không đọc được tệp", "the file cannot be read"))))
             }
@@ -136,7 +136,7 @@ impl<'a> Source<'a> {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
-    /// Notes that something is wrong at `span`.
+    /// Records an error at `span`.
     pub(super) fn error(&self, span: &Span, message: Text) {
         self.errors.borrow_mut().push((span.start, message));
     }
@@ -168,7 +168,7 @@ impl<'a> Source<'a> {
     fn into_errors(self) -> Option<PolicyErrors> {
         let mut errors = self.errors.take();
         errors.sort_by_key(|(start, _)| *start);
-        // What is wrong for both roles is said once.
+        // An error for both roles is reported once.
         let mut kept: Vec<(usize, Text)> = Vec::with_capacity(errors.len());
         for error in errors {
             if !kept.iter().rev().take_while(|before| before.0 == error.0).any(|before| *before == error) {

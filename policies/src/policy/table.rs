@@ -1,5 +1,5 @@
-//! Reads one TOML table key by key: what is missing, of the wrong type, out of range or not known is said at its place. Owns the
-//! sentences for that; knows no key itself.
+//! Reads one TOML table key by key: what is missing, of the wrong type, out of range or unknown is reported at its place. Owns
+//! the sentences for that; knows no key itself.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ pub(super) struct Table<'s, 't> {
     pub(super) source: &'s Source<'s>,
     pub(super) span: Span,
     entries: &'t DeTable<'t>,
-    /// The keys asked for: all the others are unknown when the reading ends.
+    /// The keys read so far: all others are unknown when reading ends.
     asked: RefCell<Vec<&'static str>>,
 }
 
@@ -28,7 +28,7 @@ impl<'s, 't> Table<'s, 't> {
         Self { source, span, entries, asked: RefCell::new(Vec::new()) }
     }
 
-    /// The table in `node`; says so when it is something else.
+    /// The table in `node`; reports an error when it is something else.
     pub(super) fn of(source: &'s Source<'s>, node: &'t Node<'t>) -> Option<Self> {
         match node.get_ref() {
             DeValue::Table(entries) => Some(Self::new(source, entries, node.span())),
@@ -45,7 +45,7 @@ impl<'s, 't> Table<'s, 't> {
         self.entries.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
 
-    /// The value of `key`; says so when there is none.
+    /// The value of `key`; reports an error when there is none.
     pub(super) fn need(&self, key: &'static str) -> Option<&'t Node<'t>> {
         let value = self.get(key);
         if value.is_none() {
@@ -69,7 +69,7 @@ impl<'s, 't> Table<'s, 't> {
         self.asked.borrow_mut().extend(keys);
     }
 
-    /// Says which keys nobody asked for, with the nearest one that exists.
+    /// Reports keys that were not read, with the nearest one that exists.
     pub(super) fn end(self) {
         let asked = self.asked.borrow();
         for name in self.entries.keys() {
@@ -103,7 +103,7 @@ impl<'s, 't> Table<'s, 't> {
         items(self.source, self.need(key)?, least, most)
     }
 
-    /// One of a set of words; says which is nearest when it is none of them.
+    /// One of a set of words; reports the nearest when it is none of them.
     pub(super) fn word<T: Copy>(&self, key: &'static str, all: &[T], code: impl Fn(T) -> &'static str) -> Option<T> {
         let node = self.need(key)?;
         let word = text(self.source, node, 100)?;
@@ -195,7 +195,7 @@ pub(super) fn items<'t>(source: &Source<'_>, node: &'t Node<'t>, least: usize, m
     None
 }
 
-/// Says that something else was expected here.
+/// Reports that something else was expected here.
 pub(super) fn wrong_type(source: &Source<'_>, span: &Span, vi: &str, en: &str, found: &DeValue<'_>) {
     let (found_vi, found_en) = match found {
         DeValue::String(_) => ("một chuỗi", "a text"),
@@ -212,7 +212,7 @@ pub(super) fn wrong_type(source: &Source<'_>, span: &Span, vi: &str, en: &str, f
         .error(span, Text::new(format!("cần {vi}, nhưng gặp {found_vi}"), format!("expected {en}, found {found_en}")));
 }
 
-/// The sentence for a name that does not exist, with the nearest that does.
+/// The sentence for a name that does not exist, with the nearest one that does.
 pub(super) fn unknown_name<'n>(vi: &str, en: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> Text {
     let shown = visible(name, 80);
     match nearest(name, known) {
@@ -232,9 +232,9 @@ pub(super) fn unknown_value<'n>(value: &str, known: impl Iterator<Item = &'n str
     message
 }
 
-/// The known name most like `name`, when it is like it at all.
+/// The known name most similar to `name`, if any is similar enough.
 pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // Long names are no typing mistake, and comparing them takes time that grows with the square.
+    // Long names are not typing mistakes, and comparing them takes time that grows with the square.
     if name.len() > 120 {
         return None;
     }

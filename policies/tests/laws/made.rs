@@ -19,7 +19,7 @@ const REASONS: [&str; 8] = [
     "agent_too_old",
 ];
 
-/// Any instant the judge may be asked at, most of them in our time.
+/// Any instant the judge may be called with, most of them in our time.
 pub(crate) fn instant() -> impl Strategy<Value = Instant> {
     prop_oneof![
         8 => (1_700_000_000_i64..1_900_000_000).prop_map(|second| Instant::from_second(second).unwrap()),
@@ -118,7 +118,7 @@ pub(crate) fn machine() -> BoxedStrategy<Facts> {
     facts(2).prop_map(|json| decode(&json)).boxed()
 }
 
-/// A machine of which everything is known, and the same with some of it forgotten: facts, fields of records and the ends of lists.
+/// A machine with everything known, and the same with some of it forgotten: facts, fields of records and the ends of lists.
 pub(crate) fn forgotten() -> BoxedStrategy<(Facts, Facts)> {
     (facts(0), proptest::collection::vec(any::<u8>(), 64))
         .prop_map(|(more, dice)| {
@@ -134,7 +134,7 @@ fn decode(json: &Value) -> Facts {
     serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{error}\n{json:#}"))
 }
 
-/// Makes known things unknown and cuts lists, as the dice fall.
+/// Makes known things unknown and cuts listsat random.
 fn forget(value: &mut Value, dice: &mut impl Iterator<Item = u8>) {
     let Value::Object(object) = value else { return };
     if object.contains_key("known") && dice.next().is_some_and(|die| die < 40) {
@@ -153,7 +153,7 @@ fn forget(value: &mut Value, dice: &mut impl Iterator<Item = u8>) {
     object.values_mut().for_each(|value| forget(value, dice));
 }
 
-/// All facts in their wire form. Of ten facts, `unknown` are not known.
+/// All facts in their wire form. Of every ten facts, `unknown` are unknown.
 fn facts(unknown: u32) -> BoxedStrategy<Value> {
     let [sample, windows]: [Value; 2] = [good(), windows_good()].map(|json| serde_json::from_str(json).unwrap());
     let sections: Vec<BoxedStrategy<(String, Value)>> = Section::ALL
@@ -163,7 +163,7 @@ fn facts(unknown: u32) -> BoxedStrategy<Value> {
                 .fields()
                 .iter()
                 .map(|field| {
-                    // What only Windows knows, the Linux sample does not show.
+                    // The Linux sample lacks what only Windows has.
                     let shapes = [&sample, &windows].map(|sample| &sample[section.name()][field.name]);
                     let shape = if shapes[0]["known"].is_null() { shapes[1] } else { shapes[0] };
                     named(field, fact(field.kind, &shape["known"], unknown))

@@ -40,7 +40,7 @@ fn truth(condition: &Condition, facts: &Facts, now: Instant) -> Truth {
     policies::evaluate::truth(condition, facts, now)
 }
 
-/// What every refusal keeps to.
+/// The limits every refusal keeps.
 fn is_bounded(errors: &PolicyErrors, bytes: &[u8]) {
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
     assert!((1..=PolicyErrors::SHOWN).contains(&errors.errors.len()));
@@ -101,7 +101,7 @@ proptest! {
         prop_assert!(Policy::read("a.toml", &text).is_err());
     }
 
-    /// Every condition that the tables allow is read, judged and said in words, on every machine at every time.
+    /// Every condition that the tables allow is read, judged and put into words, on every machine at every time.
     #[test]
     fn judging_never_panics(conditions in proptest::collection::vec(condition(), 1..6), facts in machine(), now in instant()) {
         let policy = read(&conditions);

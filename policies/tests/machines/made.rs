@@ -4,26 +4,26 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-/// A machine of Linux on which everything is in order.
+/// A machine of Linux on which everything is right.
 pub(crate) fn good() -> &'static str {
     static MADE: LazyLock<String> = LazyLock::new(|| made(include_str!("linux.toml"), "good"));
     &MADE
 }
 
-/// One on which nothing is.
+/// A machine of Linux on which nothing is right.
 #[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn bad() -> &'static str {
     static MADE: LazyLock<String> = LazyLock::new(|| made(include_str!("linux.toml"), "bad"));
     &MADE
 }
 
-/// The same of Windows.
+/// A machine of Windows on which everything is right.
 pub(crate) fn windows_good() -> &'static str {
     static MADE: LazyLock<String> = LazyLock::new(|| made(include_str!("windows.toml"), "good"));
     &MADE
 }
 
-/// The same of Windows.
+/// A machine of Windows on which nothing is right.
 #[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn windows_bad() -> &'static str {
     static MADE: LazyLock<String> = LazyLock::new(|| made(include_str!("windows.toml"), "bad"));

@@ -1,4 +1,4 @@
-//! Taking in a file of a machine without a network. What the file asks for is done as on the wire; here it is written down who brought it.
+//! Recording who brought in a file from a machine without a network. What the file asks for is done as on the wire.
 
 use super::By;
 use crate::audit::Action;
@@ -6,7 +6,7 @@ use crate::store::machine::Machine;
 use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{Db, StoreResult};
 
-/// Notes that a person brought a file with a new machine or new `reports` of it.
+/// Records that a person brought a file with a new machine or new `reports` from it.
 ///
 /// # Errors
 /// The database fails.

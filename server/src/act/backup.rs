@@ -1,21 +1,21 @@
-//! Writing down that the server was copied, or put back from a copy.
+//! Recording that the server was backed up, or restored from a backup.
 
 use super::By;
 use crate::audit::Action;
 use crate::store::{Db, StoreResult};
 
-/// A copy, as the audit log keeps it.
+/// A backup, as the audit log records it.
 #[derive(Clone, Copy, Debug)]
 pub struct Copied {
-    /// Its bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Whether it is encrypted.
     pub encrypted: bool,
-    /// Number of the last entry of the audit log in it.
+    /// Number of the last entry of the audit log it contains.
     pub head: i64,
 }
 
-/// Notes that a copy called `name` was made.
+/// Records that a backup called `name` was made.
 ///
 /// # Errors
 /// The database fails.
@@ -28,7 +28,8 @@ pub async fn backup_note(db: &Db, by: &By, name: &str, made: Copied) -> StoreRes
     by.conclude(db.write().await?, &change, &[]).await
 }
 
-/// Notes that this database was put back from the copy `name`, made at `made_at` (milliseconds UTC) when entry `head` was the last of its audit log, and begins its next epoch, whose number is returned.
+/// Records that this database was restored from the backup `name`, made at `made_at` (milliseconds UTC) when entry `head` was the last of its
+/// audit log, and begins its next epoch, whose number is returned.
 ///
 /// # Errors
 /// The database fails.

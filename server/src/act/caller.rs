@@ -1,5 +1,5 @@
-//! A machine that asks for something, by wire or by file: who it is as the store knows it at this moment, so that a revocation counts
-//! from the next request on; how often it may ask; and why it is refused.
+//! A machine that asks for something, over the wire or by file: who it is according to the store right now, so that a revocation
+//! counts from the next request; how often it may ask; and why it is refused.
 
 mod refusal;
 
@@ -14,8 +14,8 @@ use crate::store::{Scope, StoreError, Tx};
 
 pub use refusal::{CallerError, Refusal};
 
-/// The machine that sent a request: its certificate was checked, its key is in use and it is not revoked. In the
-/// extensions of every request that came by wire, but enrolment and renewal.
+/// The machine that sent a request: its certificate was checked, its key is in use and it is not revoked. Placed
+/// in the extensions of every request over the wire except enrolment and renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller(pub StoredPeer);
 
@@ -27,10 +27,10 @@ impl std::ops::Deref for Caller {
     }
 }
 
-/// Whether `machine` may send one more request now. Asked before the store is.
+/// Whether `machine` may send one more request now. Checked before the store is queried.
 ///
 /// # Errors
-/// A refusal to be tried again when it sends too often.
+/// A retryable refusal when it sends too often.
 pub fn rate_check(app: &App, machine: &str) -> Result<(), CallerError> {
     rate_take(app, &app.allowances.requests, machine)
 }
@@ -38,7 +38,7 @@ pub fn rate_check(app: &App, machine: &str) -> Result<(), CallerError> {
 /// Takes one from the allowance of `machine`.
 ///
 /// # Errors
-/// A refusal to be tried again when nothing is left.
+/// A retryable refusal when nothing is left.
 pub fn rate_take(app: &App, rate: &Rate, machine: &str) -> Result<(), CallerError> {
     if rate.take(machine, app.clock.steady()) {
         return Ok(());
@@ -47,7 +47,7 @@ pub fn rate_take(app: &App, rate: &Rate, machine: &str) -> Result<(), CallerErro
     Err(Refusal::Reports(Reason::TooManyRequests).into())
 }
 
-/// Decides whether what the store knows of a key may speak as `machine`.
+/// Checks that the stored owner of a key may act as `machine`.
 ///
 /// # Errors
 /// A final refusal.
@@ -62,7 +62,7 @@ pub fn caller_check(stored: Option<StoredPeer>, machine: &str) -> Result<Caller,
     Ok(Caller(stored))
 }
 
-/// The present key of a machine, if it has one.
+/// The current key of a machine, if it has one.
 ///
 /// # Errors
 /// The database fails.
@@ -75,7 +75,7 @@ pub async fn key_in_use(tx: &mut Tx, machine: &str) -> anyhow::Result<Option<Sto
     Ok(None)
 }
 
-/// What the server decided about a machine, for its answers.
+/// What the server decided about a machine, as sent in answers to it.
 ///
 /// # Errors
 /// The database fails, or the office is gone.

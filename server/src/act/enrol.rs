@@ -1,5 +1,6 @@
-//! A token and a public key become a machine with a certificate. Use of the token, machine, key and certificate are one
-//! transaction; the same token with the same key is answered the same at no second use.
+//! A token and a public key become a machine with a certificate. The token's use, the machine, the key and the
+//! certificate are stored in one transaction; the same token with the same key gets the same answer without a second
+//! use.
 
 use data_encoding::BASE64;
 use protocol::token::Token as TokenText;
@@ -19,7 +20,7 @@ use crate::store::text::is_storable;
 use crate::store::token::{Admission, Enrolment, Token};
 use crate::store::{Scope, Tx, new_id};
 
-/// Enrols the machine that asks by wire or by file.
+/// Enrols the machine that asks over the wire or by file.
 ///
 /// # Errors
 /// A final refusal that names what is wrong with the token or the request.
@@ -28,7 +29,7 @@ pub async fn machine_enrol(app: &App, request: &EnrolRequest) -> Result<EnrolAns
         return Err(Refusal::TextUnusable.into());
     }
     let text = TokenText::read(&request.token).map_err(|_| Refusal::TokenMalformed)?;
-    // Asked first, because it does not write: whoever guesses tokens keeps no report waiting.
+    // Checked first because it does not write: guessing tokens delays no report.
     if !app.db.read().await?.token_is_known(&text.digest().to_string()).await? {
         return Err(Refusal::TokenUnknown.into());
     }
@@ -70,7 +71,7 @@ pub fn csr_read(csr: &str) -> Result<MachineKey, CallerError> {
     Ok(MachineKey::read(&der).map_err(|error| refused(&error))?)
 }
 
-/// The lost answer is given again: also when the token is used up or over by now, but not when token or machine was revoked.
+/// Repeats a lost answer, even when the token is used up or expired by now, but not when the token or machine was revoked.
 async fn certificate_again(tx: &mut Tx, token: &Token, earlier: &Enrolment) -> Result<Vec<u8>, CallerError> {
     if token.revoked_at.is_some() {
         return Err(Refusal::TokenRevoked.into());
@@ -105,7 +106,7 @@ async fn machine_add(
 ) -> Result<Vec<u8>, CallerError> {
     let now = app.clock.now_ms();
     if let Some(peer) = tx.machine_peer(&key.id()).await? {
-        // The agent of a revoked machine makes a new key then; one that is still enrolled goes on with its own.
+        // The agent of a revoked machine then makes a new key; one that is still enrolled keeps its own.
         return Err(match peer.status {
             MachineStatus::Revoked => Refusal::KeyRevoked(peer.machine),
             MachineStatus::Pending | MachineStatus::Confirmed => Refusal::KeyKnown(peer.machine),
@@ -182,7 +183,7 @@ async fn machine_add(
     Ok(certificate.der)
 }
 
-/// Issues a certificate for `key` and keeps it.
+/// Issues a certificate for `key` and stores it.
 ///
 /// # Errors
 /// The key cannot sign or the database fails.

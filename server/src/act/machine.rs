@@ -1,4 +1,4 @@
-//! Deciding about machines: confirming, revoking, asking for a check, and what they are and whose.
+//! Decisions about machines: confirming, revoking, ordering a check, changing their role or office.
 
 use super::By;
 use super::roster::link::{Pending, certain_link};
@@ -9,7 +9,7 @@ use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{Db, StoreResult, Tx};
 
-/// Characters of the reason for revoking a machine.
+/// Maximum characters of the reason for revoking a machine.
 pub const REASON_MOST: usize = 200;
 
 /// Confirms a pending machine, so that it counts. Confirming it again changes nothing; a revoked machine stays revoked.
@@ -29,7 +29,7 @@ pub async fn machine_confirm(db: &Db, by: &By, id: &str) -> StoreResult<Machine>
 }
 
 /// Revokes a machine: every request of its keys is refused from now on and its held poll ends. `reason` is for the log. When the same
-/// computer enrolled anew (its serial number says so), that machine takes over the line of the roster.
+/// computer has enrolled again (known by its serial number), that machine takes over the line of the roster.
 ///
 /// # Errors
 /// [`crate::store::StoreError::NotFound`] when it is not within scope.
@@ -52,7 +52,7 @@ pub async fn machine_revoke(db: &Db, by: &By, id: &str, reason: &str) -> StoreRe
     Ok(machine)
 }
 
-/// Asks a machine to check itself now; a revoked one is not asked. While it was not done, asking again adds nothing.
+/// Asks a machine to check itself now; a revoked one is not asked. Asking again before it is done adds nothing.
 ///
 /// # Errors
 /// [`crate::store::StoreError::NotFound`] when it is not within scope.
@@ -68,8 +68,8 @@ pub async fn machine_check(db: &Db, by: &By, id: &str) -> StoreResult<Machine> {
     Ok(machine)
 }
 
-/// Gives a machine another role, and its line of the roster with it: it is judged by the other controls from now on. Its exceptions end,
-/// for they were granted under other controls.
+/// Gives a machine another role, and its line of the roster with it: it is judged by the other controls from now on. Its waivers end,
+/// because they were granted under other controls.
 ///
 /// # Errors
 /// It is not within scope, is revoked, or the database fails.
@@ -86,8 +86,8 @@ pub async fn machine_role(db: &Db, by: &By, id: &str, role: Role) -> anyhow::Res
     Ok(Machine { role, ..machine })
 }
 
-/// Moves a machine to another office, where it counts from now on. Its line in the old roster stays, without a machine; its exceptions
-/// end, for whoever granted them stood above the old office. The log of either office says so.
+/// Moves a machine to another office, where it counts from now on. Its line in the old roster stays, without a machine; its waivers
+/// end, because they were granted by someone above the old office. Both offices get a log entry.
 ///
 /// # Errors
 /// Machine or office is not within scope, the machine is revoked, or the database fails.
@@ -111,8 +111,8 @@ pub async fn machine_move(db: &Db, by: &By, id: &str, office: &str) -> anyhow::R
     Ok(Machine { office: office.to_owned(), ..machine })
 }
 
-/// Settles which of two computers with one key keeps it: the one whose report comes next, so the other was made to enrol anew before.
-/// From that report on the machine is judged again.
+/// Settles which of two computers with one key keeps it: the one whose report comes next, so make the other enrol again first. From
+/// that report on the machine is judged again.
 ///
 /// # Errors
 /// It is not within scope, is revoked, shows no sign of a second computer, or the database fails.
@@ -138,7 +138,7 @@ async fn live(tx: &mut Tx, by: &By, id: &str) -> anyhow::Result<Machine> {
     if machine.status == MachineStatus::Revoked { Err(revoked(id).into()) } else { Ok(machine) }
 }
 
-/// Says that nothing more is done with a machine.
+/// The error for any act on a revoked machine.
 pub fn revoked(id: &str) -> UserError {
     UserError::new(
         format!("Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới."),

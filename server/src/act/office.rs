@@ -1,4 +1,4 @@
-//! Making offices, naming them, and saying how long they are being set up.
+//! Adding and renaming offices, and setting how long they are being set up.
 
 use super::By;
 use crate::audit::Action;
@@ -7,7 +7,7 @@ use crate::store::office::{Office, OfficeKind};
 use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::{Db, Scope, StoreError, StoreResult, new_id};
 
-/// The longest an office may be said to be being set up from now on. Milliseconds: a year.
+/// The longest setup period of an office from now, in milliseconds: a year.
 const SETUP_MOST_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// How long a new office is being set up (đang khởi tạo): a score, no letter.
@@ -17,18 +17,18 @@ pub enum SetUp {
     OfPolicy,
     /// Until this instant; milliseconds UTC.
     Until(i64),
-    /// Not at all: for a quickstart, and for offices whose machines are known.
+    /// Not at all: for a quickstart and for offices whose machines are known.
     Over,
 }
 
 /// A new office.
 #[derive(Clone, Debug)]
 pub struct NewOffice {
-    /// As people write it.
+    /// Its display name.
     pub name: String,
-    /// What it is.
+    /// Its level in the tree.
     pub kind: OfficeKind,
-    /// The office above; a root when absent.
+    /// The parent office; `None` makes a root.
     pub parent: Option<String>,
     /// How long it is being set up.
     pub set_up: SetUp,
@@ -90,8 +90,8 @@ pub async fn office_rename(db: &Db, by: &By, id: &str, name: &str) -> anyhow::Re
     Ok(office)
 }
 
-/// Says until when an office and all below it are being set up: a score, no letter. Only somebody from above the office may, or it could
-/// hide its letter. Returns the offices for which that was something new.
+/// Sets until when an office and all below it are being set up: a score, no letter. Only someone above the office may do so, or it could
+/// hide its letter. Returns the offices this changed.
 ///
 /// # Errors
 /// It is not within scope, the person does not stand above it, the end has passed or lies more than a year ahead, or the database fails.

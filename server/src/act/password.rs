@@ -1,5 +1,5 @@
-//! Passwords of people: hashing (argon2id), checking and drawing first ones. Owns no account and no throttle; those are
-//! in `store::person` and `web::throttle`.
+//! People's passwords: hashing (argon2id), checking and drawing first ones. Owns no account and no throttle; those are
+//! in `store::person` and `app::throttle`.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -11,13 +11,13 @@ use unicode_normalization::UnicodeNormalization;
 /// Fewest characters of a password that a person chooses.
 pub const MIN_CHARACTERS: usize = 12;
 
-/// Most bytes of a password, so that nobody makes the server hash a book.
+/// Maximum bytes of a password, so that nobody makes the server hash a book.
 pub const MAX_BYTES: usize = 512;
 
 /// Letters and digits that are not mistaken for each other on paper.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz234567890";
 
-/// Why a password cannot be chosen.
+/// Why a password is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
     /// Fewer than [`MIN_CHARACTERS`] characters.
@@ -34,7 +34,7 @@ pub enum Weakness {
     Name,
 }
 
-/// Says why `secret` cannot be the new password of `login`, if so.
+/// Checks whether `secret` may be the new password of `login`.
 ///
 /// # Errors
 /// The first rule it breaks.
@@ -56,8 +56,8 @@ pub fn check_new(secret: &str, login: &str) -> Result<(), Weakness> {
     Ok(())
 }
 
-/// The memory of checks, kept from one to the next: as many pieces as there ever were checks at the same time. Taken anew each time, by
-/// whatever thread is free, the allocator keeps a piece for every such thread.
+/// The memory of checks, kept from one to the next: as many blocks as checks ever ran at once. Allocated each time by whichever thread
+/// is free, the allocator would keep a block for every such thread.
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// Argon2 in memory that is kept.
@@ -65,7 +65,7 @@ fn digest(argon2: &Argon2<'_>, secret: &str, salt: &[u8], length: usize) -> argo
     let memory = || MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let mut blocks = memory().pop().unwrap_or_default();
     blocks.resize(argon2.params().block_count(), Block::default());
-    // Vietnamese keyboards type the same letter in two ways (one code point or letter and mark): both must fit.
+    // Vietnamese keyboards type the same letter in two ways (one code point or letter and mark): both must match.
     let normal: String = secret.nfc().collect();
     let output = Output::init_with(length, |out| {
         Ok(argon2.hash_password_into_with_memory(normal.as_bytes(), salt, out, &mut blocks)?)
@@ -74,10 +74,10 @@ fn digest(argon2: &Argon2<'_>, secret: &str, salt: &[u8], length: usize) -> argo
     output
 }
 
-/// Hashes `secret` with a salt of its own. Takes about 50 ms and 19 MiB: call it off the async threads.
+/// Hashes `secret` with a salt of its own. Takes about 50 ms and 19 MiB; call it off the async threads.
 ///
 /// # Errors
-/// When the system has no random numbers or the hash function refuses, which its constant settings rule out.
+/// The system has no random numbers, or the hash function fails, which its constant settings rule out.
 pub fn hash(secret: &str) -> anyhow::Result<String> {
     let mut salt = [0_u8; 16];
     SystemRandom::new().fill(&mut salt).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
@@ -95,8 +95,8 @@ pub fn hash(secret: &str) -> anyhow::Result<String> {
     Ok(hash.to_string())
 }
 
-/// True when `secret` is the password behind `hash`. Without a hash (no such account) it does the same work and says no,
-/// so that the time of the answer does not tell which names exist. Call it off the async threads.
+/// True when `secret` is the password behind `hash`. Without a hash (no such account) it does the same work and returns
+/// false, so that timing does not reveal which names exist. Call it off the async threads.
 pub fn verify(secret: &str, hash: Option<&str>) -> bool {
     static NOBODY: LazyLock<String> = LazyLock::new(|| self::hash("nobody has this password").unwrap_or_default());
     if secret.len() > MAX_BYTES {
@@ -105,7 +105,7 @@ pub fn verify(secret: &str, hash: Option<&str>) -> bool {
     fits(secret, hash.unwrap_or(&NOBODY)) == Some(true) && hash.is_some()
 }
 
-/// Whether `secret` has this hash; none when that is not in our form.
+/// Whether `secret` has this hash; `None` when the hash is not in our format.
 fn fits(secret: &str, hash: &str) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
     let mut salt = [0; 64];

@@ -1,4 +1,5 @@
-//! Making and closing accounts, giving first passwords and ending sessions. The password goes back to the caller alone: no log, audit entry or JSON has it.
+//! Adding and closing accounts, setting first passwords and ending sessions. The password is returned to the caller only: no log, audit
+//! entry or JSON contains it.
 
 use anyhow::Context;
 use tokio::task::spawn_blocking;
@@ -13,11 +14,11 @@ use crate::store::{Db, StoreResult, Tx, new_id};
 /// A new account.
 #[derive(Clone, Debug)]
 pub struct NewPerson {
-    /// What the person types.
+    /// The login name the person types.
     pub login: String,
-    /// As people write it.
+    /// Their display name.
     pub name: String,
-    /// What the person may do.
+    /// Their permissions.
     pub role: PersonRole,
     /// The top of the person's part of the tree; all of it when absent.
     pub office: Option<String>,
@@ -71,7 +72,7 @@ pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Pe
     Ok((person, secret))
 }
 
-/// Gives a person a new first password and ends every session.
+/// Gives a person a new first password and ends all their sessions.
 ///
 /// # Errors
 /// There is no such person within scope, or the database fails.
@@ -93,7 +94,7 @@ pub async fn password_reset(db: &Db, by: &By, login: &str) -> anyhow::Result<(Pe
     Ok((person, secret))
 }
 
-/// Closes an account for good and ends every session. Closing it again changes nothing.
+/// Closes an account for good and ends all its sessions. Closing it again changes nothing.
 ///
 /// # Errors
 /// There is no such person within scope, or the database fails.
@@ -124,11 +125,11 @@ async fn person_find(tx: &mut Tx, by: &By, login: &str) -> anyhow::Result<Person
 pub enum Ended<'a> {
     /// The one with this hash of its token.
     One(&'a str),
-    /// Every one but that with this hash.
+    /// All but the one with this hash.
     Others(&'a str),
 }
 
-/// Ends sessions that a person has open elsewhere. Those that are over already are no fault and no entry of the log.
+/// Ends sessions that a person has open elsewhere. Those already ended are no error and get no log entry.
 ///
 /// # Errors
 /// When the database fails.
@@ -145,7 +146,7 @@ pub async fn sessions_end(db: &Db, by: &By, person: &Person, ended: Ended<'_>) -
     by.conclude(tx, &change, &[]).await
 }
 
-/// Draws a password and hashes it away from the threads that serve requests.
+/// Draws a password and hashes it off the threads that serve requests.
 async fn first_password() -> anyhow::Result<(String, String)> {
     spawn_blocking(|| {
         let secret = password::draw_first()?;

@@ -1,4 +1,4 @@
-//! Publishing a policy: only what a known key signed for this server, and never an older version than the one in force.
+//! Publishing a policy: only one signed for this server by a known key, and never older than the version in force.
 
 use data_encoding::BASE64;
 use protocol::bundle::BundleError;
@@ -14,7 +14,7 @@ use crate::store::policy::PolicyBundle;
 /// Publishes `signed`. Publishing the policy in force again changes nothing.
 ///
 /// # Errors
-/// The signature, server or version does not fit, or the database fails.
+/// The signature, server or version does not match, or the database fails.
 pub async fn policy_publish(db: &Db, by: &By, policies: &Policies, signed: SignedPolicy) -> anyhow::Result<Published> {
     let mut tx = db.write().await?;
     let latest = tx.policy_bundle_latest().await?;

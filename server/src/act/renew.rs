@@ -1,5 +1,5 @@
-//! A new certificate for a known machine, by a request signed with its key. The old certificate may have
-//! expired; only revoked machines are refused. A new key is accepted when the old one signs for it; every key is kept with its period.
+//! Issuing a new certificate to a known machine on a request signed with its key. The old certificate may have expired; only revoked
+//! machines are refused. A new key is accepted when the old key signed the request; every key is kept with its validity period.
 
 use data_encoding::BASE64;
 use protocol::{Digest, RenewAnswer, RenewRequest, SignedRenewal};
@@ -15,16 +15,16 @@ use crate::store::Tx;
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
 
-/// Keys kept of a machine. All are kept, for they prove its reports; an honest one has one, or one more for each time it was moved.
+/// Maximum keys of a machine. All are kept, because they prove its reports; an honest machine has one, plus one for each move.
 const KEYS: usize = 32;
-/// Certificates kept of a machine, beside the one its enrolment was answered with.
+/// Certificates kept per machine, besides the one issued at enrolment.
 const CERTIFICATES: i64 = 16;
 
-/// Renews the certificate of the machine that asks by wire or by file. Whoever may not, asks too often or only repeats itself costs no
-/// write.
+/// Renews the certificate of the machine that asks over the wire or by file. A request that is not allowed, too frequent or a repetition
+/// costs no write.
 ///
 /// # Errors
-/// A final refusal: unknown or revoked machine, wrong signature, unusable request, more keys than are kept. One to be tried again when the
+/// A final refusal: unknown or revoked machine, wrong signature, unusable request, more keys than are kept. A retryable one when the
 /// machine asks too often.
 pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAnswer, CallerError> {
     let request = signed.claim().map_err(|_| Refusal::BadSignature)?;
@@ -42,7 +42,7 @@ pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAns
             if !tx.machine_hold(&request.machine).await? {
                 return Err(Refusal::UnknownMachine.into());
             }
-            // Asked again: another request may have been quicker.
+            // Checked again: another request may have been faster.
             let certificate = match asked(app, &mut tx, signed, &request, &new_key).await? {
                 Asked::Before(certificate) => certificate,
                 Asked::Anew(current) => certificate_renew(app, &mut tx, &current, &new_key).await?,
@@ -63,7 +63,7 @@ pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAns
 
 /// What a renewal asks for.
 enum Asked {
-    /// What was issued already: its answer was lost.
+    /// One already issued, whose answer was lost.
     Before(Certificate),
     /// A certificate for the machine that now has this key.
     Anew(Peer),
@@ -104,8 +104,8 @@ async fn certificate_renew(
     Ok(certificate)
 }
 
-/// The machine's present key must have signed; when the request only repeats a change of keys that was already made (its answer
-/// was lost), the key before may have.
+/// The machine's current key must have signed. When the request repeats a key change already made (its answer was lost), the
+/// previous key may have signed.
 async fn signature_check(
     tx: &mut Tx,
     signed: &SignedRenewal,
@@ -126,8 +126,7 @@ async fn signature_check(
     Err(Refusal::BadSignature.into())
 }
 
-/// Whether `latest` is what an earlier, equal request was answered: it came after the certificate the machine names, and is far
-/// from its end.
+/// Whether `latest` was the answer to an earlier, equal request: it was issued after the certificate the machine names and is far from expiry.
 fn is_answer(latest: &Certificate, replaced: Digest, now: i64) -> bool {
     Digest::of(&latest.der) != replaced && latest.not_after_at.saturating_sub(now) > LEAF_MS / 3
 }

@@ -1,5 +1,5 @@
-//! Taking in reports that came by wire or by file. The order is that of cost: signature over the header, bounded decompression,
-//! digests, and only then the store. Answered after the commit.
+//! Taking in reports sent over the wire or by file. Checks run in order of cost: signature over the header, bounded
+//! decompression, digests, and only then the store. The answer follows the commit.
 
 use protocol::{Assignment, Receipt, Report, ReportAnswer, ReportAnswers, SignedReceipt};
 
@@ -11,13 +11,13 @@ use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::Peer;
 
-/// Requests with more reports than this are checked away from the threads that serve connections.
+/// Requests with more reports than this are checked off the threads that serve connections.
 const CHECKED_AT_ONCE: usize = 4;
 
-/// Takes in the reports of one request that came by wire or by file. `share` grows by what they need in memory.
+/// Takes in the reports of one request sent over the wire or by file. `share` grows by the memory they need.
 ///
 /// # Errors
-/// A final refusal when these are no reports at all or the machine is revoked, one to be tried again when too many wait.
+/// A final refusal when these are not reports or the machine is revoked, a retryable one when too many are waiting.
 pub async fn reports_answer(
     app: &App,
     caller: &Caller,
@@ -31,7 +31,7 @@ pub async fn reports_answer(
     let count = reports.len();
     let (checked, refused) = if count > CHECKED_AT_ONCE {
         let peer = caller.0.clone();
-        // The share comes back with the reports: it is held until they are answered.
+        // The share is returned with the reports and held until they are answered.
         let checked = tokio::task::spawn_blocking(move || (check_all(reports, &peer, &mut share), share)).await?;
         share = checked.1;
         checked.0
@@ -74,7 +74,7 @@ pub async fn reports_answer(
     Ok(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() })
 }
 
-/// Checks reports up to the first that is refused, or that does not fit into what the machine may have in memory.
+/// Checks reports up to the first that is refused, or that exceeds what the machine may hold in memory.
 fn check_all(reports: Vec<Report>, peer: &Peer, share: &mut Share) -> (Vec<Checked>, Option<Refused>) {
     let mut checked = Vec::with_capacity(reports.len());
     for report in reports {

@@ -1,4 +1,4 @@
-//! Writing down which machines an office has, and declaring that the list is complete.
+//! Recording which machines an office has, and declaring the list complete.
 
 pub mod link;
 pub mod refusal;
@@ -15,14 +15,14 @@ use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::roster::{Roster, RosterLine, RosterState};
 use crate::store::{Db, Tx, new_id};
 
-/// A machine an office says it has.
+/// A machine to put on a roster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewLine {
     /// What the office calls it; a machine that enrols under this name finds its line.
     pub label: String,
     /// Where it stands; may be empty.
     pub room: String,
-    /// Who uses it; may be empty.
+    /// The person who uses it; may be empty.
     pub person: String,
     /// Workstation or server.
     pub role: Role,
@@ -34,28 +34,28 @@ pub struct NewLine {
 
 #[cfg(test)]
 impl NewLine {
-    /// A workstation of which only its name is known.
+    /// A workstation of which only the name is known.
     pub(crate) fn named(label: &str) -> Self {
         let (room, person, serial, mac) = Default::default();
         Self { label: label.to_owned(), room, person, role: Role::Workstation, serial, mac }
     }
 }
 
-/// What became of the lines of a file.
+/// The outcome of importing a roster file.
 #[derive(Debug, Default)]
 pub struct Imported {
     /// New ones.
     pub added: Vec<RosterLine>,
-    /// Those that were on the roster already, to the letter.
+    /// How many were already on the roster, identical.
     pub known: usize,
-    /// Those that were there without the serial number or address that the file has.
+    /// How many were there without the serial number or address that the file has.
     pub completed: usize,
 }
 
-/// Adds lines to the roster of `office`, all or none. A line whose serial number an enrolled machine has is linked to it at once.
+/// Adds lines to the roster of `office`, all or none. A line whose serial number matches an enrolled machine is linked to it at once.
 ///
 /// # Errors
-/// The office is not within scope, or a line is there already by name, serial number or address, or twice in `lines`.
+/// The office is not within scope, or a line with the same name, serial number or address exists, or twice in `lines`.
 pub async fn roster_add(db: &Db, by: &By, office: &str, lines: &[NewLine]) -> Result<Vec<RosterLine>, RosterError> {
     let mut tx = db.write().await?;
     let there = roster_held(&mut tx, by, office).await?;
@@ -69,7 +69,7 @@ pub async fn roster_add(db: &Db, by: &By, office: &str, lines: &[NewLine]) -> Re
     conclude(tx, by, office, added).await
 }
 
-/// Adds the lines of a file: those that are on the roster already change nothing, so that the same file twice does what it does once.
+/// Adds the lines of a file: lines already on the roster change nothing, so importing a file twice is the same as once.
 ///
 /// # Errors
 /// As [`roster_add`]; or a line of the same name says something else.
@@ -101,7 +101,7 @@ pub async fn roster_import(db: &Db, by: &By, office: &str, lines: &[NewLine]) ->
         touched.push(known);
     }
     if new.iter().any(|line| there.iter().any(|other| is_same_label(other, line))) {
-        // Two old lines of one name: which of them the file means, nobody knows.
+        // Two existing lines share a name: it is unknown which one the file means.
         let labels: Vec<&str> = new.iter().map(|line| line.label.as_str()).collect();
         return Err(Refusal::LabelTaken(labels.join(", ")).into());
     }
@@ -130,8 +130,8 @@ pub async fn roster_remove(db: &Db, by: &By, office: &str, line: &str) -> Result
     Ok(line)
 }
 
-/// Declares that the roster of `office` is complete. `secret_machines` is how many machines for state secrets it has besides:
-/// their count is all that is ever recorded of them.
+/// Declares that the roster of `office` is complete. `secret_machines` is how many machines for state secrets it has in
+/// addition: only their count is ever recorded.
 ///
 /// # Errors
 /// The office is not within scope, or its roster is empty.
@@ -153,7 +153,7 @@ pub async fn roster_declare(db: &Db, by: &By, office: &str, secret_machines: u32
     Ok(roster)
 }
 
-/// The lines of a roster that nobody else changes until the commit.
+/// The lines of a roster, locked against other changes until the commit.
 async fn roster_held(tx: &mut Tx, by: &By, office: &str) -> Result<Vec<RosterLine>, RosterError> {
     tx.roster_hold(&by.scope, office).await?;
     Ok(tx.roster_line_list(&by.scope, office).await?)
@@ -174,7 +174,7 @@ async fn line_find(tx: &mut Tx, by: &By, office: &str, name: &str) -> Result<Ros
     }
 }
 
-/// The lines as they are stored, once it is sure that no two of them mean the same machine.
+/// The lines as stored, after checking that no two of them mean the same machine.
 fn read(by: &By, office: &str, lines: &[NewLine]) -> Result<Vec<RosterLine>, Refusal> {
     let mut seen = BTreeSet::new();
     let mut read = Vec::with_capacity(lines.len());
@@ -234,7 +234,7 @@ async fn insert(
     Ok(lines)
 }
 
-/// One machine stands on one roster, in one line.
+/// Checks that a machine is on one roster only, in one line.
 async fn marks_check(tx: &mut Tx, there: &[RosterLine], line: &RosterLine) -> Result<(), RosterError> {
     let shares = |other: &&RosterLine| {
         let same = |one: &str, other: &str| !one.is_empty() && one == other;
@@ -249,7 +249,7 @@ async fn marks_check(tx: &mut Tx, there: &[RosterLine], line: &RosterLine) -> Re
     Ok(())
 }
 
-/// Links what is certain, tells everybody, and makes it last; the lines as they are then.
+/// Links certain matches, notifies listeners and commits; returns the resulting lines.
 async fn conclude(mut tx: Tx, by: &By, office: &str, lines: Vec<RosterLine>) -> Result<Vec<RosterLine>, RosterError> {
     let ids: Vec<&str> = lines.iter().map(|line| line.id.as_str()).collect();
     let linked = link::certain_link(&mut tx, by, office, &ids, link::Pending::Too).await?;
@@ -266,7 +266,7 @@ fn subject(line: &RosterLine) -> String {
     format!("{} {}", line.id, line.label)
 }
 
-/// Labels that people take for the same one; of signs alone each is its own.
+/// The key under which labels that people read as the same are equal; a label of punctuation alone is its own key.
 fn label_key(label: &str) -> String {
     let key = plain(label);
     if key.is_empty() { label.trim().to_owned() } else { key }
@@ -276,7 +276,7 @@ fn is_same_label(one: &RosterLine, other: &RosterLine) -> bool {
     label_key(&one.label) == label_key(&other.label)
 }
 
-/// Whether `line` says nothing else than `known`, at most more.
+/// Whether `line` contradicts nothing in `known`; it may say less or fill gaps.
 fn is_compatible(known: &RosterLine, line: &RosterLine) -> bool {
     let fits = |known: &str, new: &str| new.is_empty() || known.is_empty() || known == new;
     (&known.room, &known.person, known.role) == (&line.room, &line.person, line.role)

@@ -12,12 +12,12 @@ use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::token::{Admission, Token};
 use crate::store::{Db, StoreError, new_id};
 
-/// The longest a token may be good.
+/// The longest validity of a token.
 pub const VALID_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The most machines one token may enrol.
 pub const USES_MOST: u32 = 1000;
 
-/// What a new token shall be good for.
+/// The terms of a new token.
 #[derive(Clone, Debug)]
 pub struct NewToken {
     /// The office its machines belong to.
@@ -26,22 +26,22 @@ pub struct NewToken {
     pub role: Role,
     /// How many machines it enrols; 1 to [`USES_MOST`].
     pub uses: u32,
-    /// How long it is good; at most [`VALID_MOST`].
+    /// How long it is valid; at most [`VALID_MOST`].
     pub valid: Duration,
     /// Whether its machines wait for confirmation.
     pub admits: Admission,
 }
 
-/// What revoking a token takes along.
+/// What is revoked along with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// The token alone; what it enrolled goes on.
+    /// The token alone; the machines it enrolled stay.
     Token,
     /// Also every machine it enrolled.
     Machines,
 }
 
-/// Makes a token. The text is seen here once and never again; the store keeps its hash.
+/// Makes a token. The text is returned once and never again; the store keeps its hash.
 ///
 /// # Errors
 /// The office is not within scope, the system gives no random bytes, or the database fails.
@@ -78,7 +78,7 @@ pub async fn token_make(db: &Db, by: &By, new: &NewToken) -> anyhow::Result<(Tok
     Ok((token, text))
 }
 
-/// Revokes a token and returns the machines it enrolled, revoked too when `reach` says so.
+/// Revokes a token and returns the machines it enrolled; they are revoked too when `reach` says so.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when it is not within scope.
@@ -91,7 +91,7 @@ pub async fn token_revoke(db: &Db, by: &By, id: &str, reach: Reach) -> Result<Ve
         vec![NewEvent { subject: Some(token.id.clone()), ..NewEvent::of_office(EventKind::Token, &token.office) }];
     let mut machines = Vec::new();
     for enrolment in tx.enrolment_list(&by.scope, id).await? {
-        // A machine that was moved out of this person's part of the tree is somebody else's by now.
+        // A machine that has been moved out of this person's scope belongs to someone else now.
         let Some(machine) = tx.machine_get(&by.scope, &enrolment.machine).await? else { continue };
         if reach == Reach::Machines && machine.status != MachineStatus::Revoked {
             tx.machine_revoke(&by.scope, &machine.id, by.at, &by.name(), "token revoked").await?;

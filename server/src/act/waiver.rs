@@ -1,5 +1,5 @@
-//! Exceptions with an end (ngoại lệ có thời hạn): asked for by one person, decided by another who stands outside the graded
-//! office, withdrawn early or over by their date. The rules of design 4 are here; what an exception does to a verdict is in
+//! Waivers (ngoại lệ có thời hạn): asked for by one person, decided by another who stands outside the graded office,
+//! withdrawn early or ended by their date. The rules of design 4 are here; what a waiver does to an outcome is in
 //! `judge/waivers`.
 
 pub mod refusal;
@@ -21,48 +21,48 @@ use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::store::{Db, Scope, StoreResult, Tx, new_id};
 
-/// The longest reason, in characters.
+/// The longest reason, of a waiver, in characters.
 pub const REASON_MOST: usize = 500;
-/// Exceptions ended in one go.
+/// Waivers ended in one batch.
 const DUE: i64 = 100;
 
-/// An exception as it is asked for.
+/// A request for a waiver.
 #[derive(Clone, Debug)]
 pub struct NewWaiver {
     /// The machine.
     pub machine: String,
     /// The control's id.
     pub control: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// It shall hold before this instant, milliseconds UTC.
+    /// It holds until this instant, milliseconds UTC.
     pub until_at: i64,
 }
 
-/// The longest an exception from a control of `severity` may last, in days.
+/// The longest a waiver of a control of `severity` may last, in days.
 pub fn most_days(judge: &CompiledPolicy, severity: Severity) -> u32 {
     let waivers = judge.rules().office.waivers;
     if severity == Severity::Critical { waivers.critical_at_most_days } else { waivers.other_at_most_days }
 }
 
-/// The last day on which an exception that is granted at `now` may hold, by the calendar of the pages.
+/// The last day a waiver granted at `now` may cover, in the time zone of the pages.
 pub fn latest_day(judge: &CompiledPolicy, severity: Severity, now: Timestamp, zone: &TimeZone) -> Date {
     let end = after_days(now, most_days(judge, severity)).to_zoned(zone.clone()).date();
     end.yesterday().unwrap_or(end)
 }
 
-/// The end of a day written `2026-12-31`, milliseconds UTC; none when it is no day.
+/// The end of a day written `2026-12-31`, milliseconds UTC; `None` when it is not a date.
 pub fn day_end(day: &str, zone: &TimeZone) -> Option<i64> {
     let day: Date = day.trim().parse().ok()?;
     let next = day.tomorrow().ok()?.to_zoned(zone.clone()).ok()?;
     Some(next.timestamp().as_millisecond())
 }
 
-/// Asks for an exception. It waits until somebody from above the machine's office decides.
+/// Asks for a waiver. It waits until someone above the machine's office decides.
 ///
 /// # Errors
-/// The machine is not within scope, or the exception is refused before it reaches anybody: no such control, no reason, an end
-/// that has passed or lies too far ahead, one that is open already.
+/// The machine is not within scope, or the request is refused outright: no such control, no reason, an end that has passed or
+/// lies too far ahead, one that is open already.
 pub async fn waiver_ask(
     db: &Db,
     by: &By,
@@ -98,11 +98,11 @@ pub async fn waiver_ask(
     Ok(waiver)
 }
 
-/// Grants an exception: from now until its end the failure is waived.
+/// Grants a waiver: from now until its end the failure is waived.
 ///
 /// # Errors
-/// It is not within scope; the person asked for it, or does not stand above the machine's office; it was decided meanwhile; its
-/// end is no longer allowed.
+/// It is not within scope; the person asked for it, or does not stand above the machine's office; it has been decided
+/// meanwhile; its end is no longer allowed.
 pub async fn waiver_grant(db: &Db, by: &By, judge: Option<&CompiledPolicy>, id: &str) -> Result<Waiver, WaiverError> {
     let (mut tx, machine, waiver) = to_decide(db, by, id).await?;
     end_check(control(judge, &machine, &waiver.control)?, waiver.until_at, by.at)?;
@@ -115,11 +115,11 @@ pub async fn waiver_grant(db: &Db, by: &By, judge: Option<&CompiledPolicy>, id: 
     Ok(waiver)
 }
 
-/// Refuses an exception; `why` is for its author.
+/// Refuses a waiver; `why` is shown to its author.
 ///
 /// # Errors
-/// It is not within scope; the person asked for it, or does not stand above the machine's office; it was decided meanwhile;
-/// `why` is missing.
+/// It is not within scope; the person asked for it, or does not stand above the machine's office; it has been decided
+/// meanwhile; `why` is missing.
 pub async fn waiver_refuse(db: &Db, by: &By, id: &str, why: &str) -> Result<Waiver, WaiverError> {
     let (mut tx, machine, _) = to_decide(db, by, id).await?;
     let why = reason(why)?;
@@ -131,10 +131,10 @@ pub async fn waiver_refuse(db: &Db, by: &By, id: &str, why: &str) -> Result<Waiv
     Ok(waiver)
 }
 
-/// Withdraws an exception before its date: its author, whoever granted it, or anybody who could.
+/// Withdraws a waiver before its date: allowed for its author, the person who granted it, and anyone who could have.
 ///
 /// # Errors
-/// It is not within scope, is over already, or is none of the person's business.
+/// It is not within scope, has ended already, or the person may not withdraw it.
 pub async fn waiver_withdraw(db: &Db, by: &By, id: &str) -> Result<Waiver, WaiverError> {
     let mut tx = db.write().await?;
     let waiver = tx.waiver_require(&by.scope, id).await?;
@@ -151,8 +151,7 @@ pub async fn waiver_withdraw(db: &Db, by: &By, id: &str) -> Result<Waiver, Waive
     Ok(waiver)
 }
 
-/// Withdraws every exception of a machine that is asked for or in force, because it was asked for under other terms. The caller tells
-/// of it and commits.
+/// Withdraws every waiver of a machine that is requested or in force, because the terms changed. The caller publishes the events and commits.
 ///
 /// # Errors
 /// When the database fails.
@@ -165,11 +164,11 @@ pub(super) async fn waivers_withdraw(tx: &mut Tx, by: &By, machine: &Machine) ->
     machine_waive(tx, &machine.id, by.at).await
 }
 
-/// Ends every exception whose date has come, each in a transaction of its own, and puts those in force again that ended while the
-/// clock was ahead. Returns the offices of their machines.
+/// Ends every waiver whose date has come, each in a transaction of its own, and reinstates those that ended while the clock was
+/// ahead. Returns the offices of their machines.
 ///
 /// # Errors
-/// When the database fails; what is left is done next time.
+/// When the database fails; the rest is done next time.
 pub async fn waivers_expire(db: &Db, now: i64) -> StoreResult<Vec<String>> {
     let by = By { actor: Actor::Program, scope: Scope::whole(), at: now };
     let mut offices = Vec::new();
@@ -191,7 +190,7 @@ pub async fn waivers_expire(db: &Db, now: i64) -> StoreResult<Vec<String>> {
         for waiver in due {
             let mut tx = db.write().await?;
             if !tx.waiver_end(&by.scope, &waiver.id, WaiverState::Ended, now, &by.name()).await? {
-                // Another server was quicker, or somebody withdrew it.
+                // Another server was faster, or someone withdrew it.
                 continue;
             }
             let machine = tx.machine_require(&by.scope, &waiver.machine).await?;
@@ -202,12 +201,12 @@ pub async fn waivers_expire(db: &Db, now: i64) -> StoreResult<Vec<String>> {
     }
 }
 
-/// Whether the person called `name` may grant or refuse; `above`: the person's part of the tree begins above the office.
+/// Whether the person called `name` may grant or refuse; `above` means the person's scope begins above the office.
 pub fn may_decide(waiver: &Waiver, name: &str, above: bool) -> bool {
     above && waiver.state == WaiverState::Asked && waiver.asked_by != name
 }
 
-/// Whether the person called `name` may withdraw it; `above`: the person's part of the tree begins above the office.
+/// Whether the person called `name` may withdraw it; `above` means the person's scope begins above the office.
 pub fn may_withdraw(waiver: &Waiver, name: &str, above: bool) -> bool {
     above || waiver.asked_by == name || waiver.decided_by.as_deref() == Some(name)
 }
@@ -228,7 +227,7 @@ async fn to_decide(db: &Db, by: &By, id: &str) -> Result<(Tx, Machine, Waiver), 
     Ok((tx, machine, waiver))
 }
 
-/// A control of the policy in force and the days an exception from it may last.
+/// A control's severity and the most days a waiver of it may last, under the policy in force.
 type Bound = (Severity, u32);
 
 fn control(judge: Option<&CompiledPolicy>, machine: &Machine, id: &str) -> Result<Bound, Refusal> {

@@ -1,4 +1,4 @@
-//! Who calls by wire: the machine behind a connection's certificate.
+//! Who calls over the wire: the machine behind a connection's certificate.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -10,11 +10,10 @@ use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::tls::Peer;
 
-/// Lets a request pass when its machine may speak, and tells handlers who it is.
+/// Lets a request through when its machine may call, and passes the machine on to handlers.
 ///
 /// # Errors
-/// A final refusal: no certificate, unknown, revoked, or with a key or certificate that is over. One to be tried again when the machine
-/// sends too often.
+/// A final refusal: no certificate, unknown, revoked, or with an ended key or certificate. A retryable one when the machine sends too often.
 pub async fn caller_identify(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let certificate =
         request.extensions().get::<Peer>().and_then(|peer| peer.certificate.clone()).ok_or_else(no_certificate)?;

@@ -1,4 +1,4 @@
-//! What an agent is told when something is refused or fails, and what the log keeps.
+//! The answer to an agent when something is refused or fails, and what the log keeps.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,9 +15,9 @@ use crate::store::StoreError;
 pub struct ApiError {
     /// HTTP status.
     pub status: StatusCode,
-    /// A stable word for programs, such as `token_expired`.
+    /// A stable code for programs, such as `token_expired`.
     pub code: &'static str,
-    /// What a person reads: what, where and what to do.
+    /// The message for a person: what happened, where, and what to do.
     pub message: Text,
     /// What the agent should do.
     pub action: RefusalAction,
@@ -28,7 +28,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A refusal that sending the same again cannot change.
+    /// A refusal that resending cannot change.
     pub fn refused(status: StatusCode, code: &'static str, vi: impl Into<String>, en: impl Into<String>) -> Self {
         Self {
             status,
@@ -40,7 +40,7 @@ impl ApiError {
         }
     }
 
-    /// A refusal that passes by itself: come again after `seconds`.
+    /// A refusal that passes by itself: retry after `seconds`.
     pub fn busy(code: &'static str, seconds: u32, vi: impl Into<String>, en: impl Into<String>) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -54,7 +54,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// The body of the answer.
+    /// The refusal as it is sent in the answer's body.
     fn refusal(self) -> protocol::Refusal {
         protocol::Refusal {
             code: self.code.to_owned(),
@@ -66,7 +66,7 @@ impl ApiError {
 }
 
 impl<E: Into<anyhow::Error>> From<E> for ApiError {
-    /// A failure of the server's own: the caller learns only that it should come again.
+    /// A failure of the server itself: the caller only learns that it should retry.
     fn from(cause: E) -> Self {
         let cause = cause.into();
         if cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_text_unusable) {
@@ -147,6 +147,6 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The code of a refusal, in the answer's extensions: for the log.
+/// The code of a refusal, kept in the answer's extensions for the log.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusalCode(pub &'static str);

@@ -1,4 +1,4 @@
-//! `POST /agent/event`: what an agent says about itself, such as its last words before it is removed.
+//! `POST /agent/event`: what an agent reports about itself, such as its last message before it is removed.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -12,10 +12,10 @@ use crate::app::App;
 use crate::store::machine::event::{AgentEvent as Kept, AgentEventKind as Kind};
 use crate::store::outbox::{EventKind, NewEvent};
 
-/// Notes an event. One that this version does not know is answered and forgotten.
+/// Records an event. One that this version does not know is answered and dropped.
 ///
 /// # Errors
-/// A refusal to be tried again when the machine tells too many, a final one when the event cannot be read.
+/// A retryable refusal when the machine sends too many, a final one when the event cannot be read.
 pub async fn event_take(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

@@ -11,10 +11,10 @@ use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::ingest::Reason;
 
-/// Hands out a policy.
+/// Sends a policy.
 ///
 /// # Errors
-/// A final refusal when no policy has this address; one to be tried again when too many fetch older ones.
+/// A final refusal when no policy has this address; a retryable one when too many requests fetch older ones.
 pub async fn policy_show(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

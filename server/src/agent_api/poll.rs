@@ -1,5 +1,5 @@
-//! `POST /agent/poll`: held until there is an order, a new policy or a decision about the machine, or the time is over. Looking
-//! up happens only when the reader of events wakes the poll.
+//! `POST /agent/poll`: held until there is an order, a new policy or a decision about the machine, or time runs out. The store
+//! is only queried when the event reader wakes the poll.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::app::events::Wake;
 
-/// How long an order that was carried to a machine may be on its way before it is carried again.
+/// How long an order sent to a machine may be in transit before it is sent again.
 const ORDER_ON_ITS_WAY_MS: i64 = 2 * 60 * 1000;
 /// A new policy wakes this many polls a second, so that 20,000 machines do not fetch it at once.
 const WAKES_A_SECOND: u32 = 500;
-/// Ids of orders taken from one request.
+/// Most ids of completed orders read from one request.
 const DONE: usize = 32;
 
 /// Holds a poll.
@@ -33,7 +33,7 @@ pub async fn poll_hold(
 ) -> Result<Json<PollAnswer>, ApiError> {
     let request: PollRequest = json_read(&body)?;
     drop(body);
-    // Entered before the first look, so that nothing slips between look and wait.
+    // Entered before the first look, so that nothing is missed between look and wait.
     let mut held = app.events.polls.enter(&caller.machine);
     orders_note_done(&app, &caller, &request).await?;
     let deadline = tokio::time::sleep(spread(app.config.agents.poll_held()));
@@ -66,7 +66,7 @@ pub async fn poll_hold(
     }
 }
 
-/// Whether the policy in force is another than the agent says it uses, or something was decided that it was not told.
+/// Whether the policy in force differs from the one the agent uses, or a decision has not reached it.
 fn is_news(assignment: &Assignment, request: &PollRequest) -> bool {
     let untold = request.known.as_ref().is_some_and(|known| known != assignment);
     untold || (assignment.policy.is_some() && assignment.policy != request.policy)
@@ -95,7 +95,7 @@ async fn orders_note_done(app: &App, caller: &Caller, request: &PollRequest) -> 
     if request.done.is_empty() {
         return Ok(());
     }
-    // Asked first, because it does not write: whoever makes ids up costs no commit.
+    // Checked first because it does not write: made-up ids cost no commit.
     if !app.db.read().await?.machine_order_is_open(&caller.machine).await? {
         return Ok(());
     }
@@ -106,12 +106,12 @@ async fn orders_note_done(app: &App, caller: &Caller, request: &PollRequest) -> 
     Ok(tx.commit().await?)
 }
 
-/// `middle`, 20 % more or less, so that machines which connected together do not poll together for ever.
+/// `middle`, 20 % more or less, so that machines which connected together do not keep polling together.
 fn spread(middle: Duration) -> Duration {
     middle.mul_f64(0.8 + 0.4 * chance())
 }
 
-/// Between 0 and 1; without random numbers the middle, for nothing here is a secret.
+/// Between 0 and 1; the middle when there are no random numbers, because nothing here is secret.
 fn chance() -> f64 {
     let mut bytes = [0; 4];
     match SystemRandom::new().fill(&mut bytes) {

@@ -1,4 +1,4 @@
-//! `POST /agent/reports`: frames of signed reports, read as far as their machine may send.
+//! `POST /agent/reports`: frames of signed reports, read up to what their machine may send.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ use crate::ingest::Reason;
 /// Takes in the reports of one request.
 ///
 /// # Errors
-/// A final refusal when the bytes are too many or not reports at all, one to be tried again when they come too slowly or too many wait.
+/// A final refusal when the bytes are too many or not reports, a retryable one when they arrive too slowly or too many are waiting.
 pub async fn reports_take(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

@@ -1,5 +1,5 @@
-//! Reading from and writing to removable storage that somebody else may have prepared: no link is followed at the end of a path, nothing
-//! but a plain file is read, never more than a cap, and a file is written beside its place and then moved there.
+//! Reading from and writing to removable storage that somebody else may have prepared: no link at the end of a path is followed, only
+//! plain files are read, never beyond a limit, and a file is written next to its destination and then moved there.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
@@ -41,11 +41,11 @@ pub fn read(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
 pub enum Readers {
     /// Only its owner: it holds a secret.
     Owner,
-    /// Everybody: it holds none, and at the other end somebody else reads it.
+    /// Everybody: it holds none, and someone else reads it at the other end.
     All,
 }
 
-/// Writes `bytes` to `path` so that a reader sees all of them or what was there before. A link at `path` is replaced, not followed.
+/// Writes `bytes` to `path` so that a reader sees either all of them or what was there before. A link at `path` is replaced, not followed.
 ///
 /// # Errors
 /// It cannot be written, or its folder is a link.
@@ -89,7 +89,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// What the person named: a folder that is there, else a file.
+    /// Reads what the person named: an existing folder, else a file.
     ///
     /// # Errors
     /// It is a link or neither folder nor file.

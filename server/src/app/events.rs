@@ -1,5 +1,5 @@
-//! What happens, heard by everybody who waits for it. One task reads the change table and tells pages and held polls; nobody
-//! else asks the database whether something is new, so that 20,000 held polls cost nothing. Owns no SQL and keeps nothing.
+//! Events, delivered to everything that waits for them. One task reads the change table and notifies pages and held polls;
+//! nothing else polls the database for news, so that 20,000 held polls cost nothing. Owns no SQL and stores nothing.
 
 pub mod polls;
 
@@ -14,19 +14,19 @@ use crate::store::outbox::{EventKind, OutboxEvent};
 
 pub use polls::{Polls, Wake};
 
-/// How often the change table is read. A revocation must end a poll within 2 s, also one made by another server.
+/// How often the change table is read. A revocation must end a poll within 2 s, even one made by another server.
 const READ_EVERY: Duration = Duration::from_millis(400);
-/// Changes read at once.
+/// Rows of the change table read at once.
 const CHUNK: i64 = 1000;
-/// Changes a slow listener may lag behind before it is told that it missed some.
+/// Changes a slow listener may lag behind before it is informed that it missed some.
 const BACKLOG: usize = 4096;
 
-/// What happens, for listeners inside this process.
+/// Events, for listeners inside this process.
 #[derive(Debug)]
 pub struct Events {
     told: broadcast::Sender<Arc<OutboxEvent>>,
     sequence: AtomicI64,
-    /// The change table cannot be read now.
+    /// True while the change table cannot be read.
     away: AtomicBool,
     stop: watch::Sender<bool>,
     /// The polls that are held now.
@@ -34,7 +34,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Tells what happens after the change `sequence`.
+    /// Delivers the events after number `sequence`.
     pub fn new(sequence: i64) -> Self {
         Self {
             told: broadcast::channel(BACKLOG).0,
@@ -45,17 +45,17 @@ impl Events {
         }
     }
 
-    /// Every change from now on. A listener that falls behind gets `RecvError::Lagged` and should read afresh.
+    /// Every event from now on. A listener that falls behind gets `RecvError::Lagged` and should read everything again.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<OutboxEvent>> {
         self.told.subscribe()
     }
 
-    /// True while nobody knows what happens, because the database cannot be read.
+    /// True while events are unknown, because the database cannot be read.
     pub fn is_away(&self) -> bool {
         self.away.load(Ordering::Relaxed)
     }
 
-    /// Asks everything that waits to end: held polls are answered, event streams close.
+    /// Ends everything that waits: held polls are answered, event streams close.
     pub fn stop(&self) {
         self.stop.send_replace(true);
         self.polls.wake_all(Wake::Stop);
@@ -76,12 +76,12 @@ impl Events {
             }
             _ => {}
         }
-        // Nobody listening is no failure.
+        // Having no listener is not a failure.
         let _ = self.told.send(Arc::new(change));
     }
 }
 
-/// Reads the change table until the server stops; a database that is away is asked again.
+/// Reads the change table until the server stops; retries while the database is away.
 pub async fn changes_follow(app: App) {
     loop {
         tokio::select! {
@@ -94,7 +94,7 @@ pub async fn changes_follow(app: App) {
                 if !app.events.away.swap(true, Ordering::Relaxed) {
                     tracing::error!("events cannot be read, pages and polls wait: {error:#}");
                 }
-                // Every 400 ms this is the first to meet a broken store: connections of before are given up.
+                // Every 400 ms this is the first to meet a broken store: connections opened before are given up.
                 if let Ok(error) = error.downcast() {
                     app.db.health().noted(error);
                 }
@@ -103,10 +103,10 @@ pub async fn changes_follow(app: App) {
     }
 }
 
-/// Reads what is new once and tells it.
+/// Reads new events once and delivers them.
 ///
 /// # Errors
-/// When the database fails; what was told already is not told again.
+/// When the database fails; events already delivered are not delivered again.
 pub async fn changes_read(app: &App) -> anyhow::Result<()> {
     loop {
         let after = app.events.sequence.load(Ordering::SeqCst);

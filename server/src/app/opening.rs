@@ -1,5 +1,5 @@
-//! From a data folder to its store: is it there, is it whole, is it this server's, is no other server at it. An unmounted disk looks like a
-//! store that was never made, so an initialised server never makes one by itself.
+//! Opening the store of a data folder: that it exists, is whole, is this server's, and is in use by no other server. An unmounted disk
+//! looks like a store that was never made, so an initialised server never makes one on its own.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -13,16 +13,16 @@ use crate::store::damage::sqlite_check;
 use crate::store::meta::{Foreign, Mark, SERVER};
 use crate::store::{Db, StoreError, schema_newest};
 
-/// What should be found.
+/// What the data folder is expected to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The store of a server that was initialised.
     Existing,
     /// Nothing: `init` makes the server's first store.
     First,
-    /// Nothing: the store was lost, and somebody starts anew.
+    /// Nothing: the store was lost, and someone starts over.
     Anew {
-        /// Who, for the audit log.
+        /// Who started over, for the audit log.
         by: Actor,
         /// When, milliseconds UTC.
         at: i64,
@@ -32,7 +32,7 @@ pub enum Wanted {
 /// Opens the store that `config` names, brings its schema up to date and makes sure that it belongs to the server with these marks.
 ///
 /// # Errors
-/// It is not what was wanted, cannot be reached, is damaged, belongs to a newer program or to another server; told by name.
+/// It is not what was wanted, cannot be reached, is damaged, belongs to a newer program or to another server; the error names which.
 pub async fn store_open(data: &Path, config: &Config, marks: &[Mark], wanted: Wanted) -> anyhow::Result<Db> {
     let file = config.sqlite_file(data);
     if let Some(file) = &file {
@@ -81,7 +81,7 @@ async fn prepare(db: &Db, place: &str, marks: &[Mark], wanted: Wanted) -> anyhow
     Ok(())
 }
 
-/// Makes sure that the open store `db` belongs to the server with these marks.
+/// Makes sure that the open store `db` belongs to the server with these identity marks.
 ///
 /// # Errors
 /// It does not, or the database fails.
@@ -93,7 +93,7 @@ pub async fn identity_check(db: &Db, marks: &[Mark]) -> anyhow::Result<()> {
     }
 }
 
-/// Looks for damage in the store: every page of an SQLite file; on PostgreSQL, whose own business that is, what it counted is logged.
+/// Looks for damage in the store: every page of an SQLite file; PostgreSQL checks itself, so only its failure count is logged.
 ///
 /// # Errors
 /// Damage was found, or the store cannot be read.
@@ -113,12 +113,12 @@ async fn damage_refuse(place: &str, file: &Path) -> anyhow::Result<()> {
     if found.is_empty() { Ok(()) } else { Err(damaged(place, anyhow::anyhow!(found.join("; "))).into()) }
 }
 
-/// The store's place, as a person is told; never with a password.
+/// The store's location for messages; never with a password.
 pub fn place_of(data: &Path, config: &Config) -> String {
     config.sqlite_file(data).map_or_else(|| "PostgreSQL".to_owned(), |file| file.display().to_string())
 }
 
-/// An empty file is what is left of a store where a disk was full or is not mounted.
+/// An empty file is what remains of a store when a disk was full or is not mounted.
 fn file_find(file: &Path, wanted: &Wanted) -> anyhow::Result<()> {
     let place = file.display().to_string();
     let length = match file.metadata() {
@@ -129,14 +129,14 @@ fn file_find(file: &Path, wanted: &Wanted) -> anyhow::Result<()> {
     if *wanted == Wanted::Existing && length == 0 { Err(missing(&place).into()) } else { Ok(()) }
 }
 
-/// Held by the one server that works on an SQLite file; commands need none. It ends with the process, however that ends.
+/// Lock held by the one server that uses an SQLite file; commands need none. Released when the process ends, however it ends.
 #[derive(Debug)]
 pub struct StoreLock {
     _file: Option<File>,
 }
 
 impl StoreLock {
-    /// Takes it; PostgreSQL needs none.
+    /// Takes the lock; PostgreSQL needs none.
     ///
     /// # Errors
     /// Another server has it, or the folder cannot be written.

@@ -6,11 +6,11 @@ use super::programs::Programs;
 use super::throttle::Throttle;
 use crate::bound::Bound;
 
-/// Streams that one session may have open: more pages than anybody reads.
+/// Streams that one session may have open: more than anybody reads.
 pub(crate) const STREAMS: usize = 16;
-/// Requests that one person may have open, streams among them: an office that shares a login has many pages open.
+/// Requests that one person may have open, including streams: an office that shares a login has many pages open.
 const REQUESTS: usize = 256;
-/// Downloads that one person may have open: every program that there is.
+/// Downloads that one person may have open: one for every program there is.
 const DOWNLOADS: usize = 8;
 /// Downloads that all persons together may have open.
 const ALL_DOWNLOADS: usize = 64;
@@ -30,7 +30,7 @@ pub struct PageState {
 }
 
 impl PageState {
-    /// A desk that writes times in `zone` and hands out `programs`.
+    /// State for pages that write times in `zone` and offer `programs`.
     pub fn new(zone: TimeZone, programs: Programs) -> Self {
         Self {
             throttle: Throttle::default(),
@@ -42,7 +42,7 @@ impl PageState {
         }
     }
 
-    /// How many wait for a check of their password.
+    /// How many people wait for a check of their password.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.throttle.waiting()

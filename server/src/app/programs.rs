@@ -1,5 +1,5 @@
 //! What offices install on their machines: the agent's programs and installers in the folder that the configuration names.
-//! The packaging scripts make them; this server hands them out and says what they are.
+//! The packaging scripts make them; this server offers them for download and describes them.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
@@ -13,19 +13,19 @@ use ring::digest::{Context, SHA256};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// Bytes of the largest program; the agent's budget is 5 MB.
+/// The largest program, in bytes; the agent's budget is 5 MB.
 pub const LARGEST: u64 = 64 << 20;
 
 /// A file that an office installs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Its name: letters, digits, `-`, `_`, `.`, `~`.
+    /// File name: letters, digits, `-`, `_`, `.`, `~`.
     pub name: String,
     /// What it is for.
     pub kind: Kind,
     /// Bytes.
     pub size: u64,
-    /// SHA-256, to compare and to allow by.
+    /// SHA-256, for comparison and allow lists.
     pub digest: Digest,
 }
 
@@ -47,7 +47,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word by which the catalogue names it.
+    /// Its key in the catalogue.
     pub fn word(self) -> &'static str {
         match self {
             Self::Windows64 => "windows64",
@@ -59,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// By the ends that the packaging scripts give; none for anything else in the folder.
+    /// By the suffix the packaging scripts give; `None` for any other file in the folder.
     fn of(name: &str) -> Option<Self> {
         let plain = |character: char| character.is_ascii_alphanumeric() || "-_.~".contains(character);
         let ends = [
@@ -75,10 +75,10 @@ impl Kind {
     }
 }
 
-/// Why a file of the folder is not handed out.
+/// Why a file of the folder is not offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// A link, or a file that has another name elsewhere: it may be anything of the server's.
+    /// A link, or a file that has another name elsewhere: it may be any file of the server.
     Link,
     /// A folder, pipe, socket or device.
     NoFile,
@@ -89,7 +89,7 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// The word by which the catalogue names it.
+    /// Its key in the catalogue.
     pub fn word(self) -> &'static str {
         match self {
             Self::Link => "unfit_link",
@@ -103,13 +103,13 @@ impl Unfit {
 /// What is in the folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
-    /// What is handed out, by kind and name.
+    /// The programs on offer, sorted by kind and name.
     pub programs: Vec<Program>,
-    /// What bears the name of a program and is not, by name.
+    /// Files named like a program that are not usable as one, by name.
     pub unfit: Vec<(String, Unfit)>,
 }
 
-/// A program that was opened to be handed out.
+/// A program opened for download.
 #[derive(Debug)]
 pub struct Opened {
     /// Its content, from the beginning.
@@ -121,17 +121,17 @@ pub struct Opened {
 /// Why a program is not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotOpened {
-    /// There is none of that name.
+    /// There is no program of that name.
     Unknown,
-    /// There is something else.
+    /// The file of that name is not usable.
     Unfit(Unfit),
 }
 
-/// The folder of programs. Clones remember together.
+/// The folder of programs. Clones share one cache.
 #[derive(Clone, Debug)]
 pub struct Programs {
     folder: PathBuf,
-    /// Digests of files as they were: reading 5 MB for every look at a page is too much.
+    /// Cached digests: reading 5 MB for every page view is too much.
     digests: Arc<Mutex<HashMap<String, (State, Digest)>>>,
 }
 
@@ -153,7 +153,7 @@ impl Programs {
         &self.folder
     }
 
-    /// What is in it; nothing when there is no folder.
+    /// Lists the folder; empty when there is no folder.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -188,7 +188,7 @@ impl Programs {
     /// Opens the program called `name`.
     ///
     /// # Errors
-    /// It is none of them, or not a plain file of its own.
+    /// There is no such program, or it is not a plain file with a single name.
     pub fn open(&self, name: &str) -> std::result::Result<Opened, NotOpened> {
         if Kind::of(name).is_none() {
             return Err(NotOpened::Unknown);
@@ -206,7 +206,7 @@ impl Programs {
         Ok(last.and_then(|program| self.open(&program.name).ok()))
     }
 
-    /// Opens first and looks at what was opened then, so that nobody can put something else in its place between the two.
+    /// Opens first and then checks the opened file, so that nobody can swap it in between.
     fn open_checked(&self, name: &str) -> std::result::Result<(File, Metadata), NotOpened> {
         let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(self.folder.join(name));

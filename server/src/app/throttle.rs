@@ -1,9 +1,9 @@
-//! How wrong passwords slow down whoever types them, and nobody else.
+//! How wrong passwords slow down the person who types them, and nobody else.
 //!
-//! A browser the person used before waits for its own mistakes alone, and so does a session that asks for the password again. All other
-//! browsers are strangers: some checks are free by address and by account, then they come at a [`pace`], whether the names exist or not,
-//! and of those who wait one is drawn by lot ([`line`]). Nothing here is kept: it is counted in memory, in bounded tables, by a clock
-//! that nobody sets.
+//! A browser the person has used before waits for its own mistakes only, and so does a session that asks for the password again. All
+//! other browsers are strangers: some checks are free by address and by account, then they come at a [`pace`], whether the names exist
+//! or not, and the next of those waiting is drawn by lot ([`line`]). Nothing is stored: counts are in memory, in bounded tables, by a
+//! monotonic clock.
 
 mod line;
 pub(crate) mod pace;
@@ -27,16 +27,16 @@ use crate::clock::Clock;
 /// Mistakes are remembered for this long.
 pub(crate) const WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// How long a try may wait to be looked at.
+/// How long an attempt may wait to be checked.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// When to come again where others alone are in the way: to be drawn one must be there.
+/// When to retry if only others are in the way: only those present can be drawn.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Password checks at the same time, of strangers and of others each: a check takes 19 MiB and a good part of a second of one processor.
+/// Concurrent password checks, for strangers and for others each: a check takes 19 MiB and a good part of a second of one processor.
 const CHECKS: usize = 2;
 
-/// From where somebody tries.
+/// Where an attempt comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A browser the person logged in with before, by the hash of its token.
@@ -53,17 +53,17 @@ struct Counts {
     accounts: Table,
     /// Mistakes of strangers by account and address.
     pairs: Table,
-    /// Mistakes of browsers that are known, and of sessions.
+    /// Mistakes of known browsers and of sessions.
     own: Table,
     line: Line,
 }
 
-/// What is counted, and who may try. Cheap to clone.
+/// Counts wrong passwords and decides who may try. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     counts: Arc<Mutex<Counts>>,
     strangers: Arc<Semaphore>,
-    /// A flood of strangers leaves these their checks.
+    /// Kept apart, so that a flood of strangers does not take these checks.
     others: Arc<Semaphore>,
 }
 
@@ -74,7 +74,7 @@ impl Default for Throttle {
     }
 }
 
-/// Leave for one try, to be ended by [`Ticket::wrong`] or [`Ticket::right`]. Of one that is dropped the step is used up.
+/// Permission for one attempt, to be ended by [`Ticket::wrong`] or [`Ticket::right`]. If it is dropped, the step is used up.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     throttle: Throttle,
@@ -92,10 +92,10 @@ impl Throttle {
         Ticket { throttle: self.clone(), origin, account: account.to_owned(), slot: Arc::new(slot) }
     }
 
-    /// Waits for a try at `account` (the hash of its name).
+    /// Waits for permission to try `account` (the hash of its name).
     ///
     /// # Errors
-    /// The time after which to come again.
+    /// The time after which to retry.
     pub(crate) async fn enter(&self, origin: Origin, account: &str, clock: &Clock) -> Result<Ticket, Duration> {
         let code = match &origin {
             Origin::Stranger(peer) => return self.line_up(*peer, account, clock).await,
@@ -109,14 +109,14 @@ impl Throttle {
             if let Some(wait) = pace::own_wait(count.wrong, count.last, now) {
                 return Err(wait);
             }
-            // Counted before it is known, so that tries at the same time are no more.
+            // Counted before the result is known, so that concurrent attempts gain nothing.
             count.mistake(now);
         }
         let Ok(Ok(slot)) = timeout(PATIENCE, Arc::clone(&self.others).acquire_owned()).await else { return Err(AGAIN) };
         Ok(self.ticket(origin, account, slot))
     }
 
-    /// Waits in line. Whoever's pace is open takes a free slot and draws for all; so it costs little when hundreds wait.
+    /// Waits in line. Any waiter whose pace allows it takes a free slot and draws for all, so hundreds of waiters cost little.
     async fn line_up(&self, peer: SocketAddr, account: &str, clock: &Clock) -> Result<Ticket, Duration> {
         let mut now = clock.steady();
         let ends = now + PATIENCE;
@@ -143,13 +143,13 @@ impl Throttle {
         };
         tokio::select! {
             biased;
-            // Nothing comes where a newer try of the same connection took the place.
+            // Nothing arrives when a newer attempt of the same connection took the place.
             ticket = &mut called => ticket.map_err(|_| AGAIN),
             () = waits => called.try_recv().map_err(|_| self.counts().refuse(&address, account, now)),
         }
     }
 
-    /// Hands the slot to whoever is drawn, while the one who took it could be.
+    /// Hands the slot to the waiter drawn, repeating while the one who took it could be drawn too.
     fn draw(&self, address: &str, account: &str, slot: OwnedSemaphorePermit, now: Duration) {
         let counts = &mut *self.counts();
         if !counts.wait(address, account, now).is_zero() {
@@ -157,7 +157,7 @@ impl Throttle {
         }
         if let Some(waiter) = counts.draw(now) {
             let ticket = self.ticket(Origin::Stranger(waiter.peer), &waiter.account, slot);
-            // Whoever has just left has used the step up.
+            // A waiter who has just left has used up the step.
             let _ = waiter.call.send(ticket);
         }
     }
@@ -168,7 +168,7 @@ impl Throttle {
         self.counts().line.len()
     }
 
-    /// What is to be told of periods that are over; of all where the server ends.
+    /// The sums to report for ended periods; for all periods when the server stops.
     pub(crate) fn sums(&self, now: Duration, ends: bool) -> Vec<Sum> {
         let counts = &mut *self.counts();
         let mut sums =
@@ -185,7 +185,7 @@ fn pair(account: &str, peer: SocketAddr) -> String {
 }
 
 impl Counts {
-    /// A stranger's try was not looked at. Returns when to come again.
+    /// Counts a stranger's attempt that was not checked. Returns when to retry.
     fn refuse(&mut self, address: &str, account: &str, now: Duration) -> Duration {
         self.addresses.entry(address, now).refused += 1;
         self.accounts.entry(account, now).refused += 1;
@@ -194,7 +194,7 @@ impl Counts {
 }
 
 impl Ticket {
-    /// Does `work` off the async threads. The slot is taken until it ends, even where nobody waits for it any more.
+    /// Does `work` off the async threads. The slot is taken until it ends, even if nobody waits for it any more.
     ///
     /// # Errors
     /// The work panics.
@@ -210,7 +210,7 @@ impl Ticket {
         .await
     }
 
-    /// The password was wrong. `owner` is the person where there is such an account. Returns what is to be told at once.
+    /// The password was wrong. `owner` is the person if the account exists. Returns what to report at once.
     pub(crate) fn wrong(self, owner: Option<Owner>, now: Duration) -> Vec<Sum> {
         let counts = &mut *self.throttle.counts();
         let mut sums = Vec::new();
@@ -230,8 +230,8 @@ impl Ticket {
         sums
     }
 
-    /// The password was right: this place's mistakes are forgotten, and the try costs nothing. Returns how many wrong ones were typed for
-    /// the account lately, by anybody.
+    /// The password was right: the mistakes from this origin are forgotten, and the attempt costs nothing. Returns how many wrong
+    /// passwords were typed for the account recently, by anybody.
     pub(crate) fn right(self) -> u64 {
         let counts = &mut *self.throttle.counts();
         match &self.origin {

@@ -1,6 +1,6 @@
-//! The archive: a tar file of which every byte follows from the names, sizes and contents of its files, so that a changed or missing byte
-//! anywhere shows. Only plain files under known names: no link, folder or device can be said in it, and nothing is compressed, so that
-//! what comes out is never larger than what lies there.
+//! The archive: a tar file whose every byte follows from the names, sizes and contents of its files, so that any changed or missing byte
+//! shows. It holds only plain files under known names: no link, folder or device is possible, and nothing is compressed, so the output is
+//! never larger than the archive.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
@@ -24,7 +24,7 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// A copy made at `made_at_s`, seconds since 1970.
+    /// Starts a copy made at `made_at_s`, seconds since 1970.
     pub fn new(out: W, made_at_s: u64) -> Self {
         Self { out, made_at_s, files: Vec::new() }
     }
@@ -32,7 +32,7 @@ impl<W: Write> Writer<W> {
     /// Adds a file of exactly `size` bytes.
     ///
     /// # Errors
-    /// The name is none of a copy, `from` has fewer or more bytes, or something cannot be read or written.
+    /// The name does not belong in a copy, `from` has fewer or more bytes, or something cannot be read or written.
     pub fn add(&mut self, name: &str, size: u64, from: &mut dyn Read) -> anyhow::Result<()> {
         let most = most_of(name).with_context(|| format!("{name:?} has no place in a copy"))?;
         ensure!(size <= most, "{name} has {size} bytes, allowed are {most}");
@@ -44,7 +44,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes the manifest, which `describe` makes of the files, and the end.
+    /// Writes the manifest, which `describe` makes from the files, and the end.
     ///
     /// # Errors
     /// Something cannot be written.
@@ -81,7 +81,7 @@ fn padding(size: u64) -> usize {
     (BLOCK - over) % BLOCK
 }
 
-/// Moves exactly `size` bytes; their SHA-256.
+/// Moves exactly `size` bytes; returns their SHA-256.
 fn pour(from: &mut dyn Read, to: &mut dyn Write, size: u64) -> anyhow::Result<Digest> {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     let mut left = size;
@@ -101,11 +101,11 @@ fn pour(from: &mut dyn Read, to: &mut dyn Write, size: u64) -> anyhow::Result<Di
     Ok(data_encoding::HEXLOWER.encode(context.finish().as_ref()).parse()?)
 }
 
-/// Reads a copy from end to end, hands every file before the manifest to `place` (which gives where its bytes go), and checks all of it.
-/// What was written before an error is worth nothing.
+/// Reads a copy from start to end, hands every file before the manifest to `place` (which returns where its bytes go), and checks all of
+/// it. After an error, what was written must be discarded.
 ///
 /// # Errors
-/// The copy is cut, damaged or none of ours; or a file cannot be written.
+/// The copy is truncated, damaged or not ours; or a file cannot be written.
 pub fn read<'w>(
     from: &mut dyn Read,
     mut place: impl FnMut(&str, u64) -> anyhow::Result<Box<dyn Write + 'w>>,
@@ -149,7 +149,7 @@ pub fn read<'w>(
     Ok(manifest)
 }
 
-/// The name and size of the next file; none at the end of the archive, behind which nothing may stand.
+/// The name and size of the next file; `None` at the end of the archive, after which nothing may follow.
 fn entry_next(from: &mut dyn Read) -> anyhow::Result<Option<(String, u64)>> {
     let mut block = [0; BLOCK];
     from.read_exact(&mut block)?;

@@ -1,5 +1,5 @@
-//! The database within a copy: out of the running one, and into an empty one. PostgreSQL's own programs do the work there; the password
-//! reaches them by their environment, never by their command line.
+//! The database in a copy: dumped from the running one, restored into an empty one. For PostgreSQL its own programs do the work; they
+//! get the password in their environment, never on their command line.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -48,7 +48,7 @@ pub fn dump_check(server: u32) -> anyhow::Result<()> {
     program_check(DUMP, server)
 }
 
-/// The same for the program that puts copies back.
+/// The same for the program that restores copies.
 ///
 /// # Errors
 /// It is missing or too old; the message names the Debian package.
@@ -85,7 +85,7 @@ fn program_check(program: &str, server: u32) -> anyhow::Result<()> {
 /// Writes all of the PostgreSQL database `url`, as the snapshot of this name sees it, into the new file `to`.
 ///
 /// # Errors
-/// `pg_dump` fails; its own words stand behind.
+/// `pg_dump` fails; its own message is appended.
 pub async fn dump(url: &str, snapshot: &str, to: &Path) -> anyhow::Result<()> {
     let mut command = connected(DUMP, url)?;
     command.args(["--format=custom", "--no-owner", "--no-privileges", "--no-password"]);
@@ -93,10 +93,10 @@ pub async fn dump(url: &str, snapshot: &str, to: &Path) -> anyhow::Result<()> {
     done(DUMP, run(command).await?)
 }
 
-/// Puts the file `from` into the empty PostgreSQL database `url`, all or nothing.
+/// Restores the file `from` into the empty PostgreSQL database `url`, all or nothing.
 ///
 /// # Errors
-/// `pg_restore` fails; its own words stand behind.
+/// `pg_restore` fails; its own message is appended.
 pub async fn put_back(url: &str, from: &Path) -> anyhow::Result<()> {
     let mut command = connected(RESTORE, url)?;
     let options: PgConnectOptions = url.parse()?;
@@ -105,8 +105,8 @@ pub async fn put_back(url: &str, from: &Path) -> anyhow::Result<()> {
     done(RESTORE, run(command).await?)
 }
 
-/// A restore that failed after everything was put into the PostgreSQL database `url`, which must be emptied before the next try. Nothing is
-/// taken out of it here: what else lies there by then, nobody knows.
+/// The error for a restore that failed after everything was written into the PostgreSQL database `url`, which must be emptied before the
+/// next try. Nothing is removed from it here, because other data may be there by then.
 pub fn filled(url: &str, cause: anyhow::Error) -> anyhow::Error {
     let options = url.parse::<PgConnectOptions>().unwrap_or_default();
     let user = options.get_username();
@@ -127,7 +127,7 @@ pub fn filled(url: &str, cause: anyhow::Error) -> anyhow::Error {
 }
 
 async fn run(mut command: Command) -> anyhow::Result<Output> {
-    // The transaction that holds the snapshot is kept alive beside it.
+    // The transaction that holds the snapshot is kept open meanwhile.
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
 
@@ -151,7 +151,7 @@ fn command(program: &str) -> Command {
     command
 }
 
-/// The program with where and as whom to connect in its environment, as libpq reads it.
+/// The program, with host and user in its environment as libpq reads them.
 fn connected(program: &str, url: &str) -> anyhow::Result<Command> {
     let options: PgConnectOptions = url.parse()?;
     let mut command = command(program);
@@ -184,7 +184,7 @@ fn secrets_of(url: &str) -> (Option<String>, Option<String>) {
     (parameter("password").or(password), parameter("sslrootcert").or_else(|| parameter("ssl-root-cert")))
 }
 
-/// Text without its percent signs.
+/// Percent-decodes a text.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

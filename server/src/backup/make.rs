@@ -19,18 +19,18 @@ use crate::error::UserError;
 use crate::secrets::file;
 use crate::store::{Db, Tx};
 
-/// Below the data folder, where the database is copied to before it goes into the archive: it never lies open at the destination.
+/// Folder below the data folder to which the database is copied before it goes into the archive: it is never unencrypted at the destination.
 const PART: &str = "backup.part";
-/// How often small files are read until nobody changes them meanwhile.
+/// How often the small files are read again when they change during reading.
 const TRIES: usize = 5;
 
-/// What is wanted.
+/// The options for a copy.
 pub struct Wanted {
     /// The folder for the copy.
     pub folder: PathBuf,
-    /// For whom it is written.
+    /// Who can open it.
     pub lock: Lock,
-    /// How many copies of this server stay in the folder; all when none is named.
+    /// How many copies of this server are kept in the folder; all when `None`.
     pub keep: Option<usize>,
 }
 
@@ -39,13 +39,13 @@ pub struct Wanted {
 pub struct Made {
     /// The file.
     pub file: PathBuf,
-    /// Its bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Whether it is encrypted.
     pub encrypted: bool,
     /// What it holds.
     pub manifest: Manifest,
-    /// What the server uses and the copy does not hold, because it lies outside of the data folder.
+    /// What the server uses and the copy does not hold, because it is outside the data folder.
     pub left_out: Vec<PathBuf>,
     /// Older copies that were removed.
     pub removed: Vec<String>,
@@ -54,7 +54,7 @@ pub struct Made {
 /// Makes a copy of the server in `data`.
 ///
 /// # Errors
-/// There is no server, its database cannot be copied, there is no room, or something cannot be read or written; nothing is left then.
+/// There is no server, its database cannot be copied, there is no room, or something cannot be read or written; nothing is left behind then.
 pub async fn backup_make(data: &Path, wanted: &Wanted, by: &By) -> anyhow::Result<Made> {
     let config = Config::read(data)?;
     folder_check(data, &wanted.folder)?;
@@ -62,7 +62,7 @@ pub async fn backup_make(data: &Path, wanted: &Wanted, by: &By) -> anyhow::Resul
     let db = database::attach(data, &config.database.url).await?;
     let part = data.join(PART);
     if part.exists() {
-        // Of one that was cut off: the lock says that nobody uses it.
+        // Left by an interrupted copy: the lock shows that nobody uses it.
         fs::remove_dir_all(&part).map_err(|cause| failed(&part, cause))?;
     }
     let unfinished = wanted.folder.join(format!(".tram-an-{}.part", config.server));
@@ -103,7 +103,7 @@ fn folder_check(data: &Path, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One copy at a time: whoever makes one holds the configuration's file, which no other program locks.
+/// One copy at a time: making one locks the configuration file, which no other program locks.
 fn lock_take(data: &Path) -> anyhow::Result<File> {
     let path = data.join(CONFIG);
     let lock = File::open(&path).map_err(|cause| failed(&path, cause))?;
@@ -117,7 +117,7 @@ fn lock_take(data: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// The database as a file, and what it says of itself.
+/// The database as a file, and what it says about itself.
 struct Copied {
     file: PathBuf,
     name: &'static str,
@@ -170,7 +170,7 @@ fn size_of(path: &Path) -> anyhow::Result<u64> {
     Ok(fs::metadata(path).map_err(|cause| failed(path, cause))?.len())
 }
 
-/// Writes the archive under an unfinished name, reads it again where this program can open it, and gives it its name.
+/// Writes the archive under an unfinished name, reads it back if this program can open it, and renames it.
 fn write(
     data: &Path,
     config: &Config,
@@ -230,7 +230,7 @@ fn write(
     Ok((Made { file: path, size, encrypted: wanted.lock.is_sealed(), manifest, left_out, removed: Vec::new() }, name))
 }
 
-/// What is for recipients alone cannot be read here.
+/// A copy for recipients only cannot be read here.
 fn read_again(path: &Path, lock: &Lock, manifest: &Manifest) -> anyhow::Result<()> {
     let key = match lock {
         Lock::Recipients(_) => return Ok(()),
@@ -242,7 +242,7 @@ fn read_again(path: &Path, lock: &Lock, manifest: &Manifest) -> anyhow::Result<(
     Ok(())
 }
 
-/// Configuration, keys and certificates, read until nobody changed them meanwhile: a certificate goes with its key.
+/// Configuration, keys and certificates, read again until they did not change meanwhile: a certificate must match its key.
 fn small_files(data: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut last = small_files_once(data)?;
     for _ in 0..TRIES {
@@ -265,7 +265,7 @@ fn small_files_once(data: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
-/// The plain files of a folder by name; no link is followed, nothing else is taken. Empty where the folder is not there.
+/// The plain files of a folder by name; links are not followed and anything else is skipped. Empty if the folder does not exist.
 fn names_in(data: &Path, folder: &str) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let path = data.join(folder);
     let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
@@ -298,7 +298,7 @@ fn plain_open(path: &Path) -> anyhow::Result<File> {
 
 type Programs = Vec<(String, PathBuf, u64)>;
 
-/// The agents' programs, and what the server uses that lies outside of its data folder.
+/// The agents' programs, and what the server uses outside its data folder.
 fn programs_find(data: &Path, config: &Config) -> anyhow::Result<(Programs, Vec<PathBuf>)> {
     let mut left_out: Vec<PathBuf> =
         FOLDERS.iter().map(|folder| data.join(folder)).filter(|path| path.is_symlink()).collect();

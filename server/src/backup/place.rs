@@ -1,4 +1,4 @@
-//! Where copies lie: their names, whether there is room, and which old ones go.
+//! Where copies are stored: their names, whether there is room, and which old ones are removed.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use jiff::tz::TimeZone;
 use super::failed;
 use crate::error::UserError;
 
-/// Room that is left beside what is written: more than that below which a running server takes in no reports.
+/// Space that must remain after writing: more than the limit below which a running server refuses reports.
 const SPARE: u64 = 128 << 20;
 
-/// How the instant stands in a name, UTC.
+/// The format of the instant in a name, UTC.
 const INSTANT: &str = "%Y%m%dT%H%M%SZ";
-/// The ends of names: open, encrypted.
+/// Suffixes of names: plain, encrypted.
 const ENDS: [&str; 2] = [".tar", ".tar.age"];
 
 /// The name of a copy of `server` made at `at`.
@@ -22,7 +22,7 @@ pub fn name_of(server: &str, at: Timestamp, sealed: bool) -> String {
     format!("tram-an-{server}-{}{end}", at.to_zoned(TimeZone::UTC).strftime(INSTANT))
 }
 
-/// The copies of `server` in `folder`, the oldest first. Anything else there, other servers' copies and links are not seen.
+/// The copies of `server` in `folder`, the oldest first. Anything else there, other servers' copies and links are ignored.
 fn copies(folder: &Path, server: &str) -> std::io::Result<Vec<PathBuf>> {
     let start = format!("tram-an-{server}-");
     let is_copy = |name: &str| {
@@ -37,12 +37,13 @@ fn copies(folder: &Path, server: &str) -> std::io::Result<Vec<PathBuf>> {
             found.push(entry.path());
         }
     }
-    // The instant stands behind what is the same in all.
+    // The instant follows the part that all names share.
     found.sort();
     Ok(found)
 }
 
-/// Removes the oldest copies of `server` in `folder` until `keep` are left, never the one just `made`, whatever the clock says; their names.
+/// Removes the oldest copies of `server` in `folder` until `keep` are left, never the one just `made`, whatever the clock says; returns
+/// their names.
 ///
 /// # Errors
 /// The folder cannot be read or a file not removed.
@@ -58,10 +59,10 @@ pub fn prune(folder: &Path, server: &str, made: &Path, keep: usize) -> anyhow::R
     Ok(removed)
 }
 
-/// Refuses a folder without room for `size` bytes and some more.
+/// Refuses a folder without room for `size` bytes and a reserve.
 ///
 /// # Errors
-/// There is not enough room, or the folder cannot be asked.
+/// There is not enough room, or the folder cannot be queried.
 pub fn room_check(folder: &Path, size: u64) -> anyhow::Result<()> {
     let asked = rustix::fs::statvfs(folder).map_err(|cause| failed(folder, cause))?;
     let free = asked.f_bavail.saturating_mul(asked.f_frsize);

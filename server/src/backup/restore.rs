@@ -1,4 +1,4 @@
-//! Putting a copy back on an empty machine: read from end to end and checked first, written then, and checked once more.
+//! Restoring a copy on an empty machine: it is read in full and checked, then written, then checked again.
 
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
@@ -19,32 +19,32 @@ use crate::secrets::folder::folder_prepare;
 use crate::secrets::{Secrets, file};
 use crate::store::{self, Db};
 
-/// Where an SQLite database goes that lay outside of the data folder: where `init` makes one.
+/// Where an SQLite database from outside the data folder is restored to: where `init` makes one.
 const FILE: &str = "tram-an.db";
 
-/// A server that was put back.
+/// A server that was restored.
 #[derive(Debug, Serialize)]
 pub struct Restored {
     /// Its id.
     pub server: String,
-    /// Where it is.
+    /// Its data folder.
     pub data: PathBuf,
     /// Fingerprint of its CA, by which machines know it.
     pub fingerprint: String,
     /// When the copy was made, milliseconds UTC.
     pub made_at: i64,
-    /// Which time of this store begins; the first was 1.
+    /// The store's new epoch; the first was 1.
     pub epoch: i64,
     /// Where the copy's audit log was broken already.
     pub audit_broken: Option<String>,
-    /// Files outside of the data folder that the configuration names.
+    /// Files outside the data folder that the configuration names.
     pub wanted: Vec<PathBuf>,
 }
 
-/// Reads a copy from end to end and checks every byte.
+/// Reads a copy from start to end and checks every byte.
 ///
 /// # Errors
-/// It is damaged, cut, none of ours, made by a newer program, or encrypted for somebody else.
+/// It is damaged, truncated, not ours, made by a newer program, or encrypted for somebody else.
 pub fn check(path: &Path, key: &Key) -> anyhow::Result<Manifest> {
     Ok(read(path, key)?.0)
 }
@@ -78,12 +78,12 @@ fn read(path: &Path, key: &Key) -> anyhow::Result<(Manifest, Config)> {
     Ok((manifest, config))
 }
 
-/// Puts the copy `path` back into the new or empty folder `data`, and its PostgreSQL database into the empty one that the configuration,
+/// Restores the copy `path` into the new or empty folder `data`, and its PostgreSQL database into the empty one that the configuration,
 /// or `database`, names.
 ///
 /// # Errors
-/// The copy cannot be used, the folder or database holds something, there is no room, or something cannot be written; the folder is empty
-/// again then, and whether a PostgreSQL database is, the message says.
+/// The copy cannot be used, the folder or database holds something, there is no room, or something cannot be written; the folder is then
+/// empty again, and the message says whether a PostgreSQL database is.
 pub async fn restore(path: &Path, key: &Key, data: &Path, database: Option<&str>, by: &By) -> anyhow::Result<Restored> {
     let (manifest, mut config) = read(path, key)?;
     if let Some(url) = database {
@@ -123,7 +123,7 @@ pub async fn restore(path: &Path, key: &Key, data: &Path, database: Option<&str>
 enum Target {
     /// A file in the data folder.
     File(String),
-    /// A database that is empty.
+    /// An empty PostgreSQL database.
     Server,
 }
 
@@ -134,7 +134,7 @@ async fn target(config: &mut Config) -> anyhow::Result<Target> {
         if is_plain(name) && !taken {
             return Ok(Target::File(name.to_owned()));
         }
-        // It lay elsewhere on the lost machine: nothing is written outside of the data folder.
+        // It lay elsewhere on the lost machine: nothing is written outside the data folder.
         config.database = config::Database::default();
         return Ok(Target::File(FILE.to_owned()));
     }
@@ -152,7 +152,7 @@ async fn target(config: &mut Config) -> anyhow::Result<Target> {
     Ok(Target::Server)
 }
 
-/// Writes every file but the configuration: with that the server is complete, so it comes last.
+/// Writes every file but the configuration, which completes the server and so is written last.
 fn write(path: &Path, key: &Key, data: &Path, manifest: &Manifest, target: &Target) -> anyhow::Result<()> {
     let read = archive::read(&mut *open(path, key)?, |name, _| {
         let place = match (name, target) {
@@ -178,7 +178,7 @@ fn write(path: &Path, key: &Key, data: &Path, manifest: &Manifest, target: &Targ
     Ok(())
 }
 
-/// Checks that all of it belongs together, and writes down what happened.
+/// Checks that everything belongs together, and records the restore.
 async fn settle(path: &Path, data: &Path, manifest: &Manifest, config: &Config, by: &By) -> anyhow::Result<Restored> {
     let secrets = Secrets::read_quietly(data)?;
     let db: Db = database::attach(data, &config.database.url).await?;
@@ -212,7 +212,7 @@ async fn settle(path: &Path, data: &Path, manifest: &Manifest, config: &Config, 
     })
 }
 
-/// Takes away what was written into a folder that was empty before. What cannot be removed is found by whoever tries again.
+/// Removes what was written into a folder that was empty before. What cannot be removed is reported by the next attempt.
 fn clear(data: &Path, made: bool) {
     for entry in fs::read_dir(data).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -224,7 +224,7 @@ fn clear(data: &Path, made: bool) {
     }
 }
 
-/// Bytes that are kept while others are thrown away.
+/// A writer that keeps its bytes in memory.
 #[derive(Clone, Default)]
 struct Kept(Rc<RefCell<Vec<u8>>>);
 
@@ -239,7 +239,7 @@ impl Write for Kept {
     }
 }
 
-/// A file that lies on the disk when it is flushed.
+/// A file that is synced to the disk when flushed.
 struct Durable(BufWriter<File>);
 
 impl Write for Durable {

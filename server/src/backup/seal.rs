@@ -1,5 +1,5 @@
-//! Encryption of a copy by age (<https://age-encryption.org/v1>): to a passphrase, or to recipients of whom each can open it alone. Whoever
-//! has the program `age` can open one without this program.
+//! Encryption of a copy by age (<https://age-encryption.org/v1>): to a passphrase, or to recipients, each of whom can open it alone. The
+//! program `age` opens a copy without this program.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -12,27 +12,27 @@ use super::{damaged, failed};
 use crate::error::UserError;
 use crate::secrets::file;
 
-/// What an age file begins with.
+/// The first bytes of an age file.
 const MAGIC: &[u8] = b"age-encryption.org/v1\n";
-/// The largest file with a passphrase or identities.
+/// Size limit of a file with a passphrase or identities.
 const KEY_MOST: u64 = 64 * 1024;
-/// Shorter passphrases are guessed.
+/// The shortest passphrase, in characters: shorter ones can be guessed.
 const PASSPHRASE_LEAST: usize = 12;
 
-/// For whom a copy is written.
+/// Who can open a copy.
 pub enum Lock {
-    /// For everybody who gets at the file.
+    /// Anyone who gets the file.
     Open,
-    /// For whoever knows the passphrase.
+    /// Anyone who knows the passphrase.
     Passphrase(SecretString),
-    /// For whoever has the identity of one of these recipients.
+    /// Anyone who has the identity of one of these recipients.
     Recipients(Vec<age::x25519::Recipient>),
 }
 
 /// What opens a copy.
 #[derive(Default)]
 pub struct Key {
-    /// A passphrase.
+    /// The passphrase, if one was given.
     pub passphrase: Option<SecretString>,
     /// Identities.
     pub identities: Vec<age::x25519::Identity>,
@@ -102,11 +102,11 @@ impl Sink {
 /// Opens a copy for reading, whether it is encrypted or not.
 ///
 /// # Errors
-/// It cannot be read, is no plain file, or `key` does not open it.
+/// It cannot be read, is not a plain file, or `key` does not open it.
 pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
     let not_plain =
         || UserError::new(format!("{} không phải tệp.", path.display()), format!("{} is not a file.", path.display()));
-    // Asked before: opening a pipe would wait for somebody to write.
+    // Checked before: opening a pipe would wait for somebody to write.
     if !std::fs::metadata(path).map_err(|cause| failed(path, cause))?.is_file() {
         return Err(not_plain().into());
     }
@@ -140,7 +140,7 @@ pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
 /// A recipient as age writes it (`age1...`).
 ///
 /// # Errors
-/// It is none.
+/// It is not one.
 pub fn recipient_read(text: &str) -> anyhow::Result<age::x25519::Recipient> {
     text.trim().parse().map_err(|cause: &str| {
         UserError::new(

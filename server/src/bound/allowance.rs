@@ -1,4 +1,4 @@
-//! What agents may make this server do and hold: far above what an honest one needs, also after weeks away, and less for a machine that
+//! What agents may make this server do and hold: far above what an honest one needs, even after weeks away, and less for a machine that
 //! nobody has confirmed.
 
 use std::net::IpAddr;
@@ -8,11 +8,11 @@ use crate::bound::rate::Rate;
 use crate::bound::{Bound, Share, network};
 use crate::store::machine::MachineStatus;
 
-/// Requests a machine may send at once, of whatever kind; then two a second: a poll may be held as short as one.
+/// Requests a machine may send at once, of any kind; then two a second: a poll may be held for as little as a second.
 const REQUESTS: u32 = 60;
 /// The time after which one more is allowed.
 const REQUEST_EVERY: Duration = Duration::from_millis(500);
-/// Events a machine may tell of itself at once; each costs a commit of its own, and an honest one tells a few a day.
+/// Events a machine may send at once; each costs a commit of its own, and an honest machine sends a few a day.
 const EVENTS: u32 = 20;
 /// The time after which one more is taken.
 const EVENT_EVERY: Duration = Duration::from_secs(60);
@@ -23,16 +23,16 @@ pub const RENEWAL_EVERY_S: u32 = 15 * 60;
 
 const MEGABYTE: usize = 1 << 20;
 
-/// The allowances of all machines and of whoever is none yet.
+/// The allowances of all machines and of callers that are not yet machines.
 #[derive(Debug)]
 pub struct Allowances {
     /// Requests, by machine.
     pub requests: Rate,
-    /// What machines tell of themselves, by machine.
+    /// Events that machines send, by machine.
     pub events: Rate,
-    /// Certificates that are issued anew, by machine.
+    /// Certificates that are renewed, by machine.
     pub renewals: Rate,
-    /// Policies that are no longer in force, each up to 1 MB, being handed out; by machine.
+    /// Policies that are no longer in force, each up to 1 MB, being sent; by machine.
     pub old_policies: Bound,
     strangers: Bound,
     pending: Bound,
@@ -54,7 +54,7 @@ impl Default for Allowances {
 }
 
 impl Allowances {
-    /// For the bytes of a request of `machine` that are read or checked now.
+    /// The share for the bytes of a request of `machine` being read or checked.
     pub fn machine_bytes(&self, machine: &str, status: MachineStatus) -> Share {
         match status {
             MachineStatus::Confirmed => self.confirmed.open(machine),
@@ -62,7 +62,7 @@ impl Allowances {
         }
     }
 
-    /// For the bytes of a request from `address` that no machine is known to have sent.
+    /// The share for the bytes of a request from `address` that no machine is known to have sent.
     pub fn stranger_bytes(&self, address: IpAddr) -> Share {
         self.strangers.open(network(address))
     }

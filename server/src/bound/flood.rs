@@ -1,5 +1,6 @@
-//! Keeps a flood out of the log: of every kind of line the first few of a minute are written, the others counted and told in one
-//! line. A kind is the place in the code with the code, reason or kind that the line carries, so that no flood hides another.
+//! Keeps a flood out of the log: of each kind of line, the first few per minute are written; the rest are counted and reported
+//! in one line. A kind is the place in the code together with the code, reason or kind that the line carries, so that no flood
+//! hides another.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -13,14 +14,14 @@ use tracing_subscriber::layer::{Context, Filter};
 
 /// Lines of one kind that are written in one minute.
 const WRITTEN: u64 = 10;
-/// How often the rest is told.
+/// How often the rest is reported.
 pub const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// The target of the lines that tell of a flood: they are no part of it.
+/// The log target of the lines that report a flood: they are not part of it.
 const TELLING: &str = "server::flood";
-/// Kinds told apart; the words behind them stand in the code, so that there are far fewer.
+/// Most kinds counted separately; their words are fixed in the code, so there are far fewer.
 const KINDS: usize = 1000;
 
-/// A filter of the log. Clones count together.
+/// A filter of the log. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Flood(Arc<Mutex<HashMap<Kind, Count>>>);
 
@@ -39,7 +40,7 @@ struct Count {
 }
 
 impl Flood {
-    /// Whether a line of this kind may be written at `now`; it is counted when not.
+    /// Whether a line of this kind may be written at `now`; if not, it is counted.
     fn admits(&self, kind: Kind, now: Instant) -> bool {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= KINDS && !counts.contains_key(&kind) {
@@ -57,7 +58,7 @@ impl Flood {
         false
     }
 
-    /// Tells what was left out since it was told last: one line for each kind.
+    /// Reports what was left out since the last report: one line for each kind.
     pub fn tell(&self) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let left_out: Vec<(Kind, u64)> = counts
@@ -95,7 +96,7 @@ impl<S> Filter<S> for Flood {
     }
 }
 
-/// Reads the word that tells lines of one place apart.
+/// Reads the word that distinguishes lines of one place.
 struct Word(String);
 
 impl Visit for Word {

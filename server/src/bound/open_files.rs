@@ -1,9 +1,9 @@
-//! How many files this process may have open, connections among them.
+//! How many files this process may have open, including connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit as far as the system lets us, and gives it. Systems begin with 1,024 for old programs; a process may raise it to the
-/// hard limit by itself.
+/// Raises the limit as far as the system allows, and returns it. Systems begin with 1,024 for old programs; a process may raise it to
+/// the hard limit by itself.
 pub fn raise() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum

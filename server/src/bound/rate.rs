@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Keys remembered before those are forgotten whose allowance is full again.
+/// Keys remembered before those with a full allowance are forgotten.
 const REMEMBERED: usize = 50_000;
 
-/// The allowance of everybody who did the thing lately. Each server counts for itself.
+/// The allowance of every key used recently. Each server counts for itself.
 #[derive(Debug)]
 pub struct Rate {
     burst: u32,

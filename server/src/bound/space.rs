@@ -1,5 +1,5 @@
-//! Room on the disk that the store is on: looked at now and then, warned of in time, and reports sent back while there is still enough for
-//! everything else. Of a PostgreSQL elsewhere it knows nothing: what is looked at then is the data folder's disk.
+//! Room on the disk that the store is on: looked at now and then, with a warning in time, and reports refused while there is still enough
+//! for everything else. For PostgreSQL on another host it cannot know: then it looks at the data folder's disk.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a mebibyte.
 const MIB: u64 = 1024 * 1024;
-/// Below this much on the disk itself nothing is taken in, whatever the store has left within its file: a commit needs room beside it.
+/// Below this much on the disk itself nothing is taken in, whatever the store has left within its file: a commit needs room outside it.
 const COMMITS: u64 = 16 * MIB;
 
 /// How much room there should be.
@@ -21,7 +21,7 @@ pub struct SpaceLimits {
     pub warn_percent: u64,
     /// Below this many mebibytes no reports are taken in: they stay on the machines. Default 64; 0 takes them until the disk is full.
     pub refuse_mib: u64,
-    /// The folder looked at: the SQLite file's, else the data folder.
+    /// The folder that is watched: the SQLite file's, else the data folder.
     #[serde(skip)]
     pub folder: PathBuf,
 }
@@ -35,15 +35,15 @@ impl Default for SpaceLimits {
 /// How much room there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// No need to think of it.
+    /// Plenty.
     Enough,
-    /// Somebody should make room.
+    /// Low: somebody should make room.
     Low,
     /// Nothing more is taken in.
     None,
 }
 
-/// The room as it was when it was looked at last.
+/// The room as of the last look.
 #[derive(Debug)]
 pub struct Space {
     limits: SpaceLimits,
@@ -55,13 +55,13 @@ pub struct Space {
 }
 
 impl Space {
-    /// Room without limit until it is looked at.
+    /// Unlimited room until the first look.
     pub fn new(limits: SpaceLimits) -> Self {
         Self { limits, free: AtomicU64::new(u64::MAX), total: AtomicU64::new(u64::MAX), spare: AtomicU64::new(0) }
     }
 
-    /// Looks; `spare` bytes are unused within the store's file. A disk that cannot be asked leaves what was seen before. May take as long as
-    /// the disk takes to answer.
+    /// Checks the disk; `spare` bytes are unused within the store's file. If the disk cannot be queried, the last result stays. May take as
+    /// long as the disk takes to answer.
     pub fn look(&self, spare: u64) -> Room {
         self.spare.store(spare, Ordering::Relaxed);
         match rustix::fs::statvfs(&self.limits.folder) {
@@ -75,13 +75,13 @@ impl Space {
         self.room()
     }
 
-    /// Notes `free` of `total` bytes.
+    /// Records `free` of `total` bytes as the result of a look.
     pub(crate) fn found(&self, free: u64, total: u64) {
         self.free.store(free, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
     }
 
-    /// How much there was when it was looked at.
+    /// The room as of the last look.
     pub fn room(&self) -> Room {
         let (free, total) = (self.free.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
         let SpaceLimits { warn_mib, warn_percent, refuse_mib, .. } = self.limits;
@@ -96,12 +96,12 @@ impl Space {
         }
     }
 
-    /// Mebibytes that were free.
+    /// Mebibytes that were free at the last look.
     pub fn free_mib(&self) -> u64 {
         self.free.load(Ordering::Relaxed) / MIB
     }
 
-    /// The folder looked at.
+    /// The folder that is watched.
     pub fn folder(&self) -> &std::path::Path {
         &self.limits.folder
     }

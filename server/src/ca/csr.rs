@@ -1,4 +1,4 @@
-//! A machine's request for a certificate (PKCS #10): gives its public key and nothing else, because the server sets every other field.
+//! A machine's request for a certificate (PKCS #10): yields its public key and nothing else, because the server sets every other field.
 
 use protocol::Digest;
 use rcgen::SubjectPublicKeyInfo;
@@ -13,7 +13,7 @@ const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 /// Object identifier of the curve P-256 (RFC 5480, 2.1.1.1).
 const P256: &str = "1.2.840.10045.3.1.7";
 
-/// A machine's public key on P-256, shown to be its own.
+/// A machine's public key on P-256, proven to be its own.
 #[derive(Debug)]
 pub struct MachineKey {
     spki: Vec<u8>,
@@ -35,7 +35,7 @@ pub enum CsrError {
 }
 
 impl MachineKey {
-    /// Reads a request and checks that whoever made it holds the private key.
+    /// Reads a request and checks that its author holds the private key.
     ///
     /// # Errors
     /// See [`CsrError`].
@@ -68,12 +68,12 @@ impl MachineKey {
         Ok(Self { spki: key.raw.to_vec(), info })
     }
 
-    /// SubjectPublicKeyInfo in DER: the form of the store.
+    /// SubjectPublicKeyInfo in DER, the form kept in the store.
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
 
-    /// The uncompressed point of 65 bytes: the form of `protocol::sign::verify`.
+    /// The uncompressed point of 65 bytes, the form taken by `protocol::sign::verify`.
     pub fn point(&self) -> &[u8] {
         point_of(&self.spki).unwrap_or_default()
     }

@@ -8,7 +8,7 @@ use super::context::CommandContext;
 use super::terminal::Terminal;
 use crate::error::UserError;
 
-/// The words of `audit`.
+/// The command line of `audit`.
 pub fn command(help: Help) -> Command {
     Command::new("audit").about(help.t("Nhật ký thay đổi", "The log of changes")).subcommand_required(true).subcommand(
         Command::new("verify").about(help.t(

@@ -1,4 +1,4 @@
-//! `backup`: a copy of the server in one file, made while it runs; and `backup verify`, which checks one.
+//! `backup`: making a copy of the server in one file, made while it runs; and `backup verify`, which checks one.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Pages;
 use crate::error::UserError;
 
-/// The words of `backup`.
+/// The command line of `backup`.
 pub fn command(help: Help) -> Command {
     let copy = help
         .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))
@@ -87,7 +87,7 @@ pub(super) fn key_words(help: Help) -> Vec<Arg> {
     passphrase_words(help).into_iter().chain([identity]).collect()
 }
 
-/// Does what was asked.
+/// Makes or checks a copy.
 ///
 /// # Errors
 /// The copy cannot be made, or the one that is checked is not whole.
@@ -142,7 +142,7 @@ fn lock(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Lock> {
 /// What opens a copy, as the options say.
 ///
 /// # Errors
-/// A file cannot be read, or there is no terminal to ask at.
+/// A file cannot be read, or there is no terminal to ask on.
 pub(super) fn key(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Key> {
     let passphrase = match given.get_one::<PathBuf>("passphrase-file") {
         Some(path) => Some(passphrase_read(path)?),
@@ -156,7 +156,7 @@ pub(super) fn key(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Key
     Ok(Key { passphrase, identities })
 }
 
-/// The time of a copy as a person reads it. The copy's own configuration is not opened for that: in Vietnam's zone.
+/// The time of a copy for people, in Vietnam's time zone: the copy's own configuration is not opened for it.
 ///
 /// # Errors
 /// The system knows no time zones.
@@ -208,7 +208,7 @@ fn made_text(made: &Made, terminal: &Terminal) -> String {
     text
 }
 
-/// The text of an option that may be left out.
+/// The text of an option that may be omitted.
 pub(super) fn optional(given: &ArgMatches, name: &str) -> Option<String> {
     Some(text(given, name)).filter(|text| !text.is_empty())
 }

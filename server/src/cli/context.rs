@@ -1,4 +1,4 @@
-//! The server's data as a command works on it, whether or not the server runs at the same time.
+//! The server's data as commands use it, whether or not the server is running.
 
 use std::path::{Path, PathBuf};
 
@@ -24,9 +24,9 @@ pub struct CommandContext {
     pub config: Config,
     /// The database.
     pub db: Db,
-    /// The time.
+    /// The source of time.
     pub clock: Clock,
-    /// Where people read it.
+    /// The time zone in which people read it.
     pub zone: TimeZone,
 }
 
@@ -56,7 +56,7 @@ impl CommandContext {
     /// The end of a day that was typed as `2026-12-31`, milliseconds UTC.
     ///
     /// # Errors
-    /// It is no day.
+    /// It is not a date.
     pub fn day_end(&self, day: &str) -> Result<i64, UserError> {
         day_end(day, &self.zone).ok_or_else(|| {
             UserError::new(
@@ -66,18 +66,18 @@ impl CommandContext {
         })
     }
 
-    /// Whoever may run this program on the server may do everything; the log names the system's user.
+    /// Anyone who may run this program on the server may do everything; the log names the system user.
     pub fn by(&self) -> By {
         operator(&self.clock)
     }
 }
 
-/// Whoever runs this program now, by the name of the system's user.
+/// The person who runs this program, by the name of the system user.
 pub fn operator(clock: &Clock) -> By {
     By { actor: Actor::Operator(operator_name()), scope: Scope::whole(), at: clock.now_ms() }
 }
 
-/// The name of the user who runs this program, by the password file; the number where there is no name.
+/// The name of the user who runs this program, from the password file; the number if there is no name.
 pub(super) fn operator_name() -> String {
     let number = rustix::process::getuid().as_raw().to_string();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `import`: files that machines without a network exported, and the answers that go back.
+//! `import`: taking in files exported by machines without a network, and writing the answers.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::error::UserError;
 use crate::secrets::Secrets;
 use crate::store::machine::MachineStatus;
 
-/// The words of `import`.
+/// The command line of `import`.
 pub fn command(help: Help) -> Command {
     Command::new("import")
         .about(help.t("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Take in files of machines without a network, write the answers"))
@@ -49,7 +49,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// What became of one file, for a program.
+/// The result of one file, as JSON.
 #[derive(Debug, Serialize)]
 struct Line {
     file: String,
@@ -75,10 +75,10 @@ struct Line {
     answer: Option<String>,
 }
 
-/// Takes in each file and goes on after one that is refused.
+/// Takes in each file and continues after one that is refused.
 ///
 /// # Errors
-/// The server's keys or database cannot be used, or the answer has no place.
+/// The server's keys or database cannot be used, or the answer has nowhere to go.
 pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let files: Vec<PathBuf> = given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect();
     let target = Target::of(given.get_one::<PathBuf>("answer").map_or(Path::new("."), PathBuf::as_path))?;
@@ -149,7 +149,7 @@ fn fill(line: &mut Line, imported: Imported, target: &Target, terminal: &Termina
     let path = target.path(&imported.answer_name);
     match stick::write(&path, &imported.answer, Readers::All) {
         Ok(()) => line.answer = Some(path.display().to_string()),
-        // What was taken in stays; the same file again gives the same answer.
+        // What was taken in stays; importing the same file again gives the same answer.
         Err(error) => line.reason = Some(UserError::render(&error, terminal.language)),
     }
 }
@@ -203,7 +203,7 @@ fn sentences(line: &Line, context: &CommandContext, terminal: &Terminal) -> Stri
         ));
     }
     if let Some(reason) = &line.reason {
-        // A technical cause stands on a line of its own.
+        // A technical cause is on a line of its own.
         let reason: Vec<String> = reason.lines().map(|line| visible(line.trim())).collect();
         text.push(format!("{} {}", terminal.choose("KHÔNG NHẬN:", "REFUSED:"), reason.join("\n    ")));
     }

@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::secrets::folder::folder_prepare;
 use crate::secrets::{Places, Secrets, file, secrets_create};
 
-/// The words of `init`.
+/// The command line of `init`.
 pub fn command(help: Help) -> Command {
     Command::new("init")
         .about(help.t("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Make a new server: data folder, keys, certificates, database"))
@@ -52,7 +52,7 @@ struct Made {
 /// Makes the server.
 ///
 /// # Errors
-/// The folder is taken, a host is no name or address, the database cannot be reached, or something cannot be written.
+/// The folder is taken, a host is neither name nor address, the database cannot be reached, or something cannot be written.
 pub async fn perform(given: &ArgMatches, data: &Path, clock: &Clock, terminal: &Terminal) -> anyhow::Result<()> {
     let mut config = Config::new(uuid::Uuid::now_v7().to_string());
     for host in given.get_many::<String>("host").unwrap_or_default() {
@@ -101,7 +101,7 @@ pub async fn perform(given: &ArgMatches, data: &Path, clock: &Clock, terminal: &
     })
 }
 
-/// Makes folder, keys, database and, last, `server.toml`: with it, the server is complete.
+/// Makes folder, keys, database and, last, `server.toml`, which completes the server.
 ///
 /// # Errors
 /// See [`perform`].

@@ -1,4 +1,4 @@
-//! `machine`: the machines that enrolled, and deciding about them.
+//! `machine`: listing enrolled machines and deciding about them.
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command};
@@ -19,7 +19,7 @@ use crate::store::machine::{ListedMachine, Machine, MachineStatus};
 const HEADS: [(&str, &str); 5] =
     [("Mã", "Id"), ("Tên máy", "Name"), ("Loại", "Role"), ("Trạng thái", "Status"), ("Kết nối từ", "Enrolled")];
 
-/// The words of `machine`.
+/// The command line of `machine`.
 pub fn command(help: Help) -> Command {
     let machine = || {
         help.place(
@@ -112,7 +112,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// Does what was asked.
+/// Lists machines or decides about one.
 ///
 /// # Errors
 /// There is no such office or machine, or the database fails.

@@ -1,4 +1,4 @@
-//! `office`: the tree of offices and what each is worth.
+//! `office`: the tree of offices and their grades.
 
 mod show;
 
@@ -14,7 +14,7 @@ use crate::store::office::OfficeKind;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The words of `office`.
+/// The command line of `office`.
 pub fn command(help: Help) -> Command {
     let kinds = OfficeKind::ALL.iter().map(|kind| kind.word());
     Command::new("office")
@@ -75,7 +75,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// Does what was asked.
+/// Shows or changes offices.
 ///
 /// # Errors
 /// There is no such office, or the database fails.

@@ -1,4 +1,4 @@
-//! `person`: accounts of people, and their first passwords, which are shown to a person or written into a file and nowhere else.
+//! `person`: people's accounts and their first passwords, which are shown to a person or written into a file and nowhere else.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::secrets::file;
 use crate::store::Scope;
 use crate::store::person::{Person, PersonRole};
 
-/// The words of `person`.
+/// The command line of `person`.
 pub fn command(help: Help) -> Command {
     let roles = PersonRole::ALL.iter().map(|role| role.word());
     let login =
@@ -65,7 +65,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// A person as programs see one: no hash, no password.
+/// A person as JSON shows one: no hash, no password.
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
     id: &'a str,
@@ -94,7 +94,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Does what was asked.
+/// Lists, adds or changes people.
 ///
 /// # Errors
 /// The login is taken or unknown, nobody could see the password, or the database fails.
@@ -139,7 +139,7 @@ enum Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// Decided before anything is changed: an account whose password nobody saw is of no use.
+    /// Decided before anything is changed: an account whose password nobody saw is useless.
     fn of(given: &'a ArgMatches, terminal: &Terminal) -> anyhow::Result<Self> {
         match given.get_one::<PathBuf>("password-file") {
             Some(path) if path.exists() => Err(UserError::new(

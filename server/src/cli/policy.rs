@@ -1,5 +1,5 @@
-//! `policy`: checking policy files, signing them as one bundle, publishing it. Signing needs neither server nor database: it may
-//! happen on another computer, and the running server never reads the key.
+//! `policy`: checking policy files, signing them as one bundle, publishing it. Signing needs neither server nor database, so it
+//! may happen on another computer, and the running server never reads the key.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::error::UserError;
 use crate::policy::{Policies, SignedPolicy};
 use crate::secrets::{Places, file, policy_keys_read};
 
-/// The words of `policy`.
+/// The command line of `policy`.
 pub fn command(help: Help) -> Command {
     let files = || {
         help.place("files", help.t("TỆP", "FILE"), help.t("Tệp bộ tiêu chí (TOML)", "Policy files (TOML)"))
@@ -70,10 +70,10 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// Does what was asked; the exit status of `check` is 2 when a file has errors.
+/// Runs the subcommand; the exit status of `check` is 2 when a file has errors.
 ///
 /// # Errors
-/// A file cannot be read, key or version do not fit, or the database fails.
+/// A file cannot be read, key or version do not match, or the database fails.
 pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let Some((verb, given)) = given.subcommand() else { anyhow::bail!("no command") };
     match verb {
@@ -93,7 +93,7 @@ fn name_of(path: &Path) -> String {
 
 fn text_read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
-    // Files over the language's own bound are refused by its reader; this only keeps a wrong path from filling the memory.
+    // The parser refuses files over its own limit; this only keeps a wrong path from filling memory.
     if size > 4 * limits::BUNDLE as u64 {
         anyhow::bail!(UserError::new(
             format!("Tệp {} quá lớn ({size} byte).", path.display()),
@@ -145,7 +145,7 @@ fn check(paths: &[PathBuf], terminal: &Terminal) -> anyhow::Result<ExitCode> {
     Ok(if found { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
-/// With the office file among them, the files are checked as one policy; without, each alone. Errors name the path as given.
+/// With the office file among them, the files are checked as one policy; without it, each on its own. Errors name the path as given.
 fn files_check(texts: &[(String, String, Vec<u8>)]) -> Option<PolicyErrors> {
     if texts.len() > 1 && texts.iter().any(|(_, name, _)| name == OFFICE_FILE) {
         let mut errors = PolicySet::read(texts.iter().map(|(_, name, text)| (name, text))).err()?;
@@ -220,7 +220,7 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-/// Date and time as one number (20261122093000): it rises, and people can read it.
+/// Date and time as one number (20261122093000): it increases, and people can read it.
 fn version_of(clock: &Clock) -> anyhow::Result<u64> {
     Ok(clock.now().strftime("%Y%m%d%H%M%S").to_string().parse()?)
 }

@@ -1,4 +1,4 @@
-//! `restore`: puts a server back from a copy, on an empty machine.
+//! `restore`: restores a server from a copy, on an empty machine.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::terminal::Terminal;
 use crate::backup::restore::{Restored, restore};
 use crate::clock::Clock;
 
-/// The words of `restore`.
+/// The command line of `restore`.
 pub fn command(help: Help) -> Command {
     let copy = help
         .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))
@@ -34,7 +34,7 @@ pub fn command(help: Help) -> Command {
         .args(key_words(help))
 }
 
-/// Puts the server back.
+/// Restores the server.
 ///
 /// # Errors
 /// The copy is not whole or cannot be opened, the folder or database is not empty, or something cannot be written.

@@ -1,4 +1,4 @@
-//! `office roster`: which machines an office has, and its word that the list is complete.
+//! `office roster`: which machines an office has, and the declaration that the list is complete.
 
 use std::path::PathBuf;
 
@@ -18,10 +18,10 @@ use crate::store::roster::{RosterLine, RosterState};
 mod csv;
 mod list;
 
-/// The largest roster file that is read.
+/// The largest roster file accepted, in bytes.
 const FILE_MOST: u64 = 4 * 1024 * 1024;
 
-/// The words of `office roster`.
+/// The command line of `office roster`.
 pub fn command(help: Help) -> Command {
     let count = |name, help_text| {
         help.option(name, help.t("SỐ", "COUNT"), help_text).value_parser(value_parser!(u32)).default_value("0")
@@ -136,7 +136,7 @@ fn line(help: Help) -> clap::Arg {
     )
 }
 
-/// Does what was asked.
+/// Runs a roster subcommand.
 ///
 /// # Errors
 /// There is no such office, line or machine, a rule forbids it, the file cannot be used, or the database fails.
@@ -256,7 +256,7 @@ fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
     Ok(read().map_err(refused)?)
 }
 
-/// Why a file cannot be read.
+/// The error for a file that cannot be read.
 fn unread(cause: std::io::Error) -> anyhow::Error {
     let told = if cause.kind() == std::io::ErrorKind::NotFound {
         UserError::new("Không tìm thấy tệp. Hãy kiểm tra đường dẫn.", "There is no such file. Check the path.")

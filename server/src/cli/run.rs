@@ -1,4 +1,4 @@
-//! `run`: the server itself, until it is asked to end. Starting, every error stops it; running, errors are logged and it goes on.
+//! `run`: the server itself, until it is asked to stop. At start any error stops it; once running, errors are logged and it continues.
 
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
@@ -27,7 +27,7 @@ use crate::error::UserError;
 use crate::serve::{Serving, serve};
 use crate::tls::Deadlines;
 
-/// The words of `run`.
+/// The command line of `run`.
 pub fn command(help: Help) -> Command {
     Command::new("run")
         .about(help.t("Chạy máy chủ", "Run the server"))
@@ -75,10 +75,10 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
         config.web = Some(WebCertificate { certificate: certificate.clone(), key: key.clone() });
     }
     let config = config.validate()?;
-    // Asked for first, so that no signal is missed between readiness and waiting.
+    // Registered first, so that no signal is missed between readiness and waiting.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    // Until the end: commands may work on the store at the same time, another server may not.
+    // Held until the end: commands may use the store at the same time, another server may not.
     let _lock = StoreLock::take(data, &config)?;
     let wanted = if given.get_flag("new-store") {
         Wanted::Anew { by: Actor::Operator(operator_name()), at: Clock::System.now_ms() }
@@ -109,7 +109,7 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
     ended
 }
 
-/// Tells every minute what was left out of the log.
+/// Reports every minute what was left out of the log.
 async fn flood_tell(flood: Flood) {
     let mut minutes = tokio::time::interval(TOLD_EVERY);
     loop {
@@ -132,7 +132,8 @@ fn listen(address: &str) -> anyhow::Result<TcpListener> {
     Ok(bound)
 }
 
-/// Logs go to standard error, one line an event, but for floods. Started once for the process; a second start (in tests) leaves the first.
+/// Logs go to standard error, one line per event, except for floods. Started once per process; a second start (in tests) leaves the first
+/// in place.
 fn log_start() -> Flood {
     let flood = Flood::default();
     let filter = EnvFilter::try_from_env("TRAM_AN_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));

@@ -1,5 +1,5 @@
-//! What is said to the person or program that started a command: results on standard output, trouble and secrets on standard
-//! error. Texts that came from machines are shown so that they cannot play tricks on a terminal.
+//! Output to the person or program that started a command: results on standard output, errors and secrets on standard error.
+//! Texts that came from machines are shown so that they cannot play tricks on a terminal.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
@@ -35,7 +35,7 @@ impl Terminal {
         Self { language, form }
     }
 
-    /// The sentence in the language asked for.
+    /// The sentence in the chosen language.
     pub fn choose<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
         match self.language {
             Language::Vi => vi,
@@ -57,7 +57,7 @@ impl Terminal {
     /// Prints a line on standard output.
     ///
     /// # Errors
-    /// It cannot be written; a reader that went away is no error.
+    /// It cannot be written; a reader that has gone away is not an error.
     pub fn print(&self, text: &str) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -66,13 +66,13 @@ impl Terminal {
         }
     }
 
-    /// Says on standard error what went wrong or what to mind.
+    /// Prints an error or a warning on standard error.
     pub fn complain(&self, text: &str) {
-        // Without a standard error there is nobody to tell.
+        // Without a standard error there is nowhere to report to.
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
-    /// `rows` under their heads (Vietnamese, English), in columns.
+    /// `rows` under their headings (Vietnamese, English), in columns.
     pub fn table(&self, heads: &[(&str, &str)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
         let heads = heads.iter().map(|(vi, en)| self.choose(vi, en).to_owned()).collect();
         let shown = rows.into_iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
@@ -88,7 +88,7 @@ impl Terminal {
         lines.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether a person reads standard error, so that a secret may be shown there.
+    /// Whether standard error is a terminal, so that a secret may be shown there.
     pub fn is_watched(&self) -> bool {
         std::io::stderr().is_terminal()
     }

@@ -19,7 +19,7 @@ use crate::secrets::{Secrets, fingerprint_read};
 use crate::store::Scope;
 use crate::store::token::{Admission, Token};
 
-/// The words of `token`.
+/// The command line of `token`.
 pub fn command(help: Help) -> Command {
     Command::new("token")
         .about(help.t("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: make, list, revoke"))
@@ -64,7 +64,7 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// What `token add --json` prints; the only place where the token itself is seen.
+/// What `token add --json` prints; the only place where the token itself appears.
 #[derive(Debug, Serialize)]
 struct Made {
     id: String,
@@ -78,7 +78,7 @@ struct Made {
     file: Option<String>,
 }
 
-/// Does what was asked.
+/// Adds, lists or revokes tokens.
 ///
 /// # Errors
 /// There is no such office or token, or the database fails.
@@ -126,7 +126,7 @@ async fn add(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) 
     if let Some(file) = file
         && let Err(error) = invitation_write(context, &token, &secret, file).await
     {
-        // A token that nobody was told of is worth nothing to its friends.
+        // A token that could not be shown to anyone is useless to honest users.
         token_revoke(&context.db, &context.by(), &token.id, Reach::Token).await?;
         return Err(error);
     }

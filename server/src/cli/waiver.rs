@@ -1,4 +1,4 @@
-//! `waiver`: exceptions with an end (ngoại lệ có thời hạn), asked for by one person and decided by another.
+//! `waiver`: waivers (ngoại lệ có thời hạn), asked for by one person and decided by another.
 
 use clap::{Arg, ArgMatches, Command};
 use policies::policy::Role;
@@ -12,10 +12,10 @@ use crate::policy::CompiledPolicy;
 use crate::store::Scope;
 use crate::store::waiver::{Listed, ListedWaiver, Waiver, WaiverState};
 
-/// The most exceptions that are listed.
+/// The most waivers listed.
 const MOST: i64 = 10_000;
 
-/// The words of `waiver`.
+/// The command line of `waiver`.
 pub fn command(help: Help) -> Command {
     let waiver = || {
         help.place(
@@ -81,10 +81,10 @@ pub fn command(help: Help) -> Command {
         )
 }
 
-/// Does what was asked.
+/// Requests, decides, withdraws or lists waivers.
 ///
 /// # Errors
-/// A rule forbids it, there is no such machine, control, exception or office, or the database fails.
+/// A rule forbids it, there is no such machine, control, waiver or office, or the database fails.
 pub async fn perform(
     verb: &str,
     given: &ArgMatches,

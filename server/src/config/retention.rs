@@ -1,10 +1,10 @@
-//! How long the bodies of sections are kept: the part `[retention]` of `server.toml`.
+//! How long the bodies of sections are kept: the section `[retention]` of `server.toml`.
 
 /// How long bodies are kept, in months.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// Every section but those below. Default 12.
+    /// Every section except those below. Default 12.
     pub months: u32,
     /// Accounts. Default 6.
     pub accounts_months: u32,

@@ -1,5 +1,5 @@
-//! What can be said of a report without the store: signature, header, machine, then bounded decompression and digests, in
-//! this order, so that nothing is decompressed for whoever does not hold the machine's key.
+//! What can be checked of a report without the store: signature, header, machine, then bounded decompression and digests,
+//! in this order, so that nothing is decompressed for anyone who does not hold the machine's key.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::ca::csr::point_of;
 use crate::store::machine::key::Peer;
 use crate::store::section::Sections;
 
-/// A report whose signature and digests fit.
+/// A report whose signature and digests match.
 #[derive(Debug)]
 pub struct Checked {
-    /// The bytes as they came.
+    /// The bytes as received.
     pub report: Report,
     /// What the header says.
     pub header: Header,
-    /// Where it stands, by its own word.
+    /// Its place in the chain, as it claims.
     pub position: Position,
     /// The texts of the sections that travelled with it.
     pub bodies: BTreeMap<String, String>,
@@ -27,7 +27,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// About how many bytes it holds: as it came, its texts, and the facts that were read from them.
+    /// Roughly how many bytes it holds: as received, its texts, and the facts read from them.
     pub fn memory(&self) -> usize {
         let texts: usize = self.bodies.values().map(String::len).sum();
         self.report.header.len() + self.report.bodies.len() + 3 * texts
@@ -40,7 +40,7 @@ pub type Refused = (Reason, String);
 /// Checks one report that `peer` sent.
 ///
 /// # Errors
-/// The reason, and what exactly did not fit.
+/// The reason, and what exactly did not match.
 pub fn check(report: Report, peer: &Peer) -> Result<Checked, Refused> {
     let point = point_of(&peer.public_key).ok_or((Reason::BadSignature, "the stored key is damaged".to_owned()))?;
     report.verify(point).map_err(|error| (Reason::BadSignature, error.to_string()))?;

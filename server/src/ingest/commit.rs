@@ -21,7 +21,7 @@ use crate::store::{Db, Scope, StoreError, StoreResult, Tx};
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
 const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
 
-/// A machine's clock that is further off is written to the log, once. Milliseconds.
+/// A machine's clock that is off by more is logged once. Milliseconds.
 const CLOCK_OFF_MS: u64 = 5 * 60 * 1000;
 
 /// Writes batches.
@@ -38,7 +38,7 @@ pub(super) struct Committer {
 struct Work {
     stored_machine: StoredMachine,
     plan: Plan,
-    /// Sections that travelled with the reports, as facts; a later one replaces an earlier one.
+    /// Sections that travelled with the reports, as facts; later ones replace earlier ones.
     brought: Vec<(Section, Facts)>,
 }
 
@@ -47,7 +47,7 @@ impl Committer {
         Self { db, judge, counters, facts: FactsKept::default() }
     }
 
-    /// Writes a batch, one job a machine, in the order of machines, and answers every job.
+    /// Writes a batch, one job per machine, ordered by machine, and answers every job.
     pub(super) async fn commit(&mut self, batch: Vec<Job>, now: i64) {
         let (replies, jobs): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| ((job.reply, job.reports.len()), (job.machine, job.reports))).unzip();
@@ -72,12 +72,12 @@ impl Committer {
                     self.counters.count(now, *reason, taken.id.as_deref().unwrap_or(""), detail);
                 }
             }
-            // Whoever asked may be gone; the reports are stored all the same.
+            // The requester may be gone; the reports are stored all the same.
             let _ = reply.send(taken.taken);
         }
     }
 
-    /// Writes down refusals that were counted since the last commit.
+    /// Stores the refusals counted since the last commit.
     pub(super) async fn counters_write(&self) {
         let counts = self.counters.take();
         if counts.is_empty() {
@@ -158,7 +158,7 @@ impl Committer {
         let stored = failed.as_ref().is_none_or(StoreError::is_refusal);
         self.db.health().reports_note(stored);
         if let Some(error) = failed {
-            // The commit of what little there was says nothing of what there was no room for.
+            // A small commit that succeeded proves nothing about the reports that found no room.
             self.db.health().noted(error);
         }
         for evidence in judged {
@@ -195,10 +195,10 @@ impl Committer {
             .collect())
     }
 
-    /// Writes the works of these indices in a savepoint of their own; the inner error is theirs alone.
+    /// Writes the works at these indices in a savepoint of their own; the inner error concerns only them.
     ///
     /// # Errors
-    /// When the transaction is over: a full disk ends it, and nothing more may be written through it.
+    /// The transaction has ended: a full disk ends it, and nothing more may be written through it.
     async fn try_write(
         &mut self,
         tx: &mut Tx,
@@ -291,7 +291,7 @@ impl Committer {
         Ok(Written { events, judged })
     }
 
-    /// Whether a machine must be judged: something changed, the policy is another one, or enough time went by.
+    /// Whether a machine must be judged: something changed, the policy changed, or enough time has passed.
     fn is_due(&self, work: &Work, now: i64) -> bool {
         let Some(policy) = self.judge.policy() else { return false };
         if !work.plan.judged && work.plan.cloned.is_none() {
@@ -302,11 +302,11 @@ impl Committer {
         !work.plan.changed.is_empty()
             || schema(&stored_machine.head) != schema(&work.plan.head)
             || stored_machine.judged_policy.as_deref() != Some(policy.to_string().as_str())
-            // In the future: judged while the clock was ahead.
+            // A time in the future: judged while the clock was ahead.
             || stored_machine.judged_at.is_none_or(|at| at > now || now.saturating_sub(at) >= JUDGED_AGAIN_MS)
     }
 
-    /// The newest facts of these machines: from memory where they are known there, else from the store.
+    /// The newest facts of these machines: from memory if they are known there, else from the store.
     async fn evidence(&mut self, tx: &mut Tx, works: &[&Work]) -> StoreResult<Vec<Evidence>> {
         let mut evidence = Vec::with_capacity(works.len());
         let mut missing = Vec::new();
@@ -314,7 +314,7 @@ impl Committer {
             let Some(head) = &work.plan.head else { continue };
             let known = match (&work.stored_machine.head, &work.plan.cloned) {
                 (None, _) => Some(Arc::new(Facts::unknown(policies::fact::Reason::NotCollected))),
-                // What an older agent read wrongly was forgotten in the kept facts; a newer one may say the same and be right.
+                // What an older agent read wrongly was dropped from the kept facts; a newer one may say the same and be right.
                 (Some(before), None) if before.schema == head.schema => {
                     self.facts.take(&work.plan.machine, before.schema, &before.sections)
                 }
@@ -346,7 +346,7 @@ impl Committer {
     }
 }
 
-/// What was written for some machines.
+/// The result of writing some machines.
 #[derive(Debug)]
 struct Written {
     events: Vec<NewEvent>,
@@ -369,7 +369,7 @@ impl std::ops::Deref for Answered {
 }
 
 impl Plan {
-    /// Nothing of this is written after all.
+    /// Refuses the whole job: nothing of it is written.
     fn refuse_all(&mut self, reason: Reason, detail: &str) {
         self.answers = refusals(reason, detail, self.answers.len());
     }
@@ -390,7 +390,7 @@ fn failed(reports: usize) -> Answered {
     Answered { id: None, taken: Taken { answers, machine: None, audit_head: Digest::ZERO } }
 }
 
-/// Asks the store what planning needs, and plans.
+/// Reads what planning needs from the store, and plans.
 async fn work(
     tx: &mut Tx,
     stored_machine: StoredMachine,
@@ -447,7 +447,7 @@ async fn work(
     Ok(Work { stored_machine, plan, brought })
 }
 
-/// The facts after a job, given those before it; `None` when a section turned to a body that did not travel with it.
+/// The facts after a job, given those before it; `None` when a section changed to a body that was not sent with it.
 fn facts_after(before: Arc<Facts>, work: &Work, head: &Head) -> Option<Arc<Facts>> {
     let mut facts = before;
     for (name, digest) in &work.plan.changed {
@@ -467,7 +467,7 @@ fn facts_after(before: Arc<Facts>, work: &Work, head: &Head) -> Option<Arc<Facts
     Some(facts)
 }
 
-/// A machine that turns out to be two: marked, and its sections put back to where the branches parted.
+/// A machine that turns out to be two: marked, and its sections reset to where the branches parted.
 async fn clone_settle(tx: &mut Tx, work: &mut Work, now: i64) -> StoreResult<()> {
     let Some(cloned) = work.plan.cloned.clone() else { return Ok(()) };
     let machine = work.plan.machine.clone();

@@ -26,13 +26,13 @@ pub struct Evidence {
     pub facts: Arc<Facts>,
     /// The version of the facts' meaning that its agent reads by.
     pub schema: u32,
-    /// The version that it read by before this; the same without a report before.
+    /// The version that it read by before this; the same when this is the first report.
     pub schema_before: u32,
     /// When each section was observed and received.
     pub sections: Sections,
 }
 
-/// What a judge returns: the events to tell.
+/// What a judge returns: the events to publish.
 pub type Judging<'a> = Pin<Box<dyn Future<Output = StoreResult<Vec<NewEvent>>> + Send + 'a>>;
 
 /// Judges evidence within the transaction that stores it.
@@ -44,8 +44,8 @@ pub trait Judge: std::fmt::Debug + Send + Sync {
     fn judge<'a>(&'a self, tx: &'a mut Tx, evidence: &'a [Evidence], now: i64) -> Judging<'a>;
 }
 
-/// Facts of the machines that were judged last, at most [`FactsKept::MOST`]. What is kept is only believed for exactly the
-/// digests and the version it was made from, so several servers may keep their own.
+/// Facts of the machines that were judged last, at most [`FactsKept::MOST`]. An entry is used only for exactly the digests
+/// and the version it was made from, so several servers may keep their own.
 #[derive(Debug, Default)]
 pub(super) struct FactsKept {
     young: HashMap<String, Kept>,
@@ -55,7 +55,7 @@ pub(super) struct FactsKept {
 #[derive(Debug)]
 struct Kept {
     digests: BTreeMap<String, Digest>,
-    /// By which version of the facts' meaning they were read: of an older one some were forgotten.
+    /// The version of the facts' meaning they were read by: for an older one, some facts were dropped.
     schema: u32,
     facts: Arc<Facts>,
 }
@@ -70,7 +70,7 @@ impl FactsKept {
         (kept.schema == schema && kept.digests == digests(before)).then_some(kept.facts)
     }
 
-    /// Keeps the facts of a machine that were made from `sections`.
+    /// Stores the facts of a machine that were made from `sections`.
     pub(super) fn put(&mut self, machine: &str, schema: u32, sections: &Sections, facts: Arc<Facts>) {
         if self.young.len() >= Self::MOST / 2 {
             self.old = std::mem::take(&mut self.young);

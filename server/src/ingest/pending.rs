@@ -1,5 +1,5 @@
-//! How much may be stored for machines that nobody has confirmed: one full report and small ones after it, less where one token or all
-//! of them together brought much. A machine that has no room left waits with its reports until an officer confirms it.
+//! How much may be stored for machines that nobody has confirmed: one full report and small ones after it, less if one token or all of
+//! them together sent a lot. A machine with no room left waits with its reports until an officer confirms it.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +10,26 @@ use crate::store::head::StoredMachine;
 use crate::store::machine::MachineStatus;
 use crate::store::{StoreResult, Tx};
 
-/// Bytes of one machine at once: a full report.
+/// Bytes for one machine at first: a full report.
 const FIRST: i64 = limits::BODIES as i64 + 256 * 1024;
-/// Bytes more for each day since it enrolled.
+/// Additional bytes for each day since it enrolled.
 const A_DAY: i64 = 512 * 1024;
-/// After so many days nothing more is added.
+/// The number of days after which nothing is added.
 const DAYS: i64 = 30;
-/// Bytes of all machines that one token enrolled.
+/// Bytes for all machines that one token enrolled.
 const A_TOKEN: i64 = 512 << 20;
-/// Bytes of all machines that wait.
+/// Bytes for all pending machines.
 const ALL: i64 = 2 << 30;
 
-/// The room that is left, for the time of one commit.
+/// The remaining room, for the duration of one commit.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// Bytes stored for machines that wait, by token.
+    /// Bytes stored for pending machines, by token.
     stored: BTreeMap<String, i64>,
 }
 
 impl Room {
-    /// Asks the store, if any of these machines waits.
+    /// Queries the store if any of these machines is pending.
     pub(super) async fn ask<'a>(
         tx: &mut Tx,
         mut stored_machines: impl Iterator<Item = &'a StoredMachine>,
@@ -38,7 +38,7 @@ impl Room {
         Ok(Self { stored: if waits { tx.head_pending_bytes().await? } else { BTreeMap::new() } })
     }
 
-    /// Bytes that may still be stored for this machine; none when it is confirmed and has no such bound.
+    /// Bytes that may still be stored for this machine; `None` when it is confirmed and so has no limit.
     pub(super) fn of(&self, stored_machine: &StoredMachine, now: i64) -> Option<i64> {
         if stored_machine.status != MachineStatus::Pending {
             return None;
@@ -50,7 +50,7 @@ impl Room {
         Some(own.min(token).min(all))
     }
 
-    /// Notes what was planned for a machine that waits.
+    /// Counts what was planned for a pending machine.
     pub(super) fn take(&mut self, stored_machine: &StoredMachine, bytes: i64) {
         if stored_machine.status == MachineStatus::Pending {
             *self.stored.entry(stored_machine.token.clone()).or_default() += bytes;

@@ -1,4 +1,4 @@
-//! What becomes of a machine's reports, decided in memory: which are accepted, which need bodies, which are refused, and what
+//! Deciding in memory what happens to a machine's reports: which are accepted, which need bodies, which are refused, and what
 //! must be written. Pure: the store is read before and written after.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,25 +20,25 @@ const BYTES_A_DAY: i64 = 64 * 1024 * 1024;
 /// Start ids that are remembered.
 const STARTS: usize = 8;
 
-/// What the store answered to the questions of [`questions`].
+/// The store's answers to [`questions`].
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Bodies that are stored, by section and digest.
     pub bodies: HashSet<(String, Digest)>,
     /// Accepted reports by segment and number: hash and time of receipt.
     pub reports: HashMap<(u64, u64), (Digest, i64)>,
-    /// Bytes that may be stored; none when the machine is confirmed.
+    /// Bytes that may be stored; `None` when the machine is confirmed.
     pub room: Option<i64>,
     /// Segments whose opener did not know the last accepted reports, each with segment and number of the last one that it knew.
     pub behind: Vec<(u64, (u64, u64))>,
 }
 
-/// What must be asked of the store before planning. Empty for a machine that merely goes on.
+/// What must be read from the store before planning. Empty for a machine that simply continues its chain.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Questions {
     /// Is the body of this section and digest stored?
     pub bodies: HashSet<(String, Digest)>,
-    /// Which report stands here?
+    /// Which report is at this place?
     pub reports: HashSet<(u64, u64)>,
     /// Which segments left out accepted reports?
     pub behind: bool,
@@ -49,20 +49,20 @@ pub(super) struct Questions {
 pub enum Answer {
     /// Stored, now or earlier.
     Accepted {
-        /// Where it stands.
+        /// Its place in the chain.
         position: Position,
-        /// When it was stored first.
+        /// When it was first stored.
         received_at: i64,
     },
     /// The bodies of these sections are needed.
     Need(Vec<String>),
     /// Refused.
     Refused {
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// For the engineer.
+        /// A detail for engineers.
         detail: String,
-        /// Where the server stands in the chain, when that is the trouble.
+        /// The server's position in the chain, when that is the problem.
         agreed: Option<Position>,
     },
 }
@@ -70,24 +70,24 @@ pub enum Answer {
 /// The signs of a second machine with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cloned {
-    /// What showed it: a word for the pages' catalogue.
+    /// What revealed it: a key of the pages' catalogue.
     pub why: &'static str,
     /// The last report before the branches parted (segment and number): the grade goes back to it.
     pub before: Option<(u64, u64)>,
 }
 
-/// Everything that must be written for one machine, and the answers once it is.
+/// Everything that must be written for one machine, and the answers to give afterwards.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub machine: String,
     pub answers: Vec<Answer>,
-    /// Where the chain stood.
+    /// The end of the chain before.
     pub from: Option<Position>,
-    /// Where it will stand; none when nothing was accepted.
+    /// The end of the chain after; `None` when nothing was accepted.
     pub head: Option<Head>,
     pub reports: Vec<NewReport>,
     pub bodies: Vec<Body>,
-    /// Sections whose current body is another one now (none: the section is gone).
+    /// Sections whose current body changed (`None`: the section is gone).
     pub changed: BTreeMap<String, Option<Digest>>,
     pub segments: Vec<NewSegment>,
     pub forks: Vec<NewFork>,
@@ -96,7 +96,7 @@ pub(super) struct Plan {
     pub judged: bool,
 }
 
-/// What must be known to plan `reports` of a machine that stands like this.
+/// What must be known to plan `reports` of a machine in this state.
 pub(super) fn questions(stored_machine: &StoredMachine, reports: &[Checked]) -> Questions {
     let mut questions = Questions::default();
     let head = stored_machine.head.as_ref();
@@ -131,7 +131,7 @@ pub(super) fn questions(stored_machine: &StoredMachine, reports: &[Checked]) -> 
     questions
 }
 
-/// Decides what becomes of `reports`, which one request brought in this order at `now`.
+/// Decides about `reports`, which one request brought in this order at `now`.
 pub(super) fn plan(stored_machine: &StoredMachine, reports: Vec<Checked>, known: &Known, now: i64) -> Plan {
     let mut planner = Planner {
         stored_machine,
@@ -225,7 +225,7 @@ impl Planner<'_> {
         self.accept(checked)
     }
 
-    /// A second branch: kept, and looked at for the signs of a second machine.
+    /// A second branch: kept, and checked for the signs of a second machine.
     fn fork(&mut self, checked: Checked, detail: &str) -> Answer {
         let Some(head) = &self.head else { return refused(Reason::Fork, detail, None) };
         let agreed = head.position;
@@ -244,7 +244,7 @@ impl Planner<'_> {
             self.cloned("alternating_branches", Some(parted));
         }
         if self.bytes_take(report.header.len() + report.signature.len() + report.bodies.len()).is_ok() {
-            // The end of the chain stays where it is; only its count of bytes moves.
+            // The end of the chain stays where it is; only its byte count changes.
             self.moved = true;
             self.plan.forks.push(NewFork {
                 machine: self.stored_machine.machine.clone(),
@@ -260,11 +260,11 @@ impl Planner<'_> {
         refused(Reason::Fork, detail, Some(agreed))
     }
 
-    /// A machine that opened a segment without knowing the last accepted reports stood at an older state: its disk was put back. Somebody
-    /// who knows one of those reports, with its `hash`, after that is a second state of the same machine, on whatever hardware. Where
-    /// the two parted: the last report that both knew.
+    /// A machine that opened a segment without knowing the last accepted reports was at an older state: its disk was restored. A sender
+    /// that later knows one of those reports, with its `hash`, is a second state of the same machine, on any hardware. Returns where the
+    /// two parted: the last report that both knew.
     fn left_out(&self, place: (u64, u64), hash: Digest) -> Option<(u64, u64)> {
-        // The officer settled it, and nothing came since: whoever goes on is the one that was chosen.
+        // The officer settled it and nothing has come since: whichever machine continues is the chosen one.
         let settled = self.head.as_ref().is_none_or(|head| head.starts.is_empty());
         let stands = self
             .head
@@ -276,7 +276,7 @@ impl Planner<'_> {
         parted.filter(|_| is_known && !settled)
     }
 
-    /// Number 1 of a new segment: the break is written down and blocks nothing.
+    /// Number 1 of a new segment: the break is recorded and blocks nothing.
     fn open(&mut self, checked: Checked) -> Answer {
         let opened = checked.header.opened;
         let claimed = opened.and_then(|opened| opened.agreed);
@@ -408,14 +408,14 @@ impl Planner<'_> {
 
     fn has(&self, section: &str, digest: Digest) -> bool {
         let current = |head: &Head| head.sections.0.get(section).is_some_and(|state| state.digest == digest);
-        // The standing's own head and not the planned one: what that names is stored.
+        // The stored machine's own head, not the planned one: the bodies it names are stored.
         self.stored_machine.head.as_ref().is_some_and(current) || {
             let key = (section.to_owned(), digest);
             self.supplied.contains(&key) || self.known.bodies.contains(&key)
         }
     }
 
-    /// Counts bytes against the day's limit, and against the room of a machine that waits to be confirmed.
+    /// Counts bytes against the day's limit, and against the room of a pending machine.
     fn bytes_take(&mut self, bytes: usize) -> Result<(), Reason> {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         let room = self.room.map(|room| room.saturating_sub(bytes));
@@ -463,7 +463,7 @@ pub(super) fn sections_of(header: &Header, received_at: i64, enrolled_at: i64) -
     Sections(header.sections.iter().map(|(name, entry)| (name.clone(), state(entry))).collect())
 }
 
-/// Version of the agent behind a header, as it is kept, and of the facts' meaning by which it read.
+/// Version of the agent behind a header, as stored, and of the facts' meaning by which it read.
 pub(super) fn spoken_by(header: &Header) -> (String, u32) {
     (header.agent.chars().filter(|c| !c.is_control()).collect(), header.schema)
 }

@@ -1,4 +1,4 @@
-//! Why a report is refused: the word, what a person reads, what the agent should do, and how often it happened.
+//! Why a report is refused: the code, the message for people, what the agent should do, and how often it happened.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// The word for programs and counters.
+            /// The stable code for programs and counters.
             pub const fn code(self) -> &'static str {
                 match self { $( Self::$reason => $code, )+ }
             }
@@ -30,12 +30,12 @@ macro_rules! reasons {
                 match self { $( Self::$reason => RefusalAction::$action, )+ }
             }
 
-            /// Seconds to wait at least before the same is sent again.
+            /// Minimum seconds to wait before sending the same again.
             pub const fn retry_after_s(self) -> Option<u32> {
                 match self { $( Self::$reason => $retry, )+ }
             }
 
-            /// What a person reads.
+            /// The message for a person.
             pub fn text(self) -> Text {
                 match self { $( Self::$reason => Text::new($vi, $en), )+ }
             }
@@ -56,11 +56,11 @@ reasons! {
     TooManyBytes = "too_many_bytes", Retry, Some(60 * 60),
         "Máy đã gửi quá dung lượng được lưu trong một ngày. Báo cáo được giữ lại trên máy và gửi sau.",
         "The machine sent more than may be kept in one day. The report stays on the machine and is sent later.";
-    /// Nobody has confirmed the machine, and what may be kept of it until then is used up.
+    /// Nobody has confirmed the machine, and the room for its reports until then is used up.
     Unconfirmed = "unconfirmed", Retry, Some(30 * 60),
         "Máy chưa được xác nhận nên máy chủ chỉ lưu một phần nhỏ. Báo cáo được giữ lại trên máy và gửi sau khi cán bộ xác nhận máy.",
         "Nobody has confirmed this machine, so the server keeps only a little of it. The report stays on the machine and is sent after an officer confirms it.";
-    /// The signature does not fit the header under the machine's key.
+    /// The signature does not match the header under the machine's key.
     BadSignature = "bad_signature", Final, None,
         "Chữ ký của báo cáo không khớp với khoá của máy. Báo cáo không được lưu.",
         "The report's signature does not fit the machine's key. The report was not stored.";
@@ -80,7 +80,7 @@ reasons! {
     BadDigest = "bad_digest", Final, None,
         "Nội dung báo cáo không khớp với mã băm đã ký. Báo cáo không được lưu.",
         "A body of the report does not fit the signed digest. The report was not stored.";
-    /// Another report stands at this place of the chain already.
+    /// Another report already has this place in the chain.
     Fork = "fork", Final, None,
         "Số báo cáo này đã có nội dung khác. Bản gửi sau được giữ riêng để đối chiếu và không tính vào kết quả; máy cần mở chuỗi báo cáo mới.",
         "This number was already taken by another report. The later one is kept apart as evidence and does not count; the machine must open a new segment.";
@@ -100,11 +100,11 @@ reasons! {
     Contended = "contended", Retry, Some(1),
         "Báo cáo khác của máy đang được xử lý. Máy sẽ tự gửi lại.",
         "Another report of the machine was handled at the same moment. It will be sent again.";
-    /// More reports wait for the next commit than fit.
+    /// Too many reports are waiting for the next commit.
     QueueFull = "queue_full", Retry, Some(15),
         "Máy chủ đang nhận quá nhiều báo cáo. Máy sẽ tự gửi lại sau.",
         "The server is receiving too many reports. The machine will send it again later.";
-    /// The disk is all but full.
+    /// The disk is almost full.
     DiskFull = "disk_full", Retry, Some(5 * 60),
         "Ổ đĩa của máy chủ gần như đã đầy nên máy chủ chưa nhận báo cáo. Máy giữ lại báo cáo và sẽ tự gửi lại sau.",
         "The server's disk is all but full, so it takes in no reports now. The machine keeps the report and sends it again later.";
@@ -115,7 +115,7 @@ reasons! {
 }
 
 impl Reason {
-    /// The refusal as it travels.
+    /// The refusal in its wire form.
     pub fn refusal(self) -> Refusal {
         Refusal {
             code: self.code().to_owned(),
@@ -126,26 +126,26 @@ impl Reason {
     }
 }
 
-/// How often which refusal happened since the last commit, and since the start.
+/// Counts of refusals by kind since the last commit, and since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
     waiting: Mutex<BTreeMap<(i64, Reason, String), i64>>,
 }
 
 impl Counters {
-    /// Counts and logs one refusal. `machine` is the machine that sent it, `detail` is for the engineer.
+    /// Counts and logs one refusal. `machine` is the machine that sent it, `detail` is for engineers.
     pub fn count(&self, now: i64, reason: Reason, machine: &str, detail: &str) {
         tracing::warn!(machine, reason = reason.code(), "report refused: {detail}");
         let day = now.div_euclid(DAY_MS);
         *self.waiting().entry((day, reason, machine.to_owned())).or_default() += 1;
     }
 
-    /// Takes what was counted, to be written down.
+    /// Takes what was counted, to be stored.
     pub(super) fn take(&self) -> BTreeMap<(i64, Reason, String), i64> {
         std::mem::take(&mut self.waiting())
     }
 
-    /// What was taken, as the store keeps it.
+    /// The counts taken, as rows of the store.
     pub(super) fn rows(counts: &BTreeMap<(i64, Reason, String), i64>) -> Vec<RefusalCount> {
         let row = |((day, reason, machine), count): (&(i64, Reason, String), &i64)| RefusalCount {
             day: *day,
@@ -156,7 +156,7 @@ impl Counters {
         counts.iter().map(row).collect()
     }
 
-    /// Gives back what could not be written down.
+    /// Puts back counts that could not be stored.
     pub(super) fn give_back(&self, counts: BTreeMap<(i64, Reason, String), i64>) {
         let mut waiting = self.waiting();
         for (key, count) in counts {

@@ -35,7 +35,7 @@ use crate::store::{Db, Scope};
 use crate::tls::Peer;
 use crate::tls::accept::PeerCertificate;
 
-/// When every test begins: 22 November 2026.
+/// The time at which every test begins: 22 November 2026.
 const START: i64 = 1_795_305_600_000;
 /// A SubjectPublicKeyInfo of P-256 up to its point (RFC 5480).
 const SPKI: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
@@ -123,7 +123,7 @@ impl TestServer {
         (status, to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec())
     }
 
-    /// Sends reports in one request; the answers to them.
+    /// Sends reports in one request; returns their answers.
     pub(crate) async fn send(&self, machine: &Machine, reports: &[Report]) -> Vec<ReportAnswer> {
         let mut body = Vec::new();
         reports.iter().for_each(|report| report.encode_into(&mut body));
@@ -135,7 +135,7 @@ impl TestServer {
         answers.results
     }
 
-    /// Sends one report, which must be accepted with a receipt that fits.
+    /// Sends one report, which must be accepted with a matching receipt.
     pub(crate) async fn accepted(&self, machine: &Machine, report: &Report) {
         let answers = self.send(machine, std::slice::from_ref(report)).await;
         let ReportAnswer::Accepted { receipt } = &answers[0] else { panic!("{answers:?}") };
@@ -143,7 +143,7 @@ impl TestServer {
         assert_eq!((receipt.machine.as_str(), receipt.position.hash), (machine.id.as_str(), report.hash()));
     }
 
-    /// Sends one report, which must be refused for `reason`; where the server says it stands.
+    /// Sends one report, which must be refused for `reason`; returns the server's position in the chain.
     async fn refused(&self, machine: &Machine, report: &Report, reason: Reason) -> Option<Position> {
         let answers = self.send(machine, std::slice::from_ref(report)).await;
         let ReportAnswer::Refused { refusal, agreed } = &answers[0] else { panic!("{answers:?}") };
@@ -169,7 +169,7 @@ impl TestServer {
     }
 }
 
-/// A machine as its agent would behave: it numbers, chains and signs. Cloning it copies its state folder.
+/// A machine that behaves as its agent would: it numbers, chains and signs. Cloning it copies its state folder.
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) id: String,
@@ -184,7 +184,7 @@ pub(crate) struct Machine {
     pub(crate) made_at: i64,
     /// Version of its agent.
     pub(crate) agent: String,
-    /// Version of the facts' meaning by which that reads.
+    /// Version of the facts' meaning by which that agent reads.
     pub(crate) schema: u32,
 }
 
@@ -218,7 +218,7 @@ impl Machine {
         Report { header, signature, bodies }
     }
 
-    /// The next report, with the bodies of these sections; the machine then stands behind it.
+    /// The next report, with the bodies of these sections; the machine's chain then ends with it.
     fn report(&mut self, bodies: &[&str]) -> Report {
         let texts = bodies.iter().map(|name| (*name, self.sections[*name].as_str()));
         let bodies = compress::encode(texts).unwrap();

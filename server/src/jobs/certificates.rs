@@ -1,4 +1,4 @@
-//! Renewing the server's certificate, and reading the office's again.
+//! Renewing the server's certificate, and rereading the office's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use super::waited;
 use crate::app::App;
 use crate::tls::Certificates;
 
-/// How often it is asked whether the server's own certificate serves: soon after a jump of the clock.
+/// How often the server's own certificate is checked: soon after a jump of the clock.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
 /// How often the office's certificate is read again.
 const WEB_CERTIFICATE_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Renews the server's certificate before it ends or when the clock jumped, and reads the office's again, until the server stops.
+/// Renews the server's certificate before it expires or when the clock jumped, and rereads the office's, until the server stops.
 pub async fn certificates_renew(app: App, certificates: Arc<Certificates>) {
     let mut web_read = Instant::now();
     while waited(&app, CERTIFICATE_EVERY).await {

@@ -1,5 +1,5 @@
-//! Freezing the figures of a day (số liệu chốt): what every office was worth at the stated hour. A day on which no server ran at
-//! or after that hour has no figure; a mean says how many days it is made of.
+//! Freezing the figures of a day (số liệu chốt): every office's grade at the stated hour. A day on which no server ran at or
+//! after that hour has no figure; a mean states how many days it covers.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::store::figure::OfficeDay;
 use crate::store::grade::{StoredGrade, letter_word};
 use crate::store::{Scope, StoreResult};
 
-/// How often it is asked whether the figures of the day are due.
+/// How often the job checks whether the day's figures are due.
 const FIGURES_EVERY: Duration = Duration::from_secs(60);
-/// How long a day's figures must have been due by a clock that nobody sets: one that was wrong for a minute freezes none.
+/// How long a day's figures must have been due by the monotonic clock: a clock that was wrong for a minute freezes nothing.
 const FIGURES_DUE: Duration = Duration::from_secs(10 * 60);
-/// The hour of the day, by the calendar of the pages, from which its figures are frozen: the end of office hours.
+/// The hour of the day, in the time zone of the pages, from which its figures are frozen: the end of office hours.
 pub const HOUR: i8 = 17;
-/// Stands before what is hashed.
+/// Prefix of the hashed bytes.
 const PREFIX: &[u8] = b"tram-an/office-day/1\n";
 /// Offices frozen in one transaction.
 const AT_ONCE: usize = 100;

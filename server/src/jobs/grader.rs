@@ -1,5 +1,5 @@
-//! The task that keeps grades current: it hears what happens, makes the grades of the offices concerned again, and after a new
-//! policy has every machine judged and every office graded by it. Grades also change by time alone; it looks for that too.
+//! The task that keeps grades current: it listens to events, remakes the grades of the offices affected, and after a new
+//! policy rejudges every machine and regrades every office. Grades also change by time alone; it checks for that too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::store::grade::{GradeChange, StoredGrade};
 use crate::store::outbox::{EventKind, NewEvent, OutboxEvent};
 use crate::store::{Db, Scope, StoreError};
 
-/// How long what happened is gathered before grades are made: many reports of one office cost one grade.
+/// How long events are collected before grades are made: many reports of one office cost one grade.
 const GATHER: Duration = Duration::from_millis(250);
-/// A clock that goes back by more was set. Milliseconds.
+/// A clock that goes back by more than this was set back. Milliseconds.
 const SET_BACK: i64 = 10 * 1000;
 /// Reports that changed no verdict only renew evidence: their offices are graded at most this often.
 const RENEW: Duration = Duration::from_secs(60);
@@ -33,12 +33,12 @@ struct Todo {
     changed: BTreeSet<String>,
     /// Offices where evidence was renewed.
     renewed: BTreeSet<String>,
-    /// Machines may have to be judged: another policy, another role, a machine that counts again, an exception that began or
-    /// ended while its machine was judged.
+    /// Machines may have to be judged: a new policy, a new role, a machine that counts again, or a waiver that began or
+    /// ended while its machine was being judged.
     judge: bool,
-    /// Any office may be concerned: what happened was missed.
+    /// Any office may be affected, because events were missed.
     everything: bool,
-    /// What grades were made by last.
+    /// The policy by which grades were last made.
     last: Option<Arc<CompiledPolicy>>,
 }
 
@@ -49,7 +49,7 @@ impl Todo {
             (EventKind::Reported, Some(office)) => {
                 self.renewed.insert(office.clone());
             }
-            // What the grader itself tells names no machine.
+            // Events from the grader itself name no machine.
             (EventKind::Judged, _) if change.machine.is_none() => {}
             (EventKind::Machine | EventKind::Waiver, Some(office)) => {
                 self.judge = true;
@@ -63,10 +63,10 @@ impl Todo {
     }
 }
 
-/// Keeps the grades of all offices current until the server stops. A database that is away is asked again.
+/// Keeps the grades of all offices current until the server stops. Retries while the database is away.
 pub async fn grades_follow(app: App) {
     let mut changes = app.events.subscribe();
-    // What happened while nobody listened is found by looking at everything once.
+    // Events missed before listening are covered by checking everything once.
     let mut todo = Todo { judge: true, ..Todo::default() };
     let mut renew = tokio::time::interval(RENEW);
     let mut gather = tokio::time::interval(GATHER);
@@ -115,7 +115,7 @@ pub async fn grades_follow(app: App) {
 /// When the database fails; what is left to do stays in `todo`.
 async fn grades_make(db: &Db, judge: Option<&Arc<CompiledPolicy>>, now: i64, todo: &mut Todo) -> anyhow::Result<()> {
     let Some(judge) = judge else {
-        // Before the first policy there is nothing to judge by; the policy will ask for everything.
+        // Before the first policy there is nothing to judge by; its publication will trigger everything.
         *todo = Todo { judge: todo.judge, ..Todo::default() };
         return Ok(());
     };
@@ -125,7 +125,7 @@ async fn grades_make(db: &Db, judge: Option<&Arc<CompiledPolicy>>, now: i64, tod
         todo.everything = false;
     }
     todo.changed.extend(waivers_expire(db, now).await?);
-    // What happened before another policy came is the office's own doing: book it under the policy it happened under.
+    // What happened before the new policy came is the office's own doing: book it under the old policy.
     if let Some(last) = todo.last.clone().filter(|last| last.address() != judge.address()) {
         for office in todo.changed.union(&todo.renewed) {
             office_grade_try(db, &last, office, now).await?;
@@ -149,7 +149,7 @@ async fn grades_make(db: &Db, judge: Option<&Arc<CompiledPolicy>>, now: i64, tod
     Ok(())
 }
 
-/// Makes the grade of an office that may be gone.
+/// Makes the grade of an office that may no longer exist.
 async fn office_grade_try(db: &Db, judge: &CompiledPolicy, office: &str, now: i64) -> Result<(), StoreError> {
     match office_grade_make(db, judge, office, now).await {
         Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
@@ -157,7 +157,7 @@ async fn office_grade_try(db: &Db, judge: &CompiledPolicy, office: &str, now: i6
     }
 }
 
-/// Grades every office by the policy in force, as after a publication: judges what is behind, then grades what is due.
+/// Grades every office by the policy in force, as after a publication: first judges what is out of date, then grades what is due.
 ///
 /// # Errors
 /// When the database fails.
@@ -172,10 +172,10 @@ pub async fn grades_catch_up(db: &Db, judge: &Arc<CompiledPolicy>, now: i64) -> 
     }
 }
 
-/// Makes the grade of one office's own machines and keeps it with what changed and why. True when score or letter changed.
+/// Makes the grade of one office's own machines and stores it with what changed and why. True when score or letter changed.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when there is no such office; else when the database fails.
+/// [`StoreError::NotFound`] when there is no such office; otherwise when the database fails.
 pub async fn office_grade_make(db: &Db, judge: &CompiledPolicy, office: &str, now: i64) -> Result<bool, StoreError> {
     let mut tx = db.write().await?;
     let rows = office_rows(&mut tx, &Scope::whole(), office).await?;
@@ -187,7 +187,7 @@ pub async fn office_grade_make(db: &Db, judge: &CompiledPolicy, office: &str, no
     let next_at = rows.absence_end(now).map_or(foretold, |end| end.min(foretold));
     let stored = StoredGrade { office: office.to_owned(), policy, graded_at: now, next_at, grade };
     if !tx.office_grade_put(&stored, before.as_ref().map(|before| before.graded_at)).await? {
-        // Another server was quicker.
+        // Another server was faster.
         return Ok(false);
     }
     if let Some(change) = &change {
@@ -198,8 +198,8 @@ pub async fn office_grade_make(db: &Db, judge: &CompiledPolicy, office: &str, no
     Ok(change.is_some())
 }
 
-/// The grade `before` with every machine under the line it has by now: linking a machine that counted beside its line takes the line's
-/// ghost away, and that is the roster's doing.
+/// The grade `before` with every machine under the line it has now: linking a machine that was counted next to its line removes the
+/// line's ghost, and that change belongs to the roster.
 fn as_linked(mut before: StoredGrade, rows: &OfficeRows) -> StoredGrade {
     let machines = &mut before.grade.machines;
     for place in &rows.places {
@@ -213,7 +213,7 @@ fn as_linked(mut before: StoredGrade, rows: &OfficeRows) -> StoredGrade {
     before
 }
 
-/// What changed since the grade `before`; none when neither score nor letter did.
+/// What changed since the grade `before`; `None` when neither score nor letter did.
 fn change(
     judge: &CompiledPolicy,
     office: &str,

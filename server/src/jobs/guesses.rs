@@ -1,9 +1,9 @@
-//! Tells in sums of wrong passwords, until the server stops.
+//! Reports wrong passwords in sums, until the server stops.
 
 use crate::app::App;
 use crate::app::throttle::sum::{EVERY, sums_write};
 
-/// Tells of every period of wrong passwords that is over, until the server stops; of all when it does.
+/// Reports every ended period of wrong passwords until the server stops, and all periods when it does.
 pub async fn guesses_tell(app: App) {
     loop {
         let goes_on = tokio::select! {
@@ -17,7 +17,7 @@ pub async fn guesses_tell(app: App) {
     }
 }
 
-/// Tells of the periods that are over; of all where the server `ends`.
+/// Reports the ended periods; all of them when the server `ends`.
 pub(crate) async fn guesses_close(app: &App, ends: bool) {
     sums_write(app, app.pages.throttle.sums(app.clock.steady(), ends)).await;
 }

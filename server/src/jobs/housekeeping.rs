@@ -1,4 +1,4 @@
-//! Throwing away what is over: old events, ended sessions, bodies past their time.
+//! Deleting what has expired: old events, ended sessions, bodies past their time.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use super::retention::retention_apply;
 use super::{clock_is_doubtful, waited};
 use crate::app::{App, schema_since};
 
-/// How often old rows are thrown away.
+/// How often old rows are deleted.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
-/// ... and how soon again when it failed: on a full disk it makes room.
+/// How soon to retry after a failure: on a full disk it makes room.
 const HOUSEKEEPING_AGAIN: Duration = Duration::from_secs(60);
 /// Events older than this are of no use to any listener.
 const CHANGES_KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1000;
-/// A browser that nobody used for so long has lost its cookie.
+/// A browser unused for this long has lost its cookie.
 const DEVICES_KEPT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
-/// Throws away what is over, until the server stops: old events, ended sessions, bodies past their time.
+/// Deletes what has expired, until the server stops: old events, ended sessions, bodies past their time.
 pub async fn housekeeping(app: App) {
     let mut rest = Duration::ZERO;
     while waited(&app, rest).await {

@@ -1,4 +1,4 @@
-//! Judging every machine anew after a change of the policy, in batches over all processors.
+//! Rejudging every machine after a change of policy, in batches on all processors.
 
 use std::sync::Arc;
 
@@ -9,18 +9,17 @@ use crate::store::Db;
 use crate::store::head::schema as schema_read;
 use crate::store::judgement::{Behind, JudgedFor};
 
-/// Machines judged in one go.
+/// Machines judged in one batch.
 const BATCH: i64 = 512;
 
-/// Judges every machine that was judged under another policy, in another role, in a future that a wrong clock showed, or not yet, though
-/// it reported. Batches are
-/// read, judged and written side by side, one more than there are processors. The exceptions are those in force at `now`.
-/// Returns how many were judged.
+/// Judges every machine that was judged under another policy, in another role, at a future time shown by a wrong clock, or not yet
+/// although it reported. Batches are read, judged and written in parallel, one more than there are processors. The waivers are those in
+/// force at `now`. Returns how many were judged.
 ///
-/// Safe beside another server doing the same, and after a stop in the middle: what is done is not done again.
+/// Safe while another server does the same, and after a stop in the middle: what is done is not done again.
 ///
 /// # Errors
-/// When the database fails; batches that were written stay.
+/// When the database fails; batches already written stay.
 pub(super) async fn machines_catch_up(db: &Db, judge: &Arc<CompiledPolicy>, now: i64) -> anyhow::Result<u64> {
     let side_by_side = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
     let mut running = tokio::task::JoinSet::new();
@@ -63,8 +62,8 @@ async fn batch_judge(db: Db, judge: Arc<CompiledPolicy>, behind: Vec<Behind>, at
     .await?;
     let mut tx = db.write().await?;
     tx.judgements_lock(&ids).await?;
-    // A report that came meanwhile was judged by newer facts: leave that alone. Where an exception began or ended meanwhile,
-    // its event has the machine judged once more.
+    // A report that came meanwhile was judged by newer facts: leave it alone. If a waiver began or ended meanwhile, its
+    // event causes another judgement.
     let now = tx.judgement_load(&ids).await?;
     let now_in_force = tx.waiver_in_force(&ids, at).await?;
     let judged: Vec<Judged> = judged

@@ -1,4 +1,4 @@
-//! Deletes section bodies that are older than their section is kept. Signed headers with their digests stay, so every chain
+//! Deletes section bodies older than the retention of their section. Signed headers with their digests stay, so every chain
 //! still verifies; the current body of a section is never deleted.
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
@@ -6,13 +6,13 @@ use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use crate::config::retention::Retention;
 use crate::store::{Db, StoreResult};
 
-/// Bodies deleted in one transaction, so that reports never wait long.
+/// Bodies deleted in one transaction, so that reports do not wait long.
 const AT_ONCE: i64 = 500;
 
-/// Deletes what is over at `now`; returns how many bodies. To be called once a day.
+/// Deletes bodies expired at `now`; returns how many. Call once a day.
 ///
 /// # Errors
-/// When the database fails; what was deleted before stays deleted.
+/// When the database fails; bodies already deleted stay deleted.
 pub async fn retention_apply(db: &Db, retention: &Retention, now: Timestamp) -> StoreResult<u64> {
     let sections = db.read().await?.body_sections().await?;
     let mut deleted = 0;

@@ -1,4 +1,4 @@
-//! Watching the room on the store's disk.
+//! Watching the free space on the store's disk.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::waited;
 use crate::app::App;
 use crate::bound::space::Room;
 
-/// How often the room on the disk is looked at.
+/// How often the free space on the disk is checked.
 const SPACE_EVERY: Duration = Duration::from_secs(10);
 
-/// Watches the room on the store's disk, until the server stops; says when it changes for better or worse.
+/// Watches the room on the store's disk, until the server stops; logs every change for better or worse.
 pub async fn space_watch(app: App) {
     let (mut before, mut rest) = (Room::Enough, Duration::ZERO);
     while waited(&app, rest).await {

@@ -1,4 +1,4 @@
-//! The judge as ingest calls it: in the transaction that keeps the reports, by the policy in force.
+//! The judge as called by ingest: in the transaction that stores the reports, under the policy in force.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ impl Judge for Policies {
 }
 
 impl Policies {
-    /// Judges new evidence. Tells of the machines on which a verdict changed.
+    /// Judges new evidence. Returns events for the machines on which a verdict changed.
     async fn evidence_judge(&self, tx: &mut Tx, evidence: &[Evidence], now: i64) -> StoreResult<Vec<NewEvent>> {
         let Some(policy) = self.current() else { return Ok(Vec::new()) };
         let ids: Vec<String> = evidence.iter().map(|item| item.machine.clone()).collect();

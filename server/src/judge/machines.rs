@@ -1,4 +1,4 @@
-//! Judging many machines at once, after reports in the transaction that keeps them.
+//! Judging many machines at once; after reports, in the transaction that stores them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::store::machine::Role;
 use crate::store::waiver::InForce;
 use crate::store::{StoreResult, Tx};
 
-/// So far the clocks of two servers on one database may differ. Milliseconds.
+/// How far the clocks of two servers on one database may differ. Milliseconds.
 pub(crate) const CLOCKS_DIFFER: i64 = 60 * 1000;
 
 /// A machine to be judged.
@@ -19,20 +19,20 @@ pub(crate) const CLOCKS_DIFFER: i64 = 60 * 1000;
 pub struct ToJudge {
     /// Its id.
     pub machine: String,
-    /// Its role, as the server has it.
+    /// Its role, according to the server.
     pub role: Role,
     /// When its facts were observed, milliseconds UTC.
     pub seen_at: i64,
-    /// The instant as at which it is judged: now for a report, the receipt of the last report after a change of the policy, so
-    /// that a silent machine does not get worse by a new policy.
+    /// The instant as of which it is judged: now for a report, the receipt of the last report after a change of the policy, so
+    /// that a silent machine does not get worse under a new policy.
     pub as_at: i64,
-    /// By which version of the facts' meaning its facts were read.
+    /// The version of the facts' meaning its facts were read by.
     pub schema: u32,
-    /// By which those were that it was judged by before.
+    /// The version its previously judged facts were read by.
     pub schema_before: u32,
 }
 
-/// Keeps what was judged of `previous` state. Returns the machines of which a verdict changed, and those that are new.
+/// Stores the judgements made from the `previous` state. Returns the machines whose verdicts changed, and those that are new.
 ///
 /// # Errors
 /// When the database fails.
@@ -54,7 +54,7 @@ pub async fn judged_put(
     Ok(changed)
 }
 
-/// Judges machines by their facts; a machine without stored facts is judged as one of which nothing is known.
+/// Judges machines by their facts; a machine without stored facts is judged as if nothing were known of it.
 pub fn judge_all(
     judge: &CompiledPolicy,
     machines: &[ToJudge],

@@ -1,4 +1,4 @@
-//! From the store's rows to what a grade is made of: roster lines and enrolled machines of one office become one list.
+//! From the store's rows to the input of a grade: roster lines and enrolled machines of one office become one list.
 
 use std::collections::BTreeMap;
 
@@ -16,30 +16,30 @@ use crate::store::roster::{Roster, RosterLine};
 use crate::store::section::Sections;
 use crate::store::{Scope, StoreError, StoreResult, Tx};
 
-/// How long facts that an older agent reads wrongly leave the sums, so that an office has the time to replace it; not where it was replaced. Counted from the first
-/// start of a server that knows them to be wrong. Milliseconds: 30 days.
+/// How long facts that an older agent misreads are left out of the sums, so that an office has time to replace it; not on machines where it
+/// was replaced. Counted from the first start of a server that knows they are wrong. Milliseconds: 30 days.
 const REPLACED_WITHIN: i64 = 30 * 24 * 60 * 60 * 1000;
 
-/// A grade is made again after this long, whatever was foretold. Milliseconds.
+/// A grade is remade after this long, whatever was predicted. Milliseconds.
 const GRADE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
 
 /// A machine of an office: a line of its roster, an enrolled machine, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfficeMachine {
-    /// The id it has in the grade: the line's, else the machine's.
+    /// Its id in the grade: the line's, else the machine's.
     pub id: String,
-    /// The line of the roster.
+    /// Its roster line, if any.
     pub line: Option<RosterLine>,
-    /// The enrolled machine.
+    /// The enrolled machine, if any.
     pub machine: Option<JudgedMachine>,
 }
 
-/// Everything stored about one office that its grade is made of.
+/// Everything stored about one office that its grade depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfficeRows {
     /// The office.
     pub office: Office,
-    /// The declaration of its roster.
+    /// The declaration of its roster, if any.
     pub roster: Option<Roster>,
     /// Its machines: the lines of the roster in order, then machines without a line by name.
     pub places: Vec<OfficeMachine>,
@@ -49,7 +49,7 @@ pub struct OfficeRows {
     pub schema_known: BTreeMap<u32, i64>,
 }
 
-/// Reads what the grade of an office is made of.
+/// Reads everything the grade of an office depends on.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when it is not within `scope`.
@@ -64,7 +64,7 @@ pub async fn office_rows(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResul
     Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at, schema_known })
 }
 
-/// Marks machines that came back as another one, with an older agent: the same hardware, of which the one before was revoked.
+/// Marks machines that came back as a new machine with an older agent: the same hardware, whose previous machine was revoked.
 fn mark_gone_back(machines: &mut [JudgedMachine]) {
     let mut before: BTreeMap<String, u32> = BTreeMap::new();
     for machine in machines.iter().filter(|machine| machine.status == MachineStatus::Revoked) {
@@ -81,16 +81,16 @@ fn mark_gone_back(machines: &mut [JudgedMachine]) {
     }
 }
 
-/// What the grade of one machine is made of.
+/// Everything the grade of one machine depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineRows {
-    /// Its place in its office; none for a revoked machine without a line.
+    /// The machine within its office; `None` for a revoked machine without a line.
     pub place: Option<OfficeMachine>,
     /// As [`OfficeRows::schema_known`].
     pub schema_known: BTreeMap<u32, i64>,
 }
 
-/// Reads what the grade of one machine is made of, without the others of its office.
+/// Reads everything the grade of one machine depends on, without the others of its office.
 ///
 /// # Errors
 /// When the database fails.
@@ -104,7 +104,7 @@ pub async fn machine_rows(tx: &mut Tx, scope: &Scope, machine: &Machine) -> Stor
 }
 
 impl MachineRows {
-    /// How the machine counts as at `now`.
+    /// How the machine counts as of `now`.
     pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> Option<MachineGrade> {
         let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
         grade_machine(judge.rules(), &self.place.as_ref()?.graded(judge, old_agents), now)
@@ -135,7 +135,7 @@ fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<OfficeMac
 }
 
 impl OfficeRows {
-    /// The grade as at `now`.
+    /// The grade as of `now`.
     pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> Grade {
         grade_office(judge.rules(), &self.state(judge, now), now)
     }
@@ -146,10 +146,10 @@ impl OfficeRows {
         lines.filter_map(|line| line.state_until_at).filter(|end| *end > now).min()
     }
 
-    /// The office in the words of the grade, as at `now`.
+    /// The office as input of the grade, as of `now`.
     pub fn state(&self, judge: &CompiledPolicy, now: Timestamp) -> OfficeState {
         let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
-        // A declaration over no line says nothing of what the office has.
+        // A declaration of an empty roster says nothing about what the office has.
         let declared = self.roster.is_some() && self.places.iter().any(|place| place.line.is_some());
         OfficeState {
             roster: if declared { RosterState::Declared } else { RosterState::Undeclared },
@@ -161,15 +161,15 @@ impl OfficeRows {
     }
 }
 
-/// Until when what an agent reads wrongly leaves the sums, counted from when its successor was known: every further version gives no new time.
-/// None for one that is not too old, that has come back after a newer one, or before any server knew better.
+/// Until when facts an agent misreads are left out of the sums, counted from when its first successor was known: further versions do not
+/// extend it. `None` for an agent that is not too old, that came back after a newer one, or before any server knew better.
 pub fn old_agent_until(known: &BTreeMap<u32, i64>, agent: &AgentState) -> Option<i64> {
     let excused = agent.too_old && !agent.gone_back();
     let newer = known.range(agent.schema.saturating_add(1)..).map(|(_, since)| *since).min();
     newer.filter(|_| excused).map(|since| since.saturating_add(REPLACED_WITHIN))
 }
 
-/// Whether facts that older agents read wrongly leave the sums.
+/// Decides whether facts that older agents misread are left out of the sums.
 #[derive(Clone, Copy)]
 struct OldAgents<'a> {
     known: &'a BTreeMap<u32, i64>,
@@ -177,8 +177,8 @@ struct OldAgents<'a> {
 }
 
 impl OldAgents<'_> {
-    /// Whether a verdict leaves the sums, and since when it counts as it stands. Only an agent that is known to be old is believed
-    /// to be too old; its unknown counts from the end of the time on, and at once where a newer one was there before.
+    /// Whether a verdict is left out of the sums, and since when it counts. Only an agent known to be old is treated as too old;
+    /// its unknown counts from the end of that period, or at once if the machine had a newer agent before.
     fn excuse(self, machine: &JudgedMachine, state: &VerdictState) -> (bool, i64) {
         let excused = |agent: &AgentState| agent.too_old && !agent.gone_back();
         let too_old = state.agent_too_old && machine.agent.as_ref().is_some_and(excused);
@@ -221,7 +221,7 @@ fn roster_status(line: &RosterLine) -> RosterStatus {
     })
 }
 
-/// When the newest evidence of a machine was observed, and its verdicts with the age of what each rests on.
+/// When the newest evidence of a machine was observed, and its verdicts with the age of the evidence for each.
 fn evidence(
     judge: &CompiledPolicy,
     machine: &JudgedMachine,
@@ -256,7 +256,7 @@ fn evidence(
     (Some(instant(newest)), outcomes.collect())
 }
 
-/// When a grade must be made again though nothing happens: the first of what is foretold in it, and at least every hour.
+/// When a grade must be remade without any event: the first change it predicts, and at least every hour.
 pub fn next_at(grade: &Grade, now: i64) -> i64 {
     let caps = grade.caps.iter().filter_map(|cap| match cap.state {
         CapState::Announced { from } => Some(from),
@@ -272,13 +272,13 @@ pub fn next_at(grade: &Grade, now: i64) -> i64 {
         .filter_map(|machine| machine.stale_from)
         .chain(caps)
         .chain(start_up)
-        // One more: what is older than an instant is so from the next moment on.
+        // Plus one: something is older than an instant only from the next millisecond.
         .map(|at| at.as_millisecond().saturating_add(1))
         .filter(|at| *at > now)
         .fold(now.saturating_add(GRADE_AGAIN_AFTER), i64::min)
 }
 
-/// Milliseconds of the store as an instant; what is out of range is the end of time.
+/// Milliseconds of the store as an instant; out of range becomes the end of time.
 pub fn instant(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

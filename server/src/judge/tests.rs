@@ -1,4 +1,4 @@
-//! Since when verdicts hold.
+//! Since when each verdict holds.
 
 use policies::fact::{Fact, Facts, Reason, SCHEMA_VERSION};
 use policies::outcome::Verdict;
@@ -34,7 +34,7 @@ fn judged(judge: &CompiledPolicy, facts: &Facts, previous: Option<&Judgement>, s
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// A verdict keeps its beginning while it stays; a failure keeps its first sight through being unknown, until it is mended.
+/// A verdict keeps its start while it lasts; a failure keeps its first sighting while unknown, until it is fixed.
 #[test]
 fn a_failure_keeps_its_first_sight_until_it_is_mended() {
     use Verdict::{Fail, Pass, Unknown};
@@ -54,7 +54,7 @@ fn a_failure_keeps_its_first_sight_until_it_is_mended() {
     assert_eq!(seen, [(1, first), (1, first), (3, first), (3, first), (5, first), (6, None), (7, Some(7))]);
 }
 
-/// What fails only under a new policy fails since that policy, though the machine looked like this for long.
+/// What fails only under a new policy fails since that policy, even if the machine has looked like this for long.
 #[test]
 fn a_new_policy_makes_no_failure_older_than_itself() {
     let (old, new) = (judge("p1"), judge("p2"));
@@ -77,12 +77,12 @@ fn every_control_reads_a_section() {
     }
 }
 
-/// A control of the shipped policy that looks at whether the clock is synchronised.
+/// A control of the shipped policy that checks whether the clock is synchronised.
 fn clock() -> &'static str {
     "time-synchronised"
 }
 
-/// Facts of which the clock control says `verdict`, everything else unknown.
+/// Facts on which the clock control gives `verdict`, everything else unknown.
 fn facts(verdict: Verdict) -> Facts {
     let mut facts = Facts::unknown(Reason::NotCollected);
     facts.time.synchronised = match verdict {

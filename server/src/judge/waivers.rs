@@ -1,6 +1,6 @@
-//! Exceptions and verdicts: what fails and is waived is [`Verdict::Waived`], and nothing else is. When an exception begins or
-//! ends only that changes; the kept verdicts are turned without reading a fact, so that a silent machine is judged by nothing
-//! newer than before. Owns no rule about who may grant one.
+//! Waivers and verdicts: only a failure that is waived is [`Verdict::Waived`]. When a waiver begins or ends only that
+//! changes; the stored verdicts are updated without reading a fact, so that a silent machine is judged by nothing newer than
+//! before. Owns no rule about who may grant one.
 
 use policies::outcome::Verdict;
 
@@ -8,7 +8,7 @@ use crate::store::judgement::{JudgedFor, Judgement, VerdictChange};
 use crate::store::waiver::InForce;
 use crate::store::{StoreResult, Tx};
 
-/// A verdict with the exceptions: what fails is waived; what passes, is unknown or does not apply needs none.
+/// A verdict after waivers: what fails is waived; what passes, is unknown or does not apply needs none.
 pub fn with_waiver(verdict: Verdict, waived: bool) -> Verdict {
     match verdict {
         Verdict::Fail | Verdict::Waived if waived => Verdict::Waived,
@@ -17,8 +17,8 @@ pub fn with_waiver(verdict: Verdict, waived: bool) -> Verdict {
     }
 }
 
-/// Turns the verdicts of `judgement` to the exceptions in force as from `at`; which of them changed. How long a failure is
-/// old stays: an exception makes it no younger.
+/// Applies the waivers in force from `at` to the verdicts of `judgement`; returns those that changed. A failure keeps its
+/// age: a waiver does not reset it.
 fn turn(judgement: &mut Judgement, in_force: &InForce, at: i64) -> Vec<VerdictChange> {
     let mut changes = Vec::new();
     for state in &mut judgement.verdicts {
@@ -32,14 +32,14 @@ fn turn(judgement: &mut Judgement, in_force: &InForce, at: i64) -> Vec<VerdictCh
     changes
 }
 
-/// Turns the kept verdicts on a machine to the exceptions in force at `now`, in the transaction that changed these.
+/// Applies the waivers in force at `now` to a machine's stored verdicts, in the transaction that changed the waivers.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn machine_waive(tx: &mut Tx, machine: &str, now: i64) -> StoreResult<()> {
     let ids = [machine.to_owned()];
     tx.verdicts_lock(machine).await?;
-    // A machine that was never judged has no verdict to turn; its first judgement knows the exceptions.
+    // A machine that was never judged has no verdict to update; its first judgement applies the waivers.
     let Some(mut judgement) = tx.judgement_load(&ids).await?.remove(machine) else { return Ok(()) };
     let in_force = tx.waiver_in_force(&ids, now).await?;
     let changes = turn(&mut judgement, &in_force, now);
@@ -47,7 +47,7 @@ pub async fn machine_waive(tx: &mut Tx, machine: &str, now: i64) -> StoreResult<
         return Ok(());
     }
     tx.judgement_put(std::slice::from_ref(&judgement)).await?;
-    // The facts were judged when they were; the exception is of now.
+    // The judgement of the facts keeps its time; the waiver counts from now.
     let told = Judgement { judged_at: now, ..judgement };
     tx.outcome_change_insert(&told, &changes, JudgedFor::Waiver).await
 }

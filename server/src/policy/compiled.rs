@@ -20,7 +20,7 @@ impl CompiledPolicy {
     /// Reads the policy at `address` from its files.
     ///
     /// # Errors
-    /// Everything that is wrong with the files.
+    /// All errors in the files.
     pub fn new(address: &str, files: &BTreeMap<String, String>) -> Result<Self, PolicyErrors> {
         let set = PolicySet::read(files)?;
         let rules = Rules::from(&set);
@@ -39,12 +39,12 @@ impl CompiledPolicy {
         &self.address
     }
 
-    /// The policy itself: titles, clauses and fix steps of controls.
+    /// The policy set: titles, clauses and fix steps of controls.
     pub const fn set(&self) -> &PolicySet {
         &self.set
     }
 
-    /// What grades are made by.
+    /// The rules for grades.
     pub const fn rules(&self) -> &Rules {
         &self.rules
     }

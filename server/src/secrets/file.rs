@@ -1,5 +1,4 @@
-//! Files that hold keys and certificates: writing them so that they last and only their owner reads them, and refusing
-//! them when somebody else could.
+//! Files that hold keys and certificates: writing them durably for their owner only, and refusing them when others could read them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write;
@@ -27,7 +26,7 @@ pub fn folder_create(path: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Closes an existing folder to others.
+/// Makes an existing folder private.
 ///
 /// # Errors
 /// It is not ours or cannot be changed.
@@ -35,7 +34,7 @@ pub fn private_folder_set(path: &Path) -> anyhow::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|cause| cannot_write(path).because(cause).into())
 }
 
-/// Writes a new file that only its owner may read, through to the disk.
+/// Writes a new file that only its owner may read, synced to disk.
 ///
 /// # Errors
 /// It exists already, or cannot be written.
@@ -43,7 +42,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
-            // Half a file on a full disk would only be in the way of the next try.
+            // A partial file on a full disk would only obstruct the next attempt.
             drop(fs::remove_file(path));
             return Err(error);
         }
@@ -52,7 +51,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     written().map_err(|cause: std::io::Error| cannot_write(path).because(cause).into())
 }
 
-/// Replaces a file of our own in one step: a reader sees the old or the new one, and a power cut leaves one of them.
+/// Replaces a file of our own atomically: a reader sees the old or the new one, and a power cut leaves one of them.
 ///
 /// # Errors
 /// It cannot be written.
@@ -69,12 +68,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     renamed().map_err(|cause: std::io::Error| cannot_write(path).because(cause).into())
 }
 
-/// The folder a file is in; the parent of a bare name is empty, which names none.
+/// The folder a file is in; the parent of a bare name is empty, which is not a folder.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-/// Where a file is written before it takes its place: a hidden name, so that no file of somebody's is in the way.
+/// The temporary path a file is written to before it is renamed: a hidden name, so that it does not collide with other files.
 fn fresh_of(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()))
 }
@@ -105,7 +104,7 @@ pub fn key_write(path: &Path, document: &[u8]) -> anyhow::Result<()> {
     write(path, key_pem(document).as_bytes())
 }
 
-/// Writes a file with a private key unless there is one by then; whole or not at all.
+/// Writes a file with a private key unless one exists by then; all or nothing.
 ///
 /// # Errors
 /// It cannot be written.
@@ -133,7 +132,7 @@ pub fn certificates_write(path: &Path, chain: &[CertificateDer<'_>]) -> anyhow::
     write(path, certificates_pem(chain).as_bytes())
 }
 
-/// Reads a private key; gives its PKCS #8 document.
+/// Reads a private key; returns its PKCS #8 document.
 ///
 /// # Errors
 /// The file cannot be read, others may read it, or it is not PEM of a private key.
@@ -223,7 +222,7 @@ fn file_check(path: &Path, forbidden: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is said of a file or folder with the wrong mode.
+/// The error for a file or folder with the wrong mode.
 pub(super) fn open_to_others(path: &Path, mode: u32, wanted: u32) -> UserError {
     let shown = path.display();
     UserError::new(

@@ -1,5 +1,5 @@
-//! Who may read and write the data folder beside the keys: what others could have changed is refused by name, what they could only read is
-//! closed and said.
+//! Who may read and write the rest of the data folder: what others could have changed is refused by name, what they could only read is
+//! made private and reported.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -10,7 +10,7 @@ use super::file::{self, open_to_others};
 use crate::config::{self, Config};
 use crate::error::UserError;
 
-/// Makes the folder of a new server, which must be new or empty: keys are never mixed with what is there, and never overwritten.
+/// Makes the folder of a new server, which must be new or empty: keys are never mixed with existing files, and never overwritten.
 ///
 /// # Errors
 /// It holds something, or cannot be made.
@@ -56,7 +56,7 @@ pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
 pub fn data_check(data: &Path, config: &Config) -> anyhow::Result<()> {
     let places = Places::new(data);
     let mut paths = vec![data.to_owned(), data.join(config::FILE)];
-    // These may have been given to whoever signs.
+    // These may have been given to the person who signs.
     let ours = |path: &PathBuf| path.metadata().is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw());
     paths.extend([places.policy_signing(), places.offline()].into_iter().filter(ours));
     if let Some(file) = config.sqlite_file(data) {
@@ -67,7 +67,7 @@ pub fn data_check(data: &Path, config: &Config) -> anyhow::Result<()> {
     programs_check(&data.join(&config.agents.programs))
 }
 
-/// The programs that machines are given: whoever administers them may be another user or a group, but not everybody.
+/// Checks the programs given to machines: another user or a group may administer them, but not everybody.
 fn programs_check(folder: &Path) -> anyhow::Result<()> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in entries.chain([folder.to_owned()]) {
@@ -81,7 +81,7 @@ fn programs_check(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Closes what others may only read. A file of root's is trusted: an administrator may keep the configuration so.
+/// Makes private what others may only read. A file owned by root is trusted: an administrator may keep the configuration so.
 fn closed(path: &Path) -> anyhow::Result<()> {
     let metadata = fs::metadata(path).map_err(|cause| {
         UserError::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))

@@ -1,5 +1,4 @@
-//! What one connection may have open, and answers that leave piece by piece, so that a peer that does not read holds little memory and
-//! not for long.
+//! What one connection may have open, and sending answers in pieces, so that a peer that does not read holds little memory, and not for long.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,13 +14,13 @@ use crate::bound::HeldBy;
 use crate::tls::Connection;
 use crate::tls::connection::OpenRequest;
 
-/// Bytes of an answer that are handed to the connection at once.
+/// Bytes of an answer handed to the connection at once.
 const PIECE: usize = 16 * 1024;
 
-/// Lets a request pass while its connection has few open.
+/// Lets a request through while its connection has few open.
 ///
 /// # Errors
-/// A refusal to be tried again when it has too many.
+/// A retryable refusal when it has too many.
 pub(super) async fn requests_bound(request: Request, next: Next) -> Response {
     let Some(connection) = request.extensions().get::<std::sync::Arc<Connection>>() else {
         return next.run(request).await;
@@ -37,23 +36,23 @@ pub(super) async fn requests_bound(request: Request, next: Next) -> Response {
     };
     let mut response = next.run(request).await;
     let held = response.extensions_mut().remove::<HeldBy>();
-    // The head is handed out now.
+    // The head is handed to the connection now.
     open.handed_out();
     response.map(|body| Body::new(Answer { body, piece: Bytes::new(), open, _held: held }))
 }
 
-/// An answer's body in small pieces. The connection waits for the peer from the moment a piece is handed out until the next is asked for.
+/// An answer's body in small pieces. The connection waits for the peer from the moment a piece is handed over until the next is requested.
 struct Answer {
     body: Body,
-    /// What is left of the piece the handler gave.
+    /// The rest of the piece from the handler.
     piece: Bytes,
     open: OpenRequest,
     _held: Option<HeldBy>,
 }
 
 impl Answer {
-    /// The next part of the piece at hand. The answer's last byte goes by itself: so this body lives until the peer has taken all but
-    /// one, even where the connection keeps what the peer does not take.
+    /// The next part of the current piece. The answer's last byte is sent on its own, so this body lives until the peer has taken all
+    /// but one byte, even if the connection buffers what the peer does not take.
     fn split(&mut self) -> Bytes {
         let last = self.body.is_end_stream();
         let most = if last && self.piece.len() > 1 { self.piece.len() - 1 } else { self.piece.len() };

@@ -1,4 +1,4 @@
-//! The server as agents meet it: a real listener, real TLS, real requests, on both databases.
+//! The server as agents see it: a real listener, real TLS, real requests, on both databases.
 
 mod answers;
 mod crowds;
@@ -174,7 +174,7 @@ impl Server {
 
     async fn end(self) {
         let _folder = self.folder;
-        // The database is the test's to close.
+        // The test closes the database itself.
         let Serving { app, handle, server, mut tasks, .. } = self.serving;
         app.events.stop();
         handle.graceful_shutdown(Some(Duration::from_secs(5)));

@@ -1,5 +1,5 @@
-//! The SQLite file as it was opened. A file that was deleted, replaced or unmounted meanwhile still takes what is written, and gives none of
-//! it back after a restart.
+//! The SQLite file as it was opened. A file that was deleted, replaced or unmounted meanwhile still accepts writes, but they are lost after
+//! a restart.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{StoreError, StoreResult};
 
-/// A file, by what the system knows it by.
+/// A file, identified by what the system knows it by.
 #[derive(Debug)]
 pub(in crate::store) struct Anchor {
     file: PathBuf,
@@ -16,7 +16,7 @@ pub(in crate::store) struct Anchor {
 }
 
 impl Anchor {
-    /// The file at this path; one that is missing is made, empty and for its owner alone. What SQLite puts beside it gets the same mode.
+    /// The file at this path; a missing one is created, empty and for its owner only. The files SQLite puts next to it get the same mode.
     pub(in crate::store) fn open(file: &Path) -> StoreResult<Self> {
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(file);
         let found = opened.and_then(|opened| opened.metadata()).map_err(sqlx::Error::Io)?;

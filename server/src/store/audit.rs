@@ -1,10 +1,10 @@
-//! The audit log in the database: appending behind the last entry, reading a page of it, and walking all of it to verify
-//! the chain. What an entry says and how it is hashed is in [`crate::audit`].
+//! The audit log in the database: appending after the last entry, reading a page, and walking all entries to verify the
+//! chain. What an entry says and how it is hashed is in [`crate::audit`].
 
 use super::{Scope, StoreResult, Tx};
 use crate::audit::{BEGINNING, Break, Change, Entry, Verifier};
 
-/// The end of the log: receipts for machines carry it, so that a cut log can be shown by anyone who kept one.
+/// The end of the log. Receipts for machines carry it, so that anyone who kept one can prove a truncated log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Number of the last entry; 0 before the first.
@@ -17,7 +17,7 @@ pub struct Head {
 const CHUNK: i64 = 1000;
 
 impl Tx {
-    /// Appends `change` behind the last entry, in the transaction of the change itself. Until the commit no other
+    /// Appends `change` after the last entry, in the transaction of the change itself. Until the commit no other
     /// transaction can append, so call it late.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Tx {
     }
 
     /// The entries that `scope` may read with a number below `before`, at most `limit`, the newest first. Entries that
-    /// concern the whole server are only for the whole tree.
+    /// concern the whole server are visible only to a scope of the whole tree.
     ///
     /// # Errors
     /// When the database fails.
@@ -98,7 +98,7 @@ impl Tx {
         })
     }
 
-    /// Walks the whole log and checks every link; the number of entries when none is broken.
+    /// Walks the whole log and checks every link; returns the number of entries when none is broken.
     ///
     /// # Errors
     /// When the database fails; a broken chain is the inner result.

@@ -1,4 +1,4 @@
-//! The database as a whole: copying it while it is used, and putting a copy into an empty one.
+//! The database as a whole: copying it while in use, and restoring a copy into an empty one.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 use super::{Db, Pools, StoreResult, Tx, WAIT};
 
 impl Db {
-    /// Writes all of the SQLite database `file`, as of one instant, into the new file `to`. Whoever reads and writes meanwhile goes on.
+    /// Writes all of the SQLite database `file`, as of one instant, into the new file `to`. Other readers and writers continue meanwhile.
     ///
     /// # Errors
     /// The database cannot be read, or `to` exists or cannot be written.
@@ -22,7 +22,7 @@ impl Db {
         Ok(())
     }
 
-    /// Bytes of a PostgreSQL database as they lie on its disk; none for SQLite.
+    /// Size of a PostgreSQL database on disk, in bytes; `None` for SQLite.
     ///
     /// # Errors
     /// When the database fails.
@@ -32,7 +32,7 @@ impl Db {
         Ok(u64::try_from(size).ok())
     }
 
-    /// The main version of a PostgreSQL server (15 for 15.6); none for SQLite.
+    /// The main version of a PostgreSQL server (15 for 15.6); `None` for SQLite.
     ///
     /// # Errors
     /// When the database fails.
@@ -42,7 +42,7 @@ impl Db {
         Ok(number.parse::<u32>().ok().map(|number| number / 10_000))
     }
 
-    /// Bytes within an SQLite file that nothing uses; 0 on PostgreSQL, whose room is not watched.
+    /// Unused bytes within an SQLite file; 0 on PostgreSQL, whose space is not watched.
     ///
     /// # Errors
     /// When the database fails.
@@ -53,7 +53,7 @@ impl Db {
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
-    /// Whether nothing at all was made in the database: no table, view, sequence or function of anybody's.
+    /// Whether the database is completely empty: no table, view, sequence or function.
     ///
     /// # Errors
     /// When the database fails.
@@ -78,7 +78,7 @@ impl Db {
 }
 
 impl Tx {
-    /// The name under which another program sees PostgreSQL as this transaction does while it lasts; none on SQLite.
+    /// The name under which another program sees PostgreSQL as this transaction does while it lasts; `None` on SQLite.
     ///
     /// # Errors
     /// When the database fails.
@@ -91,7 +91,7 @@ impl Tx {
         }
     }
 
-    /// Whose database this is; none before a server claimed it.
+    /// Which server this database belongs to; `None` before one claimed it.
     ///
     /// # Errors
     /// When the database fails.
@@ -101,7 +101,7 @@ impl Tx {
         }))
     }
 
-    /// The last migration that was made.
+    /// The number of the last migration applied.
     ///
     /// # Errors
     /// When the database fails.
@@ -111,8 +111,7 @@ impl Tx {
         }))
     }
 
-    /// Writes down that this database was put back from a copy: its next epoch begins, and nobody is logged in any more. Returns the epoch;
-    /// the first is 1.
+    /// Records that this database was restored from a copy: its next epoch begins, and all logins end. Returns the epoch; the first is 1.
     ///
     /// # Errors
     /// When the database fails.

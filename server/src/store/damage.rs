@@ -1,4 +1,4 @@
-//! Looking for damage before it is met: SQLite's own check of every page, and what PostgreSQL counted.
+//! Looking for damage before it causes errors: SQLite's own check of every page, and what PostgreSQL counted.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::{Db, Pools, StoreError, StoreResult};
 
-/// Asks SQLite to check every page of `file` on a connection of its own; what it finds, in its words, at most three lines. Reads the whole
-/// file: about a second for a gigabyte that lies in memory, as long as the disk takes else.
+/// Asks SQLite to check every page of `file` on a connection of its own; returns at most three lines of what it finds, in its words. Reads
+/// the whole file: about a second for a gigabyte in memory, otherwise as long as the disk takes.
 ///
 /// # Errors
-/// When the file cannot be read for another reason than damage.
+/// The file cannot be read for a reason other than damage.
 pub async fn sqlite_check(file: &Path) -> StoreResult<Vec<String>> {
     let checked = async {
         let mut connection = SqliteConnectOptions::new().filename(file).pragma("query_only", "on").connect().await?;
@@ -27,7 +27,7 @@ pub async fn sqlite_check(file: &Path) -> StoreResult<Vec<String>> {
 }
 
 impl Db {
-    /// How many pages PostgreSQL read that did not fit their checksums, since its statistics began; 0 where it keeps none, and on SQLite.
+    /// How many pages PostgreSQL read that did not match their checksums, since its statistics began; 0 when it keeps none, and on SQLite.
     ///
     /// # Errors
     /// When the database cannot be reached.

@@ -1,4 +1,4 @@
-//! What can go wrong in the store, and what it means for whoever asked.
+//! What can go wrong in the store, and what it means for the caller.
 
 use sqlx::migrate::MigrateError;
 
@@ -14,7 +14,7 @@ pub enum StoreError {
     /// The SQLite file was deleted, replaced or unmounted since it was opened.
     #[error("the database's file {0} is no longer the one that was opened: put it back, or start the server again")]
     Gone(String),
-    /// No such thing, or not within the caller's scope; the two are not told apart.
+    /// No such thing, or not within the caller's scope; the two are not distinguished.
     #[error("no {what} {id:?} within this part of the tree")]
     NotFound {
         /// `office`, `machine`, ...
@@ -29,7 +29,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// SQLite's result codes for a damaged file: SQLITE_CORRUPT and SQLITE_NOTADB (<https://sqlite.org/rescode.html>).
 const SQLITE_DAMAGED: [i64; 2] = [11, 26];
-/// PostgreSQL's for the same: `data_corrupted` and `index_corrupted`.
+/// PostgreSQL's codes for the same: `data_corrupted` and `index_corrupted`.
 const POSTGRES_DAMAGED: [&str; 2] = ["XX001", "XX002"];
 
 impl StoreError {
@@ -37,18 +37,18 @@ impl StoreError {
         Self::NotFound { what, id: id.to_owned() }
     }
 
-    /// True when PostgreSQL cannot keep a text: one with a NUL came by a door that does not ask `crate::store::text`.
+    /// True when PostgreSQL cannot keep a text: one with a NUL came through a path that does not check with `crate::store::text`.
     pub fn is_text_unusable(&self) -> bool {
         // SQLSTATE character_not_in_repertoire.
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("22021"))
     }
 
-    /// True when a row with the same unique value was already there.
+    /// True when a row with the same unique value already exists.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
 
-    /// True when the database works and refused what it was asked: no such thing, a value it does not take (SQLite: TOOBIG, CONSTRAINT,
+    /// True when the database works but refused the request: no such thing, a value it does not take (SQLite: TOOBIG, CONSTRAINT,
     /// MISMATCH; PostgreSQL: classes 22 and 23).
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -63,12 +63,12 @@ impl StoreError {
         }
     }
 
-    /// True for a failure of the store that waiting may mend: a database that is away, not a refusal or a fault of the program.
+    /// True for a failure of the store that waiting may fix: a database that is away, not a refusal or a fault of the program.
     pub fn passes(cause: &anyhow::Error) -> bool {
         cause.downcast_ref::<Self>().is_some_and(|error| !error.is_refusal())
     }
 
-    /// True when what is stored cannot be read because it is damaged: waiting will not mend it.
+    /// True when what is stored cannot be read because it is damaged: waiting will not fix it.
     pub fn is_damage(&self) -> bool {
         let code = match self {
             Self::Database(sqlx::Error::Database(error))

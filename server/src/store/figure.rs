@@ -4,12 +4,12 @@ use sqlx::FromRow;
 
 use super::{StoreResult, Tx};
 
-/// What an office was worth on one day, at the stated hour.
+/// The figures of an office for one day, at the stated hour.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct OfficeDay {
     /// The office.
     pub office: String,
-    /// The day as `2026-11-22`, by the calendar of the pages.
+    /// The day as `2026-11-22`, in the time zone of the pages.
     pub day: String,
     /// 1, or more for a correction.
     pub revision: i64,
@@ -17,11 +17,11 @@ pub struct OfficeDay {
     pub frozen_at: i64,
     /// Address of the policy.
     pub policy: String,
-    /// Millionths of a point; none when no machine was expected.
+    /// Millionths of a point; `None` when no machine was expected.
     pub score: Option<i64>,
     /// The same over what can be fixed on the spot.
     pub spot_score: Option<i64>,
-    /// The letter's name.
+    /// The letter's name, if there is a letter.
     pub letter: Option<String>,
     /// Machines that counted.
     pub expected: i64,
@@ -34,7 +34,7 @@ pub struct OfficeDay {
 }
 
 impl Tx {
-    /// Keeps a frozen figure. False when that day and revision of the office is there already: it stays as it is.
+    /// Stores a frozen figure. False when that day and revision of the office already exists: it is left unchanged.
     ///
     /// # Errors
     /// When the database fails.
@@ -63,7 +63,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// The frozen figures of an office from `first` to `last` (days as text), corrections behind what they correct.
+    /// The frozen figures of an office from `first` to `last` (days as text), corrections after what they correct.
     ///
     /// # Errors
     /// When the database fails.

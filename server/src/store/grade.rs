@@ -16,7 +16,7 @@ pub struct StoredGrade {
     pub policy: String,
     /// Milliseconds UTC.
     pub graded_at: i64,
-    /// When it must be made again though nothing happens.
+    /// When it must be remade even if nothing happens.
     pub next_at: i64,
     /// The grade.
     pub grade: Grade,
@@ -25,13 +25,13 @@ pub struct StoredGrade {
 /// A change of an office's score or letter.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct GradeChange {
-    /// The office.
+    /// The office's id.
     pub office: String,
     /// Milliseconds UTC.
     pub at: i64,
     /// Address of the policy it was made by.
     pub policy: String,
-    /// The score before; none for the first grade.
+    /// The score before; `None` for the first grade.
     pub score_before: Option<Points>,
     /// The score after.
     pub score_after: Points,
@@ -43,21 +43,21 @@ pub struct GradeChange {
     pub movement: Movement,
 }
 
-/// An office of a part of the tree with its grade in numbers.
+/// An office within a scope, with its grade in numbers.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct GradeRow {
     /// The office.
     pub office: String,
-    /// The office above.
+    /// The parent office's id.
     pub parent: Option<String>,
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its level in the tree.
     #[sqlx(try_from = "String")]
     pub kind: OfficeKind,
-    /// Millionths of a point; none when it was never graded.
+    /// Millionths of a point; `None` when it was never graded.
     pub score: Option<i64>,
-    /// The score over what can be fixed on the spot, in millionths; none when no such control applies.
+    /// The score over what can be fixed on the spot, in millionths; `None` when no such control applies.
     pub on_spot: Option<i64>,
     /// The letter's name.
     pub letter: Option<String>,
@@ -126,7 +126,7 @@ impl From<ChangeRow> for GradeChange {
 }
 
 impl Tx {
-    /// The grade of an office as last made. One that this version cannot read counts as none: it is made again.
+    /// The grade of an office as last made. One that this version cannot read counts as absent: it is remade.
     ///
     /// # Errors
     /// When the database fails.
@@ -152,8 +152,8 @@ impl Tx {
         }))
     }
 
-    /// Keeps a grade in place of the one made at `previous_at` (`None`: of none that can be read). False when another server
-    /// kept one meanwhile; nothing was written then.
+    /// Stores a grade in place of the one made at `previous_at` (`None`: no readable one). False when another server stored
+    /// one meanwhile; nothing is written then.
     ///
     /// # Errors
     /// When the database fails.
@@ -163,7 +163,7 @@ impl Tx {
         previous_at: Option<i64>,
     ) -> StoreResult<bool> {
         let grade = &stored.grade;
-        // Plain numbers and words always become JSON.
+        // Plain numbers and words always serialise to JSON.
         let json = serde_json::to_string(grade).unwrap_or_default();
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         Ok(on_db!(self, connection => {
@@ -195,7 +195,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// Offices whose grade must be made at `now`: never graded, due, graded by another policy, or in a future that a wrong clock showed.
+    /// Offices whose grade must be made at `now`: never graded, due, graded by another policy, or at a future time shown by a wrong clock.
     ///
     /// # Errors
     /// When the database fails.
@@ -213,7 +213,7 @@ impl Tx {
         }))
     }
 
-    /// The office `top` and all below it as far as `scope` reaches, by name.
+    /// The office `top` and all below it within `scope`, by name.
     ///
     /// # Errors
     /// When the database fails.
@@ -232,7 +232,7 @@ impl Tx {
         }))
     }
 
-    /// Keeps a change of a grade.
+    /// Stores a change of a grade.
     ///
     /// # Errors
     /// When the database fails.
@@ -286,7 +286,7 @@ impl Tx {
         Ok(rows.into_iter().map(GradeChange::from).collect())
     }
 
-    /// How far the score of an office moved after `since_at`, by cause. The first grade is no movement.
+    /// How far the score of an office moved after `since_at`, by cause. The first grade does not count as movement.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! The end of every machine's chain: one row a machine, so that a report costs one update.
+//! The end of every machine's chain: one row per machine, so that a report costs one update.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,7 +11,7 @@ use super::report::signed;
 use super::section::Sections;
 use super::{Link, Scope, StoreResult, Tx};
 
-/// The end of a machine's chain and the latest of what it said.
+/// The end of a machine's chain and the latest of what it reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The last accepted report.
@@ -24,13 +24,13 @@ pub struct Head {
     pub received_at: i64,
     /// When the machine made it, by its own clock.
     pub made_at: i64,
-    /// `made_at` less `received_at`.
+    /// `made_at` minus `received_at`.
     pub clock_offset: i64,
     /// Latest state of every section.
     pub sections: Sections,
-    /// Version of the agent that said so: hostile text, empty where it reported last to a server that did not keep it.
+    /// Version of the agent that sent it: hostile text, empty when it last reported to a server that did not store it.
     pub agent: String,
-    /// Version of the facts' meaning by which it did.
+    /// Version of the facts' meaning by which it reads.
     pub schema: u32,
     /// Days since 1970 of the last report.
     pub stored_day: i64,
@@ -51,9 +51,9 @@ pub struct StoredMachine {
     pub office_name: String,
     /// Workstation or server.
     pub role: Role,
-    /// Whether it may speak.
+    /// Whether it may send requests.
     pub status: MachineStatus,
-    /// The token it enrolled with; empty when with none.
+    /// The token it enrolled with; empty when without one.
     pub token: String,
     /// When it enrolled.
     pub enrolled_at: i64,
@@ -63,11 +63,11 @@ pub struct StoredMachine {
     pub judged_at: Option<i64>,
     /// The address of the policy it was judged by.
     pub judged_policy: Option<String>,
-    /// The end of its chain; none before its first report.
+    /// The end of its chain; `None` before its first report.
     pub head: Option<Head>,
 }
 
-/// Longer than the longest holiday no office is silent. Milliseconds.
+/// Longer than the longest holiday: no office is silent for this long. Milliseconds.
 const HOLIDAY_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 /// A clock that is off by more than a day is wrong, whatever its zone. Milliseconds.
 const OFF_MS: u64 = 24 * 60 * 60 * 1000;
@@ -127,12 +127,12 @@ impl HeadRow {
     }
 }
 
-/// Only the store's own writing is read here; a damaged value reads as one that no report can have.
+/// Only values the store itself wrote are read here; a damaged value reads as one that no report can have.
 fn digest(text: &str) -> Digest {
     text.parse().unwrap_or(Digest::ZERO)
 }
 
-/// A version of the facts' meaning as it is kept.
+/// A version of the facts' meaning as stored.
 pub(crate) fn schema(kept: i64) -> u32 {
     u32::try_from(kept).unwrap_or(0)
 }
@@ -146,13 +146,13 @@ const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.
     from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id
     left join judgement s on s.machine = m.id where m.id in ";
 
-/// So many machines heard last are asked what day it is.
+/// How many of the machines heard from last are used to check the date.
 const WITNESSES: i64 = 5;
 
 impl Tx {
-    /// Whether the machines speak against a clock that says `now`: none reported for longer than a long holiday, or most of those
-    /// heard last have a clock that is off by over a day. What cannot be undone waits until that is over. Without any report there is
-    /// no doubt, and nothing to lose.
+    /// Whether the machines contradict a clock at `now`: none reported for longer than a long holiday, or most of those heard from
+    /// last have a clock that is off by over a day. Irreversible work waits until that is resolved. Without any report there is no
+    /// doubt, and nothing to lose.
     ///
     /// # Errors
     /// When the database fails.
@@ -172,8 +172,8 @@ impl Tx {
         Ok(any && (silent || 2 * against > heard.len()))
     }
 
-    /// What is known of these machines, by id. On PostgreSQL the machines are locked in the order of their ids, so that two
-    /// servers never wait for each other in a ring. It takes no scope: the machines were identified by their keys.
+    /// The stored state of these machines, by id. On PostgreSQL the machines are locked in the order of their ids, so that
+    /// two servers never deadlock. It takes no scope: the machines were identified by their keys.
     ///
     /// # Errors
     /// When the database fails.
@@ -220,8 +220,9 @@ impl Tx {
         Ok(stored_machines)
     }
 
-    /// Moves the ends of chains and keeps the newest version of the facts' meaning that each ever spoke by, each only if it still stands where `from` says (`None`: there is no report yet). Returns the
-    /// machines whose end moved: exactly one row each, or the machine is not among them.
+    /// Moves the ends of chains and keeps the newest version of the facts' meaning that each machine ever used, each only if its end is
+    /// still at `from` (`None`: no report yet). Returns the machines whose end moved: a machine is included only if exactly one row
+    /// changed.
     ///
     /// # Errors
     /// When the database fails.
@@ -308,7 +309,7 @@ impl Tx {
         Ok(moved)
     }
 
-    /// Bytes stored for the machines that nobody confirmed, by the token they enrolled with.
+    /// Bytes stored for the machines that nobody has confirmed, by the token they enrolled with.
     ///
     /// # Errors
     /// When the database fails.
@@ -324,7 +325,7 @@ impl Tx {
         Ok(rows.into_iter().collect())
     }
 
-    /// The end of a machine's chain and the state of its sections; none before its first report.
+    /// The end of a machine's chain and the state of its sections; `None` before its first report.
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.

@@ -1,5 +1,5 @@
-//! Whether the store can be trusted now: what failed last, since when nothing could be written, what is known to be damaged. In memory:
-//! a restart finds out anew.
+//! Whether the store can be trusted now: what failed last, since when nothing could be written, what is known to be damaged. Kept in
+//! memory: a restart finds out again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,22 +14,22 @@ pub struct Health(Mutex<State>);
 struct State {
     /// The last failure that a connection may have been part of.
     failed: Option<Instant>,
-    /// The first failure since the last commit.
+    /// The first failure since the last commit, if any.
     failing: Option<Instant>,
-    /// The first report that could not be stored since all could. Kept apart: on a full disk small things may still find room.
+    /// When reports first could not be stored, since the last time all could. Kept apart: on a full disk small writes may still succeed.
     unstored: Option<Instant>,
     /// What a check found, in the database's words.
     damage: Option<String>,
 }
 
 impl Health {
-    /// Notes a failure and gives it back.
+    /// Records a failure and returns it.
     pub fn noted(&self, error: StoreError) -> StoreError {
         if !error.is_refusal() {
             let now = Instant::now();
             let mut state = self.state();
             state.failing.get_or_insert(now);
-            // Nothing is wrong with connections that all were busy.
+            // Nothing is wrong with connections when all were merely busy.
             if !matches!(error, StoreError::Database(sqlx::Error::PoolTimedOut)) {
                 state.failed = Some(now);
             }
@@ -40,12 +40,12 @@ impl Health {
         error
     }
 
-    /// Notes that something was written.
+    /// Records a successful write.
     pub(in crate::store) fn written(&self) {
         self.state().failing = None;
     }
 
-    /// Notes whether the newest reports could all be stored.
+    /// Records whether the newest reports could all be stored.
     pub fn reports_note(&self, stored: bool) {
         let mut state = self.state();
         if stored {
@@ -55,18 +55,18 @@ impl Health {
         }
     }
 
-    /// Notes what a check found.
+    /// Records what a check found.
     pub fn damage_note(&self, found: String) {
         self.state().damage = Some(found);
     }
 
-    /// How long nothing could be read or written; none when it can.
+    /// How long nothing could be read or written; `None` when both work.
     pub fn failing_for(&self) -> Option<Duration> {
         let state = self.state();
         state.failing.into_iter().chain(state.unstored).min().map(|since| since.elapsed())
     }
 
-    /// What is damaged, in the database's words, until a restart.
+    /// The damage found, in the database's words; kept until a restart.
     pub fn damage(&self) -> Option<String> {
         self.state().damage.clone()
     }

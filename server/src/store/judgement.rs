@@ -1,4 +1,4 @@
-//! Verdicts as they stand on every machine, and how they changed.
+//! Current verdicts of every machine, and how they changed.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ words! {
         Report = "report",
         /// Another policy was published.
         Policy = "policy",
-        /// An exception began or ended.
+        /// A waiver began or ended.
         Waiver = "waiver",
         /// The machine got another role.
         Role = "role",
     }
 }
 
-/// How one control stands on one machine.
+/// The state of one control on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictState {
     /// The control's id.
@@ -33,20 +33,20 @@ pub struct VerdictState {
     pub verdict: Verdict,
     /// When it began, milliseconds UTC.
     pub since_at: i64,
-    /// When a failure was first seen that was not seen mended since.
+    /// When a failure was first seen that has not been seen fixed since.
     pub failing_since_at: Option<i64>,
     /// Unknown only because the product has no reader.
     pub no_reader: bool,
-    /// Unknown only because the agent is too old for the facts, or says so.
+    /// Unknown only because the agent is too old for the facts, or reports that itself.
     pub agent_too_old: bool,
     /// The failing control that explains this one.
     pub implied_by: Option<String>,
 }
 
-/// The verdicts on one machine.
+/// All verdicts of one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// Which.
+    /// The machine's id.
     pub machine: String,
     /// Address of the policy.
     pub policy: String,
@@ -63,72 +63,72 @@ pub struct Judgement {
 pub struct VerdictChange {
     /// The control's id.
     pub control: String,
-    /// What it was; none when the control is new.
+    /// The verdict before; `None` when the control is new.
     pub before: Option<Verdict>,
-    /// What it is.
+    /// The verdict after.
     pub after: Verdict,
 }
 
-/// A change of a verdict as it is kept.
+/// A change of a verdict as stored.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct StoredChange {
     /// The machine.
     pub machine: String,
     /// The control's id.
     pub control: String,
-    /// The word of the verdict before.
+    /// The stored word of the verdict before.
     pub before: Option<String>,
-    /// The word of the verdict after.
+    /// The stored word of the verdict after.
     pub after: Option<String>,
     /// Why it was judged.
     #[sqlx(try_from = "String")]
     pub cause: JudgedFor,
-    /// Under which policy.
+    /// Address of the policy.
     pub policy: String,
     /// Milliseconds UTC.
     pub at: i64,
 }
 
-/// A machine that must be judged again though no report came.
+/// A machine that must be judged again even though no report came.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct Behind {
     pub(crate) id: String,
     pub(crate) office: String,
     #[sqlx(try_from = "String")]
     pub(crate) role: Role,
-    /// When its last report was received: its facts are judged as at that instant.
+    /// When its last report was received: its facts are judged as of that instant.
     pub(crate) received_at: i64,
-    /// By which version of the facts' meaning its agent read.
+    /// The version of the facts' meaning its agent read by.
     pub(crate) schema: i64,
 }
 
 /// The agent of a machine, as its last report named it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct AgentState {
-    /// Its version: hostile text, empty where it last reported to a server that did not keep it.
+    /// Its version: hostile text, empty when it last reported to a server that did not store it.
     pub version: String,
     /// The version of the facts' meaning by which it reads.
     pub schema: u32,
-    /// True when a newer agent reads some facts rightly that this one may read wrongly.
+    /// True when a newer agent reads correctly some facts that this one may misread.
     pub too_old: bool,
     /// The newest version by which the machine ever reported.
     pub schema_best: u32,
 }
 
 impl AgentState {
-    /// The state from the columns of a head; none without a report.
+    /// The state from the columns of a head; `None` without a report.
     pub(super) fn read(version: Option<String>, schema: Option<i64>, best: Option<i64>) -> Option<Self> {
         let (schema, best) = (super::head::schema(schema?), super::head::schema(best?));
         Some(Self { version: version?, schema, schema_best: best, too_old: schema < SCHEMA_VERSION })
     }
 
-    /// True when the machine had a newer agent before, and an older one again.
+    /// True when the machine had a newer agent before and now has an older one again.
     pub const fn gone_back(&self) -> bool {
         self.schema < self.schema_best
     }
 }
 
-/// A machine of an office with all that its grade is made of.
+/// A machine of an office with everything its grade depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JudgedMachine {
     /// Its id.
@@ -143,17 +143,17 @@ pub struct JudgedMachine {
     pub status: MachineStatus,
     /// Milliseconds UTC.
     pub enrolled_at: i64,
-    /// Two machines seem to use its key since then.
+    /// Since when two machines seem to use its key.
     pub clone_at: Option<i64>,
-    /// When its last report came; none when none came.
+    /// When its last report came; `None` without one.
     pub received_at: Option<i64>,
     /// The latest state of its sections, in the form of [`super::section::Sections`].
     pub sections: Option<String>,
-    /// Its agent; none when no report came.
+    /// Its agent; `None` without a report.
     pub agent: Option<AgentState>,
-    /// Digest of its hardware, as its last report named it; none when none came.
+    /// Digest of its hardware, as its last report named it; `None` without one.
     pub traits: Option<String>,
-    /// The verdicts; none when it was never judged.
+    /// The verdicts; `None` when it was never judged.
     pub judgement: Option<Judgement>,
 }
 
@@ -229,7 +229,7 @@ impl VerdictState {
     }
 }
 
-/// The word of a verdict in the store and on the wire.
+/// The word for a verdict in the store and on the wire.
 pub const fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
@@ -249,7 +249,7 @@ fn encode(verdicts: &[VerdictState]) -> String {
     verdicts.iter().map(VerdictState::line).collect()
 }
 
-/// Reads the kept form. A line that cannot be read is left out and told: the next judgement writes it anew.
+/// Reads the stored form. A line that cannot be read is skipped and logged: the next judgement rewrites it.
 fn decode(machine: &str, text: &str) -> Vec<VerdictState> {
     text.lines()
         .filter_map(|line| {
@@ -295,7 +295,7 @@ impl From<JudgedRow> for JudgedMachine {
 }
 
 impl Tx {
-    /// Keeps judgements in place of those before.
+    /// Stores judgements, replacing the previous ones.
     ///
     /// # Errors
     /// When the database fails.
@@ -348,7 +348,7 @@ impl Tx {
         Ok(self.judgement_load(&[machine.to_owned()]).await?.remove(machine))
     }
 
-    /// Keeps how verdicts of a machine changed.
+    /// Stores changes of a machine's verdicts.
     ///
     /// # Errors
     /// When the database fails.
@@ -379,7 +379,7 @@ impl Tx {
         Ok(())
     }
 
-    /// How the verdicts on a machine changed, the newest first.
+    /// Changes of a machine's verdicts, the newest first.
     ///
     /// # Errors
     /// [`super::StoreError::NotFound`] when the machine is not within `scope`.
@@ -402,8 +402,8 @@ impl Tx {
         }))
     }
 
-    /// Machines after the id `after` that reported and were not judged under `policy`, not in their role, or later than `latest` (while
-    /// the clock was ahead), by id. Machines that may be cloned stay as they were judged last, unless that was before the facts' meaning changed.
+    /// Machines after the id `after` that reported and were not judged under `policy`, not in their role, or later than `latest` (while the
+    /// clock was ahead), by id. Machines that may be cloned keep their last judgement, unless that was before the facts' meaning changed.
     ///
     /// # Errors
     /// When the database fails.

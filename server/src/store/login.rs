@@ -1,4 +1,4 @@
-//! What the login remembers: browsers that persons used before, by hash. What that is good for is in `web::throttle`.
+//! Browsers that people have logged in with before, by hash. Their use is in `app::throttle`.
 
 use super::{StoreResult, Tx};
 
@@ -36,7 +36,7 @@ impl Tx {
         }))
     }
 
-    /// Forgets browsers that were used last before `before`.
+    /// Forgets browsers last used before `before`.
     ///
     /// # Errors
     /// When the database fails.

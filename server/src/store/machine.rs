@@ -1,4 +1,4 @@
-//! Machines: who they are, whose they are, whether they count. Keys and certificates are in `key`, orders in `order`.
+//! Machines: their identity, their office, and whether they count. Keys and certificates are in `key`, orders in `order`.
 
 use sqlx::FromRow;
 
@@ -14,7 +14,7 @@ pub use policies::policy::Role;
 words! {
     /// Whether a machine counts.
     MachineStatus {
-        /// Chờ xác nhận: reports are kept, the grade does not know it.
+        /// Chờ xác nhận: reports are kept, the grade ignores it.
         Pending = "pending",
         /// Đã xác nhận.
         Confirmed = "confirmed",
@@ -38,7 +38,7 @@ pub struct Machine {
     pub status: MachineStatus,
     /// The name it gives itself: hostile text.
     pub name: String,
-    /// Room and person as typed at it when it enrolled; empty when nobody was asked: hostile text.
+    /// Room and person as typed at it when it enrolled; empty when nobody was asked. Hostile text.
     pub place: String,
     /// Digest of its hardware traits at enrolment.
     pub traits: String,
@@ -54,11 +54,11 @@ pub struct Machine {
     pub revoked_at: Option<i64>,
     /// Who revoked it.
     pub revoked_by: Option<String>,
-    /// Why.
+    /// The reason for the revocation.
     pub revoked_for: Option<String>,
-    /// Since when two machines seem to use its key; the grade stands still until an officer decides.
+    /// Since when two machines seem to use its key; the grade is frozen until an officer decides.
     pub clone_at: Option<i64>,
-    /// What showed it.
+    /// What revealed it.
     pub clone_why: Option<String>,
     /// The line of the roster it has, or had last.
     pub line: Option<String>,
@@ -70,7 +70,7 @@ pub struct ListedMachine {
     /// The machine.
     #[serde(flatten)]
     pub machine: Machine,
-    /// Its agent; none when no report came.
+    /// Its agent; `None` without a report.
     pub agent: Option<AgentState>,
 }
 
@@ -259,7 +259,7 @@ impl Tx {
         Ok(())
     }
 
-    /// An officer decided which machine keeps this identity: judging goes on from the next report.
+    /// An officer decided which machine keeps this identity: judging resumes with the next report.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it is not within `scope`.

@@ -1,9 +1,9 @@
-//! Many rows in one statement: how lists are cut so that few different texts are prepared and kept.
+//! Many rows in one statement: how lists are split so that few distinct SQL texts are prepared and cached.
 
 /// Sizes of the pieces, largest first.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
 
-/// Cuts `rows` into pieces of the sizes above.
+/// Splits `rows` into pieces of the sizes above.
 pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let size = SIZES.into_iter().find(|&size| size <= rows.len())?;
@@ -13,7 +13,7 @@ pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Values for `column in (...)`: pieces of the sizes above, filled up by repeating the last value.
+/// Values for `column in (...)`: pieces of the sizes above, padded by repeating the last value.
 pub(super) fn in_lists(values: &[String]) -> impl Iterator<Item = Vec<String>> {
     values.chunks(SIZES[0]).map(|chunk| {
         let size = SIZES.into_iter().rev().find(|&size| size >= chunk.len()).unwrap_or(SIZES[0]);

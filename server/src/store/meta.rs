@@ -1,4 +1,4 @@
-//! What the database says of itself: whose it is, and since when it is read by which version of the facts' meaning.
+//! What the database records about itself: which server owns it, and since when each version of the facts' meaning has been in use.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use policies::fact::SCHEMA_VERSION;
 
 use super::{Link, StoreResult, Tx};
 
-/// The name under which the server's id stands.
+/// The name under which the server's id is stored.
 pub const SERVER: &str = "server";
 
-/// One thing that tells whose a database is.
+/// A mark that identifies the owner of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The name under which it stands in the database: [`SERVER`], or a key's.
+    /// The name under which it is stored: [`SERVER`], or a key's.
     pub name: &'static str,
     /// The server's id; or SHA-256 of the certificates or the public key in lower-case hexadecimal, the one in use first.
     pub values: Vec<String>,
@@ -21,19 +21,19 @@ pub struct Mark {
 /// A database that belongs to another server, or a folder with another server's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// What the folder has.
+    /// The mark of the folder.
     pub mark: Mark,
-    /// What the database has.
+    /// The values in the database.
     pub stored: Vec<String>,
 }
 
-/// The name under which it stands when a server first ran that knows this version of the facts' meaning.
+/// The name under which is stored when a server first ran that knows this version of the facts' meaning.
 fn schema_name() -> String {
     format!("schema_{SCHEMA_VERSION}_since")
 }
 
 impl Tx {
-    /// Whose this database is: the id of the server that claimed it; none before one did.
+    /// The id of the server that claimed this database; `None` before one did.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,7 +44,7 @@ impl Tx {
         Ok(self.meta_get(SERVER).await?.into_iter().next())
     }
 
-    /// Whether any program of ours ever worked on this database.
+    /// Whether our schema has ever been created in this database.
     async fn schema_exists(&mut self) -> StoreResult<bool> {
         let tables: i64 = match &mut self.link {
             Link::Sqlite(link) => {
@@ -63,9 +63,9 @@ impl Tx {
         Ok(tables > 0)
     }
 
-    /// Writes down that this database belongs to the server with these marks, where nobody's stand there yet. What differs between a
-    /// database and the server's folder is the inner error; nothing is to be committed then. A key that has a standby may be replaced by
-    /// it: one of the two must be the same.
+    /// Claims this database for the server with these marks if it has none yet. The inner error says what differs between the database
+    /// and the server's folder; nothing may be committed then. A key that has a standby may be replaced by it: one of the two must be
+    /// the same.
     ///
     /// # Errors
     /// When the database fails.
@@ -95,7 +95,7 @@ impl Tx {
         Ok(Ok(()))
     }
 
-    /// The words that stand under `name`.
+    /// The values stored under `name`.
     async fn meta_get(&mut self, name: &str) -> StoreResult<Vec<String>> {
         let value: Option<String> = on_db!(self, connection => {
             sqlx::query_scalar("select value from server_meta where name = $1").bind(name).fetch_optional(connection).await?
@@ -103,8 +103,8 @@ impl Tx {
         Ok(value.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
     }
 
-    /// Writes down that a server that knows this version of the facts' meaning runs at `at`. The earliest time stays: a clock that was
-    /// ahead when it ran first is put right by the next claim.
+    /// Records that a server that knows this version of the facts' meaning runs at `at`. The earliest time stays: a clock that was
+    /// ahead at its first run is corrected by the next claim.
     ///
     /// # Errors
     /// When the database fails.
@@ -152,7 +152,7 @@ mod tests {
             let steps = [
                 ([server("first"), mark("ca", &["a", "b"])], None),
                 ([server("second"), mark("ca", &["a", "b"])], Some(SERVER)),
-                // The standby takes over, and gets a standby of its own; the key before the last is foreign then.
+                // The standby takes over, and gets a standby of its own; the key before that is then foreign.
                 ([server("first"), mark("ca", &["b", "c"])], None),
                 ([server("first"), mark("ca", &["a", "x"])], Some("ca")),
                 ([server("first"), mark("ca", &["c", "d"])], None),

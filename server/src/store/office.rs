@@ -1,11 +1,11 @@
-//! Offices: the tree, and the closure that makes a [`Scope`] one comparison.
+//! Offices: the tree, and the closure table that turns a [`Scope`] check into one comparison.
 
 use sqlx::FromRow;
 
 use super::{Scope, StoreError, StoreResult, Tx};
 
 words! {
-    /// What an office is.
+    /// The kind of an office.
     OfficeKind {
         /// Tỉnh, thành phố.
         Province = "province",
@@ -27,11 +27,11 @@ words! {
 pub struct Office {
     /// UUIDv7.
     pub id: String,
-    /// The office above; `None` for a root.
+    /// The parent office; `None` for a root.
     pub parent: Option<String>,
-    /// As people write it.
+    /// Its display name.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     #[sqlx(try_from = "String")]
     pub kind: OfficeKind,
     /// Milliseconds UTC.
@@ -119,7 +119,7 @@ impl Tx {
         }))
     }
 
-    /// True when `scope` begins strictly above the office `id`: whoever has it is outside what that office is graded for.
+    /// True when `scope` begins strictly above the office `id`, so that its holder is outside what that office is graded for.
     ///
     /// # Errors
     /// When the database fails.
@@ -134,7 +134,7 @@ impl Tx {
         Ok(depth.is_some_and(|depth| depth != 0))
     }
 
-    /// The office `id` and the offices above it as far as `scope` reaches, the topmost first.
+    /// The office `id` and the offices above it within `scope`, topmost first.
     ///
     /// # Errors
     /// When the database fails.

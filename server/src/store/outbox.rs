@@ -1,5 +1,5 @@
-//! Events: one table that pages and polls read at least every second, the same on both databases, so that any number of
-//! servers see what each of them did.
+//! Events: one table that is read at least every second for pages and polls, the same on both databases, so that any
+//! number of servers see what each of them did.
 
 use sqlx::FromRow;
 
@@ -12,13 +12,13 @@ words! {
         Reported = "reported",
         /// An outcome or the score of a machine changed.
         Judged = "judged",
-        /// A machine enrolled, was confirmed, moved, flagged or got another role.
+        /// A machine enrolled, was confirmed, was moved or flagged, or got another role.
         Machine = "machine",
         /// A machine was revoked: its open polls end.
         Revoked = "revoked",
         /// A machine has an order waiting.
         Ordered = "ordered",
-        /// An exception was asked for, decided, withdrawn or is over.
+        /// A waiver was requested, decided, withdrawn or ended.
         Waiver = "waiver",
         /// Offices, rosters or their declarations changed.
         Roster = "roster",
@@ -29,34 +29,34 @@ words! {
     }
 }
 
-/// Something that is about to be told.
+/// An event about to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
     /// What happened.
     pub kind: EventKind,
-    /// The office concerned; `None`: all.
+    /// The office affected; `None`: all.
     pub office: Option<String>,
-    /// The machine concerned.
+    /// The machine affected, if one.
     pub machine: Option<String>,
-    /// Anything else concerned: a token's id, a policy's address.
+    /// Anything else affected: a token's id, a policy's address.
     pub subject: Option<String>,
 }
 
-/// Something that happened.
+/// A published event.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct OutboxEvent {
-    /// Rises without gaps, in the order of commits.
+    /// Increases without gaps, in the order of commits.
     pub sequence: i64,
     /// Milliseconds UTC.
     pub at: i64,
     /// What happened.
     #[sqlx(try_from = "String")]
     pub kind: EventKind,
-    /// The office concerned; `None`: all.
+    /// The office affected; `None`: all.
     pub office: Option<String>,
-    /// The machine concerned.
+    /// The machine affected, if one.
     pub machine: Option<String>,
-    /// Anything else concerned.
+    /// Anything else affected.
     pub subject: Option<String>,
 }
 
@@ -73,8 +73,7 @@ impl NewEvent {
 }
 
 impl Tx {
-    /// Tells what happened. Call it last before the commit: from here to there no other transaction can tell anything, which
-    /// is what makes the numbers appear in order.
+    /// Publishes events. Call it last before the commit: until then no other transaction can publish, which keeps the numbers in order.
     ///
     /// # Errors
     /// When the database fails.
@@ -106,7 +105,7 @@ impl Tx {
         Ok(())
     }
 
-    /// What happened after the event `sequence`, at most `limit`, in order.
+    /// The events after number `sequence`, at most `limit`, in order.
     ///
     /// # Errors
     /// When the database fails.

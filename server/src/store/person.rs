@@ -1,11 +1,11 @@
-//! Persons who log in. Owns no password rule: only the hash comes here.
+//! People who log in. Owns no password rule: it only sees the hash.
 
 use sqlx::FromRow;
 
 use super::{Scope, StoreError, StoreResult, Tx};
 
 words! {
-    /// What a person may do; where, is the person's office.
+    /// What a person may do; the person's office says where.
     PersonRole {
         /// Cán bộ phụ trách công nghệ thông tin.
         Officer = "officer",
@@ -25,18 +25,18 @@ words! {
 pub struct Person {
     /// UUIDv7.
     pub id: String,
-    /// What the person types; unique.
+    /// The login name the person types; unique.
     pub login: String,
-    /// As people write it.
+    /// The display name.
     pub name: String,
     /// argon2id, in its own text form.
     pub password_hash: String,
-    /// The first password must be changed before anything else.
+    /// True while the first password must be changed before anything else.
     pub must_change: bool,
-    /// What the person may do.
+    /// The person's permissions.
     #[sqlx(try_from = "String")]
     pub role: PersonRole,
-    /// The top of the person's part of the tree; `None`: all of it.
+    /// The top office of the person's scope; `None`: the whole tree.
     pub office: Option<String>,
     /// `vi` or `en`.
     pub language: String,
@@ -49,14 +49,14 @@ pub struct Person {
 }
 
 impl Person {
-    /// The part of the tree the person may see.
+    /// The scope of this person.
     pub fn scope(&self) -> Scope {
         Scope::of(self.office.as_deref())
     }
 }
 
 impl Tx {
-    /// Adds a person whose office lies within `scope` (a person without a limit needs the whole tree).
+    /// Adds a person whose office lies within `scope` (a person without an office needs the whole tree).
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the office does not; a duplicate when the login is taken.
@@ -89,7 +89,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The person with this login. It takes no scope: it is asked before anyone is known.
+    /// The person with this login. It takes no scope, because it is used before anyone is known.
     ///
     /// # Errors
     /// When the database fails.
@@ -109,7 +109,7 @@ impl Tx {
         }))
     }
 
-    /// The persons whose part of the tree lies within `scope`, by login.
+    /// The people whose own scope lies within `scope`, by login.
     ///
     /// # Errors
     /// When the database fails.
@@ -126,7 +126,7 @@ impl Tx {
         }))
     }
 
-    /// Replaces a password; `must_change` when somebody else chose it.
+    /// Replaces a password; `must_change` is set when somebody else chose it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such person.
@@ -158,7 +158,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// Notes a login.
+    /// Records a login.
     ///
     /// # Errors
     /// When the database fails.

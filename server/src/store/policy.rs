@@ -6,18 +6,18 @@ use sqlx::FromRow;
 
 use super::{StoreResult, Tx};
 
-/// A published bundle as it is kept.
+/// A published bundle as stored.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct PolicyBundle {
     /// Digest of `bytes`, hexadecimal.
     pub address: String,
-    /// Rises with every publication.
+    /// Increases with every publication.
     pub version: i64,
-    /// JSON of the bundle, to the letter as signed.
+    /// JSON of the bundle, exactly as signed.
     pub bytes: Vec<u8>,
     /// Its signature, DER.
     pub signature: Vec<u8>,
-    /// JSON of the set for the server alone, to the letter as signed; none with a policy of before.
+    /// JSON of the set for the server only, exactly as signed; `None` for policies from before it existed.
     pub server_bytes: Option<Vec<u8>>,
     /// Its signature, DER.
     pub server_signature: Option<Vec<u8>>,
@@ -30,7 +30,7 @@ pub struct PolicyBundle {
 }
 
 impl PolicyBundle {
-    /// The bundle in the form that travels.
+    /// The bundle in its wire form.
     ///
     /// # Errors
     /// The bytes are not text: the database was damaged.
@@ -38,7 +38,7 @@ impl PolicyBundle {
         signed(&self.bytes, &self.signature)
     }
 
-    /// The set for the server alone. Agents are never sent it.
+    /// The set for the server only, never sent to agents.
     ///
     /// # Errors
     /// The bytes are not text: the database was damaged.
@@ -56,10 +56,10 @@ fn signed(bytes: &[u8], signature: &[u8]) -> anyhow::Result<SignedBundle> {
 }
 
 impl Tx {
-    /// Keeps a bundle.
+    /// Stores a bundle.
     ///
     /// # Errors
-    /// A duplicate when the version or the address is there already.
+    /// A duplicate when the version or the address already exists.
     pub async fn policy_bundle_insert(&mut self, bundle: &PolicyBundle) -> StoreResult<()> {
         on_db!(self, connection => {
             sqlx::query(

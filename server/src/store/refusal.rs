@@ -7,16 +7,16 @@ use super::{StoreResult, Tx};
 pub struct RefusalCount {
     /// Days since 1970.
     pub day: i64,
-    /// The word of the reason.
+    /// The code of the reason.
     pub reason: String,
-    /// The machine; empty where nobody was identified.
+    /// The machine; empty when none was identified.
     pub machine: String,
-    /// How often.
+    /// How many there were.
     pub count: i64,
 }
 
 impl Tx {
-    /// Adds counts to what was counted before.
+    /// Adds counts to the stored counts.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Signed reports as they came, breaks in a machine's chain and refused second branches. Where a chain ends is in `head`.
+//! Signed reports as received, breaks in a machine's chain and refused second branches. Where a chain ends is in `head`.
 
 use protocol::{Digest, Position};
 use sqlx::FromRow;
@@ -15,19 +15,19 @@ words! {
         Continued = "continued",
         /// The machine stood at an older report: a frozen or restored disk, or a copied state folder.
         MachineBehind = "machine_behind",
-        /// The server lacks reports the machine holds receipts for: it was restored from a copy.
+        /// The server lacks reports the machine holds receipts for: it was restored from a backup.
         ServerBehind = "server_behind",
-        /// The machine names a report that the server knows otherwise.
+        /// The machine names a report of which the server has a different version.
         Disagreed = "disagreed",
     }
 }
 
-/// A report to be kept.
+/// A report to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewReport {
-    /// Whose.
+    /// The machine's id.
     pub machine: String,
-    /// Where it stands.
+    /// Its place in the chain.
     pub position: Position,
     /// The signed bytes.
     pub header: Vec<u8>,
@@ -39,37 +39,37 @@ pub struct NewReport {
     pub made_at: i64,
 }
 
-/// A break to be kept.
+/// A break in a chain to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSegment {
-    /// Whose.
+    /// The machine's id.
     pub machine: String,
     /// The segment it opened.
     pub segment: u64,
     /// Milliseconds UTC.
     pub opened_at: i64,
-    /// The agent's word for why.
+    /// The reason given by the agent.
     pub reason: String,
-    /// What the server makes of it.
+    /// The server's classification.
     pub kind: SegmentKind,
     /// What the machine named as last agreed.
     pub claimed: Option<Position>,
-    /// Where the server's chain stood.
+    /// The server's end of the chain at that time.
     pub stood: Option<Position>,
 }
 
-/// A refused second branch to be kept.
+/// A refused second branch to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFork {
-    /// Whose.
+    /// The machine's id.
     pub machine: String,
-    /// Where it claims to stand.
+    /// The place in the chain it claims.
     pub position: Position,
     /// The signed bytes.
     pub header: Vec<u8>,
     /// The signature over them.
     pub signature: Vec<u8>,
-    /// The compressed bodies as they came.
+    /// The compressed bodies as received.
     pub bodies: Vec<u8>,
     /// Its start id.
     pub start: String,
@@ -79,12 +79,12 @@ pub struct NewFork {
     pub received_at: i64,
 }
 
-/// A stored report, as far as pages and the chain need it.
+/// A stored report, with what pages and the chain need.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct StoredReport {
     /// The segment.
     pub segment: i64,
-    /// The number in it.
+    /// The number within the segment.
     pub number: i64,
     /// Hash of the header, hexadecimal.
     pub hash: String,
@@ -105,9 +105,9 @@ pub struct StoredSegment {
     pub segment: i64,
     /// Milliseconds UTC.
     pub opened_at: i64,
-    /// The agent's word for why.
+    /// The reason given by the agent.
     pub reason: String,
-    /// What the server makes of it.
+    /// The server's classification.
     #[sqlx(try_from = "String")]
     pub kind: SegmentKind,
 }
@@ -131,13 +131,13 @@ pub struct StoredFork {
     pub received_at: i64,
 }
 
-/// `protocol` refuses headers whose segment or number does not fit.
+/// `protocol` refuses headers whose segment or number is too large.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Tx {
-    /// Keeps accepted reports.
+    /// Stores accepted reports.
     ///
     /// # Errors
     /// When the database fails; a duplicate when a position is taken.
@@ -186,7 +186,7 @@ impl Tx {
         }))
     }
 
-    /// Keeps the break before a segment.
+    /// Stores the break before a segment.
     ///
     /// # Errors
     /// When the database fails.
@@ -220,8 +220,8 @@ impl Tx {
         Ok(())
     }
 
-    /// The newest segments of a machine that was behind when it opened them, and so left out accepted reports: segment, and segment and
-    /// number of the last report it knew.
+    /// The newest segments of a machine that was behind when it opened them, and so left out accepted reports: each with its segment,
+    /// and the segment and number of the last report it knew.
     ///
     /// # Errors
     /// When the database fails.
@@ -242,7 +242,7 @@ impl Tx {
             .collect())
     }
 
-    /// Keeps a refused branch; the same bytes are kept once.
+    /// Stores a refused branch; the same bytes are stored once.
     ///
     /// # Errors
     /// When the database fails.

@@ -11,7 +11,7 @@ use super::{Scope, StoreError, StoreResult, Tx};
 mod link;
 
 words! {
-    /// Where a rostered machine is. All but `in_use` need a person and an end, and a report ends them.
+    /// Whether a machine on the roster is in use or away. All but `in_use` need the person who set them and an end, and a report ends them.
     RosterState {
         /// Đang sử dụng.
         InUse = "in_use",
@@ -27,7 +27,7 @@ words! {
 }
 
 impl RosterState {
-    /// Why the machine is away; none for one in use.
+    /// Why the machine is away; `None` for one in use.
     pub fn away(self) -> Option<AwayReason> {
         match self {
             Self::InUse => None,
@@ -38,7 +38,7 @@ impl RosterState {
         }
     }
 
-    /// What people read.
+    /// The label for people.
     pub fn text(self) -> Text {
         self.away().map_or_else(|| Text::new("đang sử dụng", "in use"), AwayReason::text)
     }
@@ -55,15 +55,15 @@ pub struct RosterLine {
     pub label: String,
     /// Where it stands; may be empty.
     pub room: String,
-    /// Who uses it; may be empty.
+    /// The person who uses it; may be empty.
     pub person: String,
     /// Workstation or server.
     #[sqlx(try_from = "String")]
     pub role: Role,
-    /// Where it is now.
+    /// Whether it is in use or away.
     #[sqlx(try_from = "String")]
     pub state: RosterState,
-    /// Who said so.
+    /// Who set the state.
     pub state_by: Option<String>,
     /// Since when, milliseconds UTC.
     pub state_from_at: Option<i64>,
@@ -81,7 +81,7 @@ pub struct RosterLine {
     pub mac: String,
 }
 
-/// An office's word that its roster is complete.
+/// An office's declaration that its roster is complete.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct Roster {
     /// The office.
@@ -90,7 +90,7 @@ pub struct Roster {
     pub declared_at: i64,
     /// Who declared it.
     pub declared_by: String,
-    /// Machines for state secrets: only their count, outside every sum.
+    /// Machines for state secrets: only their count, outside all sums.
     pub secret_machines: i64,
 }
 
@@ -166,7 +166,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The lines of one office that were not removed, by label.
+    /// The lines of one office that have not been removed, by label.
     ///
     /// # Errors
     /// When the database fails.
@@ -216,7 +216,7 @@ impl Tx {
         }))
     }
 
-    /// Keeps where the machine of a line is, by whom, since when and until when, as `line` says.
+    /// Stores the state of a line as given in `line`: who set it, since when and until when.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the line is not within `scope`.
@@ -253,7 +253,7 @@ impl Tx {
         Ok(())
     }
 
-    /// A report ends every absence: the lines of these machines are in use again. Returns the offices concerned.
+    /// A report ends every absence: the lines of these machines are in use again. Returns the offices affected.
     pub(crate) async fn roster_line_return(&mut self, machines: &[String]) -> StoreResult<Vec<String>> {
         let mut offices = Vec::new();
         for padded in in_lists(machines) {

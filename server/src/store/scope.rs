@@ -1,12 +1,12 @@
-//! The part of the office tree a caller may touch.
+//! The part of the office tree a caller may see and change.
 
 /// An office and everything below it, or the whole tree. Every method of the store that touches offices, machines or tokens
-/// takes one; what lies outside is as if it did not exist.
+/// takes one; what lies outside does not exist for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(String);
 
 impl Scope {
-    /// Everything: for the server itself, its command line and persons without a limit.
+    /// The whole tree: for the server itself, its command line and people without an office.
     pub fn whole() -> Self {
         Self("*".to_owned())
     }

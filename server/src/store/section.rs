@@ -14,7 +14,7 @@ use super::{StoreResult, Tx};
 /// Bodies shorter than this are kept as they are: compressing them saves less than it costs.
 const PLAIN_BELOW: usize = 256;
 
-/// What a machine last said of one section.
+/// A machine's latest report of one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SectionState {
     /// Digest of the section's JSON text.
@@ -32,7 +32,7 @@ pub struct SectionState {
 pub struct Sections(pub BTreeMap<String, SectionState>);
 
 impl Sections {
-    /// True for a name that can be kept: lower-case letters, digits and underscores.
+    /// True for a name that can be stored: lower-case letters, digits and underscores.
     pub fn is_name(name: &str) -> bool {
         !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
     }
@@ -49,7 +49,7 @@ impl Sections {
         text
     }
 
-    /// Reads [`Sections::encode`]. A line that cannot be read is left out: the machine will be asked for its body again.
+    /// Reads [`Sections::encode`]. A line that cannot be read is skipped: the machine will be asked for its body again.
     pub fn decode(text: &str) -> Self {
         let line = |line: &str| {
             let mut words = line.split(' ');
@@ -69,7 +69,7 @@ impl Sections {
 /// A section's JSON text by content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
-    /// Whose.
+    /// The machine's id.
     pub machine: String,
     /// The section's name.
     pub section: String,
@@ -79,14 +79,14 @@ pub struct Body {
     pub text: String,
 }
 
-/// A section of which another body is the current one now.
+/// A section whose current body changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SectionChange {
-    /// Whose.
+    /// The machine's id.
     pub machine: String,
     /// The section's name.
     pub section: String,
-    /// The body's digest; none when the section is gone.
+    /// The body's digest; `None` when the section is gone.
     pub digest: Option<Digest>,
 }
 
@@ -108,7 +108,7 @@ struct BodyRow {
     section: String,
     encoding: String,
     bytes: Vec<u8>,
-    /// Version of the facts' meaning, where it was asked for.
+    /// Version of the facts' meaning, when selected.
     #[sqlx(default)]
     schema: Option<i64>,
 }
@@ -122,7 +122,7 @@ impl BodyRow {
     }
 }
 
-/// The bytes that a body costs, and how they are kept.
+/// A body in its stored form: the bytes and their encoding.
 struct Packed {
     encoding: &'static str,
     bytes: Vec<u8>,
@@ -136,8 +136,7 @@ fn pack(text: &str) -> Packed {
 }
 
 impl Tx {
-    /// Keeps bodies, each with whether it is the current one of its section; the one before is retired by
-    /// [`Tx::body_retire`].
+    /// Stores bodies, each marked whether it is the current one of its section; the previous one is retired by [`Tx::body_retire`].
     ///
     /// # Errors
     /// When the database fails.
@@ -169,8 +168,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends the time of bodies as the current ones of their sections, where another digest took their place (`None`: the
-    /// section is gone).
+    /// Marks bodies as no longer current when another digest took their place (`None`: the section is gone).
     ///
     /// # Errors
     /// When the database fails.
@@ -190,7 +188,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes bodies that were stored before the current ones of their sections again.
+    /// Makes previously stored bodies the current ones of their sections again.
     ///
     /// # Errors
     /// When the database fails.
@@ -227,8 +225,8 @@ impl Tx {
         }))
     }
 
-    /// The facts that the current bodies of these machines hold. A section that is missing, unreadable or unknown to this
-    /// version reads as not collected, what the machine's agent is known to read wrongly as unknown; a machine without bodies is left out.
+    /// The facts in the current bodies of these machines. A section that is missing, unreadable or unknown to this version reads as not
+    /// collected, and facts that the machine's agent is known to misread read as unknown; a machine without bodies is left out.
     ///
     /// # Errors
     /// When the database fails.
@@ -236,7 +234,7 @@ impl Tx {
         self.facts_load_where("", machines).await
     }
 
-    /// The same of the sections alone by which a machine's hardware is known.
+    /// The same for only the sections that identify a machine's hardware.
     ///
     /// # Errors
     /// When the database fails.
@@ -327,7 +325,7 @@ impl Tx {
         }))
     }
 
-    /// The names of all sections of which bodies are stored.
+    /// The names of all sections with stored bodies.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,15 +1,15 @@
-//! Sessions of persons: only the hash of a session's token is kept.
+//! Sessions of people: only the hash of a session's token is stored.
 
 use sqlx::FromRow;
 
 use super::{StoreResult, Tx};
 
-/// A login that lasts.
+/// A session of a person who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct Session {
     /// SHA-256 of the cookie's token, hexadecimal.
     pub token_hash: String,
-    /// Whose it is.
+    /// The person's id.
     pub person: String,
     /// Milliseconds UTC.
     pub created_at: i64,
@@ -20,7 +20,7 @@ pub struct Session {
 }
 
 impl Tx {
-    /// Keeps a session.
+    /// Stores a session.
     ///
     /// # Errors
     /// When the database fails.
@@ -54,7 +54,7 @@ impl Tx {
         }))
     }
 
-    /// The sessions of a person that have not ended before `now`, the one used last first.
+    /// The sessions of a person that have not ended before `now`, the most recently used first.
     ///
     /// # Errors
     /// When the database fails.
@@ -71,7 +71,7 @@ impl Tx {
         }))
     }
 
-    /// Notes that a session was used at `at` and now lasts until `expires_at`.
+    /// Records that a session was used at `at` and now lasts until `expires_at`.
     ///
     /// # Errors
     /// When the database fails.
@@ -98,7 +98,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends every session of a person but `kept` (a hash; empty keeps none).
+    /// Ends every session of a person except `kept` (a hash; empty keeps none).
     ///
     /// # Errors
     /// When the database fails.
@@ -113,7 +113,7 @@ impl Tx {
         }))
     }
 
-    /// Ends one session if it is this person's; returns how many that were.
+    /// Ends one session if it is this person's; returns how many ended.
     ///
     /// # Errors
     /// When the database fails.

@@ -36,21 +36,21 @@ impl TestDatabase {
         test_database
     }
 
-    /// None without a PostgreSQL.
+    /// `None` without a PostgreSQL.
     pub(crate) async fn postgres() -> Option<Self> {
         let test_database = Self::postgres_empty().await?;
         test_database.db.migrate().await.unwrap();
         Some(test_database)
     }
 
-    /// Without a schema.
+    /// A database without a schema.
     pub(crate) async fn sqlite_empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
         Self { db, place: Storage::Folder(folder) }
     }
 
-    /// Without a schema; none without a PostgreSQL.
+    /// A database without a schema; `None` without a PostgreSQL.
     pub(crate) async fn postgres_empty() -> Option<Self> {
         let Ok(admin_url) = std::env::var(POSTGRES) else {
             eprintln!("not run: {POSTGRES} names no PostgreSQL (tests/run starts one)");
@@ -82,7 +82,7 @@ impl TestDatabase {
         }
     }
 
-    /// Ends every connection and deletes the database.
+    /// Closes every connection and deletes the database.
     pub(crate) async fn end(self) {
         self.db.close().await;
         if let Storage::Database { admin, name, .. } = self.place {
@@ -111,7 +111,7 @@ pub(crate) async fn office(tx: &mut Tx, name: &str, parent: Option<&str>) -> Str
     office.id
 }
 
-/// A workstation in use on the roster of `office`, which nobody enrolled.
+/// A workstation in use on the roster of `office`, not linked to a machine.
 pub(crate) fn line(office: &str, label: &str) -> RosterLine {
     RosterLine {
         id: new_id(),
@@ -157,7 +157,7 @@ pub(crate) async fn machine(tx: &mut Tx, office: &str) -> String {
     machine.id
 }
 
-/// Makes a machine one that nobody confirmed, enrolled at `at`.
+/// Makes a machine unconfirmed, enrolled at `at`.
 pub(crate) async fn unconfirm(tx: &mut Tx, machine: &str, at: i64) {
     on_db!(tx, connection => {
         let changed = sqlx::query("update machine set status = 'pending', enrolled_at = $2 where id = $1").bind(machine).bind(at);
@@ -205,7 +205,7 @@ pub(crate) async fn head_of_before(tx: &mut Tx, machine: &str, sections: &Sectio
     });
 }
 
-/// Puts a store into the state that migration 6 makes of one from before: every report came from an agent that read by version 1 of the
+/// Puts a store into the state in which migration 6 leaves an older one: every report came from an agent that read by version 1 of the
 /// facts' meaning, and nothing was judged since.
 pub(crate) async fn from_schema_1(tx: &mut Tx) {
     on_db!(tx, connection => {
@@ -215,7 +215,7 @@ pub(crate) async fn from_schema_1(tx: &mut Tx) {
     unjudged(tx).await;
 }
 
-/// Has everything judged and graded again, as a migration does when the table of what was read wrongly grew.
+/// Marks everything to be judged and graded again, as a migration does when the table of misread facts grew.
 pub(crate) async fn unjudged(tx: &mut Tx) {
     on_db!(tx, connection => {
         for sql in ["update judgement set policy = ''", "update office_grade set policy = ''"] {
@@ -224,7 +224,7 @@ pub(crate) async fn unjudged(tx: &mut Tx) {
     });
 }
 
-/// Has every office graded again, as an event that tells of it does.
+/// Has every office graded again, as an event would.
 pub(crate) async fn regrade(db: &Db) {
     let mut tx = db.write().await.unwrap();
     on_db!(tx, connection => {
@@ -233,7 +233,7 @@ pub(crate) async fn regrade(db: &Db) {
     tx.commit().await.unwrap();
 }
 
-/// An office with its id, for good.
+/// Adds and commits an office; returns its id.
 pub(crate) async fn office_made(db: &Db, name: &str, parent: Option<&str>) -> String {
     let mut tx = db.write().await.unwrap();
     let id = office(&mut tx, name, parent).await;
@@ -241,7 +241,7 @@ pub(crate) async fn office_made(db: &Db, name: &str, parent: Option<&str>) -> St
     id
 }
 
-/// Writes down that a server knew a version of the facts' meaning at `at`.
+/// Records that a server knew a version of the facts' meaning at `at`.
 pub(crate) async fn schema_known(tx: &mut Tx, version: u32, at: i64) {
     on_db!(tx, connection => {
         let known = sqlx::query("insert into server_meta (name, value) values ($1, $2)");

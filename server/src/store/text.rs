@@ -1,7 +1,7 @@
-//! Which text may come in, asked at every door: forms, addresses, requests of agents, files. Other control characters are kept, and shown
-//! by a sign.
+//! Which text is accepted, checked at every entry point: forms, addresses, agents' requests, files. Control characters other than NUL are
+//! kept, and shown as a symbol.
 
-/// A [`policies::text::Text`] from a sentence in Vietnamese and the same in English, both with the values behind them as in `format!`.
+/// A [`policies::text::Text`] from the same sentence in Vietnamese and English, both followed by values as in `format!`.
 macro_rules! text {
     ($vi:literal, $en:literal $(, $value:expr)* $(,)?) => {
         policies::text::Text { vi: format!($vi $(, $value)*), en: format!($en $(, $value)*) }
@@ -12,17 +12,17 @@ pub(crate) use text;
 
 use serde_json::Value;
 
-/// True for text that every database keeps: PostgreSQL keeps no NUL. No person types one, and no computer is called so.
+/// True for text that every database can store: PostgreSQL keeps no NUL. No person types one, and no computer name has one.
 pub fn is_storable(text: &str) -> bool {
     !text.contains('\0')
 }
 
-/// The same of text in percent-encoding, as in addresses and forms.
+/// The same for text in percent-encoding, as in addresses and forms.
 pub fn is_storable_encoded(text: &[u8]) -> bool {
     !text.contains(&0) && !text.windows(3).any(|piece| piece == b"%00")
 }
 
-/// The same of every text in a JSON document. What is no JSON holds none.
+/// The same for every text in a JSON document. Invalid JSON contains none.
 pub fn is_storable_json(json: &[u8]) -> bool {
     fn is_storable_value(value: &Value) -> bool {
         match value {

@@ -1,4 +1,4 @@
-//! Enrolment tokens (mã đăng ký máy), of which only a hash is kept, and the enrolments made with them.
+//! Enrolment tokens (mã đăng ký máy), of which only a hash is stored, and the enrolments made with them.
 
 use sqlx::FromRow;
 
@@ -6,7 +6,7 @@ use super::machine::{Machine, Role};
 use super::{Scope, StoreError, StoreResult, Tx};
 
 words! {
-    /// What becomes of a machine that enrols with a token.
+    /// The status of a machine that enrols with a token.
     Admission {
         /// It waits for an officer or a matching roster line.
         Pending = "pending",
@@ -15,7 +15,7 @@ words! {
     }
 }
 
-/// A token as the store knows it; the token itself is seen once, by whoever made it.
+/// A token as the store knows it; the token itself is shown once, to the person who made it.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct Token {
     /// UUIDv7.
@@ -33,7 +33,7 @@ pub struct Token {
     pub admits: Admission,
     /// How many machines may still enrol.
     pub uses_left: i64,
-    /// How many could at first.
+    /// How many could enrol at first.
     pub uses_total: i64,
     /// Milliseconds UTC.
     pub created_at: i64,
@@ -56,14 +56,14 @@ pub struct Enrolment {
     pub machine_key: String,
     /// The machine's id.
     pub machine: String,
-    /// The serial of the certificate that was answered.
+    /// The serial of the certificate in the answer.
     pub certificate: String,
     /// Milliseconds UTC.
     pub at: i64,
 }
 
 impl Tx {
-    /// Keeps a new token.
+    /// Stores a new token.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its office is not within `scope`.
@@ -93,7 +93,7 @@ impl Tx {
         Ok(())
     }
 
-    /// True when there is a token with this hash, whatever became of it.
+    /// True when there is a token with this hash, whatever its state.
     ///
     /// # Errors
     /// When the database fails.
@@ -104,8 +104,8 @@ impl Tx {
     }
 
     /// The token with this hash, used up, expired and revoked ones included. It takes no scope: knowing the token is the proof.
-    /// It is held until the transaction ends: enrolments with one token happen one after the other, so that the
-    /// same request twice at once cannot make two machines.
+    /// It is locked until the transaction ends: enrolments with one token run one after the other, so that two identical
+    /// concurrent requests cannot make two machines.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,7 +118,7 @@ impl Tx {
         }))
     }
 
-    /// Takes one use of a token that is neither revoked, expired at `now` nor used up. False when it is.
+    /// Takes one use of a token that is neither revoked, expired at `now` nor used up. False otherwise.
     ///
     /// # Errors
     /// When the database fails.
@@ -169,7 +169,7 @@ impl Tx {
         }))
     }
 
-    /// Revokes a token. What it enrolled is listed by [`Tx::enrolment_list`] and revoked apart.
+    /// Revokes a token. The machines it enrolled are listed by [`Tx::enrolment_list`] and revoked separately.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it is not within `scope`.
@@ -204,7 +204,7 @@ impl Tx {
         }))
     }
 
-    /// The enrolment that this token and this key already made.
+    /// The enrolment that this token and this key have already made.
     ///
     /// # Errors
     /// When the database fails.
@@ -218,7 +218,7 @@ impl Tx {
         }))
     }
 
-    /// Keeps an enrolment.
+    /// Stores an enrolment.
     ///
     /// # Errors
     /// A duplicate when the token and key made one already.

@@ -1,4 +1,4 @@
-//! A transaction: its end, and parts of it that can be undone alone.
+//! A transaction: commit, and savepoints that can be undone separately.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(in crate::store) enum Link {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// What a transaction was begun for.
+/// Whether a transaction was begun to read or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Intent {
     Read,
@@ -32,7 +32,7 @@ impl Tx {
     /// Makes everything done in this transaction durable: when this returns, it survives a power cut.
     ///
     /// # Errors
-    /// When the database could not commit; nothing was done then.
+    /// When the database could not commit; nothing is changed then.
     pub async fn commit(self) -> StoreResult<()> {
         let Self { link, intent, health } = self;
         let ended = match link {
@@ -47,7 +47,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Begins a part that can be undone alone. Parts do not nest.
+    /// Begins a part that can be undone separately. Parts do not nest.
     ///
     /// # Errors
     /// When the database fails.
@@ -66,8 +66,8 @@ impl Tx {
     /// Undoes the part.
     ///
     /// # Errors
-    /// When the database fails; the whole transaction is over then, and must not be used any more: SQLite would write for good, statement
-    /// by statement, what comes after.
+    /// When the database fails; the whole transaction has then ended and must not be used again: SQLite would commit each further
+    /// statement on its own.
     pub(crate) async fn savepoint_rollback(&mut self) -> StoreResult<()> {
         self.part("rollback to savepoint part").await?;
         self.savepoint_release().await
@@ -79,8 +79,7 @@ impl Tx {
     }
 }
 
-/// Commits, after asking whether there is something to commit: PostgreSQL answers a commit behind a failed statement with a rollback, and
-/// with no error.
+/// Commits, after checking that there is something to commit: PostgreSQL answers a commit after a failed statement with a rollback and no error.
 async fn commit_postgres(mut transaction: Transaction<'static, Postgres>) -> sqlx::Result<()> {
     sqlx::query("select 1").execute(&mut *transaction).await?;
     transaction.commit().await
@@ -98,7 +97,7 @@ mod tests {
                 let id = office(&mut tx, "UBND xã An Bình", None).await;
                 let twice = tx.office_get(&Scope::whole(), &id).await.unwrap().unwrap();
                 assert!(tx.office_insert(&Scope::whole(), &twice).await.unwrap_err().is_duplicate());
-                // SQLite undoes the statement alone; PostgreSQL the transaction.
+                // SQLite undoes only the statement; PostgreSQL the transaction.
                 let kept = i64::from(tx.commit().await.is_ok());
                 let mut tx = test_database.db.read().await.unwrap();
                 assert_eq!(count(&mut tx, "select count(*) from office where id = $1", &id).await, kept);
@@ -120,7 +119,7 @@ mod tests {
         }
     }
 
-    /// What a full disk or an I/O error does, played by a statement that ends the transaction behind sqlx's back.
+    /// What a full disk or an I/O error does, simulated by a statement that ends the transaction behind sqlx's back.
     #[tokio::test]
     async fn a_connection_that_lost_its_transaction_is_not_used_again() {
         let test_database = super::super::test_database::TestDatabase::sqlite().await;

@@ -1,5 +1,5 @@
-//! Exceptions with an end (ngoại lệ có thời hạn): one control on one machine, asked for by one person and decided by another.
-//! Nothing is ever deleted. Owns no rule: who may do what is decided in `act/waiver`.
+//! Waivers (ngoại lệ có thời hạn): of one control on one machine, requested by one person and decided by another. Nothing is
+//! ever deleted. Owns no rule: who may do what is decided in `act/waiver`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::many::in_lists;
 use super::{Link, Scope, StoreError, StoreResult, Tx};
 
 words! {
-    /// How far an exception has come.
+    /// The state of a waiver.
     WaiverState {
         /// Đã đề nghị, chờ quyết định.
         Asked = "asked",
@@ -24,7 +24,7 @@ words! {
     }
 }
 
-/// An exception.
+/// A waiver.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct Waiver {
     /// UUIDv7.
@@ -33,26 +33,26 @@ pub struct Waiver {
     pub machine: String,
     /// The control's id.
     pub control: String,
-    /// Why it is asked for: text of a person.
+    /// The reason for the request: text from a person.
     pub reason: String,
-    /// How far it has come.
+    /// Its state.
     #[sqlx(try_from = "String")]
     pub state: WaiverState,
     /// Milliseconds UTC.
     pub asked_at: i64,
-    /// Its author.
+    /// The person who requested it.
     pub asked_by: String,
-    /// It holds before this instant, milliseconds UTC.
+    /// It holds until this instant, milliseconds UTC.
     pub until_at: i64,
-    /// When it was granted or refused; a granted one holds from here.
+    /// When it was granted or refused; a granted one holds from then on.
     pub decided_at: Option<i64>,
     /// Who granted or refused it.
     pub decided_by: Option<String>,
     /// Why it was refused.
     pub decided_why: Option<String>,
-    /// When it was withdrawn or found to be over.
+    /// When it was withdrawn or found to have ended.
     pub ended_at: Option<i64>,
-    /// Who withdrew it; the program, when its date came.
+    /// Who withdrew it, or the program when its date came.
     pub ended_by: Option<String>,
 }
 
@@ -67,10 +67,10 @@ impl Waiver {
     }
 }
 
-/// An exception of a part of the tree, with what its row on a page needs.
+/// A waiver within a scope, with what its row on a page needs.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct ListedWaiver {
-    /// The exception.
+    /// The waiver.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub waiver: Waiver,
@@ -82,16 +82,16 @@ pub struct ListedWaiver {
     pub office_name: String,
 }
 
-/// Which exceptions a list holds.
+/// Which waivers a list includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
-    /// Asked for or in force.
+    /// Requested or in force.
     Open,
-    /// Every one there ever was.
+    /// All, including decided and ended ones.
     All,
 }
 
-/// The exceptions in force on some machines.
+/// The waivers in force on some machines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InForce(BTreeMap<String, BTreeSet<String>>);
 
@@ -101,14 +101,14 @@ impl InForce {
         self.0.get(machine).is_some_and(|controls| controls.contains(control))
     }
 
-    /// Whether the same controls of `machine` are waived in both.
+    /// Whether the same controls of `machine` are waived in both sets.
     pub fn is_same_for(&self, other: &Self, machine: &str) -> bool {
         self.0.get(machine) == other.0.get(machine)
     }
 }
 
-/// Exceptions with their machines and offices. The cross joins keep SQLite from reading every machine of the tree: it begins
-/// with the exceptions, of which there are few, and with the open ones by their own index.
+/// Waivers with their machines and offices. The cross joins keep SQLite from reading every machine of the tree: it begins
+/// with the waivers, of which there are few, and with the open ones by their own index.
 macro_rules! select_listed {
     ($which:literal) => {
         concat!(
@@ -123,7 +123,7 @@ macro_rules! select_listed {
 }
 
 impl Tx {
-    /// Keeps a new exception.
+    /// Stores a new waiver.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the machine is not within `scope`; a duplicate when one is open for the same control.
@@ -148,7 +148,7 @@ impl Tx {
         Ok(())
     }
 
-    /// One exception.
+    /// One waiver.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its machine is not within `scope`.
@@ -166,7 +166,7 @@ impl Tx {
         found.ok_or_else(|| StoreError::not_found("waiver", id))
     }
 
-    /// Grants or refuses an exception that is asked for. False when it was decided or withdrawn meanwhile.
+    /// Grants or refuses a waiver that is requested. False if it was decided or withdrawn meanwhile.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its machine is not within `scope`.
@@ -196,7 +196,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// Ends an exception that is asked for or in force. False when it was over already.
+    /// Ends a waiver that is requested or in force. False if it had ended already.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its machine is not within `scope`.
@@ -224,8 +224,8 @@ impl Tx {
         }) == 1)
     }
 
-    /// The exceptions that ended by their date while the clock was ahead: later than `now`, at which they are still good. One whose
-    /// place another has taken stays ended.
+    /// The waivers that ended by their date while the clock was ahead: their end is later than `now`, so they still hold. One that
+    /// another has replaced stays ended.
     ///
     /// # Errors
     /// When the database fails.
@@ -242,7 +242,7 @@ impl Tx {
         }))
     }
 
-    /// Puts an exception in force again that ended early. False when somebody was quicker.
+    /// Puts a waiver that ended early in force again. False if another server was faster.
     ///
     /// # Errors
     /// When the database fails.
@@ -256,7 +256,7 @@ impl Tx {
         }) == 1)
     }
 
-    /// Every exception of a machine, the newest first.
+    /// Every waiver of a machine, the newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -270,7 +270,7 @@ impl Tx {
         }))
     }
 
-    /// The exceptions on machines of an office and of those below it, at most `limit`: those that wait for a decision first,
+    /// The waivers on machines of an office and of those below it, at most `limit`: those that wait for a decision first,
     /// then those that end first.
     ///
     /// # Errors
@@ -292,7 +292,7 @@ impl Tx {
         }))
     }
 
-    /// The exceptions in force at `now` on these machines.
+    /// The waivers in force at `now` on these machines.
     ///
     /// # Errors
     /// When the database fails.
@@ -313,7 +313,7 @@ impl Tx {
         Ok(in_force)
     }
 
-    /// The exceptions in force whose date has come at `now`, those first that ended first.
+    /// The waivers in force whose date has come at `now`, the earliest end first.
     ///
     /// # Errors
     /// When the database fails.
@@ -327,9 +327,8 @@ impl Tx {
         }))
     }
 
-    /// Keeps every other transaction away from the verdicts on a machine until this one ends, so that neither a report nor
-    /// another server judges by the exceptions of before. SQLite has one writer and needs nothing. The head comes first, as
-    /// reports take it first.
+    /// Locks the verdicts of a machine until this transaction ends, so that neither a report nor another server judges by
+    /// the old waivers. SQLite has one writer and needs nothing. The head comes first, as reports take it first.
     ///
     /// # Errors
     /// When the database fails.
@@ -343,7 +342,7 @@ impl Tx {
         self.judgements_lock(&[machine.to_owned()]).await
     }
 
-    /// Locks the kept judgements of these machines until the transaction ends.
+    /// Locks the stored judgements of these machines until the transaction ends.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! A fixed set of words as the database keeps them: an enum in Rust, a checked text in SQL.
+//! A fixed set of words as the database stores them: an enum in Rust, a checked text in SQL.
 
 /// Defines an enum whose values are stored, shown to programs and read back as words.
 macro_rules! words {
@@ -47,12 +47,12 @@ macro_rules! words {
     };
 }
 
-/// A word that is none of the set.
+/// A word outside the set.
 #[derive(Debug, thiserror::Error)]
 #[error("{word:?} is not one of: {wanted}")]
 pub struct UnknownWord {
-    /// What was read.
+    /// The word read.
     pub word: String,
-    /// The words there are.
+    /// The allowed words.
     pub wanted: &'static str,
 }

@@ -1,5 +1,5 @@
-//! Accepting a connection: the handshake with its deadline, and who the peer is, told to handlers as a [`Peer`] in the request's
-//! extensions. How many there may be is `connections`' to say.
+//! Accepting a connection: the handshake with its deadline, and who the peer is, passed to handlers as a [`Peer`] in the
+//! request's extensions. `connections` limits how many there may be.
 
 use std::future::Future;
 use std::io;
@@ -39,12 +39,12 @@ pub struct Deadlines {
     pub idle_stranger: Duration,
     /// Without a request or a byte, for a machine. Default 45 min: a poll is held for at most 24.
     pub idle_machine: Duration,
-    /// Connections that are not through the handshake. Default 4,096.
+    /// Connections that have not finished the handshake. Default 4,096.
     pub handshakes: usize,
     /// Connections without certificate. Default 2,048.
     pub strangers: usize,
-    /// Those of one address, without persons who are logged in; a browser needs up to 6, an office behind one address has dozens.
-    /// Default 256, at most half of all.
+    /// Connections of one address, not counting people who are logged in; a browser needs up to 6, an office behind one address
+    /// has dozens. Default 256, at most half of all.
     pub each_address: usize,
     /// Connections of machines. Default 65,536.
     pub machines: usize,
@@ -52,9 +52,9 @@ pub struct Deadlines {
     pub each_machine: usize,
 }
 
-/// Bytes that the system keeps for a peer that does not read them (it doubles what is asked for).
+/// Bytes the system buffers for a peer that does not read them (it doubles what is asked for).
 const SENDING: usize = 128 * 1024;
-/// Files that everything but connections may have open: the store, programs being handed out, logs.
+/// Files that everything but connections may have open: the store, programs being downloaded, logs.
 const OTHER_FILES: u64 = 256;
 
 impl Default for Deadlines {
@@ -75,7 +75,7 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// The defaults, with as many connections as a process may have that may open `files` files.
+    /// The defaults, with as many connections as fit a process that may open `files` files.
     pub fn within(files: u64) -> Self {
         let usual = Self::default();
         let places = usize::try_from(files.saturating_sub(OTHER_FILES).max(files / 2)).unwrap_or(usize::MAX);
@@ -92,11 +92,11 @@ impl Deadlines {
 pub struct Peer {
     /// Where it connects from.
     pub address: SocketAddr,
-    /// The certificate it showed in the handshake, checked against the client CA; people have none.
+    /// The certificate it presented in the handshake, checked against the client CA; people have none.
     pub certificate: Option<Arc<PeerCertificate>>,
 }
 
-/// A machine's certificate, as far as handlers need it.
+/// A machine's certificate, with what handlers need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate {
     /// The machine's id, from the name that the client CA certified.
@@ -108,7 +108,7 @@ pub struct PeerCertificate {
 }
 
 impl PeerCertificate {
-    /// Reads a certificate that a handshake has already checked; `None` when it is not in the form this server gives.
+    /// Reads a certificate that a handshake has already checked; `None` when it is not in the form this server issues.
     pub fn read(der: &[u8]) -> Option<Self> {
         let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
         let names = parsed.subject_alternative_name().ok()??;
@@ -124,7 +124,7 @@ impl PeerCertificate {
     }
 }
 
-/// Turns a TCP connection into a TLS one and tells handlers who is there: a [`Peer`] and its [`Connection`].
+/// Turns a TCP connection into a TLS one and tells handlers who the peer is: a [`Peer`] and its [`Connection`].
 #[derive(Clone)]
 pub struct Acceptor {
     tls: tokio_rustls::TlsAcceptor,
@@ -191,22 +191,22 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
     }
 }
 
-/// Lets routers on the way forget an idle connection less readily, and finds peers that are gone (design 5: 4 min).
+/// Sets TCP keep-alive, so that routers do not drop idle connections and dead peers are found (design 5: 4 min).
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     rustix::net::sockopt::set_socket_keepalive(stream, true)?;
     rustix::net::sockopt::set_tcp_keepidle(stream, Duration::from_secs(4 * 60))?;
     Ok(())
 }
 
-/// A connection that ends when it has had its time or must give way.
+/// A connection that ends when it exceeds a deadline or must give way.
 #[derive(Debug)]
 pub struct Guarded {
     stream: TlsStream<TcpStream>,
     place: Slot,
     closed: oneshot::Receiver<()>,
-    /// It was told to.
+    /// True once it must give way.
     gives_way: bool,
-    /// Since when the peer takes nothing of what was written.
+    /// Since when the peer has taken nothing of what was written.
     blocked_at: Option<Instant>,
     unread: Duration,
     alarm: Pin<Box<Sleep>>,
@@ -224,7 +224,7 @@ impl Guarded {
         self.blocked_at.map_or(ends, |since| ends.min(since + self.unread))
     }
 
-    /// Ready when the connection must end. The alarm may ring early, never late.
+    /// Ready when the connection must end. The timer may fire early, never late.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if self.gives_way || Pin::new(&mut self.closed).poll(context).is_ready() {
             self.gives_way = true;
@@ -252,7 +252,7 @@ impl Guarded {
         self.poll_end(context).map(Err)
     }
 
-    /// The same for what goes out. Flushing nothing is no sign of life.
+    /// The same for outgoing data. Flushing nothing is no sign of life.
     fn flushed<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.blocked_at = None;

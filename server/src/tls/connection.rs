@@ -1,4 +1,4 @@
-//! One connection as the server remembers it: whether it is used, by whom, and when it has had its time.
+//! One connection as tracked by the server: whether it is used, by whom, and when it must end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::accept::Deadlines;
 
-/// Requests that a connection may have open at the same time before a person is known to be behind it: a page with all it needs.
+/// Requests a connection may have open at once before a person is known to be behind it: a page with everything it loads.
 const STRANGER_REQUESTS: usize = 16;
-/// The same for a machine: an honest agent holds a poll and does one or two things beside it.
+/// The same for a machine: an honest agent holds a poll and does one or two other things.
 const MACHINE_REQUESTS: usize = 8;
 
 /// An open connection.
@@ -24,24 +24,24 @@ pub struct Connection {
 #[derive(Debug)]
 struct State {
     close: Option<oneshot::Sender<()>>,
-    /// It showed a machine's certificate.
+    /// It presented a machine's certificate.
     machine: bool,
     /// A person who is logged in uses it.
     person: bool,
     /// It sent a request.
     asked: bool,
-    /// Requests that are not answered to the end.
+    /// Requests not yet fully answered.
     open: usize,
-    /// Since when none is open.
+    /// Since when no request is open.
     rested_at: Instant,
-    /// The last byte either way.
+    /// When the last byte passed in either direction.
     active_at: Instant,
-    /// Answers of which the peer has not taken what was handed out, and since when.
+    /// Answers with data handed out that the peer has not taken, and since when.
     unread: BTreeMap<u64, Instant>,
     answers: u64,
 }
 
-/// A request that is not answered to the end; over when dropped.
+/// A request not yet fully answered; closed when dropped.
 #[derive(Debug)]
 pub struct OpenRequest {
     connection: Arc<Connection>,
@@ -49,7 +49,7 @@ pub struct OpenRequest {
 }
 
 impl Connection {
-    /// A connection that begins now, and what says that it must end.
+    /// A connection that begins now, and the signal that it must end.
     pub(super) fn new(number: u64, deadlines: Deadlines) -> (Arc<Self>, oneshot::Receiver<()>) {
         let (close, closed) = oneshot::channel();
         let now = Instant::now();
@@ -81,7 +81,7 @@ impl Connection {
         (state.machine, state.rested_at) = (machine, Instant::now());
     }
 
-    /// Has it end as soon as its task looks.
+    /// Makes it end as soon as its task runs.
     pub(super) fn close(&self) {
         if let Some(close) = self.state().close.take() {
             // The task is gone: it has ended already.
@@ -89,13 +89,13 @@ impl Connection {
         }
     }
 
-    /// Notes that a byte passed.
+    /// Records that a byte passed.
     pub(super) fn active(&self) {
         self.state().active_at = Instant::now();
     }
 
-    /// By what it stands in the line of those that give way: strangers before persons, then those that wait for nothing before those
-    /// whose request we owe an answer (somebody who logs in may wait for its turn), the one longest idle first.
+    /// Its sort key among connections that may have to give way: strangers before people, then those waiting for nothing before
+    /// those owed an answer (someone logging in may be waiting in line), the longest idle first.
     pub(super) fn rank(&self) -> (bool, bool, Instant) {
         let state = self.state();
         (state.person, state.open > state.unread.len(), state.active_at)
@@ -106,7 +106,7 @@ impl Connection {
         self.state().person
     }
 
-    /// When it ends if nothing more happens: it sent no request, has none open for long, lets an answer lie, or is silent.
+    /// When it ends if nothing more happens: because it sent no request, has had none open for long, leaves an answer untaken, or is silent.
     pub(super) fn ends_at(&self) -> Instant {
         let state = self.state();
         let deadlines = &self.deadlines;
@@ -118,12 +118,12 @@ impl Connection {
         state.unread.values().min().map_or(ends, |since| ends.min(*since + deadlines.unread))
     }
 
-    /// Notes that a person who is logged in uses it.
+    /// Records that a person who is logged in uses it.
     pub fn person_note(&self) {
         self.state().person = true;
     }
 
-    /// Begins a request; none when too many are open.
+    /// Begins a request; `None` when too many are open.
     pub fn request_begin(self: &Arc<Self>) -> Option<OpenRequest> {
         let mut state = self.state();
         let most = match (state.person, state.machine) {
@@ -146,7 +146,7 @@ impl Connection {
 }
 
 impl OpenRequest {
-    /// A piece of the answer was handed out: from now on the peer is waited for.
+    /// A piece of the answer was handed out: from now on we wait for the peer.
     pub fn handed_out(&self) {
         self.connection.state().unread.insert(self.number, Instant::now());
     }
@@ -174,7 +174,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A connection without a network.
+    /// A connection without a network, for tests.
     pub(crate) fn connection(deadlines: Deadlines) -> Arc<Connection> {
         Connection::new(0, deadlines).0
     }

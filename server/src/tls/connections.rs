@@ -1,6 +1,6 @@
-//! The connections that are open now. When places run short, whoever holds most of them gives way, its longest idle one first: so one
-//! computer keeps nobody out, and a newcomer always gets in. A machine and an address have their share; persons who are logged in do not
-//! count in that of their address.
+//! The connections that are open now. When places run short, the holder of the most gives way, its longest idle connection first: so one
+//! computer can keep nobody out, and a newcomer always gets in. Each machine and each address has its share; people who are logged in do
+//! not count in that of their address.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -19,18 +19,18 @@ use crate::bound::network;
 pub(super) struct Connections {
     deadlines: Deadlines,
     next: AtomicU64,
-    /// Before the end of the handshake, by address.
+    /// Connections still in the handshake, by address.
     handshakes: Pool,
-    /// Without certificate, by address.
+    /// Connections without certificate, by address.
     strangers: Pool,
-    /// By machine.
+    /// Connections of machines, by machine.
     machines: Pool,
 }
 
 /// Connections of one kind.
 #[derive(Debug)]
 struct Pool {
-    /// Of one key, without persons.
+    /// Most connections for one key, not counting people.
     each: usize,
     all: usize,
     open: Mutex<Open>,
@@ -70,7 +70,7 @@ impl Connections {
         })
     }
 
-    /// A connection that was just accepted, and what says that it must give way.
+    /// A connection that was just accepted, and the signal that it must give way.
     pub(super) fn accept(self: &Arc<Self>, address: IpAddr) -> (Slot, oneshot::Receiver<()>) {
         let (connection, closed) = Connection::new(self.next.fetch_add(1, Ordering::Relaxed), self.deadlines);
         let key = network(address);
@@ -124,7 +124,7 @@ impl Pool {
         Self { each, all, open: Mutex::default() }
     }
 
-    /// Takes a connection in; gives whoever had to give way for it.
+    /// Adds a connection; returns the key that had to give way for it, if any.
     fn enter(&self, key: &str, connection: &Arc<Connection>) -> Option<(String, Arc<Connection>)> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let strangers = |mine: &Vec<Arc<Connection>>| mine.iter().filter(|connection| !connection.is_person()).count();
@@ -150,7 +150,7 @@ impl Pool {
 }
 
 impl Open {
-    /// Whoever holds most once `newcomer` has one more; of several that hold as much, whoever has the longest idle one.
+    /// The key that holds the most once `newcomer` has one more; among equals, the one with the longest idle connection.
     fn greediest(&self, newcomer: &str) -> Option<String> {
         let holds = |key: &str, held: &[Arc<Connection>]| held.len() + usize::from(key == newcomer);
         let most = self.by_key.iter().map(|(key, held)| holds(key, held)).max()?;
@@ -199,7 +199,7 @@ mod tests {
         let gone: Vec<bool> = here.iter_mut().map(|(_, closed)| is_closed(closed)).collect();
         assert_eq!(gone, [false, true, false], "the first was used since");
         assert!(!is_closed(&mut there), "the oldest of all, but of an address that holds less");
-        // The greedy address itself may come in again, at its own cost.
+        // The greedy address itself may connect again, at the cost of its own connections.
         let (_again, mut again) = all.accept(HERE);
         let gone = here.iter_mut().filter_map(|(_, closed)| is_closed(closed).then_some(())).count();
         assert!(!is_closed(&mut there) && !is_closed(&mut again) && gone == 2, "{gone}");
@@ -239,7 +239,7 @@ mod tests {
         assert!(persons.iter_mut().all(|(_, closed)| !is_closed(closed)) && !is_closed(&mut elsewhere.1));
         assert!(!is_closed(&mut waiting.1), "older than all of them, but it waits for an answer");
         assert_eq!(idle.iter_mut().filter(|(_, closed)| closed.is_empty()).count(), 2);
-        // An answer that it does not take is none that it waits for.
+        // An answer it does not take does not count as one it waits for.
         request.handed_out();
         let _newcomer = settled(HERE);
         assert!(is_closed(&mut waiting.1));

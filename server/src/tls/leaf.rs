@@ -1,5 +1,5 @@
-//! The certificates this server shows: its own from the server CA, made and renewed here, and for the pages the office's if it
-//! has one. Agents ask for the fixed name and always get the first.
+//! The certificates this server presents: its own from the server CA, made and renewed here, and for the pages the office's
+//! own if it has one. Agents ask for the fixed name and always get the first.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +17,7 @@ use crate::config::WebCertificate;
 use crate::error::UserError;
 use crate::secrets::{Places, file, key_generate};
 
-/// What is shown now. Replaced while connections run; open ones keep what they had.
+/// The certificates currently presented. Replaced while running; open connections keep theirs.
 #[derive(Debug)]
 pub struct Certificates {
     path: PathBuf,
@@ -46,8 +46,8 @@ impl Valid {
         Ok(Self { from_ms, until_ms })
     }
 
-    /// Neither in the last third of its year, nor of a time that has not come: made while the clock was ahead, it would be refused
-    /// by everybody now and live too long later.
+    /// True when it is neither in the last third of its year nor not yet valid: made while the clock was ahead, it would be
+    /// refused by everybody now and last too long later.
     fn serves(self, now_ms: i64) -> bool {
         let left = self.until_ms.saturating_sub(now_ms);
         now_ms >= self.from_ms && (LEAF_MS / 3..=BACKDATED_MS + LEAF_MS).contains(&left)
@@ -78,15 +78,15 @@ impl Certificates {
         Ok(Self { path, hosts, web, shown })
     }
 
-    /// Whether the server's own certificate serves at `now_ms`: asked often, for a clock may jump.
+    /// Whether the server's own certificate serves at `now_ms`; checked often, because a clock may jump.
     pub fn own_serves(&self, now_ms: i64) -> bool {
         self.shown.read().unwrap_or_else(PoisonError::into_inner).own_valid.serves(now_ms)
     }
 
-    /// Makes the server's own certificate anew unless it serves.
+    /// Renews the server's own certificate unless it still serves.
     ///
     /// # Errors
-    /// It cannot be made or kept; what was shown stays.
+    /// It cannot be made or stored; the old one stays in use.
     pub fn own_renew(&self, authority: &Authority, now_ms: i64) -> anyhow::Result<()> {
         if self.own_serves(now_ms) {
             return Ok(());
@@ -99,10 +99,10 @@ impl Certificates {
         Ok(())
     }
 
-    /// Reads the office's certificate again, for somebody else renews that one. Called from time to time by a task.
+    /// Rereads the office's certificate, because others renew it. Called from time to time by a task.
     ///
     /// # Errors
-    /// It cannot be read; what was shown stays.
+    /// It cannot be read; the old one stays in use.
     pub fn web_refresh(&self) -> anyhow::Result<()> {
         if let Some(web) = &self.web {
             let web = web_read(web)?;
@@ -129,7 +129,7 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// Whether a kept certificate is of the present CA, with all the names wanted.
+/// Whether a stored certificate is from the current CA and has all the names wanted.
 fn fits(own: &CertifiedKey, authority: &Authority, hosts: &[Host]) -> bool {
     let [leaf, issuer] = own.cert.as_slice() else { return false };
     issuer == authority.certificate()
@@ -150,7 +150,7 @@ fn hosts_of(leaf: &CertificateDer<'_>) -> Option<Vec<Host>> {
     Some(hosts.collect())
 }
 
-/// Makes key and certificate and keeps both in one file, so that they can never be of two makings.
+/// Makes key and certificate and stores both in one file, so that they always match.
 fn own_make(path: &Path, authority: &Authority, hosts: &[Host], now_ms: i64) -> anyhow::Result<(CertifiedKey, Valid)> {
     let key: KeyPair = key_generate()?;
     let leaf = authority.issue_server(&key, hosts, now_ms)?;

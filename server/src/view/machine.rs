@@ -1,4 +1,4 @@
-//! A machine: how it counts, every outcome, what it said and what happened to it.
+//! A machine: how it counts, all outcomes, what it reported and what happened to it.
 
 use jiff::Timestamp;
 use policies::fact::{Facts, Reason};
@@ -20,16 +20,16 @@ use crate::store::{Scope, StoreResult, Tx};
 /// How many changes of verdicts are read.
 const HISTORY: i64 = 200;
 
-/// A machine with every outcome and everything that happened to it. Points are integers in millionths.
+/// A machine with all outcomes and its full history. Points are integers in millionths.
 #[derive(Clone, Debug)]
 pub struct MachineView {
     /// The machine.
     pub machine: Machine,
-    /// Its line of the roster.
+    /// Its roster line, if any.
     pub line: Option<RosterLine>,
-    /// Its agent; none when no report came.
+    /// Its agent; `None` without a report.
     pub agent: Option<AgentState>,
-    /// Until when what that agent reads wrongly leaves the sums; none where it is not too old, or the machine had a newer one.
+    /// Until when facts that agent misreads are left out of the sums; `None` when it is not too old or the machine had a newer one.
     pub old_agent_until: Option<i64>,
     /// How it counts.
     pub grade: Option<MachineGrade>,
@@ -37,17 +37,17 @@ pub struct MachineView {
     pub outcomes: Vec<OutcomeView>,
     /// How verdicts changed, the newest first.
     pub history: Vec<StoredChange>,
-    /// What it said last; nothing known where it never reported.
+    /// Its latest facts; all unknown if it never reported.
     pub facts: Facts,
-    /// The end of its chain of reports; none before the first.
+    /// The end of its chain of reports; `None` before the first.
     pub head: Option<Head>,
-    /// True while it was asked to check itself and did not yet.
+    /// True while an ordered check is not done yet.
     pub order_waits: bool,
-    /// The way to its office within the reader's part of the tree, from the top, its office included.
+    /// The way to its office within the reader's scope, from the top, its office included.
     pub path: Vec<Office>,
-    /// True when the reader's part of the tree begins above its office.
+    /// True when the reader's scope begins above its office.
     pub is_below: bool,
-    /// Its exceptions, the newest first.
+    /// Its waivers, the newest first.
     pub waivers: Vec<Waiver>,
     /// Its segments, the newest first.
     pub segments: Vec<StoredSegment>,
@@ -55,11 +55,11 @@ pub struct MachineView {
     pub forks: Vec<StoredFork>,
     /// The machines that had its line before, the last one first.
     pub former: Vec<Machine>,
-    /// What its agent said of itself, the newest first.
+    /// What its agent reported about itself, the newest first.
     pub said: Vec<AgentEvent>,
 }
 
-/// Everything about a machine as at `now`.
+/// Everything about a machine as of `now`.
 ///
 /// # Errors
 /// [`crate::store::StoreError::NotFound`] when it is not within `scope`.

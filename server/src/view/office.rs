@@ -19,29 +19,29 @@ use crate::store::{Scope, StoreResult, Tx};
 
 /// How many changes a view shows.
 const HISTORY: i64 = 50;
-/// Over how long the movement of a score is told, in milliseconds: 30 days.
+/// The period over which the movement of a score is shown, in milliseconds: 30 days.
 const MOVEMENT_OVER: i64 = 30 * 24 * 60 * 60 * 1000;
 
-/// An office as it stands. Points are integers in millionths.
+/// An office with its current grade. Points are integers in millionths.
 #[derive(Clone, Debug, Serialize)]
 pub struct OfficeView {
     /// The office.
     pub office: Office,
-    /// As at, milliseconds UTC.
+    /// The instant of this view, milliseconds UTC.
     pub at: i64,
-    /// Address of the policy it is graded by; none before the first policy.
+    /// Address of the policy it is graded by; `None` before the first policy.
     pub policy: Option<String>,
-    /// The declaration of the roster.
+    /// The declaration of the roster, if any.
     pub roster: Option<Roster>,
-    /// The grade of its own machines; none before the first policy.
+    /// The grade of its own machines; `None` before the first policy.
     pub grade: Option<Grade>,
     /// Its own machines, in the order of `grade.machines`.
     pub machines: Vec<MachineLine>,
-    /// Until when facts that older agents read wrongly leave the sums, milliseconds UTC; none where no agent is too old.
+    /// Until when facts that older agents misread are left out of the sums, milliseconds UTC; `None` when no agent is too old.
     pub old_agents_until: Option<i64>,
-    /// What to do for the next letter.
+    /// What to do to reach the next letter.
     pub plan: Option<Plan>,
-    /// The grade together with the offices below; none when there are none.
+    /// The grade together with the offices below; `None` when there are none.
     pub whole: Option<ParentGrade>,
     /// The offices directly below, by name.
     pub children: Vec<ChildView>,
@@ -49,7 +49,7 @@ pub struct OfficeView {
     pub movement: Movement,
     /// How the grade changed, the newest first.
     pub history: Vec<GradeChange>,
-    /// The offices below, all of them.
+    /// All offices below, at any depth.
     #[serde(skip)]
     pub tree: Tree,
 }
@@ -59,9 +59,9 @@ pub struct OfficeView {
 pub struct MachineLine {
     /// The id that ledger lines name: of the roster line, else of the machine.
     pub id: String,
-    /// The line of the roster.
+    /// Its roster line, if any.
     pub line: Option<RosterLine>,
-    /// Id of the enrolled machine.
+    /// Id of the enrolled machine, if any.
     pub machine: Option<String>,
     /// The name the machine gives itself, else the label of its line: hostile text.
     pub name: String,
@@ -69,17 +69,17 @@ pub struct MachineLine {
     pub place: String,
     /// Its role.
     pub role: Role,
-    /// Whether it counts.
+    /// Whether it counts; `None` when not enrolled.
     pub status: Option<MachineStatus>,
-    /// Two machines seem to use its key since then; its grade stands still.
+    /// Since when two machines seem to use its key; its grade is frozen.
     pub clone_at: Option<i64>,
     /// When its last report came.
     pub received_at: Option<i64>,
-    /// Its agent; none when no report came.
+    /// Its agent; `None` without a report.
     pub agent: Option<AgentState>,
-    /// How it counts; none before the first policy.
+    /// How it counts; `None` before the first policy.
     pub grade: Option<MachineGrade>,
-    /// Every control; only where it was asked for ([`outcomes_add`]).
+    /// Every control; filled only on request ([`outcomes_add`]).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<OutcomeView>,
 }
@@ -90,13 +90,13 @@ impl MachineLine {
         self.agent.as_ref().is_some_and(|agent| agent.too_old)
     }
 
-    /// True for one that had it and went back to an old one.
+    /// True for a machine that had it and went back to an older one.
     pub fn gone_back(&self) -> bool {
         self.agent.as_ref().is_some_and(|agent| agent.too_old && agent.gone_back())
     }
 }
 
-/// Everything about an office as at `now`.
+/// Everything about an office as of `now`.
 ///
 /// # Errors
 /// [`crate::store::StoreError::NotFound`] when it is not within `scope`.
@@ -176,20 +176,20 @@ fn machine_lines(rows: &OfficeRows, grade: Option<&Grade>) -> Vec<MachineLine> {
         .collect()
 }
 
-/// An office with what its page asks beside its grade.
+/// An office with what its page needs besides its grade.
 #[derive(Clone, Debug)]
 pub struct OfficePage {
     /// The office.
     pub view: OfficeView,
-    /// The offices above it within the reader's part of the tree, from the top.
+    /// The offices above it within the reader's scope, from the top.
     pub above: Vec<Office>,
-    /// The exceptions that are open on its machines and those below.
+    /// The open waivers on its machines and those of offices below.
     pub waivers: Vec<ListedWaiver>,
     /// Which lines and machines may be the same.
     pub proposals: Vec<Proposal>,
 }
 
-/// Reads an office as its page shows it, with at most `waivers` exceptions.
+/// Reads an office for its page, with at most `waivers` waivers.
 ///
 /// # Errors
 /// [`crate::store::StoreError::NotFound`] when it is not within `scope`.
@@ -209,7 +209,7 @@ pub async fn office_page(
     Ok(OfficePage { view, above, waivers, proposals })
 }
 
-/// Which lines and machines of an office may be the same: nothing is read where every machine has its line.
+/// Which lines and machines of an office may be the same; reads nothing when every machine has its line.
 async fn proposals_find(
     tx: &mut Tx,
     scope: &Scope,
@@ -223,7 +223,7 @@ async fn proposals_find(
     Ok(propose(&lines, &known_list(tx, scope, office).await?))
 }
 
-/// Puts every outcome of every machine into the view of an office, for a program that reads it.
+/// Adds every outcome of every machine to the view of an office, for JSON output.
 ///
 /// # Errors
 /// When the database fails.

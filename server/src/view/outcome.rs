@@ -15,7 +15,7 @@ use crate::policy::CompiledPolicy;
 use crate::store::judgement::{Judgement, VerdictState};
 use crate::store::machine::Role;
 
-/// One control on one machine, with all that a person needs to understand and fix it.
+/// One control on one machine, with everything a person needs to understand and fix it.
 #[derive(Clone, Debug, Serialize)]
 pub struct OutcomeView {
     /// Verdict, found (hostile text) and wanted.
@@ -25,7 +25,7 @@ pub struct OutcomeView {
     pub title: Text,
     /// How much a failure matters.
     pub severity: Severity,
-    /// What it weighs.
+    /// Its weight.
     pub weight: u32,
     /// Where the wanted value comes from.
     pub duty: Duty,
@@ -37,14 +37,13 @@ pub struct OutcomeView {
     pub clauses: Vec<Clause>,
     /// How to fix it on this machine.
     pub fix: Vec<Text>,
-    /// When the verdict began; none when it was not judged yet.
+    /// When the verdict began; `None` when not yet judged.
     pub since_at: Option<i64>,
-    /// When a failure was first seen that was not seen mended since.
+    /// When a failure was first seen that has not been seen fixed since.
     pub failing_since_at: Option<i64>,
 }
 
-/// Every control on a machine. What was found is evaluated again as at the instant of its judgement, so that it is what the kept verdict
-/// rests on.
+/// Every control on a machine. What was found is evaluated again as of the judgement, so that it matches the stored verdict.
 pub(super) fn outcomes(
     judge: &CompiledPolicy,
     role: Role,

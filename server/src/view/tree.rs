@@ -1,4 +1,4 @@
-//! The offices of a part of the tree, each with the figures of its own machines and everything below it.
+//! The offices within a scope, each with the figures of its own machines and everything below it.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use crate::store::grade::{GradeRow, letter_read};
 use crate::store::office::OfficeKind;
 use crate::store::{Scope, StoreResult, Tx};
 
-/// An office below another, with what lies below it.
+/// An office below another, with the figures of everything below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChildView {
     /// The office.
     pub office: String,
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: OfficeKind,
-    /// The score; none when it has no machine or was never graded.
+    /// The score; `None` when it has no machine or was never graded.
     pub score: Option<Points>,
     /// The letter.
     pub letter: Option<Letter>,
@@ -31,7 +31,7 @@ pub struct ChildView {
     pub covered: u64,
 }
 
-/// A part of the tree. Figures are of each office alone until they are rolled up.
+/// A part of the office tree. Figures cover each office alone until they are rolled up.
 #[derive(Clone, Debug)]
 pub struct Tree {
     offices: Vec<Node>,
@@ -58,7 +58,7 @@ pub async fn tree_view(tx: &mut Tx, scope: &Scope, top: &str, rules: Option<&Rul
 }
 
 impl Tree {
-    /// Arranges rows by who stands above whom.
+    /// Arranges rows into a tree.
     pub(super) fn new(rows: Vec<GradeRow>) -> Self {
         let by_id: HashMap<String, usize> = rows.iter().enumerate().map(|(at, row)| (row.office.clone(), at)).collect();
         let mut offices: Vec<Node> = rows
@@ -73,7 +73,7 @@ impl Tree {
         Self { offices, by_id }
     }
 
-    /// Puts the grade just made of an office's own machines in place of the one that was kept.
+    /// Puts the grade just made of an office's own machines in place of the stored one.
     pub(super) fn own_set(&mut self, id: &str, grade: &Grade) {
         if let Some(&at) = self.by_id.get(id) {
             self.offices[at].figures = Figures {
@@ -87,7 +87,7 @@ impl Tree {
         }
     }
 
-    /// Rolls the figures up. To be called once.
+    /// Rolls the figures up. Call once.
     pub(super) fn roll_up(&mut self, rules: Option<&Rules>) {
         for at in 0..self.offices.len() {
             if self.above(at).is_none() {
@@ -96,7 +96,7 @@ impl Tree {
         }
     }
 
-    /// The tree has no circles: an office is made below one that exists, and never moved.
+    /// The tree has no cycles: an office is made below one that exists, and never moved.
     fn roll_up_at(&mut self, at: usize, rules: Option<&Rules>) {
         let below = self.offices[at].below.clone();
         for &child in &below {
@@ -111,17 +111,17 @@ impl Tree {
         self.offices[at].row.parent.as_ref().and_then(|parent| self.by_id.get(parent)).copied()
     }
 
-    /// The grade of an office together with everything below it; none where nothing is.
+    /// The grade of an office together with everything below it; `None` when nothing is below.
     pub(super) fn whole(&self, id: &str) -> Option<ParentGrade> {
         self.by_id.get(id).and_then(|&at| self.offices[at].whole)
     }
 
-    /// The figures of an office; none when it is not in this part of the tree.
+    /// The figures of an office; `None` when it is not in this part of the tree.
     pub fn figures(&self, id: &str) -> Option<Figures> {
         self.by_id.get(id).map(|&at| self.offices[at].figures)
     }
 
-    /// Every office by name, with the name of the office above where that is in this part of the tree.
+    /// Every office by name, with the name of its parent if that is in this part of the tree.
     pub fn all(&self) -> impl Iterator<Item = (&GradeRow, Figures, Option<&str>)> {
         self.offices.iter().enumerate().map(|(at, office)| {
             let above = self.above(at).map(|above| self.offices[above].row.name.as_str());
@@ -135,7 +135,7 @@ impl Tree {
         below.iter().map(|&child| (&self.offices[child].row, self.offices[child].figures))
     }
 
-    /// The same for a program.
+    /// The same for JSON output.
     pub(super) fn children(&self, id: &str) -> Vec<ChildView> {
         let child = |(row, figures): (&GradeRow, Figures)| ChildView {
             office: row.office.clone(),

@@ -1,5 +1,5 @@
-//! Style sheet, script and icon: parts of the program, served at paths that hold their hash, so that a browser keeps them
-//! for ever and never shows an old one.
+//! Style sheet, script and icon: parts of the program, served at paths that contain their hash, so that browsers can
+//! cache them for ever and never use an old one.
 
 use std::sync::LazyLock;
 

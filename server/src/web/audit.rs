@@ -1,4 +1,4 @@
-//! The page `/audit`: every change by a person within the reader's part of the tree, and the check of the whole chain.
+//! The page `/audit`: every change by a person within the reader's scope, and the check of the whole chain.
 
 use std::collections::BTreeMap;
 
@@ -28,9 +28,9 @@ struct AuditPage {
     t: Catalogue,
     frame: Frame,
     entries: Vec<EntryView>,
-    /// Where the next page begins.
+    /// The entry number where the next page begins.
     older: Option<i64>,
-    /// Whether the reader may verify the whole chain, which reaches beyond one part of the tree.
+    /// Whether the reader may verify the whole chain, which reaches beyond one office.
     may_verify: bool,
     verified: Option<Verified>,
 }
@@ -52,7 +52,7 @@ struct Verified {
     sentence: String,
 }
 
-/// Where in the log to begin.
+/// Where in the log the page begins.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AuditQuery {
     before: Option<i64>,
@@ -175,7 +175,7 @@ fn roster_state(word: &str, t: Catalogue) -> String {
     word.parse::<RosterState>().map_or_else(|_| visible(word, 60), |state| t.pick(&state.text()).to_owned())
 }
 
-/// What a person calls the subject: its name where there is one, else the beginning of its id.
+/// What a person calls the subject: its name if there is one, else the beginning of its id.
 fn subject(subject: &str) -> String {
     let is_id = |word: &str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     match subject.split_once(' ') {

@@ -1,5 +1,5 @@
-//! What a page says, in the language of the reader. Sentences of templates are in `server/locales/{vi,en}.toml`, by key; tests hold that both
-//! have the same keys. Sentences of code stand where they are used, both languages side by side.
+//! The sentences of pages, in the reader's language. Sentences of templates are in `server/locales/{vi,en}.toml`, by key; tests check that
+//! both have the same keys. Sentences in code are written where they are used, both languages side by side.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use policies::text::{Language, Text, visible};
 
 use crate::store::text::text;
 
-/// One language's catalogue, cheap to hand to templates, where it is called `t`.
+/// One language's catalogue, cheap to pass to templates, where it is called `t`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Catalogue(pub(crate) Language);
 
@@ -35,7 +35,7 @@ impl Catalogue {
         Self(language)
     }
 
-    /// The sentence `key`; the key itself where the catalogue lacks it, which a test rules out.
+    /// The sentence `key`; the key itself if the catalogue lacks it, which a test rules out.
     pub(crate) fn message<'k>(&self, key: &'k str) -> &'k str {
         let catalogue: &'static Sentences = match self.0 {
             Language::Vi => &VI,
@@ -49,20 +49,19 @@ impl Catalogue {
         self.message(key).replace("{0}", &first.to_string())
     }
 
-    /// The sentence for a word of the store (a role, a state, an action) in `section`; the word itself, made safe, where the
-    /// catalogue lacks it.
+    /// The sentence for a word of the store (a role, a state, an action) in `section`; the word itself, made safe, if the catalogue lacks it.
     pub(crate) fn word(&self, section: &str, word: &str) -> String {
         self.word_in(section, word, 60)
     }
 
-    /// The same; a text that is no such word is cut at `most` characters.
+    /// The same; a text that is not such a word is cut at `most` characters.
     pub(crate) fn word_in(&self, section: &str, word: &str, most: usize) -> String {
         let key = format!("{section}.{word}");
         let sentence = self.message(&key);
         if sentence == key { visible(word, most) } else { sentence.to_owned() }
     }
 
-    /// Who did something, from the word that the log and the store keep (`person:lan`, `operator:root`, `program`).
+    /// Who did something, from the code that the log and the store keep (`person:lan`, `operator:root`, `program`).
     pub(crate) fn actor(&self, code: &str) -> String {
         match code.split_once(':') {
             Some(("person", name)) => visible(name, 80),
@@ -72,7 +71,7 @@ impl Catalogue {
         }
     }
 
-    /// A sentence of the code.
+    /// A sentence written in code.
     pub(crate) fn text(&self, vi: &'static str, en: &'static str) -> &'static str {
         match self.0 {
             Language::Vi => vi,
@@ -80,7 +79,7 @@ impl Catalogue {
         }
     }
 
-    /// A sentence of the code with values in it, which `text!` makes.
+    /// A sentence written in code with values in it, which `text!` makes.
     pub(crate) fn own(&self, text: Text) -> String {
         match self.0 {
             Language::Vi => text.vi,
@@ -140,7 +139,7 @@ mod tests {
         }
     }
 
-    /// Every key that the files of `folder` ask for by name, found by reading them.
+    /// Every key that the files of `folder` refer to by name, found by reading them.
     fn used_keys(folder: &str) -> BTreeSet<String> {
         fn visit(folder: &Path, used: &mut BTreeSet<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,4 +1,4 @@
-//! The page `/password`: a person changes the own password; the first one must be changed before anything else.
+//! The page `/password`: a person changes their own password; the first one must be changed before anything else.
 
 use askama::Template;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! The pages' cookies: reading one, and setting or removing one. All carry the prefix `__Host-`, so that a browser takes
-//! them only from this very host over TLS and no neighbour under the same name can plant one.
+//! The pages' cookies: reading one, and setting or removing one. All carry the prefix `__Host-`, so that a browser
+//! accepts them only from this very host over TLS and no neighbour under the same name can plant one.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -28,7 +28,7 @@ impl Cookie {
         }
     }
 
-    /// The cookie's value in a request, if it is there once and looks like one of ours.
+    /// The cookie's value in a request, if it is present exactly once and looks like one of ours.
     pub(crate) fn read(self, headers: &HeaderMap) -> Option<String> {
         let mut values = headers
             .get_all(header::COOKIE)

@@ -15,16 +15,16 @@ use super::visitor::Visitor;
 use crate::store::text::is_storable_encoded;
 use crate::web::error::PageError;
 
-/// No form of ours is larger.
+/// The largest form accepted, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Nor one of those for whoever is not logged in.
+/// The same for forms of visitors who are not logged in.
 const MOST_STRANGER_BYTES: usize = 8 * 1024;
 
-/// A form that takes longer to arrive is given up.
+/// A form that takes longer to arrive is dropped.
 const ARRIVES: Duration = Duration::from_secs(30);
 
-/// The fields of a form whose token was right. The only way by which handlers read a body.
+/// The fields of a form whose token was valid. The only way for handlers to read a body.
 #[derive(Debug)]
 pub(crate) struct CsrfForm<T>(pub(crate) T);
 

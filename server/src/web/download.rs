@@ -1,4 +1,4 @@
-//! Files that a person saves: read from the disk piece by piece, as the browser takes them.
+//! Files that a person saves: read from disk in pieces as the browser takes them.
 
 use std::io::{Error, ErrorKind};
 use std::pin::Pin;

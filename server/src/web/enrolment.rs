@@ -34,7 +34,7 @@ const HOURS: [u64; 5] = [1, 8, 24, 72, 168];
 /// Most machines one token may enrol.
 const MOST_USES: u32 = 500;
 
-/// More offices than this are not offered in one list: their own pages lead here.
+/// The most offices offered in one list; beyond that, the offices' own pages lead here.
 const CHOICES: usize = 400;
 
 #[derive(Template)]
@@ -138,7 +138,7 @@ async fn page(
 }
 
 fn made_view(app: &App, visitor: &Visitor, stored: &Token, token: &token::Token, t: Catalogue, frame: &Frame) -> Made {
-    // The port this officer dialled, which is the one in use also when the configuration left it open.
+    // The port this officer dialled, which is the port in use even if the configuration left it open.
     let port = visitor.host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     let server = app.config.dial_address(port);
     let fingerprint = app.secrets.server_ca.fingerprint().to_string();
@@ -218,7 +218,7 @@ pub(crate) struct TokenForm {
     role: String,
     uses: u32,
     hours: u64,
-    /// `stick`: the folder for a USB stick instead of the page.
+    /// `stick` asks for the folder for a USB stick instead of the page.
     #[serde(default)]
     give: String,
 }
@@ -249,7 +249,7 @@ pub(crate) async fn token_make(
             "This server holds no program for Windows to put on the stick. See the page \"Programs for the machines\".",
         ));
     }
-    // Before the token is made: it is shown once.
+    // Before the token is made, because it is shown only once.
     let place = if stick { Some(download_begin(&app, &session)?) } else { None };
     let new = act::token::NewToken {
         office: form.office,
@@ -290,7 +290,7 @@ pub(crate) struct RevokeForm {
     machines: String,
 }
 
-/// `POST /enrolment/{token}/revoke`: revokes a token and, when asked, what it enrolled.
+/// `POST /enrolment/{token}/revoke`: revokes a token and, on request, the machines it enrolled.
 pub(crate) async fn token_revoke(
     State(app): State<App>,
     session: Session,

@@ -1,4 +1,4 @@
-//! What a person at a page reads when something is refused or fails, and what the log keeps.
+//! The message a person at a page sees when something is refused or fails, and what the log keeps.
 
 use axum::Extension;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 pub(crate) struct PageError {
     /// HTTP status.
     pub(crate) status: StatusCode,
-    /// What the person reads.
+    /// The message for the person.
     pub(crate) message: Text,
     /// What the log keeps and the person never sees.
     pub(crate) cause: Option<anyhow::Error>,
@@ -25,7 +25,7 @@ impl PageError {
     }
 }
 
-/// Says in an answer's extensions that it is a refusal with this message; the pages' layer dresses it as a page.
+/// Marks an answer, in its extensions, as a refusal with this message; the pages' layer renders it as a page.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused(pub(crate) Text);
 

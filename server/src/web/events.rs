@@ -1,5 +1,5 @@
 //! `GET /events`: the stream that tells an open page that something it shows has changed. It carries no content: the page
-//! fetches itself again, through the same door as any other request.
+//! reloads itself like any other request.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -24,10 +24,10 @@ use crate::store::Scope;
 use crate::store::outbox::{EventKind, OutboxEvent};
 use crate::web::error::PageError;
 
-/// A page hears of changes at most this often, however many there are.
+/// A page is notified at most this often, however many changes there are.
 const CALM: Duration = Duration::from_secs(1);
 
-/// A sign of life, and a look whether the session still lasts.
+/// How often a sign of life is sent and the session is checked.
 const BREATH: Duration = Duration::from_secs(15);
 
 /// What a page follows.
@@ -39,10 +39,10 @@ pub(crate) struct EventsQuery {
     machine: String,
 }
 
-/// The part of the changes that concerns one stream.
+/// Which changes concern one stream.
 #[derive(Debug)]
 enum Topic {
-    /// Everything the person may see; all offices where the scope is the whole tree.
+    /// Everything the person may see; all offices if the scope is the whole tree.
     Everything(Option<HashSet<String>>),
     /// One office and what lies below it.
     Office(HashSet<String>),
@@ -92,7 +92,7 @@ pub(crate) async fn events_get(
     let Some(place) = app.pages.streams.enter(session.token_hash.clone()) else {
         return Err(refusal::too_many_pages(StatusCode::TOO_MANY_REQUESTS));
     };
-    // Subscribed before the topic is read, so that nothing falls between the two.
+    // Subscribed before the topic is read, so that nothing is missed in between.
     let changes = app.events.subscribe();
     let topic = topic_find(&app, &session, &query).await?;
     let (sender, receiver) = mpsc::channel(4);
@@ -134,7 +134,7 @@ async fn follow(
                 Event::default().event("changed").data("1")
             }
             _ = breath.tick() => {
-                // A page that follows says that it is current: while nobody knows what happens, it must not.
+                // A following page says that it is current, which it must not do while events are unknown.
                 if app.events.is_away() {
                     return;
                 }

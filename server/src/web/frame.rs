@@ -13,7 +13,7 @@ use super::visitor::{Session, Visitor, path_of};
 use crate::app::App;
 use crate::web::error::PageError;
 
-/// Where a page stands in the navigation.
+/// A page's item in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NavItem {
     /// Offices, an office, a machine.
@@ -28,12 +28,12 @@ pub(crate) enum NavItem {
     Nowhere,
 }
 
-/// The frame as the template sees it.
+/// The frame as passed to the template.
 #[derive(Debug)]
 pub(crate) struct Frame {
     /// Title of the page.
     pub(crate) title: String,
-    /// Name and login of the person, made safe; none when nobody is logged in.
+    /// Name and login of the person, made safe; `None` when nobody is logged in.
     pub(crate) person: Option<(String, String)>,
     /// True while the first password must be changed: there is nothing to navigate to.
     pub(crate) locked: bool,
@@ -41,13 +41,13 @@ pub(crate) struct Frame {
     pub(crate) csrf: String,
     /// Path and query of this page, for the way back from the language switch.
     pub(crate) here: String,
-    /// Where this page stands.
+    /// This page's item in the navigation.
     pub(crate) place: NavItem,
-    /// Path of the stream the page follows; empty when it does not.
+    /// Path of the stream the page follows; empty when it follows none.
     pub(crate) events: String,
     /// How numbers and dates are written.
     pub(crate) n: Numbers,
-    /// What must be known of the figures or the server before they are read.
+    /// What the reader must know about the figures or the server first.
     pub(crate) notices: Vec<String>,
     /// The moment the page was made.
     pub(crate) made_at: String,
@@ -72,7 +72,7 @@ impl Frame {
         }
     }
 
-    /// The same frame for a page that follows the events of `query` (see `web::events`).
+    /// The same frame following the events of `query` (see `web::events`).
     pub(crate) fn following(mut self, query: &str) -> Self {
         self.events = format!("/events?{query}");
         self

@@ -1,5 +1,5 @@
 //! A grade as pages show it: the letter with its colour in words, scores, caps, the plan for the next letter, and the ledger
-//! whose shown points add up to 100. Owns no arithmetic of grades; only how figures are rounded for the eye.
+//! whose shown points add up to 100. Owns no arithmetic of grades; only how figures are rounded for display.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use super::catalogue::Catalogue;
 use super::number::{Numbers, share_out};
 use crate::store::text::text;
 
-/// Machines named beside a line; more are counted.
+/// Most machines named in a line; the rest are counted.
 const NAMED: usize = 200;
 
 /// A letter in its colour, or the lack of one.
@@ -53,7 +53,7 @@ impl Mark {
     }
 }
 
-/// A machine's name and, where it is enrolled, the id its page is found by.
+/// A machine's name and, if it is enrolled, the id its page is found by.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     /// Made safe.
@@ -76,7 +76,7 @@ pub(crate) struct NamesView {
     pub(crate) more: String,
 }
 
-/// The grade.
+/// A grade as the template shows it.
 #[derive(Debug)]
 pub(crate) struct GradeView {
     pub(crate) mark: Mark,
@@ -86,7 +86,7 @@ pub(crate) struct GradeView {
     pub(crate) covered: String,
     pub(crate) expected: String,
     pub(crate) coverage: String,
-    /// Why there is no letter, or why it is not that of the score.
+    /// Why there is no letter, or why it differs from that of the score.
     pub(crate) why: Option<String>,
     pub(crate) disclaimer: String,
     pub(crate) policy: Option<String>,
@@ -97,7 +97,7 @@ pub(crate) struct GradeView {
     pub(crate) total: String,
 }
 
-/// A cap.
+/// A cap as the template shows it.
 #[derive(Debug)]
 pub(crate) struct CapView {
     pub(crate) title: String,
@@ -107,7 +107,7 @@ pub(crate) struct CapView {
     pub(crate) machines: NamesView,
 }
 
-/// A line of the ledger.
+/// A ledger line as the template shows it.
 #[derive(Debug)]
 pub(crate) struct LineView {
     pub(crate) title: String,
@@ -122,7 +122,7 @@ pub(crate) struct LineView {
     pub(crate) points: String,
 }
 
-/// The plan for the next letter.
+/// The plan for the next letter as the template shows it.
 #[derive(Debug)]
 pub(crate) struct PlanView {
     pub(crate) title: String,
@@ -142,7 +142,7 @@ pub(crate) struct StepView {
     pub(crate) lifted_by: String,
 }
 
-/// Words for grades of one office.
+/// Renders the grade of one office in words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grader<'a> {
     pub(crate) t: Catalogue,
@@ -157,7 +157,7 @@ pub(crate) fn points(n: &Numbers, points: Points) -> String {
     n.hundredths_of(points.0)
 }
 
-/// How a machine counts, as a class of colour.
+/// How a machine counts, as a CSS colour class.
 pub(crate) const fn state_class(state: MachineState) -> &'static str {
     match state {
         MachineState::Scored => "green",
@@ -173,7 +173,7 @@ pub(crate) fn coverage(n: &Numbers, coverage: Coverage) -> String {
 }
 
 impl Grader<'_> {
-    /// The whole grade.
+    /// Renders the whole grade.
     pub(crate) fn grade(&self, grade: &Grade, plan: Option<&Plan>) -> GradeView {
         let Self { t, n, .. } = *self;
         let lines: Vec<&Line> = grade.ledger.iter().collect();

@@ -1,5 +1,4 @@
-//! The headers that every answer of the pages carries: nothing from elsewhere, nothing inline, nothing kept by a shared
-//! browser.
+//! The headers that every answer of the pages carries: nothing from other origins, nothing inline, nothing cached by a shared browser.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -12,8 +11,8 @@ pub(crate) const POLICY: &str = "default-src 'none'; style-src 'self'; script-sr
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
 
-// No Strict-Transport-Security: the certificate is the office's own, and a browser that has seen that header no longer lets
-// anyone in when the certificate is replaced.
+// No Strict-Transport-Security: the certificate is the office's own, and a browser that has seen that header lets nobody in
+// once the certificate is replaced.
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -24,7 +23,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
-/// Adds the headers. What a handler set itself stays.
+/// Adds the headers. Headers set by a handler stay.
 pub(crate) async fn add_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

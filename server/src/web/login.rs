@@ -1,4 +1,4 @@
-//! The pages `/login` and `/logout`, and the language switch: the only routes for whoever is not logged in.
+//! The pages `/login` and `/logout`, and the language switch: the only routes for visitors who are not logged in.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -38,7 +38,7 @@ struct LoginPage {
     error: String,
 }
 
-/// What may stand behind `/login`.
+/// The query of `/login`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LoginQuery {
     #[serde(default)]
@@ -83,13 +83,13 @@ pub(crate) async fn login_page(
     })
 }
 
-/// How a try to log in ends.
+/// The result of a login attempt.
 enum Tried {
-    /// The password fits; how many wrong ones were typed for this account lately.
+    /// The password is right; with how many wrong ones were typed for this account recently.
     Welcome(Box<Person>, u64),
-    /// Name or password are wrong; which, nobody is told.
+    /// Name or password is wrong; which one is not revealed.
     Wrong,
-    /// Too many mistakes, or too many who try; the next try is possible after this time.
+    /// Too many mistakes, or too many attempts at once; the next attempt is possible after this time.
     Wait(Duration),
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn login_submit(
     Ok(response)
 }
 
-/// Whole seconds after which a time is over.
+/// Whole seconds after which `time` has certainly passed.
 const fn seconds(time: Duration) -> u64 {
     time.as_secs() + 1
 }
@@ -159,7 +159,7 @@ async fn account_find(app: &App, name: &str) -> Result<Option<Person>, PageError
     Ok(person.filter(|person| person.disabled_at.is_none()))
 }
 
-/// What a try at the account `name` comes from: `device` where its person used it before, else `peer`.
+/// Where an attempt at the account `name` comes from: `device` if its person used it before, else `peer`.
 async fn origin_find(app: &App, name: &str, device: Option<&str>, peer: SocketAddr) -> Result<Origin, PageError> {
     if let (Some(person), Some(device)) = (account_find(app, name).await?, device) {
         let device = hash_token(device);
@@ -182,7 +182,7 @@ async fn login_try(
         Ok(ticket) => ticket,
         Err(wait) => return Ok(Tried::Wait(wait)),
     };
-    // Read now: while it waited, the password may have been changed or the account closed.
+    // Read now: while the attempt waited, the password may have been changed or the account closed.
     let person = account_find(app, name).await?;
     let hash = person.as_ref().map(|person| person.password_hash.clone());
     let right = ticket.work(move || password::verify(&secret, hash.as_deref())).await?;
@@ -230,7 +230,7 @@ async fn welcome(
     Ok(response)
 }
 
-/// Opens a session for a person; returns its token, which is kept nowhere else.
+/// Opens a session for a person; returns its token, which is stored nowhere else.
 pub(crate) async fn session_open(tx: &mut crate::store::Tx, person: &str, now: i64) -> Result<String, PageError> {
     let token = draw_token()?;
     tx.session_insert(&session::Session {
@@ -291,7 +291,7 @@ pub(crate) async fn language_submit(
     Ok(response)
 }
 
-/// `next` when it leads to a page of this server, else the first page: a link must not carry people elsewhere.
+/// `next` when it leads to a page of this server, else the first page: a link must not lead people to another site.
 fn own_path(next: &str) -> &str {
     let own = next.starts_with('/')
         && !next.starts_with("//")

@@ -1,5 +1,5 @@
-//! The page `/machines/{machine}`: how one machine stands, why, how to fix it, what it said and what changed; and what an
-//! officer may decide about it.
+//! The page `/machines/{machine}`: the state of one machine, why, how to fix it, what it reported and what changed; and
+//! what an officer may decide about it.
 
 mod facts;
 mod history;
@@ -37,7 +37,7 @@ use crate::store::text::text;
 use crate::view::machine_view;
 use crate::web::error::PageError;
 
-/// A clock this far off is shown, in milliseconds; less is the way of the report.
+/// A clock this far off is shown, in milliseconds; less may be the delay of the report.
 const OFFSET_SHOWN: u64 = 5_000;
 
 #[derive(Template)]
@@ -69,7 +69,7 @@ struct MachinePage {
     agent: Option<String>,
     old_agent: bool,
     groups: Vec<Group>,
-    /// Exceptions from controls that have no outcome, by control.
+    /// Waivers of controls that have no outcome, by control.
     other_waivers: Vec<(String, WaiverView)>,
     sections: Vec<SectionView>,
     history: Vec<EventView>,
@@ -208,7 +208,7 @@ fn warnings(machine: &Machine, judged: bool, t: Catalogue, n: &Numbers) -> Vec<S
     warnings
 }
 
-/// How far the machine's clock is off, in the largest unit that says it well; none when it is right.
+/// How far the machine's clock is off, in the largest fitting unit; `None` when it is right.
 fn offset(head: &Head, t: Catalogue, n: &Numbers) -> Option<String> {
     let size = head.clock_offset.unsigned_abs();
     if size < OFFSET_SHOWN {
@@ -235,7 +235,7 @@ fn back(id: &str) -> Response {
 /// What the form that confirms a machine sends.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ConfirmForm {
-    /// `office` when it stands on the office's page.
+    /// `office` when the form is on the office's page.
     #[serde(default)]
     back: String,
 }

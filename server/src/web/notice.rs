@@ -1,4 +1,4 @@
-//! The lines above a page that say when what it shows cannot be relied on as usual: the store fails, is damaged, or has no room.
+//! The lines above a page that warn when its content is not as reliable as usual: the store fails, is damaged, or has no room.
 
 use super::catalogue::Catalogue;
 use super::number::Numbers;
@@ -7,12 +7,12 @@ use crate::app::App;
 use crate::bound::space::Room;
 use crate::store::text::text;
 
-/// Whether there is trouble, and of which kind: a page that follows is told when it changes, so that its lines come and go.
+/// Whether there is trouble, and of which kind; following pages are notified when it changes, so that the lines come and go.
 pub(crate) fn trouble(app: &App) -> (bool, bool, Room) {
     (app.db.health().failing_for().is_some(), app.db.health().damage().is_some(), app.space.room())
 }
 
-/// The lines for a person who is logged in, the gravest first. Room on the disk is the business of those who may change things.
+/// The lines for a person who is logged in, the most serious first. Disk space is shown only to those who may change things.
 pub(crate) fn notices(app: &App, session: &Session, t: Catalogue, n: &Numbers) -> Vec<String> {
     let mut lines = Vec::new();
     let health = app.db.health();

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use policies::text::Language;
 
-/// How this reader's numbers and dates are written.
+/// Formats numbers and dates for one reader.
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers {
     language: Language,
@@ -30,7 +30,7 @@ impl Numbers {
         format!("{sign}{}{}{:02}", self.count(size / 100), self.point(), size % 100)
     }
 
-    /// A whole number with its thousands set apart.
+    /// A whole number with thousands separators.
     pub(crate) fn count(&self, number: impl TryInto<i128>) -> String {
         let Ok(number) = number.try_into() else { return "?".to_owned() };
         let digits = number.unsigned_abs().to_string();
@@ -60,7 +60,7 @@ impl Numbers {
         self.format(at, "%d/%m/%Y %H:%M:%S", "%-d %b %Y %H:%M:%S")
     }
 
-    /// The date alone.
+    /// Only the date.
     pub(crate) fn date(&self, at: i64) -> String {
         self.format(at, "%d/%m/%Y", "%-d %b %Y")
     }
@@ -89,8 +89,8 @@ impl Numbers {
     }
 }
 
-/// Shares out `total` hundredths over `parts` (millionths) so that what is shown adds up to what is shown as the total:
-/// each part is rounded down, and the hundredths left over go to the largest remainders.
+/// Distributes `total` hundredths over `parts` (millionths) so that what is shown adds up to what is shown as the
+/// total: each part is rounded down, and the hundredths left over go to the largest remainders.
 pub(crate) fn share_out(parts: &[i64], total: i64) -> Vec<i64> {
     let mut shown: Vec<i64> = parts.iter().map(|part| part.div_euclid(10_000)).collect();
     let mut order: Vec<usize> = (0..parts.len()).collect();

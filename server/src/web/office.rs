@@ -1,5 +1,5 @@
 //! The page `/offices/{office}`: one big letter and why, the ledger, what to do for the next letter, the offices below, the
-//! machines, those that wait for a decision, and the roster.
+//! machines, those waiting for a decision, and the roster.
 
 pub(super) mod agents;
 mod history;
@@ -45,7 +45,7 @@ struct Page {
     path: Vec<Step>,
     id: String,
     may_change: bool,
-    /// False for an office that only has others below it.
+    /// False for an office that only has offices below it.
     has_own: bool,
     warnings: Vec<String>,
     parent: Option<ParentView>,
@@ -98,7 +98,7 @@ pub(crate) async fn office_show(
         visitor.frame(&app, visible(&view.office.name, 200), NavItem::Offices).following(&format!("office={id}"));
     let n = &frame.n;
     let parent = view.whole.as_ref().map(|whole| ParentView::new(whole, view.tree.figures(&id).as_ref(), &frame, t));
-    // An office that only has others below it has no ledger of its own.
+    // An office that only has offices below it has no ledger of its own.
     let has_own = parent.is_none() || view.machines.iter().any(|line| !is_pending(line));
     let grade = judge.zip(view.grade.as_ref()).filter(|_| has_own).map(|(judge, grade)| {
         let mut shown = grade_show(&frame, t, &names(&view.machines), judge, grade, view.plan.as_ref());
@@ -134,7 +134,7 @@ pub(crate) async fn office_show(
         machine_count,
         pages,
         roster_count: n.count(roster.len()),
-        // A declaration over no line says nothing.
+        // A declaration of an empty roster says nothing.
         roster_words: roster_words(view.roster.as_ref().filter(|_| !roster.is_empty()), t, n),
         roster,
         proposals: proposal_rows(proposals, t),
@@ -146,7 +146,7 @@ pub(crate) async fn office_show(
     })
 }
 
-/// What each machine of the office is called: by its roster line, else by the name it gives itself.
+/// The display name of each machine of the office: by its roster line, else by the name it gives itself.
 fn names(machines: &[MachineLine]) -> Names {
     machines.iter().map(|line| (line.id.clone(), named(line))).collect()
 }

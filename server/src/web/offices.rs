@@ -1,4 +1,4 @@
-//! The page `/offices`: all offices of the reader's part of the tree side by side, those that need a look first.
+//! The page `/offices`: all offices within the reader's scope, those that need attention first.
 
 use askama::Template;
 use axum::extract::{Query, State};

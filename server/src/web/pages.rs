@@ -1,4 +1,4 @@
-//! Long lists on several pages.
+//! Splitting long lists into pages.
 
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ pub(crate) struct PageLink {
 }
 
 impl PageQuery {
-    /// Cuts `items` to the page asked for (the last one, when there are fewer) of `size` items, and lists all pages.
+    /// Cuts `items` to the requested page (the last one, when there are fewer) of `size` items, and lists all pages.
     pub(crate) fn cut<T>(&self, items: &mut Vec<T>, size: usize) -> Vec<PageLink> {
         let count = items.len().div_ceil(size).max(1);
         let here = self.page.unwrap_or(1).clamp(1, count);

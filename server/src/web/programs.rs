@@ -1,4 +1,4 @@
-//! The page `/programs`: what offices install, with its SHA-256, and how to tell the antivirus of each maker to let it run.
+//! The page `/programs`: what offices install, with its SHA-256, and how to make each maker's antivirus allow it.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use crate::app::programs::{NotOpened, Programs, Unfit};
 use crate::store::text::text;
 use crate::web::error::PageError;
 
-/// The makers seen in offices, by the words of the catalogue.
+/// The antivirus makers found in offices, by their keys in the catalogue.
 const MAKERS: [&str; 7] = ["bkav", "cmc", "viettel", "kaspersky", "eset", "microsoft", "other"];
 
 #[derive(Template)]
@@ -98,7 +98,7 @@ pub(crate) async fn program_get(
     Ok(place.held_by(download(&name, "application/octet-stream", opened.file, opened.size)))
 }
 
-/// Work with the disk, away from the threads that answer.
+/// Runs disk work off the threads that answer.
 pub(super) async fn apart<T: Send + 'static, E: Into<anyhow::Error> + Send + 'static>(
     programs: Programs,
     work: impl FnOnce(&Programs) -> Result<T, E> + Send + 'static,

@@ -1,5 +1,4 @@
-//! Pages that say why there is no page: an unknown address, something outside the person's part of the tree, a form from
-//! elsewhere, a failing database.
+//! Pages shown instead of a page: an unknown address, something outside the person's scope, a form from elsewhere, a failing database.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -21,8 +20,7 @@ struct RefusalPage {
     message: String,
 }
 
-/// An address that leads nowhere, or a thing that does not exist or lies outside the person's part of the tree; the two
-/// are not told apart.
+/// An unknown address, or a thing that does not exist or is outside the person's scope; the two are not distinguished.
 pub(crate) fn unknown_page(status: StatusCode) -> PageError {
     PageError::refused(
         status,
@@ -31,7 +29,7 @@ pub(crate) fn unknown_page(status: StatusCode) -> PageError {
     )
 }
 
-/// A role that may only look.
+/// A role that may only read.
 pub(crate) fn only_looking() -> PageError {
     PageError::refused(
         StatusCode::FORBIDDEN,
@@ -58,7 +56,7 @@ pub(crate) fn broken_address() -> PageError {
     )
 }
 
-/// A form that cannot be read.
+/// A form that cannot be parsed.
 pub(crate) fn broken_form(status: StatusCode) -> PageError {
     PageError::refused(
         status,
@@ -72,7 +70,7 @@ pub(crate) fn wrong_value(vi: impl Into<String>, en: impl Into<String>) -> PageE
     PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, vi, en)
 }
 
-/// More pages follow along in one browser than the server answers.
+/// Too many following pages in one browser.
 pub(crate) fn too_many_pages(status: StatusCode) -> PageError {
     PageError::refused(
         status,
@@ -81,7 +79,7 @@ pub(crate) fn too_many_pages(status: StatusCode) -> PageError {
     )
 }
 
-/// More downloads at once than the server hands out.
+/// Too many downloads at once.
 pub(crate) fn too_many_downloads(status: StatusCode) -> PageError {
     PageError::refused(
         status,
@@ -90,7 +88,7 @@ pub(crate) fn too_many_downloads(status: StatusCode) -> PageError {
     )
 }
 
-/// A file in the folder of programs that is no program.
+/// A file in the folder of programs that is not a program.
 pub(crate) fn unfit_program(name: &str) -> PageError {
     PageError::refused(
         StatusCode::FORBIDDEN,

@@ -20,13 +20,13 @@ pub(crate) fn hash_token(token: &str) -> String {
     HEXLOWER.encode(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
-/// The token that the forms of a session repeat. It follows from the session's token alone, so that it is kept nowhere, and neither it nor
-/// what the store holds leads back to that.
+/// The token that the forms of a session repeat. It is derived from the session's token, so it is stored nowhere, and neither it nor the
+/// stored hash reveals that token.
 pub(crate) fn form_token(session: &str) -> String {
     hash_token(&format!("forms of {session}"))
 }
 
-/// True when two tokens are the same; takes the same time whatever they are.
+/// True when two tokens are the same, compared in constant time.
 pub(crate) fn same_token(one: &str, other: &str) -> bool {
     !one.is_empty() && one.as_bytes().ct_eq(other.as_bytes()).into()
 }

@@ -23,7 +23,7 @@ struct SessionsPage {
 
 struct SessionRow {
     id: String,
-    /// True for the session that asks.
+    /// True for the session of this request.
     own: bool,
     began: String,
     used: String,
@@ -53,7 +53,7 @@ pub(crate) async fn sessions_page(
 /// What the form that ends sessions sends.
 #[derive(Debug, Deserialize)]
 pub(crate) struct EndForm {
-    /// Which one; all others when absent.
+    /// The session to end; all others when absent.
     session: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The pages through the real router, on both databases: people with browsers, machines that sign what they say.
+//! The pages through the real router, on both databases: people with browsers, machines that sign their reports.
 
 mod browser;
 mod enrolment;
@@ -81,7 +81,7 @@ impl Site {
         person_add(&self.app.db, &self.by(), &new).await.unwrap().1
     }
 
-    /// A person who is logged in and has a password of the own.
+    /// A person who is logged in and has their own password.
     pub(super) async fn person(&self, login: &str, role: PersonRole, office: Option<&str>) -> Browser {
         let first = self.newcomer(login, role, office).await;
         let mut browser = self.browser();

@@ -1,4 +1,4 @@
-//! Offices of a part of the tree as rows of a list.
+//! Offices within a scope as rows of a list.
 
 use policies::grade::{Figures, Points};
 use policies::policy::Letter;
@@ -16,7 +16,7 @@ use crate::view::Tree;
 pub(crate) struct OfficeRow {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// The office above, where the list spans several.
+    /// Name of the parent office, if the list spans several levels.
     pub(crate) above: String,
     pub(crate) mark: Mark,
     pub(crate) score: String,
@@ -27,7 +27,7 @@ pub(crate) struct OfficeRow {
     order: (u8, u8, i64),
 }
 
-/// Every office as a row, those that need a look first.
+/// Every office as a row, those that need attention first.
 pub(crate) fn all_rows(tree: &Tree, t: Catalogue, n: &Numbers) -> Vec<OfficeRow> {
     sorted(tree.all().map(|(row, figures, above)| office_row(row, figures, above, t, n)).collect())
 }

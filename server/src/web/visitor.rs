@@ -1,5 +1,5 @@
-//! Who is looking at a page: the language, the session where there is one, and the token that ties forms to either. A layer
-//! finds it out once for every request; handlers take a [`Visitor`] or, where a login is needed, a [`Session`].
+//! Who is looking at a page: the language, the session if there is one, and the token that ties forms to either. A layer
+//! determines it once per request; handlers take a [`Visitor`] or, when a login is needed, a [`Session`].
 
 use std::sync::Arc;
 
@@ -30,16 +30,16 @@ pub(crate) const IDLE_MS: i64 = 2 * 3600 * 1000;
 /// ...and after twelve hours in any case: a working day.
 pub(crate) const LONGEST_MS: i64 = 12 * 3600 * 1000;
 
-/// The last use is written down at most once a minute.
+/// The last use is stored at most once a minute.
 const TOUCH_MS: i64 = 60 * 1000;
 
-/// What was last used so much later than now was so while the clock was ahead.
+/// A last use this much later than now was recorded while the clock was ahead.
 const AHEAD_MS: i64 = 5 * 60 * 1000;
 
-/// The header by which the page's script says that nobody clicked: such a request does not keep a session alive.
+/// The header by which the page's script signals that nobody clicked: such a request does not keep a session alive.
 pub(crate) const FOLLOWING: &str = "x-following";
 
-/// Whoever sent a request.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
     /// The language to answer in.
@@ -60,19 +60,19 @@ pub(crate) struct Visitor {
 pub(crate) struct Session {
     /// The person.
     pub(crate) person: Person,
-    /// The part of the tree the person may see.
+    /// The person's scope.
     pub(crate) scope: Scope,
     /// Hash of the session's token, by which the store knows it.
     pub(crate) token_hash: String,
 }
 
 impl Session {
-    /// The person as the audit log names it.
+    /// The person as the audit log names them.
     pub(crate) fn actor(&self) -> Actor {
         Actor::Person { id: self.person.id.clone(), login: self.person.login.clone() }
     }
 
-    /// The person as one who acts now.
+    /// The person acting now, within their scope.
     pub(crate) fn by(&self, app: &App) -> By {
         By { actor: self.actor(), scope: self.scope.clone(), at: app.clock.now_ms() }
     }
@@ -82,10 +82,10 @@ impl Session {
         matches!(self.person.role, PersonRole::Officer | PersonRole::Administrator)
     }
 
-    /// Refuses whoever may only look.
+    /// Refuses people who may only read.
     ///
     /// # Errors
-    /// 403 for the roles that only look.
+    /// 403 for the roles that may only read.
     pub(crate) fn require_change(&self) -> Result<(), PageError> {
         if self.may_change() { Ok(()) } else { Err(refusal::only_looking()) }
     }
@@ -102,7 +102,7 @@ impl Visitor {
         self.session.is_some()
     }
 
-    /// The visitor when nothing could be found out, because the store does not answer.
+    /// The visitor when nothing is known because the store does not answer.
     fn unknown(request: &Request) -> Self {
         Self {
             language: chosen_language(request.headers()).unwrap_or_default(),
@@ -123,7 +123,7 @@ fn chosen_language(headers: &HeaderMap) -> Option<Language> {
     }
 }
 
-/// The layer: recognises the visitor, runs the handler, and dresses a refusal as a page in the visitor's language.
+/// The layer: recognises the visitor, runs the handler, and renders a refusal as a page in the visitor's language.
 pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (headers, uri) = (request.headers(), request.uri());
     let (visitor, new_form) = match recognise_visitor(&app, headers, uri).await {
@@ -185,8 +185,7 @@ fn language_of(person: &Person) -> Language {
     if person.language == "en" { Language::En } else { Language::Vi }
 }
 
-/// The session behind a token's hash with its person, unless it ended or the account was closed. A request of the person's
-/// own makes it last longer.
+/// The session behind a token's hash with its person, unless it ended or the account was closed. A request by the person themselves extends it.
 async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Option<Session>, PageError> {
     let now = app.clock.now_ms();
     let mut tx = app.db.read().await?;
@@ -202,7 +201,7 @@ async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Op
     }
     if !following && now - session.last_seen_at >= TOUCH_MS {
         let until = (now + IDLE_MS).min(session.created_at + LONGEST_MS);
-        // Whoever may read is not kept from it by a disk that is full: the page says so.
+        // A full disk does not stop anyone from reading: the page shows a notice.
         if let Err(error) = session_touch(app, token_hash, now, until).await {
             let error = anyhow::Error::new(app.db.health().noted(error));
             tracing::warn!("the last use of a session cannot be written down: {error:#}");
@@ -217,8 +216,7 @@ async fn session_touch(app: &App, token_hash: &str, now: i64, until: i64) -> Sto
     tx.commit().await
 }
 
-/// True while the session lasts and its person may come in: asked again and again by a stream of events. A store that cannot be asked ends
-/// no session.
+/// True while the session lasts and its person may come in; event streams check it repeatedly. A store that cannot be reached ends no session.
 pub(crate) async fn session_lasts(app: &App, token_hash: &str) -> bool {
     !matches!(session_find(app, token_hash, true).await, Ok(None))
 }
@@ -234,7 +232,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
 /// Why a request that needs a session is turned away.
 #[derive(Debug)]
 pub(crate) enum AccessRedirect {
-    /// Nobody is logged in: to the login, and from there back.
+    /// Nobody is logged in: redirects to the login and back afterwards.
     Login(String),
     /// The first password must be changed before anything else.
     ChangePassword,
@@ -264,7 +262,7 @@ pub(crate) fn host_of<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Option<&'r st
     header.or_else(|| uri.authority().map(Authority::as_str))
 }
 
-/// Pairs as a query string.
+/// Encodes pairs as a query string.
 pub(crate) fn form_encode(pairs: &[(&str, String)]) -> String {
     let mut encoded = String::new();
     for (name, value) in pairs {

@@ -1,5 +1,5 @@
-//! The forms about exceptions with an end (ngoại lệ có thời hạn): asking on the machine's page, granting, refusing and
-//! withdrawing. They lead back to the control on the machine's page. The rules are in `act/waiver`.
+//! The forms for waivers (ngoại lệ có thời hạn): requesting on the machine's page, granting, refusing and withdrawing.
+//! They lead back to the control on the machine's page. The rules are in `act/waiver`.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -16,16 +16,16 @@ use crate::policy::CompiledPolicy;
 use crate::store::waiver::Waiver;
 use crate::web::error::PageError;
 
-/// What the form that asks for an exception sends.
+/// What the form that requests a waiver sends.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AskForm {
     control: String,
     reason: String,
-    /// The last day it shall hold, as a date field sends it: `2026-12-31`.
+    /// The last day it should hold, as a date field sends it: `2026-12-31`.
     until: String,
 }
 
-/// `POST /machines/{machine}/waivers`: asks for an exception.
+/// `POST /machines/{machine}/waivers`: requests a waiver.
 pub(crate) async fn ask_submit(
     State(app): State<App>,
     session: Session,
@@ -55,7 +55,7 @@ pub(crate) async fn grant_submit(
     back(waiver_grant(&app.db, &session.by(&app), judge(&app).as_deref(), &id).await)
 }
 
-/// What the form that refuses an exception sends.
+/// What the form that refuses a waiver sends.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RefuseForm {
     reason: String,
@@ -87,7 +87,7 @@ fn judge(app: &App) -> Option<std::sync::Arc<CompiledPolicy>> {
     app.policies.judge()
 }
 
-/// To the control on the machine's page, or why nothing was done.
+/// Redirects to the control on the machine's page, or says why nothing was done.
 fn back(done: Result<Waiver, WaiverError>) -> Result<Response, PageError> {
     match done {
         Ok(waiver) => {

@@ -1,4 +1,4 @@
-//! The header of a report: whatever a fuzzer makes up is read or refused.
+//! The header of a report: any bytes from a fuzzer are read or refused.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| drop(harness::fuzz::header(bytes)));

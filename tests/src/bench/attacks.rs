@@ -1,5 +1,6 @@
 //! What one computer or one stolen token can do to the server: while each attack lasts, an honest machine reports and an honest browser
-//! opens a page, both from the attacker's own address. What got through, and the server's memory before, at the height and after.
+//! opens a page, both from the attacker's own address. Measures what got through, and the server's memory before, at the peak and
+//! after.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,13 +22,13 @@ mod strangers;
 
 use line::Target;
 
-/// How long an attack lasts unless it is over before.
+/// How long an attack lasts unless it ends earlier.
 const LASTS: Duration = Duration::from_secs(20);
 /// How often an honest machine and an honest browser try.
 const HONEST_EVERY: Duration = Duration::from_millis(250);
-/// How long an honest try may take.
+/// How long an honest attempt may take.
 const HONEST_PATIENCE: Duration = Duration::from_secs(10);
-/// How long after an attack memory is looked at: longer than an answer may lie unread.
+/// How long after an attack memory is measured: longer than an answer may stay unread.
 const AFTER: Duration = Duration::from_secs(45);
 
 /// Everything an attack needs.
@@ -61,7 +62,7 @@ impl Field<'_> {
     }
 }
 
-/// An attack: does its harm until the field is over, and says what came of it.
+/// An attack: runs until the field says it is over, and describes the result.
 type Attack = fn(&Field<'_>) -> anyhow::Result<String>;
 
 const ATTACKS: [(&str, Attack); 7] = [
@@ -77,7 +78,7 @@ const ATTACKS: [(&str, Attack); 7] = [
 /// Measures every attack.
 ///
 /// # Errors
-/// The server cannot be reached before an attack begins, or its process is gone.
+/// The server cannot be reached before an attack begins, or its process has ended.
 pub fn measure(
     test_server: &TestServer,
     server: &RunningServer,

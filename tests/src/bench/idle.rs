@@ -1,4 +1,4 @@
-//! The agent at rest: memory, processor time, wake-ups, and what it puts on the wire; then what a check costs it.
+//! The agent at rest: memory, processor time, wake-ups, and network traffic; then the cost of a check.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,10 +20,10 @@ const CHECKS: u32 = 5;
 /// How long one may take, with the wait for the minute.
 const CHECK_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Watches an enrolled agent at rest for `length`; `folder` is its place.
+/// Watches an enrolled agent at rest for `length`; `folder` is its folder.
 ///
 /// # Errors
-/// Server or agent do not do what they should.
+/// Server or agent misbehave.
 pub fn measure(
     agent: &Path,
     test_server: &TestServer,
@@ -107,7 +107,7 @@ fn ordered_checks(test_server: &TestServer, test_agent: &TestAgent, process: u32
         test_server.ask::<serde_json::Value>(&["machine", "check-now", &identity.machine])?;
         wait::until("a receipt for an ordered check", CHECK_PATIENCE, || Ok((receipts() > before).then_some(())))
     };
-    // What it remembers may be of before its lists changed.
+    // What it remembers may date from before its lists changed.
     ordered().context("the first ordered check")?;
     let before = processor(process)?;
     for _ in 0..CHECKS {

@@ -12,7 +12,7 @@ const TICK_MS: u64 = 10;
 pub struct Cost {
     /// Processor time of the process and of every child it has waited for.
     pub processor: Duration,
-    /// How often any of its threads went to sleep by itself: each was a wake-up.
+    /// How often any of its threads slept voluntarily: each is a wake-up.
     pub wakeups: u64,
 }
 
@@ -23,14 +23,14 @@ pub struct Cost {
 pub fn cost(process: u32) -> anyhow::Result<Cost> {
     let mut wakeups = 0;
     for task in std::fs::read_dir(format!("/proc/{process}/task")).context("the process is gone")?.flatten() {
-        // A thread that ended meanwhile sleeps no more.
+        // A thread that has ended meanwhile sleeps no more.
         let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
         wakeups += kilobytes(&status, "voluntary_ctxt_switches").unwrap_or(0);
     }
     Ok(Cost { processor: processor(process)?, wakeups })
 }
 
-/// Processor time of the process and of every child it has waited for; also of one that ended and was not waited for yet.
+/// Processor time of the process and of every child it has waited for, including one that ended and was not waited for yet.
 ///
 /// # Errors
 /// The process is gone.
@@ -42,7 +42,7 @@ pub fn processor(process: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks * TICK_MS))
 }
 
-/// Proportional memory: private pages whole, shared ones divided by who shares them. Kilobytes.
+/// Proportional memory: private pages whole, shared ones divided by their number of users. Kilobytes.
 ///
 /// # Errors
 /// The process is gone.
@@ -69,12 +69,12 @@ pub fn proportional_memory_of(process: u32, words: &str) -> anyhow::Result<u64> 
     Ok(sum)
 }
 
-/// Resident memory now; none once the process has ended. Kilobytes.
+/// Resident memory now; `None` once the process has ended. Kilobytes.
 pub fn resident_memory(process: u32) -> Option<u64> {
     kilobytes(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmRSS")
 }
 
-/// The most resident memory so far; none once the process has ended. Kilobytes.
+/// The most resident memory so far; `None` once the process has ended. Kilobytes.
 pub fn peak_memory(process: u32) -> Option<u64> {
     kilobytes(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmHWM")
 }

@@ -91,10 +91,10 @@ fn check(agent: &Path, policy: &Path) -> anyhow::Result<Run> {
     measured(command(agent).args(["check", "--json", "--policy"]).arg(policy))
 }
 
-/// Runs `program` to its end, which must be 0 or 1; its processor time is read before it is waited for.
+/// Runs `program` to its end, with exit status 0 or 1; its processor time is read before it is waited for.
 ///
 /// # Errors
-/// It cannot be started or ends otherwise.
+/// It cannot be started or ends differently.
 pub fn measured(program: &mut Command) -> anyhow::Result<Run> {
     let start = Instant::now();
     let mut child = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;

@@ -13,7 +13,7 @@ use crate::fake_agent::FakeAgent;
 use crate::test_agent::Enrolment;
 use crate::test_server::{RunningServer, TestServer};
 
-/// Has fake_agents report the `facts` of this machine.
+/// Makes fake agents report the `facts` of this machine.
 ///
 /// # Errors
 /// The server refuses a report.
@@ -96,7 +96,7 @@ impl Phase {
     }
 }
 
-/// Every fake_agent sends `each` reports, one after the other, all fake_agents at once.
+/// Every fake agent sends `each` reports, one after the other, all fake agents at once.
 async fn phase(
     server: &RunningServer,
     fake_agents: Vec<FakeAgent>,

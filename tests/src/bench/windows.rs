@@ -1,8 +1,8 @@
 //! The Windows agent under Wine: its size, one full check, the service at rest, and how soon a change is stored.
 //!
-//! Wine is not Windows. Processor time and memory of its programs hold Wine's own share, which is shown beside them by a program that
+//! Wine is not Windows. Processor time and memory of its programs include Wine's own share, shown for comparison by a program that
 //! does nothing; what its server does for a program is done in another process and added. A call of that server puts a thread to
-//! sleep, so that wake-ups are upper bounds.
+//! sleep, so wake-ups are upper bounds.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,10 +25,10 @@ const CHECKS: u32 = 10;
 const CHANGES: usize = 20;
 /// How long the service may settle after its first report.
 const SETTLE: Duration = Duration::from_secs(60);
-/// A program of Wine that does nothing worth a figure.
+/// A program of Wine that does almost nothing.
 const EMPTY: &str = r"C:\windows\system32\ping.exe";
 
-/// Watches the service at rest for `length`; `folder` is the place of its Windows.
+/// Watches the service at rest for `length`; `folder` holds its Windows.
 ///
 /// # Errors
 /// A program does not do what it should. What this machine lacks is a figure, not an error.
@@ -109,7 +109,7 @@ fn check(machine: &Machine, policy: &Path, version: &str) -> anyhow::Result<Vec<
     ])
 }
 
-/// The service at rest, and what keeps Wine's services alive beside it.
+/// The service at rest, next to what keeps Wine's services alive.
 fn idle(machine: &Machine, length: Duration, version: &str) -> anyhow::Result<Vec<Figure>> {
     let service = machine.windows.process("posture-agent.exe")?;
     rest(SETTLE);

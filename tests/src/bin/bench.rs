@@ -1,4 +1,4 @@
-//! `cargo bench-all`: measures what the product costs and prints it beside the budgets, as a table for the README.
+//! `cargo bench-all`: measures what the product costs and prints it next to the budgets, as a table for the README.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody left to tell when standard error is closed.
+            // There is nowhere to report to when standard error is closed.
             drop(writeln!(std::io::stderr(), "the measurement failed: {error:#}"));
             ExitCode::from(2)
         }

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
                 Language::Vi => "Không chạy thử được",
                 Language::En => "The quickstart failed",
             };
-            // There is nobody left to tell when standard error is closed.
+            // There is nowhere to report to when standard error is closed.
             drop(writeln!(std::io::stderr(), "{said}: {error:#}"));
             ExitCode::from(2)
         }

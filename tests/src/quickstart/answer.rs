@@ -26,7 +26,7 @@ pub struct Office {
     pub name: String,
     /// Its letter; null when there is none.
     pub letter: Option<Letter>,
-    /// Its score; with the points of the ledger 100.
+    /// Its score; 100 together with the points of the ledger.
     #[serde(serialize_with = "as_number")]
     pub score: Points,
     /// Every point lost.
@@ -91,7 +91,7 @@ pub struct Outcome {
     pub title: Text,
 }
 
-/// `posture-server office show --json`, as far as it is used here.
+/// `posture-server office show --json`, the part used here.
 #[derive(Debug, Deserialize)]
 pub struct Shown {
     office: ShownOffice,

@@ -1,4 +1,4 @@
-//! The folder of a quickstart: what lies where, who may use it, and which steps are done.
+//! The folder of a quickstart: what is stored where, who may use it, and which steps are done.
 
 use std::fs::{DirBuilder, File};
 use std::hash::{DefaultHasher, Hasher};
@@ -17,11 +17,11 @@ const MEMORY: &str = "quickstart.json";
 /// The port when nobody asked for one.
 const PORT: u16 = 8443;
 
-/// The folder, held by this process alone.
+/// The folder, locked by this process.
 #[derive(Debug)]
 pub struct QuickstartFolder {
     folder: PathBuf,
-    // Held as long as the file is open.
+    // Locked as long as the file is open.
     _lock: File,
 }
 
@@ -98,7 +98,7 @@ impl QuickstartFolder {
         self.folder.join("logs").join(format!("{name}.log"))
     }
 
-    /// Which steps an earlier start did; none in a fresh folder.
+    /// The steps done by an earlier start; none in a fresh folder.
     ///
     /// # Errors
     /// The file is not of this version's form.
@@ -112,7 +112,7 @@ impl QuickstartFolder {
         }
     }
 
-    /// Keeps `memory` for the next start, replacing the file whole.
+    /// Stores `memory` for the next start, replacing the whole file.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -125,8 +125,8 @@ impl QuickstartFolder {
     }
 }
 
-/// The port to listen on: the one asked for, the one of the last start, or 8443. Looks whether it is free, so that the
-/// person learns of it before anything is started.
+/// The port to listen on: the one asked for, the one of the last start, or 8443. Checks that it is free, so that the
+/// person knows before anything is started.
 ///
 /// # Errors
 /// It is taken.
@@ -138,7 +138,7 @@ pub fn choose_port(asked: Option<u16>, memory: &Memory) -> anyhow::Result<u16> {
     Ok(port)
 }
 
-/// One number over the policy files of a folder, to see whether they changed. No more: it withstands nobody.
+/// One number over the policy files of a folder, to see whether they changed. No more than that: it is not secure.
 ///
 /// # Errors
 /// They cannot be read.

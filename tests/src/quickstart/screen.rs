@@ -24,14 +24,14 @@ pub struct Look {
 /// Whether the terminal may be coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
-    /// Plain text alone.
+    /// Plain text only.
     Plain,
     /// The sixteen colours every terminal has.
     Coloured,
 }
 
 impl Look {
-    /// The look of the terminal on standard output; 120 plain columns when it is none.
+    /// The look of the terminal on standard output; 120 plain columns when it is not a terminal.
     pub fn of_terminal() -> Self {
         let out = std::io::stdout();
         if !out.is_terminal() {
@@ -78,7 +78,7 @@ pub fn draw(answer: &Answer, language: Language, look: &Look) -> String {
     text
 }
 
-/// One row for each control, those that need somebody first.
+/// One row for each control, those that need attention first.
 fn controls(outcomes: &[Outcome], language: Language, look: Look) -> String {
     let mut sorted: Vec<&Outcome> = outcomes.iter().collect();
     sorted.sort_by_key(|outcome| rank(outcome.outcome));
@@ -162,7 +162,7 @@ fn ledger(answer: &Answer, language: Language, look: Look) -> String {
     text
 }
 
-/// Where to look, and with what to log in.
+/// The page's address, and the login for it.
 pub fn login(url: &str, login: &str, first_password: Option<&str>, language: Language) -> String {
     let password = match (first_password, language) {
         (Some(password), Language::Vi) => format!("{password} (hiện một lần; lần đăng nhập đầu phải đổi)"),
@@ -206,7 +206,7 @@ pub fn login(url: &str, login: &str, first_password: Option<&str>, language: Lan
     text
 }
 
-/// What needs somebody comes first.
+/// What needs attention comes first.
 fn rank(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Fail => 0,

@@ -1,4 +1,4 @@
-//! Being asked to end: Ctrl-C, SIGTERM, or the terminal going away.
+//! Being asked to stop: Ctrl-C, SIGTERM, or the terminal going away.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether somebody asked this program to end.
+/// Whether this program was asked to stop.
 #[derive(Debug)]
 pub struct Stop(Receiver<()>);
 
 impl Stop {
-    /// Starts to listen; from now on the signals no longer end the program by themselves.
+    /// Starts listening for signals; from now on they no longer end the program by themselves.
     ///
     /// # Errors
     /// The system refuses to hand over the signals.
@@ -40,12 +40,12 @@ impl Stop {
         Ok(Self(receiver))
     }
 
-    /// True when it was asked since the last look.
+    /// True if a stop was requested since the last call.
     pub fn asked(&self) -> bool {
         self.0.try_recv().is_ok()
     }
 
-    /// Waits at most `patience`; true when it was asked.
+    /// Waits at most `patience`; true if a stop was requested.
     pub fn wait(&self, patience: Duration) -> bool {
         match self.0.recv_timeout(patience) {
             Ok(()) | Err(RecvTimeoutError::Disconnected) => true,

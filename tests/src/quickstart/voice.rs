@@ -1,4 +1,4 @@
-//! What a quickstart says while it works: on standard error, so that standard output holds the answer alone.
+//! What a quickstart says while it works: on standard error, so that standard output holds only the answer.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
@@ -15,12 +15,12 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// A voice that speaks `language`; its clock starts now.
+    /// A voice in `language`; its clock starts now.
     pub fn new(language: Language) -> Self {
         Self { language, started: Instant::now(), ticked: Cell::new(None) }
     }
 
-    /// Says a sentence.
+    /// Prints a sentence.
     pub fn say(&self, vi: &str, en: &str) {
         let sentence = match self.language {
             Language::Vi => vi,
@@ -29,13 +29,13 @@ impl Voice {
         self.write(&format!("{sentence}\n"));
     }
 
-    /// Says which step begins, and how long it took to come here.
+    /// Prints which step begins, and the time since the start.
     pub fn step(&self, vi: &str, en: &str) {
         let seconds = self.started.elapsed().as_secs();
         self.say(&format!("[{seconds:>3} s] {vi} …"), &format!("[{seconds:>3} s] {en} …"));
     }
 
-    /// Shows on a terminal that it still works, about once a second.
+    /// Shows on a terminal, about once a second, that work is still going on.
     pub fn tick(&self) {
         let due = self.ticked.get().is_none_or(|last| last.elapsed() > Duration::from_secs(1));
         if due && std::io::stderr().is_terminal() {
@@ -53,7 +53,7 @@ impl Voice {
 
     fn write(&self, text: &str) {
         let mut out = std::io::stderr().lock();
-        // There is nobody left to tell when this fails.
+        // There is nowhere to report to when this fails.
         drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
     }
 }

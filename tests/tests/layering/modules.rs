@@ -1,13 +1,13 @@
-//! Which modules of a crate use which: read from its sources, tests left out, and held against a table of arrows.
+//! Which modules of a crate use which: read from its sources, without tests, and compared with a table of allowed arrows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The modules of a crate from the ground up, each with those it may use: all of them stand above its own line.
+/// The modules of a crate from the ground up, each with those it may use: all of them are in earlier lines.
 pub(crate) type Arrows = &'static [(&'static str, &'static str)];
 
-/// Holds every file below `folder`, the `src` of a crate or the folder of one of its modules, to `arrows`, which names the modules right
-/// within. The root (`lib.rs`, `main.rs`, the module's own file) may use all. An arrow that nothing uses is a fault too.
+/// Checks every file below `folder`, the `src` of a crate or the folder of one of its modules, against `arrows`, which names the modules
+/// directly inside. The root (`lib.rs`, `main.rs`, the module's own file) may use all. An arrow that nothing uses is also an error.
 pub(crate) fn modules_know_only_those_below(folder: &Path, arrows: Arrows) {
     let mut faults = Vec::new();
     let mut allowed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -43,7 +43,7 @@ pub(crate) fn modules_know_only_those_below(folder: &Path, arrows: Arrows) {
     assert!(faults.is_empty(), "{}:\n{}", folder.display(), faults.join("\n"));
 }
 
-/// How code names what lies right within `folder`: `crate::`, or with the modules down to there.
+/// The path by which code names what is directly inside `folder`: `crate::`, or with the modules down to there.
 fn prefix(folder: &Path) -> String {
     let modules: Vec<_> = folder.iter().map(|part| part.to_string_lossy()).collect();
     let crate_root = modules.iter().rposition(|part| part == "src").map_or(0, |at| at + 1);
@@ -70,7 +70,7 @@ pub(crate) fn sources(folder: &Path) -> BTreeMap<PathBuf, String> {
     sources
 }
 
-/// Where the modules that a file declares lie.
+/// The folder of the modules that a file declares.
 fn within(path: &Path) -> PathBuf {
     if is_root(path) { PathBuf::new() } else { path.with_extension("") }
 }
@@ -79,7 +79,7 @@ fn is_root(path: &Path) -> bool {
     path == Path::new("lib.rs") || path == Path::new("main.rs")
 }
 
-/// The top-level module of a file; none of the root.
+/// The top-level module of a file; `None` for the root.
 fn module_of(path: &Path) -> Option<&str> {
     let first = path.iter().next()?.to_str()?;
     (!is_root(path)).then(|| first.trim_end_matches(".rs"))
@@ -112,7 +112,7 @@ fn without_tests(text: &str) -> (String, Vec<String>) {
     (code, modules)
 }
 
-/// What the root hands on from its modules: name and module.
+/// What the root re-exports from its modules: name and module.
 fn exports(folder: &Path, sources: &BTreeMap<PathBuf, String>) -> BTreeMap<String, String> {
     let own = sources.get(Path::new("lib.rs")).cloned();
     let root = own.or_else(|| std::fs::read_to_string(folder.with_extension("rs")).ok()).unwrap_or_default();
@@ -133,7 +133,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty())
 }
 
-/// The names right within the folder, named with `prefix`, that the code of the file at `path` uses.
+/// The names directly inside the folder, named with `prefix`, that the code of the file at `path` uses.
 fn uses(prefix: &str, path: &Path, code: &str) -> BTreeSet<String> {
     let depth = within(path).iter().count();
     let climbs = "super::".repeat(depth);

@@ -1,4 +1,4 @@
-//! A machine that may never be connected: invited, enrolled, graded by files alone, while the server runs; and sticks that somebody
+//! A machine that may never be connected: invited, enrolled, graded only by files, while the server runs; and sticks that somebody
 //! has tampered with.
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ on_both! {
     a_connected_machine_may_use_files_too;
 }
 
-/// What `command` says; it must end with `code`.
+/// The output of `command`, which must exit with `code`.
 fn said(mut command: std::process::Command, code: i32) -> anyhow::Result<Answer> {
     let said = answer(&mut command)?;
     anyhow::ensure!(said.code == Some(code), "wanted {code}: {said:?}");
@@ -46,14 +46,14 @@ fn export(test_agent: &TestAgent, file: &Path, invitation: Option<&Path>) -> any
     json(&said(command, 0)?.out)
 }
 
-/// What the agent says of an answer; `code` 0 taken in, 2 not.
+/// The agent's output for an answer; `code` is 0 when taken in, else 2.
 fn bring(test_agent: &TestAgent, file: &Path, code: i32) -> anyhow::Result<Answer> {
     let mut command = test_agent.command("import");
     command.arg(file).args(["--json", "--lang", "en"]);
     said(command, code)
 }
 
-/// What the server says of a file, and where the answer is.
+/// The server's output for a file, with the path of the answer.
 fn take(test_server: &TestServer, file: &Path, answers: &Path, code: i32) -> anyhow::Result<Value> {
     let command = test_server.command(&[
         "import",
@@ -84,7 +84,7 @@ fn enrolled(world: &World, name: &str, stick: &Path) -> anyhow::Result<(TestAgen
     Ok((test_agent, line["machine"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// What the roster calls the computer of these stories: not by its name, so that it waits for an officer.
+/// What the roster calls the computer of these stories: not by its name, so that it stays pending.
 const LINE: &str = "TS-0001";
 
 fn line_rename(world: &World) -> anyhow::Result<()> {
@@ -107,14 +107,14 @@ fn a_machine_without_a_network_is_graded_by_files(kind: Kind) -> anyhow::Result<
     let test_agent = world.test_agent("machine");
     let invitation = invite(&world, "invitation")?;
 
-    // Without a word about state secrets nothing is made, not even the state folder.
+    // Without an answer about state secrets nothing is made, not even the state folder.
     let request = stick.join("request");
     let mut unconfirmed = test_agent.command("export");
     unconfirmed.arg(&request).arg("--invitation").arg(&invitation);
     assert!(said(unconfirmed, 2)?.err.contains("bí mật nhà nước"));
     assert!(!request.exists() && !test_agent.state().exists());
 
-    // Asked twice is asked once.
+    // Asking twice is the same as once.
     assert_eq!(export(&test_agent, &request, Some(&invitation))?["content"], "enrolment");
     export(&test_agent, &request, None)?;
     let line = take(&world.test_server, &request, &stick, 0)?;
@@ -162,7 +162,7 @@ fn a_machine_without_a_network_is_graded_by_files(kind: Kind) -> anyhow::Result<
     let late: Vec<(i64, i64)> = world.books.all("select made_at, received_at from report order by number limit 1")?;
     assert!(late.iter().all(|(made_at, received_at)| made_at < received_at), "{late:?}");
 
-    // Back at the machine: nothing waits any more, receipts are kept, an older answer is told as such.
+    // Back at the machine: nothing is waiting any more, receipts are kept, an older answer is recognised as such.
     let imported = json(&bring(&test_agent, &answer_file(&line), 0)?.out)?;
     assert_eq!((&imported["delivered"], &imported["waiting"]), (&2.into(), &0.into()), "{imported}");
     let older = bring(&test_agent, &early_answer, 2)?;
@@ -214,7 +214,7 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(line["accepted"], 1, "{line}");
     assert_eq!(std::fs::read_to_string(&victim)?, "mine");
 
-    // Another server knows nothing of this machine, and its answers are not taken.
+    // Another server knows nothing of this machine, and its answers are refused.
     let foreign = World::new(Kind::Sqlite)?;
     line_rename(&foreign)?;
     let foreign_stick = world.path("foreign");
@@ -248,7 +248,7 @@ fn tampered_and_foreign_files_change_nothing(kind: Kind) -> anyhow::Result<()> {
     let imported = json(&bring(&test_agent, &answered, 0)?.out)?;
     assert_eq!((&imported["delivered"], &imported["waiting"]), (&1.into(), &0.into()), "{imported}");
 
-    // A revoked machine is told so, and nothing of it is stored any more.
+    // A revoked machine is informed, and nothing from it is stored any more.
     export(&test_agent, &reports, None)?;
     world.test_server.ask::<Value>(&["machine", "revoke", &machine, "--reason", "mất máy"])?;
     let line = take(&world.test_server, &reports, &stick, 2)?;
@@ -276,7 +276,7 @@ fn a_connected_machine_may_use_files_too(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(line["accepted"], exported["reports"], "{line}");
     let imported = json(&bring(&test_agent, &answer_file(&line), 0)?.out)?;
     assert_eq!((&imported["delivered"], &imported["waiting"]), (&exported["reports"], &0.into()), "{imported}");
-    // Connected again, the chain goes on where the files left it.
+    // Connected again, the chain continues where the files left it.
     let _server = world.serve()?;
     let done = answer(test_agent.command("once").arg("--json"))?;
     assert_eq!(json(&done.out)?["delivered"], true, "{done:?}");

@@ -1,4 +1,4 @@
-//! A real ClamAV with definitions of our own: what the agent says of it is true, and changes with it.
+//! A real ClamAV with definitions of our own: what the agent reports about it is true, and changes with it.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn the_antivirus_facts_follow_a_real_clamav() -> anyhow::Result<()> {
     definitions_make(&definitions, Some("-12d"))?;
     let mut daemon = command("clamd");
     daemon.arg("--config-file").arg(&configuration);
-    // Debian keeps it where only root looks for programs.
+    // Debian keeps it where only root's path looks for programs.
     daemon.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     let _clamd = Running::start("clamd", daemon, &world.path("clamd.log"))?;
     wait::until("clamd answers", wait::PATIENCE * 2, || Ok(socket.exists().then_some(())))?;
@@ -44,7 +44,7 @@ fn the_antivirus_facts_follow_a_real_clamav() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds unsigned definitions with ClamAV's own tool, as on the day that lies `shift` from today.
+/// Builds unsigned definitions with ClamAV's own tool, dated `shift` from today.
 fn definitions_make(folder: &Path, shift: Option<&str>) -> anyhow::Result<()> {
     let workshop = tempfile::tempdir()?;
     std::fs::write(workshop.path().join("daily.hdb"), "3a04eb478b13bc2ab8daaa341250215a:12:Tram-An-Test\n")?;

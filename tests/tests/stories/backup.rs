@@ -1,4 +1,4 @@
-//! A server is copied while it runs, lost with its disk, and put back; its machines go on without anybody touching them.
+//! A server is copied while it runs, lost with its disk, and restored; its machines continue without anybody touching them.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ on_both! {
 const IDENTITY: &str = "AGE-SECRET-KEY-1Y79GHJE3ZSRY34TS6W5LV4S870JKSYSMMRUNX26AT0GGCPHYNSGSXPCASQ";
 const RECIPIENT: &str = "age1refsr26ut0xvj7gh4lhtze6lu2tcm2h94gl8jpsq9cg5t8aa6ekqtz3rgk";
 
-/// Makes a copy; its file.
+/// Makes a copy; returns its file.
 fn copy(world: &World, folder: &Path, more: &[&str]) -> anyhow::Result<PathBuf> {
     let folder = folder.to_string_lossy();
     let made: Value = world.test_server.ask(&[&["backup", &folder], more].concat())?;
@@ -34,7 +34,7 @@ fn folder(world: &World) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Runs a command in English that must end with `code`.
+/// Runs a command in English that must exit with `code`.
 fn said(test_server: &TestServer, words: &[&str], code: i32) -> anyhow::Result<Answer> {
     let said = answer(test_server.command(words).args(["--lang", "en"]))?;
     anyhow::ensure!(said.code == Some(code), "{words:?}: {said:?}");
@@ -197,7 +197,7 @@ fn what_cannot_be_put_back_is_refused_by_name(kind: Kind) -> anyhow::Result<()> 
     refused(&elsewhere, &["restore", &file], "not empty")?;
     std::fs::remove_file(elsewhere.data().join("diary.txt"))?;
 
-    // Cut or changed anywhere, and what is no copy at all: refused before anything is written.
+    // Truncated or changed anywhere, or not a copy at all: refused before anything is written.
     let bad = world.path("bad.tar");
     let name = bad.to_string_lossy().into_owned();
     let changed = |at: usize| [&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat();

@@ -1,4 +1,4 @@
-//! What a server wrote down, read from its database without asking it.
+//! What a server stored, read from its database without asking the server.
 
 use anyhow::Context;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 /// The database of one test. A PostgreSQL database is dropped with this value.
 pub(crate) struct Books {
     runtime: Runtime,
-    /// What `init --database` is told; none for SQLite in the data folder.
+    /// The value of `init --database`; `None` for SQLite in the data folder.
     pub(crate) url: Option<String>,
     file: String,
     admin: Option<(String, String)>,
@@ -50,7 +50,7 @@ impl Books {
         Ok(Self { runtime, url: Some(url), file, admin: Some((admin, name)) })
     }
 
-    /// A PostgreSQL of the test's own.
+    /// A PostgreSQL for this test.
     pub(crate) fn at(url: String) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, url: Some(url), file: String::new(), admin: None })
@@ -75,8 +75,8 @@ impl Books {
         })
     }
 
-    /// Takes the database away, as a disk that is not mounted does: what is left is no file, or an empty database. The server must be
-    /// stopped and a copy saved.
+    /// Removes the database, as an unmounted disk does: what remains is no file, or an empty database. The server must be stopped and
+    /// a copy saved.
     pub(crate) fn take_away(&self) -> anyhow::Result<()> {
         let Some((admin, name)) = &self.admin else {
             let file = self.file.trim_start_matches("sqlite:");
@@ -99,17 +99,17 @@ impl Books {
         })
     }
 
-    /// Keeps a copy of the database as it is. The server must be stopped.
+    /// Saves a copy of the current database. The server must be stopped.
     pub(crate) fn save(&self) -> anyhow::Result<()> {
         self.copy("", "_saved")
     }
 
-    /// Puts the copy back, as an administrator does after a disk broke. The server must be stopped.
+    /// Restores the copy, as an administrator does after a disk broke. The server must be stopped.
     pub(crate) fn restore(&self) -> anyhow::Result<()> {
         self.copy("_saved", "")
     }
 
-    /// The database is lost with its disk; an empty one stands ready. On SQLite nothing is done: the file goes with its folder.
+    /// The database is lost with its disk; an empty one is ready. On SQLite nothing is done: the file goes with its folder.
     pub(crate) fn lose(&self) -> anyhow::Result<()> {
         let Some((admin, name)) = &self.admin else { return Ok(()) };
         let statements: [&'static str; 2] =

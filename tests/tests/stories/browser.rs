@@ -1,4 +1,4 @@
-//! A real Chromium, as an officer has one: opens pages, types, clicks, and looks until something is there.
+//! A real Chromium, as an officer uses it: opens pages, types, clicks, and waits until something appears.
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Browser {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let profile = tempfile::tempdir()?;
         let mut chromedriver = command("chromedriver");
-        // What Chromium writes beside its profile goes the same way.
+        // What Chromium writes outside its profile is deleted too.
         chromedriver.arg("--port=0").env("HOME", profile.path()).env("XDG_CONFIG_HOME", profile.path());
         let mut driver = Running::start("chromedriver", chromedriver, &profile.path().join("driver.log"))?;
         let port = loop {
@@ -57,7 +57,7 @@ impl Browser {
         Ok(self.runtime.block_on(self.client.goto(url))?)
     }
 
-    /// Logs in at `page` with a first password and changes it as the pages demand.
+    /// Logs in at `page` with a first password and changes it as the pages require.
     pub(crate) fn log_in(&self, page: &str, login: &str, first: &str) -> anyhow::Result<()> {
         self.open(page)?;
         self.fill("login", login)?;
@@ -75,7 +75,7 @@ impl Browser {
         Ok(self.runtime.block_on(self.client.current_url())?.to_string())
     }
 
-    /// The first element that fits, once there is one: the page that a click leads to may not be there yet.
+    /// The first element that matches, once there is one: the page that a click leads to may not be there yet.
     async fn element(&self, selector: &str) -> anyhow::Result<Element> {
         let waiting = self.client.wait().at_most(wait::PATIENCE);
         waiting.for_element(Locator::Css(selector)).await.with_context(|| selector.to_owned())
@@ -96,7 +96,7 @@ impl Browser {
             .block_on(async { self.element(selector).await?.click().await.with_context(|| selector.to_owned()) })
     }
 
-    /// The text a person sees of the first element that fits; none when there is none.
+    /// The text a person sees of the first element that matches; `None` when there is none.
     pub(crate) fn text(&self, selector: &str) -> anyhow::Result<Option<String>> {
         let found =
             self.run("return document.querySelector(arguments[0])?.innerText ?? null", vec![json!(selector)])?;
@@ -108,7 +108,7 @@ impl Browser {
         Ok(self.runtime.block_on(self.client.execute(script, arguments))?)
     }
 
-    /// Looks until the whole page's text fits, without reloading it.
+    /// Waits until the whole page's text matches, without reloading it.
     pub(crate) fn until(&self, what: &str, fits: impl Fn(&str) -> bool) -> anyhow::Result<String> {
         let mut last = String::new();
         let found = wait::until(what, wait::PATIENCE, || {
@@ -118,7 +118,7 @@ impl Browser {
         found.with_context(|| format!("the page {} says:\n{last}", self.address().unwrap_or_default()))
     }
 
-    /// Keeps a picture of the page as it is.
+    /// Saves a screenshot of the page.
     pub(crate) fn picture(&self, path: &Path) -> anyhow::Result<()> {
         let png = self.runtime.block_on(self.client.screenshot())?;
         Ok(std::fs::write(path, png)?)
@@ -132,7 +132,7 @@ impl Drop for Browser {
     }
 }
 
-/// A new profile, no look-ups of its own, and the server's own certificate accepted as a person would.
+/// Options: a new profile, no look-ups of its own, and the server's own certificate accepted as a person would.
 fn wishes(profile: &Path) -> Map<String, Value> {
     let profile = format!("--user-data-dir={}", profile.join("profile").display());
     let arguments = [

@@ -1,5 +1,5 @@
-//! Clocks that jump while the programs run, on either side, by a minute to 500 days, forth and back: afterwards the same server and the
-//! same agent deliver without a restart, nothing is lost, and the grade is what it was.
+//! Clocks that jump while the programs run, on either side, by a minute to 500 days, forward and back: afterwards the same server and
+//! the same agent deliver without a restart, nothing is lost, and the grade is what it was.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ const JUMPS: [i64; 5] = [60, 2 * 60 * 60, 31 * DAY, 300 * DAY, 500 * DAY];
 /// Reports that have not come as they should.
 const BREAKS: &str = "select (select count(*) from segment where kind <> 'first') + (select count(*) from fork)";
 
-/// The clock of a program, which can be set while it runs. Its timers go on as before.
+/// The clock of a program, which can be set while it runs. Its timers continue as before.
 struct Dial(PathBuf);
 
 impl Dial {
@@ -32,7 +32,7 @@ impl Dial {
         Ok(dial)
     }
 
-    /// So many seconds beside the right time.
+    /// Sets the clock this many seconds off the right time.
     fn set(&self, seconds: i64) -> anyhow::Result<()> {
         let fresh = self.0.with_extension("new");
         std::fs::write(&fresh, format!("{seconds:+}\n"))?;
@@ -54,7 +54,7 @@ fn said(log: &Path, words: &str) -> anyhow::Result<usize> {
     Ok(std::fs::read_to_string(log)?.lines().filter(|line| line.contains(words)).count())
 }
 
-/// A machine that reports whenever it is told to, and what its office's grade was.
+/// A machine that reports whenever told to, and what its office's grade was.
 struct Watched<'a> {
     world: &'a World,
     hosts: PathBuf,
@@ -88,7 +88,7 @@ impl<'a> Watched<'a> {
         Ok(if machine["state"] == "scored" { machine["score"].clone() } else { serde_json::Value::Null })
     }
 
-    /// Reports until a report shows that the two clocks are `offset` seconds apart: one may have been on its way when they jumped.
+    /// Reports until a report shows that the two clocks are `offset` seconds apart: one may have been in transit when they jumped.
     fn reports_at(&mut self, offset: i64) -> anyhow::Result<()> {
         let mut tries = 0..4;
         loop {
@@ -164,7 +164,7 @@ fn a_machines_clock_jumps(kind: Kind) -> anyhow::Result<()> {
     let mut watched = Watched::new(&world, &etc)?;
     for jump in JUMPS.into_iter().flat_map(|jump| [jump, -jump]) {
         dial.set(jump)?;
-        // The line that is open stays open: what is dated wrongly arrives.
+        // The open connection stays open: wrongly dated reports arrive.
         watched.reports_at(jump)?;
         dial.set(0)?;
         watched.goes_on(jump)?;
@@ -183,7 +183,7 @@ fn a_server_first_started_with_a_clock_far_ahead(kind: Kind) -> anyhow::Result<(
     dial.set(2000 * DAY)?;
     let world = World::with_clock(kind, &dial.variables()?)?;
     let mut server = world.serve()?;
-    // The mistake is noticed. Nothing is started anew, and the machine that connects now has the right time.
+    // The mistake is noticed. Nothing is restarted, and the machine that connects now has the right time.
     dial.set(0)?;
     let log = world.path("server.log");
     wait::until("a certificate for the right time", wait::PATIENCE, || {

@@ -1,4 +1,4 @@
-//! What waits to be installed, in a real Debian: the agent's word against that of apt and dpkg.
+//! What waits to be installed, in a real Debian: the agent's answer compared with that of apt and dpkg.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ const SECURITY_SOURCE: &str = "/etc/apt/sources.list.d/security.sources";
 const PACKAGES: &[&str] = &["systemd", "unattended-upgrades"];
 const PREFERENCES: &str = "/etc/apt/preferences.d/ours";
 
-/// The archive of security updates beside the one that this Debian came from.
+/// The archive of security updates next to the one that this Debian came from.
 fn security_source(debian: &Debian) -> anyhow::Result<String> {
     let sources = std::fs::read_to_string(debian.path("/etc/apt/sources.list"))?;
     let site = sources.split_whitespace().nth(1).context("no source")?.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! Reports are neither lost nor doubled, whoever is killed.
+//! Reports are neither lost nor doubled, whichever program is killed.
 
 use super::books::Kind;
 use super::world::{World, append, on_both};

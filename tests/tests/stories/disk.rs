@@ -1,4 +1,4 @@
-//! Disks that are full, databases that are locked or gone: reports are sent back while it lasts, and the same server goes on when it is over,
+//! Disks that are full, databases that are locked or gone: reports are refused while it lasts, and the same server continues afterwards
 //! with everything it gave a receipt for.
 
 use std::path::Path;
@@ -17,11 +17,11 @@ use tokio::runtime::Runtime;
 use super::books::{Books, Kind};
 use super::world::World;
 
-/// A machine that reports, keeps what was sent back, and remembers every receipt.
+/// A machine that reports, keeps what was refused, and remembers every receipt.
 struct Machine {
     runtime: Runtime,
     fake_agent: FakeAgent,
-    /// Signed and not yet accepted: sent again to the letter.
+    /// Signed and not yet accepted: sent again unchanged.
     waiting: Option<(Report, Position)>,
     receipts: Vec<Position>,
     chance: u64,
@@ -45,7 +45,7 @@ impl Machine {
         (0..1000).map(letter).collect()
     }
 
-    /// Sends a report with a body that does not compress; the code of the refusal, which must ask for the same again, or none.
+    /// Sends a report with a body that does not compress; returns the code of the refusal, which must ask for a retry, or `None`.
     fn report(&mut self) -> anyhow::Result<Option<String>> {
         let (report, position) = match self.waiting.take() {
             Some(waiting) => waiting,
@@ -72,7 +72,7 @@ impl Machine {
         Ok(Some(refusal.code))
     }
 
-    /// Sends a report; the refusal, or none when it was accepted.
+    /// Sends a report; returns the refusal, or `None` when it was accepted.
     fn sent(&self, report: &Report) -> anyhow::Result<Option<Refusal>> {
         match self.runtime.block_on(self.fake_agent.send(report)) {
             Ok(answers) => match answers.results.into_iter().next() {
@@ -93,7 +93,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Reports until one is sent back with `code`, and `more` times after that.
+    /// Reports until one is refused with `code`, and `more` times after that.
     fn refused(&mut self, code: &str, more: usize) -> anyhow::Result<()> {
         wait::until(&format!("a report that is sent back: {code}"), wait::PATIENCE, || {
             Ok((self.report()?.as_deref() == Some(code)).then_some(()))
@@ -142,7 +142,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends the server in good order and puts its data where the books are read.
+/// Stops the server cleanly and puts its data where the books are read.
 fn ended(world: &World, disk: &SmallDisk, server: &mut RunningServer) -> anyhow::Result<()> {
     server.running.stop()?;
     copy(&disk.outside().join("server"), world.test_server.data())

@@ -1,4 +1,4 @@
-//! The first of the two commands, as a newcomer types it, and the agent without any right.
+//! The first of the two commands, as a newcomer types it, and the agent without any rights.
 
 use harness::checkout;
 use harness::process::{Answer, answer, command};

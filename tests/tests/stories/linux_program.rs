@@ -1,5 +1,5 @@
-//! The static program for every Linux: it needs nothing of the machine but a kernel of 2013, and asks the machine itself for names that its
-//! own C library does not know.
+//! The static program for every Linux: it needs nothing from the machine but a kernel of 2013, and asks the machine itself for names that
+//! its own C library does not know.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn the_linux_program_is_static_and_small() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a kernel 3.10 does with a call that came later: it does not know it (`ENOSYS`). A filter for x86-64 in the kernel's own form:
+/// What a kernel 3.10 does with a later system call: it does not know it (`ENOSYS`). A filter for x86-64 in the kernel's own form:
 /// the number of the call, compared with the first one after 3.10.
 fn filter_of_2013() -> Vec<u8> {
     const FIRST_LATER: u32 = 314;

@@ -40,7 +40,7 @@ fn a_machine_is_what_and_where_an_officer_says(kind: Kind) -> anyhow::Result<()>
     let shown: Shown = world.test_server.office_show(&world.office)?;
     assert_eq!(shown.machines[0].role, "server");
 
-    // Its line stays behind in the office that it leaves, and counts as one that never reported.
+    // Its line stays in the office it leaves, and counts as one that never reported.
     let below =
         world.test_server.ask::<serde_json::Value>(&["office", "add", "Phòng Văn hoá", "--parent", &world.office])?;
     let below = below["id"].as_str().expect("an id");

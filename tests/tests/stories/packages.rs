@@ -1,4 +1,4 @@
-//! The packages for Linux: what they hold, and what stays when one is removed.
+//! The packages for Linux: what they contain, and what stays when one is removed.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use harness::{checkout, linux};
 
 const UNIT: &str = "agent/packaging/linux/posture-agent.service";
 
-/// Runs a tool and gives what it printed.
+/// Runs a tool and returns what it printed.
 fn said(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let answer = answer(command(program).args(arguments))?;
     ensure!(answer.code == Some(0), "{program} {arguments:?}: {answer:?}");
@@ -32,14 +32,14 @@ fn packages_hold_the_program_and_its_unit_and_leave_the_identity_until_they_are_
         assert!(held.lines().any(|line| line == path), "{held}");
     }
 
-    // It runs on any Linux; nothing of a distribution is asked for.
+    // It runs on any Linux; nothing of a distribution is required.
     assert_eq!(said("dpkg-deb", &["--field", deb, "Depends"])?.trim(), "");
     let required = said("rpm", &["-qp", "--requires", rpm])?;
     assert!(required.lines().all(|line| line.starts_with("rpmlib(") || line == "/bin/sh"), "{required}");
     let refused = answer(command(root.join("agent/packaging/linux/build")).arg("/bin/sh").arg(folder.path()))?;
     assert!(refused.code == Some(1) && refused.err.contains("is not static"), "{refused:?}");
 
-    // A system of its own without systemd; its scripts run here, told where it is (DPKG_ROOT).
+    // A system of its own without systemd; its scripts run here, with its place in DPKG_ROOT.
     let system = folder.path().join("system");
     for made in ["var/lib/dpkg/updates", "var/lib/dpkg/info", "var/lib/tram-an-agent"] {
         std::fs::create_dir_all(system.join(made))?;

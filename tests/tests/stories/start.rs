@@ -1,4 +1,4 @@
-//! What a server looks at before it serves: its store, its keys, who else may read them. What it refuses it names, with what to do.
+//! What a server checks before it serves: its store, its keys, who else may read them. It names what it refuses and says what to do.
 
 use std::fs::{self, Permissions};
 use std::io::{Seek, SeekFrom, Write};
@@ -17,14 +17,14 @@ on_both! {
 
 const RUN: [&str; 5] = ["run", "--listen", "127.0.0.1:0", "--lang", "en"];
 
-/// Runs a command that must fail, and gives what it said.
+/// Runs a command that must fail, and returns its message.
 fn refused(world: &World, words: &[&str]) -> anyhow::Result<String> {
     let said = answer(&mut world.test_server.command(words))?;
     anyhow::ensure!(said.code == Some(2), "{words:?} was not refused: {said:?}");
     Ok(said.err)
 }
 
-/// Runs a command that must fail and say all of these words.
+/// Runs a command that must fail and print all of these words.
 fn refused_with(world: &World, words: &[&str], wanted: &[&str]) -> anyhow::Result<()> {
     let said = refused(world, words)?;
     anyhow::ensure!(wanted.iter().all(|word| said.contains(word)), "{wanted:?} is not all in: {said}");

@@ -1,5 +1,4 @@
-//! Honest trouble: answers that are lost, folders that are copied, clocks that are wrong. Each ends as it should: the break is
-//! shown and blocks nothing.
+//! Honest trouble: lost answers, copied folders, wrong clocks. Each ends as it should: the break is shown and blocks nothing.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -85,7 +84,7 @@ fn a_lost_spool_is_a_gap_that_is_shown(kind: Kind) -> anyhow::Result<()> {
     server.running.kill()?;
     // Counted now: a second report may have followed the first at once.
     let before = world.reports_beyond(0)?;
-    // Two, so that the first is surely part of the chain by the time the spool is lost.
+    // Two, so that the first is certainly part of the chain by the time the spool is lost.
     for number in 1..=2 {
         let kept = world.spool_length(&test_agent)?;
         append(&etc.join("hosts"), &format!("203.0.113.{number} doi-dia-chi-{number}.example"))?;
@@ -139,7 +138,7 @@ fn an_overfull_spool_opens_a_segment(kind: Kind) -> anyhow::Result<()> {
     let full = wait::until("a full spool", wait::PATIENCE * 4, || {
         let kept = world.spool_length(&test_agent)?;
         overrides(&etc.join("hosts"))?;
-        // Nothing more is put into a full spool; its log says so.
+        // Nothing is added to a full spool; its log says so.
         let full = wait::until("a longer or a full spool", wait::PATIENCE, || {
             let log = std::fs::read_to_string(world.path("machine.log"))?;
             let full = log.contains("the spool is full");
@@ -255,7 +254,7 @@ fn an_expired_certificate_renews_itself(kind: Kind) -> anyhow::Result<()> {
     // Counted now: a second report may have followed the first at once.
     let before = world.reports_beyond(0)?;
 
-    // 400 days later: the machine's certificate, good for a year, ended while it was in a drawer.
+    // 400 days later: the machine's certificate, good for a year, expired while it was in a drawer.
     world.test_server = at_desk(&world.test_server, "+400d")?;
     let _server = world.serve()?;
     let _agent = world.run(&at(test_agent, "+400d")?)?;
@@ -278,7 +277,7 @@ fn at_desk(
         .fold(test_server.clone(), |test_server, (name, value)| test_server.with_variable(name, &value)))
 }
 
-/// What makes a program see another time. Its timers go on as before.
+/// What makes a program see another time. Its timers continue as before.
 pub(crate) fn clock(shift: &str) -> anyhow::Result<[(&'static str, String); 3]> {
     Ok([("LD_PRELOAD", faketime()?), ("FAKETIME", shift.to_owned()), ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned())])
 }

@@ -1,5 +1,4 @@
-//! An exception with an end, from asking at the page to its withdrawal at the command line: one asks, another decides, and the
-//! open page follows.
+//! A waiver, from the request on the page to its withdrawal on the command line: one person asks, another decides, and the open page follows.
 
 use harness::process::answer;
 use serde_json::{Value, json};
@@ -54,7 +53,7 @@ fn an_exception_is_asked_for_by_one_and_decided_by_another(kind: Kind) -> anyhow
     browser.open(&format!("https://127.0.0.1:{}/offices/{}", server.port, world.office))?;
     browser.until("the waivers of the office", |text| text.contains("Ngoại lệ có thời hạn (1)"))?;
 
-    // What the command line asked for it does not grant, and what it refuses the author reads.
+    // The command line does not grant its own request, and the author reads its refusal.
     browser.open(&page)?;
     let withdrawn: Value = world.test_server.ask(&["waiver", "withdraw", id])?;
     assert_eq!(withdrawn["state"], json!("withdrawn"));

@@ -1,4 +1,4 @@
-//! The oldest Windows: what the programs import, Windows 7 SP1 has, and its loader takes them.
+//! The oldest Windows: Windows 7 SP1 has what the programs import, and its loader accepts them.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn is_there(import: &str, architecture: &str) -> bool {
     })
 }
 
-/// What the import table holds (`dll!function`). A function imported by its number alone is called `<none>`.
+/// What the import table holds (`dll!function`). A function imported by number only is called `<none>`.
 fn imports(dump: &str) -> anyhow::Result<Vec<String>> {
     let (mut found, mut library) = (Vec::new(), None);
     for line in dump.lines().map(str::trim) {
@@ -92,7 +92,7 @@ fn functions_that_windows_7_lacks_are_noticed() -> anyhow::Result<()> {
         lacks,
         ["kernel32.dll!GetSystemTimePreciseAsFileTime", &format!("{synch}!WaitOnAddress"), &format!("{synch}!<none>")]
     );
-    // A function of the other architecture alone does not count.
+    // A function only in the other architecture does not count.
     assert!(is_there("kernel32.dll!RtlUnwindEx", "x86_64") && !is_there("kernel32.dll!RtlUnwindEx", "i686"));
     assert!(imports("nothing").is_err());
     Ok(())

@@ -11,7 +11,7 @@ use harness::windows::{self, Machine};
 use super::books::Kind;
 use super::world::World;
 
-/// A certificate as an operator would have one, for this test alone.
+/// A certificate as an operator would have one, for this test only.
 struct Signer {
     certificate: PathBuf,
     key: PathBuf,
@@ -70,13 +70,13 @@ fn change(installer: &Path, statements: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What an upgrade rests on, read from the tables: nobody here can watch a real Windows do it.
+/// What an upgrade depends on, read from the tables: a real Windows is not available here.
 #[test]
 fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("any.exe");
     std::fs::write(&program, "MZ")?;
-    // What the former version holds, too: what both hold is kept when the former one is removed.
+    // Including what the former version has: what both have is kept when the former one is removed.
     let kept = [
         ("x86_64", "{0B0E1E64-35A8-4B9C-9E6C-8F0D8C7A2A10}", "{7E4C3B0A-6B7D-4E0B-8E0E-5F6E2B7D9C31}"),
         ("i686", "{4F1B7C92-8E3D-4D27-A6F0-91C5E2D83B60}", "{D0D8A5B1-2A0E-4F6B-9C55-3B3C0A1E7F42}"),
@@ -116,11 +116,11 @@ fn the_installers_tables_say_how_an_upgrade_goes() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The program as if it were version 0.1.9: Windows reads it behind this mark (`VS_FIXEDFILEINFO`).
+/// The program as if it were version 0.1.9: Windows reads it after this mark (`VS_FIXEDFILEINFO`).
 fn aged(program: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = std::fs::read(program)?;
     let mark = 0xfeef_04bd_u32.to_le_bytes();
-    // The resources come last; the number also stands in the code that reads other programs' versions.
+    // The resources come last; the number is also in the code that reads other programs' versions.
     let at = bytes.windows(4).rposition(|window| window == mark).context("the program states no version")?;
     for (offset, part) in [(8, 1_u32), (12, 9 << 16), (16, 1), (20, 9 << 16)] {
         bytes[at + offset..at + offset + 4].copy_from_slice(&part.to_le_bytes());
@@ -128,15 +128,15 @@ fn aged(program: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Stops the service and waits until it has stopped, as Windows does in `StopServices`; Wine's installer asks it to stop and goes on.
+/// Stops the service and waits until it has stopped, as Windows does in `StopServices`; Wine's installer asks it to stop and continues.
 fn service_stopped(machine: &Machine) -> anyhow::Result<()> {
     let asked = machine.wine(&["sc", "stop", "TramAn"])?;
     wait::until("the service stops", wait::PATIENCE, || Ok((machine.state_of_service()? == "STOPPED").then_some(())))
         .with_context(|| format!("{asked:?} {}", machine.log()))
 }
 
-/// A machine is upgraded from an installer as 0.1 was, while nobody answers the service's last words. That the installer waits for the stop is
-/// the one thing that Wine's does not do (the table's `Wait`): it is waited for here, as Windows would in `StopServices`.
+/// A machine is upgraded from an installer like that of 0.1, while nobody answers the service's last message. That the installer waits for
+/// the stop is the one thing that Wine's does not do (the table's `Wait`): it is waited for here, as Windows would in `StopServices`.
 #[test]
 fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
@@ -153,7 +153,7 @@ fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly
             "UPDATE `Property` SET `Value`='0.1.9' WHERE `Property`='ProductVersion'",
             "UPDATE `ServiceControl` SET `Wait`=0",
             "UPDATE `InstallExecuteSequence` SET `Sequence`=1501 WHERE `Action`='RemoveExistingProducts'",
-            // Wine does not tell the former version that another takes its place (UPGRADINGPRODUCTCODE), and it would leave for good.
+            // Wine does not inform the former version that another replaces it (UPGRADINGPRODUCTCODE), and it would leave for good.
             "DELETE FROM `InstallExecuteSequence` WHERE `Action`='Leave'",
             "DELETE FROM `Property` WHERE `Property`='REBOOT'",
             "DELETE FROM `Property` WHERE `Property`='REINSTALLMODE'",
@@ -177,13 +177,13 @@ fn an_upgrade_by_the_windows_installer_ends_well_though_the_service_stops_slowly
     assert_eq!(std::fs::read(&installed_at)?, std::fs::read(&former)?);
     let running = machine.windows.process("posture-agent.exe run")?;
 
-    // It takes the service two seconds to give its last words up.
+    // It takes the service two seconds to give up on its last message.
     server.running.pause()?;
     let stopped = service_stopped(&machine);
     server.running.resume()?;
     stopped?;
     let upgraded = machine.wine(&["msiexec", "/i", &windows::path(&new)?, "/qn"])?;
-    // 3010: done, and a restart clears away what was in use; the shell sees its lower byte.
+    // 3010: done, and a restart removes what was in use; the shell sees its lower byte.
     ensure!(matches!(upgraded.code, Some(0 | 194)), "{upgraded:?} {}", machine.log());
     machine.service_runs("TramAn").with_context(|| machine.log())?;
     assert_eq!(
@@ -229,7 +229,7 @@ fn the_windows_installer_is_silent_keeps_the_identity_and_leaves_nothing() -> an
     let reports = world.reports_beyond(0).with_context(|| machine.log())?;
     let token = machine.wine(&["reg", "query", r"HKLM\SOFTWARE\TramAn", "/v", "Token"])?;
     assert_ne!(token.code, Some(0), "the token is still there");
-    // Whoever sits there sees the result without any rights, once there is one.
+    // The person at the machine sees the result without any rights, once there is one.
     wait::until("the result for all to read", wait::PATIENCE, || {
         let shown = machine.wine(&[r"C:\Program Files\TramAn\posture-agent.exe", "status", "--text"])?;
         Ok((shown.code == Some(0) && shown.out.contains("Kết quả:")).then_some(()))

@@ -1,4 +1,4 @@
-//! The agent as a service of Windows, under Wine: installed, at work, replaced, removed.
+//! The agent as a service of Windows, under Wine: installed, running, replaced, removed.
 
 use anyhow::{Context, ensure};
 use harness::process::answer;
@@ -12,7 +12,7 @@ use super::world::World;
 const SERVICE: &str = "TramAn";
 const HANDOVER: &str = r"HKLM\SOFTWARE\TramAn";
 
-/// Waits until the newest facts of a section that the agent keeps hold `words`.
+/// Waits until the newest facts of a section that the agent keeps contain `words`.
 fn facts_hold(machine: &Machine, section: &str, words: &str) -> anyhow::Result<()> {
     wait::until(&format!("{words} in a report"), wait::PATIENCE, || {
         Ok(machine.facts_hold(section, words).then_some(()))
@@ -20,7 +20,7 @@ fn facts_hold(machine: &Machine, section: &str, words: &str) -> anyhow::Result<(
     .with_context(|| machine.log())
 }
 
-/// Waits until the machine's page tells `kind` of its agent.
+/// Waits until the machine's page shows `kind` for its agent.
 fn told(world: &World, statement: &'static str) -> anyhow::Result<()> {
     wait::until(statement, wait::PATIENCE, || Ok((world.books.count(statement)? > 0).then_some(())))
         .with_context(|| world.logs())
@@ -69,7 +69,7 @@ fn the_windows_service_is_installed_watches_is_replaced_and_leaves_nothing() -> 
     facts_hold(&machine, "lan", "hai.hosts.example")?;
     reports = world.reports_beyond(reports)?;
 
-    // Stopped by an administrator, it says so before it goes, and goes on where it was.
+    // Stopped by an administrator, it says so before it goes, and continues where it was.
     let stopped = machine.wine(&["net", "stop", SERVICE])?;
     ensure!(stopped.code == Some(0), "{stopped:?} {}", machine.log());
     assert_eq!(machine.state_of_service()?, "STOPPED");
@@ -88,7 +88,7 @@ fn the_windows_service_is_installed_watches_is_replaced_and_leaves_nothing() -> 
     assert_eq!(world.books.count("select count(*) from machine")?, 1);
     world.reports_beyond(reports)?;
 
-    // Removed by the very program that is removed.
+    // Removed by the program that is itself removed.
     let removed = machine.wine(&[r"C:\Program Files\TramAn\posture-agent.exe", "uninstall"])?;
     ensure!(removed.code == Some(0), "{removed:?} {}", machine.log());
     told(&world, "select count(*) from agent_event where kind = 'uninstalled'")?;

@@ -1,4 +1,4 @@
-//! What a Windows machine is set to, written into its registry under Wine, and what the shipped controls say of it.
+//! What a Windows machine is set to, written into its registry under Wine, and the outcomes of the shipped controls.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const RIGHT: &str = include_str!("windows_states/right.reg");
 const SOMEBODY: &str = "users/Nguyễn Văn Hoà";
 /// What that person's registry holds, written by another program.
 const REGISTRY: &str = "agent/os/src/windows/decode/hive/NTUSER.DAT";
-/// The controls that those settings decide. What supports the right Windows ends in October 2034.
+/// The controls that those settings decide. Support of the right Windows ends in October 2034.
 const DECIDED: [&str; 8] = [
     "system-supported",
     "firewall-profiles",
@@ -32,7 +32,7 @@ const DECIDED: [&str; 8] = [
 fn set(machine: &mut Machine, settings: &str) -> anyhow::Result<()> {
     machine.settings_import(settings)?;
     machine.restart()?;
-    // Stand-ins, as the settings say.
+    // Stand-ins, as set by the settings.
     machine.service_runs("wscsvc")?;
     machine.service_runs("LanmanServer")
 }
@@ -71,12 +71,12 @@ fn what_a_windows_registry_is_set_to_decides_the_outcomes() -> anyhow::Result<()
     programs_of_everybody_are_told(&machine)
 }
 
-/// No control judges that, but the page of the machine says it.
+/// No control judges that, but the machine's page shows it.
 fn programs_of_everybody_are_told(machine: &Machine) -> anyhow::Result<()> {
     let (folder, registry) = (machine.drive(SOMEBODY), std::fs::read(checkout::root()?.join(REGISTRY))?);
     let told = [("Phần mềm kế toán xã", true), ("Phần mềm một cửa", false)];
     let away = [("Phần mềm kế toán xã Tân An", true), ("UltraViewer", true)];
-    // Without a file that person is gone for good; of a part of a file nobody knows what the whole held.
+    // Without a file that person is gone for good; with only part of a file it is unknown what the whole held.
     for (file, wanted, missing) in [
         (None, told.to_vec(), 0),
         (Some(&registry[..]), [told, away].concat(), 0),

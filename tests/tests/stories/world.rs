@@ -75,7 +75,7 @@ impl World {
         TestAgent::new(self.programs.agent.clone(), self.path(name))
     }
 
-    /// What an officer hands over for `uses` machines.
+    /// What an officer passes on for `uses` machines.
     pub(crate) fn enrolment(&self, uses: u32) -> anyhow::Result<Enrolment> {
         Ok(Enrolment::new(self.address().to_string(), self.test_server.token_add(&self.office, uses)?))
     }
@@ -102,7 +102,7 @@ impl World {
         Ok(etc)
     }
 
-    /// Waits until the database holds more than `before` reports.
+    /// Waits until the database contains more than `before` reports.
     pub(crate) fn reports_beyond(&self, before: i64) -> anyhow::Result<i64> {
         wait::until(&format!("more than {before} stored reports"), wait::PATIENCE, || {
             let count = self.books.count("select count(*) from report")?;
@@ -117,7 +117,7 @@ impl World {
         Ok(if spool.exists() { std::fs::metadata(&spool)?.len() } else { 0 })
     }
 
-    /// Waits until a report was put into the machine's spool, whose length was `kept`.
+    /// Waits until a report was added to the machine's spool, whose length was `kept`.
     pub(crate) fn spool_beyond(&self, test_agent: &TestAgent, kept: u64) -> anyhow::Result<()> {
         wait::until("a report in the spool", wait::PATIENCE, || {
             Ok((self.spool_length(test_agent)? > kept).then_some(()))
@@ -125,7 +125,7 @@ impl World {
         .with_context(|| self.logs())
     }
 
-    /// The ends of all logs, for a person who looks into a failed story.
+    /// The ends of all logs, for a person investigating a failed story.
     pub(crate) fn logs(&self) -> String {
         let mut text = String::new();
         for entry in std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
@@ -139,7 +139,7 @@ impl World {
         text
     }
 
-    /// The numbers of every machine's reports run from 1 without gap or double, each behind the one before.
+    /// The numbers of every machine's reports run from 1 without gap or double, each following the one before.
     pub(crate) fn assert_whole(&self) -> anyhow::Result<()> {
         let rows = self.books.reports()?;
         anyhow::ensure!(!rows.is_empty(), "no report was stored");

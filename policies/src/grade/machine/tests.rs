@@ -41,7 +41,7 @@ fn weights_follow_severity() {
     assert_eq!(tally.lost[0].control, "patches");
 }
 
-/// Unknown earns nothing and is not a failure; unknown for want of a reader and not applicable leave both sums.
+/// Unknown earns nothing and is not a failure; unknown for lack of a reader and not applicable are left out of both sums.
 #[test]
 fn unknown_earns_nothing_unless_nothing_can_read_it() {
     assert_eq!(sums(&[passed("antivirus"), unknown("patches")], View::Overall), (8, 16));
@@ -50,7 +50,7 @@ fn unknown_earns_nothing_unless_nothing_can_read_it() {
     assert_eq!(sums(&[passed("antivirus"), judged("patches", Verdict::NotApplicable)], View::Overall), (8, 8));
 }
 
-/// A waived control leaves both sums; the score without waivers counts it as not held.
+/// A waived control is left out of both sums; the score without waivers counts it as not held.
 #[test]
 fn waived_leaves_both_sums() {
     let outcomes = [passed("antivirus"), judged("patches", Verdict::Waived)];
@@ -85,10 +85,10 @@ fn one_cause_costs_once_and_no_less_than_what_it_explains() {
     // Through a chain, the root explains all.
     let chain = [passed("firewall"), failed("supported"), implied("patches", "supported"), implied("clock", "patches")];
     assert_eq!(sums(&chain, View::Overall), (4, 4 + 8 + 2));
-    // What is unknown because of it is explained as well.
+    // What is unknown because of it is also explained.
     let unknown = Judged { implied_by: Some("antivirus".to_owned()), ..unknown("clock") };
     assert_eq!(sums(&[passed("firewall"), failed("antivirus"), unknown], View::Overall), (4, 12));
-    // A cause that is waived explains nothing, and neither does a circle.
+    // A cause that is waived explains nothing, and neither does a cycle.
     let waived = [passed("firewall"), judged("supported", Verdict::Waived), implied("patches", "supported")];
     assert_eq!(sums(&waived, View::Overall), (4, 12));
     assert_eq!(sums(&[implied("clock", "banner"), implied("banner", "clock")], View::Overall), (0, 3));

@@ -1,4 +1,4 @@
-//! Single fixes: which there are, what each brings and costs, and the office as it would be after some of them.
+//! Single fixes: what they are, what each gains and costs, and the office as it would be after some of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::grade::{Cap, CapKind, CapState, Judged, LineKind, Machine, MachineSta
 use crate::outcome::Verdict;
 use crate::policy::{Letter, LiftedBy, Role};
 
-/// Why a fix stands where it stands in a plan, in this order.
+/// Why a fix is at its place in a plan, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FixReason {
@@ -32,11 +32,11 @@ pub(super) struct Fix<'a> {
     pub(super) machine: &'a str,
     pub(super) minutes: u32,
     pub(super) lifted_by: LiftedBy,
-    /// What it brings by itself.
+    /// The points it brings by itself.
     pub(super) gain: Points,
 }
 
-/// A machine of each role whose score is in the middle: what a machine that never reported is taken to be like.
+/// A machine with the median score for each role, used as a model for machines that never reported.
 pub(super) type Exemplars<'a> = BTreeMap<Role, &'a Member<'a>>;
 
 pub(super) fn exemplars<'a>(survey: &'a Survey<'a>) -> Exemplars<'a> {
@@ -124,7 +124,7 @@ pub(super) fn candidates<'a>(
     fixes
 }
 
-/// Marks as many machines as the coverage needs, those first that bring most for a minute.
+/// Marks as many machines as the coverage needs, those with the most points per minute first.
 fn wake_enough(survey: &Survey<'_>, fixes: &mut [Fix<'_>]) {
     let rule = survey.rules.office.caps.coverage;
     let coverage = survey.coverage();
@@ -153,8 +153,7 @@ fn key<'a>(fix: &Fix<'a>) -> (Option<&'a str>, &'a str) {
     (fix.control, fix.machine)
 }
 
-/// The machines that these fixes change, as they would be: fixed controls hold, with what they explained; machines that were
-/// silent have reported.
+/// The machines that these fixes change, as they would be: fixed controls pass, with what they explained; silent machines have reported.
 pub(super) fn carry_out(
     survey: &Survey<'_>,
     fixes: &[&Fix<'_>],
@@ -184,7 +183,7 @@ pub(super) fn carry_out(
     changed.collect()
 }
 
-/// Makes `fixed` hold, and what was explained by them.
+/// Makes `fixed` pass, and what they explained.
 fn hold(outcomes: &mut [Judged], fixed: &BTreeSet<&str>, now: Timestamp) {
     let mut held: BTreeSet<String> = fixed.iter().map(|id| (*id).to_owned()).collect();
     loop {

@@ -73,7 +73,7 @@ fn widespread_critical_failures_cap_at_c() {
     assert_eq!(coming.letter(), Some(Letter::B));
 }
 
-/// Hiding does not help: a failure that is waived, unknown or silent since goes on capping.
+/// Hiding does not help: a failure that has since been waived, unknown or silent keeps capping.
 #[test]
 fn a_hidden_failure_still_stands() {
     let since = Some(at("2026-10-26T14:00:00+07"));
@@ -91,7 +91,7 @@ fn a_hidden_failure_still_stands() {
     assert_eq!(grade(with(good(30), [silent])).letter(), Some(Letter::B));
 }
 
-/// A failure that another control explains is left to its cause, and only what can be fixed on the spot caps.
+/// A failure that another control explains counts for its cause, and only what can be fixed on the spot caps.
 #[test]
 fn only_a_root_that_can_be_fixed_on_the_spot_caps() {
     let explained =
@@ -112,7 +112,7 @@ fn missing_machines_cap_at_c() {
     assert_eq!(grade.letter(), Some(Letter::C));
 }
 
-/// Silent machines are announced a working day after they fell silent, with the day on which they will be missing.
+/// The cap for silent machines is announced a working day after they fell silent, with the day on which they will be missing.
 #[test]
 fn silence_is_announced_before_it_caps() {
     let silent = |id: &str| Machine { evidence_at: Some(at("2026-10-30T10:00:00+07")), ..machine(id, []) };
@@ -145,7 +145,7 @@ fn too_much_waived_caps_at_b() {
         (Some(Letter::B), ["banner".to_owned()].as_slice())
     );
     assert_eq!(grade([waived(), machine("other", [])]).letter(), Some(Letter::A));
-    // Everything waived is no way to a score.
+    // Waiving everything does not give a score.
     let all = ["antivirus", "firewall", "supported", "clock", "banner"].map(|id| judged(id, Verdict::Waived));
     let all = grade([machine("pc", all)]);
     assert_eq!((all.score, all.letter()), (Points::ZERO, Some(Letter::E)));

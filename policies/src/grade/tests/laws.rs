@@ -104,7 +104,7 @@ prop_compose! {
 }
 
 proptest! {
-    /// `score + all lines = 100` exactly, with no line below nothing and none of 0 points but caps and what costs nothing.
+    /// `score + all lines = 100` exactly, with no negative line, and 0 points only for caps and what costs nothing.
     #[test]
     fn the_ledger_adds_up(rules in policy(), office in office()) {
         let grade = grade_office(&rules, &office, now());

@@ -51,7 +51,7 @@ fn caps_come_first() {
     assert_eq!(plan.letter, Letter::A);
 }
 
-/// Missing machines are made to report, as many as the coverage needs, and are taken to be like the middle machine.
+/// Missing machines are made to report, as many as the coverage needs, and are assumed to be like the median machine.
 #[test]
 fn machines_that_never_reported_are_foretold() {
     let mut machines: Vec<Machine> = (0..7).map(|n| machine(&format!("good-{n}"), [])).collect();
@@ -62,7 +62,7 @@ fn machines_that_never_reported_are_foretold() {
     assert_eq!((plan.steps[0].machines.len(), plan.minutes), (2, 30));
 }
 
-/// An A has no next letter; where nothing can be done the plan says what letter is left.
+/// An A has no next letter; when nothing can be done the plan gives the letter that remains.
 #[test]
 fn no_plan_beyond_a() {
     assert_eq!(plan([machine("pc", [])]), None);
@@ -91,7 +91,7 @@ fn a_movement_has_three_parts() {
     assert_eq!((policy.office, policy.policy), (Points::ZERO, Points(5_263_158)));
 }
 
-/// 90 with 30 machines and 60 with 10: 82.5. Offices without a letter hold back the letter when they hold too much.
+/// 90 with 30 machines and 60 with 10: 82.5. Offices without a letter block the letter when they have too many machines.
 #[test]
 fn a_parent_is_the_mean_of_its_children_by_machines() {
     let child = |points: u32, machines, letter| Child { score: Points::whole(points), letter, machines };
@@ -105,7 +105,7 @@ fn a_parent_is_the_mean_of_its_children_by_machines() {
     assert_eq!(grade_parent(&rules(), []).score, None);
 }
 
-/// Each part counts by its machines, whatever lies how deep; what nobody can fix on the spot leaves that mean.
+/// Each part counts by its machines, at any depth; what nobody can fix on the spot is left out of that mean.
 #[test]
 fn figures_roll_up_from_below() {
     let part = |points: u32, expected, below| Figures {
@@ -164,7 +164,7 @@ proptest! {
         prop_assert_eq!(moved.roster, Points::ZERO);
     }
 
-    /// A plan does what it says, and takes nothing away: the score after it is not below the score before it.
+    /// A plan does what it says and loses nothing: the score after it is not below the score before it.
     #[test]
     fn a_plan_keeps_its_promise(office in office()) {
         let rules = rules();

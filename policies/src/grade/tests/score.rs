@@ -34,7 +34,7 @@ fn the_office_is_the_mean_of_its_machines() {
     assert_eq!(grade.machines[1].score, Some(Points(89_473_684)));
 }
 
-/// A machine that never reported, one whose evidence is too old and one to which nothing applies count 0, each as itself.
+/// A machine that never reported, one whose evidence is too old and one to which nothing applies count 0, each in its own line.
 #[test]
 fn what_is_not_seen_counts_nothing_and_is_no_failure() {
     let week_ago = fresh() - SignedDuration::from_hours(8 * 24);
@@ -81,7 +81,7 @@ fn state_at(evidence: &str) -> OfficeState {
     state([Machine { evidence_at: Some(at(evidence)), ..machine("pc", []) }])
 }
 
-/// Only on the evidence of one control being old is that control stale.
+/// If only the evidence of one control is old, only that control is stale.
 #[test]
 fn one_old_section_is_stale_by_itself() {
     let old = Judged { observed_at: at("2026-10-01T08:00:00+07"), ..passed("clock") };
@@ -111,7 +111,7 @@ fn a_machine_away_is_outside_until_it_reports() {
     );
 }
 
-/// A pending machine is outside the grade, and shows what it would have.
+/// A pending machine is outside the grade, and shows the score it would have.
 #[test]
 fn a_pending_machine_is_outside() {
     let pending = Machine { roster_status: RosterStatus::Pending, ..machine("new", [failed("antivirus")]) };
@@ -152,7 +152,7 @@ fn an_office_without_machines_adds_up() {
     assert_eq!(lines(&grade), [(LineKind::NoMachine, None, 100_000_000)]);
 }
 
-/// What needs money weighs on the overall score and not on the score of what can be fixed on the spot.
+/// What needs money affects the overall score but not the score of what can be fixed on the spot.
 #[test]
 fn two_scores_stand_side_by_side() {
     let grade = grade([machine("pc", [failed("supported")])]);
@@ -161,7 +161,7 @@ fn two_scores_stand_side_by_side() {
     assert_eq!(grade.ledger[0].lifted_by, LiftedBy::Money);
 }
 
-/// What is waived leaves both sums; the score without waivers stands beside it.
+/// What is waived is left out of both sums; the score without waivers is shown next to it.
 #[test]
 fn the_score_without_waivers_is_always_there() {
     let grade = grade([machine("pc", [judged("banner", Verdict::Waived), failed("clock")])]);

@@ -1,4 +1,4 @@
-//! Reads a condition: resolves names, checks that every operator is meant for its fact and every operand is of its kind.
+//! Reads a condition: resolves names, checks that every operator suits its fact and every operand has its kind.
 
 use toml::de::DeValue;
 
@@ -16,7 +16,7 @@ const OFFICE: &str = "office.";
 /// Days an operand may name: a century.
 const MOST_DAYS: i64 = 36_500;
 
-/// What a condition may speak of.
+/// What a condition may refer to.
 #[derive(Clone, Copy)]
 pub(crate) enum Scope {
     /// The facts of a machine.
@@ -135,7 +135,7 @@ fn resolve(source: &Source<'_>, key: &str, node: &Node<'_>, scope: Scope) -> Opt
     found
 }
 
-/// The sentence for a name that means nothing in `scope`, with the nearest that does.
+/// The sentence for a name that means nothing in `scope`, with the nearest one that exists.
 fn not_known(key: &str, name: &str, scope: Scope) -> Text {
     let names: Vec<String> = match scope {
         Scope::Record(fields) => {
@@ -160,7 +160,7 @@ fn not_known(key: &str, name: &str, scope: Scope) -> Text {
     message
 }
 
-/// Reads the one comparison of `table`. An unknown subject was already reported; the operator is then not judged.
+/// Reads the one comparison of `table`. An unknown subject was already reported; the operator is then not checked.
 fn test<'s>(table: Table<'s, 's>, subject: Option<Subject>, subject_key: Option<&'static str>) -> Option<Condition> {
     let source = table.source;
     table.allow(Operator::ALL.iter().map(|operator| operator.code()));

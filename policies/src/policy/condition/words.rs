@@ -8,7 +8,7 @@ use crate::text::{Text, visible};
 /// The most values of a `one_of` that a sentence names.
 const MOST_VALUES: usize = 8;
 
-/// What `condition` demands, as a sentence.
+/// What `condition` requires, as a sentence.
 pub(crate) fn wanted(condition: &Condition) -> Text {
     phrase_of(condition, Target::Machine)
 }
@@ -42,7 +42,7 @@ fn phrase_of(condition: &Condition, target: Target) -> Text {
     }
 }
 
-/// `not` before a yes or no, said as the other one.
+/// `not` of a yes or no, turned into its opposite.
 fn opposite(condition: &Condition) -> Option<Test> {
     let Condition::Not(part) = condition else { return None };
     let Condition::Test(Test { subject, matcher: Matcher::Is(Operand::Bool(value)) }) = part.as_ref() else {
@@ -55,7 +55,7 @@ fn negated(text: &Text) -> Text {
     Text::new(format!("không phải ({})", text.vi), format!("not ({})", text.en))
 }
 
-/// The parts with a word between them; a part that is joined itself stands in brackets.
+/// The parts with a word between them; a part that is itself joined is put in brackets.
 fn joined(parts: &[Condition], target: Target, vi: &str, en: &str) -> Text {
     let phrases: Vec<Text> = parts
         .iter()
@@ -113,7 +113,7 @@ fn bare(condition: &Condition) -> Text {
     }
 }
 
-/// `từ 12 giờ đến 30 ngày`. A lower bound of 1 that only keeps a "never" (0) out is not worth a word.
+/// `từ 12 giờ đến 30 ngày`. A lower bound of 1 that only keeps a "never" (0) out is not mentioned.
 fn range(least: &Test, most: &Test) -> Option<Text> {
     let (Matcher::Number(Bound::AtLeast, low), Matcher::Number(Bound::AtMost, _)) = (&least.matcher, &most.matcher)
     else {
@@ -250,7 +250,7 @@ fn operand_phrase(operand: &Operand, subject: &Subject) -> Text {
         Operand::Text(text) => Value::Text(text),
         Operand::Choice(choice) => Value::Choice(choice),
     };
-    // No operand is an instant, so that no clock is needed for its words.
+    // No operand is an instant, so no clock is needed for the words.
     let now = Instant::UNIX_EPOCH;
     match subject {
         Subject::Fact { field, .. } | Subject::Field { field, .. } => phrase::field_value(field, &value, now),

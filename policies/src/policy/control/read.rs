@@ -1,4 +1,4 @@
-//! Reads a control file: the keys, their bounds, and what must hold between controls (unique ids, no circle of causes).
+//! Reads a control file: the keys, their bounds, and what must hold between controls (unique ids, no cycle of causes).
 
 use toml::de::DeTable;
 
@@ -23,7 +23,7 @@ const MOST_MINUTES: i64 = 100_000;
 const LONGEST_TITLE: usize = 200;
 const LONGEST_STEP: usize = 400;
 
-/// What controls for an office may speak of: the server derives it from machines, roster and people.
+/// The facts controls for an office may use; the server derives them from machines, roster and people.
 const OFFICE_FACTS: &[Field] = &[];
 
 /// Reads the source of the controls of all roles.
@@ -37,7 +37,7 @@ pub(super) fn shared(file: &str, bytes: &[u8]) -> Result<ControlSource, PolicyEr
     source.end(read)
 }
 
-/// The controls for an office, which speak of `facts`. None at all is no error.
+/// The controls for an office, which use `facts`. Having none is not an error.
 fn office_part(source: &Source<'_>, facts: &'static [Field]) -> Option<Vec<Control>> {
     let part = Whom::Office.part(source)?;
     match Table::new(source, part.get_ref(), part.span()).get("control") {
@@ -52,7 +52,7 @@ pub(super) fn policy(file: &str, bytes: &[u8]) -> Result<Policy, PolicyErrors> {
 }
 
 fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) -> Option<Policy> {
-    // A missing key of the whole file is said at its start.
+    // A missing key of the whole file is reported at its start.
     let table = Table::new(source, entries, span.start..span.start);
     format(&table);
     let id = identifier(&table, "id");
@@ -72,7 +72,7 @@ fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) ->
     Some(Policy { id: id?, title: title?, role: role?, controls: controls?? })
 }
 
-/// The version of the language; says so when it is another one.
+/// The version of the language; reports an error when it is another one.
 pub(crate) fn format(table: &Table<'_, '_>) {
     let Some(node) = table.need("format") else { return };
     let version = number(table.source, node, 1, i64::MAX);
@@ -211,7 +211,7 @@ fn control<'s>(source: &'s Source<'s>, table: Table<'s, 's>, scope: Scope) -> Op
         duty: duty?,
         lifted_by: lifted_by?,
         minutes: minutes?,
-        // A condition that could not be read was reported; without it the control must not apply everywhere.
+        // An unreadable condition has been reported; without it the control must not apply everywhere.
         applies: match applies {
             Some(condition) => Some(condition?),
             None => None,
@@ -224,7 +224,7 @@ fn control<'s>(source: &'s Source<'s>, table: Table<'s, 's>, scope: Scope) -> Op
     })
 }
 
-/// Only what an office can fix on the spot, and what is a duty, may cap its letter.
+/// Checks that a critical control is a duty and can be fixed on the spot, because only that may cap a letter.
 fn critical_is_fair(table: &Table<'_, '_>, duty: Option<Duty>, lifted_by: Option<LiftedBy>) {
     let Some(node) = table.get("severity") else { return };
     if duty == Some(Duty::Suggested) {

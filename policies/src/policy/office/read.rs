@@ -66,7 +66,7 @@ fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) ->
     })
 }
 
-/// The table at `key`, read by `read` and closed behind it.
+/// The table at `key`, read by `read` and then closed.
 fn part<'s, T>(table: &Table<'s, 's>, key: &'static str, read: impl FnOnce(&Table<'s, 's>) -> Option<T>) -> Option<T> {
     let inner = Table::of(table.source, table.need(key)?)?;
     let value = read(&inner);
@@ -78,7 +78,7 @@ fn small(table: &Table<'_, '_>, key: &'static str, least: u32, most: u32) -> Opt
     table.number(key, least.into(), most.into()).and_then(|number| u32::try_from(number).ok())
 }
 
-/// A plain file name beside this file: never a path.
+/// A plain file name next to this file, never a path.
 fn file_name(table: &Table<'_, '_>, key: &'static str) -> Option<String> {
     let node = table.need(key)?;
     let name = text(table.source, node, 100)?;

@@ -1,4 +1,4 @@
-//! Why a machine does not get what it asks for, by wire or by file.
+//! Why a machine does not get what it asks for, over the wire or by file.
 
 use policies::text::Text;
 use protocol::RefusalAction;
@@ -37,25 +37,25 @@ impl<E: Into<anyhow::Error>> From<E> for CallerError {
 pub enum Refusal {
     /// A text holds a NUL.
     TextUnusable,
-    /// What was sent as a token is none.
+    /// What was sent as a token is not one.
     TokenMalformed,
     /// No such token.
     TokenUnknown,
     /// The token was revoked.
     TokenRevoked,
-    /// The token's time is over.
+    /// The token has expired.
     TokenExpired,
     /// The token enrolled as many machines as it may.
     TokenUsedUp,
-    /// The request for a certificate cannot be used: why.
+    /// The request for a certificate cannot be used; the reason.
     CsrUnusable(String),
     /// The key belongs to this machine, which is enrolled.
     KeyKnown(String),
-    /// The key belongs to this machine, which is revoked: its agent makes a new key then.
+    /// The key belongs to this machine, which is revoked; its agent then makes a new key.
     KeyRevoked(String),
     /// The new key of a renewal was used before.
     KeyUsed,
-    /// The machine has had as many keys as are kept.
+    /// The machine has already had the maximum number of keys.
     TooManyKeys,
     /// The key was replaced by a newer one.
     KeyReplaced,
@@ -63,7 +63,7 @@ pub enum Refusal {
     BadSignature,
     /// The machine asks for certificates too often.
     TooManyRenewals,
-    /// The store does not know the machine: it was put back from a copy older than the enrolment.
+    /// The store does not know the machine: it was restored from a backup older than the enrolment.
     UnknownMachine,
     /// The machine is revoked.
     Revoked,
@@ -72,7 +72,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The word for programs.
+    /// The stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TextUnusable => "text_unusable",
@@ -103,7 +103,7 @@ impl Refusal {
         }
     }
 
-    /// Seconds to wait at least before the same is sent again.
+    /// Minimum seconds to wait before sending the same again.
     pub const fn retry_after_s(&self) -> Option<u32> {
         match self {
             Self::TooManyRenewals => Some(RENEWAL_EVERY_S),
@@ -112,7 +112,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal as it travels.
+    /// The refusal in its wire form.
     pub fn wire(&self) -> protocol::Refusal {
         protocol::Refusal {
             code: self.code().to_owned(),
@@ -122,7 +122,7 @@ impl Refusal {
         }
     }
 
-    /// What a person reads.
+    /// The message for a person.
     pub fn text(&self) -> Text {
         let (vi, en) = match self {
             Self::TextUnusable => (

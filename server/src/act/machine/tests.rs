@@ -1,4 +1,4 @@
-//! What an officer says of a machine, within whose bounds, and what follows from it.
+//! What an officer decides about a machine, within which limits, and the effects.
 
 use super::*;
 use crate::act::roster::link::roster_link;
@@ -17,7 +17,7 @@ fn is_outside(result: anyhow::Result<Machine>) -> bool {
     matches!(result.unwrap_err().downcast_ref(), Some(StoreError::NotFound { .. }))
 }
 
-/// A machine that reported and was judged, with a line of the roster and an exception in force.
+/// A machine that reported and was judged, with a line of the roster and a waiver in force.
 async fn scene(test_server: &TestServer) -> (crate::ingest::tests::Machine, By) {
     test_server.publish().await;
     let (db, now) = (&test_server.app.db, test_server.app.clock.now_ms());
@@ -72,7 +72,7 @@ on_both! {
         machine_role(db, &lan, id, Role::Server).await.unwrap();
         assert_eq!(head(&test_server).await, before, "the same again changes nothing");
 
-        // Judged anew without a report, and the history says why.
+        // Judged again without a report, and the history says why.
         let judge = test_server.app.policies.judge().unwrap();
         grades_catch_up(db, &judge, lan.at + 1).await.unwrap();
         let mut tx = db.read().await.unwrap();

@@ -1,4 +1,4 @@
-//! Who names an office, who says how long it is being set up, and what becomes of its letter.
+//! Who may rename an office, who may set how long it is being set up, and the effect on its letter.
 
 use jiff::Timestamp;
 use policies::grade::{LetterResult, NoLetter};

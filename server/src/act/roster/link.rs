@@ -1,4 +1,4 @@
-//! Saying which enrolled machine a line of a roster is, so that it counts once.
+//! Linking a roster line to an enrolled machine, so that it counts once.
 
 use super::refusal::{Refusal, RosterError};
 use super::{line_find, subject};
@@ -10,25 +10,25 @@ use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::roster::RosterLine;
 use crate::store::{Db, StoreResult, Tx};
 
-/// How the reason begins for which a reinstalled machine is revoked, in the store and the audit log; the new machine's id follows. The
-/// pages say it in the language of the reader.
+/// Start of the reason for which a reinstalled machine is revoked, in the store and the audit log; the new machine's id follows. Pages
+/// show it in the reader's language.
 pub(crate) const REPLACED: &str = "cài lại, thay bằng máy ";
 
-/// Whether a machine that waits for an officer may be linked without one looking at it.
+/// Whether a pending machine may be linked without an officer looking at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pending {
-    /// It may: the officer has just written its serial number down.
+    /// It may: the officer has just entered its serial number.
     Too,
-    /// It waits on.
+    /// It stays pending.
     Not,
 }
 
-/// Links a line to an enrolled machine, which is confirmed by that. Linking the same two again changes nothing. With `replace` the machine
-/// that has the line is revoked: a reinstalled computer is a new machine in its old line.
+/// Links a line to an enrolled machine and thereby confirms the machine. Linking the same two again changes nothing. With `replace` the
+/// machine that has the line is revoked: a reinstalled computer is a new machine in its old line.
 ///
 /// # Errors
 /// Line or machine is not within scope or not of `office`, the machine is revoked or has another line, the line has another machine and
-/// `replace` was not said, or their roles differ.
+/// `replace` was not given, or their roles differ.
 pub async fn roster_link(
     db: &Db,
     by: &By,
@@ -89,7 +89,8 @@ pub async fn roster_unlink(db: &Db, by: &By, office: &str, line: &str) -> Result
     Ok(RosterLine { machine: None, ..line })
 }
 
-/// Links those of the `lines` (ids) of an office whose machine is beyond doubt by its serial number. The caller tells of it and commits.
+/// Links those of the `lines` (ids) of an office whose serial number identifies the machine beyond doubt. The caller publishes the
+/// events and commits.
 pub(crate) async fn certain_link(
     tx: &mut Tx,
     by: &By,
@@ -111,7 +112,7 @@ pub(crate) async fn certain_link(
     Ok(linked)
 }
 
-/// Ties a free line to a machine without a line, confirms the machine, and writes both down.
+/// Links a free line to a machine without a line, confirms the machine, and records both.
 async fn tie(tx: &mut Tx, by: &By, line: &RosterLine, machine: &Machine, why: &str) -> StoreResult<RosterLine> {
     tx.roster_line_machine_set(&by.scope, &line.id, Some(&machine.id)).await?;
     let office = Some(line.office.as_str());

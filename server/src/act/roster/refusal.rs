@@ -1,11 +1,11 @@
-//! Why nothing was done to a roster, in the words of whoever tried.
+//! Why a change to a roster was refused, in words for the person who tried.
 
 use policies::text::Text;
 
 use crate::error::UserError;
 use crate::store::StoreError;
 
-/// Why an act did not happen.
+/// Why a roster was not changed.
 #[derive(Debug)]
 pub enum RosterError {
     /// A rule forbids it.
@@ -17,13 +17,13 @@ pub enum RosterError {
 /// The rule that forbids an act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A roster without a line is no roster.
+    /// The roster has no line.
     Empty,
     /// A line needs a name.
     NoLabel,
     /// A name, serial number or address that two of the new lines share.
     Twice(String),
-    /// A line with this name is there.
+    /// A line with this name exists.
     LabelTaken(String),
     /// The line of this name has another room, person, role, serial number or address.
     Different(String),
@@ -43,19 +43,19 @@ pub enum Refusal {
     HasLine(String),
     /// The line has another machine.
     LineTaken(String),
-    /// The line is for a machine of the other role.
+    /// The line is for a machine of another role.
     OtherRole,
     /// The line has no machine.
     NotLinked,
-    /// No policy is published that says how long a machine may be away.
+    /// No policy is published, so the longest absence is unknown.
     NoPolicy,
-    /// A machine that is away needs an end.
+    /// A machine that is away needs an end date.
     NoEnd,
-    /// One in use has none.
+    /// A machine in use must have no end date.
     InUseHasNoEnd,
     /// The end has passed.
     EndPassed,
-    /// The end lies more than these days after the beginning.
+    /// The end lies more than this many days after the beginning.
     EndTooFar(u32),
 }
 
@@ -84,7 +84,7 @@ impl From<RosterError> for anyhow::Error {
 }
 
 impl Refusal {
-    /// What the person reads.
+    /// The message for the person.
     pub fn text(&self) -> Text {
         match self {
             Self::Empty => Text::new(

@@ -1,4 +1,4 @@
-//! Saying that a machine of a roster is away for a time (on leave, in repair, in store, awaiting disposal), or is in use again.
+//! Recording that a machine on a roster is away for a time (on leave, in repair, in store, awaiting disposal), or is in use again.
 
 use jiff::Timestamp;
 use policies::calendar::after_days;
@@ -12,8 +12,8 @@ use crate::store::Db;
 use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::roster::{RosterLine, RosterState};
 
-/// Says where the machine of a line is. Away, it is not expected to report before `until_at` (milliseconds UTC), at most as long as the
-/// policy allows: one absence that is prolonged, or goes on for another reason, counts from its first day. A report ends it early.
+/// Sets the state of a line's machine. While away, it is not expected to report before `until_at` (milliseconds UTC), for at most as long
+/// as the policy allows: an absence that is prolonged, or continues for another reason, counts from its first day. A report ends it early.
 ///
 /// # Errors
 /// The line is not within scope; no policy is published; the end is missing, has passed or lies too far ahead; a machine in use has no end.

@@ -1,4 +1,4 @@
-//! Why an exception is not asked for, granted, refused or withdrawn, in the words of whoever tried.
+//! Why a waiver cannot be requested, granted, refused or withdrawn, in words for the person who tried.
 
 use policies::policy::Severity;
 use policies::text::Text;
@@ -6,7 +6,7 @@ use policies::text::Text;
 use super::REASON_MOST;
 use crate::store::StoreError;
 
-/// Why an act did not happen.
+/// Why nothing was done to a waiver.
 #[derive(Debug)]
 pub enum WaiverError {
     /// A rule forbids it.
@@ -20,7 +20,7 @@ pub enum WaiverError {
 pub enum Refusal {
     /// No policy is published.
     NoPolicy,
-    /// The policy has no such control: the sentence with the nearest name.
+    /// The policy has no such control; a sentence with the nearest name.
     NoControl(Text),
     /// The machine is revoked.
     Revoked,
@@ -30,16 +30,16 @@ pub enum Refusal {
     Past,
     /// The end lies too far ahead.
     TooLong {
-        /// Of the control.
+        /// The control's severity.
         severity: Severity,
         /// The most that the policy allows.
         days: u32,
     },
-    /// One is asked for or in force already.
+    /// One is already requested or in force.
     Open,
     /// It was decided or withdrawn before.
     Decided,
-    /// It is over.
+    /// It has ended.
     Over,
     /// The person asked for it.
     Author,
@@ -62,7 +62,7 @@ impl From<StoreError> for WaiverError {
 }
 
 impl Refusal {
-    /// True when another person may do it.
+    /// True when the act is refused to this person but another may do it.
     pub fn is_about_the_person(&self) -> bool {
         matches!(self, Self::Author | Self::Inside | Self::Stranger)
     }

@@ -1,4 +1,4 @@
-//! Who may ask, decide and withdraw, and what is refused before it reaches anybody.
+//! Who may ask, decide and withdraw, and what is refused outright.
 
 use policies::policy::SHIPPED;
 
@@ -126,7 +126,7 @@ on_both! {
         assert_eq!(refusal(fixture.ask(db, &lan, &fixture.wish("smb1", 0)).await), Refusal::Past);
         assert_eq!(refusal(fixture.grant(db, &by("ha", &fixture.commune, NOW + 365 * DAY), &long.id).await), Refusal::Past);
 
-        // What was asked for when the control weighed less is measured by what it weighs at the grant.
+        // A request made when the control weighed less is checked against its weight at the grant.
         let files = SHIPPED.into_iter().map(|(name, text)| {
             let (before, control) = text.split_once("id = \"time-synchronised\"").unwrap_or((text, ""));
             let mark = if control.is_empty() { "" } else { "id = \"time-synchronised\"" };

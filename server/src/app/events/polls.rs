@@ -1,4 +1,4 @@
-//! The polls that are held now: one for each machine, woken one by one, so that an event about one machine wakes no other.
+//! The polls that are held now: one for each machine, woken individually, so that an event about one machine wakes no other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,15 +12,15 @@ pub enum Wake {
     Wait,
     /// Something about this machine.
     Machine,
-    /// A policy was published: every machine is concerned.
+    /// A policy was published: every machine is affected.
     Policy,
     /// The same machine polls again: this one ends.
     Replaced,
-    /// The server ends.
+    /// The server stops.
     Stop,
 }
 
-/// The held polls by machine.
+/// The held polls, by machine id.
 #[derive(Debug, Default)]
 pub struct Polls(Arc<Mutex<HashMap<String, watch::Sender<Wake>>>>);
 
@@ -33,7 +33,7 @@ pub struct Held {
 }
 
 impl Polls {
-    /// Begins to hold a poll of `machine`; one that was held already ends.
+    /// Begins to hold a poll of `machine`; one already held ends.
     pub fn enter(&self, machine: &str) -> Held {
         let (sender, receiver) = watch::channel(Wake::Wait);
         let earlier = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(machine.to_owned(), sender);
@@ -68,7 +68,7 @@ impl Held {
     pub async fn woken(&mut self) -> Wake {
         match self.receiver.changed().await {
             Ok(()) => *self.receiver.borrow_and_update(),
-            // Only a later poll of the same machine takes the sender away.
+            // Only a later poll of the same machine replaces the sender.
             Err(_) => Wake::Replaced,
         }
     }

@@ -1,17 +1,17 @@
-//! The strangers who wait for a check of their password, and which of them is next.
+//! The strangers who wait for a check of their password, and which of them goes next.
 //!
 //! Nobody can tell an honest browser from others behind the same address, so one of those who wait is drawn by lot. A lot is a connection
-//! that is open and waits: whoever comes anew gains nothing by it, and one address has no more connections than its share
-//! (`tls::connections`), which bounds the line, too. First an address is drawn and then one of its connections. One draw in four is among
-//! those with the fewest mistakes at their account from their address: so guesses at one account from everywhere leave its owner a
-//! quarter of the checks, once every address has made its own.
+//! that is open and waits: reconnecting gains nothing, and one address has no more connections than its share (`tls::connections`), which
+//! also bounds the line. First an address is drawn and then one of its connections. One draw in four is among those with the fewest
+//! mistakes at their account from their address: so guesses at one account from many addresses leave its owner a quarter of the checks,
+//! once every address has made its own.
 //!
-//! What that is worth to a new browser that tries on and on, beside N connections of an attacker at the same address, each opened anew for
-//! every guess. At worst (the browser's person has mistyped, the attacker makes up names) each of four draws a second finds it with
-//! 3/4 · 1/(N+1); it is in within t seconds with 1 - (1 - 3/(4(N+1)))^4t, which is 95 % after N+1 seconds. For 40 connections that is
-//! 41 s, for 100 a minute and 41 s, for 200 three minutes and a half; without mistakes of its own three quarters of that. Where the
-//! attacker guesses at the very account, it is one draw a second and three times as long: 2, 5 and 10 minutes. A browser that was in
-//! before never waits here.
+//! What that means for a new browser that keeps trying next to N connections of an attacker at the same address, each reopened for every
+//! guess. At worst (the browser's person has mistyped, the attacker makes up names) each of four draws a second finds it with 3/4 ·
+//! 1/(N+1); its chance within t seconds is 1 - (1 - 3/(4(N+1)))^4t, which is 95 % after N+1 seconds. For 40 connections that is 41 s, for
+//! 100 a minute and 41 s, for 200 three and a half minutes; without mistakes of its own three quarters of that. Where the attacker guesses
+//! at the very account, it is one draw a second and three times as long: 2, 5 and 10 minutes. A browser that has logged in before never
+//! waits here.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -25,14 +25,14 @@ use super::table::Table;
 use super::{Counts, Ticket, pair};
 use crate::bound::network;
 
-/// So many draws to one among those with the fewest mistakes.
+/// One draw in this many is among those with the fewest mistakes.
 const FEWEST_EVERY: usize = 4;
 
 /// Those who wait.
 #[derive(Debug, Default)]
 pub(super) struct Line(Vec<Waiter>);
 
-/// One who waits: as long as the other end of `call` is there.
+/// One who waits, for as long as the other end of `call` exists.
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) peer: SocketAddr,
@@ -43,7 +43,7 @@ pub(super) struct Waiter {
 }
 
 impl Line {
-    /// Takes somebody in. A connection has one place: that of its newest try.
+    /// Adds a waiter. A connection has one place: that of its newest attempt.
     pub(super) fn join(&mut self, peer: SocketAddr, account: &str, call: oneshot::Sender<Ticket>) {
         self.0.retain(|waiter| waiter.peer != peer && !waiter.call.is_closed());
         let (address, pair) = (network(peer.ip()), pair(account, peer));
@@ -57,14 +57,14 @@ impl Line {
 }
 
 impl Counts {
-    /// How long until a check at `account` from `address` may be.
+    /// How long until a check at `account` from `address` may start.
     pub(super) fn wait(&self, address: &str, account: &str, now: Duration) -> Duration {
         let line = |table: &Table, key: &str| table.get(key).map_or(Duration::ZERO, |count| count.line);
         let address = ADDRESS.wait(line(&self.addresses, address), now);
         address.max(ACCOUNT.wait(line(&self.accounts, account), now))
     }
 
-    /// Draws one of those whose address and account are open, and takes up its step.
+    /// Draws one of those whose address and account may be checked now, and uses up its step.
     pub(super) fn draw(&mut self, now: Duration) -> Option<Waiter> {
         self.line.0.retain(|waiter| !waiter.call.is_closed());
         let waiting = &self.line.0;
@@ -97,7 +97,7 @@ impl Counts {
     }
 }
 
-/// A number below `of`, by lot. Where the system gives no random numbers, nobody gets a session either.
+/// A random number below `of`. If the system has no random numbers, nobody gets a session either.
 fn lot(of: usize) -> usize {
     let mut bytes = [0; size_of::<usize>()];
     let _ = SystemRandom::new().fill(&mut bytes);

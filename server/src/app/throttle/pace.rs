@@ -1,9 +1,9 @@
-//! The pace of password checks: some at once, then one a step. Of strangers by address and by account; of browsers that are known and of
-//! sessions by their own mistakes.
+//! The pace of password checks: some at once, then one per step. For strangers by address and by account; for known browsers and sessions
+//! by their own mistakes.
 //!
 //! At this pace an attacker has 86,400 guesses a day at one account, wherever they come from, and 345,600 from one address at all accounts
-//! together; a password of twelve characters is not guessed so. Slower would be worse: a newcomer behind an attacker's address is drawn
-//! once in as many steps as the attacker has connections.
+//! together; a password of twelve characters is not guessed that way. A slower pace would be worse: a newcomer behind an attacker's
+//! address is drawn once per as many steps as the attacker has connections.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) const ADDRESS: Pace = Pace { free: 20, step: Duration::from_millis(25
 /// Checks for one account, wherever they come from.
 pub(super) const ACCOUNT: Pace = Pace { free: 10, step: Duration::from_secs(1) };
 
-/// How many checks are free, and the time between the next ones. A line is the instant until which its checks are taken up.
+/// How many checks are free, and the time between the next ones. A `line` is the instant until which checks are used up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     free: u32,
@@ -28,7 +28,7 @@ impl Pace {
         line.saturating_sub(self.step * (self.free - 1)).saturating_sub(now)
     }
 
-    /// Takes up one check.
+    /// Uses up one check.
     pub(super) fn take(self, line: &mut Duration, now: Duration) {
         *line = (*line).max(now) + self.step;
     }
@@ -39,13 +39,13 @@ impl Pace {
     }
 }
 
-/// So many own mistakes cost no waiting.
+/// This many own mistakes cost no waiting.
 const OWN_FREE: u64 = 5;
 
 /// The first wait for own mistakes; each further one doubles it.
 const OWN_FIRST: Duration = Duration::from_secs(30);
 
-/// How long after `now` the next try may come, after `wrong` own mistakes, the newest at `last`; none when it may come at once.
+/// How long after `now` the next attempt is allowed, after `wrong` own mistakes, the newest at `last`; `None` when at once.
 pub(super) fn own_wait(wrong: u64, last: Duration, now: Duration) -> Option<Duration> {
     let beyond = u32::try_from(wrong.checked_sub(OWN_FREE)?.min(10)).unwrap_or(10);
     let wait = OWN_FIRST.saturating_mul(1 << beyond).min(WINDOW);

@@ -1,5 +1,5 @@
-//! What is told of wrong passwords: one line in the log and one entry in the audit log for an account or an address when they become many,
-//! and one with the sum when the period is over; never one for each.
+//! What is reported about wrong passwords: one line in the log and one entry in the audit log for an account or an address when there are
+//! many, and one with the sum when the period ends; never one per mistake.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::audit::{Action, Actor, Change};
 use crate::store::StoreResult;
 use crate::store::person::Person;
 
-/// Wrong passwords for one account that are told.
+/// Wrong passwords for one account before they are reported.
 pub(super) const ACCOUNT_FROM: u64 = 5;
 
-/// Wrong passwords from one address that are told: a whole office may sit behind it.
+/// Wrong passwords from one address before they are reported: a whole office may sit behind it.
 pub(super) const ADDRESS_FROM: u64 = 20;
 
-/// Whose account somebody tries.
+/// The owner of an account that somebody tries to enter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     login: String,
     office: Option<String>,
-    /// From where it was tried last; empty for a session of the own.
+    /// The address it was last tried from; empty for a session of the owner.
     address: String,
 }
 
@@ -30,10 +30,10 @@ impl Owner {
     }
 }
 
-/// What mistakes are about.
+/// What mistakes are counted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// An account that exists, wherever they come from.
+    /// An account that exists, wherever the attempts come from.
     Account(Owner),
     /// An address (of IPv6: its network), whatever the names.
     Address(String),
@@ -45,12 +45,12 @@ pub(crate) struct Sum {
     pub(super) subject: Subject,
     /// Wrong passwords.
     pub(super) wrong: u64,
-    /// Tries that came too fast and were not looked at.
+    /// Attempts that came too fast and were not checked.
     pub(super) refused: u64,
 }
 
 impl Sum {
-    /// The entry. Nobody is named as the one who did it: whoever typed these was not the person, or could not show it.
+    /// The audit entry. It names no person as the actor: the person typing was not the owner, or could not prove it.
     fn change(self) -> Change {
         let Self { subject, wrong, refused } = self;
         let change = match subject {
@@ -65,7 +65,7 @@ impl Sum {
     }
 }
 
-/// Writes sums into both logs. Where the database fails, the log alone has them: nobody's login waits for that.
+/// Writes sums into both logs. If the database fails, only the program's log has them: no login waits for that.
 pub(crate) async fn sums_write(app: &App, sums: Vec<Sum>) {
     if sums.is_empty() {
         return;
@@ -94,5 +94,5 @@ async fn sums_audit(app: &App, sums: Vec<Sum>) -> StoreResult<()> {
     tx.commit().await
 }
 
-/// How often it is asked which periods are over.
+/// How often ended periods are looked for.
 pub(crate) const EVERY: Duration = Duration::from_secs(60);

@@ -9,20 +9,20 @@ use super::sum::{Owner, Subject, Sum};
 /// Keys in one table: a few hundred bytes each.
 const MOST: usize = 4096;
 
-/// What is counted of one address, account, pair or browser.
+/// What is counted for one address, account, pair or browser.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Count {
-    /// Until when its checks are taken up; see [`super::pace::Pace`].
+    /// Until when its checks are used up; see [`super::pace::Pace`].
     pub(super) line: Duration,
     /// Wrong passwords in this period.
     pub(super) wrong: u64,
-    /// Tries that were not looked at, in this period.
+    /// Attempts that were not checked, in this period.
     pub(super) refused: u64,
-    /// How many of both were told.
+    /// How many of both were reported.
     told: u64,
     /// When the period began.
     began: Duration,
-    /// When it was counted last.
+    /// When it last counted something.
     pub(super) last: Duration,
     /// Whose account it is, and the last address.
     pub(super) owner: Option<Owner>,
@@ -38,7 +38,7 @@ impl Table {
         self.0.get(key)
     }
 
-    /// The count of a key, unless it is over.
+    /// The count of a key, unless it has expired.
     pub(super) fn get_fresh(&self, key: &str, now: Duration) -> Option<&Count> {
         self.0.get(key).filter(|count| !count.is_over(now))
     }
@@ -53,8 +53,7 @@ impl Table {
         self.0.remove(key);
     }
 
-    /// The count of a key, begun anew where it is over. In a full table it takes the place of what is over, else of the key with the
-    /// fewest mistakes.
+    /// The count of a key, started again if it has expired. In a full table it replaces expired keys, else the key with the fewest mistakes.
     pub(super) fn entry(&mut self, key: &str, now: Duration) -> &mut Count {
         if self.0.len() >= MOST && !self.0.contains_key(key) {
             self.0.retain(|_, count| !count.is_over(now) || count.is_untold());
@@ -70,7 +69,7 @@ impl Table {
         count
     }
 
-    /// Ends the periods that are over (all, where the server `ends`): what is to be told of those with at least `from` tries.
+    /// Closes ended periods (all of them when the server `ends`) and returns what to report for those with at least `from` attempts.
     pub(super) fn close(
         &mut self,
         now: Duration,
@@ -99,23 +98,23 @@ impl Table {
 }
 
 impl Count {
-    /// Notes a wrong password.
+    /// Counts a wrong password.
     pub(super) fn mistake(&mut self, now: Duration) {
         self.wrong += 1;
         self.last = now;
     }
 
-    /// True when it was counted last so long ago that it is forgotten.
+    /// True when it last counted so long ago that it is forgotten.
     fn is_over(&self, now: Duration) -> bool {
         now.saturating_sub(self.last) >= WINDOW
     }
 
-    /// True when there is more than was told.
+    /// True when there is more than was reported.
     fn is_untold(&self) -> bool {
         self.told > 0 && self.wrong + self.refused > self.told
     }
 
-    /// What to tell when the mistakes have just reached `from`.
+    /// What to report when the mistakes have just reached `from`.
     pub(super) fn begun(&mut self, from: u64, subject: Subject) -> Option<Sum> {
         if self.told > 0 || self.wrong < from {
             return None;

@@ -1,4 +1,4 @@
-//! Guesses as counts alone, without passwords.
+//! Password guesses as counts only, without passwords.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ fn peer(address: [u8; 4], port: u16) -> SocketAddr {
     (address, port).into()
 }
 
-/// A clock that stands at `now`: whoever waits by it sees the time pass that it waits for.
+/// A clock fixed at `now`: waiting on it returns at once.
 fn at(now: Duration) -> Clock {
     Clock::fixed(now.as_millis().try_into().unwrap())
 }
 
-/// A try that is wrong where it is looked at.
+/// A wrong attempt, if it is checked.
 async fn guess(throttle: &Throttle, origin: Origin, account: &str, now: Duration) -> Result<Vec<Sum>, Duration> {
     Ok(throttle.enter(origin, account, &at(now)).await?.wrong(None, now))
 }
@@ -34,7 +34,7 @@ async fn one_address_slows_down_over_all_accounts() {
     let tries = || (0..400).map(|n| (peer([10, 0, 0, 5], n), format!("a{}", n % 100)));
     assert_eq!(guesses(&throttle, tries(), NOW).await, 20 + 120, "twenty at once, and what waits for half a minute");
     assert_eq!(guesses(&throttle, tries(), NOW + Duration::from_secs(5)).await, 20, "then four a second");
-    // The neighbour is not concerned.
+    // The neighbour is not affected.
     assert_eq!(guesses(&throttle, [(peer([10, 0, 0, 6], 1), "another".to_owned())].into_iter(), NOW).await, 1);
     assert_eq!(throttle.counts().wait("10.0.0.6", "another", NOW), Duration::ZERO);
 }
@@ -45,7 +45,7 @@ async fn one_account_slows_down_over_all_addresses() {
     let tries = || (0..229).map(|n| (peer([10, 1, 0, n], 1), "lan".to_owned()));
     assert_eq!(guesses(&throttle, tries(), NOW).await, 10 + 30, "ten at once, and what waits for half a minute");
     assert_eq!(guesses(&throttle, tries(), NOW + Duration::from_secs(7)).await, 7, "then one a second");
-    // A browser that is known waits for nobody.
+    // A known browser waits for nobody.
     assert!(throttle.enter(Origin::Known("browser".to_owned()), "lan", &at(NOW)).await.is_ok());
 }
 
@@ -76,8 +76,8 @@ impl Crowd {
         self.join((address, port).into(), account.unwrap_or(&made_up));
     }
 
-    /// After how long the newcomer is in who comes `later` than they; `attackers` connections come from the addresses `from` and guess at
-    /// `account`, or make names up.
+    /// How long a newcomer takes to get in who comes `later` than they do; `attackers` connections come from the addresses `from` and
+    /// guess at `account`, or make up names.
     fn run(attackers: u32, from: &[std::net::IpAddr], account: Option<&str>, later: u64) -> Duration {
         let mut crowd = Self { counts: Counts::default(), now: NOW, calls: HashMap::new(), opened: 0 };
         let step = if account.is_some() { Duration::from_secs(1) } else { Duration::from_millis(250) };
@@ -103,8 +103,8 @@ impl Crowd {
     }
 }
 
-/// Beside attackers of its own address who come when the free checks are gone: 95 of a hundred newcomers are in after the stated seconds on
-/// average; fewer than 14 of 20 by chance once in thirty thousand runs.
+/// Against attackers at its own address who come when the free checks are used up, 95 of a hundred newcomers get in within the stated
+/// seconds on average; by chance fewer than 14 of 20 do so once in thirty thousand runs.
 fn is_in_time(attackers: u32, account: Option<&str>, stated: u64) {
     let times = (0..20).map(|_| Crowd::run(attackers, &[NEWCOMER.ip()], account, 10));
     let seen = times.filter(|time| *time <= Duration::from_secs(stated)).count();

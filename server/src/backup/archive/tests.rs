@@ -1,4 +1,4 @@
-//! A copy reads back to the letter, and no other bytes do.
+//! A copy reads back exactly, and no other bytes do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ fn what_leads_elsewhere_is_refused() {
         header.set_cksum();
         assert!(!reads(&[header.as_bytes().as_slice(), &[0; 1024]].concat()), "{kind:?}");
     }
-    // Sizes that are said and not there, or larger than such a file can be.
+    // Declared sizes that do not match, or are larger than such a file can be.
     for (name, size) in [
         ("secrets/receipt.key", u64::MAX),
         ("secrets/receipt.key", 2 << 20),

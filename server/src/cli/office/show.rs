@@ -1,4 +1,4 @@
-//! `office show`: score, letter, ledger, plan and machines of an office, as at the moment of asking.
+//! `office show`: score, letter, ledger, plan and machines of an office, as of now.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::super::text;
 use crate::store::Scope;
 use crate::view::{MachineLine, OfficeView, office_view, outcomes_add};
 
-/// Shows an office. For a program also every outcome of every machine.
+/// Shows an office. With JSON output, also every outcome of every machine.
 ///
 /// # Errors
 /// There is no such office, or the database fails.

@@ -79,12 +79,12 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
     Ok(lines)
 }
 
-/// What is wrong with a line.
+/// The error for a line, in both languages.
 fn at(line: usize, vi: impl Display, en: impl Display) -> anyhow::Error {
     UserError::new(format!("Dòng {line}: {vi}."), format!("Line {line}: {en}.")).into()
 }
 
-/// The records with the line each begins on.
+/// The records with the number of the line each begins on.
 fn records_read(text: &str, separator: char) -> anyhow::Result<Vec<(usize, Vec<String>)>> {
     let mut records = Vec::new();
     let (mut cells, mut cell) = (Vec::new(), String::new());

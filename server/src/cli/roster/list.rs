@@ -41,7 +41,7 @@ pub(super) async fn perform(office: &str, context: &CommandContext, terminal: &T
     })
 }
 
-/// Says which machines may be which lines, if any may.
+/// Prints which machines may be which lines, if any.
 ///
 /// # Errors
 /// The database fails.

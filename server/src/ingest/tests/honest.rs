@@ -1,4 +1,4 @@
-//! What an honest machine sends is kept, whole and once.
+//! What an honest machine sends is stored whole and once.
 
 use policies::outcome::Verdict;
 
@@ -81,7 +81,7 @@ on_both! {
         assert_eq!(test_server.reports(&machine).await, 1);
         let whole = machine.report(&["lan"]);
         test_server.accepted(&machine, &whole).await;
-        // A body that was current once is still there, and becomes current again whether it travels once more or not.
+        // A body that was current once is still there, and becomes current again whether it is sent again or not.
         for (text, bodies) in [(&before, &[][..]), (&changed, &["lan"]), (&before, &["lan"])] {
             machine.set("lan", text);
             let back = machine.report(bodies);
@@ -135,7 +135,7 @@ on_both! {
         assert_eq!((before.judged_at, changes), (START, 0));
         assert!(before.verdicts.iter().all(|state| state.since_at <= START));
 
-        // Nothing changed: judged again only after an hour. A change: at once, with one section in hand and the rest in memory.
+        // Nothing changed: judged again only after an hour. A change: at once, with one section from the report and the rest from memory.
         test_server.app.clock.advance(60_000);
         let mut sender = machine.clone();
         let unchanged = sender.report(&[]);
@@ -154,8 +154,8 @@ on_both! {
         assert_eq!(judged().await.0.judged_at, START + 3_660_000);
     }
 
-    /// A section that an old and a new agent write with the same bytes is believed once the new one stands behind it, and no longer
-    /// when the old one is back; what a newer agent than the server says stays readable.
+    /// A section that an old and a new agent write with the same bytes is believed once the new one has sent it, and no longer when
+    /// the old one is back; what a newer agent than the server says stays readable.
     async fn what_an_old_agent_reads_wrongly_is_unknown_until_a_new_one_says_the_same(test_database: &TestDatabase) {
         let test_server = TestServer::open(test_database).await;
         test_server.publish().await;

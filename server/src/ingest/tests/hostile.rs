@@ -43,7 +43,7 @@ on_both! {
         let foreign = Report { signature: victim.clone().full().signature, ..honest.clone() };
         test_server.refused(&machine, &foreign, Reason::BadSignature).await;
 
-        // Someone else's number: signed with the own key, naming another machine.
+        // Someone else's number: signed with its own key, naming another machine.
         let mut header = victim.header();
         header.machine.clone_from(&victim.id);
         let stolen = machine.sign(&header, Vec::new());
@@ -146,14 +146,14 @@ on_both! {
         };
         let stored = test_server.head(&machine).await.stored_all;
         assert!(number > 2 && stored < 3 << 20, "{number} {stored}");
-        // Another that waits has its own room, and an honest full report fits.
+        // Another pending machine has its own room, and an honest full report fits.
         let honest = other.full();
         test_server.accepted(&other, &honest).await;
         // The next day brings little more, the same after a restart of the server.
         let again = TestServer::over(test_database.second().await, test_server.office.clone()).await;
         again.refused(&machine, &waits, Reason::Unconfirmed).await;
         again.app.db.close().await;
-        // Confirmed, it goes on where it stood.
+        // Once confirmed, it continues where it was.
         let by = By { actor: Actor::Program, scope: Scope::whole(), at: START };
         crate::act::machine::machine_confirm(&test_server.app.db, &by, &machine.id).await.unwrap();
         test_server.accepted(&machine, &waits).await;
@@ -195,7 +195,7 @@ fn any_bytes_are_answered() {
     let mutated = (0..whole.len(), any::<u8>(), 0..whole.len()).prop_map(move |(at, byte, keep)| {
         let mut body = whole.clone();
         body[at] = body[at].wrapping_add(byte.max(1));
-        // Cut some of them, so that lengths do not fit either.
+        // Cut some of them, so that lengths do not match either.
         body.truncate(if keep % 3 == 0 { keep } else { body.len() });
         body
     });

@@ -111,7 +111,7 @@ on_both! {
         let sections_before = machine.sections.clone();
         let mut twin = machine.clone();
         (twin.start, twin.traits) = ("1".repeat(32), Digest::of(b"another board"));
-        // The original goes on, then the copy turns up at the same number.
+        // The original continues, then the copy turns up at the same number.
         machine.set("lan", r#"{"forwards":{"known":true}}"#);
         let second = machine.report(&["lan"]);
         test_server.accepted(&machine, &second).await;
@@ -163,7 +163,7 @@ on_both! {
         let parted = machine.head;
         let sections_before = machine.sections.clone();
         let mut copy = machine.clone();
-        // Every turn is a start of its own, so that no start id ever comes back.
+        // Every turn is a separate start, so that no start id ever repeats.
         let mut turn = 0;
         let mut next_turn = |machine: &mut Machine| {
             turn += 1;
@@ -289,7 +289,7 @@ on_both! {
             machines.push(machine);
         }
         let next: Vec<Report> = machines.iter_mut().map(|machine| machine.report(&[])).collect();
-        // A row that no server writes stands where the third machine's report belongs.
+        // A row that no server writes is in the place of the third machine's report.
         let mut tx = test_server.app.db.write().await.unwrap();
         let place = Position { hash: Digest::ZERO, ..machines[2].head.unwrap() };
         let (machine, header) = (machines[2].id.clone(), b"in the way".to_vec());

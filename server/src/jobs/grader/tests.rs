@@ -63,7 +63,7 @@ async fn report(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i64)
     report_by(tx, machine, number, facts, at, SCHEMA_VERSION).await;
 }
 
-/// The same by an agent that reads by this version of the facts' meaning.
+/// The same from an agent that reads by this version of the facts' meaning.
 async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i64, schema: u32) {
     let texts: Vec<(Section, String)> =
         Section::ALL.iter().map(|&section| (section, facts.encode(section).unwrap())).collect();
@@ -116,7 +116,7 @@ async fn judged(tx: &mut Tx, judge: &CompiledPolicy, machine: &str, at: i64) -> 
     judged_after(tx, judge, machine, at, schema).await
 }
 
-/// The same after a report by another agent, the one before read by this version of the facts' meaning.
+/// The same after a report from another agent, whose previous report was read by this version of the facts' meaning.
 async fn judged_after(tx: &mut Tx, judge: &CompiledPolicy, machine: &str, at: i64, schema_before: u32) -> Vec<String> {
     let schema = tx.head_get(&Scope::whole(), machine).await.unwrap().unwrap().schema;
     let machine = machine.to_owned();
@@ -175,7 +175,7 @@ on_both! {
         let low = seen(db, &first, &office, NOW).await.grade.unwrap();
         assert!(low.letter().is_some());
 
-        // The clock is set right: all of the gain is the office's.
+        // The clock is corrected: all of the gain is the office's.
         let mut tx = db.write().await.unwrap();
         report(&mut tx, &machine, 2, &facts(true), NOW + 1000).await;
         assert_eq!(judged(&mut tx, &first, &machine, NOW + 1000).await, std::slice::from_ref(&machine));
@@ -187,7 +187,7 @@ on_both! {
         assert_eq!(view.history[0].movement.office, fixed.score - low.score);
         assert!(!office_grade_make(db, &first, &office, NOW + 1000).await.unwrap(), "nothing moved");
 
-        // A second machine is rostered and never reported: the roster's doing.
+        // A second machine is rostered and never reported: caused by the roster.
         let mut tx = db.write().await.unwrap();
         tx.roster_line_insert(&Scope::whole(), &line(&office, "PC-02", None)).await.unwrap();
         tx.commit().await.unwrap();
@@ -208,13 +208,13 @@ on_both! {
         let other = view.grade.clone().unwrap();
         assert!(other.score > halved.score);
         assert_eq!(view.history[0].movement.policy, other.score - halved.score);
-        // The first grade is no movement; the rest adds up.
+        // The first grade is not a movement; the rest adds up.
         let first_score = view.history.last().unwrap().score_after;
         assert_eq!(view.movement.total(), other.score - first_score);
         adds_up(&view);
     }
 
-    /// What time alone brings is found without any event: evidence grows old, and the view says what is due.
+    /// Changes caused by time alone are found without any event: evidence becomes stale, and the view says what is due.
     async fn silence_is_found_by_time(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
@@ -260,7 +260,7 @@ on_both! {
         assert!(machine_view(&mut tx, Some(&judge), &Scope::office(&elsewhere), &machine, now).await.is_err());
     }
 
-    /// A parent is the mean of what lies below it; the number of machines is shown.
+    /// A parent's score is the mean of the offices below it; the number of machines is shown.
     async fn a_parent_shows_its_children(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();

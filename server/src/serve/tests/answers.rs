@@ -1,4 +1,4 @@
-//! What every route of agents answers: to a stranger, to nonsense, and to what it is for; compared with `snapshots/`.
+//! What every route for agents answers to a stranger, to nonsense and to proper requests; compared with `snapshots/`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::act::machine::machine_check;
 use crate::ingest::tests as reports;
 use crate::store::test_database::on_both;
 
-/// Makes what differs from run to run the same: ids, keys, certificates, times; and what is far too long to read.
+/// Makes what differs from run to run the same: ids, keys, certificates, times; and shortens what is too long to read.
 fn redact(value: &mut Value) {
     match value {
         Value::String(text) if is_random(text) || text.len() > 1000 => "…".clone_into(text),
@@ -38,7 +38,7 @@ fn compare(path: &str, what: &str, mut answer: Value) {
     settings.bind(|| insta::assert_json_snapshot!(name, answer));
 }
 
-/// Asks with `body`, or for a thing that is only fetched without one.
+/// Sends `body`, or fetches without one.
 async fn ask(server: &Server, client: &reqwest::Client, path: &str, body: Option<&[u8]>) -> Value {
     let url = server.url(path);
     let request = body.map_or_else(|| client.get(&url), |body| client.post(&url).body(body.to_vec()));

@@ -1,4 +1,4 @@
-//! Small versions of what one computer may try to keep the others out: connections that say nothing, requests without end, answers that
+//! Small versions of what one computer may do to keep others out: connections that say nothing, requests without end, answers that
 //! nobody reads. An honest machine and an honest browser get through while it lasts.
 
 use std::net::IpAddr;
@@ -126,14 +126,14 @@ async fn idle_keep_nobody_out(deadlines: Deadlines) {
     let mut elsewhere = connect(&server, THERE, server.tls(None)).await.unwrap();
     let mut idle = Vec::new();
     for _ in 0..60 {
-        // One that must give way may do so before its own handshake is read to the end.
+        // One that must give way may do so before its own handshake is complete.
         idle.extend(connect(&server, HERE, server.tls(None)).await);
         if idle.len() % 20 == 0 {
             honest_get_through(&server, &machine).await;
         }
     }
     ended(&mut idle[0]).await;
-    // Older than all of them: one of another address, and one of a person who is logged in behind the same.
+    // Older than all of them: one of another address, and one of a logged-in person behind the same one.
     assert_eq!(asked(&mut elsewhere, "/login", "").await, "HTTP/1.1 200 OK");
     person.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut last = Vec::new();
@@ -177,7 +177,7 @@ async fn one_machine_holds_few_connections_one_poll_and_sends_at_a_rate() {
         let client = clients[number % clients.len()].clone();
         let request = PollRequest { done: vec!["x".repeat(500); 50], ..PollRequest::default() };
         let asked = client.post(server.url(path::POLL)).body(serde_json::to_vec(&request).unwrap());
-        // A connection of its own too many may be cut off with what it asked.
+        // A connection beyond its limit may be cut off along with its request.
         polls.spawn(async move { asked.send().await.map(|sent| sent.status()).ok() });
     }
     let mut refused = 0;
@@ -188,7 +188,7 @@ async fn one_machine_holds_few_connections_one_poll_and_sends_at_a_rate() {
     assert!(refused > 0);
     let (serving, polling) = (Arc::clone(&server), Arc::clone(&honest));
     let poll = tokio::spawn(async move { polling.poll(&serving, &PollRequest::default()).await });
-    // At most one poll of the greedy machine is held beside the honest one, and no longer any of its refused requests.
+    // At most one poll of the greedy machine is held next to the honest one, and no longer any of its refused requests.
     while !poll.is_finished() && server.app().events.polls.count() < 2 {
         tokio::task::yield_now().await;
     }
@@ -205,7 +205,7 @@ async fn one_machine_holds_few_connections_one_poll_and_sends_at_a_rate() {
 async fn downloads_that_nobody_reads_are_few_and_end() {
     let test_database = TestDatabase::sqlite().await;
     let folder = tempfile::tempdir().unwrap();
-    // Larger than what the system keeps for a connection.
+    // Larger than what the system buffers for a connection.
     std::fs::File::create(folder.path().join("a.deb")).unwrap().set_len(48 << 20).unwrap();
     let agents = Agents { programs: folder.path().to_owned(), ..Agents::default() };
     let deadlines = Deadlines { unread: Duration::from_secs(1), ..Deadlines::default() };
@@ -222,7 +222,7 @@ async fn downloads_that_nobody_reads_are_few_and_end() {
     };
     assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
     honest_get_through(&server, &machine).await;
-    // Each is given up after a while, and makes room.
+    // Each is dropped after a while, and makes room.
     loop {
         let mut line = connect(&server, HERE, server.tls(None)).await.unwrap();
         if asked(&mut line, "/programs/a.deb", &session).await == "HTTP/1.1 200 OK" {
@@ -246,7 +246,7 @@ async fn a_small_answer_that_nobody_takes_ends_the_connection() {
     let server = Server::start_with(&test_database, |_| {}, deadlines).await;
     let mut tls = server.tls(None);
     tls.alpn_protocols = vec![b"h2".to_vec()];
-    // The window for an answer, which is never opened further. The request: GET /login.
+    // The window for an answer, which is never enlarged. The request: GET /login.
     for window in [0, 10] {
         let mut line = connect(&server, HERE, tls.clone()).await.unwrap();
         let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, window]);

@@ -1,4 +1,4 @@
-//! Enrolment: what a token buys, once, and everything it does not.
+//! Enrolment: what a token allows, once, and everything it does not.
 
 use protocol::{Digest, EnrolRequest, Role as WireRole, path};
 use rcgen::{CertificateParams, KeyPair};
@@ -78,7 +78,7 @@ on_both! {
         let refused = server.post::<EnrolAnswer>(&server.client(server.tls(None)), path::ENROL, &place).await;
         assert_eq!(code(refused), "text_unusable");
         assert_eq!(server.uses_left(&token).await, 1);
-        // The same by a file, which comes by another door.
+        // The same by a file, which takes another path.
         let by_file = crate::act::enrol::machine_enrol(server.app(), &place).await.unwrap_err();
         assert!(matches!(by_file, CallerError::Refused(Refusal::TextUnusable)));
         machine.enrol(&server, &text).await.unwrap();

@@ -1,4 +1,4 @@
-//! What agents say of themselves: kept for the machine's page, never more than is kept.
+//! What agents report about themselves: kept for the machine's page, never more than the limit.
 
 use protocol::{AgentEvent, AgentEventAnswer, AgentEventKind};
 

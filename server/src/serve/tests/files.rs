@@ -1,4 +1,4 @@
-//! Files of machines without a network, as the server takes them in: whose key must fit, what renews, what is written down.
+//! Files of machines without a network, as the server takes them in: whose key must match, what is renewed, what is logged.
 
 use protocol::SignedRenewal;
 use protocol::unconnected::export::export_seal;

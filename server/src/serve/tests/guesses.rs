@@ -1,4 +1,4 @@
-//! Somebody opens connections by the dozen to guess passwords, each anew for every guess: a new browser behind the same address comes in.
+//! Somebody opens connections by the dozen to guess passwords, a new one for every guess: a new browser behind the same address comes in.
 
 use tokio::task::JoinSet;
 
@@ -27,7 +27,7 @@ impl Form {
         Self { cookie, csrf: rest.split_once('"').unwrap().0.to_owned() }
     }
 
-    /// Sends the form. The person is in where the answer leads on.
+    /// Sends the form. The login succeeded if the answer redirects.
     async fn send(&self, server_url: String, client: &reqwest::Client, login: &str, password: &str) -> StatusCode {
         let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
         let form = format!("csrf={}&login={}&password={}", self.csrf, encoded(login), encoded(password));

@@ -66,7 +66,7 @@ on_both! {
             .with_root_certificates(RootCertStore::empty())
             .with_client_auth_cert(vec![leaf.clone()], PrivatePkcs8KeyDer::from(impostor.serialize_der()).into());
         assert!(config.is_err(), "not even our own library would try");
-        // Certified, but by no enrolment: the store does not know the key.
+        // Certified, but without an enrolment: the store does not know the key.
         let client = server.client(server.tls(Some((vec![leaf], PrivatePkcs8KeyDer::from(key.serialize_der()).into()))));
         let refused = server.post::<PollAnswer>(&client, path::POLL, &PollRequest::default()).await;
         assert_eq!(code(refused), "unknown_machine");
@@ -187,7 +187,7 @@ async fn the_servers_certificate_is_kept_and_renewed_before_its_end() {
     let renewed = kept.own_until_ms();
     assert!(renewed > until);
 
-    // The clock was ahead by 500 days and is put right, and the other way round.
+    // The clock was ahead by 500 days and is corrected, and the other way round.
     for jump in [0, -500, 0, 500, 31, 0] {
         let now = now + (600 + jump) * DAY_MS;
         let is_old = kept.own_serves(now);

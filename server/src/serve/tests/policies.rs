@@ -10,13 +10,13 @@ use crate::secrets::{Places, file};
 use crate::store::policy::PolicyBundle;
 use crate::store::test_database::on_both;
 
-/// The shipped policy, told apart from others by `note`.
+/// The shipped policy, distinguished from others by `note`.
 pub(super) fn signed(server: &str, version: u64, note: &str, key: &SigningKey) -> SignedPolicy {
     let files = SHIPPED.map(|(name, text)| (name, format!("{text}\n# {note}\n")));
     SignedPolicy::sign(&PolicySet::read(files).unwrap(), server, version, 1, key).unwrap()
 }
 
-/// What a bundle holds, to be signed again otherwise.
+/// What a bundle holds, to be signed again differently.
 fn opened(signed: &SignedPolicy) -> Bundle {
     serde_json::from_str(&signed.agents.bundle).unwrap()
 }
@@ -84,7 +84,7 @@ on_both! {
         refused(signed("server-1", 5, "other", &active).server, "differs from what machines are sent").await;
         assert!(server.app().db.read().await.unwrap().policy_bundle_latest().await.unwrap().is_none());
 
-        // Clauses of the standard are for the server; machines are sent the one that old agents demand.
+        // Clauses of the standard are for the server; machines are sent the single one that old agents require.
         publish(&server, &whole).await.unwrap();
         server.app().policies.refresh(&server.app().db).await.unwrap();
         let judge = server.app().policies.judge().unwrap();
@@ -93,7 +93,7 @@ on_both! {
         server.end().await;
     }
 
-    /// What was published before there was such a set.
+    /// A policy published before the server's set existed.
     async fn a_policy_without_a_set_for_the_server_is_still_judged_by(test_database: &TestDatabase) {
         let server = Server::start(test_database).await;
         let before = signed("server-1", 5, "x", &key(&server, "policy-signing", "policy.key")).agents;
@@ -140,7 +140,7 @@ on_both! {
         for wrong in [Digest::ZERO.to_string(), "latest".to_owned(), own] {
             assert_eq!(code(super::answer::<SignedBundle>(fetch(&wrong).await).await), "no_policy");
         }
-        // An agent that does not have it yet is told at once, whenever it asks.
+        // An agent that does not have it yet gets it at once, whenever it asks.
         let told = machine.poll(&server, &PollRequest::default()).await.unwrap();
         assert_eq!(told.assignment.policy, Some(address));
         Arc::into_inner(server).unwrap().end().await;

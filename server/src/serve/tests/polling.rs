@@ -27,7 +27,7 @@ on_both! {
         let answer = soon(poll).await.unwrap().unwrap();
         let [Order::CheckNow { id }] = answer.orders.as_slice() else { panic!("{answer:?}") };
 
-        // Not carried twice while it may be on its way, but again when it seems lost, until it is done.
+        // Not delivered twice while it may be in transit, but again when it seems lost, until it is done.
         let again = held(&server, &machine).await;
         server.app().clock.advance(3 * 60 * 1000);
         machine_check(&server.app().db, &server.by(), &machine.id).await.unwrap();
@@ -78,7 +78,7 @@ async fn one_poll_a_machine_and_every_poll_has_an_end() {
     let second = tokio::spawn(async move { polling.poll(&serving, &PollRequest::default()).await });
     let replaced = soon(first).await.unwrap().unwrap();
     assert!(replaced.orders.is_empty());
-    // A server that ends answers what it holds.
+    // A stopping server answers the polls it holds.
     server.app().events.stop();
     assert!(soon(second).await.unwrap().unwrap().orders.is_empty());
     Arc::into_inner(server).unwrap().end().await;

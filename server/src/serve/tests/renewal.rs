@@ -71,7 +71,7 @@ on_both! {
         assert_eq!(keys.len(), 2);
         assert!(keys.iter().any(|key| key.until_at.is_some()) && keys.iter().any(|key| key.until_at.is_none()));
 
-        // The old key can neither go on nor come back.
+        // The old key can neither continue nor return.
         let third = rekeyed(&machine);
         assert_eq!(code(renew(&server, &machine, &third).await), "bad_signature");
         assert_eq!(code(renew(&server, &machine, &machine).await), "bad_signature");
@@ -95,7 +95,7 @@ on_both! {
         assert!(refused.1.retry_after_s.is_some() && refused.1.action == protocol::RefusalAction::Retry);
         renew(&server, &other, &other).await.unwrap();
 
-        // Keys: what was answered is answered again, without a second entry in the log, also while no more are given.
+        // Keys: a repeated request gets the same answer without a second log entry, even when no more keys are allowed.
         let id = machine.id.clone();
         let entries = async || test_database::count(&mut server.app().db.read().await.unwrap(),
             "select count(*) from audit_entry where action = 'machine_key_replaced' and subject = $1", &id).await;

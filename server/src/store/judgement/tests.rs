@@ -1,4 +1,4 @@
-//! Verdicts are kept and read as they were given, on both databases.
+//! Verdicts are kept and read as given, on both databases.
 
 use super::*;
 use crate::store::test_database::{self, on_both};

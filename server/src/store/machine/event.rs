@@ -1,10 +1,10 @@
-//! What agents said about themselves, the latest of each machine.
+//! Events agents reported about themselves, the latest of each machine.
 
 use sqlx::FromRow;
 
 use crate::store::{Scope, StoreResult, Tx};
 
-/// The latest events that are kept of one machine.
+/// How many of a machine's latest events are kept.
 const KEPT: i64 = 100;
 
 words! {
@@ -12,11 +12,11 @@ words! {
     AgentEventKind {
         /// Somebody stopped it.
         Stopped = "stopped",
-        /// The machine goes down.
+        /// The machine is shutting down.
         Shutdown = "shutdown",
         /// It is being removed.
         Uninstalled = "uninstalled",
-        /// Its folder was open to others and was closed again.
+        /// Its folder was open to others and was made private again.
         AccessRepaired = "access_repaired",
     }
 }
@@ -29,12 +29,12 @@ pub struct AgentEvent {
     pub kind: AgentEventKind,
     /// When, by the machine's clock; milliseconds UTC.
     pub said_at: i64,
-    /// When the server heard of it.
+    /// When the server received it.
     pub received_at: i64,
 }
 
 impl Tx {
-    /// Keeps an event and forgets the oldest beyond those that are kept. The machine was identified by its key.
+    /// Stores an event and deletes the oldest beyond the limit. The machine was identified by its key.
     ///
     /// # Errors
     /// When the database fails.

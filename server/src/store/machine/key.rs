@@ -10,13 +10,13 @@ use crate::store::{StoreResult, Tx};
 pub struct MachineKey {
     /// SHA-256 of `public_key`, hexadecimal.
     pub id: String,
-    /// Whose it is.
+    /// The machine's id.
     pub machine: String,
     /// SubjectPublicKeyInfo, DER.
     pub public_key: Vec<u8>,
     /// Milliseconds UTC.
     pub since_at: i64,
-    /// Set when a newer key replaced it.
+    /// When a newer key replaced it.
     pub until_at: Option<i64>,
 }
 
@@ -25,7 +25,7 @@ pub struct MachineKey {
 pub struct Certificate {
     /// Hexadecimal.
     pub serial: String,
-    /// Whose it is.
+    /// The machine's id.
     pub machine: String,
     /// The key's id.
     pub machine_key: String,
@@ -39,7 +39,7 @@ pub struct Certificate {
     pub not_after_at: i64,
 }
 
-/// Who stands at the other end of a connection, as the store knows it now.
+/// The machine at the other end of a connection, as the store knows it now.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct Peer {
     /// The machine's id.
@@ -49,14 +49,14 @@ pub struct Peer {
     /// Its role.
     #[sqlx(try_from = "String")]
     pub role: Role,
-    /// Whether it may still speak.
+    /// Whether it may still send requests.
     #[sqlx(try_from = "String")]
     pub status: MachineStatus,
     /// The key's id.
     pub key: String,
     /// SubjectPublicKeyInfo, DER.
     pub public_key: Vec<u8>,
-    /// Set when the key was replaced.
+    /// When the key was replaced.
     pub until_at: Option<i64>,
 }
 
@@ -77,7 +77,7 @@ impl Tx {
         }))
     }
 
-    /// Holds a machine until the transaction ends, so that two renewals happen one after the other. False when there is none.
+    /// Locks a machine until the transaction ends, so that two renewals happen one after the other. False when there is none.
     ///
     /// # Errors
     /// When the database fails.
@@ -90,7 +90,7 @@ impl Tx {
     /// Adds a key.
     ///
     /// # Errors
-    /// A duplicate when the key is already known, of whichever machine.
+    /// A duplicate when the key is already known, for any machine.
     pub async fn machine_key_insert(&mut self, key: &MachineKey) -> StoreResult<()> {
         on_db!(self, connection => {
             sqlx::query("insert into machine_key (id, machine, public_key, since_at, until_at) values ($1, $2, $3, $4, $5)")
@@ -105,7 +105,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends every key of a machine but `kept`, as of `at`.
+    /// Ends every key of a machine except `kept`, as of `at`.
     ///
     /// # Errors
     /// When the database fails.
@@ -134,7 +134,7 @@ impl Tx {
         }))
     }
 
-    /// Keeps an issued certificate.
+    /// Stores an issued certificate.
     ///
     /// # Errors
     /// When the database fails.
@@ -180,7 +180,7 @@ impl Tx {
         }))
     }
 
-    /// Deletes certificates of a machine but the newest `kept` and what its enrolment was answered with.
+    /// Deletes certificates of a machine except the newest `kept` and the one issued at enrolment.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,15 +1,15 @@
-//! What the server asks of a machine at its next poll.
+//! Orders the server gives a machine at its next poll.
 
 use sqlx::FromRow;
 
 use crate::store::{Scope, StoreResult, Tx};
 
-/// One wish of the server: at present only "check again now".
+/// One order of the server; at present only "check again now".
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct MachineOrder {
     /// UUIDv7.
     pub id: String,
-    /// Of whom.
+    /// The machine's id.
     pub machine: String,
     /// `check_now`.
     pub kind: String,
@@ -17,14 +17,14 @@ pub struct MachineOrder {
     pub asked_at: i64,
     /// Who asked.
     pub asked_by: String,
-    /// When a poll last carried it away.
+    /// When a poll last delivered it.
     pub delivered_at: Option<i64>,
-    /// When the machine said that it was carried out.
+    /// When the machine reported it done.
     pub done_at: Option<i64>,
 }
 
 impl Tx {
-    /// Asks a machine to check itself now. While such an order waits, a second one adds nothing.
+    /// Asks a machine to check itself now. While such an order is waiting, a second one adds nothing.
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
@@ -47,8 +47,8 @@ impl Tx {
         Ok(())
     }
 
-    /// The orders of a machine that are to be carried along now: those not done, unless one was carried after `carried_before`
-    /// and may still be on its way; one carried later than `at` was so by a clock that was ahead. They are marked as carried at `at`.
+    /// The orders of a machine to deliver now: those not done, except one delivered after `carried_before`, which may still be in
+    /// transit; one delivered later than `at` was delivered while the clock was ahead. They are marked as delivered at `at`.
     ///
     /// # Errors
     /// When the database fails.
@@ -71,7 +71,7 @@ impl Tx {
         }))
     }
 
-    /// True when [`Tx::machine_order_carry`] would find an order at `now`: asked first, because it does not write.
+    /// True when [`Tx::machine_order_carry`] would find an order at `now`; checked first because it does not write.
     ///
     /// # Errors
     /// When the database fails.
@@ -89,7 +89,7 @@ impl Tx {
         }))
     }
 
-    /// True when the machine has an order that it did not say is done.
+    /// True when the machine has an order that it has not reported done.
     ///
     /// # Errors
     /// When the database fails.
@@ -102,7 +102,7 @@ impl Tx {
         }))
     }
 
-    /// Notes that a machine carried out an order. Ids of no order of this machine are left alone.
+    /// Records that a machine carried out an order. Ids that are not orders of this machine are ignored.
     ///
     /// # Errors
     /// When the database fails.

@@ -4,7 +4,7 @@ use super::super::machine::Machine;
 use super::super::{Scope, StoreResult, Tx};
 
 impl Tx {
-    /// Ties a line to an enrolled machine, or frees it. The machine remembers the line when it is freed.
+    /// Links a line to an enrolled machine, or unlinks it. The machine remembers the line when it is unlinked.
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the line is not within `scope`; a duplicate when the machine has a line already.
@@ -17,7 +17,7 @@ impl Tx {
         Ok(())
     }
 
-    /// A machine that was never the one of its line forgets it.
+    /// Makes a machine that never belonged to its line forget the line.
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
@@ -29,7 +29,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Says by which serial number and hardware address the machine of a line is known.
+    /// Sets the serial number and hardware address by which the machine of a line is known.
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the line is not within `scope`; a duplicate when another line has this serial number.
@@ -46,7 +46,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Holds the roster of an office until the commit, so that two imports cannot both find a label free.
+    /// Locks the roster of an office until the commit, so that two imports cannot both take the same label.
     ///
     /// # Errors
     /// [`crate::store::StoreError::NotFound`] when the office is not within `scope`.
@@ -58,7 +58,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Whether a line of another office, whoever may see it, has this serial number: one machine stands on one roster.
+    /// Whether a line of any other office, within scope or not, has this serial number: a machine is on one roster only.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,5 @@
-//! The folder for a USB stick (thư mục cài đặt): the program under the name of what it does, and the file that says whom to
-//! report to. A double-click connects a machine; nobody types a fingerprint.
+//! The folder for a USB stick (thư mục cài đặt): the program, named after what it does, and the file that says which server
+//! to report to. A double-click connects a machine; nobody types a fingerprint.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -14,10 +14,10 @@ use crate::app::programs::{Kind, Programs};
 use crate::store::text::text;
 use crate::web::catalogue::Catalogue;
 
-/// The folder in the archive. Without marks, for the archives of Windows 7.
+/// The folder in the archive. Without diacritics, for the archives of Windows 7.
 const FOLDER: &str = "TramAn";
 
-/// What the program reads beside itself (`agent/src/cli/setup.rs`).
+/// The file the program reads from its own folder (`agent/src/cli/setup.rs`).
 #[derive(Serialize)]
 struct Connection<'a> {
     server: &'a str,
@@ -26,7 +26,7 @@ struct Connection<'a> {
     office: &'a str,
 }
 
-/// True when the folder of programs holds one for Windows.
+/// True when the folder of programs holds a program for Windows.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -34,16 +34,16 @@ pub(super) fn can_be_made(programs: &Programs) -> std::io::Result<bool> {
     Ok(programs.list()?.programs.iter().any(|program| matches!(program.kind, Kind::Windows64 | Kind::Windows32)))
 }
 
-/// The archive (ZIP), in a file without a name, and its bytes.
+/// The archive (ZIP), in an unnamed temporary file, and its bytes.
 ///
 /// # Errors
 /// When a program cannot be read, there is none for Windows, or the archive cannot be written.
 pub(super) fn archive(programs: &Programs, made: &Made, office: &str, t: Catalogue) -> anyhow::Result<(File, u64)> {
     let (wide, narrow) = (programs.newest(Kind::Windows64)?, programs.newest(Kind::Windows32)?);
-    // The 32-bit program runs on both and chooses.
+    // The 32-bit program runs on both kinds and chooses.
     let setup = narrow.as_ref().or(wide.as_ref()).context("the programs for Windows are gone")?;
     let connection = Connection { server: &made.server, token: &made.token, fingerprint: &made.fingerprint, office };
-    // With the mark that makes the editor of Windows 7 read it as UTF-8, and its line ends.
+    // With the byte order mark that makes the Windows 7 editor read it as UTF-8, and Windows line ends.
     let readme =
         format!("\u{feff}{}\r\n", t.own(text!("TRẠM AN - CÀI ĐẶT TỪ USB\nCơ quan: {0}\n{1}\n\n1. Cắm USB vào máy cần theo dõi. KHÔNG dùng cho máy xử lý bí mật nhà nước.\n2. Mở thư mục TramAn, bấm đúp \"Cài đặt\".\n3. Khi Windows hỏi, bấm \"Có\" (cần tài khoản quản trị).\n4. Ghi phòng và người sử dụng như trong danh mục máy tính, bấm Enter.\n5. Chờ hiện \"Đã kết nối\". Nếu không, làm theo câu hướng dẫn hiện trên màn hình.\n\nXong việc, xoá thư mục này khỏi USB: tệp ket-noi.json chứa mã đăng ký máy.", "TRẠM AN - SET UP FROM A USB STICK\nOffice: {0}\n{1}\n\n1. Plug the stick into the machine. NEVER into one that handles state secrets.\n2. Open the folder TramAn and double-click \"Cài đặt\".\n3. When Windows asks, answer Yes (an administrator is needed).\n4. Type room and person as in the roster, press Enter.\n5. Wait for \"Đã kết nối\" (connected). If it does not appear, follow the sentence on the screen.\n\nAfterwards remove this folder from the stick: ket-noi.json holds the enrolment token.", office, &made.validity)).replace('\n', "\r\n"));
     let mut archive = ZipWriter::new(tempfile::tempfile()?);

@@ -1,5 +1,5 @@
-//! The facts of a machine as its page shows them: by section, with what is personal marked, the reason beside each unknown,
-//! and when they were observed and received. Everything here comes from the machine and is made safe to show.
+//! The facts of a machine as its page shows them: by section, with personal ones marked, the reason for each unknown, and
+//! when they were observed and received. Everything here comes from the machine and is made safe to show.
 
 use jiff::Timestamp;
 use policies::fact::{Facts, Field, Kind, Record, Section, Unknown, Value};
@@ -19,7 +19,7 @@ const LONGEST: usize = 300;
 pub(super) struct SectionView {
     pub(super) name: &'static str,
     pub(super) title: String,
-    /// When it was observed and received; none when it never was.
+    /// When it was observed and received; `None` when it never was.
     pub(super) times: Option<String>,
     pub(super) facts: Vec<FactView>,
 }
@@ -32,7 +32,7 @@ pub(super) struct FactView {
     pub(super) shown: FactShown,
 }
 
-/// What stands beside a fact's label.
+/// The value shown next to a fact's label.
 #[derive(Debug)]
 pub(super) enum FactShown {
     Value(String),
@@ -50,7 +50,7 @@ pub(super) struct Table {
     pub(super) more: String,
 }
 
-/// Shows facts in one language, as at one moment.
+/// Shows facts in one language, as of one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shower<'a> {
     pub(super) t: Catalogue,

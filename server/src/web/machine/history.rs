@@ -1,5 +1,5 @@
 //! What happened to a machine, the newest first: verdicts that changed, breaks in its chain of reports, refused branches,
-//! what its agent said of itself, and what people decided about it.
+//! what its agent reported about itself, and what people decided about it.
 
 use policies::text::visible;
 
@@ -109,7 +109,7 @@ pub(super) fn history(
 
 type Step<'w> = (Option<i64>, WaiverState, Option<&'w str>, Option<&'w str>);
 
-/// What was done about an exception: when, what, by whom and why. What was not done yet has no time.
+/// What was done about a waiver: when, what, by whom and why. A step not done yet has no time.
 fn waiver_steps(waiver: &Waiver) -> [Step<'_>; 3] {
     let decided = if waiver.state == WaiverState::Refused { WaiverState::Refused } else { WaiverState::Granted };
     let ended = if waiver.state == WaiverState::Ended { WaiverState::Ended } else { WaiverState::Withdrawn };

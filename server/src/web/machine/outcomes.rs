@@ -1,4 +1,4 @@
-//! The outcomes of a machine as its page shows them: what fails first, each with what was found and wanted, how to fix it,
+//! The outcomes of a machine as its page shows them: failures first, each with what was found and wanted, how to fix it,
 //! in how many minutes, and who can.
 
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(super) struct OutcomeView {
     pub(super) title: String,
     /// Class of its colour.
     pub(super) code: &'static str,
-    /// Stands beside the word, for a quick look.
+    /// A symbol next to the word, for a quick look.
     pub(super) sign: &'static str,
     pub(super) verdict: String,
     pub(super) found: String,
@@ -49,7 +49,7 @@ pub(super) struct OutcomeView {
     pub(super) ask: Option<AskView>,
 }
 
-/// What the outcomes are read from.
+/// The data the outcomes are rendered from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading<'a> {
     pub(super) t: Catalogue,
@@ -92,7 +92,7 @@ impl Reading<'_> {
         let outcome = &judged.outcome;
         let to_fix = matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown | Verdict::Waived);
         let waiver = self.machine_waivers.of(&outcome.control);
-        // What an old agent cannot tell, no step on the machine but the new agent mends.
+        // What an old agent cannot tell is fixed only by the new agent, by no other step on the machine.
         let steps: Vec<String> = if self.old_agent && outcome.agent_too_old {
             vec![self.t.text("Cài phần mềm bản mới đè lên bản cũ trên máy này (tải ở trang “Phần mềm cho các máy”); sau lần kiểm tra kế tiếp, tiêu chí được đánh giá lại.", "Install the new version of the software over the old one on this machine (see the page “Programs for the machines”); the control is judged again after the next check.").to_owned()]
         } else {
@@ -133,7 +133,7 @@ impl Reading<'_> {
         }
     }
 
-    /// True when some evidence of an outcome that counts is too old.
+    /// True when some evidence of a counting outcome is stale.
     fn is_stale(&self, outcome: &Outcome) -> bool {
         if outcome.verdict == Verdict::NotApplicable {
             return false;

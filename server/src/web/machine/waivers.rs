@@ -1,5 +1,5 @@
-//! The exceptions with an end (ngoại lệ có thời hạn) as a machine's page shows them: beside each control the one that is asked
-//! for, in force or was refused last, what the reader may do about it, and the form to ask for one. Owns no rule.
+//! The waivers (ngoại lệ có thời hạn) on a machine's page: with each control the one that is requested, in force or was last
+//! refused, what the reader may do about it, and the form to ask for one. Owns no rule.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +16,20 @@ use crate::store::waiver::{Waiver, WaiverState};
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
 
-/// The reader, as far as exceptions ask.
+/// What waivers need to know about the reader.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
-    /// The name that exceptions keep.
+    /// The name that waivers record.
     pub(super) name: String,
     /// The role may change things.
     pub(super) may_change: bool,
     /// The same, and the machine is not revoked.
     pub(super) may_ask: bool,
-    /// The reader's part of the tree begins above the machine's office.
+    /// The reader's scope begins above the machine's office.
     pub(super) above: bool,
 }
 
-/// An exception beside its control.
+/// A waiver as shown with its control.
 #[derive(Debug)]
 pub(super) struct WaiverView {
     pub(super) id: String,
@@ -44,15 +44,15 @@ pub(super) struct WaiverView {
     /// Who granted or refused it and when.
     pub(super) decided: Option<String>,
     pub(super) refused_for: Option<String>,
-    /// Why the reader sees no button.
+    /// Why the reader sees no button, if so.
     pub(super) waits: Option<&'static str>,
     pub(super) may_grant: bool,
     pub(super) may_refuse: bool,
-    /// The words on the button, where the reader may withdraw it.
+    /// The words on the button, if the reader may withdraw it.
     pub(super) withdraw: Option<&'static str>,
 }
 
-/// The form to ask for an exception.
+/// The form to ask for a waiver.
 #[derive(Debug)]
 pub(super) struct AskView {
     /// The first day that may be chosen, as a date field wants it.
@@ -63,7 +63,7 @@ pub(super) struct AskView {
     pub(super) hint: String,
 }
 
-/// The exceptions of one machine.
+/// The waivers of one machine.
 #[derive(Debug)]
 pub(super) struct MachineWaivers<'a> {
     t: Catalogue,
@@ -76,7 +76,7 @@ pub(super) struct MachineWaivers<'a> {
 }
 
 impl<'a> MachineWaivers<'a> {
-    /// Of `waivers`, the newest first.
+    /// From `waivers`, the newest first.
     pub(super) fn new(
         (t, n, judge): (Catalogue, &'a Numbers, &'a CompiledPolicy),
         (now, zone): (Timestamp, TimeZone),
@@ -90,20 +90,20 @@ impl<'a> MachineWaivers<'a> {
         Self { t, n, judge, now, zone, reader, latest }
     }
 
-    /// The exception to show beside `control`: open, or refused last.
+    /// The waiver to show with `control`: the open one, else the last refused.
     pub(super) fn of(&self, control: &str) -> Option<WaiverView> {
         let waiver = self.latest.get(control)?;
         (self.is_open(waiver) || waiver.state == WaiverState::Refused).then(|| self.view(waiver))
     }
 
-    /// The open exceptions from controls that are not among `shown`: the policy dropped them, or the machine never reported.
+    /// The open waivers of controls that are not among `shown`: the policy dropped them, or the machine never reported.
     pub(super) fn beside(&self, shown: &[&str]) -> Vec<(String, WaiverView)> {
         let others =
             self.latest.values().filter(|waiver| self.is_open(waiver) && !shown.contains(&waiver.control.as_str()));
         others.map(|waiver| (visible(&waiver.control, 80), self.view(waiver))).collect()
     }
 
-    /// The form to ask for an exception from `control`, where the reader may and one would change something.
+    /// The form to ask for a waiver of `control`, if the reader may and it would change something.
     pub(super) fn ask(&self, control: &str, verdict: Verdict, severity: Severity) -> Option<AskView> {
         let open = self.latest.get(control).is_some_and(|waiver| self.is_open(waiver));
         if open || verdict != Verdict::Fail || !self.reader.may_ask {
@@ -129,7 +129,7 @@ impl<'a> MachineWaivers<'a> {
         let refused = waiver.state == WaiverState::Refused;
         let past = waiver.until_at <= self.now.as_millisecond();
         let decides = reader.may_change && may_decide(waiver, &reader.name, reader.above);
-        // Whoever may refuse what is asked for does that; only its author takes it back.
+        // A person who may refuse a request refuses it; only its author withdraws it.
         let withdraws = reader.may_change
             && !refused
             && may_withdraw(waiver, &reader.name, reader.above)

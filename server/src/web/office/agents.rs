@@ -12,14 +12,14 @@ use crate::web::catalogue::Catalogue;
 use crate::web::grade::Named;
 use crate::web::number::Numbers;
 
-/// The most machines that a version names; each is marked in the list of machines as well.
+/// The most machines named for a version; each is marked in the list of machines as well.
 const NAMED: usize = 60;
 
 /// The versions, the old ones first.
 #[derive(Debug)]
 pub(super) struct AgentList {
     pub(super) rows: Vec<AgentRow>,
-    /// What it means that some are too old, and until when; none when none is.
+    /// What it means that some are too old, and until when; empty when none is.
     pub(super) hints: Vec<String>,
 }
 
@@ -28,11 +28,11 @@ pub(super) struct AgentList {
 pub(super) struct AgentRow {
     pub(super) version: String,
     pub(super) count: String,
-    /// The machines that need the new agent, and how many more there are; none where the version is new enough.
+    /// The machines that need the new agent, and how many more there are; `None` when the version is new enough.
     pub(super) old: Option<(Vec<Named>, String)>,
 }
 
-/// The version of an agent as a person reads it.
+/// The version of an agent for display.
 pub(in crate::web) fn version(agent: &AgentState, t: Catalogue) -> String {
     if agent.version.is_empty() {
         t.text("bản cũ, chưa rõ số phiên bản", "old, its number is not known").to_owned()
@@ -41,7 +41,7 @@ pub(in crate::web) fn version(agent: &AgentState, t: Catalogue) -> String {
     }
 }
 
-/// What it means for the sums that an agent is too old, as at `now`.
+/// What an agent that is too old means for the sums, as of `now`.
 pub(in crate::web) fn old_agent_words(until: i64, now: i64, t: Catalogue, n: &Numbers) -> String {
     if now < until {
         t.own(text!("Phần mềm bản cũ đọc chưa đúng một số thông tin, nên các thông tin đó được coi là chưa xác định. Đến {0}, các tiêu chí liên quan chưa tính vào điểm; sau thời điểm đó, chúng được tính là chưa xác định và không có điểm. Hãy cài bản mới đè lên bản cũ; máy giữ nguyên đăng ký, không cần mã mới.", "The old version reads some facts wrongly, so these count as unknown. Until {0} the controls concerned stay out of the score; after that they count as unknown and earn nothing. Install the new version over the old one; the machine keeps its enrolment and needs no new token.", n.moment(until)))
@@ -72,7 +72,7 @@ pub(super) fn agent_list(view: &OfficeView, t: Catalogue, n: &Numbers) -> AgentL
     AgentList { rows: versions.into_iter().map(row).collect(), hints }
 }
 
-/// That some machines need the new agent, for the top of the page.
+/// The warning at the top of the page that some machines need the new agent.
 pub(super) fn agents_warning(machines: &[MachineLine], t: Catalogue, n: &Numbers) -> Option<String> {
     let old = machines.iter().filter(|line| line.needs_agent()).count();
     (old > 0).then(|| {

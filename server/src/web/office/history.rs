@@ -41,7 +41,7 @@ fn causes(t: Catalogue, n: &Numbers, movement: Movement) -> String {
     causes.join("; ")
 }
 
-/// How the score moved in the last 30 days; none when it did not.
+/// How the score moved in the last 30 days; `None` when it did not.
 pub(super) fn movement_words(view: &OfficeView, t: Catalogue, n: &Numbers) -> Option<String> {
     let causes = causes(t, n, view.movement);
     (!causes.is_empty()).then(|| {

@@ -1,4 +1,4 @@
-//! The machines of an office as rows, the worst first; and those that wait for a decision.
+//! The machines of an office as rows, the worst first; and those waiting for a decision.
 
 use policies::grade::MachineState;
 use policies::text::visible;
@@ -42,7 +42,7 @@ pub(super) fn is_pending(line: &MachineLine) -> bool {
     line.line.is_none() && line.status == Some(MachineStatus::Pending)
 }
 
-/// Every machine but the pending ones: those without figures first, then by score.
+/// Every machine except the pending ones: those without figures first, then by score.
 pub(super) fn machine_rows(machines: &[MachineLine], t: Catalogue, n: &Numbers) -> Vec<MachineRow> {
     let mut rows: Vec<MachineRow> =
         machines.iter().filter(|line| !is_pending(line)).map(|line| machine_row(line, t, n)).collect();

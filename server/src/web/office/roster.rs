@@ -1,4 +1,4 @@
-//! The roster (danh mục máy tính) of an office as rows, and what is said of it.
+//! The roster (danh mục máy tính) of an office as rows, and the sentences about it.
 
 use policies::text::visible;
 
@@ -17,7 +17,7 @@ pub(super) struct LineRow {
     pub(super) room: String,
     pub(super) person: String,
     pub(super) state: String,
-    /// Id of the enrolled machine.
+    /// Id of the enrolled machine, if any.
     pub(super) machine: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn proposal_rows(proposals: Vec<Proposal>, t: Catalogue) -> Vec<Propo
         .collect()
 }
 
-/// Whether the roster is declared, by whom; and how many machines are kept out of it for state secrets.
+/// Whether the roster is declared, by whom; and how many state-secret machines are kept out of it.
 pub(super) fn roster_words(roster: Option<&Roster>, t: Catalogue, n: &Numbers) -> Vec<String> {
     let Some(roster) = roster else {
         return vec![t.text("Chưa khai danh mục máy tính nên chưa đủ căn cứ xếp loại. Khai bằng lệnh posture-server office roster declare.", "The roster is not declared, so there is not enough to grade on. Declare it with posture-server office roster declare.").to_owned()];

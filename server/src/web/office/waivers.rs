@@ -1,5 +1,5 @@
-//! The exceptions with an end (ngoại lệ có thời hạn) of an office and those below it: what waits for a decision first, then what
-//! is in force, each with the way to its machine, where it is decided.
+//! The waivers (ngoại lệ có thời hạn) of an office and those below it: first those waiting for a decision, then those in force,
+//! each with a link to its machine, where it is decided.
 
 use policies::policy::Role;
 use policies::text::visible;
@@ -12,25 +12,25 @@ use crate::web::catalogue::Catalogue;
 use crate::web::machine::waivers::state_class;
 use crate::web::number::Numbers;
 
-/// Exceptions on one page.
+/// Waivers on one page.
 const MOST: i64 = 100;
-/// One more than is shown, so that it is known whether there are more.
+/// One more than shown, to know whether there are more.
 pub(super) const WAIVERS_READ: i64 = MOST + 1;
 
-/// The exceptions of an office.
+/// The waivers of an office.
 #[derive(Debug)]
 pub(super) struct WaiverList {
     pub(super) title: String,
-    /// What exceptions do and do not do, by the policy's own numbers.
+    /// What waivers do and do not do, with the policy's own numbers.
     pub(super) hint: Option<String>,
-    /// True when some lie on machines of offices below: then every row names its office.
+    /// True when some are on machines of offices below: then every row names its office.
     pub(super) names_offices: bool,
     pub(super) rows: Vec<WaiverRow>,
-    /// Said when there are more than are shown.
+    /// The note when there are more than are shown.
     pub(super) more: Option<String>,
 }
 
-/// One exception.
+/// One waiver.
 #[derive(Debug)]
 pub(super) struct WaiverRow {
     pub(super) machine: String,
@@ -47,7 +47,7 @@ pub(super) struct WaiverRow {
     pub(super) decided_by: String,
 }
 
-/// `found` as the page of `office` shows it at `now`; none when there is nothing to show.
+/// `found` as the page of `office` shows it at `now`; `None` when there is nothing to show.
 pub(super) fn waiver_list(
     mut found: Vec<ListedWaiver>,
     office: &str,
@@ -58,7 +58,7 @@ pub(super) fn waiver_list(
     let most = usize::try_from(MOST).unwrap_or(usize::MAX);
     let more = found.len() > most;
     found.truncate(most);
-    // One whose date came a moment ago is still to be ended.
+    // One that has just expired may not have been ended yet.
     found.retain(|listed| listed.waiver.is_open(now));
     if found.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! A browser as far as the pages need one: it keeps cookies, follows its own forms' tokens and reads what comes back.
+//! As much of a browser as the pages need: it keeps cookies, follows its own forms' tokens and reads what comes back.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use tower::ServiceExt as _;
 use crate::tls::Peer;
 use crate::web::visitor::form_encode;
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub(in crate::web) struct Answer {
     pub(in crate::web) status: StatusCode,
     pub(in crate::web) headers: HeaderMap,
-    /// What came, as it is: for files.
+    /// The raw body, for files.
     pub(in crate::web) bytes: Vec<u8>,
-    /// The page; empty where what came is no text.
+    /// The page; empty when the body is not text.
     pub(in crate::web) body: String,
 }
 
 impl Answer {
-    /// Where a redirect leads.
+    /// The target of a redirect.
     pub(in crate::web) fn location(&self) -> &str {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
         self.headers[header::LOCATION].to_str().unwrap()
@@ -45,7 +45,7 @@ pub(in crate::web) struct Browser {
     router: Router,
     cookies: BTreeMap<String, String>,
     csrf: String,
-    /// The address it seems to come from.
+    /// The address it appears to come from.
     pub(in crate::web) address: [u8; 4],
     /// The port: another one is another connection.
     pub(in crate::web) port: u16,
@@ -99,7 +99,7 @@ impl Browser {
         answer
     }
 
-    /// Sends a request and takes over the cookies, without reading the body.
+    /// Sends a request and stores the cookies, without reading the body.
     pub(in crate::web) async fn open(
         &mut self,
         method: Method,

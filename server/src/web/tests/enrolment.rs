@@ -154,7 +154,7 @@ on_both! {
     }
 }
 
-/// Changes the log behind the program's back.
+/// Changes the log bypassing the program.
 async fn tamper(site: &Site, sql: &'static str, value: &str) {
     let mut tx = site.app.db.write().await.unwrap();
     assert!(crate::store::test_database::count(&mut tx, sql, value).await >= 2);

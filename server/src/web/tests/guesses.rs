@@ -1,4 +1,4 @@
-//! Guesses of passwords: they slow down by address and by account, are told in sums, and lock nobody out.
+//! Guesses of passwords: they slow down by address and by account, are reported in sums, and lock nobody out.
 
 use axum::http::{StatusCode, header};
 
@@ -12,14 +12,14 @@ use crate::store::test_database::on_both;
 const WRONG: &str = "sai mật khẩu";
 const QUARTER_HOUR: i64 = 15 * 60 * 1000;
 
-/// A browser nobody used before, on a connection of its own.
+/// A browser nobody has used before, on a connection of its own.
 fn stranger(site: &Site, address: [u8; 4], port: u16) -> Browser {
     let mut browser = site.browser();
     (browser.address, browser.port) = (address, port);
     browser
 }
 
-/// True when a guess was looked at; false when it was told to come again later.
+/// True when a guess was checked; false when it must be retried later.
 fn looked_at(answer: &Answer) -> bool {
     match answer.status {
         StatusCode::UNAUTHORIZED => true,
@@ -39,7 +39,7 @@ async fn told(site: &Site) -> Vec<(String, String)> {
     about.map(|entry| (entry.subject, entry.detail)).collect()
 }
 
-/// The person with an account, logged out, whose browser was in before.
+/// The person with an account, logged out, whose browser has logged in before.
 async fn owner(site: &Site) -> Browser {
     let mut owner = site.person("lan", PersonRole::Officer, None).await;
     owner.get("/offices").await;
@@ -59,18 +59,18 @@ on_both! {
             let answer = attacker.post("/login", &[("login", &login), ("password", WRONG)]).await;
             seen += usize::from(looked_at(&answer));
         }
-        // The clock of the test stands still: whoever waits by it for a time that would pass, waits no longer.
+        // The clock of the test is fixed: waiting on it returns at once.
         assert_eq!(seen, 20 + 120, "twenty at once, and what waits for half a minute");
-        // One entry at once, none for each guess, none with a name that somebody typed.
+        // One entry at once, none for each guess, none with a typed name.
         let address = owner.address.map(|part| part.to_string()).join(".");
         assert_eq!(told(&site).await, [(address.clone(), r#"{"failures":"20"}"#.to_owned())]);
 
-        // Behind the same address: the browser that was in before at once, a new one and a colleague after a moment in line.
+        // Behind the same address: the known browser at once, a new one and a colleague after a moment in line.
         assert_eq!(owner.login("lan", PASSWORD).await.location(), "/");
         site.app.clock.advance(1_000);
         assert_eq!(stranger(&site, owner.address, 2).login("lan", PASSWORD).await.location(), "/");
         assert!(looked_at(&stranger(&site, owner.address, 3).login("hoa", WRONG).await));
-        // The slow pace goes on, and the sum is told when the period is over.
+        // The slow pace continues, and the sum is reported when the period ends.
         site.app.clock.advance(QUARTER_HOUR);
         guesses_close(&site.app, false).await;
         let told = told(&site).await;
@@ -132,7 +132,7 @@ on_both! {
         let answer = owner.login("lan", PASSWORD).await;
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "even the right one waits");
         assert!(answer.has("Hãy thử lại sau"));
-        // Whoever comes from elsewhere does not.
+        // A browser from elsewhere does not.
         let mut other = stranger(&site, [10, 0, 0, 6], 1);
         assert_eq!(other.login("lan", PASSWORD).await.location(), "/");
         site.app.clock.advance(30_000);
@@ -150,7 +150,7 @@ on_both! {
         let site = Site::open(test_database).await;
         site.person("lan", PersonRole::Officer, None).await;
         let mut answers = Vec::new();
-        // Until no more are looked at: ten at once, and thirty that wait.
+        // Until no more are checked: ten at once, and thirty that wait.
         for (name, port) in [("lan", 1), ("nobody", 2)] {
             let mut browser = stranger(&site, [10, 0, 1, port], 1);
             let mut of_name = Vec::new();

@@ -9,7 +9,7 @@ use super::Site;
 use crate::store::person::PersonRole;
 use crate::store::test_database::on_both;
 
-/// Names that a machine, a share or an account may well bear.
+/// Names that a machine, a share or an account may well have.
 pub(super) fn hostile_names() -> Vec<String> {
     vec![
         "<script>alert(1)</script>".to_owned(),

@@ -1,4 +1,4 @@
-//! Coming in: first passwords, wrong ones, sessions that end, forms from elsewhere, and what every answer carries.
+//! Logging in: first passwords, wrong ones, sessions that end, forms from elsewhere, and the headers of every answer.
 
 use axum::http::{StatusCode, header};
 
@@ -63,7 +63,7 @@ on_both! {
 
         assert_eq!(browser.login("lan", PASSWORD).await.location(), "/");
         site.app.clock.advance(IDLE_MS - MINUTE);
-        // What the page's script fetches by itself keeps nothing alive.
+        // Requests by the page's script itself do not extend a session.
         let body = axum::body::Body::empty();
         let followed = browser.open(axum::http::Method::GET, "/offices", body, &[("x-following", "1")]).await;
         assert_eq!(followed.status(), StatusCode::OK);
@@ -110,7 +110,7 @@ on_both! {
         assert_eq!(browser.post_with("/logout", &own, &[], &honest).await.location(), "/login");
     }
 
-    /// The store holds nothing by which somebody who reads it could send a form.
+    /// The store holds nothing that would let a reader of it send a form.
     async fn tokens_of_forms_are_kept_nowhere(test_database: &TestDatabase) {
         let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
@@ -129,7 +129,7 @@ on_both! {
         assert_eq!(other.post_with("/logout", &csrf, &[], &[]).await.status, StatusCode::FORBIDDEN);
     }
 
-    /// Text that no database keeps and no person types is refused by name on both, wherever it comes in.
+    /// Text that not every database can store and no person types is refused by name on both, wherever it comes in.
     async fn a_nul_is_refused_and_never_a_failure(test_database: &TestDatabase) {
         let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
@@ -150,7 +150,7 @@ on_both! {
         let answer = stranger.post("/login", &[("login", "a\0b"), ("password", "x")]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
         assert!(answer.has("Không đọc được biểu mẫu"));
-        // Others are no trouble to any database.
+        // Other characters are no problem for any database.
         assert_eq!(browser.get("/offices/%1b").await.status, StatusCode::NOT_FOUND);
         assert_eq!(stranger.login("a\u{1}b", "x").await.status, StatusCode::UNAUTHORIZED);
     }

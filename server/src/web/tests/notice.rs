@@ -1,4 +1,4 @@
-//! What is said above every page of a store that cannot be relied on.
+//! The notices on every page when the store cannot be relied on.
 
 use super::Site;
 use crate::store::StoreError;

@@ -1,4 +1,4 @@
-//! The office's page: a letter that is explained, a ledger that adds up for the eye, and what changes when machines report.
+//! The office's page: a letter that is explained, a ledger whose shown figures add up, and what changes when machines report.
 
 use axum::http::StatusCode;
 use policies::fact::{Fact, Facts, Protection};
@@ -161,7 +161,7 @@ on_both! {
         assert!(browser.get("/offices").await.has("chưa xếp loại (màu xám)"));
     }
 
-    /// Whoever may see the office sees which agents its machines run, which machines need the new one, and what that means.
+    /// Everyone who may see the office sees which agents its machines run, which machines need the new one, and what that means.
     async fn versions_of_the_agent_and_machines_that_need_the_new_one_are_listed(test_database: &TestDatabase) {
         let site = Site::open(test_database).await;
         let new = site.machine(&unprotected()).await;
@@ -187,7 +187,7 @@ on_both! {
         }
         assert!(!browser.get(&format!("/machines/{}", new.id)).await.has(">cần cài bản mới<"));
 
-        // Whoever goes back to an old one is told that it counts at once.
+        // For a machine that goes back to an old one, the page says that it counts at once.
         site.report(&mut old).await;
         (old.agent, old.schema) = ("0.2.0".to_owned(), policies::fact::SCHEMA_VERSION);
         site.report(&mut old).await;

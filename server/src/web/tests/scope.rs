@@ -1,4 +1,4 @@
-//! Who may see and do what: parts of the tree, roles, and pages that are not there.
+//! Who may see and do what: scopes, roles, and pages that do not exist.
 
 use axum::http::StatusCode;
 

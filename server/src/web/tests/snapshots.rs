@@ -1,4 +1,4 @@
-//! What every page shows: each route of the table is asked for in both languages, on a server with nothing, one as usual and one full of
+//! What every page shows: each route of the table is requested in both languages, on an empty server, a usual one and one full of
 //! hostile names, and compared with `snapshots/`. A new page needs no line here unless its path has a parameter of a new kind.
 
 use axum::http::StatusCode;
@@ -43,7 +43,7 @@ fn compare(site: &Site, scene: &str, name: &str, page: &str) {
     settings.bind(|| insta::assert_snapshot!(name, shown(&page.replace(&programs, "(programs)"))));
 }
 
-/// Compares every page as `browser` sees it; `values` are those of the parameters in paths.
+/// Compares every page as `browser` sees it; `values` fill the parameters in paths.
 async fn compare_all(site: &Site, browser: &mut Browser, scene: &str, values: &[(&str, &str)]) {
     for language in ["vi", "en"] {
         browser.get("/password").await;
@@ -56,7 +56,7 @@ async fn compare_all(site: &Site, browser: &mut Browser, scene: &str, values: &[
                 continue;
             }
             let answer = browser.get(&asked).await;
-            // A form alone, or the way to another page.
+            // Only a form, or a redirect to another page.
             if answer.status == StatusCode::METHOD_NOT_ALLOWED || answer.status.is_redirection() {
                 continue;
             }

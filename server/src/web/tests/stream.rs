@@ -1,4 +1,4 @@
-//! The stream of events: a page hears of what it shows and of nothing else.
+//! The stream of events: a page is notified of what it shows and of nothing else.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ on_both! {
         for stream in [&mut everything, &mut office, &mut one] {
             assert!(next_event(stream).await.starts_with("event: changed"));
         }
-        // The office elsewhere hears of its own change first: the report was not told there.
+        // The other office first receives its own change: the report was not delivered there.
         site.roster(&ward, &["PC-01"]).await;
         let (before, _) = (site.app.events.subscribe(), changes_read(&site.app).await.unwrap());
         assert!(!before.is_empty(), "the change of the ward was told");

@@ -1,4 +1,4 @@
-//! Exceptions at the pages: who may ask, who may decide, what is refused and said, and how a waived control looks.
+//! Waivers on the pages: who may ask, who may decide, what is refused with which message, and how a waived control looks.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::store::person::PersonRole;
 use crate::store::test_database::{TestDatabase, on_both};
 use crate::store::waiver::{Waiver, WaiverState};
 
-/// A critical control, which may be excepted for 90 days.
+/// A critical control, which may be waived for 90 days.
 const CONTROL: &str = "firewall-active";
 const REASON: &str = "Tường lửa do phần mềm <b>chuyên ngành</b> tắt";
 
@@ -53,7 +53,7 @@ impl Fixture {
         browser.post(&format!("{}/waivers", self.page()), &form).await
     }
 
-    /// The last exception of the machine.
+    /// The last waiver of the machine.
     async fn last(&self) -> Waiver {
         let mut tx = self.site.app.db.read().await.unwrap();
         tx.waiver_list_of_machine(&Scope::whole(), &self.machine).await.unwrap().remove(0)
@@ -83,7 +83,7 @@ on_both! {
         let id = fixture.last().await.id;
         let (grant, refuse, withdraw) = (format!("/waivers/{id}/grant"), format!("/waivers/{id}/refuse"), format!("/waivers/{id}/withdraw"));
 
-        // Its author may take it back, a colleague may nothing, whoever stands above may decide.
+        // Its author may take it back, a colleague may do nothing, someone above may decide.
         let by_lan = control(&lan.get(&page).await);
         assert!(by_lan.contains("is-fail") && by_lan.contains("chờ quyết định") && by_lan.contains("Rút đề nghị"));
         assert!(by_lan.contains("&#60;b&#62;chuyên ngành"), "{by_lan}");
@@ -112,7 +112,7 @@ on_both! {
         assert!(shown.has("tiêu chí được ngoại lệ") && shown.has("ngoại lệ bắt đầu hoặc kết thúc"));
         assert_eq!(hanh.post(&grant, &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY, "twice");
 
-        // It ends early by its author's hand, and can be asked for again; a refusal is read by the author.
+        // Its author ends it early, and can be asked for again; a refusal is read by the author.
         assert_eq!(lan.post(&withdraw, &[]).await.location(), format!("{page}#control-{CONTROL}"));
         assert!(control(&lan.get(&page).await).contains("is-fail"));
         fixture.ask(&mut lan, REASON, &fixture.day(20)).await.location();

@@ -1,4 +1,4 @@
-//! A TLS connection with HTTP/1.1 by hand, to be left lying about as no library would.
+//! A TLS connection with HTTP/1.1 by hand, to be misused as no library would allow.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ pub(super) struct Target {
     tls: Arc<ClientConfig>,
 }
 
-/// A connection whose handshake is over.
+/// A connection after the handshake.
 pub(super) struct Line(StreamOwned<ClientConnection, TcpStream>);
 
 impl Target {
@@ -43,7 +43,7 @@ impl Target {
         Ok(Line(line))
     }
 
-    /// A page over a connection of its own: head and body.
+    /// Fetches a page over its own connection; returns head and body.
     pub(super) fn page(&self, path: &str, patience: Duration) -> anyhow::Result<String> {
         self.connect(patience)?.exchange("GET", path, &[], "")
     }
@@ -91,7 +91,7 @@ impl Line {
     }
 }
 
-/// Logs somebody in who has a first password; the cookies of the session.
+/// Logs in a person who has a first password; returns the session's cookies.
 pub(super) fn log_in(target: &Target, login: &str, first: &str) -> anyhow::Result<Vec<String>> {
     let mut line = target.connect(Duration::from_secs(30))?;
     let mut cookies = Vec::new();

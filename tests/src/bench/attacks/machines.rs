@@ -1,4 +1,4 @@
-//! Attacks by machines that nobody confirmed: whoever has a stolen token can make them.
+//! Attacks by unconfirmed machines, which anyone with a stolen token can make.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::fake_agent::FakeAgent;
 
 /// Polls by the thousand, each with a list of orders that it claims to have done.
 pub(super) fn polls(field: &Field<'_>) -> anyhow::Result<String> {
-    // On every processor: one alone is busy with the handshakes until the attack is over.
+    // On every processor: a single one would spend the whole attack on handshakes.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let fake_agent = FakeAgent::enrol(&field.pending_token(1)?, "máy-lạ").await?;
@@ -25,7 +25,7 @@ pub(super) fn polls(field: &Field<'_>) -> anyhow::Result<String> {
                 polls.spawn(async move { line.post::<_, PollAnswer>(path::POLL, &request).await.is_ok() });
                 sent += 1;
             }
-            // The next line when this one stands: all at once, none would come about.
+            // The next connection only when this one is up: all at once, none would complete.
             tokio::time::sleep(Duration::from_millis(20)).await;
             if field.is_over() {
                 break;

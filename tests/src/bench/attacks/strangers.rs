@@ -1,4 +1,4 @@
-//! Attacks by whoever has no certificate, and by a person with a login.
+//! Attacks without a certificate, and by a person with a login.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use super::{Field, rest};
 
 /// How long an attacker waits for an answer it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often what was closed is opened again.
+/// How often closed connections are reopened.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// Connections that say nothing, the closed ones opened again.
+/// Connections that say nothing; closed ones are reopened.
 pub(super) fn silent(field: &Field<'_>) -> anyhow::Result<String> {
     let mut held: std::collections::VecDeque<TcpStream> = std::collections::VecDeque::new();
     let mut opened = 0;
@@ -29,7 +29,7 @@ pub(super) fn silent(field: &Field<'_>) -> anyhow::Result<String> {
     Ok(format!("{opened} opened in all"))
 }
 
-/// Connections that end the handshake and ask nothing.
+/// Connections that finish the handshake and send nothing.
 pub(super) fn idle(field: &Field<'_>) -> anyhow::Result<String> {
     let mut held: std::collections::VecDeque<Line> = std::collections::VecDeque::new();
     let mut opened = 0;

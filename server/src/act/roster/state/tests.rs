@@ -1,4 +1,4 @@
-//! Which absences are taken down, which are refused, and how the grade follows.
+//! Which absences are accepted, which are refused, and how the grade follows.
 
 use policies::grade::{LineKind, Points};
 
@@ -65,10 +65,10 @@ on_both! {
         let head = db.read().await.unwrap().audit_head().await.unwrap().number;
         assert_eq!(repair(By { at: now + 5, ..lan.clone() }).await.unwrap(), away, "the same again changes nothing");
         assert_eq!(db.read().await.unwrap().audit_head().await.unwrap().number, head);
-        // Nothing tells of the end: the grade is due by itself.
+        // No event announces the end: the grade becomes due by itself.
         assert_eq!(graded(&test_server, until + 1).await.grade.unwrap().score, halved.score);
 
-        // A report of a machine that is said to be in store ends that.
+        // A report of a machine recorded as in store ends that state.
         let stored = roster_state(db, &lan, judge.as_deref(), (&test_server.office, "PC-01"), RosterState::InStore, Some(until));
         assert_eq!(stored.await.unwrap().state, RosterState::InStore);
         let report = machine.full();
@@ -105,7 +105,7 @@ on_both! {
         assert_eq!(refusal(say(&lan, later, "PC-01", store, Some(now + 61 * DAY)).await), Refusal::EndTooFar(60));
         let prolonged = say(&lan, later, "PC-01", store, Some(now + 60 * DAY)).await.unwrap();
         assert_eq!((prolonged.state, prolonged.state_from_at), (store, Some(now)));
-        // Once it is over, another may begin.
+        // Once it has ended, another may begin.
         let over = now + 60 * DAY;
         assert_eq!(say(&lan, over, "PC-01", store, Some(over + DAY)).await.unwrap().state_from_at, Some(over));
         let back = say(&lan, over, "PC-01", RosterState::InUse, None).await.unwrap();

@@ -17,7 +17,7 @@ fn new_line(label: &str, serial: &str) -> NewLine {
     NewLine { serial: serial.to_owned(), ..NewLine::named(label) }
 }
 
-/// Facts of a machine whose clock is right and whose firmware says `serial`.
+/// Facts of a machine whose clock is right and whose firmware reports `serial`.
 fn numbered(serial: &str) -> Facts {
     let mut facts = facts(true);
     facts.system.serial = Fact::Known(serial.to_owned());
@@ -117,7 +117,7 @@ on_both! {
         let before = graded(db, &judge, &office).await;
         assert_eq!(coverage(&before), (1, 1));
 
-        // Enrolled anew while the old one still has the line: both count until somebody says they are one.
+        // Enrolled again while the old one still has the line: both count until someone links them.
         let second = reported(db, &judge, &office, &numbered("7XK2Q63")).await;
         let proposed = proposals(db, &office).await;
         assert_eq!((proposed[0].machine.as_str(), proposed[0].replaces.as_deref()), (second.as_str(), Some(first.as_str())));

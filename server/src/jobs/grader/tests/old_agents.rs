@@ -1,14 +1,14 @@
-//! What older agents read wrongly: outside the sums for a time, then unknown; never what it was.
+//! Facts that older agents misread: outside the sums for a time, then unknown; never the old value.
 
 use policies::grade::Grade;
 
 use super::*;
 use crate::store::judgement::VerdictState;
 
-/// The control that looks at what was read wrongly.
+/// The control that reads a misread fact.
 const CLOCK: &str = "time-synchronised";
 
-/// A report each day: the clock read wrongly by old agents, the logs rightly.
+/// A report each day: old agents misread the clock but not the logs.
 fn seen_facts() -> Facts {
     let mut facts = facts(true);
     facts.logging.running = Fact::Known(true);
@@ -68,7 +68,7 @@ on_both! {
         assert!(view.grade.unwrap().score > scores[0]);
     }
 
-    /// The time to replace an agent runs from its next version on, whatever further ones come.
+    /// The time to replace an agent runs from its next version, regardless of later ones.
     async fn a_further_version_gives_an_old_agent_no_new_time(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
@@ -84,7 +84,7 @@ on_both! {
         assert!(counts_clock(&view.grade.unwrap()));
     }
 
-    /// Whoever had the new agent and goes back to an old one is not excused for it, not for a day.
+    /// A machine that had the new agent and goes back to an old one is not excused, not even for a day.
     async fn a_machine_that_goes_back_to_an_old_agent_is_not_excused(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
@@ -92,7 +92,7 @@ on_both! {
         let office = test_database::office(&mut tx, "Xã An", None).await;
         let machine = test_database::machine(&mut tx, &office).await;
         tx.commit().await.unwrap();
-        // Also one that only claimed to have a newer one than there is.
+        // Even one that only claimed a newer version than exists.
         for (number, (schema, excused)) in [(1, true), (2, false), (1, false), (99, false), (1, false)].into_iter().enumerate() {
             let at = NOW + number as i64 * DAY;
             let mut tx = db.write().await.unwrap();
@@ -107,7 +107,7 @@ on_both! {
         }
     }
 
-    /// The old agent back on the same hardware as another machine, the one before revoked, is the same story.
+    /// The old agent back on the same hardware as another machine, the one before revoked, is treated the same.
     async fn a_machine_enrolled_anew_with_an_old_agent_is_not_excused(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
@@ -132,7 +132,7 @@ on_both! {
         assert!(counts_clock(&seen(db, &judge, &office, NOW + 2).await.grade.unwrap()));
     }
 
-    /// What a new agent says fails too fails since that one saw it, also when it speaks before the store was judged again.
+    /// A failure confirmed by a new agent dates from that agent, even if it reports before the store is judged again.
     async fn a_failure_that_a_new_agent_finds_dates_from_it(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut failing = seen_facts();
@@ -162,7 +162,7 @@ on_both! {
         }
     }
 
-    /// A failure that a new agent saw keeps its date when the store is judged again, also where it is unknown meanwhile.
+    /// A failure that a new agent saw keeps its date when the store is judged again, even if it is unknown meanwhile.
     async fn a_failure_that_a_new_agent_saw_keeps_its_date(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut failing = seen_facts();
@@ -182,7 +182,7 @@ on_both! {
         assert_eq!((state.verdict, state.failing_since_at), (Verdict::Unknown, Some(NOW)));
     }
 
-    /// A new agent that says of itself that it is too old is not excused: only the version of its facts is believed.
+    /// A new agent that claims to be too old is not excused: only the version of its facts is believed.
     async fn an_agent_that_calls_itself_too_old_counts_as_unknown(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
@@ -199,7 +199,7 @@ on_both! {
         assert!(!view.machines[0].needs_agent() && counts_clock(&view.grade.unwrap()));
     }
 
-    /// A machine that reported to the server of before and is silent since keeps no "pass", and the office is not blamed.
+    /// A machine that reported to the older server and has been silent since keeps no "pass", and the office is not blamed.
     async fn a_store_of_before_is_judged_again(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut tx = db.write().await.unwrap();
@@ -225,7 +225,7 @@ on_both! {
         assert_eq!((last.office, last.policy), (Points::ZERO, after - before));
     }
 
-    /// A failure that an old agent read wrongly was none: nothing dates from it.
+    /// A failure that an old agent misread was none: nothing dates from it.
     async fn a_failure_that_was_read_wrongly_leaves_no_date(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let mut failing = seen_facts();

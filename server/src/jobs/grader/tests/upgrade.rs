@@ -1,4 +1,4 @@
-//! A store that the release before wrote: everything in it is judged again, and nothing is lost.
+//! A store written by the previous release: everything in it is judged again, and nothing is lost.
 
 use super::*;
 use crate::audit::{Action, Actor, Change};
@@ -142,7 +142,7 @@ async fn a_store_of_the_release_before_is_judged_again(test_database: &TestDatab
     let grade = db.read().await.unwrap().office_grade_get(&before.office).await.unwrap().unwrap();
     assert_eq!((grade.policy.as_str(), grade.graded_at), ("p1", NOW + 1));
 
-    // The migrations hold on a store that has them.
+    // Migrating a store that is up to date changes nothing.
     db.migrate().await.unwrap();
 }
 

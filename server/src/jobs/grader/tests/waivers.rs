@@ -1,4 +1,4 @@
-//! What an exception does to verdicts and grades, and when it ends.
+//! What a waiver does to verdicts and grades, and when it ends.
 
 use policies::grade::{CapKind, CapState, Grade};
 
@@ -9,7 +9,7 @@ use crate::audit::Actor;
 use crate::store::judgement::VerdictState;
 use crate::store::waiver::{Waiver, WaiverState};
 
-/// Facts of which the firewall and routing are known, and wrong; the clock and the log are as they should be.
+/// Facts of which the firewall and routing are known and wrong; the clock and the log are right.
 fn wrong() -> Facts {
     let mut facts = facts(true);
     facts.logging.running = Fact::Known(true);
@@ -37,7 +37,7 @@ fn by(login: &str, scope: Scope, at: i64) -> By {
     By { actor: Actor::Person { id: login.to_owned(), login: login.to_owned() }, scope, at }
 }
 
-/// Asks for an exception at `at` and has it granted at once.
+/// Asks for a waiver at `at` and has it granted at once.
 async fn granted(db: &Db, judge: &CompiledPolicy, machine: &str, control: &str, at: i64, until_at: i64) -> Waiver {
     let new = NewWaiver {
         machine: machine.to_owned(),
@@ -70,8 +70,7 @@ const ROUTING: &str = "forwarding-off";
 const FIREWALL: &str = "firewall-active";
 
 on_both! {
-    /// A small exception leaves both sums, shows the score without it, and brings the failure back when its date comes, with no
-    /// report and no event.
+    /// A small waiver is left out of both sums, shows the score without it, and brings the failure back on its date, with no report and no event.
     async fn an_exception_ends_by_itself(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let (office, machine) = scene(db, &judge).await;
@@ -93,7 +92,7 @@ on_both! {
         assert_eq!(shown.outcome.verdict, Verdict::Waived);
         assert_eq!((view.history[0].cause, view.history[0].at), (JudgedFor::Waiver, NOW + 10));
 
-        // A report and another policy meanwhile do not end it; what was silent is judged as at its last report.
+        // A report and another policy meanwhile do not end it; a silent machine is judged as of its last report.
         let mut tx = db.write().await.unwrap();
         report(&mut tx, &machine, 2, &wrong(), NOW + DAY).await;
         judged(&mut tx, &judge, &machine, NOW + DAY).await;
@@ -106,7 +105,7 @@ on_both! {
 
         let score = grade_at(db, &second, &office, end - 1).await.score;
         assert_eq!(state(db, &machine, ROUTING).await.verdict, Verdict::Waived);
-        // Nothing happened and no grade is due: the date alone moves it.
+        // Nothing happened and no grade is due: the date alone changes it.
         grades_make(db, Some(&second), end, &mut Todo::default()).await.unwrap();
         let back = state(db, &machine, ROUTING).await;
         assert_eq!((back.verdict, back.since_at, back.failing_since_at), (Verdict::Fail, end, Some(NOW)));
@@ -125,8 +124,8 @@ on_both! {
         assert_eq!(db.read().await.unwrap().audit_list(&Scope::whole(), i64::MAX, 10).await.unwrap().len(), 3, "once");
     }
 
-    /// A critical failure caps as before while it is waived, and a heavy exception caps by itself; withdrawing it undoes both
-    /// the exception and its cap.
+    /// A critical failure caps as before while it is waived, and a heavy waiver caps by itself; withdrawing it undoes both
+    /// the waiver and its cap.
     async fn an_exception_lifts_no_cap(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let (office, machine) = scene(db, &judge).await;
@@ -147,8 +146,7 @@ on_both! {
         assert_eq!((after.score, holds(&after, CapKind::Waived)), (before.score, false));
     }
 
-    /// An exception from something that does not fail yet waives the failure when it comes, with the age of the failure; what
-    /// is mended passes.
+    /// A waiver of something that does not fail yet waives the failure when it comes, with the failure's age; what is fixed passes.
     async fn only_what_fails_is_waived(test_database: &TestDatabase) {
         let (db, judge) = (&test_database.db, judge("p1"));
         let (_, machine) = scene(db, &judge).await;
