@@ -1,6 +1,6 @@
 //! The first of the two commands: this machine, checked, reported, graded and seen, by the real programs.
 //!
-//! Drives only the commands of `posture-server` and `posture-agent`, as an officer would; [`place`] remembers which of them
+//! Drives only the commands of `posture-server` and `posture-agent`, as an officer would; [`folder`] remembers which of them
 //! are done, so that a second start continues with the same data.
 
 use std::io::Write;

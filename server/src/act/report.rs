@@ -52,7 +52,7 @@ pub async fn reports_answer(
         }
         assignment = taken.machine.as_ref().map(|machine| Assignment {
             office: machine.office.clone(),
-            role: machine.role.into(),
+            role: machine.role,
             confirmed: machine.status == MachineStatus::Confirmed,
             policy: app.policies.address(),
         });

@@ -2,7 +2,7 @@
 //!
 //! A browser the person has used before waits for its own mistakes only, and so does a session that asks for the password again. All
 //! other browsers are strangers: some checks are free by address and by account, then they come at a [`pace`], whether the names exist
-//! or not, and the next of those waiting is drawn by lot ([`line`]). Nothing is stored: counts are in memory, in bounded tables, by a
+//! or not, and the next of those waiting is drawn by lot ([`mod@line`]). Nothing is stored: counts are in memory, in bounded tables, by a
 //! monotonic clock.
 
 mod line;

@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn programs_are_confined_where_the_kernel_says_so() {
         let with = |modules: &str, files: &[(&str, &str)]| {
-            let os = files.iter().fold(Recorded::new(), |os, (path, text)| os.file(*path, *text));
+            let os = files.iter().fold(Recorded::new(), |os, (path, text)| os.file(path, *text));
             collected(os.file("/sys/kernel/security/lsm", modules)).confinement
         };
         let enforce = |mode| with("lockdown,capability,yama,selinux,bpf", &[("/sys/fs/selinux/enforce", mode)]);

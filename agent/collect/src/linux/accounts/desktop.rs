@@ -6,6 +6,9 @@ use crate::linux::context::{CheckContext, answered, unknown};
 use crate::linux::text::{capped, ini, ini_value, unquoted, yes};
 use os::Answer;
 
+/// Reads whether one display manager logs somebody in automatically.
+type Reader = fn(&CheckContext) -> Answer<bool>;
+
 /// True when the configured display manager logs somebody in automatically.
 pub(super) fn automatic_logon(context: &CheckContext) -> Fact<bool> {
     let unit = context.os.link("/etc/systemd/system/display-manager.service").ok();
@@ -13,8 +16,7 @@ pub(super) fn automatic_logon(context: &CheckContext) -> Fact<bool> {
     let chosen = chosen.trim_end_matches(".service");
     // If systemd does not say which one is used, any display manager's file counts.
     let concerned = |name: &str| chosen.is_empty() || chosen.starts_with(name);
-    let readers: [(&str, fn(&CheckContext) -> Answer<bool>); 4] =
-        [("gdm", gdm), ("lightdm", lightdm), ("sddm", sddm), ("lxdm", lxdm)];
+    let readers: [(&str, Reader); 4] = [("gdm", gdm), ("lightdm", lightdm), ("sddm", sddm), ("lxdm", lxdm)];
     let answers: Answer<Vec<bool>> =
         readers.iter().filter(|(name, _)| concerned(name)).map(|(_, read)| read(context)).collect();
     answered(answers, |found| match found[..] {
