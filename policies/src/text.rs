@@ -80,8 +80,18 @@ pub fn visible(text: &str, most: usize) -> String {
     shown
 }
 
+/// True when nothing of `text` needs to be made [`visible`].
+pub(crate) fn is_visible(text: &str) -> bool {
+    text.chars().all(is_plain) || visible(text, usize::MAX) == text
+}
+
 /// Most combining marks on one letter; Vietnamese in its decomposed form needs two.
 const MOST_MARKS: usize = 3;
+
+/// ASCII and the Latin letters of Vietnamese, none of which is a mark or invisible.
+fn is_plain(character: char) -> bool {
+    matches!(character, ' '..='~' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
+}
 
 fn is_mark(character: char) -> bool {
     matches!(character, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
@@ -121,6 +131,7 @@ mod tests {
         assert_eq!(visible("Phòng Văn hoá – Xã hội", 100), "Phòng Văn hoá – Xã hội");
         // Decomposed Vietnamese stays as it is; a stack of marks does not.
         assert_eq!(visible("e\u{302}\u{301}", 9), "e\u{302}\u{301}");
+        assert!(is_visible("e\u{302}\u{301} “ạ” ~") && !is_visible("máy\u{ad}") && !is_visible("máy\n"));
         assert_eq!(visible("e\u{302}\u{301}\u{302}\u{301}", 9), "e\u{302}\u{301}\u{302}⟨U+0301⟩");
     }
 

@@ -18,7 +18,10 @@ const KEYS: [&str; 10] =
 /// As reading the source.
 pub(super) fn flat(file: &str, text: &str, role: Role) -> Result<String, PolicyErrors> {
     let source = Source::open(file, text.as_bytes())?;
-    let flat = Whom::Machines(role).part(&source).map(|part| document(&source, part.get_ref(), role));
+    let flat = source.parsed().map(|whole| {
+        let part = Whom::Machines(role).part(&source, &whole);
+        document(&source, part.get_ref(), role)
+    });
     source.end(flat)
 }
 

@@ -35,11 +35,11 @@ impl Whom {
         }
     }
 
-    /// The part of the source meant for these. For an office that is controls only: they have no file of their own.
-    pub(super) fn part<'t>(self, source: &Source<'t>) -> Option<Spanned<DeTable<'t>>> {
-        let mut document = source.parsed()?;
-        self.keep(source, document.get_mut());
-        Some(document)
+    /// The part of `whole`, the parsed source, meant for these. For an office that is controls only: they have no file of their own.
+    pub(super) fn part<'t>(self, source: &Source<'t>, whole: &Spanned<DeTable<'t>>) -> Spanned<DeTable<'t>> {
+        let mut part = whole.clone();
+        self.keep(source, part.get_mut());
+        part
     }
 
     fn keep<'t>(self, source: &Source<'_>, entries: &mut DeTable<'t>) {

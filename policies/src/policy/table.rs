@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{Source, Span};
-use crate::text::{Text, visible};
+use crate::text::{Text, is_visible, visible};
 
 /// A value with its place.
 pub(super) type Node<'t> = Spanned<DeValue<'t>>;
@@ -135,7 +135,7 @@ pub(super) fn text<'t>(source: &Source<'_>, node: &'t Node<'t>, most: usize) -> 
             ),
         );
         None
-    } else if visible(text, usize::MAX) != text {
+    } else if !is_visible(text) {
         source.error(
             &node.span(),
             Text::new("chuỗi có ký tự điều khiển hoặc ký tự ẩn", "the text holds control or invisible characters"),

@@ -1,5 +1,6 @@
 //! Reads a control file: the keys, their bounds, and what must hold between controls (unique ids, no cycle of causes).
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::{Clause, Control, ControlSource, Fix, Policy};
@@ -29,17 +30,21 @@ const OFFICE_FACTS: &[Field] = &[];
 /// Reads the source of the controls of all roles.
 pub(super) fn shared(file: &str, bytes: &[u8]) -> Result<ControlSource, PolicyErrors> {
     let source = Source::open(file, bytes)?;
-    let part =
-        |role| Whom::Machines(role).part(&source).and_then(|part| document(&source, part.get_ref(), part.span()));
-    let (workstation, server) = (part(Role::Workstation), part(Role::Server));
-    let office = office_part(&source, OFFICE_FACTS);
-    let read = (|| Some(ControlSource { workstation: workstation?, server: server?, office: office? }))();
+    let read = source.parsed().and_then(|whole| {
+        let part = |role| {
+            let part = Whom::Machines(role).part(&source, &whole);
+            document(&source, part.get_ref(), part.span())
+        };
+        let (workstation, server) = (part(Role::Workstation), part(Role::Server));
+        let office = office_part(&source, &whole, OFFICE_FACTS);
+        Some(ControlSource { workstation: workstation?, server: server?, office: office? })
+    });
     source.end(read)
 }
 
 /// The controls for an office, which use `facts`. Having none is not an error.
-fn office_part(source: &Source<'_>, facts: &'static [Field]) -> Option<Vec<Control>> {
-    let part = Whom::Office.part(source)?;
+fn office_part<'t>(source: &Source<'t>, whole: &Spanned<DeTable<'t>>, facts: &'static [Field]) -> Option<Vec<Control>> {
+    let part = Whom::Office.part(source, whole);
     match Table::new(source, part.get_ref(), part.span()).get("control") {
         Some(node) => controls(source, items(source, node, 0, MOST_CONTROLS)?, Scope::Office(facts)),
         None => Some(Vec::new()),
@@ -347,7 +352,7 @@ mod tests {
         };
         let text = control("\nfor = \"office\"", require) + &control("", "{ fact = \"lan.forwards\", is = false }");
         let source = Source::open("a.toml", text.as_bytes()).map_err(|errors| errors.show(Language::En))?;
-        let read = office_part(&source, FACTS);
+        let read = source.parsed().and_then(|whole| office_part(&source, &whole, FACTS));
         source.end(read).map_err(|errors| errors.show(Language::En))
     }
 
