@@ -17,7 +17,6 @@ mod dpkg;
 mod history;
 mod lists;
 mod restart;
-mod stanza;
 mod version;
 
 /// What is computed once for each state of packages, lists and configuration.

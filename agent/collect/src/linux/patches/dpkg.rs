@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
 
-use super::stanza::each_of;
 use crate::linux::context::CheckContext;
 use crate::linux::text::capped;
 use os::{Answer, OsError};
+use stanza::each_of;
 
 /// Where it is kept.
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
@@ -67,7 +67,8 @@ pub(super) fn key(to: &mut Vec<u8>, package: &[u8], architecture: &[u8]) {
 /// Reads the whole file. A file that does not contain dpkg itself is an error.
 pub(super) fn packages(context: &CheckContext) -> Answer<Packages> {
     let mut stanzas = Vec::new();
-    each_of(BufReader::new(context.os.open(STATUS)?), STATUS, |name| !name.is_empty(), |stanza| stanzas.push(stanza))?;
+    let mut reader = BufReader::new(context.os.open(STATUS)?);
+    each_of(&mut reader, STATUS, &|name| !name.is_empty(), &mut |stanza| stanzas.push(stanza))?;
     let native = stanzas.iter().find(|stanza| stanza.package == b"dpkg").map(|stanza| stanza.architecture.clone());
     let native = native.ok_or_else(|| OsError::Failed(STATUS.to_owned(), "does not name dpkg".to_owned()))?;
     let mut packages = Packages { native, ..Packages::default() };

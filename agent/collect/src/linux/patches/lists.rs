@@ -1,17 +1,10 @@
 //! apt's downloaded lists: what they offer for the installed packages.
 
-use std::io::{BufRead, BufReader, Read};
-
 use super::dpkg::{Offer, Packages, key};
-use super::stanza::each_of;
 use super::version::compare;
 use crate::linux::context::CheckContext;
-use os::{Answer, OsError};
-
-/// The most bytes read of one decompressed list: ten times the largest known.
-const CAP: u64 = 1 << 30;
-/// Bytes per read: large enough that decompression, not copying, takes the time.
-const PIECE: usize = 64 << 10;
+use os::Answer;
+use stanza::{each_of, unpacked};
 
 /// Records in `packages` what the list at `path` offers; `position` identifies the list.
 pub(super) fn read(
@@ -21,29 +14,18 @@ pub(super) fn read(
     packages: &mut Packages,
 ) -> Answer<()> {
     let file = context.os.open(path)?;
-    let reader: Box<dyn BufRead> = match path.rsplit_once("_Packages.").map(|(_, suffix)| suffix) {
-        None => Box::new(BufReader::with_capacity(PIECE, file.take(CAP))),
-        Some("lz4") => Box::new(lz4_flex::frame::FrameDecoder::new(file).take(CAP)),
-        #[expect(clippy::disallowed_methods, reason = "what comes out is capped")]
-        Some("gz") => Box::new(BufReader::with_capacity(PIECE, flate2::read::GzDecoder::new(file).take(CAP))),
-        Some(_) => return Err(OsError::Failed(path.to_owned(), "is packed in a way that is not read".to_owned())),
-    };
+    let mut reader = unpacked(file, path)?;
     let Packages { installed, names, native, .. } = packages;
     let mut place = Vec::new();
-    each_of(
-        reader,
-        path,
-        |name| names.contains(name),
-        |stanza| {
-            let architecture = if stanza.architecture == b"all" { &*native } else { &stanza.architecture };
-            key(&mut place, &stanza.package, architecture);
-            if let Some(installed) = installed.get_mut(&place) {
-                let version = String::from_utf8_lossy(&stanza.version).into_owned();
-                let order = compare(&version, &installed.version);
-                installed.offers.push(Offer { version, order, list: position });
-            }
-        },
-    )
+    each_of(&mut reader, path, &|name| names.contains(name), &mut |stanza| {
+        let architecture = if stanza.architecture == b"all" { &*native } else { &stanza.architecture };
+        key(&mut place, &stanza.package, architecture);
+        if let Some(installed) = installed.get_mut(&place) {
+            let version = String::from_utf8_lossy(&stanza.version).into_owned();
+            let order = compare(&version, &installed.version);
+            installed.offers.push(Offer { version, order, list: position });
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! The stanzas of dpkg's and apt's files, of which only a few fields are needed. Lists are long and few of their packages are
 //! installed, so names are searched for and only their stanzas are read line by line.
+//!
+//! A crate of its own because it is compiled for speed and the rest of the agent for size: tens of megabytes go through it in a check.
+//! So nothing here is generic, which would be compiled with its caller.
+
+mod packed;
+
+pub use packed::unpacked;
 
 use std::io::BufRead;
 
@@ -12,14 +19,17 @@ const STANZA_CAP: usize = 4 << 20;
 /// What comes before a package's name.
 const NAME: &[u8] = b"Package: ";
 
-/// The needed fields of one stanza.
+/// The needed fields of one stanza, empty where it has none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stanza {
-    pub(super) package: Vec<u8>,
-    pub(super) version: Vec<u8>,
-    pub(super) architecture: Vec<u8>,
+pub struct Stanza {
+    /// The package's name.
+    pub package: Vec<u8>,
+    /// Its version, as Debian writes it.
+    pub version: Vec<u8>,
+    /// Its architecture, or `all`.
+    pub architecture: Vec<u8>,
     /// What is wanted, a flag, and the state.
-    pub(super) status: Vec<u8>,
+    pub status: Vec<u8>,
 }
 
 impl Stanza {
@@ -37,13 +47,16 @@ impl Stanza {
     }
 }
 
-/// Calls `each` for every stanza of the file at `path` whose package is `wanted`; if the input ends inside a stanza, the stanza
-/// ends there.
-pub(super) fn each_of(
-    mut reader: impl BufRead,
+/// Calls `each` for every stanza of the file at `path`, read by `reader`, whose package is `wanted`; if the input ends inside a stanza, the
+/// stanza ends there.
+///
+/// # Errors
+/// The file cannot be read, or a stanza is larger than 4 MiB.
+pub fn each_of(
+    reader: &mut dyn BufRead,
     path: &str,
-    wanted: impl Fn(&[u8]) -> bool,
-    mut each: impl FnMut(Stanza),
+    wanted: &dyn Fn(&[u8]) -> bool,
+    each: &mut dyn FnMut(Stanza),
 ) -> Answer<()> {
     // From the beginning of the first incomplete stanza.
     let mut text = Vec::new();
@@ -53,7 +66,7 @@ pub(super) fn each_of(
         text.extend_from_slice(piece);
         reader.consume(read);
         let whole = if read == 0 { text.len() } else { last_blank(&text) };
-        scan(&text[..whole], &wanted, &mut each);
+        scan(&text[..whole], wanted, each);
         if read == 0 {
             return Ok(());
         }
@@ -78,7 +91,7 @@ fn last_blank(text: &[u8]) -> usize {
 }
 
 /// Calls `each` for those of the complete stanzas in `text` whose package is `wanted`.
-fn scan(text: &[u8], wanted: &impl Fn(&[u8]) -> bool, each: &mut impl FnMut(Stanza)) {
+fn scan(text: &[u8], wanted: &dyn Fn(&[u8]) -> bool, each: &mut dyn FnMut(Stanza)) {
     let mut over = 0;
     for at in memmem::find_iter(text, NAME) {
         let name = &text[at + NAME.len()..];
@@ -108,8 +121,10 @@ mod tests {
     fn stanzas(text: &[u8], piece: usize, wanted: impl Fn(&[u8]) -> bool) -> Answer<Vec<(String, String)>> {
         let mut found = Vec::new();
         let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let reader = BufReader::with_capacity(piece, text);
-        each_of(reader, "/x", wanted, |stanza| found.push((text_of(&stanza.package), text_of(&stanza.version))))?;
+        let mut reader = BufReader::with_capacity(piece, text);
+        each_of(&mut reader, "/x", &wanted, &mut |stanza| {
+            found.push((text_of(&stanza.package), text_of(&stanza.version)))
+        })?;
         Ok(found)
     }
 
