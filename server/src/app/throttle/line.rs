@@ -17,13 +17,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::pace::{ACCOUNT, ADDRESS};
 use super::table::Table;
 use super::{Counts, Ticket, pair};
-use crate::bound::network;
+use crate::bound::{lot, network};
 
 /// One draw in this many is among those with the fewest mistakes.
 const FEWEST_EVERY: usize = 4;
@@ -95,11 +94,4 @@ impl Counts {
             }
         }
     }
-}
-
-/// A random number below `of`. If the system has no random numbers, nobody gets a session either.
-fn lot(of: usize) -> usize {
-    let mut bytes = [0; size_of::<usize>()];
-    let _ = SystemRandom::new().fill(&mut bytes);
-    usize::from_ne_bytes(bytes).checked_rem(of).unwrap_or(0)
 }
