@@ -44,7 +44,7 @@ pub struct Deadlines {
     /// Connections without certificate. Default 2,048.
     pub strangers: usize,
     /// Connections of one address, not counting people who are known; a browser needs up to 6, an office behind one address has dozens, and
-    /// the more there are, the fewer of an attacker's push others out. Default 1,024, at most half of all.
+    /// whoever opens fewer pushes nobody out. Default 1,024, at most half of all.
     pub each_address: usize,
     /// How long a connection may do nothing before it is the first of its address to give way: the first request takes a
     /// round trip. Default 1 s.
