@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn among_those_who_are_busy_a_lot_decides_so_that_the_oldest_is_no_worse_off() {
         // Each of 32 newcomers closes it with 1/32: it stays with (31/32)^32 = 36 %, 72 times of 200, and by chance fewer than 40 or more
-        // than 104 times once in a million.
+        // than 104 times once in a hundred thousand runs.
         let waiting = survivals(|place| {
             place.settle(None);
             place.connection.request_begin()
