@@ -114,7 +114,11 @@ pub(super) fn guessing(field: &Field<'_>) -> anyhow::Result<String> {
             let guess = &guess;
             threads.spawn(move || guess(number));
         }
-        rest(PATIENCE);
+        // Until the checks that are free are used up and there is one at a time.
+        let waits = Instant::now();
+        while checked.load(Ordering::Relaxed) < 100 && waits.elapsed() < GETS_IN {
+            rest(AGAIN);
+        }
         let begun = Instant::now();
         let took = loop {
             if log_in(&field.target, "nguoi-moi", &first).is_ok() {
