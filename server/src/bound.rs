@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::Response;
+use ring::rand::{SecureRandom, SystemRandom};
 
 /// Counts what is held, by key and in total. Cheap to clone: clones share the counts.
 #[derive(Clone, Debug)]
@@ -112,6 +113,13 @@ pub fn network(address: IpAddr) -> String {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
+}
+
+/// A random number below `of`. If the system has no random numbers, nobody gets a session either.
+pub fn lot(of: usize) -> usize {
+    let mut bytes = [0; size_of::<usize>()];
+    let _ = SystemRandom::new().fill(&mut bytes);
+    usize::from_ne_bytes(bytes).checked_rem(of).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -28,17 +28,24 @@ pub async fn machine_enrol(app: &App, request: &EnrolRequest) -> Result<EnrolAns
     if ![&request.machine_name, &request.place].into_iter().all(|text| is_storable(text)) {
         return Err(Refusal::TextUnusable.into());
     }
-    let text = TokenText::read(&request.token).map_err(|_| Refusal::TokenMalformed)?;
-    // Checked first because it does not write: guessing tokens delays no report.
-    if !app.db.read().await?.token_is_known(&text.digest().to_string()).await? {
-        return Err(Refusal::TokenUnknown.into());
-    }
-    let mut tx = app.db.write().await?;
-    let token = tx.token_hold(&text.digest().to_string()).await?.ok_or(Refusal::TokenUnknown)?;
     let key = csr_read(&request.csr)?;
+    // Only reads so far: guessing tokens delays no report.
+    let mut tx = app.db.read().await?;
+    let text = TokenText::read(&request.token).map(|text| text.digest().to_string());
+    let hash = match text {
+        Ok(hash) if tx.token_is_known(&hash).await? => hash,
+        text => {
+            key_check(&mut tx, &key).await?;
+            return Err(text.map_or(Refusal::TokenMalformed, |_| Refusal::TokenUnknown).into());
+        }
+    };
+    drop(tx);
+    let mut tx = app.db.write().await?;
+    let token = tx.token_hold(&hash).await?.ok_or(Refusal::TokenUnknown)?;
     let certificate = match tx.enrolment_get(&token.id, &key.id()).await? {
         Some(earlier) => certificate_again(&mut tx, &token, &earlier).await?,
         None => {
+            key_check(&mut tx, &key).await?;
             token_check(&token, app.clock.now_ms())?;
             machine_add(app, &mut tx, &token, &key, request).await?
         }
@@ -83,6 +90,18 @@ async fn certificate_again(tx: &mut Tx, token: &Token, earlier: &Enrolment) -> R
     Ok(certificate.ok_or_else(|| anyhow::anyhow!("certificate {} is gone", earlier.certificate))?.der)
 }
 
+/// Refuses a key that has a machine already, before anything is said about the token. Only the holder of the key learns of it: the request
+/// is signed with it.
+async fn key_check(tx: &mut Tx, key: &MachineKey) -> Result<(), CallerError> {
+    let Some(peer) = tx.machine_peer(&key.id()).await? else { return Ok(()) };
+    // The agent of a revoked machine then makes a new key; one that is still enrolled keeps its own.
+    Err(match peer.status {
+        MachineStatus::Revoked => Refusal::KeyRevoked(peer.machine),
+        MachineStatus::Pending | MachineStatus::Confirmed => Refusal::KeyKnown(peer.machine),
+    }
+    .into())
+}
+
 fn token_check(token: &Token, now: i64) -> Result<(), CallerError> {
     if token.revoked_at.is_some() {
         return Err(Refusal::TokenRevoked.into());
@@ -105,14 +124,6 @@ async fn machine_add(
     request: &EnrolRequest,
 ) -> Result<Vec<u8>, CallerError> {
     let now = app.clock.now_ms();
-    if let Some(peer) = tx.machine_peer(&key.id()).await? {
-        // The agent of a revoked machine then makes a new key; one that is still enrolled keeps its own.
-        return Err(match peer.status {
-            MachineStatus::Revoked => Refusal::KeyRevoked(peer.machine),
-            MachineStatus::Pending | MachineStatus::Confirmed => Refusal::KeyKnown(peer.machine),
-        }
-        .into());
-    }
     if !tx.token_use(&token.id, now).await? {
         return Err(Refusal::TokenUsedUp.into());
     }

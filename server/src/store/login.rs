@@ -22,17 +22,19 @@ impl Tx {
         Ok(())
     }
 
-    /// True when `person` logged in with that browser before.
+    /// The id of the person who last logged in with that browser, unless the account was closed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn known_device_is(&mut self, token_hash: &str, person: &str) -> StoreResult<bool> {
+    pub async fn known_device_person(&mut self, token_hash: &str) -> StoreResult<Option<String>> {
         Ok(on_db!(self, connection => {
-            sqlx::query_scalar("select exists (select 1 from known_device where token_hash = $1 and person = $2)")
-                .bind(token_hash)
-                .bind(person)
-                .fetch_one(connection)
-                .await?
+            sqlx::query_scalar(
+                "select p.id from known_device d join person p on p.id = d.person
+                 where d.token_hash = $1 and p.disabled_at is null",
+            )
+            .bind(token_hash)
+            .fetch_optional(connection)
+            .await?
         }))
     }
 

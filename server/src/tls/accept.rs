@@ -43,9 +43,12 @@ pub struct Deadlines {
     pub handshakes: usize,
     /// Connections without certificate. Default 2,048.
     pub strangers: usize,
-    /// Connections of one address, not counting people who are logged in; a browser needs up to 6, an office behind one address
-    /// has dozens. Default 256, at most half of all.
+    /// Connections of one address, not counting people who are known; a browser needs up to 6, an office behind one address has dozens, and
+    /// whoever opens fewer pushes nobody out. Default 1,024, at most half of all.
     pub each_address: usize,
+    /// How long a connection may do nothing before it is the first of its address to give way: the first request takes a
+    /// round trip. Default 1 s.
+    pub grace: Duration,
     /// Connections of machines. Default 65,536.
     pub machines: usize,
     /// Connections of one machine; an honest agent needs one or two. Default 4.
@@ -67,7 +70,8 @@ impl Default for Deadlines {
             idle_machine: Duration::from_secs(45 * 60),
             handshakes: 4096,
             strangers: 2048,
-            each_address: 256,
+            each_address: 1024,
+            grace: Duration::from_secs(1),
             machines: 65_536,
             each_machine: 4,
         }

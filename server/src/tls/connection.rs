@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -26,7 +27,7 @@ struct State {
     close: Option<oneshot::Sender<()>>,
     /// It presented a machine's certificate.
     machine: bool,
-    /// A person who is logged in uses it.
+    /// A person who is logged in, or a browser that a person logged in with before, uses it.
     person: bool,
     /// It sent a request.
     asked: bool,
@@ -78,7 +79,8 @@ impl Connection {
     /// The handshake is over.
     pub(super) fn settle(&self, machine: bool) {
         let mut state = self.state();
-        (state.machine, state.rested_at) = (machine, Instant::now());
+        let now = Instant::now();
+        (state.machine, state.rested_at, state.active_at) = (machine, now, now);
     }
 
     /// Makes it end as soon as its task runs.
@@ -101,7 +103,13 @@ impl Connection {
         (state.person, state.open > state.unread.len(), state.active_at)
     }
 
-    /// True when a person who is logged in uses it.
+    /// True when it waits for nothing and no byte has passed for `time`.
+    pub(super) fn is_idle(&self, time: Duration) -> bool {
+        let (person, waits, active_at) = self.rank();
+        !person && !waits && active_at.elapsed() >= time
+    }
+
+    /// True when a person uses it who is known: see [`Self::person_note`].
     pub(super) fn is_person(&self) -> bool {
         self.state().person
     }
@@ -118,7 +126,7 @@ impl Connection {
         state.unread.values().min().map_or(ends, |since| ends.min(*since + deadlines.unread))
     }
 
-    /// Records that a person who is logged in uses it.
+    /// Records that a person who is logged in uses it, or a browser that a person logged in with before.
     pub fn person_note(&self) {
         self.state().person = true;
     }
@@ -170,8 +178,6 @@ impl Drop for OpenRequest {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// A connection without a network, for tests.

@@ -1,18 +1,23 @@
-//! The connections that are open now. When places run short, the holder of the most gives way, its longest idle connection first: so one
-//! computer can keep nobody out, and a newcomer always gets in. Each machine and each address has its share; people who are logged in do
-//! not count in that of their address.
+//! The connections that are open now. A newcomer always gets in; when places run short, the holder of the most gives way. Each machine and
+//! each address has its share. People do not count in that of their address: those who are logged in or use a browser they logged in with before.
+//!
+//! Which connection of an address is closed: the longest idle one, unless it is so new that it may be about to ask; else one drawn by lot,
+//! whether it is being answered, waits for a check of its password or is still in the handshake. Nobody can tell an honest browser from others
+//! behind its address. The oldest would be the one that waits most patiently; a lot hits whoever opens many connections that much more often.
+//! `app::throttle::line` says how long a new browser then takes to get in.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::accept::Deadlines;
 use super::connection::Connection;
-use crate::bound::network;
+use crate::bound::{lot, network};
 
 /// All connections.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ struct Pool {
     /// Most connections for one key, not counting people.
     each: usize,
     all: usize,
+    /// How long a connection must be idle to be closed before all others of its key; `None`: however long, and nothing is drawn by lot.
+    grace: Option<Duration>,
     open: Mutex<Open>,
 }
 
@@ -60,13 +67,14 @@ enum Kind {
 
 impl Connections {
     pub(super) fn new(deadlines: Deadlines) -> Arc<Self> {
-        let Deadlines { handshakes, strangers, each_address, machines, each_machine, .. } = deadlines;
+        let Deadlines { handshakes, strangers, each_address, machines, each_machine, grace, .. } = deadlines;
         Arc::new(Self {
             deadlines,
             next: AtomicU64::new(0),
-            handshakes: Pool::new(handshakes, handshakes),
-            strangers: Pool::new(each_address, strangers),
-            machines: Pool::new(each_machine, machines),
+            handshakes: Pool::new(handshakes, handshakes, Some(grace)),
+            strangers: Pool::new(each_address, strangers, Some(grace)),
+            // A machine does not compete with itself: its newest connections count.
+            machines: Pool::new(each_machine, machines, None),
         })
     }
 
@@ -84,10 +92,7 @@ impl Connections {
         match kind {
             // A machine whose network changed comes back before its old connection is known to be dead.
             Kind::Machine if greedy == key => tracing::debug!(machine = key, "its oldest connection gives way"),
-            _ => tracing::warn!(
-                from = greedy,
-                "too many connections: the longest idle one of whoever holds most is closed"
-            ),
+            _ => tracing::warn!(from = greedy, "too many connections: one of whoever holds most is closed"),
         }
     }
 
@@ -120,8 +125,8 @@ impl Drop for Slot {
 }
 
 impl Pool {
-    fn new(each: usize, all: usize) -> Self {
-        Self { each, all, open: Mutex::default() }
+    fn new(each: usize, all: usize, grace: Option<Duration>) -> Self {
+        Self { each, all, grace, open: Mutex::default() }
     }
 
     /// Adds a connection; returns the key that had to give way for it, if any.
@@ -135,7 +140,7 @@ impl Pool {
         } else {
             None
         };
-        let gone = greedy.and_then(|key| Some((open.longest_idle(&key)?, key))).map(|(gone, key)| {
+        let gone = greedy.and_then(|key| Some((open.gives_way(&key, self.grace)?, key))).map(|(gone, key)| {
             open.remove(&key, gone.number());
             (key, gone)
         });
@@ -159,8 +164,14 @@ impl Open {
         greedy.max_by_key(|(_, held)| Reverse(idle(held))).map(|(key, _)| key.clone())
     }
 
-    fn longest_idle(&self, key: &str) -> Option<Arc<Connection>> {
-        self.by_key.get(key)?.iter().min_by_key(|connection| connection.rank()).cloned()
+    fn gives_way(&self, key: &str, grace: Option<Duration>) -> Option<Arc<Connection>> {
+        let held = self.by_key.get(key)?;
+        let first = held.iter().min_by_key(|connection| connection.rank())?;
+        if grace.is_none_or(|grace| first.is_idle(grace)) {
+            return Some(Arc::clone(first));
+        }
+        let strangers: Vec<_> = held.iter().filter(|connection| !connection.is_person()).collect();
+        Some(Arc::clone(strangers.get(lot(strangers.len())).copied().unwrap_or(first)))
     }
 
     fn remove(&mut self, key: &str, number: u64) {
@@ -177,9 +188,11 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::connection::OpenRequest;
 
     fn connections(most: usize) -> Arc<Connections> {
-        Connections::new(Deadlines { handshakes: most, strangers: most, machines: most, ..Deadlines::default() })
+        let grace = Duration::ZERO;
+        Connections::new(Deadlines { handshakes: most, strangers: most, machines: most, grace, ..Deadlines::default() })
     }
 
     fn is_closed(closed: &mut oneshot::Receiver<()>) -> bool {
@@ -223,7 +236,7 @@ mod tests {
 
     #[test]
     fn an_address_has_a_share_in_which_persons_and_those_who_wait_for_an_answer_stay() {
-        let deadlines = Deadlines { each_address: 3, ..Deadlines::default() };
+        let deadlines = Deadlines { each_address: 3, grace: Duration::ZERO, ..Deadlines::default() };
         let all = Connections::new(deadlines);
         let settled = |address| {
             let (mut place, closed) = all.accept(address);
@@ -243,6 +256,44 @@ mod tests {
         request.handed_out();
         let _newcomer = settled(HERE);
         assert!(is_closed(&mut waiting.1));
+    }
+
+    /// 200 times: `most` connections of one address that wait for an answer, an honest one among them, and as many newcomers. How often the
+    /// honest one stays.
+    fn survivals(kind: impl Fn(&mut Slot) -> Option<OpenRequest>) -> usize {
+        let most = 32;
+        let survives = |_: &usize| {
+            let grace = Duration::MAX;
+            let deadlines = Deadlines { handshakes: most, each_address: most, grace, ..Deadlines::default() };
+            let all = Connections::new(deadlines);
+            let mut held = Vec::new();
+            let mut enter = || {
+                let (mut place, closed) = all.accept(HERE);
+                let request = kind(&mut place);
+                held.push((place, closed, request));
+            };
+            (0..2 * most).for_each(|_| enter());
+            !is_closed(&mut held[most - 1].1)
+        };
+        (0..200).filter(survives).count()
+    }
+
+    #[test]
+    fn among_those_who_are_busy_a_lot_decides_so_that_the_oldest_is_no_worse_off() {
+        // Each of 32 newcomers closes it with 1/32: it stays with (31/32)^32 = 36 %, 72 times of 200, and by chance fewer than 40 or more
+        // than 104 times once in a hundred thousand runs.
+        let waiting = survivals(|place| {
+            place.settle(None);
+            place.connection.request_begin()
+        });
+        assert!((40..=104).contains(&waiting), "{waiting}");
+        let new = survivals(|place| {
+            place.settle(None);
+            None
+        });
+        assert!((40..=104).contains(&new), "those that may be about to ask: {new}");
+        let shaking = survivals(|_| None);
+        assert!((40..=104).contains(&shaking), "in the handshake: {shaking}");
     }
 
     #[test]

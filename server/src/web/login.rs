@@ -163,7 +163,7 @@ async fn account_find(app: &App, name: &str) -> Result<Option<Person>, PageError
 async fn origin_find(app: &App, name: &str, device: Option<&str>, peer: SocketAddr) -> Result<Origin, PageError> {
     if let (Some(person), Some(device)) = (account_find(app, name).await?, device) {
         let device = hash_token(device);
-        if app.db.read().await?.known_device_is(&device, &person.id).await? {
+        if app.db.read().await?.known_device_person(&device).await?.is_some_and(|known| known == person.id) {
             return Ok(Origin::Known(device));
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct Visitor {
     pub(crate) host: String,
     /// True when the browser still shows the cookie of a session that has ended.
     pub(crate) expired: bool,
+    /// True when the visitor has a session, or a person logged in with this browser before.
+    is_known: bool,
     session: Option<Session>,
 }
 
@@ -110,6 +112,7 @@ impl Visitor {
             uri: request.uri().clone(),
             host: String::new(),
             expired: false,
+            is_known: false,
             session: None,
         }
     }
@@ -133,12 +136,14 @@ pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next
             return refusal::dress(error.into_response(), &visitor, &app);
         }
     };
+    if visitor.is_known
+        && let Some(connection) = request.extensions().get::<Arc<Connection>>()
+    {
+        connection.person_note();
+    }
     request.extensions_mut().insert(visitor.clone());
     let mut place = None;
     if let Some(session) = &visitor.session {
-        if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
-            connection.person_note();
-        }
         let Some(mine) = app.pages.requests.enter(session.person.id.clone()) else {
             let refused = refusal::too_many_pages(StatusCode::TOO_MANY_REQUESTS);
             return refusal::dress(refused.into_response(), &visitor, &app);
@@ -176,9 +181,15 @@ async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<
     let language = chosen_language(headers)
         .or_else(|| session.as_ref().map(|session| language_of(&session.person)))
         .unwrap_or_default();
+    let is_known = match Cookie::Device.read(headers) {
+        Some(device) if session.is_none() => {
+            app.db.read().await?.known_device_person(&hash_token(&device)).await?.is_some()
+        }
+        _ => session.is_some(),
+    };
     let expired = token.is_some() && session.is_none();
     let host = host_of(headers, uri).unwrap_or_default().to_owned();
-    Ok((Visitor { language, csrf, uri: uri.clone(), host, expired, session }, new_form))
+    Ok((Visitor { language, csrf, uri: uri.clone(), host, expired, is_known, session }, new_form))
 }
 
 fn language_of(person: &Person) -> Language {

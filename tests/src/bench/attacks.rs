@@ -65,9 +65,10 @@ impl Field<'_> {
 /// An attack: runs until the field says it is over, and describes the result.
 type Attack = fn(&Field<'_>) -> anyhow::Result<String>;
 
-const ATTACKS: [(&str, Attack); 7] = [
+const ATTACKS: [(&str, Attack); 8] = [
     ("3,000 silent connections from one address", strangers::silent),
     ("1,100 idle TLS connections from one address", strangers::idle),
+    ("connections that guess passwords without end", strangers::guessing),
     ("refused requests without end", strangers::refused),
     ("a person leaves 512 downloads of 5 MB unread", strangers::unread),
     ("a pending machine: 450 connections with 64 polls each", machines::polls),

@@ -45,7 +45,7 @@ enum Part {
     Idle,
     /// The Windows agent under Wine.
     Windows,
-    /// The server under attack. Only when it is named: takes about seven minutes.
+    /// The server under attack. Only when it is named: takes about ten minutes.
     Attacks,
 }
 

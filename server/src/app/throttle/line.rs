@@ -9,21 +9,24 @@
 //! What that means for a new browser that keeps trying next to N connections of an attacker at the same address, each reopened for every
 //! guess. At worst (the browser's person has mistyped, the attacker makes up names) each of four draws a second finds it with 3/4 ·
 //! 1/(N+1); its chance within t seconds is 1 - (1 - 3/(4(N+1)))^4t, which is 95 % after N+1 seconds. For 40 connections that is 41 s, for
-//! 100 a minute and 41 s, for 200 three and a half minutes; without mistakes of its own three quarters of that. Where the attacker guesses
-//! at the very account, it is one draw a second and three times as long: 2, 5 and 10 minutes. A browser that has logged in before never
-//! waits here.
+//! 256 four minutes and 17 s, for 320 five minutes and 21 s, for 600 ten minutes; without mistakes of its own three quarters of that. Where
+//! the attacker guesses at the very account, it is one draw a second and three times as long. Connections that do not guess do not count: they
+//! are not in line. A browser that has logged in before never waits here.
+//!
+//! Once the address has its S = 1,024 connections, each further one closes one of them by lot. If the attacker opens R a second, an attempt
+//! lasts S/(R+3) seconds on average, and the browser is drawn before its connection is closed with 3/(R+3). If it tries again D seconds later,
+//! it is in with 95 % after 3 · (R+3)/3 attempts, that is after S + (R+3) · D seconds: seventeen minutes, and longer the longer it pauses.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::pace::{ACCOUNT, ADDRESS};
 use super::table::Table;
 use super::{Counts, Ticket, pair};
-use crate::bound::network;
+use crate::bound::{lot, network};
 
 /// One draw in this many is among those with the fewest mistakes.
 const FEWEST_EVERY: usize = 4;
@@ -95,11 +98,4 @@ impl Counts {
             }
         }
     }
-}
-
-/// A random number below `of`. If the system has no random numbers, nobody gets a session either.
-fn lot(of: usize) -> usize {
-    let mut bytes = [0; size_of::<usize>()];
-    let _ = SystemRandom::new().fill(&mut bytes);
-    usize::from_ne_bytes(bytes).checked_rem(of).unwrap_or(0)
 }

@@ -13,13 +13,13 @@ use super::*;
 use crate::store::person::{Person, PersonRole};
 use crate::store::session::Session;
 
-const HERE: [u8; 4] = [127, 0, 0, 1];
+pub(super) const HERE: [u8; 4] = [127, 0, 0, 1];
 const THERE: [u8; 4] = [127, 0, 0, 2];
 
-type Line = TlsStream<TcpStream>;
+pub(super) type Line = TlsStream<TcpStream>;
 
 /// A TLS connection from an address of this computer.
-async fn connect(server: &Server, from: [u8; 4], tls: ClientConfig) -> std::io::Result<Line> {
+pub(super) async fn connect(server: &Server, from: [u8; 4], tls: ClientConfig) -> std::io::Result<Line> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((IpAddr::from(from), 0).into())?;
     let stream = socket.connect(server.address()).await?;
@@ -27,8 +27,8 @@ async fn connect(server: &Server, from: [u8; 4], tls: ClientConfig) -> std::io::
 }
 
 /// Asks for a page over HTTP/1.1 and reads its first line; nothing when the connection was closed.
-async fn asked(line: &mut Line, path: &str, session: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {SERVER_NAME}\r\ncookie: __Host-session={session}\r\n\r\n");
+async fn asked(line: &mut Line, path: &str, cookie: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {SERVER_NAME}\r\ncookie: {cookie}\r\n\r\n");
     line.write_all(request.as_bytes()).await.unwrap_or(());
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n") {
@@ -55,8 +55,8 @@ async fn honest_get_through(server: &Server, machine: &Machine) {
     assert_eq!(code(answer::<PollAnswer>(asked).await), "no_policy");
 }
 
-/// The token of somebody who is logged in.
-async fn logged_in(server: &Server) -> String {
+/// The cookies of somebody who is logged in: of the session, and of the browser.
+async fn logged_in(server: &Server) -> (String, String) {
     let token = "f".repeat(64);
     let now = server.app().clock.now_ms();
     let mut tx = server.app().db.write().await.unwrap();
@@ -81,15 +81,16 @@ async fn logged_in(server: &Server) -> String {
         last_seen_at: now,
         expires_at: now + DAY_MS,
     };
+    tx.known_device_insert(&session.token_hash, &session.person, now).await.unwrap();
     tx.session_insert(&session).await.unwrap();
     tx.commit().await.unwrap();
-    token
+    (format!("__Host-session={token}"), format!("__Host-device={token}"))
 }
 
 #[tokio::test]
 async fn silent_connections_from_one_address_keep_nobody_out() {
     let test_database = TestDatabase::sqlite().await;
-    let deadlines = Deadlines { handshakes: 8, ..Deadlines::default() };
+    let deadlines = Deadlines { handshakes: 8, grace: Duration::ZERO, ..Deadlines::default() };
     let server = Server::start_with(&test_database, |_| {}, deadlines).await;
     let machine = server.machine().await;
     let mut silent = Vec::new();
@@ -107,22 +108,25 @@ async fn silent_connections_from_one_address_keep_nobody_out() {
 
 #[tokio::test]
 async fn idle_tls_connections_from_one_address_keep_nobody_out() {
-    idle_keep_nobody_out(Deadlines { strangers: 8, ..Deadlines::default() }).await;
+    idle_keep_nobody_out(Deadlines { strangers: 8, grace: Duration::ZERO, ..Deadlines::default() }).await;
 }
 
 #[tokio::test]
 async fn idle_tls_connections_from_one_address_are_no_more_than_its_share() {
-    idle_keep_nobody_out(Deadlines { each_address: 8, ..Deadlines::default() }).await;
+    idle_keep_nobody_out(Deadlines { each_address: 8, grace: Duration::ZERO, ..Deadlines::default() }).await;
 }
 
 async fn idle_keep_nobody_out(deadlines: Deadlines) {
     let test_database = TestDatabase::sqlite().await;
     let server = Server::start_with(&test_database, |_| {}, deadlines).await;
-    let (machine, session) = (server.machine().await, logged_in(&server).await);
-    let mut person = connect(&server, HERE, server.tls(None)).await.unwrap();
-    assert_eq!(asked(&mut person, "/programs", &session).await, "HTTP/1.1 200 OK");
-    let mut rest = [0; 64 * 1024];
-    soon(person.read(&mut rest)).await.unwrap();
+    let (machine, (session, device)) = (server.machine().await, logged_in(&server).await);
+    let mut persons = Vec::new();
+    for (path, cookie) in [("/programs", &session), ("/login", &device)] {
+        let mut person = connect(&server, HERE, server.tls(None)).await.unwrap();
+        assert_eq!(asked(&mut person, path, cookie).await, "HTTP/1.1 200 OK");
+        soon(person.read(&mut [0; 64 * 1024])).await.unwrap();
+        persons.push(person);
+    }
     let mut elsewhere = connect(&server, THERE, server.tls(None)).await.unwrap();
     let mut idle = Vec::new();
     for _ in 0..60 {
@@ -133,12 +137,14 @@ async fn idle_keep_nobody_out(deadlines: Deadlines) {
         }
     }
     ended(&mut idle[0]).await;
-    // Older than all of them: one of another address, and one of a logged-in person behind the same one.
+    // Older than all of them: one of another address, and those of a logged-in person and of a known browser behind the same one.
     assert_eq!(asked(&mut elsewhere, "/login", "").await, "HTTP/1.1 200 OK");
-    person.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut last = Vec::new();
-    soon(person.read_to_end(&mut last)).await.unwrap_or(0);
-    assert!(String::from_utf8_lossy(&last).contains("HTTP/1.1 "), "still answered");
+    for mut person in persons {
+        person.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut last = Vec::new();
+        soon(person.read_to_end(&mut last)).await.unwrap_or(0);
+        assert!(String::from_utf8_lossy(&last).contains("HTTP/1.1 "), "still answered");
+    }
     server.end().await;
     test_database.end().await;
 }
@@ -210,7 +216,7 @@ async fn downloads_that_nobody_reads_are_few_and_end() {
     let agents = Agents { programs: folder.path().to_owned(), ..Agents::default() };
     let deadlines = Deadlines { unread: Duration::from_secs(1), ..Deadlines::default() };
     let server = Server::start_with(&test_database, |config| config.agents = agents, deadlines).await;
-    let (machine, session) = (server.machine().await, logged_in(&server).await);
+    let (machine, (session, _)) = (server.machine().await, logged_in(&server).await);
     let mut unread = Vec::new();
     let refused = loop {
         let mut line = connect(&server, HERE, server.tls(None)).await.unwrap();

@@ -133,6 +133,34 @@ on_both! {
         server.end().await;
     }
 
+    /// Whatever the token: only the holder of the key can ask this, and nothing is said about the token.
+    async fn a_machine_that_is_connected_is_told_so_before_its_token_is_looked_at(test_database: &TestDatabase) {
+        let server = Server::start(test_database).await;
+        let machine = Machine::new();
+        let (_, own) = server.token(1).await;
+        machine.enrol(&server, &own).await.unwrap();
+        let (revoked, revoked_text) = server.token(1).await;
+        token_revoke(&server.app().db, &server.by(), &revoked.id, Reach::Token).await.unwrap();
+        let (used, used_text) = server.token(1).await;
+        Machine::new().enrol(&server, &used_text).await.unwrap();
+        let (expired, expired_text) = server.token(1).await;
+        server.app().clock.advance(DAY_MS + 1);
+        let stranger = Machine::new();
+        for (token, refused) in [
+            (expired_text.as_str(), "token_expired"),
+            (&revoked_text, "token_revoked"),
+            (&used_text, "token_used_up"),
+            ("000G4-0R40M-30E20-9185G-R38E1-W", "token_unknown"),
+            ("hello", "token_malformed"),
+        ] {
+            assert_eq!(code(machine.enrol(&server, token).await), "key_known", "{refused}");
+            let (_, refusal) = stranger.enrol(&server, token).await.unwrap_err();
+            assert!(refusal.code == refused || refusal.code == "token_expired", "{}", refusal.code);
+        }
+        assert_eq!((server.uses_left(&expired).await, server.uses_left(&used).await), (1, 0));
+        server.end().await;
+    }
+
     async fn the_same_request_many_times_at_once_makes_one_machine(test_database: &TestDatabase) {
         let server = Arc::new(Server::start(test_database).await);
         let (token, text) = server.token(5).await;

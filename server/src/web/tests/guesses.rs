@@ -8,6 +8,7 @@ use crate::jobs::guesses::guesses_close;
 use crate::store::Scope;
 use crate::store::person::PersonRole;
 use crate::store::test_database::on_both;
+use crate::web::secret::hash_token;
 
 const WRONG: &str = "sai mật khẩu";
 const QUARTER_HOUR: i64 = 15 * 60 * 1000;
@@ -48,6 +49,19 @@ async fn owner(site: &Site) -> Browser {
 }
 
 on_both! {
+    /// A connection of a known browser does not give way to others of its address (`serve::tests::crowds`).
+    async fn a_browser_is_known_until_the_account_is_closed(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
+        let owner = owner(&site).await;
+        let device = hash_token(owner.cookie("__Host-device").unwrap());
+        let mut tx = site.app.db.write().await.unwrap();
+        let person = tx.known_device_person(&device).await.unwrap().unwrap();
+        assert_eq!(tx.known_device_person(&hash_token("another")).await.unwrap(), None);
+        assert!(tx.person_close(&person, site.app.clock.now_ms()).await.unwrap());
+        assert_eq!(tx.known_device_person(&device).await.unwrap(), None);
+        tx.commit().await.unwrap();
+    }
+
     async fn four_hundred_wrong_passwords_over_a_hundred_accounts_from_one_address(test_database: &TestDatabase) {
         let site = Site::open(test_database).await;
         let mut owner = owner(&site).await;

@@ -93,7 +93,8 @@ impl Line {
 
 /// Logs in a person who has a first password; returns the session's cookies.
 pub(super) fn log_in(target: &Target, login: &str, first: &str) -> anyhow::Result<Vec<String>> {
-    let mut line = target.connect(Duration::from_secs(30))?;
+    // Longer than the server lets a login wait.
+    let mut line = target.connect(Duration::from_secs(60))?;
     let mut cookies = Vec::new();
     for (path, fields) in [
         ("/login", vec![("login", login), ("password", first)]),
@@ -101,8 +102,7 @@ pub(super) fn log_in(target: &Target, login: &str, first: &str) -> anyhow::Resul
     ] {
         let page = line.exchange("GET", path, &cookies, "")?;
         keep(&mut cookies, &page);
-        let csrf = page.split_once("name=\"csrf\" value=\"").and_then(|(_, rest)| rest.split_once('"'));
-        let mut form = format!("csrf={}", csrf.context("a form")?.0);
+        let mut form = format!("csrf={}", csrf(&page)?);
         for (name, value) in fields {
             form.push_str(&format!("&{name}="));
             value.bytes().for_each(|byte| form.push_str(&format!("%{byte:02X}")));
@@ -116,7 +116,14 @@ pub(super) fn log_in(target: &Target, login: &str, first: &str) -> anyhow::Resul
     Ok(cookies)
 }
 
-fn keep(cookies: &mut Vec<String>, answer: &str) {
+/// The token of the form in a page.
+pub(super) fn csrf(page: &str) -> anyhow::Result<&str> {
+    let token = page.split_once("name=\"csrf\" value=\"").and_then(|(_, rest)| rest.split_once('"'));
+    Ok(token.context("a form")?.0)
+}
+
+/// Keeps the cookies that an answer sets.
+pub(super) fn keep(cookies: &mut Vec<String>, answer: &str) {
     for set in answer.lines().filter_map(|line| line.strip_prefix("set-cookie: ")) {
         let pair = set.split(';').next().unwrap_or(set);
         let name = pair.split('=').next().unwrap_or(pair);

@@ -1,13 +1,20 @@
 //! Attacks without a certificate, and by a person with a login.
 
 use std::net::TcpStream;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
-use super::line::{Line, log_in};
+use anyhow::Context;
+
+use super::line::{Line, csrf, keep, log_in};
 use super::{Field, rest};
 
 /// How long an attacker waits for an answer it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many connections guess passwords.
+const GUESSING: u32 = 600;
+/// How long a new browser may take to get in beside them: three times what 95 of 100 need.
+const GETS_IN: Duration = Duration::from_secs(30 * 60);
 /// How often closed connections are reopened.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -81,4 +88,49 @@ pub(super) fn unread(field: &Field<'_>) -> anyhow::Result<String> {
         rest(AGAIN);
     }
     Ok(format!("512 begun, {refused} of them refused"))
+}
+
+/// Connections that guess passwords, opened anew for each, until a new browser has logged in beside them.
+pub(super) fn guessing(field: &Field<'_>) -> anyhow::Result<String> {
+    let first = field.test_server.person_add("nguoi-moi", "Người Mới")?;
+    let page = field.target.page("/login", PATIENCE)?;
+    let (mut cookies, csrf) = (Vec::new(), csrf(&page)?);
+    keep(&mut cookies, &page);
+    let (done, checked) = (AtomicBool::new(false), AtomicU32::new(0));
+    let guess = |number: u32| {
+        for guess in 0.. {
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
+            let form = format!("csrf={csrf}&login=ten-{number}-{guess}&password=sai");
+            let answer =
+                field.target.connect(GETS_IN).and_then(|mut line| line.exchange("POST", "/login", &cookies, &form));
+            checked
+                .fetch_add(u32::from(answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 401"))), Ordering::Relaxed);
+        }
+    };
+    let took = std::thread::scope(|threads| {
+        for number in 0..GUESSING {
+            let guess = &guess;
+            threads.spawn(move || guess(number));
+        }
+        // Until the checks that are free are used up and there is one at a time.
+        let waits = Instant::now();
+        while checked.load(Ordering::Relaxed) < 100 && waits.elapsed() < GETS_IN {
+            rest(AGAIN);
+        }
+        let begun = Instant::now();
+        let took = loop {
+            if log_in(&field.target, "nguoi-moi", &first).is_ok() {
+                break Some(begun.elapsed().as_secs());
+            }
+            if begun.elapsed() > GETS_IN {
+                break None;
+            }
+        };
+        done.store(true, Ordering::Relaxed);
+        took
+    });
+    let took = took.context("the new browser was not in")?;
+    Ok(format!("{GUESSING} connections, {} guesses checked, a new browser was in after {took} s", checked.into_inner()))
 }

@@ -121,7 +121,7 @@ async fn a_store_of_the_release_before_is_judged_again(test_database: &TestDatab
     let report = tx.report_get(&before.machine, 1, 1).await.unwrap().unwrap();
     assert_eq!((report.header.as_slice(), report.received_at), (b"header".as_slice(), NOW));
     assert_eq!(tx.person_by_login("lan").await.unwrap(), Some(before.person.clone()));
-    assert!(tx.known_device_is("browser", &before.person.id).await.unwrap());
+    assert_eq!(tx.known_device_person("browser").await.unwrap().as_ref(), Some(&before.person.id));
     assert_eq!(tx.roster_line_list(&Scope::whole(), &before.office).await.unwrap().len(), 1);
     assert_eq!(tx.office_grade_get(&before.office).await.unwrap().unwrap().grade.score, before.score);
     assert_eq!(tx.audit_verify().await.unwrap(), Ok(1));
