@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use policies::fact::Section;
 use policies::outcome::{Outcome, Verdict};
 use policies::policy::Role;
+use policies::text;
 use policies::text::Language;
 
 use crate::airgap::FileError;
@@ -284,7 +285,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     done.unwrap_or_else(|error| {
         let reason = explained(&error, &terminal);
-        terminal.complain(&format!("{}: {reason}", terminal.choose("Không thực hiện được", "Could not be done")));
+        terminal.complain(&terminal.own(text!("Không thực hiện được: {reason}", "It could not be done: {reason}")));
         Exit::Impossible
     })
 }

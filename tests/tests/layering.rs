@@ -9,6 +9,7 @@ use layering::modules::{self, Arrows, modules_know_only_those_below};
 
 mod layering {
     pub(crate) mod modules;
+    mod texts;
 }
 
 /// What `policies` may be built from: no clock, no file system, no network.

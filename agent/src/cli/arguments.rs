@@ -22,38 +22,18 @@ use crate::state::DEFAULT;
 /// is returned.
 pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
-    let terminal = Terminal::new(language);
-    let matches =
-        command(language).try_get_matches_from(&arguments).map_err(|error| {
-            // clap knows which stream each kind of message goes to.
-            if error.use_stderr() {
-                terminal.complain(terminal.choose(
-                    "Lệnh chưa đúng. Xem: posture-agent --help",
-                    "Wrong command line. See: posture-agent --help",
-                ));
-            }
-            drop(error.print());
-            if error.use_stderr() { Exit::Impossible } else { Exit::Fine }
-        })?;
-    command_of(&matches).map(|command| Invocation { language, command }).ok_or(Exit::Impossible)
-}
-
-/// The requested language, found before anything else is parsed.
-fn language_of(arguments: &[OsString], environment: Option<&str>) -> Language {
-    let mut asked = None;
-    let mut words = arguments.iter().filter_map(|word| word.to_str());
-    while let Some(word) = words.next() {
-        match word.strip_prefix("--lang") {
-            Some("") => asked = words.next(),
-            Some(rest) => asked = rest.strip_prefix('=').or(asked),
-            None => {}
+    let language = Language::of_command_line(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
+    let matches = command(language).try_get_matches_from(&arguments).map_err(|error| {
+        // clap knows which stream each kind of message goes to.
+        let wrong = error.use_stderr();
+        if wrong {
+            let see = "Lệnh chưa đúng. Xem: posture-agent --help";
+            Terminal::new(language).complain(language.text(see, "Wrong command line. See: posture-agent --help"));
         }
-    }
-    match asked.or(environment) {
-        Some("en") => Language::En,
-        _ => Language::Vi,
-    }
+        drop(error.print());
+        if wrong { Exit::Impossible } else { Exit::Fine }
+    })?;
+    command_of(&matches).map(|command| Invocation { language, command }).ok_or(Exit::Impossible)
 }
 
 fn command_of(matches: &ArgMatches) -> Option<Command> {
@@ -72,11 +52,7 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
         "check" => Command::Check(CheckOptions {
             policy: path(given, "policy")?,
             facts: path(given, "facts"),
-            role: match text(given, "role").as_deref() {
-                Some("server") => Some(Role::Server),
-                Some(_) => Some(Role::Workstation),
-                None => None,
-            },
+            role: text(given, "role").and_then(|code| Role::from_code(&code)),
             json: given.get_flag("json"),
         }),
         "enrol" => Command::Enrol(EnrolOptions {
@@ -134,7 +110,7 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
 
 /// All commands and options with their help.
 fn command(language: Language) -> ClapCommand {
-    let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
+    let t = |vi: &'static str, en: &'static str| language.text(vi, en);
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let json = || flag("json", t("In JSON để chương trình khác đọc", "Print JSON for another program to read"));
     let state = || {
@@ -379,7 +355,7 @@ fn command(language: Language) -> ClapCommand {
 
 /// The words around the help, which clap only has in English.
 fn dressed(words: ClapCommand, language: Language) -> ClapCommand {
-    let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
+    let t = |vi: &'static str, en: &'static str| language.text(vi, en);
     let options = t("Tuỳ chọn", "Options");
     let help =
         Arg::new("help").short('h').long("help").action(ArgAction::Help).help(t("In hướng dẫn này", "Print this help"));
@@ -415,15 +391,6 @@ mod tests {
     fn the_words_are_consistent_in_both_languages() {
         command(Language::Vi).debug_assert();
         command(Language::En).debug_assert();
-    }
-
-    #[test]
-    fn language_is_found_wherever_it_stands() {
-        let line = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        assert_eq!(language_of(&line("a facts --lang en"), None), Language::En);
-        assert_eq!(language_of(&line("a --lang=en facts"), Some("vi")), Language::En);
-        assert_eq!(language_of(&line("a facts"), Some("en")), Language::En);
-        assert_eq!(language_of(&line("a facts"), None), Language::Vi);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::text;
 use crate::text::{Language, Text};
 
 /// One error in a file.
@@ -72,10 +73,7 @@ impl PolicyErrors {
     pub fn show(&self, language: Language) -> String {
         let mut lines: Vec<String> = self.errors.iter().map(|error| error.show(language)).collect();
         if self.left_out > 0 {
-            lines.push(match language {
-                Language::Vi => format!("... và {} lỗi khác", self.left_out),
-                Language::En => format!("... and {} more errors", self.left_out),
-            });
+            lines.push(language.own(text!("... và {} lỗi khác", "... and {} more errors", self.left_out)));
         }
         lines.join("\n")
     }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{ArgAction, ArgMatches, Command, value_parser};
 use policies::policy::{CONTROLS_FILE, ControlSource, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet};
+use policies::text;
 use policies::text::Text;
 use protocol::limits;
 use protocol::sign::SigningKey;
@@ -26,23 +27,23 @@ use crate::secrets::{Places, file, policy_keys_read};
 /// The command line of `policy`.
 pub fn command(help: Help) -> Command {
     let files = || {
-        help.place("files", help.t("TỆP", "FILE"), help.t("Tệp bộ tiêu chí (TOML)", "Policy files (TOML)"))
+        help.place("files", help.text("TỆP", "FILE"), help.text("Tệp bộ tiêu chí (TOML)", "Policy files (TOML)"))
             .action(ArgAction::Append)
             .num_args(1..)
             .value_parser(value_parser!(PathBuf))
     };
     Command::new("policy")
-        .about(help.t("Bộ tiêu chí: kiểm tra, ký, công bố", "Policies: check, sign, publish"))
+        .about(help.text("Bộ tiêu chí: kiểm tra, ký, công bố", "Policies: check, sign, publish"))
         .subcommand_required(true)
         .subcommand(
             Command::new("check")
-                .about(help.t("Kiểm tra tệp bộ tiêu chí, chỉ rõ từng lỗi (tệp:dòng:cột)", "Check policy files and show every error (file:line:column)"))
+                .about(help.text("Kiểm tra tệp bộ tiêu chí, chỉ rõ từng lỗi (tệp:dòng:cột)", "Check policy files and show every error (file:line:column)"))
                 .arg(files()),
         )
         .subcommand(
             Command::new("sign")
-                .about(help.t("Gộp các tệp thành một bộ tiêu chí đã ký", "Make one signed policy of the files"))
-                .long_about(help.t(
+                .about(help.text("Gộp các tệp thành một bộ tiêu chí đã ký", "Make one signed policy of the files"))
+                .long_about(help.text(
                     "Gộp tệp chung (level-2.toml) và tệp tiêu chí (level-2-controls.toml, hoặc hai tệp mà tệp chung nêu tên) thành một bộ, gắn mã máy \
                      chủ và số phiên bản tăng dần, rồi ký. Có thể chạy trên máy khác: khi đó nêu --key và --server. Không nêu thì lấy khoá và mã \
                      trong thư mục dữ liệu. Tệp kết quả có hai phần: phần gửi cho các máy, và phần đầy đủ chỉ dành cho máy chủ.",
@@ -52,21 +53,21 @@ pub fn command(help: Help) -> Command {
                      server alone.",
                 ))
                 .arg(files())
-                .arg(help.file("key", help.t("Khoá ký (mặc định: policy-signing/policy.key trong thư mục dữ liệu)", "Signing key (default: policy-signing/policy.key in the data folder)")))
-                .arg(help.option("server", help.t("MÃ", "ID"), help.t("Mã máy chủ (mặc định: theo server.toml)", "Id of the server (default: from server.toml)")))
+                .arg(help.file("key", help.text("Khoá ký (mặc định: policy-signing/policy.key trong thư mục dữ liệu)", "Signing key (default: policy-signing/policy.key in the data folder)")))
+                .arg(help.option("server", help.text("MÃ", "ID"), help.text("Mã máy chủ (mặc định: theo server.toml)", "Id of the server (default: from server.toml)")))
                 .arg(
-                    help.option("bundle-version", help.t("SỐ", "NUMBER"), help.t(
+                    help.option("bundle-version", help.text("SỐ", "NUMBER"), help.text(
                         "Số phiên bản, phải lớn hơn bản đang dùng (mặc định: ngày giờ ký)",
                         "Version, higher than the one in force (default: date and time of signing)",
                     ))
                     .value_parser(value_parser!(u64)),
                 )
-                .arg(help.file("out", help.t("Tệp kết quả", "Where to write the signed bundle")).required(true)),
+                .arg(help.file("out", help.text("Tệp kết quả", "Where to write the signed bundle")).required(true)),
         )
         .subcommand(
             Command::new("publish")
-                .about(help.t("Công bố bộ tiêu chí đã ký: mọi máy nhận và được chấm lại", "Publish a signed bundle: every machine gets it and is graded anew"))
-                .arg(help.place("file", help.t("TỆP", "FILE"), help.t("Tệp do policy sign tạo ra", "The file that policy sign made")).value_parser(value_parser!(PathBuf))),
+                .about(help.text("Công bố bộ tiêu chí đã ký: mọi máy nhận và được chấm lại", "Publish a signed bundle: every machine gets it and is graded anew"))
+                .arg(help.place("file", help.text("TỆP", "FILE"), help.text("Tệp do policy sign tạo ra", "The file that policy sign made")).value_parser(value_parser!(PathBuf))),
         )
 }
 
@@ -125,7 +126,7 @@ fn check(paths: &[PathBuf], terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let errors = files_check(&texts);
     let found = errors.is_some();
     let shown = errors.as_ref().map_or_else(
-        || terminal.choose("Không có lỗi.", "No errors.").to_owned(),
+        || terminal.text("Không có lỗi.", "No errors.").to_owned(),
         |errors| errors.show(terminal.language),
     );
     let checked = errors.map_or(Checked { errors: Vec::new(), left_out: 0 }, |errors| Checked {
@@ -214,8 +215,11 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
         server,
     };
     terminal.answer(&made, |terminal| {
-        let said = terminal.choose("Đã ký bộ tiêu chí phiên bản", "Signed the policy, version");
-        format!("{said} {version}: {}", out.display())
+        terminal.own(text!(
+            "Đã ký bộ tiêu chí phiên bản {version}: {}",
+            "Signed policy version {version}: {}",
+            out.display()
+        ))
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -245,11 +249,11 @@ async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow
         server: published.bundle.server.clone(),
     };
     terminal.answer(&made, |terminal| {
-        let said = terminal.choose(
-            "Đã công bố. Các máy sẽ nhận bộ tiêu chí mới và được chấm lại. Phiên bản:",
-            "Published. Machines get the new policy and are graded anew. Version:",
-        );
-        format!("{said} {}", made.version)
+        terminal.own(text!(
+            "Đã công bố. Các máy sẽ nhận bộ tiêu chí mới và được chấm lại. Phiên bản: {}",
+            "Published. Machines receive the new policy and are graded again. Version: {}",
+            made.version
+        ))
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 
 use jiff::tz::TimeZone;
-use policies::text::Language;
+use policies::text::{Language, Text};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde::Serialize;
 
@@ -35,12 +35,14 @@ impl Terminal {
         Self { language, form }
     }
 
-    /// The sentence in the chosen language.
-    pub fn choose<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
-        match self.language {
-            Language::Vi => vi,
-            Language::En => en,
-        }
+    /// The form of a sentence without values.
+    pub fn text<'t>(&self, vi: &'t str, en: &'t str) -> &'t str {
+        self.language.text(vi, en)
+    }
+
+    /// The form of a sentence that `text!` made.
+    pub fn own(&self, text: Text) -> String {
+        self.language.own(text)
     }
 
     /// Prints the result: `value` for a program, `text` for a person.
@@ -74,7 +76,7 @@ impl Terminal {
 
     /// `rows` under their headings (Vietnamese, English), in columns.
     pub fn table(&self, heads: &[(&str, &str)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-        let heads = heads.iter().map(|(vi, en)| self.choose(vi, en).to_owned()).collect();
+        let heads = heads.iter().map(|(vi, en)| self.text(vi, en).to_owned()).collect();
         let shown = rows.into_iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
         let lines: Vec<Vec<String>> = std::iter::once(heads).chain(shown).collect();
         let width =

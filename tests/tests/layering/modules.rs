@@ -87,7 +87,7 @@ fn module_of(path: &Path) -> Option<&str> {
 
 /// The code without comments and without items under `#[cfg(test)]`, and the names of the modules among those that are files. Relies
 /// on the layout that `cargo fmt` gives: an item ends in its first line, or with a brace at its own indentation.
-fn without_tests(text: &str) -> (String, Vec<String>) {
+pub(super) fn without_tests(text: &str) -> (String, Vec<String>) {
     let (mut code, mut modules) = (String::new(), Vec::new());
     let mut lines = text.lines();
     while let Some(line) = lines.next() {

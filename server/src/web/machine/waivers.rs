@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use policies::outcome::Verdict;
 use policies::policy::Severity;
+use policies::text;
 use policies::text::visible;
 
 use crate::act::waiver::{REASON_MOST, day_end, latest_day, may_decide, may_withdraw};
 use crate::policy::CompiledPolicy;
-use crate::store::text::text;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;

@@ -2,11 +2,11 @@
 //! each with a link to its machine, where it is decided.
 
 use policies::policy::Role;
+use policies::text;
 use policies::text::visible;
 
 use crate::act::waiver::REASON_MOST;
 use crate::policy::CompiledPolicy;
-use crate::store::text::text;
 use crate::store::waiver::ListedWaiver;
 use crate::web::catalogue::Catalogue;
 use crate::web::machine::waivers::state_class;
