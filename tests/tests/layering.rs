@@ -68,8 +68,8 @@ const POLICIES: Arrows = &[
 /// The layers of the server, each with those it may use. The front ends (`cli`, `web`, `agent_api`) do not know each other.
 const SERVER: Arrows = &[
     ("audit", ""),
-    ("ca", ""),
     ("clock", ""),
+    ("ca", "clock"),
     ("store", "audit"),
     ("bound", "store"),
     ("error", "store"),

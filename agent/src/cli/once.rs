@@ -144,11 +144,11 @@ mod tests {
         assert!(vi == "Báo cáo đã được máy chủ nhận." && en == "The server has the report.", "{vi} {en}");
         // Delivered, but the policy could not be fetched.
         let [vi, en] = said(true, false, 0, true);
-        assert!(en.starts_with("The server has the report. Trouble: ") && vi.contains("Trục trặc"), "{vi} {en}");
+        assert!(en.starts_with("The server has the report. Error: ") && vi.contains("Trục trặc"), "{vi} {en}");
         assert!(!en.contains('0') && !vi.contains('0'), "{vi} {en}");
         let [vi, en] = said(false, true, 3, true);
         assert!(
-            en.contains("kept on the machine for later; reports that wait: 3. Trouble") && vi.contains(": 3."),
+            en.contains("kept on this machine to be sent later; reports waiting: 3. Error") && vi.contains(": 3."),
             "{vi} {en}"
         );
         // Refused for good, or the disk is full.

@@ -75,8 +75,8 @@ choice! {
         Allowed = "allowed", "người dùng cho phép", "allowed";
         /// Nothing was done, or it did not succeed.
         Nothing = "nothing", "chưa xử lý", "nothing";
-        /// The product's event tells it in words of a language only.
-        Untold = "untold", "nhật ký không cho biết", "not told";
+        /// The product's event does not state it, or only in words of the system's language.
+        NotStated = "untold", "nhật ký không cho biết", "not stated";
     }
 }
 

@@ -4,17 +4,15 @@ mod show;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, ArgMatches, Command, value_parser};
-
 use policies::text;
 
 use super::context::CommandContext;
 use super::terminal::Terminal;
 use super::{Help, text};
 use crate::act::office::{NewOffice, SetUp, office_add, office_rename, office_setup};
+use crate::clock::DAY_MS;
 use crate::store::Scope;
 use crate::store::office::OfficeKind;
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The command line of `office`.
 pub fn command(help: Help) -> Command {

@@ -137,6 +137,7 @@ mod tests {
     use policies::fact::Reach;
 
     use super::*;
+    use crate::reach::shown;
     use os::recorded::Recorded;
 
     const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
@@ -161,24 +162,8 @@ mod tests {
             .symlink("/proc/700/fd/3", "socket:[101]")
             .symlink("/proc/700/fd/4", "/dev/null");
         let found = collect(&CheckContext::new(Arc::new(os.clone()), jiff::Timestamp::UNIX_EPOCH)).listening;
-        let shown: Vec<String> = found
-            .known()
-            .unwrap()
-            .items
-            .iter()
-            .map(|port| {
-                format!(
-                    "{:?} {} {} {:?} {:?}",
-                    port.transport,
-                    port.port,
-                    port.address,
-                    port.reach,
-                    port.program.known()
-                )
-            })
-            .collect();
         assert_eq!(
-            shown,
+            shown(&found),
             [
                 "Tcp 22 0.0.0.0 Any Some(\"sshd\")",
                 "Tcp 631 127.0.0.1 Loopback None",

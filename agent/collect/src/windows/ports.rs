@@ -58,6 +58,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::reach::shown;
     use os::windows::recorded::Recorded;
 
     fn collected(sockets: Option<Vec<Socket>>) -> Fact<List<ListeningPort>> {
@@ -83,24 +84,8 @@ mod tests {
             socket(true, "0.0.0.0", 0, 4),
         ];
         let found = collected(Some(sockets));
-        let shown: Vec<String> = found
-            .known()
-            .unwrap()
-            .items
-            .iter()
-            .map(|port| {
-                format!(
-                    "{:?} {} {} {:?} {:?}",
-                    port.transport,
-                    port.port,
-                    port.address,
-                    port.reach,
-                    port.program.known()
-                )
-            })
-            .collect();
         assert_eq!(
-            shown,
+            shown(&found),
             [
                 "Tcp 445 0.0.0.0 Any Some(\"System\")",
                 "Tcp 445 :: Any Some(\"System\")",
