@@ -9,6 +9,7 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 use super::Role;
 use super::source::Source;
 use super::table::{Node, text, unknown_value};
+use crate::text;
 use crate::text::Text;
 
 /// The file with the controls of all roles.
@@ -85,9 +86,9 @@ impl Whom {
                 let whom = self.code();
                 source.error(
                     &span,
-                    Text::new(
-                        format!("cần đúng một giá trị cho `{whom}`, nhưng có {count}"),
-                        format!("expected one value for `{whom}`, found {count}"),
+                    text!(
+                        "cần đúng một giá trị cho `{whom}`, nhưng có {count}",
+                        "expected one value for `{whom}`, found {count}"
                     ),
                 );
             }

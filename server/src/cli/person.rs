@@ -143,10 +143,11 @@ impl<'a> Way<'a> {
     /// Decided before anything is changed: an account whose password nobody saw is useless.
     fn of(given: &'a ArgMatches, terminal: &Terminal) -> anyhow::Result<Self> {
         match given.get_one::<PathBuf>("password-file") {
-            Some(path) if path.exists() => Err(UserError::new(
-                format!("Tệp {} đã có. Hãy chọn tên khác.", path.display()),
-                format!("The file {} exists. Choose another name.", path.display()),
-            )
+            Some(path) if path.exists() => Err(UserError::from(text!(
+                "Tệp {} đã có. Hãy chọn tên khác.",
+                "The file {} exists. Choose another name.",
+                path.display()
+            ))
             .into()),
             Some(path) => Ok(Self::File(path)),
             None if terminal.is_watched() => Ok(Self::Screen),

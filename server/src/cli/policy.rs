@@ -96,10 +96,11 @@ fn text_read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
     // The parser refuses files over its own limit; this only keeps a wrong path from filling memory.
     if size > 4 * limits::BUNDLE as u64 {
-        anyhow::bail!(UserError::new(
-            format!("Tệp {} quá lớn ({size} byte).", path.display()),
-            format!("The file {} is too large ({size} bytes).", path.display()),
-        ));
+        anyhow::bail!(UserError::from(text!(
+            "Tệp {} quá lớn ({size} byte).",
+            "The file {} is too large ({size} bytes).",
+            path.display()
+        )));
     }
     file::read(path)
 }
@@ -201,10 +202,11 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
     };
     let signed = SignedPolicy::sign(&set, &server, version, clock.now_ms(), &key)?;
     if signed.server.iter().chain([&signed.agents]).any(|part| part.bundle.len() > limits::BUNDLE) {
-        anyhow::bail!(UserError::new(
-            format!("Bộ tiêu chí lớn hơn {} byte cho phép.", limits::BUNDLE),
-            format!("The policy is larger than the {} bytes allowed.", limits::BUNDLE),
-        ));
+        anyhow::bail!(UserError::from(text!(
+            "Bộ tiêu chí lớn hơn {} byte cho phép.",
+            "The policy is larger than the {} bytes allowed.",
+            limits::BUNDLE
+        )));
     }
     let out = given.get_one::<PathBuf>("out").cloned().unwrap_or_default();
     file::replace(&out, &serde_json::to_vec(&signed)?)?;
@@ -232,10 +234,11 @@ fn version_of(clock: &Clock) -> anyhow::Result<u64> {
 async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     let signed: SignedPolicy = serde_json::from_slice(&text_read(&path)?).map_err(|cause| {
-        UserError::new(
-            format!("{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: posture-server policy sign", path.display()),
-            format!("{} is not a signed policy. Make one with: posture-server policy sign", path.display()),
-        )
+        UserError::from(text!(
+            "{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: posture-server policy sign",
+            "{} is not a signed policy. Make one with: posture-server policy sign",
+            path.display()
+        ))
         .because(cause)
     })?;
     let context = CommandContext::open(data).await?;

@@ -228,19 +228,20 @@ fn imported_text(imported: &Imported, terminal: &Terminal) -> String {
 
 fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
     let refused = |cause: anyhow::Error| {
-        UserError::new(
-            format!("Không nhập được danh mục từ {}.", path.display()),
-            format!("The roster cannot be imported from {}.", path.display()),
-        )
+        UserError::from(text!(
+            "Không nhập được danh mục từ {}.",
+            "The roster cannot be imported from {}.",
+            path.display()
+        ))
         .because(cause)
     };
     let read = || {
         let size = std::fs::metadata(path).map_err(unread)?.len();
         if size > FILE_MOST {
-            return Err(UserError::new(
-                format!("Tệp có {size} byte, nhiều nhất là {FILE_MOST}."),
-                format!("The file has {size} bytes; at most {FILE_MOST} are allowed."),
-            )
+            return Err(UserError::from(text!(
+                "Tệp có {size} byte, nhiều nhất là {FILE_MOST}.",
+                "The file has {size} bytes; at most {FILE_MOST} are allowed."
+            ))
             .into());
         }
         let text = String::from_utf8(std::fs::read(path).map_err(unread)?).map_err(|_| {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgMatches, Command};
+use policies::text;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::FilterExt as _;
@@ -120,12 +121,10 @@ async fn flood_tell(flood: Flood) {
 
 fn listen(address: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).map_err(|cause| {
-        UserError::new(
-            format!(
-                "Không mở được {address}. Cổng có thể đang được chương trình khác dùng; chọn cổng khác bằng --listen."
-            ),
-            format!("Cannot listen on {address}. Another program may use the port; choose another with --listen."),
-        )
+        UserError::from(text!(
+            "Không mở được {address}. Cổng có thể đang được chương trình khác dùng; chọn cổng khác bằng --listen.",
+            "Cannot listen on {address}. Another program may use the port; choose another with --listen."
+        ))
         .because(cause)
     })?;
     bound.set_nonblocking(true)?;

@@ -118,10 +118,11 @@ async fn add(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) 
     let fingerprint = fingerprint_read(&context.data)?.to_string();
     let file = given.get_one::<PathBuf>("file");
     if let Some(file) = file.filter(|file| file.symlink_metadata().is_ok()) {
-        anyhow::bail!(UserError::new(
-            format!("Đã có {}. Hãy nêu tên tệp khác.", file.display()),
-            format!("{} exists. Name another file.", file.display()),
-        ));
+        anyhow::bail!(UserError::from(text!(
+            "Đã có {}. Hãy nêu tên tệp khác.",
+            "{} exists. Name another file.",
+            file.display()
+        )));
     }
     let (token, secret) = token_make(&context.db, &context.by(), &new).await?;
     if let Some(file) = file
