@@ -157,13 +157,13 @@ fn command(language: Language) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(help.text(
             "Máy chủ Trạm An - phần mềm theo dõi an ninh mạng máy tính",
-            "The server of Trạm An, which watches the security of an office's computers",
+            "The Trạm An server, which monitors the security of office computers",
         ))
         .after_help(help.text(
             "Trình tự lần đầu: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
              Mã kết thúc: 0 đã thực hiện; 2 không thực hiện được (lý do in ra lỗi chuẩn).",
-            "The first time: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
-             Exit status: 0 done; 2 it could not be done (why is on standard error).",
+            "First-time setup: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
+             Exit status: 0 done; 2 it could not be done (the reason is on standard error).",
         ))
         .subcommand_required(true)
         .arg_required_else_help(true)

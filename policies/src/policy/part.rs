@@ -10,7 +10,6 @@ use super::Role;
 use super::source::Source;
 use super::table::{Node, text, unknown_value};
 use crate::text;
-use crate::text::Text;
 
 /// The file with the controls of all roles.
 pub const CONTROLS_FILE: &str = "level-2-controls.toml";

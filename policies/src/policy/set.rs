@@ -10,7 +10,7 @@ use super::office::{Office, Weights};
 use super::part::CONTROLS_FILE;
 use super::{Control, Role};
 use crate::text;
-use crate::text::{Text, visible};
+use crate::text::visible;
 
 /// The name of the file with the office's numbers; it names the others.
 pub const OFFICE_FILE: &str = "level-2.toml";

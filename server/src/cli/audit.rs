@@ -11,13 +11,12 @@ use crate::error::UserError;
 
 /// The command line of `audit`.
 pub fn command(help: Help) -> Command {
-    Command::new("audit")
-        .about(help.text("Nhật ký thay đổi", "The log of changes"))
-        .subcommand_required(true)
-        .subcommand(Command::new("verify").about(help.text(
+    Command::new("audit").about(help.text("Nhật ký thay đổi", "The audit log")).subcommand_required(true).subcommand(
+        Command::new("verify").about(help.text(
             "Kiểm tra nhật ký có bị sửa, xoá hay chèn dòng nào không",
-            "Check that no entry was changed, removed or slipped in",
-        )))
+            "Check that no entry was changed, removed or inserted",
+        )),
+    )
 }
 
 #[derive(Debug, Serialize)]

@@ -27,25 +27,25 @@ pub fn command(help: Help) -> Command {
             help.text("THƯ-MỤC", "FOLDER"),
             help.text(
                 "Thư mục đặt bản sao lưu, nằm ngoài thư mục dữ liệu",
-                "Folder for the backup, outside of the data folder",
+                "Folder for the backup, outside the data folder",
             ),
         )
         .value_parser(value_parser!(PathBuf));
     Command::new("backup")
-        .about(help.text("Sao lưu máy chủ vào một tệp, kể cả khi máy chủ đang chạy; kiểm tra bản sao lưu", "Back the server up into one file while it runs; check a backup"))
+        .about(help.text("Sao lưu máy chủ vào một tệp, kể cả khi máy chủ đang chạy; kiểm tra bản sao lưu", "Back up the server to one file, even while it runs; check a backup"))
         .long_about(help.text(
             "Sao lưu máy chủ vào một tệp mới, kể cả khi máy chủ đang chạy: cơ sở dữ liệu, khoá, cấu hình, chương trình cho các máy. Tệp chứa các \
              khoá của máy chủ: nên mã hoá (--recipient hoặc --passphrase-file) và cất trong tủ khoá kín. Thư mục offline không nằm trong bản sao lưu. Với \
              PostgreSQL cần chương trình pg_dump.",
-            "Backs the server up into a new file while it runs: database, keys, configuration, programs for the machines. The file holds the \
-             server's keys: encrypt it (--recipient or --passphrase-file) and lock it away. The folder offline is not in it. PostgreSQL \
-             needs the program pg_dump.",
+            "Backs up the server to a new file, even while it runs: database, keys, configuration, agent programs. The file contains the server's \
+             keys: encrypt it (--recipient or --passphrase-file) and lock it away. The folder offline is not included. PostgreSQL needs the program \
+             pg_dump.",
         ))
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
         .arg(folder)
         .arg(
-            help.option("recipient", "age1...", help.text("Mã hoá cho khoá công khai này của age (nêu nhiều lần được)", "Encrypt to this recipient of age (may be repeated)"))
+            help.option("recipient", "age1...", help.text("Mã hoá cho khoá công khai này của age (nêu nhiều lần được)", "Encrypt to this age recipient (may be repeated)"))
                 .action(ArgAction::Append)
                 .conflicts_with_all(["passphrase", "passphrase-file"]),
         )
@@ -53,13 +53,13 @@ pub fn command(help: Help) -> Command {
         .arg(
             help.option("keep", help.text("SỐ", "COUNT"), help.text(
                 "Chỉ giữ lại số bản mới nhất này của máy chủ trong thư mục, xoá các bản cũ hơn",
-                "Keep that many of the newest backups of this server in the folder, remove older ones",
+                "Keep only this many of this server's newest backups in the folder and delete older ones",
             ))
             .value_parser(value_parser!(u16).range(1..)),
         )
         .subcommand(
             Command::new("verify")
-                .about(help.text("Kiểm tra một bản sao lưu từ đầu đến cuối, không ghi gì", "Check a backup from end to end and write nothing"))
+                .about(help.text("Kiểm tra một bản sao lưu từ đầu đến cuối, không ghi gì", "Check a whole backup without writing anything"))
                 .arg(copy)
                 .args(key_words(help)),
         )
@@ -76,7 +76,7 @@ fn passphrase_words(help: Help) -> [Arg; 2] {
             "passphrase-file",
             help.text(
                 "Tệp có mật khẩu ở dòng đầu (chỉ chủ tệp đọc được)",
-                "File with the passphrase on its first line (readable by its owner alone)",
+                "File with the passphrase on its first line (readable only by its owner)",
             ),
         ),
     ]
@@ -84,8 +84,7 @@ fn passphrase_words(help: Help) -> [Arg; 2] {
 
 /// The options that say what opens a copy.
 pub(super) fn key_words(help: Help) -> Vec<Arg> {
-    let identity =
-        help.file("identity", help.text("Tệp khoá của age (age-keygen)", "File with identities of age (age-keygen)"));
+    let identity = help.file("identity", help.text("Tệp khoá của age (age-keygen)", "age identity file (age-keygen)"));
     passphrase_words(help).into_iter().chain([identity]).collect()
 }
 

@@ -24,16 +24,17 @@ use crate::store::machine::MachineStatus;
 /// The command line of `import`.
 pub fn command(help: Help) -> Command {
     Command::new("import")
-        .about(help.text("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Take in files of machines without a network, write the answers"))
+        .about(help.text("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Import files from machines without a network and write the answers"))
         .long_about(help.text(
             "Nhập tệp do lệnh posture-agent export tạo ra trên máy không được phép nối mạng: đăng ký máy mới hoặc báo cáo. Tệp được giải mã bằng khoá của \
              máy chủ rồi qua đúng các bước kiểm tra như khi máy nối mạng. Nhập lại cùng một tệp không làm thay đổi gì. Tệp trả lời mang chữ ký của máy chủ, không \
              chứa bí mật nên không mã hoá; mang về máy và chạy: posture-agent import TỆP. Máy chủ có thể đang chạy.\n\
              Mã kết thúc: 0 đã nhận mọi tệp; 2 có tệp hoặc báo cáo không được nhận.",
-            "Takes in files that posture-agent export wrote on a machine that may not be connected: a request to be enrolled, or reports. A file is \
-             decrypted with the server's key and then passes the very checks of the wire. The same file again changes nothing. The answer is signed by the server; it \
-             holds no secret and so is not encrypted. Carry it to the machine and run: posture-agent import FILE. The server may be running.\n\
-             Exit status: 0 every file was taken in; 2 some file or report was not.",
+            "Imports files written by posture-agent export on a machine that must not be connected: an enrolment request or reports. Each file is \
+             decrypted with the server's key and then checked like any network request. Importing the same file again changes nothing. The answer is \
+             signed by the server; it contains no secret and is not encrypted. Take it to the machine and run: posture-agent import FILE. The server \
+             may be running.\n\
+             Exit status: 0 all files were imported; 2 a file or report was not accepted.",
         ))
         .arg(
             help.place("files", help.text("TỆP", "FILE"), help.text("Tệp xuất từ máy", "Files exported by machines"))
@@ -44,7 +45,7 @@ pub fn command(help: Help) -> Command {
         .arg(
             help.option("answer", help.text("THƯ MỤC|TỆP", "DIR|FILE"), help.text(
                 "Nơi ghi tệp trả lời: thư mục đã có, hoặc tệp khi chỉ nhập một tệp",
-                "Where answers are written: a folder that exists, or a file when only one file is taken in",
+                "Where to write the answers: an existing folder, or a file if only one file is imported",
             ))
             .required(true)
             .value_parser(value_parser!(PathBuf)),

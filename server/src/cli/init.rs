@@ -17,23 +17,23 @@ use crate::secrets::{Places, Secrets, file, secrets_create};
 /// The command line of `init`.
 pub fn command(help: Help) -> Command {
     Command::new("init")
-        .about(help.text("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Make a new server: data folder, keys, certificates, database"))
+        .about(help.text("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Create a new server: data folder, keys, certificates, database"))
         .long_about(help.text(
             "Tạo máy chủ mới trong thư mục dữ liệu: khoá và chứng thư riêng, cơ sở dữ liệu, tệp server.toml. In ra dấu vân tay (SHA-256) mà \
              cán bộ giao cho từng máy khi đăng ký. Khoá dự phòng nằm trong thư mục offline, cần cất đi ngay; khoá ký bộ tiêu chí nằm trong \
              thư mục policy-signing, máy chủ khi chạy không đọc khoá này.",
-            "Makes a new server in the data folder: keys and certificates of its own, the database, server.toml. Prints the fingerprint \
-             (SHA-256) that the officer hands over with every enrolment. The standby keys are in the folder offline and are to be locked \
-             away at once; the key that signs policies is in policy-signing, which the running server never reads.",
+            "Creates a new server in the data folder: its own keys and certificates, the database, server.toml. Prints the fingerprint (SHA-256) that \
+             the officer gives out for each enrolment. The standby keys are in the folder offline; lock them away immediately. The key that signs \
+             policies is in policy-signing; the running server never reads it.",
         ))
         .arg(
             help.option("host", help.text("TÊN|ĐỊA CHỈ", "NAME|IP"), help.text(
                 "Tên hoặc địa chỉ IP mà người dùng và máy trạm dùng để kết nối (nêu nhiều lần được)",
-                "Name or IP address that people and machines dial (may be repeated)",
+                "Name or IP address that people and machines connect to (may be repeated)",
             ))
             .action(ArgAction::Append),
         )
-        .arg(help.option("listen", help.text("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.text("Nơi lắng nghe (mặc định 0.0.0.0:8443)", "Where to listen (default 0.0.0.0:8443)")))
+        .arg(help.option("listen", help.text("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.text("Nơi lắng nghe (mặc định 0.0.0.0:8443)", "Address to listen on (default 0.0.0.0:8443)")))
         .arg(help.option("database", "URL", help.text(
             "postgres://… ; không nêu thì dùng SQLite ngay trong thư mục dữ liệu",
             "postgres://...; without it, SQLite in the data folder",

@@ -20,49 +20,53 @@ use crate::store::person::{Person, PersonRole};
 pub fn command(help: Help) -> Command {
     let roles = PersonRole::ALL.iter().map(|role| role.word());
     let login = || {
-        help.place("login", help.text("TÊN-ĐĂNG-NHẬP", "LOGIN"), help.text("Tên đăng nhập", "What the person types"))
+        help.place(
+            "login",
+            help.text("TÊN-ĐĂNG-NHẬP", "LOGIN"),
+            help.text("Tên đăng nhập", "The name the person logs in with"),
+        )
     };
     let password_file = || {
         help.file(
             "password-file",
             help.text(
                 "Ghi mật khẩu đầu tiên vào tệp mới này (chỉ chủ tệp đọc được) thay vì hiện ra màn hình",
-                "Write the first password into this new file (readable by its owner alone) instead of showing it",
+                "Write the first password to this new file (readable only by its owner) instead of showing it",
             ),
         )
     };
     Command::new("person")
-        .about(help.text("Tài khoản người dùng: thêm, liệt kê, cấp lại mật khẩu, đóng", "Accounts of people: add, list, give a new password, close"))
+        .about(help.text("Tài khoản người dùng: thêm, liệt kê, cấp lại mật khẩu, đóng", "User accounts: add, list, set a new password, close"))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
-                .about(help.text("Thêm tài khoản; mật khẩu đầu tiên hiện một lần và phải đổi khi đăng nhập", "Add an account; its first password is shown once and must be changed"))
+                .about(help.text("Thêm tài khoản; mật khẩu đầu tiên hiện một lần và phải đổi khi đăng nhập", "Add an account; its first password is shown once and must be changed at login"))
                 .arg(login())
-                .arg(help.option("name", help.text("HỌ TÊN", "NAME"), help.text("Họ và tên", "The person's name")).required(true))
+                .arg(help.option("name", help.text("HỌ TÊN", "NAME"), help.text("Họ và tên", "Full name")).required(true))
                 .arg(
                     help.option("role", help.text("VAI TRÒ", "ROLE"), help.text(
                         "officer cán bộ CNTT, head lãnh đạo, police công an, auditor kiểm tra, administrator quản trị",
-                        "What the person may do",
+                        "The person's role, which says what they may do",
                     ))
                     .value_parser(PossibleValuesParser::new(roles))
                     .default_value("officer"),
                 )
                 .arg(help.option("office", help.text("MÃ-CƠ-QUAN", "OFFICE"), help.text(
                     "Chỉ thấy cơ quan này và các đơn vị bên dưới; không nêu thì thấy tất cả",
-                    "Sees this office and those below it; without it, all of them",
+                    "Limit the account to this office and those below it; by default it sees all",
                 )))
                 .arg(password_file()),
         )
-        .subcommand(Command::new("list").about(help.text("Liệt kê tài khoản", "List the accounts")))
+        .subcommand(Command::new("list").about(help.text("Liệt kê tài khoản", "List accounts")))
         .subcommand(
             Command::new("password")
-                .about(help.text("Cấp mật khẩu mới và kết thúc mọi phiên đăng nhập của người này", "Give a new password and end every session of the person"))
+                .about(help.text("Cấp mật khẩu mới và kết thúc mọi phiên đăng nhập của người này", "Set a new password and end all sessions of the person"))
                 .arg(login())
                 .arg(password_file()),
         )
         .subcommand(
             Command::new("close")
-                .about(help.text("Đóng hẳn tài khoản và kết thúc mọi phiên đăng nhập của người này", "Close an account for good and end every session of the person"))
+                .about(help.text("Đóng hẳn tài khoản và kết thúc mọi phiên đăng nhập của người này", "Close an account permanently and end all its sessions"))
                 .arg(login()),
         )
 }

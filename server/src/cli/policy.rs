@@ -42,15 +42,15 @@ pub fn command(help: Help) -> Command {
         )
         .subcommand(
             Command::new("sign")
-                .about(help.text("Gộp các tệp thành một bộ tiêu chí đã ký", "Make one signed policy of the files"))
+                .about(help.text("Gộp các tệp thành một bộ tiêu chí đã ký", "Combine the files into one signed policy"))
                 .long_about(help.text(
                     "Gộp tệp chung (level-2.toml) và tệp tiêu chí (level-2-controls.toml, hoặc hai tệp mà tệp chung nêu tên) thành một bộ, gắn mã máy \
                      chủ và số phiên bản tăng dần, rồi ký. Có thể chạy trên máy khác: khi đó nêu --key và --server. Không nêu thì lấy khoá và mã \
                      trong thư mục dữ liệu. Tệp kết quả có hai phần: phần gửi cho các máy, và phần đầy đủ chỉ dành cho máy chủ.",
-                    "Makes one policy of the office file (level-2.toml) and the controls (level-2-controls.toml, or the two files that the office \
-                     file names), names the server and a rising version, and signs it. May run on another computer: give --key and --server \
-                     there. Otherwise both come from the data folder. The result has two parts: what machines are sent, and all of it, for the \
-                     server alone.",
+                    "Combines the office file (level-2.toml) and the controls (level-2-controls.toml, or the two files named in the office file) into \
+                     one policy with the server's id and a rising version, and signs it. It can run on another computer: give --key and --server \
+                     there; by default both come from the data folder. The result has two parts: what is sent to machines, and the whole policy for \
+                     the server only.",
                 ))
                 .arg(files())
                 .arg(help.file("key", help.text("Khoá ký (mặc định: policy-signing/policy.key trong thư mục dữ liệu)", "Signing key (default: policy-signing/policy.key in the data folder)")))
@@ -58,16 +58,16 @@ pub fn command(help: Help) -> Command {
                 .arg(
                     help.option("bundle-version", help.text("SỐ", "NUMBER"), help.text(
                         "Số phiên bản, phải lớn hơn bản đang dùng (mặc định: ngày giờ ký)",
-                        "Version, higher than the one in force (default: date and time of signing)",
+                        "Version, higher than the current one (default: date and time of signing)",
                     ))
                     .value_parser(value_parser!(u64)),
                 )
-                .arg(help.file("out", help.text("Tệp kết quả", "Where to write the signed bundle")).required(true)),
+                .arg(help.file("out", help.text("Tệp kết quả", "Output file")).required(true)),
         )
         .subcommand(
             Command::new("publish")
-                .about(help.text("Công bố bộ tiêu chí đã ký: mọi máy nhận và được chấm lại", "Publish a signed bundle: every machine gets it and is graded anew"))
-                .arg(help.place("file", help.text("TỆP", "FILE"), help.text("Tệp do policy sign tạo ra", "The file that policy sign made")).value_parser(value_parser!(PathBuf))),
+                .about(help.text("Công bố bộ tiêu chí đã ký: mọi máy nhận và được chấm lại", "Publish a signed policy: all machines receive it and are graded again"))
+                .arg(help.place("file", help.text("TỆP", "FILE"), help.text("Tệp do policy sign tạo ra", "The file made by policy sign")).value_parser(value_parser!(PathBuf))),
         )
 }
 

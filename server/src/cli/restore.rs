@@ -19,18 +19,18 @@ pub fn command(help: Help) -> Command {
         .place("file", help.text("TỆP", "FILE"), help.text("Bản sao lưu", "The backup"))
         .value_parser(value_parser!(PathBuf));
     Command::new("restore")
-        .about(help.text("Khôi phục máy chủ từ bản sao lưu vào thư mục dữ liệu trống", "Put the server back from a backup into an empty data folder"))
+        .about(help.text("Khôi phục máy chủ từ bản sao lưu vào thư mục dữ liệu trống", "Restore the server from a backup into an empty data folder"))
         .long_about(help.text(
             "Khôi phục máy chủ từ bản sao lưu vào thư mục dữ liệu mới hoặc trống (--data) và, với PostgreSQL, vào cơ sở dữ liệu trống. Toàn bộ bản sao \
              lưu được kiểm tra trước khi ghi. Chỉ khôi phục bản sao lưu do chính mình tạo.",
-            "Puts the server back from a backup into a new or empty data folder (--data) and, with PostgreSQL, into an empty database. All of the \
-             backup is checked before anything is written. Restore only backups of your own making.",
+            "Restores the server from a backup into a new or empty data folder (--data) and, with PostgreSQL, into an empty database. The whole \
+             backup is checked before anything is written. Restore only backups that you made yourself.",
         ))
         .arg(copy)
-        .arg(help.flag("check", help.text("Chỉ kiểm tra, không ghi gì (như backup verify)", "Only check it and write nothing (as backup verify does)")))
+        .arg(help.flag("check", help.text("Chỉ kiểm tra, không ghi gì (như backup verify)", "Only check, write nothing (like backup verify)")))
         .arg(help.option("database", "URL", help.text(
             "Cơ sở dữ liệu PostgreSQL trống thay cho cơ sở dữ liệu ghi trong bản sao lưu",
-            "An empty PostgreSQL database instead of the one the backup names",
+            "An empty PostgreSQL database to use instead of the one named in the backup",
         )))
         .args(key_words(help))
 }

@@ -35,22 +35,22 @@ pub fn command(help: Help) -> Command {
         .long_about(help.text(
             "Chạy máy chủ cho đến khi nhận SIGTERM hoặc Ctrl-C: một cổng cho máy trạm và trang web (HTTPS). Nhật ký ra lỗi chuẩn; mức nhật ký theo \
              biến TRAM_AN_LOG (mặc định info).",
-            "Runs the server until SIGTERM or Ctrl-C: one port for agents and pages (HTTPS). Logs go to standard error; their level is in \
+            "Runs the server until SIGTERM or Ctrl-C: one port for agents and web pages (HTTPS). Logs go to standard error; set the level with \
              TRAM_AN_LOG (default info).",
         ))
         .arg(help.option("listen", help.text("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.text(
             "Nơi lắng nghe thay cho server.toml; cổng 0 là cổng bất kỳ",
-            "Where to listen instead of server.toml; port 0 takes any",
+            "Address to listen on instead of the one in server.toml; port 0 means any port",
         )))
         .arg(help.flag("ready-json", help.text(
             "Khi sẵn sàng, in một dòng JSON {\"address\", \"fingerprint\"}",
-            "When ready, print one line of JSON {\"address\", \"fingerprint\"}",
+            "Print one line of JSON when ready: {\"address\", \"fingerprint\"}",
         )))
         .arg(help.flag("new-store", help.text(
             "Cơ sở dữ liệu đã mất và không có bản sao lưu: tạo cơ sở dữ liệu trống (chỉ khi nơi lưu đang trống; được ghi vào nhật ký thao tác)",
-            "The database is lost and there is no backup: make an empty one (only where there is none; written into the audit log)",
+            "The database is lost and there is no backup: create an empty one (only if there is none; recorded in the audit log)",
         )))
-        .arg(help.file("web-cert", help.text("Chứng thư riêng cho trang web (PEM, cả chuỗi)", "Certificate for the pages (PEM, with its chain)")).requires("web-key"))
+        .arg(help.file("web-cert", help.text("Chứng thư riêng cho trang web (PEM, cả chuỗi)", "Certificate for the web pages (PEM, with its chain)")).requires("web-key"))
         .arg(help.file("web-key", help.text("Khoá của chứng thư đó (PEM)", "Key of that certificate (PEM)")).requires("web-cert"))
 }
 

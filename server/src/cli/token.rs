@@ -23,45 +23,45 @@ use crate::store::token::{Admission, Token};
 /// The command line of `token`.
 pub fn command(help: Help) -> Command {
     Command::new("token")
-        .about(help.text("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: make, list, revoke"))
+        .about(help.text("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: create, list, revoke"))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
-                .about(help.text("Cấp mã đăng ký máy cho một cơ quan", "Make a token for an office"))
+                .about(help.text("Cấp mã đăng ký máy cho một cơ quan", "Create a token for an office"))
                 .long_about(help.text(
                     "Cấp mã đăng ký máy cho một cơ quan. Mã chỉ hiện một lần ở đây; máy chủ chỉ giữ giá trị băm. Máy đăng ký bằng mã này chờ xác nhận, \
                      trừ khi khớp một dòng trong danh mục máy tính. Với máy không được phép nối mạng, nêu --file để ghi thư mời rồi mang tệp đến máy.",
-                    "Makes a token for an office. It is shown here once; the server keeps a hash of it. A machine that enrols with it waits \
-                     for confirmation unless it matches a line of the roster. For machines that may not be connected, --file writes an \
-                     invitation to carry there.",
+                    "Creates a token for an office. It is shown only once; the server keeps a hash of it. A machine that enrols with it waits \
+                     for confirmation unless it matches a roster line. For machines that must not be connected, --file writes an \
+                     invitation file to take to the machine.",
                 ))
                 .arg(help.office())
                 .arg(help.role())
                 .arg(
-                    help.option("uses", help.text("SỐ", "COUNT"), help.text("Số máy được đăng ký bằng mã này", "How many machines it enrols"))
+                    help.option("uses", help.text("SỐ", "COUNT"), help.text("Số máy được đăng ký bằng mã này", "How many machines may enrol with it"))
                         .value_parser(value_parser!(u32).range(1..=i64::from(USES_MOST)))
                         .default_value("1"),
                 )
                 .arg(
-                    help.option("hours", help.text("GIỜ", "HOURS"), help.text("Thời hạn của mã, tính bằng giờ (tối đa 720)", "How long it is good, in hours (at most 720)"))
+                    help.option("hours", help.text("GIỜ", "HOURS"), help.text("Thời hạn của mã, tính bằng giờ (tối đa 720)", "How long it is valid, in hours (at most 720)"))
                         .value_parser(value_parser!(u32).range(1..=720))
                         .default_value("24"),
                 )
                 .arg(help.file("file", help.text(
                     "Ghi thư mời cho máy không nối mạng vào tệp này (chứa mã, cần giữ kín); máy dùng: posture-agent export",
-                    "Write an invitation for machines without a network to this file (it holds the token); used by: posture-agent export",
+                    "Write an invitation for machines without a network to this file (it contains the token, keep it secret); used by: posture-agent export",
                 )))
                 .arg(help.flag("confirm", help.text(
                     "Xác nhận ngay máy đăng ký bằng mã này (chỉ dùng khi người giữ mã chính là người quản lý máy)",
-                    "Confirm machines that enrol with it at once (only when whoever holds the token answers for the machines)",
+                    "Confirm machines that enrol with it immediately (only if the token holder manages those machines)",
                 ))),
         )
         .subcommand(Command::new("list").about(help.text("Liệt kê mã của một cơ quan", "List an office's tokens")).arg(help.office()))
         .subcommand(
             Command::new("revoke")
-                .about(help.text("Thu hồi mã và liệt kê các máy đã đăng ký bằng mã đó", "Revoke a token and list what it enrolled"))
+                .about(help.text("Thu hồi mã và liệt kê các máy đã đăng ký bằng mã đó", "Revoke a token and list the machines that enrolled with it"))
                 .arg(help.place("token", help.text("MÃ-SỐ", "TOKEN"), help.text("Mã số của mã đăng ký (xem: token list)", "Id of the token (see: token list)")))
-                .arg(help.flag("machines", help.text("Thu hồi luôn các máy đã đăng ký bằng mã này", "Revoke the machines it enrolled as well"))),
+                .arg(help.flag("machines", help.text("Thu hồi luôn các máy đã đăng ký bằng mã này", "Also revoke the machines that enrolled with it"))),
         )
 }
 

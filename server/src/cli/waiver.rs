@@ -29,18 +29,18 @@ pub fn command(help: Help) -> Command {
     Command::new("waiver")
         .about(help.text(
             "Ngoại lệ có thời hạn: đề nghị, chấp thuận, không chấp thuận, rút, liệt kê",
-            "Waivers: ask, grant, refuse, withdraw, list",
+            "Waivers: request, grant, refuse, withdraw, list",
         ))
         .long_about(help.text(
             "Ngoại lệ có thời hạn cho một tiêu chí trên một máy. Người thuộc cấp trên của cơ quan quyết định; người đề nghị không \
              được tự quyết định. Ngoại lệ tự hết hiệu lực khi đến hạn và không gỡ giới hạn xếp loại.",
-            "Waivers from one control on one machine. Somebody from above the office decides, never whoever asked. A waiver \
-             ends by itself at its date and lifts no cap.",
+            "Time-limited waivers of one control on one machine. Somebody at a parent office decides; the person who requested it cannot. A waiver \
+             ends on its date and lifts no cap.",
         ))
         .subcommand_required(true)
         .subcommand(
             Command::new("ask")
-                .about(help.text("Đề nghị một ngoại lệ", "Ask for a waiver"))
+                .about(help.text("Đề nghị một ngoại lệ", "Request a waiver"))
                 .arg(help.place(
                     "machine",
                     help.text("MÃ-MÁY", "MACHINE"),
@@ -49,14 +49,14 @@ pub fn command(help: Help) -> Command {
                 .arg(help.place(
                     "control",
                     help.text("TIÊU-CHÍ", "CONTROL"),
-                    help.text("Mã tiêu chí, ví dụ: firewall-active", "Id of the control, such as firewall-active"),
+                    help.text("Mã tiêu chí, ví dụ: firewall-active", "Control id, such as firewall-active"),
                 ))
                 .arg(reason(help.text("Vì sao chưa khắc phục được", "Why it cannot be fixed yet")))
                 .arg(
                     help.option(
                         "until",
                         help.text("NGÀY", "DATE"),
-                        help.text("Ngày cuối cùng được ngoại lệ, ví dụ: 2026-12-31", "The last day it holds, such as 2026-12-31"),
+                        help.text("Ngày cuối cùng được ngoại lệ, ví dụ: 2026-12-31", "Last day of the waiver, such as 2026-12-31"),
                     )
                     .required(true),
                 ),
@@ -69,16 +69,16 @@ pub fn command(help: Help) -> Command {
                 .arg(reason(help.text("Vì sao không chấp thuận", "Why it is refused"))),
         )
         .subcommand(
-            Command::new("withdraw").about(help.text("Rút trước hạn", "Withdraw a waiver before its date")).arg(waiver()),
+            Command::new("withdraw").about(help.text("Rút trước hạn", "Withdraw a waiver before it ends")).arg(waiver()),
         )
         .subcommand(
             Command::new("list")
                 .about(help.text(
                     "Liệt kê ngoại lệ đang chờ và đang áp dụng của một cơ quan và các đơn vị bên dưới",
-                    "List what is asked for and in force in an office and those below it",
+                    "List requested and active waivers of an office and those below it",
                 ))
                 .arg(help.office())
-                .arg(help.flag("all", help.text("Cả những ngoại lệ đã kết thúc", "Those that are over as well"))),
+                .arg(help.flag("all", help.text("Cả những ngoại lệ đã kết thúc", "Include waivers that have ended"))),
         )
 }
 
