@@ -8,6 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use layering::modules::{self, Arrows, modules_know_only_those_below};
 
 mod layering {
+    mod circles;
     pub(crate) mod modules;
     mod texts;
 }

@@ -15,6 +15,7 @@ use crate::policy::CompiledPolicy;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
+use crate::web::waiver::state_class;
 
 /// What waivers need to know about the reader.
 #[derive(Clone, Debug)]
@@ -151,15 +152,5 @@ impl<'a> MachineWaivers<'a> {
             may_refuse: decides,
             withdraw: withdraws.then(|| if asked { t.text("Rút đề nghị", "Take back") } else { t.text("Rút ngoại lệ trước hạn", "Withdraw before its end") }),
         }
-    }
-}
-
-/// Class of a state's colour.
-pub(in crate::web) fn state_class(state: WaiverState) -> &'static str {
-    match state {
-        WaiverState::Asked => "pending",
-        WaiverState::Granted => "waived",
-        WaiverState::Refused => "red",
-        WaiverState::Withdrawn | WaiverState::Ended => "grey",
     }
 }
