@@ -182,10 +182,11 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
         files.insert(name_of(&path), text_read(&path)?);
     }
     let set = PolicySet::read(&files).map_err(|errors| {
-        UserError::new(
-            format!("Bộ tiêu chí còn lỗi nên chưa ký:\n{}", errors.show(policies::text::Language::Vi)),
-            format!("The policy has errors and was not signed:\n{}", errors.show(policies::text::Language::En)),
-        )
+        let Text { vi, en } = errors.text();
+        UserError::from(text!(
+            "Bộ tiêu chí còn lỗi nên chưa ký:\n{vi}",
+            "The policy has errors and was not signed:\n{en}"
+        ))
     })?;
     let server = match given.get_one::<String>("server") {
         Some(server) => server.clone(),
