@@ -34,7 +34,7 @@ const KEY_KNOWN: &str = "key_known";
 const KEY_REVOKED: &str = "key_revoked";
 
 /// What the officer gives to the person who enrols. Never shown: it holds the token.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Invitation {
     /// `HOST:PORT`.
     pub(crate) server: String,
@@ -45,6 +45,12 @@ pub(crate) struct Invitation {
     /// Room and person as typed; may be empty.
     #[serde(default)]
     pub(crate) place: String,
+}
+
+impl std::fmt::Debug for Invitation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Invitation").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 /// The result of an enrolment.

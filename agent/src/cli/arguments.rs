@@ -12,10 +12,12 @@ use policies::fact::Section;
 use policies::text::Language;
 
 use super::{
-    CheckOptions, Command, EnrolOptions, Exit, ExportOptions, FactsOptions, ImportOptions, InstallOptions, Invocation,
-    OnceOptions, Role, RunOptions, StatusOptions, UninstallOptions,
+    CheckOptions, Command, EnrolOptions, Exit, ExportOptions, FactsOptions, ImportOptions, Invocation, OnceOptions,
+    Role, RunOptions, StatusOptions, UninstallOptions,
 };
 use crate::cli::terminal::Terminal;
+use crate::enrol::Invitation;
+use crate::install::{Plan, Removal};
 use crate::state::DEFAULT;
 
 /// Parses the command line. On `--help`, `--version` or a mistake the message is already printed and only the exit status
@@ -39,6 +41,15 @@ pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invo
 fn command_of(matches: &ArgMatches) -> Option<Command> {
     let path = |matches: &ArgMatches, name: &str| matches.get_one::<PathBuf>(name).cloned();
     let text = |matches: &ArgMatches, name: &str| matches.get_one::<String>(name).cloned();
+    // The options come together.
+    let invitation = |matches: &ArgMatches| {
+        Some(Invitation {
+            server: text(matches, "server")?,
+            token: text(matches, "token")?,
+            fingerprint: text(matches, "fingerprint")?,
+            place: text(matches, "place").unwrap_or_default(),
+        })
+    };
     let (name, given) = matches.subcommand()?;
     Some(match name {
         "facts" => Command::Facts(FactsOptions {
@@ -56,10 +67,7 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             json: given.get_flag("json"),
         }),
         "enrol" => Command::Enrol(EnrolOptions {
-            server: text(given, "server")?,
-            token: text(given, "token")?,
-            fingerprint: text(given, "fingerprint")?,
-            place: text(given, "place").unwrap_or_default(),
+            invitation: invitation(given)?,
             state: path(given, "state")?,
             config: path(given, "config"),
             json: given.get_flag("json"),
@@ -91,18 +99,16 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             json: given.get_flag("json"),
         }),
         "run" => Command::Run(RunOptions { state: path(given, "state")?, config: path(given, "config") }),
-        "install" => Command::Install(InstallOptions {
-            server: text(given, "server"),
-            token: text(given, "token"),
-            fingerprint: text(given, "fingerprint"),
-            place: text(given, "place").unwrap_or_default(),
-            state: path(given, "state")?,
-        }),
+        // Without an invitation only the program is replaced.
+        "install" => Command::Install(Plan { invitation: invitation(given), state: path(given, "state")? }),
         "setup" => Command::Setup,
         "uninstall" => Command::Uninstall(UninstallOptions {
             state: path(given, "state")?,
-            keep_identity: given.get_flag("keep-identity"),
-            state_only: given.get_flag("state-only"),
+            what: match (given.get_flag("state-only"), given.get_flag("keep-identity")) {
+                (true, _) => Removal::StateOnly,
+                (false, true) => Removal::KeepIdentity,
+                (false, false) => Removal::All,
+            },
         }),
         _ => return None,
     })
@@ -421,17 +427,13 @@ mod tests {
         else {
             panic!("not install")
         };
-        assert_eq!(install.server.as_deref(), Some("h:1"));
+        assert_eq!(install.invitation.as_ref().unwrap().server, "h:1");
         assert!(!format!("{install:?}").contains("secret-word"));
         let Command::Install(upgrade) = parsed("a install").command else { panic!("not install") };
-        assert_eq!((upgrade.server, upgrade.token, upgrade.fingerprint), (None, None, None));
+        assert_eq!(upgrade.invitation, None);
         assert_eq!(
             parsed("a uninstall --keep-identity").command,
-            Command::Uninstall(UninstallOptions {
-                state: PathBuf::from(DEFAULT),
-                keep_identity: true,
-                state_only: false
-            })
+            Command::Uninstall(UninstallOptions { state: PathBuf::from(DEFAULT), what: Removal::KeepIdentity })
         );
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{EnrolOptions, Exit, runtime};
 use crate::cli::terminal::Terminal;
-use crate::enrol::{Enrolled, Invitation, enrol};
+use crate::enrol::{Enrolled, enrol};
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
@@ -25,15 +25,9 @@ struct Answer<'a> {
 ///
 /// # Errors
 /// When the machine was not enrolled; says why.
-pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let invitation = Invitation {
-        server: options.server,
-        token: options.token,
-        fingerprint: options.fingerprint,
-        place: options.place,
-    };
+pub(super) fn run(options: &EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let (collector, clock) = (Collector::of_this_machine(platform::door()), Arc::new(Clock::system()));
-    let work = enrol(&invitation, &options.state, options.config.as_deref(), &collector, clock);
+    let work = enrol(&options.invitation, &options.state, options.config.as_deref(), &collector, clock);
     let enrolled = runtime()?.block_on(work)?;
     if options.json {
         let assignment = &enrolled.assignment;

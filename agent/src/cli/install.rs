@@ -3,9 +3,8 @@
 use policies::text;
 use policies::text::{Text, visible};
 
-use super::{Exit, InstallOptions, UninstallOptions};
+use super::{Exit, UninstallOptions};
 use crate::cli::terminal::Terminal;
-use crate::enrol::Invitation;
 use crate::enrol::pending_enrolment::Stage;
 use crate::install::{self, Installed, Plan, Removal};
 
@@ -16,14 +15,8 @@ const SHOWN: usize = 1000;
 ///
 /// # Errors
 /// When it could not be installed; says why.
-pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let place = options.place;
-    let invitation = match (options.server, options.token, options.fingerprint) {
-        (Some(server), Some(token), Some(fingerprint)) => Some(Invitation { server, token, fingerprint, place }),
-        // The command line has all three or none.
-        _ => None,
-    };
-    let installed = install::install(&Plan { invitation, state: options.state })?;
+pub(super) fn install(plan: &Plan, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let installed = install::install(plan)?;
     for missing in &installed.missing {
         let Text { vi, en } = missing;
         terminal.complain(&terminal.own(text!("Windows không nhận cài đặt: {vi}", "Windows refused a setting: {en}")));
@@ -70,13 +63,8 @@ pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Ex
 /// # Errors
 /// Which steps failed.
 pub(super) fn uninstall(options: &UninstallOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let what = match (options.state_only, options.keep_identity) {
-        (true, _) => Removal::StateOnly,
-        (false, true) => Removal::KeepIdentity,
-        (false, false) => Removal::All,
-    };
-    install::uninstall(&options.state, what)?;
-    terminal.print(if options.keep_identity {
+    install::uninstall(&options.state, options.what)?;
+    terminal.print(if options.what == Removal::KeepIdentity {
         terminal.text(
             "Đã gỡ Trạm An khỏi máy này; khoá và mã máy được giữ lại.",
             "Trạm An was removed from this machine; its key and identity were kept.",
