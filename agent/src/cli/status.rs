@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use policies::outcome::Verdict;
@@ -62,12 +62,8 @@ pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Resul
 fn fresh(page: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::platform::random::identifier()?));
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
-    made.and_then(|mut file| file.write_all(page.as_bytes())).with_context(|| format!("write {}", shown(&path)))?;
+    made.and_then(|mut file| file.write_all(page.as_bytes())).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn sentences(notice: &Notice, terminal: &Terminal) -> String {

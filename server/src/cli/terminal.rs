@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use crate::error::UserError;
 
+/// The most characters of one text.
+const LINE: usize = 1000;
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -122,16 +125,9 @@ pub fn secret_ask(prompt: &str) -> anyhow::Result<String> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// `text` with control and direction-changing characters written out.
+/// A text of at most a line's length, with what a terminal would act upon made visible.
 pub fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let tricky = character.is_control()
-                || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-            let shown = if tricky { character.escape_unicode().to_string() } else { character.to_string() };
-            shown.chars().collect::<Vec<_>>()
-        })
-        .collect()
+    policies::text::visible(text, LINE)
 }
 
 /// An instant of the store as people of this server read it, to the minute.
@@ -147,7 +143,7 @@ mod tests {
     #[test]
     fn a_machines_name_cannot_play_tricks() {
         assert_eq!(visible("Máy số 1"), "Máy số 1");
-        assert_eq!(visible("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\\u{a}");
+        assert_eq!(visible("a\u{1b}[2J\u{202e}b\n"), "a␛[2J⟨U+202E⟩b␊");
     }
 
     #[test]

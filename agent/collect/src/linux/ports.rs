@@ -132,8 +132,6 @@ fn program(context: &CheckContext, pid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use policies::fact::Reach;
 
     use super::*;
@@ -161,7 +159,7 @@ mod tests {
             .symlink("/proc/1/fd/40", "socket:[101]")
             .symlink("/proc/700/fd/3", "socket:[101]")
             .symlink("/proc/700/fd/4", "/dev/null");
-        let found = collect(&CheckContext::new(Arc::new(os.clone()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let found = collect(&CheckContext::of(os.clone())).listening;
         assert_eq!(
             shown(&found),
             [
@@ -171,8 +169,7 @@ mod tests {
                 "Udp 546 :: Any None"
             ]
         );
-        let asked_by_anyone =
-            collect(&CheckContext::new(Arc::new(os.unprivileged()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let asked_by_anyone = collect(&CheckContext::of(os.unprivileged())).listening;
         let port = asked_by_anyone.known().unwrap().items[1].program.clone();
         assert_eq!(port, Fact::unknown(Reason::NeedsAdministrator, ""));
     }
@@ -188,7 +185,7 @@ mod tests {
 
     #[test]
     fn without_a_table_nothing_is_known() {
-        let found = collect(&CheckContext::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let found = collect(&CheckContext::of(Recorded::new())).listening;
         assert!(matches!(found, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
     }
 }

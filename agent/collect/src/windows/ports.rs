@@ -55,15 +55,13 @@ fn program(context: &CheckContext, pid: u32) -> Fact<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::reach::shown;
     use os::windows::recorded::Recorded;
 
     fn collected(sockets: Option<Vec<Socket>>) -> Fact<List<ListeningPort>> {
         let os = Recorded { sockets, ..Recorded::new().process(4, "System").process(900, "Phần mềm.exe") };
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).listening
+        collect(&CheckContext::of(os)).listening
     }
 
     fn socket(tcp: bool, address: &str, port: u16, pid: u32) -> Socket {
