@@ -28,7 +28,6 @@ pub(crate) use system::{install, uninstall};
 
 /// What to install.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
 pub(crate) struct Plan {
     /// What the officer gave; none to only replace the program.
     pub(crate) invitation: Option<Invitation>,
