@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
-use policies::fact::{Fact, Reason};
+use policies::fact::Fact;
 use policies::policy::WindowsCatalogue;
 
 pub(super) use crate::answer::{answered, unknown};

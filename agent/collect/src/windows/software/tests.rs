@@ -1,6 +1,5 @@
 //! On the recorded door: programs of the machine, of people who are logged on and of those who are not.
 
-use jiff::Timestamp;
 use policies::fact::{BrowserKind, List, Program};
 
 use super::*;
