@@ -79,7 +79,6 @@ impl AndNot for Fact<TimeSource> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use os::windows::recorded::Recorded;
 

@@ -80,7 +80,6 @@ fn missing<T>(name: &str) -> Fact<T> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use os::windows::recorded::Recorded;
 

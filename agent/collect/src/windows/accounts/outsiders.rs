@@ -80,7 +80,6 @@ fn begins_with_the_machine(context: &CheckContext, name: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use os::windows::recorded::Recorded;
 
