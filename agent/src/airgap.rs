@@ -6,10 +6,12 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use policies::text::Text;
+use policies::text;
+use policies::text::{Text, visible};
 use protocol::Digest;
 use protocol::unconnected::Invitation;
 use protocol::unconnected::answer::AnswerError;
+use protocol::unconnected::export::ExportError;
 use protocol::unconnected::invitation::InvitationError;
 use protocol::unconnected::seal::SealError;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ const FILE: &str = "unconnected.json";
 /// What is kept from one file to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Papers {
+pub(crate) struct AirgapState {
     /// The invitation the machine uses to enrol.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) invitation: Option<Invitation>,
@@ -40,7 +42,7 @@ pub(crate) struct Papers {
     pub(crate) need: Option<(Digest, Vec<String>)>,
 }
 
-impl Papers {
+impl AirgapState {
     /// Reads the file. A damaged one counts as empty: the next export with the invitation, or the next answer, brings it back.
     ///
     /// # Errors
@@ -60,14 +62,11 @@ impl Papers {
 
 /// Why a file was not made or not imported.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
 pub(crate) enum FileError {
     /// Nobody has declared that the machine does not process state secrets.
-    #[error(
-        "nothing was exported: a machine that processes state secrets must never be enrolled or exported; say --not-secret if it does not"
-    )]
     NotConfirmed,
     /// A file could not be read or written.
-    #[error("cannot {doing} {path}: {source}")]
     Io {
         /// `read` or `write`.
         doing: &'static str,
@@ -80,39 +79,29 @@ pub(crate) enum FileError {
     #[error(transparent)]
     Invitation(#[from] InvitationError),
     /// Neither invited nor enrolled.
-    #[error("this machine was not invited yet; hand over the officer's file with --invitation FILE")]
     NotInvited,
     /// Enrolled over the network at a server that gave no encryption key.
-    #[error(
-        "this machine does not know the server's key to encrypt to; hand over an invitation of the same server with --invitation FILE"
-    )]
     NoSealingKey,
     /// State, key or configuration.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The facts could not be reported.
-    #[error("the facts could not be reported: {0:#}")]
     Report(anyhow::Error),
     /// The file could not be sealed.
-    #[error("the file could not be made: {0}")]
-    Seal(#[from] protocol::unconnected::export::ExportError),
+    Seal(#[from] ExportError),
     /// The answer is damaged, or of another server, or for another machine.
     #[error(transparent)]
     Answer(#[from] AnswerError),
     /// This machine never exported anything to the server that made this answer.
-    #[error("the answer is of the server {0}, to which this machine has exported nothing")]
     Foreign(String),
     /// The answer is older than what was imported before, and brings nothing new.
-    #[error("the answer is older than the one imported before; nothing was changed")]
     Older,
     /// The answer's parts do not fit together.
     #[error(transparent)]
     Unusable(#[from] BadAnswer),
     /// The policy in the answer cannot be used.
-    #[error("the rest of the answer was taken in, but not its policy: {0}")]
     Policy(#[from] crate::policy::store::PolicyStoreError),
     /// The server refused what the file asked for.
-    #[error("the server refused: {}", .0.en)]
     Refused(Text),
 }
 
@@ -125,52 +114,69 @@ impl From<StateError> for FileError {
 impl FileError {
     /// The error message for people, in both languages.
     pub(crate) fn text(&self) -> Text {
-        let vi = match self {
-            Self::NotConfirmed => {
-                "chưa xuất gì: máy xử lý bí mật nhà nước không bao giờ được đăng ký hoặc xuất số liệu; nếu máy không thuộc loại này, hãy nêu --not-secret"
-                    .to_owned()
-            }
+        match self {
+            Self::NotConfirmed => text!(
+                "chưa xuất gì: máy xử lý bí mật nhà nước không bao giờ được đăng ký hoặc xuất số liệu; nếu máy không thuộc loại này, hãy nêu --not-secret",
+                "nothing was exported: a machine that processes state secrets must never be enrolled or exported; if this one does not, add --not-secret"
+            ),
             Self::Io { doing, path, source } => {
-                format!("không {} được {}: {source}", if *doing == "read" { "đọc" } else { "ghi" }, path.display())
+                let vi = if *doing == "read" { "đọc" } else { "ghi" };
+                text!("không {vi} được {0}: {source}", "cannot {doing} {0}: {source}", path.display())
             }
             Self::Invitation(InvitationError::OtherVersion(_)) => {
-                "thư mời thuộc phiên bản khác; hãy cập nhật phần mềm trên máy này".to_owned()
+                text!("thư mời thuộc phiên bản khác; hãy cập nhật phần mềm trên máy này", "{self}")
             }
-            Self::Invitation(_) => "tệp không phải thư mời của Trạm An, hoặc đã bị hỏng; hãy xin cán bộ phụ trách tệp khác".to_owned(),
-            Self::NotInvited => {
-                "máy này chưa có thư mời; hãy nêu tệp do cán bộ phụ trách giao: --invitation TỆP".to_owned()
+            Self::Invitation(_) => text!(
+                "tệp không phải thư mời của Trạm An, hoặc đã bị hỏng; hãy xin cán bộ phụ trách tệp khác",
+                "{self}"
+            ),
+            Self::NotInvited => text!(
+                "máy này chưa có thư mời; hãy nêu tệp do cán bộ phụ trách giao: --invitation TỆP",
+                "this machine has no invitation yet; give the officer's file with --invitation FILE"
+            ),
+            Self::NoSealingKey => text!(
+                "máy này chưa biết khoá mã hoá của máy chủ; hãy nêu thư mời của chính máy chủ đó: --invitation TỆP",
+                "this machine does not have the server's encryption key; give an invitation of the same server with --invitation FILE"
+            ),
+            Self::Start(error) => error.text(),
+            Self::Report(error) => {
+                text!("không lập được báo cáo: {error:#}", "the report could not be made: {error:#}")
             }
-            Self::NoSealingKey => {
-                "máy này chưa biết khoá mã hoá của máy chủ; hãy nêu thư mời của chính máy chủ đó: --invitation TỆP".to_owned()
+            Self::Seal(ExportError::Seal(error @ SealError::NoRandomBytes)) => {
+                text!("hệ thống không cho số ngẫu nhiên", "the file could not be made: {error}")
             }
-            Self::Start(error) => return error.text(),
-            Self::Report(error) => format!("không lập được báo cáo: {error:#}"),
-            Self::Seal(protocol::unconnected::export::ExportError::Seal(SealError::NoRandomBytes)) => {
-                "hệ thống không cho số ngẫu nhiên".to_owned()
-            }
-            Self::Seal(error) => format!("không tạo được tệp: {error}"),
+            Self::Seal(error) => text!("không tạo được tệp: {error}", "the file could not be made: {error}"),
             Self::Answer(AnswerError::Unreadable) => {
-                "tệp không phải tệp trả lời của máy chủ Trạm An, hoặc đã bị hỏng; hãy chép lại".to_owned()
+                text!("tệp không phải tệp trả lời của máy chủ Trạm An, hoặc đã bị hỏng; hãy chép lại", "{self}")
             }
-            Self::Answer(AnswerError::BadSignature) => {
-                "chữ ký của tệp trả lời không đúng: tệp đã bị hỏng hoặc bị sửa; hãy chép lại từ máy chủ".to_owned()
+            Self::Answer(AnswerError::BadSignature) => text!(
+                "chữ ký của tệp trả lời không đúng: tệp đã bị hỏng hoặc bị sửa; hãy chép lại từ máy chủ",
+                "{self}"
+            ),
+            Self::Answer(AnswerError::OtherMachine) => text!("tệp trả lời này dành cho máy khác", "{self}"),
+            Self::Answer(AnswerError::OtherServer(server)) => {
+                text!("tệp trả lời của máy chủ khác ({server}), máy này chưa xuất gì cho máy chủ đó", "{self}")
             }
-            Self::Answer(AnswerError::OtherMachine) => "tệp trả lời này dành cho máy khác".to_owned(),
-            Self::Answer(AnswerError::OtherServer(server)) | Self::Foreign(server) => {
-                format!("tệp trả lời của máy chủ khác ({server}), máy này chưa xuất gì cho máy chủ đó")
+            Self::Foreign(server) => text!(
+                "tệp trả lời của máy chủ khác ({server}), máy này chưa xuất gì cho máy chủ đó",
+                "the answer is from the server {server}, to which this machine has exported nothing"
+            ),
+            Self::Older => text!(
+                "tệp trả lời cũ hơn tệp đã nhập trước đó; không có gì thay đổi",
+                "the answer is older than the one imported before; nothing was changed"
+            ),
+            Self::Unusable(error) => {
+                text!("không dùng được tệp trả lời: {0}", "the server's answer cannot be used: {0}", error.0)
             }
-            Self::Older => "tệp trả lời cũ hơn tệp đã nhập trước đó; không có gì thay đổi".to_owned(),
-            Self::Unusable(error) => format!("không dùng được tệp trả lời: {}", error.0),
-            Self::Policy(error) => {
-                format!("đã nhập phần còn lại của tệp trả lời, nhưng không dùng được bộ tiêu chí trong đó: {error}")
+            Self::Policy(error) => text!(
+                "đã nhập phần còn lại của tệp trả lời, nhưng không dùng được bộ tiêu chí trong đó: {error}",
+                "the rest of the answer was imported, but its policy cannot be used: {error}"
+            ),
+            Self::Refused(text) => {
+                let [vi, en] = [&text.vi, &text.en].map(|text| visible(text, 500));
+                text!("máy chủ không chấp nhận: {vi}", "the server refused: {en}")
             }
-            Self::Refused(text) => format!("máy chủ không chấp nhận: {}", policies::text::visible(&text.vi, 500)),
-        };
-        let en = match self {
-            Self::Refused(text) => format!("the server refused: {}", policies::text::visible(&text.en, 500)),
-            _ => self.to_string(),
-        };
-        Text::new(vi, en)
+        }
     }
 }
 

@@ -9,14 +9,15 @@ use std::process::ExitCode;
 use policies::fact::Section;
 use policies::outcome::{Outcome, Verdict};
 use policies::policy::Role;
+use policies::text;
 use policies::text::Language;
 
 use crate::airgap::FileError;
 use crate::cli::terminal::Terminal;
 use crate::connection::WireError;
-use crate::enrol::EnrolError;
+use crate::enrol::{EnrolError, Invitation};
 use crate::identity::start::StartError;
-use crate::install::InstallError;
+use crate::install::{InstallError, Plan, Removal};
 use crate::state::StateError;
 
 mod arguments;
@@ -98,7 +99,7 @@ pub(crate) enum Command {
     /// Show the last result.
     Status(StatusOptions),
     /// Install as a Windows service.
-    Install(InstallOptions),
+    Install(Plan),
     /// Install from the folder on a USB stick.
     Setup,
     /// Remove the program from this Windows machine.
@@ -128,32 +129,16 @@ pub(crate) struct CheckOptions {
 }
 
 /// `enrol`: connect this machine to a server.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EnrolOptions {
-    /// `HOST:PORT` of the server.
-    pub(crate) server: String,
-    /// The one-time token of the office. Secret.
-    pub(crate) token: String,
-    /// SHA-256 of the server's CA, as the officer gave it.
-    pub(crate) fingerprint: String,
-    /// Room and person, as the office's roster names them; may be empty.
-    pub(crate) place: String,
+    /// What the officer gave.
+    pub(crate) invitation: Invitation,
     /// The folder of the agent's state.
     pub(crate) state: PathBuf,
     /// The configuration file, for its proxy; the one in the state folder when absent.
     pub(crate) config: Option<PathBuf>,
     /// Print JSON.
     pub(crate) json: bool,
-}
-
-impl std::fmt::Debug for EnrolOptions {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("EnrolOptions")
-            .field("server", &self.server)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
-    }
 }
 
 /// `once`: one check, reported and judged.
@@ -221,40 +206,13 @@ pub(crate) struct StatusOptions {
     pub(crate) json: bool,
 }
 
-/// `install`: the program as a service that enrols by itself.
-#[derive(Clone, PartialEq)]
-pub(crate) struct InstallOptions {
-    /// `HOST:PORT` of the server. Server, token and fingerprint come together; without them only the program is replaced.
-    pub(crate) server: Option<String>,
-    /// The one-time token of the office. Secret.
-    pub(crate) token: Option<String>,
-    /// SHA-256 of the server's CA.
-    pub(crate) fingerprint: Option<String>,
-    /// Room and person, as the office's roster names them; may be empty.
-    pub(crate) place: String,
-    /// The folder of the agent's state.
-    pub(crate) state: PathBuf,
-}
-
-impl std::fmt::Debug for InstallOptions {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("InstallOptions")
-            .field("server", &self.server)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
-    }
-}
-
 /// `uninstall`: removes service, program and state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct UninstallOptions {
     /// The folder of the agent's state.
     pub(crate) state: PathBuf,
-    /// Leave key and identity for a later `install`.
-    pub(crate) keep_identity: bool,
-    /// Remove only state and registry keys: the installer (MSI) removes service and program itself.
-    pub(crate) state_only: bool,
+    /// What to remove. The installer (MSI) removes service and program itself.
+    pub(crate) what: Removal,
 }
 
 /// Parses the command line and runs the command.
@@ -272,19 +230,19 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match invocation.command {
         Command::Facts(options) => facts::run(&options, &terminal),
         Command::Check(options) => check::run(&options, &terminal),
-        Command::Enrol(options) => enrol::run(options, &terminal),
+        Command::Enrol(options) => enrol::run(&options, &terminal),
         Command::Once(options) => once::run(&options, &terminal),
         Command::Export(options) => export::run(&options, &terminal),
         Command::Import(options) => import::run(&options, &terminal),
         Command::Run(options) => run::run(&options, &terminal),
         Command::Status(options) => status::run(&options, &terminal),
         Command::Setup => setup::run(&terminal),
-        Command::Install(options) => install::install(options, &terminal),
+        Command::Install(plan) => install::install(&plan, &terminal),
         Command::Uninstall(options) => install::uninstall(&options, &terminal),
     };
     done.unwrap_or_else(|error| {
         let reason = explained(&error, &terminal);
-        terminal.complain(&format!("{}: {reason}", terminal.choose("Không thực hiện được", "Could not be done")));
+        terminal.complain(&terminal.own(text!("Không thực hiện được: {reason}", "It could not be done: {reason}")));
         Exit::Impossible
     })
 }

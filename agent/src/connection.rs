@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use policies::text;
 use policies::text::{Text, visible};
 use protocol::{Digest, Refusal, RefusalAction, ReportAnswers, SignedBundle, limits, path};
 use rustls::pki_types::PrivateKeyDer;
@@ -35,9 +36,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(4 * 60);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
 pub enum WireError {
     /// No connection, or it broke.
-    #[error("cannot reach the server at {address}: {reason}")]
     Unreachable {
         /// `HOST:PORT`.
         address: String,
@@ -45,7 +46,6 @@ pub enum WireError {
         reason: String,
     },
     /// The other end did not prove that it is the server.
-    #[error("the server at {address} is not believed: {}", rejected_text(.rejected).en)]
     Untrusted {
         /// `HOST:PORT`.
         address: String,
@@ -53,22 +53,18 @@ pub enum WireError {
         rejected: Rejected,
     },
     /// The server's end closed the connection because of the dates of the machine's certificate.
-    #[error("the server at {address} says that this machine's certificate is not valid at its time; it is renewed")]
     OutOfDate {
         /// `HOST:PORT`.
         address: String,
     },
     /// The server refused.
-    #[error("the server refused ({}): {}", .refusal.code, .refusal.message.en)]
     Refused {
         /// The refusal.
         refusal: Refusal,
     },
     /// The answer is not in a form this agent knows.
-    #[error("the server's answer cannot be used: {0}")]
     Unusable(String),
     /// The connection cannot be set up at all; says why.
-    #[error("cannot set up the connection: {0}")]
     SetUp(String),
 }
 
@@ -97,41 +93,47 @@ impl WireError {
 
     /// The error message for people, in both languages.
     pub fn text(&self) -> Text {
-        let vi = match self {
-            Self::OutOfDate { address } => format!(
-                "máy chủ {address} cho biết chứng thư của máy này không có hiệu lực theo giờ của máy chủ; chứng thư sẽ được gia hạn"
+        match self {
+            Self::OutOfDate { address } => text!(
+                "máy chủ {address} cho biết chứng thư của máy này không có hiệu lực theo giờ của máy chủ; chứng thư sẽ được gia hạn",
+                "the server at {address} says that this machine's certificate is not valid at its time; it will be renewed"
             ),
-            Self::Unreachable { address, reason } => format!("không kết nối được máy chủ {address}: {reason}"),
+            Self::Unreachable { address, reason } => text!(
+                "không kết nối được máy chủ {address}: {reason}",
+                "cannot reach the server at {address}: {reason}"
+            ),
             Self::Untrusted { address, rejected } => {
-                format!("không tin cậy máy chủ {address}: {}", rejected_text(rejected).vi)
+                let Text { vi, en } = rejected_text(rejected);
+                text!("không tin cậy máy chủ {address}: {vi}", "the server at {address} is not trusted: {en}")
             }
             Self::Refused { refusal } => {
-                format!("máy chủ từ chối ({}): {}", visible(&refusal.code, 64), visible(&refusal.message.vi, SHOWN))
+                let [vi, en] = [&refusal.message.vi, &refusal.message.en].map(|text| visible(text, SHOWN));
+                text!("máy chủ từ chối ({0}): {vi}", "the server refused ({0}): {en}", visible(&refusal.code, 64))
             }
-            Self::Unusable(reason) => format!("không dùng được câu trả lời của máy chủ: {reason}"),
-            Self::SetUp(reason) => format!("không thiết lập được kết nối: {reason}"),
-        };
-        Text::new(vi, visible(&self.to_string(), 2 * SHOWN))
+            Self::Unusable(reason) => text!(
+                "không dùng được câu trả lời của máy chủ: {reason}",
+                "the server's answer cannot be used: {reason}"
+            ),
+            Self::SetUp(reason) => {
+                text!("không thiết lập được kết nối: {reason}", "cannot set up the connection: {reason}")
+            }
+        }
     }
 }
 
 fn rejected_text(rejected: &Rejected) -> Text {
     let issuer = visible(&rejected.issuer, 200);
     match &rejected.reason {
-        RejectedReason::OtherIssuer => Text::new(
-            format!(
-                "chứng thư do \"{issuer}\" cấp, không phải máy chủ của cơ quan. Kiểm tra địa chỉ và dấu vân tay; nếu trên đường truyền có \
-                 thiết bị giải mã TLS, hãy cho kết nối này đi thẳng"
-            ),
-            format!(
-                "its certificate was issued by \"{issuer}\", not by our server. Check address and fingerprint; if a device on the way \
+        RejectedReason::OtherIssuer => text!(
+            "chứng thư do \"{issuer}\" cấp, không phải máy chủ của cơ quan. Kiểm tra địa chỉ và dấu vân tay; nếu trên đường truyền có \
+                 thiết bị giải mã TLS, hãy cho kết nối này đi thẳng",
+            "its certificate was issued by \"{issuer}\", not by our server. Check address and fingerprint; if a device on the way \
                  decrypts TLS, exempt this connection"
-            ),
         ),
         RejectedReason::Time(wrong) => wrong_time_text(wrong),
         RejectedReason::Other(reason) => {
             let reason = visible(reason, SHOWN);
-            Text::new(format!("chứng thư không hợp lệ: {reason}"), format!("its certificate is not valid: {reason}"))
+            text!("chứng thư không hợp lệ: {reason}", "its certificate is not valid: {reason}")
         }
     }
 }
@@ -141,31 +143,30 @@ fn wrong_time_text(wrong: &WrongTime) -> Text {
     let WrongTime { suspect, own, valid } = *wrong;
     let [from, until, own] = [valid.from, valid.until, own]
         .map(|at| policies::phrase::date(jiff::Timestamp::from_millisecond(at).unwrap_or_default()));
-    let facts = Text::new(
-        format!(
-            "chứng thư của máy chủ có hiệu lực từ {} đến {}, đồng hồ của máy này chỉ ngày {}",
-            from.vi, until.vi, own.vi
-        ),
-        format!(
-            "the server's certificate is valid from {} to {}, this machine's clock says {}",
-            from.en, until.en, own.en
-        ),
-    );
-    let (advice_vi, advice_en) = match suspect {
-        Suspect::Own => (
+    let advice = match suspect {
+        Suspect::Own => text!(
             "đồng hồ của máy này sai, hãy chỉnh lại ngày giờ của máy này",
-            "this machine's clock is wrong; set it right",
+            "this machine's clock is wrong; set its date and time"
         ),
-        Suspect::Server => (
+        Suspect::Server => text!(
             "đồng hồ của máy chủ sai, hãy báo cán bộ phụ trách chỉnh lại ngày giờ của máy chủ",
-            "the server's clock is wrong; tell the officer in charge to set it right",
+            "the server's clock is wrong; ask the officer in charge to set it"
         ),
-        Suspect::Either => (
+        Suspect::Either => text!(
             "đồng hồ của máy này hoặc của máy chủ sai, hãy kiểm tra cả hai",
-            "this machine's clock or the server's is wrong; look at both",
+            "this machine's clock or the server's is wrong; check both"
         ),
     };
-    Text::new(format!("{}: {advice_vi}", facts.vi), format!("{}: {advice_en}", facts.en))
+    Text::new(
+        format!(
+            "chứng thư của máy chủ có hiệu lực từ {} đến {}, đồng hồ của máy này chỉ ngày {}: {}",
+            from.vi, until.vi, own.vi, advice.vi
+        ),
+        format!(
+            "the server's certificate is valid from {} to {}, this machine's clock says {}: {}",
+            from.en, until.en, own.en, advice.en
+        ),
+    )
 }
 
 /// A connection to one server.

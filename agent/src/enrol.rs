@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use data_encoding::BASE64;
 use policies::fact::Section;
+use policies::text;
 use policies::text::{Text, visible};
 use protocol::token::Token;
 use protocol::{Assignment, Digest, EnrolAnswer, EnrolRequest, limits, path};
@@ -33,7 +34,7 @@ const KEY_KNOWN: &str = "key_known";
 const KEY_REVOKED: &str = "key_revoked";
 
 /// What the officer gives to the person who enrols. Never shown: it holds the token.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Invitation {
     /// `HOST:PORT`.
     pub(crate) server: String,
@@ -44,6 +45,12 @@ pub(crate) struct Invitation {
     /// Room and person as typed; may be empty.
     #[serde(default)]
     pub(crate) place: String,
+}
+
+impl std::fmt::Debug for Invitation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Invitation").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 /// The result of an enrolment.
@@ -61,12 +68,11 @@ pub(crate) struct Enrolled {
 
 /// Why a machine was not enrolled.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
 pub(crate) enum EnrolError {
     /// The address is not `HOST:PORT`.
-    #[error("--server {0}")]
     Address(#[from] crate::state::config::NotAnAddress),
     /// The fingerprint is not 64 hexadecimal digits.
-    #[error("--fingerprint must be the 64 hexadecimal digits that the officer handed over with the token")]
     Fingerprint,
     /// The token is malformed.
     #[error(transparent)]
@@ -90,20 +96,24 @@ impl EnrolError {
 
     /// The error message for people, in both languages.
     pub(crate) fn text(&self) -> Text {
-        let vi = match self {
-            Self::Address(_) => {
-                "địa chỉ máy chủ (--server) phải có dạng TÊN-MÁY:CỔNG, ví dụ may-chu.xa.gov.vn:8443".to_owned()
-            }
-            Self::Fingerprint => {
-                "dấu vân tay (--fingerprint) phải gồm đúng 64 chữ số thập lục phân mà cán bộ phụ trách đã đưa kèm mã"
-                    .to_owned()
-            }
-            Self::Token(_) => "mã đăng ký không đúng: cần 26 chữ và số, chia nhóm năm ký tự".to_owned(),
-            Self::Start(error) => return error.text(),
-            Self::Wire(error) => return error.text(),
-            Self::Answer(error) => format!("không dùng được câu trả lời của máy chủ: {}", error.0),
-        };
-        Text::new(vi, self.to_string())
+        match self {
+            Self::Address(error) => text!(
+                "địa chỉ máy chủ (--server) phải có dạng TÊN-MÁY:CỔNG, ví dụ may-chu.xa.gov.vn:8443",
+                "--server {error}"
+            ),
+            Self::Fingerprint => text!(
+                "dấu vân tay (--fingerprint) phải gồm đúng 64 chữ số thập lục phân mà cán bộ phụ trách đã đưa kèm mã",
+                "--fingerprint must be the 64 hexadecimal digits that the officer gave with the token"
+            ),
+            Self::Token(error) => text!("mã đăng ký không đúng: cần 26 chữ và số, chia nhóm năm ký tự", "{error}"),
+            Self::Start(error) => error.text(),
+            Self::Wire(error) => error.text(),
+            Self::Answer(error) => text!(
+                "không dùng được câu trả lời của máy chủ: {0}",
+                "the server's answer cannot be used: {0}",
+                error.0
+            ),
+        }
     }
 }
 
@@ -290,21 +300,27 @@ pub(crate) mod tests {
         (200, vec![], serde_json::to_vec(&answer).unwrap())
     }
 
-    async fn attempt(server: &Server, fingerprint: Digest, state: &Path) -> Result<Enrolled, EnrolError> {
-        let invitation = Invitation {
-            server: server.address.to_string(),
-            token: TOKEN.to_owned(),
-            fingerprint: fingerprint.to_string(),
+    /// What an officer hands over.
+    pub(crate) fn invitation(server: &str, token: &str, fingerprint: &str) -> Invitation {
+        Invitation {
+            server: server.to_owned(),
+            token: token.to_owned(),
+            fingerprint: fingerprint.to_owned(),
             place: String::new(),
-        };
-        enrol(
-            &invitation,
-            state,
-            None,
-            &Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default())))),
-            Arc::new(Clock::system()),
-        )
-        .await
+        }
+    }
+
+    /// Collects from a machine on which nothing was recorded.
+    pub(crate) fn nothing_recorded() -> Collector {
+        Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default()))))
+    }
+
+    async fn enrolled(invitation: &Invitation, state: &Path) -> Result<Enrolled, EnrolError> {
+        enrol(invitation, state, None, &nothing_recorded(), Arc::new(Clock::system())).await
+    }
+
+    async fn attempt(server: &Server, fingerprint: Digest, state: &Path) -> Result<Enrolled, EnrolError> {
+        enrolled(&invitation(&server.address.to_string(), TOKEN, &fingerprint.to_string()), state).await
     }
 
     #[test]
@@ -417,22 +433,8 @@ pub(crate) mod tests {
         run(async {
             let folder = tempfile::tempdir().unwrap();
             let attempt = async |server: &str, token: &str, fingerprint: &str| {
-                let invitation = Invitation {
-                    server: server.to_owned(),
-                    token: token.to_owned(),
-                    fingerprint: fingerprint.to_owned(),
-                    place: String::new(),
-                };
                 let state = folder.path().join("state");
-                enrol(
-                    &invitation,
-                    &state,
-                    None,
-                    &Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default())))),
-                    Arc::new(Clock::system()),
-                )
-                .await
-                .unwrap_err()
+                enrolled(&invitation(server, token, fingerprint), &state).await.unwrap_err()
             };
             let fingerprint = Digest::ZERO.to_string();
             assert!(matches!(attempt("https://a", TOKEN, &fingerprint).await, EnrolError::Address(_)));

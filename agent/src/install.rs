@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use policies::text;
 use policies::text::Text;
 
 use crate::enrol::pending_enrolment::EnrolmentProgress;
@@ -26,8 +27,7 @@ mod system;
 pub(crate) use system::{install, uninstall};
 
 /// What to install.
-#[derive(Clone)]
-#[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
     /// What the officer gave; none to only replace the program.
     pub(crate) invitation: Option<Invitation>,
@@ -57,18 +57,13 @@ pub(crate) struct Installed {
 
 /// Why it could not be done.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
 #[cfg_attr(not(windows), expect(dead_code, reason = "nothing is installed on other systems"))]
 pub(crate) enum InstallError {
     /// Not supported on this system.
     #[cfg_attr(windows, expect(dead_code, reason = "Windows is where it can be done"))]
-    #[error(
-        "install and uninstall are for Windows; here install the package tram-an-agent (.deb or .rpm) and run posture-agent enrol"
-    )]
     Elsewhere,
     /// Administrator rights are missing.
-    #[error(
-        "this takes an administrator: start the command prompt with \"Run as administrator\" and repeat the command"
-    )]
     NotAdministrator,
     /// The address, token or fingerprint given is invalid.
     #[error(transparent)]
@@ -77,7 +72,6 @@ pub(crate) enum InstallError {
     #[error(transparent)]
     State(#[from] StateError),
     /// Windows refused a step.
-    #[error("{}: {reason}", .step.en)]
     Step {
         /// The step.
         step: Text,
@@ -85,25 +79,28 @@ pub(crate) enum InstallError {
         reason: String,
     },
     /// Several steps of the removal failed.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Several(Vec<Self>),
 }
 
 impl InstallError {
     /// The error message for people, in both languages.
     pub(crate) fn text(&self) -> Text {
-        let vi = match self {
-            Self::Elsewhere => "lệnh install và uninstall dành cho Windows; trên máy này hãy cài gói tram-an-agent (.deb hoặc .rpm) rồi chạy \
-                                posture-agent enrol"
-                .to_owned(),
-            Self::NotAdministrator => {
-                "cần quyền quản trị: mở Command Prompt bằng \"Run as administrator\" rồi chạy lại lệnh này".to_owned()
+        match self {
+            Self::Elsewhere => text!(
+                "lệnh install và uninstall dành cho Windows; trên máy này hãy cài gói tram-an-agent (.deb hoặc .rpm) rồi chạy posture-agent enrol",
+                "install and uninstall are for Windows; here install the package tram-an-agent (.deb or .rpm) and run posture-agent enrol"
+            ),
+            Self::NotAdministrator => text!(
+                "cần quyền quản trị: mở Command Prompt bằng \"Run as administrator\" rồi chạy lại lệnh này",
+                "administrator rights are needed: open the command prompt with \"Run as administrator\" and repeat the command"
+            ),
+            Self::Enrol(error) => error.text(),
+            Self::State(error) => error.text(),
+            Self::Step { step: Text { vi, en }, reason } => text!("{vi}: {reason}", "{en}: {reason}"),
+            Self::Several(errors) => {
+                let (vi, en): (Vec<_>, Vec<_>) = errors.iter().map(Self::text).map(|text| (text.vi, text.en)).unzip();
+                Text::new(vi.join("; "), en.join("; "))
             }
-            Self::Enrol(error) => return error.text(),
-            Self::State(error) => return error.text(),
-            Self::Step { step, reason } => format!("{}: {reason}", step.vi),
-            Self::Several(errors) => errors.iter().map(|error| error.text().vi).collect::<Vec<_>>().join("; "),
-        };
-        Text::new(vi, self.to_string())
+        }
     }
 }

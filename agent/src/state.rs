@@ -4,9 +4,10 @@
 //! the meaning of the files belongs to their owners.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use policies::text;
 use policies::text::Text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,17 +61,13 @@ impl Remedy {
     /// The remedy as a sentence, in both languages.
     pub fn text(self) -> Text {
         match self {
-            Self::None => Text::new(
+            Self::None => text!(
                 "tệp được cất riêng và tạo lại, không cần làm gì",
                 "it is set aside and created again; nothing needs to be done",
             ),
-            Self::Connect => Text::new(
-                format!(
-                    "hãy xin mã đăng ký máy mới và kết nối lại máy này ({CONNECT}); tệp hỏng và báo cáo chưa gửi được cất riêng"
-                ),
-                format!(
-                    "ask for a new token and connect this machine again ({CONNECT}); the damaged file and unsent reports are set aside"
-                ),
+            Self::Connect => text!(
+                "hãy xin mã đăng ký máy mới và kết nối lại máy này ({CONNECT}); tệp hỏng và báo cáo chưa gửi được cất riêng",
+                "ask for a new token and connect this machine again ({CONNECT}); the damaged file and unsent reports are set aside"
             ),
         }
     }
@@ -87,15 +84,13 @@ pub enum Durability {
 
 /// An error of the state folder.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
 pub enum StateError {
     /// Another process has locked it.
-    #[error("another posture-agent is using {0}; end it first (systemctl stop posture-agent)")]
     Locked(PathBuf),
     /// It does not exist.
-    #[error("{0} does not exist; connect this machine first (posture-agent enrol)")]
     Missing(PathBuf),
     /// Accounts other than its owner may read it.
-    #[error("{path} may be read by others ({found}); close it ({remedy})")]
     Exposed {
         /// The folder or file.
         path: PathBuf,
@@ -105,7 +100,6 @@ pub enum StateError {
         remedy: String,
     },
     /// A secret was sealed for another account on this machine, or its file is damaged.
-    #[error("{path} cannot be opened by this account ({reason}); connect this machine again (posture-agent install)")]
     Sealed {
         /// The file.
         path: PathBuf,
@@ -113,7 +107,6 @@ pub enum StateError {
         reason: String,
     },
     /// A file's content is invalid.
-    #[error("{path} is damaged ({reason}); {}", .remedy.text().en)]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -137,39 +130,41 @@ pub enum StateError {
 impl StateError {
     /// The error message for people, in both languages.
     pub fn text(&self) -> Text {
-        let vi = match self {
-            Self::Locked(path) => format!(
-                "một tiến trình posture-agent khác đang dùng {}; hãy dừng nó trước (systemctl stop posture-agent)",
+        match self {
+            Self::Locked(path) => text!(
+                "một tiến trình posture-agent khác đang dùng {0}; hãy dừng nó trước (systemctl stop posture-agent)",
+                "another posture-agent is using {0}; stop it first (systemctl stop posture-agent)",
                 path.display()
             ),
-            Self::Missing(path) => {
-                format!("chưa có thư mục {}; hãy kết nối máy này trước (posture-agent enrol)", path.display())
-            }
-            Self::Exposed { path, found, remedy } => {
-                format!("người khác đọc được {} ({found}); hãy đóng lại ({remedy})", path.display())
-            }
-            Self::Sealed { path, reason } => format!(
-                "tài khoản đang chạy không mở được tệp {} ({reason}); hãy kết nối lại máy này (posture-agent install)",
+            Self::Missing(path) => text!(
+                "chưa có thư mục {0}; hãy kết nối máy này trước (posture-agent enrol)",
+                "{0} does not exist; connect this machine first (posture-agent enrol)",
+                path.display()
+            ),
+            Self::Exposed { path, found, remedy } => text!(
+                "người khác đọc được {0} ({found}); hãy đóng lại ({remedy})",
+                "others can read {0} ({found}); close it ({remedy})",
+                path.display()
+            ),
+            Self::Sealed { path, reason } => text!(
+                "tài khoản đang chạy không mở được tệp {0} ({reason}); hãy kết nối lại máy này (posture-agent install)",
+                "this account cannot open {0} ({reason}); connect this machine again (posture-agent install)",
                 path.display()
             ),
             Self::Damaged { path, reason, remedy } => {
-                format!("tệp {} bị hỏng ({reason}); {}", path.display(), remedy.text().vi)
+                let Text { vi, en } = remedy.text();
+                text!("tệp {0} bị hỏng ({reason}); {vi}", "{0} is damaged ({reason}); {en}", path.display())
             }
             Self::Io { doing, path, source } => {
-                let doing = match *doing {
+                let vi = match *doing {
                     "read" => "đọc",
                     "open" => "mở",
                     "set aside" => "cất riêng",
                     _ => "ghi",
                 };
-                format!("không {doing} được {}: {source}", path.display())
+                text!("không {vi} được {0}: {source}", "cannot {doing} {0}: {source}", path.display())
             }
-        };
-        let en = match self {
-            Self::Io { source, .. } => format!("{self}: {source}"),
-            _ => self.to_string(),
-        };
-        Text::new(vi, en)
+        }
     }
 }
 
@@ -309,7 +304,7 @@ impl StateFolder {
     pub fn write(&self, name: &str, bytes: &[u8], durability: Durability) -> Result<(), StateError> {
         self.way_clear(name)?;
         let path = self.file(name);
-        system::file_replace(&path, bytes, durability).map_err(|source| io("write", &path, source))
+        file_replace(&path, bytes, durability).map_err(|source| io("write", &path, source))
     }
 
     /// Replaces the file `name` by the JSON of `value`.
@@ -407,6 +402,32 @@ fn aside(path: &Path, why: &str) -> Result<PathBuf, StateError> {
     std::fs::rename(path, &free).map_err(|source| io("set aside", path, source))?;
     tracing::warn!(file = %path.display(), now = %free.display(), "set aside");
     Ok(free)
+}
+
+/// Replaces a file by writing a new one next to it and renaming.
+fn file_replace(path: &Path, bytes: &[u8], durability: Durability) -> std::io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = Path::new(&fresh);
+    let write = || {
+        let mut file = system::file_open(fresh)?;
+        file.set_len(0)?;
+        file.write_all(bytes)?;
+        if durability == Durability::Synced {
+            file.sync_all()?;
+        }
+        drop(file);
+        std::fs::rename(fresh, path)
+    };
+    if let Err(error) = write() {
+        // On a full disk a partial file would only make things worse.
+        drop(std::fs::remove_file(fresh));
+        return Err(error);
+    }
+    match (durability, path.parent()) {
+        (Durability::Synced, Some(parent)) => system::folder_sync(parent),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -148,7 +148,9 @@ impl Reason {
         let (vi, en) = match self {
             Self::AgentTooOld => ("phiên bản phần mềm trên máy quá cũ", "the agent is too old"),
             Self::NotCollected => ("chưa thu thập", "not collected yet"),
-            Self::NoReader => ("phần mềm chưa đọc được thông tin này trên hệ thống này", "no reader for this system"),
+            Self::NoReader => {
+                ("phần mềm chưa đọc được thông tin này trên hệ thống này", "not readable on this system yet")
+            }
             Self::NeedsAdministrator => ("cần quyền quản trị để đọc", "needs administrator rights"),
             Self::SourceMissing => ("máy không có nguồn thông tin này", "the source is not on this machine"),
             Self::TimedOut => ("quá thời gian chờ trả lời", "no answer before the deadline"),

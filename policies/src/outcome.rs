@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::Text;
+use crate::text::{Language, Text};
 
 /// The verdict on one control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,6 +31,17 @@ impl Verdict {
             Self::Waived => ("ngoại lệ có thời hạn", "waived"),
         };
         Text::new(vi, en)
+    }
+
+    /// How many of `verdicts` are of each kind, such as `12 pass, 3 fail, 0 unknown, 1 not applicable`. Without waivers, which a machine
+    /// does not know.
+    pub fn counted(verdicts: &[Self], language: Language) -> String {
+        [Self::Pass, Self::Fail, Self::Unknown, Self::NotApplicable]
+            .map(|kind| {
+                let count = verdicts.iter().filter(|verdict| **verdict == kind).count();
+                format!("{count} {}", kind.text().get(language))
+            })
+            .join(", ")
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use crate::fact::{Field, Instant, Kind, Record, Unit, Value};
+use crate::text;
 use crate::text::{Text, visible};
 
 /// The most characters of one text from a machine inside a sentence.
@@ -89,7 +90,7 @@ fn list(kind: Kind, items: &[Value<'_>], left_out: u32, now: Instant) -> Text {
 
 /// ` và 4 mục khác`.
 pub(crate) fn and_more(more: usize) -> Text {
-    Text::new(format!(" và {more} mục khác"), format!(" and {more} more"))
+    text!(" và {more} mục khác", " and {more} more")
 }
 
 /// What distinguishes one record of a list from another: its name, or its leading choices with the number after them; a socket also
@@ -141,16 +142,16 @@ pub fn quantity(unit: Unit, number: i64) -> Text {
         Unit::Days => counted(number, "ngày", "day"),
         Unit::Mebibytes if number >= 1024 => {
             let (whole, tenth) = (number / 1024, number % 1024 * 10 / 1024);
-            Text::new(format!("{whole},{tenth} GiB"), format!("{whole}.{tenth} GiB"))
+            text!("{whole},{tenth} GiB", "{whole}.{tenth} GiB")
         }
-        Unit::Mebibytes => Text::new(format!("{number} MiB"), format!("{number} MiB")),
+        Unit::Mebibytes => text!("{number} MiB", "{number} MiB"),
         Unit::Milliseconds => counted(number, "mili giây", "millisecond"),
     }
 }
 
 fn counted(number: i64, vi: &str, en: &str) -> Text {
     let plural = if number == 1 || number == -1 { "" } else { "s" };
-    Text::new(format!("{number} {vi}"), format!("{number} {en}{plural}"))
+    text!("{number} {vi}", "{number} {en}{plural}")
 }
 
 /// Whole days from `at` to `now`, rounded towards the past; negative when `at` is ahead.

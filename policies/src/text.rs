@@ -1,4 +1,9 @@
 //! A sentence a person reads, in the two languages of the product. Owns no formatting of facts.
+//!
+//! Code writes both forms side by side where the sentence is used: [`text!`](crate::text!) makes one with values in it,
+//! [`Language::text`] chooses between two without.
+
+use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +16,57 @@ pub enum Language {
     Vi,
     /// English.
     En,
+}
+
+impl Language {
+    /// The form of a sentence without values.
+    pub fn text<'t>(self, vi: &'t str, en: &'t str) -> &'t str {
+        match self {
+            Self::Vi => vi,
+            Self::En => en,
+        }
+    }
+
+    /// The form of a sentence that [`text!`](crate::text!) made.
+    pub fn own(self, text: Text) -> String {
+        match self {
+            Self::Vi => text.vi,
+            Self::En => text.en,
+        }
+    }
+
+    /// The language with this code: `vi` or `en`.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Vi, Self::En].into_iter().find(|language| language.code() == code)
+    }
+
+    /// Its code in HTML, cookies and options.
+    pub fn code(self) -> &'static str {
+        self.text("vi", "en")
+    }
+
+    /// The language that a command line asks for, found before the rest of it is read: `--lang`, else `environment`
+    /// (`TRAM_AN_LANG`), else Vietnamese.
+    pub fn of_command_line(arguments: &[OsString], environment: Option<&str>) -> Self {
+        let mut asked = None;
+        let mut words = arguments.iter().filter_map(|word| word.to_str());
+        while let Some(word) = words.next() {
+            match word.strip_prefix("--lang") {
+                Some("") => asked = words.next(),
+                Some(rest) => asked = rest.strip_prefix('=').or(asked),
+                None => {}
+            }
+        }
+        asked.or(environment).and_then(Self::from_code).unwrap_or_default()
+    }
+}
+
+/// The same sentence in Vietnamese and English, with the same values in both: `text!("{0} máy", "{0} machines", count)`.
+#[macro_export]
+macro_rules! text {
+    ($vi:literal, $en:literal $(, $value:expr)* $(,)?) => {
+        $crate::text::Text { vi: ::std::format!($vi $(, $value)*), en: ::std::format!($en $(, $value)*) }
+    };
 }
 
 /// The same sentence in Vietnamese and English.
@@ -31,10 +87,7 @@ impl Text {
 
     /// The form for `language`.
     pub fn get(&self, language: Language) -> &str {
-        match language {
-            Language::Vi => &self.vi,
-            Language::En => &self.en,
-        }
+        language.text(&self.vi, &self.en)
     }
 
     /// Adds words to both forms.
@@ -123,6 +176,26 @@ fn is_invisible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_language_is_known_before_the_rest_of_a_command_line() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(Language::of_command_line(&words("p office --lang en"), None), Language::En);
+        assert_eq!(Language::of_command_line(&words("p --lang=vi office"), Some("en")), Language::Vi);
+        assert_eq!(Language::of_command_line(&words("p --lang=en office"), Some("vi")), Language::En);
+        assert_eq!(Language::of_command_line(&words("p office"), Some("en")), Language::En);
+        assert_eq!(Language::of_command_line(&words("p office"), None), Language::Vi);
+        assert_eq!(Language::of_command_line(&words("p --lang fr"), Some("en")), Language::Vi);
+    }
+
+    #[test]
+    fn both_forms_hold_the_same_values() {
+        let (count, name) = (3, "PC-01");
+        assert_eq!(
+            text!("{0} máy, {name}", "{name}: {0} machines", count),
+            Text::new("3 máy, PC-01", "PC-01: 3 machines")
+        );
+    }
 
     #[test]
     fn what_cannot_be_seen_is_made_visible() {

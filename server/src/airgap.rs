@@ -4,6 +4,7 @@
 
 pub mod stick;
 
+use policies::text;
 use policies::text::Text;
 use protocol::token::Token as TokenText;
 use protocol::unconnected::export::{ExportError, UncheckedExport, export_open};
@@ -248,12 +249,10 @@ fn finish(
 ) -> anyhow::Result<Imported> {
     let first = answer.reports.iter().find_map(|report| match &report.answer {
         ReportAnswer::Refused { refusal, .. } => Some(refusal.message.clone()),
-        ReportAnswer::Need { sections } => Some(Text::new(
-            format!("Máy chủ thiếu nội dung của: {}. Tệp xuất lần sau của máy sẽ kèm theo.", sections.join(", ")),
-            format!(
-                "The server lacks the bodies of: {}. The machine's next file will bring them.",
-                sections.join(", ")
-            ),
+        ReportAnswer::Need { sections } => Some(text!(
+            "Máy chủ thiếu nội dung của: {}. Tệp xuất lần sau của máy sẽ kèm theo.",
+            "The server lacks the bodies of: {}. The machine's next file will bring them.",
+            sections.join(", ")
         )),
         ReportAnswer::Accepted { .. } => None,
     });

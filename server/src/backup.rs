@@ -13,6 +13,7 @@ pub mod seal;
 
 use std::io::ErrorKind;
 
+use policies::text;
 use protocol::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -123,23 +124,15 @@ fn damaged(cause: impl Into<anyhow::Error>) -> anyhow::Error {
 fn failed(path: &std::path::Path, cause: impl Into<anyhow::Error>) -> anyhow::Error {
     let (shown, cause) = (path.display(), cause.into());
     let told = match cause.downcast_ref().map(std::io::Error::kind) {
-        Some(ErrorKind::NotFound) => UserError::new(
-            format!(
-                "Không tìm thấy {shown}. Hãy kiểm tra đường dẫn và ổ đĩa; nếu thư mục chưa có, hãy tạo thư mục trước."
-            ),
-            format!(
-                "{shown} does not exist. Check the path and the disk; a folder that is not there must be made first."
-            ),
-        ),
-        Some(ErrorKind::PermissionDenied) => UserError::new(
-            format!(
-                "Tài khoản đang dùng không có quyền đọc hoặc ghi {shown}. Hãy chạy bằng tài khoản của máy chủ hoặc cấp quyền cho tài khoản đó."
-            ),
-            format!(
-                "This account may not read or write {shown}. Run this as the server's account, or give that account the right to."
-            ),
-        ),
-        _ => UserError::new(format!("Không đọc hoặc ghi được {shown}."), format!("Cannot read or write {shown}.")),
+        Some(ErrorKind::NotFound) => UserError::from(text!(
+            "Không tìm thấy {shown}. Hãy kiểm tra đường dẫn và ổ đĩa; nếu thư mục chưa có, hãy tạo thư mục trước.",
+            "{shown} does not exist. Check the path and the disk; a folder that is not there must be made first."
+        )),
+        Some(ErrorKind::PermissionDenied) => UserError::from(text!(
+            "Tài khoản đang dùng không có quyền đọc hoặc ghi {shown}. Hãy chạy bằng tài khoản của máy chủ hoặc cấp quyền cho tài khoản đó.",
+            "This account may not read or write {shown}. Run this as the server's account, or give that account the right to."
+        )),
+        _ => UserError::from(text!("Không đọc hoặc ghi được {shown}.", "Cannot read or write {shown}.")),
     };
     told.because(cause).into()
 }

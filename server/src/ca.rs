@@ -15,10 +15,11 @@ use rcgen::{
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::pki_types::CertificateDer;
 
+use crate::clock::DAY_MS;
+
 /// The suffix of every machine's name in its certificate; the client CA can sign no other name.
 pub const MACHINE_SUFFIX: &str = ".machine.tram-an.internal";
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long before now every leaf certificate begins: a peer whose clock was corrected by less still accepts it.
 pub const BACKDATED_MS: i64 = 365 * DAY_MS;
 /// 1 January 2000: an authority is trusted by its fingerprint, never by its age, so it begins before any clock it may meet.

@@ -38,14 +38,15 @@ const DATA: &str = "/var/lib/tram-an-server";
 /// Reads `arguments` (the first is the program's name) and does what they say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
+    let language = Language::of_command_line(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
     let matches = match command(language).try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => {
             if error.use_stderr() {
-                let sentence = Help(language)
-                    .t("Lệnh chưa đúng. Xem: posture-server --help", "Wrong command line. See: posture-server --help");
-                Terminal::new(language, Form::Text).complain(sentence);
+                Terminal::new(language, Form::Text).complain(language.text(
+                    "Lệnh chưa đúng. Xem: posture-server --help",
+                    "Wrong command line. See: posture-server --help",
+                ));
             }
             // A closed terminal needs no further message.
             let _ = error.print();
@@ -98,34 +99,14 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
     })
 }
 
-/// The language asked for, before anything else is read: `--lang`, else TRAM_AN_LANG, else Vietnamese.
-fn language_of(arguments: &[OsString], environment: Option<&str>) -> Language {
-    let mut asked = None;
-    let mut words = arguments.iter().filter_map(|word| word.to_str());
-    while let Some(word) = words.next() {
-        match word.strip_prefix("--lang") {
-            Some("") => asked = words.next(),
-            Some(rest) => asked = rest.strip_prefix('=').or(asked),
-            None => {}
-        }
-    }
-    match asked.or(environment) {
-        Some("en") => Language::En,
-        _ => Language::Vi,
-    }
-}
-
 /// Help in one of the two languages.
 #[derive(Clone, Copy, Debug)]
 pub struct Help(Language);
 
 impl Help {
     /// The sentence in the chosen language.
-    pub fn t(self, vi: &'static str, en: &'static str) -> &'static str {
-        match self.0 {
-            Language::Vi => vi,
-            Language::En => en,
-        }
+    pub fn text(self, vi: &'static str, en: &'static str) -> &'static str {
+        self.0.text(vi, en)
     }
 
     /// A required positional argument.
@@ -140,7 +121,7 @@ impl Help {
 
     /// An option that takes a file.
     pub fn file(self, name: &'static str, help: &'static str) -> Arg {
-        self.option(name, self.t("TỆP", "FILE"), help).value_parser(value_parser!(PathBuf))
+        self.option(name, self.text("TỆP", "FILE"), help).value_parser(value_parser!(PathBuf))
     }
 
     /// An option without a value.
@@ -152,8 +133,8 @@ impl Help {
     pub fn office(self) -> Arg {
         self.place(
             "office",
-            self.t("MÃ-CƠ-QUAN", "OFFICE"),
-            self.t("Mã của cơ quan (xem: office list)", "Id of the office (see: office list)"),
+            self.text("MÃ-CƠ-QUAN", "OFFICE"),
+            self.text("Mã của cơ quan (xem: office list)", "Id of the office (see: office list)"),
         )
     }
 
@@ -161,8 +142,8 @@ impl Help {
     pub fn role(self) -> Arg {
         self.option(
             "role",
-            self.t("LOẠI", "ROLE"),
-            self.t("workstation (máy trạm) hoặc server (máy chủ)", "workstation or server"),
+            self.text("LOẠI", "ROLE"),
+            self.text("workstation (máy trạm) hoặc server (máy chủ)", "workstation or server"),
         )
         .value_parser(PossibleValuesParser::new(["workstation", "server"]))
         .default_value("workstation")
@@ -174,26 +155,26 @@ fn command(language: Language) -> Command {
     let help = Help(language);
     let words = Command::new("posture-server")
         .version(env!("CARGO_PKG_VERSION"))
-        .about(help.t(
+        .about(help.text(
             "Máy chủ Trạm An - phần mềm theo dõi an ninh mạng máy tính",
-            "The server of Trạm An, which watches the security of an office's computers",
+            "The Trạm An server, which monitors the security of office computers",
         ))
-        .after_help(help.t(
+        .after_help(help.text(
             "Trình tự lần đầu: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
              Mã kết thúc: 0 đã thực hiện; 2 không thực hiện được (lý do in ra lỗi chuẩn).",
-            "The first time: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
-             Exit status: 0 done; 2 it could not be done (why is on standard error).",
+            "First-time setup: init, office add, office roster add/declare, policy sign, policy publish, person add, run, token add.\n\
+             Exit status: 0 done; 2 it could not be done (the reason is on standard error).",
         ))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .arg(
-            help.option("lang", "vi|en", help.t("Ngôn ngữ (mặc định: biến TRAM_AN_LANG, rồi tiếng Việt)", "Language (default: TRAM_AN_LANG, then Vietnamese)"))
+            help.option("lang", "vi|en", help.text("Ngôn ngữ (mặc định: biến TRAM_AN_LANG, rồi tiếng Việt)", "Language (default: TRAM_AN_LANG, then Vietnamese)"))
                 .value_parser(PossibleValuesParser::new(["vi", "en"]))
                 .hide_possible_values(true)
                 .global(true),
         )
         .arg(
-            help.option("data", help.t("THƯ MỤC", "DIR"), help.t(
+            help.option("data", help.text("THƯ MỤC", "DIR"), help.text(
                 "Thư mục dữ liệu của máy chủ (mặc định: biến TRAM_AN_DATA, rồi /var/lib/tram-an-server)",
                 "Data folder of the server (default: TRAM_AN_DATA, then /var/lib/tram-an-server)",
             ))
@@ -204,7 +185,7 @@ fn command(language: Language) -> Command {
                 .default_value(DATA)
                 .global(true),
         )
-        .arg(help.flag("json", help.t("In JSON để chương trình khác đọc", "Print JSON for another program to read")).global(true))
+        .arg(help.flag("json", help.text("In JSON để chương trình khác đọc", "Print JSON for another program to read")).global(true))
         .subcommand(init::command(help))
         .subcommand(run::command(help))
         .subcommand(office::command(help).subcommand(roster::command(help)))
@@ -222,16 +203,16 @@ fn command(language: Language) -> Command {
 
 /// Replaces the headings of the help, which clap has in English only.
 fn dressed(words: Command, help: Help) -> Command {
-    let (places, options) = (help.t("Tham số", "Arguments"), help.t("Tuỳ chọn", "Options"));
+    let (places, options) = (help.text("Tham số", "Arguments"), help.text("Tuỳ chọn", "Options"));
     let asked = Arg::new("help").short('h').long("help").action(ArgAction::Help);
     let words = words
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .disable_version_flag(true)
-        .arg(asked.help(help.t("In hướng dẫn này", "Print this help")));
+        .arg(asked.help(help.text("In hướng dẫn này", "Print this help")));
     let words = if words.get_version().is_some() {
         let asked = Arg::new("version").short('V').long("version").action(ArgAction::Version);
-        words.arg(asked.help(help.t("In phiên bản", "Print the version")))
+        words.arg(asked.help(help.text("In phiên bản", "Print the version")))
     } else {
         words
     };
@@ -241,28 +222,25 @@ fn dressed(words: Command, help: Help) -> Command {
             argument.help_heading(heading)
         })
         .mut_subcommands(|words| dressed(words, help))
-        .subcommand_help_heading(help.t("Lệnh", "Commands"))
-        .subcommand_value_name(help.t("LỆNH", "COMMAND"))
-        .help_template(help.t(
+        .subcommand_help_heading(help.text("Lệnh", "Commands"))
+        .subcommand_value_name(help.text("LỆNH", "COMMAND"))
+        .help_template(help.text(
             "{about-with-newline}\nCách dùng: {usage}\n\n{all-args}{after-help}",
             "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
         ))
 }
 
+/// What was given to the innermost command.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, below)| innermost(below))
+}
+
 fn is_json(matches: &ArgMatches) -> bool {
-    let mut deepest = matches;
-    while let Some((_, below)) = deepest.subcommand() {
-        deepest = below;
-    }
-    deepest.get_flag("json")
+    innermost(matches).get_flag("json")
 }
 
 fn data_of(matches: &ArgMatches) -> PathBuf {
-    let mut deepest = matches;
-    while let Some((_, below)) = deepest.subcommand() {
-        deepest = below;
-    }
-    deepest.get_one::<PathBuf>("data").cloned().unwrap_or_else(|| PathBuf::from(DATA))
+    innermost(matches).get_one::<PathBuf>("data").cloned().unwrap_or_else(|| PathBuf::from(DATA))
 }
 
 /// A text given on the command line; empty when absent.
@@ -347,14 +325,5 @@ mod tests {
         }
         let is_whole = !command.is_subcommand_required_set() || after.trim_start().starts_with("--");
         assert!(is_whole, "{}: {after:?} is half a command", file.display());
-    }
-
-    #[test]
-    fn the_language_is_known_before_the_rest() {
-        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
-        assert_eq!(language_of(&words("p office --lang en"), None), Language::En);
-        assert_eq!(language_of(&words("p --lang=vi office"), Some("en")), Language::Vi);
-        assert_eq!(language_of(&words("p office"), Some("en")), Language::En);
-        assert_eq!(language_of(&words("p office"), None), Language::Vi);
     }
 }

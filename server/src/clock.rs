@@ -10,6 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
+/// Milliseconds of a day.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// The latest time the server handles, the end of the year 9998; milliseconds since 1970 in UTC. A clock may be set beyond it, but
 /// from there a time a few months later could not be written with a four-digit year.
 const LATEST: i64 = 253_370_764_799_999;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::tz::TimeZone;
+use policies::text;
 use protocol::limits;
 use serde::{Deserialize, Serialize};
 
@@ -172,19 +173,10 @@ impl Config {
         let path = data.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|cause| {
             let told = match cause.kind() {
-                std::io::ErrorKind::NotFound => UserError::new(
-                    format!(
-                        "Không có máy chủ trong {0}. Nếu trước đây đã có, hãy xem ổ đĩa chứa dữ liệu đã được gắn chưa, hoặc khôi phục từ bản sao lưu. \
-                         Nếu chưa có, hãy tạo trước: posture-server init --data {0}",
-                        data.display()
-                    ),
-                    format!(
-                        "There is no server in {0}. If there was one, see whether its disk is mounted, or restore it from a backup. If there never was, \
-                         make one first: posture-server init --data {0}",
-                        data.display()
-                    ),
-                ),
-                _ => UserError::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display())),
+                std::io::ErrorKind::NotFound => UserError::from(text!("Không có máy chủ trong {0}. Nếu trước đây đã có, hãy xem ổ đĩa chứa dữ liệu đã được gắn chưa, hoặc khôi phục từ bản sao lưu. \
+                         Nếu chưa có, hãy tạo trước: posture-server init --data {0}", "There is no server in {0}. If there was one, see whether its disk is mounted, or restore it from a backup. If there never was, \
+                         make one first: posture-server init --data {0}", data.display())),
+                _ => UserError::from(text!("Không đọc được {}.", "Cannot read {}.", path.display())),
             };
             told.because(anyhow::Error::from(cause).context(path.display().to_string()))
         })?;
@@ -249,12 +241,9 @@ impl Config {
 }
 
 fn unusable(place: &str, cause: impl Into<anyhow::Error>) -> anyhow::Error {
-    UserError::new(
-        format!("Cấu hình không dùng được ({place})."),
-        format!("The configuration cannot be used ({place})."),
-    )
-    .because(cause)
-    .into()
+    UserError::from(text!("Cấu hình không dùng được ({place}).", "The configuration cannot be used ({place})."))
+        .because(cause)
+        .into()
 }
 
 #[cfg(test)]

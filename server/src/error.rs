@@ -57,6 +57,13 @@ fn noun_vi(what: &str) -> &str {
     }
 }
 
+impl From<Text> for UserError {
+    /// A failure without a technical cause, with values in its text.
+    fn from(text: Text) -> Self {
+        Self { text, cause: None }
+    }
+}
+
 impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text.en)

@@ -14,6 +14,7 @@ pub mod folder;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use policies::text;
 use protocol::Digest;
 use protocol::message::PolicyKey;
 use protocol::sign::SigningKey;
@@ -275,8 +276,9 @@ fn sealing_read_or_make(places: &Places) -> anyhow::Result<SealingKey> {
 
 /// The error for a file with damaged content.
 fn damaged(path: &Path) -> UserError {
-    UserError::new(
-        format!("Tệp {} bị hỏng. Hãy khôi phục thư mục dữ liệu từ bản sao lưu.", path.display()),
-        format!("The file {} is damaged. Restore the data folder from a backup.", path.display()),
-    )
+    UserError::from(text!(
+        "Tệp {} bị hỏng. Hãy khôi phục thư mục dữ liệu từ bản sao lưu.",
+        "The file {} is damaged. Restore the data folder from a backup.",
+        path.display()
+    ))
 }

@@ -14,6 +14,7 @@ use policies::policy::PolicySet;
 use os::ThisMachine;
 use os::isolated::{Isolated, Trouble};
 
+mod answer;
 mod control;
 mod firmware;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use policies::fact::Reach;
+#[cfg(test)]
+use policies::fact::{Fact, List, ListeningPort};
 
 /// From where a socket bound to `address` can be reached.
 pub(super) fn reach(address: IpAddr) -> Reach {
@@ -12,4 +14,14 @@ pub(super) fn reach(address: IpAddr) -> Reach {
         () if address.is_loopback() => Reach::Loopback,
         () => Reach::Address,
     }
+}
+
+/// Ports as tests of both systems state them.
+#[cfg(test)]
+pub(super) fn shown(found: &Fact<List<ListeningPort>>) -> Vec<String> {
+    let shown = |port: &ListeningPort| {
+        let ListeningPort { transport, port, address, reach, program } = port;
+        format!("{transport:?} {port} {address} {reach:?} {:?}", program.known())
+    };
+    found.known().unwrap().items.iter().map(shown).collect()
 }

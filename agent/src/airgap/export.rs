@@ -7,7 +7,7 @@ use std::sync::Arc;
 use protocol::unconnected::export::export_seal;
 use protocol::unconnected::{Content, ExportHead, Invitation};
 
-use super::{FileError, Papers};
+use super::{AirgapState, FileError};
 use crate::daemon::agent_state::AgentState;
 use crate::daemon::once::look;
 use crate::daemon::renew;
@@ -84,22 +84,22 @@ pub(crate) fn export(
         }
         read => read?,
     };
-    let mut papers = Papers::load(&folder)?;
+    let mut airgap_state = AirgapState::load(&folder)?;
     if invited || !handed.place.is_empty() {
-        papers.invitation = handed.invitation.or(papers.invitation);
-        papers.place = if handed.place.is_empty() { papers.place } else { handed.place };
-        papers.save(&folder)?;
+        airgap_state.invitation = handed.invitation.or(airgap_state.invitation);
+        airgap_state.place = if handed.place.is_empty() { airgap_state.place } else { handed.place };
+        airgap_state.save(&folder)?;
     }
-    match (identity, &papers.invitation) {
+    match (identity, &airgap_state.invitation) {
         (None, None) => Err(FileError::NotInvited),
-        (None, Some(invitation)) => enrolment(&folder, invitation, &papers.place, &collector, &clock),
+        (None, Some(invitation)) => enrolment(&folder, invitation, &airgap_state.place, &collector, &clock),
         (Some(identity), Some(invitation)) if invited && invitation.server != identity.server => {
-            enrolment(&folder, invitation, &papers.place, &collector, &clock)
+            enrolment(&folder, invitation, &airgap_state.place, &collector, &clock)
         }
         (Some(_), _) => {
             // `AgentState` locks the folder itself.
             drop(folder);
-            reports(&mut AgentState::open(state, config, collector, clock)?, &papers)
+            reports(&mut AgentState::open(state, config, collector, clock)?, &airgap_state)
         }
     }
 }
@@ -118,8 +118,9 @@ fn enrolment(
     Ok(Exported { bytes, what: What::Enrolment { office: invitation.office.clone() } })
 }
 
-fn reports(agent_state: &mut AgentState, papers: &Papers) -> Result<Exported, FileError> {
-    let invited = papers.invitation.as_ref().filter(|invitation| invitation.server == agent_state.identity.server);
+fn reports(agent_state: &mut AgentState, airgap_state: &AirgapState) -> Result<Exported, FileError> {
+    let invited =
+        airgap_state.invitation.as_ref().filter(|invitation| invitation.server == agent_state.identity.server);
     let sealing = match (agent_state.identity.sealing(), invited) {
         (_, Some(invitation)) => invitation.sealing()?,
         (Some(sealing), None) => sealing,
@@ -129,7 +130,7 @@ fn reports(agent_state: &mut AgentState, papers: &Papers) -> Result<Exported, Fi
     let outcomes = agent_state.judged().map(|judgement| judgement.digest());
     agent_state.report(outcomes).map_err(|error| FileError::Report(error.into()))?;
     let unread = |error: std::io::Error| FileError::Report(error.into());
-    if let Some((of, sections)) = &papers.need {
+    if let Some((of, sections)) = &airgap_state.need {
         agent_state.delivery.supply_again(*of, sections, &agent_state.state).map_err(unread)?;
     }
     let carried = agent_state.delivery.carried().map_err(unread)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use protocol::unconnected::{FileAnswer, Invitation, UncheckedAnswer};
 use protocol::{Assignment, EnrolAnswer};
 
-use super::{FileError, Papers};
+use super::{AirgapState, FileError};
 use crate::daemon::agent_state::AgentState;
 use crate::daemon::once::look;
 use crate::daemon::renew;
@@ -57,9 +57,9 @@ pub(crate) fn import(
     let folder = StateFolder::open(state, Missing::Refuse)?;
     let identity = Identity::load(&folder)?;
     let key = MachineKey::load(&folder).map_err(StartError::from)?.ok_or(StartError::NotEnrolled)?;
-    let mut papers = Papers::load(&folder)?;
+    let mut airgap_state = AirgapState::load(&folder)?;
     let server = unchecked.claimed_server();
-    let point = match (&identity, &papers.invitation) {
+    let point = match (&identity, &airgap_state.invitation) {
         (Some(identity), _) if identity.server == server => identity.receipt_point(),
         (_, Some(invitation)) if invitation.server == server => invitation.receipt_point(),
         _ => return Err(FileError::Foreign(policies::text::visible(server, 64))),
@@ -67,7 +67,7 @@ pub(crate) fn import(
     let server = server.to_owned();
     let mut answer = unchecked.open(&server, &point, key.signing().public_key())?;
     let enrolled = match answer.enrolment.take() {
-        Some(enrolment) => identity_adopt(&folder, &clock, identity.as_ref(), &papers, enrolment, &key)?,
+        Some(enrolment) => identity_adopt(&folder, &clock, identity.as_ref(), &airgap_state, enrolment, &key)?,
         None => false,
     };
     if let (Some(refusal), true) = (&answer.refusal, identity.as_ref().is_none_or(|identity| identity.server != server))
@@ -76,13 +76,13 @@ pub(crate) fn import(
     }
     if enrolled {
         // The token is used up; the rest of the invitation is now in the identity.
-        papers = Papers::default();
-        papers.save(&folder)?;
+        airgap_state = AirgapState::default();
+        airgap_state.save(&folder)?;
     }
     // `AgentState` locks the folder itself.
     drop(folder);
     let mut agent_state = AgentState::open(state, config, collector, clock)?;
-    let imported = answer_adopt(&mut agent_state, &mut papers, &answer, enrolled)?;
+    let imported = answer_adopt(&mut agent_state, &mut airgap_state, &answer, enrolled)?;
     match answer.refusal {
         Some(refusal) => Err(FileError::Refused(refusal.message)),
         None => Ok(imported),
@@ -94,7 +94,7 @@ fn identity_adopt(
     folder: &StateFolder,
     clock: &Clock,
     former: Option<&Identity>,
-    papers: &Papers,
+    airgap_state: &AirgapState,
     answer: EnrolAnswer,
     key: &MachineKey,
 ) -> Result<bool, FileError> {
@@ -103,7 +103,7 @@ fn identity_adopt(
     if former.is_some_and(|former| former.machine == identity.machine && former.server == identity.server) {
         return Ok(false);
     }
-    let invitation = papers.invitation.as_ref().ok_or(FileError::NotInvited)?;
+    let invitation = airgap_state.invitation.as_ref().ok_or(FileError::NotInvited)?;
     if !is_of(&identity, invitation) {
         return Err(BadAnswer("its keys are not those of the invitation".to_owned()).into());
     }
@@ -119,14 +119,14 @@ fn is_of(identity: &Identity, invitation: &Invitation) -> bool {
 
 fn answer_adopt(
     agent_state: &mut AgentState,
-    papers: &mut Papers,
+    airgap_state: &mut AirgapState,
     answer: &FileAnswer,
     enrolled: bool,
 ) -> Result<Imported, FileError> {
     // An answer dated in the future was made while the server's clock was ahead; it does not make later answers count
     // as old.
-    let believable = papers.answered_at <= agent_state.clock.trusted().saturating_add(AHEAD);
-    let older = answer.server_time_at < papers.answered_at && believable;
+    let believable = airgap_state.answered_at <= agent_state.clock.trusted().saturating_add(AHEAD);
+    let older = answer.server_time_at < airgap_state.answered_at && believable;
     let unread = |error: std::io::Error| FileError::Report(error.into());
     let settled = match &answer.assignment {
         Some(assignment) => {
@@ -138,7 +138,7 @@ fn answer_adopt(
         return Err(FileError::Older);
     }
     if settled.concerned {
-        papers.need.clone_from(&settled.need);
+        airgap_state.need.clone_from(&settled.need);
     }
     let mut policy = Ok(false);
     if !older {
@@ -148,7 +148,7 @@ fn answer_adopt(
         if let Some(assignment) = &answer.assignment {
             agent_state.learn(assignment, answer.server_time_at);
         }
-        papers.answered_at = answer.server_time_at;
+        airgap_state.answered_at = answer.server_time_at;
         policy = match &answer.policy {
             Some(bundle) if Some(bundle.address()) != agent_state.policies.address() => {
                 agent_state.policy_use(bundle).map(|()| true)
@@ -156,7 +156,7 @@ fn answer_adopt(
             _ => Ok(false),
         };
     }
-    papers.save(&agent_state.state)?;
+    airgap_state.save(&agent_state.state)?;
     let new_policy = policy?;
     look(agent_state).map_err(FileError::Report)?;
     Ok(Imported {

@@ -12,53 +12,44 @@ use policies::fact::Section;
 use policies::text::Language;
 
 use super::{
-    CheckOptions, Command, EnrolOptions, Exit, ExportOptions, FactsOptions, ImportOptions, InstallOptions, Invocation,
-    OnceOptions, Role, RunOptions, StatusOptions, UninstallOptions,
+    CheckOptions, Command, EnrolOptions, Exit, ExportOptions, FactsOptions, ImportOptions, Invocation, OnceOptions,
+    Role, RunOptions, StatusOptions, UninstallOptions,
 };
 use crate::cli::terminal::Terminal;
+use crate::enrol::Invitation;
+use crate::install::{Plan, Removal};
 use crate::state::DEFAULT;
 
 /// Parses the command line. On `--help`, `--version` or a mistake the message is already printed and only the exit status
 /// is returned.
 pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let language = language_of(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
-    let terminal = Terminal::new(language);
-    let matches =
-        command(language).try_get_matches_from(&arguments).map_err(|error| {
-            // clap knows which stream each kind of message goes to.
-            if error.use_stderr() {
-                terminal.complain(terminal.choose(
-                    "Lệnh chưa đúng. Xem: posture-agent --help",
-                    "Wrong command line. See: posture-agent --help",
-                ));
-            }
-            drop(error.print());
-            if error.use_stderr() { Exit::Impossible } else { Exit::Fine }
-        })?;
-    command_of(&matches).map(|command| Invocation { language, command }).ok_or(Exit::Impossible)
-}
-
-/// The requested language, found before anything else is parsed.
-fn language_of(arguments: &[OsString], environment: Option<&str>) -> Language {
-    let mut asked = None;
-    let mut words = arguments.iter().filter_map(|word| word.to_str());
-    while let Some(word) = words.next() {
-        match word.strip_prefix("--lang") {
-            Some("") => asked = words.next(),
-            Some(rest) => asked = rest.strip_prefix('=').or(asked),
-            None => {}
+    let language = Language::of_command_line(&arguments, std::env::var("TRAM_AN_LANG").ok().as_deref());
+    let matches = command(language).try_get_matches_from(&arguments).map_err(|error| {
+        // clap knows which stream each kind of message goes to.
+        let wrong = error.use_stderr();
+        if wrong {
+            let see = "Lệnh chưa đúng. Xem: posture-agent --help";
+            Terminal::new(language).complain(language.text(see, "Wrong command line. See: posture-agent --help"));
         }
-    }
-    match asked.or(environment) {
-        Some("en") => Language::En,
-        _ => Language::Vi,
-    }
+        drop(error.print());
+        if wrong { Exit::Impossible } else { Exit::Fine }
+    })?;
+    command_of(&matches).map(|command| Invocation { language, command }).ok_or(Exit::Impossible)
 }
 
 fn command_of(matches: &ArgMatches) -> Option<Command> {
     let path = |matches: &ArgMatches, name: &str| matches.get_one::<PathBuf>(name).cloned();
     let text = |matches: &ArgMatches, name: &str| matches.get_one::<String>(name).cloned();
+    // The options come together.
+    let invitation = |matches: &ArgMatches| {
+        Some(Invitation {
+            server: text(matches, "server")?,
+            token: text(matches, "token")?,
+            fingerprint: text(matches, "fingerprint")?,
+            place: text(matches, "place").unwrap_or_default(),
+        })
+    };
     let (name, given) = matches.subcommand()?;
     Some(match name {
         "facts" => Command::Facts(FactsOptions {
@@ -72,18 +63,11 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
         "check" => Command::Check(CheckOptions {
             policy: path(given, "policy")?,
             facts: path(given, "facts"),
-            role: match text(given, "role").as_deref() {
-                Some("server") => Some(Role::Server),
-                Some(_) => Some(Role::Workstation),
-                None => None,
-            },
+            role: text(given, "role").and_then(|code| Role::from_code(&code)),
             json: given.get_flag("json"),
         }),
         "enrol" => Command::Enrol(EnrolOptions {
-            server: text(given, "server")?,
-            token: text(given, "token")?,
-            fingerprint: text(given, "fingerprint")?,
-            place: text(given, "place").unwrap_or_default(),
+            invitation: invitation(given)?,
             state: path(given, "state")?,
             config: path(given, "config"),
             json: given.get_flag("json"),
@@ -115,18 +99,16 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             json: given.get_flag("json"),
         }),
         "run" => Command::Run(RunOptions { state: path(given, "state")?, config: path(given, "config") }),
-        "install" => Command::Install(InstallOptions {
-            server: text(given, "server"),
-            token: text(given, "token"),
-            fingerprint: text(given, "fingerprint"),
-            place: text(given, "place").unwrap_or_default(),
-            state: path(given, "state")?,
-        }),
+        // Without an invitation only the program is replaced.
+        "install" => Command::Install(Plan { invitation: invitation(given), state: path(given, "state")? }),
         "setup" => Command::Setup,
         "uninstall" => Command::Uninstall(UninstallOptions {
             state: path(given, "state")?,
-            keep_identity: given.get_flag("keep-identity"),
-            state_only: given.get_flag("state-only"),
+            what: match (given.get_flag("state-only"), given.get_flag("keep-identity")) {
+                (true, _) => Removal::StateOnly,
+                (false, true) => Removal::KeepIdentity,
+                (false, false) => Removal::All,
+            },
         }),
         _ => return None,
     })
@@ -134,7 +116,7 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
 
 /// All commands and options with their help.
 fn command(language: Language) -> ClapCommand {
-    let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
+    let t = |vi: &'static str, en: &'static str| language.text(vi, en);
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let json = || flag("json", t("In JSON để chương trình khác đọc", "Print JSON for another program to read"));
     let state = || {
@@ -143,21 +125,21 @@ fn command(language: Language) -> ClapCommand {
             .value_name(t("THƯ MỤC", "DIR"))
             .value_parser(value_parser!(PathBuf))
             .default_value(DEFAULT)
-            .help(t("Thư mục trạng thái của phần mềm trên máy này", "Folder of the agent's state on this machine"))
+            .help(t("Thư mục trạng thái của phần mềm trên máy này", "The agent's state folder on this machine"))
     };
     let config = || {
         Arg::new("config").long("config").value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(t(
             "Tệp cấu hình; nếu không nêu thì dùng agent.toml trong thư mục trạng thái (khi có)",
-            "Configuration file; agent.toml in the state folder (when there is one) if not given",
+            "Configuration file (default: agent.toml in the state folder, if it exists)",
         ))
     };
     let facts = ClapCommand::new("facts")
-        .about(t("Xem mọi thông tin ghi nhận sẽ được gửi đi", "Show every fact that would be sent"))
+        .about(t("Xem mọi thông tin ghi nhận sẽ được gửi đi", "Show all facts that would be sent"))
         .long_about(t(
             "Thu thập và in mọi thông tin ghi nhận mà phần mềm sẽ gửi về máy chủ, kèm lý do bên cạnh từng thông tin chưa xác định. \
              Thông tin cá nhân được đánh dấu. Không gửi gì, không thay đổi gì trên máy.",
-            "Collects and prints every fact that would be sent to the server, with the reason beside each unknown one. Personal \
-             facts are marked. Sends nothing, changes nothing on the machine.",
+            "Collects and prints all facts that would be sent to the server, with the reason for each unknown one. Personal facts are marked. Sends \
+             nothing and changes nothing on the machine.",
         ))
         .arg(json())
         .arg(
@@ -169,11 +151,11 @@ fn command(language: Language) -> ClapCommand {
                 .help(t("Chỉ nhóm thông tin này (có thể nêu nhiều lần)", "Only this section (may be repeated)")),
         );
     let check = ClapCommand::new("check")
-        .about(t("Đối chiếu máy này với một bộ tiêu chí, không cần máy chủ", "Judge this machine by a policy, without any server"))
+        .about(t("Đối chiếu máy này với một bộ tiêu chí, không cần máy chủ", "Check this machine against a policy, without a server"))
         .long_about(t(
             "Đối chiếu máy này, hoặc thông tin đã ghi, với một tệp tiêu chí. Từng tiêu chí nêu rõ hiện trạng và mức cần đạt.\n\
              Mã kết thúc: 0 không có tiêu chí nào chưa đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
-            "Judges this machine, or recorded facts, by a control file. Each control says what was found and what is wanted.\n\
+            "Checks this machine, or recorded facts, against a control file. Each control shows what was found and what is wanted.\n\
              Exit status: 0 no control fails; 1 some control fails; 2 it could not be done or no control applies.",
         ))
         .arg(
@@ -182,7 +164,7 @@ fn command(language: Language) -> ClapCommand {
                 .required(true)
                 .value_name(t("TỆP", "FILE"))
                 .value_parser(value_parser!(PathBuf))
-                .help(t("Tệp tiêu chí (TOML), có thể chưa ký", "Control file (TOML), may be unsigned")),
+                .help(t("Tệp tiêu chí (TOML), có thể chưa ký", "Control file (TOML); may be unsigned")),
         )
         .arg(
             Arg::new("facts")
@@ -197,10 +179,10 @@ fn command(language: Language) -> ClapCommand {
         )))
         .arg(json());
     let server = || {
-        Arg::new("server").long("server").value_name("HOST:PORT").help(t(
-            "Địa chỉ máy chủ, ví dụ may-chu.xa.gov.vn:8443",
-            "Address of the server, such as server.example:8443",
-        ))
+        Arg::new("server")
+            .long("server")
+            .value_name("HOST:PORT")
+            .help(t("Địa chỉ máy chủ, ví dụ may-chu.xa.gov.vn:8443", "Server address, such as server.example:8443"))
     };
     let token = || {
         Arg::new("token")
@@ -208,7 +190,7 @@ fn command(language: Language) -> ClapCommand {
             .value_name(t("MÃ", "TOKEN"))
             .env("TRAM_AN_TOKEN")
             .hide_env_values(true)
-            .help(t("Mã đăng ký máy do cán bộ phụ trách cấp", "Enrolment token handed over by the officer"))
+            .help(t("Mã đăng ký máy do cán bộ phụ trách cấp", "Enrolment token from the officer in charge"))
     };
     let fingerprint = || {
         Arg::new("fingerprint").long("fingerprint").value_name("SHA-256").help(t(
@@ -219,7 +201,7 @@ fn command(language: Language) -> ClapCommand {
     let place = || {
         Arg::new("place").long("place").value_name(t("PHÒNG, NGƯỜI", "ROOM, PERSON")).help(t(
             "Phòng và người sử dụng như trong danh mục máy tính, ví dụ: \"Văn phòng, Nguyễn Văn A\"",
-            "Room and person as in the office's roster, such as \"Office, Nguyễn Văn A\"",
+            "Room and person as on the office's roster, such as \"Office, Nguyễn Văn A\"",
         ))
     };
     let enrol = ClapCommand::new("enrol")
@@ -227,9 +209,8 @@ fn command(language: Language) -> ClapCommand {
         .long_about(t(
             "Tạo khoá trên máy này, kiểm tra máy chủ bằng dấu vân tay rồi mới gửi mã đăng ký, và nhận chứng thư của máy. Chạy lại \
              với cùng mã là an toàn: không tốn thêm lượt. Máy xử lý bí mật nhà nước không được kết nối.",
-            "Makes a key on this machine, checks the server by its fingerprint before the token is sent, and receives the machine's \
-             certificate. Running it again with the same token is safe and costs no second use. Machines for state secrets must not \
-             be enrolled.",
+            "Creates a key on this machine, verifies the server by its fingerprint before sending the token, and receives the machine's certificate. \
+             Running it again with the same token is safe and does not use it up again. Machines for state secrets must not be enrolled.",
         ))
         .args([server(), token(), fingerprint()].map(|argument| argument.required(true)))
         .arg(place())
@@ -237,11 +218,11 @@ fn command(language: Language) -> ClapCommand {
         .arg(config())
         .arg(json());
     let once = ClapCommand::new("once")
-        .about(t("Kiểm tra một lần, gửi báo cáo và xem kết quả", "Check once, report and show the outcome"))
+        .about(t("Kiểm tra một lần, gửi báo cáo và xem kết quả", "Check once, report and show the result"))
         .long_about(t(
             "Thu thập, gửi báo cáo về máy chủ (mất kết nối thì giữ lại để gửi sau) và đối chiếu với bộ tiêu chí đã ký.\n\
              Mã kết thúc: 0 không có tiêu chí nào chưa đạt; 1 có tiêu chí chưa đạt; 2 không thực hiện được hoặc không tiêu chí nào áp dụng.",
-            "Collects, reports to the server (kept for later when it is away) and judges by the signed policy.\n\
+            "Collects facts, reports to the server (if it is unreachable, the report is kept for later) and judges by the signed policy.\n\
              Exit status: 0 no control fails; 1 some control fails; 2 it could not be done or no control applies.",
         ))
         .arg(state())
@@ -251,57 +232,57 @@ fn command(language: Language) -> ClapCommand {
         Arg::new("file").required(true).value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(help)
     };
     let export = ClapCommand::new("export")
-        .about(t("Máy không nối mạng: xuất tệp cho máy chủ", "A machine without a network: write a file for the server"))
+        .about(t("Máy không nối mạng: xuất tệp cho máy chủ", "For a machine without a network: write a file for the server"))
         .long_about(t(
             "Dành cho máy không được phép nối mạng. Lần đầu (kèm --invitation) ghi yêu cầu đăng ký máy; sau khi nhập trả lời thì thu thập, lập báo cáo \
              và ghi mọi báo cáo chưa được máy chủ xác nhận. Tệp được mã hoá cho máy chủ và ký bằng khoá của máy; xuất nhiều lần là an toàn.\n\
              Máy xử lý bí mật nhà nước không được xuất: lệnh hỏi trước khi làm, hoặc cần nêu --not-secret.",
-            "For a machine that may not be connected. The first time (with --invitation) it writes a request to be enrolled; once the answer was \
-             imported it collects, reports and writes every report the server has not receipted. The file is encrypted to the server and signed by the \
-             machine; exporting again is safe.\n\
-             A machine for state secrets must not be exported: the command asks first, or wants --not-secret.",
+            "For a machine that must not be connected. The first time (with --invitation) it writes an enrolment request; after the answer was \
+             imported it collects facts and writes all reports that the server has not confirmed. The file is encrypted for the server and signed by \
+             the machine; exporting again is safe.\n\
+             A machine for state secrets must not be exported: the command asks first, or needs --not-secret.",
         ))
-        .arg(file(t("Tệp cần ghi, ví dụ trên thẻ nhớ USB", "File to write, such as on a USB stick")))
+        .arg(file(t("Tệp cần ghi, ví dụ trên thẻ nhớ USB", "File to write, for example on a USB stick")))
         .arg(Arg::new("invitation").long("invitation").value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(t(
             "Thư mời do cán bộ phụ trách giao (posture-server token add ... --file)",
-            "Invitation handed over by the officer (posture-server token add ... --file)",
+            "Invitation file from the officer (posture-server token add ... --file)",
         )))
         .arg(place())
         .arg(flag("not-secret", t(
             "Xác nhận máy này không xử lý bí mật nhà nước (không hỏi lại)",
-            "Say that this machine does not process state secrets (is not asked then)",
+            "Confirm that this machine does not process state secrets (no question is asked)",
         )))
         .arg(state())
         .arg(config())
         .arg(json());
     let import = ClapCommand::new("import")
-        .about(t("Máy không nối mạng: nhập tệp trả lời của máy chủ", "A machine without a network: take in the server's answer"))
+        .about(t("Máy không nối mạng: nhập tệp trả lời của máy chủ", "For a machine without a network: import the server's answer"))
         .long_about(t(
             "Kiểm tra chữ ký của máy chủ trên tệp trả lời và tệp có đúng cho máy này không, rồi nhận chứng thư, bộ tiêu chí và biên nhận, bỏ các báo cáo đã \
              được nhận khỏi hàng chờ, và in kết quả đánh giá máy. Tệp sai, hỏng hoặc cũ không làm mất gì.",
-            "Checks the server's signature on the answer and that it is for this machine, then takes in certificate, policy and receipts, drops the reports that \
-             were receipted, and prints this machine's result. A wrong, damaged or older file loses nothing.",
+            "Checks the server's signature on the answer and that it is meant for this machine, imports the certificate, policy and receipts, removes \
+             confirmed reports from the queue, and prints this machine's result. A wrong, damaged or older file loses nothing.",
         ))
         .arg(file(t("Tệp trả lời của máy chủ", "The server's answer")))
         .arg(state())
         .arg(config())
         .arg(json());
     let run = ClapCommand::new("run")
-        .about(t("Chạy thường trực: kiểm tra theo lịch và khi có thay đổi", "Stay: check on a schedule and when something changes"))
+        .about(t("Chạy thường trực: kiểm tra theo lịch và khi có thay đổi", "Run as a daemon: check on a schedule and when something changes"))
         .long_about(t(
             "Chạy thường trực và yên lặng: kiểm tra toàn bộ theo lịch, kiểm tra lại ngay nhóm thông tin có thay đổi, gửi báo cáo, \
              giữ báo cáo khi mất kết nối. Kết thúc bằng SIGTERM hoặc Ctrl-C.",
-            "Stays, quietly: a full check on a schedule, a section again as soon as it changes, reports delivered or kept while the \
-             server is away. Ends on SIGTERM or Ctrl-C.",
+            "Runs in the background: a full check on a schedule, an immediate check of each section that changes, delivery of reports, which are kept \
+             while the server is unreachable. Ends on SIGTERM or Ctrl-C.",
         ))
         .arg(state())
         .arg(config());
     let status = ClapCommand::new("status")
-        .about(t("Xem kết quả gần nhất của máy này và cách khắc phục", "Show this machine's last result and how to fix it"))
+        .about(t("Xem kết quả gần nhất của máy này và cách khắc phục", "Show this machine's last result and how to fix problems"))
         .long_about(t(
             "Mở trang kết quả kiểm tra gần nhất của máy này kèm hướng dẫn khắc phục, không cần quyền quản trị, không kiểm tra lại.\n\
              Mã kết thúc: 0 đã hiện kết quả; 2 chưa có kết quả hoặc không đọc được.",
-            "Opens a page with this machine's last result and the steps to fix it. Needs no administrator, checks nothing again.\n\
+            "Opens a page with this machine's last result and the steps to fix it. Needs no administrator rights and checks nothing again.\n\
              Exit status: 0 shown; 2 there is no result yet or it cannot be read.",
         ))
         .arg(
@@ -309,52 +290,52 @@ fn command(language: Language) -> ClapCommand {
                 .long("output")
                 .value_name(t("TỆP", "FILE"))
                 .value_parser(value_parser!(PathBuf))
-                .help(t("Ghi trang vào tệp này, không mở", "Write the page to this file, do not open it")),
+                .help(t("Ghi trang vào tệp này, không mở", "Write the page to this file instead of opening it")),
         )
-        .arg(flag("text", t("In tại cửa sổ lệnh, không mở trang", "Print here, open no page")).conflicts_with("output"))
+        .arg(flag("text", t("In tại cửa sổ lệnh, không mở trang", "Print in the terminal instead of opening the page")).conflicts_with("output"))
         .arg(state())
         .arg(json().conflicts_with_all(["output", "text"]));
     let install = ClapCommand::new("install")
-        .about(t("Cài đặt thành dịch vụ của Windows và kết nối", "Install as a service of Windows and connect"))
+        .about(t("Cài đặt thành dịch vụ của Windows và kết nối", "Install as a Windows service and connect"))
         .long_about(t(
             "Chép chương trình vào Program Files, tạo dịch vụ tự khởi động và kết nối máy với máy chủ; mất mạng thì dịch vụ tự thử lại. \
              Chạy bằng quyền quản trị. Chạy lại để nâng cấp tại chỗ (giữ nguyên mã máy); khi đó không cần --server, --token, --fingerprint.\n\
              Mã kết thúc: 0 đã cài đặt (dòng in ra nói đã kết nối hay chưa); 2 không thực hiện được, hoặc máy chủ từ chối.",
-            "Copies the program to Program Files, makes a service that starts by itself, and connects the machine; while the server is away \
-             the service goes on trying. Takes an administrator. Run again it upgrades in place and keeps the identity; --server, --token and \
+            "Copies the program to Program Files, creates a service that starts automatically and connects the machine; if the server is unreachable, \
+             the service keeps trying. Needs administrator rights. Run it again to upgrade in place (the identity is kept); --server, --token and \
              --fingerprint are not needed then.\n\
-             Exit status: 0 installed (the line says whether it is connected yet); 2 it could not be done, or the server refused.",
+             Exit status: 0 installed (the output says whether it is connected yet); 2 it could not be done, or the server refused.",
         ))
         .args([server().requires("token").requires("fingerprint"), token().requires("server"), fingerprint().requires("server")])
         .arg(place().requires("server"))
         .arg(state());
     let setup = ClapCommand::new("setup")
-        .about(t("Cài đặt từ thư mục USB (bấm đúp \"Cài đặt\")", "Set up from the folder of a USB stick (double-click \"Cài đặt\")"))
+        .about(t("Cài đặt từ thư mục USB (bấm đúp \"Cài đặt\")", "Install from the folder on a USB stick (double-click \"Cài đặt\")"))
         .long_about(t(
             "Đọc tệp ket-noi.json cạnh chương trình, xin quyền quản trị, hỏi phòng và người sử dụng, cài đặt và kết nối.\n\
              Mã kết thúc: như install.",
-            "Reads ket-noi.json beside the program, asks for an administrator, for room and person, installs and connects.\n\
-             Exit status: as of install.",
+            "Reads ket-noi.json next to the program, asks for administrator rights, room and person, installs and connects.\n\
+             Exit status: as for install.",
         ));
     let uninstall = ClapCommand::new("uninstall")
-        .about(t("Gỡ dịch vụ khỏi Windows", "Remove the service from Windows"))
+        .about(t("Gỡ dịch vụ khỏi Windows", "Remove the Windows service"))
         .long_about(t(
             "Báo cho máy chủ, dừng và xoá dịch vụ, xoá chương trình, khoá registry và thư mục trạng thái. Chạy bằng quyền quản trị; chạy lại là \
              an toàn.",
-            "Tells the server, stops and deletes the service, removes program, registry keys and state folder. Takes an administrator; may be \
-             repeated.",
+            "Informs the server, stops and deletes the service, removes the program, registry keys and state folder. Needs administrator rights; \
+             running it again is safe.",
         ))
         .arg(state())
-        .arg(flag("keep-identity", t("Giữ lại khoá và mã máy để cài lại sau này", "Keep key and identity for a later install")))
+        .arg(flag("keep-identity", t("Giữ lại khoá và mã máy để cài lại sau này", "Keep the key and identity for a later install")))
         .arg(
-            flag("state-only", t("Chỉ xoá trạng thái và khoá registry; dịch vụ và chương trình do bộ cài MSI gỡ", "Remove state and registry keys only; the MSI removes service and program"))
+            flag("state-only", t("Chỉ xoá trạng thái và khoá registry; dịch vụ và chương trình do bộ cài MSI gỡ", "Remove only state and registry keys; the MSI removes the service and the program"))
                 .conflicts_with("keep-identity"),
         );
     let words = ClapCommand::new("posture-agent")
         .version(env!("CARGO_PKG_VERSION"))
         .about(t(
             "Trạm An - phần mềm theo dõi an ninh mạng máy tính (phần trên máy). Chỉ đọc, không thay đổi máy.",
-            "Trạm An - watches the security posture of computers (on the machine). It only reads, never changes the machine.",
+            "Trạm An agent: monitors the security posture of this computer. It only reads and never changes the machine.",
         ))
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -379,7 +360,7 @@ fn command(language: Language) -> ClapCommand {
 
 /// The words around the help, which clap only has in English.
 fn dressed(words: ClapCommand, language: Language) -> ClapCommand {
-    let t = |vi: &'static str, en: &'static str| Terminal::new(language).choose(vi, en);
+    let t = |vi: &'static str, en: &'static str| language.text(vi, en);
     let options = t("Tuỳ chọn", "Options");
     let help =
         Arg::new("help").short('h').long("help").action(ArgAction::Help).help(t("In hướng dẫn này", "Print this help"));
@@ -418,15 +399,6 @@ mod tests {
     }
 
     #[test]
-    fn language_is_found_wherever_it_stands() {
-        let line = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        assert_eq!(language_of(&line("a facts --lang en"), None), Language::En);
-        assert_eq!(language_of(&line("a --lang=en facts"), Some("vi")), Language::En);
-        assert_eq!(language_of(&line("a facts"), Some("en")), Language::En);
-        assert_eq!(language_of(&line("a facts"), None), Language::Vi);
-    }
-
-    #[test]
     fn every_command_is_understood() {
         assert_eq!(
             parsed("a facts --section lan --section system --json").command,
@@ -455,17 +427,13 @@ mod tests {
         else {
             panic!("not install")
         };
-        assert_eq!(install.server.as_deref(), Some("h:1"));
+        assert_eq!(install.invitation.as_ref().unwrap().server, "h:1");
         assert!(!format!("{install:?}").contains("secret-word"));
         let Command::Install(upgrade) = parsed("a install").command else { panic!("not install") };
-        assert_eq!((upgrade.server, upgrade.token, upgrade.fingerprint), (None, None, None));
+        assert_eq!(upgrade.invitation, None);
         assert_eq!(
             parsed("a uninstall --keep-identity").command,
-            Command::Uninstall(UninstallOptions {
-                state: PathBuf::from(DEFAULT),
-                keep_identity: true,
-                state_only: false
-            })
+            Command::Uninstall(UninstallOptions { state: PathBuf::from(DEFAULT), what: Removal::KeepIdentity })
         );
     }
 

@@ -13,6 +13,7 @@ use policies::outcome::{Outcome, Verdict};
 use policies::policy::{
     CONTROLS_FILE, Control, LARGEST_FILE, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet, Role,
 };
+use policies::text;
 use policies::text::{Text, visible};
 use serde::Serialize;
 
@@ -259,42 +260,32 @@ impl<'a> Checked<'a> {
 
     fn sentences(&self, outcomes: &'a [Outcome], terminal: &Terminal) -> String {
         let mut lines = vec![
-            format!(
-                "{} {} ({}, {})",
-                terminal.choose("Bộ tiêu chí:", "Policy:"),
+            terminal.own(text!(
+                "Bộ tiêu chí: {0} ({1}, chưa ký)",
+                "Policy: {0} ({1}, unsigned)",
                 visible(self.policy.title().get(terminal.language), LINE),
-                self.policy.role().text().get(terminal.language),
-                terminal.choose("chưa ký", "unsigned")
-            ),
-            format!("{} {}", terminal.choose("Máy:", "Machine:"), visible(self.name().unwrap_or("?"), LINE)),
+                self.policy.role().text().get(terminal.language)
+            )),
+            terminal.own(text!("Máy: {0}", "Machine: {0}", visible(self.name().unwrap_or("?"), LINE))),
             String::new(),
         ];
         for (control, outcome) in self.controls(outcomes) {
             self.lines_of(control, outcome, terminal, &mut lines);
         }
-        let count = |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
-        let counted = [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
-            .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(terminal.language)));
+        let verdicts: Vec<_> = outcomes.iter().map(|outcome| outcome.verdict).collect();
         lines.push(String::new());
-        lines.push(format!("{} {}", terminal.choose("Kết quả:", "Result:"), counted.join(", ")));
-        lines.push(match self.score {
-            Some(score) => format!(
-                "{} {}/100",
-                terminal.choose("Điểm của máy:", "Machine score:"),
-                score.show(2, terminal.language)
-            ),
-            None => terminal
-                .choose("Không có tiêu chí nào áp dụng cho máy này.", "No control applies to this machine.")
-                .to_owned(),
-        });
-        lines.push(
-            terminal
-                .choose(
-                    "Tệp bộ tiêu chí này chưa ký: kết quả chỉ để tham khảo tại máy, không được gửi đi.",
-                    "This policy file is unsigned: the result is for this machine's user only and is sent nowhere.",
-                )
-                .to_owned(),
+        lines.push(terminal.own(text!("Kết quả: {0}", "Result: {0}", Verdict::counted(&verdicts, terminal.language))));
+        lines.push(terminal.own(match self.score {
+            Some(score) => {
+                text!("Điểm của máy: {0}/100", "Machine score: {0}/100", score.show(2, terminal.language))
+            }
+            None => text!("Không có tiêu chí nào áp dụng cho máy này.", "No control applies to this machine."),
+        }));
+        let unsigned = terminal.text(
+            "Tệp bộ tiêu chí này chưa ký: kết quả chỉ để tham khảo tại máy, không được gửi đi.",
+            "This policy file is unsigned: the result is only shown here and not sent.",
         );
+        lines.push(unsigned.to_owned());
         lines.join("\n")
     }
 
@@ -312,19 +303,19 @@ impl<'a> Checked<'a> {
         if outcome.verdict == Verdict::NotApplicable {
             return;
         }
-        lines.push(format!("    {} {}", terminal.choose("hiện trạng:", "found:"), own(&outcome.found)));
-        lines.push(format!("    {} {}", terminal.choose("mức cần đạt:", "wanted:"), own(&outcome.wanted)));
+        lines.push(terminal.own(text!("    hiện trạng: {0}", "    found: {0}", own(&outcome.found))));
+        lines.push(terminal.own(text!("    mức cần đạt: {0}", "    wanted: {0}", own(&outcome.wanted))));
         if let Some(cause) = &outcome.implied_by {
-            lines.push(format!("    {} {cause}", terminal.choose("do tiêu chí:", "because of:")));
+            lines.push(terminal.own(text!("    do tiêu chí: {cause}", "    because of: {cause}")));
         }
         if matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown) {
-            let minutes = format!("{} {}", control.minutes(), terminal.choose("phút", "minutes"));
             let lifted_by = control.lifted_by().text();
-            lines.push(format!(
-                "    {} ({minutes}, {}):",
-                terminal.choose("khắc phục", "fix"),
+            lines.push(terminal.own(text!(
+                "    khắc phục ({0} phút, {1}):",
+                "    fix ({0} minutes, {1}):",
+                control.minutes(),
                 lifted_by.get(terminal.language)
-            ));
+            )));
             let steps = control.fix_for(self.facts, self.now).iter().enumerate();
             lines.extend(steps.map(|(number, step)| format!("      {}. {}", number + 1, own(step))));
         }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use policies::text;
+use policies::text::{Text, visible};
 use serde::Serialize;
 
 use super::{EnrolOptions, Exit, runtime};
 use crate::cli::terminal::Terminal;
-use crate::enrol::{Enrolled, Invitation, enrol};
+use crate::enrol::{Enrolled, enrol};
 use crate::platform::{self, clock::Clock};
 use collect::Collector;
 
@@ -23,15 +25,9 @@ struct Answer<'a> {
 ///
 /// # Errors
 /// When the machine was not enrolled; says why.
-pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let invitation = Invitation {
-        server: options.server,
-        token: options.token,
-        fingerprint: options.fingerprint,
-        place: options.place,
-    };
+pub(super) fn run(options: &EnrolOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let (collector, clock) = (Collector::of_this_machine(platform::door()), Arc::new(Clock::system()));
-    let work = enrol(&invitation, &options.state, options.config.as_deref(), &collector, clock);
+    let work = enrol(&options.invitation, &options.state, options.config.as_deref(), &collector, clock);
     let enrolled = runtime()?.block_on(work)?;
     if options.json {
         let assignment = &enrolled.assignment;
@@ -49,57 +45,43 @@ pub(super) fn run(options: EnrolOptions, terminal: &Terminal) -> anyhow::Result<
 }
 
 fn sentences(enrolled: &Enrolled, terminal: &Terminal) -> String {
-    let office = policies::text::visible(&enrolled.assignment.office, 200);
+    let office = visible(&enrolled.assignment.office, 200);
     let role = enrolled.assignment.role.text();
-    let role = role.get(terminal.language);
-    let mut lines = vec![match terminal.language {
-        policies::text::Language::Vi => {
-            format!("Đã kết nối máy này với cơ quan \"{office}\", vai trò {role}. Mã máy: {}.", enrolled.machine)
-        }
-        policies::text::Language::En => {
-            format!(
-                "This machine is connected to the office \"{office}\" as a {role}. Machine id: {}.",
-                enrolled.machine
-            )
-        }
-    }];
+    let mut lines = vec![terminal.own(text!(
+        "Đã kết nối máy này với cơ quan \"{office}\", vai trò {0}. Mã máy: {1}.",
+        "This machine is connected to the office \"{office}\" as a {0}. Machine id: {1}.",
+        role.get(terminal.language),
+        enrolled.machine
+    ))];
     if !enrolled.assignment.confirmed {
-        lines.push(
-            terminal
-                .choose(
-                    "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo chưa tính điểm. Máy chủ chỉ nhận một lượng nhỏ, phần còn lại được giữ trên máy và gửi sau khi xác nhận.",
-                    "It waits for an officer's confirmation; until then its reports are not graded. The server takes in only a little; the rest is kept on this machine and sent after the confirmation.",
-                )
-                .to_owned(),
-        );
+        lines.push(terminal.own(unconfirmed()));
     }
     if let Some(former) = &enrolled.former {
-        lines.push(format!(
-            "{} {}",
-            terminal.choose(
-                "Máy này đã được cấp mã máy mới; hãy đề nghị cán bộ phụ trách thu hồi máy cũ trên máy chủ. Mã máy cũ:",
-                "This machine has a new machine id; ask the officer in charge to revoke the former machine on the server. Its id:"
-            ),
-            policies::text::visible(former, 64)
-        ));
+        lines.push(terminal.own(text!(
+            "Máy này đã được cấp mã máy mới; hãy đề nghị cán bộ phụ trách thu hồi máy cũ trên máy chủ. Mã máy cũ: {0}",
+            "This machine has a new machine id; ask the officer in charge to revoke the old machine on the server. Its id: {0}",
+            visible(former, 64)
+        )));
     }
     if enrolled.given_up > 0 {
-        lines.push(format!(
-            "{} {}",
-            terminal.choose(
-                "Số báo cáo chưa gửi của lần kết nối trước, không gửi được nữa, cất riêng trong tệp spool.former:",
-                "Undelivered reports of the former connection, which can be sent no more, set aside in the file spool.former:"
-            ),
+        lines.push(terminal.own(text!(
+            "Số báo cáo chưa gửi của lần kết nối trước, không gửi được nữa, cất riêng trong tệp spool.former: {0}",
+            "Unsent reports of the previous enrolment, which can no longer be sent, were moved to the file spool.former: {0}",
             enrolled.given_up
-        ));
+        )));
     }
-    lines.push(
-        terminal
-            .choose(
-                "Bước tiếp theo: chạy posture-agent run (hoặc bật dịch vụ posture-agent).",
-                "Next: posture-agent run (or enable the service posture-agent).",
-            )
-            .to_owned(),
+    let next = terminal.text(
+        "Bước tiếp theo: chạy posture-agent run (hoặc bật dịch vụ posture-agent).",
+        "Next: run posture-agent run (or enable the service posture-agent).",
     );
+    lines.push(next.to_owned());
     lines.join("\n")
+}
+
+/// What a machine that was not confirmed yet should expect.
+pub(super) fn unconfirmed() -> Text {
+    text!(
+        "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo chưa tính điểm. Máy chủ chỉ nhận một lượng nhỏ, phần còn lại được giữ trên máy và gửi sau khi xác nhận.",
+        "The machine waits for an officer to confirm it; until then its reports are not graded. The server accepts only a few; the rest is kept on this machine and sent after the confirmation.",
+    )
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
+use policies::text;
 use policies::text::visible;
 use protocol::limits;
 use protocol::unconnected::Invitation;
@@ -64,11 +65,11 @@ fn ask(terminal: &Terminal) -> Option<NotSecret> {
     if !input.is_terminal() {
         return None;
     }
-    terminal.complain(terminal.choose(
+    terminal.complain(terminal.text(
         "Máy xử lý bí mật nhà nước, hoặc nằm trong mạng riêng dành cho bí mật nhà nước, KHÔNG được đăng ký, xuất số liệu hay mô tả trong hệ thống này.\n\
          Máy này có phải là máy xử lý bí mật nhà nước không? Gõ \"không\" rồi nhấn Enter nếu không phải:",
-        "A machine that processes state secrets, or stands in a network for them, must NOT be enrolled, exported or described here.\n\
-         Does this machine process state secrets? Type \"no\" and Enter if it does not:",
+        "A machine that processes state secrets, or is in a network for them, must NOT be enrolled, exported or described here.\n\
+         Does this machine process state secrets? If it does not, type \"no\" and press Enter:",
     ));
     is_no(input.lock()).then_some(NotSecret)
 }
@@ -89,28 +90,29 @@ fn sentences(exported: &Exported, options: &ExportOptions, terminal: &Terminal) 
     let mut lines = Vec::new();
     match &exported.what {
         What::Enrolment { office } => {
-            let said = terminal.choose("Đã ghi yêu cầu đăng ký máy vào cơ quan", "Wrote the request to be enrolled in");
-            lines.push(format!("{said} \"{}\": {file}", visible(office, 200)));
+            lines.push(terminal.own(text!(
+                "Đã ghi yêu cầu đăng ký máy vào cơ quan \"{0}\": {file}",
+                "Wrote the request to enrol in \"{0}\": {file}",
+                visible(office, 200)
+            )));
         }
         What::Reports { reports, left, .. } => {
-            lines.push(format!("{} ({reports}): {file}", terminal.choose("Đã ghi báo cáo", "Wrote the reports")));
+            lines.push(
+                terminal.own(text!("Đã ghi báo cáo ({reports}): {file}", "Wrote the reports ({reports}): {file}")),
+            );
             if *left > 0 {
-                let said = terminal.choose(
-                    "Báo cáo chưa vừa tệp, sẽ xuất sau khi nhập trả lời",
-                    "Reports that did not fit, to be exported once the answer is imported",
-                );
-                lines.push(format!("{said}: {left}"));
+                lines.push(terminal.own(text!(
+                    "Báo cáo chưa vừa tệp, sẽ xuất sau khi nhập trả lời: {left}",
+                    "Reports that did not fit, to be exported once the answer is imported: {left}"
+                )));
             }
         }
     }
-    lines.push(
-        terminal
-            .choose(
-                "Tệp đã mã hoá, chỉ máy chủ đọc được. Trên máy chủ: posture-server import TỆP --answer THƯ-MỤC; mang tệp trả lời về máy này rồi chạy: posture-agent import TỆP-TRẢ-LỜI",
-                "Encrypted: only the server can read it. On the server: posture-server import FILE --answer DIR; carry the answer back here and run: posture-agent import ANSWER",
-            )
-            .to_owned(),
+    let next = terminal.text(
+        "Tệp đã mã hoá, chỉ máy chủ đọc được. Trên máy chủ: posture-server import TỆP --answer THƯ-MỤC; mang tệp trả lời về máy này rồi chạy: posture-agent import TỆP-TRẢ-LỜI",
+        "Only the server can read the file. On the server: posture-server import FILE --answer DIR; bring the answer back here and run: posture-agent import ANSWER",
     );
+    lines.push(next.to_owned());
     lines.join("\n")
 }
 

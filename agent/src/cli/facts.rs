@@ -7,6 +7,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use policies::fact::{Facts, Field, Reason, Record, SCHEMA_VERSION, Section, Value};
 use policies::phrase;
+use policies::text;
 use policies::text::visible;
 use serde_json::value::RawValue;
 
@@ -84,33 +85,30 @@ fn table(facts: &Facts, sections: &[Section], now: Timestamp, terminal: &Termina
     let mut lines = Vec::new();
     for &section in sections {
         let (vi, en) = section.title();
-        lines.push(format!("{} ({})", terminal.choose(vi, en), section.name()));
+        lines.push(format!("{} ({})", terminal.text(vi, en), section.name()));
         for (position, field) in section.fields().iter().enumerate() {
             show(field, &facts.section(section).value(position), now, terminal, &mut lines);
         }
         lines.push(String::new());
     }
-    lines.push(
-        terminal
-            .choose(
-                "Mục có dấu * là thông tin về cá nhân. Ngoài các mục trên, phần mềm không thu thập gì khác.",
-                "Entries marked * say something about a person. Nothing beyond these entries is collected.",
-            )
-            .to_owned(),
+    let personal = terminal.text(
+        "Mục có dấu * là thông tin về cá nhân. Ngoài các mục trên, phần mềm không thu thập gì khác.",
+        "Entries marked * are about a person. Nothing else is collected.",
     );
+    lines.push(personal.to_owned());
     lines.join("\n")
 }
 
 /// One line for a plain fact; for a list of records, one line per record with all its fields.
 fn show(field: &Field, value: &Value<'_>, now: Timestamp, terminal: &Terminal, lines: &mut Vec<String>) {
     let mark = if field.personal { "*" } else { "" };
-    let label = format!("  {}{mark}", terminal.choose(field.vi, field.en));
+    let label = format!("  {}{mark}", terminal.text(field.vi, field.en));
     match value {
         Value::List(items, left_out) if !items.is_empty() => {
             lines.push(format!("{label}: {}", items.len() + *left_out as usize));
             lines.extend(items.iter().map(|item| format!("    - {}", said(field, item, now, terminal))));
             if *left_out > 0 {
-                lines.push(format!("    {} {left_out}", terminal.choose("chưa liệt kê:", "not listed:")));
+                lines.push(terminal.own(text!("    chưa liệt kê: {left_out}", "    not listed: {left_out}")));
             }
         }
         value => lines.push(format!("{label}: {}", said(field, value, now, terminal))),
@@ -136,7 +134,7 @@ fn fields(record: &dyn Record, now: Timestamp, terminal: &Terminal) -> String {
     let shown = record.fields().iter().enumerate().map(|(position, field)| {
         let mark = if field.personal { "*" } else { "" };
         let value = said(field, &record.value(position), now, terminal);
-        format!("{}{mark}: {value}", terminal.choose(field.vi, field.en))
+        format!("{}{mark}: {value}", terminal.text(field.vi, field.en))
     });
     shown.collect::<Vec<_>>().join("; ")
 }

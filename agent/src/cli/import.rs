@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use policies::text::visible;
+use policies::text;
+use policies::text::{Text, visible};
 use protocol::limits;
 use serde::Serialize;
 
+use super::enrol::unconfirmed;
 use super::{Exit, ImportOptions, once};
 use crate::airgap::file_read;
 use crate::airgap::import::{Imported, import};
@@ -63,39 +65,34 @@ pub(super) fn run(options: &ImportOptions, terminal: &Terminal) -> anyhow::Resul
 
 fn sentences(imported: &Imported, terminal: &Terminal) -> String {
     let mut lines = once::result_lines(imported.judgement.as_ref(), terminal);
-    let mut add = |text: &str| lines.push(text.to_owned());
+    let mut add = |text: Text| lines.push(terminal.own(text));
     if imported.enrolled {
-        add(terminal.choose("Máy này đã được đăng ký.", "This machine is enrolled."));
+        add(text!("Máy này đã được đăng ký.", "This machine is enrolled."));
     }
     if let Some(assignment) = &imported.assignment {
         let role = assignment.role.text();
-        add(&format!(
-            "{} \"{}\", {}. {} {}.",
-            terminal.choose("Cơ quan", "Office"),
+        add(text!(
+            "Cơ quan \"{0}\", {1}. Mã máy: {2}.",
+            "Office \"{0}\", {1}. Machine id: {2}.",
             visible(&assignment.office, 200),
             role.get(terminal.language),
-            terminal.choose("Mã máy:", "Machine id:"),
             imported.machine
         ));
         if !assignment.confirmed {
-            add(terminal.choose(
-                "Máy đang chờ cán bộ phụ trách xác nhận; trong lúc đó báo cáo chưa tính điểm. Máy chủ chỉ nhận một lượng nhỏ, phần còn lại được giữ trên máy và gửi sau khi xác nhận.",
-                "It waits for an officer's confirmation; until then its reports are not graded. The server takes in only a little; the rest is kept on this machine and sent after the confirmation.",
-            ));
+            add(unconfirmed());
         }
     }
     if imported.new_policy {
-        add(terminal.choose("Đã nhận bộ tiêu chí mới.", "A new policy is in use."));
+        add(text!("Đã nhận bộ tiêu chí mới.", "A new policy is in use."));
     }
-    add(&format!(
-        "{}: {}; {}: {}",
-        terminal.choose("Báo cáo máy chủ xác nhận đã nhận", "Reports the server has receipted"),
+    add(text!(
+        "Báo cáo máy chủ xác nhận đã nhận: {0}; báo cáo còn chờ trên máy: {1}",
+        "Reports the server has confirmed: {0}; reports still waiting on this machine: {1}",
         imported.delivered,
-        terminal.choose("báo cáo còn chờ trên máy", "reports that wait here"),
         imported.waiting
     ));
     if imported.enrolled {
-        add(terminal.choose(
+        add(text!(
             "Bước tiếp theo: posture-agent export TỆP để xuất báo cáo.",
             "Next: posture-agent export FILE to export the reports.",
         ));

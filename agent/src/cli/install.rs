@@ -1,10 +1,10 @@
 //! `posture-agent install` and `uninstall`: the program as a Windows service; prints one line with the result.
 
-use policies::text::{Language, visible};
+use policies::text;
+use policies::text::{Text, visible};
 
-use super::{Exit, InstallOptions, UninstallOptions};
+use super::{Exit, UninstallOptions};
 use crate::cli::terminal::Terminal;
-use crate::enrol::Invitation;
 use crate::enrol::pending_enrolment::Stage;
 use crate::install::{self, Installed, Plan, Removal};
 
@@ -15,17 +15,11 @@ const SHOWN: usize = 1000;
 ///
 /// # Errors
 /// When it could not be installed; says why.
-pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let place = options.place;
-    let invitation = match (options.server, options.token, options.fingerprint) {
-        (Some(server), Some(token), Some(fingerprint)) => Some(Invitation { server, token, fingerprint, place }),
-        // The command line has all three or none.
-        _ => None,
-    };
-    let installed = install::install(&Plan { invitation, state: options.state })?;
+pub(super) fn install(plan: &Plan, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let installed = install::install(plan)?;
     for missing in &installed.missing {
-        let words = terminal.choose("Windows không nhận cài đặt", "Windows refused a setting");
-        terminal.complain(&format!("{words}: {}", missing.get(terminal.language)));
+        let Text { vi, en } = missing;
+        terminal.complain(&terminal.own(text!("Windows không nhận cài đặt: {vi}", "Windows refused a setting: {en}")));
     }
     let (sentence, exit) = outcome(&installed, terminal);
     terminal.print(&sentence)?;
@@ -35,30 +29,33 @@ pub(super) fn install(options: InstallOptions, terminal: &Terminal) -> anyhow::R
 /// The one line of output, and its exit status.
 pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Exit) {
     let Some(enrolment) = &installed.enrolment else {
-        let words = terminal.choose(
+        let words = terminal.text(
             "Đã cài đặt; chưa kết nối xong, dịch vụ sẽ tự thử lại.",
-            "Installed; not connected yet, the service goes on trying by itself.",
+            "Installed, but not connected yet; the service keeps trying.",
         );
         return (words.to_owned(), Exit::Fine);
     };
     let words = visible(enrolment.words.get(terminal.language), SHOWN);
-    match (enrolment.stage, terminal.language) {
-        (Stage::Connected, Language::Vi) => (format!("Đã kết nối với cơ quan \"{words}\"."), Exit::Fine),
-        (Stage::Connected, Language::En) => (format!("Connected to the office \"{words}\"."), Exit::Fine),
-        (Stage::Waiting, Language::Vi) => {
-            (format!("Đã cài đặt nhưng chưa kết nối: {words}. Dịch vụ sẽ tự thử lại."), Exit::Fine)
+    let (sentence, exit) = match enrolment.stage {
+        Stage::Connected => {
+            (text!("Đã kết nối với cơ quan \"{words}\".", "Connected to the office \"{words}\"."), Exit::Fine)
         }
-        (Stage::Waiting, Language::En) => {
-            (format!("Installed but not connected yet: {words}. The service goes on trying."), Exit::Fine)
-        }
-        (Stage::Refused, Language::Vi) => (
-            format!("Đã cài đặt nhưng không kết nối được: {words}. Chạy lại install với mã đăng ký máy mới."),
+        Stage::Waiting => (
+            text!(
+                "Đã cài đặt nhưng chưa kết nối: {words}. Dịch vụ sẽ tự thử lại.",
+                "Installed, but not connected yet: {words}. The service keeps trying."
+            ),
+            Exit::Fine,
+        ),
+        Stage::Refused => (
+            text!(
+                "Đã cài đặt nhưng không kết nối được: {words}. Chạy lại install với mã đăng ký máy mới.",
+                "Installed, but the server refused: {words}. Run install again with a new token."
+            ),
             Exit::Impossible,
         ),
-        (Stage::Refused, Language::En) => {
-            (format!("Installed but refused: {words}. Run install again with a new token."), Exit::Impossible)
-        }
-    }
+    };
+    (terminal.own(sentence), exit)
 }
 
 /// Removes the service and prints the result.
@@ -66,26 +63,21 @@ pub(super) fn outcome(installed: &Installed, terminal: &Terminal) -> (String, Ex
 /// # Errors
 /// Which steps failed.
 pub(super) fn uninstall(options: &UninstallOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let what = match (options.state_only, options.keep_identity) {
-        (true, _) => Removal::StateOnly,
-        (false, true) => Removal::KeepIdentity,
-        (false, false) => Removal::All,
-    };
-    install::uninstall(&options.state, what)?;
-    terminal.print(if options.keep_identity {
-        terminal.choose(
+    install::uninstall(&options.state, options.what)?;
+    terminal.print(if options.what == Removal::KeepIdentity {
+        terminal.text(
             "Đã gỡ Trạm An khỏi máy này; khoá và mã máy được giữ lại.",
             "Trạm An was removed from this machine; its key and identity were kept.",
         )
     } else {
-        terminal.choose("Đã gỡ Trạm An khỏi máy này.", "Trạm An was removed from this machine.")
+        terminal.text("Đã gỡ Trạm An khỏi máy này.", "Trạm An was removed from this machine.")
     })?;
     Ok(Exit::Fine)
 }
 
 #[cfg(test)]
 mod tests {
-    use policies::text::Text;
+    use policies::text::Language;
 
     use super::*;
     use crate::enrol::pending_enrolment::EnrolmentProgress;

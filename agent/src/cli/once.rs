@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use policies::outcome::{Outcome, Verdict};
-use policies::text::visible;
+use policies::text;
+use policies::text::{Text, visible};
 use serde::Serialize;
 
 use super::{Exit, OnceOptions, runtime};
@@ -60,25 +61,20 @@ pub(super) fn result_lines(judgement: Option<&Judgement>, terminal: &Terminal) -
     let mut lines = Vec::new();
     if let Some(judgement) = judgement {
         lines.extend(judgement.outcomes.iter().map(|outcome| line(outcome, terminal)));
-        let count = |verdict: Verdict| judgement.outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
-        let counted = [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
-            .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(terminal.language)));
-        lines.push(format!(
-            "{} {} ({}): {}.",
-            terminal.choose("Bộ tiêu chí phiên bản", "Policy version"),
+        let verdicts: Vec<_> = judgement.outcomes.iter().map(|outcome| outcome.verdict).collect();
+        lines.push(terminal.own(text!(
+            "Bộ tiêu chí phiên bản {0} ({1}): {2}.",
+            "Policy version {0} ({1}): {2}.",
             judgement.policy_version,
             judgement.role.text().get(terminal.language),
-            counted.join(", ")
-        ));
+            Verdict::counted(&verdicts, terminal.language)
+        )));
     } else {
-        lines.push(
-            terminal
-                .choose(
-                    "Chưa có bộ tiêu chí đã ký từ máy chủ nên chưa đánh giá được.",
-                    "There is no signed policy from the server yet, so nothing could be judged.",
-                )
-                .to_owned(),
+        let none = terminal.text(
+            "Chưa có bộ tiêu chí đã ký từ máy chủ nên chưa đánh giá được.",
+            "There is no signed policy from the server yet, so nothing could be judged.",
         );
+        lines.push(none.to_owned());
     }
     lines
 }
@@ -91,33 +87,28 @@ fn sentences(done: &Once, terminal: &Terminal) -> String {
 
 /// What became of the report, and what went wrong.
 fn arrival(done: &Once, terminal: &Terminal) -> String {
-    let said = if done.delivered {
-        terminal.choose("Báo cáo đã được máy chủ nhận.", "The server has the report.").to_owned()
+    let mut said = if done.delivered {
+        text!("Báo cáo đã được máy chủ nhận.", "The server has the report.")
     } else if done.kept {
-        let kept = terminal.choose(
-            "Báo cáo được giữ lại trên máy để gửi sau; số báo cáo đang chờ gửi",
-            "The report is kept on the machine for later; reports that wait",
-        );
-        format!("{kept}: {}.", done.waiting)
+        text!(
+            "Báo cáo được giữ lại trên máy để gửi sau; số báo cáo đang chờ gửi: {0}.",
+            "The report is kept on this machine to be sent later; reports waiting: {0}.",
+            done.waiting
+        )
     } else {
-        terminal
-            .choose(
-                "Máy chủ chưa có báo cáo này và báo cáo không được giữ lại trên máy.",
-                "The server does not have this report, and it is not kept on the machine.",
-            )
-            .to_owned()
+        text!(
+            "Máy chủ chưa có báo cáo này và báo cáo không được giữ lại trên máy.",
+            "The server does not have this report, and it is not kept on this machine.",
+        )
     };
-    match &done.trouble {
-        Some(trouble) => {
-            let text = trouble.text();
-            format!(
-                "{said} {}: {}.",
-                terminal.choose("Trục trặc", "Trouble"),
-                text.get(terminal.language).trim_end_matches('.')
-            )
-        }
-        None => said,
+    if let Some(trouble) = &done.trouble {
+        let Text { vi, en } = trouble.text();
+        said.push(
+            &format!(" Trục trặc: {}.", vi.trim_end_matches('.')),
+            &format!(" Error: {}.", en.trim_end_matches('.')),
+        );
     }
+    terminal.own(said)
 }
 
 fn line(outcome: &Outcome, terminal: &Terminal) -> String {
@@ -126,11 +117,10 @@ fn line(outcome: &Outcome, terminal: &Terminal) -> String {
     if matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown) {
         let found = visible(outcome.found.get(terminal.language), 300);
         let wanted = visible(outcome.wanted.get(terminal.language), 300);
-        format!(
-            "{head}\n    {}: {found}\n    {}: {wanted}",
-            terminal.choose("hiện trạng", "found"),
-            terminal.choose("mức cần đạt", "wanted")
-        )
+        terminal.own(text!(
+            "{head}\n    hiện trạng: {found}\n    mức cần đạt: {wanted}",
+            "{head}\n    found: {found}\n    wanted: {wanted}"
+        ))
     } else {
         head
     }
@@ -154,11 +144,11 @@ mod tests {
         assert!(vi == "Báo cáo đã được máy chủ nhận." && en == "The server has the report.", "{vi} {en}");
         // Delivered, but the policy could not be fetched.
         let [vi, en] = said(true, false, 0, true);
-        assert!(en.starts_with("The server has the report. Trouble: ") && vi.contains("Trục trặc"), "{vi} {en}");
+        assert!(en.starts_with("The server has the report. Error: ") && vi.contains("Trục trặc"), "{vi} {en}");
         assert!(!en.contains('0') && !vi.contains('0'), "{vi} {en}");
         let [vi, en] = said(false, true, 3, true);
         assert!(
-            en.contains("kept on the machine for later; reports that wait: 3. Trouble") && vi.contains(": 3."),
+            en.contains("kept on this machine to be sent later; reports waiting: 3. Error") && vi.contains(": 3."),
             "{vi} {en}"
         );
         // Refused for good, or the disk is full.

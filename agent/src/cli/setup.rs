@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use policies::text;
 use policies::text::Text;
 #[cfg(any(windows, test))]
 use serde::Deserialize;
@@ -46,31 +47,27 @@ pub(super) fn file() -> Option<PathBuf> {
 
 /// Why the stick cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
 pub(super) enum SetupError {
     /// The file is missing or not readable.
-    #[error(
-        "{FILE} beside the program cannot be read ({0}); copy the whole folder from the enrolment page to the stick again"
-    )]
     NoFile(#[from] std::io::Error),
     /// The file is damaged.
-    #[error("{FILE} beside the program is damaged ({0}); download the folder from the enrolment page again")]
     Damaged(#[from] serde_json::Error),
 }
 
 impl SetupError {
     /// The error message for people, in both languages.
     pub(super) fn text(&self) -> Text {
-        let vi = match self {
-            Self::NoFile(error) => {
-                format!(
-                    "không đọc được tệp {FILE} cạnh chương trình ({error}); hãy chép lại cả thư mục từ trang đăng ký máy vào USB"
-                )
-            }
-            Self::Damaged(error) => {
-                format!("tệp {FILE} cạnh chương trình bị hỏng ({error}); hãy tải lại thư mục từ trang đăng ký máy")
-            }
-        };
-        Text::new(vi, self.to_string())
+        match self {
+            Self::NoFile(error) => text!(
+                "không đọc được tệp {FILE} cạnh chương trình ({error}); hãy chép lại cả thư mục từ trang đăng ký máy vào USB",
+                "{FILE} next to the program cannot be read ({error}); copy the whole folder from the enrolment page to the USB stick again"
+            ),
+            Self::Damaged(error) => text!(
+                "tệp {FILE} cạnh chương trình bị hỏng ({error}); hãy tải lại thư mục từ trang đăng ký máy",
+                "{FILE} next to the program is damaged ({error}); download the folder from the enrolment page again"
+            ),
+        }
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use policies::outcome::Verdict;
+use policies::text;
 use policies::text::{Text, visible};
 
 use super::{Exit, StatusOptions, browser};
 use crate::cli::terminal::Terminal;
 use crate::platform::clock::Clock;
-use crate::policy::notice::page::{Page, counted, moment};
+use crate::policy::notice::page::{Page, moment};
 use crate::policy::notice::{Notice, NoticeResult};
 
 /// The most characters of one text shown on screen.
@@ -24,9 +25,9 @@ const LINE: usize = 1_000;
 pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
     let notice = match Notice::read(&options.state) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            terminal.complain(terminal.choose(
+            terminal.complain(terminal.text(
                 "Chưa có kết quả kiểm tra của máy này: phần mềm chưa chạy, chưa kết nối, hoặc chưa nhận bộ tiêu chí. Hãy hỏi cán bộ phụ trách công nghệ thông tin.",
-                "There is no result of this machine yet: the agent does not run, is not connected, or has no policy. Ask the officer in charge.",
+                "This machine has no result yet: the agent is not running, is not connected, or has no policy. Ask the officer in charge.",
             ));
             return Ok(Exit::Impossible);
         }
@@ -46,13 +47,10 @@ pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Resul
         None => {
             let path = fresh(&page)?;
             if let Err(error) = browser::open(&path) {
-                terminal.complain(&format!(
-                    "{} ({error})",
-                    terminal.choose(
-                        "Máy không mở được trang; hãy tự mở tệp sau:",
-                        "The page could not be opened; open this file:"
-                    )
-                ));
+                terminal.complain(&terminal.own(text!(
+                    "Máy không mở được trang; hãy tự mở tệp sau: ({error})",
+                    "The page could not be opened; open this file: ({error})"
+                )));
             }
             terminal.print(&path.display().to_string())?;
         }
@@ -64,33 +62,29 @@ pub(super) fn run(options: &StatusOptions, terminal: &Terminal) -> anyhow::Resul
 fn fresh(page: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::temp_dir().join(format!("tram-an-{}.html", crate::platform::random::identifier()?));
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
-    made.and_then(|mut file| file.write_all(page.as_bytes())).with_context(|| format!("write {}", shown(&path)))?;
+    made.and_then(|mut file| file.write_all(page.as_bytes())).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn sentences(notice: &Notice, terminal: &Terminal) -> String {
     let language = terminal.language;
     let own = |text: &Text| visible(text.get(language), LINE);
     let mut lines = vec![
-        format!(
-            "{} {} - {}",
-            terminal.choose("Máy:", "Machine:"),
+        terminal.own(text!(
+            "Máy: {0} - {1}",
+            "Machine: {0} - {1}",
             visible(notice.machine.as_deref().unwrap_or("?"), LINE),
             visible(&notice.assignment.office, LINE)
-        ),
-        format!("{} {}", terminal.choose("Kiểm tra lúc:", "Checked at:"), moment(notice.judged_at)),
-        format!("{} {}", terminal.choose("Kết quả:", "Result:"), counted(notice, language)),
+        )),
+        terminal.own(text!("Kiểm tra lúc: {0}", "Checked at: {0}", moment(notice.judged_at))),
+        terminal.own(text!("Kết quả: {0}", "Result: {0}", notice.counted(language))),
     ];
     let open = |result: &&NoticeResult| matches!(result.verdict, Verdict::Fail | Verdict::Unknown);
     for result in notice.results.iter().filter(open) {
         lines.push(String::new());
         lines.push(format!("[{}] {}", own(&result.verdict.text()), own(&result.title)));
-        lines.push(format!("    {} {}", terminal.choose("hiện trạng:", "found:"), own(&result.found)));
-        lines.push(format!("    {} {}", terminal.choose("mức cần đạt:", "wanted:"), own(&result.wanted)));
+        lines.push(terminal.own(text!("    hiện trạng: {0}", "    found: {0}", own(&result.found))));
+        lines.push(terminal.own(text!("    mức cần đạt: {0}", "    wanted: {0}", own(&result.wanted))));
         let steps = result.fix.iter().enumerate();
         lines.extend(steps.map(|(number, step)| format!("    {}. {}", number + 1, own(step))));
     }

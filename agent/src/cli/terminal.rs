@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use policies::text::Language;
+use policies::text::{Language, Text};
 
 /// The person's terminal, or another program's pipe.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,14 @@ impl Terminal {
         Self { language }
     }
 
-    /// Chooses between the two forms of a sentence.
-    pub(crate) fn choose<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
-        match self.language {
-            Language::Vi => vi,
-            Language::En => en,
-        }
+    /// The form of a sentence without values.
+    pub(crate) fn text<'t>(&self, vi: &'t str, en: &'t str) -> &'t str {
+        self.language.text(vi, en)
+    }
+
+    /// The form of a sentence that `text!` made.
+    pub(crate) fn own(&self, text: Text) -> String {
+        self.language.own(text)
     }
 
     /// Writes `text` and a newline to standard output, unchanged. For JSON and for our own text.

@@ -151,7 +151,7 @@ fn the_clock_that_is_wrong_is_named_in_both_languages() {
         server.vi.contains("đồng hồ của máy chủ sai") && server.en.contains("the server's clock is wrong"),
         "{server:?}"
     );
-    assert!(either.vi.contains("kiểm tra cả hai") && either.en.contains("look at both"), "{either:?}");
+    assert!(either.vi.contains("kiểm tra cả hai") && either.en.contains("check both"), "{either:?}");
     assert!(own.vi.contains("09/10/2025") && own.en.contains("2027-01-15"), "{own:?}");
 }
 

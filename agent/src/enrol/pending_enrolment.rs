@@ -235,25 +235,18 @@ mod tests {
     use super::*;
     use crate::connection::test_server::{Server, run};
     use crate::connection::tls::tests::authority;
-    use crate::enrol::tests::{TOKEN, admit};
+    use crate::enrol::tests::{TOKEN, admit, invitation, nothing_recorded};
     use crate::platform::service::Manager;
-    use collect::linux::Machine;
-    use os::recorded::Recorded;
 
     /// A machine that was given `invitation`, and the result.
     async fn settled(state: &Path, ready: impl FnOnce()) -> Settled {
-        let collector = Collector::new(Arc::new(Machine::new(Arc::new(Recorded::default()))));
+        let collector = nothing_recorded();
         let mut service_events = Manager::new(None).unwrap().service_events().unwrap();
         settle(state, None, &collector, &Arc::new(Clock::system()), &mut service_events, ready).await.unwrap()
     }
 
     fn invited(state: &Path, server: &str, token: &str, fingerprint: Digest) {
-        let invitation = Invitation {
-            server: server.to_owned(),
-            token: token.to_owned(),
-            fingerprint: fingerprint.to_string(),
-            place: String::new(),
-        };
+        let invitation = invitation(server, token, &fingerprint.to_string());
         invite(&StateFolder::open(state, Missing::Create).unwrap(), &invitation).unwrap();
     }
 

@@ -1,5 +1,6 @@
 //! Why the agent cannot start from its state folder.
 
+use policies::text;
 use policies::text::Text;
 
 use crate::identity::keys::KeyError;
@@ -9,6 +10,7 @@ use crate::state::config::ConfigError;
 
 /// Why the agent cannot start.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
 pub enum StartError {
     /// Error of the state folder.
     #[error(transparent)]
@@ -20,14 +22,12 @@ pub enum StartError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The machine was never enrolled, or the enrolment was not finished.
-    #[error("this machine is not connected to a server yet; run: posture-agent enrol")]
     NotEnrolled,
     /// The machine has no address to dial: it works by files.
-    #[error("this machine works by files alone; use: posture-agent export, posture-agent import")]
     Unconnected,
     /// The system gave no random bytes.
     #[error(transparent)]
-    Chance(#[from] NoRandomBytes),
+    NoRandomBytes(#[from] NoRandomBytes),
 }
 
 impl StartError {
@@ -36,15 +36,16 @@ impl StartError {
         match self {
             Self::State(error) | Self::Key(KeyError::State(error)) => error.text(),
             Self::Config(error) => error.text(),
-            Self::Key(error) => Text::new(format!("khoá của máy: {error}"), format!("the machine's key: {error}")),
-            Self::NotEnrolled => {
-                Text::new("máy này chưa kết nối với máy chủ; hãy chạy: posture-agent enrol", self.to_string())
-            }
-            Self::Unconnected => Text::new(
-                "máy này không nối mạng, chỉ làm việc bằng tệp; hãy dùng: posture-agent export, posture-agent import",
-                self.to_string(),
+            Self::Key(error) => text!("khoá của máy: {error}", "the machine's key: {error}"),
+            Self::NotEnrolled => text!(
+                "máy này chưa kết nối với máy chủ; hãy chạy: posture-agent enrol",
+                "this machine is not connected to a server yet; run: posture-agent enrol"
             ),
-            Self::Chance(error) => Text::new("hệ thống không cho số ngẫu nhiên", error.to_string()),
+            Self::Unconnected => text!(
+                "máy này không nối mạng, chỉ làm việc bằng tệp; hãy dùng: posture-agent export, posture-agent import",
+                "this machine has no network and works by files only; use: posture-agent export, posture-agent import"
+            ),
+            Self::NoRandomBytes(error) => text!("hệ thống không cho số ngẫu nhiên", "{error}"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use policies::text;
 use policies::text::Text;
 use windows_service::service::{
     Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceErrorControl, ServiceFailureActions,
@@ -131,7 +132,7 @@ fn refined(service: &Service) -> Vec<Text> {
     let mut set = |done: Result<()>, vi: &str, en: &str| {
         if let Err(error) = done {
             let reason = reason(&error);
-            missing.push(Text::new(format!("{vi}: {reason}"), format!("{en}: {reason}")));
+            missing.push(text!("{vi}: {reason}", "{en}: {reason}"));
         }
     };
     set(service.set_description(DESCRIPTION), "mô tả của dịch vụ", "the service's description");

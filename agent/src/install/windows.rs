@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use policies::text;
 use policies::text::Text;
 use windows_service::service::Service;
 
@@ -56,7 +57,7 @@ pub(crate) fn install(plan: &Plan) -> Result<Installed, InstallError> {
             .await
             .map_err(|error| step("tạo dịch vụ", "create the service", manager::reason(&error)))?;
         if let Err(error) = registered {
-            missing.push(Text::new(format!("nguồn nhật ký sự kiện: {error}"), format!("the events' source: {error}")));
+            missing.push(text!("nguồn nhật ký sự kiện: {error}", "the events' source: {error}"));
         }
         manager::start(&service)
             .await

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use policies::text;
 use policies::text::{Text, visible};
 
 /// The most characters of a reason that are shown.
@@ -90,56 +91,50 @@ impl Entry {
     /// The event's message for people, in both languages.
     pub fn text(&self) -> Text {
         match self {
-            Self::Started => Text::new(
-                format!("Trạm An {} đã bắt đầu theo dõi máy này.", env!("CARGO_PKG_VERSION")),
-                format!("Trạm An {} watches this machine now.", env!("CARGO_PKG_VERSION")),
+            Self::Started => text!(
+                "Trạm An {0} đã bắt đầu theo dõi máy này.",
+                "Trạm An {0} now watches this machine.",
+                env!("CARGO_PKG_VERSION")
             ),
-            Self::Stopped => Text::new(
+            Self::Stopped => text!(
                 "Trạm An đã dừng; máy này không được theo dõi cho đến khi dịch vụ chạy lại.",
-                "Trạm An has stopped; the machine is not watched until the service runs again.",
+                "Trạm An has stopped; this machine is not watched until the service runs again.",
             ),
             Self::Enrolled { office } => {
                 let office = visible(office, 200);
-                Text::new(
-                    format!("Máy này đã kết nối với cơ quan \"{office}\"."),
-                    format!("This machine is connected to the office \"{office}\"."),
+                text!(
+                    "Máy này đã kết nối với cơ quan \"{office}\".",
+                    "This machine is connected to the office \"{office}\"."
                 )
             }
-            Self::Unreachable { hours } => Text::new(
-                format!(
-                    "Không liên lạc được máy chủ đã {hours} giờ. Báo cáo được giữ trên máy và sẽ gửi sau. Kiểm tra đường mạng, \
-                     proxy và địa chỉ máy chủ."
-                ),
-                format!(
-                    "The server could not be reached for {hours} hours. Reports are kept here and sent later. Check network, proxy and \
-                     the server's address."
-                ),
+            Self::Unreachable { hours } => text!(
+                "Không liên lạc được máy chủ đã {hours} giờ. Báo cáo được giữ trên máy và sẽ gửi sau. Kiểm tra đường mạng, \
+                     proxy và địa chỉ máy chủ.",
+                "The server could not be reached for {hours} hours. Reports are kept on this machine and sent later. Check the \
+                     network, the proxy and the server's address."
             ),
             Self::AccessRepaired { path, found } => {
                 let (path, found) = (visible(path, SHOWN), visible(found, SHOWN));
-                Text::new(
-                    format!(
-                        "{path} bị mở cho người khác ({found}); đã đóng lại, chỉ SYSTEM và quản trị viên truy cập được."
-                    ),
-                    format!("{path} was open to others ({found}); it was closed to all but SYSTEM and administrators."),
+                text!(
+                    "{path} bị mở cho người khác ({found}); đã đóng lại, chỉ SYSTEM và quản trị viên truy cập được.",
+                    "{path} was open to others ({found}); now only SYSTEM and administrators have access."
                 )
             }
             Self::PolicyRefused { reason } => {
                 let reason = visible(reason, SHOWN);
-                Text::new(
-                    format!("Bộ tiêu chí không hợp lệ nên không được dùng: {reason}"),
-                    format!("A policy that does not check is not used: {reason}"),
+                text!(
+                    "Bộ tiêu chí không hợp lệ nên không được dùng: {reason}",
+                    "The policy is not valid and is not used: {reason}"
                 )
             }
             Self::CannotRun { reason } => {
                 let reason = visible(reason, SHOWN);
-                Text::new(format!("Trạm An không chạy được: {reason}"), format!("Trạm An cannot run: {reason}"))
+                text!("Trạm An không chạy được: {reason}", "Trạm An cannot run: {reason}")
             }
-            Self::EnrolmentRefused { reason } => Text::new(
-                format!("Máy này chưa kết nối được: {}", reason.vi),
-                format!("This machine could not be connected: {}", reason.en),
-            ),
-            Self::NotEnrolled => Text::new(
+            Self::EnrolmentRefused { reason: Text { vi, en } } => {
+                text!("Máy này chưa kết nối được: {vi}", "This machine could not be connected: {en}")
+            }
+            Self::NotEnrolled => text!(
                 "Máy này chưa kết nối với máy chủ nào; hãy chạy posture-agent install với mã đăng ký máy.",
                 "This machine is not connected to any server; run posture-agent install with an enrolment token.",
             ),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use policies::fact::Facts;
 use policies::outcome::Verdict;
 use policies::policy::Policy;
-use policies::text::Text;
+use policies::text::{Language, Text};
 use protocol::Assignment;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,12 @@ pub(crate) struct NoticeResult {
 }
 
 impl Notice {
+    /// How many controls have each verdict.
+    pub(crate) fn counted(&self, language: Language) -> String {
+        let verdicts: Vec<_> = self.results.iter().map(|result| result.verdict).collect();
+        Verdict::counted(&verdicts, language)
+    }
+
     /// The publishable part of a judgement on `facts`.
     pub(crate) fn new(
         judgement: &Judgement,

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use policies::text;
 use policies::text::Text;
 use serde::Deserialize;
 
@@ -96,13 +97,16 @@ impl ConfigError {
     /// The error message for people, in both languages.
     pub fn text(&self) -> Text {
         match self {
-            Self::Unreadable { path, source } => Text::new(
-                format!("không đọc được tệp cấu hình {}: {source}", path.display()),
-                format!("{self}: {source}"),
+            Self::Unreadable { path, source } => text!(
+                "không đọc được tệp cấu hình {0}: {source}",
+                "cannot read the configuration {0}: {source}",
+                path.display()
             ),
-            Self::Invalid { path, message } => {
-                Text::new(format!("tệp cấu hình {} chưa đúng: {message}", path.display()), self.to_string())
-            }
+            Self::Invalid { path, message } => text!(
+                "tệp cấu hình {0} chưa đúng: {message}",
+                "the configuration {0} is not valid: {message}",
+                path.display()
+            ),
         }
     }
 }

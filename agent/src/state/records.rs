@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::Digest;
 
-use super::{Durability, system};
+use super::{Durability, file_replace, system};
 
 /// Bytes of length and check before a record's content.
 const PREFIX: u64 = 12;
@@ -158,7 +158,7 @@ impl Records {
         }
         let mut bytes = vec![0; usize::try_from(waiting).unwrap_or(usize::MAX)];
         system::read_exact_at(&self.file, &mut bytes, self.front)?;
-        system::file_replace(&self.path, &bytes, Durability::Synced)?;
+        file_replace(&self.path, &bytes, Durability::Synced)?;
         self.file = system::file_open(&self.path)?;
         (self.front, self.end) = (0, waiting);
         Ok(())

@@ -1,11 +1,11 @@
 //! The state folder's files on systems with Unix modes.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Result, Write};
+use std::io::Result;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use super::{Durability, Exposure, Kind};
+use super::{Exposure, Kind};
 
 /// The mode of a folder.
 const FOLDER: u32 = 0o700;
@@ -28,30 +28,9 @@ pub(super) fn file_open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE).open(path)
 }
 
-/// Replaces a file by writing a new one next to it and renaming.
-pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE)
-        .open(&fresh)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            if durability == Durability::Synced { file.sync_all() } else { Ok(()) }
-        })
-        .and_then(|()| std::fs::rename(&fresh, path));
-    if let Err(error) = written {
-        // On a full disk a partial file would only make things worse.
-        drop(std::fs::remove_file(&fresh));
-        return Err(error);
-    }
-    match (durability, path.parent()) {
-        (Durability::Synced, Some(parent)) => File::open(parent)?.sync_all(),
-        _ => Ok(()),
-    }
+/// Makes the names in a folder durable.
+pub(super) fn folder_sync(path: &Path) -> Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// The access others have to the folder or file; none when it is private.

@@ -1,11 +1,11 @@
 //! The state folder's files on Windows, with owner and access control list.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Result, Write};
+use std::io::{Error, ErrorKind, Result};
 use std::os::windows::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{Durability, Exposure, Kind};
+use super::{Exposure, Kind};
 use crate::platform::logbook::{self, Entry};
 use crate::platform::windows::access::{self, Access};
 use crate::platform::windows::secret;
@@ -24,26 +24,10 @@ pub(super) fn file_open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Replaces a file by writing a new one next to it and renaming (`MoveFileEx` with replacing, which NTFS journals as
-/// one step).
-pub(super) fn file_replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&fresh)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            if durability == Durability::Synced { file.sync_all() } else { Ok(()) }
-        })
-        .and_then(|()| std::fs::rename(&fresh, path));
-    if written.is_err() {
-        // On a full disk a partial file would only make things worse.
-        drop(std::fs::remove_file(&fresh));
-    }
-    written
+/// Nothing to do: NTFS journals a renaming (`MoveFileEx` with replacing) as one step.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+pub(super) fn folder_sync(_path: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// A secret as stored: sealed for the account that runs the agent.

@@ -6,6 +6,7 @@ use super::judge::{self, Context};
 use crate::fact::{Field, Kind, Value};
 use crate::phrase::{self, MOST_NAMED};
 use crate::policy::{Condition, Matcher, Subject, Test};
+use crate::text;
 use crate::text::Text;
 
 /// The most characters of a whole sentence: as much as a table cell and a document line can hold.
@@ -134,13 +135,10 @@ fn list_text<'f>(test: &Test, items: &[Value<'f>], left_out: u32, whole: Truth, 
             (Matcher::AllItems(_), Truth::False) => Truth::False,
             (Matcher::AnyItem(_), Truth::True) | (Matcher::NoItem(_), Truth::False) => Truth::True,
             (Matcher::AllItems(_), Truth::True) => {
-                return Text::new(format!("cả {total} mục đều đạt"), format!("all {total} meet it"));
+                return text!("cả {total} mục đều đạt", "all {total} meet it");
             }
             _ => {
-                return Text::new(
-                    format!("không mục nào như vậy trong {total} mục"),
-                    format!("none such among {total}"),
-                );
+                return text!("không mục nào như vậy trong {total} mục", "none such among {total}");
             }
         };
         items_text(inner, items, telling, test, context)
@@ -168,9 +166,9 @@ fn counted_text<'f>(
 ) -> Text {
     let (least, most) = judge::count(Some(inner), items, left_out, context);
     let mut text = if least == most {
-        Text::new(format!("{least} trong {total} mục"), format!("{least} of {total}"))
+        text!("{least} trong {total} mục", "{least} of {total}")
     } else {
-        Text::new(format!("{least} đến {most} trong {total} mục"), format!("{least} to {most} of {total}"))
+        text!("{least} đến {most} trong {total} mục", "{least} to {most} of {total}")
     };
     let mut add = |telling, between| {
         let names = items_text(inner, items, telling, test, context);

@@ -66,7 +66,7 @@ choice! {
         /// A group of a domain.
         Group = "group", "một nhóm", "a group";
         /// A group that everybody belongs to: all users of the domain, everybody who logs on.
-        Everyone = "everyone", "nhóm gồm mọi người dùng", "everybody";
+        Everyone = "everyone", "nhóm gồm mọi người dùng", "everyone";
     }
 }
 

@@ -75,8 +75,8 @@ choice! {
         Allowed = "allowed", "người dùng cho phép", "allowed";
         /// Nothing was done, or it did not succeed.
         Nothing = "nothing", "chưa xử lý", "nothing";
-        /// The product's event tells it in words of a language only.
-        Untold = "untold", "nhật ký không cho biết", "not told";
+        /// The product's event does not state it, or only in words of the system's language.
+        NotStated = "untold", "nhật ký không cho biết", "not stated";
     }
 }
 
@@ -129,13 +129,13 @@ record! {
         [definitions_at] Fact<Instant> = "ngày của mẫu nhận diện", "definitions built at";
         /// True when the product itself tells Windows that its definitions are current: the only word of makers that tell no date.
         #[no_reader(LINUX, WINDOWS_BUT_DEFENDER)]
-        [definitions_current] Fact<bool> = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (by its own word)";
+        [definitions_current] Fact<bool> = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (as the product reports)";
         /// Version of the definitions.
         #[no_reader(LINUX_BUT_CLAMAV, WINDOWS_BUT_DEFENDER)]
         [definitions_version] Fact<String> = "phiên bản mẫu nhận diện", "definitions version";
         /// True when the product fetches new definitions by itself.
         #[no_reader(LINUX_BUT_CLAMAV, WINDOWS)]
-        [updater] Fact<bool> = "tự động cập nhật", "updates itself";
+        [updater] Fact<bool> = "tự động cập nhật", "automatic updates";
     }
 }
 
@@ -156,10 +156,10 @@ section! {
         [definitions_at] Instant = "ngày của mẫu nhận diện", "definitions built at";
         /// True when a running product tells Windows that its definitions are current; what there is of makers that tell no date.
         #[no_reader(LINUX, WINDOWS_BUT_DEFENDER)]
-        [definitions_current] bool = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (by its own word)";
+        [definitions_current] bool = "mẫu nhận diện còn mới (theo phần mềm)", "definitions current (as the product reports)";
         /// True when new definitions are fetched by themselves.
         #[no_reader(LINUX_BUT_CLAMAV, WINDOWS)]
-        [updater] bool = "tự động cập nhật mẫu nhận diện", "updates definitions by itself";
+        [updater] bool = "tự động cập nhật mẫu nhận diện", "automatic definition updates";
         /// Threats found within the last 30 days, newest first.
         // What products found lies in logs of their own.
         #[no_reader(LINUX, WINDOWS_BUT_DEFENDER)]

@@ -48,7 +48,7 @@ choice! {
         /// rsync run by a schedule.
         Rsync = "rsync", "rsync theo lịch", "scheduled rsync";
         /// A job whose own name says that it is a backup.
-        Script = "script", "tác vụ sao lưu tự viết", "a backup job of one's own";
+        Script = "script", "tác vụ sao lưu tự viết", "a custom backup job";
     }
 }
 
@@ -56,7 +56,7 @@ choice! {
     /// The kind of place the copies go to. The place itself is never told.
     BackupPlace {
         /// A disk of the machine.
-        Local = "local", "ổ đĩa trong máy", "a disk of the machine";
+        Local = "local", "ổ đĩa trong máy", "a disk in the machine";
         /// A removable drive.
         Removable = "removable", "ổ di động", "a removable drive";
         /// A shared folder.
@@ -73,7 +73,7 @@ record! {
         // What programs that copy data away write down for nobody else; one of them (Déjà Dup) keeps even its schedule with each person.
         // Other makers tell nobody how their copies ended, nor when; a service that is started when it is needed, not whether anything needs it.
         #[no_reader(LINUX, WINDOWS)]
-        [active] Fact<bool> = "đang hoạt động", "at work";
+        [active] Fact<bool> = "đang hoạt động", "active";
         /// True when it runs by itself at times.
         #[no_reader(LINUX, WINDOWS)]
         [scheduled] Fact<bool> = "chạy theo lịch", "scheduled";
@@ -85,7 +85,7 @@ record! {
         [last_start_at] Fact<Instant> = "bắt đầu lần cuối", "last start";
         /// Where the copies go.
         #[no_reader(LINUX, WINDOWS)]
-        [place] Fact<BackupPlace> = "nơi lưu bản sao", "kind of place";
+        [place] Fact<BackupPlace> = "nơi lưu bản sao", "backup location";
     }
 }
 

@@ -19,7 +19,7 @@ section! {
         /// Log services that run: `journald`, `rsyslog`, `syslog-ng`, `auditd`, `eventlog`.
         [services] List<String> = "dịch vụ nhật ký", "log services";
         /// True when some log service runs.
-        [running] bool = "dịch vụ nhật ký đang chạy", "logging runs";
+        [running] bool = "dịch vụ nhật ký đang chạy", "log service running";
         /// True when logs survive a restart.
         [persistent] bool = "nhật ký được lưu qua khởi động lại", "logs survive a restart";
         /// Days that the configuration keeps logs; unknown when only size limits them.
@@ -37,6 +37,6 @@ section! {
         [largest] Mebibytes = "dung lượng nhật ký an ninh tối đa", "largest security log";
         /// Logs that were emptied within the last 30 days, newest first (Windows).
         #[no_reader(LINUX)]
-        [cleared] List<ClearedLog> = "nhật ký bị xoá", "logs emptied";
+        [cleared] List<ClearedLog> = "nhật ký bị xoá", "cleared logs";
     }
 }

@@ -82,7 +82,7 @@ section! {
         /// Packages whose installation did not end (`dpkg --audit` names them): nothing else is installed before they are mended.
         // rpm tells of none.
         #[no_reader(LINUX, WINDOWS)]
-        [broken] List<String> = "gói cài đặt dở dang", "packages installed only in part";
+        [broken] List<String> = "gói cài đặt dở dang", "partly installed packages";
         /// Updates of the system that are installed (Windows).
         #[no_reader(LINUX)]
         [installed] List<InstalledUpdate> = "bản cập nhật đã cài", "installed updates";

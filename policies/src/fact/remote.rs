@@ -50,7 +50,7 @@ section! {
         /// True when the Remote Desktop of Windows lets people in.
         [rdp] bool = "Remote Desktop đang bật", "Remote Desktop on";
         /// True when Remote Desktop asks who one is before it shows a screen (Network Level Authentication).
-        [rdp_nla] bool = "Remote Desktop xác thực trước (NLA)", "Remote Desktop demands NLA";
+        [rdp_nla] bool = "Remote Desktop xác thực trước (NLA)", "Remote Desktop requires NLA";
         /// The port of Remote Desktop.
         [rdp_port] i64 = "cổng của Remote Desktop", "Remote Desktop port";
         /// True when Windows Remote Management (WinRM) waits for connections.

@@ -10,6 +10,7 @@ use super::survey::Survey;
 use super::{Cap, CapKind, CapState};
 use crate::calendar::Calendar;
 use crate::policy::Letter;
+use crate::text;
 use crate::text::Text;
 
 /// A critical failure not yet fixed on a machine.
@@ -49,9 +50,9 @@ fn critical(survey: &Survey<'_>, criticals: &[Critical<'_>]) -> Option<Cap> {
             from: first,
             controls: unique(criticals.iter().map(|critical| critical.control)),
             machines: unique(criticals.iter().map(|critical| critical.machine)),
-            because: Text::new(
-                format!("có tiêu chí then chốt chưa đạt quá {days} ngày làm việc"),
-                format!("a critical control has failed for more than {days} working days"),
+            because: text!(
+                "có tiêu chí then chốt chưa đạt quá {days} ngày làm việc",
+                "a critical control has failed for more than {days} working days"
             ),
             lift: fix_criticals(),
         },
@@ -78,9 +79,9 @@ fn widespread(survey: &Survey<'_>, criticals: &[Critical<'_>]) -> Option<Cap> {
             from,
             controls: unique(criticals.iter().map(|critical| critical.control)),
             machines,
-            because: Text::new(
-                format!("hơn {percent} % số máy có tiêu chí then chốt để kéo dài chưa đạt"),
-                format!("more than {percent} % of the machines have a critical failure left standing"),
+            because: text!(
+                "hơn {percent} % số máy có tiêu chí then chốt để kéo dài chưa đạt",
+                "more than {percent} % of the machines have a critical failure left standing"
             ),
             lift: fix_criticals(),
         },
@@ -103,9 +104,9 @@ fn coverage(survey: &Survey<'_>) -> Option<Cap> {
             from,
             controls: Vec::new(),
             machines: unique(missing.iter().map(|(_, machine)| *machine)),
-            because: Text::new(
-                format!("tỷ lệ máy có số liệu dưới {percent} %"),
-                format!("fewer than {percent} % of the machines have fresh evidence"),
+            because: text!(
+                "tỷ lệ máy có số liệu dưới {percent} %",
+                "fewer than {percent} % of the machines have fresh evidence"
             ),
             lift: Text::new(
                 "Bật máy, kiểm tra phần mềm và đường mạng để các máy đã nêu gửi số liệu; máy nghỉ, hỏng, cất kho hoặc chờ \
@@ -142,9 +143,9 @@ fn waived(survey: &Survey<'_>) -> Option<Cap> {
         machines: unique(machines.into_iter()),
         title: title(
             rule.at_most,
-            &Text::new(
-                format!("ngoại lệ có thời hạn chiếm hơn {percent} % trọng số áp dụng"),
-                format!("more than {percent} % of the applicable weight is waived"),
+            &text!(
+                "ngoại lệ có thời hạn chiếm hơn {percent} % trọng số áp dụng",
+                "more than {percent} % of the applicable weight is waived"
             ),
         ),
         lift: Text::new(

@@ -33,10 +33,7 @@ pub struct Grade {
 impl Grade {
     /// The letter, when there is one.
     pub const fn letter(&self) -> Option<Letter> {
-        match self.result {
-            LetterResult::Letter { letter, .. } => Some(letter),
-            LetterResult::NoLetter { .. } => None,
-        }
+        self.result.letter()
     }
 
     /// The colour of the letter; grey without one.
@@ -61,6 +58,16 @@ pub enum LetterResult {
         /// Why.
         reason: NoLetter,
     },
+}
+
+impl LetterResult {
+    /// The letter that counts, when there is one.
+    pub const fn letter(&self) -> Option<Letter> {
+        match self {
+            Self::Letter { letter, .. } => Some(*letter),
+            Self::NoLetter { .. } => None,
+        }
+    }
 }
 
 /// Why an office has a score and no letter.

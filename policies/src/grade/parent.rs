@@ -34,10 +34,7 @@ pub struct ParentGrade {
 impl ParentGrade {
     /// The letter, when there is one.
     pub const fn letter(&self) -> Option<Letter> {
-        match self.result {
-            LetterResult::Letter { letter, .. } => Some(letter),
-            LetterResult::NoLetter { .. } => None,
-        }
+        self.result.letter()
     }
 
     /// The colour of the letter; grey without one.

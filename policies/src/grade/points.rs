@@ -36,10 +36,7 @@ impl Points {
             return format!("{sign}{shown}");
         }
         let whole = 10_u64.pow(u32::from(decimals));
-        let mark = match language {
-            Language::Vi => ',',
-            Language::En => '.',
-        };
+        let mark = language.text(",", ".");
         format!("{sign}{}{mark}{:0width$}", shown / whole, shown % whole, width = usize::from(decimals))
     }
 }

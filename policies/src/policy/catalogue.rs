@@ -11,6 +11,7 @@ use super::control::read::{format, identifier};
 use super::office::read::day;
 use super::source::{Source, Span, read_file};
 use super::table::{Node, Table};
+use crate::text;
 use crate::text::Text;
 
 /// The name of its file, in a policy and in this repository.
@@ -156,13 +157,8 @@ fn document<'s>(source: &'s Source<'s>, entries: &'s DeTable<'s>, span: Span) ->
     for build in &builds {
         if !seen.insert((build.build, build.kind)) {
             let (number, kind) = (build.build, build.kind.code());
-            source.error(
-                &(0..0),
-                Text::new(
-                    format!("bản dựng {number} ({kind}) có hai lần"),
-                    format!("build {number} ({kind}) stands twice"),
-                ),
-            );
+            source
+                .error(&(0..0), text!("bản dựng {number} ({kind}) có hai lần", "build {number} ({kind}) stands twice"));
         }
     }
     Some(WindowsCatalogue { as_of: as_of?, builds })
@@ -229,10 +225,7 @@ fn known_day(source: &Source<'_>, node: &Node<'_>) -> Option<Date> {
     if (date(2000, 1, 1)..=date(2100, 1, 1)).contains(&found) {
         return Some(found);
     }
-    source.error(
-        &node.span(),
-        Text::new(format!("ngày {found} nằm ngoài khoảng"), format!("the day {found} is out of range")),
-    );
+    source.error(&node.span(), text!("ngày {found} nằm ngoài khoảng", "the day {found} is out of range"));
     None
 }
 

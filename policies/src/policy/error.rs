@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::text;
 use crate::text::{Language, Text};
 
 /// One error in a file.
@@ -25,12 +26,11 @@ impl PolicyError {
     }
 
     /// `file:line:column: message`, the form editors can jump to.
-    pub fn show(&self, language: Language) -> String {
-        let message = self.message.get(language);
-        if self.line == 0 {
-            format!("{}: {message}", self.file)
-        } else {
-            format!("{}:{}:{}: {message}", self.file, self.line, self.column)
+    fn text(&self) -> Text {
+        let Self { file, line, column, message: Text { vi, en } } = self;
+        match line {
+            0 => text!("{file}: {vi}", "{file}: {en}"),
+            _ => text!("{file}:{line}:{column}: {vi}", "{file}:{line}:{column}: {en}"),
         }
     }
 }
@@ -69,21 +69,24 @@ impl PolicyErrors {
     }
 
     /// One error per line, and a last line with the number of those left out.
-    pub fn show(&self, language: Language) -> String {
-        let mut lines: Vec<String> = self.errors.iter().map(|error| error.show(language)).collect();
+    pub fn text(&self) -> Text {
+        let mut lines: Vec<Text> = self.errors.iter().map(PolicyError::text).collect();
         if self.left_out > 0 {
-            lines.push(match language {
-                Language::Vi => format!("... và {} lỗi khác", self.left_out),
-                Language::En => format!("... and {} more errors", self.left_out),
-            });
+            lines.push(text!("... và {0} lỗi khác", "... and {0} more errors", self.left_out));
         }
-        lines.join("\n")
+        let joined = |form: fn(&Text) -> &str| lines.iter().map(form).collect::<Vec<_>>().join("\n");
+        Text::new(joined(|line| &line.vi), joined(|line| &line.en))
+    }
+
+    /// The same in one language.
+    pub fn show(&self, language: Language) -> String {
+        language.own(self.text())
     }
 }
 
 impl fmt::Display for PolicyErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.show(Language::En))
+        formatter.write_str(&self.text().en)
     }
 }
 

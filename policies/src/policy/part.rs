@@ -9,7 +9,7 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 use super::Role;
 use super::source::Source;
 use super::table::{Node, text, unknown_value};
-use crate::text::Text;
+use crate::text;
 
 /// The file with the controls of all roles.
 pub const CONTROLS_FILE: &str = "level-2-controls.toml";
@@ -85,9 +85,9 @@ impl Whom {
                 let whom = self.code();
                 source.error(
                     &span,
-                    Text::new(
-                        format!("cần đúng một giá trị cho `{whom}`, nhưng có {count}"),
-                        format!("expected one value for `{whom}`, found {count}"),
+                    text!(
+                        "cần đúng một giá trị cho `{whom}`, nhưng có {count}",
+                        "expected one value for `{whom}`, found {count}"
                     ),
                 );
             }

@@ -9,7 +9,8 @@ use super::flat::flat;
 use super::office::{Office, Weights};
 use super::part::CONTROLS_FILE;
 use super::{Control, Role};
-use crate::text::{Text, visible};
+use crate::text;
+use crate::text::visible;
 
 /// The name of the file with the office's numbers; it names the others.
 pub const OFFICE_FILE: &str = "level-2.toml";
@@ -79,10 +80,8 @@ impl PolicySet {
         }
         if let Some(name) = files.keys().find(|name| !kept.contains_key(*name)) {
             let shown = visible(name, 100);
-            let message = Text::new(
-                format!("tệp `{shown}` không thuộc bộ tiêu chí này"),
-                format!("the file `{shown}` does not belong to this policy"),
-            );
+            let message =
+                text!("tệp `{shown}` không thuộc bộ tiêu chí này", "the file `{shown}` does not belong to this policy");
             return Err(one(PolicyError::of_file(&shown, message)));
         }
         Ok(Self { office, workstation, server, office_controls, catalogue, files: kept })
@@ -157,7 +156,7 @@ fn missing<T>(name: &str, files: &BTreeMap<String, T>) -> PolicyErrors {
         [] => (String::new(), String::new()),
         names => (format!(" (có: {})", names.join(", ")), format!(" (there are: {})", names.join(", "))),
     };
-    one(PolicyError::of_file(name, Text::new(format!("thiếu tệp này{vi}"), format!("this file is missing{en}"))))
+    one(PolicyError::of_file(name, text!("thiếu tệp này{vi}", "this file is missing{en}")))
 }
 
 /// The two control files that `office` names.
@@ -182,9 +181,11 @@ fn control_file<T: AsRef<[u8]>>(
     if policy.role() == role {
         return Ok(policy);
     }
-    let message = Text::new(
-        format!("tệp này có `for = \"{}\"`, cần `\"{}\"`", policy.role().code(), role.code()),
-        format!("this file has `for = \"{}\"`, expected `\"{}\"`", policy.role().code(), role.code()),
+    let message = text!(
+        "tệp này có `for = \"{}\"`, cần `\"{}\"`",
+        "this file has `for = \"{}\"`, expected `\"{}\"`",
+        policy.role().code(),
+        role.code()
     );
     Err(one(PolicyError::of_file(name, message)))
 }
@@ -212,11 +213,9 @@ fn gains_by_failing(file: &str, policy: &Policy, weights: Weights) -> Vec<Policy
             let id = control.id();
             errors.push(PolicyError::of_file(
                 file,
-                Text::new(
-                    format!(
-                        "các tiêu chí kéo theo `{id}` nặng {implied}, hơn chính nó ({own}): không đạt nó lại được lợi"
-                    ),
-                    format!("what `{id}` implies weighs {implied}, more than itself ({own}): failing it would pay"),
+                text!(
+                    "các tiêu chí kéo theo `{id}` nặng {implied}, hơn chính nó ({own}): không đạt nó lại được lợi",
+                    "what `{id}` implies weighs {implied}, more than itself ({own}): failing it would pay"
                 ),
             ));
         }

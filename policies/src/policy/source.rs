@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{PolicyError, PolicyErrors};
+use crate::text;
 use crate::text::{Text, visible};
 
 /// The largest policy file, in bytes.
@@ -44,18 +45,16 @@ fn only(error: PolicyError) -> PolicyErrors {
 }
 
 fn nesting() -> Text {
-    Text::new(
-        format!("lồng nhau quá sâu, nhiều nhất {DEEPEST_NESTING} tầng"),
-        format!("nested too deeply, at most {DEEPEST_NESTING} levels"),
-    )
+    text!("lồng nhau quá sâu, nhiều nhất {DEEPEST_NESTING} tầng", "nested too deeply, at most {DEEPEST_NESTING} levels")
 }
 
 /// The text of a file: not too large, UTF-8, without a byte order mark.
 fn decode(bytes: &[u8]) -> Result<&str, Text> {
     if bytes.len() > LARGEST_FILE {
-        return Err(Text::new(
-            format!("tệp dài {} byte, nhiều nhất {LARGEST_FILE} byte", bytes.len()),
-            format!("the file has {} bytes, at most {LARGEST_FILE} are read", bytes.len()),
+        return Err(text!(
+            "tệp dài {} byte, nhiều nhất {LARGEST_FILE} byte",
+            "the file has {} bytes, at most {LARGEST_FILE} are read",
+            bytes.len()
         ));
     }
     if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
@@ -72,9 +71,9 @@ fn decode(bytes: &[u8]) -> Result<&str, Text> {
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Text::new(
-            format!("tệp không phải UTF-8 (dòng {line}); hãy lưu lại bằng UTF-8"),
-            format!("the file is not UTF-8 (line {line}); save it as UTF-8"),
+        text!(
+            "tệp không phải UTF-8 (dòng {line}); hãy lưu lại bằng UTF-8",
+            "the file is not UTF-8 (line {line}); save it as UTF-8"
         )
     })
 }
@@ -148,7 +147,7 @@ impl<'a> Source<'a> {
             nesting()
         } else {
             let message = visible(message, 200);
-            Text::new(format!("sai cú pháp TOML: {message}"), format!("not valid TOML: {message}"))
+            text!("sai cú pháp TOML: {message}", "not valid TOML: {message}")
         };
         self.errors.borrow_mut().push((start, message));
     }

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{Source, Span};
+use crate::text;
 use crate::text::{Text, is_visible, visible};
 
 /// A value with its place.
@@ -49,8 +50,7 @@ impl<'s, 't> Table<'s, 't> {
     pub(super) fn need(&self, key: &'static str) -> Option<&'t Node<'t>> {
         let value = self.get(key);
         if value.is_none() {
-            self.source
-                .error(&self.span, Text::new(format!("thiếu khoá `{key}`"), format!("the key `{key}` is missing")));
+            self.source.error(&self.span, text!("thiếu khoá `{key}`", "the key `{key}` is missing"));
         }
         value
     }
@@ -129,9 +129,9 @@ pub(super) fn text<'t>(source: &Source<'_>, node: &'t Node<'t>, most: usize) -> 
     } else if length > most {
         source.error(
             &node.span(),
-            Text::new(
-                format!("chuỗi dài {length} ký tự, nhiều nhất {most}"),
-                format!("the text has {length} characters, at most {most} are allowed"),
+            text!(
+                "chuỗi dài {length} ký tự, nhiều nhất {most}",
+                "the text has {length} characters, at most {most} are allowed"
             ),
         );
         None
@@ -157,9 +157,10 @@ pub(super) fn number(source: &Source<'_>, node: &Node<'_>, least: i64, most: i64
         _ => {
             source.error(
                 &node.span(),
-                Text::new(
-                    format!("số {} nằm ngoài khoảng từ {least} đến {most}", visible(digits.as_str(), 40)),
-                    format!("{} is outside {least} to {most}", visible(digits.as_str(), 40)),
+                text!(
+                    "số {} nằm ngoài khoảng từ {least} đến {most}",
+                    "{} is outside {least} to {most}",
+                    visible(digits.as_str(), 40)
                 ),
             );
             None
@@ -187,9 +188,10 @@ pub(super) fn items<'t>(source: &Source<'_>, node: &'t Node<'t>, least: usize, m
     }
     source.error(
         &node.span(),
-        Text::new(
-            format!("danh sách có {} mục, phải có từ {least} đến {most}", array.len()),
-            format!("the list has {} items, {least} to {most} are allowed", array.len()),
+        text!(
+            "danh sách có {} mục, phải có từ {least} đến {most}",
+            "the list has {} items, {least} to {most} are allowed",
+            array.len()
         ),
     );
     None
@@ -208,19 +210,17 @@ pub(super) fn wrong_type(source: &Source<'_>, span: &Span, vi: &str, en: &str, f
         DeValue::Array(_) => ("một danh sách", "a list"),
         DeValue::Table(_) => ("một bảng", "a table"),
     };
-    source
-        .error(span, Text::new(format!("cần {vi}, nhưng gặp {found_vi}"), format!("expected {en}, found {found_en}")));
+    source.error(span, text!("cần {vi}, nhưng gặp {found_vi}", "expected {en}, found {found_en}"));
 }
 
 /// The sentence for a name that does not exist, with the nearest one that does.
 pub(super) fn unknown_name<'n>(vi: &str, en: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> Text {
     let shown = visible(name, 80);
     match nearest(name, known) {
-        Some(near) => Text::new(
-            format!("không có {vi} `{shown}`; ý bạn là `{near}`?"),
-            format!("there is no {en} `{shown}`; did you mean `{near}`?"),
-        ),
-        None => Text::new(format!("không có {vi} `{shown}`"), format!("there is no {en} `{shown}`")),
+        Some(near) => {
+            text!("không có {vi} `{shown}`; ý bạn là `{near}`?", "there is no {en} `{shown}`; did you mean `{near}`?")
+        }
+        None => text!("không có {vi} `{shown}`", "there is no {en} `{shown}`"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Decisions about machines: confirming, revoking, ordering a check, changing their role or office.
 
+use policies::text;
+
 use super::By;
 use super::roster::link::{Pending, certain_link};
 use super::waiver::waivers_withdraw;
@@ -120,10 +122,10 @@ pub async fn machine_settle(db: &Db, by: &By, id: &str) -> anyhow::Result<Machin
     let mut tx = db.write().await?;
     let machine = live(&mut tx, by, id).await?;
     let Some(why) = machine.clone_why.as_ref().filter(|_| machine.clone_at.is_some()) else {
-        return Err(UserError::new(
-            format!("Máy {id} không có dấu hiệu hai máy dùng chung một khoá; không có gì để quyết định."),
-            format!("The machine {id} shows no sign of two computers with one key; there is nothing to settle."),
-        )
+        return Err(UserError::from(text!(
+            "Máy {id} không có dấu hiệu hai máy dùng chung một khoá; không có gì để quyết định.",
+            "The machine {id} shows no sign of two computers with one key; there is nothing to settle."
+        ))
         .into());
     };
     tx.machine_clone_settle(&by.scope, id).await?;
@@ -140,10 +142,10 @@ async fn live(tx: &mut Tx, by: &By, id: &str) -> anyhow::Result<Machine> {
 
 /// The error for any act on a revoked machine.
 pub fn revoked(id: &str) -> UserError {
-    UserError::new(
-        format!("Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới."),
-        format!("The machine {id} is revoked; it must enrol again with a new token."),
-    )
+    UserError::from(text!(
+        "Máy {id} đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới.",
+        "The machine {id} is revoked; it must enrol again with a new token."
+    ))
 }
 
 fn subject(machine: &Machine) -> String {

@@ -2,6 +2,7 @@
 //! entry or JSON contains it.
 
 use anyhow::Context;
+use policies::text;
 use tokio::task::spawn_blocking;
 
 use super::By;
@@ -31,10 +32,7 @@ pub struct NewPerson {
 pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Person, String)> {
     let login = new.login.trim().to_lowercase();
     if !is_login(&login) {
-        return Err(UserError::new(
-            format!("Tên đăng nhập {login:?} không dùng được: chỉ gồm chữ cái không dấu, chữ số, dấu chấm, gạch ngang, gạch dưới; từ 3 đến 64 ký tự."),
-            format!("The login {login:?} cannot be used: letters without marks, digits, dot, dash and underscore, 3 to 64 of them."),
-        )
+        return Err(UserError::from(text!("Tên đăng nhập {login:?} không dùng được: chỉ gồm chữ cái không dấu, chữ số, dấu chấm, gạch ngang, gạch dưới; từ 3 đến 64 ký tự.", "The login {login:?} cannot be used: letters without marks, digits, dot, dash and underscore, 3 to 64 of them."))
         .into());
     }
     let (secret, password_hash) = first_password().await?;
@@ -55,12 +53,7 @@ pub async fn person_add(db: &Db, by: &By, new: &NewPerson) -> anyhow::Result<(Pe
     tx.person_insert(&by.scope, &person).await.map_err(|error| {
         if error.is_duplicate() {
             let login = &person.login;
-            anyhow::Error::from(UserError::new(
-                format!(
-                    "Tên đăng nhập {login} đã có. Hãy chọn tên khác, hoặc cấp lại mật khẩu: posture-server person password {login}"
-                ),
-                format!("The login {login} is taken. Choose another, or give a new password: posture-server person password {login}"),
-            ))
+            anyhow::Error::from(UserError::from(text!("Tên đăng nhập {login} đã có. Hãy chọn tên khác, hoặc cấp lại mật khẩu: posture-server person password {login}", "The login {login} is taken. Choose another, or give a new password: posture-server person password {login}")))
         } else {
             error.into()
         }
@@ -81,10 +74,10 @@ pub async fn password_reset(db: &Db, by: &By, login: &str) -> anyhow::Result<(Pe
     let mut tx = db.write().await?;
     let person = person_find(&mut tx, by, login).await?;
     if person.disabled_at.is_some() {
-        return Err(UserError::new(
-            format!("Tài khoản {login} đã đóng. Hãy thêm tài khoản mới với tên khác: posture-server person add"),
-            format!("The account {login} is closed. Add another one under another login: posture-server person add"),
-        )
+        return Err(UserError::from(text!(
+            "Tài khoản {login} đã đóng. Hãy thêm tài khoản mới với tên khác: posture-server person add",
+            "The account {login} is closed. Add another one under another login: posture-server person add"
+        ))
         .into());
     }
     tx.person_password_set(&person.id, &password_hash, true).await?;
@@ -113,10 +106,10 @@ pub async fn person_close(db: &Db, by: &By, login: &str) -> anyhow::Result<Perso
 async fn person_find(tx: &mut Tx, by: &By, login: &str) -> anyhow::Result<Person> {
     let found = tx.person_list(&by.scope).await?.into_iter().find(|person| person.login == login);
     Ok(found.ok_or_else(|| {
-        UserError::new(
-            format!("Không có tài khoản {login}. Xem danh sách: posture-server person list"),
-            format!("There is no account {login}. See: posture-server person list"),
-        )
+        UserError::from(text!(
+            "Không có tài khoản {login}. Xem danh sách: posture-server person list",
+            "There is no account {login}. See: posture-server person list"
+        ))
     })?)
 }
 

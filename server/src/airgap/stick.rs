@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use policies::text;
 use rustix::fs::OFlags;
 
 use crate::error::UserError;
@@ -17,21 +18,21 @@ use crate::error::UserError;
 pub fn read(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let cannot = |cause: std::io::Error| {
-        UserError::new(format!("Không đọc được {shown}."), format!("Cannot read {shown}.")).because(cause)
+        UserError::from(text!("Không đọc được {shown}.", "Cannot read {shown}.")).because(cause)
     };
     let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits())?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
     if !metadata.is_file() {
-        anyhow::bail!(UserError::new(format!("{shown} không phải là tệp."), format!("{shown} is not a file.")));
+        anyhow::bail!(UserError::from(text!("{shown} không phải là tệp.", "{shown} is not a file.")));
     }
     let mut bytes = Vec::new();
     file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() > most {
-        anyhow::bail!(UserError::new(
-            format!("Tệp {shown} lớn hơn {most} byte cho phép."),
-            format!("The file {shown} is larger than the {most} bytes allowed."),
-        ));
+        anyhow::bail!(UserError::from(text!(
+            "Tệp {shown} lớn hơn {most} byte cho phép.",
+            "The file {shown} is larger than the {most} bytes allowed."
+        )));
     }
     Ok(bytes)
 }
@@ -75,7 +76,7 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> anyhow::Result<()> 
         }
     };
     written().map_err(|cause: std::io::Error| {
-        UserError::new(format!("Không ghi được {shown}."), format!("Cannot write {shown}.")).because(cause).into()
+        UserError::from(text!("Không ghi được {shown}.", "Cannot write {shown}.")).because(cause).into()
     })
 }
 
@@ -99,13 +100,13 @@ impl Target {
             Ok(metadata) if metadata.is_dir() => Ok(Self::Folder(path.to_owned())),
             Ok(metadata) if metadata.is_file() => Ok(Self::File(path.to_owned())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::File(path.to_owned())),
-            Ok(_) => anyhow::bail!(UserError::new(
-                format!("{shown} là liên kết hoặc thiết bị; cần một thư mục hoặc tệp thật."),
-                format!("{shown} is a link or a device; a real folder or file is needed."),
-            )),
-            Err(cause) => Err(UserError::new(format!("Không đọc được {shown}."), format!("Cannot read {shown}."))
-                .because(cause)
-                .into()),
+            Ok(_) => anyhow::bail!(UserError::from(text!(
+                "{shown} là liên kết hoặc thiết bị; cần một thư mục hoặc tệp thật.",
+                "{shown} is a link or a device; a real folder or file is needed."
+            ))),
+            Err(cause) => {
+                Err(UserError::from(text!("Không đọc được {shown}.", "Cannot read {shown}.")).because(cause).into())
+            }
         }
     }
 

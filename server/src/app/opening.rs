@@ -6,6 +6,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use policies::text;
+
 use crate::audit::{Action, Actor, Change};
 use crate::config::Config;
 use crate::error::UserError;
@@ -152,10 +154,10 @@ impl StoreLock {
         })?;
         match opened.try_lock() {
             Ok(()) => Ok(Self { _file: Some(opened) }),
-            Err(TryLockError::WouldBlock) => Err(UserError::new(
-                format!("Một máy chủ khác đang chạy với cơ sở dữ liệu {place}. Hãy dừng máy chủ đó trước."),
-                format!("Another server is running on the database {place}. Stop that one first."),
-            )
+            Err(TryLockError::WouldBlock) => Err(UserError::from(text!(
+                "Một máy chủ khác đang chạy với cơ sở dữ liệu {place}. Hãy dừng máy chủ đó trước.",
+                "Another server is running on the database {place}. Stop that one first."
+            ))
             .into()),
             Err(TryLockError::Error(error)) => Err(unusable_because(&place, error).into()),
         }
@@ -163,66 +165,44 @@ impl StoreLock {
 }
 
 fn missing(place: &str) -> UserError {
-    UserError::new(
-        format!(
-            "Máy chủ này đã được khởi tạo nhưng cơ sở dữ liệu ({place}) không có hoặc trống, nên máy chủ không chạy. Nếu cơ sở dữ liệu nằm trên \
+    UserError::from(text!(
+        "Máy chủ này đã được khởi tạo nhưng cơ sở dữ liệu ({place}) không có hoặc trống, nên máy chủ không chạy. Nếu cơ sở dữ liệu nằm trên \
              ổ đĩa khác, hãy gắn ổ đĩa đó. Nếu đã mất, hãy khôi phục từ bản sao lưu vào thư mục dữ liệu mới (posture-server restore). Chỉ khi không còn \
              bản sao nào mới bắt đầu lại với cơ sở dữ liệu trống (mọi máy phải đăng ký lại): chạy lại đúng lệnh posture-server run vẫn dùng, \
-             cùng --data, và thêm --new-store."
-        ),
-        format!(
-            "This server was initialised, but its database ({place}) is missing or empty, so it does not start. If the database is on another \
+             cùng --data, và thêm --new-store.",
+        "This server was initialised, but its database ({place}) is missing or empty, so it does not start. If the database is on another \
              disk, mount that disk. If it is lost, restore it from a backup into a new data folder (posture-server restore). Only where no \
              copy is left, start anew with an empty database (every machine must enrol again): run the usual posture-server run command, with \
              the same --data, and add --new-store."
-        ),
-    )
+    ))
 }
 
 fn taken(place: &str, owner: &str) -> UserError {
-    UserError::new(
-        format!(
-            "Trong {place} đã có cơ sở dữ liệu của máy chủ {owner}; cơ sở dữ liệu mới chỉ được tạo ở nơi còn trống. Hãy chạy không có --new-store, \
-             hoặc chọn cơ sở dữ liệu khác ở mục [database] (khi init: --database)."
-        ),
-        format!(
-            "There is a database of the server {owner} in {place}; a new one is made only where there is none. Run without --new-store, or name \
+    UserError::from(text!(
+        "Trong {place} đã có cơ sở dữ liệu của máy chủ {owner}; cơ sở dữ liệu mới chỉ được tạo ở nơi còn trống. Hãy chạy không có --new-store, \
+             hoặc chọn cơ sở dữ liệu khác ở mục [database] (khi init: --database).",
+        "There is a database of the server {owner} in {place}; a new one is made only where there is none. Run without --new-store, or name \
              another database in [database] (with init: --database)."
-        ),
-    )
+    ))
 }
 
 fn foreign(other: &Foreign) -> UserError {
     let (name, ours) = (other.mark.name, other.mark.values.join(" "));
     let stored = other.stored.join(" ");
     if name == SERVER {
-        return UserError::new(
-            format!(
-                "Cơ sở dữ liệu này thuộc máy chủ khác ({stored}), không phải {ours}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data."
-            ),
-            format!(
-                "This database belongs to another server ({stored}), not to {ours}. Check [database] in server.toml and the folder named by --data."
-            ),
-        );
+        return UserError::from(text!(
+            "Cơ sở dữ liệu này thuộc máy chủ khác ({stored}), không phải {ours}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data.",
+            "This database belongs to another server ({stored}), not to {ours}. Check [database] in server.toml and the folder named by --data."
+        ));
     }
-    UserError::new(
-        format!(
-            "Khoá hoặc chứng thư {name} trong thư mục dữ liệu không phải của máy chủ đã ghi cơ sở dữ liệu này. Thư mục dữ liệu và cơ sở dữ liệu \
-             phải thuộc cùng một máy chủ: hãy khôi phục cả hai từ cùng một bản sao lưu."
-        ),
-        format!(
-            "The key or certificate {name} in the data folder is not the one of the server that wrote this database. Both must be of one server: \
-             restore data folder and database from the same backup."
-        ),
-    )
+    UserError::from(text!("Khoá hoặc chứng thư {name} trong thư mục dữ liệu không phải của máy chủ đã ghi cơ sở dữ liệu này. Thư mục dữ liệu và cơ sở dữ liệu \
+             phải thuộc cùng một máy chủ: hãy khôi phục cả hai từ cùng một bản sao lưu.", "The key or certificate {name} in the data folder is not the one of the server that wrote this database. Both must be of one server: \
+             restore data folder and database from the same backup."))
     .because(anyhow::anyhow!("{name}: {ours}; the database has {stored}"))
 }
 
 fn damaged(place: &str, cause: impl Into<anyhow::Error>) -> UserError {
-    UserError::new(
-        format!("Cơ sở dữ liệu ({place}) bị hỏng, nên máy chủ không chạy. Hãy giữ nguyên tệp hỏng, kiểm tra ổ đĩa rồi khôi phục từ bản sao lưu."),
-        format!("The database ({place}) is damaged, so the server does not start. Keep the damaged file, check the disk and restore from a backup."),
-    )
+    UserError::from(text!("Cơ sở dữ liệu ({place}) bị hỏng, nên máy chủ không chạy. Hãy giữ nguyên tệp hỏng, kiểm tra ổ đĩa rồi khôi phục từ bản sao lưu.", "The database ({place}) is damaged, so the server does not start. Keep the damaged file, check the disk and restore from a backup."))
     .because(cause)
 }
 
@@ -231,22 +211,15 @@ fn unusable(place: &str, cause: StoreError) -> UserError {
         return damaged(place, cause);
     }
     if let Some(version) = cause.newer_schema() {
-        return UserError::new(
-            format!(
-                "Cơ sở dữ liệu ({place}) đã được phiên bản máy chủ mới hơn sử dụng (cấu trúc {version}). Hãy cài phiên bản mới hơn đó; chương trình này không đọc được."
-            ),
-            format!(
-                "The database ({place}) was used by a newer version of the server (schema {version}). Install that newer version; this program cannot read it."
-            ),
-        );
+        return UserError::from(text!(
+            "Cơ sở dữ liệu ({place}) đã được phiên bản máy chủ mới hơn sử dụng (cấu trúc {version}). Hãy cài phiên bản mới hơn đó; chương trình này không đọc được.",
+            "The database ({place}) was used by a newer version of the server (schema {version}). Install that newer version; this program cannot read it."
+        ));
     }
     unusable_because(place, cause)
 }
 
 fn unusable_because(place: &str, cause: impl Into<anyhow::Error>) -> UserError {
-    UserError::new(
-        format!("Không mở được cơ sở dữ liệu ({place}). Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không."),
-        format!("The database ({place}) cannot be opened. Check [database] in server.toml and whether the database is running."),
-    )
+    UserError::from(text!("Không mở được cơ sở dữ liệu ({place}). Hãy kiểm tra mục [database] trong server.toml và xem cơ sở dữ liệu có đang chạy không.", "The database ({place}) cannot be opened. Check [database] in server.toml and whether the database is running."))
     .because(cause)
 }

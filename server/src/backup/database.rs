@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use policies::text;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::failed;
@@ -60,10 +61,10 @@ fn program_check(program: &str, server: u32) -> anyhow::Result<()> {
     let said = match command(program).arg("--version").output() {
         Ok(said) => said,
         Err(cause) => {
-            return Err(UserError::new(
-                format!("Không tìm thấy chương trình {program} của PostgreSQL. Hãy cài: apt install postgresql-client-{server}"),
-                format!("PostgreSQL's program {program} is missing. Install it: apt install postgresql-client-{server}"),
-            )
+            return Err(UserError::from(text!(
+                "Không tìm thấy chương trình {program} của PostgreSQL. Hãy cài: apt install postgresql-client-{server}",
+                "PostgreSQL's program {program} is missing. Install it: apt install postgresql-client-{server}"
+            ))
             .because(cause)
             .into());
         }
@@ -75,10 +76,7 @@ fn program_check(program: &str, server: u32) -> anyhow::Result<()> {
         return Ok(());
     }
     let found = version.map_or_else(|| "?".to_owned(), |version| version.to_string());
-    Err(UserError::new(
-        format!("{program} phiên bản {found} cũ hơn máy chủ PostgreSQL {server}. Hãy cài: apt install postgresql-client-{server}"),
-        format!("{program} of version {found} is older than the PostgreSQL server {server}. Install: apt install postgresql-client-{server}"),
-    )
+    Err(UserError::from(text!("{program} phiên bản {found} cũ hơn máy chủ PostgreSQL {server}. Hãy cài: apt install postgresql-client-{server}", "{program} of version {found} is older than the PostgreSQL server {server}. Install: apt install postgresql-client-{server}"))
     .into())
 }
 
@@ -112,16 +110,9 @@ pub fn filled(url: &str, cause: anyhow::Error) -> anyhow::Error {
     let user = options.get_username();
     let name = options.get_database().unwrap_or(user);
     let commands = format!("dropdb {name} && createdb --owner={user} {name}");
-    UserError::new(
-        format!(
-            "Khôi phục không hoàn tất. Cơ sở dữ liệu PostgreSQL {name} đã chứa dữ liệu của bản sao lưu, máy chủ thì chưa dùng được. \
-             Trước khi khôi phục lại, hãy xoá và tạo lại cơ sở dữ liệu này bằng tài khoản quản trị PostgreSQL: {commands}"
-        ),
-        format!(
-            "The restore was not completed. The PostgreSQL database {name} holds the data of the backup now, but the server cannot be used. \
-             Before the next try, drop the database and make it anew with an administrator's account of PostgreSQL: {commands}"
-        ),
-    )
+    UserError::from(text!("Khôi phục không hoàn tất. Cơ sở dữ liệu PostgreSQL {name} đã chứa dữ liệu của bản sao lưu, máy chủ thì chưa dùng được. \
+             Trước khi khôi phục lại, hãy xoá và tạo lại cơ sở dữ liệu này bằng tài khoản quản trị PostgreSQL: {commands}", "The restore was not completed. The PostgreSQL database {name} holds the data of the backup now, but the server cannot be used. \
+             Before the next try, drop the database and make it anew with an administrator's account of PostgreSQL: {commands}"))
     .because(cause)
     .into()
 }
@@ -136,7 +127,7 @@ fn done(program: &str, output: Output) -> anyhow::Result<()> {
         return Ok(());
     }
     let said: String = String::from_utf8_lossy(&output.stderr).chars().take(2000).collect();
-    Err(UserError::new(format!("{program} không thực hiện được."), format!("{program} failed."))
+    Err(UserError::from(text!("{program} không thực hiện được.", "{program} failed."))
         .because(anyhow::anyhow!("{}", said.trim().to_owned()))
         .into())
 }

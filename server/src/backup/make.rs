@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use policies::text;
 use serde::Serialize;
 
 use super::seal::{Key, Lock, open};
@@ -91,13 +92,13 @@ fn folder_check(data: &Path, folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     let real = folder.canonicalize().map_err(|cause| failed(folder, cause))?;
     if !real.is_dir() {
-        return Err(UserError::new(format!("{shown} không phải thư mục."), format!("{shown} is not a folder.")).into());
+        return Err(UserError::from(text!("{shown} không phải thư mục.", "{shown} is not a folder.")).into());
     }
     if real.starts_with(data.canonicalize().map_err(|cause| failed(data, cause))?) {
-        return Err(UserError::new(
-            format!("{shown} nằm trong thư mục dữ liệu. Bản sao lưu phải nằm ở nơi khác, tốt nhất là trên ổ đĩa khác."),
-            format!("{shown} lies in the data folder. A backup must lie elsewhere, best on another disk."),
-        )
+        return Err(UserError::from(text!(
+            "{shown} nằm trong thư mục dữ liệu. Bản sao lưu phải nằm ở nơi khác, tốt nhất là trên ổ đĩa khác.",
+            "{shown} lies in the data folder. A backup must lie elsewhere, best on another disk."
+        ))
         .into());
     }
     Ok(())
@@ -156,10 +157,7 @@ async fn database_copy(data: &Path, config: &Config, db: &Db, part: &Path) -> an
 async fn described(tx: &mut Tx, config: &Config) -> anyhow::Result<(i64, AuditHead)> {
     let owner = tx.server_name().await?;
     if owner.as_ref().is_some_and(|owner| *owner != config.server) {
-        return Err(UserError::new(
-            format!("Cơ sở dữ liệu này thuộc máy chủ khác, không phải {}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data.", config.server),
-            format!("This database belongs to another server, not to {}. Check [database] in server.toml and the folder named by --data.", config.server),
-        )
+        return Err(UserError::from(text!("Cơ sở dữ liệu này thuộc máy chủ khác, không phải {}. Hãy kiểm tra mục [database] trong server.toml và thư mục --data.", "This database belongs to another server, not to {}. Check [database] in server.toml and the folder named by --data.", config.server))
         .into());
     }
     let head = tx.audit_head().await?;
@@ -189,11 +187,7 @@ fn write(
     let name = place::name_of(&config.server, instant, wanted.lock.is_sealed());
     let path = wanted.folder.join(&name);
     if path.exists() {
-        return Err(UserError::new(
-            format!("Đã có {}.", path.display()),
-            format!("{} exists already.", path.display()),
-        )
-        .into());
+        return Err(UserError::from(text!("Đã có {}.", "{} exists already.", path.display())).into());
     }
     if unfinished.exists() {
         fs::remove_file(unfinished).map_err(|cause| failed(unfinished, cause))?;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use policies::text;
+
 use super::failed;
 use crate::error::UserError;
 
@@ -71,10 +73,7 @@ pub fn room_check(folder: &Path, size: u64) -> anyhow::Result<()> {
         return Ok(());
     }
     let (shown, free, wanted) = (folder.display(), free >> 20, (wanted >> 20) + 1);
-    Err(UserError::new(
-        format!("Không đủ dung lượng trống trong {shown}: cần {wanted} MB, còn {free} MB. Hãy giải phóng dung lượng hoặc chọn thư mục khác."),
-        format!("There is not enough free space in {shown}: {wanted} MB are needed, {free} MB are free. Make room or choose another folder."),
-    )
+    Err(UserError::from(text!("Không đủ dung lượng trống trong {shown}: cần {wanted} MB, còn {free} MB. Hãy giải phóng dung lượng hoặc chọn thư mục khác.", "There is not enough free space in {shown}: {wanted} MB are needed, {free} MB are free. Make room or choose another folder."))
     .into())
 }
 

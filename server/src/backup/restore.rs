@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use policies::text;
 use serde::Serialize;
 
 use super::seal::{Key, open};
@@ -57,13 +58,11 @@ fn read(path: &Path, key: &Key) -> anyhow::Result<(Manifest, Config)> {
     })?;
     let newest = store::schema_newest();
     if manifest.format != FORMAT || manifest.schema > newest {
-        return Err(UserError::new(
-            format!(
-                "Bản sao lưu do phần mềm mới hơn tạo ra ({}). Hãy dùng phiên bản đó để khôi phục.",
-                manifest.program
-            ),
-            format!("The backup was made by a newer program ({}). Restore it with that version.", manifest.program),
-        )
+        return Err(UserError::from(text!(
+            "Bản sao lưu do phần mềm mới hơn tạo ra ({}). Hãy dùng phiên bản đó để khôi phục.",
+            "The backup was made by a newer program ({}). Restore it with that version.",
+            manifest.program
+        ))
         .into());
     }
     let text = String::from_utf8(text.0.take()).map_err(damaged)?;

@@ -8,6 +8,8 @@ use std::path::Path;
 use age::secrecy::SecretString;
 use age::{Decryptor, Encryptor};
 
+use policies::text;
+
 use super::{damaged, failed};
 use crate::error::UserError;
 use crate::secrets::file;
@@ -104,8 +106,7 @@ impl Sink {
 /// # Errors
 /// It cannot be read, is not a plain file, or `key` does not open it.
 pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
-    let not_plain =
-        || UserError::new(format!("{} không phải tệp.", path.display()), format!("{} is not a file.", path.display()));
+    let not_plain = || UserError::from(text!("{} không phải tệp.", "{} is not a file.", path.display()));
     // Checked before: opening a pipe would wait for somebody to write.
     if !std::fs::metadata(path).map_err(|cause| failed(path, cause))?.is_file() {
         return Err(not_plain().into());
@@ -116,9 +117,8 @@ pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
         return Ok(Box::new(input));
     }
     let decryptor = Decryptor::new_buffered(input).map_err(damaged)?;
-    let wanted = |vi: &str, en: &str| {
-        UserError::new(format!("Bản sao lưu được mã hoá: {vi}."), format!("The backup is encrypted: {en}."))
-    };
+    let wanted =
+        |vi: &str, en: &str| UserError::from(text!("Bản sao lưu được mã hoá: {vi}.", "The backup is encrypted: {en}."));
     let opened = if decryptor.is_scrypt() {
         let passphrase = key.passphrase.clone().ok_or_else(|| {
             wanted("hãy nêu --passphrase hoặc --passphrase-file", "give --passphrase or --passphrase-file")
@@ -143,10 +143,10 @@ pub fn open(path: &Path, key: &Key) -> anyhow::Result<Box<dyn Read>> {
 /// It is not one.
 pub fn recipient_read(text: &str) -> anyhow::Result<age::x25519::Recipient> {
     text.trim().parse().map_err(|cause: &str| {
-        UserError::new(
-            format!("{text:?} không phải khoá công khai của age (age1...)."),
-            format!("{text:?} is not an age recipient (age1...)."),
-        )
+        UserError::from(text!(
+            "{text:?} không phải khoá công khai của age (age1...).",
+            "{text:?} is not an age recipient (age1...)."
+        ))
         .because(anyhow::anyhow!(cause.to_owned()))
         .into()
     })
@@ -166,10 +166,10 @@ pub fn passphrase_read(path: &Path) -> anyhow::Result<SecretString> {
 /// It is too short.
 pub fn passphrase(text: &str) -> anyhow::Result<SecretString> {
     if text.chars().count() < PASSPHRASE_LEAST {
-        return Err(UserError::new(
-            format!("Mật khẩu của bản sao lưu phải có ít nhất {PASSPHRASE_LEAST} ký tự."),
-            format!("The passphrase of a backup needs at least {PASSPHRASE_LEAST} characters."),
-        )
+        return Err(UserError::from(text!(
+            "Mật khẩu của bản sao lưu phải có ít nhất {PASSPHRASE_LEAST} ký tự.",
+            "The passphrase of a backup needs at least {PASSPHRASE_LEAST} characters."
+        ))
         .into());
     }
     Ok(SecretString::from(text.to_owned()))
@@ -184,10 +184,10 @@ pub fn identities_read(path: &Path) -> anyhow::Result<Vec<age::x25519::Identity>
     let identities: Vec<age::x25519::Identity> = lines.iter().filter_map(|line| line.trim().parse().ok()).collect();
     if identities.is_empty() {
         let shown = path.display();
-        return Err(UserError::new(
-            format!("{shown} không có khoá nào của age (AGE-SECRET-KEY-1...)."),
-            format!("{shown} holds no identity of age (AGE-SECRET-KEY-1...)."),
-        )
+        return Err(UserError::from(text!(
+            "{shown} không có khoá nào của age (AGE-SECRET-KEY-1...).",
+            "{shown} holds no identity of age (AGE-SECRET-KEY-1...)."
+        ))
         .into());
     }
     Ok(identities)

@@ -1,6 +1,7 @@
 //! `audit verify`: checks every link of the chained log of changes.
 
 use clap::Command;
+use policies::text;
 use serde::Serialize;
 
 use super::Help;
@@ -10,10 +11,10 @@ use crate::error::UserError;
 
 /// The command line of `audit`.
 pub fn command(help: Help) -> Command {
-    Command::new("audit").about(help.t("Nhật ký thay đổi", "The log of changes")).subcommand_required(true).subcommand(
-        Command::new("verify").about(help.t(
+    Command::new("audit").about(help.text("Nhật ký thay đổi", "The audit log")).subcommand_required(true).subcommand(
+        Command::new("verify").about(help.text(
             "Kiểm tra nhật ký có bị sửa, xoá hay chèn dòng nào không",
-            "Check that no entry was changed, removed or slipped in",
+            "Check that no entry was changed, removed or inserted",
         )),
     )
 }
@@ -32,11 +33,11 @@ pub async fn perform(context: &CommandContext, terminal: &Terminal) -> anyhow::R
     let entries = verified.map_err(|broken| {
         UserError::new(
             "Nhật ký thay đổi KHÔNG còn nguyên vẹn. Hãy giữ nguyên hiện trạng và báo người phụ trách an ninh mạng.",
-            "The log of changes is NOT whole. Leave everything as it is and tell whoever is responsible for security.",
+            "The audit log is NOT intact. Leave everything as it is and tell whoever is responsible for security.",
         )
         .because(broken)
     })?;
     terminal.answer(&Verified { entries }, |terminal| {
-        format!("{} {entries}", terminal.choose("Nhật ký nguyên vẹn. Số dòng:", "The log is whole. Entries:"))
+        terminal.own(text!("Nhật ký nguyên vẹn. Số dòng: {entries}", "The log is intact. Entries: {entries}"))
     })
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use policies::text;
+
 use super::context::operator;
 use super::terminal::{Terminal, moment, secret_ask};
 use super::{Help, text};
@@ -17,47 +19,47 @@ use crate::error::UserError;
 /// The command line of `backup`.
 pub fn command(help: Help) -> Command {
     let copy = help
-        .place("file", help.t("TỆP", "FILE"), help.t("Bản sao lưu", "The backup"))
+        .place("file", help.text("TỆP", "FILE"), help.text("Bản sao lưu", "The backup"))
         .value_parser(value_parser!(PathBuf));
     let folder = help
         .place(
             "folder",
-            help.t("THƯ-MỤC", "FOLDER"),
-            help.t(
+            help.text("THƯ-MỤC", "FOLDER"),
+            help.text(
                 "Thư mục đặt bản sao lưu, nằm ngoài thư mục dữ liệu",
-                "Folder for the backup, outside of the data folder",
+                "Folder for the backup, outside the data folder",
             ),
         )
         .value_parser(value_parser!(PathBuf));
     Command::new("backup")
-        .about(help.t("Sao lưu máy chủ vào một tệp, kể cả khi máy chủ đang chạy; kiểm tra bản sao lưu", "Back the server up into one file while it runs; check a backup"))
-        .long_about(help.t(
+        .about(help.text("Sao lưu máy chủ vào một tệp, kể cả khi máy chủ đang chạy; kiểm tra bản sao lưu", "Back up the server to one file, even while it runs; check a backup"))
+        .long_about(help.text(
             "Sao lưu máy chủ vào một tệp mới, kể cả khi máy chủ đang chạy: cơ sở dữ liệu, khoá, cấu hình, chương trình cho các máy. Tệp chứa các \
              khoá của máy chủ: nên mã hoá (--recipient hoặc --passphrase-file) và cất trong tủ khoá kín. Thư mục offline không nằm trong bản sao lưu. Với \
              PostgreSQL cần chương trình pg_dump.",
-            "Backs the server up into a new file while it runs: database, keys, configuration, programs for the machines. The file holds the \
-             server's keys: encrypt it (--recipient or --passphrase-file) and lock it away. The folder offline is not in it. PostgreSQL \
-             needs the program pg_dump.",
+            "Backs up the server to a new file, even while it runs: database, keys, configuration, agent programs. The file contains the server's \
+             keys: encrypt it (--recipient or --passphrase-file) and lock it away. The folder offline is not included. PostgreSQL needs the program \
+             pg_dump.",
         ))
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
         .arg(folder)
         .arg(
-            help.option("recipient", "age1...", help.t("Mã hoá cho khoá công khai này của age (nêu nhiều lần được)", "Encrypt to this recipient of age (may be repeated)"))
+            help.option("recipient", "age1...", help.text("Mã hoá cho khoá công khai này của age (nêu nhiều lần được)", "Encrypt to this age recipient (may be repeated)"))
                 .action(ArgAction::Append)
                 .conflicts_with_all(["passphrase", "passphrase-file"]),
         )
         .args(passphrase_words(help))
         .arg(
-            help.option("keep", help.t("SỐ", "COUNT"), help.t(
+            help.option("keep", help.text("SỐ", "COUNT"), help.text(
                 "Chỉ giữ lại số bản mới nhất này của máy chủ trong thư mục, xoá các bản cũ hơn",
-                "Keep that many of the newest backups of this server in the folder, remove older ones",
+                "Keep only this many of this server's newest backups in the folder and delete older ones",
             ))
             .value_parser(value_parser!(u16).range(1..)),
         )
         .subcommand(
             Command::new("verify")
-                .about(help.t("Kiểm tra một bản sao lưu từ đầu đến cuối, không ghi gì", "Check a backup from end to end and write nothing"))
+                .about(help.text("Kiểm tra một bản sao lưu từ đầu đến cuối, không ghi gì", "Check a whole backup without writing anything"))
                 .arg(copy)
                 .args(key_words(help)),
         )
@@ -67,14 +69,14 @@ fn passphrase_words(help: Help) -> [Arg; 2] {
     [
         help.flag(
             "passphrase",
-            help.t("Hỏi mật khẩu tại màn hình dòng lệnh", "Ask for the passphrase at the terminal"),
+            help.text("Hỏi mật khẩu tại màn hình dòng lệnh", "Ask for the passphrase at the terminal"),
         )
         .conflicts_with("passphrase-file"),
         help.file(
             "passphrase-file",
-            help.t(
+            help.text(
                 "Tệp có mật khẩu ở dòng đầu (chỉ chủ tệp đọc được)",
-                "File with the passphrase on its first line (readable by its owner alone)",
+                "File with the passphrase on its first line (readable only by its owner)",
             ),
         ),
     ]
@@ -82,8 +84,7 @@ fn passphrase_words(help: Help) -> [Arg; 2] {
 
 /// The options that say what opens a copy.
 pub(super) fn key_words(help: Help) -> Vec<Arg> {
-    let identity =
-        help.file("identity", help.t("Tệp khoá của age (age-keygen)", "File with identities of age (age-keygen)"));
+    let identity = help.file("identity", help.text("Tệp khoá của age (age-keygen)", "age identity file (age-keygen)"));
     passphrase_words(help).into_iter().chain([identity]).collect()
 }
 
@@ -101,7 +102,7 @@ pub async fn perform(given: &ArgMatches, data: &Path, terminal: &Terminal) -> an
         keep: given.get_one::<u16>("keep").map(|keep| usize::from(*keep)),
     };
     if !wanted.lock.is_sealed() {
-        terminal.complain(terminal.choose(
+        terminal.complain(terminal.text(
             "CHÚ Ý: bản sao lưu không mã hoá chứa các khoá của máy chủ. Ai có tệp này có thể giả làm máy chủ. Hãy cất tệp trong tủ khoá kín, hoặc \
              mã hoá bằng --recipient hay --passphrase-file.",
             "WARNING: a backup that is not encrypted holds the server's keys. Whoever has the file can pass for the server. Lock it away, or encrypt it \
@@ -127,8 +128,8 @@ fn lock(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Lock> {
     if !given.get_flag("passphrase") {
         return Ok(Lock::Open);
     }
-    let first = secret_ask(terminal.choose("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?;
-    let again = secret_ask(terminal.choose("Gõ lại: ", "Again: "))?;
+    let first = secret_ask(terminal.text("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?;
+    let again = secret_ask(terminal.text("Gõ lại: ", "Again: "))?;
     if first != again {
         return Err(UserError::new(
             "Hai lần gõ mật khẩu không giống nhau, chưa sao lưu. Hãy chạy lại lệnh.",
@@ -147,7 +148,7 @@ pub(super) fn key(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<Key
     let passphrase = match given.get_one::<PathBuf>("passphrase-file") {
         Some(path) => Some(passphrase_read(path)?),
         None if given.get_flag("passphrase") => {
-            Some(passphrase(&secret_ask(terminal.choose("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?)?)
+            Some(passphrase(&secret_ask(terminal.text("Mật khẩu của bản sao lưu: ", "Passphrase of the backup: "))?)?)
         }
         None => None,
     };
@@ -174,38 +175,29 @@ pub(super) fn verify(given: &ArgMatches, terminal: &Terminal) -> anyhow::Result<
     let made_at = copy_moment(manifest.made_at)?;
     terminal.answer(&manifest, |terminal| {
         let (files, size) = (manifest.files.len(), manifest.size());
-        match terminal.language {
-            policies::text::Language::Vi => format!(
-                "Bản sao lưu nguyên vẹn: máy chủ {}, lúc {made_at}, {files} tệp, {size} byte, nhật ký đến mục {}.",
-                manifest.server, manifest.audit.number
-            ),
-            policies::text::Language::En => format!(
-                "The backup is whole: server {}, made at {made_at}, {files} files, {size} bytes, audit log up to entry {}.",
-                manifest.server, manifest.audit.number
-            ),
-        }
+        terminal.own(text!(
+            "Bản sao lưu nguyên vẹn: máy chủ {}, lúc {made_at}, {files} tệp, {size} byte, nhật ký đến mục {}.",
+            "The backup is complete: server {}, made at {made_at}, {files} files, {size} bytes, audit log up to entry {}.",
+            manifest.server,
+            manifest.audit.number
+        ))
     })
 }
 
 fn made_text(made: &Made, terminal: &Terminal) -> String {
-    let mut text = format!(
-        "{} {} ({} {})",
-        terminal.choose("Đã sao lưu vào", "Backed up into"),
-        made.file.display(),
-        made.size,
-        terminal.choose("byte", "bytes")
-    );
+    let (file, size) = (made.file.display(), made.size);
+    let mut shown = terminal.own(text!("Đã sao lưu vào {file} ({size} byte)", "Backed up to {file} ({size} bytes)"));
     for path in &made.left_out {
-        text.push_str(&format!(
-            "\n{} {}",
-            terminal.choose("Không nằm trong bản sao lưu:", "Not in the backup:"),
+        shown.push_str(&terminal.own(text!(
+            "\nKhông nằm trong bản sao lưu: {0}",
+            "\nNot in the backup: {0}",
             path.display()
-        ));
+        )));
     }
     for name in &made.removed {
-        text.push_str(&format!("\n{} {name}", terminal.choose("Đã xoá bản cũ:", "Removed the old one:")));
+        shown.push_str(&terminal.own(text!("\nĐã xoá bản cũ: {name}", "\nRemoved the old backup: {name}")));
     }
-    text
+    shown
 }
 
 /// The text of an option that may be omitted.

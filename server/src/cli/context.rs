@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use policies::text;
+
 use crate::act::By;
 use crate::act::waiver::day_end;
 use crate::app::opening::{Wanted, store_open};
@@ -59,10 +61,10 @@ impl CommandContext {
     /// It is not a date.
     pub fn day_end(&self, day: &str) -> Result<i64, UserError> {
         day_end(day, &self.zone).ok_or_else(|| {
-            UserError::new(
-                format!("{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31."),
-                format!("{day:?} is no date. Write it as 2026-12-31."),
-            )
+            UserError::from(text!(
+                "{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31.",
+                "{day:?} is no date. Write it as 2026-12-31."
+            ))
         })
     }
 

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgAction, ArgMatches, Command, value_parser};
+use policies::text;
+use policies::text::Text;
 use protocol::limits;
 use serde::Serialize;
 
@@ -22,27 +24,28 @@ use crate::store::machine::MachineStatus;
 /// The command line of `import`.
 pub fn command(help: Help) -> Command {
     Command::new("import")
-        .about(help.t("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Take in files of machines without a network, write the answers"))
-        .long_about(help.t(
+        .about(help.text("Nhập tệp xuất từ máy không nối mạng, ghi tệp trả lời", "Import files from machines without a network and write the answers"))
+        .long_about(help.text(
             "Nhập tệp do lệnh posture-agent export tạo ra trên máy không được phép nối mạng: đăng ký máy mới hoặc báo cáo. Tệp được giải mã bằng khoá của \
              máy chủ rồi qua đúng các bước kiểm tra như khi máy nối mạng. Nhập lại cùng một tệp không làm thay đổi gì. Tệp trả lời mang chữ ký của máy chủ, không \
              chứa bí mật nên không mã hoá; mang về máy và chạy: posture-agent import TỆP. Máy chủ có thể đang chạy.\n\
              Mã kết thúc: 0 đã nhận mọi tệp; 2 có tệp hoặc báo cáo không được nhận.",
-            "Takes in files that posture-agent export wrote on a machine that may not be connected: a request to be enrolled, or reports. A file is \
-             decrypted with the server's key and then passes the very checks of the wire. The same file again changes nothing. The answer is signed by the server; it \
-             holds no secret and so is not encrypted. Carry it to the machine and run: posture-agent import FILE. The server may be running.\n\
-             Exit status: 0 every file was taken in; 2 some file or report was not.",
+            "Imports files written by posture-agent export on a machine that must not be connected: an enrolment request or reports. Each file is \
+             decrypted with the server's key and then checked like any network request. Importing the same file again changes nothing. The answer is \
+             signed by the server; it contains no secret and is not encrypted. Take it to the machine and run: posture-agent import FILE. The server \
+             may be running.\n\
+             Exit status: 0 all files were imported; 2 a file or report was not accepted.",
         ))
         .arg(
-            help.place("files", help.t("TỆP", "FILE"), help.t("Tệp xuất từ máy", "Files exported by machines"))
+            help.place("files", help.text("TỆP", "FILE"), help.text("Tệp xuất từ máy", "Files exported by machines"))
                 .action(ArgAction::Append)
                 .num_args(1..)
                 .value_parser(value_parser!(PathBuf)),
         )
         .arg(
-            help.option("answer", help.t("THƯ MỤC|TỆP", "DIR|FILE"), help.t(
+            help.option("answer", help.text("THƯ MỤC|TỆP", "DIR|FILE"), help.text(
                 "Nơi ghi tệp trả lời: thư mục đã có, hoặc tệp khi chỉ nhập một tệp",
-                "Where answers are written: a folder that exists, or a file when only one file is taken in",
+                "Where to write the answers: an existing folder, or a file if only one file is imported",
             ))
             .required(true)
             .value_parser(value_parser!(PathBuf)),
@@ -155,60 +158,53 @@ fn fill(line: &mut Line, imported: Imported, target: &Target, terminal: &Termina
 }
 
 fn sentences(line: &Line, context: &CommandContext, terminal: &Terminal) -> String {
-    let mut text = vec![format!("{}:", visible(&line.file))];
+    let mut shown = vec![format!("{}:", visible(&line.file))];
     let machine = line.machine.as_deref().unwrap_or_default();
     let named = format!("{} ({machine})", visible(line.name.as_deref().unwrap_or_default()));
     let office = visible(line.office.as_deref().unwrap_or_default());
+    let mut add = |text: Text| shown.push(terminal.own(text));
     match line.result {
-        "enrolled" => text.push(format!("{} {named}, {office}", terminal.choose("Máy mới:", "New machine:"))),
-        "known" => text.push(format!(
-            "{} {named}, {office}",
-            terminal.choose("Máy này đã đăng ký từ trước, không có gì thay đổi:", "Enrolled before, nothing changed:")
+        "enrolled" => add(text!("Máy mới: {named}, {office}", "New machine: {named}, {office}")),
+        "known" => add(text!(
+            "Máy này đã đăng ký từ trước, không có gì thay đổi: {named}, {office}",
+            "Already enrolled, nothing changed: {named}, {office}"
         )),
         "reports" => {
-            text.push(format!("{} {named}, {office}", terminal.choose("Báo cáo của máy", "Reports of")));
-            text.push(format!(
-                "{}: {}; {}: {}; {}: {}",
-                terminal.choose("báo cáo mới nhận", "new reports"),
+            add(text!("Báo cáo của máy {named}, {office}", "Reports of {named}, {office}"));
+            add(text!(
+                "báo cáo mới nhận: {}; đã có từ trước: {}; không nhận: {}",
+                "new reports: {}; already known: {}; not accepted: {}",
                 line.accepted,
-                terminal.choose("đã có từ trước", "known before"),
                 line.known,
-                terminal.choose("không nhận", "not accepted"),
-                line.refused,
+                line.refused
             ));
             if let Some(observed_at) = line.observed_at {
                 let at = moment(observed_at, &context.zone);
-                text.push(format!(
-                    "{} {at}",
-                    terminal.choose("số liệu mới nhất ghi nhận lúc", "newest evidence observed at")
-                ));
+                add(text!("số liệu mới nhất ghi nhận lúc {at}", "newest evidence observed at {at}"));
             }
             if line.left > 0 {
-                let said = terminal.choose(
-                    "báo cáo còn lại trên máy (mang trả lời về máy rồi xuất lần nữa)",
-                    "reports still at the machine (carry the answer there, then export again)",
-                );
-                text.push(format!("{said}: {}", line.left));
+                add(text!(
+                    "báo cáo còn lại trên máy (mang trả lời về máy rồi xuất lần nữa): {0}",
+                    "reports still on the machine (take the answer there, then export again): {0}",
+                    line.left
+                ));
             }
         }
         _ => {}
     }
     if line.status == Some(MachineStatus::Pending) {
-        text.push(format!(
-            "{} posture-server machine confirm {machine}",
-            terminal.choose(
-                "chờ xác nhận, chưa tính điểm; xác nhận bằng lệnh:",
-                "pending, outside the grade; confirm it with:"
-            )
+        add(text!(
+            "chờ xác nhận, chưa tính điểm; xác nhận bằng lệnh: posture-server machine confirm {machine}",
+            "pending, not graded yet; confirm it with: posture-server machine confirm {machine}"
         ));
     }
     if let Some(reason) = &line.reason {
         // A technical cause is on a line of its own.
         let reason: Vec<String> = reason.lines().map(|line| visible(line.trim())).collect();
-        text.push(format!("{} {}", terminal.choose("KHÔNG NHẬN:", "REFUSED:"), reason.join("\n    ")));
+        add(text!("KHÔNG NHẬN: {0}", "REFUSED: {0}", reason.join("\n    ")));
     }
     if let Some(answer) = &line.answer {
-        text.push(format!("{} {}", terminal.choose("tệp trả lời:", "answer:"), visible(answer)));
+        add(text!("tệp trả lời: {0}", "answer: {0}", visible(answer)));
     }
-    text.join("\n  ")
+    shown.join("\n  ")
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::{ArgAction, ArgMatches, Command};
+use policies::text;
 use serde::Serialize;
 
 use super::terminal::Terminal;
@@ -16,24 +17,24 @@ use crate::secrets::{Places, Secrets, file, secrets_create};
 /// The command line of `init`.
 pub fn command(help: Help) -> Command {
     Command::new("init")
-        .about(help.t("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Make a new server: data folder, keys, certificates, database"))
-        .long_about(help.t(
+        .about(help.text("Tạo máy chủ mới: thư mục dữ liệu, khoá, chứng thư, cơ sở dữ liệu", "Create a new server: data folder, keys, certificates, database"))
+        .long_about(help.text(
             "Tạo máy chủ mới trong thư mục dữ liệu: khoá và chứng thư riêng, cơ sở dữ liệu, tệp server.toml. In ra dấu vân tay (SHA-256) mà \
              cán bộ giao cho từng máy khi đăng ký. Khoá dự phòng nằm trong thư mục offline, cần cất đi ngay; khoá ký bộ tiêu chí nằm trong \
              thư mục policy-signing, máy chủ khi chạy không đọc khoá này.",
-            "Makes a new server in the data folder: keys and certificates of its own, the database, server.toml. Prints the fingerprint \
-             (SHA-256) that the officer hands over with every enrolment. The standby keys are in the folder offline and are to be locked \
-             away at once; the key that signs policies is in policy-signing, which the running server never reads.",
+            "Creates a new server in the data folder: its own keys and certificates, the database, server.toml. Prints the fingerprint (SHA-256) that \
+             the officer gives out for each enrolment. The standby keys are in the folder offline; lock them away immediately. The key that signs \
+             policies is in policy-signing; the running server never reads it.",
         ))
         .arg(
-            help.option("host", help.t("TÊN|ĐỊA CHỈ", "NAME|IP"), help.t(
+            help.option("host", help.text("TÊN|ĐỊA CHỈ", "NAME|IP"), help.text(
                 "Tên hoặc địa chỉ IP mà người dùng và máy trạm dùng để kết nối (nêu nhiều lần được)",
-                "Name or IP address that people and machines dial (may be repeated)",
+                "Name or IP address that people and machines connect to (may be repeated)",
             ))
             .action(ArgAction::Append),
         )
-        .arg(help.option("listen", help.t("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.t("Nơi lắng nghe (mặc định 0.0.0.0:8443)", "Where to listen (default 0.0.0.0:8443)")))
-        .arg(help.option("database", "URL", help.t(
+        .arg(help.option("listen", help.text("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.text("Nơi lắng nghe (mặc định 0.0.0.0:8443)", "Address to listen on (default 0.0.0.0:8443)")))
+        .arg(help.option("database", "URL", help.text(
             "postgres://… ; không nêu thì dùng SQLite ngay trong thư mục dữ liệu",
             "postgres://...; without it, SQLite in the data folder",
         )))
@@ -80,24 +81,20 @@ pub async fn perform(given: &ArgMatches, data: &Path, clock: &Clock, terminal: &
     };
     terminal.answer(&made, |terminal| {
         let Made { fingerprint, data, offline, policy_signing, .. } = &made;
-        match terminal.language {
-            policies::text::Language::Vi => format!(
+        terminal.own(text!(
                 "Đã tạo máy chủ trong {data}.\n\n\
                  Dấu vân tay của máy chủ (giao cho cán bộ đăng ký máy):\n  {fingerprint}\n\n\
                  VIỆC CẦN LÀM NGAY:\n\
                  - Chuyển thư mục {offline} sang thiết bị lưu trữ rời, cất trong tủ có khoá, rồi xoá khỏi máy chủ.\n  \
                    Trong đó là khoá dự phòng, chỉ cần khi khoá đang dùng bị lộ hoặc bị mất.\n\
-                 - Khoá ký bộ tiêu chí nằm trong {policy_signing}; nên chuyển sang máy của người ký. Máy chủ khi chạy không đọc khoá này."
-            ),
-            policies::text::Language::En => format!(
-                "The server is made in {data}.\n\n\
-                 Fingerprint of the server (hand it to whoever enrols machines):\n  {fingerprint}\n\n\
-                 TO BE DONE NOW:\n\
-                 - Move the folder {offline} to removable storage, lock that away and delete it from the server.\n  \
-                   It holds the standby keys, needed only when a key in use was exposed or lost.\n\
-                 - The key that signs policies is in {policy_signing}; better move it to the signer's computer. The running server never reads it."
-            ),
-        }
+                 - Khoá ký bộ tiêu chí nằm trong {policy_signing}; nên chuyển sang máy của người ký. Máy chủ khi chạy không đọc khoá này.",
+                "The server was created in {data}.\n\n\
+                 Fingerprint of the server (give it to whoever enrols machines):\n  {fingerprint}\n\n\
+                 DO THIS NOW:\n\
+                 - Move the folder {offline} to removable storage, lock it away and delete it from the server.\n  \
+                   It holds the standby keys, which are needed only if a key in use is exposed or lost.\n\
+                 - The key that signs policies is in {policy_signing}; move it to the signer's computer. The running server never reads it."
+        ))
     })
 }
 

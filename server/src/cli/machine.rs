@@ -24,89 +24,90 @@ pub fn command(help: Help) -> Command {
     let machine = || {
         help.place(
             "machine",
-            help.t("MÃ-MÁY", "MACHINE"),
-            help.t("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)"),
+            help.text("MÃ-MÁY", "MACHINE"),
+            help.text("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)"),
         )
     };
     Command::new("machine")
-        .about(help.t(
+        .about(help.text(
             "Máy đã kết nối: liệt kê, xác nhận, thu hồi, yêu cầu kiểm tra, đổi loại, chuyển cơ quan",
-            "Enrolled machines: list, confirm, revoke, ask for a check, change the role, move",
+            "Enrolled machines: list, confirm, revoke, request a check, change the role, move",
         ))
         .subcommand_required(true)
         .subcommand(
             Command::new("list")
-                .about(help.t("Liệt kê máy của một cơ quan", "List an office's machines"))
+                .about(help.text("Liệt kê máy của một cơ quan", "List an office's machines"))
                 .arg(help.office()),
         )
         .subcommand(
             Command::new("confirm")
                 .about(
-                    help.t(
+                    help.text(
                         "Xác nhận máy đang chờ, để máy được tính điểm",
-                        "Confirm a pending machine, so that it counts",
+                        "Confirm a pending machine, so that it is graded",
                     ),
                 )
                 .arg(machine()),
         )
         .subcommand(
             Command::new("revoke")
-                .about(help.t(
+                .about(help.text(
                     "Thu hồi quyền kết nối của máy; số liệu đã gửi vẫn giữ nguyên",
-                    "Revoke a machine; what it sent stays",
+                    "Revoke a machine's access; the data it sent is kept",
                 ))
                 .arg(machine())
                 .arg(
-                    help.option("reason", help.t("LÝ DO", "REASON"), help.t("Ghi vào nhật ký", "For the log"))
+                    help.option("reason", help.text("LÝ DO", "REASON"), help.text("Ghi vào nhật ký", "Reason for the audit log"))
                         .required(true),
                 ),
         )
         .subcommand(
             Command::new("check-now")
-                .about(help.t("Yêu cầu máy kiểm tra lại ngay", "Ask a machine to check itself now"))
+                .about(help.text("Yêu cầu máy kiểm tra lại ngay", "Ask a machine to run a check now"))
                 .arg(machine()),
         )
         .subcommand(
             Command::new("role")
-                .about(help.t("Đổi loại máy: máy trạm hoặc máy chủ", "Say that a machine is a workstation or a server"))
-                .long_about(help.t(
+                .about(help.text("Đổi loại máy: máy trạm hoặc máy chủ", "Change a machine's role: workstation or server"))
+                .long_about(help.text(
                     "Đổi loại máy, cả trong danh mục. Máy được đánh giá lại ngay theo các tiêu chí của loại mới; các ngoại lệ của máy kết thúc, nếu còn cần \
                      thì đề nghị lại.",
-                    "Gives a machine another role, on the roster too. It is judged at once by the controls of that role; its waivers end, ask again \
-                     for those still needed.",
+                    "Changes a machine's role, also on the roster. It is judged immediately by the controls of the new role; its waivers end, so \
+                     request those that are still needed again.",
                 ))
                 .arg(machine())
                 .arg(
-                    help.place("role", help.t("LOẠI", "ROLE"), help.t("workstation (máy trạm) hoặc server (máy chủ)", "workstation or server"))
+                    help.place("role", help.text("LOẠI", "ROLE"), help.text("workstation (máy trạm) hoặc server (máy chủ)", "workstation or server"))
                         .value_parser(PossibleValuesParser::new(["workstation", "server"])),
                 ),
         )
         .subcommand(
             Command::new("move")
-                .about(help.t("Chuyển máy sang cơ quan khác", "Move a machine to another office"))
-                .long_about(help.t(
+                .about(help.text("Chuyển máy sang cơ quan khác", "Move a machine to another office"))
+                .long_about(help.text(
                     "Chuyển máy sang cơ quan khác; từ đó máy được tính cho cơ quan mới. Dòng của máy trong danh mục cũ vẫn còn và được tính là chưa có số liệu \
                      cho đến khi bỏ (office roster remove); trong danh mục mới, hãy thêm và ghép (office roster add, office roster link). Các ngoại lệ của \
                      máy kết thúc.",
-                    "Moves a machine to another office, for which it counts from then on. Its line in the old roster stays, and counts as unreported until it \
-                     is taken off (office roster remove); on the new roster add and link it (office roster add, office roster link). Its waivers end.",
+                    "Moves a machine to another office, which it counts for from now on. Its line on the old roster stays and counts as not reporting \
+                     until it is removed (office roster remove); add and link it on the new roster (office roster add, office roster link). Its \
+                     waivers end.",
                 ))
                 .arg(machine())
                 .arg(help.office()),
         )
         .subcommand(
             Command::new("settle")
-                .about(help.t(
+                .about(help.text(
                     "Quyết định máy nào giữ khoá khi hai máy dùng chung một khoá",
-                    "Settle which computer keeps the key when two have the same one",
+                    "Decide which machine keeps the key when two have the same one",
                 ))
-                .long_about(help.t(
+                .long_about(help.text(
                     "Quyết định khi hai máy dùng chung một khoá (thường do sao chép ổ đĩa). Trước hết, trên máy phải đăng ký lại: dừng phần mềm, xoá thư mục \
                      trạng thái của phần mềm (trên Windows: posture-agent uninstall), rồi đăng ký bằng mã mới. Sau đó chạy lệnh này: báo cáo kế tiếp bằng khoá \
                      cũ được tính trở lại. Muốn cả hai máy đăng ký lại: machine revoke.",
-                    "Settles what to do when two computers have one key (mostly a copied disk). First, on the one that is to enrol again: stop the agent, delete \
-                     its state folder (on Windows: posture-agent uninstall), and enrol with a new token. Then run this: the next report by the old key counts \
-                     again. To have both enrol again: machine revoke.",
+                    "Decides what to do when two machines have the same key (usually a copied disk). First, on the machine that should enrol again: \
+                     stop the agent, delete its state folder (on Windows: posture-agent uninstall), and enrol with a new token. Then run this \
+                     command: the next report with the old key counts again. To make both enrol again: machine revoke.",
                 ))
                 .arg(machine()),
         )
@@ -153,7 +154,7 @@ pub async fn perform(
         anyhow::bail!(revoked(&id));
     }
     terminal.answer(&machine, |terminal| {
-        format!("{} {} ({})", terminal.choose(vi, en), super::terminal::visible(&machine.name), machine.id)
+        format!("{} {} ({})", terminal.text(vi, en), super::terminal::visible(&machine.name), machine.id)
     })
 }
 
@@ -180,9 +181,9 @@ pub(super) fn machines_table(machines: &[Machine], zone: &TimeZone, terminal: &T
 
 fn row(machine: &Machine, zone: &TimeZone, terminal: &Terminal) -> Vec<String> {
     let status = match machine.status {
-        MachineStatus::Pending => terminal.choose("chờ xác nhận", "pending"),
-        MachineStatus::Confirmed => terminal.choose("đã xác nhận", "confirmed"),
-        MachineStatus::Revoked => terminal.choose("đã thu hồi", "revoked"),
+        MachineStatus::Pending => terminal.text("chờ xác nhận", "pending"),
+        MachineStatus::Confirmed => terminal.text("đã xác nhận", "confirmed"),
+        MachineStatus::Revoked => terminal.text("đã thu hồi", "revoked"),
     };
     vec![
         machine.id.clone(),
@@ -195,7 +196,7 @@ fn row(machine: &Machine, zone: &TimeZone, terminal: &Terminal) -> Vec<String> {
 
 /// The version of an agent, and that it must be replaced.
 fn agent_text(agent: &AgentState, terminal: &Terminal) -> String {
-    let version = if agent.version.is_empty() { terminal.choose("bản cũ", "old") } else { &agent.version };
-    let need = if agent.too_old { terminal.choose(" (cần cài bản mới)", " (needs the new one)") } else { "" };
+    let version = if agent.version.is_empty() { terminal.text("bản cũ", "old") } else { &agent.version };
+    let need = if agent.too_old { terminal.text(" (cần cài bản mới)", " (needs the new one)") } else { "" };
     format!("{version}{need}")
 }

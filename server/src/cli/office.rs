@@ -4,73 +4,73 @@ mod show;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, ArgMatches, Command, value_parser};
+use policies::text;
 
 use super::context::CommandContext;
 use super::terminal::Terminal;
 use super::{Help, text};
 use crate::act::office::{NewOffice, SetUp, office_add, office_rename, office_setup};
+use crate::clock::DAY_MS;
 use crate::store::Scope;
 use crate::store::office::OfficeKind;
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The command line of `office`.
 pub fn command(help: Help) -> Command {
     let kinds = OfficeKind::ALL.iter().map(|kind| kind.word());
     Command::new("office")
-        .about(help.t("Cơ quan, đơn vị: thêm, đổi tên, đặt thời gian khởi tạo, liệt kê, xem xếp loại; danh mục máy tính",
-            "Offices: add, rename, say how long they are being set up, list, show their grade; their rosters",
+        .about(help.text("Cơ quan, đơn vị: thêm, đổi tên, đặt thời gian khởi tạo, liệt kê, xem xếp loại; danh mục máy tính",
+            "Offices: add, rename, set the set-up time, list, show the grade; rosters",
         ))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
-                .about(help.t("Thêm cơ quan", "Add an office"))
-                .arg(help.place("name", help.t("TÊN", "NAME"), help.t("Tên đầy đủ, ví dụ: UBND xã An Bình", "Its name in full")))
+                .about(help.text("Thêm cơ quan", "Add an office"))
+                .arg(help.place("name", help.text("TÊN", "NAME"), help.text("Tên đầy đủ, ví dụ: UBND xã An Bình", "Full name, such as UBND xã An Bình")))
                 .arg(
-                    help.option("kind", help.t("LOẠI", "KIND"), help.t(
+                    help.option("kind", help.text("LOẠI", "KIND"), help.text(
                         "province tỉnh, ward phường, commune xã, special_zone đặc khu, department phòng ban, other khác",
-                        "What it is",
+                        "Kind of office",
                     ))
                     .value_parser(PossibleValuesParser::new(kinds))
                     .default_value("commune"),
                 )
-                .arg(help.option("parent", help.t("MÃ", "ID"), help.t("Mã cơ quan cấp trên", "Id of the office above")))
+                .arg(help.option("parent", help.text("MÃ", "ID"), help.text("Mã cơ quan cấp trên", "Id of the parent office")))
                 .arg(
-                    help.option("setup-days", help.t("NGÀY", "DAYS"), help.t(
+                    help.option("setup-days", help.text("NGÀY", "DAYS"), help.text(
                         "Số ngày khởi tạo (có điểm, chưa xếp loại); 0 là xếp loại ngay; mặc định theo bộ tiêu chí",
-                        "Days of being set up (a score, no letter); 0 gives a letter at once; default: the policy's",
+                        "Days of set-up (a score, no letter); 0 gives a letter at once; default: as the policy says",
                     ))
                     .value_parser(value_parser!(u16)),
                 ),
         )
         .subcommand(
             Command::new("rename")
-                .about(help.t("Đổi tên cơ quan", "Give an office another name"))
+                .about(help.text("Đổi tên cơ quan", "Rename an office"))
                 .arg(help.office())
-                .arg(help.place("name", help.t("TÊN", "NAME"), help.t("Tên mới đầy đủ", "Its new name in full"))),
+                .arg(help.place("name", help.text("TÊN", "NAME"), help.text("Tên mới đầy đủ", "New full name"))),
         )
         .subcommand(
             Command::new("setup")
-                .about(help.t("Đặt thời gian khởi tạo cho cơ quan và mọi đơn vị bên dưới", "Say how long an office and all below it are being set up"))
-                .long_about(help.t(
+                .about(help.text("Đặt thời gian khởi tạo cho cơ quan và mọi đơn vị bên dưới", "Set the set-up time of an office and all offices below it"))
+                .long_about(help.text(
                     "Đặt thời gian khởi tạo (có điểm, chưa xếp loại) cho cơ quan và mọi đơn vị bên dưới: cấp trên chọn một ngày cho tất cả (--until), \
                      cho xếp loại ngay (--over), hoặc để theo bộ tiêu chí (--by-policy).",
-                    "Says how long an office and all below it are being set up (a score, no letter): whoever is above chooses one day for all (--until), \
-                     has letters given at once (--over), or leaves it to the policy (--by-policy).",
+                    "Sets the set-up time of an office and all offices below it (a score, no letter): the parent chooses one day for all (--until), \
+                     ends it now (--over), or leaves it to the policy (--by-policy).",
                 ))
                 .arg(help.office())
-                .arg(help.option("until", help.t("NGÀY", "DATE"), help.t(
+                .arg(help.option("until", help.text("NGÀY", "DATE"), help.text(
                     "Ngày cuối của thời gian khởi tạo, ví dụ: 2026-12-31",
-                    "The last day of being set up, such as 2026-12-31",
+                    "Last day of set-up, such as 2026-12-31",
                 )))
-                .arg(help.flag("over", help.t("Hết khởi tạo, xếp loại ngay", "Being set up is over, letters are given at once")))
-                .arg(help.flag("by-policy", help.t("Theo số ngày trong bộ tiêu chí", "The policy's days after the first enrolment")))
+                .arg(help.flag("over", help.text("Hết khởi tạo, xếp loại ngay", "End the set-up time now and give letters")))
+                .arg(help.flag("by-policy", help.text("Theo số ngày trong bộ tiêu chí", "Use the number of days in the policy, counted from the first enrolment")))
                 .group(ArgGroup::new("end").args(["until", "over", "by-policy"]).required(true)),
         )
-        .subcommand(Command::new("list").about(help.t("Liệt kê cơ quan", "List the offices")))
+        .subcommand(Command::new("list").about(help.text("Liệt kê cơ quan", "List offices")))
         .subcommand(
             Command::new("show")
-                .about(help.t("Xem điểm, xếp loại, bảng giải trình điểm và các máy", "Show score, letter, ledger and machines"))
+                .about(help.text("Xem điểm, xếp loại, bảng giải trình điểm và các máy", "Show score, letter, ledger and machines"))
                 .arg(help.office()),
         )
 }
@@ -91,7 +91,7 @@ pub async fn perform(
             let office =
                 office_rename(&context.db, &context.by(), &text(given, "office"), &text(given, "name")).await?;
             terminal.answer(&office, |terminal| {
-                format!("{} {} ({})", terminal.choose("Tên cơ quan:", "The office is called:"), office.name, office.id)
+                terminal.own(text!("Tên cơ quan: {} ({})", "The office is now called: {} ({})", office.name, office.id))
             })
         }
         "setup" => setup(given, context, terminal).await,
@@ -114,7 +114,7 @@ async fn add(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) 
     };
     let office = office_add(&context.db, &by, &new).await?;
     terminal.answer(&office, |terminal| {
-        format!("{} {} ({})", terminal.choose("Đã thêm cơ quan", "Added the office"), office.name, office.id)
+        terminal.own(text!("Đã thêm cơ quan {} ({})", "Added the office {} ({})", office.name, office.id))
     })
 }
 
@@ -127,10 +127,10 @@ async fn setup(given: &ArgMatches, context: &CommandContext, terminal: &Terminal
     let changed = office_setup(&context.db, &context.by(), &text(given, "office"), set_up).await?;
     terminal.answer(&changed, |terminal| {
         let names: Vec<&str> = changed.iter().map(|office| office.name.as_str()).collect();
-        match names.as_slice() {
-            [] => terminal.choose("Không có gì thay đổi.", "Nothing changed.").to_owned(),
-            _ => format!("{} {}", terminal.choose("Đã đặt thời gian khởi tạo cho:", "Set for:"), names.join(", ")),
-        }
+        terminal.own(match names.as_slice() {
+            [] => text!("Không có gì thay đổi.", "Nothing changed."),
+            _ => text!("Đã đặt thời gian khởi tạo cho: {0}", "The set-up time was set for: {0}", names.join(", ")),
+        })
     })
 }
 

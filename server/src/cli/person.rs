@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command};
+use policies::text;
 use serde::Serialize;
 
 use super::context::CommandContext;
@@ -18,49 +19,54 @@ use crate::store::person::{Person, PersonRole};
 /// The command line of `person`.
 pub fn command(help: Help) -> Command {
     let roles = PersonRole::ALL.iter().map(|role| role.word());
-    let login =
-        || help.place("login", help.t("TÊN-ĐĂNG-NHẬP", "LOGIN"), help.t("Tên đăng nhập", "What the person types"));
+    let login = || {
+        help.place(
+            "login",
+            help.text("TÊN-ĐĂNG-NHẬP", "LOGIN"),
+            help.text("Tên đăng nhập", "The name the person logs in with"),
+        )
+    };
     let password_file = || {
         help.file(
             "password-file",
-            help.t(
+            help.text(
                 "Ghi mật khẩu đầu tiên vào tệp mới này (chỉ chủ tệp đọc được) thay vì hiện ra màn hình",
-                "Write the first password into this new file (readable by its owner alone) instead of showing it",
+                "Write the first password to this new file (readable only by its owner) instead of showing it",
             ),
         )
     };
     Command::new("person")
-        .about(help.t("Tài khoản người dùng: thêm, liệt kê, cấp lại mật khẩu, đóng", "Accounts of people: add, list, give a new password, close"))
+        .about(help.text("Tài khoản người dùng: thêm, liệt kê, cấp lại mật khẩu, đóng", "User accounts: add, list, set a new password, close"))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
-                .about(help.t("Thêm tài khoản; mật khẩu đầu tiên hiện một lần và phải đổi khi đăng nhập", "Add an account; its first password is shown once and must be changed"))
+                .about(help.text("Thêm tài khoản; mật khẩu đầu tiên hiện một lần và phải đổi khi đăng nhập", "Add an account; its first password is shown once and must be changed at login"))
                 .arg(login())
-                .arg(help.option("name", help.t("HỌ TÊN", "NAME"), help.t("Họ và tên", "The person's name")).required(true))
+                .arg(help.option("name", help.text("HỌ TÊN", "NAME"), help.text("Họ và tên", "Full name")).required(true))
                 .arg(
-                    help.option("role", help.t("VAI TRÒ", "ROLE"), help.t(
+                    help.option("role", help.text("VAI TRÒ", "ROLE"), help.text(
                         "officer cán bộ CNTT, head lãnh đạo, police công an, auditor kiểm tra, administrator quản trị",
-                        "What the person may do",
+                        "The person's role, which says what they may do",
                     ))
                     .value_parser(PossibleValuesParser::new(roles))
                     .default_value("officer"),
                 )
-                .arg(help.option("office", help.t("MÃ-CƠ-QUAN", "OFFICE"), help.t(
+                .arg(help.option("office", help.text("MÃ-CƠ-QUAN", "OFFICE"), help.text(
                     "Chỉ thấy cơ quan này và các đơn vị bên dưới; không nêu thì thấy tất cả",
-                    "Sees this office and those below it; without it, all of them",
+                    "Limit the account to this office and those below it; by default it sees all",
                 )))
                 .arg(password_file()),
         )
-        .subcommand(Command::new("list").about(help.t("Liệt kê tài khoản", "List the accounts")))
+        .subcommand(Command::new("list").about(help.text("Liệt kê tài khoản", "List accounts")))
         .subcommand(
             Command::new("password")
-                .about(help.t("Cấp mật khẩu mới và kết thúc mọi phiên đăng nhập của người này", "Give a new password and end every session of the person"))
+                .about(help.text("Cấp mật khẩu mới và kết thúc mọi phiên đăng nhập của người này", "Set a new password and end all sessions of the person"))
                 .arg(login())
                 .arg(password_file()),
         )
         .subcommand(
             Command::new("close")
-                .about(help.t("Đóng hẳn tài khoản và kết thúc mọi phiên đăng nhập của người này", "Close an account for good and end every session of the person"))
+                .about(help.text("Đóng hẳn tài khoản và kết thúc mọi phiên đăng nhập của người này", "Close an account permanently and end all its sessions"))
                 .arg(login()),
         )
 }
@@ -110,7 +116,7 @@ pub async fn perform(
     if verb == "close" {
         let person = person_close(&context.db, &context.by(), &text(given, "login")).await?;
         return terminal.answer(&Shown::of(&person), |terminal| {
-            format!("{} {} ({})", terminal.choose("Đã đóng tài khoản", "Closed the account"), person.login, person.name)
+            terminal.own(text!("Đã đóng tài khoản {} ({})", "Closed the account {} ({})", person.login, person.name))
         });
     }
     let way = Way::of(given, terminal)?;
@@ -127,8 +133,7 @@ pub async fn perform(
     };
     way.hand_over(&secret, terminal)?;
     terminal.answer(&Shown::of(&person), |terminal| {
-        let done = terminal.choose("Tài khoản:", "Account:");
-        format!("{done} {} ({})", person.login, person.name)
+        terminal.own(text!("Tài khoản: {} ({})", "Account: {} ({})", person.login, person.name))
     })
 }
 
@@ -142,10 +147,11 @@ impl<'a> Way<'a> {
     /// Decided before anything is changed: an account whose password nobody saw is useless.
     fn of(given: &'a ArgMatches, terminal: &Terminal) -> anyhow::Result<Self> {
         match given.get_one::<PathBuf>("password-file") {
-            Some(path) if path.exists() => Err(UserError::new(
-                format!("Tệp {} đã có. Hãy chọn tên khác.", path.display()),
-                format!("The file {} exists. Choose another name.", path.display()),
-            )
+            Some(path) if path.exists() => Err(UserError::from(text!(
+                "Tệp {} đã có. Hãy chọn tên khác.",
+                "The file {} exists. Choose another name.",
+                path.display()
+            ))
             .into()),
             Some(path) => Ok(Self::File(path)),
             None if terminal.is_watched() => Ok(Self::Screen),
@@ -161,11 +167,10 @@ impl<'a> Way<'a> {
         match self {
             Self::File(path) => file::write(path, format!("{secret}\n").as_bytes()),
             Self::Screen => {
-                let said = terminal.choose(
-                    "Mật khẩu đầu tiên (chỉ hiện một lần, phải đổi khi đăng nhập):",
-                    "First password (shown once, to be changed at the first login):",
-                );
-                terminal.complain(&format!("{said} {secret}"));
+                terminal.complain(&terminal.own(text!(
+                    "Mật khẩu đầu tiên (chỉ hiện một lần, phải đổi khi đăng nhập): {secret}",
+                    "First password (shown once, must be changed at the first login): {secret}"
+                )));
                 Ok(())
             }
         }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{ArgAction, ArgMatches, Command, value_parser};
 use policies::policy::{CONTROLS_FILE, ControlSource, OFFICE_FILE, Office, Policy, PolicyErrors, PolicySet};
+use policies::text;
 use policies::text::Text;
 use protocol::limits;
 use protocol::sign::SigningKey;
@@ -26,47 +27,47 @@ use crate::secrets::{Places, file, policy_keys_read};
 /// The command line of `policy`.
 pub fn command(help: Help) -> Command {
     let files = || {
-        help.place("files", help.t("TỆP", "FILE"), help.t("Tệp bộ tiêu chí (TOML)", "Policy files (TOML)"))
+        help.place("files", help.text("TỆP", "FILE"), help.text("Tệp bộ tiêu chí (TOML)", "Policy files (TOML)"))
             .action(ArgAction::Append)
             .num_args(1..)
             .value_parser(value_parser!(PathBuf))
     };
     Command::new("policy")
-        .about(help.t("Bộ tiêu chí: kiểm tra, ký, công bố", "Policies: check, sign, publish"))
+        .about(help.text("Bộ tiêu chí: kiểm tra, ký, công bố", "Policies: check, sign, publish"))
         .subcommand_required(true)
         .subcommand(
             Command::new("check")
-                .about(help.t("Kiểm tra tệp bộ tiêu chí, chỉ rõ từng lỗi (tệp:dòng:cột)", "Check policy files and show every error (file:line:column)"))
+                .about(help.text("Kiểm tra tệp bộ tiêu chí, chỉ rõ từng lỗi (tệp:dòng:cột)", "Check policy files and show every error (file:line:column)"))
                 .arg(files()),
         )
         .subcommand(
             Command::new("sign")
-                .about(help.t("Gộp các tệp thành một bộ tiêu chí đã ký", "Make one signed policy of the files"))
-                .long_about(help.t(
+                .about(help.text("Gộp các tệp thành một bộ tiêu chí đã ký", "Combine the files into one signed policy"))
+                .long_about(help.text(
                     "Gộp tệp chung (level-2.toml) và tệp tiêu chí (level-2-controls.toml, hoặc hai tệp mà tệp chung nêu tên) thành một bộ, gắn mã máy \
                      chủ và số phiên bản tăng dần, rồi ký. Có thể chạy trên máy khác: khi đó nêu --key và --server. Không nêu thì lấy khoá và mã \
                      trong thư mục dữ liệu. Tệp kết quả có hai phần: phần gửi cho các máy, và phần đầy đủ chỉ dành cho máy chủ.",
-                    "Makes one policy of the office file (level-2.toml) and the controls (level-2-controls.toml, or the two files that the office \
-                     file names), names the server and a rising version, and signs it. May run on another computer: give --key and --server \
-                     there. Otherwise both come from the data folder. The result has two parts: what machines are sent, and all of it, for the \
-                     server alone.",
+                    "Combines the office file (level-2.toml) and the controls (level-2-controls.toml, or the two files named in the office file) into \
+                     one policy with the server's id and a rising version, and signs it. It can run on another computer: give --key and --server \
+                     there; by default both come from the data folder. The result has two parts: what is sent to machines, and the whole policy for \
+                     the server only.",
                 ))
                 .arg(files())
-                .arg(help.file("key", help.t("Khoá ký (mặc định: policy-signing/policy.key trong thư mục dữ liệu)", "Signing key (default: policy-signing/policy.key in the data folder)")))
-                .arg(help.option("server", help.t("MÃ", "ID"), help.t("Mã máy chủ (mặc định: theo server.toml)", "Id of the server (default: from server.toml)")))
+                .arg(help.file("key", help.text("Khoá ký (mặc định: policy-signing/policy.key trong thư mục dữ liệu)", "Signing key (default: policy-signing/policy.key in the data folder)")))
+                .arg(help.option("server", help.text("MÃ", "ID"), help.text("Mã máy chủ (mặc định: theo server.toml)", "Id of the server (default: from server.toml)")))
                 .arg(
-                    help.option("bundle-version", help.t("SỐ", "NUMBER"), help.t(
+                    help.option("bundle-version", help.text("SỐ", "NUMBER"), help.text(
                         "Số phiên bản, phải lớn hơn bản đang dùng (mặc định: ngày giờ ký)",
-                        "Version, higher than the one in force (default: date and time of signing)",
+                        "Version, higher than the current one (default: date and time of signing)",
                     ))
                     .value_parser(value_parser!(u64)),
                 )
-                .arg(help.file("out", help.t("Tệp kết quả", "Where to write the signed bundle")).required(true)),
+                .arg(help.file("out", help.text("Tệp kết quả", "Output file")).required(true)),
         )
         .subcommand(
             Command::new("publish")
-                .about(help.t("Công bố bộ tiêu chí đã ký: mọi máy nhận và được chấm lại", "Publish a signed bundle: every machine gets it and is graded anew"))
-                .arg(help.place("file", help.t("TỆP", "FILE"), help.t("Tệp do policy sign tạo ra", "The file that policy sign made")).value_parser(value_parser!(PathBuf))),
+                .about(help.text("Công bố bộ tiêu chí đã ký: mọi máy nhận và được chấm lại", "Publish a signed policy: all machines receive it and are graded again"))
+                .arg(help.place("file", help.text("TỆP", "FILE"), help.text("Tệp do policy sign tạo ra", "The file made by policy sign")).value_parser(value_parser!(PathBuf))),
         )
 }
 
@@ -95,10 +96,11 @@ fn text_read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
     // The parser refuses files over its own limit; this only keeps a wrong path from filling memory.
     if size > 4 * limits::BUNDLE as u64 {
-        anyhow::bail!(UserError::new(
-            format!("Tệp {} quá lớn ({size} byte).", path.display()),
-            format!("The file {} is too large ({size} bytes).", path.display()),
-        ));
+        anyhow::bail!(UserError::from(text!(
+            "Tệp {} quá lớn ({size} byte).",
+            "The file {} is too large ({size} bytes).",
+            path.display()
+        )));
     }
     file::read(path)
 }
@@ -125,7 +127,7 @@ fn check(paths: &[PathBuf], terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let errors = files_check(&texts);
     let found = errors.is_some();
     let shown = errors.as_ref().map_or_else(
-        || terminal.choose("Không có lỗi.", "No errors.").to_owned(),
+        || terminal.text("Không có lỗi.", "No errors.").to_owned(),
         |errors| errors.show(terminal.language),
     );
     let checked = errors.map_or(Checked { errors: Vec::new(), left_out: 0 }, |errors| Checked {
@@ -180,10 +182,11 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
         files.insert(name_of(&path), text_read(&path)?);
     }
     let set = PolicySet::read(&files).map_err(|errors| {
-        UserError::new(
-            format!("Bộ tiêu chí còn lỗi nên chưa ký:\n{}", errors.show(policies::text::Language::Vi)),
-            format!("The policy has errors and was not signed:\n{}", errors.show(policies::text::Language::En)),
-        )
+        let Text { vi, en } = errors.text();
+        UserError::from(text!(
+            "Bộ tiêu chí còn lỗi nên chưa ký:\n{vi}",
+            "The policy has errors and was not signed:\n{en}"
+        ))
     })?;
     let server = match given.get_one::<String>("server") {
         Some(server) => server.clone(),
@@ -200,10 +203,11 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
     };
     let signed = SignedPolicy::sign(&set, &server, version, clock.now_ms(), &key)?;
     if signed.server.iter().chain([&signed.agents]).any(|part| part.bundle.len() > limits::BUNDLE) {
-        anyhow::bail!(UserError::new(
-            format!("Bộ tiêu chí lớn hơn {} byte cho phép.", limits::BUNDLE),
-            format!("The policy is larger than the {} bytes allowed.", limits::BUNDLE),
-        ));
+        anyhow::bail!(UserError::from(text!(
+            "Bộ tiêu chí lớn hơn {} byte cho phép.",
+            "The policy is larger than the {} bytes allowed.",
+            limits::BUNDLE
+        )));
     }
     let out = given.get_one::<PathBuf>("out").cloned().unwrap_or_default();
     file::replace(&out, &serde_json::to_vec(&signed)?)?;
@@ -214,8 +218,11 @@ fn sign(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<
         server,
     };
     terminal.answer(&made, |terminal| {
-        let said = terminal.choose("Đã ký bộ tiêu chí phiên bản", "Signed the policy, version");
-        format!("{said} {version}: {}", out.display())
+        terminal.own(text!(
+            "Đã ký bộ tiêu chí phiên bản {version}: {}",
+            "Signed policy version {version}: {}",
+            out.display()
+        ))
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -228,10 +235,11 @@ fn version_of(clock: &Clock) -> anyhow::Result<u64> {
 async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let path = given.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     let signed: SignedPolicy = serde_json::from_slice(&text_read(&path)?).map_err(|cause| {
-        UserError::new(
-            format!("{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: posture-server policy sign", path.display()),
-            format!("{} is not a signed policy. Make one with: posture-server policy sign", path.display()),
-        )
+        UserError::from(text!(
+            "{} không phải bộ tiêu chí đã ký. Hãy tạo bằng lệnh: posture-server policy sign",
+            "{} is not a signed policy. Make one with: posture-server policy sign",
+            path.display()
+        ))
         .because(cause)
     })?;
     let context = CommandContext::open(data).await?;
@@ -245,11 +253,11 @@ async fn publish(given: &ArgMatches, data: &Path, terminal: &Terminal) -> anyhow
         server: published.bundle.server.clone(),
     };
     terminal.answer(&made, |terminal| {
-        let said = terminal.choose(
-            "Đã công bố. Các máy sẽ nhận bộ tiêu chí mới và được chấm lại. Phiên bản:",
-            "Published. Machines get the new policy and are graded anew. Version:",
-        );
-        format!("{said} {}", made.version)
+        terminal.own(text!(
+            "Đã công bố. Các máy sẽ nhận bộ tiêu chí mới và được chấm lại. Phiên bản: {}",
+            "Published. Machines receive the new policy and are graded again. Version: {}",
+            made.version
+        ))
     })?;
     Ok(ExitCode::SUCCESS)
 }

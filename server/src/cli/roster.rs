@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command, value_parser};
 
+use policies::text;
+
 use super::context::CommandContext;
 use super::terminal::Terminal;
 use super::{Help, text};
@@ -24,106 +26,106 @@ const FILE_MOST: u64 = 4 * 1024 * 1024;
 /// The command line of `office roster`.
 pub fn command(help: Help) -> Command {
     let count = |name, help_text| {
-        help.option(name, help.t("SỐ", "COUNT"), help_text).value_parser(value_parser!(u32)).default_value("0")
+        help.option(name, help.text("SỐ", "COUNT"), help_text).value_parser(value_parser!(u32)).default_value("0")
     };
     Command::new("roster")
-        .about(help.t("Danh mục máy tính của cơ quan", "The roster of an office"))
+        .about(help.text("Danh mục máy tính của cơ quan", "The roster of an office"))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
-                .about(help.t("Thêm một máy vào danh mục", "Put a machine on the roster"))
-                .long_about(help.t(
+                .about(help.text("Thêm một máy vào danh mục", "Add a machine to the roster"))
+                .long_about(help.text(
                     "Thêm một máy vào danh mục. Máy đăng ký với đúng tên này và đúng loại sẽ tự khớp vào dòng và được xác nhận.",
-                    "Puts a machine on the roster. A machine that enrols under this name and role finds its line and is confirmed.",
+                    "Adds a machine to the roster. A machine that enrols with this name and role is matched to its line and confirmed.",
                 ))
                 .arg(help.office())
-                .arg(help.place("label", help.t("TÊN-MÁY", "LABEL"), help.t("Tên máy hoặc số tài sản", "Name of the machine or its inventory number")))
+                .arg(help.place("label", help.text("TÊN-MÁY", "LABEL"), help.text("Tên máy hoặc số tài sản", "Machine name or inventory number")))
                 .arg(help.role())
-                .arg(help.option("room", help.t("PHÒNG", "ROOM"), help.t("Nơi đặt máy", "Where it stands")))
-                .arg(help.option("person", help.t("NGƯỜI", "PERSON"), help.t("Người sử dụng", "Who uses it")))
-                .arg(help.option("serial", help.t("SỐ", "SERIAL"), help.t(
+                .arg(help.option("room", help.text("PHÒNG", "ROOM"), help.text("Nơi đặt máy", "Location")))
+                .arg(help.option("person", help.text("NGƯỜI", "PERSON"), help.text("Người sử dụng", "User")))
+                .arg(help.option("serial", help.text("SỐ", "SERIAL"), help.text(
                     "Số sê-ri; máy đã kết nối mang đúng số này được ghép ngay vào dòng",
-                    "Serial number; an enrolled machine that has it is linked to the line at once",
+                    "Serial number; an enrolled machine with this number is linked immediately",
                 )))
-                .arg(help.option("mac", "MAC", help.t("Địa chỉ MAC", "MAC address"))),
+                .arg(help.option("mac", "MAC", help.text("Địa chỉ MAC", "MAC address"))),
         )
         .subcommand(
             Command::new("import")
-                .about(help.t("Nhập danh mục từ tệp CSV", "Import a roster from a CSV file"))
-                .long_about(help.t(
+                .about(help.text("Nhập danh mục từ tệp CSV", "Import a roster from a CSV file"))
+                .long_about(help.text(
                     "Nhập danh mục từ tệp CSV (UTF-8, phân cách bằng dấu phẩy hoặc chấm phẩy). Dòng đầu là tên cột: label (tên máy), và tuỳ chọn \
                      room (phòng), person (người dùng), role (workstation hoặc server), serial (số sê-ri), mac (địa chỉ MAC). Nhập tất cả hoặc không \
                      nhập dòng nào; dòng giống hệt dòng đã có trong danh mục được bỏ qua; dòng cùng tên nhưng khác nội dung bị từ chối.",
-                    "Imports a CSV file (UTF-8, separated by commas or semicolons). The first line names the columns: label, and if wanted \
-                     room, person, role (workstation or server), serial, mac. Either every line is taken or none; a line that is \
-                     on the roster already, to the letter, is skipped; one with the same name and other contents is refused.",
+                    "Imports a CSV file (UTF-8, separated by commas or semicolons). The first line names the columns: label and, optionally, room, \
+                     person, role (workstation or server), serial, mac. Either all lines are imported or none. A line identical to one on the roster \
+                     is skipped; one with the same name but different content is refused.",
                 ))
                 .arg(help.office())
-                .arg(help.place("file", help.t("TỆP", "FILE"), help.t("Tệp CSV", "The CSV file")).value_parser(value_parser!(PathBuf))),
+                .arg(help.place("file", help.text("TỆP", "FILE"), help.text("Tệp CSV", "The CSV file")).value_parser(value_parser!(PathBuf))),
         )
         .subcommand(
             Command::new("declare")
-                .about(help.t("Xác nhận danh mục đã đầy đủ; chưa xác nhận thì chưa xếp loại", "Declare the roster complete; before that there is no letter"))
+                .about(help.text("Xác nhận danh mục đã đầy đủ; chưa xác nhận thì chưa xếp loại", "Declare that the roster is complete; until then there is no letter"))
                 .arg(help.office())
-                .arg(count("secret-machines", help.t(
+                .arg(count("secret-machines", help.text(
                     "Số máy soạn thảo, lưu giữ bí mật nhà nước (chỉ ghi số lượng, nằm ngoài mọi phép tính)",
-                    "How many machines for state secrets it has (only their count, outside every sum)",
+                    "Number of machines for state secrets (only recorded, not part of any calculation)",
                 ))),
         )
         .subcommand(
             Command::new("link")
-                .about(help.t("Ghép một máy đã kết nối với dòng của nó, để máy được tính một lần", "Link an enrolled machine to its line, so that it counts once"))
-                .long_about(help.t(
+                .about(help.text("Ghép một máy đã kết nối với dòng của nó, để máy được tính một lần", "Link an enrolled machine to its roster line, so that it counts once"))
+                .long_about(help.text(
                     "Ghép một máy đã kết nối với dòng của nó trong danh mục, để máy được tính một lần; máy đang chờ xác nhận thì được xác nhận luôn khi ghép. \
                      Lệnh office roster list nêu các cặp nên ghép.",
-                    "Links an enrolled machine to its line of the roster, so that it counts once; a pending machine is confirmed by that. The command \
-                     office roster list proposes pairs.",
+                    "Links an enrolled machine to its roster line, so that it counts once; this also confirms a pending machine. The command office \
+                     roster list proposes pairs.",
                 ))
                 .arg(help.office())
                 .arg(line(help))
-                .arg(help.place("machine", help.t("MÃ-MÁY", "MACHINE"), help.t("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)")))
-                .arg(help.flag("replace", help.t(
+                .arg(help.place("machine", help.text("MÃ-MÁY", "MACHINE"), help.text("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)")))
+                .arg(help.flag("replace", help.text(
                     "Máy được cài lại: thay máy đang ghép với dòng này và thu hồi máy đó",
-                    "A reinstalled computer: replaces the machine that has the line, which is revoked",
+                    "For a reinstalled computer: replace the machine now linked to the line and revoke it",
                 ))),
         )
         .subcommand(
             Command::new("unlink")
-                .about(help.t("Tách máy khỏi dòng đã ghép nhầm", "Unlink a line from a machine that is not its own"))
+                .about(help.text("Tách máy khỏi dòng đã ghép nhầm", "Unlink a machine from a line it was wrongly linked to"))
                 .arg(help.office())
                 .arg(line(help)),
         )
         .subcommand(
             Command::new("state")
-                .about(help.t("Ghi máy tạm ngừng sử dụng đến một ngày, hoặc sử dụng trở lại", "Say that a machine is away until a day, or in use again"))
-                .long_about(help.t(
+                .about(help.text("Ghi máy tạm ngừng sử dụng đến một ngày, hoặc sử dụng trở lại", "Mark a machine as out of use until a day, or in use again"))
+                .long_about(help.text(
                     "Ghi máy tạm ngừng sử dụng (on_leave người dùng nghỉ phép, in_repair đang sửa chữa, in_store đang cất kho, awaiting_disposal chờ \
                      thanh lý) đến hết ngày nêu ở --until, hoặc sử dụng trở lại (in_use). Máy tạm ngừng không tính vào điểm; thời hạn theo bộ tiêu chí \
                      (60 ngày kể từ ngày đầu). Máy gửi báo cáo thì được tính lại ngay.",
-                    "Says that a machine is away (on_leave its user is, in_repair, in_store, awaiting_disposal) up to the end of the day given with \
-                     --until, or in use again (in_use). A machine that is away does not count, for as long as the policy allows (60 days from the \
-                     first). A report of it ends that at once.",
+                    "Marks a machine as out of use (on_leave: its user is on leave, in_repair, in_store, awaiting_disposal) until the end of the day \
+                     given with --until, or in use again (in_use). A machine out of use does not count, for as long as the policy allows (60 days \
+                     from the first). As soon as it reports, it counts again.",
                 ))
                 .arg(help.office())
                 .arg(line(help))
                 .arg(
-                    help.place("state", help.t("TRẠNG-THÁI", "STATE"), help.t("Trạng thái của máy", "Where the machine is"))
+                    help.place("state", help.text("TRẠNG-THÁI", "STATE"), help.text("Trạng thái của máy", "State of the machine"))
                         .value_parser(PossibleValuesParser::new(RosterState::ALL.iter().map(|state| state.word()))),
                 )
-                .arg(help.option("until", help.t("NGÀY", "DATE"), help.t(
+                .arg(help.option("until", help.text("NGÀY", "DATE"), help.text(
                     "Ngày cuối tạm ngừng sử dụng, ví dụ: 2026-12-31",
-                    "The last day on which it is away, such as 2026-12-31",
+                    "Last day out of use, such as 2026-12-31",
                 ))),
         )
         .subcommand(
             Command::new("remove")
-                .about(help.t("Bỏ một dòng khỏi danh mục; máy đã kết nối vẫn được tính", "Take a line off the roster; its machine, if enrolled, still counts"))
+                .about(help.text("Bỏ một dòng khỏi danh mục; máy đã kết nối vẫn được tính", "Remove a line from the roster; an enrolled machine still counts"))
                 .arg(help.office())
                 .arg(line(help)),
         )
         .subcommand(
             Command::new("list")
-                .about(help.t("Xem danh mục và các cặp nên ghép", "Show the roster and which machines may be which lines"))
+                .about(help.text("Xem danh mục và các cặp nên ghép", "Show the roster and the pairs that should be linked"))
                 .arg(help.office()),
         )
 }
@@ -131,8 +133,8 @@ pub fn command(help: Help) -> Command {
 fn line(help: Help) -> clap::Arg {
     help.place(
         "line",
-        help.t("DÒNG", "LINE"),
-        help.t("Tên máy trong danh mục, hoặc mã của dòng", "Label on the roster, or id of the line"),
+        help.text("DÒNG", "LINE"),
+        help.text("Tên máy trong danh mục, hoặc mã của dòng", "Machine name on the roster, or id of the line"),
     )
 }
 
@@ -169,7 +171,7 @@ pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Te
             let secret_machines = given.get_one::<u32>("secret-machines").copied().unwrap_or(0);
             let roster = roster_declare(db, &by, &office, secret_machines).await?;
             terminal.answer(&roster, |terminal| {
-                terminal.choose("Đã xác nhận danh mục đầy đủ.", "The roster is declared complete.").to_owned()
+                terminal.text("Đã xác nhận danh mục đầy đủ.", "The roster is declared complete.").to_owned()
             })?;
             list::proposals_tell(&office, context, terminal).await
         }
@@ -202,48 +204,45 @@ pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Te
 
 fn answer(line: &RosterLine, vi: &str, en: &str, terminal: &Terminal) -> anyhow::Result<()> {
     terminal.answer(line, |terminal| {
-        let machine = line
-            .machine
-            .as_ref()
-            .map_or_else(String::new, |machine| format!(" ({} {machine})", terminal.choose("máy", "machine")));
-        format!("{} {}{machine}", terminal.choose(vi, en), super::terminal::visible(&line.label))
+        let machine = line.machine.as_ref();
+        let machine =
+            machine.map_or_else(String::new, |machine| terminal.own(text!(" (máy {0})", " (machine {0})", machine)));
+        format!("{} {}{machine}", terminal.text(vi, en), super::terminal::visible(&line.label))
     })
 }
 
 fn imported_text(imported: &Imported, terminal: &Terminal) -> String {
-    let mut text = format!("{} {}", terminal.choose("Số máy đã nhập:", "Machines imported:"), imported.added.len());
+    let linked = imported.added.iter().filter(|line| line.machine.is_some()).count();
+    let mut shown = terminal.own(text!("Số máy đã nhập: {0}", "Machines imported: {0}", imported.added.len()));
     for (count, vi, en) in [
-        (
-            imported.added.iter().filter(|line| line.machine.is_some()).count(),
-            "đã ghép theo số sê-ri",
-            "linked by serial number",
-        ),
+        (linked, "đã ghép theo số sê-ri", "linked by serial number"),
         (imported.known, "đã có sẵn trong danh mục", "on the roster already"),
         (imported.completed, "được bổ sung số sê-ri, địa chỉ MAC", "completed by serial number or MAC address"),
     ] {
         if count > 0 {
-            text.push_str(&format!("; {}: {count}", terminal.choose(vi, en)));
+            shown.push_str(&format!("; {}: {count}", terminal.text(vi, en)));
         }
     }
-    text
+    shown
 }
 
 fn lines_read(path: &std::path::Path) -> anyhow::Result<Vec<NewLine>> {
     let refused = |cause: anyhow::Error| {
-        UserError::new(
-            format!("Không nhập được danh mục từ {}.", path.display()),
-            format!("The roster cannot be imported from {}.", path.display()),
-        )
+        UserError::from(text!(
+            "Không nhập được danh mục từ {}.",
+            "The roster cannot be imported from {}.",
+            path.display()
+        ))
         .because(cause)
     };
     let read = || {
         let size = std::fs::metadata(path).map_err(unread)?.len();
         if size > FILE_MOST {
-            let (vi, en) = (
-                format!("Tệp có {size} byte, nhiều nhất là {FILE_MOST}."),
-                format!("The file has {size} bytes; at most {FILE_MOST} are allowed."),
-            );
-            return Err(UserError::new(vi, en).into());
+            return Err(UserError::from(text!(
+                "Tệp có {size} byte, nhiều nhất là {FILE_MOST}.",
+                "The file has {size} bytes; at most {FILE_MOST} are allowed."
+            ))
+            .into());
         }
         let text = String::from_utf8(std::fs::read(path).map_err(unread)?).map_err(|_| {
             UserError::new(
@@ -269,7 +268,7 @@ fn unread(cause: std::io::Error) -> anyhow::Error {
 /// The role in the language of the terminal.
 pub(super) fn role_text<'a>(role: Role, terminal: &Terminal) -> &'a str {
     match role {
-        Role::Workstation => terminal.choose("máy trạm", "workstation"),
-        Role::Server => terminal.choose("máy chủ", "server"),
+        Role::Workstation => terminal.text("máy trạm", "workstation"),
+        Role::Server => terminal.text("máy chủ", "server"),
     }
 }

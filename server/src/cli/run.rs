@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgMatches, Command};
+use policies::text;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::FilterExt as _;
@@ -30,27 +31,27 @@ use crate::tls::Deadlines;
 /// The command line of `run`.
 pub fn command(help: Help) -> Command {
     Command::new("run")
-        .about(help.t("Chạy máy chủ", "Run the server"))
-        .long_about(help.t(
+        .about(help.text("Chạy máy chủ", "Run the server"))
+        .long_about(help.text(
             "Chạy máy chủ cho đến khi nhận SIGTERM hoặc Ctrl-C: một cổng cho máy trạm và trang web (HTTPS). Nhật ký ra lỗi chuẩn; mức nhật ký theo \
              biến TRAM_AN_LOG (mặc định info).",
-            "Runs the server until SIGTERM or Ctrl-C: one port for agents and pages (HTTPS). Logs go to standard error; their level is in \
+            "Runs the server until SIGTERM or Ctrl-C: one port for agents and web pages (HTTPS). Logs go to standard error; set the level with \
              TRAM_AN_LOG (default info).",
         ))
-        .arg(help.option("listen", help.t("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.t(
+        .arg(help.option("listen", help.text("ĐỊA CHỈ:CỔNG", "ADDR:PORT"), help.text(
             "Nơi lắng nghe thay cho server.toml; cổng 0 là cổng bất kỳ",
-            "Where to listen instead of server.toml; port 0 takes any",
+            "Address to listen on instead of the one in server.toml; port 0 means any port",
         )))
-        .arg(help.flag("ready-json", help.t(
+        .arg(help.flag("ready-json", help.text(
             "Khi sẵn sàng, in một dòng JSON {\"address\", \"fingerprint\"}",
-            "When ready, print one line of JSON {\"address\", \"fingerprint\"}",
+            "Print one line of JSON when ready: {\"address\", \"fingerprint\"}",
         )))
-        .arg(help.flag("new-store", help.t(
+        .arg(help.flag("new-store", help.text(
             "Cơ sở dữ liệu đã mất và không có bản sao lưu: tạo cơ sở dữ liệu trống (chỉ khi nơi lưu đang trống; được ghi vào nhật ký thao tác)",
-            "The database is lost and there is no backup: make an empty one (only where there is none; written into the audit log)",
+            "The database is lost and there is no backup: create an empty one (only if there is none; recorded in the audit log)",
         )))
-        .arg(help.file("web-cert", help.t("Chứng thư riêng cho trang web (PEM, cả chuỗi)", "Certificate for the pages (PEM, with its chain)")).requires("web-key"))
-        .arg(help.file("web-key", help.t("Khoá của chứng thư đó (PEM)", "Key of that certificate (PEM)")).requires("web-cert"))
+        .arg(help.file("web-cert", help.text("Chứng thư riêng cho trang web (PEM, cả chuỗi)", "Certificate for the web pages (PEM, with its chain)")).requires("web-key"))
+        .arg(help.file("web-key", help.text("Khoá của chứng thư đó (PEM)", "Key of that certificate (PEM)")).requires("web-cert"))
 }
 
 #[derive(Debug, Serialize)]
@@ -120,12 +121,10 @@ async fn flood_tell(flood: Flood) {
 
 fn listen(address: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).map_err(|cause| {
-        UserError::new(
-            format!(
-                "Không mở được {address}. Cổng có thể đang được chương trình khác dùng; chọn cổng khác bằng --listen."
-            ),
-            format!("Cannot listen on {address}. Another program may use the port; choose another with --listen."),
-        )
+        UserError::from(text!(
+            "Không mở được {address}. Cổng có thể đang được chương trình khác dùng; chọn cổng khác bằng --listen.",
+            "Cannot listen on {address}. Another program may use the port; choose another with --listen."
+        ))
         .because(cause)
     })?;
     bound.set_nonblocking(true)?;

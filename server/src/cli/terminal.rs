@@ -5,11 +5,14 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 
 use jiff::tz::TimeZone;
-use policies::text::Language;
+use policies::text::{Language, Text};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde::Serialize;
 
 use crate::error::UserError;
+
+/// The most characters of one text.
+const LINE: usize = 1000;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +38,14 @@ impl Terminal {
         Self { language, form }
     }
 
-    /// The sentence in the chosen language.
-    pub fn choose<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
-        match self.language {
-            Language::Vi => vi,
-            Language::En => en,
-        }
+    /// The form of a sentence without values.
+    pub fn text<'t>(&self, vi: &'t str, en: &'t str) -> &'t str {
+        self.language.text(vi, en)
+    }
+
+    /// The form of a sentence that `text!` made.
+    pub fn own(&self, text: Text) -> String {
+        self.language.own(text)
     }
 
     /// Prints the result: `value` for a program, `text` for a person.
@@ -74,7 +79,7 @@ impl Terminal {
 
     /// `rows` under their headings (Vietnamese, English), in columns.
     pub fn table(&self, heads: &[(&str, &str)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-        let heads = heads.iter().map(|(vi, en)| self.choose(vi, en).to_owned()).collect();
+        let heads = heads.iter().map(|(vi, en)| self.text(vi, en).to_owned()).collect();
         let shown = rows.into_iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
         let lines: Vec<Vec<String>> = std::iter::once(heads).chain(shown).collect();
         let width =
@@ -120,16 +125,9 @@ pub fn secret_ask(prompt: &str) -> anyhow::Result<String> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// `text` with control and direction-changing characters written out.
+/// A text of at most a line's length, with what a terminal would act upon made visible.
 pub fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let tricky = character.is_control()
-                || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-            let shown = if tricky { character.escape_unicode().to_string() } else { character.to_string() };
-            shown.chars().collect::<Vec<_>>()
-        })
-        .collect()
+    policies::text::visible(text, LINE)
 }
 
 /// An instant of the store as people of this server read it, to the minute.
@@ -145,7 +143,7 @@ mod tests {
     #[test]
     fn a_machines_name_cannot_play_tricks() {
         assert_eq!(visible("Máy số 1"), "Máy số 1");
-        assert_eq!(visible("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\\u{a}");
+        assert_eq!(visible("a\u{1b}[2J\u{202e}b\n"), "a␛[2J⟨U+202E⟩b␊");
     }
 
     #[test]

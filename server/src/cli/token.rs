@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command, value_parser};
+use policies::text;
 use serde::Serialize;
 
 use super::context::CommandContext;
@@ -22,45 +23,45 @@ use crate::store::token::{Admission, Token};
 /// The command line of `token`.
 pub fn command(help: Help) -> Command {
     Command::new("token")
-        .about(help.t("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: make, list, revoke"))
+        .about(help.text("Mã đăng ký máy: cấp, liệt kê, thu hồi", "Enrolment tokens: create, list, revoke"))
         .subcommand_required(true)
         .subcommand(
             Command::new("add")
-                .about(help.t("Cấp mã đăng ký máy cho một cơ quan", "Make a token for an office"))
-                .long_about(help.t(
+                .about(help.text("Cấp mã đăng ký máy cho một cơ quan", "Create a token for an office"))
+                .long_about(help.text(
                     "Cấp mã đăng ký máy cho một cơ quan. Mã chỉ hiện một lần ở đây; máy chủ chỉ giữ giá trị băm. Máy đăng ký bằng mã này chờ xác nhận, \
                      trừ khi khớp một dòng trong danh mục máy tính. Với máy không được phép nối mạng, nêu --file để ghi thư mời rồi mang tệp đến máy.",
-                    "Makes a token for an office. It is shown here once; the server keeps a hash of it. A machine that enrols with it waits \
-                     for confirmation unless it matches a line of the roster. For machines that may not be connected, --file writes an \
-                     invitation to carry there.",
+                    "Creates a token for an office. It is shown only once; the server keeps a hash of it. A machine that enrols with it waits \
+                     for confirmation unless it matches a roster line. For machines that must not be connected, --file writes an \
+                     invitation file to take to the machine.",
                 ))
                 .arg(help.office())
                 .arg(help.role())
                 .arg(
-                    help.option("uses", help.t("SỐ", "COUNT"), help.t("Số máy được đăng ký bằng mã này", "How many machines it enrols"))
+                    help.option("uses", help.text("SỐ", "COUNT"), help.text("Số máy được đăng ký bằng mã này", "How many machines may enrol with it"))
                         .value_parser(value_parser!(u32).range(1..=i64::from(USES_MOST)))
                         .default_value("1"),
                 )
                 .arg(
-                    help.option("hours", help.t("GIỜ", "HOURS"), help.t("Thời hạn của mã, tính bằng giờ (tối đa 720)", "How long it is good, in hours (at most 720)"))
+                    help.option("hours", help.text("GIỜ", "HOURS"), help.text("Thời hạn của mã, tính bằng giờ (tối đa 720)", "How long it is valid, in hours (at most 720)"))
                         .value_parser(value_parser!(u32).range(1..=720))
                         .default_value("24"),
                 )
-                .arg(help.file("file", help.t(
+                .arg(help.file("file", help.text(
                     "Ghi thư mời cho máy không nối mạng vào tệp này (chứa mã, cần giữ kín); máy dùng: posture-agent export",
-                    "Write an invitation for machines without a network to this file (it holds the token); used by: posture-agent export",
+                    "Write an invitation for machines without a network to this file (it contains the token, keep it secret); used by: posture-agent export",
                 )))
-                .arg(help.flag("confirm", help.t(
+                .arg(help.flag("confirm", help.text(
                     "Xác nhận ngay máy đăng ký bằng mã này (chỉ dùng khi người giữ mã chính là người quản lý máy)",
-                    "Confirm machines that enrol with it at once (only when whoever holds the token answers for the machines)",
+                    "Confirm machines that enrol with it immediately (only if the token holder manages those machines)",
                 ))),
         )
-        .subcommand(Command::new("list").about(help.t("Liệt kê mã của một cơ quan", "List an office's tokens")).arg(help.office()))
+        .subcommand(Command::new("list").about(help.text("Liệt kê mã của một cơ quan", "List an office's tokens")).arg(help.office()))
         .subcommand(
             Command::new("revoke")
-                .about(help.t("Thu hồi mã và liệt kê các máy đã đăng ký bằng mã đó", "Revoke a token and list what it enrolled"))
-                .arg(help.place("token", help.t("MÃ-SỐ", "TOKEN"), help.t("Mã số của mã đăng ký (xem: token list)", "Id of the token (see: token list)")))
-                .arg(help.flag("machines", help.t("Thu hồi luôn các máy đã đăng ký bằng mã này", "Revoke the machines it enrolled as well"))),
+                .about(help.text("Thu hồi mã và liệt kê các máy đã đăng ký bằng mã đó", "Revoke a token and list the machines that enrolled with it"))
+                .arg(help.place("token", help.text("MÃ-SỐ", "TOKEN"), help.text("Mã số của mã đăng ký (xem: token list)", "Id of the token (see: token list)")))
+                .arg(help.flag("machines", help.text("Thu hồi luôn các máy đã đăng ký bằng mã này", "Also revoke the machines that enrolled with it"))),
         )
 }
 
@@ -95,11 +96,11 @@ pub async fn perform(
             let reach = if given.get_flag("machines") { Reach::Machines } else { Reach::Token };
             let machines = token_revoke(&context.db, &context.by(), &text(given, "token"), reach).await?;
             terminal.answer(&machines, |terminal| {
-                let said = terminal.choose(
-                    "Đã thu hồi mã. Máy đã đăng ký bằng mã này:",
-                    "The token is revoked. Machines that enrolled with it:",
-                );
-                format!("{said}\n{}", machines_table(&machines, &context.zone, terminal))
+                terminal.own(text!(
+                    "Đã thu hồi mã. Máy đã đăng ký bằng mã này:\n{0}",
+                    "The token is revoked. Machines that enrolled with it:\n{0}",
+                    machines_table(&machines, &context.zone, terminal)
+                ))
             })
         }
     }
@@ -117,10 +118,11 @@ async fn add(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) 
     let fingerprint = fingerprint_read(&context.data)?.to_string();
     let file = given.get_one::<PathBuf>("file");
     if let Some(file) = file.filter(|file| file.symlink_metadata().is_ok()) {
-        anyhow::bail!(UserError::new(
-            format!("Đã có {}. Hãy nêu tên tệp khác.", file.display()),
-            format!("{} exists. Name another file.", file.display()),
-        ));
+        anyhow::bail!(UserError::from(text!(
+            "Đã có {}. Hãy nêu tên tệp khác.",
+            "{} exists. Name another file.",
+            file.display()
+        )));
     }
     let (token, secret) = token_make(&context.db, &context.by(), &new).await?;
     if let Some(file) = file
@@ -141,38 +143,25 @@ async fn add(given: &ArgMatches, context: &CommandContext, terminal: &Terminal) 
     };
     let port = context.config.listen.address.rsplit(':').next().unwrap_or("8443");
     terminal.answer(&made, |terminal| {
-        if let Some(file) = &made.file {
-            return format!(
-                "{} {}\n{} {}\n\n{}\n  posture-agent export {} --invitation {}",
-                terminal.choose(
-                    "Thư mời (chứa mã đăng ký, cần giữ kín):",
-                    "Invitation (it holds the token, keep it close):"
-                ),
-                visible(file),
-                terminal.choose("Có hiệu lực đến:", "Good until:"),
-                moment(made.expires_at, &context.zone),
-                terminal.choose(
-                    "Mang tệp đến máy không nối mạng và chạy bằng quyền quản trị:",
-                    "Carry the file to the machine without a network and run as administrator:"
-                ),
-                terminal.choose("TỆP-XUẤT", "EXPORT-FILE"),
-                terminal.choose("THƯ-MỜI", "INVITATION"),
-            );
-        }
-        format!(
-            "{} {}\n{} {}\n\n{}\n  posture-agent enrol --server {}:{port} --token {} --fingerprint {}",
-            terminal.choose("Mã đăng ký máy (chỉ hiện một lần):", "Enrolment token (shown once):"),
-            made.token,
-            terminal.choose("Có hiệu lực đến:", "Good until:"),
-            moment(made.expires_at, &context.zone),
-            terminal.choose(
-                "Trên máy cần kết nối, chạy bằng quyền quản trị:",
-                "On the machine to be connected, as administrator:"
+        let until = moment(made.expires_at, &context.zone);
+        let Made { token, fingerprint, .. } = &made;
+        terminal.own(match &made.file {
+            Some(file) => text!(
+                "Thư mời (chứa mã đăng ký, cần giữ kín): {0}\nCó hiệu lực đến: {until}\n\n\
+                 Mang tệp đến máy không nối mạng và chạy bằng quyền quản trị:\n  posture-agent export TỆP-XUẤT --invitation THƯ-MỜI",
+                "Invitation (it holds the token, keep it secret): {0}\nValid until: {until}\n\n\
+                 Take the file to the machine without a network and run as administrator:\n  posture-agent export EXPORT-FILE --invitation INVITATION",
+                visible(file)
             ),
-            terminal.choose("TÊN-MÁY-CHỦ", "SERVER-NAME"),
-            made.token,
-            made.fingerprint,
-        )
+            None => text!(
+                "Mã đăng ký máy (chỉ hiện một lần): {token}\nCó hiệu lực đến: {until}\n\n\
+                 Trên máy cần kết nối, chạy bằng quyền quản trị:\n  \
+                 posture-agent enrol --server TÊN-MÁY-CHỦ:{port} --token {token} --fingerprint {fingerprint}",
+                "Enrolment token (shown once): {token}\nValid until: {until}\n\n\
+                 On the machine to enrol, run as administrator:\n  \
+                 posture-agent enrol --server SERVER-NAME:{port} --token {token} --fingerprint {fingerprint}"
+            ),
+        })
     })
 }
 
@@ -213,12 +202,12 @@ async fn list(office: &str, context: &CommandContext, terminal: &Terminal) -> an
 
 fn status_text<'a>(token: &Token, now: i64, terminal: &Terminal) -> &'a str {
     if token.revoked_at.is_some() {
-        terminal.choose("đã thu hồi", "revoked")
+        terminal.text("đã thu hồi", "revoked")
     } else if token.expires_at <= now {
-        terminal.choose("hết hạn", "expired")
+        terminal.text("hết hạn", "expired")
     } else if token.uses_left == 0 {
-        terminal.choose("hết lượt", "used up")
+        terminal.text("hết lượt", "used up")
     } else {
-        terminal.choose("dùng được", "good")
+        terminal.text("dùng được", "valid")
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 use policies::policy::Role;
+use policies::text;
 
 use super::context::CommandContext;
 use super::terminal::{Terminal, moment, visible};
@@ -20,64 +21,64 @@ pub fn command(help: Help) -> Command {
     let waiver = || {
         help.place(
             "waiver",
-            help.t("MÃ-NGOẠI-LỆ", "WAIVER"),
-            help.t("Mã của ngoại lệ (xem: waiver list)", "Id of the waiver (see: waiver list)"),
+            help.text("MÃ-NGOẠI-LỆ", "WAIVER"),
+            help.text("Mã của ngoại lệ (xem: waiver list)", "Id of the waiver (see: waiver list)"),
         )
     };
-    let reason = |help_text| -> Arg { help.option("reason", help.t("LÝ DO", "REASON"), help_text).required(true) };
+    let reason = |help_text| -> Arg { help.option("reason", help.text("LÝ DO", "REASON"), help_text).required(true) };
     Command::new("waiver")
-        .about(help.t(
+        .about(help.text(
             "Ngoại lệ có thời hạn: đề nghị, chấp thuận, không chấp thuận, rút, liệt kê",
-            "Waivers: ask, grant, refuse, withdraw, list",
+            "Waivers: request, grant, refuse, withdraw, list",
         ))
-        .long_about(help.t(
+        .long_about(help.text(
             "Ngoại lệ có thời hạn cho một tiêu chí trên một máy. Người thuộc cấp trên của cơ quan quyết định; người đề nghị không \
              được tự quyết định. Ngoại lệ tự hết hiệu lực khi đến hạn và không gỡ giới hạn xếp loại.",
-            "Waivers from one control on one machine. Somebody from above the office decides, never whoever asked. A waiver \
-             ends by itself at its date and lifts no cap.",
+            "Time-limited waivers of one control on one machine. Somebody at a parent office decides; the person who requested it cannot. A waiver \
+             ends on its date and lifts no cap.",
         ))
         .subcommand_required(true)
         .subcommand(
             Command::new("ask")
-                .about(help.t("Đề nghị một ngoại lệ", "Ask for a waiver"))
+                .about(help.text("Đề nghị một ngoại lệ", "Request a waiver"))
                 .arg(help.place(
                     "machine",
-                    help.t("MÃ-MÁY", "MACHINE"),
-                    help.t("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)"),
+                    help.text("MÃ-MÁY", "MACHINE"),
+                    help.text("Mã của máy (xem: machine list)", "Id of the machine (see: machine list)"),
                 ))
                 .arg(help.place(
                     "control",
-                    help.t("TIÊU-CHÍ", "CONTROL"),
-                    help.t("Mã tiêu chí, ví dụ: firewall-active", "Id of the control, such as firewall-active"),
+                    help.text("TIÊU-CHÍ", "CONTROL"),
+                    help.text("Mã tiêu chí, ví dụ: firewall-active", "Control id, such as firewall-active"),
                 ))
-                .arg(reason(help.t("Vì sao chưa khắc phục được", "Why it cannot be fixed yet")))
+                .arg(reason(help.text("Vì sao chưa khắc phục được", "Why it cannot be fixed yet")))
                 .arg(
                     help.option(
                         "until",
-                        help.t("NGÀY", "DATE"),
-                        help.t("Ngày cuối cùng được ngoại lệ, ví dụ: 2026-12-31", "The last day it holds, such as 2026-12-31"),
+                        help.text("NGÀY", "DATE"),
+                        help.text("Ngày cuối cùng được ngoại lệ, ví dụ: 2026-12-31", "Last day of the waiver, such as 2026-12-31"),
                     )
                     .required(true),
                 ),
         )
-        .subcommand(Command::new("grant").about(help.t("Chấp thuận", "Grant a waiver")).arg(waiver()))
+        .subcommand(Command::new("grant").about(help.text("Chấp thuận", "Grant a waiver")).arg(waiver()))
         .subcommand(
             Command::new("refuse")
-                .about(help.t("Không chấp thuận", "Refuse a waiver"))
+                .about(help.text("Không chấp thuận", "Refuse a waiver"))
                 .arg(waiver())
-                .arg(reason(help.t("Vì sao không chấp thuận", "Why it is refused"))),
+                .arg(reason(help.text("Vì sao không chấp thuận", "Why it is refused"))),
         )
         .subcommand(
-            Command::new("withdraw").about(help.t("Rút trước hạn", "Withdraw a waiver before its date")).arg(waiver()),
+            Command::new("withdraw").about(help.text("Rút trước hạn", "Withdraw a waiver before it ends")).arg(waiver()),
         )
         .subcommand(
             Command::new("list")
-                .about(help.t(
+                .about(help.text(
                     "Liệt kê ngoại lệ đang chờ và đang áp dụng của một cơ quan và các đơn vị bên dưới",
-                    "List what is asked for and in force in an office and those below it",
+                    "List requested and active waivers of an office and those below it",
                 ))
                 .arg(help.office())
-                .arg(help.flag("all", help.t("Cả những ngoại lệ đã kết thúc", "Those that are over as well"))),
+                .arg(help.flag("all", help.text("Cả những ngoại lệ đã kết thúc", "Include waivers that have ended"))),
         )
 }
 
@@ -110,9 +111,14 @@ pub async fn perform(
     };
     let waiver = done.map_err(told)?;
     terminal.answer(&waiver, |terminal| {
-        let until = terminal.choose("đến", "until");
-        let end = moment(waiver.until_at - 1, &context.zone);
-        format!("{} {} - {}, {until} {end}", terminal.choose(vi, en), waiver.id, waiver.control)
+        let done = terminal.text(vi, en);
+        terminal.own(text!(
+            "{done} {} - {}, đến {}",
+            "{done} {} - {}, until {}",
+            waiver.id,
+            waiver.control,
+            moment(waiver.until_at - 1, &context.zone)
+        ))
     })
 }
 
@@ -187,10 +193,10 @@ fn control_title(judge: Option<&CompiledPolicy>, id: &str, terminal: &Terminal) 
 
 fn state_text<'a>(waiver: &Waiver, now: i64, terminal: &Terminal) -> &'a str {
     match waiver.state {
-        WaiverState::Asked => terminal.choose("chờ quyết định", "asked"),
-        WaiverState::Granted if waiver.until_at > now => terminal.choose("đang áp dụng", "in force"),
-        WaiverState::Granted | WaiverState::Ended => terminal.choose("hết hạn", "ended"),
-        WaiverState::Refused => terminal.choose("không chấp thuận", "refused"),
-        WaiverState::Withdrawn => terminal.choose("đã rút", "withdrawn"),
+        WaiverState::Asked => terminal.text("chờ quyết định", "asked"),
+        WaiverState::Granted if waiver.until_at > now => terminal.text("đang áp dụng", "in force"),
+        WaiverState::Granted | WaiverState::Ended => terminal.text("hết hạn", "ended"),
+        WaiverState::Refused => terminal.text("không chấp thuận", "refused"),
+        WaiverState::Withdrawn => terminal.text("đã rút", "withdrawn"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use protocol::limits;
 
-use super::refusal::DAY_MS;
+use crate::clock::DAY_MS;
 use crate::store::head::StoredMachine;
 use crate::store::machine::MachineStatus;
 use crate::store::{StoreResult, Tx};

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use protocol::{Digest, Header, OpenedReason, Position};
 
 use super::check::Checked;
-use super::refusal::{DAY_MS, Reason};
+use super::refusal::Reason;
+use crate::clock::DAY_MS;
 use crate::store::head::{Head, StoredMachine};
 use crate::store::report::{NewFork, NewReport, NewSegment, SegmentKind};
 use crate::store::section::{Body, SectionState, Sections};

@@ -6,10 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use policies::text::Text;
 use protocol::{Refusal, RefusalAction};
 
+use crate::clock::DAY_MS;
 use crate::store::refusal::RefusalCount;
-
-/// Milliseconds of a day.
-pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 macro_rules! reasons {
     ($( $(#[doc = $doc:literal])+ $reason:ident = $code:literal, $action:ident, $retry:expr, $vi:literal, $en:literal; )+) => {

@@ -136,20 +136,7 @@ mod tests {
 
     #[test]
     fn a_figure_cannot_be_changed_without_its_hash() {
-        let figure = OfficeDay {
-            office: "o".to_owned(),
-            day: "2026-11-22".to_owned(),
-            revision: 1,
-            frozen_at: 1,
-            policy: "p".to_owned(),
-            score: Some(90_000_000),
-            spot_score: None,
-            letter: Some("A".to_owned()),
-            expected: 2,
-            covered: 2,
-            ledger: "[]".to_owned(),
-            hash: String::new(),
-        };
+        let figure = OfficeDay::sample("o");
         let first = hash(&figure);
         assert_ne!(first, hash(&OfficeDay { score: None, spot_score: Some(90_000_000), ..figure.clone() }));
         assert_ne!(first, hash(&OfficeDay { covered: 1, ..figure }));

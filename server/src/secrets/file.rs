@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
+use policies::text;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
@@ -17,12 +18,9 @@ use crate::error::UserError;
 /// It exists already, or cannot be made.
 pub fn folder_create(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new().mode(0o700).create(path).map_err(|cause| {
-        UserError::new(
-            format!("Không tạo được thư mục {}.", path.display()),
-            format!("Cannot make the folder {}.", path.display()),
-        )
-        .because(cause)
-        .into()
+        UserError::from(text!("Không tạo được thư mục {}.", "Cannot make the folder {}.", path.display()))
+            .because(cause)
+            .into()
     })
 }
 
@@ -202,17 +200,17 @@ fn file_check(path: &Path, forbidden: u32) -> anyhow::Result<()> {
     let metadata = fs::symlink_metadata(path).map_err(|cause| cannot_read(path).because(cause))?;
     let shown = path.display();
     if metadata.is_symlink() {
-        return Err(UserError::new(
-            format!("{shown} là liên kết. Khoá phải nằm đúng chỗ của nó; hãy chép tệp thật vào đây."),
-            format!("{shown} is a link. Keys must lie where they belong; copy the real file here."),
-        )
+        return Err(UserError::from(text!(
+            "{shown} là liên kết. Khoá phải nằm đúng chỗ của nó; hãy chép tệp thật vào đây.",
+            "{shown} is a link. Keys must lie where they belong; copy the real file here."
+        ))
         .into());
     }
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(UserError::new(
-            format!("{shown} thuộc về người dùng khác. Hãy chạy máy chủ bằng người dùng sở hữu tệp này."),
-            format!("{shown} belongs to another user. Run the server as the user who owns it."),
-        )
+        return Err(UserError::from(text!(
+            "{shown} thuộc về người dùng khác. Hãy chạy máy chủ bằng người dùng sở hữu tệp này.",
+            "{shown} belongs to another user. Run the server as the user who owns it."
+        ))
         .into());
     }
     let mode = metadata.mode() & 0o777;
@@ -225,14 +223,10 @@ fn file_check(path: &Path, forbidden: u32) -> anyhow::Result<()> {
 /// The error for a file or folder with the wrong mode.
 pub(super) fn open_to_others(path: &Path, mode: u32, wanted: u32) -> UserError {
     let shown = path.display();
-    UserError::new(
-        format!(
-            "{shown} đang mở cho người khác (quyền {mode:03o}). Máy chủ không chạy khi khoá hoặc dữ liệu có thể bị lộ hay bị sửa. Hãy kiểm tra, rồi chạy: chmod {wanted:03o} {shown}"
-        ),
-        format!(
-            "{shown} is open to others (mode {mode:03o}). The server does not run while keys or data may be exposed or changed. Look at it, then run: chmod {wanted:03o} {shown}"
-        ),
-    )
+    UserError::from(text!(
+        "{shown} đang mở cho người khác (quyền {mode:03o}). Máy chủ không chạy khi khoá hoặc dữ liệu có thể bị lộ hay bị sửa. Hãy kiểm tra, rồi chạy: chmod {wanted:03o} {shown}",
+        "{shown} is open to others (mode {mode:03o}). The server does not run while keys or data may be exposed or changed. Look at it, then run: chmod {wanted:03o} {shown}"
+    ))
 }
 
 fn pem(label: &str, bytes: &[u8]) -> String {
@@ -249,18 +243,19 @@ fn pem(label: &str, bytes: &[u8]) -> String {
 }
 
 fn cannot_read(path: &Path) -> UserError {
-    UserError::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))
+    UserError::from(text!("Không đọc được {}.", "Cannot read {}.", path.display()))
 }
 
 fn cannot_write(path: &Path) -> UserError {
-    UserError::new(format!("Không ghi được {}.", path.display()), format!("Cannot write {}.", path.display()))
+    UserError::from(text!("Không ghi được {}.", "Cannot write {}.", path.display()))
 }
 
 fn unreadable(path: &Path) -> UserError {
-    UserError::new(
-        format!("Tệp {} không đúng dạng PEM cần có. Hãy kiểm tra lại hoặc khôi phục từ bản sao lưu.", path.display()),
-        format!("The file {} is not the PEM that is needed. Check it or restore it from a backup.", path.display()),
-    )
+    UserError::from(text!(
+        "Tệp {} không đúng dạng PEM cần có. Hãy kiểm tra lại hoặc khôi phục từ bản sao lưu.",
+        "The file {} is not the PEM that is needed. Check it or restore it from a backup.",
+        path.display()
+    ))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use policies::text;
+
 use super::Places;
 use super::file::{self, open_to_others};
 use crate::config::{self, Config};
@@ -17,33 +19,26 @@ use crate::error::UserError;
 pub(crate) fn folder_prepare(data: &Path) -> anyhow::Result<()> {
     let shown = data.display();
     if data.join(config::FILE).exists() {
-        return Err(UserError::new(
-            format!("Đã có máy chủ trong {shown}. Hãy chạy: posture-server run --data {shown}, hoặc chọn thư mục khác."),
-            format!("There is a server in {shown} already. Run: posture-server run --data {shown}, or choose another folder."),
-        )
+        return Err(UserError::from(text!(
+            "Đã có máy chủ trong {shown}. Hãy chạy: posture-server run --data {shown}, hoặc chọn thư mục khác.",
+            "There is a server in {shown} already. Run: posture-server run --data {shown}, or choose another folder."
+        ))
         .into());
     }
     if !data.exists() {
         if let Some(parent) = data.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|cause| {
-                UserError::new(
-                    format!("Không tạo được thư mục {}.", parent.display()),
-                    format!("Cannot make the folder {}.", parent.display()),
-                )
-                .because(cause)
+                UserError::from(text!("Không tạo được thư mục {}.", "Cannot make the folder {}.", parent.display()))
+                    .because(cause)
             })?;
         }
         return file::folder_create(data);
     }
     let mut entries = std::fs::read_dir(data).map_err(|cause| {
-        UserError::new(format!("Không đọc được thư mục {shown}."), format!("Cannot read the folder {shown}."))
-            .because(cause)
+        UserError::from(text!("Không đọc được thư mục {shown}.", "Cannot read the folder {shown}.")).because(cause)
     })?;
     if entries.next().is_some() {
-        return Err(UserError::new(
-            format!("Thư mục {shown} không trống (có thể lần tạo trước bị dừng giữa chừng). Hãy dọn thư mục này hoặc chọn thư mục khác."),
-            format!("The folder {shown} is not empty (an earlier init may have been broken off). Clear it or choose another."),
-        )
+        return Err(UserError::from(text!("Thư mục {shown} không trống (có thể lần tạo trước bị dừng giữa chừng). Hãy dọn thư mục này hoặc chọn thư mục khác.", "The folder {shown} is not empty (an earlier init may have been broken off). Clear it or choose another."))
         .into());
     }
     file::private_folder_set(data)
@@ -84,16 +79,12 @@ fn programs_check(folder: &Path) -> anyhow::Result<()> {
 /// Makes private what others may only read. A file owned by root is trusted: an administrator may keep the configuration so.
 fn closed(path: &Path) -> anyhow::Result<()> {
     let metadata = fs::metadata(path).map_err(|cause| {
-        UserError::new(format!("Không đọc được {}.", path.display()), format!("Cannot read {}.", path.display()))
-            .because(cause)
+        UserError::from(text!("Không đọc được {}.", "Cannot read {}.", path.display())).because(cause)
     })?;
     let (ours, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o7777);
     let shown = path.display();
     if ![ours, 0].contains(&metadata.uid()) {
-        return Err(UserError::new(
-            format!("{shown} thuộc về người dùng khác. Hãy chạy máy chủ bằng người dùng sở hữu thư mục dữ liệu, hoặc trả lại quyền sở hữu bằng chown."),
-            format!("{shown} belongs to another user. Run the server as the user who owns the data folder, or give it back with chown."),
-        )
+        return Err(UserError::from(text!("{shown} thuộc về người dùng khác. Hãy chạy máy chủ bằng người dùng sở hữu thư mục dữ liệu, hoặc trả lại quyền sở hữu bằng chown.", "{shown} belongs to another user. Run the server as the user who owns the data folder, or give it back with chown."))
         .into());
     }
     let wanted = mode & !0o077;

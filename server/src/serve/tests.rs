@@ -31,7 +31,7 @@ use crate::act::By;
 use crate::act::token::{NewToken, token_make};
 use crate::app::App;
 use crate::audit::Actor;
-use crate::clock::Clock;
+use crate::clock::{Clock, DAY_MS};
 use crate::config::{Agents, Config};
 use crate::secrets::{Secrets, secrets_create};
 use crate::store::Scope;
@@ -40,7 +40,6 @@ use crate::store::test_database::{self, TestDatabase};
 use crate::store::token::{Admission, Token};
 use crate::tls::{Deadlines, provider};
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long a test waits for an event before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -91,6 +91,27 @@ impl Tx {
 }
 
 #[cfg(test)]
+impl OfficeDay {
+    /// The first figure of a day, without its hash.
+    pub(crate) fn sample(office: &str) -> Self {
+        Self {
+            office: office.to_owned(),
+            day: "2026-11-22".to_owned(),
+            revision: 1,
+            frozen_at: 1,
+            policy: "p".to_owned(),
+            score: Some(90_000_000),
+            spot_score: None,
+            letter: Some("A".to_owned()),
+            expected: 2,
+            covered: 2,
+            ledger: "[]".to_owned(),
+            hash: String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::super::Scope;
     use super::super::test_database::{self, on_both};
@@ -100,20 +121,7 @@ mod tests {
         async fn the_first_figure_of_a_day_stays(test_database: &TestDatabase) {
             let mut tx = test_database.db.write().await.unwrap();
             let office = test_database::office(&mut tx, "Xã", None).await;
-            let figure = OfficeDay {
-                office: office.clone(),
-                day: "2026-11-22".to_owned(),
-                revision: 1,
-                frozen_at: 1,
-                policy: "p".to_owned(),
-                score: Some(90_000_000),
-                spot_score: None,
-                letter: Some("A".to_owned()),
-                expected: 2,
-                covered: 2,
-                ledger: "[]".to_owned(),
-                hash: "h".to_owned(),
-            };
+            let figure = OfficeDay { hash: "h".to_owned(), ..OfficeDay::sample(&office) };
             assert!(tx.office_day_insert(&figure).await.unwrap());
             assert!(!tx.office_day_insert(&OfficeDay { score: Some(0), ..figure.clone() }).await.unwrap());
             let correction = OfficeDay { revision: 2, score: Some(80_000_000), ..figure.clone() };

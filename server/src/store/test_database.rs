@@ -18,7 +18,7 @@ pub(crate) const POSTGRES: &str = "TRAM_AN_TEST_POSTGRES";
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
     pub(crate) db: Db,
-    place: Storage,
+    storage: Storage,
 }
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl TestDatabase {
     pub(crate) async fn sqlite_empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
-        Self { db, place: Storage::Folder(folder) }
+        Self { db, storage: Storage::Folder(folder) }
     }
 
     /// A database without a schema; `None` without a PostgreSQL.
@@ -63,7 +63,7 @@ impl TestDatabase {
         let (server, _) = admin_url.rsplit_once('/').unwrap();
         let url = format!("{server}/{name}");
         let db = Db::open_postgres(&url).await.unwrap();
-        Some(Self { db, place: Storage::Database { admin, name, url } })
+        Some(Self { db, storage: Storage::Database { admin, name, url } })
     }
 
     /// Brings the schema to the state after the migration with this number.
@@ -76,7 +76,7 @@ impl TestDatabase {
 
     /// A second server on the same database.
     pub(crate) async fn second(&self) -> Db {
-        match &self.place {
+        match &self.storage {
             Storage::Folder(folder) => Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap(),
             Storage::Database { url, .. } => Db::open_postgres(url).await.unwrap(),
         }
@@ -85,7 +85,7 @@ impl TestDatabase {
     /// Closes every connection and deletes the database.
     pub(crate) async fn end(self) {
         self.db.close().await;
-        if let Storage::Database { admin, name, .. } = self.place {
+        if let Storage::Database { admin, name, .. } = self.storage {
             run(&admin, &format!("drop database {name} with (force)")).await;
             admin.close().await;
         }

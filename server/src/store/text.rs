@@ -1,15 +1,6 @@
 //! Which text is accepted, checked at every entry point: forms, addresses, agents' requests, files. Control characters other than NUL are
 //! kept, and shown as a symbol.
 
-/// A [`policies::text::Text`] from the same sentence in Vietnamese and English, both followed by values as in `format!`.
-macro_rules! text {
-    ($vi:literal, $en:literal $(, $value:expr)* $(,)?) => {
-        policies::text::Text { vi: format!($vi $(, $value)*), en: format!($en $(, $value)*) }
-    };
-}
-
-pub(crate) use text;
-
 use serde_json::Value;
 
 /// True for text that every database can store: PostgreSQL keeps no NUL. No person types one, and no computer name has one.

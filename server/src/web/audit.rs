@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use policies::text;
 use policies::text::visible;
 use serde::Deserialize;
 
@@ -16,7 +17,6 @@ use super::visitor::{Session, Visitor};
 use crate::app::App;
 use crate::audit::{Break, Entry};
 use crate::store::roster::RosterState;
-use crate::store::text::text;
 use crate::web::error::PageError;
 
 /// Entries on one page.

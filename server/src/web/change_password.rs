@@ -13,12 +13,13 @@ use super::frame::{Frame, NavItem, render};
 use super::login::{session_open, wait_words};
 use super::secret::{draw_token, hash_token};
 use super::visitor::{Session, Visitor};
+use policies::text;
+
 use crate::act::password::{self, MIN_CHARACTERS, Weakness};
 use crate::app::App;
 use crate::app::throttle::Origin;
 use crate::app::throttle::sum::{Owner, sums_write};
 use crate::audit::{Action, Change};
-use crate::store::text::text;
 use crate::web::error::PageError;
 
 #[derive(Template)]

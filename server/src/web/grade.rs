@@ -8,11 +8,11 @@ use policies::grade::{
     Points, disclaimer, ledger_title,
 };
 use policies::policy::Letter;
+use policies::text;
 use policies::text::visible;
 
 use super::catalogue::Catalogue;
 use super::number::{Numbers, share_out};
-use crate::store::text::text;
 
 /// Most machines named in a line; the rest are counted.
 const NAMED: usize = 200;

@@ -16,6 +16,8 @@ use super::csrf_form::CsrfForm;
 use super::frame::{Frame, NavItem, render};
 use super::secret::{draw_token, hash_token};
 use super::visitor::{IDLE_MS, Session, Visitor};
+use policies::text;
+
 use crate::act::password;
 use crate::app::App;
 use crate::app::throttle::Origin;
@@ -23,7 +25,6 @@ use crate::app::throttle::sum::{Owner, sums_write};
 use crate::audit::{Action, Actor, Change};
 use crate::store::person::Person;
 use crate::store::session;
-use crate::store::text::text;
 use crate::tls::Peer;
 use crate::web::error::PageError;
 

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use policies::grade::MachineState;
+use policies::text;
 use policies::text::visible;
 use serde::Deserialize;
 
@@ -33,7 +34,6 @@ use crate::act::roster::link::REPLACED;
 use crate::app::App;
 use crate::store::head::Head;
 use crate::store::machine::{Machine, MachineStatus};
-use crate::store::text::text;
 use crate::view::machine_view;
 use crate::web::error::PageError;
 

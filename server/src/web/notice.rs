@@ -3,9 +3,10 @@
 use super::catalogue::Catalogue;
 use super::number::Numbers;
 use super::visitor::Session;
+use policies::text;
+
 use crate::app::App;
 use crate::bound::space::Room;
-use crate::store::text::text;
 
 /// Whether there is trouble, and of which kind; following pages are notified when it changes, so that the lines come and go.
 pub(crate) fn trouble(app: &App) -> (bool, bool, Room) {

@@ -27,7 +27,7 @@ impl Numbers {
     pub(crate) fn hundredths(&self, hundredths: i64) -> String {
         let sign = if hundredths < 0 { "-" } else { "" };
         let size = hundredths.unsigned_abs();
-        format!("{sign}{}{}{:02}", self.count(size / 100), self.point(), size % 100)
+        format!("{sign}{}{}{:02}", self.count(size / 100), self.language.text(",", "."), size % 100)
     }
 
     /// A whole number with thousands separators.
@@ -37,7 +37,7 @@ impl Numbers {
         let mut grouped = if number < 0 { "-".to_owned() } else { String::new() };
         for (place, digit) in digits.chars().enumerate() {
             if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                grouped.push(self.separator());
+                grouped.push_str(self.language.text(".", ","));
             }
             grouped.push(digit);
         }
@@ -67,25 +67,7 @@ impl Numbers {
 
     fn format(&self, at: i64, vi: &str, en: &str) -> String {
         let Ok(instant) = Timestamp::from_millisecond(at) else { return "?".to_owned() };
-        let form = match self.language {
-            Language::Vi => vi,
-            Language::En => en,
-        };
-        instant.to_zoned(self.zone.clone()).strftime(form).to_string()
-    }
-
-    fn point(&self) -> char {
-        match self.language {
-            Language::Vi => ',',
-            Language::En => '.',
-        }
-    }
-
-    fn separator(&self) -> char {
-        match self.language {
-            Language::Vi => '.',
-            Language::En => ',',
-        }
+        instant.to_zoned(self.zone.clone()).strftime(self.language.text(vi, en)).to_string()
     }
 }
 

@@ -14,6 +14,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use policies::grade::{Figures, Grade, ParentGrade, Plan, disclaimer};
 use policies::policy::Role;
+use policies::text;
 use policies::text::visible;
 
 use self::agents::{AgentList, agent_list, agents_warning};
@@ -30,7 +31,6 @@ use super::tree::{OfficeRow, child_rows};
 use super::visitor::{Session, Visitor};
 use crate::app::App;
 use crate::policy::CompiledPolicy;
-use crate::store::text::text;
 use crate::view::{MachineLine, OfficePage, office_page};
 use crate::web::error::PageError;
 

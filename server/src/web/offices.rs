@@ -44,7 +44,7 @@ pub(crate) async fn office_list_page(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, PageError> {
     let t = Catalogue::new(visitor.language);
-    let frame = visitor.frame(&app, t.message("frame.offices"), NavItem::Offices).following("");
+    let frame = visitor.frame(&app, t.text("Cơ quan, đơn vị", "Offices"), NavItem::Offices).following("");
     let published = app.policies.current();
     let rules = published.as_ref().map(|published| published.judge.rules());
     let tree = tree_view(&mut app.db.read().await?, &session.scope, "*", rules).await?;

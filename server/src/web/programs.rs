@@ -10,9 +10,10 @@ use super::download::{download, download_begin};
 use super::frame::{Frame, NavItem, render};
 use super::refusal;
 use super::visitor::{Session, Visitor};
+use policies::text;
+
 use crate::app::App;
 use crate::app::programs::{NotOpened, Programs, Unfit};
-use crate::store::text::text;
 use crate::web::error::PageError;
 
 /// The antivirus makers found in offices, by their keys in the catalogue.

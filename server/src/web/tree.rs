@@ -2,13 +2,13 @@
 
 use policies::grade::{Figures, Points};
 use policies::policy::Letter;
+use policies::text;
 use policies::text::visible;
 
 use super::catalogue::Catalogue;
 use super::grade::Mark;
 use super::number::Numbers;
 use crate::store::grade::GradeRow;
-use crate::store::text::text;
 use crate::view::Tree;
 
 /// One office as a row of a list.

@@ -119,11 +119,7 @@ impl Visitor {
 }
 
 fn chosen_language(headers: &HeaderMap) -> Option<Language> {
-    match Cookie::Language.read(headers)?.as_str() {
-        "vi" => Some(Language::Vi),
-        "en" => Some(Language::En),
-        _ => None,
-    }
+    Language::from_code(&Cookie::Language.read(headers)?)
 }
 
 /// The layer: recognises the visitor, runs the handler, and renders a refusal as a page in the visitor's language.
@@ -179,7 +175,7 @@ async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<
         (None, None) => (draw_token()?, true),
     };
     let language = chosen_language(headers)
-        .or_else(|| session.as_ref().map(|session| language_of(&session.person)))
+        .or_else(|| session.as_ref().and_then(|session| Language::from_code(&session.person.language)))
         .unwrap_or_default();
     let is_known = match Cookie::Device.read(headers) {
         Some(device) if session.is_none() => {
@@ -190,10 +186,6 @@ async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<
     let expired = token.is_some() && session.is_none();
     let host = host_of(headers, uri).unwrap_or_default().to_owned();
     Ok((Visitor { language, csrf, uri: uri.clone(), host, expired, is_known, session }, new_form))
-}
-
-fn language_of(person: &Person) -> Language {
-    if person.language == "en" { Language::En } else { Language::Vi }
 }
 
 /// The session behind a token's hash with its person, unless it ended or the account was closed. A request by the person themselves extends it.

@@ -13,8 +13,18 @@ use super::visitor::Session;
 use crate::act::waiver::{NewWaiver, WaiverError, day_end, waiver_ask, waiver_grant, waiver_refuse, waiver_withdraw};
 use crate::app::App;
 use crate::policy::CompiledPolicy;
-use crate::store::waiver::Waiver;
+use crate::store::waiver::{Waiver, WaiverState};
 use crate::web::error::PageError;
+
+/// Class of a state's colour.
+pub(crate) fn state_class(state: WaiverState) -> &'static str {
+    match state {
+        WaiverState::Asked => "pending",
+        WaiverState::Granted => "waived",
+        WaiverState::Refused => "red",
+        WaiverState::Withdrawn | WaiverState::Ended => "grey",
+    }
+}
 
 /// What the form that requests a waiver sends.
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use policies::grade::{Colour, Points, disclaimer, ledger_title};
 use policies::outcome::Verdict;
+use policies::text;
 use policies::text::{Language, Text, visible};
 
 use super::answer::{Answer, Outcome};
@@ -61,31 +62,26 @@ impl Look {
 
 /// The whole answer.
 pub fn draw(answer: &Answer, language: Language, look: &Look) -> String {
-    let words = |vi: &'static str, en: &'static str| match language {
-        Language::Vi => vi,
-        Language::En => en,
-    };
-    let mut text = String::new();
     let name = visible(&answer.machine.name, MOST);
-    text.push_str(&format!("\n{} {name}\n\n", words("Tiêu chí của máy", "Controls of the machine")));
-    text.push_str(&controls(&answer.machine.outcomes, language, *look));
+    let controls = controls(&answer.machine.outcomes, language, *look);
     let score = answer.machine.score.map_or_else(
-        || words("chưa có điểm: không tiêu chí nào áp dụng", "none: no control applies").to_owned(),
+        || language.text("chưa có điểm: không tiêu chí nào áp dụng", "none: no control applies").to_owned(),
         |score| score.show(2, language),
     );
-    text.push_str(&format!("\n{} {name}: {score}\n", words("Điểm của máy", "Score of the machine")));
-    text.push_str(&grade(answer, language, *look));
-    text
+    let mut shown = language.own(text!(
+        "\nTiêu chí của máy {name}\n\n{controls}\nĐiểm của máy {name}: {score}\n",
+        "\nControls of the machine {name}\n\n{controls}\nScore of the machine {name}: {score}\n"
+    ));
+    shown.push_str(&grade(answer, language, *look));
+    shown
 }
 
 /// One row for each control, those that need attention first.
 fn controls(outcomes: &[Outcome], language: Language, look: Look) -> String {
     let mut sorted: Vec<&Outcome> = outcomes.iter().collect();
     sorted.sort_by_key(|outcome| rank(outcome.outcome));
-    let title = match language {
-        Language::Vi => ["Kết quả", "Tiêu chí", "Hiện trạng", "Mức cần đạt"],
-        Language::En => ["Outcome", "Control", "Found", "Wanted"],
-    };
+    let title = [("Kết quả", "Outcome"), ("Tiêu chí", "Control"), ("Hiện trạng", "Found"), ("Mức cần đạt", "Wanted")]
+        .map(|(vi, en)| language.text(vi, en));
     let first = outcomes
         .iter()
         .map(|outcome| width(outcome.outcome.text().get(language)))
@@ -111,31 +107,31 @@ fn controls(outcomes: &[Outcome], language: Language, look: Look) -> String {
 fn grade(answer: &Answer, language: Language, look: Look) -> String {
     let office = &answer.office;
     let name = visible(&office.name, MOST);
-    let (letter, scores) = match language {
-        Language::Vi => ("Xếp loại", ("điểm chung", "khắc phục được tại chỗ")),
-        Language::En => ("Letter", ("overall score", "fixable on the spot")),
-    };
     let shown = match (office.letter, office.no_letter) {
         (Some(letter), _) => format!("{} {}", letter.code(), letter.text().get(language)),
         (None, Some(reason)) => reason.text().get(language).to_owned(),
         (None, None) => "-".to_owned(),
     };
-    let mut text = format!("\n{name}\n{letter}: {}", look.paint(&shown, office.colour()));
-    text.push_str(&format!("   {}: {}", scores.0, office.score.show(2, language)));
+    let (letter, score) = (look.paint(&shown, office.colour()), office.score.show(2, language));
+    let mut shown = language.own(text!(
+        "\n{name}\nXếp loại: {letter}   điểm chung: {score}",
+        "\n{name}\nLetter: {letter}   overall score: {score}"
+    ));
     if let Some(on_spot) = office.on_spot {
-        text.push_str(&format!("   {}: {}", scores.1, on_spot.show(2, language)));
+        let on_spot = on_spot.show(2, language);
+        shown.push_str(
+            &language.own(text!("   khắc phục được tại chỗ: {on_spot}", "   fixable on the spot: {on_spot}")),
+        );
     }
-    text.push_str(&format!("\n{}\n\n", disclaimer().get(language)));
-    text.push_str(&ledger(answer, language, look));
-    text
+    shown.push_str(&format!("\n{}\n\n", disclaimer().get(language)));
+    shown.push_str(&ledger(answer, language, look));
+    shown
 }
 
 /// Every point lost, down to the sum.
 fn ledger(answer: &Answer, language: Language, look: Look) -> String {
-    let title = match language {
-        Language::Vi => ["Điểm", "Vì", "Phút", "Cách khắc phục"],
-        Language::En => ["Points", "Because of", "Minutes", "What lifts it"],
-    };
+    let title = [("Điểm", "Points"), ("Vì", "Because of"), ("Phút", "Minutes"), ("Cách khắc phục", "How to fix it")]
+        .map(|(vi, en)| language.text(vi, en));
     let rest = look.width.saturating_sub(10 + 7 + 6).max(30);
     let widths = [10, rest / 2, 7, rest - rest / 2];
     let mut text = format!("{}\n", ledger_title().get(language));
@@ -152,10 +148,7 @@ fn ledger(answer: &Answer, language: Language, look: Look) -> String {
         ));
     }
     let lost: Points = answer.office.ledger.iter().map(|loss| loss.points).sum();
-    let (has, sum) = match language {
-        Language::Vi => ("điểm của cơ quan", "tổng cộng"),
-        Language::En => ("the office's score", "sum"),
-    };
+    let (has, sum) = (language.text("điểm của cơ quan", "the office's score"), language.text("tổng cộng", "sum"));
     text.push_str(&row(&[&answer.office.score.show(6, language), has], &widths, str::to_owned));
     text.push_str(&format!("{line}\n"));
     text.push_str(&row(&[&(answer.office.score + lost).show(6, language), sum], &widths, str::to_owned));
@@ -164,20 +157,20 @@ fn ledger(answer: &Answer, language: Language, look: Look) -> String {
 
 /// The page's address, and the login for it.
 pub fn login(url: &str, login: &str, first_password: Option<&str>, language: Language) -> String {
-    let password = match (first_password, language) {
-        (Some(password), Language::Vi) => format!("{password} (hiện một lần; lần đăng nhập đầu phải đổi)"),
-        (Some(password), Language::En) => format!("{password} (shown once; must be changed at the first login)"),
-        (None, Language::Vi) => {
-            format!("đã cấp ở lần chạy trước; cấp lại: posture-server person password {login} --data …/server")
-        }
-        (None, Language::En) => {
-            format!("made at an earlier start; a new one: posture-server person password {login} --data …/server")
-        }
-    };
+    let password = language.own(match first_password {
+        Some(password) => text!(
+            "{password} (hiện một lần; lần đăng nhập đầu phải đổi)",
+            "{password} (shown once; must be changed at the first login)"
+        ),
+        None => text!(
+            "đã cấp ở lần chạy trước; cấp lại: posture-server person password {login} --data …/server",
+            "shown at an earlier start; for a new one: posture-server person password {login} --data …/server"
+        ),
+    });
     let notes: [Text; 3] = [
         Text::new(
             "Chứng thư của trang do chính máy chủ này cấp, nên trình duyệt sẽ cảnh báo ở lần mở đầu.",
-            "This server certifies its own page, so a browser warns when it is opened first.",
+            "The page's certificate is issued by this server itself, so a browser warns at the first visit.",
         ),
         Text::new(
             "Chạy thử: giai đoạn khởi tạo 30 ngày được tắt, nên có xếp loại ngay.",
@@ -186,24 +179,21 @@ pub fn login(url: &str, login: &str, first_password: Option<&str>, language: Lan
         Text::new(
             "Khoá ký bộ tiêu chí nằm trong thư mục riêng (server/policy-signing); máy chủ khi chạy không đọc khoá này. \
              Khi dùng thật, hãy giữ nó ở máy khác.",
-            "The key that signs policies lies in a folder of its own (server/policy-signing), which the running server never \
-             reads. In earnest, keep it on another computer.",
+            "The key that signs policies is in a folder of its own (server/policy-signing), which the running server never reads. \
+             In real use, keep it on another computer.",
         ),
     ];
-    let labels = match language {
-        Language::Vi => ["Trang", "Tên đăng nhập", "Mật khẩu"],
-        Language::En => ["Page", "Login", "Password"],
-    };
-    let mut text = String::from("\n");
-    for (label, value) in labels.iter().zip([url, login, &password]) {
-        text.push_str(&format!("{label}: {value}\n"));
+    let labels = [("Trang", "Page"), ("Tên đăng nhập", "Login"), ("Mật khẩu", "Password")];
+    let mut shown = String::from("\n");
+    for ((vi, en), value) in labels.iter().zip([url, login, &password]) {
+        shown.push_str(&format!("{}: {value}\n", language.text(vi, en)));
     }
     for note in &notes {
-        text.push('\n');
-        text.push_str(&wrap(note.get(language), 100).join("\n"));
+        shown.push('\n');
+        shown.push_str(&wrap(note.get(language), 100).join("\n"));
     }
-    text.push('\n');
-    text
+    shown.push('\n');
+    shown
 }
 
 /// What needs attention comes first.

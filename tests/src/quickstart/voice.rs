@@ -22,11 +22,7 @@ impl Voice {
 
     /// Prints a sentence.
     pub fn say(&self, vi: &str, en: &str) {
-        let sentence = match self.language {
-            Language::Vi => vi,
-            Language::En => en,
-        };
-        self.write(&format!("{sentence}\n"));
+        self.write(&format!("{}\n", self.language.text(vi, en)));
     }
 
     /// Prints which step begins, and the time since the start.

@@ -44,7 +44,7 @@ pub(crate) fn modules_know_only_those_below(folder: &Path, arrows: Arrows) {
 }
 
 /// The path by which code names what is directly inside `folder`: `crate::`, or with the modules down to there.
-fn prefix(folder: &Path) -> String {
+pub(super) fn prefix(folder: &Path) -> String {
     let modules: Vec<_> = folder.iter().map(|part| part.to_string_lossy()).collect();
     let crate_root = modules.iter().rposition(|part| part == "src").map_or(0, |at| at + 1);
     std::iter::once("crate")
@@ -80,14 +80,14 @@ fn is_root(path: &Path) -> bool {
 }
 
 /// The top-level module of a file; `None` for the root.
-fn module_of(path: &Path) -> Option<&str> {
+pub(super) fn module_of(path: &Path) -> Option<&str> {
     let first = path.iter().next()?.to_str()?;
     (!is_root(path)).then(|| first.trim_end_matches(".rs"))
 }
 
 /// The code without comments and without items under `#[cfg(test)]`, and the names of the modules among those that are files. Relies
 /// on the layout that `cargo fmt` gives: an item ends in its first line, or with a brace at its own indentation.
-fn without_tests(text: &str) -> (String, Vec<String>) {
+pub(super) fn without_tests(text: &str) -> (String, Vec<String>) {
     let (mut code, mut modules) = (String::new(), Vec::new());
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -119,7 +119,7 @@ fn exports(folder: &Path, sources: &BTreeMap<PathBuf, String>) -> BTreeMap<Strin
     handed_on(&root)
 }
 
-fn handed_on(root: &str) -> BTreeMap<String, String> {
+pub(super) fn handed_on(root: &str) -> BTreeMap<String, String> {
     let mut exports = BTreeMap::new();
     for statement in root.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next()) {
         let mut words = words(statement);
@@ -134,7 +134,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The names directly inside the folder, named with `prefix`, that the code of the file at `path` uses.
-fn uses(prefix: &str, path: &Path, code: &str) -> BTreeSet<String> {
+pub(super) fn uses(prefix: &str, path: &Path, code: &str) -> BTreeSet<String> {
     let depth = within(path).iter().count();
     let climbs = "super::".repeat(depth);
     let mut names = BTreeSet::new();

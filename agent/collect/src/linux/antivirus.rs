@@ -67,15 +67,13 @@ fn protection(products: &[AntivirusProduct], unseen: Option<OsError>) -> Fact<Pr
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use policies::fact::Maker;
 
     use super::*;
     use os::recorded::Recorded;
 
     fn collected(os: Recorded) -> Antivirus {
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     #[test]

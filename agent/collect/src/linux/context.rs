@@ -9,6 +9,7 @@ use policies::fact::{Fact, Reason};
 
 use os::{Answer, LinuxOs, OsError};
 
+pub(super) use crate::answer::{answered, unknown};
 use crate::linux::remote::ssh::Ssh;
 use crate::linux::text;
 
@@ -37,6 +38,12 @@ pub(super) struct Process {
 }
 
 impl CheckContext {
+    /// A recorded machine at an instant that does not matter.
+    #[cfg(test)]
+    pub(super) fn of(os: os::recorded::Recorded) -> Self {
+        Self::new(Arc::new(os), Timestamp::UNIX_EPOCH)
+    }
+
     pub(super) fn new(os: Arc<dyn LinuxOs>, now: Timestamp) -> Self {
         Self {
             os,
@@ -208,28 +215,9 @@ pub(super) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
 /// Why facts that no collector here fills are unknown.
 pub(super) const WINDOWS_ONLY: &str = "this version reads it on Windows only";
 
-/// The fact for a question that had no answer.
-pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
-    let reason = match error {
-        OsError::Missing(_) => Reason::SourceMissing,
-        OsError::Denied(_) => Reason::NeedsAdministrator,
-        OsError::TimedOut(_) => Reason::TimedOut,
-        OsError::TooLarge(..) | OsError::Failed(..) => Reason::Unreadable,
-    };
-    Fact::unknown(reason, text::capped(&error.to_string()))
-}
-
 /// The value found; unknown because of `why` when there is none.
 pub(super) fn found<T>(found: Option<T>, why: &str) -> Fact<T> {
     found.map_or_else(|| Fact::unknown(Reason::SourceMissing, why), Fact::Known)
-}
-
-/// Turns an answer into a fact: the result of `read`, or why there was no answer.
-pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>) -> Fact<T> {
-    match answer {
-        Ok(answer) => read(answer),
-        Err(error) => unknown(&error),
-    }
 }
 
 #[cfg(test)]
@@ -242,9 +230,7 @@ mod tests {
         let folder = |files: usize| {
             (0..files).fold(Recorded::new(), |os, number| os.file(&format!("/etc/exports.d/{number}.exports"), "x"))
         };
-        let texts = |files| {
-            CheckContext::new(Arc::new(folder(files)), Timestamp::UNIX_EPOCH).texts("/etc/exports.d", ".exports")
-        };
+        let texts = |files| CheckContext::of(folder(files)).texts("/etc/exports.d", ".exports");
         assert_eq!(texts(FILES).unwrap().len(), FILES);
         assert!(matches!(texts(FILES + 1), Err(OsError::Failed(..))));
     }

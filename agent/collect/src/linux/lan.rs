@@ -111,17 +111,11 @@ fn forwards(context: &CheckContext) -> Fact<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
-    fn context(os: Recorded) -> CheckContext {
-        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
-    }
-
     fn servers(os: Recorded) -> Option<Vec<String>> {
-        name_servers(&context(os)).known().map(|list| list.items.clone())
+        name_servers(&CheckContext::of(os)).known().map(|list| list.items.clone())
     }
 
     #[test]
@@ -145,7 +139,7 @@ mod tests {
         let os = Recorded::new()
             .file("/proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")
             .file("/proc/net/arp", "IP\n192.168.1.1 0x1 0x2 00:11:22:33:44:55 * eth0\n");
-        let lan = collect(&context(os));
+        let lan = collect(&CheckContext::of(os));
         assert_eq!(lan.gateways.known().unwrap().items, ["192.168.1.1"]);
         assert_eq!(lan.gateway_mac, Fact::Known("00:11:22:33:44:55".to_owned()));
     }
@@ -153,12 +147,12 @@ mod tests {
     #[test]
     fn forwarding_is_read_for_both_protocols() {
         let four = |value: &str| Recorded::new().file("/proc/sys/net/ipv4/ip_forward", value);
-        assert_eq!(forwards(&context(four("0\n"))), Fact::Known(false));
-        assert_eq!(forwards(&context(four("1\n"))), Fact::Known(true));
+        assert_eq!(forwards(&CheckContext::of(four("0\n"))), Fact::Known(false));
+        assert_eq!(forwards(&CheckContext::of(four("1\n"))), Fact::Known(true));
         assert_eq!(
-            forwards(&context(four("0\n").file("/proc/sys/net/ipv6/conf/all/forwarding", "1\n"))),
+            forwards(&CheckContext::of(four("0\n").file("/proc/sys/net/ipv6/conf/all/forwarding", "1\n"))),
             Fact::Known(true)
         );
-        assert!(forwards(&context(Recorded::new())).known().is_none());
+        assert!(forwards(&CheckContext::of(Recorded::new())).known().is_none());
     }
 }

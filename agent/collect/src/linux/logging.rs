@@ -164,13 +164,11 @@ fn described(error: &OsError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
     fn collected(os: Recorded) -> Logging {
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     fn journald() -> Recorded {

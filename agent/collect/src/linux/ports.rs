@@ -132,11 +132,10 @@ fn program(context: &CheckContext, pid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use policies::fact::Reach;
 
     use super::*;
+    use crate::reach::shown;
     use os::recorded::Recorded;
 
     const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
@@ -160,25 +159,9 @@ mod tests {
             .symlink("/proc/1/fd/40", "socket:[101]")
             .symlink("/proc/700/fd/3", "socket:[101]")
             .symlink("/proc/700/fd/4", "/dev/null");
-        let found = collect(&CheckContext::new(Arc::new(os.clone()), jiff::Timestamp::UNIX_EPOCH)).listening;
-        let shown: Vec<String> = found
-            .known()
-            .unwrap()
-            .items
-            .iter()
-            .map(|port| {
-                format!(
-                    "{:?} {} {} {:?} {:?}",
-                    port.transport,
-                    port.port,
-                    port.address,
-                    port.reach,
-                    port.program.known()
-                )
-            })
-            .collect();
+        let found = collect(&CheckContext::of(os.clone())).listening;
         assert_eq!(
-            shown,
+            shown(&found),
             [
                 "Tcp 22 0.0.0.0 Any Some(\"sshd\")",
                 "Tcp 631 127.0.0.1 Loopback None",
@@ -186,8 +169,7 @@ mod tests {
                 "Udp 546 :: Any None"
             ]
         );
-        let asked_by_anyone =
-            collect(&CheckContext::new(Arc::new(os.unprivileged()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let asked_by_anyone = collect(&CheckContext::of(os.unprivileged())).listening;
         let port = asked_by_anyone.known().unwrap().items[1].program.clone();
         assert_eq!(port, Fact::unknown(Reason::NeedsAdministrator, ""));
     }
@@ -203,7 +185,7 @@ mod tests {
 
     #[test]
     fn without_a_table_nothing_is_known() {
-        let found = collect(&CheckContext::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH)).listening;
+        let found = collect(&CheckContext::of(Recorded::new())).listening;
         assert!(matches!(found, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
     }
 }

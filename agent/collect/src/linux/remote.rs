@@ -136,8 +136,6 @@ fn control_programs(context: &CheckContext) -> Fact<List<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::Program;
     use os::recorded::Recorded;
@@ -153,7 +151,7 @@ mod tests {
     }
 
     fn collected(os: Recorded) -> Remote {
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     fn printed(change: (&str, &str), config: &str) -> Remote {

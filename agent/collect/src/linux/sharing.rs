@@ -163,8 +163,6 @@ fn shares(context: &CheckContext, smb: Option<&Answer<Smb>>, nfs_server: bool) -
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -174,7 +172,7 @@ mod tests {
         [homes]\n\tbrowseable = No\n";
 
     fn collected(os: Recorded) -> Sharing {
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     fn samba() -> Recorded {

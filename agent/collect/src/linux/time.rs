@@ -196,14 +196,12 @@ fn zone(context: &CheckContext) -> Fact<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::KernelClock;
     use os::recorded::Recorded;
 
     fn collected(os: Recorded) -> Time {
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     const TRACKING: &str = "Reference ID    : CB4B4D01 (203.113.174.1)\nStratum         : 3\nRef time (UTC)  : Fri May 24 02:11:08 2024\n\

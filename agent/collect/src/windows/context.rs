@@ -3,9 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
-use policies::fact::{Fact, Reason};
+use policies::fact::Fact;
 use policies::policy::WindowsCatalogue;
 
+pub(super) use crate::answer::{answered, unknown};
 use crate::text::capped;
 use os::windows::{Registry, Service, WindowsOs, WindowsProcess};
 use os::{Answer, OsError};
@@ -53,6 +54,12 @@ impl<T> Setting<T> {
 }
 
 impl CheckContext {
+    /// A recorded machine at an instant that does not matter.
+    #[cfg(test)]
+    pub(super) fn of(os: os::windows::recorded::Recorded) -> Self {
+        Self::new(Arc::new(os), Timestamp::UNIX_EPOCH)
+    }
+
     pub(super) fn new(os: Arc<dyn WindowsOs>, now: Timestamp) -> Self {
         Self { os, now, processes: OnceLock::new(), services: OnceLock::new(), newer: None }
     }
@@ -126,23 +133,4 @@ pub(super) const RUNNING: u32 = 4;
 
 fn odd<T>(key: &str, name: &str) -> Setting<T> {
     Setting::Unreadable(OsError::Failed(format!("{key} : {name}"), "is of another type".to_owned()))
-}
-
-/// The fact for a question that had no answer.
-pub(super) fn unknown<T>(error: &OsError) -> Fact<T> {
-    let reason = match error {
-        OsError::Missing(_) => Reason::SourceMissing,
-        OsError::Denied(_) => Reason::NeedsAdministrator,
-        OsError::TimedOut(_) => Reason::TimedOut,
-        OsError::TooLarge(..) | OsError::Failed(..) => Reason::Unreadable,
-    };
-    Fact::unknown(reason, capped(&error.to_string()))
-}
-
-/// Turns an answer into a fact: the result of `read`, or why there was no answer.
-pub(super) fn answered<A, T>(answer: Answer<A>, read: impl FnOnce(A) -> Fact<T>) -> Fact<T> {
-    match answer {
-        Ok(answer) => read(answer),
-        Err(error) => unknown(&error),
-    }
 }

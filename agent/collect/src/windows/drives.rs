@@ -30,15 +30,13 @@ pub(super) fn removable(context: &CheckContext) -> Answer<Vec<char>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::windows::recorded::Recorded;
 
     const DEVICES: &str = r"HKLM\SYSTEM\MountedDevices";
 
     fn drives(os: Recorded) -> Answer<Vec<char>> {
-        removable(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        removable(&CheckContext::of(os))
     }
 
     #[test]

@@ -164,16 +164,14 @@ fn is_subscription(value: &Registry) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
     use policies::fact::List;
+    use std::collections::BTreeMap;
 
     use super::*;
     use os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Logging {
-        collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     fn office(size: u64) -> Recorded {

@@ -54,8 +54,6 @@ pub(super) fn mac(bytes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::windows::Adapter;
     use os::windows::recorded::Recorded;
@@ -77,12 +75,12 @@ mod tests {
             entry("fe80::1", &[0, 0x11, 0x22, 0x33, 0x44, 0x55], 5),
         ];
         let os = Recorded { adapters, neighbours: Some(entries), ..Recorded::new() };
-        let seen = collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).seen;
+        let seen = collect(&CheckContext::of(os)).seen;
         let shown: Vec<_> =
             seen.known().unwrap().items.iter().map(|one| (one.address.as_str(), one.mac.as_str())).collect();
         assert_eq!(shown, [("192.168.1.9", "00:11:22:33:44:55"), ("192.168.1.10", "aa:bb:cc:dd:ee:f0")]);
         assert_eq!(seen.known().unwrap().items[0].interface, "Mạng Ethernet");
-        let nobody = collect(&CheckContext::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH));
+        let nobody = collect(&CheckContext::of(Recorded::new()));
         assert!(nobody.seen.known().is_none());
     }
 }

@@ -55,14 +55,13 @@ fn program(context: &CheckContext, pid: u32) -> Fact<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use crate::reach::shown;
     use os::windows::recorded::Recorded;
 
     fn collected(sockets: Option<Vec<Socket>>) -> Fact<List<ListeningPort>> {
         let os = Recorded { sockets, ..Recorded::new().process(4, "System").process(900, "Phần mềm.exe") };
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).listening
+        collect(&CheckContext::of(os)).listening
     }
 
     fn socket(tcp: bool, address: &str, port: u16, pid: u32) -> Socket {
@@ -83,24 +82,8 @@ mod tests {
             socket(true, "0.0.0.0", 0, 4),
         ];
         let found = collected(Some(sockets));
-        let shown: Vec<String> = found
-            .known()
-            .unwrap()
-            .items
-            .iter()
-            .map(|port| {
-                format!(
-                    "{:?} {} {} {:?} {:?}",
-                    port.transport,
-                    port.port,
-                    port.address,
-                    port.reach,
-                    port.program.known()
-                )
-            })
-            .collect();
         assert_eq!(
-            shown,
+            shown(&found),
             [
                 "Tcp 445 0.0.0.0 Any Some(\"System\")",
                 "Tcp 445 :: Any Some(\"System\")",

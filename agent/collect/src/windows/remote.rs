@@ -178,13 +178,11 @@ fn is_called(process: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Remote {
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     fn office() -> Recorded {

@@ -196,8 +196,6 @@ fn share(context: &CheckContext, key: &str, name: &str) -> Share {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::permissions::descriptor;
     use super::*;
     use os::windows::recorded::Recorded;
@@ -207,7 +205,7 @@ mod tests {
     const PARAMETERS: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Parameters";
 
     fn collected(os: Recorded) -> Sharing {
-        collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     fn folder(path: &str, kind: &str) -> Registry {

@@ -79,15 +79,11 @@ impl AndNot for Fact<TimeSource> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-
     use super::*;
     use os::windows::recorded::Recorded;
 
     fn collected(os: Recorded) -> Time {
-        collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+        collect(&CheckContext::of(os))
     }
 
     fn office() -> Recorded {

@@ -80,15 +80,11 @@ fn missing<T>(name: &str) -> Fact<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-
     use super::*;
     use os::windows::recorded::Recorded;
 
     fn kind_of(os: Recorded) -> Option<WindowsKind> {
-        kind(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).known().copied()
+        kind(&CheckContext::of(os)).known().copied()
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 
+use policies::text;
+
 use super::{Connection, SetupError, file, read};
 use crate::cli::Exit;
 use crate::cli::install::outcome;
@@ -43,7 +45,7 @@ fn set_up(terminal: &Terminal) -> anyhow::Result<Option<(String, Exit)>> {
     let hands_over = desktop::is_narrow_on_wide() && wide.is_file();
     if hands_over || !Windows::default().administrator() {
         let program: PathBuf = if hands_over { wide } else { std::env::current_exe()? };
-        let arguments = format!("setup --lang {}", terminal.choose("vi", "en"));
+        let arguments = format!("setup --lang {}", terminal.language.code());
         return match desktop::elevate(&program, &arguments) {
             Ok(()) => Ok(None),
             Err(error) => Ok(Some((not_allowed(&error, terminal), Exit::Impossible))),
@@ -51,7 +53,7 @@ fn set_up(terminal: &Terminal) -> anyhow::Result<Option<(String, Exit)>> {
     }
     let place = ask(&connection, terminal)?;
     terminal.print(
-        terminal.choose("Đang cài đặt và kết nối, chờ một chút...", "Setting up and connecting, wait a moment..."),
+        terminal.text("Đang cài đặt và kết nối, chờ một chút...", "Setting up and connecting, wait a moment..."),
     )?;
     let Connection { server, token, fingerprint, .. } = connection;
     let invitation = Some(Invitation { server, token, fingerprint, place });
@@ -62,13 +64,13 @@ fn set_up(terminal: &Terminal) -> anyhow::Result<Option<(String, Exit)>> {
 /// Room and person, as typed.
 fn ask(connection: &Connection, terminal: &Terminal) -> anyhow::Result<String> {
     let office = policies::text::visible(&connection.office, 200);
-    terminal.print(&format!("{} {office}", terminal.choose("Cơ quan:", "Office:")))?;
-    terminal.print(terminal.choose(
+    terminal.print(&terminal.own(text!("Cơ quan: {office}", "Office: {office}")))?;
+    terminal.print(terminal.text(
         "Không cài trên máy xử lý bí mật nhà nước: nếu là máy đó, hãy đóng cửa sổ này.",
-        "Never on a machine that handles state secrets: if this is one, close this window.",
+        "Never install this on a machine that processes state secrets: if this is one, close this window.",
     ))?;
     let mut out = std::io::stdout().lock();
-    let question = terminal.choose(
+    let question = terminal.text(
         "Phòng và người sử dụng máy này (ví dụ: Văn phòng, Nguyễn Văn A): ",
         "Room and person of this machine (such as: Office, Nguyễn Văn A): ",
     );
@@ -79,9 +81,8 @@ fn ask(connection: &Connection, terminal: &Terminal) -> anyhow::Result<String> {
 }
 
 fn not_allowed(error: &std::io::Error, terminal: &Terminal) -> String {
-    let words = terminal.choose(
-        "Chưa cài đặt: cần bấm \"Có\" khi Windows hỏi, hoặc nhờ người có tài khoản quản trị của máy",
-        "Not set up: answer Yes when Windows asks, or ask somebody who has an administrator's account of this machine",
-    );
-    format!("{words} ({error}).")
+    terminal.own(text!(
+        "Chưa cài đặt: cần bấm \"Có\" khi Windows hỏi, hoặc nhờ người có tài khoản quản trị của máy ({error}).",
+        "Not installed: answer Yes when Windows asks, or ask somebody with an administrator account on this machine ({error})."
+    ))
 }

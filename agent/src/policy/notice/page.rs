@@ -33,14 +33,6 @@ pub(crate) fn moment(at: i64) -> String {
     format!("{} {:02}:{:02}", date(at).vi, hour.hour(), hour.minute())
 }
 
-/// How many controls have each verdict.
-pub(crate) fn counted(notice: &Notice, language: Language) -> String {
-    let count = |verdict: Verdict| notice.results.iter().filter(|result| result.verdict == verdict).count();
-    [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::NotApplicable]
-        .map(|verdict| format!("{} {}", count(verdict), verdict.text().get(language)))
-        .join(", ")
-}
-
 /// Untrusted text, escaped for use between tags and in attributes.
 struct Safe<'a>(&'a str);
 
@@ -61,11 +53,11 @@ impl Display for Safe<'_> {
 }
 
 impl Page<'_> {
-    fn choose<'t>(&self, vi: &'t str, en: &'t str) -> &'t str {
-        if self.language == Language::Vi { vi } else { en }
+    fn text<'t>(&self, vi: &'t str, en: &'t str) -> &'t str {
+        self.language.text(vi, en)
     }
 
-    fn text<'t>(&self, text: &'t Text) -> Safe<'t> {
+    fn safe<'t>(&self, text: &'t Text) -> Safe<'t> {
         Safe(text.get(self.language))
     }
 
@@ -74,32 +66,32 @@ impl Page<'_> {
     }
 
     fn head(&self, formatter: &mut Formatter<'_>) -> Result {
-        let title = self.choose("Kết quả kiểm tra an ninh mạng của máy này", "Security check of this machine");
-        let language = self.choose("vi", "en");
+        let title = self.text("Kết quả kiểm tra an ninh mạng của máy này", "Security check of this machine");
+        let language = self.language.code();
         write!(
             formatter,
             "<!doctype html>\n<html lang=\"{language}\"><head><meta charset=\"utf-8\">\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
              <style>{STYLE}</style></head>\n<body><header><b>Trạm An</b> - {}</header><main><h1>{title}</h1>\n",
-            self.choose("phần mềm theo dõi an ninh mạng máy tính", "watches the security of computers"),
+            self.text("phần mềm theo dõi an ninh mạng máy tính", "computer security monitoring"),
         )
     }
 
     fn machine(&self, formatter: &mut Formatter<'_>) -> Result {
         let notice = self.notice;
-        let unknown = self.choose("chưa xác định", "unknown");
+        let unknown = self.text("chưa xác định", "unknown");
         let heard = match notice.server_at {
-            0 => self.choose("chưa lần nào", "never").to_owned(),
+            0 => self.text("chưa lần nào", "never").to_owned(),
             at => moment(at),
         };
         let rows = [
-            (self.choose("Máy", "Machine"), notice.machine.as_deref().unwrap_or(unknown)),
-            (self.choose("Hệ điều hành", "System"), notice.system.as_deref().unwrap_or(unknown)),
-            (self.choose("Cơ quan", "Office"), &notice.assignment.office),
-            (self.choose("Bộ tiêu chí", "Policy"), notice.policy.get(self.language)),
-            (self.choose("Kiểm tra lúc", "Checked at"), &moment(notice.judged_at)),
-            (self.choose("Liên lạc với máy chủ lần cuối", "Last heard from the server"), &heard),
+            (self.text("Máy", "Machine"), notice.machine.as_deref().unwrap_or(unknown)),
+            (self.text("Hệ điều hành", "System"), notice.system.as_deref().unwrap_or(unknown)),
+            (self.text("Cơ quan", "Office"), &notice.assignment.office),
+            (self.text("Bộ tiêu chí", "Policy"), notice.policy.get(self.language)),
+            (self.text("Kiểm tra lúc", "Checked at"), &moment(notice.judged_at)),
+            (self.text("Liên lạc với máy chủ lần cuối", "Last contact with the server"), &heard),
         ];
         formatter.write_str("<dl>")?;
         for (label, value) in rows {
@@ -107,13 +99,13 @@ impl Page<'_> {
         }
         formatter.write_str("</dl>\n")?;
         if self.now.as_millisecond() - notice.judged_at > OLD_DAYS * DAY {
-            let old = self.choose(
+            let old = self.text(
                 "Kết quả này đã cũ: phần mềm trên máy có thể không chạy. Hãy báo cán bộ phụ trách công nghệ thông tin.",
                 "This result is old: the agent may not be running. Tell the officer in charge.",
             );
             writeln!(formatter, "<p class=\"old\">{old}</p>")?;
         }
-        writeln!(formatter, "<p class=\"sum\">{}</p>", counted(notice, self.language))
+        writeln!(formatter, "<p class=\"sum\">{}</p>", self.notice.counted(self.language))
     }
 
     fn open(&self, result: &NoticeResult, formatter: &mut Formatter<'_>) -> Result {
@@ -122,26 +114,26 @@ impl Page<'_> {
             formatter,
             "<section class=\"{class}\"><h3><span class=\"badge\">{}</span> {}</h3><p><b>{}:</b> {}<br><b>{}:</b> {}<br>\
              <b>{}:</b> {} - {} {}</p>",
-            self.text(&result.verdict.text()),
-            self.text(&result.title),
-            self.choose("Hiện trạng", "Found"),
-            self.text(&result.found),
-            self.choose("Mức cần đạt", "Wanted"),
-            self.text(&result.wanted),
-            self.choose("Khắc phục", "Fix"),
-            self.text(&result.lifted_by),
+            self.safe(&result.verdict.text()),
+            self.safe(&result.title),
+            self.text("Hiện trạng", "Found"),
+            self.safe(&result.found),
+            self.text("Mức cần đạt", "Wanted"),
+            self.safe(&result.wanted),
+            self.text("Khắc phục", "Fix"),
+            self.safe(&result.lifted_by),
             result.minutes,
-            self.choose("phút", "minutes"),
+            self.text("phút", "minutes"),
         )?;
         if let Some(cause) =
             result.implied_by.as_ref().and_then(|id| self.notice.results.iter().find(|one| one.control == *id))
         {
-            let because = self.choose("Hết khi khắc phục xong", "Ends when this is fixed");
-            write!(formatter, "<p>{because}: {}</p>", self.text(&cause.title))?;
+            let because = self.text("Hết khi khắc phục xong", "Goes away when this is fixed");
+            write!(formatter, "<p>{because}: {}</p>", self.safe(&cause.title))?;
         } else if !result.fix.is_empty() {
             formatter.write_str("<ol>")?;
             for step in &result.fix {
-                write!(formatter, "<li>{}</li>", self.text(step))?;
+                write!(formatter, "<li>{}</li>", self.safe(step))?;
             }
             formatter.write_str("</ol>")?;
         }
@@ -155,9 +147,9 @@ impl Page<'_> {
         }
         write!(formatter, "<h2>{heading}</h2><ul>")?;
         for result in results {
-            write!(formatter, "<li>{}", self.text(&result.title))?;
+            write!(formatter, "<li>{}", self.safe(&result.title))?;
             if verdict == Verdict::Pass {
-                write!(formatter, " <small>{}</small>", self.text(&result.found))?;
+                write!(formatter, " <small>{}</small>", self.safe(&result.found))?;
             }
             formatter.write_str("</li>")?;
         }
@@ -170,8 +162,8 @@ impl Display for Page<'_> {
         self.head(formatter)?;
         self.machine(formatter)?;
         for (verdict, heading) in [
-            (Verdict::Fail, self.choose("Cần khắc phục", "To be fixed")),
-            (Verdict::Unknown, self.choose("Chưa xác định được", "Not known")),
+            (Verdict::Fail, self.text("Cần khắc phục", "To be fixed")),
+            (Verdict::Unknown, self.text("Chưa xác định được", "Not known")),
         ] {
             if self.of(verdict).next().is_some() {
                 writeln!(formatter, "<h2>{heading}</h2>")?;
@@ -180,15 +172,15 @@ impl Display for Page<'_> {
                 self.open(result, formatter)?;
             }
         }
-        self.list(Verdict::Pass, self.choose("Đã đạt", "Passed"), formatter)?;
-        self.list(Verdict::NotApplicable, self.choose("Không áp dụng cho máy này", "Not for this machine"), formatter)?;
+        self.list(Verdict::Pass, self.text("Đã đạt", "Passed"), formatter)?;
+        self.list(Verdict::NotApplicable, self.text("Không áp dụng cho máy này", "Not for this machine"), formatter)?;
         writeln!(
             formatter,
             "<footer>{}</footer></main></body></html>",
-            self.choose(
+            self.text(
                 "Trang này chỉ xem được trên máy. Sau khi khắc phục, kết quả mới có ở lần kiểm tra kế tiếp; cán bộ phụ trách có thể bấm \
                  \"Kiểm tra lại\" trên trang của máy.",
-                "This page stays on the machine. After a fix the next check brings the new result; the officer in charge can press \
+                "This page is only on this machine. After a fix, the next check shows the new result; the officer in charge can press \
                  \"Check again\" on the machine's page.",
             )
         )

@@ -7,6 +7,7 @@ use crate::fact::{self, Field, Kind};
 use crate::policy::operator::{Operator, kind_text};
 use crate::policy::source::Source;
 use crate::policy::table::{Node, Table, boolean, items, number, text, unknown_name, unknown_value};
+use crate::text;
 use crate::text::Text;
 
 /// The most parts of one `all` or `any`, and the most values of one `one_of`.
@@ -45,9 +46,9 @@ pub(crate) fn read<'s>(source: &'s Source<'s>, node: &'s Node<'s>, scope: Scope)
                 let key = if matches!(scope, Scope::Record(_)) { "field" } else { "fact" };
                 source.error(
                     &table.span,
-                    Text::new(
-                        format!("điều kiện cần `{key}`, `all`, `any` hoặc `not`"),
-                        format!("a condition needs `{key}`, `all`, `any` or `not`"),
+                    text!(
+                        "điều kiện cần `{key}`, `all`, `any` hoặc `not`",
+                        "a condition needs `{key}`, `all`, `any` or `not`"
                     ),
                 );
                 table.allow(Operator::ALL.iter().map(|operator| operator.code()));
@@ -100,9 +101,9 @@ fn subject_key<'s>(table: &Table<'s, 's>, scope: Scope) -> Option<Option<(&'stat
                 "trong điều kiện trên các mục của danh sách dùng `field`, không dùng `fact`",
                 "conditions on the items of a list use `field`, not `fact`",
             ),
-            Scope::Plain(_) => Text::new(
-                format!("mục của danh sách này không có trường; bỏ `{key}` và so sánh trực tiếp"),
-                format!("the items of this list have no fields; leave `{key}` out and compare directly"),
+            Scope::Plain(_) => text!(
+                "mục của danh sách này không có trường; bỏ `{key}` và so sánh trực tiếp",
+                "the items of this list have no fields; leave `{key}` out and compare directly"
             ),
         };
         table.source.error(&node.span(), message);
@@ -172,10 +173,7 @@ fn test<'s>(table: Table<'s, 's>, subject: Option<Subject>, subject_key: Option<
         }
         [] => {
             let operators = subject.map_or_else(String::new, |subject| suiting(subject.kind()));
-            source.error(
-                &table.span,
-                Text::new(format!("thiếu phép so sánh: {operators}"), format!("no comparison: {operators}")),
-            );
+            source.error(&table.span, text!("thiếu phép so sánh: {operators}", "no comparison: {operators}"));
             None
         }
         _ => {

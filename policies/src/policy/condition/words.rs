@@ -3,6 +3,7 @@
 use super::{Bound, Condition, CountBound, Matcher, Operand, Subject, Test};
 use crate::fact::{Instant, Kind, Unit, Value};
 use crate::phrase;
+use crate::text;
 use crate::text::{Text, visible};
 
 /// The most values of a `one_of` that a sentence names.
@@ -196,7 +197,7 @@ fn matcher_phrase(matcher: &Matcher, subject: &Subject) -> Text {
         }
         Matcher::StartsWith(prefix) => {
             let prefix = visible(prefix, 80);
-            Text::new(format!("bắt đầu bằng “{prefix}”"), format!("starting with “{prefix}”"))
+            text!("bắt đầu bằng “{prefix}”", "starting with “{prefix}”")
         }
         Matcher::DaysAgo(bound, days) => {
             let days = phrase::quantity(Unit::Days, *days);

@@ -11,6 +11,7 @@ use crate::policy::control::read::{format, identifier};
 use crate::policy::error::PolicyErrors;
 use crate::policy::source::{Source, Span, read_file};
 use crate::policy::table::{Node, Table, text, unknown_value, wrong_type};
+use crate::text;
 use crate::text::{Text, visible};
 
 /// The longest any deadline in days may be.
@@ -89,10 +90,7 @@ fn file_name(table: &Table<'_, '_>, key: &'static str) -> Option<String> {
     let shown = visible(name, 100);
     table.source.error(
         &node.span(),
-        Text::new(
-            format!("`{shown}` phải là tên tệp, không phải đường dẫn"),
-            format!("`{shown}` must be a file name and not a path"),
-        ),
+        text!("`{shown}` phải là tên tệp, không phải đường dẫn", "`{shown}` must be a file name and not a path"),
     );
     None
 }
@@ -189,9 +187,9 @@ fn calendar(table: &Table<'_, '_>) -> Option<CalendarDays> {
         if !holidays.contains(date) && !weekend.contains(&date.weekday()) {
             table.source.error(
                 &table.span,
-                Text::new(
-                    format!("ngày làm bù {date} vốn đã là ngày làm việc"),
-                    format!("{date} is worked in exchange but is a working day anyway"),
+                text!(
+                    "ngày làm bù {date} vốn đã là ngày làm việc",
+                    "{date} is worked in exchange but is a working day anyway"
                 ),
             );
         }

@@ -1,5 +1,6 @@
 //! Why a change to a roster was refused, in words for the person who tried.
 
+use policies::text;
 use policies::text::Text;
 
 use crate::error::UserError;
@@ -92,62 +93,45 @@ impl Refusal {
                 "The roster holds no machine. Add machines first (posture-server office roster add or import), then declare it.",
             ),
             Self::NoLabel => Text::new("Máy chưa có tên.", "The machine has no name."),
-            Self::Twice(what) => Text::new(
-                format!("Trùng trong cùng một lần nhập: {what}. Mỗi máy chỉ ghi một dòng."),
-                format!("Twice in the same import: {what}. Every machine has one line."),
+            Self::Twice(what) => text!(
+                "Trùng trong cùng một lần nhập: {what}. Mỗi máy chỉ ghi một dòng.",
+                "Twice in the same import: {what}. Every machine has one line."
             ),
-            Self::LabelTaken(label) => Text::new(
-                format!("Danh mục đã có máy {label}."),
-                format!("The roster has the machine {label} already."),
+            Self::LabelTaken(label) => {
+                text!("Danh mục đã có máy {label}.", "The roster has the machine {label} already.")
+            }
+            Self::Different(label) => text!(
+                "Danh mục đã có máy {label}, nhưng phòng, người dùng, loại, số sê-ri hoặc địa chỉ MAC khác với dòng này. Hãy sửa tệp, hoặc bỏ dòng cũ trước (posture-server office roster remove).",
+                "The roster has the machine {label} already, with another room, person, role, serial number or MAC address. Correct the file, or take the old line off first (posture-server office roster remove)."
             ),
-            Self::Different(label) => Text::new(
-                format!(
-                    "Danh mục đã có máy {label}, nhưng phòng, người dùng, loại, số sê-ri hoặc địa chỉ MAC khác với dòng này. Hãy sửa tệp, hoặc bỏ dòng cũ trước (posture-server office roster remove)."
-                ),
-                format!(
-                    "The roster has the machine {label} already, with another room, person, role, serial number or MAC address. Correct the file, or take the old line off first (posture-server office roster remove)."
-                ),
+            Self::MarkTaken(label, other) => text!(
+                "{label}: dòng {other} của danh mục đã có số sê-ri hoặc địa chỉ MAC này.",
+                "{label}: the line {other} of the roster has this serial number or MAC address already."
             ),
-            Self::MarkTaken(label, other) => Text::new(
-                format!("{label}: dòng {other} của danh mục đã có số sê-ri hoặc địa chỉ MAC này."),
-                format!("{label}: the line {other} of the roster has this serial number or MAC address already."),
+            Self::SerialElsewhere(label) => text!(
+                "{label}: danh mục của một cơ quan khác đã có máy mang số sê-ri này.",
+                "{label}: the roster of another office has a machine with this serial number already."
             ),
-            Self::SerialElsewhere(label) => Text::new(
-                format!("{label}: danh mục của một cơ quan khác đã có máy mang số sê-ri này."),
-                format!("{label}: the roster of another office has a machine with this serial number already."),
+            Self::NoMac(text) => text!(
+                "{text:?} không phải địa chỉ MAC. Hãy ghi theo dạng 00:11:22:33:44:55.",
+                "{text:?} is not a MAC address. Write it as 00:11:22:33:44:55."
             ),
-            Self::NoMac(text) => Text::new(
-                format!("{text:?} không phải địa chỉ MAC. Hãy ghi theo dạng 00:11:22:33:44:55."),
-                format!("{text:?} is not a MAC address. Write it as 00:11:22:33:44:55."),
-            ),
-            Self::NoLine(label) => Text::new(
-                format!(
-                    "Danh mục không có dòng nào, hoặc có nhiều dòng, mang tên hoặc mã {label:?}. Hãy xem: posture-server office roster list, rồi ghi mã của dòng."
-                ),
-                format!(
-                    "The roster has no line, or more than one, with the name or id {label:?}. See posture-server office roster list and give the line's id."
-                ),
+            Self::NoLine(label) => text!(
+                "Danh mục không có dòng nào, hoặc có nhiều dòng, mang tên hoặc mã {label:?}. Hãy xem: posture-server office roster list, rồi ghi mã của dòng.",
+                "The roster has no line, or more than one, with the name or id {label:?}. See posture-server office roster list and give the line's id."
             ),
             Self::OtherOffice => Text::new("Máy này thuộc cơ quan khác.", "The machine belongs to another office."),
             Self::Revoked => Text::new(
                 "Máy này đã bị thu hồi; máy phải đăng ký lại bằng mã đăng ký máy mới.",
                 "The machine is revoked; it must enrol again with a new token.",
             ),
-            Self::HasLine(label) => Text::new(
-                format!(
-                    "Máy này đã ghép với dòng {label}. Hãy nhờ người quản trị tách ra trước (posture-server office roster unlink)."
-                ),
-                format!(
-                    "The machine is linked to the line {label} already. Have the administrator unlink it first (posture-server office roster unlink)."
-                ),
+            Self::HasLine(label) => text!(
+                "Máy này đã ghép với dòng {label}. Hãy nhờ người quản trị tách ra trước (posture-server office roster unlink).",
+                "The machine is linked to the line {label} already. Have the administrator unlink it first (posture-server office roster unlink)."
             ),
-            Self::LineTaken(machine) => Text::new(
-                format!(
-                    "Dòng này đã ghép với máy {machine}. Nếu máy được cài lại: tải lại trang rồi bấm Ghép, hoặc chạy posture-server office roster link với --replace; máy mới tiếp nhận dòng này cùng lịch sử, máy cũ bị thu hồi."
-                ),
-                format!(
-                    "The line is linked to the machine {machine}. If the computer was reinstalled, reload the page and press Link, or run posture-server office roster link with --replace: the new machine takes over the line with its history, the old one is revoked."
-                ),
+            Self::LineTaken(machine) => text!(
+                "Dòng này đã ghép với máy {machine}. Nếu máy được cài lại: tải lại trang rồi bấm Ghép, hoặc chạy posture-server office roster link với --replace; máy mới tiếp nhận dòng này cùng lịch sử, máy cũ bị thu hồi.",
+                "The line is linked to the machine {machine}. If the computer was reinstalled, reload the page and press Link, or run posture-server office roster link with --replace: the new machine takes over the line with its history, the old one is revoked."
             ),
             Self::OtherRole => Text::new(
                 "Dòng danh mục và máy khác loại (máy trạm, máy chủ). Nếu máy ghi sai loại, hãy đổi (posture-server machine role); nếu dòng ghi sai, hãy bỏ dòng rồi thêm lại (posture-server office roster remove, posture-server office roster add --role).",
@@ -170,13 +154,9 @@ impl Refusal {
                 "Ngày cuối đã qua. Hãy chọn ngày từ hôm nay trở đi.",
                 "The last day has passed. Choose today or a later day.",
             ),
-            Self::EndTooFar(days) => Text::new(
-                format!(
-                    "Thời hạn quá dài: một máy được tạm ngừng tính nhiều nhất {days} ngày kể từ ngày đầu. Hãy chọn ngày sớm hơn; nếu máy không dùng nữa, hãy bỏ khỏi danh mục (posture-server office roster remove)."
-                ),
-                format!(
-                    "The end lies too far ahead: a machine may be away for at most {days} days from the first one. Choose an earlier day; a machine that is used no more is taken off the roster (posture-server office roster remove)."
-                ),
+            Self::EndTooFar(days) => text!(
+                "Thời hạn quá dài: một máy được tạm ngừng tính nhiều nhất {days} ngày kể từ ngày đầu. Hãy chọn ngày sớm hơn; nếu máy không dùng nữa, hãy bỏ khỏi danh mục (posture-server office roster remove).",
+                "The end lies too far ahead: a machine may be away for at most {days} days from the first one. Choose an earlier day; a machine that is used no more is taken off the roster (posture-server office roster remove)."
             ),
         }
     }

@@ -1,6 +1,7 @@
 //! Why a waiver cannot be requested, granted, refused or withdrawn, in words for the person who tried.
 
 use policies::policy::Severity;
+use policies::text;
 use policies::text::Text;
 
 use super::REASON_MOST;
@@ -85,9 +86,9 @@ impl Refusal {
                 "Máy này đã bị thu hồi nên không cần ngoại lệ.",
                 "This machine is revoked and needs no waiver.",
             ),
-            Self::NoReason => Text::new(
-                format!("Hãy ghi lý do, không quá {REASON_MOST} ký tự."),
-                format!("Give a reason of at most {REASON_MOST} characters."),
+            Self::NoReason => text!(
+                "Hãy ghi lý do, không quá {REASON_MOST} ký tự.",
+                "Give a reason of at most {REASON_MOST} characters."
             ),
             Self::Past => Text::new(
                 "Ngày hết hạn của ngoại lệ đã qua. Hãy đề nghị lại với ngày khác.",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::ArgMatches;
 use policies::grade::{CapState, Grade, LetterResult, Plan, Points, disclaimer, ledger_title};
-use policies::text::Language;
+use policies::text;
 
 use super::super::context::CommandContext;
 use super::super::terminal::Terminal;
@@ -33,40 +33,35 @@ pub(super) async fn office_show(
 }
 
 fn page(terminal: &Terminal, view: &OfficeView) -> String {
-    let mut text = format!("{}\n", view.office.name);
+    let mut shown = format!("{}\n", view.office.name);
     let Some(grade) = &view.grade else {
-        text.push_str(terminal.choose(
+        shown.push_str(terminal.text(
             "Chưa công bố bộ tiêu chí: chưa có điểm. Hãy chạy: posture-server policy publish",
             "No policy is published, so there is no score. Run: posture-server policy publish",
         ));
-        return text;
+        return shown;
     };
-    text.push_str(&head(terminal, grade));
+    shown.push_str(&head(terminal, grade));
     if let Some(whole) = &view.whole {
-        let score = whole.score.map_or_else(|| "-".to_owned(), |score| shown(terminal, score));
+        let score = whole.score.map_or_else(|| "-".to_owned(), |score| points(terminal, score));
         let letter = whole.letter().map_or("-", |letter| crate::store::grade::letter_word(letter));
-        let line = match terminal.language {
-            Language::Vi => format!(
-                "Cùng các đơn vị cấp dưới: {score} điểm, xếp loại {letter} ({} đơn vị, {} máy)\n",
-                whole.children, whole.machines
-            ),
-            Language::En => format!(
-                "With the offices below: {score} points, letter {letter} ({} offices, {} machines)\n",
-                whole.children, whole.machines
-            ),
-        };
-        text.push_str(&line);
+        shown.push_str(&terminal.own(text!(
+            "Cùng các đơn vị cấp dưới: {score} điểm, xếp loại {letter} ({} đơn vị, {} máy)\n",
+            "With the offices below: {score} points, letter {letter} ({} offices, {} machines)\n",
+            whole.children,
+            whole.machines
+        )));
     }
-    text.push_str(&ledger(terminal, grade, &view.machines));
+    shown.push_str(&ledger(terminal, grade, &view.machines));
     if let Some(plan) = &view.plan {
-        text.push_str(&steps(terminal, plan));
+        shown.push_str(&steps(terminal, plan));
     }
-    text.push_str(&machines(terminal, &view.machines));
-    text.push_str(&format!("\n{}\n", disclaimer().get(terminal.language)));
-    text
+    shown.push_str(&machines(terminal, &view.machines));
+    shown.push_str(&format!("\n{}\n", disclaimer().get(terminal.language)));
+    shown
 }
 
-fn shown(terminal: &Terminal, points: Points) -> String {
+fn points(terminal: &Terminal, points: Points) -> String {
     points.show(2, terminal.language)
 }
 
@@ -78,36 +73,27 @@ fn head(terminal: &Terminal, grade: &Grade) -> String {
         }
         LetterResult::NoLetter { reason } => reason.text().get(language).to_owned(),
     };
-    let on_spot = grade.on_spot.map_or_else(|| "-".to_owned(), |points| shown(terminal, points));
-    let mut text = match language {
-        Language::Vi => format!(
-            "Xếp loại: {letter}\nĐiểm chung: {} · khắc phục được tại chỗ: {on_spot} · không tính ngoại lệ: {}\n\
-             Tỷ lệ máy có số liệu: {}/{}\n",
-            shown(terminal, grade.score),
-            shown(terminal, grade.without_waivers),
-            grade.coverage.covered,
-            grade.coverage.expected,
-        ),
-        Language::En => format!(
-            "Letter: {letter}\nOverall score: {} · fixable on the spot: {on_spot} · without waivers: {}\n\
-             Coverage: {}/{}\n",
-            shown(terminal, grade.score),
-            shown(terminal, grade.without_waivers),
-            grade.coverage.covered,
-            grade.coverage.expected,
-        ),
-    };
+    let on_spot = grade.on_spot.map_or_else(|| "-".to_owned(), |score| points(terminal, score));
+    let mut shown = terminal.own(text!(
+        "Xếp loại: {letter}\nĐiểm chung: {} · khắc phục được tại chỗ: {on_spot} · không tính ngoại lệ: {}\n\
+         Tỷ lệ máy có số liệu: {}/{}\n",
+        "Letter: {letter}\nOverall score: {} · fixable on the spot: {on_spot} · without waivers: {}\nCoverage: {}/{}\n",
+        points(terminal, grade.score),
+        points(terminal, grade.without_waivers),
+        grade.coverage.covered,
+        grade.coverage.expected,
+    ));
     for cap in &grade.caps {
         let mark = if matches!(cap.state, CapState::Holding { .. }) { "!" } else { "·" };
-        text.push_str(&format!("{mark} {}\n", cap.title.get(language)));
+        shown.push_str(&format!("{mark} {}\n", cap.title.get(language)));
     }
     if !grade.calendar_known {
-        text.push_str(terminal.choose(
+        shown.push_str(terminal.text(
             "! Bộ tiêu chí chưa có lịch nghỉ của năm nay: chỉ tính ngày nghỉ cuối tuần.\n",
             "! The policy does not list this year's holidays: only weekends are known.\n",
         ));
     }
-    text
+    shown
 }
 
 fn ledger(terminal: &Terminal, grade: &Grade, machines: &[MachineLine]) -> String {
@@ -116,7 +102,7 @@ fn ledger(terminal: &Terminal, grade: &Grade, machines: &[MachineLine]) -> Strin
     let rows = grade.ledger.iter().map(|line| {
         let on: Vec<&str> = line.machines.iter().filter_map(|id| names.get(id.as_str()).copied()).collect();
         vec![
-            shown(terminal, line.points),
+            points(terminal, line.points),
             line.kind.text().get(terminal.language).to_owned(),
             line.title.get(terminal.language).to_owned(),
             on.join(", "),
@@ -137,20 +123,17 @@ fn ledger(terminal: &Terminal, grade: &Grade, machines: &[MachineLine]) -> Strin
 
 fn steps(terminal: &Terminal, plan: &Plan) -> String {
     let target = crate::store::grade::letter_word(plan.target);
-    let mut text = match terminal.language {
-        Language::Vi => format!("\nĐể đạt loại {target} ({} phút):\n", plan.minutes),
-        Language::En => format!("\nTo reach {target} ({} minutes):\n", plan.minutes),
-    };
+    let mut shown =
+        terminal.own(text!("\nĐể đạt loại {target} ({} phút):\n", "\nTo reach {target} ({} minutes):\n", plan.minutes));
     for (number, step) in plan.steps.iter().enumerate() {
-        let title = step.title.get(terminal.language);
-        let count = step.machines.len();
-        let line = match terminal.language {
-            Language::Vi => format!("{}. {title}: {count} máy, {} phút\n", number + 1, step.minutes),
-            Language::En => format!("{}. {title}: {count} machines, {} minutes\n", number + 1, step.minutes),
-        };
-        text.push_str(&line);
+        let (number, title, count) = (number + 1, step.title.get(terminal.language), step.machines.len());
+        shown.push_str(&terminal.own(text!(
+            "{number}. {title}: {count} máy, {} phút\n",
+            "{number}. {title}: {count} machines, {} minutes\n",
+            step.minutes
+        )));
     }
-    text
+    shown
 }
 
 fn machines(terminal: &Terminal, machines: &[MachineLine]) -> String {
@@ -159,7 +142,7 @@ fn machines(terminal: &Terminal, machines: &[MachineLine]) -> String {
         vec![
             machine.name.clone(),
             grade.map_or_else(String::new, |grade| grade.state.text().get(terminal.language).to_owned()),
-            grade.and_then(|grade| grade.score).map_or_else(|| "-".to_owned(), |score| shown(terminal, score)),
+            grade.and_then(|grade| grade.score).map_or_else(|| "-".to_owned(), |score| points(terminal, score)),
             grade.map_or_else(String::new, |grade| grade.failed.to_string()),
             grade.map_or_else(String::new, |grade| grade.unknown.to_string()),
         ]

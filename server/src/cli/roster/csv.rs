@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use policies::text;
+
 use crate::act::roster::NewLine;
 use crate::error::UserError;
 use crate::store::machine::Role;
@@ -81,7 +83,7 @@ pub(super) fn roster_read(text: &str) -> anyhow::Result<Vec<NewLine>> {
 
 /// The error for a line, in both languages.
 fn at(line: usize, vi: impl Display, en: impl Display) -> anyhow::Error {
-    UserError::new(format!("Dòng {line}: {vi}."), format!("Line {line}: {en}.")).into()
+    UserError::from(text!("Dòng {line}: {vi}.", "Line {line}: {en}.")).into()
 }
 
 /// The records with the number of the line each begins on.

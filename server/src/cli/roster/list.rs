@@ -1,6 +1,7 @@
 //! `office roster list`: the lines of a roster, and which enrolled machines may be which of them.
 
 use jiff::tz::TimeZone;
+use policies::text;
 use serde::Serialize;
 
 use super::role_text;
@@ -89,9 +90,9 @@ fn lines_table(listed: &[Listed], terminal: &Terminal, zone: &TimeZone) -> Strin
 /// The state of a line and its last day.
 pub(super) fn state_text(line: &RosterLine, terminal: &Terminal, zone: &TimeZone) -> String {
     let state = line.state.text();
-    let end = line.state_until_at.map_or_else(String::new, |until| {
-        format!(" ({} {})", terminal.choose("đến", "until"), moment(until - 1, zone))
-    });
+    let end = line
+        .state_until_at
+        .map_or_else(String::new, |until| terminal.own(text!(" (đến {0})", " (until {0})", moment(until - 1, zone))));
     format!("{}{end}", state.get(terminal.language))
 }
 
@@ -100,7 +101,7 @@ fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> 
         return String::new();
     }
     let mut text = terminal
-        .choose(
+        .text(
             "Có thể là cùng một máy (hãy kiểm tra rồi chạy lệnh):",
             "These may be the same machine (check, then run the command):",
         )
@@ -122,8 +123,8 @@ fn proposals_text(office: &str, proposals: &[Proposal], terminal: &Terminal) -> 
 
 fn why_text<'a>(why: MatchReason, terminal: &Terminal) -> &'a str {
     match why {
-        MatchReason::Serial => terminal.choose("cùng số sê-ri", "same serial number"),
-        MatchReason::Mac => terminal.choose("cùng địa chỉ MAC", "same MAC address"),
-        MatchReason::Name => terminal.choose("cùng tên", "same name"),
+        MatchReason::Serial => terminal.text("cùng số sê-ri", "same serial number"),
+        MatchReason::Mac => terminal.text("cùng địa chỉ MAC", "same MAC address"),
+        MatchReason::Name => terminal.text("cùng tên", "same name"),
     }
 }

@@ -10,8 +10,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::Made;
+use policies::text;
+
 use crate::app::programs::{Kind, Programs};
-use crate::store::text::text;
 use crate::web::catalogue::Catalogue;
 
 /// The folder in the archive. Without diacritics, for the archives of Windows 7.

@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 use policies::fact::{Facts, Field, Kind, Record, Section, Unknown, Value};
 use policies::phrase::{field_value, plain_value};
+use policies::text;
 use policies::text::visible;
 
 use crate::store::section::Sections;
-use crate::store::text::text;
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
 

@@ -1,10 +1,10 @@
 //! What happened to a machine, the newest first: verdicts that changed, breaks in its chain of reports, refused branches,
 //! what its agent reported about itself, and what people decided about it.
 
+use policies::text;
 use policies::text::visible;
 
 use crate::policy::CompiledPolicy;
-use crate::store::text::text;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::view::MachineView;
 use crate::web::catalogue::Catalogue;

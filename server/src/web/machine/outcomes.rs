@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use policies::calendar::Calendar;
 use policies::outcome::{Outcome, Verdict};
 use policies::policy::Role;
+use policies::text;
 use policies::text::visible;
 
 use super::waivers::{AskView, MachineWaivers, WaiverView};
 use crate::policy::CompiledPolicy;
 use crate::store::judgement::word;
 use crate::store::section::Sections;
-use crate::store::text::text;
 use crate::view::OutcomeView as Judged;
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;

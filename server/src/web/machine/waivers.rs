@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use policies::outcome::Verdict;
 use policies::policy::Severity;
+use policies::text;
 use policies::text::visible;
 
 use crate::act::waiver::{REASON_MOST, day_end, latest_day, may_decide, may_withdraw};
 use crate::policy::CompiledPolicy;
-use crate::store::text::text;
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;
+use crate::web::waiver::state_class;
 
 /// What waivers need to know about the reader.
 #[derive(Clone, Debug)]
@@ -151,15 +152,5 @@ impl<'a> MachineWaivers<'a> {
             may_refuse: decides,
             withdraw: withdraws.then(|| if asked { t.text("Rút đề nghị", "Take back") } else { t.text("Rút ngoại lệ trước hạn", "Withdraw before its end") }),
         }
-    }
-}
-
-/// Class of a state's colour.
-pub(in crate::web) fn state_class(state: WaiverState) -> &'static str {
-    match state {
-        WaiverState::Asked => "pending",
-        WaiverState::Granted => "waived",
-        WaiverState::Refused => "red",
-        WaiverState::Withdrawn | WaiverState::Ended => "grey",
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use policies::text;
 use policies::text::visible;
 
 use super::named;
 use crate::store::judgement::AgentState;
-use crate::store::text::text;
 use crate::view::{MachineLine, OfficeView};
 use crate::web::catalogue::Catalogue;
 use crate::web::grade::Named;

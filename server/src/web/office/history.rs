@@ -2,10 +2,10 @@
 
 use policies::grade::{Movement, Points};
 use policies::policy::Letter;
+use policies::text;
 use policies::text::Text;
 
 use crate::store::grade::GradeChange;
-use crate::store::text::text;
 use crate::view::OfficeView;
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;

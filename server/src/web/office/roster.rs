@@ -1,10 +1,10 @@
 //! The roster (danh mục máy tính) of an office as rows, and the sentences about it.
 
+use policies::text;
 use policies::text::visible;
 
 use crate::roster::Proposal;
 use crate::store::roster::{Roster, RosterState};
-use crate::store::text::text;
 use crate::view::MachineLine;
 use crate::web::catalogue::Catalogue;
 use crate::web::number::Numbers;

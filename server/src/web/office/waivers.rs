@@ -2,15 +2,15 @@
 //! each with a link to its machine, where it is decided.
 
 use policies::policy::Role;
+use policies::text;
 use policies::text::visible;
 
 use crate::act::waiver::REASON_MOST;
 use crate::policy::CompiledPolicy;
-use crate::store::text::text;
 use crate::store::waiver::ListedWaiver;
 use crate::web::catalogue::Catalogue;
-use crate::web::machine::waivers::state_class;
 use crate::web::number::Numbers;
+use crate::web::waiver::state_class;
 
 /// Waivers on one page.
 const MOST: i64 = 100;

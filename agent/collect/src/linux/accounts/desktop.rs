@@ -82,35 +82,29 @@ pub(super) fn screen_lock(context: &CheckContext) -> Fact<Seconds> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
-
-    fn context(os: Recorded) -> CheckContext {
-        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
-    }
 
     #[test]
     fn the_chosen_display_manager_decides() {
         let gdm = "[daemon]\r\nAutomaticLoginEnable = true\r\nAutomaticLogin = canbo\r\n";
         let os = Recorded::new().file("/etc/gdm3/custom.conf", gdm);
-        assert_eq!(automatic_logon(&context(os.clone())), Fact::Known(true));
+        assert_eq!(automatic_logon(&CheckContext::of(os.clone())), Fact::Known(true));
         let other = os.symlink("/etc/systemd/system/display-manager.service", "/lib/systemd/system/lightdm.service");
-        assert_eq!(automatic_logon(&context(other.clone())), Fact::Known(false));
+        assert_eq!(automatic_logon(&CheckContext::of(other.clone())), Fact::Known(false));
         let lightdm = other.file("/etc/lightdm/lightdm.conf", "[Seat:*]\n#autologin-user=\nautologin-user=canbo\n");
-        assert_eq!(automatic_logon(&context(lightdm)), Fact::Known(true));
+        assert_eq!(automatic_logon(&CheckContext::of(lightdm)), Fact::Known(true));
         let sddm = Recorded::new().file("/etc/sddm.conf.d/auto.conf", "[Autologin]\nUser=\n");
-        assert_eq!(automatic_logon(&context(sddm)), Fact::Known(false));
-        assert_eq!(automatic_logon(&context(Recorded::new())), Fact::Known(false));
+        assert_eq!(automatic_logon(&CheckContext::of(sddm)), Fact::Known(false));
+        assert_eq!(automatic_logon(&CheckContext::of(Recorded::new())), Fact::Known(false));
         let strange =
             Recorded::new().symlink("/etc/systemd/system/display-manager.service", "/lib/systemd/system/ly.service");
-        assert!(automatic_logon(&context(strange)).known().is_none());
+        assert!(automatic_logon(&CheckContext::of(strange)).known().is_none());
     }
 
     #[test]
     fn the_screen_lock_of_all_comes_from_dconf() {
-        let of = |text: &str| screen_lock(&context(Recorded::new().file("/etc/dconf/db/local.d/00-xa", text)));
+        let of = |text: &str| screen_lock(&CheckContext::of(Recorded::new().file("/etc/dconf/db/local.d/00-xa", text)));
         let set = "[org/gnome/desktop/session]\nidle-delay=uint32 600\n[org/gnome/desktop/screensaver]\nlock-enabled=true\nlock-delay=uint32 30\n";
         assert_eq!(of(set), Fact::Known(Seconds(630)));
         assert_eq!(of(&set.replace("=true", "=false")), Fact::Known(Seconds(0)));

@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn last(os: Recorded, name: &str, id: u32) -> Fact<Instant> {
-        Logins::read(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).last(name, id)
+        Logins::read(&CheckContext::of(os)).last(name, id)
     }
 
     #[test]

@@ -205,8 +205,6 @@ fn locks(context: &CheckContext, lines: &[Line]) -> Answer<Option<(i64, i64)>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -217,17 +215,13 @@ mod tests {
         auth        sufficient    pam_unix.so nullok\nauth        required      pam_faillock.so authfail\nauth        required      pam_deny.so\n\
         password    requisite     pam_pwquality.so local_users_only\npassword    sufficient    pam_unix.so sha512 shadow nullok use_authtok\n";
 
-    fn context(os: Recorded) -> CheckContext {
-        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
-    }
-
     fn rules(os: Recorded) -> (Option<i64>, Option<i64>) {
-        let rules = password_rules(&context(os));
+        let rules = password_rules(&CheckContext::of(os));
         (rules.min_length.known().copied(), rules.min_classes.known().copied())
     }
 
     fn locks(os: Recorded) -> (Option<i64>, Option<i64>) {
-        let lockout = lockout(&context(os));
+        let lockout = lockout(&CheckContext::of(os));
         (lockout.tries.known().copied(), lockout.time.known().map(|time| time.0))
     }
 

@@ -73,36 +73,36 @@ pub(super) fn private_files(context: &CheckContext) -> Fact<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
-
-    fn context(os: Recorded) -> CheckContext {
-        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
-    }
 
     #[test]
     fn the_mask_must_hold_everywhere() {
         let private = |definitions: &str, profile: &str| {
             let os = Recorded::new().file("/etc/login.defs", definitions).file("/etc/profile", profile);
-            private_files(&context(os))
+            private_files(&CheckContext::of(os))
         };
         assert_eq!(private("UMASK\t\t027\n", ""), Fact::Known(true));
         assert_eq!(private("UMASK 077\r\n", "if true; then\n  umask 022\nfi\n"), Fact::Known(false));
         assert_eq!(private("UMASK 077\n", "umask 0027; umask u=rwx,g=rx,o=\n"), Fact::Known(true));
         assert_eq!(private("UMASK 022\n", "umask 077\n"), Fact::Known(false));
-        assert!(private_files(&context(Recorded::new())).known().is_none());
+        assert!(private_files(&CheckContext::of(Recorded::new())).known().is_none());
     }
 
     #[test]
     fn definitions_are_read() {
         let of = |text: &str| Recorded::new().file("/etc/login.defs", text);
-        assert_eq!(password_max_age(&context(of("#PASS_MAX_DAYS 1\nPASS_MAX_DAYS\t90\n"))), Fact::Known(Days(90)));
-        assert_eq!(password_max_age(&context(of("PASS_MAX_DAYS 99999\nPASS_MAX_DAYS 60\n"))), Fact::Known(Days(60)));
-        assert_eq!(password_max_age(&context(of("PASS_MAX_DAYS -1\n"))), Fact::Known(Days(99_999)));
-        assert_eq!(password_max_age(&context(of(""))), Fact::Known(Days(99_999)));
-        assert!(password_max_age(&context(of("PASS_MAX_DAYS x\n"))).known().is_none());
-        assert_eq!(ids_of_people(&context(of("UID_MIN 500\n"))), 500..=60_000);
+        assert_eq!(
+            password_max_age(&CheckContext::of(of("#PASS_MAX_DAYS 1\nPASS_MAX_DAYS\t90\n"))),
+            Fact::Known(Days(90))
+        );
+        assert_eq!(
+            password_max_age(&CheckContext::of(of("PASS_MAX_DAYS 99999\nPASS_MAX_DAYS 60\n"))),
+            Fact::Known(Days(60))
+        );
+        assert_eq!(password_max_age(&CheckContext::of(of("PASS_MAX_DAYS -1\n"))), Fact::Known(Days(99_999)));
+        assert_eq!(password_max_age(&CheckContext::of(of(""))), Fact::Known(Days(99_999)));
+        assert!(password_max_age(&CheckContext::of(of("PASS_MAX_DAYS x\n"))).known().is_none());
+        assert_eq!(ids_of_people(&CheckContext::of(of("UID_MIN 500\n"))), 500..=60_000);
     }
 }

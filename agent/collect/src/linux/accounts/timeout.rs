@@ -87,13 +87,11 @@ fn uncommented(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
     fn of(os: Recorded) -> Option<i64> {
-        shell_timeout(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).known().map(|seconds| seconds.0)
+        shell_timeout(&CheckContext::of(os)).known().map(|seconds| seconds.0)
     }
 
     fn timeout(text: &str) -> Option<i64> {

@@ -143,8 +143,6 @@ fn cron_starts_it(context: &CheckContext) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -155,7 +153,7 @@ mod tests {
     }
 
     fn found(os: Recorded) -> AntivirusProduct {
-        product(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).unwrap()
+        product(&CheckContext::of(os)).unwrap()
     }
 
     #[test]
@@ -231,6 +229,6 @@ mod tests {
 
     #[test]
     fn a_machine_without_it_has_no_such_product() {
-        assert!(product(&CheckContext::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).is_none());
+        assert!(product(&CheckContext::of(Recorded::new())).is_none());
     }
 }

@@ -1,7 +1,5 @@
 //! Invented Linux machines with and without backup.
 
-use std::sync::Arc;
-
 use super::*;
 use os::recorded::Recorded;
 
@@ -12,7 +10,7 @@ fn machine() -> Recorded {
 }
 
 fn collected(os: Recorded) -> Fact<List<BackupProduct>> {
-    collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).products
+    collect(&CheckContext::of(os)).products
 }
 
 fn found(os: Recorded) -> Vec<(BackupTool, Option<bool>)> {

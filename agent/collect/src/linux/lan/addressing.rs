@@ -141,14 +141,12 @@ fn ifupdown(context: &CheckContext, interface: &str) -> Option<Addressing> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
     fn of(os: Recorded) -> Fact<Addressing> {
         let os = os.file("/sys/class/net/eth0/ifindex", "2\n");
-        addressing(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), "eth0", &["10.0.0.5/24".to_owned()])
+        addressing(&CheckContext::of(os), "eth0", &["10.0.0.5/24".to_owned()])
     }
 
     fn managed() -> Recorded {

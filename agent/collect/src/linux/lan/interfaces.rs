@@ -88,8 +88,6 @@ fn if_inet6(text: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -112,11 +110,10 @@ mod tests {
             );
         os.addresses =
             vec![("eno1".to_owned(), "10.0.0.5/24".to_owned()), ("tun0".to_owned(), "10.8.0.2/32".to_owned())];
-        let routes = super::super::routes::default_routes(&CheckContext::new(
-            Arc::new(Recorded::new().file("/proc/net/route", "x\neno1\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n")),
-            jiff::Timestamp::UNIX_EPOCH,
+        let routes = super::super::routes::default_routes(&CheckContext::of(
+            Recorded::new().file("/proc/net/route", "x\neno1\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n"),
         ));
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         let found = interfaces(&context, routes.known().unwrap());
         let found = &found.known().unwrap().items;
         assert_eq!(found.len(), 2, "{found:?}");

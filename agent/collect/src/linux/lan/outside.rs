@@ -172,8 +172,6 @@ fn ipv6(line: &str) -> Option<(String, u128)> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -189,7 +187,7 @@ mod tests {
     }
 
     fn devices(os: Recorded) -> Vec<(String, Option<usize>)> {
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         let found = outsides(&context, &[]);
         found.into_iter().map(|outside| (outside.devices.join(" "), outside.bridge)).collect()
     }
@@ -219,7 +217,7 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_read_are_taken_for_some() {
         let os = hardware(Recorded::new(), "eth0").denying("/proc/net/if_inet6");
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         let versions: Vec<Version> = outsides(&context, &[])[0].versions().collect();
         assert_eq!(versions, [Version::V6]);
     }

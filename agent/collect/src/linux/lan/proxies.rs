@@ -54,8 +54,6 @@ fn apt_proxies(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -67,14 +65,14 @@ mod tests {
             .file("/etc/apt/apt.conf.d/90proxy", "// Acquire::http::Proxy \"http://9.9.9.9:1\";\nAcquire::http::Proxy \"http://u:p@10.0.0.3:3142\";\nAcquire::https::Proxy \"DIRECT\";\n")
             .file("/etc/dnf/dnf.conf", "[main]\nproxy=http://10.0.0.4:3128\n")
             .file("/etc/dconf/db/local.d/00-proxy", "[system/proxy/http]\nhost='10.0.0.5'\nport=3128\n");
-        let found = proxies(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH));
+        let found = proxies(&CheckContext::of(os));
         let expected = ["10.0.0.1:3128", "10.0.0.2:8080", "10.0.0.3:3142", "10.0.0.4:3128", "10.0.0.5:3128"];
         assert_eq!(found.known().unwrap().items, expected);
     }
 
     #[test]
     fn no_proxy_is_a_known_empty_list() {
-        let found = proxies(&CheckContext::new(Arc::new(Recorded::new()), jiff::Timestamp::UNIX_EPOCH));
+        let found = proxies(&CheckContext::of(Recorded::new()));
         assert_eq!(found, Fact::Known(List::default()));
     }
 }

@@ -114,14 +114,12 @@ fn written_at(line: &str, modified_at: i64, context: &CheckContext) -> Option<In
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
+    use std::io::Write;
 
     fn found(os: Recorded) -> Option<String> {
-        oldest(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).known().map(ToString::to_string)
+        oldest(&CheckContext::of(os)).known().map(ToString::to_string)
     }
 
     fn journal_file(micros: u64) -> Vec<u8> {
@@ -141,7 +139,7 @@ mod tests {
             .file("/var/log/journal/abc/system@2.journal", "LPKSHHRH short");
         assert_eq!(found(os).as_deref(), Some("2023-11-14T22:13:20Z"));
         let denied = Recorded::new().denying("/var/log/journal/abc");
-        let fact = oldest(&CheckContext::new(Arc::new(denied), Timestamp::UNIX_EPOCH));
+        let fact = oldest(&CheckContext::of(denied));
         assert!(matches!(fact, Fact::Unknown(unknown) if unknown.reason == Reason::NeedsAdministrator));
     }
 

@@ -138,8 +138,6 @@ pub(super) fn days(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -148,7 +146,7 @@ mod tests {
             .file("/usr/sbin/logrotate", "")
             .file("/etc/logrotate.conf", global)
             .file("/etc/logrotate.d/rsyslog", own);
-        kept(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap()
+        kept(&CheckContext::of(os)).unwrap()
     }
 
     #[test]
@@ -184,7 +182,7 @@ mod tests {
             .file("/usr/sbin/logrotate", "")
             .file("/etc/logrotate.d/aaa.dpkg-old", "/var/log/syslog {\n weekly\n rotate 52\n}\n")
             .file("/etc/logrotate.d/rsyslog", "/var/log/syslog {\n weekly\n rotate 4\n}\n");
-        assert_eq!(kept(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)), Ok(Some(28)));
+        assert_eq!(kept(&CheckContext::of(os)), Ok(Some(28)));
     }
 
     #[test]

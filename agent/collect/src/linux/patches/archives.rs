@@ -166,14 +166,12 @@ pub(super) fn published_at(context: &CheckContext, path: &str) -> Option<Timesta
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
     fn read(printed: &str, os: Recorded) -> Vec<Archive> {
         let os = os.answering(Program::AptGet, SOURCES, 0, printed);
-        archives(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)).unwrap()
+        archives(&CheckContext::of(os)).unwrap()
     }
 
     #[test]
@@ -222,7 +220,7 @@ mod tests {
         let path = format!("{LISTS}/x_InRelease");
         let at = |text: &str| {
             let os = Recorded::new().file(&path, text).modified(&path, 1_740_045_600_000);
-            published_at(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH), &path).unwrap().to_string()
+            published_at(&CheckContext::of(os), &path).unwrap().to_string()
         };
         assert_eq!(at("Date: Sat, 11 Jan 2025 10:00:00 UTC\n"), "2025-01-11T10:00:00Z");
         assert_eq!(at("Date: Sat, 11 Jan 2031 10:00:00 UTC\n"), "2025-02-20T10:00:00Z");

@@ -153,8 +153,6 @@ pub(super) fn masked(context: &CheckContext, unit: &str) -> Answer<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -170,7 +168,7 @@ mod tests {
 
     fn set(dump: &str, security: &[&Release]) -> Option<bool> {
         let os = Recorded::new().file("/etc/os-release", "ID=debian\n").file(PROGRAM, "");
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         installs(&context, &Configuration(dump.to_owned()), security, &["bookworm".to_owned()]).known().copied()
     }
 
@@ -204,7 +202,7 @@ mod tests {
     }
 
     fn runs(os: Recorded) -> bool {
-        started(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).unwrap()
+        started(&CheckContext::of(os)).unwrap()
     }
 
     #[test]

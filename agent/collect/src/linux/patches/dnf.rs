@@ -245,8 +245,6 @@ pub(super) fn automatic(context: &CheckContext) -> Fact<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -259,10 +257,6 @@ mod tests {
     const REPOS: &str = "repo id       repo name\nappstream     AlmaLinux 9 - AppStream\nbaseos        AlmaLinux 9 - BaseOS\nepel          EPEL\n";
     const TIMES: &str =
         "glibc 1715000000\nkernel-core 1715000000\nkernel-core 1716000000\npackage dbus-daemon is not installed\n";
-
-    fn context(os: Recorded) -> CheckContext {
-        CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH)
-    }
 
     fn repomd(os: Recorded, folder: &str, data: &str) -> Recorded {
         os.file(&format!("/var/cache/dnf/{folder}/repodata/repomd.xml"), format!("<data type=\"{data}\">"))
@@ -283,7 +277,7 @@ mod tests {
     fn both_generations_of_dnf_are_read() {
         let os = machine(WAITING, DNF4)
             .file("/etc/dnf/plugins/versionlock.list", "# Added lock\nnginx-1:1.20.1-14.el9.*\n!mariadb-0:10-*\n");
-        let updates = updates(&context(os));
+        let updates = updates(&CheckContext::of(os));
         assert_eq!(updates.pending, Fact::Known(3));
         assert_eq!(updates.security, Fact::Known(vec!["kernel".to_owned(), "kernel-core".to_owned()]));
         assert_eq!(updates.held, Fact::Known(vec!["nginx-1:1.20.1-14.el9.*".to_owned()]));
@@ -296,7 +290,7 @@ mod tests {
 
     #[test]
     fn no_advisory_means_no_security_update_only_where_advisories_are_published() {
-        let security = |os: Recorded| updates(&context(os)).security.known().map(Vec::len);
+        let security = |os: Recorded| updates(&CheckContext::of(os)).security.known().map(Vec::len);
         let repository = |name: &str| format!("nginx.x86_64 1:1.24-1 {name}\n");
         assert_eq!(security(machine("", "")), Some(0));
         assert_eq!(security(machine(&repository("baseos"), "")), Some(0));
@@ -323,7 +317,7 @@ mod tests {
             ..os::Output::default()
         };
         os.runs = vec![(Program::Dnf, CHECK.iter().map(|&word| word.to_owned()).collect(), output)];
-        let updates = updates(&context(os));
+        let updates = updates(&CheckContext::of(os));
         assert!(matches!(updates.pending, Fact::Unknown(unknown) if unknown.reason == Reason::SourceMissing));
         assert!(updates.security.known().is_none());
     }
@@ -332,16 +326,16 @@ mod tests {
     fn the_last_upgrade_and_the_automatic_ones() {
         let log = "2024-05-20T08:15:33+0700 SUBDEBUG Upgraded: bash-5.1.8-8.el9.x86_64\n2024-05-21T08:15:33+0700 SUBDEBUG Installed: x-1-1.noarch\n";
         let os = Recorded::new().file("/var/log/dnf.rpm.log", log);
-        assert_eq!(last_upgrade_at(&context(os)).known().unwrap().to_string(), "2024-05-20T01:15:33Z");
-        assert!(last_upgrade_at(&context(Recorded::new())).known().is_none());
+        assert_eq!(last_upgrade_at(&CheckContext::of(os)).known().unwrap().to_string(), "2024-05-20T01:15:33Z");
+        assert!(last_upgrade_at(&CheckContext::of(Recorded::new())).known().is_none());
         let timer = Recorded::new().folder("/run/systemd/system").symlink(
             "/etc/systemd/system/timers.target.wants/dnf-automatic.timer",
             "/usr/lib/systemd/system/dnf-automatic.timer",
         );
-        assert_eq!(automatic(&context(timer.clone())), Fact::Known(false));
+        assert_eq!(automatic(&CheckContext::of(timer.clone())), Fact::Known(false));
         let applies = timer.file("/etc/dnf/automatic.conf", "[commands]\napply_updates = yes\n");
-        assert_eq!(automatic(&context(applies.clone())), Fact::Known(true));
+        assert_eq!(automatic(&CheckContext::of(applies.clone())), Fact::Known(true));
         let masked = applies.symlink("/etc/systemd/system/dnf-automatic.timer", "/dev/null");
-        assert_eq!(automatic(&context(masked)), Fact::Known(false));
+        assert_eq!(automatic(&CheckContext::of(masked)), Fact::Known(false));
     }
 }

@@ -105,13 +105,11 @@ pub(super) fn packages(context: &CheckContext) -> Answer<Packages> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
     fn read(text: &str) -> Answer<Packages> {
-        packages(&CheckContext::new(Arc::new(Recorded::new().file(STATUS, text)), jiff::Timestamp::UNIX_EPOCH))
+        packages(&CheckContext::of(Recorded::new().file(STATUS, text)))
     }
 
     #[test]

@@ -30,13 +30,11 @@ pub(super) fn read(
 
 #[cfg(test)]
 mod tests {
-    use std::cmp::Ordering;
-    use std::io::Write;
-    use std::sync::Arc;
-
     use super::*;
     use crate::linux::patches::dpkg;
     use os::recorded::Recorded;
+    use std::cmp::Ordering;
+    use std::io::Write;
 
     const STATUS: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n\
         Package: tzdata\nStatus: install ok installed\nArchitecture: all\nVersion: 2024a\n";
@@ -53,7 +51,7 @@ mod tests {
             .file("/a_Packages.lz4", lz4.finish().unwrap())
             .file("/b_Packages.gz", gz.finish().unwrap())
             .file("/c_Packages", text);
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         let mut packages = dpkg::packages(&context).unwrap();
         for (position, path) in ["/a_Packages.lz4", "/b_Packages.gz", "/c_Packages"].into_iter().enumerate() {
             read(&context, path, (position, 0), &mut packages).unwrap();
@@ -71,7 +69,7 @@ mod tests {
     fn a_broken_list_is_an_error() {
         let os =
             Recorded::new().file(dpkg::STATUS, STATUS).file("/x_Packages.lz4", "no lz4").file("/y_Packages.xz", "");
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         let mut packages = dpkg::packages(&context).unwrap();
         for path in ["/x_Packages.lz4", "/y_Packages.xz", "/z_Packages"] {
             assert!(read(&context, path, (0, 0), &mut packages).is_err(), "{path}");

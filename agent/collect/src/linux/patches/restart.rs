@@ -70,8 +70,6 @@ fn flavour(release: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -80,7 +78,7 @@ mod tests {
         for kernel in kernels {
             os = os.file(&format!("/boot/vmlinuz-{kernel}"), "");
         }
-        needed(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH), rpm, Fact::Known(false)).known().copied()
+        needed(&CheckContext::of(os), rpm, Fact::Known(false)).known().copied()
     }
 
     #[test]
@@ -106,13 +104,13 @@ mod tests {
         let os = Recorded::new()
             .file("/proc/sys/kernel/osrelease", "6.8.5-301.fc40.x86_64\n")
             .file("/usr/lib/modules/6.8.9-300.fc40.x86_64/vmlinuz", "");
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         assert_eq!(needed(&context, true, Fact::Known(false)), Fact::Known(true));
     }
 
     #[test]
     fn a_mark_is_believed_and_other_parts_count() {
-        let context = |os: Recorded| CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of;
         let marked = Recorded::new().file("/run/reboot-required", "");
         assert_eq!(needed(&context(marked), false, Fact::Known(false)), Fact::Known(true));
         let marker = Recorded::new().file("/usr/bin/unattended-upgrade", "");

@@ -48,8 +48,6 @@ fn device_encrypted(context: &CheckContext, folder: &str, depth: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -57,7 +55,7 @@ mod tests {
         25 22 253:2 / /home rw - xfs /dev/mapper/vg-home rw\n30 22 0:26 / /homework rw - tmpfs tmpfs rw\n";
 
     fn seen(os: Recorded) -> Fact<bool> {
-        encrypted(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        encrypted(&CheckContext::of(os))
     }
 
     #[test]

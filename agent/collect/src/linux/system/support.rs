@@ -133,14 +133,8 @@ fn end_of(day: &str) -> Fact<Instant> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
-
-    fn context(os: Recorded) -> CheckContext {
-        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
-    }
 
     #[test]
     fn ubuntu_pro_prolongs_support_where_it_is_in_force() {
@@ -150,7 +144,7 @@ mod tests {
             let os = Recorded::new()
                 .file("/var/lib/ubuntu-advantage/status.json", status)
                 .file("/etc/apt/sources.list.d/ubuntu-esm-infra.list", source);
-            supported_until(&context(os), "ID=ubuntu\nVERSION_ID=20.04\n")
+            supported_until(&CheckContext::of(os), "ID=ubuntu\nVERSION_ID=20.04\n")
                 .known()
                 .map(|at| at.to_string()[..10].to_owned())
         };
@@ -165,7 +159,7 @@ mod tests {
         assert_eq!(until(&STATUS.replace("9999-12-31", "2027-01-31"), SOURCE).as_deref(), Some("2027-01-31"));
         assert_eq!(until(&STATUS.replace("9999-12-31", "2020-01-31"), SOURCE).as_deref(), general);
         assert_eq!(until("{", SOURCE), None);
-        let never = supported_until(&context(Recorded::new()), "ID=ubuntu\nVERSION_ID=20.04\n");
+        let never = supported_until(&CheckContext::of(Recorded::new()), "ID=ubuntu\nVERSION_ID=20.04\n");
         assert_eq!(never.known().unwrap().to_string(), "2025-05-29T16:59:59Z");
     }
 
@@ -180,7 +174,8 @@ mod tests {
 
     #[test]
     fn releases_are_found_as_they_describe_themselves() {
-        let until = |text: &str| supported_until(&context(Recorded::new()), text).known().map(ToString::to_string);
+        let until =
+            |text: &str| supported_until(&CheckContext::of(Recorded::new()), text).known().map(ToString::to_string);
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
         assert_eq!(until(debian).as_deref(), Some("2028-06-30T16:59:59Z"));
         let alma = "NAME=\"AlmaLinux\"\nID=\"almalinux\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.4\"\n";

@@ -80,10 +80,6 @@ fn begins_with_the_machine(context: &CheckContext, name: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-
     use super::*;
     use os::windows::recorded::Recorded;
 
@@ -94,7 +90,7 @@ mod tests {
             .collect();
         let mut os = Recorded { computer_name: Some("Văn-thư-phường-01".to_owned()), ..Recorded::new() };
         os.members.insert(ADMINISTRATORS.to_owned(), members);
-        list(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+        list(&CheckContext::of(os))
     }
 
     fn kinds(members: &[(&str, u32, &str)]) -> Vec<(String, MemberKind)> {
@@ -146,7 +142,7 @@ mod tests {
     fn no_outsider_is_an_empty_list_and_no_answer_none() {
         assert_eq!(collected(&[OWN]), Fact::Known(List::default()));
         assert!(collected(&[]).known().is_none());
-        assert!(list(&CheckContext::new(Arc::new(Recorded::new()), Timestamp::UNIX_EPOCH)).known().is_none());
+        assert!(list(&CheckContext::of(Recorded::new())).known().is_none());
         // Malformed SIDs are ignored.
         assert_eq!(
             collected(&[("", 1, "x"), ("S-1-5-21-", 1, "y"), ("S-1-5-21-x", 1, "z")]),

@@ -169,8 +169,6 @@ pub(super) fn altitudes(context: &CheckContext, driver: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::windows::recorded::Recorded;
 
@@ -196,7 +194,7 @@ mod tests {
             .text(&format!(r"{SERVICES}\two"), "ImagePath", r"system32\drivers\two.sys")
             .text(&format!(r"{SERVICES}\three"), "ImagePath", r"\??\C:\Program Files\X\three.sys")
             .text(&format!(r"{SERVICES}\five"), "ImagePath", r"\Device\Mup\share\five.sys");
-        let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         let cases = [
             ("one", Some(r"C:\Windows\system32\DRIVERS\one.sys")),
             ("two", Some(r"C:\Windows\system32\drivers\two.sys")),

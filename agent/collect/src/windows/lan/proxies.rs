@@ -94,8 +94,6 @@ fn win_http(bytes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::windows::recorded::Recorded;
 
@@ -105,7 +103,7 @@ mod tests {
         r"HKU\S-1-5-21-1-2-3-1001_Classes\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
 
     fn collected(os: Recorded) -> Fact<List<String>> {
-        proxies(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+        proxies(&CheckContext::of(os))
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The network on the recorded door: profiles, rules, names, proxies, absent and odd values.
 
-use std::sync::Arc;
-
 use policies::fact::{FirewallKind, FirewallProfile, InboundService};
 
 use super::*;
@@ -15,7 +13,7 @@ const CENTER: &str = r"ROOT\SecurityCenter2";
 const NETBT: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\NetBT\Parameters\Interfaces\Tcpip_{1}";
 
 fn collected(os: Recorded) -> Lan {
-    collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+    collect(&CheckContext::of(os))
 }
 
 fn wired() -> Adapter {

@@ -1,21 +1,11 @@
 //! Browsers, with the version in each program file.
 
-use policies::fact::{Browser, BrowserKind, Fact, List};
+use policies::fact::{Browser, Fact, List};
 
-use super::installed::{Installed, text};
+use super::installed::{BROWSERS, Installed, text};
 use crate::text::capped;
 use crate::windows::context::{CheckContext, unknown};
 use os::OsError;
-
-/// The file names of browsers. `browser.exe` is that of Cốc Cốc.
-pub(super) const BROWSERS: [(&str, BrowserKind); 6] = [
-    ("chrome.exe", BrowserKind::Chrome),
-    ("msedge.exe", BrowserKind::Edge),
-    ("firefox.exe", BrowserKind::Firefox),
-    ("browser.exe", BrowserKind::CocCoc),
-    ("opera.exe", BrowserKind::Opera),
-    ("brave.exe", BrowserKind::Brave),
-];
 
 /// Installed browsers, each program once.
 pub(super) fn list(context: &CheckContext, installed: &Installed) -> List<Browser> {

@@ -1,13 +1,24 @@
 //! Where programs register that they are installed, for the machine and for each person: registry keys with their values, from the
 //! loaded registry or from the file of somebody who is not logged on.
 
-use super::browsers::BROWSERS;
-use super::people;
+use policies::fact::BrowserKind;
+
+use super::people::{self, count};
 use crate::text::capped;
 use crate::windows::accounts::loaded;
 use crate::windows::context::CheckContext;
 use os::windows::{Registry, Subkey};
 use os::{Answer, OsError};
+
+/// The file names of browsers. `browser.exe` is that of Cốc Cốc.
+pub(super) const BROWSERS: [(&str, BrowserKind); 6] = [
+    ("chrome.exe", BrowserKind::Chrome),
+    ("msedge.exe", BrowserKind::Edge),
+    ("firefox.exe", BrowserKind::Firefox),
+    ("browser.exe", BrowserKind::CocCoc),
+    ("opera.exe", BrowserKind::Opera),
+    ("brave.exe", BrowserKind::Brave),
+];
 
 const UNINSTALL: &str = r"Microsoft\Windows\CurrentVersion\Uninstall";
 const APP_PATHS: &str = r"Microsoft\Windows\CurrentVersion\App Paths";
@@ -110,8 +121,4 @@ pub(super) fn text(key: &Subkey, name: &str) -> Option<String> {
         Some((_, Registry::Number(number))) => Some(number.to_string()),
         _ => None,
     }
-}
-
-pub(super) fn count(items: usize) -> u32 {
-    u32::try_from(items).unwrap_or(u32::MAX)
 }

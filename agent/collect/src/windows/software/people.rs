@@ -1,6 +1,5 @@
 //! The files of people who are not logged on: `NTUSER.DAT` in the folder of everyone with a profile.
 
-use super::installed::count;
 use crate::windows::accounts::{PROFILES, is_person};
 use crate::windows::center::path;
 use crate::windows::context::{CheckContext, Setting};
@@ -42,4 +41,8 @@ pub(super) fn files(context: &CheckContext, loaded: &[String]) -> (Vec<String>, 
     unread += count(files.len().saturating_sub(MOST));
     files.truncate(MOST);
     (files, unread)
+}
+
+pub(super) fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
 }

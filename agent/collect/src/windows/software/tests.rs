@@ -1,8 +1,5 @@
 //! On the recorded door: programs of the machine, of people who are logged on and of those who are not.
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
 use policies::fact::{BrowserKind, List, Program};
 
 use super::*;
@@ -15,7 +12,7 @@ const APP_PATHS: &str = r"Microsoft\Windows\CurrentVersion\App Paths";
 const SID: &str = "S-1-5-21-1004336348-1177238915-682003330-1001";
 
 fn collected(os: Recorded) -> Software {
-    collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+    collect(&CheckContext::of(os))
 }
 
 fn installed(os: Recorded, root: &str, key: &str, name: &str, version: &str) -> Recorded {

@@ -7,7 +7,7 @@ use os::windows::recorded::Recorded;
 use os::windows::{Registry, Row, Variant};
 
 fn collected(os: Recorded) -> System {
-    collect(&CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH))
+    collect(&CheckContext::of(os))
 }
 
 fn office() -> Recorded {

@@ -1,7 +1,5 @@
 //! Rules as printed by `cvtsudoers`, and reasons why it cannot be asked.
 
-use std::sync::Arc;
-
 use super::source::{FILE, PROGRAM};
 use super::*;
 use crate::linux::context::CheckContext;
@@ -31,7 +29,7 @@ fn machine(defaults: &str, rules: &[String]) -> Recorded {
 }
 
 fn asked(os: Recorded) -> Answer<Option<Sudoers>> {
-    read(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH))
+    read(&CheckContext::of(os))
 }
 
 /// Everything, without a password: of canbo, who is in the group users.

@@ -1,7 +1,5 @@
 //! Machines with apt, built from apt's own output and downloaded lists.
 
-use std::sync::Arc;
-
 use super::*;
 use os::recorded::Recorded;
 
@@ -77,7 +75,7 @@ impl Machine {
             0,
             self.dump,
         );
-        CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)
+        CheckContext::of(os)
     }
 
     fn updates(&self) -> Updates {
@@ -245,7 +243,7 @@ fn an_answer_that_failed_or_cannot_be_read_is_unknown() {
     packed.os = packed.os.file(&format!("{}.xz", list(MAIN)), "");
     assert!(unknown(&packed));
     let os = Machine::new().os.file(dpkg::STATUS, stanzas(&[("dpkg", "install ok installed", "1")]));
-    let context = CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH);
+    let context = CheckContext::of(os);
     assert!(updates(&context).security.known().is_none(), "no apt");
 }
 

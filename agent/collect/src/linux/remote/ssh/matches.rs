@@ -271,8 +271,6 @@ fn expand(context: &CheckContext, pattern: &str) -> Answer<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use os::recorded::Recorded;
 
@@ -283,7 +281,7 @@ mod tests {
             .file(FILE, text)
             .file("/etc/group", "root:x:0:\nsftp:x:1100:lan,mai\nempty:x:1200:\n")
             .file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nlan:x:1000:1000::/home/lan:/bin/sh\n");
-        let context = CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH);
+        let context = CheckContext::of(os);
         let (callers, open) = Configuration::read(&context, FILE).unwrap().callers(&context);
         let shown = callers.into_iter().map(|caller| match caller {
             Some(caller) => format!("{} {} {}", caller.user, caller.address, caller.local_port),
@@ -330,7 +328,7 @@ mod tests {
     #[test]
     fn includes_are_followed_and_end() {
         let read = |os: Recorded| {
-            let context = CheckContext::new(Arc::new(os), Timestamp::UNIX_EPOCH);
+            let context = CheckContext::of(os);
             Configuration::read(&context, FILE).map(|configuration| configuration.files)
         };
         let os = Recorded::new()

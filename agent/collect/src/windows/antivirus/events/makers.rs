@@ -90,7 +90,7 @@ fn kaspersky(event: &Event, drives: &[char]) -> Option<Finding> {
     let values = || text.lines().filter_map(|line| Some(line.split_once(':')?.1.trim()));
     Some(Finding {
         threat: values().find(|value| is_verdict(value)).map(capped).unwrap_or_default(),
-        action: ThreatAction::Untold,
+        action: ThreatAction::NotStated,
         place: place::of(place::paths(&text).last().copied().unwrap_or_default(), drives),
     })
 }
@@ -147,7 +147,7 @@ fn is_verdict(value: &str) -> bool {
 fn symantec(event: &Event, drives: &[char]) -> Option<Finding> {
     let text = text(event);
     let place = place::of(place::paths(&text).first().copied().unwrap_or_default(), drives);
-    Some(Finding { threat: String::new(), action: ThreatAction::Untold, place })
+    Some(Finding { threat: String::new(), action: ThreatAction::NotStated, place })
 }
 
 /// `EventID=1027` and a sentence in the product's language, with the path of the accessing program and that of the object in an order
@@ -163,7 +163,7 @@ fn mcafee(event: &Event, drives: &[char]) -> Option<Finding> {
         1024 | 1026 | 1037 | 1091 => ThreatAction::Blocked,
         1061 | 1103 => ThreatAction::Nothing,
         // Found by heuristics, removed at the next start, removed once nothing uses it.
-        1053 | 1055 | 1100 | 1104 | 1428 => ThreatAction::Untold,
+        1053 | 1055 | 1100 | 1104 | 1428 => ThreatAction::NotStated,
         _ => return None,
     };
     // Its own names have a part after an exclamation mark: `Artemis!5FE4EA367CEE`.
@@ -187,13 +187,13 @@ fn sophos(event: &Event, drives: &[char]) -> Option<Finding> {
     let place = place::of(datum(1), drives);
     // If the path is not in its place, neither is the name.
     let threat = if place.known().is_some() { capped(datum(2)) } else { String::new() };
-    Some(Finding { threat, action: ThreatAction::Untold, place })
+    Some(Finding { threat, action: ThreatAction::NotStated, place })
 }
 
 /// Named data; the name in it is the program's.
 fn sentinel_one(event: &Event, drives: &[char]) -> Option<Finding> {
     let path = event.data.iter().find(|(name, _)| name == "Path").map_or("", |(_, value)| value.trim());
-    Some(Finding { threat: String::new(), action: ThreatAction::Untold, place: place::of(path, drives) })
+    Some(Finding { threat: String::new(), action: ThreatAction::NotStated, place: place::of(path, drives) })
 }
 
 #[cfg(test)]
@@ -229,14 +229,14 @@ mod tests {
     fn kasperskys_lines_are_read_by_their_values() {
         let lines = "Event type: Malicious object detected\nUser: XA\\hoa (Initiator)\nComponent: Virus Scan\nType: Trojan\n\
             Name: Packed.Win32.Dico.gen\nPath to object: C:\\Users\\hoa\\Downloads\\a.zip//x/Help\nObject name: Help.Win32.exe";
-        let expected = found("Packed.Win32.Dico.gen", ThreatAction::Untold, Some(ThreatPlace::Download));
+        let expected = found("Packed.Win32.Dico.gen", ThreatAction::NotStated, Some(ThreatPlace::Download));
         assert_eq!(told(kaspersky, &[lines]), expected);
         let older = "Loại sự kiện: Phát hiện đối tượng độc hại\nỨng dụng\\Đường dẫn: C:\\Windows\\\n\
             Kết quả\\Tên:     HEUR:Trojan.Script.Generic\nĐối tượng\\Đường dẫn: E:\\Danh sách\\\nLý do: x";
-        let expected = found("HEUR:Trojan.Script.Generic", ThreatAction::Untold, Some(ThreatPlace::Removable));
+        let expected = found("HEUR:Trojan.Script.Generic", ThreatAction::NotStated, Some(ThreatPlace::Removable));
         assert_eq!(told(kaspersky, &[older]), expected);
-        assert_eq!(told(kaspersky, &["::::\n.."]), found("", ThreatAction::Untold, None));
-        assert_eq!(told(kaspersky, &[]), found("", ThreatAction::Untold, None));
+        assert_eq!(told(kaspersky, &["::::\n.."]), found("", ThreatAction::NotStated, None));
+        assert_eq!(told(kaspersky, &[]), found("", ThreatAction::NotStated, None));
         for name in ["EICAR-Test-File", "not-a-virus:RiskTool.Win64.BitMiner.a", "Trojan.Multi.GenAutorunReg.a"] {
             assert!(is_verdict(name), "{name}");
         }
@@ -251,8 +251,8 @@ mod tests {
     fn of_symantecs_sentence_only_the_place_is_read() {
         let sentence =
             "\nSecurity Risk Found! Hacktool.XYZ in File: E:\\a.exe by: Auto-Protect scan.  Action: Delete failed.";
-        assert_eq!(told(symantec, &[sentence]), found("", ThreatAction::Untold, Some(ThreatPlace::Removable)));
-        assert_eq!(told(symantec, &["???"]), found("", ThreatAction::Untold, None));
+        assert_eq!(told(symantec, &[sentence]), found("", ThreatAction::NotStated, Some(ThreatPlace::Removable)));
+        assert_eq!(told(symantec, &["???"]), found("", ThreatAction::NotStated, None));
     }
 
     #[test]
@@ -272,8 +272,8 @@ mod tests {
     #[test]
     fn sophos_and_sentinel_one_have_places_and_names_for_their_data() {
         let data = ["File", r"\\may-chu\chung\hoá đơn.doc", "Troj/DocDl-VWM", "-1", "VEA", "Đã chặn.", "539295806"];
-        assert_eq!(told(sophos, &data), found("Troj/DocDl-VWM", ThreatAction::Untold, Some(ThreatPlace::Share)));
-        assert_eq!(told(sophos, &["File, C:\\a.exe, Troj/x"]), found("", ThreatAction::Untold, None));
+        assert_eq!(told(sophos, &data), found("Troj/DocDl-VWM", ThreatAction::NotStated, Some(ThreatPlace::Share)));
+        assert_eq!(told(sophos, &["File, C:\\a.exe, Troj/x"]), found("", ThreatAction::NotStated, None));
         let named =
             Event { data: vec![("Path".to_owned(), r"\Device\HarddiskVolume2\a.exe".to_owned())], ..event(&[]) };
         assert_eq!(sentinel_one(&named, &[]).map(|told| told.place.known().copied()), Some(None));

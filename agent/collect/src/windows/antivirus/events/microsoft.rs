@@ -114,14 +114,14 @@ fn action(event: &Event) -> ThreatAction {
         "6" => ThreatAction::Allowed,
         "9" => ThreatAction::Nothing,
         "10" => ThreatAction::Blocked,
-        _ => ThreatAction::Untold,
+        _ => ThreatAction::NotStated,
     };
     match (failed(datum(event, "Status Code"), 100), failed(datum(event, "Error Code"), 1)) {
         (Some(true), _) | (_, Some(true)) => ThreatAction::Nothing,
         (Some(false), Some(false)) => tried,
         // Doing nothing is not a success that missing data could hide.
         _ if tried == ThreatAction::Nothing => tried,
-        _ => ThreatAction::Untold,
+        _ => ThreatAction::NotStated,
     }
 }
 
@@ -207,8 +207,8 @@ mod tests {
             ("106", "", ThreatAction::Nothing),
             ("3", "0x80508014", ThreatAction::Nothing),
             ("", "-2142207965", ThreatAction::Nothing),
-            ("ba", "0x0", ThreatAction::Untold),
-            ("3", "0xKHONG", ThreatAction::Untold),
+            ("ba", "0x0", ThreatAction::NotStated),
+            ("3", "0xKHONG", ThreatAction::NotStated),
         ] {
             let data = [("Action ID", "2"), ("Status Code", status), ("Error Code", error)];
             let data = data.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

@@ -132,7 +132,7 @@ fn on_windows_7_essentials_writes_to_the_systems_log_and_places_tell_what_a_datu
     assert_eq!((found[0].threat.as_str(), found[0].action), ("App:TeamRedMiner", ThreatAction::Removed));
     assert_eq!(found[0].place, Fact::Known(ThreatPlace::Removable));
     for damaged in &found[1..] {
-        assert_eq!((damaged.threat.as_str(), damaged.action), ("", ThreatAction::Untold));
+        assert_eq!((damaged.threat.as_str(), damaged.action), ("", ThreatAction::NotStated));
         assert!(damaged.place.known().is_none());
     }
     assert_eq!(stops(&context(os), &[]).known().unwrap().items.len(), 1);

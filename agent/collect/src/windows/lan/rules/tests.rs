@@ -1,7 +1,5 @@
 //! Rules from real machines, with details replaced, on the recorded door; and the results of single fields.
 
-use std::sync::Arc;
-
 use policies::fact::{Fact, InboundService, List, Reason};
 
 use super::super::collect;
@@ -46,7 +44,7 @@ fn with(os: Recorded, rules: &[impl AsRef<str>]) -> Recorded {
 }
 
 fn answer(os: Recorded) -> Fact<List<InboundService>> {
-    collect(&CheckContext::new(Arc::new(os), jiff::Timestamp::UNIX_EPOCH)).open_inbound
+    collect(&CheckContext::of(os)).open_inbound
 }
 
 fn open(os: Recorded) -> Vec<InboundService> {
