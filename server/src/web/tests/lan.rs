@@ -12,7 +12,6 @@ use crate::store::test_database::on_both;
 /// A machine behind `gateway` that asks `dns`.
 pub(super) fn behind(gateway: &str, dns: &str) -> Facts {
     let mut facts = unprotected();
-    facts.lan.interfaces = Fact::Known(List::default());
     facts.lan.gateways = Fact::Known(List::capped(vec![gateway.to_owned()]));
     facts.lan.dns_servers = Fact::Known(List::capped(vec![dns.to_owned()]));
     facts
