@@ -16,8 +16,9 @@
 
 mod range;
 
+// Addresses alone: `core` has no sockets.
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
 
 pub use range::{AddressRange, RangeError};
 

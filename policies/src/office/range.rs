@@ -1,7 +1,7 @@
 //! An address or a range of addresses (CIDR), as a person approves it.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::text::{Text, visible};
@@ -73,7 +73,7 @@ impl FromStr for AddressRange {
         let range = Self::around(text).ok_or_else(|| RangeError::Unreadable(visible(text, 80)))?;
         let named = text.split('/').next().and_then(|address| address.parse().ok());
         let widest = if range.first.is_ipv4() { WIDEST_V4 } else { WIDEST_V6 };
-        let broadcast = IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+        let broadcast = IpAddr::V4(core::net::Ipv4Addr::BROADCAST);
         if range.prefix < widest {
             return Err(RangeError::TooWide(range));
         }

@@ -147,7 +147,7 @@ fn addresses_are_listed_once_with_their_machines_the_foreign_ones_first() {
 
 #[test]
 fn a_machine_cannot_make_the_lists_grow_without_bound() {
-    let many: Vec<String> = (0..700_u32).map(|n| std::net::Ipv4Addr::from(0x0a00_0000 + n).to_string()).collect();
+    let many: Vec<String> = (0..700_u32).map(|n| core::net::Ipv4Addr::from(0x0a00_0000 + n).to_string()).collect();
     let many = Lan { dns_servers: Fact::Known(List { items: many, left_out: 0 }), ..lan(&[], &[]) };
     let machines = [fresh(&many)];
     let list = dns_servers(&machines, &ranges(&["203.113.131.1"])).foreign(&machines);
