@@ -1,4 +1,4 @@
-//! The judge: the outcomes of a machine's facts under a policy. A pure function of policy, facts and the instant, so that the
+//! The judge: the outcomes of the facts of a machine or an office under a policy. A pure function of policy, facts and the instant, so that the
 //! agent and the server agree and stored facts can be judged again.
 //!
 //! Comparisons follow Kleene's three-valued logic: an unknown part makes the whole unknown unless the known parts decide it. More
@@ -13,27 +13,35 @@ mod truth;
 use judge::Context;
 pub use truth::Truth;
 
-use crate::fact::{Facts, Instant};
+use crate::fact::{Facts, Instant, OfficeFacts};
 use crate::outcome::{Outcome, Verdict};
 use crate::policy::{Condition, Control, Policy};
 use crate::text::Text;
 
 /// Judges `facts` as of `now`: one outcome for every control, in the order of the policy, with what was found and wanted.
 pub fn evaluate(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Outcome> {
-    let context = Context::new(facts, now);
+    outcomes(policy.controls(), &Context::machine(facts, now))
+}
+
+/// The same for the controls about an office.
+pub fn evaluate_office(controls: &[Control], facts: &OfficeFacts, now: Instant) -> Vec<Outcome> {
+    outcomes(controls, &Context::office(facts, now))
+}
+
+fn outcomes(controls: &[Control], context: &Context<'_, '_>) -> Vec<Outcome> {
     let outcome = |(control, ruling): (&Control, Ruling)| {
         let decided_by = if ruling.by_applies { control.applies() } else { Some(control.require()) };
         Outcome {
             control: control.id().to_owned(),
             verdict: ruling.verdict,
-            found: decided_by.map(|condition| found::found(condition, &context)).unwrap_or_default(),
+            found: decided_by.map(|condition| found::found(condition, context)).unwrap_or_default(),
             wanted: control.wanted().clone(),
             no_reader: ruling.no_reader,
             agent_too_old: ruling.agent_too_old,
-            implied_by: ruling.implied_by.map(|cause| policy.controls()[cause].id().to_owned()),
+            implied_by: ruling.implied_by.map(|cause| controls[cause].id().to_owned()),
         }
     };
-    policy.controls().iter().zip(rule(policy, facts, now)).map(outcome).collect()
+    controls.iter().zip(rulings(controls, context)).map(outcome).collect()
 }
 
 /// The ruling on one control, without the words.
@@ -53,43 +61,53 @@ pub struct Ruling {
 
 /// Judges like [`evaluate`] without producing words, which is many times faster: for grading many machines again.
 pub fn rule(policy: &Policy, facts: &Facts, now: Instant) -> Vec<Ruling> {
-    let context = Context::new(facts, now);
-    let mut rulings: Vec<Ruling> = policy.controls().iter().map(|control| ruling(control, &context)).collect();
+    rulings(policy.controls(), &Context::machine(facts, now))
+}
+
+fn rulings(controls: &[Control], context: &Context<'_, '_>) -> Vec<Ruling> {
+    let mut rulings: Vec<Ruling> = controls.iter().map(|control| ruling(control, context)).collect();
     for index in 0..rulings.len() {
         // A control that passes costs nothing, and one that does not apply is in no sum.
         if matches!(rulings[index].verdict, Verdict::Fail | Verdict::Unknown) {
-            rulings[index].implied_by = failing_cause(policy, &rulings, index);
+            rulings[index].implied_by = failing_cause(controls, &rulings, index);
         }
         // A newer agent might find that the cause fails, and then this one would cost nothing.
         if rulings[index].verdict == Verdict::Unknown && rulings[index].implied_by.is_none() {
-            rulings[index].agent_too_old |= causes(policy, index).any(|cause| rulings[cause].agent_too_old);
+            rulings[index].agent_too_old |= causes(controls, index).any(|cause| rulings[cause].agent_too_old);
         }
     }
     rulings
 }
 
 /// The chain of causes. Causes form no cycle.
-fn causes(policy: &Policy, index: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(policy.controls()[index].implied_by_index(), |&cause| {
-        policy.controls()[cause].implied_by_index()
-    })
+fn causes(controls: &[Control], index: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(controls[index].implied_by_index(), |&cause| controls[cause].implied_by_index())
 }
 
 /// The nearest control that fails in the chain of causes.
-fn failing_cause(policy: &Policy, rulings: &[Ruling], index: usize) -> Option<usize> {
-    causes(policy, index).find(|&cause| rulings[cause].verdict == Verdict::Fail)
+fn failing_cause(controls: &[Control], rulings: &[Ruling], index: usize) -> Option<usize> {
+    causes(controls, index).find(|&cause| rulings[cause].verdict == Verdict::Fail)
 }
 
 /// The truth value of `condition` on `facts` as of `now`.
 pub fn truth(condition: &Condition, facts: &Facts, now: Instant) -> Truth {
-    judge::truth(condition, &Context::new(facts, now))
+    judge::truth(condition, &Context::machine(facts, now))
 }
 
 impl Control {
     /// The steps that lift a failure on the machine with these facts (hướng dẫn khắc phục): those of the first matching
     /// entry; the last entry matches every machine.
     pub fn fix_for(&self, facts: &Facts, now: Instant) -> &[Text] {
-        let holds = |when: &Condition| truth(when, facts, now) == Truth::True;
+        self.fix_in(&Context::machine(facts, now))
+    }
+
+    /// The same for an office.
+    pub fn fix_for_office(&self, facts: &OfficeFacts, now: Instant) -> &[Text] {
+        self.fix_in(&Context::office(facts, now))
+    }
+
+    fn fix_in(&self, context: &Context<'_, '_>) -> &[Text] {
+        let holds = |when: &Condition| judge::truth(when, context) == Truth::True;
         let meant = self.fixes().iter().find(|fix| fix.when.as_ref().is_none_or(holds));
         meant.map_or(&[], |fix| &fix.steps)
     }

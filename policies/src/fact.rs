@@ -20,6 +20,7 @@ mod lan;
 mod logging;
 mod misread;
 mod neighbours;
+mod office;
 mod patches;
 mod ports;
 mod remote;
@@ -37,6 +38,7 @@ pub use lan::*;
 pub use logging::*;
 pub use misread::{MISREAD, Misread, On};
 pub use neighbours::*;
+pub use office::*;
 pub use patches::*;
 pub use ports::*;
 pub use remote::*;
@@ -137,6 +139,15 @@ pub enum Reason {
     Unreadable,
     /// Two sources say the opposite of each other, and neither is known to be the better one.
     Contradictory,
+    /// Of an office: it has approved no list to compare with.
+    #[serde(skip_deserializing)]
+    NotApproved,
+    /// Of an office: some of its machines do not tell.
+    #[serde(skip_deserializing)]
+    MachinesUntold,
+    /// Of an office: no machine of it is expected to report.
+    #[serde(skip_deserializing)]
+    NoMachine,
     /// The agent is older than the fact (or newer than this reader, and gave a reason it does not know).
     #[serde(other)]
     AgentTooOld,
@@ -156,6 +167,15 @@ impl Reason {
             Self::TimedOut => ("quá thời gian chờ trả lời", "no answer before the deadline"),
             Self::Unreadable => ("không đọc được câu trả lời", "the answer could not be read"),
             Self::Contradictory => ("các nguồn thông tin mâu thuẫn nhau", "the sources contradict each other"),
+            Self::NotApproved => (
+                "chưa có danh sách được duyệt; ghi ở trang Mạng nội bộ của cơ quan hoặc bằng lệnh posture-server office lan",
+                "no list is approved; state it on the office's page Local network or with posture-server office lan",
+            ),
+            Self::MachinesUntold => (
+                "có máy chưa cho biết; xem các máy đó ở trang Mạng nội bộ của cơ quan",
+                "some machines do not tell; see which on the office's page Local network",
+            ),
+            Self::NoMachine => ("cơ quan chưa có máy nào cần theo dõi", "no machine of the office is expected"),
         };
         crate::text::Text::new(vi, en)
     }

@@ -9,6 +9,7 @@ mod ledger;
 mod machine;
 mod movement;
 mod office;
+mod organisational;
 mod output;
 mod parent;
 mod plan;
@@ -25,7 +26,7 @@ pub use input::{
     Attested, Away, AwayReason, Control, Controls, Judged, Machine, OfficeState, RosterState, RosterStatus, Rules,
 };
 pub use movement::{Cause, Movement};
-pub use office::{grade_machine, grade_office};
+pub use office::{grade_machine, grade_office, is_fresh};
 pub use output::{
     Cap, CapKind, CapState, Colour, Coverage, Grade, LetterResult, Line, LineKind, MachineGrade, MachineState, NoLetter,
 };

@@ -94,7 +94,7 @@ pub(crate) fn and_more(more: usize) -> Text {
 }
 
 /// What distinguishes one record of a list from another: its name, or its leading choices with the number after them; a socket also
-/// by the program that holds it.
+/// by the program that holds it. An address of an office is followed by the machines that use it.
 pub fn identity(record: &dyn Record, now: Instant) -> Text {
     let mut text = Text::default();
     let program = record.fields().iter().position(|field| field.name == "program");
@@ -105,6 +105,11 @@ pub fn identity(record: &dyn Record, now: Instant) -> Text {
             text.push(" ", " ");
         }
         text.append(&field_value(field, &record.value(index), now));
+    }
+    if let Some(index) = record.fields().iter().position(|field| field.name == "machines") {
+        text.push(" (", " (");
+        text.append(&field_value(&record.fields()[index], &record.value(index), now));
+        text.push(")", ")");
     }
     text
 }

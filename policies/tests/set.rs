@@ -129,6 +129,14 @@ fn the_catalogue_and_the_numbers_go_to_agents_to_the_letter() {
     let names: Vec<&str> = sent.keys().map(String::as_str).collect();
     assert_eq!(names, ["level-2-server.toml", "level-2-workstation.toml", "level-2.toml", CATALOGUE_FILE]);
     assert_eq!((sent[CATALOGUE_FILE].as_str(), sent[OFFICE_FILE].as_str()), (catalogue, SHIPPED[0].1));
+    // What is about an office is for the server alone, and without it the agents' files are the same bytes.
+    assert!(!set.office_controls().is_empty() && sent.values().all(|text| !text.contains("office.foreign")));
+    let controls = SHIPPED[1].1;
+    let of_office = controls.find("[[control]]\nid = \"gateways-approved\"").unwrap();
+    let older =
+        PolicySet::read([SHIPPED[0], (CONTROLS_FILE, &controls[..of_office]), (CATALOGUE_FILE, catalogue)]).unwrap();
+    assert!(older.office_controls().is_empty());
+    assert_eq!(older.files_for_agents().unwrap(), sent);
     // Older files are sent unchanged.
     assert_eq!(PolicySet::read(&sent).unwrap().files_for_agents().unwrap(), sent);
 }

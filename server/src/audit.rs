@@ -89,6 +89,10 @@ actions! {
     OfficeAdded = "office_added";
     /// An office's numbers or name were changed.
     OfficeChanged = "office_changed";
+    /// An office approved a gateway or DNS server.
+    OfficeLanAdded = "office_lan_added";
+    /// An office took one off its list.
+    OfficeLanRemoved = "office_lan_removed";
     /// A machine was put on a roster.
     RosterAdded = "roster_added";
     /// A line of a roster changed its state.

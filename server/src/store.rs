@@ -34,6 +34,7 @@ macro_rules! on_db {
 mod word;
 
 mod anchor;
+pub mod approved_address;
 pub mod audit;
 mod copy;
 pub mod damage;

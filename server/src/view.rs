@@ -1,6 +1,7 @@
 //! The one read model: what pages, commands and programs show of a grade. An office with its ledger, machines, plan, tree and history;
 //! a machine with every outcome. Read on request; owns no wording and no page.
 
+pub mod lan;
 pub mod machine;
 pub mod office;
 mod outcome;
@@ -8,5 +9,5 @@ pub mod tree;
 
 pub use machine::{MachineView, machine_view};
 pub use office::{MachineLine, OfficePage, OfficeView, office_page, office_view, outcomes_add};
-pub use outcome::OutcomeView;
+pub use outcome::{OrganisationalView, OutcomeView};
 pub use tree::{Tree, tree_view};

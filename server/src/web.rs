@@ -14,6 +14,7 @@ mod events;
 mod frame;
 mod grade;
 mod headers;
+mod lan;
 mod login;
 mod machine;
 mod notice;
@@ -52,6 +53,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/sessions", get(sessions::sessions_page).post(sessions::sessions_end_submit)),
         ("/offices", get(offices::office_list_page)),
         ("/offices/{office}", get(office::office_show)),
+        ("/offices/{office}/lan", get(lan::lan_show).post(lan::lan_submit)),
         ("/offices/{office}/roster/link", post(roster::link_submit)),
         ("/events", get(events::events_get)),
         ("/audit", get(audit::audit_page).post(audit::audit_verify)),

@@ -249,6 +249,45 @@ fn offices_rosters_and_tokens() {
 }
 
 #[test]
+fn an_office_says_which_gateways_and_dns_servers_it_approves() {
+    let test_server = TestServer::made();
+    let office = test_server.office();
+    let lan = |words: &[&'static str]| [&["office", "lan", office.as_str()], words].concat();
+    assert_eq!(test_server.json(&lan(&[]))["lists"][0]["approved"], Value::Array(Vec::new()));
+    let added = [
+        "--add-gateway",
+        "192.168.1.1",
+        "--add-dns",
+        "203.113.131.1",
+        "--add-dns",
+        "10.0.0.0/24",
+        "--document",
+        "12/QĐ-UBND",
+    ];
+    let page = test_server.json(&lan(&added));
+    assert_eq!(page["lists"][1]["approved"].as_array().unwrap().len(), 2);
+    assert_eq!(page["lists"][0]["approved"][0]["document"], "12/QĐ-UBND");
+    for (words, why) in [
+        (["--add-dns", "203.113.131.1"], "is on the list already"),
+        (["--add-dns", "dns.example"], "neither an IP address nor a range"),
+        (["--add-dns", "0.0.0.0/0"], "too wide"),
+        (["--remove-gateway", "10.9.9.9"], "not on this office's own list"),
+        (["--document", "13/QĐ-UBND"], "No address is given"),
+    ] {
+        let said = test_server.refused(&[lan(&words), vec!["--lang", "en"]].concat());
+        assert!(said.contains(why), "{words:?}: {said}");
+    }
+    assert!(test_server.refused(&lan(&["--add-dns", "x"])).contains("không phải địa chỉ IP"));
+    let below = test_server.json(&["office", "add", "Phòng Văn hoá", "--kind", "department", "--parent", &office]);
+    let said = test_server.run(&["office", "lan", below["id"].as_str().unwrap()]);
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("Cổng mặc định được duyệt (theo cấp trên)") && said.contains("203.113.131.1"), "{said}");
+    test_server.json(&lan(&["--remove-gateway", "192.168.1.1"]));
+    let said = String::from_utf8(test_server.run(&lan(&[])).stdout).unwrap();
+    assert!(said.contains("Cổng mặc định được duyệt: chưa có; duyệt bằng --add-gateway"), "{said}");
+}
+
+#[test]
 fn a_roster_holds_every_machine_once() {
     let test_server = TestServer::made();
     let office = test_server.office();

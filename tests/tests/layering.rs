@@ -60,6 +60,7 @@ const POLICIES: Arrows = &[
     ("text", ""),
     ("fact", "text"),
     ("outcome", "text"),
+    ("office", "fact text"),
     ("phrase", "fact text"),
     ("policy", "fact phrase text"),
     ("calendar", "policy"),

@@ -1,7 +1,7 @@
 //! The truth value of a condition: the meaning of every matcher.
 
 use super::Truth;
-use crate::fact::{Facts, Instant, Value};
+use crate::fact::{Facts, Instant, OfficeFacts, Record as _, Value};
 use crate::phrase::days_ago;
 use crate::policy::{Bound, Condition, CountBound, Matcher, Operand, Subject, Test};
 
@@ -12,15 +12,26 @@ pub(super) const CLOCK_TOLERANCE_DAYS: i64 = 1;
 /// What a condition is judged on.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'f, 'i> {
-    pub(super) facts: &'f Facts,
+    pub(super) facts: FactsOf<'f>,
     pub(super) now: Instant,
     /// The item at hand, inside a condition on a list.
     pub(super) item: Option<&'i Value<'f>>,
 }
 
+/// Whose facts they are.
+#[derive(Clone, Copy)]
+pub(super) enum FactsOf<'f> {
+    Machine(&'f Facts),
+    Office(&'f OfficeFacts),
+}
+
 impl<'f, 'i> Context<'f, 'i> {
-    pub(super) fn new(facts: &'f Facts, now: Instant) -> Self {
-        Self { facts, now, item: None }
+    pub(super) fn machine(facts: &'f Facts, now: Instant) -> Self {
+        Self { facts: FactsOf::Machine(facts), now, item: None }
+    }
+
+    pub(super) fn office(facts: &'f OfficeFacts, now: Instant) -> Self {
+        Self { facts: FactsOf::Office(facts), now, item: None }
     }
 
     /// The same with another item at hand.
@@ -30,13 +41,14 @@ impl<'f, 'i> Context<'f, 'i> {
 
     /// The value of `subject`; `None` for subjects that a policy once read cannot contain.
     pub(super) fn value(&self, subject: &Subject) -> Option<Value<'f>> {
-        match subject {
-            Subject::Fact { section, index, .. } => Some(self.facts.section(*section).value(*index)),
-            Subject::Field { index, .. } => match self.item {
-                Some(Value::Record(record)) => Some(record.value(*index)),
-                _ => None,
-            },
-            Subject::Item(_) => self.item.cloned(),
+        match (subject, self.item, self.facts) {
+            (Subject::Fact { section, index, .. }, _, FactsOf::Machine(facts)) => {
+                Some(facts.section(*section).value(*index))
+            }
+            (Subject::Field { index, .. }, Some(Value::Record(record)), _) => Some(record.value(*index)),
+            (Subject::Field { index, .. }, None, FactsOf::Office(facts)) => Some(facts.value(*index)),
+            (Subject::Item(_), item, _) => item.cloned(),
+            _ => None,
         }
     }
 }

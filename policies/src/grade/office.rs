@@ -31,12 +31,18 @@ pub fn grade_office(rules: &Rules, office: &OfficeState, now: Timestamp) -> Grad
         coverage: survey.coverage(),
         machines: survey.machine_grades(),
         calendar_known: survey.calendar.is_known(now),
+        organisational: Vec::new(),
     }
 }
 
 /// How one machine counts at `now`, as in [`Grade::machines`] of its office; other machines do not matter.
 pub fn grade_machine(rules: &Rules, machine: &Machine, now: Timestamp) -> Option<MachineGrade> {
     Survey::new(rules, std::slice::from_ref(machine), now).machine_grades().pop()
+}
+
+/// True when evidence observed at `observed_at` still counts at `now`, as that of a machine does.
+pub fn is_fresh(rules: &Rules, observed_at: Timestamp, now: Timestamp) -> bool {
+    Survey::new(rules, &[], now).is_fresh(observed_at)
 }
 
 /// The letter of `score` under the caps that hold.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Points;
+use crate::outcome::Outcome;
 use crate::policy::{Letter, LiftedBy};
 use crate::text::Text;
 
@@ -28,6 +29,9 @@ pub struct Grade {
     pub machines: Vec<MachineGrade>,
     /// False when the holidays of today are not listed in the policy: only weekends are known then.
     pub calendar_known: bool,
+    /// The controls about the office as a whole (phần tổ chức), in the order of the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub organisational: Vec<Outcome>,
 }
 
 impl Grade {

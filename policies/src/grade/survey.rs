@@ -109,8 +109,7 @@ impl<'a> Survey<'a> {
     fn member(&self, machine: &'a Machine) -> Member<'a> {
         let stale_days = self.rules.office.evidence.stale_after_working_days;
         let stale_from = machine.evidence_at.map(|at| self.calendar.after_working_days(at, stale_days));
-        let believed = self.now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
-        let fresh = machine.evidence_at.is_some_and(|at| at >= self.fresh_from && at <= believed);
+        let fresh = machine.evidence_at.is_some_and(|at| self.is_fresh(at));
         let tally = self.tally(machine, if fresh { self.fresh_from } else { Timestamp::MIN }, View::Overall);
         let state = match (&machine.roster_status, machine.evidence_at) {
             (RosterStatus::Pending, _) => MachineState::Pending,
@@ -124,6 +123,11 @@ impl<'a> Survey<'a> {
         let covered = fresh && missing_from.is_none_or(|from| from >= self.now);
         let criticals = self.standing_criticals(machine);
         Member { machine, state, tally, covered, stale_from, missing_from, criticals }
+    }
+
+    pub(crate) fn is_fresh(&self, observed_at: Timestamp) -> bool {
+        let believed = self.now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+        observed_at >= self.fresh_from && observed_at <= believed
     }
 
     /// A line is away only with a person, an end within the policy's bound, and no report since it began.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::operator::{Operator, Takes};
 use super::part::Whom;
 use super::{Duty, FORMAT, LiftedBy, MOST_CONTROLS, MOST_STEPS, Role, Severity};
-use crate::fact::{ChoiceItem, Field, Kind, Section};
+use crate::fact::{ChoiceItem, Field, Kind, OfficeFacts, Section};
 
 /// The schema, ready to be written to `schema.json`.
 pub fn schema() -> Value {
@@ -138,12 +138,12 @@ fn condition(definitions: &mut Definitions, list: Option<(&str, Kind)>) -> Value
     ];
     let subjects: Vec<Subject> = match list {
         None => {
-            let named = |section: &Section, field: &Field| {
-                (format!("{}.{}", section.name(), field.name), field.kind, field.doc)
-            };
-            Section::ALL
-                .iter()
-                .flat_map(|section| section.fields().iter().map(move |field| named(section, field)))
+            let named = |section: &str, field: &Field| (format!("{section}.{}", field.name), field.kind, field.doc);
+            let sections = Section::ALL.iter().map(|section| (section.name(), section.fields()));
+            // Which of them a control may use depends on whom it is for, which the reader checks.
+            sections
+                .chain([("office", OfficeFacts::FIELDS)])
+                .flat_map(|(section, fields)| fields.iter().map(move |field| named(section, field)))
                 .collect()
         }
         Some((_, Kind::Record(fields))) => {

@@ -1,5 +1,7 @@
 //! Adding and renaming offices, and setting how long they are being set up.
 
+pub mod lan;
+
 use super::By;
 use crate::audit::Action;
 use crate::error::UserError;

@@ -1,5 +1,6 @@
 //! `office`: the tree of offices and their grades.
 
+mod lan;
 mod show;
 
 use clap::builder::PossibleValuesParser;
@@ -67,6 +68,7 @@ pub fn command(help: Help) -> Command {
                 .arg(help.flag("by-policy", help.text("Theo số ngày trong bộ tiêu chí", "Use the number of days in the policy, counted from the first enrolment")))
                 .group(ArgGroup::new("end").args(["until", "over", "by-policy"]).required(true)),
         )
+        .subcommand(lan::command(help))
         .subcommand(Command::new("list").about(help.text("Liệt kê cơ quan", "List offices")))
         .subcommand(
             Command::new("show")
@@ -95,6 +97,7 @@ pub async fn perform(
             })
         }
         "setup" => setup(given, context, terminal).await,
+        "lan" => lan::perform(given, context, terminal).await,
         "list" => list(context, terminal).await,
         _ => show::office_show(given, context, terminal).await,
     }

@@ -178,7 +178,7 @@ pub async fn grades_catch_up(db: &Db, judge: &Arc<CompiledPolicy>, now: i64) -> 
 /// [`StoreError::NotFound`] when there is no such office; otherwise when the database fails.
 pub async fn office_grade_make(db: &Db, judge: &CompiledPolicy, office: &str, now: i64) -> Result<bool, StoreError> {
     let mut tx = db.write().await?;
-    let rows = office_rows(&mut tx, &Scope::whole(), office).await?;
+    let rows = office_rows(&mut tx, Some(judge), &Scope::whole(), office).await?;
     let before = tx.office_grade_get(office).await?;
     let grade = rows.grade(judge, instant(now));
     let change = change(judge, office, before.clone().map(|before| as_linked(before, &rows)).as_ref(), &grade, now);
@@ -192,6 +192,8 @@ pub async fn office_grade_make(db: &Db, judge: &CompiledPolicy, office: &str, no
     }
     if let Some(change) = &change {
         tx.grade_change_insert(change).await?;
+    }
+    if change.is_some() || before.is_some_and(|before| before.grade.organisational != stored.grade.organisational) {
         tx.change_append(now, &[NewEvent::of_office(EventKind::Judged, office)]).await?;
     }
     tx.commit().await?;

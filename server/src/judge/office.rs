@@ -8,6 +8,7 @@ use policies::grade::{
     grade_machine, grade_office,
 };
 
+use super::lan::{LanRows, lan_rows};
 use crate::policy::CompiledPolicy;
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::{Machine, MachineStatus};
@@ -35,7 +36,7 @@ pub struct OfficeMachine {
 }
 
 /// Everything stored about one office that its grade depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OfficeRows {
     /// The office.
     pub office: Office,
@@ -47,13 +48,20 @@ pub struct OfficeRows {
     pub first_enrolled_at: Option<i64>,
     /// When a server first ran that knows a version of the facts' meaning, by version.
     pub schema_known: BTreeMap<u32, i64>,
+    /// Its network; empty when the policy has no control about an office.
+    pub lan: LanRows,
 }
 
-/// Reads everything the grade of an office depends on.
+/// Reads everything the grade of an office by `judge` depends on.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when it is not within `scope`.
-pub async fn office_rows(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResult<OfficeRows> {
+pub async fn office_rows(
+    tx: &mut Tx,
+    judge: Option<&CompiledPolicy>,
+    scope: &Scope,
+    office: &str,
+) -> StoreResult<OfficeRows> {
     let office = tx.office_get(scope, office).await?.ok_or_else(|| StoreError::not_found("office", office))?;
     let roster = tx.roster_get(scope, &office.id).await?;
     let lines = tx.roster_line_list(scope, &office.id).await?;
@@ -61,7 +69,12 @@ pub async fn office_rows(tx: &mut Tx, scope: &Scope, office: &str) -> StoreResul
     mark_gone_back(&mut machines);
     let first_enrolled_at = machines.iter().map(|machine| machine.enrolled_at).min();
     let schema_known = tx.schema_known().await?;
-    Ok(OfficeRows { office, roster, places: places(lines, machines), first_enrolled_at, schema_known })
+    let places = places(lines, machines);
+    let lan = match judge {
+        Some(judge) if !judge.set().office_controls().is_empty() => lan_rows(tx, scope, &office.id, &places).await?,
+        _ => LanRows::default(),
+    };
+    Ok(OfficeRows { office, roster, places, first_enrolled_at, schema_known, lan })
 }
 
 /// Marks machines that came back as a new machine with an older agent: the same hardware, whose previous machine was revoked.
@@ -137,7 +150,7 @@ fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<OfficeMac
 impl OfficeRows {
     /// The grade as of `now`.
     pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> Grade {
-        grade_office(judge.rules(), &self.state(judge, now), now)
+        self.with_organisational(judge, grade_office(judge.rules(), &self.state(judge, now), now), now)
     }
 
     /// The first end of an absence after `now`: the machine is expected again from then on.

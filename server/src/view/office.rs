@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use policies::grade::{Grade, MachineGrade, Movement, ParentGrade, Plan, plan_next_letter};
 use serde::Serialize;
 
-use super::outcome::{OutcomeView, outcomes};
+use super::outcome::{OrganisationalView, OutcomeView, organisational, outcomes};
 use super::tree::{ChildView, Tree};
 use crate::judge::office::{OfficeMachine, OfficeRows, instant, office_rows, old_agent_until};
 use crate::policy::CompiledPolicy;
@@ -39,6 +39,9 @@ pub struct OfficeView {
     pub machines: Vec<MachineLine>,
     /// Until when facts that older agents misread are left out of the sums, milliseconds UTC; `None` when no agent is too old.
     pub old_agents_until: Option<i64>,
+    /// The controls about the office as a whole (phần tổ chức).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub organisational: Vec<OrganisationalView>,
     /// What to do to reach the next letter.
     pub plan: Option<Plan>,
     /// The grade together with the offices below; `None` when there are none.
@@ -107,13 +110,17 @@ pub async fn office_view(
     office: &str,
     now: Timestamp,
 ) -> StoreResult<OfficeView> {
-    let rows = office_rows(tx, scope, office).await?;
+    let rows = office_rows(tx, judge, scope, office).await?;
     let at = now.as_millisecond();
     let history = tx.grade_change_list(scope, office, HISTORY).await?;
     let movement = tx.grade_change_sum(scope, office, at.saturating_sub(MOVEMENT_OVER)).await?;
     let offices = tx.office_grade_tree(scope, office).await?;
     let state = judge.map(|judge| rows.state(judge, now));
     let grade = judge.map(|judge| rows.grade(judge, now));
+    let organisational = judge.zip(grade.as_ref()).map(|(judge, grade)| {
+        let facts = rows.lan_in_use(judge, &grade.machines, now).facts;
+        organisational(judge, &facts, &grade.organisational, now)
+    });
     let plan = judge.zip(state).and_then(|(judge, state)| plan_next_letter(judge.rules(), &state, now));
     let mut tree = Tree::new(offices);
     if let Some(grade) = &grade {
@@ -134,6 +141,7 @@ pub async fn office_view(
         grade,
         machines,
         old_agents_until,
+        organisational: organisational.unwrap_or_default(),
         plan,
         whole,
         children,

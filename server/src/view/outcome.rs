@@ -1,11 +1,11 @@
-//! One control on one machine.
+//! One control on one machine, or of an office as a whole.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use policies::fact::{Facts, Reason};
+use policies::fact::{Facts, OfficeFacts, Reason};
 use policies::outcome::{Outcome, Verdict};
-use policies::policy::{Clause, Duty, LiftedBy, Severity};
+use policies::policy::{Clause, Control, Duty, LiftedBy, Severity};
 use policies::text::Text;
 use serde::Serialize;
 
@@ -84,4 +84,46 @@ pub(super) fn outcomes(
             })
         })
         .collect()
+}
+
+/// One control about an office as a whole, with everything a person needs to understand and fix it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrganisationalView {
+    /// Verdict, found (hostile text) and wanted.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The control's title.
+    pub title: Text,
+    /// How much a failure matters.
+    pub severity: Severity,
+    /// Where the wanted value comes from.
+    pub duty: Duty,
+    /// Who can lift a failure.
+    pub lifted_by: LiftedBy,
+    /// Minutes to fix it.
+    pub minutes: u32,
+    /// The clauses that ask for it.
+    pub clauses: Vec<Clause>,
+    /// How to fix it.
+    pub fix: Vec<Text>,
+}
+
+/// The controls about an office with these facts and outcomes.
+pub(super) fn organisational(
+    judge: &CompiledPolicy,
+    facts: &OfficeFacts,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> Vec<OrganisationalView> {
+    let view = |(outcome, control): (&Outcome, &Control)| OrganisationalView {
+        outcome: outcome.clone(),
+        title: control.title().clone(),
+        severity: control.severity(),
+        duty: control.duty(),
+        lifted_by: control.lifted_by(),
+        minutes: control.minutes(),
+        clauses: control.clauses().to_vec(),
+        fix: control.fix_for_office(facts, now).to_vec(),
+    };
+    outcomes.iter().zip(judge.set().office_controls()).map(view).collect()
 }

@@ -152,7 +152,7 @@ fn entry_view(entry: &Entry, t: Catalogue, frame: &Frame) -> EntryView {
                 ("kind", _) => t.word("office_kind", &value),
                 ("state", _) => roster_state(&value, t),
                 ("from" | "to", _) => subject(&value),
-                ("by" | "encrypted" | "reason" | "setup", _) => t.word_in("audit_value", &value, 200),
+                ("as" | "by" | "encrypted" | "reason" | "setup", _) => t.word_in("audit_value", &value, 200),
                 _ => visible(&value, 200),
             };
             (t.word("audit_detail", &name), shown)

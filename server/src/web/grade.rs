@@ -268,7 +268,10 @@ impl Grader<'_> {
             kind: t.pick(&line.kind.text()).to_owned(),
             class: line_class(line.kind),
             explains: line.explains.iter().map(|control| self.title(control)).collect(),
-            count: n.count(line.machines.len()),
+            count: match line.machines.len() {
+                0 => t.text("cả cơ quan", "the whole office").to_owned(),
+                machines => n.count(machines),
+            },
             machines: self.names(format!("line-{at}"), &line.machines),
             lift: visible(t.pick(&line.lift), 600),
             minutes: if line.minutes > 0 { n.count(line.minutes) } else { String::new() },

@@ -4,6 +4,7 @@
 pub(super) mod agents;
 mod history;
 mod machines;
+mod organisational;
 mod roster;
 mod waivers;
 
@@ -20,6 +21,7 @@ use policies::text::visible;
 use self::agents::{AgentList, agent_list, agents_warning};
 use self::history::{HistoryRow, history_rows, movement_words};
 use self::machines::{MachineRow, PendingRow, is_pending, machine_rows, pending_rows};
+use self::organisational::{OrganisationalRow, organisational_rows};
 use self::roster::{LineRow, ProposalRow, proposal_rows, roster_rows, roster_words};
 use self::waivers::{WAIVERS_READ, WaiverList, waiver_list};
 use super::catalogue::Catalogue;
@@ -50,6 +52,7 @@ struct Page {
     warnings: Vec<String>,
     parent: Option<ParentView>,
     grade: Option<GradeView>,
+    organisational: Vec<OrganisationalRow>,
     children: Vec<OfficeRow>,
     waivers: Option<WaiverList>,
     pending: Vec<PendingRow>,
@@ -126,6 +129,7 @@ pub(crate) async fn office_show(
         warnings,
         parent,
         grade,
+        organisational: organisational_rows(&view.organisational, t),
         children: child_rows(&view.tree, &id, t, n),
         waivers: waiver_list(waivers, &id, judge, app.clock.now_ms(), (t, n)),
         pending: pending_rows(&view.machines, t, n),
@@ -167,6 +171,7 @@ fn grade_show(
     let titles: HashMap<String, String> = [Role::Workstation, Role::Server]
         .into_iter()
         .flat_map(|role| judge.set().controls(role).controls())
+        .chain(judge.set().office_controls())
         .map(|control| (control.id().to_owned(), visible(t.pick(control.title()), 300)))
         .collect();
     Grader { t, n: &frame.n, names, titles: &titles }.grade(grade, plan)

@@ -4,6 +4,7 @@ mod browser;
 mod enrolment;
 mod guesses;
 mod hostile;
+mod lan;
 mod login;
 mod notice;
 mod office;

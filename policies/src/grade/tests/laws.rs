@@ -1,5 +1,7 @@
 //! Laws that hold for every office: the ledger adds up, the letter is that of the exact value, hiding never helps.
 
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -8,8 +10,9 @@ use crate::grade::{
     Attested, Away, AwayReason, Judged, LetterResult, LineKind, Machine, MachineState, OfficeState, Points,
     RosterState, RosterStatus, Rules, grade_office,
 };
-use crate::outcome::Verdict;
+use crate::outcome::{Outcome, Verdict};
 use crate::policy::{Letter, LiftedBy, Role, Severity, Shares};
+use crate::text::Text;
 
 const CONTROLS: [&str; 6] = ["antivirus", "firewall", "supported", "clock", "banner", "gone"];
 
@@ -83,6 +86,28 @@ prop_compose! {
     }
 }
 
+/// The controls about an office that come with the product, read once.
+static OF_OFFICE: LazyLock<Vec<crate::policy::Control>> =
+    LazyLock::new(|| crate::policy::PolicySet::shipped().unwrap().office_controls().to_vec());
+
+/// The outcomes of the controls about an office.
+fn organisational() -> impl Strategy<Value = Vec<Outcome>> {
+    use Verdict::{Fail, NotApplicable, Pass, Unknown};
+    let verdict = prop::sample::select(vec![Pass, Fail, Unknown, NotApplicable]);
+    prop::collection::vec(verdict, 2).prop_map(|verdicts| {
+        let outcome = |(control, verdict): (&crate::policy::Control, Verdict)| Outcome {
+            control: control.id().to_owned(),
+            verdict,
+            found: Text::default(),
+            wanted: control.wanted().clone(),
+            no_reader: false,
+            agent_too_old: false,
+            implied_by: None,
+        };
+        OF_OFFICE.iter().zip(verdicts).map(outcome).collect()
+    })
+}
+
 prop_compose! {
     /// Policies with other weights and shares, and other controls for servers.
     fn policy()(
@@ -104,10 +129,18 @@ prop_compose! {
 }
 
 proptest! {
-    /// `score + all lines = 100` exactly, with no negative line, and 0 points only for caps and what costs nothing.
+    /// `score + all lines = 100` exactly, with no negative line, and 0 points only for caps and what costs nothing. What an office lacks as
+    /// a whole is listed and moves nothing.
     #[test]
-    fn the_ledger_adds_up(rules in policy(), office in office()) {
-        let grade = grade_office(&rules, &office, now());
+    fn the_ledger_adds_up(rules in policy(), office in office(), organisational in organisational()) {
+        let of_machines = grade_office(&rules, &office, now());
+        let lacking = organisational.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Fail | Verdict::Unknown));
+        let lacking: Vec<_> = lacking.map(|outcome| Some(outcome.control.clone())).collect();
+        let grade = of_machines.clone().with_organisational(&OF_OFFICE, organisational);
+        let added = &grade.ledger[of_machines.ledger.len()..];
+        prop_assert_eq!(added.iter().map(|line| line.control.clone()).collect::<Vec<_>>(), lacking);
+        prop_assert!(added.iter().all(|line| line.points == Points::ZERO && line.minutes > 0));
+        prop_assert_eq!((grade.score, grade.on_spot, grade.result), (of_machines.score, of_machines.on_spot, of_machines.result));
         let lines: Points = grade.ledger.iter().map(|line| line.points).sum();
         prop_assert_eq!(grade.score + lines, Points::FULL);
         prop_assert!(grade.ledger.iter().all(|line| line.points >= Points::ZERO));

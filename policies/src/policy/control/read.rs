@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::{Clause, Control, ControlSource, Fix, Policy};
-use crate::fact::Field;
+use crate::fact::{Field, OfficeFacts};
 use crate::policy::condition::read::{Scope, read as condition};
 use crate::policy::condition::words;
 use crate::policy::error::PolicyErrors;
@@ -24,9 +24,6 @@ const MOST_MINUTES: i64 = 100_000;
 const LONGEST_TITLE: usize = 200;
 const LONGEST_STEP: usize = 400;
 
-/// The facts controls for an office may use; the server derives them from machines, roster and people.
-const OFFICE_FACTS: &[Field] = &[];
-
 /// Reads the source of the controls of all roles.
 pub(super) fn shared(file: &str, bytes: &[u8]) -> Result<ControlSource, PolicyErrors> {
     let source = Source::open(file, bytes)?;
@@ -36,7 +33,7 @@ pub(super) fn shared(file: &str, bytes: &[u8]) -> Result<ControlSource, PolicyEr
             document(&source, part.get_ref(), part.span())
         };
         let (workstation, server) = (part(Role::Workstation), part(Role::Server));
-        let office = office_part(&source, &whole, OFFICE_FACTS);
+        let office = office_part(&source, &whole, OfficeFacts::FIELDS);
         Some(ControlSource { workstation: workstation?, server: server?, office: office? })
     });
     source.end(read)

@@ -53,6 +53,7 @@ fn page(terminal: &Terminal, view: &OfficeView) -> String {
         )));
     }
     shown.push_str(&ledger(terminal, grade, &view.machines));
+    shown.push_str(&organisational(terminal, view));
     if let Some(plan) = &view.plan {
         shown.push_str(&steps(terminal, plan));
     }
@@ -119,6 +120,26 @@ fn ledger(terminal: &Terminal, grade: &Grade, machines: &[MachineLine]) -> Strin
         ("Ai xử lý", "Lifted by"),
     ];
     format!("\n{}\n{}\n", ledger_title().get(terminal.language), terminal.table(&heads, rows))
+}
+
+/// The controls about the office as a whole, if there are any.
+fn organisational(terminal: &Terminal, view: &OfficeView) -> String {
+    if view.organisational.is_empty() {
+        return String::new();
+    }
+    let rows = view.organisational.iter().map(|judged| {
+        vec![
+            judged.outcome.verdict.text().get(terminal.language).to_owned(),
+            judged.title.get(terminal.language).to_owned(),
+            judged.outcome.found.get(terminal.language).to_owned(),
+        ]
+    });
+    let heads = [
+        ("Kết quả", "Outcome"),
+        ("Phần tổ chức (chưa tính điểm)", "The office as a whole (no points yet)"),
+        ("Hiện trạng", "Found"),
+    ];
+    format!("\n{}\n", terminal.table(&heads, rows))
 }
 
 fn steps(terminal: &Terminal, plan: &Plan) -> String {

@@ -11,7 +11,7 @@ use crate::store::person::PersonRole;
 use crate::store::test_database::on_both;
 
 /// Every figure of the ledger in hundredths: the score first.
-fn ledger(page: &Answer) -> Vec<i64> {
+pub(super) fn ledger(page: &Answer) -> Vec<i64> {
     let points = page.body.split("data-points=\"").skip(1);
     points.map(|rest| rest.split('"').next().unwrap().replace([',', '.'], "").parse().unwrap()).collect()
 }
@@ -36,7 +36,7 @@ on_both! {
         tx.commit().await.unwrap();
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
         let page = format!("/offices/{}", site.office);
-        assert_eq!(ledger(&browser.get(&page).await), [0, 0, 10_000], "nothing reported: a cap, and one line costs everything");
+        assert_eq!(ledger(&browser.get(&page).await), [0, 0, 10_000, 0, 0], "nothing reported: a cap, one line costs everything, two say nothing yet");
 
         let machine = site.machine(&unprotected()).await;
         let mut tx = site.app.db.write().await.unwrap();

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::Site;
 use super::browser::Browser;
 use super::hostile::{hostile_facts, hostile_names, rename};
-use super::office::unprotected;
+use super::lan::behind;
 use crate::store::Scope;
 use crate::store::person::PersonRole;
 use crate::store::test_database::on_both;
@@ -79,7 +79,7 @@ on_both! {
         let site = Site::open(test_database).await;
         site.office("Phường Hoà", Some(&site.office)).await;
         let lines = site.roster(&site.office, &["PC-01", "PC-02", "PC-03"]).await;
-        let machine = site.machine(&unprotected()).await;
+        let machine = site.machine(&behind("192.168.1.1", "8.8.8.8")).await;
         let mut tx = site.app.db.write().await.unwrap();
         tx.roster_line_machine_set(&Scope::whole(), &lines[0], Some(&machine.id)).await.unwrap();
         tx.commit().await.unwrap();
@@ -87,6 +87,10 @@ on_both! {
         let mut browser = site.person("lan", PersonRole::Officer, None).await;
         let form = [("office", site.office.as_str()), ("role", "workstation"), ("uses", "3"), ("hours", "24")];
         browser.post("/enrolment", &form).await;
+        for (kind, address) in [("gateway", "192.168.1.0/24"), ("dns", "203.113.131.1")] {
+            let form = [("act", "add"), ("kind", kind), ("address", address), ("document", "12/QĐ-UBND, 01/03/2026")];
+            browser.post(&format!("/offices/{}/lan", site.office), &form).await.location();
+        }
         let page = format!("/machines/{}", machine.id);
         browser.get(&page).await;
         let form = [("control", "time-synchronised"), ("reason", "Chờ đường truyền mới"), ("until", "2026-12-20")];

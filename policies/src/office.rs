@@ -1,0 +1,268 @@
+//! The facts of an office, derived from what its machines reported and from the lists it has approved. Pure.
+//!
+//! How gateways and DNS servers are held against the approved lists:
+//!
+//! - Every expected machine counts, workstations and servers alike, by its newest fresh report, wherever it was then. A phone's hotspot, a
+//!   modem, a network at home and a router that announces itself look alike from the machine, and each leads past what the office controls.
+//!   What is allowed is approved by address.
+//! - One address outside the list decides. With none seen, a machine that does not tell leaves the whole unknown. Without an approved list
+//!   everything is unknown.
+//! - The two lists are apart: a router may be approved as gateway and not as DNS server, since it hides whom it asks.
+//! - An IPv6 gateway is mostly a link-local address (`fe80::…`). It is held against the list like any other: a false router advertisement
+//!   shows nowhere else.
+//! - A loopback address as DNS server is the machine itself. It is approved if an address of that machine is on the list (a domain
+//!   controller); otherwise it is unknown whom the machine asks. Agents follow a local stub to its servers where they can.
+//! - A default route without a gateway's address (VPN, modem) leaves the machine's gateways unknown, unless another one decides.
+
+mod range;
+
+// Addresses alone: `core` has no sockets.
+use core::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeMap;
+
+pub use range::{AddressRange, RangeError};
+
+use crate::fact::{Fact, ForeignAddress, InterfaceKind, Lan, List, OfficeFacts, Reason};
+use crate::text::Text;
+
+/// An expected machine of an office.
+#[derive(Clone, Copy, Debug)]
+pub struct LanMachine<'a> {
+    /// The name people know it by: hostile text.
+    pub name: &'a str,
+    /// What it reported of its network.
+    pub evidence: Evidence<'a>,
+}
+
+/// What a machine reported of its network.
+#[derive(Clone, Copy, Debug)]
+pub enum Evidence<'a> {
+    /// Recently enough to count.
+    Fresh(&'a Lan),
+    /// Too long ago.
+    Stale,
+    /// Never.
+    Never,
+}
+
+/// The addresses of one kind that the machines of an office use, held against an approved list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// False when there is no approved list.
+    pub stated: bool,
+    /// How many machines were looked at.
+    pub machines: usize,
+    /// The addresses, those outside the list first, then those of most machines.
+    pub addresses: Vec<UsedAddress>,
+    /// The machines, by position, that leave something open, and what.
+    pub untold: Vec<(usize, Untold)>,
+}
+
+/// An address in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// True when it is on the list.
+    pub approved: bool,
+    /// The machines that use it, by position.
+    pub machines: Vec<usize>,
+}
+
+/// Why it is not known what a machine uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untold {
+    /// It never reported.
+    Never,
+    /// Its report is too old.
+    Stale,
+    /// The fact is unknown.
+    Fact(Reason),
+    /// Its list was cut at its cap.
+    Cut,
+    /// It asks a name service on itself.
+    Loopback,
+    /// It goes out by a route without a gateway's address.
+    NoAddress,
+    /// It names something that is no address.
+    Unreadable,
+}
+
+impl Untold {
+    /// The reason as a person reads it.
+    pub fn text(self) -> Text {
+        let (vi, en) = match self {
+            Self::Fact(reason) => return reason.text(),
+            Self::Never => ("chưa gửi số liệu lần nào", "it never reported"),
+            Self::Stale => ("số liệu quá hạn", "its figures are too old"),
+            Self::Cut => ("danh sách máy gửi bị cắt", "its list was cut"),
+            Self::Loopback => (
+                "máy hỏi tên miền qua dịch vụ trên chính máy đó, chưa rõ hỏi tiếp đến đâu",
+                "it asks a name service on itself, and whom that asks is not known",
+            ),
+            Self::NoAddress => (
+                "máy ra mạng bằng đường không có địa chỉ cổng mặc định (VPN, modem)",
+                "it goes out by a route without a gateway's address (VPN, modem)",
+            ),
+            Self::Unreadable => ("máy gửi một địa chỉ không đọc được", "it names an address that cannot be read"),
+        };
+        Text::new(vi, en)
+    }
+}
+
+/// The default gateways that the machines use.
+pub fn gateways(machines: &[LanMachine<'_>], approved: &[AddressRange]) -> InUse {
+    in_use(
+        machines,
+        approved,
+        |lan| &lan.gateways,
+        |lan, address| match address {
+            None => has_nameless_route(lan).then_some(Use::Untold(Untold::NoAddress)),
+            Some(address) if address.is_unspecified() => Some(Use::Untold(Untold::NoAddress)),
+            Some(address) => Some(Use::Address(address)),
+        },
+    )
+}
+
+/// The DNS servers that the machines ask.
+pub fn dns_servers(machines: &[LanMachine<'_>], approved: &[AddressRange]) -> InUse {
+    in_use(
+        machines,
+        approved,
+        |lan| &lan.dns_servers,
+        |lan, address| match address? {
+            address if is_windows_default(address) => None,
+            address if !address.is_loopback() => Some(Use::Address(address)),
+            address if own_addresses(lan).any(|own| is_in(approved, own)) => Some(Use::Approved(address)),
+            _ => Some(Use::Untold(Untold::Loopback)),
+        },
+    )
+}
+
+/// The facts of an office.
+pub fn facts(machines: &[LanMachine<'_>], gateways: &InUse, dns_servers: &InUse) -> OfficeFacts {
+    OfficeFacts { foreign_gateways: gateways.foreign(machines), foreign_dns: dns_servers.foreign(machines) }
+}
+
+impl InUse {
+    /// The addresses outside the list: known once there is one, or when every machine tells and there is none.
+    fn foreign(&self, machines: &[LanMachine<'_>]) -> Fact<List<ForeignAddress>> {
+        if !self.stated {
+            return Fact::unknown(Reason::NotApproved, "");
+        }
+        let name = |index: &usize| machines.get(*index).map(|machine| machine.name.to_owned());
+        let foreign: List<ForeignAddress> = self
+            .addresses
+            .iter()
+            .filter(|used| !used.approved)
+            .map(|used| ForeignAddress {
+                address: used.address.to_string(),
+                machines: used.machines.iter().filter_map(name).collect(),
+            })
+            .collect();
+        if foreign.items.is_empty() {
+            if self.machines == 0 {
+                return Fact::unknown(Reason::NoMachine, "");
+            }
+            if !self.untold.is_empty() {
+                return Fact::unknown(Reason::MachinesUntold, "");
+            }
+        }
+        Fact::Known(foreign)
+    }
+}
+
+/// What one entry of a machine's list comes to.
+enum Use {
+    Address(IpAddr),
+    Approved(IpAddr),
+    Untold(Untold),
+}
+
+/// Collects the list that `list` picks from every machine. `meaning` says what an entry comes to, and what the whole list leaves open
+/// (`None`).
+fn in_use(
+    machines: &[LanMachine<'_>],
+    approved: &[AddressRange],
+    list: impl Fn(&Lan) -> &Fact<List<String>>,
+    meaning: impl Fn(&Lan, Option<IpAddr>) -> Option<Use>,
+) -> InUse {
+    let mut used: BTreeMap<IpAddr, UsedAddress> = BTreeMap::new();
+    let mut untold = Vec::new();
+    for (index, machine) in machines.iter().enumerate() {
+        let mut open = None;
+        let mut note = |meaning: Use| {
+            let (address, approved) = match meaning {
+                Use::Untold(why) => return open = open.or(Some(why)),
+                Use::Address(address) => (address, is_in(approved, address)),
+                Use::Approved(address) => (address, true),
+            };
+            let entry = used.entry(address).or_insert(UsedAddress { address, approved, machines: Vec::new() });
+            if entry.machines.last() != Some(&index) {
+                entry.machines.push(index);
+            }
+        };
+        match machine.evidence {
+            Evidence::Never => note(Use::Untold(Untold::Never)),
+            Evidence::Stale => note(Use::Untold(Untold::Stale)),
+            Evidence::Fresh(lan) => match list(lan) {
+                Fact::Unknown(unknown) => note(Use::Untold(Untold::Fact(unknown.reason))),
+                Fact::Known(told) => {
+                    for text in &told.items {
+                        match address(text) {
+                            Some(address) => meaning(lan, Some(address)).into_iter().for_each(&mut note),
+                            None => note(Use::Untold(Untold::Unreadable)),
+                        }
+                    }
+                    meaning(lan, None).into_iter().for_each(&mut note);
+                    if told.left_out > 0 {
+                        note(Use::Untold(Untold::Cut));
+                    }
+                }
+            },
+        }
+        untold.extend(open.map(|why| (index, why)));
+    }
+    let mut addresses: Vec<UsedAddress> = used.into_values().collect();
+    addresses.sort_by_key(|used| (used.approved, std::cmp::Reverse(used.machines.len())));
+    InUse { stated: !approved.is_empty(), machines: machines.len(), addresses, untold }
+}
+
+fn is_in(approved: &[AddressRange], address: IpAddr) -> bool {
+    approved.iter().any(|range| range.contains(address))
+}
+
+/// An address as a machine writes it, with or without the interface of a link-local one.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.split('%').next().unwrap_or_default();
+    text.trim().parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// The addresses that Windows lists for an interface without a DNS server; nothing answers there.
+fn is_windows_default(address: IpAddr) -> bool {
+    const FIRST: u128 = Ipv6Addr::new(0xfec0, 0, 0, 0xffff, 0, 0, 0, 0).to_bits();
+    matches!(address, IpAddr::V6(address) if (1..=3).contains(&address.to_bits().wrapping_sub(FIRST)))
+}
+
+/// The addresses by which others reach the machine.
+fn own_addresses(lan: &Lan) -> impl Iterator<Item = IpAddr> {
+    let interfaces = lan.interfaces.known().into_iter().flat_map(|list| &list.items);
+    let texts = interfaces.flat_map(|interface| &interface.addresses.items);
+    texts.filter_map(|text| address(text.split('/').next().unwrap_or_default()))
+}
+
+/// True when a default route leaves by an interface for which no gateway is named: any interface when none is named at all, else a
+/// virtual one in whose networks no named gateway lies.
+fn has_nameless_route(lan: &Lan) -> bool {
+    let named: Vec<IpAddr> =
+        lan.gateways.known().into_iter().flat_map(|list| &list.items).filter_map(|text| address(text)).collect();
+    let Fact::Known(interfaces) = &lan.interfaces else { return named.is_empty() };
+    interfaces.items.iter().filter(|interface| interface.default_route).any(|interface| {
+        let networks = || interface.addresses.items.iter().filter_map(|text| AddressRange::around(text));
+        let leads = |gateway: &IpAddr| networks().any(|network| network.contains(*gateway));
+        named.is_empty() || (interface.kind == InterfaceKind::Virtual && !named.iter().any(leads))
+    })
+}
+
+#[cfg(test)]
+mod tests;
