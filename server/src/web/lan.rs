@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use policies::text;
 use policies::text::visible;
 use serde::Deserialize;
 
@@ -19,7 +20,6 @@ use crate::act::office::lan::{LanChange, LanError, office_lan_change};
 use crate::app::App;
 use crate::store::approved_address::{AddressKind, ApprovedAddress};
 use crate::store::office::Office;
-use crate::store::text::text;
 use crate::view::lan::{LanAddress, LanList, LanPlace, lan_page};
 
 /// Most machines named beside an address; the rest are counted.

@@ -1,6 +1,7 @@
 //! Approving gateways and DNS servers of an office, and taking them off its list.
 
 use policies::office::{AddressRange, RangeError};
+use policies::text;
 use policies::text::Text;
 
 use crate::act::By;
@@ -8,7 +9,7 @@ use crate::audit::Action;
 use crate::error::UserError;
 use crate::store::approved_address::{AddressKind, ApprovedAddress};
 use crate::store::outbox::{EventKind, NewEvent};
-use crate::store::text::{is_storable, text};
+use crate::store::text::is_storable;
 use crate::store::{Db, Scope, StoreError, new_id};
 
 /// The most addresses that hold for an office: more would be no list that a person keeps.

@@ -15,8 +15,9 @@ const NAMED: usize = 10;
 
 /// The command line of `office lan`.
 pub(super) fn command(help: Help) -> Command {
-    let address =
-        |name, words| -> Arg { help.option(name, help.text("ĐỊA-CHỈ", "ADDRESS"), words).action(ArgAction::Append) };
+    let address = |name, words| -> Arg {
+        help.option(name, help.text("ĐỊA-CHỈ", "ADDRESS"), words).action(ArgAction::Append)
+    };
     Command::new("lan")
         .about(help.text(
             "Mạng nội bộ: cổng mặc định và máy chủ DNS được duyệt, và địa chỉ các máy đang dùng",

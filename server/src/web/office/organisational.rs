@@ -1,10 +1,10 @@
 //! The organisational part (phần tổ chức) of an office: the controls about the office as a whole, each with how to fulfil it.
 
 use policies::outcome::Verdict;
+use policies::text;
 use policies::text::visible;
 
 use crate::store::judgement::word;
-use crate::store::text::text;
 use crate::view::OrganisationalView;
 use crate::web::catalogue::Catalogue;
 
