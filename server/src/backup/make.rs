@@ -16,7 +16,7 @@ use crate::act::backup as note;
 use crate::app::programs::LARGEST;
 use crate::config::Config;
 use crate::error::UserError;
-use crate::secrets::file;
+use crate::secrets::{file, log_signer_read};
 use crate::store::{Db, Tx};
 
 /// Folder below the data folder to which the database is copied before it goes into the archive: it is never unencrypted at the destination.
@@ -60,6 +60,7 @@ pub async fn backup_make(data: &Path, wanted: &Wanted, by: &By) -> anyhow::Resul
     folder_check(data, &wanted.folder)?;
     let _lock = lock_take(data)?;
     let db = database::attach(data, &config.database.url).await?;
+    db.log_open(log_signer_read(data, &config.server)?).await?;
     let part = data.join(PART);
     if part.exists() {
         // Left by an interrupted copy: the lock shows that nobody uses it.

@@ -1,10 +1,13 @@
 //! Databases for tests: every store test runs on SQLite and, where [`POSTGRES`] is set, on PostgreSQL, each in a database of its own.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use protocol::Digest;
+use protocol::sign::SigningKey;
 
 use super::{Db, Link, MIGRATIONS, Pools, Scope, Tx, new_id};
+use crate::evidence::Signer;
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::office::{Office, OfficeKind};
 use crate::store::roster::{RosterLine, RosterState};
@@ -18,6 +21,8 @@ pub(crate) const POSTGRES: &str = "TRAM_AN_TEST_POSTGRES";
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
     pub(crate) db: Db,
+    /// Signs the evidence log.
+    pub(crate) signer: Signer,
     place: Storage,
 }
 
@@ -33,6 +38,7 @@ impl TestDatabase {
     pub(crate) async fn sqlite() -> Self {
         let test_database = Self::sqlite_empty().await;
         test_database.db.migrate().await.unwrap();
+        test_database.log_open().await;
         test_database
     }
 
@@ -40,6 +46,7 @@ impl TestDatabase {
     pub(crate) async fn postgres() -> Option<Self> {
         let test_database = Self::postgres_empty().await?;
         test_database.db.migrate().await.unwrap();
+        test_database.log_open().await;
         Some(test_database)
     }
 
@@ -47,7 +54,7 @@ impl TestDatabase {
     pub(crate) async fn sqlite_empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
-        Self { db, place: Storage::Folder(folder) }
+        Self { db, signer: signer(), place: Storage::Folder(folder) }
     }
 
     /// A database without a schema; `None` without a PostgreSQL.
@@ -63,7 +70,7 @@ impl TestDatabase {
         let (server, _) = admin_url.rsplit_once('/').unwrap();
         let url = format!("{server}/{name}");
         let db = Db::open_postgres(&url).await.unwrap();
-        Some(Self { db, place: Storage::Database { admin, name, url } })
+        Some(Self { db, signer: signer(), place: Storage::Database { admin, name, url } })
     }
 
     /// Brings the schema to the state after the migration with this number.
@@ -74,22 +81,50 @@ impl TestDatabase {
         }
     }
 
+    /// Opens the evidence log, as a server does once the schema is up to date.
+    pub(crate) async fn log_open(&self) {
+        self.db.log_open(self.signer.clone()).await.unwrap();
+    }
+
     /// A second server on the same database.
     pub(crate) async fn second(&self) -> Db {
-        match &self.place {
+        let db = match &self.place {
             Storage::Folder(folder) => Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap(),
             Storage::Database { url, .. } => Db::open_postgres(url).await.unwrap(),
+        };
+        db.log_open(self.signer.clone()).await.unwrap();
+        db
+    }
+
+    /// Everything stored that should be a leaf of the evidence log is one, and nothing twice.
+    async fn log_count(&self) {
+        if self.db.log_signer().is_err() {
+            return;
         }
+        let mut tx = self.db.read().await.unwrap();
+        let records: i64 = tx.log_record_counts().await.unwrap().iter().sum();
+        let leaves = tx.log_subject_count().await.unwrap();
+        assert_eq!(leaves, records, "leaves of the evidence log, and records that should be one");
     }
 
     /// Closes every connection and deletes the database.
     pub(crate) async fn end(self) {
+        self.log_count().await;
+        self.end_rewritten().await;
+    }
+
+    /// The same where a test wrote into the tables behind the log's back.
+    pub(crate) async fn end_rewritten(self) {
         self.db.close().await;
         if let Storage::Database { admin, name, .. } = self.place {
             run(&admin, &format!("drop database {name} with (force)")).await;
             admin.close().await;
         }
     }
+}
+
+fn signer() -> Signer {
+    Signer::new("server-1", Arc::new(SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap()))
 }
 
 async fn run(db: &Db, sql: &str) {
