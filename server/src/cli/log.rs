@@ -82,10 +82,12 @@ pub async fn perform(
     context: &CommandContext,
     terminal: &Terminal,
 ) -> anyhow::Result<()> {
-    match (verb, given.get_one::<PathBuf>("compare").filter(|_| verb == "checkpoint")) {
-        ("checkpoint", Some(file)) => compare(file, context, terminal).await,
-        ("checkpoint", None) => checkpoint(context, terminal).await,
-        ("prove", _) => prove(given.get_one("index").copied().unwrap_or(0), context, terminal).await,
+    match verb {
+        "checkpoint" => match given.get_one::<PathBuf>("compare") {
+            Some(file) => compare(file, context, terminal).await,
+            None => checkpoint(context, terminal).await,
+        },
+        "prove" => prove(given.get_one("index").copied().unwrap_or(0), context, terminal).await,
         _ => cosign(given, context, terminal).await,
     }
 }

@@ -26,14 +26,23 @@ pub(super) struct Tree {
     subtrees: HashMap<Node, Digest>,
     /// Leaves up to here gave a stored or signed root.
     good: u64,
-    /// The first leaves that did not, the last included, and whether a signed root says so.
-    bad: Option<(u64, u64)>,
+    /// The first that did not.
+    bad: Option<Bad>,
+    /// Whether a signed root says so, and not only a stored one.
     contradicted: bool,
     fits: u64,
     /// What keeps the leaves from being counted.
     broken: Option<Fault>,
     unsigned: Option<Fault>,
     against_fault: Option<Fault>,
+}
+
+/// Leaves that gave another root than wanted, the last included.
+struct Bad {
+    from: u64,
+    /// The leaves before this one had given a wanted root.
+    good: u64,
+    to: u64,
 }
 
 impl Tree {
@@ -95,7 +104,7 @@ impl Tree {
         if fits && from <= self.good {
             self.good = self.good.max(end);
         } else if !fits && self.bad.is_none() {
-            self.bad = Some((from.max(self.good), end.saturating_sub(1)));
+            self.bad = Some(Bad { from, good: self.good, to: end.saturating_sub(1) });
         }
     }
 
@@ -109,8 +118,8 @@ impl Tree {
         };
         let is_whole = self.broken.is_none() && length.is_none() && self.bad.is_none();
         let end = (is_whole && self.stored_end.is_some_and(|end| end != self.frontier)).then_some(Fault::End { epoch });
-        let differs = self.bad.map(|(from, to)| match self.contradicted {
-            true => Fault::Tree { epoch, from, to },
+        let differs = self.bad.map(|Bad { from, good, to }| match self.contradicted {
+            true => Fault::Tree { epoch, from: from.max(good), to },
             false => Fault::Subtree { epoch, from, to },
         });
         let longer = self.against.filter(|old| old.size > 0).map(|old| against(&old, size));
