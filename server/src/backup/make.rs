@@ -60,7 +60,6 @@ pub async fn backup_make(data: &Path, wanted: &Wanted, by: &By) -> anyhow::Resul
     folder_check(data, &wanted.folder)?;
     let _lock = lock_take(data)?;
     let db = database::attach(data, &config.database.url).await?;
-    db.log_open(log_signer_read(data, &config.server)?).await?;
     let part = data.join(PART);
     if part.exists() {
         // Left by an interrupted copy: the lock shows that nobody uses it.
@@ -80,6 +79,7 @@ pub async fn backup_make(data: &Path, wanted: &Wanted, by: &By) -> anyhow::Resul
     let (mut made, name) = made?;
     cleared.map_err(|cause| failed(&part, cause))?;
     let noted = note::Copied { size: made.size, encrypted: made.encrypted, head: made.manifest.audit.number };
+    db.log_open(log_signer_read(data, &config.server)?).await?;
     note::backup_note(&db, by, &name, noted).await?;
     db.close().await;
     if let Some(keep) = wanted.keep {

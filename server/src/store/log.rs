@@ -10,8 +10,10 @@ pub mod records;
 mod tests;
 mod tree;
 
+use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use data_encoding::BASE64;
 use protocol::log::Frontier;
 use sqlx::FromRow;
 
@@ -27,7 +29,7 @@ const HEIGHT: u32 = 8;
 #[derive(Debug, Default)]
 pub(in crate::store) struct Log {
     signer: OnceLock<Signer>,
-    /// The end as this process last left it; another server may have gone on.
+    /// The end as this process last left or found it; another server may have gone on.
     known: Mutex<Option<Head>>,
 }
 
@@ -42,6 +44,12 @@ pub struct Head {
     pub checkpoint: String,
     /// When its newest leaf came to be, milliseconds UTC.
     pub checkpoint_at: i64,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {} / {}", self.epoch, self.frontier.size(), BASE64.encode(&self.frontier.root().0))
+    }
 }
 
 #[derive(FromRow)]
@@ -94,12 +102,25 @@ impl Db {
     /// # Errors
     /// When the database fails.
     pub async fn log_open(&self, signer: Signer) -> StoreResult<()> {
-        if self.read().await?.schema_number().await? < MADE_BY {
+        let mut tx = self.read().await?;
+        if tx.schema_number().await? < MADE_BY {
             return Ok(());
         }
+        let is_filled = tx.log_is_filled().await?;
+        drop(tx);
         // Whoever opened it first signs.
         let _ = self.log.signer.set(signer);
-        self.log_fill().await
+        if !is_filled {
+            self.log_fill().await?;
+        }
+        let head = self.read().await?.log_head().await?;
+        self.log.keep(Some(head).filter(|head| head.frontier.size() > 0));
+        Ok(())
+    }
+
+    /// The end of the log as this process last left or found it, without asking the database.
+    pub fn log_known(&self) -> Option<Head> {
+        self.log.known()
     }
 
     /// Who signs this database's log.

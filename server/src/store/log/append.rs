@@ -142,7 +142,8 @@ impl Tx {
     }
 
     /// Begins an epoch, because this store was put back or made anew: its first leaf is the last checkpoint known. Its number is the second
-    /// of `at`, so that no two stores that were put back from one copy begin the same.
+    /// of `at`, so that no two stores that were put back from one copy begin the same. Locks the log out of turn: nobody else uses the
+    /// database then.
     ///
     /// # Errors
     /// When the database fails.

@@ -202,13 +202,11 @@ impl Tx {
             for row in &rows {
                 let first = tree.size();
                 let Some(hashes) = tree.row(row) else { return Ok(()) };
-                let mut tracked = first;
-                for (line, hash) in row.subjects.lines().zip(hashes) {
+                for (leaf, (line, hash)) in (first..).zip(row.subjects.lines().zip(hashes)) {
                     walked.subjects.push(key(line));
                     if walked.fault.is_none() {
-                        walked.fault = self.log_leaf_check(epoch, tracked, line, hash, &mut walked.audit).await?;
+                        walked.fault = self.log_leaf_check(epoch, leaf, line, hash, &mut walked.audit).await?;
                     }
-                    tracked += 1;
                 }
             }
         }

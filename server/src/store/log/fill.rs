@@ -50,6 +50,14 @@ fn following(kind: &str) -> String {
 }
 
 impl Tx {
+    /// Whether nothing is left to take in.
+    pub(super) async fn log_is_filled(&mut self) -> StoreResult<bool> {
+        let filled: String = on_db!(self, connection => {
+            sqlx::query_scalar("select filled from log_head where name = 'log'").fetch_one(connection).await?
+        });
+        Ok(filled == DONE)
+    }
+
     /// How far the store was taken in; locks the log, so that no other server takes in the same.
     async fn log_filled(&mut self) -> StoreResult<String> {
         let filled: String = on_db!(self, connection => {

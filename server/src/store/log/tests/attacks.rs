@@ -124,7 +124,7 @@ on_both! {
         run(test_database, &["update report set received_at = received_at - 1 where number = 7"]).await;
         let subject = Subject::Report { machine, segment: 1, number: 7 };
         let changed = Fault::Changed { epoch: 1, leaf: 8, subject, record: true };
-        assert_eq!(faults(test_database).await, [changed.clone()]);
+        assert_eq!(faults(test_database).await, std::slice::from_ref(&changed));
         run(test_database, &[
             "update report set received_at = received_at + 1 where number = 7",
             "update report set header = (select header from report where number = 8) where number = 7",
