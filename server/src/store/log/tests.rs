@@ -2,6 +2,7 @@
 
 mod attacks;
 mod fill;
+mod statements;
 
 use protocol::log::Checkpoint;
 use protocol::{Digest, Position, header};
