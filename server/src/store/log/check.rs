@@ -161,12 +161,14 @@ impl Tx {
             let mut tree = self.log_tree(epoch, signer, against).await?;
             self.log_walk(&mut tree, &mut walked).await?;
             checked.leaves += tree.size();
-            let faults = tree.end();
-            checked.checkpoints += faults.1;
-            checked.faults.extend(faults.0);
-            if let Some(Fault::Changed { record, .. }) = &mut walked.fault {
-                *record &= checked.faults.is_empty();
+            let (faults, fits) = tree.end();
+            checked.checkpoints += fits;
+            if let Some(Fault::Changed { epoch: of, record, .. }) = &mut walked.fault
+                && *of == epoch
+            {
+                *record = faults.is_empty();
             }
+            checked.faults.extend(faults);
         }
         if let Some(old) =
             against.filter(|old| !epochs.iter().any(|&epoch| unsigned(epoch).ok() == Some(old.origin.epoch)))
