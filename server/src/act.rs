@@ -5,6 +5,7 @@
 pub mod airgap;
 pub mod backup;
 pub mod caller;
+pub mod cosign;
 pub mod enrol;
 pub mod machine;
 pub mod office;

@@ -143,6 +143,8 @@ actions! {
     BackupMade = "backup_made";
     /// The server was restored from a backup.
     PutBack = "put_back";
+    /// A witness's signature was kept with a checkpoint of the evidence log.
+    LogCosigned = "log_cosigned";
     /// A policy set was published.
     PolicyPublished = "policy_published";
 }

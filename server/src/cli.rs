@@ -18,6 +18,7 @@ pub mod backup;
 pub mod context;
 pub mod import;
 pub mod init;
+pub mod log;
 pub mod machine;
 pub mod office;
 pub mod person;
@@ -27,6 +28,7 @@ pub mod roster;
 pub mod run;
 pub mod terminal;
 pub mod token;
+pub mod verify;
 pub mod waiver;
 
 use context::CommandContext;
@@ -83,12 +85,18 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
                     return Ok(code);
                 }
                 let (verb, given) = given.subcommand().context("no command")?;
+                if noun == "verify" {
+                    let code = verify::perform(given, &context, terminal).await?;
+                    context.db.close().await;
+                    return Ok(code);
+                }
                 match noun {
                     "office" if verb == "roster" => roster::perform(given, &context, terminal).await?,
                     "office" => office::perform(verb, given, &context, terminal).await?,
                     "machine" => machine::perform(verb, given, &context, terminal).await?,
                     "token" => token::perform(verb, given, &context, terminal).await?,
                     "waiver" => waiver::perform(verb, given, &context, terminal).await?,
+                    "log" => log::perform(verb, given, &context, terminal).await?,
                     "person" => person::perform(verb, given, &context, terminal).await?,
                     _ => audit::perform(&context, terminal).await?,
                 }
@@ -196,6 +204,8 @@ fn command(language: Language) -> Command {
         .subcommand(person::command(help))
         .subcommand(policy::command(help))
         .subcommand(audit::command(help))
+        .subcommand(log::command(help))
+        .subcommand(verify::command(help))
         .subcommand(backup::command(help))
         .subcommand(restore::command(help));
     dressed(words, help)

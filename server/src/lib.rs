@@ -20,6 +20,7 @@ mod cli;
 mod clock;
 mod config;
 mod error;
+mod evidence;
 mod ingest;
 mod jobs;
 mod judge;

@@ -12,6 +12,7 @@ pub mod file;
 pub mod folder;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use policies::text;
@@ -24,6 +25,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::ca::{Authority, Host, Realm, authority_create};
 use crate::error::UserError;
+use crate::evidence::Signer;
 use crate::store::meta::{Mark, SERVER};
 
 /// Paths of keys and certificates below the data folder.
@@ -104,7 +106,7 @@ pub struct Secrets {
     /// Takes over when the active one must be replaced; its key is offline.
     pub client_ca_standby: CertificateDer<'static>,
     /// Signs receipts, and the answers to files of machines without a network.
-    pub receipt: SigningKey,
+    pub receipt: Arc<SigningKey>,
     /// Opens files of machines without a network.
     pub sealing: SealingKey,
     /// The keys that may sign policies: active, standby.
@@ -187,7 +189,7 @@ impl Secrets {
             server_ca_standby: file::certificate_read(&places.certificate(name::SERVER_CA_STANDBY))?,
             client_ca: authority_read(&places, name::CLIENT_CA)?,
             client_ca_standby: file::certificate_read(&places.certificate(name::CLIENT_CA_STANDBY))?,
-            receipt: SigningKey::from_pkcs8(&file::key_read(&places.key(name::RECEIPT))?)?,
+            receipt: Arc::new(receipt_read(&places)?),
             sealing: sealing_read_or_make(&places)?,
             policy_keys: policy_keys_read(data)?,
         })
@@ -214,6 +216,18 @@ impl Secrets {
     pub fn client_cas(&self) -> [&CertificateDer<'static>; 2] {
         [self.client_ca.certificate(), &self.client_ca_standby]
     }
+}
+
+fn receipt_read(places: &Places) -> anyhow::Result<SigningKey> {
+    Ok(SigningKey::from_pkcs8(&file::key_read(&places.key(name::RECEIPT))?)?)
+}
+
+/// Who signs the evidence log of this server: the key of its receipts.
+///
+/// # Errors
+/// The key is missing, damaged, or may not be read.
+pub fn log_signer_read(data: &Path, server: &str) -> anyhow::Result<Signer> {
+    Ok(Signer::new(server, Arc::new(receipt_read(&Places::new(data))?)))
 }
 
 /// The keys that may sign policies, from `public/`.

@@ -44,6 +44,7 @@ pub mod grade;
 pub mod head;
 mod health;
 pub mod judgement;
+pub mod log;
 pub mod login;
 pub mod machine;
 mod many;
@@ -81,7 +82,8 @@ const WAIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(in crate::store) pools: Pools,
-    health: Arc<Health>,
+    pub(in crate::store) log: Arc<log::Log>,
+    pub(in crate::store) health: Arc<Health>,
 }
 
 /// The connections to one of the two databases.
@@ -129,7 +131,7 @@ impl Db {
             .max_lifetime(None)
             .connect_with(options.pragma("query_only", "on"))
             .await?;
-        Ok(Self { pools: Pools::Sqlite { writer, reader, anchor }, health })
+        Ok(Self { pools: Pools::Sqlite { writer, reader, anchor }, log: Arc::default(), health })
     }
 
     /// Connects to a PostgreSQL database; `url` as libpq writes it (`postgres://user:password@host/database`).
@@ -143,7 +145,7 @@ impl Db {
             .max_connections(16)
             .connect_with(options.options([("synchronous_commit", "on"), ("search_path", "public")]))
             .await?;
-        Ok(Self { pools: Pools::Postgres(pool), health })
+        Ok(Self { pools: Pools::Postgres(pool), log: Arc::default(), health })
     }
 
     /// Whether the store can be trusted now.
@@ -200,7 +202,7 @@ impl Db {
 
     fn transaction(&self, begun: sqlx::Result<Link>, intent: Intent) -> StoreResult<Tx> {
         match begun {
-            Ok(link) => Ok(Tx { link, intent, health: Arc::clone(&self.health) }),
+            Ok(link) => Ok(Tx::new(link, intent, self)),
             Err(error) => Err(self.health.noted(error.into())),
         }
     }

@@ -73,7 +73,8 @@ const SERVER: Arrows = &[
     ("audit", ""),
     ("clock", ""),
     ("ca", "clock"),
-    ("store", "audit"),
+    ("evidence", ""),
+    ("store", "audit evidence"),
     ("bound", "store"),
     ("error", "store"),
     ("ingest", "ca clock store"),
@@ -81,8 +82,8 @@ const SERVER: Arrows = &[
     ("config", "bound ca error"),
     ("policy", "error store"),
     ("judge", "ingest policy store"),
-    ("secrets", "ca config error store"),
-    ("app", "audit bound clock config error ingest policy secrets store"),
+    ("secrets", "ca config error evidence store"),
+    ("app", "audit bound clock config error evidence ingest policy secrets store"),
     ("tls", "bound ca clock config error secrets"),
     ("view", "judge policy roster store"),
     ("act", "app audit bound ca error ingest judge policy roster store"),
@@ -92,7 +93,7 @@ const SERVER: Arrows = &[
     ("jobs", "act app bound config judge policy store tls"),
     ("web", "act app audit bound policy roster store tls view"),
     ("serve", "agent_api app bound jobs tls web"),
-    ("cli", "act airgap app audit backup bound clock config error policy roster secrets serve store tls view"),
+    ("cli", "act airgap app audit backup bound clock config error evidence policy roster secrets serve store tls view"),
 ];
 
 /// The longest a file of Rust may be; data is kept in tables of other formats.

@@ -1,6 +1,6 @@
 //! The protocol between agents and server, byte for byte: its messages ([`message`], [`report`]), how a report is framed
-//! ([`frame`]), compressed ([`compress`]), signed ([`sign`]) and limited ([`limits`]); and how the same is carried in files where
-//! there is no network ([`unconnected`]).
+//! ([`frame`]), compressed ([`compress`]), signed ([`sign`]) and limited ([`limits`]); how the same is carried in files where
+//! there is no network ([`unconnected`]); and the evidence log as anyone can check it ([`log`]).
 //!
 //! WHEN CHANGING THE PROTOCOL: released agents stay in the field for years. Only add fields, give each a default, and keep
 //! every pinned text in the tests readable. Readers ignore fields they do not know.
@@ -12,6 +12,7 @@ pub mod event;
 pub mod frame;
 pub mod header;
 pub mod limits;
+pub mod log;
 pub mod message;
 pub mod report;
 pub mod shape;

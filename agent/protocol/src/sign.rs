@@ -23,6 +23,9 @@ pub enum Purpose {
     Export,
     /// The file that answers it, by the server's receipt key.
     Answer,
+    /// A checkpoint of the evidence log, by the server's receipt key. Its prefix is how every log's name begins, so that the signature is
+    /// one over the whole text, as others verify it.
+    Log,
 }
 
 impl Purpose {
@@ -36,6 +39,7 @@ impl Purpose {
             Self::ServerPolicy => b"tram-an/server-policy/1\n",
             Self::Export => b"tram-an/export/1\n",
             Self::Answer => b"tram-an/answer/1\n",
+            Self::Log => b"tram-an/log/1/",
         }
     }
 }
@@ -46,7 +50,7 @@ impl Purpose {
 pub struct BadSignature;
 
 /// A private key could not be made or read, or could not sign.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the private key is not a usable P-256 key in PKCS #8 form")]
 pub struct BadKey;
 

@@ -36,6 +36,7 @@ pub async fn backup_note(db: &Db, by: &By, name: &str, made: Copied) -> StoreRes
 pub async fn put_back_note(db: &Db, by: &By, name: &str, made_at: i64, head: i64) -> StoreResult<i64> {
     let mut tx = db.write().await?;
     let epoch = tx.epoch_begin().await?;
+    tx.log_epoch_begin(by.at).await?;
     let change =
         by.change(Action::PutBack, None, name).with("made_at", made_at).with("head", head).with("epoch", epoch);
     by.conclude(tx, &change, &[]).await?;

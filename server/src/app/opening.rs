@@ -11,6 +11,8 @@ use policies::text;
 use crate::audit::{Action, Actor, Change};
 use crate::config::Config;
 use crate::error::UserError;
+use crate::evidence::Signer;
+use crate::secrets::log_signer_read;
 use crate::store::damage::sqlite_check;
 use crate::store::meta::{Foreign, Mark, SERVER};
 use crate::store::{Db, StoreError, schema_newest};
@@ -53,14 +55,15 @@ pub async fn store_open(data: &Path, config: &Config, marks: &[Mark], wanted: Wa
             damage_refuse(&place, &file).await?;
         }
     }
-    let prepared = prepare(&db, &place, marks, wanted).await;
+    let signer = log_signer_read(data, &config.server)?;
+    let prepared = prepare(&db, &place, marks, wanted, signer).await;
     if prepared.is_err() {
         db.close().await;
     }
     prepared.map(|()| db)
 }
 
-async fn prepare(db: &Db, place: &str, marks: &[Mark], wanted: Wanted) -> anyhow::Result<()> {
+async fn prepare(db: &Db, place: &str, marks: &[Mark], wanted: Wanted, signer: Signer) -> anyhow::Result<()> {
     let failed = |cause| unusable(place, cause);
     let owner = db.read().await.map_err(failed)?.server_owner().await.map_err(failed)?;
     match (&wanted, owner) {
@@ -69,17 +72,26 @@ async fn prepare(db: &Db, place: &str, marks: &[Mark], wanted: Wanted) -> anyhow
         _ => {}
     }
     db.migrate().await.map_err(failed)?;
+    // Another server's store is not touched; a new one has nothing to take in.
+    let is_new = wanted != Wanted::Existing;
+    if is_new {
+        db.log_open(signer.clone()).await.map_err(failed)?;
+    }
     let mut tx = db.write().await.map_err(failed)?;
     if let Err(other) = tx.identity_claim(marks).await.map_err(failed)? {
         return Err(foreign(&other).into());
     }
     if let Wanted::Anew { by, at } = wanted {
         let server = marks.iter().find(|mark| mark.name == SERVER).map(|mark| mark.values.join(" "));
+        tx.log_epoch_begin(at).await.map_err(failed)?;
         let change = Change::new(by, Action::StoreMade, None, server.unwrap_or_default());
         tx.audit_append(at, &change).await.map_err(failed)?;
         tracing::warn!("a new, empty store was made: machines must enrol again, policies be published again");
     }
     tx.commit().await.map_err(failed)?;
+    if !is_new {
+        db.log_open(signer).await.map_err(failed)?;
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::act::backup as note;
 use crate::app::programs::LARGEST;
 use crate::config::Config;
 use crate::error::UserError;
-use crate::secrets::file;
+use crate::secrets::{file, log_signer_read};
 use crate::store::{Db, Tx};
 
 /// Folder below the data folder to which the database is copied before it goes into the archive: it is never unencrypted at the destination.
@@ -80,6 +80,7 @@ pub async fn backup_make(data: &Path, wanted: &Wanted, by: &By) -> anyhow::Resul
     let (mut made, name) = made?;
     cleared.map_err(|cause| failed(&part, cause))?;
     let noted = note::Copied { size: made.size, encrypted: made.encrypted, head: made.manifest.audit.number };
+    db.log_open(log_signer_read(data, &config.server)?).await?;
     note::backup_note(&db, by, &name, noted).await?;
     db.close().await;
     if let Some(keep) = wanted.keep {

@@ -17,7 +17,7 @@ use crate::act::backup::put_back_note;
 use crate::config::{self, Config};
 use crate::error::UserError;
 use crate::secrets::folder::folder_prepare;
-use crate::secrets::{Secrets, file};
+use crate::secrets::{Secrets, file, log_signer_read};
 use crate::store::{self, Db};
 
 /// Where an SQLite database from outside the data folder is restored to: where `init` makes one.
@@ -182,6 +182,7 @@ async fn settle(path: &Path, data: &Path, manifest: &Manifest, config: &Config, 
     let secrets = Secrets::read_quietly(data)?;
     let db: Db = database::attach(data, &config.database.url).await?;
     db.migrate().await?;
+    db.log_open(log_signer_read(data, &config.server)?).await?;
     let mut tx = db.read().await?;
     let (owner, head) = (tx.server_name().await?, tx.audit_head().await?);
     if owner.is_some_and(|owner| owner != config.server)

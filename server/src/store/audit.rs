@@ -3,6 +3,7 @@
 
 use super::{Scope, StoreResult, Tx};
 use crate::audit::{BEGINNING, Break, Change, Entry, Verifier};
+use crate::evidence::Leaf;
 
 /// The end of the log. Receipts for machines carry it, so that anyone who kept one can prove a truncated log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,18 @@ impl Tx {
             .execute(connection)
             .await?;
         });
+        self.log_note(Leaf::audit(number, &entry.hash, at));
         Ok(Head { number, hash: entry.hash })
+    }
+
+    /// The entry with this number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_get(&mut self, number: i64) -> StoreResult<Option<Entry>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from audit_entry where number = $1").bind(number).fetch_optional(connection).await?
+        }))
     }
 
     /// The end of the log as this transaction sees it.

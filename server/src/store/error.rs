@@ -14,6 +14,12 @@ pub enum StoreError {
     /// The SQLite file was deleted, replaced or unmounted since it was opened.
     #[error("the database's file {0} is no longer the one that was opened: put it back, or start the server again")]
     Gone(String),
+    /// Something that is a leaf of the evidence log was stored before the log was opened.
+    #[error("the evidence log was not opened")]
+    LogClosed,
+    /// The evidence log is not what it should be.
+    #[error("the evidence log: {0}")]
+    Log(String),
     /// No such thing, or not within the caller's scope; the two are not distinguished.
     #[error("no {what} {id:?} within this part of the tree")]
     NotFound {
@@ -35,6 +41,10 @@ const POSTGRES_DAMAGED: [&str; 2] = ["XX001", "XX002"];
 impl StoreError {
     pub(crate) fn not_found(what: &'static str, id: &str) -> Self {
         Self::NotFound { what, id: id.to_owned() }
+    }
+
+    pub(in crate::store) fn log(cause: impl std::fmt::Display) -> Self {
+        Self::Log(cause.to_string())
     }
 
     /// True when PostgreSQL cannot keep a text: one with a NUL came through a path that does not check with `crate::store::text`.

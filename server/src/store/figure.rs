@@ -1,8 +1,13 @@
 //! Frozen figures of offices, one a day. The first of a day is never rewritten; later evidence appears as a further revision.
 
+use protocol::Digest;
 use sqlx::FromRow;
 
 use super::{StoreResult, Tx};
+use crate::evidence::Leaf;
+
+/// Prefix of the hashed bytes.
+const PREFIX: &[u8] = b"tram-an/office-day/1\n";
 
 /// The figures of an office for one day, at the stated hour.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -29,8 +34,34 @@ pub struct OfficeDay {
     pub covered: i64,
     /// The ledger as JSON.
     pub ledger: String,
-    /// SHA-256 over everything above, for the footer of documents.
+    /// [`OfficeDay::compute_hash`], for the footer of documents.
     pub hash: String,
+}
+
+impl OfficeDay {
+    /// SHA-256 over every field but the hash, each with its length in front.
+    pub fn compute_hash(&self) -> String {
+        let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let fields = [
+            self.office.clone(),
+            self.day.clone(),
+            self.revision.to_string(),
+            self.frozen_at.to_string(),
+            self.policy.clone(),
+            number(self.score),
+            number(self.spot_score),
+            self.letter.clone().unwrap_or_default(),
+            self.expected.to_string(),
+            self.covered.to_string(),
+            self.ledger.clone(),
+        ];
+        let mut bytes = PREFIX.to_vec();
+        for field in fields {
+            bytes.extend((field.len() as u64).to_be_bytes());
+            bytes.extend(field.as_bytes());
+        }
+        Digest::of(&bytes).to_string()
+    }
 }
 
 impl Tx {
@@ -39,7 +70,7 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub async fn office_day_insert(&mut self, day: &OfficeDay) -> StoreResult<bool> {
-        Ok(on_db!(self, connection => {
+        let inserted = on_db!(self, connection => {
             sqlx::query(
                 "insert into office_day (office, day, revision, frozen_at, policy, score, spot_score, letter, expected, covered,
                      ledger, hash)
@@ -60,7 +91,26 @@ impl Tx {
             .execute(connection)
             .await?
             .rows_affected()
-        }) == 1)
+        }) == 1;
+        if inserted {
+            self.log_note(Leaf::figure(&day.office, &day.day, day.revision, &day.hash, day.frozen_at));
+        }
+        Ok(inserted)
+    }
+
+    /// The frozen figure of an office, day and revision.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn office_day_get(&mut self, office: &str, day: &str, revision: i64) -> StoreResult<Option<OfficeDay>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select * from office_day where office = $1 and day = $2 and revision = $3")
+                .bind(office)
+                .bind(day)
+                .bind(revision)
+                .fetch_optional(connection)
+                .await?
+        }))
     }
 
     /// The frozen figures of an office from `first` to `last` (days as text), corrections after what they correct.
@@ -133,5 +183,13 @@ mod tests {
             let outside = tx.office_day_list(&Scope::office("x"), &office, "2026-11-01", "2026-11-30").await.unwrap();
             assert!(outside.is_empty());
         }
+    }
+
+    #[test]
+    fn a_figure_cannot_be_changed_without_its_hash() {
+        let figure = OfficeDay::sample("o");
+        let first = figure.compute_hash();
+        assert_ne!(first, OfficeDay { score: None, spot_score: Some(90_000_000), ..figure.clone() }.compute_hash());
+        assert_ne!(first, OfficeDay { covered: 1, ..figure }.compute_hash());
     }
 }

@@ -5,6 +5,7 @@ use sqlx::FromRow;
 
 use super::many::pieces;
 use super::{Scope, StoreResult, Tx};
+use crate::evidence::Leaf;
 
 words! {
     /// How a machine's chain was broken when it opened a segment.
@@ -160,6 +161,10 @@ impl Tx {
                 insert.build().execute(connection).await?;
             });
         }
+        for NewReport { machine, position, received_at, .. } in reports {
+            let (segment, number) = (signed(position.segment), signed(position.number));
+            self.log_note(Leaf::report(machine, segment, number, &position.hash.to_string(), *received_at));
+        }
         Ok(())
     }
 
@@ -247,16 +252,18 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn fork_insert(&mut self, fork: &NewFork) -> StoreResult<()> {
-        on_db!(self, connection => {
+        let (segment, number, hash) =
+            (signed(fork.position.segment), signed(fork.position.number), fork.position.hash.to_string());
+        let inserted = on_db!(self, connection => {
             sqlx::query(
                 "insert into fork (id, machine, segment, number, hash, header, signature, bodies, start_id, traits, received_at)
                  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (machine, hash) do nothing",
             )
             .bind(super::new_id())
             .bind(&fork.machine)
-            .bind(signed(fork.position.segment))
-            .bind(signed(fork.position.number))
-            .bind(fork.position.hash.to_string())
+            .bind(segment)
+            .bind(number)
+            .bind(&hash)
             .bind(&fork.header)
             .bind(&fork.signature)
             .bind(&fork.bodies)
@@ -264,8 +271,12 @@ impl Tx {
             .bind(fork.traits.to_string())
             .bind(fork.received_at)
             .execute(connection)
-            .await?;
+            .await?
+            .rows_affected()
         });
+        if inserted == 1 {
+            self.log_note(Leaf::fork(&fork.machine, segment, number, &hash, fork.received_at));
+        }
         Ok(())
     }
 

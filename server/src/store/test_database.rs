@@ -1,10 +1,13 @@
 //! Databases for tests: every store test runs on SQLite and, where [`POSTGRES`] is set, on PostgreSQL, each in a database of its own.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use protocol::Digest;
+use protocol::sign::SigningKey;
 
 use super::{Db, Link, MIGRATIONS, Pools, Scope, Tx, new_id};
+use crate::evidence::Signer;
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::office::{Office, OfficeKind};
 use crate::store::roster::{RosterLine, RosterState};
@@ -18,6 +21,10 @@ pub(crate) const POSTGRES: &str = "TRAM_AN_TEST_POSTGRES";
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
     pub(crate) db: Db,
+    /// Signs the evidence log.
+    pub(crate) signer: Signer,
+    /// Whether a test wrote into the tables behind the log's back.
+    tampered: AtomicBool,
     storage: Storage,
 }
 
@@ -33,6 +40,7 @@ impl TestDatabase {
     pub(crate) async fn sqlite() -> Self {
         let test_database = Self::sqlite_empty().await;
         test_database.db.migrate().await.unwrap();
+        test_database.log_open().await;
         test_database
     }
 
@@ -40,6 +48,7 @@ impl TestDatabase {
     pub(crate) async fn postgres() -> Option<Self> {
         let test_database = Self::postgres_empty().await?;
         test_database.db.migrate().await.unwrap();
+        test_database.log_open().await;
         Some(test_database)
     }
 
@@ -47,7 +56,7 @@ impl TestDatabase {
     pub(crate) async fn sqlite_empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap();
-        Self { db, storage: Storage::Folder(folder) }
+        Self { db, signer: signer(), tampered: AtomicBool::new(false), storage: Storage::Folder(folder) }
     }
 
     /// A database without a schema; `None` without a PostgreSQL.
@@ -63,7 +72,12 @@ impl TestDatabase {
         let (server, _) = admin_url.rsplit_once('/').unwrap();
         let url = format!("{server}/{name}");
         let db = Db::open_postgres(&url).await.unwrap();
-        Some(Self { db, storage: Storage::Database { admin, name, url } })
+        Some(Self {
+            db,
+            signer: signer(),
+            tampered: AtomicBool::new(false),
+            storage: Storage::Database { admin, name, url },
+        })
     }
 
     /// Brings the schema to the state after the migration with this number.
@@ -74,22 +88,49 @@ impl TestDatabase {
         }
     }
 
+    /// Opens the evidence log, as a server does once the schema is up to date.
+    pub(crate) async fn log_open(&self) {
+        self.db.log_open(self.signer.clone()).await.unwrap();
+    }
+
     /// A second server on the same database.
     pub(crate) async fn second(&self) -> Db {
-        match &self.storage {
+        let db = match &self.storage {
             Storage::Folder(folder) => Db::open_sqlite(&folder.path().join("tram-an.db")).await.unwrap(),
             Storage::Database { url, .. } => Db::open_postgres(url).await.unwrap(),
-        }
+        };
+        db.log_open(self.signer.clone()).await.unwrap();
+        db
+    }
+
+    /// Says that the tables are written into behind the log's back from now on.
+    pub(crate) fn tampered(&self) {
+        self.tampered.store(true, Ordering::Relaxed);
+    }
+
+    /// Everything stored that should be a leaf of the evidence log is one, and nothing twice.
+    async fn log_count(&self) {
+        let is_open = self.db.log_signer().is_ok() && !self.tampered.load(Ordering::Relaxed);
+        // A test may have closed the database.
+        let Some(mut tx) = self.db.read().await.ok().filter(|_| is_open) else { return };
+        let records: i64 = tx.log_record_counts().await.unwrap().iter().sum();
+        let leaves = tx.log_subject_count().await.unwrap();
+        assert_eq!(leaves, records, "leaves of the evidence log, and records that should be one");
     }
 
     /// Closes every connection and deletes the database.
     pub(crate) async fn end(self) {
+        self.log_count().await;
         self.db.close().await;
         if let Storage::Database { admin, name, .. } = self.storage {
             run(&admin, &format!("drop database {name} with (force)")).await;
             admin.close().await;
         }
     }
+}
+
+fn signer() -> Signer {
+    Signer::new("server-1", Arc::new(SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap()))
 }
 
 async fn run(db: &Db, sql: &str) {

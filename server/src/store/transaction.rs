@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use super::{Health, StoreResult};
+use super::log::Log;
+use super::{Db, Health, StoreResult};
+use crate::evidence::Leaf;
 
 /// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
 #[derive(Debug)]
@@ -12,6 +14,11 @@ pub struct Tx {
     pub(in crate::store) link: Link,
     pub(in crate::store) intent: Intent,
     pub(in crate::store) health: Arc<Health>,
+    pub(in crate::store) log: Arc<Log>,
+    /// Leaves of the evidence log, appended at the end.
+    pub(in crate::store) leaves: Vec<Leaf>,
+    /// How many there were when the part began.
+    leaves_before: usize,
 }
 
 /// The transaction of one of the two databases.
@@ -29,12 +36,19 @@ pub(in crate::store) enum Intent {
 }
 
 impl Tx {
-    /// Makes everything done in this transaction durable: when this returns, it survives a power cut.
+    pub(super) fn new(link: Link, intent: Intent, db: &Db) -> Self {
+        let (health, log) = (Arc::clone(&db.health), Arc::clone(&db.log));
+        Self { link, intent, health, log, leaves: Vec::new(), leaves_before: 0 }
+    }
+
+    /// Makes everything done in this transaction durable: when this returns, it survives a power cut. What is a leaf of the evidence log is
+    /// appended to it first, with one signed checkpoint.
     ///
     /// # Errors
     /// When the database could not commit; nothing is changed then.
-    pub async fn commit(self) -> StoreResult<()> {
-        let Self { link, intent, health } = self;
+    pub async fn commit(mut self) -> StoreResult<()> {
+        let logged = self.log_append().await.map_err(|error| self.health.noted(error))?;
+        let Self { link, intent, health, log, .. } = self;
         let ended = match link {
             Link::Sqlite(transaction) => transaction.commit().await,
             Link::Postgres(transaction) => commit_postgres(transaction).await,
@@ -44,6 +58,7 @@ impl Tx {
             Ok(()) => {}
             Err(error) => return Err(health.noted(error.into())),
         }
+        log.keep(logged);
         Ok(())
     }
 
@@ -52,6 +67,7 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn savepoint(&mut self) -> StoreResult<()> {
+        self.leaves_before = self.leaves.len();
         self.part("savepoint part").await
     }
 
@@ -70,6 +86,7 @@ impl Tx {
     /// statement on its own.
     pub(crate) async fn savepoint_rollback(&mut self) -> StoreResult<()> {
         self.part("rollback to savepoint part").await?;
+        self.leaves.truncate(self.leaves_before);
         self.savepoint_release().await
     }
 

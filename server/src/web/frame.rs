@@ -51,6 +51,8 @@ pub(crate) struct Frame {
     pub(crate) notices: Vec<String>,
     /// The moment the page was made.
     pub(crate) made_at: String,
+    /// The newest checkpoint of the evidence log, for a print: epoch, leaves, root. `None` for strangers.
+    pub(crate) checkpoint: Option<String>,
 }
 
 impl Frame {
@@ -68,6 +70,7 @@ impl Frame {
                 .map(|session| notices(app, session, Catalogue::new(visitor.language), &n))
                 .unwrap_or_default(),
             made_at: n.second(app.clock.now_ms()),
+            checkpoint: session.and_then(|_| app.db.log_known()).map(|head| head.to_string()),
             n,
         }
     }

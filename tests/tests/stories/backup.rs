@@ -60,6 +60,7 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     std::fs::write(programs.join("tram-an-agent_0.2.0_amd64.deb"), "a program")?;
     std::os::unix::fs::symlink("/etc/passwd", programs.join("link.deb"))?;
 
+    let before = world.checkpoint_keep("before")?;
     let made = copy(&world, &copies, &[])?;
     assert_eq!(std::fs::metadata(&made)?.permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(&copies)?.count(), 1, "nothing else lies there");
@@ -76,6 +77,7 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     let copied = world.books.count("select count(*) from report")?;
     append(&etc.join("hosts"), "203.0.113.1 doi-dia-chi.example")?;
     world.reports_beyond(copied)?;
+    let after = world.checkpoint_keep("after")?;
     server.running.kill()?;
     std::fs::remove_dir_all(world.test_server.data())?;
     world.books.lose()?;
@@ -95,6 +97,15 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     world.assert_whole()?;
     world.test_server.ask::<Value>(&["audit", "verify"])?;
     assert_eq!(world.books.count("select count(*) from audit_entry where action = 'put_back'")?, 1);
+    // What was signed before the copy is continued; that something came after it and is lost can be shown.
+    world.test_server.ask::<Value>(&["verify", "log", "--against", &before])?;
+    refused(
+        &world.test_server,
+        &["verify", "log", "--against", &after],
+        "contradicts the checkpoint that was kept (epoch 1",
+    )?;
+    let first: Value = world.test_server.ask(&["log", "prove", "0"])?;
+    assert!(first["subject"].as_str().unwrap_or_default().starts_with("checkpoint 1 "), "{first}");
     assert_eq!(world.books.count("select count(*) from machine")?, 1, "nobody enrolled anew");
     let office: Value = world.test_server.office_show(&world.office)?;
     assert_eq!(office["grade"]["coverage"]["covered"], 1, "{}", office["grade"]["coverage"]);

@@ -111,6 +111,14 @@ impl World {
         .with_context(|| self.logs())
     }
 
+    /// Keeps the newest checkpoint of the evidence log in a file.
+    pub(crate) fn checkpoint_keep(&self, name: &str) -> anyhow::Result<String> {
+        let told = answer(&mut self.test_server.command(&["log", "checkpoint"]))?;
+        anyhow::ensure!(told.code == Some(0), "{told:?}");
+        std::fs::write(self.path(name), &told.out)?;
+        Ok(self.path(name).to_string_lossy().into_owned())
+    }
+
     /// How long the machine's spool is.
     pub(crate) fn spool_length(&self, test_agent: &TestAgent) -> anyhow::Result<u64> {
         let spool = test_agent.state().join("spool");
@@ -139,7 +147,8 @@ impl World {
         text
     }
 
-    /// The numbers of every machine's reports run from 1 without gap or double, each following the one before.
+    /// The numbers of every machine's reports run from 1 without gap or double, each following the one before; and each is a leaf of an
+    /// evidence log that is whole.
     pub(crate) fn assert_whole(&self) -> anyhow::Result<()> {
         let rows = self.books.reports()?;
         anyhow::ensure!(!rows.is_empty(), "no report was stored");
@@ -152,6 +161,8 @@ impl World {
             anyhow::ensure!(row.number == expected, "expected number {expected}, found {row:?} in {rows:?}");
             last = Some((&row.machine, row.segment, row.number));
         }
+        let verified: serde_json::Value = self.test_server.ask(&["verify", "log"])?;
+        anyhow::ensure!(verified["leaves"].as_u64() > Some(rows.len() as u64), "reports without a leaf: {verified}");
         Ok(())
     }
 }

@@ -141,6 +141,7 @@ on_both! {
     }
 
     async fn a_log_that_was_tampered_with_says_where(test_database: &TestDatabase) {
+        test_database.tampered();
         let site = Site::open(test_database).await;
         let mut browser = site.person("lan", PersonRole::Administrator, None).await;
         browser.get("/audit").await;

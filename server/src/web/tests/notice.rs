@@ -28,4 +28,15 @@ on_both! {
         site.app.db.health().damage_note("page 3".to_owned());
         assert!(head.get("/offices").await.has("bị hỏng"));
     }
+
+    async fn whoever_logged_in_prints_the_checkpoint_of_the_evidence_log(test_database: &TestDatabase) {
+        let site = Site::open(test_database).await;
+        let mut browser = site.person("lan", PersonRole::Officer, None).await;
+        let page = browser.get("/offices").await;
+        let note = test_database.db.read().await.unwrap().log_checkpoint().await.unwrap().unwrap();
+        let signed: Vec<&str> = note.text.lines().skip(1).collect();
+        let shown = format!("Mốc đối chứng (kỳ, số mục, mã gốc): 1 / {} / {}", signed[0], signed[1]);
+        assert!(page.has(&shown), "{shown}: {}", page.body);
+        assert!(!site.browser().get("/login").await.has("Mốc đối chứng"));
+    }
 }

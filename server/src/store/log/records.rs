@@ -1,0 +1,134 @@
+//! What leaves are about, read again from the store: the leaf that a record gives today, and how many records there are.
+
+use protocol::header;
+
+use super::{StoreResult, Tx};
+use crate::audit::Entry;
+use crate::evidence::{Leaf, Subject};
+use crate::store::figure::OfficeDay;
+use crate::store::report::StoredReport;
+
+/// A record as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// It is there, and gives this leaf.
+    There(Leaf),
+    /// It is there, but its own hash no longer fits what it says.
+    Broken,
+    /// It is not there.
+    Absent,
+}
+
+/// Lists the subjects of a piece of all records of a kind, in the order of [`Tx::log_record_counts`].
+const LISTS: [&str; 4] = [
+    "select 'audit ' || number from audit_entry order by number limit $1 offset $2",
+    "select 'report ' || machine || ' ' || segment || ' ' || number from report
+     order by machine, segment, number limit $1 offset $2",
+    "select 'fork ' || machine || ' ' || hash from fork order by machine, hash limit $1 offset $2",
+    "select 'figure ' || office || ' ' || day || ' ' || revision from office_day
+     order by office, day, revision limit $1 offset $2",
+];
+
+/// Subjects listed at once.
+const PIECE: i64 = 10_000;
+
+fn there(fits: bool, leaf: Leaf) -> Record {
+    if fits { Record::There(leaf) } else { Record::Broken }
+}
+
+impl Tx {
+    /// What `subject` is about, as the store holds it now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_record(&mut self, subject: &Subject) -> StoreResult<Record> {
+        let found = match subject {
+            Subject::Report { machine, segment, number } => {
+                let (segment, number) = (segment.unsigned_abs(), number.unsigned_abs());
+                self.report_get(machine, segment, number).await?.map(|report| {
+                    let StoredReport { segment, number, hash, header, received_at, .. } = report;
+                    let leaf = Leaf::report(machine, segment, number, &hash, received_at);
+                    there(header::hash(&header).to_string() == hash, leaf)
+                })
+            }
+            Subject::Fork { machine, hash } => self.fork_record(machine, hash).await?,
+            Subject::Audit { number } => self.audit_get(*number).await?.map(|entry| {
+                let Entry { number, at, .. } = entry;
+                there(entry.compute_hash() == entry.hash, Leaf::audit(number, &entry.hash, at))
+            }),
+            Subject::Figure { office, day, revision } => {
+                self.office_day_get(office, day, *revision).await?.map(|figure| {
+                    let OfficeDay { revision, frozen_at, .. } = figure;
+                    let leaf = Leaf::figure(office, day, revision, &figure.hash, frozen_at);
+                    there(figure.compute_hash() == figure.hash, leaf)
+                })
+            }
+            Subject::Checkpoint { epoch, size } => self.checkpoint_record(*epoch, *size).await?,
+        };
+        Ok(found.unwrap_or(Record::Absent))
+    }
+
+    async fn fork_record(&mut self, machine: &str, hash: &str) -> StoreResult<Option<Record>> {
+        let row: Option<(i64, i64, Vec<u8>, i64)> = on_db!(self, connection => {
+            sqlx::query_as("select segment, number, header, received_at from fork where machine = $1 and hash = $2")
+                .bind(machine)
+                .bind(hash)
+                .fetch_optional(connection)
+                .await?
+        });
+        Ok(row.map(|(segment, number, bytes, received_at)| {
+            there(header::hash(&bytes).to_string() == hash, Leaf::fork(machine, segment, number, hash, received_at))
+        }))
+    }
+
+    /// The checkpoint as it was signed: cosignatures came later.
+    async fn checkpoint_record(&mut self, epoch: i64, size: i64) -> StoreResult<Option<Record>> {
+        let row: Option<(i64, String)> = on_db!(self, connection => {
+            sqlx::query_as("select made_at, note from log_checkpoint where epoch = $1 and size = $2")
+                .bind(epoch)
+                .bind(size)
+                .fetch_optional(connection)
+                .await?
+        });
+        Ok(row.map(|(made_at, note)| {
+            let own = note.parse::<protocol::log::Note>().map(|mut note| {
+                note.signatures.truncate(1);
+                note.to_string()
+            });
+            there(own.is_ok(), Leaf::checkpoint(epoch, size, &own.unwrap_or_default(), made_at))
+        }))
+    }
+
+    /// How many records of each kind there are: audit entries, reports, forks, figures.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_record_counts(&mut self) -> StoreResult<[i64; 4]> {
+        Ok(on_db!(self, connection => {
+            let counts: (i64, i64, i64, i64) = sqlx::query_as(
+                "select (select count(*) from audit_entry), (select count(*) from report), (select count(*) from fork),
+                     (select count(*) from office_day)",
+            )
+            .fetch_one(connection)
+            .await?;
+            [counts.0, counts.1, counts.2, counts.3]
+        }))
+    }
+
+    /// The subjects of all records of the kind with this place in [`Tx::log_record_counts`], a piece from `from` on.
+    pub(super) async fn log_subjects(&mut self, kind: usize, from: i64) -> StoreResult<Vec<String>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar(LISTS[kind]).bind(PIECE).bind(from).fetch_all(connection).await?
+        }))
+    }
+
+    /// How many leaves are about a record: all but the checkpoints with which epochs began.
+    #[cfg(test)]
+    pub(in crate::store) async fn log_subject_count(&mut self) -> StoreResult<i64> {
+        let rows: Vec<String> = on_db!(self, connection => {
+            sqlx::query_scalar("select subjects from log_leaf").fetch_all(connection).await?
+        });
+        let lines = rows.iter().flat_map(|row| row.lines()).filter(|line| !line.starts_with("checkpoint "));
+        Ok(i64::try_from(lines.count()).unwrap_or(i64::MAX))
+    }
+}
