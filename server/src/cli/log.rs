@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use data_encoding::BASE64;
+use policies::text;
 use protocol::Digest;
 use protocol::log::note::LONGEST;
 use protocol::log::{Checkpoint, Note, NoteKey};
@@ -136,13 +137,10 @@ async fn compare(file: &Path, context: &CommandContext, terminal: &Terminal) -> 
     };
     terminal.answer(&compared, |terminal| {
         let Compared { old_size, size, .. } = &compared;
-        terminal.text(
-                &format!("Nhật ký tiếp nối đúng mốc đã cất: {old_size} mục đầu còn nguyên, nay có {size} mục."),
-                &format!(
-                    "The log continues the checkpoint: its first {old_size} leaves are unchanged, there are {size} now."
-                ),
-            )
-            .to_owned()
+        terminal.own(text!(
+            "Nhật ký tiếp nối đúng mốc đã cất: {old_size} mục đầu còn nguyên, nay có {size} mục.",
+            "The log continues the checkpoint: its first {old_size} leaves are unchanged, there are {size} now."
+        ))
     })
 }
 
@@ -209,11 +207,10 @@ async fn cosign(given: &ArgMatches, context: &CommandContext, terminal: &Termina
     terminal.answer(&cosigned, |terminal| {
         let (size, names) = (cosigned.size, cosigned.witnesses.iter().map(|witness| witness.name.as_str()));
         let names = names.collect::<Vec<_>>().join(", ");
-        terminal.text(
-                &format!("Đã lưu chữ ký chứng kiến cho mốc {size} mục: {names}"),
-                &format!("The checkpoint of {size} leaves is kept with the signatures of: {names}"),
-            )
-            .to_owned()
+        terminal.own(text!(
+            "Đã lưu chữ ký chứng kiến cho mốc {size} mục: {names}",
+            "The checkpoint of {size} leaves is kept with the signatures of: {names}"
+        ))
     })
 }
 

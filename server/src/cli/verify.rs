@@ -81,11 +81,10 @@ pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Te
     }
     terminal.answer(&verified, |terminal| {
         let Verified { leaves, checkpoints, .. } = &verified;
-        terminal.text(
-                &format!("Nhật ký đối chứng nguyên vẹn. Số mục: {leaves}; số mốc đã ký khớp: {checkpoints}"),
-                &format!("The evidence log is whole. Leaves: {leaves}; signed checkpoints that fit: {checkpoints}"),
-            )
-            .to_owned()
+        terminal.own(text!(
+            "Nhật ký đối chứng nguyên vẹn. Số mục: {leaves}; số mốc đã ký khớp: {checkpoints}",
+            "The evidence log is whole. Leaves: {leaves}; signed checkpoints that fit: {checkpoints}"
+        ))
     })?;
     Ok(if verified.whole { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
