@@ -30,7 +30,7 @@ struct Arguments {
     /// How many reports each of them sends.
     #[arg(long, default_value_t = 40)]
     reports: u32,
-    /// A server to measure instead of the one that is built from this checkout.
+    /// A server to measure instead of the one that is built from this checkout; its reports are made by the posture-agent beside it.
     #[arg(long)]
     server: Option<std::path::PathBuf>,
     /// Serves answers of so many bytes and does nothing else: the floor of the measurement of reports.
@@ -81,7 +81,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let wanted = |part| arguments.only.contains(&part) || arguments.only.is_empty() && part != Part::Attacks;
     let fast = match &arguments.server {
-        Some(server) => Programs { agent: std::path::PathBuf::new(), server: server.clone() },
+        Some(server) => Programs { agent: server.with_file_name("posture-agent"), server: server.clone() },
         None => {
             say("building as an office installs it");
             checkout::build(Profile::Release)?
