@@ -28,7 +28,7 @@ pub async fn caller_identify(State(app): State<App>, mut request: Request, next:
         ));
     }
     let stored = if request.uri().path() == path::REPORTS {
-        app.callers.find(&app.db, &app.events, &certificate.key).await?
+        app.callers.find(&app.db, &app.events, &certificate.machine, &certificate.key).await?
     } else {
         app.db.read().await?.machine_peer(&certificate.key).await?
     };

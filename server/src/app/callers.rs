@@ -12,29 +12,29 @@ use crate::store::{Db, StoreResult};
 /// Machines remembered before all are forgotten.
 const MOST: usize = 50_000;
 
-/// The owners of keys.
+/// The machines with the key that each last called with.
 #[derive(Debug, Default)]
 pub struct Callers(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    by_key: HashMap<String, Peer>,
+    peers: HashMap<String, Peer>,
     /// How often something was forgotten: what was read before that is not remembered.
     forgotten: u64,
 }
 
 impl Callers {
-    /// The machine that holds `key`, from memory unless events are unknown now.
+    /// The owner of `key`, which `machine` claims to be, from memory unless events are unknown now.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn find(&self, db: &Db, events: &Events, key: &str) -> StoreResult<Option<Peer>> {
+    pub async fn find(&self, db: &Db, events: &Events, machine: &str, key: &str) -> StoreResult<Option<Peer>> {
         if events.is_away() {
             self.forget_all();
         }
         let forgotten = {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(peer) = known.by_key.get(key) {
+            if let Some(peer) = known.peers.get(machine).filter(|peer| peer.key == key) {
                 return Ok(Some(peer.clone()));
             }
             known.forgotten
@@ -45,10 +45,10 @@ impl Callers {
             && known.forgotten == forgotten
             && !events.is_away()
         {
-            if known.by_key.len() >= MOST {
-                known.by_key.clear();
+            if known.peers.len() >= MOST {
+                known.peers.clear();
             }
-            known.by_key.insert(key.to_owned(), peer.clone());
+            known.peers.insert(peer.machine.clone(), peer.clone());
         }
         Ok(peer)
     }
@@ -66,13 +66,13 @@ impl Callers {
     pub fn forget(&self, machine: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.forgotten += 1;
-        known.by_key.retain(|_, peer| peer.machine != machine);
+        known.peers.remove(machine);
     }
 
     fn forget_all(&self) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.forgotten += 1;
-        known.by_key.clear();
+        known.peers.clear();
     }
 }
 
@@ -97,9 +97,9 @@ mod tests {
             tx.commit().await.unwrap();
 
             let (callers, events) = (Callers::default(), Events::new(0));
-            let find = async || callers.find(db, &events, "k").await.unwrap().unwrap();
+            let find = async || callers.find(db, &events, &machine, "k").await.unwrap().unwrap();
             let before = find().await;
-            assert_eq!(callers.find(db, &events, "unknown").await.unwrap(), None);
+            assert_eq!(callers.find(db, &events, &machine, "unknown").await.unwrap(), None);
             let mut tx = db.write().await.unwrap();
             tx.machine_role_set(&all, &machine, Role::Server).await.unwrap();
             tx.machine_revoke(&all, &machine, 1, "lan", "x").await.unwrap();

@@ -23,6 +23,9 @@ use crate::store::{Db, Scope, StoreError, StoreResult, Tx};
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
 const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
 
+/// Machines remembered, of about 2.5 kB each: more than report in an hour to a large server.
+const MACHINES: usize = 32_768;
+
 /// A machine's clock that is off by more is logged once. Milliseconds.
 const CLOCK_OFF_MS: u64 = 5 * 60 * 1000;
 
@@ -50,7 +53,7 @@ struct Work {
 
 impl Committer {
     pub(super) fn new(db: Db, judge: Arc<dyn Judge>, counters: Arc<Counters>) -> Self {
-        Self { db, judge, counters, facts: FactsKept::default(), machines: Recent::default() }
+        Self { db, judge, counters, facts: FactsKept::default(), machines: Recent::new(MACHINES) }
     }
 
     /// Writes a batch, one job per machine, ordered by machine, and answers every job.

@@ -47,8 +47,14 @@ pub trait Judge: std::fmt::Debug + Send + Sync {
 
 /// Facts of the machines that were judged last. An entry is used only for exactly the digests and the version it was made from, so several
 /// servers may keep their own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FactsKept(Recent<Kept>);
+
+impl Default for FactsKept {
+    fn default() -> Self {
+        Self(Recent::new(Self::MOST))
+    }
+}
 
 #[derive(Debug)]
 struct Kept {
@@ -59,6 +65,9 @@ struct Kept {
 }
 
 impl FactsKept {
+    /// Machines whose facts are kept.
+    const MOST: usize = 4096;
+
     /// Takes the facts of a machine out, if they were made from the sections `before`, read by `schema`.
     pub(super) fn take(&mut self, machine: &str, schema: u32, before: &Sections) -> Option<Arc<Facts>> {
         let kept = self.0.take(machine)?;

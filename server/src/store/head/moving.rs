@@ -117,7 +117,9 @@ impl Tx {
         let listed = |of: &&HeadMove<'_>| of.from.is_none_or(|from| !from.sections.same_list(&of.to.sections));
         let lists = rows(moves.iter().filter(listed).map(|of| (of.machine, [of.to.sections.encode()])));
         if moved == moves.len() && !lists.is_empty() {
-            on_db!(self, connection => drop(sqlx::query(LISTS).bind(lists).execute(connection).await?));
+            on_db!(self, connection => {
+                sqlx::query(LISTS).bind(lists).execute(connection).await?;
+            });
         }
         Ok(moved)
     }
