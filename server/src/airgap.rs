@@ -4,6 +4,8 @@
 
 pub mod stick;
 
+use std::collections::BTreeMap;
+
 use policies::text;
 use policies::text::Text;
 use protocol::token::Token as TokenText;
@@ -185,7 +187,7 @@ async fn reports_take(
 async fn head_of(app: &App, machine: &str) -> StoreResult<Option<Head>> {
     // Reading the end of a chain locks the machine, as taking in its reports does, and only a writer may lock one.
     let mut tx = app.db.write().await?;
-    let stored_machine = tx.stored_machines(&[machine.to_owned()]).await?.remove(machine);
+    let stored_machine = tx.stored_machines(&[machine.to_owned()], BTreeMap::new()).await?.remove(machine);
     Ok(stored_machine.and_then(|stored_machine| stored_machine.head))
 }
 

@@ -1,5 +1,6 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
+pub mod callers;
 pub mod events;
 pub mod opening;
 pub mod pages;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use policies::text::Language;
 
+use self::callers::Callers;
 use self::events::Events;
 use self::opening::{Wanted, store_check, store_open};
 use self::pages::PageState;
@@ -47,6 +49,8 @@ pub struct State {
     pub policies: Arc<Policies>,
     /// The events that pages and held polls wait for.
     pub events: Events,
+    /// The machines that called lately.
+    pub callers: Callers,
     /// The queue of reports into the store.
     pub ingest: Ingest,
     /// What agents may make this server do and hold in memory.
@@ -110,6 +114,7 @@ impl App {
             secrets,
             policies,
             events,
+            callers: Callers::default(),
             ingest,
             allowances: Allowances::default(),
             pages,

@@ -1,11 +1,13 @@
 //! Taking in reports: checked one by one by their receiver (`check`), planned in memory (`plan`) and written many at
 //! once (`commit`). An answer is given only after the commit; a refused report never affects another machine's.
 
+mod answered;
 pub mod check;
 mod commit;
 pub mod judging;
 mod pending;
 mod plan;
+mod recent;
 pub mod refusal;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -14,9 +14,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Database, PgPool, Pool, SqlitePool, Transaction};
 
-/// Runs one expression on the connection of a [`Tx`], for either database.
+/// Runs one statement on the connection of a [`Tx`], for either database.
 macro_rules! on_db {
-    ($tx:expr, $connection:ident => $body:expr) => {
+    ($tx:expr, $connection:ident => $body:expr) => {{
+        $tx.health.statement_count();
         match &mut $tx.link {
             $crate::store::Link::Sqlite(transaction) => {
                 let $connection = &mut **transaction;
@@ -27,7 +28,7 @@ macro_rules! on_db {
                 $body
             }
         }
-    };
+    }};
 }
 
 #[macro_use]

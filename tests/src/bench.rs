@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 pub mod attacks;
+pub mod floor;
 pub mod idle;
 pub mod process_table;
 pub mod single;

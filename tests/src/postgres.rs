@@ -1,4 +1,4 @@
-//! A PostgreSQL for one test, to be stopped, started and starved of space; the tests' shared one is not affected.
+//! A PostgreSQL for one test or measurement, to be stopped, started and starved of space; the tests' shared one is not affected.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use crate::process::{answer, command};
 use crate::small_disk::SmallDisk;
 
-/// A cluster on a small disk, with one database.
+/// A cluster with one database.
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
@@ -16,6 +16,8 @@ pub struct Postgres {
     prefix: Vec<String>,
     folder: PathBuf,
     port: u16,
+    /// Settings given at the start.
+    settings: &'static str,
 }
 
 impl Postgres {
@@ -24,24 +26,59 @@ impl Postgres {
     /// # Errors
     /// PostgreSQL is not installed, or refuses.
     pub fn start_on(disk: &SmallDisk) -> anyhow::Result<Self> {
+        // Small pieces of its log, so that little room is enough.
+        let settings = "-c max_wal_size=8MB -c min_wal_size=2MB";
+        Self::make(disk.enter(), disk.outside().as_path(), disk.folder().join("database"), "--wal-segsize=1", settings)
+    }
+
+    /// Makes a cluster of the usual size in `folder` and starts it on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed, or refuses; the user `postgres` may not enter the folder.
+    pub fn start_in(folder: &Path) -> anyhow::Result<Self> {
+        let settings = "-c shared_buffers=512MB -c max_wal_size=4GB";
+        Self::make(Vec::new(), folder, folder.join("database"), "--wal-segsize=16", settings)
+    }
+
+    /// True where PostgreSQL is installed.
+    pub fn is_installed() -> bool {
+        Path::new("/usr/lib/postgresql").exists()
+    }
+
+    fn make(
+        mut prefix: Vec<String>,
+        owned: &Path,
+        folder: PathBuf,
+        size: &str,
+        settings: &'static str,
+    ) -> anyhow::Result<Self> {
         let installed = std::fs::read_dir("/usr/lib/postgresql").context("PostgreSQL is not installed")?;
         let mut programs: Vec<PathBuf> = installed.flatten().map(|entry| entry.path().join("bin")).collect();
         programs.sort();
         let programs = programs.pop().context("PostgreSQL is not installed")?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut prefix = disk.enter();
         prefix.extend(["runuser", "-u", "postgres", "--"].map(str::to_owned));
-        let owned = answer(command("chown").arg("postgres").arg(disk.outside()))?;
+        let owned = answer(command("chown").arg("postgres").arg(owned))?;
         ensure!(owned.code == Some(0), "{owned:?}");
-        let this = Self { programs, prefix, folder: disk.folder().join("database"), port };
-        // Small pieces of its log, so that little room is enough.
+        let this = Self { programs, prefix, folder, port, settings };
         let folder = this.folder.to_string_lossy().into_owned();
-        this.done(&mut this.command(
-            "initdb",
-            &["-D", &folder, "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8", "--wal-segsize=1"],
-        ))?;
+        this.done(
+            &mut this.command(
+                "initdb",
+                &["-D", &folder, "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8", size],
+            ),
+        )?;
         this.start()?;
         Ok(this)
+    }
+
+    /// The process that is the parent of all others of it.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        let words = std::fs::read_to_string(self.folder.join("postmaster.pid")).context("PostgreSQL does not run")?;
+        words.lines().next().and_then(|line| line.parse().ok()).context("postmaster.pid")
     }
 
     /// The address of its database.
@@ -56,9 +93,10 @@ impl Postgres {
     pub fn start(&self) -> anyhow::Result<()> {
         let log = self.folder.with_extension("log").to_string_lossy().into_owned();
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c max_wal_size=8MB -c min_wal_size=2MB",
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} {}",
             self.port,
-            self.folder.display()
+            self.folder.display(),
+            self.settings
         );
         if self.control(&["status"])?.code == Some(0) {
             return Ok(());

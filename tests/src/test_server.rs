@@ -76,6 +76,12 @@ impl TestServer {
         Self { program, data, environment: Vec::new(), prefix: Vec::new() }
     }
 
+    /// The same program with another data folder.
+    #[must_use]
+    pub fn with_data(&self, data: PathBuf) -> Self {
+        Self { data, ..self.clone() }
+    }
+
     /// The same server, started through another command such as `nsenter`, to see another file system.
     #[must_use]
     pub fn with_prefix(mut self, prefix: Vec<String>) -> Self {

@@ -14,6 +14,7 @@ use crate::ca::csr::{MachineKey, point_of};
 use crate::store::Tx;
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::{Certificate, MachineKey as StoredKey, Peer};
+use crate::store::outbox::{EventKind, NewEvent};
 
 /// Maximum keys of a machine. All are kept, because they prove its reports; an honest machine has one, plus one for each move.
 const KEYS: usize = 32;
@@ -48,6 +49,7 @@ pub async fn machine_renew(app: &App, signed: &SignedRenewal) -> Result<RenewAns
                 Asked::Anew(current) => certificate_renew(app, &mut tx, &current, &new_key).await?,
             };
             tx.commit().await?;
+            app.callers.forget(&request.machine);
             certificate
         }
     };
@@ -152,5 +154,8 @@ async fn key_replace(app: &App, tx: &mut Tx, current: &Peer, new_key: &MachineKe
         .with("key_before", &current.key)
         .with("key", &stored.id);
     tx.audit_append(now, &change).await?;
+    // So that every server forgets the old key.
+    let event = NewEvent::of_machine(EventKind::Machine, &current.office, &current.machine);
+    tx.change_append(now, &[event]).await?;
     Ok(())
 }

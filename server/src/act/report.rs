@@ -1,6 +1,8 @@
 //! Taking in reports sent over the wire or by file. Checks run in order of cost: signature over the header, bounded
 //! decompression, digests, and only then the store. The answer follows the commit.
 
+use std::time::Duration;
+
 use protocol::{Assignment, Receipt, Report, ReportAnswer, ReportAnswers, SignedReceipt};
 
 use super::caller::{Caller, CallerError, Refusal, assignment as assignment_of};
@@ -13,6 +15,9 @@ use crate::store::machine::key::Peer;
 
 /// Requests with more reports than this are checked off the threads that serve connections.
 const CHECKED_AT_ONCE: usize = 4;
+
+/// How long an answer waits for the database to say where the machine belongs when the commit could not.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Takes in the reports of one request sent over the wire or by file. `share` grows by the memory they need.
 ///
@@ -69,7 +74,12 @@ pub async fn reports_answer(
     drop(share);
     let assignment = match assignment {
         Some(assignment) => assignment,
-        None => assignment_of(app, &mut app.db.read().await?, caller).await?,
+        None => {
+            // The commit may have waited long for a database that is away: the machine does not wait as long again.
+            let read = tokio::time::timeout(READ_WITHIN, app.db.read()).await;
+            let mut tx = read.map_err(|_| Refusal::Reports(Reason::ServerFailed))??;
+            assignment_of(app, &mut tx, caller).await?
+        }
     };
     Ok(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() })
 }

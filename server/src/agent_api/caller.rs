@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
+use protocol::path;
 
 use crate::act::caller::{caller_check, rate_check};
 use crate::agent_api::error::ApiError;
@@ -26,7 +27,11 @@ pub async fn caller_identify(State(app): State<App>, mut request: Request, next:
             "The machine's certificate has expired. The machine must renew it before it goes on.",
         ));
     }
-    let stored = app.db.read().await?.machine_peer(&certificate.key).await?;
+    let stored = if request.uri().path() == path::REPORTS {
+        app.callers.find(&app.db, &app.events, &certificate.machine, &certificate.key).await?
+    } else {
+        app.db.read().await?.machine_peer(&certificate.key).await?
+    };
     let caller = caller_check(stored, &certificate.machine)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)

@@ -117,6 +117,7 @@ pub async fn changes_read(app: &App) -> anyhow::Result<()> {
         }
         app.events.sequence.store(last, Ordering::SeqCst);
         for change in changes {
+            app.callers.hear(&change);
             app.events.tell(change);
         }
     }

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use policies::fact::{Facts, SCHEMA_VERSION, Section};
-use protocol::{Digest, Header, Position};
+use protocol::{Digest, Header};
 
+use super::answered::{Answered, failed, refusals};
 use super::judging::{Evidence, FactsKept, Judge};
 use super::pending::Room;
 use super::plan::{Answer, Known, Plan, plan, questions, sections_of, spoken_by};
+use super::recent::Recent;
 use super::refusal::{Counters, Reason};
 use super::{Checked, Job, Taken, TakenMachine};
-use crate::store::head::{Head, StoredMachine};
+use crate::store::head::{Head, HeadMove, StoredMachine};
 use crate::store::machine::MachineStatus;
 use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::section::SectionChange;
@@ -20,6 +22,9 @@ use crate::store::{Db, Scope, StoreError, StoreResult, Tx};
 
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
 const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
+
+/// Machines remembered, of about 2.5 kB each: more than report in an hour to a large server.
+const MACHINES: usize = 32_768;
 
 /// A machine's clock that is off by more is logged once. Milliseconds.
 const CLOCK_OFF_MS: u64 = 5 * 60 * 1000;
@@ -31,6 +36,8 @@ pub(super) struct Committer {
     judge: Arc<dyn Judge>,
     counters: Arc<Counters>,
     facts: FactsKept,
+    /// Machines as this committer left them; the store says which are so no longer.
+    machines: Recent<StoredMachine>,
 }
 
 /// One machine's part of a batch.
@@ -38,13 +45,15 @@ pub(super) struct Committer {
 struct Work {
     stored_machine: StoredMachine,
     plan: Plan,
+    /// Whether everything planned is written.
+    moved: bool,
     /// Sections that travelled with the reports, as facts; later ones replace earlier ones.
     brought: Vec<(Section, Facts)>,
 }
 
 impl Committer {
     pub(super) fn new(db: Db, judge: Arc<dyn Judge>, counters: Arc<Counters>) -> Self {
-        Self { db, judge, counters, facts: FactsKept::default() }
+        Self { db, judge, counters, facts: FactsKept::default(), machines: Recent::new(MACHINES) }
     }
 
     /// Writes a batch, one job per machine, ordered by machine, and answers every job.
@@ -102,7 +111,8 @@ impl Committer {
     ) -> StoreResult<Vec<Answered>> {
         let mut tx = self.db.write().await?;
         let machines: Vec<String> = jobs.iter().map(|(machine, _)| machine.clone()).collect();
-        let mut stored_machines = tx.stored_machines(&machines).await?;
+        let remembered = machines.iter().filter_map(|machine| Some((machine.clone(), self.machines.take(machine)?)));
+        let mut stored_machines = tx.stored_machines(&machines, remembered.collect()).await?;
         let mut works = Vec::with_capacity(jobs.len());
         let mut refused = HashMap::new();
         let mut room = Room::ask(&mut tx, stored_machines.values()).await?;
@@ -161,36 +171,41 @@ impl Committer {
             // A small commit that succeeded proves nothing about the reports that found no room.
             self.db.health().noted(error);
         }
-        for evidence in judged {
-            self.facts.put(&evidence.machine, evidence.schema, &evidence.sections, evidence.facts);
-        }
-        let mut works = works.into_iter().map(|work| (work.plan.machine.clone(), work)).collect::<HashMap<_, _>>();
+        let policy = self.judge.policy().map(|policy| policy.to_string());
+        let judged: HashSet<String> = judged
+            .into_iter()
+            .map(|Evidence { machine, schema, sections, facts, .. }| {
+                self.facts.put(&machine, schema, &sections, facts);
+                machine
+            })
+            .collect();
+        let mut answered: HashMap<String, Taken> = works
+            .into_iter()
+            .map(|Work { mut stored_machine, plan, moved, .. }| {
+                let machine = Some(TakenMachine {
+                    office: stored_machine.office_name.clone(),
+                    role: stored_machine.role,
+                    status: stored_machine.status,
+                });
+                if judged.contains(&plan.machine) {
+                    (stored_machine.judged_at, stored_machine.judged_policy) = (Some(now), policy.clone());
+                }
+                if moved && plan.cloned.is_none() {
+                    stored_machine.head = plan.head;
+                    self.machines.put(plan.machine.clone(), stored_machine);
+                }
+                (plan.machine, Taken { answers: plan.answers, machine, audit_head })
+            })
+            .collect();
         Ok(machines
             .into_iter()
-            .map(|machine| match works.remove(&machine) {
-                Some(Work { stored_machine, plan, .. }) => Answered {
-                    id: Some(machine),
-                    taken: Taken {
-                        answers: plan.answers,
-                        machine: Some(TakenMachine {
-                            office: stored_machine.office_name,
-                            role: stored_machine.role,
-                            status: stored_machine.status,
-                        }),
-                        audit_head,
-                    },
-                },
-                None => {
-                    let count = refused.get(&machine).copied().unwrap_or(0);
-                    Answered {
-                        id: Some(machine),
-                        taken: Taken {
-                            answers: refusals(Reason::Revoked, "revoked", count),
-                            machine: None,
-                            audit_head,
-                        },
-                    }
-                }
+            .map(|machine| {
+                let taken = answered.remove(&machine).unwrap_or_else(|| Taken {
+                    answers: refusals(Reason::Revoked, "revoked", refused.get(&machine).copied().unwrap_or(0)),
+                    machine: None,
+                    audit_head,
+                });
+                Answered { id: Some(machine), taken }
             })
             .collect())
     }
@@ -213,6 +228,7 @@ impl Committer {
                 Ok(Ok(written))
             }
             Err(error) => {
+                indices.iter().for_each(|&index| works[index].moved = false);
                 tx.savepoint_rollback().await?;
                 Ok(Err(error))
             }
@@ -223,34 +239,37 @@ impl Committer {
         for &index in indices {
             clone_settle(tx, &mut works[index], now).await?;
         }
-        let moves: Vec<(String, Option<Position>, Head)> = indices
+        let moves: Vec<HeadMove<'_>> = indices
             .iter()
             .filter_map(|&index| {
-                let plan = &works[index].plan;
-                Some((plan.machine.clone(), plan.from, plan.head.clone()?))
+                let Work { stored_machine, plan, .. } = &works[index];
+                Some(HeadMove { machine: &plan.machine, from: stored_machine.head.as_ref(), to: plan.head.as_ref()? })
             })
             .collect();
-        let moved: HashSet<String> = tx.head_move(&moves).await?;
-        for (machine, _, _) in moves.iter().filter(|(machine, _, _)| !moved.contains(machine)) {
-            if let Some(work) = indices.iter().copied().find(|&index| works[index].plan.machine == *machine) {
-                works[work].plan.refuse_all(Reason::Contended, "another server moved the chain first");
-            }
+        let moved = tx.head_move(&moves).await?;
+        if moved < moves.len() {
+            let [only] = indices else { return Err(StoreError::Contended) };
+            works[*only].plan.refuse_all(Reason::Contended, "another server moved the chain first");
+            return Ok(Written::default());
+        }
+        for &index in indices {
+            works[index].moved = works[index].plan.head.is_some();
         }
         let works: Vec<&Work> = indices.iter().map(|&index| &works[index]).collect();
-        let moved_works = || works.iter().filter(|work| moved.contains(&work.plan.machine));
+        let moved_works = || works.iter().filter(|work| work.moved);
 
-        let reports: Vec<_> = moved_works().flat_map(|work| work.plan.reports.iter().cloned()).collect();
+        let reports: Vec<_> = moved_works().flat_map(|work| &work.plan.reports).collect();
         tx.report_insert(&reports).await?;
         let is_current = |plan: &Plan, section: &str, digest| plan.changed.get(section) == Some(&Some(digest));
         let bodies: Vec<_> = moved_works()
             .flat_map(|work| {
                 let plan = &work.plan;
-                plan.bodies.iter().map(move |body| (body.clone(), is_current(plan, &body.section, body.digest)))
+                plan.bodies.iter().map(move |body| (body, is_current(plan, &body.section, body.digest)))
             })
             .collect();
         tx.body_insert(&bodies, now).await?;
         let (mut retired, mut restored) = (Vec::new(), Vec::new());
-        for work in moved_works().filter(|work| work.plan.from.is_some()) {
+        for work in moved_works().filter(|work| work.stored_machine.head.is_some()) {
             for (section, &digest) in &work.plan.changed {
                 let changed = SectionChange { machine: work.plan.machine.clone(), section: section.clone(), digest };
                 let travelled =
@@ -263,23 +282,24 @@ impl Committer {
         }
         tx.body_retire(&retired, now).await?;
         tx.body_restore(&restored, now).await?;
+        let segments: Vec<_> = moved_works().flat_map(|work| &work.plan.segments).collect();
+        tx.segment_insert(&segments).await?;
         for work in moved_works() {
-            for segment in &work.plan.segments {
-                tx.segment_insert(segment).await?;
-            }
             for fork in &work.plan.forks {
                 tx.fork_insert(fork).await?;
             }
         }
-        let reported: Vec<&&Work> = moved_works().filter(|work| !work.plan.reports.is_empty()).collect();
-        let mut events: Vec<NewEvent> = reported
-            .iter()
-            .map(|work| NewEvent::of_machine(EventKind::Reported, &work.stored_machine.office, &work.plan.machine))
-            .collect();
+        let reported = || moved_works().filter(|work| !work.plan.reports.is_empty());
+        let returned: Vec<String> = reported().map(|work| work.plan.machine.clone()).collect();
+        let mut offices: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for work in reported() {
+            offices.entry(&work.stored_machine.office).or_default().push(&work.plan.machine);
+        }
+        let mut events: Vec<NewEvent> =
+            offices.into_iter().map(|(office, machines)| NewEvent::reported(office, &machines)).collect();
         for work in moved_works().filter(|work| work.plan.cloned.is_some()) {
             events.push(NewEvent::of_machine(EventKind::Machine, &work.stored_machine.office, &work.plan.machine));
         }
-        let returned: Vec<String> = reported.iter().map(|work| work.plan.machine.clone()).collect();
         for office in tx.roster_line_return(&returned).await? {
             events.push(NewEvent::of_office(EventKind::Roster, &office));
         }
@@ -347,25 +367,10 @@ impl Committer {
 }
 
 /// The result of writing some machines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Written {
     events: Vec<NewEvent>,
     judged: Vec<Evidence>,
-}
-
-/// The answers of one job with the machine they are about.
-#[derive(Debug)]
-struct Answered {
-    id: Option<String>,
-    taken: Taken,
-}
-
-impl std::ops::Deref for Answered {
-    type Target = Taken;
-
-    fn deref(&self) -> &Taken {
-        &self.taken
-    }
 }
 
 impl Plan {
@@ -373,21 +378,6 @@ impl Plan {
     fn refuse_all(&mut self, reason: Reason, detail: &str) {
         self.answers = refusals(reason, detail, self.answers.len());
     }
-}
-
-fn refusals(reason: Reason, detail: &str, count: usize) -> Vec<Answer> {
-    let mut reason = Some(reason);
-    std::iter::repeat_with(|| {
-        let reason = reason.take().unwrap_or(Reason::AfterRefused);
-        Answer::Refused { reason, detail: detail.to_owned(), agreed: None }
-    })
-    .take(count)
-    .collect()
-}
-
-fn failed(reports: usize) -> Answered {
-    let answers = refusals(Reason::ServerFailed, "the store failed", reports);
-    Answered { id: None, taken: Taken { answers, machine: None, audit_head: Digest::ZERO } }
 }
 
 /// Reads what planning needs from the store, and plans.
@@ -444,7 +434,7 @@ async fn work(
         .filter(|(section, digest, _)| newest(*section, *digest))
         .map(|(section, _, facts)| (section, facts))
         .collect();
-    Ok(Work { stored_machine, plan, brought })
+    Ok(Work { stored_machine, plan, moved: false, brought })
 }
 
 /// The facts after a job, given those before it; `None` when a section changed to a body that was not sent with it.

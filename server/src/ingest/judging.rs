@@ -1,6 +1,6 @@
 //! How ingest hands evidence to the judge, and the facts it keeps in memory so that an unchanged machine costs no reading.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use policies::fact::Facts;
 use protocol::Digest;
 
+use super::recent::Recent;
 use crate::store::machine::Role;
 use crate::store::outbox::NewEvent;
 use crate::store::section::Sections;
@@ -44,12 +45,15 @@ pub trait Judge: std::fmt::Debug + Send + Sync {
     fn judge<'a>(&'a self, tx: &'a mut Tx, evidence: &'a [Evidence], now: i64) -> Judging<'a>;
 }
 
-/// Facts of the machines that were judged last, at most [`FactsKept::MOST`]. An entry is used only for exactly the digests
-/// and the version it was made from, so several servers may keep their own.
-#[derive(Debug, Default)]
-pub(super) struct FactsKept {
-    young: HashMap<String, Kept>,
-    old: HashMap<String, Kept>,
+/// Facts of the machines that were judged last. An entry is used only for exactly the digests and the version it was made from, so several
+/// servers may keep their own.
+#[derive(Debug)]
+pub(super) struct FactsKept(Recent<Kept>);
+
+impl Default for FactsKept {
+    fn default() -> Self {
+        Self(Recent::new(Self::MOST))
+    }
 }
 
 #[derive(Debug)]
@@ -66,16 +70,16 @@ impl FactsKept {
 
     /// Takes the facts of a machine out, if they were made from the sections `before`, read by `schema`.
     pub(super) fn take(&mut self, machine: &str, schema: u32, before: &Sections) -> Option<Arc<Facts>> {
-        let kept = self.young.remove(machine).or_else(|| self.old.remove(machine))?;
-        (kept.schema == schema && kept.digests == digests(before)).then_some(kept.facts)
+        let kept = self.0.take(machine)?;
+        let same = kept.schema == schema
+            && kept.digests.len() == before.0.len()
+            && kept.digests.iter().zip(&before.0).all(|(kept, (name, state))| kept == (name, &state.digest));
+        same.then_some(kept.facts)
     }
 
     /// Stores the facts of a machine that were made from `sections`.
     pub(super) fn put(&mut self, machine: &str, schema: u32, sections: &Sections, facts: Arc<Facts>) {
-        if self.young.len() >= Self::MOST / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(machine.to_owned(), Kept { digests: digests(sections), schema, facts });
+        self.0.put(machine.to_owned(), Kept { digests: digests(sections), schema, facts });
     }
 }
 
@@ -101,9 +105,5 @@ mod tests {
         assert!(kept.take("m", 2, &sections(b"one")).is_some());
         kept.put("m", 1, &sections(b"one"), Arc::default());
         assert!(kept.take("m", 2, &sections(b"one")).is_none(), "some of it was forgotten");
-        for machine in 0..FactsKept::MOST * 3 {
-            kept.put(&machine.to_string(), 2, &sections(b"one"), Arc::default());
-        }
-        assert!(kept.young.len() + kept.old.len() <= FactsKept::MOST);
     }
 }

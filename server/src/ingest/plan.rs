@@ -82,8 +82,6 @@ pub(super) struct Cloned {
 pub(super) struct Plan {
     pub machine: String,
     pub answers: Vec<Answer>,
-    /// The end of the chain before.
-    pub from: Option<Position>,
     /// The end of the chain after; `None` when nothing was accepted.
     pub head: Option<Head>,
     pub reports: Vec<NewReport>,
@@ -145,7 +143,6 @@ pub(super) fn plan(stored_machine: &StoredMachine, reports: Vec<Checked>, known:
         plan: Plan {
             machine: stored_machine.machine.clone(),
             answers: Vec::with_capacity(reports.len()),
-            from: stored_machine.head.as_ref().map(|head| head.position),
             head: None,
             reports: Vec::new(),
             bodies: Vec::new(),

@@ -1,6 +1,7 @@
 //! Reports through the real router, on both databases: a server over a database of the test, and machines with keys of their
 //! own that can be as honest or as hostile as a test wants.
 
+mod cost;
 mod honest;
 mod hostile;
 mod trouble;
@@ -19,7 +20,7 @@ use protocol::{
 };
 use tower::ServiceExt as _;
 
-use super::Reason;
+use super::{Evidence, Job, Judge, Judging, Reason, Taken};
 use crate::act::By;
 use crate::act::policy::policy_publish;
 use crate::app::App;
@@ -31,7 +32,7 @@ use crate::secrets::file::key_read;
 use crate::secrets::{Places, Secrets, secrets_create};
 use crate::store::machine::key::MachineKey;
 use crate::store::test_database::{self, TestDatabase};
-use crate::store::{Db, Scope};
+use crate::store::{Db, Scope, Tx};
 use crate::tls::Peer;
 use crate::tls::accept::PeerCertificate;
 
@@ -245,4 +246,26 @@ impl Machine {
     fn set(&mut self, section: &str, text: &str) {
         self.sections.insert(section.to_owned(), text.to_owned());
     }
+}
+
+/// As before the first policy.
+#[derive(Debug)]
+struct Unjudged;
+
+impl Judge for Unjudged {
+    fn policy(&self) -> Option<Digest> {
+        None
+    }
+
+    fn judge<'a>(&'a self, _: &'a mut Tx, _: &'a [Evidence], _: i64) -> Judging<'a> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// A job of one report, checked as its receiver does, and where its answer comes.
+async fn job(db: &Db, machine: &Machine, report: &Report) -> (Job, tokio::sync::oneshot::Receiver<Taken>) {
+    let peer = db.read().await.unwrap().machine_peer(&machine.key_id).await.unwrap().unwrap();
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let reports = vec![crate::ingest::check(report.clone(), &peer).unwrap()];
+    (Job { machine: machine.id.clone(), reports, reply }, answer)
 }

@@ -76,7 +76,10 @@ impl OfficeRows {
         let machine = place.machine.as_ref();
         let facts = machine.and_then(|machine| self.lan.facts.get(&machine.id));
         let observed_at = machine.and_then(|machine| {
-            let sections = Sections::decode(machine.sections.as_deref().unwrap_or_default());
+            let sections = Sections::decode(
+                machine.sections.as_deref().unwrap_or_default(),
+                machine.seen.as_deref().unwrap_or_default(),
+            );
             sections.0.get("lan").map(|section| section.observed_at).or(machine.received_at)
         });
         let evidence = match (facts, observed_at) {

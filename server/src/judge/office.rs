@@ -241,7 +241,8 @@ fn evidence(
     old_agents: OldAgents<'_>,
 ) -> (Option<Timestamp>, Vec<grade::Judged>) {
     let Some(received_at) = machine.received_at else { return (None, Vec::new()) };
-    let sections = Sections::decode(machine.sections.as_deref().unwrap_or_default());
+    let sections = machine.sections.as_deref().unwrap_or_default();
+    let sections = Sections::decode(sections, machine.seen.as_deref().unwrap_or_default());
     let newest = sections.0.values().map(|section| section.observed_at).max().unwrap_or(received_at);
     let observed_at = |judgement: &Judgement, control: &str| {
         judge

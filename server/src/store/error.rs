@@ -20,6 +20,9 @@ pub enum StoreError {
     /// The evidence log is not what it should be.
     #[error("the evidence log: {0}")]
     Log(String),
+    /// Of several chains at least one was moved by another server in the meantime.
+    #[error("another server moved a chain first")]
+    Contended,
     /// No such thing, or not within the caller's scope; the two are not distinguished.
     #[error("no {what} {id:?} within this part of the tree")]
     NotFound {
@@ -62,7 +65,7 @@ impl StoreError {
     /// MISMATCH; PostgreSQL: classes 22 and 23).
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::NotFound { .. } => true,
+            Self::Contended | Self::NotFound { .. } => true,
             Self::Database(sqlx::Error::Database(error)) => {
                 error.code().is_some_and(|code| match code.parse::<i64>() {
                     Ok(number) if code.len() < 5 => [18, 19, 20].contains(&(number & 0xff)),

@@ -1,15 +1,18 @@
 //! The end of every machine's chain: one row per machine, so that a report costs one update.
 
-use std::collections::{BTreeMap, HashSet};
+mod moving;
+
+use std::collections::BTreeMap;
 
 use protocol::{Digest, Position};
 use sqlx::FromRow;
 
 use super::machine::{MachineStatus, Role};
-use super::many::{in_lists, pieces};
+use super::many::{ids, rows};
 use super::report::signed;
 use super::section::Sections;
 use super::{Link, Scope, StoreResult, Tx};
+pub(crate) use moving::HeadMove;
 
 /// The end of a machine's chain and the latest of what it reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +104,7 @@ struct HeadRow {
     made_at: Option<i64>,
     clock_offset: Option<i64>,
     sections: Option<String>,
+    seen: Option<String>,
     agent: Option<String>,
     schema: Option<i64>,
     stored_day: Option<i64>,
@@ -117,7 +121,7 @@ impl HeadRow {
             received_at: self.received_at?,
             made_at: self.made_at?,
             clock_offset: self.clock_offset?,
-            sections: Sections::decode(&self.sections?),
+            sections: Sections::decode(&self.sections?, &self.seen?),
             agent: self.agent?,
             schema: schema(self.schema?),
             stored_day: self.stored_day?,
@@ -141,10 +145,48 @@ fn position(segment: i64, number: i64, hash: &str) -> Position {
     Position { segment: segment.unsigned_abs(), number: number.unsigned_abs(), hash: digest(hash) }
 }
 
-const STANDING: &str = "select m.id, m.office, o.name as office_name, m.role, m.status, m.token, m.enrolled_at, m.clone_at,
-    s.judged_at, s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset, h.sections, h.agent, h.schema, h.stored_day, h.stored_bytes, h.stored_all
-    from machine m join office o on o.id = m.office left join machine_head h on h.machine = m.id
-    left join judgement s on s.machine = m.id where m.id in ";
+impl StoredMachine {
+    /// What tells whether a machine is still as it was: everything that others than the committer change, and the end of its chain. Its last
+    /// judgement is not in it: one that is newer than remembered makes the machine judged again, no more. The same text as [`state!`].
+    fn state(&self) -> String {
+        let Self { office, office_name, role, status, clone_at, head, .. } = self;
+        let (clone_at, role, status) = (clone_at.unwrap_or(0), role.code(), status.word());
+        let of_chain = head.as_ref().map_or_else(
+            || " 0 0 0".to_owned(),
+            |Head { position, starts, stored_all, .. }| {
+                let starts = starts.join(" ");
+                format!(
+                    "{} {} {} {stored_all} {starts}",
+                    position.hash,
+                    signed(position.segment),
+                    signed(position.number)
+                )
+            },
+        );
+        format!("{status} {role} {office} {clone_at} {of_chain} {office_name}")
+    }
+}
+
+/// [`StoredMachine::state`] in SQL.
+macro_rules! state {
+    () => {
+        "m.status || ' ' || m.role || ' ' || m.office || ' ' || coalesce(m.clone_at, 0) || ' ' || coalesce(h.hash, '') || ' '
+         || coalesce(h.segment, 0) || ' ' || coalesce(h.number, 0) || ' ' || coalesce(h.stored_all, 0)
+         || case when h.hash is null then '' else ' ' || h.starts end || ' ' || o.name"
+    };
+}
+
+/// Machines that are not as they were.
+const STANDING: &str = concat!(
+    "select m.id, m.office, o.name as office_name, m.role, m.status, m.token, m.enrolled_at, m.clone_at, s.judged_at,
+         s.policy as judged_policy, h.segment, h.number, h.hash, h.starts, h.traits, h.received_at, h.made_at, h.clock_offset,
+         x.sections, h.seen, h.agent, h.schema, h.stored_day, h.stored_bytes, h.stored_all
+     from jsonb_each($1) r join machine m on m.id = r.key join office o on o.id = m.office
+         left join machine_head h on h.machine = m.id left join machine_sections x on x.machine = m.id
+         left join judgement s on s.machine = m.id
+     where r.value ->> 0 <> ",
+    state!()
+);
 
 /// How many of the machines heard from last are used to check the date.
 const WITNESSES: i64 = 5;
@@ -172,141 +214,47 @@ impl Tx {
         Ok(any && (silent || 2 * against > heard.len()))
     }
 
-    /// The stored state of these machines, by id. On PostgreSQL the machines are locked in the order of their ids, so that
-    /// two servers never deadlock. It takes no scope: the machines were identified by their keys.
+    /// The stored state of these machines, by id; of those `remembered` only what is no longer as it was is read. On PostgreSQL the machines
+    /// are locked in the order of their ids, so that two servers never deadlock. It takes no scope: the machines were identified by their
+    /// keys.
     ///
     /// # Errors
     /// When the database fails.
     pub(crate) async fn stored_machines(
         &mut self,
         machines: &[String],
+        mut remembered: BTreeMap<String, StoredMachine>,
     ) -> StoreResult<BTreeMap<String, StoredMachine>> {
-        let mut stored_machines = BTreeMap::new();
-        for list in in_lists(machines) {
-            let rows: Vec<StandingRow> = match &mut self.link {
-                Link::Sqlite(transaction) => {
-                    let mut select = sqlx::QueryBuilder::new(STANDING);
-                    select.push_tuples(list, |mut row, machine| {
-                        row.push_bind(machine);
-                    });
-                    select.build_query_as().fetch_all(&mut **transaction).await?
-                }
-                Link::Postgres(transaction) => {
-                    let mut select = sqlx::QueryBuilder::new(STANDING);
-                    select.push_tuples(list, |mut row, machine| {
-                        row.push_bind(machine);
-                    });
-                    select.push(" order by m.id for no key update of m");
-                    select.build_query_as().fetch_all(&mut **transaction).await?
-                }
+        let state = |machine: &String| [remembered.get(machine).map(StoredMachine::state).unwrap_or_default()];
+        let states = rows(machines.iter().map(|machine| (machine.as_str(), state(machine))));
+        if let Link::Postgres(transaction) = &mut self.link {
+            sqlx::query(
+                "select count(*) from (select 1 from machine where id in (select r.key from jsonb_each($1) r)
+                     order by id for no key update) held",
+            )
+            .bind(ids(machines))
+            .execute(&mut **transaction)
+            .await?;
+        }
+        let changed: Vec<StandingRow> =
+            on_db!(self, connection => sqlx::query_as(STANDING).bind(states).fetch_all(connection).await?);
+        remembered.extend(changed.into_iter().map(|row| {
+            let stored_machine = StoredMachine {
+                machine: row.id.clone(),
+                office: row.office,
+                office_name: row.office_name,
+                role: row.role,
+                status: row.status,
+                token: row.token.unwrap_or_default(),
+                enrolled_at: row.enrolled_at,
+                clone_at: row.clone_at,
+                judged_at: row.judged_at,
+                judged_policy: row.judged_policy,
+                head: row.head.head(),
             };
-            stored_machines.extend(rows.into_iter().map(|row| {
-                let stored_machine = StoredMachine {
-                    machine: row.id.clone(),
-                    office: row.office,
-                    office_name: row.office_name,
-                    role: row.role,
-                    status: row.status,
-                    token: row.token.unwrap_or_default(),
-                    enrolled_at: row.enrolled_at,
-                    clone_at: row.clone_at,
-                    judged_at: row.judged_at,
-                    judged_policy: row.judged_policy,
-                    head: row.head.head(),
-                };
-                (row.id, stored_machine)
-            }));
-        }
-        Ok(stored_machines)
-    }
-
-    /// Moves the ends of chains and keeps the newest version of the facts' meaning that each machine ever used, each only if its end is
-    /// still at `from` (`None`: no report yet). Returns the machines whose end moved: a machine is included only if exactly one row
-    /// changed.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(crate) async fn head_move(
-        &mut self,
-        moves: &[(String, Option<Position>, Head)],
-    ) -> StoreResult<HashSet<String>> {
-        let (first, later): (Vec<_>, Vec<_>) = moves.iter().partition(|(_, from, _)| from.is_none());
-        let mut moved = HashSet::with_capacity(moves.len());
-        for piece in pieces(&first) {
-            moved.extend(on_db!(self, connection => {
-                let mut insert = sqlx::QueryBuilder::new(
-                    "insert into machine_head (machine, segment, number, hash, starts, traits, received_at, made_at,
-                         clock_offset, sections, agent, schema, schema_best, stored_day, stored_bytes, stored_all) ",
-                );
-                insert.push_values(piece, |mut row, (machine, _, head)| {
-                    row.push_bind(machine.clone())
-                        .push_bind(signed(head.position.segment))
-                        .push_bind(signed(head.position.number))
-                        .push_bind(head.position.hash.to_string())
-                        .push_bind(head.starts.join(" "))
-                        .push_bind(head.traits.to_string())
-                        .push_bind(head.received_at)
-                        .push_bind(head.made_at)
-                        .push_bind(head.clock_offset)
-                        .push_bind(head.sections.encode())
-                        .push_bind(head.agent.clone())
-                        .push_bind(i64::from(head.schema))
-                        .push_bind(i64::from(head.schema))
-                        .push_bind(head.stored_day)
-                        .push_bind(head.stored_bytes)
-                        .push_bind(head.stored_all);
-                });
-                insert.push(" on conflict (machine) do nothing returning machine");
-                insert.build_query_scalar::<String>().fetch_all(connection).await?
-            }));
-        }
-        for piece in pieces(&later) {
-            moved.extend(on_db!(self, connection => {
-                let mut update = sqlx::QueryBuilder::new(
-                    "with moved (machine, from_segment, from_number, from_hash, segment, number, hash, starts, traits, received_at,
-                         made_at, clock_offset, sections, agent, schema, stored_day, stored_bytes, stored_all) as (values ",
-                );
-                for (index, (machine, from, head)) in piece.iter().enumerate() {
-                    let Some(from) = from else { continue };
-                    // PostgreSQL takes the types of a list of values from its first row.
-                    let (text, number) = if index == 0 { (" as text)", " as bigint)") } else { ("", "") };
-                    let open = if index == 0 { "cast(" } else { "" };
-                    update.push(if index == 0 { "(" } else { ", (" });
-                    update.push(open).push_bind(machine.clone()).push(text).push(", ");
-                    update.push(open).push_bind(signed(from.segment)).push(number).push(", ");
-                    update.push(open).push_bind(signed(from.number)).push(number).push(", ");
-                    update.push(open).push_bind(from.hash.to_string()).push(text).push(", ");
-                    update.push(open).push_bind(signed(head.position.segment)).push(number).push(", ");
-                    update.push(open).push_bind(signed(head.position.number)).push(number).push(", ");
-                    update.push(open).push_bind(head.position.hash.to_string()).push(text).push(", ");
-                    update.push(open).push_bind(head.starts.join(" ")).push(text).push(", ");
-                    update.push(open).push_bind(head.traits.to_string()).push(text).push(", ");
-                    update.push(open).push_bind(head.received_at).push(number).push(", ");
-                    update.push(open).push_bind(head.made_at).push(number).push(", ");
-                    update.push(open).push_bind(head.clock_offset).push(number).push(", ");
-                    update.push(open).push_bind(head.sections.encode()).push(text).push(", ");
-                    update.push(open).push_bind(head.agent.clone()).push(text).push(", ");
-                    update.push(open).push_bind(i64::from(head.schema)).push(number).push(", ");
-                    update.push(open).push_bind(head.stored_day).push(number).push(", ");
-                    update.push(open).push_bind(head.stored_bytes).push(number).push(", ");
-                    update.push(open).push_bind(head.stored_all).push(number).push(")");
-                }
-                update.push(
-                    ") update machine_head set segment = moved.segment, number = moved.number, hash = moved.hash,
-                         starts = moved.starts, traits = moved.traits, received_at = moved.received_at,
-                         made_at = moved.made_at, clock_offset = moved.clock_offset, sections = moved.sections,
-                         agent = moved.agent, schema = moved.schema, schema_best = case
-                             when moved.schema > machine_head.schema_best then moved.schema else machine_head.schema_best end,
-                         stored_day = moved.stored_day, stored_bytes = moved.stored_bytes,
-                         stored_all = moved.stored_all
-                     from moved where machine_head.machine = moved.machine and machine_head.segment = moved.from_segment
-                         and machine_head.number = moved.from_number and machine_head.hash = moved.from_hash
-                     returning machine_head.machine",
-                );
-                update.build_query_scalar::<String>().fetch_all(connection).await?
-            }));
-        }
-        Ok(moved)
+            (row.id, stored_machine)
+        }));
+        Ok(remembered)
     }
 
     /// Bytes stored for the machines that nobody has confirmed, by the token they enrolled with.
@@ -332,7 +280,8 @@ impl Tx {
     pub async fn head_get(&mut self, scope: &Scope, machine: &str) -> StoreResult<Option<Head>> {
         self.machine_require(scope, machine).await?;
         let row: Option<HeadRow> = on_db!(self, connection => {
-            sqlx::query_as("select * from machine_head where machine = $1").bind(machine).fetch_optional(connection).await?
+            sqlx::query_as("select h.*, x.sections from machine_head h left join machine_sections x on x.machine = h.machine where h.machine = $1")
+                .bind(machine).fetch_optional(connection).await?
         });
         Ok(row.and_then(HeadRow::head))
     }
@@ -372,39 +321,73 @@ mod tests {
             for _ in 0..70 {
                 machines.push(test_database::machine(&mut tx, &office).await);
             }
-            let first: Vec<_> = machines.iter().map(|id| (id.clone(), None, head(at(1, b"1")))).collect();
-            assert_eq!(tx.head_move(&first).await.unwrap().len(), 70);
-            assert!(tx.head_move(&first).await.unwrap().is_empty(), "a second first report moves nothing");
+            let (one, two) = (head(at(1, b"1")), head(at(2, b"2")));
+            let first: Vec<_> = machines.iter().map(|machine| HeadMove { machine, from: None, to: &one }).collect();
+            assert_eq!(tx.head_move(&first).await.unwrap(), 70);
+            assert_eq!(tx.head_move(&first).await.unwrap(), 0, "a second first report moves nothing");
 
-            let from = |index: usize| match index {
-                0 => at(1, b"another hash"),
-                1 => at(2, b"1"),
-                2 => Position { segment: 2, ..at(1, b"1") },
-                _ => at(1, b"1"),
+            let froms = [at(1, b"another hash"), at(2, b"1"), Position { segment: 2, ..at(1, b"1") }, at(1, b"1")].map(head);
+            let from = |index: usize| Some(&froms[index.min(3)]);
+            let moves: Vec<_> = machines
+                .iter()
+                .enumerate()
+                .map(|(index, machine)| HeadMove { machine, from: from(index), to: &two })
+                .collect();
+            assert_eq!(tx.head_move(&moves).await.unwrap(), 67);
+
+            let read = tx.stored_machines(&machines, BTreeMap::new()).await.unwrap();
+            assert_eq!(read.len(), 70);
+            assert!(machines[..3].iter().all(|id| read[id].head.as_ref() == Some(&one)));
+            assert!(machines[3..].iter().all(|id| read[id].head.as_ref() == Some(&two)));
+        }
+
+        async fn a_machine_is_read_again_when_it_is_not_as_it_was(test_database: &TestDatabase) {
+            let mut tx = test_database.db.write().await.unwrap();
+            let (office, other) = (test_database::office(&mut tx, "Xã", None).await, test_database::office(&mut tx, "Phường", None).await);
+            let machine = test_database::machine(&mut tx, &office).await;
+            let id = std::slice::from_ref(&machine);
+            let all = Scope::whole();
+            let (one, two) = (head(at(1, b"1")), head(at(2, b"2")));
+            let more = Head { stored_all: 8, ..two.clone() };
+            // What is remembered is told from what is read by a time that no row has.
+            let mark = |mut read: BTreeMap<String, StoredMachine>| {
+                read.values_mut().for_each(|read| read.enrolled_at = -1);
+                read
             };
-            let moves: Vec<_> =
-                machines.iter().enumerate().map(|(index, id)| (id.clone(), Some(from(index)), head(at(2, b"2")))).collect();
-            let moved = tx.head_move(&moves).await.unwrap();
-            assert_eq!(moved.len(), 67);
-            assert!(machines[..3].iter().all(|id| !moved.contains(id)));
-
-            let stored_machine = tx.stored_machines(&machines).await.unwrap();
-            assert_eq!(stored_machine.len(), 70);
-            assert_eq!(stored_machine[&machines[0]].head, Some(head(at(1, b"1"))));
-            assert_eq!(stored_machine[&machines[69]].head, Some(head(at(2, b"2"))));
+            let mut remembered = mark(tx.stored_machines(id, BTreeMap::new()).await.unwrap());
+            for change in 0..9 {
+                match change {
+                    1 => drop(tx.head_move(&[HeadMove { machine: &machine, from: None, to: &one }]).await.unwrap()),
+                    2 => drop(tx.head_move(&[HeadMove { machine: &machine, from: Some(&one), to: &two }]).await.unwrap()),
+                    3 => drop(tx.head_move(&[HeadMove { machine: &machine, from: Some(&two), to: &more }]).await.unwrap()),
+                    4 => tx.machine_clone_set(&all, &machine, 5, "x").await.unwrap(),
+                    5 => tx.machine_clone_settle(&all, &machine).await.unwrap(),
+                    6 => tx.machine_move(&all, &machine, &other).await.unwrap(),
+                    7 => tx.machine_role_set(&all, &machine, Role::Server).await.unwrap(),
+                    8 => drop(tx.machine_revoke(&all, &machine, 1, "lan", "x").await.unwrap()),
+                    _ => {}
+                }
+                for is_changed in [change > 0, false] {
+                    let read = tx.stored_machines(id, remembered).await.unwrap();
+                    assert_eq!(read[&machine].enrolled_at >= 0, is_changed, "change {change}");
+                    remembered = mark(read);
+                }
+            }
         }
 
         async fn of_two_servers_on_one_database_one_moves_the_chain(test_database: &TestDatabase) {
             let mut tx = test_database.db.write().await.unwrap();
             let office = test_database::office(&mut tx, "Xã", None).await;
             let machine = test_database::machine(&mut tx, &office).await;
-            tx.head_move(&[(machine.clone(), None, head(at(1, b"1")))]).await.unwrap();
+            let first = head(at(1, b"1"));
+            tx.head_move(&[HeadMove { machine: &machine, from: None, to: &first }]).await.unwrap();
             tx.commit().await.unwrap();
 
             let second = test_database.second().await;
             let move_by = async |db: &crate::store::Db, hash: &'static [u8]| {
                 let mut tx = db.write().await.unwrap();
-                let moved = tx.head_move(&[(machine.clone(), Some(at(1, b"1")), head(at(2, hash)))]).await.unwrap().len();
+                let to = head(at(2, hash));
+                let moved = tx.head_move(&[HeadMove { machine: &machine, from: Some(&first), to: &to }]).await.unwrap();
                 tx.commit().await.unwrap();
                 moved
             };

@@ -1,6 +1,7 @@
 //! Whether the store can be trusted now: what failed last, since when nothing could be written, what is known to be damaged. Kept in
 //! memory: a restart finds out again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,11 @@ use super::StoreError;
 
 /// What is known of the store's state.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<State>);
+pub struct Health {
+    state: Mutex<State>,
+    /// Statements sent so far; a test bounds what a report costs.
+    statements: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -38,6 +43,17 @@ impl Health {
             }
         }
         error
+    }
+
+    /// Counts a statement.
+    pub(in crate::store) fn statement_count(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Statements sent so far, those that begin and end transactions left out.
+    #[cfg(test)]
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Records a successful write.
@@ -77,7 +93,7 @@ impl Health {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

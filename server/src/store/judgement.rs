@@ -147,8 +147,10 @@ pub struct JudgedMachine {
     pub clone_at: Option<i64>,
     /// When its last report came; `None` without one.
     pub received_at: Option<i64>,
-    /// The latest state of its sections, in the form of [`super::section::Sections`].
+    /// The latest state of its sections and when they were seen, to be read by [`super::section::Sections::decode`].
     pub sections: Option<String>,
+    /// See there.
+    pub seen: Option<String>,
     /// Its agent; `None` without a report.
     pub agent: Option<AgentState>,
     /// Digest of its hardware, as its last report named it; `None` without one.
@@ -160,10 +162,11 @@ pub struct JudgedMachine {
 /// The machines of offices within a scope, with the end of their chain and their verdicts, as [`JudgedRow`] reads them.
 macro_rules! judged_select {
     () => {
-        "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, h.sections, h.agent, h.schema,
+        "select m.id, m.name, m.place, m.role, m.status, m.enrolled_at, m.clone_at, h.received_at, x.sections, h.seen, h.agent, h.schema,
              h.schema_best, h.traits, j.policy, j.role as judged_role, j.judged_at, j.verdicts
          from machine m join office_within w on w.office = m.office
-             left join machine_head h on h.machine = m.id left join judgement j on j.machine = m.id"
+             left join machine_head h on h.machine = m.id left join machine_sections x on x.machine = m.id
+             left join judgement j on j.machine = m.id"
     };
 }
 
@@ -180,6 +183,7 @@ struct JudgedRow {
     clone_at: Option<i64>,
     received_at: Option<i64>,
     sections: Option<String>,
+    seen: Option<String>,
     agent: Option<String>,
     schema: Option<i64>,
     schema_best: Option<i64>,
@@ -287,6 +291,7 @@ impl From<JudgedRow> for JudgedMachine {
             clone_at: row.clone_at,
             received_at: row.received_at,
             sections: row.sections,
+            seen: row.seen,
             agent: AgentState::read(row.agent, row.schema, row.schema_best),
             traits: row.traits,
             judgement,

@@ -1,4 +1,20 @@
-//! Many rows in one statement: how lists are split so that few distinct SQL texts are prepared and cached.
+//! Many rows in one statement: as one value of JSON, or in lists that are split so that few distinct SQL texts are prepared and cached.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::types::Json;
+
+/// Rows as one value for `from jsonb_each($1) r`, the same on both databases: `r.key` is the row's id, `r.value ->> 'name'` one of its
+/// values, to be cast where it is a number.
+pub(super) fn rows<'a, T: Serialize>(rows: impl Iterator<Item = (&'a str, T)>) -> Json<BTreeMap<&'a str, T>> {
+    Json(rows.collect())
+}
+
+/// Ids alone, for `in (select r.key from jsonb_each($1) r)`.
+pub(super) fn ids(ids: &[String]) -> Json<BTreeMap<&str, u8>> {
+    rows(ids.iter().map(|id| (id.as_str(), 0)))
+}
 
 /// Sizes of the pieces, largest first.
 const SIZES: [usize; 4] = [64, 16, 4, 1];

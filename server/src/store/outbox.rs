@@ -8,7 +8,7 @@ use super::{StoreResult, Tx};
 words! {
     /// What happened.
     EventKind {
-        /// A report of a machine was accepted.
+        /// Reports of machines of one office were accepted in one commit; `subject` lists the machines.
         Reported = "reported",
         /// An outcome or the score of a machine changed.
         Judged = "judged",
@@ -38,7 +38,7 @@ pub struct NewEvent {
     pub office: Option<String>,
     /// The machine affected, if one.
     pub machine: Option<String>,
-    /// Anything else affected: a token's id, a policy's address.
+    /// Anything else affected: a token's id, a policy's address, machines.
     pub subject: Option<String>,
 }
 
@@ -66,9 +66,22 @@ impl NewEvent {
         Self { kind, office: Some(office.to_owned()), machine: Some(machine.to_owned()), subject: None }
     }
 
+    /// Reports of these machines of an office.
+    pub fn reported(office: &str, machines: &[&str]) -> Self {
+        Self { subject: Some(machines.join(" ")), ..Self::of_office(EventKind::Reported, office) }
+    }
+
     /// An event about an office.
     pub fn of_office(kind: EventKind, office: &str) -> Self {
         Self { kind, office: Some(office.to_owned()), machine: None, subject: None }
+    }
+}
+
+impl OutboxEvent {
+    /// Whether it is about this machine.
+    pub fn concerns(&self, machine: &str) -> bool {
+        let listed = || self.subject.iter().flat_map(|subject| subject.split(' ')).any(|listed| listed == machine);
+        self.machine.as_deref() == Some(machine) || self.kind == EventKind::Reported && listed()
     }
 }
 
@@ -82,13 +95,15 @@ impl Tx {
         if count == 0 {
             return Ok(());
         }
-        on_db!(self, connection => {
-            let last: i64 = sqlx::query_scalar("update sequence set value = value + $1 where name = 'change' returning value")
+        let last: i64 = on_db!(self, connection => {
+            sqlx::query_scalar("update sequence set value = value + $1 where name = 'change' returning value")
                 .bind(count)
-                .fetch_one(&mut *connection)
-                .await?;
-            let mut sequence = last - count;
-            for chunk in changes.chunks(100) {
+                .fetch_one(connection)
+                .await?
+        });
+        let mut sequence = last - count;
+        for chunk in changes.chunks(100) {
+            on_db!(self, connection => {
                 let mut insert = sqlx::QueryBuilder::new("insert into change (sequence, at, kind, office, machine, subject) ");
                 insert.push_values(chunk, |mut row, change| {
                     sequence += 1;
@@ -99,9 +114,9 @@ impl Tx {
                         .push_bind(change.machine.clone())
                         .push_bind(change.subject.clone());
                 });
-                insert.build().execute(&mut *connection).await?;
-            }
-        });
+                insert.build().execute(connection).await?;
+            });
+        }
         Ok(())
     }
 

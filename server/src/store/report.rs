@@ -1,9 +1,10 @@
 //! Signed reports as received, breaks in a machine's chain and refused second branches. Where a chain ends is in `head`.
 
 use protocol::{Digest, Position};
+use serde::Serialize;
 use sqlx::FromRow;
 
-use super::many::pieces;
+use super::many::{pieces, rows};
 use super::{Scope, StoreResult, Tx};
 use crate::evidence::Leaf;
 
@@ -57,6 +58,43 @@ pub struct NewSegment {
     pub claimed: Option<Position>,
     /// The server's end of the chain at that time.
     pub stood: Option<Position>,
+}
+
+/// The same as the statement takes it.
+#[derive(Serialize)]
+struct SegmentRow<'a> {
+    machine: &'a str,
+    segment: i64,
+    opened_at: i64,
+    reason: &'a str,
+    kind: &'static str,
+    claimed_segment: Option<i64>,
+    claimed_number: Option<i64>,
+    claimed_hash: Option<Digest>,
+    stood_segment: Option<i64>,
+    stood_number: Option<i64>,
+    stood_hash: Option<Digest>,
+}
+
+impl<'a> SegmentRow<'a> {
+    fn new(of: &'a NewSegment) -> Self {
+        let segment = |position: Option<Position>| position.map(|position| signed(position.segment));
+        let number = |position: Option<Position>| position.map(|position| signed(position.number));
+        let hash = |position: Option<Position>| position.map(|position| position.hash);
+        Self {
+            machine: &of.machine,
+            segment: signed(of.segment),
+            opened_at: of.opened_at,
+            reason: &of.reason,
+            kind: of.kind.word(),
+            claimed_segment: segment(of.claimed),
+            claimed_number: number(of.claimed),
+            claimed_hash: hash(of.claimed),
+            stood_segment: segment(of.stood),
+            stood_number: number(of.stood),
+            stood_hash: hash(of.stood),
+        }
+    }
 }
 
 /// A refused second branch to store.
@@ -142,7 +180,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails; a duplicate when a position is taken.
-    pub(crate) async fn report_insert(&mut self, reports: &[NewReport]) -> StoreResult<()> {
+    pub(crate) async fn report_insert(&mut self, reports: &[&NewReport]) -> StoreResult<()> {
         for piece in pieces(reports) {
             on_db!(self, connection => {
                 let mut insert = sqlx::QueryBuilder::new(
@@ -191,34 +229,29 @@ impl Tx {
         }))
     }
 
-    /// Stores the break before a segment.
+    /// Stores the breaks before segments.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn segment_insert(&mut self, segment: &NewSegment) -> StoreResult<()> {
-        let parts = |position: Option<Position>| {
-            position.map_or((None, None, None), |position| {
-                (Some(signed(position.segment)), Some(signed(position.number)), Some(position.hash.to_string()))
-            })
-        };
-        let (claimed, stood) = (parts(segment.claimed), parts(segment.stood));
+    pub(crate) async fn segment_insert(&mut self, segments: &[&NewSegment]) -> StoreResult<()> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<String> = (0..segments.len()).map(|number| number.to_string()).collect();
+        let rows =
+            rows(numbers.iter().map(String::as_str).zip(segments.iter().map(|segment| SegmentRow::new(segment))));
         on_db!(self, connection => {
             sqlx::query(
                 "insert into segment (machine, segment, opened_at, reason, kind, claimed_segment, claimed_number, claimed_hash,
                      stood_segment, stood_number, stood_hash)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                 select r.value ->> 'machine', cast(r.value ->> 'segment' as bigint), cast(r.value ->> 'opened_at' as bigint),
+                     r.value ->> 'reason', r.value ->> 'kind', cast(r.value ->> 'claimed_segment' as bigint),
+                     cast(r.value ->> 'claimed_number' as bigint), r.value ->> 'claimed_hash',
+                     cast(r.value ->> 'stood_segment' as bigint), cast(r.value ->> 'stood_number' as bigint),
+                     r.value ->> 'stood_hash'
+                 from jsonb_each($1) r",
             )
-            .bind(&segment.machine)
-            .bind(signed(segment.segment))
-            .bind(segment.opened_at)
-            .bind(&segment.reason)
-            .bind(segment.kind.word())
-            .bind(claimed.0)
-            .bind(claimed.1)
-            .bind(claimed.2)
-            .bind(stood.0)
-            .bind(stood.1)
-            .bind(stood.2)
+            .bind(rows)
             .execute(connection)
             .await?;
         });

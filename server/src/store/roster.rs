@@ -5,7 +5,7 @@ use policies::text::Text;
 use sqlx::FromRow;
 
 use super::machine::Role;
-use super::many::in_lists;
+use super::many::ids;
 use super::{Scope, StoreError, StoreResult, Tx};
 
 mod link;
@@ -255,19 +255,15 @@ impl Tx {
 
     /// A report ends every absence: the lines of these machines are in use again. Returns the offices affected.
     pub(crate) async fn roster_line_return(&mut self, machines: &[String]) -> StoreResult<Vec<String>> {
-        let mut offices = Vec::new();
-        for padded in in_lists(machines) {
-            offices.extend(on_db!(self, connection => {
-                let mut update = sqlx::QueryBuilder::new(
-                    "update roster_line set state = 'in_use', state_by = null, state_from_at = null, state_until_at = null
-                     where state <> 'in_use' and machine in ",
-                );
-                update.push_tuples(padded, |mut row, machine| { row.push_bind(machine); });
-                update.push(" returning office");
-                update.build_query_scalar::<String>().fetch_all(connection).await?
-            }));
-        }
-        Ok(offices)
+        Ok(on_db!(self, connection => {
+            sqlx::query_scalar(
+                "update roster_line set state = 'in_use', state_by = null, state_from_at = null, state_until_at = null
+                 where state <> 'in_use' and machine in (select r.key from jsonb_each($1) r) returning office",
+            )
+            .bind(ids(machines))
+            .fetch_all(connection)
+            .await?
+        }))
     }
 
     async fn roster_line_require(&mut self, scope: &Scope, id: &str) -> StoreResult<()> {

@@ -37,32 +37,67 @@ impl Sections {
         !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
     }
 
-    /// The form in `machine_head.sections`.
+    /// The form in `machine_sections.sections`: what seldom changes.
     pub fn encode(&self) -> String {
         use std::fmt::Write as _;
-        let mut text = String::with_capacity(self.0.len() * 120);
-        for (name, SectionState { digest, observed_at, received_at, known }) in &self.0 {
+        let mut text = String::with_capacity(self.0.len() * 90);
+        for (name, SectionState { digest, known, .. }) in &self.0 {
             let known = if *known { "known" } else { "unknown" };
             // Writing into a String cannot fail.
-            let _ = writeln!(text, "{name} {digest} {observed_at} {received_at} {known}");
+            let _ = writeln!(text, "{name} {digest} {known}");
         }
         text
     }
 
-    /// Reads [`Sections::encode`]. A line that cannot be read is skipped: the machine will be asked for its body again.
-    pub fn decode(text: &str) -> Self {
-        let line = |line: &str| {
-            let mut words = line.split(' ');
-            let name = words.next()?.to_owned();
-            let state = SectionState {
-                digest: words.next()?.parse().ok()?,
-                observed_at: words.next()?.parse().ok()?,
-                received_at: words.next()?.parse().ok()?,
-                known: words.next()? == "known",
+    /// The form in `machine_head.seen`: the last time of receipt, then for each section how long before that it was observed and, after a
+    /// stroke where it differs, received.
+    pub fn encode_seen(&self) -> String {
+        use std::fmt::Write as _;
+        let last = self.0.values().map(|state| state.received_at).max().unwrap_or(0);
+        let mut text = last.to_string();
+        for SectionState { observed_at, received_at, .. } in self.0.values() {
+            // Writing into a String cannot fail.
+            let _ = write!(text, " {}", last.saturating_sub(*observed_at));
+            if *received_at != last {
+                let _ = write!(text, "/{}", last.saturating_sub(*received_at));
+            }
+        }
+        text
+    }
+
+    /// Reads [`Sections::encode`] and [`Sections::encode_seen`]. A line that cannot be read is skipped: the machine will be asked for its body
+    /// again.
+    pub fn decode(text: &str, seen: &str) -> Self {
+        let mut words = seen.split(' ');
+        let last: Option<i64> = words.next().and_then(|word| word.parse().ok());
+        let mut line = |line: &str| {
+            let ages = words.next().map(|word| word.split_once('/').unwrap_or((word, "0")));
+            let seen = last.zip(ages).and_then(|(last, (observed, received))| {
+                Some((last.saturating_sub(observed.parse().ok()?), last.saturating_sub(received.parse().ok()?)))
+            });
+            let (name, digest, known, times) = match *line.split(' ').collect::<Vec<_>>() {
+                [name, digest, known] => (name, digest, known, seen?),
+                // As migration 11 found it: true until the next report.
+                [name, digest, observed, received, known] => {
+                    let stored = observed.parse().ok().zip(received.parse().ok());
+                    (name, digest, known, seen.or(stored)?)
+                }
+                _ => return None,
             };
-            Some((name, state))
+            let (observed_at, received_at) = times;
+            let state =
+                SectionState { digest: digest.parse().ok()?, observed_at, received_at, known: known == "known" };
+            Some((name.to_owned(), state))
         };
-        Self(text.lines().filter_map(line).collect())
+        Self(text.lines().filter_map(&mut line).collect())
+    }
+
+    /// Whether [`Sections::encode`] gives the same for both.
+    pub fn same_list(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.iter().zip(&other.0).all(|((name, state), (other_name, other))| {
+                (name, state.digest, state.known) == (other_name, other.digest, other.known)
+            })
     }
 }
 
@@ -140,9 +175,9 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn body_insert(&mut self, bodies: &[(Body, bool)], at: i64) -> StoreResult<()> {
+    pub(crate) async fn body_insert(&mut self, bodies: &[(&Body, bool)], at: i64) -> StoreResult<()> {
         for piece in pieces(bodies) {
-            let packed: Vec<(&(Body, bool), Packed)> = piece.iter().map(|body| (body, pack(&body.0.text))).collect();
+            let packed: Vec<(&(&Body, bool), Packed)> = piece.iter().map(|body| (body, pack(&body.0.text))).collect();
             on_db!(self, connection => {
                 let mut insert = sqlx::QueryBuilder::new(
                     "insert into body (machine, section, digest, encoding, bytes, size, current, first_at, last_at) ",
@@ -348,8 +383,32 @@ mod tests {
             received_at: 9,
             known: observed_at > 0,
         };
-        let sections = Sections(BTreeMap::from([("lan".to_owned(), state(7)), ("time".to_owned(), state(-7))]));
-        assert_eq!(Sections::decode(&sections.encode()), sections);
-        assert_eq!(Sections::decode("lan nonsense 1 2 known\n\n x"), Sections::default());
+        let mut sections = Sections(BTreeMap::from([("lan".to_owned(), state(7)), ("time".to_owned(), state(-7))]));
+        let read = |sections: &Sections| Sections::decode(&sections.encode(), &sections.encode_seen());
+        assert_eq!(read(&sections), sections);
+        assert_eq!(sections.encode_seen(), "9 2 16");
+        let before = sections.clone();
+        sections.0.get_mut("lan").unwrap().received_at = 12;
+        assert_eq!(read(&sections), sections);
+        assert!(sections.same_list(&before));
+        sections.0.get_mut("lan").unwrap().known = false;
+        assert!(!sections.same_list(&before));
+        assert_eq!(Sections::decode("lan nonsense known\n\n x", "9 2 16"), Sections::default());
+        assert_eq!(Sections::decode(&sections.encode(), ""), Sections::default());
+    }
+
+    #[test]
+    fn a_list_of_before_says_when_until_the_next_report() {
+        let digest = Digest::of(b"x");
+        let text = format!("lan {digest} 7 9 known\ntime {digest} 8 9 unknown\n");
+        let times = |seen| {
+            Sections::decode(&text, seen)
+                .0
+                .values()
+                .map(|state| (state.observed_at, state.received_at))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(times(""), [(7, 9), (8, 9)]);
+        assert_eq!(times("20 1 2"), [(19, 20), (18, 20)]);
     }
 }

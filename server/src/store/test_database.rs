@@ -11,7 +11,7 @@ use crate::evidence::Signer;
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::office::{Office, OfficeKind};
 use crate::store::roster::{RosterLine, RosterState};
-use crate::store::section::Sections;
+use crate::store::section::{SectionState, Sections};
 
 /// Names the PostgreSQL server of the tests: the address of a database whose user may create databases. `tests/run` starts one and
 /// sets it; without it the tests on PostgreSQL do nothing.
@@ -42,6 +42,14 @@ impl TestDatabase {
         test_database.db.migrate().await.unwrap();
         test_database.log_open().await;
         test_database
+    }
+
+    /// Pages in SQLite's write-ahead log: a header of 32 bytes, then each page of 4096 bytes after 24 of its own. It grows until 1000 pages
+    /// are in it.
+    pub(crate) fn pages_logged(&self) -> u64 {
+        let Storage::Folder(folder) = &self.storage else { return 0 };
+        let log = std::fs::metadata(folder.path().join("tram-an.db-wal")).unwrap().len();
+        log.saturating_sub(32) / (4096 + 24)
     }
 
     /// `None` without a PostgreSQL.
@@ -231,6 +239,11 @@ pub(crate) async fn machine_of_before(tx: &mut Tx, office: &str) -> String {
 
 /// The head of a machine's chain as version 0.1 wrote it, before migration 6.
 pub(crate) async fn head_of_before(tx: &mut Tx, machine: &str, sections: &Sections, at: i64) {
+    let line = |(name, state): (&String, &SectionState)| {
+        let SectionState { digest, observed_at, received_at, known } = state;
+        format!("{name} {digest} {observed_at} {received_at} {}\n", if *known { "known" } else { "unknown" })
+    };
+    let sections: String = sections.0.iter().map(line).collect();
     on_db!(tx, connection => {
         sqlx::query(
             "insert into machine_head (machine, segment, number, hash, starts, traits, received_at, made_at, clock_offset, sections,
@@ -239,7 +252,7 @@ pub(crate) async fn head_of_before(tx: &mut Tx, machine: &str, sections: &Sectio
         .bind(machine)
         .bind(Digest::of(b"1").to_string())
         .bind(at)
-        .bind(sections.encode())
+        .bind(&sections)
         .execute(connection)
         .await
         .unwrap();

@@ -59,7 +59,7 @@ impl Topic {
         match self {
             Self::Everything(None) => true,
             Self::Everything(Some(offices)) | Self::Office(offices) => within(offices),
-            Self::Machine(machine) => change.machine.as_ref() == Some(machine),
+            Self::Machine(machine) => change.concerns(machine),
         }
     }
 }

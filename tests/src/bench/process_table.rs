@@ -30,6 +30,17 @@ pub fn cost(process: u32) -> anyhow::Result<Cost> {
     Ok(Cost { processor: processor(process)?, wakeups })
 }
 
+/// Processor time of the process and of all its children, those that live and those it has waited for.
+///
+/// # Errors
+/// The process is gone.
+pub fn family(process: u32) -> anyhow::Result<Duration> {
+    let children =
+        std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).context("the process is gone")?;
+    let living = children.split_whitespace().filter_map(|child| processor(child.parse().ok()?).ok());
+    Ok(processor(process)? + living.sum::<Duration>())
+}
+
 /// Processor time of the process and of every child it has waited for, including one that ended and was not waited for yet.
 ///
 /// # Errors

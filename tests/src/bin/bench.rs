@@ -1,14 +1,18 @@
 //! `cargo bench-all`: measures what the product costs and prints it next to the budgets, as a table for the README.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use agent::platform::clock::Clock;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use harness::bench::{Extent, attacks, idle, machine, single, storm, table, windows};
+use harness::bench::storm::Subject;
+use harness::bench::{Extent, Figure, attacks, floor, idle, machine, single, storm, table, windows};
 use harness::checkout::{self, Profile, Programs};
+use harness::postgres::Postgres;
 use harness::test_server::{NewOffice, StartUp, TestServer, machine_name};
 use harness::{linux, process};
 use policies::fact::Facts;
@@ -26,9 +30,12 @@ struct Arguments {
     /// How many reports each of them sends.
     #[arg(long, default_value_t = 40)]
     reports: u32,
-    /// A server to measure instead of the one that is built from this checkout.
+    /// A server to measure instead of the one that is built from this checkout; its reports are made by the posture-agent beside it.
     #[arg(long)]
     server: Option<std::path::PathBuf>,
+    /// Serves answers of so many bytes and does nothing else: the floor of the measurement of reports.
+    #[arg(long, hide = true)]
+    bare_server: Option<usize>,
     /// Only these parts; all of them but the attacks when none is named.
     #[arg(long, value_enum)]
     only: Vec<Part>,
@@ -50,7 +57,12 @@ enum Part {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let done = match arguments.bare_server {
+        Some(size) => floor::serve(size),
+        None => run(&arguments),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nowhere to report to when standard error is closed.
@@ -69,14 +81,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let wanted = |part| arguments.only.contains(&part) || arguments.only.is_empty() && part != Part::Attacks;
     let fast = match &arguments.server {
-        Some(server) => Programs { agent: std::path::PathBuf::new(), server: server.clone() },
+        Some(server) => Programs { agent: server.with_file_name("posture-agent"), server: server.clone() },
         None => {
             say("building as an office installs it");
             checkout::build(Profile::Release)?
         }
     };
     // The agents' size and speed are those of what an office installs, which scripts of their own build.
-    let installed = [Part::Check, Part::Reports, Part::Idle].into_iter().any(wanted);
+    let installed = [Part::Check, Part::Idle].into_iter().any(wanted);
     let agent = if installed { linux::program()? } else { fast.agent };
     let policies = checkout::root()?.join("policies");
     let policy = policies.join("level-2-controls.toml");
@@ -90,16 +102,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let test_server = TestServer::new(fast.server, folder.path().join("server"));
     test_server.init(None)?;
-    let office = test_server.office_add(&NewOffice { name: "Đo".to_owned(), start_up: StartUp::Off })?;
-    test_server.roster_declare(&office, &[machine_name()])?;
-    test_server.policy_publish(&policies)?;
+    let office = office(&test_server, &policies)?;
     let log = folder.path().join("server.log");
     let mut server = test_server.run("127.0.0.1:0", &log)?;
     if wanted(Part::Reports) {
         say("reports of many machines");
         let seen = process::answer(process::command(&agent).args(["facts", "--json"]))?;
         let facts: Facts = serde_json::from_str(&seen.out).with_context(|| format!("facts --json: {}", seen.err))?;
-        figures.extend(storm::measure(&test_server, &server, &office, &facts, extent)?);
+        let subject = Subject { test_server: &test_server, server: &server, office: &office, database: None };
+        figures.extend(storm::measure(subject, &facts, folder.path(), extent)?);
+        if Postgres::is_installed() {
+            say("the same on PostgreSQL");
+            figures.extend(reports_on_postgres(&test_server, &policies, &facts, folder.path(), extent)?);
+        }
     }
     if wanted(Part::Idle) {
         say("the agent at rest");
@@ -117,4 +132,36 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{header}\n\n{}", table(&figures))?;
     Ok(())
+}
+
+/// Reports to another server of the same program whose store is a PostgreSQL of its own.
+fn reports_on_postgres(
+    test_server: &TestServer,
+    policies: &Path,
+    facts: &Facts,
+    folder: &Path,
+    extent: Extent,
+) -> anyhow::Result<Vec<Figure>> {
+    // The user postgres must get through.
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))?;
+    let (cluster, data) = (folder.join("postgres"), folder.join("on_postgres"));
+    std::fs::create_dir(&cluster)?;
+    std::fs::create_dir(&data)?;
+    let postgres = Postgres::start_in(&cluster)?;
+    let test_server = test_server.with_data(data.join("server"));
+    test_server.init(Some(&postgres.url()))?;
+    let office = office(&test_server, policies)?;
+    let mut server = test_server.run("127.0.0.1:0", &data.join("server.log"))?;
+    let subject = Subject { test_server: &test_server, server: &server, office: &office, database: Some(&postgres) };
+    let figures = storm::measure(subject, facts, &data, extent)?;
+    server.running.stop()?;
+    Ok(figures)
+}
+
+/// An office with its policy, and this machine on its roster.
+fn office(test_server: &TestServer, policies: &Path) -> anyhow::Result<String> {
+    let office = test_server.office_add(&NewOffice { name: "Đo".to_owned(), start_up: StartUp::Off })?;
+    test_server.roster_declare(&office, &[machine_name()])?;
+    test_server.policy_publish(policies)?;
+    Ok(office)
 }

@@ -2,28 +2,13 @@
 
 use super::*;
 use crate::act::machine::machine_settle;
+use crate::ingest::Answer;
 use crate::ingest::commit::Committer;
-use crate::ingest::{Answer, Evidence, Judge, Judging};
-use crate::store::Tx;
 use crate::store::report::{NewReport, SegmentKind};
 use crate::store::test_database::on_both;
 
 fn operator() -> By {
     By { actor: Actor::Operator("test_database".to_owned()), scope: Scope::whole(), at: START }
-}
-
-/// As before the first policy.
-#[derive(Debug)]
-struct Unjudged;
-
-impl Judge for Unjudged {
-    fn policy(&self) -> Option<Digest> {
-        None
-    }
-
-    fn judge<'a>(&'a self, _: &'a mut Tx, _: &'a [Evidence], _: i64) -> Judging<'a> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
 }
 
 async fn kinds(test_server: &TestServer, machine: &Machine) -> Vec<SegmentKind> {
@@ -294,16 +279,14 @@ on_both! {
         let place = Position { hash: Digest::ZERO, ..machines[2].head.unwrap() };
         let (machine, header) = (machines[2].id.clone(), b"in the way".to_vec());
         let row = NewReport { machine, position: place, header, signature: Vec::new(), received_at: START, made_at: START };
-        tx.report_insert(&[row]).await.unwrap();
+        tx.report_insert(&[&row]).await.unwrap();
         tx.commit().await.unwrap();
 
         let mut batch = Vec::new();
         let mut replies = Vec::new();
         for (machine, report) in machines.iter().zip(&next) {
-            let peer = test_server.app.db.read().await.unwrap().machine_peer(&machine.key_id).await.unwrap().unwrap();
-            let (reply, answer) = tokio::sync::oneshot::channel();
-            let reports = vec![crate::ingest::check(report.clone(), &peer).unwrap()];
-            batch.push(crate::ingest::Job { machine: machine.id.clone(), reports, reply });
+            let (job, answer) = job(&test_server.app.db, machine, report).await;
+            batch.push(job);
             replies.push(answer);
         }
         let counters = Arc::default();

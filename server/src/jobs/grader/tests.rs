@@ -14,7 +14,7 @@ use super::Todo;
 use super::{grades_catch_up, grades_make, office_grade_make};
 use crate::judge::machines::{ToJudge, judge_all, judged_put};
 use crate::policy::CompiledPolicy;
-use crate::store::head::Head;
+use crate::store::head::{Head, HeadMove};
 use crate::store::judgement::JudgedFor;
 use crate::store::machine::Role;
 use crate::store::roster::{Roster, RosterLine};
@@ -91,6 +91,7 @@ async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i
         .collect();
     let bodies: Vec<(Body, bool)> = texts.iter().map(|(section, text)| (body(*section, text), true)).collect();
     tx.body_retire(&changed, at).await.unwrap();
+    let bodies: Vec<_> = bodies.iter().map(|(body, current)| (body, *current)).collect();
     tx.body_insert(&bodies, at).await.unwrap();
     tx.body_restore(&changed, at).await.unwrap();
     let head = Head {
@@ -107,8 +108,7 @@ async fn report_by(tx: &mut Tx, machine: &str, number: u64, facts: &Facts, at: i
         stored_bytes: 0,
         stored_all: 0,
     };
-    let from = before.map(|before| before.position);
-    assert_eq!(tx.head_move(&[(machine.to_owned(), from, head)]).await.unwrap().len(), 1);
+    assert_eq!(tx.head_move(&[HeadMove { machine, from: before.as_ref(), to: &head }]).await.unwrap(), 1);
 }
 
 async fn judged(tx: &mut Tx, judge: &CompiledPolicy, machine: &str, at: i64) -> Vec<String> {

@@ -77,7 +77,7 @@ async fn filled(db: &Db) -> (String, String) {
     for (from, to, at) in [(1, 200, START), (201, 303, START + DAY)] {
         let mut tx = db.write().await.unwrap();
         let reports: Vec<_> = (from..=to).map(|number| report(&machine, number, at)).collect();
-        tx.report_insert(&reports).await.unwrap();
+        tx.report_insert(&reports.iter().collect::<Vec<_>>()).await.unwrap();
         tx.commit().await.unwrap();
     }
     let mut tx = db.write().await.unwrap();
@@ -148,7 +148,7 @@ on_both! {
         assert_eq!(rows().await, [7, 1, 1]);
         let mut tx = db.write().await.unwrap();
         let reports: Vec<_> = (1..=200).map(|number| report(&format!("{machine}-2"), number, START + DAY)).collect();
-        tx.report_insert(&reports).await.unwrap();
+        tx.report_insert(&reports.iter().collect::<Vec<_>>()).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(rows().await, [8, 1, 1], "200 leaves: one row");
     }
@@ -162,16 +162,16 @@ on_both! {
         drop(tx);
         let mut tx = db.write().await.unwrap();
         tx.savepoint().await.unwrap();
-        tx.report_insert(&[report(&machine, 999, START)]).await.unwrap();
+        tx.report_insert(&[&report(&machine, 999, START)]).await.unwrap();
         tx.savepoint_rollback().await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(db.read().await.unwrap().log_head().await.unwrap(), before);
         let mut tx = db.write().await.unwrap();
         tx.savepoint().await.unwrap();
-        tx.report_insert(&[report(&machine, 1000, START)]).await.unwrap();
+        tx.report_insert(&[&report(&machine, 1000, START)]).await.unwrap();
         tx.savepoint_release().await.unwrap();
         tx.savepoint().await.unwrap();
-        assert!(tx.report_insert(&[report(&machine, 1, START)]).await.unwrap_err().is_duplicate());
+        assert!(tx.report_insert(&[&report(&machine, 1, START)]).await.unwrap_err().is_duplicate());
         tx.savepoint_rollback().await.unwrap();
         tx.audit_append(START, &change("6")).await.unwrap();
         tx.commit().await.unwrap();

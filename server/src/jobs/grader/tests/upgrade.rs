@@ -51,7 +51,7 @@ async fn fill(test_database: &TestDatabase, judge: &CompiledPolicy) -> Before {
         let state = SectionState { digest, observed_at: NOW, received_at: NOW, known: true };
         sections.0.insert(section.name().to_owned(), state);
         let body = Body { machine: machine.clone(), section: section.name().to_owned(), digest, text };
-        tx.body_insert(&[(body, true)], NOW).await.unwrap();
+        tx.body_insert(&[(&body, true)], NOW).await.unwrap();
     }
     test_database::head_of_before(&mut tx, &machine, &sections, NOW).await;
     let report = NewReport {
@@ -62,7 +62,7 @@ async fn fill(test_database: &TestDatabase, judge: &CompiledPolicy) -> Before {
         received_at: NOW,
         made_at: NOW,
     };
-    tx.report_insert(&[report]).await.unwrap();
+    tx.report_insert(&[&report]).await.unwrap();
     let judgement = Judgement {
         machine: machine.clone(),
         policy: judge.address().to_owned(),
@@ -117,7 +117,9 @@ async fn a_store_of_the_release_before_is_judged_again(test_database: &TestDatab
     let mut tx = db.write().await.unwrap();
     let head = tx.head_get(&Scope::whole(), &before.machine).await.unwrap().unwrap();
     assert_eq!((head.agent.as_str(), head.schema, head.received_at), ("", 1, NOW));
-    assert_eq!(head.sections.0.len(), 2);
+    let times: Vec<_> =
+        head.sections.0.values().map(|state| (state.observed_at, state.received_at, state.known)).collect();
+    assert_eq!(times, [(NOW, NOW, true); 2]);
     let report = tx.report_get(&before.machine, 1, 1).await.unwrap().unwrap();
     assert_eq!((report.header.as_slice(), report.received_at), (b"header".as_slice(), NOW));
     assert_eq!(tx.person_by_login("lan").await.unwrap(), Some(before.person.clone()));

@@ -12,9 +12,13 @@ async fn old(test_database: &TestDatabase) {
     let office = test_database::office(&mut tx, "Xã An", None).await;
     let machine = test_database::machine(&mut tx, &office).await;
     // The later number arrived first: the server's clock went back.
-    tx.report_insert(&[report(&machine, 1, START + 9), report(&machine, 2, START + 1), report(&machine, 3, START + 9)])
-        .await
-        .unwrap();
+    tx.report_insert(&[
+        &report(&machine, 1, START + 9),
+        &report(&machine, 2, START + 1),
+        &report(&machine, 3, START + 9),
+    ])
+    .await
+    .unwrap();
     tx.fork_insert(&fork(&machine, START)).await.unwrap();
     tx.fork_insert(&fork(&machine, START + 1)).await.unwrap();
     for day in ["2026-11-22", "2026-11-21"] {

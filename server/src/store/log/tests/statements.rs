@@ -31,7 +31,7 @@ async fn an_append_is_two_statements_whatever_the_commit_holds() {
         let mut tx = db.write().await.unwrap();
         let machine = format!("{machine}-2");
         let some: Vec<_> = reports.by_ref().take(count).map(|number| report(&machine, number, START + DAY)).collect();
-        tx.report_insert(&some).await.unwrap();
+        tx.report_insert(&some.iter().collect::<Vec<_>>()).await.unwrap();
         let before = counted.0.load(Ordering::Relaxed);
         tx.commit().await.unwrap();
         let statements = counted.0.load(Ordering::Relaxed) - before;
