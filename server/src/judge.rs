@@ -3,7 +3,6 @@
 //! people and programs are shown in [`crate::view`].
 
 mod evidence;
-pub mod lan;
 pub mod machines;
 pub mod office;
 pub mod waivers;

@@ -463,7 +463,7 @@ fn a_wrong_command_line_is_status_2_and_help_is_0_in_both_languages() {
     let test_server = TestServer::new();
     test_server.refused(&["dance"]);
     test_server.refused(&["token", "add", "x", "--uses", "0"]);
-    for (language, word) in [("vi", "Máy chủ Trạm An"), ("en", "The server of Trạm An")] {
+    for (language, word) in [("vi", "Máy chủ Trạm An"), ("en", "The Trạm An server")] {
         let output = test_server.run(&["--lang", language, "--help"]);
         assert_eq!(output.status.code(), Some(0));
         assert!(String::from_utf8(output.stdout).unwrap().contains(word));

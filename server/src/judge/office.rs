@@ -1,5 +1,7 @@
 //! From the store's rows to the input of a grade: roster lines and enrolled machines of one office become one list.
 
+pub mod lan;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -8,7 +10,6 @@ use policies::grade::{
     grade_machine, grade_office,
 };
 
-use super::lan::{LanRows, lan_rows};
 use crate::policy::CompiledPolicy;
 use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::{Machine, MachineStatus};
@@ -16,6 +17,7 @@ use crate::store::office::Office;
 use crate::store::roster::{Roster, RosterLine};
 use crate::store::section::Sections;
 use crate::store::{Scope, StoreError, StoreResult, Tx};
+use lan::{LanRows, lan_rows};
 
 /// How long facts that an older agent misreads are left out of the sums, so that an office has time to replace it; not on machines where it
 /// was replaced. Counted from the first start of a server that knows they are wrong. Milliseconds: 30 days.

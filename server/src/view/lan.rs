@@ -7,7 +7,7 @@ use policies::office::{InUse, Untold, UsedAddress};
 use policies::text::Text;
 use serde::Serialize;
 
-use crate::judge::lan::{LanInUse, lan_rows};
+use crate::judge::office::lan::{LanInUse, lan_rows};
 use crate::judge::office::{OfficeRows, office_rows};
 use crate::policy::CompiledPolicy;
 use crate::store::approved_address::{AddressKind, ApprovedAddress};

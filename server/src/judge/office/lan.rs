@@ -8,7 +8,7 @@ use policies::fact::{Facts, OfficeFacts};
 use policies::grade::{Grade, MachineGrade, MachineState, is_fresh};
 use policies::office::{self, AddressRange, Evidence, InUse, LanMachine};
 
-use super::office::{OfficeMachine, OfficeRows, instant};
+use super::{OfficeMachine, OfficeRows, instant};
 use crate::policy::CompiledPolicy;
 use crate::store::approved_address::{AddressKind, ApprovedAddress};
 use crate::store::section::Sections;
