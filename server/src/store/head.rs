@@ -147,7 +147,7 @@ fn position(segment: i64, number: i64, hash: &str) -> Position {
 
 impl StoredMachine {
     /// What tells whether a machine is still as it was: everything that others than the committer change, and the end of its chain. Its last
-    /// judgement is not in it: one that is newer than remembered makes the machine judged again, no more. The same text as [`state!`].
+    /// judgement is not in it: one that is newer than remembered makes the machine judged again, no more. The same text as `state!`.
     fn state(&self) -> String {
         let Self { office, office_name, role, status, clone_at, head, .. } = self;
         let (clone_at, role, status) = (clone_at.unwrap_or(0), role.code(), status.word());
