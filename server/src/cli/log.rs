@@ -14,11 +14,11 @@ use serde::Serialize;
 
 use super::Help;
 use super::context::CommandContext;
+use super::fault::told;
 use super::terminal::Terminal;
-use super::verify::told;
 use crate::act::cosign::{CosignError, Witness, checkpoint_cosign};
 use crate::error::UserError;
-use crate::store::log::check::Fault;
+use crate::store::log::fault::Fault;
 use crate::store::log::read::Contradiction;
 use crate::store::log::records::Record;
 

@@ -3,6 +3,7 @@
 
 mod append;
 pub mod check;
+pub mod fault;
 mod fill;
 pub mod read;
 pub mod records;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use protocol::Digest;
 use protocol::log::{Checkpoint, Frontier, Node, Note};
 
-use super::check::Fault;
+use super::fault::Fault;
 use super::read::Leaves;
 use super::{HEIGHT, StoreResult, Tx, signed, unsigned};
 use crate::evidence::Signer;

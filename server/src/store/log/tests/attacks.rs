@@ -1,6 +1,6 @@
 //! What somebody with the database could do: each is found, and named.
 
-use super::check::Fault;
+use super::fault::Fault;
 use super::*;
 use crate::evidence::Subject;
 
