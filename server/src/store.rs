@@ -34,6 +34,7 @@ macro_rules! on_db {
 #[macro_use]
 mod word;
 
+pub mod agent;
 mod anchor;
 pub mod approved_address;
 pub mod audit;

@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod connection;
 mod connections;
+mod deadlines;
 pub mod leaf;
 
 use std::sync::Arc;
@@ -24,8 +25,9 @@ use crate::ca::validity_ms;
 use crate::clock::Clock;
 use crate::secrets::Secrets;
 
-pub use accept::{Acceptor, Deadlines, Peer};
+pub use accept::{Acceptor, Peer};
 pub use connection::Connection;
+pub use deadlines::Deadlines;
 pub use leaf::Certificates;
 
 /// The one cryptographic provider of the program.

@@ -12,7 +12,7 @@ use crate::act::machine::{
     machine_check, machine_confirm, machine_move, machine_revoke, machine_role, machine_settle, revoked,
 };
 use crate::store::Scope;
-use crate::store::judgement::AgentState;
+use crate::store::agent::AgentState;
 use crate::store::machine::{ListedMachine, Machine, MachineStatus};
 
 /// The columns of machines.

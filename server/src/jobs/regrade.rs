@@ -6,7 +6,7 @@ use crate::judge::Judged;
 use crate::judge::machines::{CLOCKS_DIFFER, ToJudge, judge_all, judged_put};
 use crate::policy::CompiledPolicy;
 use crate::store::Db;
-use crate::store::head::schema as schema_read;
+use crate::store::section::schema as schema_read;
 use crate::store::judgement::{Behind, JudgedFor};
 
 /// Machines judged in one batch.

@@ -11,7 +11,8 @@ use policies::grade::{
 };
 
 use crate::policy::CompiledPolicy;
-use crate::store::judgement::{AgentState, JudgedMachine, Judgement, VerdictState};
+use crate::store::agent::AgentState;
+use crate::store::judgement::{JudgedMachine, Judgement, VerdictState};
 use crate::store::machine::{Machine, MachineStatus};
 use crate::store::office::Office;
 use crate::store::roster::{Roster, RosterLine};

@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use super::machine::{MachineStatus, Role};
 use super::many::{ids, rows};
 use super::report::signed;
-use super::section::Sections;
+use super::section::{Sections, schema};
 use super::{Link, Scope, StoreResult, Tx};
 pub(crate) use moving::HeadMove;
 
@@ -134,11 +134,6 @@ impl HeadRow {
 /// Only values the store itself wrote are read here; a damaged value reads as one that no report can have.
 fn digest(text: &str) -> Digest {
     text.parse().unwrap_or(Digest::ZERO)
-}
-
-/// A version of the facts' meaning as stored.
-pub(crate) fn schema(kept: i64) -> u32 {
-    u32::try_from(kept).unwrap_or(0)
 }
 
 fn position(segment: i64, number: i64, hash: &str) -> Position {

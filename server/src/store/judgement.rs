@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use policies::fact::SCHEMA_VERSION;
 use policies::outcome::Verdict;
 use sqlx::FromRow;
 
+use super::agent::AgentState;
 use super::machine::{MachineStatus, Role};
 use super::many::{in_lists, pieces};
 use super::{Scope, StoreResult, Tx, new_id};
@@ -100,32 +100,6 @@ pub(crate) struct Behind {
     pub(crate) received_at: i64,
     /// The version of the facts' meaning its agent read by.
     pub(crate) schema: i64,
-}
-
-/// The agent of a machine, as its last report named it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct AgentState {
-    /// Its version: hostile text, empty when it last reported to a server that did not store it.
-    pub version: String,
-    /// The version of the facts' meaning by which it reads.
-    pub schema: u32,
-    /// True when a newer agent reads correctly some facts that this one may misread.
-    pub too_old: bool,
-    /// The newest version by which the machine ever reported.
-    pub schema_best: u32,
-}
-
-impl AgentState {
-    /// The state from the columns of a head; `None` without a report.
-    pub(super) fn read(version: Option<String>, schema: Option<i64>, best: Option<i64>) -> Option<Self> {
-        let (schema, best) = (super::head::schema(schema?), super::head::schema(best?));
-        Some(Self { version: version?, schema, schema_best: best, too_old: schema < SCHEMA_VERSION })
-    }
-
-    /// True when the machine had a newer agent before and now has an older one again.
-    pub const fn gone_back(&self) -> bool {
-        self.schema < self.schema_best
-    }
 }
 
 /// A machine of an office with everything its grade depends on.

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::judgement::AgentState;
+use super::agent::AgentState;
 use super::{Scope, StoreError, StoreResult, Tx};
 
 pub mod event;

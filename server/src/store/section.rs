@@ -7,12 +7,16 @@ use protocol::Digest;
 use protocol::{compress, limits};
 use sqlx::FromRow;
 
-use super::head::schema;
 use super::many::{in_lists, pieces};
 use super::{StoreResult, Tx};
 
 /// Bodies shorter than this are kept as they are: compressing them saves less than it costs.
 const PLAIN_BELOW: usize = 256;
+
+/// A version of the facts' meaning as stored.
+pub(crate) fn schema(kept: i64) -> u32 {
+    u32::try_from(kept).unwrap_or(0)
+}
 
 /// A machine's latest report of one section.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::accept::Deadlines;
+use super::deadlines::Deadlines;
 
 /// Requests a connection may have open at once before a person is known to be behind it: a page with everything it loads.
 const STRANGER_REQUESTS: usize = 16;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::accept::Deadlines;
+use super::deadlines::Deadlines;
 use super::connection::Connection;
 use crate::bound::{lot, network};
 

@@ -10,7 +10,8 @@ use crate::judge::office::{OfficeMachine, OfficeRows, instant, office_rows, old_
 use crate::policy::CompiledPolicy;
 use crate::roster::{Proposal, known_list, propose};
 use crate::store::grade::GradeChange;
-use crate::store::judgement::{AgentState, JudgedMachine};
+use crate::store::agent::AgentState;
+use crate::store::judgement::JudgedMachine;
 use crate::store::machine::{MachineStatus, Role};
 use crate::store::office::Office;
 use crate::store::roster::{Roster, RosterLine};

@@ -6,7 +6,7 @@ use policies::text;
 use policies::text::visible;
 
 use super::named;
-use crate::store::judgement::AgentState;
+use crate::store::agent::AgentState;
 use crate::view::{MachineLine, OfficeView};
 use crate::web::catalogue::Catalogue;
 use crate::web::grade::Named;
