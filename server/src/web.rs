@@ -24,6 +24,7 @@ mod offices;
 mod pages;
 mod path;
 mod programs;
+mod recognise;
 mod refusal;
 mod roster;
 mod secret;
@@ -78,7 +79,7 @@ pub fn router(app: &App) -> Router<App> {
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(unknown)
-        .layer(from_fn_with_state(app.clone(), visitor::recognise))
+        .layer(from_fn_with_state(app.clone(), recognise::recognise))
         .route("/assets/{hash}/{name}", get(asset::asset_get))
         .layer(from_fn(headers::add_headers))
 }

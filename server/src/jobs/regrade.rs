@@ -6,8 +6,8 @@ use crate::judge::Judged;
 use crate::judge::machines::{CLOCKS_DIFFER, ToJudge, judge_all, judged_put};
 use crate::policy::CompiledPolicy;
 use crate::store::Db;
-use crate::store::section::schema as schema_read;
 use crate::store::judgement::{Behind, JudgedFor};
+use crate::store::section::schema as schema_read;
 
 /// Machines judged in one batch.
 const BATCH: i64 = 512;

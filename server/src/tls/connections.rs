@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::deadlines::Deadlines;
 use super::connection::Connection;
+use super::deadlines::Deadlines;
 use crate::bound::{lot, network};
 
 /// All connections.

@@ -55,6 +55,13 @@ pub(crate) struct Frame {
     pub(crate) checkpoint: Option<String>,
 }
 
+impl Visitor {
+    /// The frame of a page called `title` at `place` of the navigation.
+    pub(crate) fn frame(&self, app: &App, title: impl Into<String>, place: NavItem) -> Frame {
+        Frame::new(self, self.session.as_ref(), app, title.into(), place)
+    }
+}
+
 impl Frame {
     pub(crate) fn new(visitor: &Visitor, session: Option<&Session>, app: &App, title: String, place: NavItem) -> Self {
         let n = Numbers::new(visitor.language, app.pages.zone());

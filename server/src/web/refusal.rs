@@ -1,24 +1,8 @@
 //! Pages shown instead of a page: an unknown address, something outside the person's scope, a form from elsewhere, a failing database.
 
-use askama::Template;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use policies::text::Text;
 
-use super::catalogue::Catalogue;
-use super::frame::{Frame, NavItem, render};
-use super::visitor::Visitor;
-use crate::app::App;
-use crate::web::error::{PageError, Refused};
-
-#[derive(Template)]
-#[template(path = "refusal.html")]
-struct RefusalPage {
-    t: Catalogue,
-    frame: Frame,
-    code: u16,
-    message: String,
-}
+use crate::web::error::PageError;
 
 /// An unknown address, or a thing that does not exist or is outside the person's scope; the two are not distinguished.
 pub(crate) fn unknown_page(status: StatusCode) -> PageError {
@@ -97,48 +81,4 @@ pub(crate) fn unfit_program(name: &str) -> PageError {
         ),
         format!("The server does not hand out {name}: it must be a plain file, no link or folder, and not too large."),
     )
-}
-
-/// Turns a refusal into a page in the visitor's language; any other answer stays as it is.
-pub(crate) fn dress(mut response: Response, visitor: &Visitor, app: &App) -> Response {
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response = unknown_page(StatusCode::METHOD_NOT_ALLOWED).into_response();
-    }
-    let Some(Refused(message)) = response.extensions_mut().remove::<Refused>() else { return response };
-    let status = response.status();
-    let t = Catalogue::new(visitor.language);
-    let page = RefusalPage {
-        t,
-        frame: visitor.frame(app, title(t, status), NavItem::Nowhere),
-        code: status.as_u16(),
-        message: pick(t, &message),
-    };
-    match render(&page) {
-        Ok(mut dressed) => {
-            *dressed.status_mut() = status;
-            dressed
-        }
-        Err(_) => response,
-    }
-}
-
-fn pick(t: Catalogue, message: &Text) -> String {
-    t.pick(message).to_owned()
-}
-
-fn title(t: Catalogue, status: StatusCode) -> &'static str {
-    let (vi, en) = match status {
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ("Không tìm thấy trang", "No such page"),
-        StatusCode::FORBIDDEN => ("Không được phép", "Not allowed"),
-        StatusCode::UNPROCESSABLE_ENTITY
-        | StatusCode::BAD_REQUEST
-        | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::REQUEST_TIMEOUT => ("Biểu mẫu chưa dùng được", "The form cannot be used yet"),
-        StatusCode::TOO_MANY_REQUESTS => ("Máy chủ đang bận", "The server is busy"),
-        StatusCode::SERVICE_UNAVAILABLE => {
-            ("Cơ sở dữ liệu tạm thời không dùng được", "The database cannot be used at the moment")
-        }
-        _ => ("Máy chủ gặp lỗi", "The server failed"),
-    };
-    t.text(vi, en)
 }

@@ -1,27 +1,19 @@
-//! Who is looking at a page: the language, the session if there is one, and the token that ties forms to either. A layer
+//! Who is looking at a page: the language, the session if there is one, and the token that ties forms to either. The layer `recognise`
 //! determines it once per request; handlers take a [`Visitor`] or, when a login is needed, a [`Session`].
 
-use std::sync::Arc;
-
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use policies::text::Language;
 
-use super::cookie::Cookie;
-use super::frame::{Frame, NavItem};
 use super::refusal;
-use super::secret::{draw_token, form_token, hash_token};
 use crate::act::By;
 use crate::app::App;
 use crate::audit::Actor;
 use crate::store::person::{Person, PersonRole};
-use crate::store::text::is_storable_encoded;
 use crate::store::{Scope, StoreResult};
-use crate::tls::Connection;
 use crate::web::error::PageError;
 
 /// A session ends after two hours without a request of the person's own...
@@ -53,8 +45,9 @@ pub(crate) struct Visitor {
     /// True when the browser still shows the cookie of a session that has ended.
     pub(crate) expired: bool,
     /// True when the visitor has a session, or a person logged in with this browser before.
-    is_known: bool,
-    session: Option<Session>,
+    pub(super) is_known: bool,
+    /// The session, if there is one.
+    pub(super) session: Option<Session>,
 }
 
 /// A person who is logged in.
@@ -94,102 +87,14 @@ impl Session {
 }
 
 impl Visitor {
-    /// The frame of a page called `title` at `place` of the navigation.
-    pub(crate) fn frame(&self, app: &App, title: impl Into<String>, place: NavItem) -> Frame {
-        Frame::new(self, self.session.as_ref(), app, title.into(), place)
-    }
-
     /// True when the visitor has a session.
     pub(crate) fn is_logged_in(&self) -> bool {
         self.session.is_some()
     }
-
-    /// The visitor when nothing is known because the store does not answer.
-    fn unknown(request: &Request) -> Self {
-        Self {
-            language: chosen_language(request.headers()).unwrap_or_default(),
-            csrf: String::new(),
-            uri: request.uri().clone(),
-            host: String::new(),
-            expired: false,
-            is_known: false,
-            session: None,
-        }
-    }
-}
-
-fn chosen_language(headers: &HeaderMap) -> Option<Language> {
-    Language::from_code(&Cookie::Language.read(headers)?)
-}
-
-/// The layer: recognises the visitor, runs the handler, and renders a refusal as a page in the visitor's language.
-pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let (headers, uri) = (request.headers(), request.uri());
-    let (visitor, new_form) = match recognise_visitor(&app, headers, uri).await {
-        Ok(recognised) => recognised,
-        Err(error) => {
-            let visitor = Visitor::unknown(&request);
-            return refusal::dress(error.into_response(), &visitor, &app);
-        }
-    };
-    if visitor.is_known
-        && let Some(connection) = request.extensions().get::<Arc<Connection>>()
-    {
-        connection.person_note();
-    }
-    request.extensions_mut().insert(visitor.clone());
-    let mut place = None;
-    if let Some(session) = &visitor.session {
-        let Some(mine) = app.pages.requests.enter(session.person.id.clone()) else {
-            let refused = refusal::too_many_pages(StatusCode::TOO_MANY_REQUESTS);
-            return refusal::dress(refused.into_response(), &visitor, &app);
-        };
-        place = Some(mine);
-        request.extensions_mut().insert(session.clone());
-    }
-    let response = if is_storable_encoded(path_of(request.uri()).as_bytes()) {
-        next.run(request).await
-    } else {
-        refusal::broken_address().into_response()
-    };
-    let mut response = refusal::dress(response, &visitor, &app);
-    if new_form {
-        Cookie::Form.set(response.headers_mut(), &visitor.csrf);
-    }
-    match place {
-        Some(place) => place.held_by(response),
-        None => response,
-    }
-}
-
-/// The visitor, and whether its form token is new and must be set as a cookie.
-async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<(Visitor, bool), PageError> {
-    let token = Cookie::Session.read(headers);
-    let session = match &token {
-        Some(token) => session_find(app, &hash_token(token), headers.contains_key(FOLLOWING)).await?,
-        None => None,
-    };
-    let (csrf, new_form) = match (token.as_ref().filter(|_| session.is_some()), Cookie::Form.read(headers)) {
-        (Some(token), _) => (form_token(token), false),
-        (None, Some(form)) => (form, false),
-        (None, None) => (draw_token()?, true),
-    };
-    let language = chosen_language(headers)
-        .or_else(|| session.as_ref().and_then(|session| Language::from_code(&session.person.language)))
-        .unwrap_or_default();
-    let is_known = match Cookie::Device.read(headers) {
-        Some(device) if session.is_none() => {
-            app.db.read().await?.known_device_person(&hash_token(&device)).await?.is_some()
-        }
-        _ => session.is_some(),
-    };
-    let expired = token.is_some() && session.is_none();
-    let host = host_of(headers, uri).unwrap_or_default().to_owned();
-    Ok((Visitor { language, csrf, uri: uri.clone(), host, expired, is_known, session }, new_form))
 }
 
 /// The session behind a token's hash with its person, unless it ended or the account was closed. A request by the person themselves extends it.
-async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Option<Session>, PageError> {
+pub(super) async fn session_find(app: &App, token_hash: &str, following: bool) -> Result<Option<Session>, PageError> {
     let now = app.clock.now_ms();
     let mut tx = app.db.read().await?;
     let Some(session) = tx.session_get(token_hash, now).await? else { return Ok(None) };
