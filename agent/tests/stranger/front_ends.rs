@@ -36,7 +36,9 @@ pub(crate) fn ufw() -> Vec<Case> {
             .chain(commands.lines())
             .map(|line| format!("{inside} {}\n", line.trim()))
             .collect();
-        Case { expected, commands: format!("exec >/dev/null\n{commands}"), ..Case::new(name, "") }
+        // A reset keeps the old rules in files named by the second, and refuses when they are there.
+        let start = "exec >/dev/null\nrm -f /mnt/root/etc/ufw/*.rules.2*";
+        Case { expected, commands: format!("{start}\n{commands}"), ..Case::new(name, "") }
     };
     vec![
         case(KeptOut, "ufw as it is", "--force enable"),
