@@ -33,6 +33,11 @@ fn a_lost_answer_stores_nothing_twice(kind: Kind) -> anyhow::Result<()> {
     test_agent.address_set(&relay.address())?;
     let _agent = world.run(&test_agent)?;
     let first = world.reports_beyond(0)?;
+    // Otherwise the machine still waits for the answer to its first report.
+    let receipts = test_agent.state().join("receipts");
+    wait::until("the first receipt", wait::PATIENCE, || {
+        Ok(std::fs::metadata(&receipts).is_ok_and(|file| file.len() > 0).then_some(()))
+    })?;
 
     relay.lose_answers(0);
     append(&etc.join("hosts"), "203.0.113.1 doi-dia-chi.example")?;
