@@ -17,5 +17,5 @@ pub(super) fn agent_too_old(unknown: &[Blame], facts: FactsOf<'_>) -> bool {
 
 fn is_excused(blame: &Blame, facts: FactsOf<'_>) -> bool {
     let FactsOf::Machine(facts) = facts else { return false };
-    blame.reason == Some(Reason::NoReader) && blame.fact.gaps.iter().any(|gap| gap.holds(facts))
+    blame.reason == Some(Reason::NoReader) && blame.fact.gaps.iter().any(|gap| facts.has_gap(gap))
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accounts, Antivirus, Backup, Field, Lan, Logging, Neighbours, Patches, Ports, Reason, Record, Remote, Sharing,
-    Software, System, Time, Unknown,
+    Accounts, Antivirus, Backup, Fact, Family, Field, Gap, Lan, List, Logging, Maker, Makers, Neighbours, Patches,
+    Ports, Reason, Record, Remote, Sharing, Software, System, Time, Unknown,
 };
 
 /// Version of the facts' meaning. Raised when a fact changes its meaning, not for a new fact or field. When raising it, list in
@@ -139,6 +139,31 @@ impl Section {
     }
 }
 
+impl Facts {
+    /// True when the machine is one of those of the gap. A machine that does not report its system is not.
+    pub fn has_gap(&self, gap: &Gap) -> bool {
+        self.system.family.known() == Some(&gap.family)
+            // Windows has no identifier of a distribution.
+            && (gap.family == Family::Windows
+                || self.system.id.known().is_some_and(|system| !gap.except_systems.contains(&system.as_str())))
+            && match gap.makers {
+                Makers::Any => true,
+                Makers::Except(read) => works(&self.antivirus, |maker| !read.contains(&maker)),
+                Makers::Of(unknown) => works(&self.antivirus, |maker| unknown.contains(&maker)),
+            }
+    }
+}
+
+/// True when some product that is not known to be off is by a maker that `wanted` names.
+fn works(antivirus: &Antivirus, wanted: impl Fn(Maker) -> bool) -> bool {
+    match &antivirus.products {
+        Fact::Known(List { items, .. }) => {
+            items.iter().any(|product| product.running != Fact::Known(false) && wanted(product.maker))
+        }
+        Fact::Unknown(_) => false,
+    }
+}
+
 /// The fact called `name` (`section.name`): its section, its position there and its description.
 pub fn find(name: &str) -> Option<(Section, usize, &'static Field)> {
     let (section, field) = name.split_once('.')?;
@@ -157,7 +182,7 @@ pub fn names() -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Fact, Value};
+    use crate::fact::Value;
 
     #[test]
     fn every_fact_is_found_by_its_name() {

@@ -1,7 +1,7 @@
 //! Where the product cannot read a fact, as stated by `#[no_reader(...)]` on the fact: only that may excuse an unknown, which is then
 //! left out of both sums. An agent that says `no_reader` is believed only there.
 
-use super::{Antivirus, Fact, Facts, Family, List, Maker};
+use super::{Family, Maker};
 
 /// Machines on which a fact has no reader.
 #[derive(Clone, Copy, Debug)]
@@ -40,28 +40,3 @@ pub(super) const LINUX_BUT_CLAMAV: Gap = Gap { makers: Makers::Except(&[Maker::C
 pub(super) const LINUX_OTHER_MAKERS: Gap = Gap { makers: Makers::Of(&[Maker::Other]), ..LINUX };
 /// Windows, except for the makers that are queried directly; for others Security Center reports what they told it.
 pub(super) const WINDOWS_BUT_DEFENDER: Gap = Gap { makers: Makers::Except(&[Maker::Microsoft]), ..WINDOWS };
-
-impl Gap {
-    /// True when the machine with `facts` is one of them. A machine that does not report its system is not.
-    pub fn holds(&self, facts: &Facts) -> bool {
-        facts.system.family.known() == Some(&self.family)
-            // Windows has no identifier of a distribution.
-            && (self.family == Family::Windows
-                || facts.system.id.known().is_some_and(|system| !self.except_systems.contains(&system.as_str())))
-            && match self.makers {
-                Makers::Any => true,
-                Makers::Except(read) => works(&facts.antivirus, |maker| !read.contains(&maker)),
-                Makers::Of(unknown) => works(&facts.antivirus, |maker| unknown.contains(&maker)),
-            }
-    }
-}
-
-/// True when some product that is not known to be off is by a maker that `wanted` names.
-fn works(antivirus: &Antivirus, wanted: impl Fn(Maker) -> bool) -> bool {
-    match &antivirus.products {
-        Fact::Known(List { items, .. }) => {
-            items.iter().any(|product| product.running != Fact::Known(false) && wanted(product.maker))
-        }
-        Fact::Unknown(_) => false,
-    }
-}
