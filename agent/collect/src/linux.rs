@@ -21,6 +21,7 @@ mod patches;
 mod ports;
 mod remote;
 mod sharing;
+mod ssh_settings;
 mod system;
 mod text;
 mod time;

@@ -3,6 +3,7 @@
 use policies::fact::{Account, Accounts, Fact, List, Reason};
 
 use super::context::{CheckContext, WINDOWS_ONLY, unknown};
+use crate::linux::remote::ssh;
 use crate::linux::text::{capped, lines};
 use os::{Answer, OsError};
 
@@ -151,15 +152,15 @@ fn enabled(context: &CheckContext, entry: &Entry, secret: &Fact<Secret>) -> Fact
     match () {
         () if secret.is_shut(context.now) => Fact::Known(false),
         () if secret.has_password() => Fact::Known(true),
-        () if secret.is_locked() && context.ssh().lock_shuts_keys_out() => Fact::Known(false),
-        () if entry.id == 0 && context.ssh().shuts_root_out() => Fact::Known(false),
+        () if secret.is_locked() && ssh::answers(context).lock_shuts_keys_out() => Fact::Known(false),
+        () if entry.id == 0 && ssh::answers(context).shuts_root_out() => Fact::Known(false),
         () => keys(context, entry),
     }
 }
 
 /// True when the SSH server finds a public key for the account.
 fn keys(context: &CheckContext, entry: &Entry) -> Fact<bool> {
-    let files = match context.ssh().key_files() {
+    let files = match ssh::answers(context).key_files() {
         Fact::Known(files) => files,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown),
     };

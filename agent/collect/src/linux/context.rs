@@ -10,7 +10,7 @@ use policies::fact::{Fact, Reason};
 use os::{Answer, LinuxOs, OsError};
 
 pub(super) use crate::answer::{answered, unknown};
-use crate::linux::remote::ssh::Ssh;
+use crate::linux::ssh_settings::Ssh;
 use crate::linux::text;
 
 /// The most files read from one folder.
@@ -109,11 +109,11 @@ impl CheckContext {
         found
     }
 
-    /// The settings that the SSH servers themselves report.
-    pub(super) fn ssh(&self) -> &Ssh {
+    /// The settings that the SSH servers themselves report, when asked with `ask`.
+    pub(super) fn ssh(&self, ask: impl FnOnce(&Self) -> Ssh) -> &Ssh {
         // If a server is hidden, later callers get the same doubt as the first.
         self.missed.fetch_or(!self.looked_up().1, Ordering::Relaxed);
-        self.ssh.get_or_init(|| Ssh::ask(self))
+        self.ssh.get_or_init(|| ask(self))
     }
 
     /// True when one of `names` runs.

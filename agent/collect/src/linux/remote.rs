@@ -4,14 +4,13 @@ use policies::fact::{Fact, List, Reason, Remote, RootLogin, Seconds};
 
 use super::context::CheckContext;
 use crate::control::PROGRAMS;
+use crate::linux::ssh_settings::{Settings, Ssh};
 use crate::linux::text::{capped, yes};
 
 pub(super) mod ssh;
 
-use ssh::{Settings, Ssh};
-
 pub(super) fn collect(context: &CheckContext) -> Remote {
-    let ssh = context.ssh();
+    let ssh = ssh::answers(context);
     let flag = |keyword: &'static str| ssh.any(&[keyword], |settings| settings.value(keyword).map(yes));
     Remote {
         ssh_server: Fact::Known(ssh.serves()),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Entry;
 use crate::linux::context::CheckContext;
+use crate::linux::remote::ssh;
 use crate::logons::{Attempt, MOST, since, source};
 use os::{Answer, OsError, Program};
 
@@ -41,7 +42,7 @@ pub(super) fn attempts(context: &CheckContext, passwd: &[Entry]) -> Answer<(Vec<
     let found = ask(&[&from, &most, WORDS, "SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10"])?;
     // Checks that it reaches back that far.
     let earlier = ask(&[&until, "-n1"])?;
-    let more = found.cut || earlier.stdout.is_empty() || !context.ssh().logs_failures();
+    let more = found.cut || earlier.stdout.is_empty() || !ssh::answers(context).logs_failures();
     let lines = || found.stdout.lines().filter(|line| !line.is_empty());
     Ok((lines().filter_map(|line| attempt(line, passwd)).collect(), more || lines().count() >= MOST))
 }

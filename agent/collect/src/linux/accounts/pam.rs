@@ -3,6 +3,7 @@
 use policies::fact::{Fact, Reason, Seconds};
 
 use crate::linux::context::{CheckContext, found, optional, unknown};
+use crate::linux::remote::ssh;
 use crate::linux::text::lines;
 use os::{Answer, OsError};
 
@@ -156,7 +157,7 @@ pub(super) fn lockout(context: &CheckContext) -> Lockout {
 /// Attempts and seconds, when every service's stack has a locking module.
 fn read_lockout(context: &CheckContext) -> Answer<Option<(i64, i64)>> {
     let mut stacks = Vec::new();
-    for service in WAYS_IN.iter().filter(|service| **service != "sshd" || context.ssh().serves()) {
+    for service in WAYS_IN.iter().filter(|service| **service != "sshd" || ssh::answers(context).serves()) {
         stacks.extend(optional(stack(context, &[service]))?);
     }
     if stacks.is_empty() {
