@@ -86,7 +86,7 @@ impl<K: Ord + Clone + Send + 'static> Isolated<K> {
         };
         let work = move || {
             #[cfg(windows)]
-            crate::windows::priority::give_way_entirely();
+            crate::priority::give_way_entirely();
             LAST_WORDS.set(Some(Box::new(last_words)));
             let result = work();
             LAST_WORDS.take();

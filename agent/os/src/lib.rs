@@ -11,6 +11,8 @@ mod hardware;
 pub mod isolated;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(windows)]
+pub mod priority;
 mod tree;
 #[cfg(any(windows, test, feature = "windows-recorded"))]
 pub mod windows;

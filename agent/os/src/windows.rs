@@ -19,13 +19,13 @@ pub use answer::{
 };
 pub use decode::filetime;
 #[cfg(windows)]
+pub use native::Windows;
+#[cfg(windows)]
 pub use native::folder_watch::{FolderNews, FolderWatch};
 #[cfg(windows)]
 pub use native::key_watch::KeyWatch;
 #[cfg(windows)]
 pub use native::network_watch::NetworkWatch;
-#[cfg(windows)]
-pub use native::{Windows, priority};
 
 /// The questions only Windows answers. Every call that may hang (WMI, COM, network management) is given up at its
 /// deadline with [`super::OsError::TimedOut`], and not started again while it hangs.

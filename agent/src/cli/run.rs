@@ -63,7 +63,7 @@ fn prepare(options: &RunOptions, starter: &Manager) -> anyhow::Result<()> {
     use crate::install::manager;
     use crate::platform::windows::{event_log, handover, service_guard};
     use crate::state::{Missing, StateFolder};
-    use os::windows::priority;
+    use os::priority;
 
     if !starter.is_service() {
         telemetry::start();

@@ -24,7 +24,6 @@ mod hive;
 pub mod key_watch;
 pub mod network_watch;
 mod networks;
-pub mod priority;
 mod processes;
 mod registry;
 mod services;

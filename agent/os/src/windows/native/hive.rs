@@ -32,10 +32,10 @@ use windows::Win32::System::Ioctl::{
 use windows::core::PWSTR;
 
 use super::signal::Signal;
-use super::{SHARE_ALL, priority, refused};
+use super::{SHARE_ALL, refused};
 use crate::windows::decode::hive::{self, Bytes};
 use crate::windows::{Subkey, decode};
-use crate::{Answer, OsError, failed};
+use crate::{Answer, OsError, failed, priority};
 
 /// How long to wait for the lock to end once its file is closed. Windows ends it at that moment.
 const ENDING: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The agent's priority when others want the machine: as low as Windows allows.
+//! The agent's priority on Windows when others want the machine: as low as it may be.
 #![expect(unsafe_code, reason = "priorities are set through their C interface")]
 
 use windows::Win32::System::Threading::{
