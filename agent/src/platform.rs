@@ -1,7 +1,10 @@
 //! What the program itself needs from the operating system: time, random numbers, service manager, log and event log. May use `os`.
 
 pub mod clock;
+mod entry;
 pub mod logbook;
+#[cfg(windows)]
+pub mod name;
 pub mod random;
 #[cfg(target_os = "linux")]
 mod scratch;

@@ -13,7 +13,7 @@ use windows_service::service::{
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_service::{Error, Result};
 
-use crate::platform::service::NAME;
+use crate::platform::name::SERVICE;
 
 /// The display name in the list of services.
 const SHOWN: &str = "Trạm An";
@@ -75,7 +75,7 @@ impl Manager {
 
     /// The service; none when it is not installed.
     pub(super) fn service(&self) -> Result<Option<Service>> {
-        match self.0.open_service(NAME, ServiceAccess::ALL_ACCESS) {
+        match self.0.open_service(SERVICE, ServiceAccess::ALL_ACCESS) {
             Err(error) if refused_with(&error, NONE) => Ok(None),
             found => found.map(Some),
         }
@@ -85,7 +85,7 @@ impl Manager {
     /// refused.
     pub(super) async fn establish(&self, program: &Path, arguments: &[OsString]) -> Result<(Service, Vec<Text>)> {
         let info = ServiceInfo {
-            name: OsString::from(NAME),
+            name: OsString::from(SERVICE),
             display_name: OsString::from(SHOWN),
             service_type: ServiceType::OWN_PROCESS,
             start_type: ServiceStartType::AutoStart,
@@ -119,7 +119,7 @@ impl Manager {
 /// logged.
 pub(crate) fn refine_own() -> Result<()> {
     let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT)?;
-    let service = manager.open_service(NAME, ServiceAccess::CHANGE_CONFIG | ServiceAccess::START)?;
+    let service = manager.open_service(SERVICE, ServiceAccess::CHANGE_CONFIG | ServiceAccess::START)?;
     for missing in refined(&service) {
         tracing::warn!("a setting of the service was refused: {}", missing.en);
     }

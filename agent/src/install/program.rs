@@ -6,7 +6,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::platform::service::NAME;
+use crate::platform::name::SERVICE;
 use crate::platform::windows::leftover;
 use os::windows::{Registry, Windows, WindowsOs};
 
@@ -24,7 +24,7 @@ pub(super) fn folder() -> Result<PathBuf> {
     // Read from the 64-bit view of the registry, and not from the environment, which the caller controls.
     let key = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion";
     match Windows::default().value(key, "ProgramFilesDir") {
-        Ok(Registry::Text(folder)) if Path::new(&folder).is_absolute() => Ok(Path::new(&folder).join(NAME)),
+        Ok(Registry::Text(folder)) if Path::new(&folder).is_absolute() => Ok(Path::new(&folder).join(SERVICE)),
         Ok(_) => Err(Error::other(format!("{key} : ProgramFilesDir is no path"))),
         Err(error) => Err(Error::other(error)),
     }

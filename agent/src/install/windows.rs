@@ -12,7 +12,7 @@ use super::manager::{self, Manager};
 use super::{InstallError, Installed, Plan, Removal, program};
 use crate::enrol::pending_enrolment::{self, EnrolmentProgress, Stage};
 use crate::enrol::{EnrolError, fingerprint_read};
-use crate::platform::service::NAME;
+use crate::platform::name::SERVICE;
 use crate::platform::windows::{event_log, handover};
 use crate::state::config::server_address;
 use crate::state::{DEFAULT, Missing, StateError, StateFolder};
@@ -123,7 +123,7 @@ async fn remove_state(state: &Path) -> std::io::Result<()> {
     let ours = folder.path().to_owned();
     drop(folder);
     std::fs::remove_dir_all(ours)?;
-    if let Some(above) = state.parent().filter(|above| above.file_name().is_some_and(|name| name == NAME)) {
+    if let Some(above) = state.parent().filter(|above| above.file_name().is_some_and(|name| name == SERVICE)) {
         // Files that the agent did not put there stay.
         drop(std::fs::remove_dir(above));
     }

@@ -10,10 +10,6 @@ mod system;
 
 pub use system::{Manager, ServiceEvents, attend};
 
-/// The service's name on Windows: its registry key, its event source, its folders under Program Files and ProgramData. The Linux
-/// unit is called `posture-agent`.
-pub const NAME: &str = "TramAn";
-
 /// A request from whatever started the program, or news from the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceEvent {

@@ -14,8 +14,9 @@ use windows_service::service::{
 use windows_service::service_control_handler::{ServiceControlHandlerResult, ServiceStatusHandle, register};
 use windows_service::service_dispatcher;
 
-use super::{NAME, ServiceEvent, StopReason};
+use super::{ServiceEvent, StopReason};
 use crate::platform::logbook::{self, Entry};
+use crate::platform::name::SERVICE;
 
 /// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: not started by the service control manager, so it is a console.
 const NO_MANAGER: i32 = 1063;
@@ -36,7 +37,7 @@ static ENDED: Mutex<Option<anyhow::Result<()>>> = Mutex::new(None);
 /// The error of `work`, or when the manager cannot be talked to.
 pub fn attend(work: impl FnOnce(Manager) -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
     *locked(&WORK) = Some(Box::new(work));
-    match service_dispatcher::start(NAME, service_main) {
+    match service_dispatcher::start(SERVICE, service_main) {
         Ok(()) => locked(&ENDED).take().unwrap_or(Ok(())),
         Err(windows_service::Error::Winapi(error)) if error.raw_os_error() == Some(NO_MANAGER) => {
             let work = locked(&WORK).take();
@@ -61,7 +62,7 @@ fn serve() -> anyhow::Result<()> {
     let (sender, service_events) = unbounded_channel();
     let service = Service::default();
     let told = service.clone();
-    let handle = register(NAME, move |control| {
+    let handle = register(SERVICE, move |control| {
         let service_event = match control {
             ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
             ServiceControl::Stop => ServiceEvent::Stop(StopReason::Asked),

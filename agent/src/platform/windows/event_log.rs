@@ -14,8 +14,8 @@ use windows::Win32::System::EventLog::{
 use windows::core::{HSTRING, PCWSTR};
 use windows_registry::LOCAL_MACHINE;
 
-use crate::platform::logbook::{Entry, Gravity};
-use crate::platform::service::NAME;
+use crate::platform::entry::{Entry, Gravity};
+use crate::platform::name::SERVICE;
 
 /// The registry key of the Application log's sources.
 const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";
@@ -27,7 +27,7 @@ const TYPES: u32 = 7;
 /// # Errors
 /// When Windows refuses: this requires administrator rights.
 pub fn register() -> Result<()> {
-    let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{NAME}"))?;
+    let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{SERVICE}"))?;
     key.set_expand_hstring("EventMessageFile", &HSTRING::from(r"%SystemRoot%\System32\EventCreate.exe"))?;
     key.set_u32("TypesSupported", TYPES)?;
     Ok(())
@@ -38,7 +38,7 @@ pub fn register() -> Result<()> {
 /// # Errors
 /// When Windows refuses.
 pub fn forget() -> Result<()> {
-    super::handover::removed(LOCAL_MACHINE.remove_tree(format!(r"{SOURCES}\{NAME}")))
+    super::handover::removed(LOCAL_MACHINE.remove_tree(format!(r"{SOURCES}\{SERVICE}")))
 }
 
 struct Source(HANDLE);
@@ -56,7 +56,7 @@ impl Drop for Source {
 /// When Windows refuses.
 pub fn write(entry: &Entry) -> Result<()> {
     // SAFETY: the text ends with NUL and outlives the call.
-    let source = Source(unsafe { RegisterEventSourceW(PCWSTR::null(), &HSTRING::from(NAME)) }?);
+    let source = Source(unsafe { RegisterEventSourceW(PCWSTR::null(), &HSTRING::from(SERVICE)) }?);
     let kind = match entry.gravity() {
         Gravity::Information => EVENTLOG_INFORMATION_TYPE,
         Gravity::Warning => EVENTLOG_WARNING_TYPE,

@@ -13,7 +13,7 @@ use windows::core::{HSTRING, PCWSTR};
 
 use super::access::{self, Descriptor};
 use super::silence::only_administrators_silence;
-use crate::platform::service::NAME;
+use crate::platform::name::SERVICE;
 
 /// `READ_CONTROL | WRITE_DAC`.
 const ACCESS: u32 = 0x0006_0000;
@@ -39,7 +39,7 @@ pub fn closed() -> Result<Option<String>> {
     // SAFETY: no names: this machine, its default database.
     let manager = Handle(unsafe { OpenSCManagerW(PCWSTR::null(), PCWSTR::null(), SC_MANAGER_CONNECT) }?);
     // SAFETY: the manager is open, the name ends with NUL.
-    let service = Handle(unsafe { OpenServiceW(manager.0, &HSTRING::from(NAME), ACCESS) }?);
+    let service = Handle(unsafe { OpenServiceW(manager.0, &HSTRING::from(SERVICE), ACCESS) }?);
     let found = list(&service)?;
     if only_administrators_silence(&found) {
         return Ok(None);
