@@ -1,5 +1,5 @@
 //! What the evidence log is made of: what a leaf says ([`leaf`]) and who signs ([`signer`]). Owns no SQL: leaves are appended by
-//! `store::log` when a transaction commits.
+//! `store` when a transaction commits.
 
 pub mod leaf;
 pub mod signer;

@@ -51,6 +51,7 @@ pub mod login;
 pub mod machine;
 mod many;
 pub mod meta;
+mod number;
 pub mod office;
 pub mod outbox;
 pub mod person;
@@ -84,7 +85,7 @@ const WAIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(in crate::store) pools: Pools,
-    pub(in crate::store) log: Arc<log::Log>,
+    pub(in crate::store) log: Arc<transaction::Log>,
     pub(in crate::store) health: Arc<Health>,
 }
 

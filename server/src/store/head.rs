@@ -9,7 +9,7 @@ use sqlx::FromRow;
 
 use super::machine::{MachineStatus, Role};
 use super::many::{ids, rows};
-use super::report::signed;
+use super::number::signed;
 use super::section::{Sections, schema};
 use super::{Link, Scope, StoreResult, Tx};
 pub(crate) use moving::HeadMove;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::many::{pieces, rows};
+use super::number::signed;
 use super::{Scope, StoreResult, Tx};
 use crate::evidence::Leaf;
 
@@ -168,11 +169,6 @@ pub struct StoredFork {
     pub traits: String,
     /// Milliseconds UTC.
     pub received_at: i64,
-}
-
-/// `protocol` refuses headers whose segment or number is too large.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Tx {

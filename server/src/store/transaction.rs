@@ -1,12 +1,16 @@
 //! A transaction: commit, and savepoints that can be undone separately.
 
+mod append;
+mod log_end;
+
 use std::sync::Arc;
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use super::log::Log;
-use super::{Db, Health, StoreResult};
+use super::{Db, Health, StoreError, StoreResult};
 use crate::evidence::Leaf;
+
+pub(in crate::store) use log_end::{HEIGHT, Head, Log, MADE_BY, unsigned};
 
 /// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
 #[derive(Debug)]
@@ -14,9 +18,9 @@ pub struct Tx {
     pub(in crate::store) link: Link,
     pub(in crate::store) intent: Intent,
     pub(in crate::store) health: Arc<Health>,
-    pub(in crate::store) log: Arc<Log>,
+    log: Arc<Log>,
     /// Leaves of the evidence log, appended at the end.
-    pub(in crate::store) leaves: Vec<Leaf>,
+    leaves: Vec<Leaf>,
     /// How many there were when the part began.
     leaves_before: usize,
 }

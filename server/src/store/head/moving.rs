@@ -4,7 +4,7 @@ use protocol::{Digest, Position};
 use serde::Serialize;
 
 use super::super::many::rows;
-use super::super::report::signed;
+use super::super::number::signed;
 use super::super::{StoreResult, Tx};
 use super::Head;
 

@@ -1,12 +1,14 @@
-//! Appending the leaves of a transaction at its end: two statements a commit, whatever it holds, and one more for every 256 leaves and
+//! Appending the leaves of a transaction to the evidence log at its end: two statements a commit, whatever it holds, and one more for every 256 leaves and
 //! every day. The row of the log's end is locked from here to the commit, which follows at once.
 
 use std::sync::Arc;
 
 use protocol::log::{Frontier, Node};
 
-use super::{HEIGHT, Head, HeadRow, MADE_BY, StoreError, StoreResult, Tx, signed};
+use super::log_end::{HEIGHT, Head, HeadRow, MADE_BY};
+use super::{StoreError, StoreResult, Tx};
 use crate::evidence::{Leaf, Signer};
+use crate::store::number::signed;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -57,7 +59,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails, or the log was not opened.
-    pub(in crate::store) async fn log_append(&mut self) -> StoreResult<Option<Head>> {
+    pub(super) async fn log_append(&mut self) -> StoreResult<Option<Head>> {
         let leaves = std::mem::take(&mut self.leaves);
         if leaves.is_empty() {
             return Ok(None);
@@ -82,7 +84,7 @@ impl Tx {
     }
 
     /// The end of the log, locked.
-    pub(super) async fn log_lock(&mut self) -> StoreResult<Head> {
+    async fn log_lock(&mut self) -> StoreResult<Head> {
         let row: HeadRow = on_db!(self, connection => {
             sqlx::query_as(
                 "update log_head set size = size where name = 'log'
