@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use policies::text;
 use policies::text::{Language, Text};
 
 use crate::store::StoreError;
@@ -35,25 +36,12 @@ impl UserError {
             }
             None => match error.downcast_ref::<StoreError>() {
                 Some(StoreError::NotFound { what, id }) => {
-                    let vi = format!("Không có {} mang mã {id:?}.", noun_vi(what));
-                    Text::new(vi, format!("There is no {what} {id:?}.")).get(language).to_owned()
+                    let Text { vi, en } = what.text();
+                    text!("Không có {vi} mang mã {id:?}.", "There is no {en} {id:?}.").get(language).to_owned()
                 }
                 _ => format!("{error:#}"),
             },
         }
-    }
-}
-
-/// The Vietnamese word for the kind of thing the store did not find.
-fn noun_vi(what: &str) -> &str {
-    match what {
-        "office" => "cơ quan",
-        "machine" => "máy",
-        "token" => "mã đăng ký máy",
-        "person" => "tài khoản",
-        "waiver" => "ngoại lệ",
-        "roster line" => "dòng danh mục",
-        other => other,
     }
 }
 

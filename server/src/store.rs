@@ -70,7 +70,7 @@ mod transaction;
 pub mod waiver;
 
 use anchor::Anchor;
-pub use error::{StoreError, StoreResult};
+pub use error::{Noun, StoreError, StoreResult};
 pub use health::Health;
 pub use scope::Scope;
 pub use transaction::Tx;

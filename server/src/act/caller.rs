@@ -10,7 +10,7 @@ use crate::bound::rate::Rate;
 use crate::ingest::Reason;
 use crate::store::machine::key::Peer as StoredPeer;
 use crate::store::machine::{MachineStatus, Role as StoredRole};
-use crate::store::{Scope, StoreError, Tx};
+use crate::store::{Noun, Scope, StoreError, Tx};
 
 pub use refusal::{CallerError, Refusal};
 
@@ -81,7 +81,7 @@ pub async fn key_in_use(tx: &mut Tx, machine: &str) -> anyhow::Result<Option<Sto
 /// The database fails, or the office is gone.
 pub async fn assignment(app: &App, tx: &mut Tx, caller: &StoredPeer) -> Result<Assignment, StoreError> {
     let office = tx.office_get(&Scope::whole(), &caller.office).await?;
-    let office = office.ok_or_else(|| StoreError::NotFound { what: "office", id: caller.office.clone() })?;
+    let office = office.ok_or_else(|| StoreError::not_found(Noun::Office, &caller.office))?;
     Ok(Assignment {
         office: office.name,
         role: match caller.role {

@@ -7,7 +7,7 @@ use crate::audit::Action;
 use crate::error::UserError;
 use crate::store::office::{Office, OfficeKind};
 use crate::store::outbox::{EventKind, NewEvent};
-use crate::store::{Db, Scope, StoreError, StoreResult, new_id};
+use crate::store::{Db, Noun, Scope, StoreError, StoreResult, new_id};
 
 /// The longest setup period of an office from now, in milliseconds: a year.
 const SETUP_MOST_MS: i64 = 366 * 24 * 60 * 60 * 1000;
@@ -75,10 +75,7 @@ pub async fn office_rename(db: &Db, by: &By, id: &str, name: &str) -> anyhow::Re
         );
     }
     let mut tx = db.write().await?;
-    let before = tx
-        .office_get(&by.scope, id)
-        .await?
-        .ok_or_else(|| StoreError::NotFound { what: "office", id: id.to_owned() })?;
+    let before = tx.office_get(&by.scope, id).await?.ok_or_else(|| StoreError::not_found(Noun::Office, id))?;
     if before.name == name {
         return Ok(before);
     }

@@ -10,7 +10,7 @@ use crate::audit::Action;
 use crate::store::machine::{Machine, MachineStatus, Role};
 use crate::store::outbox::{EventKind, NewEvent};
 use crate::store::token::{Admission, Token};
-use crate::store::{Db, StoreError, new_id};
+use crate::store::{Db, Noun, StoreError, new_id};
 
 /// The longest validity of a token.
 pub const VALID_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -85,8 +85,7 @@ pub async fn token_make(db: &Db, by: &By, new: &NewToken) -> anyhow::Result<(Tok
 pub async fn token_revoke(db: &Db, by: &By, id: &str, reach: Reach) -> Result<Vec<Machine>, StoreError> {
     let mut tx = db.write().await?;
     tx.token_revoke(&by.scope, id, by.at, &by.name()).await?;
-    let token =
-        tx.token_get(&by.scope, id).await?.ok_or_else(|| StoreError::NotFound { what: "token", id: id.to_owned() })?;
+    let token = tx.token_get(&by.scope, id).await?.ok_or_else(|| StoreError::not_found(Noun::Token, id))?;
     let mut events =
         vec![NewEvent { subject: Some(token.id.clone()), ..NewEvent::of_office(EventKind::Token, &token.office) }];
     let mut machines = Vec::new();

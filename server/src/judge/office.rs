@@ -17,7 +17,7 @@ use crate::store::machine::{Machine, MachineStatus};
 use crate::store::office::Office;
 use crate::store::roster::{Roster, RosterLine};
 use crate::store::section::Sections;
-use crate::store::{Scope, StoreError, StoreResult, Tx};
+use crate::store::{Noun, Scope, StoreError, StoreResult, Tx};
 use lan::{LanRows, lan_rows};
 
 /// How long facts that an older agent misreads are left out of the sums, so that an office has time to replace it; not on machines where it
@@ -65,7 +65,7 @@ pub async fn office_rows(
     scope: &Scope,
     office: &str,
 ) -> StoreResult<OfficeRows> {
-    let office = tx.office_get(scope, office).await?.ok_or_else(|| StoreError::not_found("office", office))?;
+    let office = tx.office_get(scope, office).await?.ok_or_else(|| StoreError::not_found(Noun::Office, office))?;
     let roster = tx.roster_get(scope, &office.id).await?;
     let lines = tx.roster_line_list(scope, &office.id).await?;
     let mut machines = tx.machine_judged_list(scope, &office.id).await?;

@@ -1,5 +1,7 @@
 //! What can go wrong in the store, and what it means for the caller.
 
+use policies::text;
+use policies::text::Text;
 use sqlx::migrate::MigrateError;
 
 /// What can go wrong in the store.
@@ -24,13 +26,44 @@ pub enum StoreError {
     #[error("another server moved a chain first")]
     Contended,
     /// No such thing, or not within the caller's scope; the two are not distinguished.
-    #[error("no {what} {id:?} within this part of the tree")]
+    #[error("no {} {id:?} within this part of the tree", .what.text().en)]
     NotFound {
-        /// `office`, `machine`, ...
-        what: &'static str,
+        /// What was asked for.
+        what: Noun,
         /// The id asked for.
         id: String,
     },
+}
+
+/// What the store did not find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noun {
+    /// An office.
+    Office,
+    /// A machine.
+    Machine,
+    /// An enrolment token.
+    Token,
+    /// A person.
+    Person,
+    /// A waiver.
+    Waiver,
+    /// A line of the roster.
+    RosterLine,
+}
+
+impl Noun {
+    /// The noun within a sentence.
+    pub fn text(self) -> Text {
+        match self {
+            Self::Office => text!("cơ quan", "office"),
+            Self::Machine => text!("máy", "machine"),
+            Self::Token => text!("mã đăng ký máy", "token"),
+            Self::Person => text!("tài khoản", "person"),
+            Self::Waiver => text!("ngoại lệ", "waiver"),
+            Self::RosterLine => text!("dòng danh mục", "roster line"),
+        }
+    }
 }
 
 /// The result of every method of the store.
@@ -42,7 +75,7 @@ const SQLITE_DAMAGED: [i64; 2] = [11, 26];
 const POSTGRES_DAMAGED: [&str; 2] = ["XX001", "XX002"];
 
 impl StoreError {
-    pub(crate) fn not_found(what: &'static str, id: &str) -> Self {
+    pub(crate) fn not_found(what: Noun, id: &str) -> Self {
         Self::NotFound { what, id: id.to_owned() }
     }
 

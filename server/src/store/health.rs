@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn trouble_lasts_until_something_is_written_and_damage_stays() {
         let health = Health::default();
-        drop(health.noted(StoreError::not_found("office", "x")));
+        drop(health.noted(StoreError::not_found(crate::store::Noun::Office, "x")));
         assert!(health.failing_for().is_none() && !health.failed_within(Duration::MAX));
         drop(health.noted(StoreError::Database(sqlx::Error::PoolTimedOut)));
         assert!(health.failing_for().is_some() && !health.failed_within(Duration::MAX));

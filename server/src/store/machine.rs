@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::agent::AgentState;
-use super::{Scope, StoreError, StoreResult, Tx};
+use super::{Noun, Scope, StoreError, StoreResult, Tx};
 
 pub mod event;
 pub mod key;
@@ -140,7 +140,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::NotFound`] when it is not within `scope`.
     pub async fn machine_require(&mut self, scope: &Scope, id: &str) -> StoreResult<Machine> {
-        self.machine_get(scope, id).await?.ok_or_else(|| StoreError::not_found("machine", id))
+        self.machine_get(scope, id).await?.ok_or_else(|| StoreError::not_found(Noun::Machine, id))
     }
 
     /// The machines of one office (not of those below it) with their agents, by name, revoked ones included.

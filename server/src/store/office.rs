@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Scope, StoreError, StoreResult, Tx};
+use super::{Noun, Scope, StoreError, StoreResult, Tx};
 
 words! {
     /// The kind of an office.
@@ -49,7 +49,7 @@ impl Tx {
         match &office.parent {
             Some(parent) => self.office_require(scope, parent).await?,
             None if scope.is_whole() => {}
-            None => return Err(StoreError::not_found("office", "")),
+            None => return Err(StoreError::not_found(Noun::Office, "")),
         }
         on_db!(self, connection => {
             sqlx::query(
@@ -100,7 +100,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::NotFound`] when it does not.
     pub async fn office_require(&mut self, scope: &Scope, id: &str) -> StoreResult<()> {
-        self.office_get(scope, id).await?.map(|_| ()).ok_or_else(|| StoreError::not_found("office", id))
+        self.office_get(scope, id).await?.map(|_| ()).ok_or_else(|| StoreError::not_found(Noun::Office, id))
     }
 
     /// Every office within `scope`, by name.

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Scope, StoreError, StoreResult, Tx};
+use super::{Noun, Scope, StoreError, StoreResult, Tx};
 
 words! {
     /// What a person may do; the person's office says where.
@@ -64,7 +64,7 @@ impl Tx {
         match &person.office {
             Some(office) => self.office_require(scope, office).await?,
             None if scope.is_whole() => {}
-            None => return Err(StoreError::not_found("office", "")),
+            None => return Err(StoreError::not_found(Noun::Office, "")),
         }
         on_db!(self, connection => {
             sqlx::query(
@@ -140,7 +140,7 @@ impl Tx {
                 .await?
                 .rows_affected()
         });
-        if changed == 0 { Err(StoreError::not_found("person", id)) } else { Ok(()) }
+        if changed == 0 { Err(StoreError::not_found(Noun::Person, id)) } else { Ok(()) }
     }
 
     /// Closes an account for good. False when it was closed before.

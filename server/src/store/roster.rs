@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::machine::Role;
 use super::many::ids;
-use super::{Scope, StoreError, StoreResult, Tx};
+use super::{Noun, Scope, StoreError, StoreResult, Tx};
 
 mod link;
 
@@ -267,7 +267,7 @@ impl Tx {
     }
 
     async fn roster_line_require(&mut self, scope: &Scope, id: &str) -> StoreResult<()> {
-        self.roster_line_get(scope, id).await?.map(|_| ()).ok_or_else(|| StoreError::not_found("roster line", id))
+        self.roster_line_get(scope, id).await?.map(|_| ()).ok_or_else(|| StoreError::not_found(Noun::RosterLine, id))
     }
 }
 

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::machine::{Machine, Role};
-use super::{Scope, StoreError, StoreResult, Tx};
+use super::{Noun, Scope, StoreError, StoreResult, Tx};
 
 words! {
     /// The status of a machine that enrols with a token.
@@ -174,7 +174,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::NotFound`] when it is not within `scope`.
     pub async fn token_revoke(&mut self, scope: &Scope, id: &str, at: i64, by: &str) -> StoreResult<()> {
-        self.token_get(scope, id).await?.ok_or_else(|| StoreError::not_found("token", id))?;
+        self.token_get(scope, id).await?.ok_or_else(|| StoreError::not_found(Noun::Token, id))?;
         on_db!(self, connection => {
             sqlx::query("update token set revoked_at = $2, revoked_by = $3 where id = $1 and revoked_at is null")
                 .bind(id)

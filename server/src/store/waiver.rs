@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::FromRow;
 
 use super::many::in_lists;
-use super::{Link, Scope, StoreError, StoreResult, Tx};
+use super::{Link, Noun, Scope, StoreError, StoreResult, Tx};
 
 words! {
     /// The state of a waiver.
@@ -163,7 +163,7 @@ impl Tx {
             .fetch_optional(connection)
             .await?
         });
-        found.ok_or_else(|| StoreError::not_found("waiver", id))
+        found.ok_or_else(|| StoreError::not_found(Noun::Waiver, id))
     }
 
     /// Grants or refuses a waiver that is requested. False if it was decided or withdrawn meanwhile.

@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::store::machine::Role;
 use crate::store::office::Office;
 use crate::store::token::{Admission, Token};
-use crate::store::{StoreError, Tx};
+use crate::store::{Noun, StoreError, Tx};
 use crate::web::error::PageError;
 
 mod stick;
@@ -113,11 +113,7 @@ async fn page(
     let office = if chosen.is_empty() {
         offices.first().cloned()
     } else {
-        Some(
-            tx.office_get(&session.scope, chosen)
-                .await?
-                .ok_or_else(|| StoreError::NotFound { what: "office", id: chosen.to_owned() })?,
-        )
+        Some(tx.office_get(&session.scope, chosen).await?.ok_or_else(|| StoreError::not_found(Noun::Office, chosen))?)
     };
     let mut tokens = Vec::new();
     if let Some(office) = &office {
