@@ -144,7 +144,7 @@ pub enum Reason {
     NotApproved,
     /// Of an office: some of its machines do not tell.
     #[serde(skip_deserializing)]
-    MachinesUntold,
+    MachinesUnclear,
     /// Of an office: no machine of it is expected to report.
     #[serde(skip_deserializing)]
     NoMachine,
@@ -171,7 +171,7 @@ impl Reason {
                 "chưa có danh sách được duyệt; ghi ở trang Mạng nội bộ của cơ quan hoặc bằng lệnh posture-server office lan",
                 "no list is approved; state it on the office's page Local network or with posture-server office lan",
             ),
-            Self::MachinesUntold => (
+            Self::MachinesUnclear => (
                 "có máy chưa cho biết; xem các máy đó ở trang Mạng nội bộ của cơ quan",
                 "some machines do not tell; see which on the office's page Local network",
             ),

@@ -55,7 +55,7 @@ pub struct InUse {
     /// The addresses, those outside the list first, then those of most machines.
     pub addresses: Vec<UsedAddress>,
     /// The machines, by position, that leave something open, and what.
-    pub untold: Vec<(usize, Untold)>,
+    pub unclear: Vec<(usize, Unclear)>,
 }
 
 /// An address in use.
@@ -71,7 +71,7 @@ pub struct UsedAddress {
 
 /// Why it is not known what a machine uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Untold {
+pub enum Unclear {
     /// It never reported.
     Never,
     /// Its report is too old.
@@ -88,7 +88,7 @@ pub enum Untold {
     Unreadable,
 }
 
-impl Untold {
+impl Unclear {
     /// The reason as a person reads it.
     pub fn text(self) -> Text {
         let (vi, en) = match self {
@@ -117,8 +117,8 @@ pub fn gateways(machines: &[LanMachine<'_>], approved: &[AddressRange]) -> InUse
         approved,
         |lan| &lan.gateways,
         |lan, address| match address {
-            None => has_nameless_route(lan).then_some(Use::Untold(Untold::NoAddress)),
-            Some(address) if address.is_unspecified() => Some(Use::Untold(Untold::NoAddress)),
+            None => has_nameless_route(lan).then_some(Use::Unclear(Unclear::NoAddress)),
+            Some(address) if address.is_unspecified() => Some(Use::Unclear(Unclear::NoAddress)),
             Some(address) => Some(Use::Address(address)),
         },
     )
@@ -134,7 +134,7 @@ pub fn dns_servers(machines: &[LanMachine<'_>], approved: &[AddressRange]) -> In
             address if is_windows_default(address) => None,
             address if !address.is_loopback() => Some(Use::Address(address)),
             address if own_addresses(lan).any(|own| is_in(approved, own)) => Some(Use::Approved(address)),
-            _ => Some(Use::Untold(Untold::Loopback)),
+            _ => Some(Use::Unclear(Unclear::Loopback)),
         },
     )
 }
@@ -164,8 +164,8 @@ impl InUse {
             if self.machines == 0 {
                 return Fact::unknown(Reason::NoMachine, "");
             }
-            if !self.untold.is_empty() {
-                return Fact::unknown(Reason::MachinesUntold, "");
+            if !self.unclear.is_empty() {
+                return Fact::unknown(Reason::MachinesUnclear, "");
             }
         }
         Fact::Known(foreign)
@@ -176,7 +176,7 @@ impl InUse {
 enum Use {
     Address(IpAddr),
     Approved(IpAddr),
-    Untold(Untold),
+    Unclear(Unclear),
 }
 
 /// Collects the list that `list` picks from every machine. `meaning` says what an entry comes to, and what the whole list leaves open
@@ -188,12 +188,12 @@ fn in_use(
     meaning: impl Fn(&Lan, Option<IpAddr>) -> Option<Use>,
 ) -> InUse {
     let mut used: BTreeMap<IpAddr, UsedAddress> = BTreeMap::new();
-    let mut untold = Vec::new();
+    let mut unclear = Vec::new();
     for (index, machine) in machines.iter().enumerate() {
         let mut open = None;
         let mut note = |meaning: Use| {
             let (address, approved) = match meaning {
-                Use::Untold(why) => return open = open.or(Some(why)),
+                Use::Unclear(why) => return open = open.or(Some(why)),
                 Use::Address(address) => (address, is_in(approved, address)),
                 Use::Approved(address) => (address, true),
             };
@@ -203,29 +203,29 @@ fn in_use(
             }
         };
         match machine.evidence {
-            Evidence::Never => note(Use::Untold(Untold::Never)),
-            Evidence::Stale => note(Use::Untold(Untold::Stale)),
+            Evidence::Never => note(Use::Unclear(Unclear::Never)),
+            Evidence::Stale => note(Use::Unclear(Unclear::Stale)),
             Evidence::Fresh(lan) => match list(lan) {
-                Fact::Unknown(unknown) => note(Use::Untold(Untold::Fact(unknown.reason))),
+                Fact::Unknown(unknown) => note(Use::Unclear(Unclear::Fact(unknown.reason))),
                 Fact::Known(told) => {
                     for text in &told.items {
                         match address(text) {
                             Some(address) => meaning(lan, Some(address)).into_iter().for_each(&mut note),
-                            None => note(Use::Untold(Untold::Unreadable)),
+                            None => note(Use::Unclear(Unclear::Unreadable)),
                         }
                     }
                     meaning(lan, None).into_iter().for_each(&mut note);
                     if told.left_out > 0 {
-                        note(Use::Untold(Untold::Cut));
+                        note(Use::Unclear(Unclear::Cut));
                     }
                 }
             },
         }
-        untold.extend(open.map(|why| (index, why)));
+        unclear.extend(open.map(|why| (index, why)));
     }
     let mut addresses: Vec<UsedAddress> = used.into_values().collect();
     addresses.sort_by_key(|used| (used.approved, std::cmp::Reverse(used.machines.len())));
-    InUse { stated: !approved.is_empty(), machines: machines.len(), addresses, untold }
+    InUse { stated: !approved.is_empty(), machines: machines.len(), addresses, unclear }
 }
 
 fn is_in(approved: &[AddressRange], address: IpAddr) -> bool {

@@ -43,7 +43,7 @@ fn the_controls_of_an_office_pass_fail_and_are_unknown() {
         ),
         (Fact::unknown(Reason::NotApproved, ""), Verdict::Unknown, "posture-server office lan", "page Local network"),
         (
-            Fact::unknown(Reason::MachinesUntold, ""),
+            Fact::unknown(Reason::MachinesUnclear, ""),
             Verdict::Unknown,
             "có máy chưa cho biết",
             "some machines do not tell",
@@ -63,7 +63,7 @@ fn the_controls_of_an_office_pass_fail_and_are_unknown() {
 /// What only the server can say of an office is not believed when a machine says it.
 #[test]
 fn the_reasons_of_an_office_are_no_words_of_a_machine() {
-    for word in ["not_approved", "machines_untold", "no_machine"] {
+    for word in ["not_approved", "machines_unclear", "no_machine"] {
         let lan = format!(r#"{{"unknown":{{"reason":"{word}"}}}}"#);
         assert_eq!(serde_json::from_str::<Fact<bool>>(&lan).unwrap(), Fact::unknown(Reason::AgentTooOld, ""));
     }

@@ -56,8 +56,8 @@ fn one_foreign_address_decides_and_silence_is_no_good_news() {
     let list = ranges(&["192.168.1.0/24"]);
     for (evidence, alone, with_foreign) in [
         (Evidence::Fresh(&good), "ok", "10.9.9.9"),
-        (Evidence::Stale, "MachinesUntold", "10.9.9.9"),
-        (Evidence::Never, "MachinesUntold", "10.9.9.9"),
+        (Evidence::Stale, "MachinesUnclear", "10.9.9.9"),
+        (Evidence::Never, "MachinesUnclear", "10.9.9.9"),
     ] {
         let foreign = lan(&["10.9.9.9"], &[]);
         let mut machines = vec![fresh(&good), LanMachine { name: "PC-02", evidence }];
@@ -73,13 +73,13 @@ fn one_foreign_address_decides_and_silence_is_no_good_news() {
 #[test]
 fn unknown_and_cut_lists_leave_it_open() {
     let unknown = Lan { gateways: Fact::unknown(Reason::TimedOut, ""), ..lan(&[], &[]) };
-    assert_eq!(of_gateways(std::slice::from_ref(&unknown), &["10.0.0.1"]), "MachinesUntold");
+    assert_eq!(of_gateways(std::slice::from_ref(&unknown), &["10.0.0.1"]), "MachinesUnclear");
     let cut = List { items: vec!["10.0.0.1".to_owned()], left_out: 3 };
     let cut = Lan { gateways: Fact::Known(cut), ..lan(&[], &[]) };
-    assert_eq!(of_gateways(std::slice::from_ref(&cut), &["10.0.0.1"]), "MachinesUntold");
+    assert_eq!(of_gateways(std::slice::from_ref(&cut), &["10.0.0.1"]), "MachinesUnclear");
     assert_eq!(of_gateways(&[cut], &["10.0.0.2"]), "10.0.0.1");
     for hostile in ["router", "", "\u{202e}1.0.0.01", "10.0.0.1; rm"] {
-        assert_eq!(of_dns(&[lan(&[], &[hostile])], &["10.0.0.1"]), "MachinesUntold", "{hostile:?}");
+        assert_eq!(of_dns(&[lan(&[], &[hostile])], &["10.0.0.1"]), "MachinesUnclear", "{hostile:?}");
     }
 }
 
@@ -97,10 +97,10 @@ fn a_way_out_without_an_address_is_not_known() {
     use InterfaceKind::{Virtual, Wired};
     let approved = ["192.168.1.1"];
     assert_eq!(of_gateways(&[lan(&[], &[])], &approved), "ok", "not connected to anything");
-    assert_eq!(of_gateways(&[lan(&["0.0.0.0"], &[])], &approved), "MachinesUntold");
-    assert_eq!(of_gateways(&[with_interface(lan(&[], &[]), Wired, &["100.64.0.2/32"])], &approved), "MachinesUntold");
+    assert_eq!(of_gateways(&[lan(&["0.0.0.0"], &[])], &approved), "MachinesUnclear");
+    assert_eq!(of_gateways(&[with_interface(lan(&[], &[]), Wired, &["100.64.0.2/32"])], &approved), "MachinesUnclear");
     let tunnel = with_interface(lan(&["192.168.1.1"], &[]), Virtual, &["10.8.0.2/24"]);
-    assert_eq!(of_gateways(std::slice::from_ref(&tunnel), &approved), "MachinesUntold", "a VPN beside the LAN");
+    assert_eq!(of_gateways(std::slice::from_ref(&tunnel), &approved), "MachinesUnclear", "a VPN beside the LAN");
     assert_eq!(of_gateways(&[tunnel], &["172.16.0.1"]), "192.168.1.1");
     let bridge = with_interface(lan(&["192.168.1.1"], &[]), Virtual, &["192.168.1.9/24"]);
     assert_eq!(of_gateways(&[bridge], &approved), "ok");
@@ -124,10 +124,10 @@ fn dns_servers_are_approved_apart_from_gateways() {
 #[test]
 fn a_loopback_server_is_the_machine_itself() {
     for stub in ["127.0.0.53", "127.0.0.1", "::1"] {
-        assert_eq!(of_dns(&[lan(&[], &[stub])], &["10.0.0.2"]), "MachinesUntold", "{stub}");
+        assert_eq!(of_dns(&[lan(&[], &[stub])], &["10.0.0.2"]), "MachinesUnclear", "{stub}");
         let controller = with_interface(lan(&[], &[stub]), InterfaceKind::Wired, &["10.0.0.2/24", "fe80::2/64"]);
         assert_eq!(of_dns(std::slice::from_ref(&controller), &["10.0.0.2"]), "ok", "{stub}");
-        assert_eq!(of_dns(&[controller], &["10.0.0.3"]), "MachinesUntold", "{stub}");
+        assert_eq!(of_dns(&[controller], &["10.0.0.3"]), "MachinesUnclear", "{stub}");
         assert_eq!(of_dns(&[lan(&[], &[stub, "8.8.8.8"])], &["10.0.0.2"]), "8.8.8.8", "{stub}");
     }
 }

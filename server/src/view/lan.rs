@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use policies::office::{InUse, Untold, UsedAddress};
+use policies::office::{InUse, Unclear, UsedAddress};
 use policies::text::Text;
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub struct LanList {
     /// How many more there are.
     pub left_out: usize,
     /// The machines that do not tell.
-    pub untold: Vec<UntoldMachine>,
+    pub unclear: Vec<UnclearMachine>,
 }
 
 /// An address in use.
@@ -61,7 +61,7 @@ pub struct LanAddress {
 
 /// A machine that does not tell what it uses.
 #[derive(Clone, Debug, Serialize)]
-pub struct UntoldMachine {
+pub struct UnclearMachine {
     /// Which.
     pub machine: LanPlace,
     /// Why not.
@@ -104,7 +104,7 @@ pub async fn lan_page(
                 used.addresses.iter().take(ADDRESSES).map(|used| lan_address(&rows, all, used)).collect()
             }),
             left_out: used.map_or(0, |(_, used)| used.addresses.len().saturating_sub(ADDRESSES)),
-            untold: used.map(|(all, used)| untold(&rows, all, &used.untold)).unwrap_or_default(),
+            unclear: used.map(|(all, used)| unclear(&rows, all, &used.unclear)).unwrap_or_default(),
         }
     };
     let lists = vec![
@@ -119,11 +119,11 @@ fn lan_address(rows: &OfficeRows, all: &LanInUse, used: &UsedAddress) -> LanAddr
     LanAddress { address: used.address, approved: used.approved, machines }
 }
 
-fn untold(rows: &OfficeRows, all: &LanInUse, untold: &[(usize, Untold)]) -> Vec<UntoldMachine> {
-    let one = |(index, why): &(usize, Untold)| {
-        Some(UntoldMachine { machine: lan_place(rows, all, *index)?, why: why.text() })
+fn unclear(rows: &OfficeRows, all: &LanInUse, unclear: &[(usize, Unclear)]) -> Vec<UnclearMachine> {
+    let one = |(index, why): &(usize, Unclear)| {
+        Some(UnclearMachine { machine: lan_place(rows, all, *index)?, why: why.text() })
     };
-    untold.iter().filter_map(one).collect()
+    unclear.iter().filter_map(one).collect()
 }
 
 fn lan_place(rows: &OfficeRows, all: &LanInUse, index: usize) -> Option<LanPlace> {

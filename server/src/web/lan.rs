@@ -46,7 +46,7 @@ struct ListView {
     in_use: Vec<UseRow>,
     /// How many more there are, in words.
     more: Option<String>,
-    untold: Vec<(Named, String)>,
+    unclear: Vec<(Named, String)>,
 }
 
 struct EntryRow {
@@ -162,7 +162,7 @@ fn list_view(list: &LanList, above: &[Office], office: &str, t: Catalogue, frame
         in_use,
         more: (list.left_out > 0)
             .then(|| t.own(text!("Còn {0} địa chỉ khác.", "{0} more addresses.", frame.n.count(list.left_out)))),
-        untold: list.untold.iter().map(|one| (named(&one.machine), t.pick(&one.why).to_owned())).collect(),
+        unclear: list.unclear.iter().map(|one| (named(&one.machine), t.pick(&one.why).to_owned())).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::{Help, text};
 use crate::act::office::lan::{LanChange, office_lan_change};
 use crate::store::Scope;
 use crate::store::approved_address::{AddressKind, ApprovedAddress};
-use crate::view::lan::{LanAddress, LanList, LanPage, LanPlace, UntoldMachine, lan_page};
+use crate::view::lan::{LanAddress, LanList, LanPage, LanPlace, UnclearMachine, lan_page};
 
 /// The most machines that a line names.
 const NAMED: usize = 10;
@@ -103,10 +103,10 @@ fn list_text(page: &LanPage, list: &LanList, context: &CommandContext, terminal:
     if list.left_out > 0 {
         text.push_str(&format!("{} {}\n", terminal.text("Địa chỉ không kể hết:", "More addresses:"), list.left_out));
     }
-    if !list.untold.is_empty() {
-        let row = |one: &UntoldMachine| vec![one.machine.name.clone(), one.why.get(terminal.language).to_owned()];
+    if !list.unclear.is_empty() {
+        let row = |one: &UnclearMachine| vec![one.machine.name.clone(), one.why.get(terminal.language).to_owned()];
         let heads = [("Máy chưa cho biết", "Does not tell"), ("Lý do", "Why")];
-        text.push_str(&format!("{}\n", terminal.table(&heads, list.untold.iter().map(row))));
+        text.push_str(&format!("{}\n", terminal.table(&heads, list.unclear.iter().map(row))));
     }
     text
 }
