@@ -44,20 +44,7 @@ fn fork(machine: &str, at: i64) -> NewFork {
 }
 
 fn figure(office: &str, day: &str, at: i64) -> OfficeDay {
-    let mut figure = OfficeDay {
-        office: office.to_owned(),
-        day: day.to_owned(),
-        revision: 1,
-        frozen_at: at,
-        policy: "p".to_owned(),
-        score: Some(90_000_000),
-        spot_score: None,
-        letter: Some("A".to_owned()),
-        expected: 2,
-        covered: 2,
-        ledger: "[]".to_owned(),
-        hash: String::new(),
-    };
+    let mut figure = OfficeDay { day: day.to_owned(), frozen_at: at, ..OfficeDay::sample(office) };
     figure.hash = figure.compute_hash();
     figure
 }
