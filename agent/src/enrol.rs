@@ -80,12 +80,9 @@ pub(crate) enum EnrolError {
     /// State, key or configuration.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The server could not be reached, was not trusted, or refused.
+    /// The server could not be reached, was not trusted, or refused, or its answer does not fit this machine.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// The server's answer does not fit this machine.
-    #[error(transparent)]
-    Answer(#[from] BadAnswer),
 }
 
 impl EnrolError {
@@ -108,11 +105,6 @@ impl EnrolError {
             Self::Token(error) => text!("mã đăng ký không đúng: cần 26 chữ và số, chia nhóm năm ký tự", "{error}"),
             Self::Start(error) => error.text(),
             Self::Wire(error) => error.text(),
-            Self::Answer(error) => text!(
-                "không dùng được câu trả lời của máy chủ: {0}",
-                "the server's answer cannot be used: {0}",
-                error.0
-            ),
         }
     }
 }
@@ -164,7 +156,8 @@ pub(crate) async fn enrol(
 
     let assignment = answer.assignment.clone();
     let server_time_at = answer.server_time_at;
-    let mut identity = Identity::enrolled(address, answer, key.signing().public_key())?;
+    let unusable = |BadAnswer(reason)| WireError::Unusable(reason);
+    let mut identity = Identity::enrolled(address, answer, key.signing().public_key()).map_err(unusable)?;
     if let Some(former) = former.as_ref().filter(|former| former.machine == identity.machine)
         && former.is_for(key.signing().public_key())
         && former.validity().until > identity.validity().until
@@ -173,7 +166,7 @@ pub(crate) async fn enrol(
         identity.certificate.clone_from(&former.certificate);
     }
     if !identity.authorities().iter().any(|authority| Digest::of(authority) == fingerprint) {
-        return Err(BadAnswer("its CA is not the one of the fingerprint".to_owned()).into());
+        return Err(WireError::Unusable("its CA is not the one of the fingerprint".to_owned()).into());
     }
     let given_up = adopt(&state, &clock, former.as_ref(), &identity, &assignment, server_time_at)?;
     let former = former.map(|former| former.machine).filter(|former| *former != identity.machine && !revoked);

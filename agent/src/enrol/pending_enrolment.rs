@@ -209,7 +209,7 @@ fn is_final(error: &EnrolError) -> bool {
     match error {
         EnrolError::Address(_) | EnrolError::Fingerprint | EnrolError::Token(_) => true,
         EnrolError::Wire(error) => error.is_final(),
-        EnrolError::Start(_) | EnrolError::Answer(_) => false,
+        EnrolError::Start(_) => false,
     }
 }
 
