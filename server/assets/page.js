@@ -1,5 +1,5 @@
-// The pages' few lines: follow new reports without reloading, copy a command, ask before what cannot be undone. Everything
-// works without them; then a page is as old as its last loading.
+// The pages' few lines: follow new reports without reloading, keep one's turn at the login, copy a command, ask before what
+// cannot be undone. Everything works without them; then a page is as old as its last loading, and who waits to log in tries again.
 "use strict";
 
 (() => {
@@ -90,6 +90,69 @@
     const question = event.target.dataset.confirm;
     if (question && !window.confirm(question)) event.preventDefault();
   });
+
+  // ---- Log in -------------------------------------------------------------------------------------------------------
+  // The server draws those who wait for a check by lot, and under attack a connection may be closed. So that nobody has to type the
+  // password again for that, the page sends the form again until it is answered.
+  const LONGEST_WAIT = 60; // seconds; who must wait longer has made mistakes of their own, and is shown the server's page
+
+  const lock = (form, locked) => { for (const field of form.elements) field.readOnly = locked; };
+
+  const show = (page) => {
+    document.title = page.title;
+    document.body = document.importNode(page.body, true);
+    main = document.getElementById("main");
+    (main.querySelector("[autofocus]") || main).focus();
+  };
+
+  const logIn = (form, turn) => {
+    const sent = new URLSearchParams(new FormData(form));
+    let broken = false;
+    const tell = (word) => { if (turn.textContent !== turn.dataset[word]) turn.textContent = turn.dataset[word]; };
+    const enter = (url) => {
+      form.reset(); // nobody who goes back finds the password
+      lock(form, false);
+      turn.textContent = "";
+      location.assign(url);
+    };
+    const attempt = () => {
+      const request = new XMLHttpRequest();
+      request.responseType = "document";
+      request.open("POST", form.action);
+      request.timeout = 60000; // the server lets an attempt wait for 30 s
+      request.onloadend = () => {
+        const wait = Number(request.getResponseHeader("retry-after"));
+        if (request.responseURL && request.responseURL !== form.action) {
+          enter(request.responseURL); // redirected: the password was right
+        } else if (request.status === 429 && wait >= 1 && wait <= LONGEST_WAIT) {
+          tell("waiting");
+          window.setTimeout(attempt, wait * 1000);
+        } else if (!request.response) {
+          broken = true;
+          tell("broken");
+          window.setTimeout(attempt, 1000);
+        } else if (broken && request.status === 403) {
+          // The token of the form has gone: most likely an attempt succeeded and the page behind it did not arrive.
+          enter(form.action + "?" + new URLSearchParams({ next: sent.get("next") }));
+        } else {
+          show(request.response);
+        }
+      };
+      request.send(sent);
+    };
+    main.querySelector(".error")?.remove();
+    lock(form, true);
+    tell("sending");
+    attempt();
+  };
+
+  document.addEventListener("submit", (event) => {
+    const turn = event.target.querySelector("#turn");
+    if (!turn) return;
+    event.preventDefault();
+    if (!turn.textContent) logIn(event.target, turn); // else the form is on its way
+  });
+  window.addEventListener("pageshow", (event) => { if (event.persisted && document.getElementById("turn")) location.reload(); });
 
   // ---- Copy ---------------------------------------------------------------------------------------------------------
   document.addEventListener("click", async (event) => {

@@ -14,6 +14,7 @@ mod stories {
     mod disk;
     mod first_minutes;
     mod linux_program;
+    mod login;
     mod machine;
     mod packages;
     mod page;

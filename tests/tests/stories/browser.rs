@@ -118,6 +118,21 @@ impl Browser {
         found.with_context(|| format!("the page {} says:\n{last}", self.address().unwrap_or_default()))
     }
 
+    /// Does `work` in a second window with the same cookies, and comes back to the first.
+    pub(crate) fn beside(&self, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let first = self.runtime.block_on(async {
+            let first = self.client.window().await?;
+            let second = self.client.new_window(true).await?;
+            self.client.switch_to_window(second.handle).await?;
+            anyhow::Ok(first)
+        })?;
+        work()?;
+        Ok(self.runtime.block_on(async {
+            self.client.close_window().await?;
+            self.client.switch_to_window(first).await
+        })?)
+    }
+
     /// Saves a screenshot of the page.
     pub(crate) fn picture(&self, path: &Path) -> anyhow::Result<()> {
         let png = self.runtime.block_on(self.client.screenshot())?;

@@ -67,7 +67,7 @@ fn a_change_on_the_machine_is_seen_without_reloading(kind: Kind) -> anyhow::Resu
 }
 
 /// Saves a screenshot if one was requested.
-fn picture(browser: &Browser, name: &str) -> anyhow::Result<()> {
+pub(crate) fn picture(browser: &Browser, name: &str) -> anyhow::Result<()> {
     match std::env::var_os("TRAM_AN_PICTURES") {
         Some(folder) => browser.picture(&PathBuf::from(folder).join(format!("{name}.png"))),
         None => Ok(()),
