@@ -1,4 +1,4 @@
-//! The network of an office: what it approves, what its machines use, and which of them do not tell.
+//! The network of an office: what it approves, what its machines use, and for which of them it is not known.
 
 use std::net::IpAddr;
 
@@ -44,7 +44,7 @@ pub struct LanList {
     pub in_use: Option<Vec<LanAddress>>,
     /// How many more there are.
     pub left_out: usize,
-    /// The machines that do not tell.
+    /// The machines for which it is not known.
     pub unclear: Vec<UnclearMachine>,
 }
 
@@ -59,7 +59,7 @@ pub struct LanAddress {
     pub machines: Vec<LanPlace>,
 }
 
-/// A machine that does not tell what it uses.
+/// A machine of which it is not known what it uses.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnclearMachine {
     /// Which.

@@ -14,6 +14,7 @@ pub(super) fn behind(gateway: &str, dns: &str) -> Facts {
     let mut facts = unprotected();
     facts.lan.gateways = Fact::Known(List::capped(vec![gateway.to_owned()]));
     facts.lan.dns_servers = Fact::Known(List::capped(vec![dns.to_owned()]));
+    facts.lan.interfaces = Fact::Known(List::default());
     facts
 }
 
