@@ -14,6 +14,7 @@ use super::log::checkpoint_read;
 use super::terminal::Terminal;
 use crate::error::UserError;
 use crate::evidence::Subject;
+use crate::store::log::check;
 use crate::store::log::fault::Fault;
 
 /// The command line of `verify`.
@@ -42,7 +43,14 @@ struct Verified {
     whole: bool,
     leaves: u64,
     checkpoints: u64,
+    /// Reports whose header retention removed.
+    #[serde(skip_serializing_if = "is_none")]
+    removed: u64,
     faults: Vec<Told>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Serialize)]
@@ -68,8 +76,8 @@ pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Te
         Told { fault: fault_name, leaf, subject, message: told(fault).get(terminal.language).to_owned() }
     });
     let faults: Vec<Told> = faults.collect();
-    let verified =
-        Verified { whole: faults.is_empty(), leaves: checked.leaves, checkpoints: checked.checkpoints, faults };
+    let check::Checked { leaves, checkpoints, removed, .. } = checked;
+    let verified = Verified { whole: faults.is_empty(), leaves, checkpoints, removed, faults };
     if !verified.whole && terminal.form == super::terminal::Form::Text {
         let lines: Vec<&str> = verified.faults.iter().map(|told| told.message.as_str()).collect();
         return Err(UserError::new(
@@ -80,11 +88,18 @@ pub async fn perform(given: &ArgMatches, context: &CommandContext, terminal: &Te
         .into());
     }
     terminal.answer(&verified, |terminal| {
-        let Verified { leaves, checkpoints, .. } = &verified;
-        terminal.own(text!(
+        let Verified { leaves, checkpoints, removed, .. } = &verified;
+        let mut sentence = text!(
             "Nhật ký đối chứng nguyên vẹn. Số mục: {leaves}; số mốc đã ký khớp: {checkpoints}",
             "The evidence log is whole. Leaves: {leaves}; signed checkpoints that fit: {checkpoints}"
-        ))
+        );
+        if *removed > 0 {
+            sentence.append(&text!(
+                "; số báo cáo chỉ còn mã băm và chữ ký vì đã xoá theo thời hạn lưu: {removed}",
+                "; reports removed by retention, of which hash and signature are left: {removed}"
+            ));
+        }
+        terminal.own(sentence)
     })?;
     Ok(if verified.whole { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -20,6 +20,8 @@ pub struct Checked {
     pub leaves: u64,
     /// Checkpoints whose signature and root fit.
     pub checkpoints: u64,
+    /// Reports and refused branches of which retention left only hash and signature.
+    pub removed: u64,
     /// The first of each kind; none when the log is whole.
     pub faults: Vec<Fault>,
 }
@@ -75,6 +77,7 @@ impl Tx {
         if is_complete && !is_order {
             checked.faults.extend(self.log_others(walked.subjects).await?);
         }
+        checked.removed = self.headers_removed_count().await?;
         Ok(checked)
     }
 
@@ -124,8 +127,10 @@ impl Tx {
             }
         }
         Ok(match self.log_record(&subject).await? {
-            Record::There(made) if made.hash() == hash => None,
-            Record::There(_) | Record::Broken => Some(Fault::Changed { epoch, leaf, subject, record: true }),
+            Record::There(made) | Record::Removed(made) if made.hash() == hash => None,
+            Record::There(_) | Record::Removed(_) | Record::Broken => {
+                Some(Fault::Changed { epoch, leaf, subject, record: true })
+            }
             Record::Absent => Some(Fault::Gone { epoch, leaf, subject }),
         })
     }
