@@ -2,6 +2,7 @@
 
 pub mod callers;
 pub mod events;
+pub mod looks;
 pub mod opening;
 pub mod pages;
 pub mod programs;
@@ -16,6 +17,7 @@ use policies::text::Language;
 
 use self::callers::Callers;
 use self::events::Events;
+use self::looks::Looks;
 use self::opening::{Wanted, store_check, store_open};
 use self::pages::PageState;
 use self::programs::Programs;
@@ -53,6 +55,8 @@ pub struct State {
     pub callers: Callers,
     /// The queue of reports into the store.
     pub ingest: Ingest,
+    /// The queue of looks into the audit log.
+    pub looks: Looks,
     /// What agents may make this server do and hold in memory.
     pub allowances: Allowances,
     /// What the pages keep in memory.
@@ -105,6 +109,7 @@ impl App {
         tx.commit().await?;
         let events = Events::new(db.read().await?.change_last().await?);
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
+        let looks = Looks::start(db.clone(), clock.clone());
         let pages = PageState::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
         let space = Space::new(config.space.clone());
         Ok(Self::new(State {
@@ -116,6 +121,7 @@ impl App {
             events,
             callers: Callers::default(),
             ingest,
+            looks,
             allowances: Allowances::default(),
             pages,
             space,

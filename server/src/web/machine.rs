@@ -75,7 +75,8 @@ struct MachinePage {
     history: Vec<EventView>,
 }
 
-/// `GET /machines/{machine}`
+/// `GET /machines/{machine}`. Leaves only once the look is in the audit log; a page that reloads itself makes an entry at most every
+/// quarter of an hour.
 pub(crate) async fn machine_page(
     State(app): State<App>,
     visitor: Visitor,
@@ -91,6 +92,8 @@ pub(crate) async fn machine_page(
     let view = machine_view(&mut tx, judge, scope, &id, now).await?;
     drop(tx);
     let (machine, facts, head) = (&view.machine, &view.facts, view.head.as_ref());
+    let looked = act::look::machine_look(&app, &session.by(&app), &session.token_hash, machine).await;
+    looked.map_err(|_| refusal::look_not_entered())?;
     let reader = Reader {
         name: session.by(&app).name(),
         may_change: session.may_change(),

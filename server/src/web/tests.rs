@@ -6,6 +6,7 @@ mod guesses;
 mod hostile;
 mod lan;
 mod login;
+mod looks;
 mod notice;
 mod office;
 mod scope;
