@@ -1,6 +1,7 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
 pub mod callers;
+pub mod contacts;
 pub mod events;
 pub mod looks;
 pub mod opening;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use policies::text::Language;
 
 use self::callers::Callers;
+use self::contacts::Contacts;
 use self::events::Events;
 use self::looks::Looks;
 use self::opening::{Wanted, store_check, store_open};
@@ -53,6 +55,8 @@ pub struct State {
     pub events: Events,
     /// The machines that called lately.
     pub callers: Callers,
+    /// When machines last called.
+    pub contacts: Contacts,
     /// The queue of reports into the store.
     pub ingest: Ingest,
     /// The queue of looks into the audit log.
@@ -120,6 +124,7 @@ impl App {
             policies,
             events,
             callers: Callers::default(),
+            contacts: Contacts::default(),
             ingest,
             looks,
             allowances: Allowances::default(),

@@ -164,10 +164,12 @@ async fn list(office: &str, context: &CommandContext, terminal: &Terminal) -> an
     let machines = tx.machine_list(&Scope::whole(), office).await?;
     drop(tx);
     terminal.answer(&machines, |terminal| {
-        let heads = [&HEADS[..], &[("Phần mềm", "Agent")]].concat();
-        let listed = |ListedMachine { machine, agent }: &ListedMachine| {
+        let heads = [&HEADS[..], &[("Phần mềm", "Agent"), ("Liên lạc gần nhất", "Last contact")]].concat();
+        let listed = |ListedMachine { machine, agent, contact }: &ListedMachine| {
             let mut row = row(machine, &context.zone, terminal);
             row.push(agent.as_ref().map_or_else(String::new, |agent| agent_text(agent, terminal)));
+            let contact = contact.called_at.max(contact.imported_at);
+            row.push(contact.map_or_else(String::new, |at| moment(at, &context.zone)));
             row
         };
         terminal.table(&heads, machines.iter().map(listed))
