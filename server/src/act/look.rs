@@ -14,8 +14,15 @@ use crate::store::{Db, StoreResult};
 /// # Errors
 /// It could not be stored: the page must not be shown.
 pub async fn machine_look(app: &App, by: &By, session: &str, machine: &Machine) -> Result<(), LookNotEntered> {
-    let change = look(by, &machine.office, format!("{} {}", machine.id, machine.name), "machine");
-    app.looks.enter(session, change).await
+    app.looks.enter(session, of_machine(by, machine)).await
+}
+
+/// Enters a look at one machine by a command.
+///
+/// # Errors
+/// It could not be stored: nothing must be shown.
+pub async fn machine_look_now(db: &Db, by: &By, machine: &Machine) -> StoreResult<()> {
+    enter_now(db, by, &of_machine(by, machine)).await
 }
 
 /// Enters a look at the outcomes of all machines of an office.
@@ -23,10 +30,17 @@ pub async fn machine_look(app: &App, by: &By, session: &str, machine: &Machine) 
 /// # Errors
 /// It could not be stored: nothing must be shown.
 pub async fn office_look(db: &Db, by: &By, office: &Office) -> StoreResult<()> {
+    enter_now(db, by, &look(by, &office.id, format!("{} {}", office.id, office.name), "machines")).await
+}
+
+async fn enter_now(db: &Db, by: &By, change: &Change) -> StoreResult<()> {
     let mut tx = db.write().await?;
-    let change = look(by, &office.id, format!("{} {}", office.id, office.name), "machines");
-    tx.audit_append(by.at, &change).await?;
+    tx.audit_append(by.at, change).await?;
     tx.commit().await
+}
+
+fn of_machine(by: &By, machine: &Machine) -> Change {
+    look(by, &machine.office, format!("{} {}", machine.id, machine.name), "machine")
 }
 
 fn look(by: &By, office: &str, subject: String, of: &str) -> Change {
