@@ -7,6 +7,7 @@ mod hold;
 mod hostile;
 mod lan;
 mod login;
+mod looks;
 mod notice;
 mod office;
 mod scope;

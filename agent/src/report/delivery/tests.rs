@@ -43,7 +43,7 @@ impl Fixture {
     fn report(&mut self, zone: &str) {
         let mut facts = Facts::unknown(Reason::SourceMissing);
         facts.time.zone = Fact::Known(zone.to_owned());
-        let entries = [Section::Time, Section::Lan].map(|section| (section, entry(&facts, section, 0).unwrap()));
+        let entries = [Section::Time, Section::Lan].map(|section| (section.name(), entry(&facts, section, 0).unwrap()));
         let draft = Draft { entries: entries.into(), traits: Digest::ZERO, policy: None, made_at: 0 };
         self.delivery.submit(&self.author, &draft, &self.state).unwrap();
     }
