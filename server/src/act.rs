@@ -7,6 +7,7 @@ pub mod backup;
 pub mod caller;
 pub mod cosign;
 pub mod enrol;
+pub mod log;
 pub mod machine;
 pub mod office;
 pub mod password;

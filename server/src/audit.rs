@@ -145,6 +145,10 @@ actions! {
     PutBack = "put_back";
     /// A witness's signature was kept with a checkpoint of the evidence log.
     LogCosigned = "log_cosigned";
+    /// A machine showed that the store was put back: the evidence log began another epoch.
+    LogRestored = "log_restored";
+    /// A machine showed a checkpoint of this server that its evidence log does not continue.
+    LogContradicted = "log_contradicted";
     /// A policy set was published.
     PolicyPublished = "policy_published";
 }
