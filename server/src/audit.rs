@@ -155,6 +155,10 @@ actions! {
     HoldReleased = "hold_released";
     /// From now on retention removes signed headers that were received before an instant.
     HeadersRemoved = "headers_removed";
+    /// A machine showed that the store was put back: the evidence log began another epoch.
+    LogRestored = "log_restored";
+    /// A machine showed a checkpoint of this server that its evidence log does not continue.
+    LogContradicted = "log_contradicted";
     /// A policy set was published.
     PolicyPublished = "policy_published";
     /// A person was shown what a machine reported, or all machines of an office: nothing changed.

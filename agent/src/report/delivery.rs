@@ -168,6 +168,10 @@ impl Delivery {
                     }
                     accepted += 1;
                 }
+                ReportAnswer::Logged { .. } => {
+                    next = Some(Next::Wait(None));
+                    break;
+                }
                 ReportAnswer::Need { sections } => {
                     self.settle(&batch.waiting[..accepted]);
                     return self.supply(waiting, sections, state);

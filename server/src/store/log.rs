@@ -2,12 +2,15 @@
 //! taken in when it is first opened ([`fill`]). [`read`] makes proofs, [`check`] verifies.
 
 pub mod check;
+pub mod continuation;
 pub mod fault;
 mod fill;
 pub mod read;
+pub mod receipts;
 pub mod records;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod tree;
 
 use super::number::signed;

@@ -129,6 +129,38 @@ impl TestDatabase {
         self.tampered.store(true, Ordering::Relaxed);
     }
 
+    /// Sets the log back to an end that it had, as putting back a copy of the store by hand would.
+    pub(crate) async fn log_put_back(&self, head: &super::transaction::Head) {
+        self.tampered();
+        let mut tx = self.db.write().await.unwrap();
+        on_db!(tx, connection => {
+            let size = super::number::signed(head.frontier.size());
+            sqlx::query("delete from log_leaf where first >= $1").bind(size).execute(&mut *connection).await.unwrap();
+            let set = sqlx::query("update log_head set size = $1, frontier = $2, checkpoint = $3");
+            set.bind(size).bind(head.frontier.to_bytes()).bind(&head.checkpoint).execute(connection).await.unwrap();
+        });
+        tx.commit().await.unwrap();
+    }
+
+    /// Makes the whole log again without the second report of any machine, signed with the server's own key.
+    pub(crate) async fn log_rewrite(&self) {
+        self.tampered();
+        for statement in [
+            "delete from report where number = 2",
+            "delete from log_leaf",
+            "delete from log_subtree",
+            "delete from log_checkpoint",
+            "update log_head set size = 0, frontier = '', checkpoint = '', checkpoint_at = 0, filled = ''",
+        ] {
+            let mut tx = self.db.write().await.unwrap();
+            on_db!(tx, connection => {
+                sqlx::raw_sql(statement).execute(connection).await.unwrap();
+            });
+            tx.commit().await.unwrap();
+        }
+        self.second().await.close().await;
+    }
+
     /// Everything stored that should be a leaf of the evidence log is one, and nothing twice.
     async fn log_count(&self) {
         let is_open = self.db.log_signer().is_ok() && !self.tampered.load(Ordering::Relaxed);

@@ -66,7 +66,7 @@ impl Fixture {
         let batch = self.delivery.request().unwrap();
         let results = batch.waiting.iter().enumerate().map(|(index, waiting)| answer(self, index, waiting)).collect();
         let assignment = Assignment { office: "o".to_owned(), role: Role::Workstation, confirmed: true, policy: None };
-        let answers = ReportAnswers { results, assignment, server_time_at: 0 };
+        let answers = ReportAnswers { results, assignment, server_time_at: 0, checkpoint: None };
         self.delivery.answered(&batch, &answers, &self.state)
     }
 
