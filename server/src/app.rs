@@ -111,7 +111,7 @@ impl App {
         let mut tx = db.write().await?;
         tx.schema_claim(schema_since(clock.now_ms())).await?;
         tx.commit().await?;
-        let events = Events::new(db.read().await?.change_last().await?);
+        let events = Events::new(db.read().await?.change_last().await?, clock.clone());
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
         let looks = Looks::start(db.clone(), clock.clone());
         let pages = PageState::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policies::fact::{Facts, Section};
+use policies::fact::{Facts, SCHEMA_VERSION, Section};
 use protocol::Digest;
 use protocol::{compress, limits};
 use sqlx::FromRow;
@@ -285,11 +285,16 @@ impl Tx {
         self.facts_load_where(" and b.section in ('system', 'lan')", machines).await
     }
 
-    async fn facts_load_where(
-        &mut self,
-        condition: &'static str,
-        machines: &[String],
-    ) -> StoreResult<BTreeMap<String, Facts>> {
+    /// The same for only the section `lan`, and for `system` of older agents: it says what they misread.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn facts_of_lan(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
+        let old = format!("b.section = 'system' and coalesce(h.schema, 0) < {SCHEMA_VERSION}");
+        self.facts_load_where(&format!(" and (b.section = 'lan' or {old})"), machines).await
+    }
+
+    async fn facts_load_where(&mut self, condition: &str, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
         let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
         let mut schemas: BTreeMap<String, u32> = BTreeMap::new();
         for list in in_lists(machines) {

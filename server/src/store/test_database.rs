@@ -52,6 +52,14 @@ impl TestDatabase {
         log.saturating_sub(32) / (4096 + 24)
     }
 
+    /// How many may read at once.
+    pub(crate) fn readers(&self) -> u32 {
+        match &self.db.pools {
+            Pools::Sqlite { reader, .. } => reader.options().get_max_connections(),
+            Pools::Postgres(pool) => pool.options().get_max_connections(),
+        }
+    }
+
     /// `None` without a PostgreSQL.
     pub(crate) async fn postgres() -> Option<Self> {
         let test_database = Self::postgres_empty().await?;

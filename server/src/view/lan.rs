@@ -93,7 +93,7 @@ pub async fn lan_page(
     let mut above = tx.office_path(scope, office).await?;
     above.pop();
     let history = tx.approved_address_list(scope, office, HISTORY).await?;
-    let in_use = judge.map(|judge| rows.lan_in_use(judge, &rows.grade(judge, now).machines, now));
+    let in_use = judge.map(|judge| rows.grade(judge, now).lan);
     let list = |kind, of: fn(&LanInUse) -> &InUse| {
         let approved = rows.lan.approved.iter().filter(|entry| entry.kind == kind).cloned().collect();
         let used = in_use.as_ref().map(|in_use| (in_use, of(in_use)));
