@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::packing::headers_pack;
 use super::retention::retention_apply;
 use super::{clock_is_doubtful, waited};
 use crate::app::{App, schema_since};
@@ -36,7 +35,6 @@ async fn housekeep(app: &App) -> anyhow::Result<()> {
     tx.change_prune(now - CHANGES_KEPT_MS).await?;
     tx.schema_claim(schema_since(now)).await?;
     tx.commit().await?;
-    headers_pack(&app.db, now).await?;
     if clock_is_doubtful(app).await? {
         tracing::warn!(
             "this server's clock may be wrong: machines say another day, or none reported for weeks; until that is over no old body, \

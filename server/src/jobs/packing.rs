@@ -1,5 +1,9 @@
 //! Packs the headers of reports that are a day old, block by block, each a transaction; so a store from before is packed in pieces as well.
 
+use std::time::Duration;
+
+use super::waited;
+use crate::app::App;
 use crate::store::header_block::HeaderBlock;
 use crate::store::{Db, StoreResult};
 
@@ -9,6 +13,31 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const IDLE_MS: i64 = 30 * DAY_MS;
 /// Machines asked for at once.
 const MACHINES: i64 = 500;
+/// How often it looks for headers that became old.
+const EVERY: Duration = Duration::from_secs(60 * 60);
+/// How soon to retry after a failure.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Packs the headers of old reports until the server stops, which waits for no more than the block in hand.
+pub async fn headers_packing(app: App) {
+    let mut rest = Duration::ZERO;
+    while waited(&app, rest).await {
+        let packed = tokio::select! {
+            () = app.events.stopped() => return,
+            packed = headers_pack(&app.db, app.clock.now_ms()) => packed,
+        };
+        rest = match packed {
+            Ok(_) => EVERY,
+            Err(error) => {
+                tracing::error!(
+                    "packing headers failed and is tried again in a minute: {:#}",
+                    anyhow::Error::new(error)
+                );
+                AGAIN
+            }
+        };
+    }
+}
 
 /// Packs what is old enough at `now`; returns how many headers.
 ///

@@ -1,6 +1,7 @@
 //! What a hold keeps and for how long, who may release it, and that it wins against a retention that runs at the same time.
 
 use policies::text::Language;
+use protocol::{Digest, Position};
 
 use super::*;
 use crate::act::machine::machine_revoke;
@@ -8,6 +9,8 @@ use crate::config::retention::Retention;
 use crate::ingest::tests::{Machine as Reporter, TestServer};
 use crate::jobs::packing::headers_pack;
 use crate::jobs::retention::retention_apply;
+use crate::store::machine::event::{AgentEvent, AgentEventKind};
+use crate::store::report::NewFork;
 use crate::store::test_database::{self, on_both};
 use crate::store::{Db, Scope};
 
@@ -145,6 +148,43 @@ on_both! {
         );
         assert!(entries[1].detail.contains("15/CV-PA05, 2026-11-20, Phòng An ninh mạng"), "{}", entries[1].detail);
         assert!(tx.audit_verify().await.unwrap().is_ok());
+    }
+
+    async fn refused_branches_and_events_are_held_too(test_database: &TestDatabase) {
+        let test_server = TestServer::open(test_database).await;
+        let db = &test_server.app.db;
+        let (held, free) = (test_server.machine().await.id, test_server.machine().await.id);
+        hold_make(db, &by("lan"), &new(&held)).await.unwrap();
+        for machine in [&held, &free] {
+            let header = format!("another report of {machine}").into_bytes();
+            let fork = NewFork {
+                machine: machine.clone(),
+                position: Position { segment: 1, number: 1, hash: protocol::header::hash(&header) },
+                header,
+                signature: vec![1],
+                bodies: b"bodies".to_vec(),
+                start: "start".to_owned(),
+                traits: Digest::of(b"traits"),
+                received_at: START,
+            };
+            let mut tx = db.write().await.unwrap();
+            tx.fork_insert(&fork).await.unwrap();
+            for number in 0..103 {
+                let event = AgentEvent { kind: AgentEventKind::Stopped, said_at: START, received_at: START + number };
+                tx.agent_event_insert(machine, &event).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+        }
+        apply(db, 400).await;
+        let mut tx = db.read().await.unwrap();
+        let whole = "select count(*) from fork where machine = $1 and length(header) > 0 and bodies is not null";
+        for (machine, forks, events) in [(&held, 1, 103), (&free, 0, 100)] {
+            assert_eq!(test_database::count(&mut tx, whole, machine).await, forks);
+            assert_eq!(test_database::count(&mut tx, "select count(*) from agent_event where machine = $1", machine).await, events);
+            assert_eq!(tx.fork_list(&Scope::whole(), machine).await.unwrap().len(), 1, "the branch itself is shown as before");
+        }
+        let checked = tx.log_check(db.log_signer().unwrap(), None).await.unwrap();
+        assert_eq!((checked.removed, checked.faults), (1, vec![]));
     }
 
     async fn what_was_gone_before_is_told(test_database: &TestDatabase) {

@@ -30,21 +30,21 @@ on_both! {
         let page = format!("/machines/{machine}");
         let mut cuc = site.person("cuc", PersonRole::Officer, Some(&site.office)).await;
         let mut chi = site.person("chi", PersonRole::Officer, Some(&parent)).await;
-        let mut ha = site.person("ha", PersonRole::Officer, Some(&parent)).await;
+        let mut hoa = site.person("hoa", PersonRole::Officer, Some(&parent)).await;
         let shown = cuc.get(&page).await.body;
         assert!(shown.contains("theo văn bản 15/CV-PA05 &#60;b&#62; ngày 2026-11-20 của Phòng An ninh mạng"), "{shown}");
         let agree = format!("/holds/{}/agree", hold.id);
         assert!(!shown.contains(&agree));
         hold_release_ask(db, &By::person("chi", Scope::whole(), at), &hold.id, "Đã kết luận").await.unwrap();
-        for (browser, may) in [(&mut cuc, false), (&mut chi, false), (&mut ha, true)] {
+        for (browser, may) in [(&mut cuc, false), (&mut chi, false), (&mut hoa, true)] {
             let shown = browser.get(&page).await.body;
             assert!(shown.contains("chi đề nghị thôi giữ: Đã kết luận."), "{shown}");
             assert_eq!(shown.contains(&agree), may);
         }
         assert_eq!(cuc.post(&agree, &[]).await.status, StatusCode::FORBIDDEN);
         assert_eq!(chi.post(&agree, &[]).await.status, StatusCode::FORBIDDEN);
-        ha.post(&agree, &[]).await.location();
-        assert!(ha.get(&page).await.body.contains("Đã thôi giữ; dữ liệu còn được lưu đến"));
-        assert_eq!(ha.post(&agree, &[]).await.status, StatusCode::FORBIDDEN);
+        hoa.post(&agree, &[]).await.location();
+        assert!(hoa.get(&page).await.body.contains("Đã thôi giữ; dữ liệu còn được lưu đến"));
+        assert_eq!(hoa.post(&agree, &[]).await.status, StatusCode::FORBIDDEN);
     }
 }
