@@ -114,10 +114,8 @@ mod tests {
     #[test]
     fn the_exact_bytes_of_the_section_are_pinned_and_later_ones_are_read() {
         let event = |number, kind, value| JournalEvent { number, at: 8, kind, value };
-        let events = vec![
-            event(1, AgentEventKind::Started, None),
-            event(2, AgentEventKind::ClockChanged, Some(-300_000)),
-        ];
+        let events =
+            vec![event(1, AgentEventKind::Started, None), event(2, AgentEventKind::ClockChanged, Some(-300_000))];
         let journal = Journal { since: 7, events };
         let pinned = concat!(
             r#"{"since":7,"events":[{"number":1,"at":8,"kind":"started"},"#,
@@ -125,12 +123,17 @@ mod tests {
         );
         assert_eq!(serde_json::to_string(&journal).unwrap(), pinned);
         assert_eq!(serde_json::from_str::<Journal>(pinned).unwrap(), journal);
-        let later = pinned.replace("\"clock_changed\"", "\"danced\",\"tempo\":1").replace("\"since\":7", "\"since\":7,\"x\":{}");
+        let later = pinned
+            .replace("\"clock_changed\"", "\"danced\",\"tempo\":1")
+            .replace("\"since\":7", "\"since\":7,\"x\":{}");
         assert_eq!(serde_json::from_str::<Journal>(&later).unwrap().events[1].kind, AgentEventKind::Unknown);
         let words: Vec<String> = AgentEventKind::ALL.iter().map(|kind| serde_json::to_string(kind).unwrap()).collect();
-        assert_eq!(words.join(" "), concat!(
-            r#""started" "broken_off" "stopped" "shutdown" "uninstalled" "clock_changed" "policy_refused" "#,
-            r#""access_repaired" "state_repaired" "log_contradiction""#
-        ));
+        assert_eq!(
+            words.join(" "),
+            concat!(
+                r#""started" "broken_off" "stopped" "shutdown" "uninstalled" "clock_changed" "policy_refused" "#,
+                r#""access_repaired" "state_repaired" "log_contradiction""#
+            )
+        );
     }
 }

@@ -225,12 +225,7 @@ impl AgentState {
         // Never later than the facts: the agent's events are no evidence about the machine.
         let observed_at = entries.values().map(|entry| entry.header.observed_at).max().unwrap_or(now);
         entries.insert(event::SECTION, self.journal.entry(observed_at)?);
-        let draft = Draft {
-            entries,
-            traits: self.observation.traits(),
-            policy: self.policies.address(),
-            made_at: now,
-        };
+        let draft = Draft { entries, traits: self.observation.traits(), policy: self.policies.address(), made_at: now };
         self.delivery.submit(&self.author, &draft, &self.state)?;
         self.observation.reported(&draft.entries, outcomes, now);
         Ok(())

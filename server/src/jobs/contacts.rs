@@ -13,7 +13,10 @@ pub async fn contacts_store(app: App) {
     loop {
         let goes_on = waited(&app, EVERY).await;
         if let Err(error) = app.contacts.store(&app.db, &app.clock, !goes_on).await {
-            tracing::warn!("last calls are written later: {error:#}", error = anyhow::Error::new(app.db.health().noted(error)));
+            tracing::warn!(
+                "last calls are written later: {error:#}",
+                error = anyhow::Error::new(app.db.health().noted(error))
+            );
         }
         if !goes_on {
             return;

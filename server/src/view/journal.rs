@@ -87,7 +87,10 @@ mod tests {
     #[test]
     fn bodies_are_merged_and_what_never_came_is_counted() {
         let bodies = [
-            (body(1, &[1, 2, 3]), 10), (b"[]".to_vec(), 11), (body(1, &[2, 3, 4]), 12), (body(1, &[8, 9]), 13),
+            (body(1, &[1, 2, 3]), 10),
+            (b"[]".to_vec(), 11),
+            (body(1, &[2, 3, 4]), 12),
+            (body(1, &[8, 9]), 13),
             (body(7, &[1]), 14),
         ];
         let MachineEvents { events, missing } = merge(bodies.iter().map(|(text, at)| (text.as_slice(), *at)));

@@ -223,7 +223,8 @@ fn warnings(machine: &Machine, judged: bool, t: Catalogue, n: &Numbers) -> Vec<S
 /// When the machine last called, and when its last file came; `None` when neither is known.
 fn contact(contact: Contact, t: Catalogue, n: &Numbers) -> Option<String> {
     let called = contact.called_at.map(|at| t.own(text!("qua mạng lúc {0}", "over the network at {0}", n.moment(at))));
-    let imported = contact.imported_at.map(|at| t.own(text!("tệp nhập lúc {0}", "a file brought at {0}", n.moment(at))));
+    let imported =
+        contact.imported_at.map(|at| t.own(text!("tệp nhập lúc {0}", "a file brought at {0}", n.moment(at))));
     let all: Vec<String> = called.into_iter().chain(imported).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }

@@ -51,8 +51,9 @@ pub(super) async fn last(
     let event = AgentEvent { kind, at: agent_state.clock.now() };
     agent_state.journal.note(kind, None, event.at);
     // A report without some sections would say that the machine has them no more.
-    let reported =
-        kind != AgentEventKind::Shutdown && agent_state.observation.is_whole() && exchange::report(agent_state, outcomes);
+    let reported = kind != AgentEventKind::Shutdown
+        && agent_state.observation.is_whole()
+        && exchange::report(agent_state, outcomes);
     match tokio::time::timeout(LAST, say(connection.clone(), event)).await {
         Ok(Ok(_)) if !reported => {}
         Ok(Ok(_)) => {

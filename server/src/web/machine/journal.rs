@@ -23,8 +23,12 @@ pub(super) struct JournalRow {
 pub(super) fn journal_rows(events: &MachineEvents, t: Catalogue, n: &Numbers) -> Vec<JournalRow> {
     let routine = |kind| matches!(kind, AgentEventKind::Started | AgentEventKind::Shutdown);
     let rows = events.events.iter().filter(|event| !routine(event.kind)).take(SHOWN);
-    rows.map(|event| JournalRow { at: n.second(event.at), what: what(event, t, n), received: n.second(event.received_at) })
-        .collect()
+    rows.map(|event| JournalRow {
+        at: n.second(event.at),
+        what: what(event, t, n),
+        received: n.second(event.received_at),
+    })
+    .collect()
 }
 
 /// How many events never came, in words.
