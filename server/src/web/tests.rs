@@ -8,6 +8,7 @@ mod hostile;
 mod lan;
 mod login;
 mod looks;
+mod machine;
 mod notice;
 mod office;
 mod scope;
