@@ -280,7 +280,8 @@ fn nameless_way_out(lan: &Lan, named: &[IpAddr]) -> Option<Unclear> {
     let leads_to_none = |way: &Interface| {
         let networks = || way.addresses.items.iter().filter_map(|text| AddressRange::around(text));
         let leads = |gateway: &IpAddr| !is_link_local(*gateway) && networks().any(|network| network.contains(*gateway));
-        named.is_empty() || (!(only_one && way.kind != InterfaceKind::Virtual) && !named.iter().any(leads))
+        let exempt = only_one && way.kind != InterfaceKind::Virtual;
+        named.is_empty() || !(exempt || named.iter().any(leads))
     };
     ways().any(leads_to_none).then_some(Unclear::NoAddress)
 }

@@ -117,7 +117,7 @@ mod tests {
     fn a_default_route_is_the_way_out_and_the_offices_other_routes_are_not() {
         let office = ["eth0 Some(\"192.168.1.1\")", "eth0 Some(\"fe80::1\")"];
         assert_eq!(found(OFFICE), office);
-        let others = "eth0 10.0.0.0/8 192.168.1.254\neth0 172.16.0.0/12 192.168.1.254\neth0 203.0.113.0/24 192.168.1.254\n\
+        let others = "eth0 10.0.0.0/8 192.168.1.254\neth0 172.16.0.0/12 192.168.1.254\neth0 203.0.113.0/24 192.168.1.253\n\
             eth0 224.0.0.0/4\neth0 ff00::/8\neth0 2001:db8::/32 fe80::254\ntun0 fd00::/8\neth0 14.0.0.0/8 192.168.1.254\n";
         assert_eq!(found(&format!("{OFFICE}{others}")), office);
         assert!(found("").is_empty() && found("eth0 192.168.1.0/24").is_empty());

@@ -265,7 +265,12 @@ mod tests {
         assert_eq!(read(&several).into_iter().map(|row| (row.0, row.3)).collect::<Vec<_>>(), both);
         // Of another table, which a rule may choose.
         assert_eq!(read(&message(0, 0, 1, &[two.clone(), attribute(TABLE, &51_820_u32.to_ne_bytes())])).len(), 1);
-        for nowhere in [message(0, 255, 1, &[two.clone()]), message(0, 254, 7, &[two]), Vec::new(), vec![2; 11]] {
+        for nowhere in [
+            message(0, 255, 1, std::slice::from_ref(&two)),
+            message(0, 254, 7, std::slice::from_ref(&two)),
+            Vec::new(),
+            vec![2; 11],
+        ] {
             assert_eq!(read(&nowhere), []);
         }
     }
