@@ -155,7 +155,7 @@ on_both! {
         let before = test_server.judged(&machine, &early).await;
         assert_eq!(before, Ok(Continued::Same(test_server.checkpoint(&early))), "what the copy holds opens nothing");
         // Not the server's word: nothing happens.
-        let forged = late.replace("\n1", "\n2");
+        let forged = late.replacen("\n2\n", "\n9\n", 1);
         for nonsense in ["", "tram-an/log/1/server-1/9\n1\nAAAA\n", &forged] {
             let refused = test_server.shown(&stranger, nonsense).await.unwrap_err();
             assert_eq!(refused.code, "checkpoint_unusable");

@@ -11,7 +11,7 @@ use super::tiles::Tiles;
 use super::{StoreError, StoreResult, Tx, signed, unsigned};
 use crate::evidence::Subject;
 
-/// Commits looked at for one time: those of other servers, or of a clock that was set back.
+/// Commits of one machine's reports looked at for one time: more only where a clock stands still or was set back.
 const COMMITS_AT_ONCE: i64 = 8;
 
 /// Receipts of the second form, and the checkpoint that they prove against.
@@ -40,7 +40,7 @@ impl Tx {
         let mut receipts = Vec::with_capacity(reports.len());
         for &(position, received_at) in reports {
             if !found.contains_key(&received_at) && found.len() < times {
-                let rows = self.log_rows_at(signed(head.epoch), received_at).await?;
+                let rows = self.log_rows_at(signed(head.epoch), received_at, machine).await?;
                 found.insert(received_at, places(&rows, machine)?);
             }
             let (segment, number) = (signed(position.segment), signed(position.number));
@@ -56,14 +56,16 @@ impl Tx {
         Ok(Receipts { checkpoint: head.checkpoint, receipts })
     }
 
-    /// The rows of commits whose reports were received at this time.
-    async fn log_rows_at(&mut self, epoch: i64, at: i64) -> StoreResult<Vec<Leaves>> {
+    /// The rows of commits whose reports, some of this machine, were received at this time.
+    async fn log_rows_at(&mut self, epoch: i64, at: i64, machine: &str) -> StoreResult<Vec<Leaves>> {
         Ok(on_db!(self, connection => {
             sqlx::query_as(
-                "select first, hashes, subjects from log_leaf where epoch = $1 and reports_at = $2 order by first limit $3",
+                "select first, hashes, subjects from log_leaf where epoch = $1 and reports_at = $2 and subjects like $3
+                 order by first limit $4",
             )
             .bind(epoch)
             .bind(at)
+            .bind(format!("%report {machine} %"))
             .bind(COMMITS_AT_ONCE)
             .fetch_all(connection)
             .await?
