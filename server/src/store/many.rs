@@ -16,8 +16,8 @@ pub(super) fn ids(ids: &[String]) -> Json<BTreeMap<&str, u8>> {
     rows(ids.iter().map(|id| (id.as_str(), 0)))
 }
 
-/// Sizes of the pieces, largest first.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+/// Sizes of the pieces, largest first: any number up to 64 is at most three of them.
+const SIZES: [usize; 12] = [64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
 
 /// Splits `rows` into pieces of the sizes above.
 pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
@@ -45,20 +45,21 @@ mod tests {
 
     #[test]
     fn pieces_cover_every_row_once() {
-        for count in [0, 1, 3, 4, 5, 16, 63, 64, 65, 200] {
+        for count in 0..=200 {
             let rows: Vec<usize> = (0..count).collect();
             let joined: Vec<usize> = pieces(&rows).flatten().copied().collect();
             assert_eq!(joined, rows);
             assert!(pieces(&rows).all(|piece| SIZES.contains(&piece.len())));
+            assert!(pieces(&rows).count() <= 3 + count / 64);
         }
     }
 
     #[test]
     fn lists_are_filled_up_with_what_is_in_them() {
-        let values: Vec<String> = (0..70).map(|value| format!("m{value}")).collect();
+        let values: Vec<String> = (0..71).map(|value| format!("m{value}")).collect();
         let lists: Vec<Vec<String>> = in_lists(&values).collect();
-        assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [64, 16]);
-        assert_eq!(lists[1][5..], vec!["m69".to_owned(); 11]);
+        assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [64, 8]);
+        assert_eq!(lists[1][6..], ["m70", "m70"]);
         assert_eq!(in_lists(&[]).count(), 0);
     }
 }
