@@ -1,4 +1,4 @@
-//! The log of every change by a person: what an entry says and how entries are chained. Each entry carries the hash of
+//! The log of every change by a person, and of every look at a machine: what an entry says and how entries are chained. Each entry carries the hash of
 //! the one before, so that none can be changed, removed or inserted without the chain breaking from there on. Owns no
 //! SQL: entries are appended by `store::audit` inside the transaction of the change itself.
 
@@ -151,6 +151,8 @@ actions! {
     LogContradicted = "log_contradicted";
     /// A policy set was published.
     PolicyPublished = "policy_published";
+    /// A person was shown what a machine reported, or all machines of an office: nothing changed.
+    DetailViewed = "detail_viewed";
 }
 
 /// A change to record in the audit log. Never holds a secret: no password, no token, no key.

@@ -8,7 +8,7 @@ use protocol::{compress, limits};
 use sqlx::FromRow;
 
 use super::many::{in_lists, pieces};
-use super::{StoreResult, Tx};
+use super::{Scope, StoreResult, Tx};
 
 /// Bodies shorter than this are kept as they are: compressing them saves less than it costs.
 const PLAIN_BELOW: usize = 256;
@@ -150,6 +150,9 @@ struct BodyRow {
     /// Version of the facts' meaning, when selected.
     #[sqlx(default)]
     schema: Option<i64>,
+    /// When it first came, when selected.
+    #[sqlx(default)]
+    first_at: Option<i64>,
 }
 
 impl BodyRow {
@@ -319,6 +322,32 @@ impl Tx {
             facts.forget_misread(schemas.get(machine).copied().unwrap_or(0));
         }
         Ok(facts)
+    }
+
+    /// The newest `limit` bodies of one section of a machine, the newest first, each with when it first came. One that is damaged is left out.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
+    pub async fn section_bodies(
+        &mut self,
+        scope: &Scope,
+        machine: &str,
+        section: &str,
+        limit: i64,
+    ) -> StoreResult<Vec<(Vec<u8>, i64)>> {
+        self.machine_require(scope, machine).await?;
+        let rows: Vec<BodyRow> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select machine, section, encoding, bytes, first_at from body where machine = $1 and section = $2
+                 order by first_at desc, digest limit $3",
+            )
+            .bind(machine)
+            .bind(section)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        });
+        Ok(rows.iter().filter_map(|row| Some((row.text()?, row.first_at?))).collect())
     }
 
     /// The exact JSON texts of a machine's current sections by name, for pages and exports.

@@ -111,6 +111,19 @@ impl TestDatabase {
         db
     }
 
+    /// Takes the evidence log's end away, so that no entry of the audit log can be stored; or brings it back.
+    pub(crate) async fn log_away(&self, away: bool) {
+        let [from, to] = if away { ["log_head", "log_head_away"] } else { ["log_head_away", "log_head"] };
+        let sql = format!("alter table {from} rename to {to}");
+        match &self.db.pools {
+            Pools::Sqlite { writer, .. } => {
+                let mut rename = sqlx::QueryBuilder::<sqlx::Sqlite>::new(sql);
+                rename.build().persistent(false).execute(writer).await.unwrap();
+            }
+            Pools::Postgres(_) => run(&self.db, &sql).await,
+        }
+    }
+
     /// Says that the tables are written into behind the log's back from now on.
     pub(crate) fn tampered(&self) {
         self.tampered.store(true, Ordering::Relaxed);

@@ -6,6 +6,8 @@ mod guesses;
 mod hostile;
 mod lan;
 mod login;
+mod looks;
+mod machine;
 mod notice;
 mod office;
 mod scope;

@@ -13,6 +13,7 @@ use crate::report::draft::entry;
 use crate::state::Missing;
 
 mod airgap;
+mod evidence;
 
 struct Fixture {
     _folder: tempfile::TempDir,
@@ -35,7 +36,7 @@ impl Fixture {
         let key = MachineKey::load_or_make(&state).unwrap();
         let author = Author { machine: "m".to_owned(), start: "s".to_owned(), key };
         let receipt_key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
-        let delivery = Delivery::open(&state, "m", receipt_key.public_key().to_vec(), cap, 0).unwrap();
+        let delivery = Delivery::open(&state, ("m", "s"), receipt_key.public_key().to_vec(), cap, 0).unwrap();
         Self { _folder: folder, state, author, receipt_key, delivery }
     }
 
@@ -43,7 +44,7 @@ impl Fixture {
     fn report(&mut self, zone: &str) {
         let mut facts = Facts::unknown(Reason::SourceMissing);
         facts.time.zone = Fact::Known(zone.to_owned());
-        let entries = [Section::Time, Section::Lan].map(|section| (section, entry(&facts, section, 0).unwrap()));
+        let entries = [Section::Time, Section::Lan].map(|section| (section.name(), entry(&facts, section, 0).unwrap()));
         let draft = Draft { entries: entries.into(), traits: Digest::ZERO, policy: None, made_at: 0 };
         self.delivery.submit(&self.author, &draft, &self.state).unwrap();
     }
@@ -73,7 +74,7 @@ impl Fixture {
     fn restart(self) -> Self {
         let Self { _folder, state, author, receipt_key, delivery } = self;
         drop(delivery);
-        let delivery = Delivery::open(&state, "m", receipt_key.public_key().to_vec(), CAP, 0).unwrap();
+        let delivery = Delivery::open(&state, ("m", "s"), receipt_key.public_key().to_vec(), CAP, 0).unwrap();
         Self { _folder, state, author, receipt_key, delivery }
     }
 }

@@ -18,7 +18,6 @@ fn head(content: Content) -> ExportHead {
         agent,
         not_secret: true,
         receipts: 0,
-        checkpoint: None,
         content,
     }
 }
@@ -58,6 +57,8 @@ on_both! {
             let imported = take(&server, &asked, &machine).await.unwrap();
             assert_eq!((imported.came, imported.refusal.is_none()), (Came::Enrolment { again }, true));
             let answer = opened(&server, &machine, &imported).enrolment.unwrap();
+            let contact = test_database.db.read().await.unwrap().contact_get(&Scope::whole(), &answer.machine).await.unwrap();
+            assert_eq!((contact.called_at, contact.imported_at), (None, Some(server.app().clock.now_ms())), "a file is no call");
             assert_eq!(Some(answer.machine), imported.machine.map(|machine| machine.id));
         }
         assert_eq!(server.uses_left(&token).await, 1);
