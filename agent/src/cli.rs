@@ -29,6 +29,7 @@ pub(crate) mod facts;
 mod import;
 mod install;
 mod once;
+mod receipts;
 mod run;
 mod setup;
 mod status;
@@ -98,6 +99,8 @@ pub(crate) enum Command {
     Run(RunOptions),
     /// Show the last result.
     Status(StatusOptions),
+    /// Show the receipts and what is known of the evidence log.
+    Receipts(ReceiptsOptions),
     /// Install as a Windows service.
     Install(Plan),
     /// Install from the folder on a USB stick.
@@ -206,6 +209,17 @@ pub(crate) struct StatusOptions {
     pub(crate) json: bool,
 }
 
+/// `receipts`: what this machine can prove.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ReceiptsOptions {
+    /// The folder of the agent's state.
+    pub(crate) state: PathBuf,
+    /// Where to write the proofs for somebody else.
+    pub(crate) export: Option<PathBuf>,
+    /// Print JSON.
+    pub(crate) json: bool,
+}
+
 /// `uninstall`: removes service, program and state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct UninstallOptions {
@@ -237,6 +251,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(options) => run::run(&options, &terminal),
         Command::Status(options) => status::run(&options, &terminal),
         Command::Setup => setup::run(&terminal),
+        Command::Receipts(options) => receipts::run(&options, &terminal),
         Command::Install(plan) => install::install(&plan, &terminal),
         Command::Uninstall(options) => install::uninstall(&options, &terminal),
     };

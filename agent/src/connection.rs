@@ -229,7 +229,8 @@ impl Connection {
     /// # Errors
     /// See [`WireError`].
     pub async fn send_reports(&self, frames: Vec<u8>) -> Result<ReportAnswers, WireError> {
-        let request = self.client.post(self.url(path::REPORTS)).header("content-type", protocol::REPORTS_MEDIA_TYPE);
+        let url = format!("{}?{}", self.url(path::REPORTS), protocol::report::ANNOUNCED);
+        let request = self.client.post(url).header("content-type", protocol::REPORTS_MEDIA_TYPE);
         read(&self.exchange(request.body(frames).timeout(EXCHANGE), limits::ANSWER_BODY).await?)
     }
 

@@ -354,7 +354,7 @@ pub(crate) mod tests {
             let key = std::fs::read(path.join("key")).unwrap();
             {
                 let state = StateFolder::open(&path, Missing::Refuse).unwrap();
-                let mut delivery = Delivery::open(&state, "m", vec![], 1 << 20, 0).unwrap();
+                let mut delivery = Delivery::open(&state, ("m", "s"), vec![], 1 << 20, 0).unwrap();
                 let report = crate::report::spool::tests::report(1, 1);
                 delivery.spool.append(&report).unwrap();
                 delivery.chain.made_one(crate::report::spool::Waiting::read(report).unwrap().position).unwrap();
@@ -364,7 +364,7 @@ pub(crate) mod tests {
             *machine.lock().unwrap() = "n";
             assert_eq!(attempt(&server, fingerprint, &path).await.unwrap().given_up, 1);
             let state = StateFolder::open(&path, Missing::Refuse).unwrap();
-            let delivery = Delivery::open(&state, "n", vec![], 1 << 20, 0).unwrap();
+            let delivery = Delivery::open(&state, ("n", "s"), vec![], 1 << 20, 0).unwrap();
             assert_eq!((delivery.spool.count(), delivery.chain.next().segment), (0, 1));
         });
     }

@@ -14,7 +14,7 @@ pub mod keys;
 pub mod start;
 
 /// The identity's file.
-const FILE: &str = "identity.json";
+pub(crate) const FILE: &str = "identity.json";
 
 /// The machine's identity. Holds no secret: the key has its own file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -266,7 +266,6 @@ fn answer_of(app: &App, point: &[u8]) -> FileAnswer {
         renewal: None,
         reports: Vec::new(),
         checkpoint: None,
-        log: None,
         assignment: None,
         policy: None,
         refusal: None,

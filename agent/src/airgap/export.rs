@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::report::RECEIPTS;
 use protocol::unconnected::export::export_seal;
 use protocol::unconnected::{Content, ExportHead, Invitation};
 
@@ -152,8 +153,7 @@ fn head(server: &str, clock: &Clock, content: Content) -> ExportHead {
         made_at: clock.now(),
         agent: env!("CARGO_PKG_VERSION").to_owned(),
         not_secret: true,
-        receipts: 0,
-        checkpoint: None,
+        receipts: RECEIPTS,
         content,
     }
 }

@@ -130,7 +130,7 @@ fn answer_adopt(
     let unread = |error: std::io::Error| FileError::Report(error.into());
     let settled = match &answer.assignment {
         Some(assignment) => {
-            agent_state.delivery.answered_by_file(&answer.reports, assignment, &agent_state.state).map_err(unread)?
+            agent_state.delivery.answered_by_file(answer, assignment, &agent_state.state).map_err(unread)?
         }
         None => crate::report::delivery::airgap::Settled::default(),
     };

@@ -13,7 +13,7 @@ use policies::text::Language;
 
 use super::{
     CheckOptions, Command, EnrolOptions, Exit, ExportOptions, FactsOptions, ImportOptions, Invocation, OnceOptions,
-    Role, RunOptions, StatusOptions, UninstallOptions,
+    ReceiptsOptions, Role, RunOptions, StatusOptions, UninstallOptions,
 };
 use crate::cli::terminal::Terminal;
 use crate::enrol::Invitation;
@@ -96,6 +96,11 @@ fn command_of(matches: &ArgMatches) -> Option<Command> {
             state: path(given, "state")?,
             output: path(given, "output"),
             text: given.get_flag("text"),
+            json: given.get_flag("json"),
+        }),
+        "receipts" => Command::Receipts(ReceiptsOptions {
+            state: path(given, "state")?,
+            export: path(given, "export"),
             json: given.get_flag("json"),
         }),
         "run" => Command::Run(RunOptions { state: path(given, "state")?, config: path(given, "config") }),
@@ -295,6 +300,22 @@ fn command(language: Language) -> ClapCommand {
         .arg(flag("text", t("In tại cửa sổ lệnh, không mở trang", "Print in the terminal instead of opening the page")).conflicts_with("output"))
         .arg(state())
         .arg(json().conflicts_with_all(["output", "text"]));
+    let receipts = ClapCommand::new("receipts")
+        .about(t("Xem biên nhận và mốc đối chứng máy này đang giữ", "Show the receipts and checkpoints kept on this machine"))
+        .long_about(t(
+            "Kiểm tra lại từng biên nhận đang giữ, các mốc đối chứng theo ngày, và nêu mọi mâu thuẫn với nhật ký đối chứng của máy chủ.\n\
+             Mã kết thúc: 0 không có mâu thuẫn; 1 có mâu thuẫn; 2 không đọc được.",
+            "Checks every kept receipt again, lists the checkpoints by day, and names whatever contradicts the server's evidence log.\n\
+             Exit status: 0 no contradiction; 1 there is one; 2 they cannot be read.",
+        ))
+        .arg(
+            Arg::new("export").long("export").value_name(t("TỆP", "FILE")).value_parser(value_parser!(PathBuf)).help(t(
+                "Ghi khoá, mốc và bằng chứng (C2SP tlog-proof) để người khác kiểm tra",
+                "Write key, checkpoints and proofs (C2SP tlog-proof) for somebody else to check",
+            )),
+        )
+        .arg(state())
+        .arg(json());
     let install = ClapCommand::new("install")
         .about(t("Cài đặt thành dịch vụ của Windows và kết nối", "Install as a Windows service and connect"))
         .long_about(t(
@@ -352,7 +373,7 @@ fn command(language: Language) -> ClapCommand {
                 .help(t("Ngôn ngữ của thông báo (mặc định vi)", "Language of messages (default vi)")),
         )
         .subcommands(
-            [facts, check, enrol, once, run, status, export, import, install, setup, uninstall]
+            [facts, check, enrol, once, run, status, receipts, export, import, install, setup, uninstall]
                 .map(|words| dressed(words, language)),
         );
     dressed(words, language)

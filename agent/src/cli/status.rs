@@ -79,6 +79,7 @@ fn sentences(notice: &Notice, terminal: &Terminal) -> String {
         terminal.own(text!("Kiểm tra lúc: {0}", "Checked at: {0}", moment(notice.judged_at))),
         terminal.own(text!("Kết quả: {0}", "Result: {0}", notice.counted(language))),
     ];
+    lines.extend(notice.warnings.iter().map(own));
     let open = |result: &&NoticeResult| matches!(result.verdict, Verdict::Fail | Verdict::Unknown);
     for result in notice.results.iter().filter(open) {
         lines.push(String::new());

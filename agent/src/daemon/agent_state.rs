@@ -82,8 +82,13 @@ impl AgentState {
         let last_answer = LastAnswer::load(&state)?;
         clock.server_said_once(last_answer.server_at, identity.validity().until);
         let most_bytes = config.spool.most_mebibytes << 20;
-        let delivery =
-            Delivery::open(&state, &identity.machine, identity.receipt_point(), most_bytes, clock.trusted())?;
+        let delivery = Delivery::open(
+            &state,
+            (&identity.machine, &identity.server),
+            identity.receipt_point(),
+            most_bytes,
+            clock.trusted(),
+        )?;
         let (policies, problem) = PolicyStore::open(&state, &identity, last_answer.policy_version);
         if let Some(error) = problem {
             tracing::error!(%error, "the policy on disk is not used; it is fetched again");
@@ -191,7 +196,8 @@ impl AgentState {
         let facts = self.observation.facts();
         let judgement = Judgement::new(&loaded, assignment.role, facts, self.clock.instant());
         let controls = loaded.set.controls(assignment.role);
-        let notice = Notice::new(&judgement, controls, facts, assignment, self.last_answer.server_at);
+        let mut notice = Notice::new(&judgement, controls, facts, assignment, self.last_answer.server_at);
+        notice.warnings = self.delivery.evidence.known.sentences();
         if let Err(error) = notice.post(self.state.path()) {
             tracing::warn!(%error, "people at this machine cannot see the newest result");
         }

@@ -1,7 +1,8 @@
 //! Delivery of reports, shared by the single check and the loop: the caller only decides when to send and what a failure
 //! costs.
 
-use protocol::{Digest, ReportAnswers};
+use protocol::log::{LogAnswer, LogRequest};
+use protocol::{AgentEventKind, Digest, ReportAnswers, path};
 
 use crate::connection::{Connection, WireError};
 use crate::daemon::agent_state::AgentState;
@@ -33,10 +34,37 @@ pub(crate) fn answered(
 ) -> Delivered {
     let policy = agent_state.learn(&answers.assignment, answers.server_time_at);
     let next = agent_state.delivery.answered(batch, answers, &agent_state.state);
+    contradictions_note(agent_state);
     let broken =
         agent_state.delivery.chain.opens() && !agent_state.delivery.waits() && !agent_state.observation.is_empty();
     let healed = broken && report(agent_state, outcomes);
     Delivered { next, healed, policy }
+}
+
+/// Notes as events what was found to contradict a kept checkpoint: the next report carries them, signed.
+fn contradictions_note(agent_state: &mut AgentState) {
+    let now = agent_state.clock.now();
+    for size in agent_state.delivery.evidence.news() {
+        agent_state.journal.note(AgentEventKind::LogContradiction, i64::try_from(size).ok(), now);
+    }
+}
+
+/// The question how the evidence log went on, to be sent now; none before the first checkpoint.
+pub(crate) fn question(agent_state: &mut AgentState) -> Option<LogRequest> {
+    let now = agent_state.clock.now();
+    let checkpoint = agent_state.delivery.evidence.question(now, &agent_state.state)?;
+    Some(LogRequest { checkpoint })
+}
+
+/// Asks it.
+pub(crate) async fn ask(connection: Connection, question: LogRequest) -> Result<LogAnswer, WireError> {
+    connection.post(path::LOG, &question).await
+}
+
+/// Judges its answer.
+pub(crate) fn asked(agent_state: &mut AgentState, answer: &LogAnswer) {
+    agent_state.delivery.evidence.answered(answer, &agent_state.state);
+    contradictions_note(agent_state);
 }
 
 /// Makes a report of the newest facts; logs an error. True when it was made.

@@ -66,13 +66,31 @@ async fn meet(agent_state: &mut AgentState) -> Result<(), WireError> {
         // The certificate may still be valid this time.
         tracing::warn!(%error, "the certificate was not renewed");
     }
-    match deliver(agent_state).await {
+    let delivered = match deliver(agent_state).await {
         Err(error) if error.is_out_of_date() && !due => {
             renew(agent_state).await?;
             deliver(agent_state).await
         }
         delivered => delivered,
+    };
+    if delivered.is_ok()
+        && let Err(error) = log_follow(agent_state).await
+    {
+        tracing::warn!(%error, "the server did not say how its evidence log went on");
     }
+    delivered
+}
+
+/// Asks once a day how the evidence log went on, and at once when an answer did not fit.
+async fn log_follow(agent_state: &mut AgentState) -> Result<(), WireError> {
+    let is_due = agent_state.clock.now() >= agent_state.delivery.evidence.due_at();
+    if !(agent_state.delivery.evidence.alarmed() || is_due) {
+        return Ok(());
+    }
+    let Some(question) = exchange::question(agent_state) else { return Ok(()) };
+    let answer = exchange::ask(agent_state.connection()?, question).await?;
+    exchange::asked(agent_state, &answer);
+    Ok(())
 }
 
 async fn renew(agent_state: &mut AgentState) -> Result<(), WireError> {

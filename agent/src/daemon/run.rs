@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use policies::fact::{Facts, Section};
+use protocol::log::LogAnswer;
 use protocol::{
     AgentEvent, AgentEventAnswer, Digest, PollAnswer, PollRequest, RenewAnswer, ReportAnswers, SignedBundle, path,
 };
@@ -26,6 +27,7 @@ use crate::policy;
 use crate::report::delivery::{Batch, Next};
 
 mod collecting;
+mod evidence_log;
 mod orders;
 mod retried_request;
 mod routine;
@@ -79,6 +81,9 @@ struct Daemon {
     to_say: Option<AgentEvent>,
     silence: Silence,
     saying: RetriedRequest<Result<AgentEventAnswer, WireError>>,
+    asking: RetriedRequest<Result<LogAnswer, WireError>>,
+    /// When a question about the evidence log last could not wait.
+    alarmed: Option<Instant>,
 }
 
 /// What woke the loop.
@@ -91,6 +96,7 @@ enum Event {
     Fetched(Result<SignedBundle, WireError>),
     Renewed(Result<RenewAnswer, WireError>),
     Said(Result<AgentEventAnswer, WireError>),
+    Asked(Result<LogAnswer, WireError>),
     Time,
 }
 
@@ -175,6 +181,8 @@ impl Daemon {
             to_say: None,
             silence: Silence::new(now),
             saying: RetriedRequest::new("saying what was repaired"),
+            asking: evidence_log::asking(&agent_state),
+            alarmed: None,
             agent_state,
         })
     }
@@ -216,6 +224,7 @@ impl Daemon {
         {
             self.saying.start(words::say(self.connection.clone(), event));
         }
+        self.log_ask();
         if self.renewing.may_start() && self.renewal_is_due(now) {
             match renew::ask(&self.agent_state) {
                 Ok(asked) => self.renewing.start(asked),
@@ -264,6 +273,7 @@ impl Daemon {
             bundle = self.fetching.back() => Ok(Event::Fetched(bundle)),
             answer = self.renewing.back() => Ok(Event::Renewed(answer)),
             answer = self.saying.back() => Ok(Event::Said(answer)),
+            answer = self.asking.back() => Ok(Event::Asked(answer)),
             changed = changed => Ok(Event::Changed(changed)),
             () = tokio::time::sleep_until(wake) => Ok(Event::Time),
         };
@@ -302,6 +312,7 @@ impl Daemon {
         if self.to_say.is_some() {
             at_latest(self.saying.next());
         }
+        at_latest(self.asking.next());
         if self.renewal_is_due(Instant::now()) {
             at_latest(self.renewing.next());
         }
@@ -341,6 +352,7 @@ impl Daemon {
                 Err(error) => self.renewing.failed(&error, None),
             },
             Event::Renewed(Err(error)) => self.renewing.failed(&error, error.retry_after()),
+            Event::Asked(answer) => self.asked(answer),
             Event::Said(Ok(_)) => {
                 self.to_say = None;
                 self.saying.succeeded();
@@ -432,6 +444,7 @@ impl Daemon {
                 self.sending.call_back();
                 self.polling.call_back();
                 self.fetching.call_back();
+                self.asking.call_back();
                 self.renewal_at = self.agent_state.validity().renewal_at();
             }
             Err(error) => tracing::error!(%error, "the former line to the server stays in use"),
@@ -446,6 +459,7 @@ impl Daemon {
         let first = self.agent_state.last_answer.assignment.is_none();
         let answered = exchange::answered(&mut self.agent_state, batch, answers, self.outcomes);
         self.heard(first, answered.policy);
+        self.log_alarm();
         match answered.next {
             Next::Rest | Next::Again => self.sending.succeeded(),
             Next::Wait(asked) => self.sending.failed(&"the server did not take the reports", asked),

@@ -50,6 +50,9 @@ pub(crate) struct Notice {
     pub(crate) policy_version: u64,
     /// One for each control, in the policy's order.
     pub(crate) results: Vec<NoticeResult>,
+    /// What does not fit in what the server says of its evidence log, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<Text>,
 }
 
 /// The result of one control.
@@ -123,6 +126,7 @@ impl Notice {
             policy: controls.title().clone(),
             policy_version: judgement.policy_version,
             results: results.collect(),
+            warnings: Vec::new(),
         }
     }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use policies::text::visible;
 use protocol::header::{OpenedReason, Position};
-use protocol::{Refusal, RefusalAction, ReportAnswer, ReportAnswers, SignedReceipt, compress, limits};
+use protocol::log::{Checkpoint, Contradiction};
+use protocol::{LoggedReceipt, Refusal, RefusalAction, ReportAnswer, ReportAnswers, SignedReceipt, compress, limits};
 
 use crate::report::chain::Chain;
 use crate::report::draft::{self, Author, Draft, ReportError};
+use crate::report::evidence::Evidence;
 use crate::report::journal::Journal;
-use crate::report::receipts::Receipts;
+use crate::report::receipts::{Kept, Logged, Receipts};
 use crate::report::sections;
 use crate::report::spool::{self, Spool, Waiting};
 use crate::state::records::AppendError;
@@ -25,6 +27,8 @@ pub(crate) struct Delivery {
     pub(crate) chain: Chain,
     /// The spool.
     pub(crate) spool: Spool,
+    /// What is known of the server's evidence log.
+    pub(crate) evidence: Evidence,
     receipts: Receipts,
     /// A report that did not fit on a full disk: sent from memory after the spool, lost when the next one is made.
     live: Option<Waiting>,
@@ -62,16 +66,18 @@ impl Delivery {
     /// When the system refuses.
     pub(crate) fn open(
         state: &StateFolder,
-        machine: &str,
+        (machine, server): (&str, &str),
         receipt_point: Vec<u8>,
         most_bytes: u64,
         now: i64,
     ) -> Result<Self, StateError> {
         let receipts = Receipts::open(state)?;
-        let mut chain = Chain::open(state, now, || receipts.newest(machine, &receipt_point))?;
+        let evidence = Evidence::open(state, server, &receipt_point)?;
+        let mut chain = Chain::open(state, now, || receipts.newest(machine, server, &receipt_point))?;
         let (spool, last) = Spool::open(state, most_bytes, chain.agreed())?;
         note(chain.recover(last));
-        Ok(Self { chain, spool, receipts, live: None, supplement: None, machine: machine.to_owned(), receipt_point })
+        let machine = machine.to_owned();
+        Ok(Self { chain, spool, evidence, receipts, live: None, supplement: None, machine, receipt_point })
     }
 
     /// Deletes everything that belongs to another machine id: the machine was enrolled again. Undelivered reports can no longer be
@@ -86,6 +92,7 @@ impl Delivery {
             state.set_aside(spool::FILE, "former")?;
         }
         Receipts::open(state)?.clear().map_err(io)?;
+        Evidence::forget(state)?;
         sections::forget(state)?;
         Journal::forget(state)?;
         Chain::forget(state)?;
@@ -157,8 +164,16 @@ impl Delivery {
 
     /// Processes the answer to `batch`. When the chain broke, [`Chain::opens`] says that a full report is due.
     pub(crate) fn answered(&mut self, batch: &Batch, answers: &ReportAnswers, state: &StateFolder) -> Next {
+        self.answered_in(batch, answers, true, state)
+    }
+
+    /// The same; `in_order` is false for files, of which an older one may come later.
+    fn answered_in(&mut self, batch: &Batch, answers: &ReportAnswers, in_order: bool, state: &StateFolder) -> Next {
         let mut accepted = 0;
         let mut next = None;
+        let at = answers.server_time_at;
+        let note = answers.checkpoint.as_deref();
+        let checkpoint = note.and_then(|note| self.evidence.seen(note, at, in_order, state));
         for (waiting, answer) in batch.waiting.iter().zip(&answers.results) {
             match answer {
                 ReportAnswer::Accepted { receipt } => {
@@ -168,9 +183,10 @@ impl Delivery {
                     }
                     accepted += 1;
                 }
-                ReportAnswer::Logged { .. } => {
-                    next = Some(Next::Wait(None));
-                    break;
+                ReportAnswer::Logged { receipt } => {
+                    let known = checkpoint.as_ref().zip(note);
+                    self.logged(waiting, receipt, known, (at, state));
+                    accepted += 1;
                 }
                 ReportAnswer::Need { sections } => {
                     self.settle(&batch.waiting[..accepted]);
@@ -206,10 +222,31 @@ impl Delivery {
                 return false;
             }
         };
-        if let Err(error) = self.receipts.keep(signed) {
+        if let Err(error) = self.receipts.keep(&Kept::Signed(signed.clone())) {
             tracing::warn!(%error, number = receipt.position.number, "the receipt could not be kept");
         }
         true
+    }
+
+    /// Checks and keeps a receipt of the second form. One that proves nothing is told, and the report counts as delivered all the same: a
+    /// failed check must not hold up those after it.
+    fn logged(
+        &mut self,
+        waiting: &Waiting,
+        receipt: &LoggedReceipt,
+        checkpoint: Option<(&Checkpoint, &str)>,
+        (at, state): (i64, &StateFolder),
+    ) {
+        // Without a readable checkpoint that was told already.
+        let Some((checkpoint, note)) = checkpoint else { return };
+        if receipt.verify(&self.machine, &waiting.position, checkpoint).is_err() {
+            self.evidence.contradicted(Contradiction::Leaf, note, at, state);
+            return;
+        }
+        let kept = Logged { position: waiting.position, proof: receipt.clone(), checkpoint: note.to_owned() };
+        if let Err(error) = self.receipts.keep(&Kept::Logged(kept)) {
+            tracing::warn!(%error, number = waiting.position.number, "the receipt could not be kept");
+        }
     }
 
     /// Removes accepted reports. The chain is written first: if the process dies in between, the agent sends them again

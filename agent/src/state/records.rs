@@ -182,6 +182,22 @@ impl Records {
     }
 }
 
+/// The whole records of the file at `path`, whoever has it open: what is being written at this moment is left out.
+///
+/// # Errors
+/// When the system refuses.
+pub fn read(path: &Path, longest: usize, cap: u64) -> std::io::Result<Vec<Vec<u8>>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let reader = Records { path: path.to_owned(), file, cap, longest, front: 0, end: length, count: 0 };
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(record) = reader.record_at(at, length)? {
+        at += PREFIX + record.len() as u64;
+        found.push(record);
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 impl Records {
     /// Makes the system refuse every write from now on: the file is open for reading only.

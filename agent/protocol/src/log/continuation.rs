@@ -1,5 +1,6 @@
 //! Asking a server to show that its log continues a checkpoint that somebody kept, and judging what it answers.
 
+use policies::text::Text;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
@@ -58,6 +59,23 @@ pub enum Contradiction {
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
+}
+
+impl Contradiction {
+    /// The phrase for people.
+    pub fn text(self) -> Text {
+        let (vi, en) = match self {
+            Self::Unsigned => ("mốc không do máy chủ này ký", "the checkpoint is not signed by this server"),
+            Self::Leaf => {
+                ("báo cáo không được chứng minh là có trong nhật ký", "a report is not proved to be in the log")
+            }
+            Self::Smaller => ("nhật ký ngắn hơn trước", "the log is shorter than it was"),
+            Self::Roots => ("hai mã gốc cho cùng một đợt và số mục", "two roots for one epoch and size"),
+            Self::Proof => ("nhật ký không tiếp nối mốc đã giữ", "the log does not continue what it was"),
+            Self::Unknown => ("lý do khác", "another reason"),
+        };
+        Text::new(vi, en)
+    }
 }
 
 /// How a log goes on from a kept checkpoint.

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::SignedBundle;
 use crate::digest::Digest;
 use crate::limits;
-use crate::log::LogAnswer;
 use crate::message::{Assignment, EnrolAnswer, Refusal, RenewAnswer};
 use crate::report::ReportAnswer;
 use crate::sign::{BadKey, Purpose, SigningKey, verify};
@@ -49,9 +48,6 @@ pub struct FileAnswer {
     /// What receipts of the second form prove against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
-    /// The answer to [`crate::unconnected::ExportHead::checkpoint`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<LogAnswer>,
     /// What the server decided about the machine; none when it refused the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Assignment>,
@@ -160,7 +156,6 @@ mod tests {
                 answer: ReportAnswer::Need { sections: vec!["lan".to_owned()] },
             }],
             checkpoint: None,
-            log: None,
             assignment: None,
             policy: None,
             refusal: None,

@@ -51,9 +51,6 @@ pub struct ExportHead {
     /// The newest form of receipts that the machine takes ([`crate::report::RECEIPTS`]); 0 for the first.
     #[serde(default, skip_serializing_if = "is_first")]
     pub receipts: u32,
-    /// A checkpoint of the evidence log that the machine kept: the answer shows how the log went on from it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<String>,
     /// What the file carries.
     #[serde(flatten)]
     pub content: Content,
@@ -216,7 +213,6 @@ mod tests {
             agent: "0.1.0".to_owned(),
             not_secret: true,
             receipts: 0,
-            checkpoint: None,
             content: Content::Reports { machine: "m".to_owned(), renewal: None, left: 0 },
         }
     }

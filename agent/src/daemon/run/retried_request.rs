@@ -87,6 +87,11 @@ impl<T> RetriedRequest<T> {
         self.not_before = self.not_before.max(Instant::now() + wait);
     }
 
+    /// Starts within `wait`.
+    pub(super) fn sooner(&mut self, wait: Duration) {
+        self.not_before = self.not_before.min(Instant::now() + wait);
+    }
+
     /// Allows a retry in a moment, whatever delay is running: the network was away, so the server was not in trouble.
     pub(super) fn again(&mut self) {
         self.not_before = Instant::now() + DELAY_LEAST;

@@ -105,6 +105,9 @@ impl Page<'_> {
             );
             writeln!(formatter, "<p class=\"old\">{old}</p>")?;
         }
+        for warning in &notice.warnings {
+            writeln!(formatter, "<p class=\"old\">{}</p>", self.safe(warning))?;
+        }
         writeln!(formatter, "<p class=\"sum\">{}</p>", self.notice.counted(self.language))
     }
 

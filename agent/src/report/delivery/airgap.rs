@@ -1,7 +1,7 @@
 //! Delivery by file: everything waiting at once, and answers that name their reports, because files may come back late, twice or out of
 //! order. An answer means the same for spool and chain as over the network.
 
-use protocol::unconnected::AnsweredReport;
+use protocol::unconnected::FileAnswer;
 use protocol::unconnected::export::ROOM;
 use protocol::{Assignment, Digest, ReportAnswer, ReportAnswers, limits};
 
@@ -93,10 +93,11 @@ impl Delivery {
     /// When the spool cannot be read back.
     pub(crate) fn answered_by_file(
         &mut self,
-        answered: &[AnsweredReport],
+        answer: &FileAnswer,
         assignment: &Assignment,
         state: &StateFolder,
     ) -> std::io::Result<Settled> {
+        let answered = answer.reports.as_slice();
         let mut waiting = self.spool.all(ROOM)?;
         let Some(first) = waiting.first().map(|waiting| waiting.position.hash) else { return Ok(Settled::default()) };
         let Some(start) = answered.iter().position(|answered| answered.of == first) else {
@@ -113,11 +114,11 @@ impl Delivery {
         let answers = ReportAnswers {
             results: concerned.iter().map(|answered| answered.answer.clone()).collect(),
             assignment: assignment.clone(),
-            server_time_at: 0,
-            checkpoint: None,
+            server_time_at: answer.server_time_at,
+            checkpoint: answer.checkpoint.clone(),
         };
         let agreed = self.chain.agreed();
-        self.answered(&Batch { frames: Vec::new(), waiting: waiting.clone() }, &answers, state);
+        self.answered_in(&Batch { frames: Vec::new(), waiting: waiting.clone() }, &answers, false, state);
         let delivered = match self.chain.agreed() {
             now if now == agreed => 0,
             now => waiting.iter().position(|waiting| Some(waiting.position) == now).map_or(0, |at| at as u64 + 1),

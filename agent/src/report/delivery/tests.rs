@@ -13,6 +13,7 @@ use crate::report::draft::entry;
 use crate::state::Missing;
 
 mod airgap;
+mod evidence;
 
 struct Fixture {
     _folder: tempfile::TempDir,
@@ -35,7 +36,7 @@ impl Fixture {
         let key = MachineKey::load_or_make(&state).unwrap();
         let author = Author { machine: "m".to_owned(), start: "s".to_owned(), key };
         let receipt_key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
-        let delivery = Delivery::open(&state, "m", receipt_key.public_key().to_vec(), cap, 0).unwrap();
+        let delivery = Delivery::open(&state, ("m", "s"), receipt_key.public_key().to_vec(), cap, 0).unwrap();
         Self { _folder: folder, state, author, receipt_key, delivery }
     }
 
@@ -73,7 +74,7 @@ impl Fixture {
     fn restart(self) -> Self {
         let Self { _folder, state, author, receipt_key, delivery } = self;
         drop(delivery);
-        let delivery = Delivery::open(&state, "m", receipt_key.public_key().to_vec(), CAP, 0).unwrap();
+        let delivery = Delivery::open(&state, ("m", "s"), receipt_key.public_key().to_vec(), CAP, 0).unwrap();
         Self { _folder, state, author, receipt_key, delivery }
     }
 }

@@ -18,7 +18,6 @@ fn head(content: Content) -> ExportHead {
         agent,
         not_secret: true,
         receipts: 0,
-        checkpoint: None,
         content,
     }
 }

@@ -1,6 +1,6 @@
 //! Answers that come by file: late, twice, out of order.
 
-use protocol::unconnected::AnsweredReport;
+use protocol::unconnected::{AnsweredReport, FileAnswer};
 use protocol::{Report, limits};
 
 use super::*;
@@ -22,7 +22,19 @@ fn answered(waiting: &[Waiting], answer: impl Fn(&Waiting) -> ReportAnswer) -> V
 
 fn settle(fixture: &mut Fixture, answers: &[AnsweredReport]) -> Settled {
     let assignment = Assignment { office: "o".to_owned(), role: Role::Workstation, confirmed: true, policy: None };
-    fixture.delivery.answered_by_file(answers, &assignment, &fixture.state).unwrap()
+    let answer = FileAnswer {
+        server: "s".to_owned(),
+        key: Digest::ZERO,
+        server_time_at: 0,
+        enrolment: None,
+        renewal: None,
+        reports: answers.to_vec(),
+        checkpoint: None,
+        assignment: None,
+        policy: None,
+        refusal: None,
+    };
+    fixture.delivery.answered_by_file(&answer, &assignment, &fixture.state).unwrap()
 }
 
 #[test]
