@@ -71,7 +71,7 @@ async fn headers_pack_block(db: &Db, machine: &str, now: i64) -> StoreResult<Opt
         return Ok(None);
     }
     let mut tx = db.write().await?;
-    if !tx.header_block_insert(&block).await? {
+    if !tx.header_block_insert(&block, &reports).await? {
         return Ok(None);
     }
     tx.commit().await?;

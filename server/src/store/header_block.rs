@@ -7,6 +7,7 @@ mod removal;
 use protocol::{compress, limits};
 use sqlx::FromRow;
 
+use super::many::pieces;
 use super::report::StoredReport;
 use super::{StoreResult, Tx};
 
@@ -174,26 +175,51 @@ impl Tx {
         }))
     }
 
-    /// Moves the headers of a block out of its reports. False if another server did, or one of them is gone; nothing may be committed then.
+    /// Moves the headers of a block out of its `reports`. False if another server did, or one of them is gone; nothing may be committed then.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn header_block_insert(&mut self, block: &HeaderBlock) -> StoreResult<bool> {
-        Ok(on_db!(self, connection => {
-            let moved = sqlx::query(
-                "update report set header = $5 where machine = $1 and segment = $2 and number between $3 and $4 and length(header) > 0",
+    pub(crate) async fn header_block_insert(
+        &mut self,
+        block: &HeaderBlock,
+        reports: &[StoredReport],
+    ) -> StoreResult<bool> {
+        let deleted = on_db!(self, connection => {
+            sqlx::query(
+                "delete from report where machine = $1 and segment = $2 and number between $3 and $4 and length(header) > 0",
             )
             .bind(&block.machine)
             .bind(block.segment)
             .bind(block.first_number)
             .bind(block.last_number)
-            .bind(Vec::<u8>::new())
-            .execute(&mut *connection)
+            .execute(connection)
             .await?
-            .rows_affected();
-            if i64::try_from(moved).ok() != Some(block.count()) {
-                return Ok(false);
-            }
+            .rows_affected()
+        });
+        if i64::try_from(deleted).ok() != Some(block.count()) {
+            return Ok(false);
+        }
+        // Written anew: SQLite leaves a page to the row that became small in it, and each of these rows had a page of its own.
+        let small: Vec<&StoredReport> = reports.iter().filter(|report| block.holds(report)).collect();
+        for piece in pieces(&small) {
+            on_db!(self, connection => {
+                let mut insert = sqlx::QueryBuilder::new(
+                    "insert into report (machine, segment, number, hash, header, signature, received_at, made_at) ",
+                );
+                insert.push_values(piece, |mut row, report| {
+                    row.push_bind(block.machine.clone())
+                        .push_bind(report.segment)
+                        .push_bind(report.number)
+                        .push_bind(report.hash.clone())
+                        .push_bind(Vec::<u8>::new())
+                        .push_bind(report.signature.clone())
+                        .push_bind(report.received_at)
+                        .push_bind(report.made_at);
+                });
+                insert.build().execute(connection).await?;
+            });
+        }
+        on_db!(self, connection => {
             sqlx::query(
                 "insert into header_block (machine, segment, first_number, last_number, first_at, last_at, bytes)
                  values ($1, $2, $3, $4, $5, $6, $7)",
@@ -207,8 +233,8 @@ impl Tx {
             .bind(&block.bytes)
             .execute(connection)
             .await?;
-            true
-        }))
+        });
+        Ok(true)
     }
 }
 
