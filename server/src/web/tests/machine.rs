@@ -34,7 +34,7 @@ on_both! {
             &[(3, Started, None), (4, ClockChanged, Some(-7_200_000)), (5, Unknown, None), (6, Stopped, None)],
             &[(9, LogContradiction, Some(4711)), (10, Started, None)],
         ] {
-            site.app.clock.advance(3_600_000);
+            site.app.clock.advance(20 * 60_000);
             machine.sections.insert(SECTION.to_owned(), journal(start, events));
             site.report(&mut machine).await;
         }
