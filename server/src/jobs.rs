@@ -2,6 +2,7 @@
 //! Errors are logged, and the next run tries again.
 
 pub mod certificates;
+pub mod checkpoint;
 pub mod figure;
 pub mod grader;
 pub mod guesses;
