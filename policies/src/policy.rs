@@ -24,6 +24,7 @@ pub use part::CONTROLS_FILE;
 pub use schema::schema;
 pub use set::{OFFICE_FILE, PolicySet, SHIPPED};
 pub use source::{DEEPEST_NESTING, LARGEST_FILE};
+pub use table::section_named;
 
 pub use office::{
     CalendarDays, Caps, ControlFiles, CoverageCap, CriticalCap, Evidence, Letter, Letters, Office, Roster, Shares,

@@ -145,6 +145,16 @@ actions! {
     PutBack = "put_back";
     /// A witness's signature was kept with a checkpoint of the evidence log.
     LogCosigned = "log_cosigned";
+    /// Data of a machine is kept for a case.
+    HoldMade = "hold_made";
+    /// Somebody asked that a hold be released.
+    HoldReleaseAsked = "hold_release_asked";
+    /// It was asked for, and the hold stays.
+    HoldKept = "hold_kept";
+    /// A second person agreed to the release.
+    HoldReleased = "hold_released";
+    /// From now on retention removes signed headers that were received before an instant.
+    HeadersRemoved = "headers_removed";
     /// A policy set was published.
     PolicyPublished = "policy_published";
 }

@@ -17,6 +17,7 @@ pub mod audit;
 pub mod backup;
 pub mod context;
 mod fault;
+pub mod hold;
 mod import;
 pub mod init;
 pub mod log;
@@ -99,6 +100,7 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
                     "machine" => machine::perform(verb, given, &context, terminal).await?,
                     "token" => token::perform(verb, given, &context, terminal).await?,
                     "waiver" => waiver::perform(verb, given, &context, terminal).await?,
+                    "hold" => hold::perform(verb, given, &context, terminal).await?,
                     "log" => log::perform(verb, given, &context, terminal).await?,
                     _ => person::perform(verb, given, &context, terminal).await?,
                 }
@@ -203,6 +205,7 @@ fn command(language: Language) -> Command {
         .subcommand(token::command(help))
         .subcommand(import::command(help))
         .subcommand(waiver::command(help))
+        .subcommand(hold::command(help))
         .subcommand(person::command(help))
         .subcommand(policy::command(help))
         .subcommand(audit::command(help))

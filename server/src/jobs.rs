@@ -1,5 +1,5 @@
-//! Background work of the server: keeping grades current, freezing figures, renewing its certificate and deleting what has expired.
-//! Errors are logged, and the next run tries again.
+//! Background work of the server: keeping grades current, freezing figures, renewing its certificate, packing what is old and deleting
+//! what has expired. Errors are logged, and the next run tries again.
 
 pub mod certificates;
 pub mod checkpoint;
@@ -7,6 +7,7 @@ pub mod figure;
 pub mod grader;
 pub mod guesses;
 pub mod housekeeping;
+pub mod packing;
 mod regrade;
 pub mod retention;
 pub mod space;

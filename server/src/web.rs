@@ -14,6 +14,7 @@ mod events;
 mod frame;
 mod grade;
 mod headers;
+mod hold;
 mod lan;
 mod login;
 mod machine;
@@ -67,6 +68,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/machines/{machine}/revoke", post(machine::machine_revoke)),
         ("/machines/{machine}/check", post(machine::machine_check)),
         ("/machines/{machine}/waivers", post(waiver::ask_submit)),
+        ("/holds/{hold}/agree", post(hold::agree_submit)),
         ("/waivers/{waiver}/grant", post(waiver::grant_submit)),
         ("/waivers/{waiver}/refuse", post(waiver::refuse_submit)),
         ("/waivers/{waiver}/withdraw", post(waiver::withdraw_submit)),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[path = "commands/hold.rs"]
+mod hold;
 #[path = "commands/log.rs"]
 mod log;
 

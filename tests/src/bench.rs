@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 pub mod attacks;
 pub mod floor;
+pub mod growth;
 pub mod idle;
 pub mod process_table;
 pub mod single;

@@ -178,6 +178,18 @@ impl FakeAgent {
         self.connection.send_reports(frames).await
     }
 
+    /// Makes the next honest report and goes on from it, as if it had been accepted.
+    ///
+    /// # Errors
+    /// The header is longer than allowed.
+    pub fn next(&mut self, made_at: i64) -> anyhow::Result<Report> {
+        let header = self.header(made_at);
+        let report = self.sign(&header)?;
+        self.position = Some(header.position(&report.header));
+        self.changed.clear();
+        Ok(report)
+    }
+
     /// Makes, sends and remembers one honest report.
     ///
     /// # Errors

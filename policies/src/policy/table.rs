@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{Source, Span};
+use crate::fact::Section;
 use crate::text;
 use crate::text::{Text, is_visible, visible};
 
@@ -222,6 +223,15 @@ pub(super) fn unknown_name<'n>(vi: &str, en: &str, name: &str, known: impl IntoI
         }
         None => text!("không có {vi} `{shown}`", "there is no {en} `{shown}`"),
     }
+}
+
+/// The section of facts called `name`.
+///
+/// # Errors
+/// A sentence with the nearest name.
+pub fn section_named(name: &str) -> Result<Section, Text> {
+    let known = Section::ALL.iter().map(|section| section.name());
+    Section::from_name(name).ok_or_else(|| unknown_name("nhóm thông tin", "section", name, known))
 }
 
 /// The sentence for a value that is none of a few, with all of them.

@@ -58,6 +58,12 @@ pub fn day_end(day: &str, zone: &TimeZone) -> Option<i64> {
     Some(next.timestamp().as_millisecond())
 }
 
+/// The beginning of a day written `2026-12-31`, milliseconds UTC; `None` when it is not a date.
+pub fn day_begin(day: &str, zone: &TimeZone) -> Option<i64> {
+    let day: Date = day.trim().parse().ok()?;
+    Some(day.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
+}
+
 /// Asks for a waiver. It waits until someone above the machine's office decides.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use policies::text;
 
 use crate::act::By;
-use crate::act::waiver::day_end;
+use crate::act::waiver::{day_begin, day_end};
 use crate::app::opening::{Wanted, store_open};
 use crate::audit::Actor;
 use crate::clock::Clock;
@@ -60,18 +60,28 @@ impl CommandContext {
     /// # Errors
     /// It is not a date.
     pub fn day_end(&self, day: &str) -> Result<i64, UserError> {
-        day_end(day, &self.zone).ok_or_else(|| {
-            UserError::from(text!(
-                "{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31.",
-                "{day:?} is no date. Write it as 2026-12-31."
-            ))
-        })
+        day_end(day, &self.zone).ok_or_else(|| no_day(day))
+    }
+
+    /// The beginning of a day that was typed as `2026-12-31`, milliseconds UTC.
+    ///
+    /// # Errors
+    /// It is not a date.
+    pub fn day_begin(&self, day: &str) -> Result<i64, UserError> {
+        day_begin(day, &self.zone).ok_or_else(|| no_day(day))
     }
 
     /// Anyone who may run this program on the server may do everything; the log names the system user.
     pub fn by(&self) -> By {
         operator(&self.clock)
     }
+}
+
+fn no_day(day: &str) -> UserError {
+    UserError::from(text!(
+        "{day:?} không phải một ngày. Hãy ghi theo dạng 2026-12-31.",
+        "{day:?} is no date. Write it as 2026-12-31."
+    ))
 }
 
 /// The person who runs this program, by the name of the system user.

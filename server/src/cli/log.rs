@@ -165,7 +165,7 @@ async fn prove(index: u64, context: &CommandContext, terminal: &Terminal) -> any
         )
     })?;
     let content = match tx.log_record(&subject).await? {
-        Record::There(leaf) if leaf.hash() == hash => leaf.content,
+        Record::There(leaf) | Record::Removed(leaf) if leaf.hash() == hash => leaf.content,
         Record::Absent => return Err(fault(&Fault::Gone { epoch: 0, leaf: index, subject }).into()),
         _ => return Err(fault(&Fault::Changed { epoch: 0, leaf: index, subject, record: false }).into()),
     };

@@ -27,4 +27,9 @@ impl Retention {
             _ => self.months,
         }
     }
+
+    /// Months that signed headers are kept: as long as the body of any section that they name.
+    pub fn months_of_headers(&self) -> u32 {
+        self.months.max(self.accounts_months).max(self.neighbours_months)
+    }
 }

@@ -220,7 +220,7 @@ impl Machine {
     }
 
     /// The next report, with the bodies of these sections; the machine's chain then ends with it.
-    fn report(&mut self, bodies: &[&str]) -> Report {
+    pub(crate) fn report(&mut self, bodies: &[&str]) -> Report {
         let texts = bodies.iter().map(|name| (*name, self.sections[*name].as_str()));
         let bodies = compress::encode(texts).unwrap();
         let header = self.header();
@@ -243,7 +243,7 @@ impl Machine {
         self.opened = Some(Opened { reason, agreed, lost: 0 });
     }
 
-    fn set(&mut self, section: &str, text: &str) {
+    pub(crate) fn set(&mut self, section: &str, text: &str) {
         self.sections.insert(section.to_owned(), text.to_owned());
     }
 }

@@ -50,6 +50,8 @@ pub enum Noun {
     Waiver,
     /// A line of the roster.
     RosterLine,
+    /// A legal hold.
+    Hold,
 }
 
 impl Noun {
@@ -62,6 +64,7 @@ impl Noun {
             Self::Person => text!("tài khoản", "person"),
             Self::Waiver => text!("ngoại lệ", "waiver"),
             Self::RosterLine => text!("dòng danh mục", "roster line"),
+            Self::Hold => text!("yêu cầu giữ dữ liệu", "legal hold"),
         }
     }
 }

@@ -128,9 +128,9 @@ pub struct StoredReport {
     pub number: i64,
     /// Hash of the header, hexadecimal.
     pub hash: String,
-    /// The signed bytes.
+    /// The signed bytes; empty once retention removed them.
     pub header: Vec<u8>,
-    /// The signature over them.
+    /// The signature over them: verifies against the hash alone, too.
     pub signature: Vec<u8>,
     /// Milliseconds UTC.
     pub received_at: i64,
@@ -212,7 +212,7 @@ impl Tx {
         segment: u64,
         number: u64,
     ) -> StoreResult<Option<StoredReport>> {
-        Ok(on_db!(self, connection => {
+        let mut report: Option<StoredReport> = on_db!(self, connection => {
             sqlx::query_as(
                 "select segment, number, hash, header, signature, received_at, made_at from report
                  where machine = $1 and segment = $2 and number = $3",
@@ -222,7 +222,9 @@ impl Tx {
             .bind(signed(number))
             .fetch_optional(connection)
             .await?
-        }))
+        });
+        self.headers_unpack(machine, report.as_mut_slice()).await?;
+        Ok(report)
     }
 
     /// Stores the breaks before segments.
@@ -316,7 +318,7 @@ impl Tx {
     #[cfg(test)]
     pub async fn report_list(&mut self, scope: &Scope, machine: &str, limit: i64) -> StoreResult<Vec<StoredReport>> {
         self.machine_require(scope, machine).await?;
-        Ok(on_db!(self, connection => {
+        let mut reports: Vec<StoredReport> = on_db!(self, connection => {
             sqlx::query_as(
                 "select segment, number, hash, header, signature, received_at, made_at from report
                  where machine = $1 order by segment desc, number desc limit $2",
@@ -325,7 +327,9 @@ impl Tx {
             .bind(limit)
             .fetch_all(connection)
             .await?
-        }))
+        });
+        self.headers_unpack(machine, &mut reports).await?;
+        Ok(reports)
     }
 
     /// The breaks of a machine's chain, the newest first.

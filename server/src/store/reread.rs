@@ -101,7 +101,7 @@ impl Tx {
         after: (i64, i64),
         limit: i64,
     ) -> StoreResult<Vec<StoredReport>> {
-        Ok(on_db!(self, connection => {
+        let mut reports: Vec<StoredReport> = on_db!(self, connection => {
             sqlx::query_as(
                 "select segment, number, hash, header, signature, received_at, made_at from report
                  where machine = $1 and (segment, number) > ($2, $3) order by segment, number limit $4",
@@ -112,7 +112,9 @@ impl Tx {
             .bind(limit)
             .fetch_all(connection)
             .await?
-        }))
+        });
+        self.headers_unpack(machine, &mut reports).await?;
+        Ok(reports)
     }
 
     /// Refused branches of a machine after the hash `after`.

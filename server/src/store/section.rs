@@ -7,6 +7,7 @@ use protocol::Digest;
 use protocol::{compress, limits};
 use sqlx::FromRow;
 
+use super::hold::unheld;
 use super::many::{in_lists, pieces};
 use super::{StoreResult, Tx};
 
@@ -349,20 +350,24 @@ impl Tx {
             .collect())
     }
 
-    /// Deletes bodies of `section` that are not current and were last current before `before`; at most `limit` at once.
+    /// Deletes bodies of `section` that are not current, were last current before `before` and are not held at `now`; at most `limit` at once.
     /// Digests stay in the signed headers, so the chain still verifies. Returns how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn body_prune(&mut self, section: &str, before: i64, limit: i64) -> StoreResult<u64> {
+    pub async fn body_prune(&mut self, section: &str, before: i64, now: i64, limit: i64) -> StoreResult<u64> {
+        self.holds_lock().await?;
         Ok(on_db!(self, connection => {
-            sqlx::query(
+            sqlx::query(concat!(
                 "delete from body where section = $1 and last_at < $2 and not current and (machine, digest) in
-                     (select machine, digest from body where section = $1 and last_at < $2 and not current limit $3)",
-            )
+                     (select b.machine, b.digest from body b where b.section = $1 and b.last_at < $2 and not b.current and ",
+                unheld!("b.machine", "b.first_at", "b.last_at", "$4", "b.section"),
+                " limit $3)",
+            ))
             .bind(section)
             .bind(before)
             .bind(limit)
+            .bind(now)
             .execute(connection)
             .await?
             .rows_affected()

@@ -58,7 +58,7 @@ pub(super) struct Past {
     seen: Option<Seen>,
     schema_best: u32,
     judgement: Option<Judgement>,
-    /// A second branch, or a report without its header: from then on its state does not follow from its reports.
+    /// A second branch, or a report that cannot be read: from then on its state does not follow from its reports.
     lost: bool,
 }
 
@@ -142,6 +142,13 @@ impl Past {
 
     async fn report(&mut self, db: &Db, shelf: &mut Shelf<'_>, report: StoredReport) -> StoreResult<()> {
         let at = report.received_at;
+        if report.header.is_empty() {
+            // Retention removed it: what follows begins anew, and is settled after a while.
+            (self.seen, self.judgement, self.whole_since) = (None, None, Some(i64::MAX));
+            self.facts = Facts::unknown(Reason::NotCollected);
+            self.lacking.clear();
+            return Ok(());
+        }
         let Ok(header) = Header::decode(&report.header) else {
             self.lost = true;
             return Ok(());

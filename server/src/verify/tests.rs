@@ -9,6 +9,7 @@ use crate::act::waiver::{NewWaiver, waiver_ask, waiver_grant};
 use crate::ingest::tests::{Machine as TestMachine, TestServer};
 use crate::jobs::figure::day_freeze;
 use crate::jobs::grader::office_grade_make;
+use crate::jobs::packing::headers_pack;
 use crate::jobs::retention::retention_apply;
 use crate::store::test_database::{TestDatabase, on_both};
 
@@ -172,6 +173,27 @@ on_both! {
         let findings = scene.office().await;
         assert!(findings.is_intact(), "{findings:?}");
         assert!(findings.unchecked.contains_key(&(Why::FigureNotReproducible, scene.server.office.clone())), "{findings:?}");
+    }
+
+    async fn reports_whose_headers_retention_removed_are_counted_and_the_next_is_verified(test_database: &TestDatabase) {
+        let mut scene = Scene::made(test_database).await;
+        scene.retention = Retention { months: 1, accounts_months: 1, neighbours_months: 1 };
+        let db = &test_database.db;
+        scene.pass(40 * DAY);
+        assert_eq!(headers_pack(db, scene.now()).await.unwrap(), 3);
+        assert!(scene.office().await.is_intact(), "packed, and all there");
+        assert!(retention_apply(db, &scene.retention, scene.server.app.clock.now()).await.unwrap() > 0);
+        for reports in [0, 1] {
+            if reports > 0 {
+                scene.report(true).await;
+            }
+            for findings in [scene.of_machine().await, scene.office().await, scene.verifying().log(None).await.unwrap()] {
+                assert!(findings.is_intact(), "{findings:?}");
+                assert_eq!(findings.unchecked[&(Why::HeaderRemoved, scene.machine.id.clone())].count, 3);
+            }
+        }
+        test_database.tamper(&["update audit_entry set action = 'other' where action = 'headers_removed'"]).await;
+        assert!(!scene.of_machine().await.is_intact(), "nothing says that retention removed them");
     }
 
     async fn a_verdict_is_changed(test_database: &TestDatabase) {

@@ -9,6 +9,7 @@ use crate::judge::office::{machine_rows, old_agent_until};
 use crate::policy::CompiledPolicy;
 use crate::store::agent::AgentState;
 use crate::store::head::Head;
+use crate::store::hold::Hold;
 use crate::store::judgement::StoredChange;
 use crate::store::machine::Machine;
 use crate::store::machine::event::AgentEvent;
@@ -50,6 +51,8 @@ pub struct MachineView {
     pub is_below: bool,
     /// Its waivers, the newest first.
     pub waivers: Vec<Waiver>,
+    /// The legal holds in force on what it reported, the newest first.
+    pub holds: Vec<Hold>,
     /// Its segments, the newest first.
     pub segments: Vec<StoredSegment>,
     /// Its refused branches, the newest first.
@@ -93,6 +96,7 @@ pub async fn machine_view(
         path: tx.office_path(scope, &machine.office).await?,
         is_below: tx.office_is_below(scope, &machine.office).await?,
         waivers: tx.waiver_list_of_machine(scope, &machine.id).await?,
+        holds: tx.hold_list_of_machine(scope, &machine.id, now_ms).await?,
         segments: tx.segment_list(scope, &machine.id).await?,
         forks: tx.fork_list(scope, &machine.id).await?,
         former: tx.machine_former_list(scope, &machine).await?,

@@ -22,6 +22,7 @@ use super::catalogue::Catalogue;
 use super::csrf_form::CsrfForm;
 use super::frame::{Frame, NavItem, render};
 use super::grade::points;
+use super::hold::HoldView;
 use super::login::NoFields;
 use super::number::Numbers;
 use super::office::agents::{old_agent_words, version};
@@ -52,6 +53,7 @@ struct MachinePage {
     role: String,
     system: Option<String>,
     warnings: Vec<String>,
+    holds: Vec<HoldView>,
     pending: bool,
     revoked: bool,
     may_change: bool,
@@ -98,6 +100,8 @@ pub(crate) async fn machine_page(
         above: view.is_below,
     };
 
+    let (name_of_reader, agrees) = (reader.name.clone(), reader.may_change && reader.above);
+
     let name = visible(&machine.name, 120);
     let frame = visitor.frame(&app, name, NavItem::Offices).following(&format!("machine={id}"));
     let n = &frame.n;
@@ -138,6 +142,7 @@ pub(crate) async fn machine_page(
         role: t.word("role", machine.role.code()),
         system: facts.system.title.known().map(|title| visible(title, 120)),
         warnings,
+        holds: view.holds.iter().map(|hold| HoldView::new(hold, (t, n), (&name_of_reader, agrees))).collect(),
         pending: machine.status == MachineStatus::Pending,
         revoked: machine.status == MachineStatus::Revoked,
         may_change: session.may_change(),

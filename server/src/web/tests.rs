@@ -3,6 +3,7 @@
 mod browser;
 mod enrolment;
 mod guesses;
+mod hold;
 mod hostile;
 mod lan;
 mod login;

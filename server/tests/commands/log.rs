@@ -32,7 +32,7 @@ impl TestServer {
     }
 
     /// Does something to the database that the program would not.
-    fn tamper(&self, statement: &'static str) {
+    pub(super) fn tamper(&self, statement: &'static str) {
         let file = format!("sqlite:{}", self.data().join("tram-an.db").display());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -10,7 +10,7 @@ use agent::platform::clock::Clock;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use harness::bench::storm::Subject;
-use harness::bench::{Extent, Figure, attacks, floor, idle, machine, single, storm, table, windows};
+use harness::bench::{Extent, Figure, attacks, floor, growth, idle, machine, single, storm, table, windows};
 use harness::checkout::{self, Profile, Programs};
 use harness::postgres::Postgres;
 use harness::test_server::{NewOffice, StartUp, TestServer, machine_name};
@@ -48,6 +48,8 @@ enum Part {
     Check,
     /// Reports of many machines to the server.
     Reports,
+    /// What the store of the server grows by.
+    Growth,
     /// The Linux agent at rest.
     Idle,
     /// The Windows agent under Wine.
@@ -107,14 +109,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut server = test_server.run("127.0.0.1:0", &log)?;
     if wanted(Part::Reports) {
         say("reports of many machines");
-        let seen = process::answer(process::command(&agent).args(["facts", "--json"]))?;
-        let facts: Facts = serde_json::from_str(&seen.out).with_context(|| format!("facts --json: {}", seen.err))?;
+        let facts = facts_of(&agent)?;
         let subject = Subject { test_server: &test_server, server: &server, office: &office, database: None };
         figures.extend(storm::measure(subject, &facts, folder.path(), extent)?);
         if Postgres::is_installed() {
             say("the same on PostgreSQL");
             figures.extend(reports_on_postgres(&test_server, &policies, &facts, folder.path(), extent)?);
         }
+    }
+    if wanted(Part::Growth) {
+        say("what the store grows by");
+        figures.extend(store_growth(&test_server, &policies, &facts_of(&agent)?, folder.path())?);
     }
     if wanted(Part::Idle) {
         say("the agent at rest");
@@ -132,6 +137,35 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{header}\n\n{}", table(&figures))?;
     Ok(())
+}
+
+/// The facts of this machine.
+fn facts_of(agent: &Path) -> anyhow::Result<Facts> {
+    let seen = process::answer(process::command(agent).args(["facts", "--json"]))?;
+    serde_json::from_str(&seen.out).with_context(|| format!("facts --json: {}", seen.err))
+}
+
+/// The growth of other servers of the same program, one on each database.
+fn store_growth(
+    test_server: &TestServer,
+    policies: &Path,
+    facts: &Facts,
+    folder: &Path,
+) -> anyhow::Result<Vec<Figure>> {
+    let on_sqlite = test_server.with_data(folder.join("growing"));
+    on_sqlite.init(None)?;
+    let mut figures = growth::measure(&on_sqlite, &office(&on_sqlite, policies)?, facts, None)?;
+    if Postgres::is_installed() {
+        // The user postgres must get through.
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))?;
+        let cluster = folder.join("growing_postgres");
+        std::fs::create_dir(&cluster)?;
+        let postgres = Postgres::start_in(&cluster)?;
+        let on_postgres = test_server.with_data(folder.join("growing_on_postgres"));
+        on_postgres.init(Some(&postgres.url()))?;
+        figures.extend(growth::measure(&on_postgres, &office(&on_postgres, policies)?, facts, Some(&postgres))?);
+    }
+    Ok(figures)
 }
 
 /// Reports to another server of the same program whose store is a PostgreSQL of its own.

@@ -22,6 +22,8 @@ pub struct Checked {
     pub leaves: u64,
     /// Checkpoints whose signature and root fit.
     pub checkpoints: u64,
+    /// Reports and refused branches of which retention left only hash and signature.
+    pub removed: u64,
     /// The first of each kind; none when the log is intact.
     pub faults: Vec<Fault>,
 }
@@ -154,6 +156,7 @@ impl Db {
         if is_complete && !is_order {
             checked.faults.extend(self.log_others(walked).await?);
         }
+        checked.removed = self.read().await?.headers_removed_count().await?;
         Ok(checked)
     }
 
@@ -307,8 +310,10 @@ impl Tx {
             return Ok(None);
         }
         Ok(match self.log_record(&subject).await? {
-            Record::There(made) if made.hash() == hash => None,
-            Record::There(_) | Record::Broken => Some(Fault::Changed { epoch, leaf, subject, record: true }),
+            Record::There(made) | Record::Removed(made) if made.hash() == hash => None,
+            Record::There(_) | Record::Removed(_) | Record::Broken => {
+                Some(Fault::Changed { epoch, leaf, subject, record: true })
+            }
             Record::Absent => Some(Fault::Gone { epoch, leaf, subject }),
         })
     }

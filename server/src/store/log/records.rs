@@ -13,6 +13,8 @@ use crate::store::report::StoredReport;
 pub enum Record {
     /// It is there, and gives this leaf.
     There(Leaf),
+    /// It is there and gives this leaf, but its header was removed by retention.
+    Removed(Leaf),
     /// It is there, but its own hash no longer fits what it says.
     Broken,
     /// It is not there.
@@ -38,11 +40,13 @@ impl Tx {
         let found = match subject {
             Subject::Report { machine, segment, number } => {
                 let (segment, number) = (segment.unsigned_abs(), number.unsigned_abs());
-                self.report_get(machine, segment, number).await?.map(|report| {
-                    let StoredReport { segment, number, hash, header, received_at, .. } = report;
-                    let leaf = Leaf::report(machine, segment, number, &hash, received_at);
-                    there(header::hash(&header).to_string() == hash, leaf)
-                })
+                match self.report_get(machine, segment, number).await? {
+                    Some(StoredReport { segment, number, hash, header, received_at, .. }) => {
+                        let leaf = Leaf::report(machine, segment, number, &hash, received_at);
+                        Some(self.headed(machine, (&hash, &header, received_at), leaf).await?)
+                    }
+                    None => None,
+                }
             }
             Subject::Fork { machine, hash } => self.fork_record(machine, hash).await?,
             Subject::Audit { number } => self.audit_get(*number).await?.map(|entry| {
@@ -69,9 +73,22 @@ impl Tx {
                 .fetch_optional(connection)
                 .await?
         });
-        Ok(row.map(|(segment, number, bytes, received_at)| {
-            there(header::hash(&bytes).to_string() == hash, Leaf::fork(machine, segment, number, hash, received_at))
-        }))
+        let Some((segment, number, bytes, received_at)) = row else { return Ok(None) };
+        let leaf = Leaf::fork(machine, segment, number, hash, received_at);
+        Ok(Some(self.headed(machine, (hash, &bytes, received_at), leaf).await?))
+    }
+
+    /// A record with a header, which must fit its hash; an empty one must have been removed by retention.
+    async fn headed(
+        &mut self,
+        machine: &str,
+        (hash, bytes, received_at): (&str, &[u8], i64),
+        leaf: Leaf,
+    ) -> StoreResult<Record> {
+        if bytes.is_empty() && self.header_is_removed(machine, received_at).await? {
+            return Ok(Record::Removed(leaf));
+        }
+        Ok(there(header::hash(bytes).to_string() == hash, leaf))
     }
 
     /// The checkpoint as it was signed: cosignatures came later.

@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use crate::store::hold::unheld;
 use crate::store::{Scope, StoreResult, Tx};
 
 /// How many of a machine's latest events are kept.
@@ -34,11 +35,12 @@ pub struct AgentEvent {
 }
 
 impl Tx {
-    /// Stores an event and deletes the oldest beyond the limit. The machine was identified by its key.
+    /// Stores an event and deletes the oldest beyond the limit that are not held. The machine was identified by its key.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn agent_event_insert(&mut self, machine: &str, event: &AgentEvent) -> StoreResult<()> {
+        self.holds_lock().await?;
         on_db!(self, connection => {
             sqlx::query("insert into agent_event (id, machine, kind, said_at, received_at) values ($1, $2, $3, $4, $5)")
                 .bind(crate::store::new_id())
@@ -48,12 +50,14 @@ impl Tx {
                 .bind(event.received_at)
                 .execute(&mut *connection)
                 .await?;
-            sqlx::query(
+            sqlx::query(concat!(
                 "delete from agent_event where machine = $1 and id not in
-                     (select id from agent_event where machine = $1 order by received_at desc, id desc limit $2)",
-            )
+                     (select id from agent_event where machine = $1 order by received_at desc, id desc limit $2) and ",
+                unheld!("agent_event.machine", "agent_event.received_at", "agent_event.received_at", "$3"),
+            ))
             .bind(machine)
             .bind(KEPT)
+            .bind(event.received_at)
             .execute(connection)
             .await?;
         });
