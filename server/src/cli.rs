@@ -1,5 +1,5 @@
 //! The command line of `posture-server`: which command, in which language, in which output form. Each noun's arguments and work
-//! are in a file below. Exit status 0 on success, 2 on failure.
+//! are in a file below. Exit status 0 on success, 2 on failure; `verify` has 1 for what differs.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -87,8 +87,10 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
                     return Ok(code);
                 }
                 let (verb, given) = given.subcommand().context("no command")?;
-                if noun == "verify" {
-                    let code = verify::perform(given, &context, terminal).await?;
+                if noun == "verify" || noun == "audit" {
+                    // `audit verify` is the older name of `verify audit`.
+                    let verb = if noun == "audit" { "audit" } else { verb };
+                    let code = verify::perform(verb, given, &context, terminal).await?;
                     context.db.close().await;
                     return Ok(code);
                 }
@@ -100,8 +102,7 @@ fn perform(matches: &ArgMatches, terminal: &Terminal) -> anyhow::Result<ExitCode
                     "waiver" => waiver::perform(verb, given, &context, terminal).await?,
                     "hold" => hold::perform(verb, given, &context, terminal).await?,
                     "log" => log::perform(verb, given, &context, terminal).await?,
-                    "person" => person::perform(verb, given, &context, terminal).await?,
-                    _ => audit::perform(&context, terminal).await?,
+                    _ => person::perform(verb, given, &context, terminal).await?,
                 }
                 context.db.close().await;
             }

@@ -24,8 +24,10 @@ use crate::store::machine::{MachineStatus, Role};
 use crate::store::{Db, Logged};
 
 pub use check::{Checked, check};
+pub(crate) use commit::JUDGED_AGAIN_MS;
 pub use judging::{Evidence, Judge, Judging};
 pub use plan::Answer;
+pub(crate) use plan::{sections_of, spoken_by};
 pub use refusal::{Counters, Reason};
 
 /// Requests that may wait for the next commit.

@@ -2,6 +2,7 @@
 //! what has expired. Errors are logged, and the next run tries again.
 
 pub mod certificates;
+pub mod checkpoint;
 pub mod contacts;
 pub mod figure;
 pub mod grader;

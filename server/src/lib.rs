@@ -28,8 +28,10 @@ mod policy;
 mod roster;
 mod secrets;
 mod serve;
+#[macro_use]
 mod store;
 mod tls;
+mod verify;
 mod view;
 mod web;
 

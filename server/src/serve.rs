@@ -84,6 +84,7 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     tasks.spawn(grades_follow(app.clone()));
     tasks.spawn(jobs::certificates::certificates_renew(app.clone(), certificates));
     tasks.spawn(jobs::figure::figures_freeze(app.clone(), app.config.pages.zone()?));
+    tasks.spawn(jobs::checkpoint::checkpoint_follow(app.clone()));
     tasks.spawn(jobs::housekeeping::housekeeping(app.clone()));
     tasks.spawn(jobs::packing::headers_packing(app.clone()));
     tasks.spawn(jobs::guesses::guesses_tell(app.clone()));

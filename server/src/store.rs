@@ -32,7 +32,7 @@ macro_rules! on_db {
 }
 
 #[macro_use]
-mod word;
+pub(crate) mod word;
 
 pub mod agent;
 mod anchor;
@@ -60,6 +60,7 @@ pub mod person;
 pub mod policy;
 pub mod refusal;
 pub mod report;
+pub mod reread;
 pub mod roster;
 mod scope;
 pub mod section;

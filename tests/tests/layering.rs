@@ -91,9 +91,13 @@ const SERVER: Arrows = &[
     ("airgap", "act app ca error secrets store"),
     ("backup", "act app config error secrets store"),
     ("jobs", "act app bound config judge policy store tls"),
+    ("verify", "audit ca config evidence ingest judge policy store"),
     ("web", "act app audit bound policy roster store tls view"),
     ("serve", "agent_api app bound jobs tls web"),
-    ("cli", "act airgap app audit backup bound clock config error evidence policy roster secrets serve store tls view"),
+    (
+        "cli",
+        "act airgap app audit backup bound clock config error evidence policy roster secrets serve store tls verify view",
+    ),
 ];
 
 /// The longest a file of Rust may be; data is kept in tables of other formats.

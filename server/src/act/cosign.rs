@@ -65,12 +65,13 @@ pub async fn checkpoint_cosign(
     if let Err(contradiction) = tx.log_compare(checkpoint).await? {
         return Err(CosignError::Contradiction(contradiction));
     }
-    let origin = db.log_signer()?.origin(checkpoint.origin.epoch).to_string();
     let mut kept = tx.log_checkpoint_of(checkpoint).await?.unwrap_or_else(|| note.clone());
-    // Only the server's own line and lines of named witnesses are kept; a newer one replaces an older one.
+    let own = db.log_signer()?.line(&kept, checkpoint.origin.epoch).cloned().ok_or(CosignError::Unsigned)?;
+    // The server's own line comes first, then those of witnesses; a newer one replaces an older one.
     kept.signatures.retain(|line| !lines.iter().any(|new| (&new.name, new.id) == (&line.name, line.id)));
-    let known = |line: &Signature| line.name == origin || cosignature::time(line).is_some();
-    kept.signatures.retain(known);
+    // Some signatures of the server are as long as a cosignature.
+    kept.signatures.retain(|line| line.name != own.name && cosignature::time(line).is_some());
+    kept.signatures.insert(0, own);
     kept.signatures.extend(lines);
     if kept.signatures.len() > SIGNATURES {
         return Err(CosignError::TooMany);
@@ -81,4 +82,44 @@ pub async fn checkpoint_cosign(
     let change = by.change(Action::LogCosigned, None, names.join(" ")).with("epoch", epoch).with("size_leaves", size);
     by.conclude(tx, &change, &[]).await?;
     Ok(witnesses)
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::BASE64;
+    use ring::signature::{Ed25519KeyPair, KeyPair};
+
+    use super::*;
+    use crate::audit::{Actor, Change};
+    use crate::store::Scope;
+    use crate::store::test_database::on_both;
+
+    on_both! {
+        /// Whoever reads only the first line, as a leaf about a checkpoint does, finds the server's.
+        async fn the_servers_line_stands_first_wherever_the_file_has_it(test_database: &TestDatabase) {
+            let db = &test_database.db;
+            let mut tx = db.write().await.unwrap();
+            tx.audit_append(1, &Change::new(Actor::Program, Action::TokenMade, None, "1")).await.unwrap();
+            tx.commit().await.unwrap();
+            let mut note = db.read().await.unwrap().log_checkpoint().await.unwrap().unwrap();
+            let own = note.signatures[0].clone();
+            let checkpoint = test_database.signer.verify(&note).unwrap();
+            let by = By::person("lan", Scope::whole(), 2);
+            for (seed, name) in [(1, "police.example/w1"), (2, "province.example/w2"), (1, "police.example/w1")] {
+                let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+                let key = NoteKey::witness(name, pair.public_key().as_ref().try_into().unwrap()).unwrap();
+                let id = key.to_string().split('+').nth(1).unwrap().to_owned();
+                let id = data_encoding::HEXLOWER.decode(id.as_bytes()).unwrap();
+                let time = 1_796_000_000_u64;
+                let signed = pair.sign(cosignature::message(time, &note.text).as_bytes());
+                let bytes = [id.as_slice(), &time.to_be_bytes(), signed.as_ref()].concat();
+                let line: Note = format!("{}\n— {name} {}\n", note.text, BASE64.encode(&bytes)).parse().unwrap();
+                note.signatures.insert(0, line.signatures[0].clone());
+                checkpoint_cosign(db, &by, &note, &checkpoint, &[key]).await.unwrap();
+            }
+            let kept = db.read().await.unwrap().log_checkpoint_of(&checkpoint).await.unwrap().unwrap();
+            assert_eq!((kept.signatures.len(), &kept.signatures[0]), (3, &own));
+            assert!(kept.signatures[1..].iter().all(|line| cosignature::time(line).is_some()));
+        }
+    }
 }

@@ -87,7 +87,7 @@ pub(super) fn told(fault: &Fault) -> Text {
 }
 
 /// What a leaf is about, in Vietnamese and English.
-fn named(subject: &Subject) -> (String, String) {
+pub(super) fn named(subject: &Subject) -> (String, String) {
     match subject {
         Subject::Report { machine, segment, number } => (
             format!("báo cáo số {number} (đoạn {segment}) của máy {machine}"),

@@ -54,6 +54,7 @@ pub fn command(help: Help) -> Command {
                 .about(help.text("In bằng chứng một mục có trong nhật ký (C2SP tlog-proof)", "Print the proof that a leaf is in the log (C2SP tlog-proof)"))
                 .arg(
                     help.place("index", help.text("SỐ", "INDEX"), help.text("Số thứ tự của mục, từ 0", "The leaf's place, from 0"))
+                        .allow_negative_numbers(true)
                         .value_parser(value_parser!(u64)),
                 ),
         )

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::log::checkpoint::BadCheckpoint;
 use protocol::log::key::BadKey;
+use protocol::log::note::Signature;
 use protocol::log::{Checkpoint, Frontier, Note, NoteKey, Origin};
 use protocol::sign::SigningKey;
 
@@ -53,6 +54,11 @@ impl Signer {
     /// The server's id cannot be in the name of a key, or the system gives no random bytes.
     pub fn sign(&self, epoch: u64, frontier: &Frontier) -> Result<Note, BadCheckpoint> {
         Checkpoint { origin: self.origin(epoch), size: frontier.size(), root: frontier.root() }.sign(&self.key)
+    }
+
+    /// This server's own line among the signatures of a note.
+    pub fn line<'note>(&self, note: &'note Note, epoch: u64) -> Option<&'note Signature> {
+        self.note_key(epoch).ok()?.verify(note).ok()
     }
 
     /// Reads a checkpoint that this server signed, of any epoch.

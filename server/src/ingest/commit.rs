@@ -21,7 +21,7 @@ use crate::store::section::SectionChange;
 use crate::store::{Db, Scope, StoreError, StoreResult, Tx};
 
 /// An unchanged machine is judged again after this long, because outcomes also change by time. Milliseconds.
-const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
+pub(crate) const JUDGED_AGAIN_MS: i64 = 60 * 60 * 1000;
 
 /// Machines remembered, of about 2.5 kB each: more than report in an hour to a large server.
 const MACHINES: usize = 32_768;

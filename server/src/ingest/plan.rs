@@ -442,7 +442,7 @@ impl Planner<'_> {
 }
 
 /// The sections of a header as they are kept: impossible times are dated by receipt.
-pub(super) fn sections_of(header: &Header, received_at: i64, enrolled_at: i64) -> Sections {
+pub(crate) fn sections_of(header: &Header, received_at: i64, enrolled_at: i64) -> Sections {
     let dated = |observed_at: i64| {
         if observed_at > received_at.saturating_add(AHEAD_MS)
             || observed_at < enrolled_at.saturating_sub(BEFORE_ENROLMENT_MS)
@@ -462,7 +462,7 @@ pub(super) fn sections_of(header: &Header, received_at: i64, enrolled_at: i64) -
 }
 
 /// Version of the agent behind a header, as stored, and of the facts' meaning by which it read.
-pub(super) fn spoken_by(header: &Header) -> (String, u32) {
+pub(crate) fn spoken_by(header: &Header) -> (String, u32) {
     (header.agent.chars().filter(|c| !c.is_control()).collect(), header.schema)
 }
 

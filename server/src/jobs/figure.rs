@@ -8,8 +8,6 @@ use jiff::tz::TimeZone;
 
 use super::{clock_is_doubtful, waited};
 use crate::app::App;
-use crate::store::figure::OfficeDay;
-use crate::store::grade::{StoredGrade, letter_word};
 use crate::store::{Scope, StoreResult};
 
 /// How often the job checks whether the day's figures are due.
@@ -64,33 +62,12 @@ pub async fn day_freeze(app: &App, day: &str) -> StoreResult<u64> {
         let mut tx = app.db.write().await?;
         for office in some {
             let Some(stored) = tx.office_grade_get(&office.id).await? else { continue };
-            let figure = figure(&stored, day, app.clock.now_ms())?;
+            let figure = stored.freeze(day, app.clock.now_ms())?;
             frozen += u64::from(tx.office_day_insert(&figure).await?);
         }
         tx.commit().await?;
     }
     Ok(frozen)
-}
-
-fn figure(stored: &StoredGrade, day: &str, now: i64) -> StoreResult<OfficeDay> {
-    let grade = &stored.grade;
-    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let mut figure = OfficeDay {
-        office: stored.office.clone(),
-        day: day.to_owned(),
-        revision: 1,
-        frozen_at: now,
-        policy: stored.policy.clone(),
-        score: (grade.coverage.expected > 0).then_some(grade.score.0),
-        spot_score: grade.on_spot.map(|points| points.0),
-        letter: grade.letter().map(|letter| letter_word(letter).to_owned()),
-        expected: count(grade.coverage.expected),
-        covered: count(grade.coverage.covered),
-        ledger: serde_json::to_string(&grade.ledger).map_err(|error| sqlx::Error::Encode(error.into()))?,
-        hash: String::new(),
-    };
-    figure.hash = figure.compute_hash();
-    Ok(figure)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use lan::{LanInUse, LanRows, lan_rows};
 const REPLACED_WITHIN: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A grade is remade after this long, whatever was predicted. Milliseconds.
-const GRADE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
+pub(crate) const GRADE_AGAIN_AFTER: i64 = 60 * 60 * 1000;
 
 /// A machine of an office: a line of its roster, an enrolled machine, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,16 +69,13 @@ pub async fn office_rows(
     let office = tx.office_get(scope, office).await?.ok_or_else(|| StoreError::not_found(Noun::Office, office))?;
     let roster = tx.roster_get(scope, &office.id).await?;
     let lines = tx.roster_line_list(scope, &office.id).await?;
-    let mut machines = tx.machine_judged_list(scope, &office.id).await?;
-    mark_gone_back(&mut machines);
-    let first_enrolled_at = machines.iter().map(|machine| machine.enrolled_at).min();
+    let machines = tx.machine_judged_list(scope, &office.id).await?;
     let schema_known = tx.schema_known().await?;
-    let places = places(lines, machines);
-    let lan = match judge {
-        Some(judge) if !judge.set().office_controls().is_empty() => lan_rows(tx, scope, &office.id, &places).await?,
-        _ => LanRows::default(),
-    };
-    Ok(OfficeRows { office, roster, places, first_enrolled_at, schema_known, lan })
+    let mut rows = OfficeRows::new(office, roster, lines, machines, schema_known);
+    if judge.is_some_and(|judge| !judge.set().office_controls().is_empty()) {
+        rows.lan = lan_rows(tx, scope, &rows.office.id, &rows.places).await?;
+    }
+    Ok(rows)
 }
 
 /// Marks machines that came back as a new machine with an older agent: the same hardware, whose previous machine was revoked.
@@ -163,6 +160,20 @@ pub struct GradedOffice {
 }
 
 impl OfficeRows {
+    /// An office with these lines and machines, each in order, without its network.
+    pub(crate) fn new(
+        office: Office,
+        roster: Option<Roster>,
+        lines: Vec<RosterLine>,
+        mut machines: Vec<JudgedMachine>,
+        schema_known: BTreeMap<u32, i64>,
+    ) -> Self {
+        mark_gone_back(&mut machines);
+        let first_enrolled_at = machines.iter().map(|machine| machine.enrolled_at).min();
+        let places = places(lines, machines);
+        Self { office, roster, places, first_enrolled_at, schema_known, lan: LanRows::default() }
+    }
+
     /// The grade as of `now`.
     pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> GradedOffice {
         let state = self.state(judge, now);

@@ -19,7 +19,7 @@ pub fn with_waiver(verdict: Verdict, waived: bool) -> Verdict {
 
 /// Applies the waivers in force from `at` to the verdicts of `judgement`; returns those that changed. A failure keeps its
 /// age: a waiver does not reset it.
-fn turn(judgement: &mut Judgement, in_force: &InForce, at: i64) -> Vec<VerdictChange> {
+pub(crate) fn turn(judgement: &mut Judgement, in_force: &InForce, at: i64) -> Vec<VerdictChange> {
     let mut changes = Vec::new();
     for state in &mut judgement.verdicts {
         let after = with_waiver(state.verdict, in_force.holds(&judgement.machine, &state.control));

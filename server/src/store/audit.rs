@@ -2,7 +2,7 @@
 //! chain. What an entry says and how it is hashed is in [`crate::audit`].
 
 use super::many::pieces;
-use super::{Scope, StoreResult, Tx};
+use super::{Db, Scope, StoreResult, Tx};
 use crate::audit::{BEGINNING, Break, Change, Entry, Verifier};
 use crate::evidence::Leaf;
 
@@ -56,9 +56,6 @@ macro_rules! list {
         }
     };
 }
-
-/// Entries read at once while the chain is verified.
-const CHUNK: i64 = 1000;
 
 impl Tx {
     /// Appends `change` after the last entry, in the transaction of the change itself. Until the commit no other
@@ -168,30 +165,53 @@ impl Tx {
         self.audit_list_only(scope, Listed::All, before, limit).await
     }
 
-    /// Walks the whole log and checks every link; returns the number of entries when none is broken.
+    /// Walks the whole log as this transaction sees it and checks every link; returns the number of entries when none is broken.
     ///
     /// # Errors
     /// When the database fails; a broken chain is the inner result.
     pub async fn audit_verify(&mut self) -> StoreResult<Result<i64, Break>> {
-        let mut verifier = Verifier::default();
+        let mut walk = Walk::default();
         loop {
-            let entries: Vec<Entry> = on_db!(self, connection => {
-                sqlx::query_as("select * from audit_entry where number > $1 order by number limit $2")
-                    .bind(verifier.number())
-                    .bind(CHUNK)
-                    .fetch_all(connection)
-                    .await?
-            });
-            if entries.is_empty() {
-                break;
-            }
-            if let Err(broken) = verifier.verify(&entries) {
-                return Ok(Err(broken));
+            if let Some(end) = self.audit_step(&mut walk).await? {
+                return Ok(end);
             }
         }
-        let expected: i64 = on_db!(self, connection => {
-            sqlx::query_scalar("select value from sequence where name = 'audit'").fetch_one(connection).await?
-        });
-        Ok(verifier.finish(expected))
+    }
+
+    /// Checks a piece of the log; the result at its end, or where it is broken.
+    async fn audit_step(&mut self, walk: &mut Walk) -> StoreResult<Option<Result<i64, Break>>> {
+        let now = self.audit_written().await?;
+        let written = *walk.written.get_or_insert(now);
+        let mut entries = self.audit_page(walk.verifier.number()).await?;
+        if now > written {
+            entries.retain(|entry| entry.number <= written);
+        }
+        if entries.is_empty() {
+            return Ok(Some(walk.verifier.clone().finish(written)));
+        }
+        Ok(walk.verifier.verify(&entries).err().map(Err))
+    }
+}
+
+/// How far a walk over the log came.
+#[derive(Default)]
+struct Walk {
+    verifier: Verifier,
+    /// Entries there were when it began: what is written meanwhile is left out.
+    written: Option<i64>,
+}
+
+impl Db {
+    /// The same in short transactions, beside a running server.
+    ///
+    /// # Errors
+    /// When the database fails; a broken chain is the inner result.
+    pub async fn audit_verify(&self) -> StoreResult<Result<i64, Break>> {
+        let mut walk = Walk::default();
+        loop {
+            if let Some(end) = self.read().await?.audit_step(&mut walk).await? {
+                return Ok(end);
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use protocol::Digest;
 use sqlx::FromRow;
 
+use super::grade::{StoredGrade, letter_word};
 use super::{StoreResult, Tx};
 use crate::evidence::Leaf;
 
@@ -61,6 +62,33 @@ impl OfficeDay {
             bytes.extend(field.as_bytes());
         }
         Digest::of(&bytes).to_string()
+    }
+}
+
+impl StoredGrade {
+    /// The figure of `day`, frozen at `now`.
+    ///
+    /// # Errors
+    /// None in practice: the ledger is plain numbers and words.
+    pub fn freeze(&self, day: &str, now: i64) -> StoreResult<OfficeDay> {
+        let grade = &self.grade;
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let mut figure = OfficeDay {
+            office: self.office.clone(),
+            day: day.to_owned(),
+            revision: 1,
+            frozen_at: now,
+            policy: self.policy.clone(),
+            score: (grade.coverage.expected > 0).then_some(grade.score.0),
+            spot_score: grade.on_spot.map(|points| points.0),
+            letter: grade.letter().map(|letter| letter_word(letter).to_owned()),
+            expected: count(grade.coverage.expected),
+            covered: count(grade.coverage.covered),
+            ledger: serde_json::to_string(&grade.ledger).map_err(|error| sqlx::Error::Encode(error.into()))?,
+            hash: String::new(),
+        };
+        figure.hash = figure.compute_hash();
+        Ok(figure)
     }
 }
 

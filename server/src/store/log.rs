@@ -1,6 +1,7 @@
 //! The evidence log in the database. Leaves are appended where transactions are committed (`transaction/append.rs`); an older store is
 //! taken in when it is first opened ([`fill`]). [`read`] makes proofs, [`check`] verifies.
 
+mod balance;
 pub mod check;
 pub mod continuation;
 pub mod fault;
@@ -44,6 +45,16 @@ impl Db {
     /// The end of the log as this process last left or found it, without asking the database.
     pub fn log_known(&self) -> Option<Head> {
         self.log.known()
+    }
+
+    /// Asks the database for the end: another server or a command may have gone on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_look(&self) -> StoreResult<()> {
+        let head = self.read().await?.log_head().await?;
+        self.log.follow(head);
+        Ok(())
     }
 
     /// Who signs this database's log.

@@ -158,10 +158,15 @@ struct BodyRow {
 
 impl BodyRow {
     fn text(&self) -> Option<Vec<u8>> {
-        match self.encoding.as_str() {
-            "plain" => Some(self.bytes.clone()),
-            _ => compress::inflate(&self.bytes, limits::SECTION).ok(),
-        }
+        unpack(&self.encoding, &self.bytes)
+    }
+}
+
+/// The text of a body in its stored form; `None` when it cannot be unpacked.
+pub(super) fn unpack(encoding: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+    match encoding {
+        "plain" => Some(bytes.to_vec()),
+        _ => compress::inflate(bytes, limits::SECTION).ok(),
     }
 }
 

@@ -169,6 +169,18 @@ impl TestDatabase {
         self.second().await.close().await;
     }
 
+    /// Writes into the tables behind the log's back.
+    pub(crate) async fn tamper(&self, statements: &[&'static str]) {
+        self.tampered();
+        let mut tx = self.db.write().await.unwrap();
+        for &statement in statements {
+            on_db!(tx, connection => {
+                sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
+            });
+        }
+        tx.commit().await.unwrap();
+    }
+
     /// Everything stored that should be a leaf of the evidence log is one, and nothing twice.
     async fn log_count(&self) {
         let is_open = self.db.log_signer().is_ok() && !self.tampered.load(Ordering::Relaxed);

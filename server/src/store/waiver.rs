@@ -96,6 +96,21 @@ pub enum Listed {
 pub struct InForce(BTreeMap<String, BTreeSet<String>>);
 
 impl InForce {
+    /// Those of `waivers` that were in force at `at`.
+    pub fn at(waivers: &[Waiver], at: i64) -> Self {
+        let holds = |waiver: &&Waiver| {
+            waiver.state != WaiverState::Refused
+                && waiver.decided_at.is_some_and(|decided_at| decided_at <= at)
+                && waiver.ended_at.is_none_or(|ended_at| ended_at > at)
+                && waiver.until_at > at
+        };
+        let mut in_force = Self::default();
+        for waiver in waivers.iter().filter(holds) {
+            in_force.0.entry(waiver.machine.clone()).or_default().insert(waiver.control.clone());
+        }
+        in_force
+    }
+
     /// Whether `control` is waived on `machine`.
     pub fn holds(&self, machine: &str, control: &str) -> bool {
         self.0.get(machine).is_some_and(|controls| controls.contains(control))

@@ -92,14 +92,14 @@ pub(crate) async fn audit_verify(
         return Err(super::refusal::only_looking());
     }
     let t = Catalogue::new(visitor.language);
-    let result = app.db.read().await?.audit_verify().await?;
+    let result = app.db.audit_verify().await?;
     let n = visitor.frame(&app, "", NavItem::Audit).n;
     let verified = match result {
         Ok(count) => Verified {
             class: "good",
             sentence: t.own(text!(
                 "Chuỗi nguyên vẹn: đã kiểm tra {0} mục.",
-                "The chain is whole: {0} entries verified.",
+                "The chain is intact: {0} entries verified.",
                 n.count(count)
             )),
         },

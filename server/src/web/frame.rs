@@ -51,7 +51,7 @@ pub(crate) struct Frame {
     pub(crate) notices: Vec<String>,
     /// The moment the page was made.
     pub(crate) made_at: String,
-    /// The newest checkpoint of the evidence log, for a print: epoch, leaves, root. `None` for strangers.
+    /// The newest checkpoint of the evidence log, at most a second old, for a print: epoch, leaves, root. `None` for strangers.
     pub(crate) checkpoint: Option<String>,
 }
 

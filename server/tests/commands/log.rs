@@ -19,6 +19,18 @@ impl TestServer {
         String::from_utf8(self.run(&["log", "checkpoint"]).stdout).unwrap()
     }
 
+    /// Runs a verification that must find something with status 1; returns what it prints.
+    fn differs(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same as JSON.
+    fn json_differs(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.differs(&[words, &["--json"]].concat())).unwrap()
+    }
+
     /// Does something to the database that the program would not.
     pub(super) fn tamper(&self, statement: &'static str) {
         let file = format!("sqlite:{}", self.data().join("tram-an.db").display());
@@ -65,8 +77,11 @@ fn the_log_is_shown_proved_and_verified() {
     let file: ProofFile = String::from_utf8(test_server.run(&["log", "prove", "1"]).stdout).unwrap().parse().unwrap();
     assert_eq!(String::from_utf8(file.content).unwrap(), proved["content"].as_str().unwrap());
     assert!(test_server.refused(&["log", "prove", "3", "--lang", "en"]).contains("There is no leaf 3: the log has 3"));
-    test_server.run(&["log", "prove", "-1"]);
-    assert_eq!(test_server.run(&["log", "prove", "x"]).status.code(), Some(2));
+    for index in ["-1", "x"] {
+        let told = test_server.refused(&["log", "prove", index, "--lang", "en"]);
+        assert!(told.contains("Wrong command line") && told.contains(&format!("invalid value '{index}'")), "{told}");
+        assert!(test_server.refused(&["log", "prove", index]).contains("Lệnh chưa đúng"));
+    }
 
     let compared = test_server.json(&["log", "checkpoint", "--compare", &kept]);
     assert_eq!((&compared["old_size"], &compared["size"]), (&1.into(), &3.into()));
@@ -76,7 +91,36 @@ fn the_log_is_shown_proved_and_verified() {
         (&true.into(), &3.into(), &Value::Array(vec![]))
     );
     let told = String::from_utf8(test_server.run(&["verify", "log"]).stdout).unwrap();
-    assert!(told.contains("nguyên vẹn") && told.contains("Số mục: 3"), "{told}");
+    assert!(told.contains("Nhật ký đối chứng nguyên vẹn.") && told.contains("mục của nhật ký đối chứng: 3"), "{told}");
+    for words in [["verify", "audit"], ["audit", "verify"]] {
+        let verified = test_server.json(&words);
+        assert_eq!(
+            (&verified["whole"], &verified["entries"], &verified["leaves"]),
+            (&true.into(), &3.into(), &3.into())
+        );
+        let told = String::from_utf8(test_server.run(&[&words[..], &["--lang", "en"]].concat()).stdout).unwrap();
+        assert!(told.contains("The audit log: intact."), "{told}");
+    }
+}
+
+#[test]
+fn an_office_and_its_machines_are_verified_by_their_ids() {
+    let test_server = TestServer::made();
+    let office = test_server.office();
+    let verified = test_server.json(&["verify", "office", &office]);
+    assert_eq!(
+        (&verified["whole"], &verified["lines"], &verified["faults"]),
+        (&true.into(), &0.into(), &Value::Array(vec![]))
+    );
+    test_server.json(&["office", "roster", "add", &office, "PC-01"]);
+    test_server.tamper("update roster_line set removed_at = 5");
+    let told = test_server.differs(&["verify", "office", &office]);
+    assert!(told.contains("KHÔNG còn nguyên vẹn") && told.contains("không khớp nhật ký thao tác"), "{told}");
+    let json = test_server.json_differs(&["verify", "office", &office]);
+    assert_eq!((&json["faults"][0]["fault"], &json["faults"][0]["office"]), (&"roster_changed".into(), &office.into()));
+    for noun in ["office", "machine"] {
+        assert!(test_server.refused(&["verify", noun, "nobody", "--lang", "en"]).contains("There is no"));
+    }
 }
 
 #[test]
@@ -136,14 +180,20 @@ fn what_somebody_did_to_the_database_is_named_in_both_languages() {
     test_server.office();
     let kept = test_server.kept("kept", &test_server.checkpoint());
     test_server.tamper("update audit_entry set subject = 'x' where number = 2");
-    let told = test_server.refused(&["verify", "log"]);
+    let told = test_server.differs(&["verify", "log"]);
     assert!(
         told.contains("KHÔNG còn nguyên vẹn") && told.contains("Mục 1: dòng 2 của nhật ký thao tác đã bị sửa"),
         "{told}"
     );
-    let told = test_server.refused(&["verify", "log", "--lang", "en"]);
+    let told = test_server.differs(&["verify", "log", "--lang", "en"]);
+    assert!(told.contains("NOT intact"), "{told}");
     assert!(told.contains("Leaf 1: audit entry 2 was changed after it was logged."), "{told}");
-    let json = test_server.json_refused(&["verify", "log"]);
+    for words in [["verify", "audit"], ["audit", "verify"]] {
+        let told = test_server.differs(&[&words[..], &["--lang", "en"]].concat());
+        assert!(told.contains("audit entry 2: the chain of the audit log is broken"), "{told}");
+        assert_eq!(test_server.json_differs(&words)["faults"][1]["fault"], "audit_changed");
+    }
+    let json = test_server.json_differs(&["verify", "log"]);
     assert_eq!((&json["whole"], &json["faults"][0]["fault"]), (&false.into(), &"record_changed".into()));
     assert_eq!((&json["faults"][0]["leaf"], &json["faults"][0]["subject"]), (&1.into(), &"audit 2".into()));
     assert!(test_server.refused(&["log", "prove", "1", "--lang", "en"]).contains("does not fit its leaf"));
@@ -155,7 +205,7 @@ fn what_somebody_did_to_the_database_is_named_in_both_languages() {
     );
     test_server.office();
     assert_eq!(test_server.json(&["verify", "log"])["leaves"], 1);
-    let told = test_server.refused(&["verify", "log", "--against", &kept, "--lang", "en"]);
+    let told = test_server.differs(&["verify", "log", "--against", &kept, "--lang", "en"]);
     assert!(told.contains("contradicts the checkpoint that was kept (epoch 1, 2 leaves; 1 can be compared)"), "{told}");
     let told = test_server.refused(&["log", "checkpoint", "--compare", &kept]);
     assert!(told.contains("mâu thuẫn với mốc đã cất"), "{told}");

@@ -163,6 +163,9 @@ impl World {
         }
         let verified: serde_json::Value = self.test_server.ask(&["verify", "log"])?;
         anyhow::ensure!(verified["leaves"].as_u64() > Some(rows.len() as u64), "reports without a leaf: {verified}");
+        for what in [&["audit"][..], &["office", &self.office], &["machine", &rows[0].machine]] {
+            self.test_server.ask::<serde_json::Value>(&[&["verify"], what].concat())?;
+        }
         Ok(())
     }
 }

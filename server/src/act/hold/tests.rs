@@ -183,7 +183,7 @@ on_both! {
             assert_eq!(test_database::count(&mut tx, "select count(*) from agent_event where machine = $1", machine).await, events);
             assert_eq!(tx.fork_list(&Scope::whole(), machine).await.unwrap().len(), 1, "the branch itself is shown as before");
         }
-        let checked = tx.log_check(db.log_signer().unwrap(), None).await.unwrap();
+        let checked = db.log_check(&crate::store::log::check::About::All, None).await.unwrap();
         assert_eq!((checked.removed, checked.faults), (1, vec![]));
     }
 

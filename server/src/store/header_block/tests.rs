@@ -9,6 +9,7 @@ use crate::config::retention::Retention;
 use crate::ingest::tests::{Machine, TestServer};
 use crate::jobs::packing::headers_pack;
 use crate::jobs::retention::retention_apply;
+use crate::store::log::check::About;
 use crate::store::log::fault::Fault;
 use crate::store::report::NewReport;
 use crate::store::test_database::{self, TestDatabase, on_both};
@@ -65,9 +66,8 @@ async fn tamper(test_database: &TestDatabase, statement: &'static str) {
     tx.commit().await.unwrap();
 }
 
-async fn faults(test_database: &TestDatabase, test_server: &TestServer) -> (u64, Vec<Fault>) {
-    let signer = test_server.app.db.log_signer().unwrap();
-    let checked = test_database.db.read().await.unwrap().log_check(signer, None).await.unwrap();
+async fn faults(test_database: &TestDatabase) -> (u64, Vec<Fault>) {
+    let checked = test_database.db.log_check(&About::All, None).await.unwrap();
     (checked.removed, checked.faults)
 }
 
@@ -86,7 +86,7 @@ on_both! {
         for (number, report) in (1..).zip(&reports) {
             assert_eq!(header_of(db, &machine.id, number).await, report.header, "{number}");
         }
-        assert_eq!(faults(test_database, &test_server).await, (0, vec![]));
+        assert_eq!(faults(test_database).await, (0, vec![]));
 
         // The chain goes on, a packed report that comes again is the same one, and another in its place is a branch.
         let next = machine.report(&[]);
@@ -95,7 +95,7 @@ on_both! {
         twin.made_at += 7;
         let answers = test_server.send(&twin, &[twin.clone().report(&[])]).await;
         assert!(matches!(answers[0], ReportAnswer::Refused { .. }), "{answers:?}");
-        assert_eq!(faults(test_database, &test_server).await, (0, vec![]));
+        assert_eq!(faults(test_database).await, (0, vec![]));
         // Of a machine that fell silent the rest is packed as well.
         assert_eq!(headers_pack(db, START + 40 * DAY).await.unwrap(), 7);
         assert_eq!(plain(db, &machine.id).await, 0);
@@ -121,7 +121,7 @@ on_both! {
         let seen = before.report_list(&Scope::whole(), &machine.id, 100).await.unwrap();
         assert!(seen.iter().rev().zip(&reports).all(|(seen, report)| seen.header == report.header));
         drop(before);
-        assert_eq!(faults(test_database, &test_server).await, (0, vec![]));
+        assert_eq!(faults(test_database).await, (0, vec![]));
         other.close().await;
     }
 
@@ -141,7 +141,7 @@ on_both! {
         let entries = tx.audit_list(&Scope::whole(), i64::MAX, 9).await.unwrap();
         assert_eq!(entries.iter().filter(|entry| entry.action == "headers_removed").count(), 1);
         drop(tx);
-        assert_eq!(faults(test_database, &test_server).await, (40, vec![]));
+        assert_eq!(faults(test_database).await, (40, vec![]));
         assert_eq!(headers_pack(db, START + 401 * DAY).await.unwrap(), 0, "nothing is left to pack");
 
         // The same report, come again, is still known.
@@ -150,7 +150,7 @@ on_both! {
         let next = machine.report(&[]);
         test_server.accepted(&machine, &next).await;
         tamper(test_database, "update audit_entry set detail = '{}' where action = 'headers_removed'").await;
-        let (_, found) = faults(test_database, &test_server).await;
+        let (_, found) = faults(test_database).await;
         assert!(found.iter().any(|fault| matches!(fault, Fault::Changed { record: true, .. })), "{found:?}");
     }
 
@@ -159,7 +159,7 @@ on_both! {
         let (machine, _) = reported(&test_server, 40).await;
         headers_pack(&test_server.app.db, START + 40 * DAY).await.unwrap();
         tamper(test_database, "update header_block set bytes = '' where first_number = 1").await;
-        let (_, found) = faults(test_database, &test_server).await;
+        let (_, found) = faults(test_database).await;
         let Some(Fault::Changed { subject, record: true, .. }) = found.first() else { panic!("{found:?}") };
         assert_eq!(subject.to_string(), format!("report {} 1 1", machine.id));
     }
@@ -205,7 +205,7 @@ async fn a_store_from_before(test_database: &TestDatabase) {
         let report = db.read().await.unwrap().report_get(&machine, segment, number).await.unwrap().unwrap();
         assert_eq!(report.header, header(number), "{number}");
     }
-    let checked = db.read().await.unwrap().log_check(&test_database.signer, None).await.unwrap();
+    let checked = db.log_check(&About::All, None).await.unwrap();
     assert_eq!((checked.leaves, checked.faults), (100, vec![]));
 }
 

@@ -21,18 +21,11 @@ pub enum Record {
     Absent,
 }
 
-/// Lists the subjects of a piece of all records of a kind, in the order of [`Tx::log_record_counts`].
-const LISTS: [&str; 4] = [
-    "select 'audit ' || number from audit_entry order by number limit $1 offset $2",
-    "select 'report ' || machine || ' ' || segment || ' ' || number from report
-     order by machine, segment, number limit $1 offset $2",
-    "select 'fork ' || machine || ' ' || hash from fork order by machine, hash limit $1 offset $2",
-    "select 'figure ' || office || ' ' || day || ' ' || revision from office_day
-     order by office, day, revision limit $1 offset $2",
-];
+/// Kinds of records that are leaves: audit entries, reports, forks, figures.
+pub(super) const KINDS: usize = 4;
 
 /// Subjects listed at once.
-const PIECE: i64 = 10_000;
+const PIECE: i64 = 1000;
 
 fn there(fits: bool, leaf: Leaf) -> Record {
     if fits { Record::There(leaf) } else { Record::Broken }
@@ -116,11 +109,85 @@ impl Tx {
         }))
     }
 
-    /// How many records of each kind there are: audit entries, reports, forks, figures.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn log_record_counts(&mut self) -> StoreResult<[i64; 4]> {
+    /// The subjects of the records of a kind after that of `after`, a piece.
+    pub(super) async fn log_subjects(&mut self, kind: usize, after: Option<&Subject>) -> StoreResult<Vec<Subject>> {
+        Ok(match kind {
+            0 => {
+                let from = if let Some(Subject::Audit { number }) = after { *number } else { i64::MIN };
+                let rows: Vec<i64> = on_db!(self, connection => {
+                    sqlx::query_scalar("select number from audit_entry where number > $1 order by number limit $2")
+                        .bind(from)
+                        .bind(PIECE)
+                        .fetch_all(connection)
+                        .await?
+                });
+                rows.into_iter().map(|number| Subject::Audit { number }).collect()
+            }
+            1 => self.report_subjects(after).await?,
+            2 => {
+                let (of, from) = match after {
+                    Some(Subject::Fork { machine, hash }) => (machine.as_str(), hash.as_str()),
+                    _ => ("", ""),
+                };
+                let rows: Vec<(String, String)> = on_db!(self, connection => {
+                    sqlx::query_as(
+                        "select machine, hash from fork where (machine, hash) > ($1, $2) order by machine, hash limit $3",
+                    )
+                    .bind(of)
+                    .bind(from)
+                    .bind(PIECE)
+                    .fetch_all(connection)
+                    .await?
+                });
+                rows.into_iter().map(|(machine, hash)| Subject::Fork { machine, hash }).collect()
+            }
+            _ => self.figure_subjects(after).await?,
+        })
+    }
+
+    async fn report_subjects(&mut self, after: Option<&Subject>) -> StoreResult<Vec<Subject>> {
+        let (of, in_segment, from) = match after {
+            Some(Subject::Report { machine, segment, number }) => (machine.as_str(), *segment, *number),
+            _ => ("", 0, 0),
+        };
+        let rows: Vec<(String, i64, i64)> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select machine, segment, number from report where (machine, segment, number) > ($1, $2, $3)
+                 order by machine, segment, number limit $4",
+            )
+            .bind(of)
+            .bind(in_segment)
+            .bind(from)
+            .bind(PIECE)
+            .fetch_all(connection)
+            .await?
+        });
+        Ok(rows.into_iter().map(|(machine, segment, number)| Subject::Report { machine, segment, number }).collect())
+    }
+
+    async fn figure_subjects(&mut self, after: Option<&Subject>) -> StoreResult<Vec<Subject>> {
+        let (of, on, from) = match after {
+            Some(Subject::Figure { office, day, revision }) => (office.as_str(), day.as_str(), *revision),
+            _ => ("", "", 0),
+        };
+        let rows: Vec<(String, String, i64)> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select office, day, revision from office_day where (office, day, revision) > ($1, $2, $3)
+                 order by office, day, revision limit $4",
+            )
+            .bind(of)
+            .bind(on)
+            .bind(from)
+            .bind(PIECE)
+            .fetch_all(connection)
+            .await?
+        });
+        Ok(rows.into_iter().map(|(office, day, revision)| Subject::Figure { office, day, revision }).collect())
+    }
+
+    /// How many records of each kind there are.
+    #[cfg(test)]
+    pub(in crate::store) async fn log_record_counts(&mut self) -> StoreResult<[i64; KINDS]> {
         Ok(on_db!(self, connection => {
             let counts: (i64, i64, i64, i64) = sqlx::query_as(
                 "select (select count(*) from audit_entry), (select count(*) from report), (select count(*) from fork),
@@ -129,13 +196,6 @@ impl Tx {
             .fetch_one(connection)
             .await?;
             [counts.0, counts.1, counts.2, counts.3]
-        }))
-    }
-
-    /// The subjects of all records of the kind with this place in [`Tx::log_record_counts`], a piece from `from` on.
-    pub(super) async fn log_subjects(&mut self, kind: usize, from: i64) -> StoreResult<Vec<String>> {
-        Ok(on_db!(self, connection => {
-            sqlx::query_scalar(LISTS[kind]).bind(PIECE).bind(from).fetch_all(connection).await?
         }))
     }
 

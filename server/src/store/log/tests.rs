@@ -82,7 +82,7 @@ async fn filled(db: &Db) -> (String, String) {
 }
 
 async fn checked(test_database: &TestDatabase, against: Option<&Checkpoint>) -> check::Checked {
-    test_database.db.read().await.unwrap().log_check(&test_database.signer, against).await.unwrap()
+    test_database.db.log_check(&check::About::All, against).await.unwrap()
 }
 
 async fn newest(test_database: &TestDatabase) -> Checkpoint {
@@ -184,6 +184,19 @@ on_both! {
         }
         let found = checked(test_database, None).await;
         assert_eq!((found.leaves, found.faults), (40, vec![]));
+        other.close().await;
+    }
+
+    async fn the_end_is_that_of_the_store_whoever_wrote_it(test_database: &TestDatabase) {
+        let other = test_database.second().await;
+        for (writer, reader) in [(&test_database.db, &other), (&other, &test_database.db)] {
+            let mut tx = writer.write().await.unwrap();
+            tx.audit_append(START, &change("1")).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_ne!(reader.log_known(), writer.log_known());
+            reader.log_look().await.unwrap();
+            assert_eq!(reader.log_known(), writer.log_known());
+        }
         other.close().await;
     }
 

@@ -55,6 +55,11 @@ impl Tree {
         self.frontier.size()
     }
 
+    /// Leaves that it should have.
+    pub(super) fn stored_size(&self) -> u64 {
+        self.size
+    }
+
     /// Takes in a row; `None` when its leaves cannot be counted on.
     pub(super) fn row(&mut self, row: &Leaves) -> Option<Vec<Digest>> {
         let (epoch, next) = (self.epoch, self.frontier.size());

@@ -19,7 +19,7 @@ pub(in crate::store) const HEIGHT: u32 = 8;
 #[derive(Debug, Default)]
 pub(in crate::store) struct Log {
     pub(in crate::store) signer: OnceLock<Signer>,
-    /// The end as this process last left or found it; another server may have gone on.
+    /// The end as this process last left or read it; another server may have gone on.
     known: Mutex<Option<Head>>,
 }
 
@@ -76,6 +76,16 @@ impl Log {
     pub(in crate::store) fn keep(&self, head: Option<Head>) {
         if head.is_some() {
             *self.known.lock().unwrap_or_else(PoisonError::into_inner) = head;
+        }
+    }
+
+    /// Keeps an end that was read, unless this process has gone on meanwhile.
+    pub(in crate::store) fn follow(&self, read: Head) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = |head: &Head| (head.epoch, head.frontier.size());
+        let before = known.as_ref().map_or((0, 0), size);
+        if read.frontier.size() > 0 && size(&read) > before {
+            *known = Some(read);
         }
     }
 }

@@ -35,7 +35,7 @@ on_both! {
         let page = browser.get("/offices").await;
         let note = test_database.db.read().await.unwrap().log_checkpoint().await.unwrap().unwrap();
         let signed: Vec<&str> = note.text.lines().skip(1).collect();
-        let shown = format!("Mốc đối chứng (kỳ, số mục, mã gốc): 1 / {} / {}", signed[0], signed[1]);
+        let shown = format!("Mốc đối chứng (kỳ, số mục, mã băm gốc): 1 / {} / {}", signed[0], signed[1]);
         assert!(page.has(&shown), "{shown}: {}", page.body);
         assert!(!site.browser().get("/login").await.has("Mốc đối chứng"));
     }

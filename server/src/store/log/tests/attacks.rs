@@ -4,16 +4,6 @@ use super::fault::Fault;
 use super::*;
 use crate::evidence::Subject;
 
-async fn run(test_database: &TestDatabase, statements: &[&'static str]) {
-    let mut tx = test_database.db.write().await.unwrap();
-    for &statement in statements {
-        on_db!(tx, connection => {
-            sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
-        });
-    }
-    tx.commit().await.unwrap();
-}
-
 /// Changes the stored hash of a leaf.
 async fn hash_change(test_database: &TestDatabase, first: i64, byte: usize) {
     let mut tx = test_database.db.write().await.unwrap();
@@ -32,16 +22,14 @@ async fn hash_change(test_database: &TestDatabase, first: i64, byte: usize) {
 
 /// Makes the whole log again from what is stored now, signed with the server's own key.
 async fn rewrite(test_database: &TestDatabase) {
-    run(
-        test_database,
-        &[
+    test_database
+        .tamper(&[
             "delete from log_leaf",
             "delete from log_subtree",
             "delete from log_checkpoint",
             "update log_head set size = 0, frontier = '', checkpoint = '', checkpoint_at = 0, filled = ''",
-        ],
-    )
-    .await;
+        ])
+        .await;
     test_database.second().await.close().await;
 }
 
@@ -60,9 +48,9 @@ async fn whole(test_database: &TestDatabase) -> String {
 on_both! {
     async fn a_row_of_leaves_is_deleted(test_database: &TestDatabase) {
         whole(test_database).await;
-        run(test_database, &["delete from log_leaf where first = 307"]).await;
+        test_database.tamper(&["delete from log_leaf where first = 307"]).await;
         assert_eq!(faults(test_database).await, [Fault::Missing { epoch: 1, from: 307, to: 307 }]);
-        run(test_database, &["delete from log_leaf where first >= 307"]).await;
+        test_database.tamper(&["delete from log_leaf where first >= 307"]).await;
         assert_eq!(faults(test_database).await, [Fault::Missing { epoch: 1, from: 307, to: 309 }]);
     }
 
@@ -76,7 +64,7 @@ on_both! {
 
     async fn two_leaves_are_exchanged(test_database: &TestDatabase) {
         whole(test_database).await;
-        run(test_database, &[
+        test_database.tamper(&[
             "update log_leaf set first = -1 where first = 308",
             "update log_leaf set first = 308 where first = 309",
             "update log_leaf set first = 309 where first = -1",
@@ -87,19 +75,19 @@ on_both! {
 
     async fn a_leaf_is_added(test_database: &TestDatabase) {
         whole(test_database).await;
-        run(test_database, &["insert into log_leaf (epoch, first, hashes, subjects) select epoch, 310, hashes, subjects from log_leaf where first = 309"]).await;
+        test_database.tamper(&["insert into log_leaf (epoch, first, hashes, subjects) select epoch, 310, hashes, subjects from log_leaf where first = 309"]).await;
         assert_eq!(faults(test_database).await[..], [Fault::Beside { epoch: 1, leaf: 310 }]);
     }
 
     async fn a_stored_subtree_is_changed(test_database: &TestDatabase) {
         whole(test_database).await;
-        run(test_database, &["delete from log_subtree"]).await;
+        test_database.tamper(&["delete from log_subtree"]).await;
         assert_eq!(faults(test_database).await, [Fault::Subtree { epoch: 1, from: 0, to: 255 }]);
     }
 
     async fn the_end_or_a_checkpoint_is_changed(test_database: &TestDatabase) {
         whole(test_database).await;
-        run(test_database, &["update log_checkpoint set note = replace(note, 'server-1', 'server-2')"]).await;
+        test_database.tamper(&["update log_checkpoint set note = replace(note, 'server-1', 'server-2')"]).await;
         assert_eq!(faults(test_database).await, [Fault::Checkpoint { epoch: 1, size: 202 }]);
         let head = test_database.db.read().await.unwrap().log_head().await.unwrap();
         let mut bytes = head.frontier.to_bytes();
@@ -114,18 +102,18 @@ on_both! {
 
     async fn a_report_is_deleted(test_database: &TestDatabase) {
         let machine = whole(test_database).await;
-        run(test_database, &["delete from report where number = 7"]).await;
+        test_database.tamper(&["delete from report where number = 7"]).await;
         let subject = Subject::Report { machine, segment: 1, number: 7 };
         assert_eq!(faults(test_database).await, [Fault::Gone { epoch: 1, leaf: 8, subject }]);
     }
 
     async fn a_report_is_changed(test_database: &TestDatabase) {
         let machine = whole(test_database).await;
-        run(test_database, &["update report set received_at = received_at - 1 where number = 7"]).await;
+        test_database.tamper(&["update report set received_at = received_at - 1 where number = 7"]).await;
         let subject = Subject::Report { machine, segment: 1, number: 7 };
         let changed = Fault::Changed { epoch: 1, leaf: 8, subject, record: true };
         assert_eq!(faults(test_database).await, std::slice::from_ref(&changed));
-        run(test_database, &[
+        test_database.tamper(&[
             "update report set received_at = received_at + 1 where number = 7",
             "update report set header = (select header from report where number = 8) where number = 7",
         ]).await;
@@ -134,25 +122,40 @@ on_both! {
 
     async fn a_report_is_added(test_database: &TestDatabase) {
         let machine = whole(test_database).await;
-        run(test_database, &[
+        test_database.tamper(&[
             "insert into report select machine, segment, 9999, hash, header, signature, received_at, made_at from report where number = 7",
         ]).await;
         assert_eq!(faults(test_database).await, [Fault::Added { subject: format!("report {machine} 1 9999") }]);
     }
 
+    async fn a_leaf_stands_twice_and_another_record_is_added(test_database: &TestDatabase) {
+        let machine = whole(test_database).await;
+        let mut tx = test_database.db.write().await.unwrap();
+        let subject = Subject::Report { machine: machine.clone(), segment: 1, number: 7 };
+        let records::Record::There(leaf) = tx.log_record(&subject).await.unwrap() else { panic!("{subject}") };
+        tx.log_note(leaf);
+        tx.commit().await.unwrap();
+        assert_eq!(faults(test_database).await, [Fault::Twice { subject: subject.clone() }]);
+        test_database.tamper(&[
+            "insert into report select machine, segment, 9999, hash, header, signature, received_at, made_at from report where number = 7",
+        ]).await;
+        let added = Fault::Added { subject: format!("report {machine} 1 9999") };
+        assert_eq!(faults(test_database).await, [Fault::Twice { subject }, added]);
+    }
+
     async fn an_audit_entry_is_changed(test_database: &TestDatabase) {
         whole(test_database).await;
-        run(test_database, &["update audit_entry set subject = 'other' where number = 2"]).await;
+        test_database.tamper(&["update audit_entry set subject = 'other' where number = 2"]).await;
         let changed = Fault::Changed { epoch: 1, leaf: 1, subject: Subject::Audit { number: 2 }, record: true };
         assert_eq!(faults(test_database).await, [changed]);
     }
 
     async fn a_figure_or_a_fork_is_changed(test_database: &TestDatabase) {
         whole(test_database).await;
-        run(test_database, &["update office_day set score = 1"]).await;
+        test_database.tamper(&["update office_day set score = 1"]).await;
         let found = faults(test_database).await;
         assert!(matches!(found[..], [Fault::Changed { leaf: 306, record: true, subject: Subject::Figure { .. }, .. }]));
-        run(test_database, &["delete from fork"]).await;
+        test_database.tamper(&["delete from fork"]).await;
         let found = faults(test_database).await;
         assert!(matches!(found[..], [Fault::Gone { leaf: 305, subject: Subject::Fork { .. }, .. }]));
     }
@@ -160,7 +163,7 @@ on_both! {
     async fn the_whole_log_is_rewritten_and_signed_again(test_database: &TestDatabase) {
         whole(test_database).await;
         let kept = newest(test_database).await;
-        run(test_database, &["delete from report where number = 7"]).await;
+        test_database.tamper(&["delete from report where number = 7"]).await;
         rewrite(test_database).await;
         assert_eq!(faults(test_database).await, [], "nothing inside shows it");
         let against = checked(test_database, Some(&kept)).await.faults;
