@@ -171,7 +171,7 @@ fn pack(text: &str) -> Packed {
     if text.len() < PLAIN_BELOW {
         return Packed { encoding: "plain", bytes: text.as_bytes().to_vec() };
     }
-    Packed { encoding: "deflate", bytes: compress::deflate(text.as_bytes()) }
+    Packed { encoding: "deflate", bytes: compress::deflate_fast(text.as_bytes()) }
 }
 
 impl Tx {
