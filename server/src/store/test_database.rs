@@ -137,6 +137,18 @@ impl TestDatabase {
         self.tampered.store(true, Ordering::Relaxed);
     }
 
+    /// Writes into the tables behind the log's back.
+    pub(crate) async fn tamper(&self, statements: &[&'static str]) {
+        self.tampered();
+        let mut tx = self.db.write().await.unwrap();
+        for &statement in statements {
+            on_db!(tx, connection => {
+                sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
+            });
+        }
+        tx.commit().await.unwrap();
+    }
+
     /// Sets the log back to an end that it had, as putting back a copy of the store by hand would.
     pub(crate) async fn log_put_back(&self, head: &super::transaction::Head) {
         self.tampered();
@@ -167,18 +179,6 @@ impl TestDatabase {
             tx.commit().await.unwrap();
         }
         self.second().await.close().await;
-    }
-
-    /// Writes into the tables behind the log's back.
-    pub(crate) async fn tamper(&self, statements: &[&'static str]) {
-        self.tampered();
-        let mut tx = self.db.write().await.unwrap();
-        for &statement in statements {
-            on_db!(tx, connection => {
-                sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
-            });
-        }
-        tx.commit().await.unwrap();
     }
 
     /// Everything stored that should be a leaf of the evidence log is one, and nothing twice.

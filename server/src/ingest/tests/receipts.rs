@@ -6,6 +6,7 @@ use protocol::path;
 use protocol::report::ANNOUNCED;
 
 use super::*;
+use crate::store::log::check::About;
 use crate::store::test_database::on_both;
 
 impl TestServer {
@@ -93,7 +94,7 @@ on_both! {
         let gap = { one.report(&[]); one.report(&[]) };
         let answers = test_server.announced(&one, &[more[19].clone(), gap]).await;
         assert!(matches!(answers.results[..], [ReportAnswer::Logged { .. }, ReportAnswer::Refused { .. }]));
-        let found = test_database.db.read().await.unwrap().log_check(&test_database.signer, None).await.unwrap();
+        let found = test_database.db.log_check(&About::All, None).await.unwrap();
         assert_eq!(found.faults, []);
     }
 
@@ -172,7 +173,7 @@ on_both! {
         }
         assert_eq!(test_server.audited("log_restored").await, 1);
         test_server.next(&mut machine).await;
-        let found = test_database.db.read().await.unwrap().log_check(&test_database.signer, None).await.unwrap();
+        let found = test_database.db.log_check(&About::All, None).await.unwrap();
         assert!(!found.faults.iter().any(|fault| matches!(fault, crate::store::log::fault::Fault::Missing { .. })), "{:?}", found.faults);
     }
 
