@@ -12,14 +12,7 @@ use crate::store::test_database::on_both;
 
 fn head(content: Content) -> ExportHead {
     let agent = "0.1.0".to_owned();
-    ExportHead {
-        server: "server-1".to_owned(),
-        made_at: 0,
-        agent,
-        not_secret: true,
-        receipts: 0,
-        content,
-    }
+    ExportHead { server: "server-1".to_owned(), made_at: 0, agent, not_secret: true, receipts: 0, content }
 }
 
 fn reports(machine: &str, renewal: Option<SignedRenewal>) -> ExportHead {
