@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Exit, ReceiptsOptions};
 use crate::cli::terminal::Terminal;
+use crate::identity::start::StartError;
 use crate::identity::{self, Identity};
 use crate::policy::notice::page::moment;
 use crate::report::evidence::{self, Known};
@@ -56,7 +57,7 @@ struct Export<'a> {
 /// # Errors
 /// The files cannot be read or written.
 pub(super) fn run(options: &ReceiptsOptions, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let identity: Identity = json(&options.state, identity::FILE)?.context("this machine is not enrolled")?;
+    let identity: Identity = json(&options.state, identity::FILE)?.ok_or(StartError::NotEnrolled)?;
     let known: Known = json(&options.state, evidence::FILE)?.unwrap_or_default();
     let kept = match receipts::read(&options.state.join(receipts::FILE)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),

@@ -18,6 +18,7 @@ use super::fault::told;
 use super::terminal::Terminal;
 use crate::act::cosign::{CosignError, Witness, checkpoint_cosign};
 use crate::error::UserError;
+use crate::store::log::continuation::EpochBegun;
 use crate::store::log::fault::Fault;
 use crate::store::log::read::Contradiction;
 use crate::store::log::records::Record;
@@ -58,6 +59,10 @@ pub fn command(help: Help) -> Command {
                         .value_parser(value_parser!(u64)),
                 ),
         )
+        .subcommand(Command::new("epochs").about(help.text(
+            "Liệt kê các lần nhật ký mở đợt mới vì máy chủ được khôi phục từ bản sao",
+            "List the epochs that the log began because the store was put back",
+        )))
         .subcommand(
             Command::new("cosign")
                 .about(help.text("Lưu chữ ký của bên chứng kiến vào mốc", "Keep a witness's signature with its checkpoint"))
@@ -89,6 +94,7 @@ pub async fn perform(
             Some(file) => compare(file, context, terminal).await,
             None => checkpoint(context, terminal).await,
         },
+        "epochs" => epochs(context, terminal).await,
         "prove" => prove(given.get_one("index").copied().unwrap_or(0), context, terminal).await,
         _ => cosign(given, context, terminal).await,
     }
@@ -142,6 +148,20 @@ async fn compare(file: &Path, context: &CommandContext, terminal: &Terminal) -> 
             "Nhật ký tiếp nối đúng mốc đã cất: {old_size} mục đầu còn nguyên, nay có {size} mục.",
             "The log continues the checkpoint: its first {old_size} leaves are unchanged, there are {size} now."
         ))
+    })
+}
+
+async fn epochs(context: &CommandContext, terminal: &Terminal) -> anyhow::Result<()> {
+    let begun = context.db.read().await?.log_epochs_begun().await?;
+    terminal.answer(&begun, |terminal| {
+        let line = |EpochBegun { epoch, before_epoch, before_size, machine, .. }: &EpochBegun| {
+            let by = machine.as_deref().unwrap_or("restore");
+            terminal.own(text!(
+                "Đợt {epoch}: server_restored, sau mốc cuối đã biết của đợt {before_epoch} ({before_size} mục); căn cứ: {by}",
+                "Epoch {epoch}: server_restored, after the last checkpoint known of epoch {before_epoch} ({before_size} leaves); by: {by}"
+            ))
+        };
+        begun.iter().map(line).collect::<Vec<_>>().join("\n")
     })
 }
 

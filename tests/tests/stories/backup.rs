@@ -53,7 +53,7 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     let mut server = world.serve()?;
     let etc = world.etc()?;
     let test_agent = world.enrolled("machine")?.with_etc(etc.clone());
-    let _agent = world.run(&test_agent)?;
+    let mut agent = world.run(&test_agent)?;
     world.reports_beyond(0)?;
     let programs = world.test_server.data().join("programs");
     std::fs::create_dir(&programs)?;
@@ -103,10 +103,30 @@ fn a_lost_server_comes_back_and_its_machines_go_on(kind: Kind) -> anyhow::Result
     anyhow::ensure!(differs.out.contains("contradicts the checkpoint that was kept (epoch 1"), "{differs:?}");
     let first: Value = world.test_server.ask(&["log", "prove", "0"])?;
     assert!(first["subject"].as_str().unwrap_or_default().starts_with("checkpoint 1 "), "{first}");
+    let epochs: Value = world.test_server.ask(&["log", "epochs"])?;
+    assert_eq!((&epochs[0]["reason"], &epochs[0]["before_epoch"]), (&"restored".into(), &1.into()), "{epochs}");
     assert_eq!(world.books.count("select count(*) from machine")?, 1, "nobody enrolled anew");
     let office: Value = world.test_server.office_show(&world.office)?;
     assert_eq!(office["grade"]["coverage"]["covered"], 1, "{}", office["grade"]["coverage"]);
     assert_eq!(office["machines"][0]["grade"]["state"], "scored");
+    // The machine kept what the server said before and after; it asks how the one follows from the other, and shows the break.
+    agent.kill()?;
+    answer(test_agent.command("once").arg("--json"))?;
+    let proofs = world.path("proofs.json").to_string_lossy().into_owned();
+    let kept = answer(test_agent.command("receipts").args(["--json", "--export", &proofs]))?;
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    let kept: Value = serde_json::from_str(&kept.out)?;
+    assert_eq!(
+        (&kept["contradictions"], &kept["bad"], &kept["signed"]),
+        (&serde_json::json!([]), &0.into(), &0.into())
+    );
+    assert_eq!(kept["restored"].as_array().map(Vec::len), Some(1), "{kept}");
+    assert!(kept["restored"][0]["epoch"].as_u64() > Some(1), "{kept}");
+    let proofs: Value = serde_json::from_slice(&std::fs::read(&proofs)?)?;
+    let count = proofs["proofs"].as_array().map_or(0, Vec::len);
+    assert!(count > 3 && Some(count as u64) == kept["logged"].as_u64(), "{count} proofs: {kept}");
+    let said = answer(test_agent.command("receipts").args(["--lang", "en"]))?;
+    assert!(said.out.contains("server_restored"), "{said:?}");
     Ok(())
 }
 

@@ -52,11 +52,9 @@ impl Daemon {
             Err(error) if error.is_final() => {
                 tracing::info!(%error, "the server does not answer about its evidence log")
             }
-            Err(error) => {
-                // Not sooner than tomorrow, unless the server names a time: one request a day.
-                self.asking.failed(&error, error.retry_after());
-            }
+            Err(error) => self.asking.failed(&error, error.retry_after()),
         }
+        // Also after a failure: one request a day.
         self.asking.rest(EVERY + SPREAD.mul_f64(random::unit()));
     }
 

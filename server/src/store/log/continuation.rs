@@ -8,6 +8,24 @@ use super::tiles::Tiles;
 use super::{StoreError, StoreResult, Tx, signed};
 use crate::evidence::{Kept, Subject};
 
+/// How an epoch began after another.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
+pub struct EpochBegun {
+    /// Its number.
+    pub epoch: i64,
+    /// Milliseconds UTC.
+    pub opened_at: i64,
+    /// `restored`: a copy was put back by the command; `shown`: a machine showed that the store was put back.
+    pub reason: String,
+    /// Who showed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// The epoch of the last checkpoint known, which is the first leaf.
+    pub before_epoch: i64,
+    /// Its leaves.
+    pub before_size: i64,
+}
+
 /// How the log stands to a kept checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -72,6 +90,18 @@ impl Tx {
             let mut note: Note = note.parse().ok()?;
             note.signatures.truncate(1);
             Some(note.to_string())
+        }))
+    }
+
+    /// How epochs began, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_epochs_begun(&mut self) -> StoreResult<Vec<EpochBegun>> {
+        Ok(on_db!(self, connection => {
+            sqlx::query_as("select epoch, opened_at, reason, machine, before_epoch, before_size from log_epoch order by epoch")
+                .fetch_all(connection)
+                .await?
         }))
     }
 

@@ -94,7 +94,8 @@ fn a_log_that_forgot_is_shown_its_own_checkpoint_and_the_break_is_kept() {
     let (mut fixture, mut before) = (Fixture::new(), log());
     ["a", "b", "c"].iter().for_each(|zone| fixture.report(zone));
     before.take(&mut fixture, 1);
-    let kept = before.note(&fixture);
+    // As it came: signing again gives another signature.
+    let kept = fixture.delivery.evidence.known.days[0].checkpoint.clone();
     assert!(!fixture.delivery.evidence.alarmed());
     // Put back by hand: the same epoch, shorter.
     let mut copy = log();
