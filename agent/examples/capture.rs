@@ -13,7 +13,7 @@ use anyhow::Context;
 use collect::Collector;
 use collect::linux::Machine;
 use os::recorded::Recorded;
-use os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Owner, Program, Source, Stat};
+use os::{Answer, FileKind, Hardware, KernelClock, LinuxOs, Os, OsError, Output, Owner, Program, Route, Source, Stat};
 use policies::fact::Section;
 
 /// The most bytes kept of one file.
@@ -108,6 +108,9 @@ impl LinuxOs for Capture {
     fn addresses(&self) -> Answer<Vec<(String, String)>> {
         door().addresses()
     }
+    fn routes(&self) -> Answer<Vec<Route>> {
+        door().routes()
+    }
     fn kernel_clock(&self) -> Answer<KernelClock> {
         door().kernel_clock()
     }
@@ -137,6 +140,7 @@ fn main() -> anyhow::Result<()> {
     recorded.administrator = door().administrator();
     recorded.hardware = door().hardware();
     recorded.addresses = door().addresses()?;
+    recorded.routes = door().routes().ok();
     recorded.disk = door().disk_size("/")?;
     recorded.kernel_clock = door().kernel_clock().ok();
     // A link is not a file as well, and a folder not empty when something in it was kept.

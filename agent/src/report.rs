@@ -4,6 +4,7 @@
 pub(crate) mod chain;
 pub(crate) mod delivery;
 pub(crate) mod draft;
+pub(crate) mod journal;
 pub(crate) mod observation;
 pub(crate) mod receipts;
 pub(crate) mod sections;

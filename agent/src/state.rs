@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use policies::text;
 use policies::text::Text;
@@ -392,7 +393,22 @@ fn damaged(path: &Path, reason: String) -> StateError {
 /// The reason in the name of something set aside because it was damaged.
 pub const DAMAGED: &str = "damaged";
 
+static REPAIRED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that something damaged was set aside or begun anew.
+pub(crate) fn repaired() {
+    REPAIRED.store(true, Ordering::Relaxed);
+}
+
+/// True when that happened since the last time this was asked.
+pub(crate) fn was_repaired() -> bool {
+    REPAIRED.swap(false, Ordering::Relaxed)
+}
+
 fn aside(path: &Path, why: &str) -> Result<PathBuf, StateError> {
+    if why == DAMAGED {
+        repaired();
+    }
     let named = |number: u32| {
         let mut name = path.as_os_str().to_owned();
         name.push(if number == 1 { format!(".{why}") } else { format!(".{why}-{number}") });

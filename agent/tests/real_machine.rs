@@ -187,6 +187,46 @@ fn real_rules_of_nftables_are_judged() {
 }
 
 #[test]
+fn real_routes_of_a_vpn_show_among_the_gateways() {
+    let office = "mount -t sysfs none /sys; ip link set lo up
+        for name in eth0 tun0; do
+            ip link add $name type veth peer name far-$name; ip link set far-$name up; ip link set $name up
+        done
+        ip addr add 192.168.50.10/24 dev eth0; ip addr add 10.8.0.2/24 dev tun0; ip route add default via 192.168.50.1";
+    let lan = |routes: &str| {
+        let script = format!("{office}; {routes}; exec '{AGENT}' facts --json --section lan");
+        apart("-rnm", &script).map(|output| json(&output)["lan"].clone())
+    };
+    if !installed("/usr/sbin/ip") || lan(":").is_none() {
+        assert!(!is_root() || !installed("/usr/sbin/ip"), "root is granted a network of its own");
+        return;
+    }
+    let router = "192.168.50.1";
+    for (routes, gateways, by_tunnel) in [
+        (":", &[router][..], false),
+        ("ip route add 10.0.0.0/8 dev tun0; ip route add unreachable default metric 9", &[router], false),
+        ("ip route add 0.0.0.0/1 via 10.8.0.1; ip route add 128.0.0.0/1 via 10.8.0.1", &["10.8.0.1", router], true),
+        ("ip route add 0.0.0.0/1 dev tun0; ip route add 128.0.0.0/1 dev tun0", &["0.0.0.0", router], true),
+        ("ip -6 route add ::/1 dev tun0; ip -6 route add 8000::/1 dev tun0", &[router, "::"], true),
+        ("ip -6 route add 2000::/3 dev tun0", &[router, "::"], true),
+        ("ip route add default dev tun0 table 51820; ip rule add not fwmark 7 table 51820", &["0.0.0.0", router], true),
+        ("ip route replace default nexthop via 192.168.50.1 nexthop via 10.8.0.1", &["10.8.0.1", router], true),
+        ("ip route del default; ip route add default via inet6 fe80::1 dev eth0", &["fe80::1"], false),
+    ] {
+        let lan = lan(routes).unwrap();
+        let mut found: Vec<&str> =
+            lan["gateways"]["known"]["items"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        found.sort_unstable();
+        let mut wanted = gateways.to_vec();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{routes}");
+        let interfaces = lan["interfaces"]["known"]["items"].as_array().unwrap();
+        let tunnel = interfaces.iter().find(|interface| interface["name"] == "tun0").unwrap();
+        assert_eq!(tunnel["default_route"], by_tunnel, "{routes}");
+    }
+}
+
+#[test]
 fn the_real_ssh_server_tells_its_settings() {
     if !installed("/usr/sbin/sshd") {
         let facts = Collector::of_this_machine(agent::platform::door()).collect(&[Section::Remote], now());

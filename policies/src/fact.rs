@@ -142,7 +142,7 @@ pub enum Reason {
     /// Of an office: it has approved no list to compare with.
     #[serde(skip_deserializing)]
     NotApproved,
-    /// Of an office: some of its machines do not tell.
+    /// Of an office: it is not known of some of its machines.
     #[serde(skip_deserializing)]
     MachinesUnclear,
     /// Of an office: no machine of it is expected to report.
@@ -172,8 +172,8 @@ impl Reason {
                 "no list is approved; state it on the office's page Local network or with posture-server office lan",
             ),
             Self::MachinesUnclear => (
-                "có máy chưa cho biết; xem các máy đó ở trang Mạng nội bộ của cơ quan",
-                "some machines do not tell; see which on the office's page Local network",
+                "có máy chưa xác định được; xem các máy đó ở trang Mạng nội bộ của cơ quan",
+                "for some machines it is not known; see which on the office's page Local network",
             ),
             Self::NoMachine => ("cơ quan chưa có máy nào cần theo dõi", "no machine of the office is expected"),
         };

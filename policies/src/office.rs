@@ -5,14 +5,21 @@
 //! - Every expected machine counts, workstations and servers alike, by its newest fresh report, wherever it was then. A phone's hotspot, a
 //!   modem, a network at home and a router that announces itself look alike from the machine, and each leads past what the office controls.
 //!   What is allowed is approved by address.
-//! - One address outside the list decides. With none seen, a machine that does not tell leaves the whole unknown. Without an approved list
-//!   everything is unknown.
+//! - One address outside the list decides. With none seen, one machine of which it is not known leaves the whole unknown. Without an approved
+//!   list everything is unknown.
 //! - The two lists are apart: a router may be approved as gateway and not as DNS server, since it hides whom it asks.
 //! - An IPv6 gateway is mostly a link-local address (`fe80::…`). It is held against the list like any other: a false router advertisement
-//!   shows nowhere else.
-//! - A loopback address as DNS server is the machine itself. It is approved if an address of that machine is on the list (a domain
-//!   controller); otherwise it is unknown whom the machine asks. Agents follow a local stub to its servers where they can.
-//! - A default route without a gateway's address (VPN, modem) leaves the machine's gateways unknown, unless another one decides.
+//!   shows nowhere else. Every interface has a link-local network, so such an address does not show which one leads to it.
+//! - A way out without a router's address (VPN, modem) leaves the machine's gateways unknown, unless another one decides. Agents report it as
+//!   the address `0.0.0.0` or `::`; it is also taken for one where several interfaces have a default route and one of them has no network
+//!   in which a gateway lies.
+//! - A loopback address as DNS server is the machine itself. It is approved if an address of that machine is on the list by itself, not as
+//!   part of a range (a domain controller); otherwise it is unknown whom the machine asks. Agents follow a local stub to its servers where
+//!   they can. A machine with a way out and no DNS server is unknown as well.
+//!
+//! Not seen, and so no ground for any outcome: another device with the very address that is approved (a router at home); a VPN that wraps
+//! packets and still sends them to the office's router (IPsec policies, programs with a tunnel or proxy of their own); programs that ask for
+//! names in their own way (DNS over HTTPS in a browser).
 
 mod range;
 
@@ -22,7 +29,7 @@ use std::collections::BTreeMap;
 
 pub use range::{AddressRange, RangeError};
 
-use crate::fact::{Fact, ForeignAddress, InterfaceKind, Lan, List, OfficeFacts, Reason};
+use crate::fact::{Fact, ForeignAddress, Interface, InterfaceKind, Lan, List, OfficeFacts, Reason};
 use crate::text::Text;
 
 /// An expected machine of an office.
@@ -84,6 +91,8 @@ pub enum Unclear {
     Loopback,
     /// It goes out by a route without a gateway's address.
     NoAddress,
+    /// It has a way out and no DNS server.
+    NoServer,
     /// It names something that is no address.
     Unreadable,
 }
@@ -104,6 +113,10 @@ impl Unclear {
                 "máy ra mạng bằng đường không có địa chỉ cổng mặc định (VPN, modem)",
                 "it goes out by a route without a gateway's address (VPN, modem)",
             ),
+            Self::NoServer => (
+                "máy có đường ra mạng nhưng không ghi máy chủ DNS nào",
+                "it has a way out of its network but names no DNS server",
+            ),
             Self::Unreadable => ("máy gửi một địa chỉ không đọc được", "it names an address that cannot be read"),
         };
         Text::new(vi, en)
@@ -112,31 +125,31 @@ impl Unclear {
 
 /// The default gateways that the machines use.
 pub fn gateways(machines: &[LanMachine<'_>], approved: &[AddressRange]) -> InUse {
-    in_use(
-        machines,
-        approved,
-        |lan| &lan.gateways,
-        |lan, address| match address {
-            None => has_nameless_route(lan).then_some(Use::Unclear(Unclear::NoAddress)),
-            Some(address) if address.is_unspecified() => Some(Use::Unclear(Unclear::NoAddress)),
-            Some(address) => Some(Use::Address(address)),
-        },
-    )
+    let meaning = |lan: &Lan, addresses: &[IpAddr]| {
+        let of_address = |address: &IpAddr| match address.is_unspecified() {
+            true => Use::Unclear(Unclear::NoAddress),
+            false => Use::Address(*address),
+        };
+        let open = nameless_way_out(lan, addresses).map(Use::Unclear);
+        addresses.iter().map(of_address).chain(open).collect()
+    };
+    in_use(machines, approved, |lan| &lan.gateways, meaning)
 }
 
 /// The DNS servers that the machines ask.
 pub fn dns_servers(machines: &[LanMachine<'_>], approved: &[AddressRange]) -> InUse {
-    in_use(
-        machines,
-        approved,
-        |lan| &lan.dns_servers,
-        |lan, address| match address? {
-            address if is_windows_default(address) => None,
-            address if !address.is_loopback() => Some(Use::Address(address)),
-            address if own_addresses(lan).any(|own| is_in(approved, own)) => Some(Use::Approved(address)),
-            _ => Some(Use::Unclear(Unclear::Loopback)),
-        },
-    )
+    let itself = |lan: &Lan| own_addresses(lan).any(|own| approved.iter().any(|range| range.is_machine(own)));
+    let meaning = |lan: &Lan, addresses: &[IpAddr]| {
+        let of_address = |address: &IpAddr| match address.is_loopback() || address.is_unspecified() {
+            false => Use::Address(*address),
+            true if itself(lan) => Use::Approved(*address),
+            true => Use::Unclear(Unclear::Loopback),
+        };
+        let asked = addresses.iter().filter(|address| !is_windows_default(**address));
+        let uses: Vec<Use> = asked.map(of_address).collect();
+        if uses.is_empty() && has_way_out(lan) { vec![Use::Unclear(Unclear::NoServer)] } else { uses }
+    };
+    in_use(machines, approved, |lan| &lan.dns_servers, meaning)
 }
 
 /// The facts of an office.
@@ -145,7 +158,7 @@ pub fn facts(machines: &[LanMachine<'_>], gateways: &InUse, dns_servers: &InUse)
 }
 
 impl InUse {
-    /// The addresses outside the list: known once there is one, or when every machine tells and there is none.
+    /// The addresses outside the list: known once there is one, or when it is known of every machine and there is none.
     fn foreign(&self, machines: &[LanMachine<'_>]) -> Fact<List<ForeignAddress>> {
         if !self.stated {
             return Fact::unknown(Reason::NotApproved, "");
@@ -179,13 +192,12 @@ enum Use {
     Unclear(Unclear),
 }
 
-/// Collects the list that `list` picks from every machine. `meaning` says what an entry comes to, and what the whole list leaves open
-/// (`None`).
+/// Collects the list that `list` picks from every machine. `meaning` says what its addresses come to.
 fn in_use(
     machines: &[LanMachine<'_>],
     approved: &[AddressRange],
     list: impl Fn(&Lan) -> &Fact<List<String>>,
-    meaning: impl Fn(&Lan, Option<IpAddr>) -> Option<Use>,
+    meaning: impl Fn(&Lan, &[IpAddr]) -> Vec<Use>,
 ) -> InUse {
     let mut used: BTreeMap<IpAddr, UsedAddress> = BTreeMap::new();
     let mut unclear = Vec::new();
@@ -208,13 +220,11 @@ fn in_use(
             Evidence::Fresh(lan) => match list(lan) {
                 Fact::Unknown(unknown) => note(Use::Unclear(Unclear::Fact(unknown.reason))),
                 Fact::Known(told) => {
-                    for text in &told.items {
-                        match address(text) {
-                            Some(address) => meaning(lan, Some(address)).into_iter().for_each(&mut note),
-                            None => note(Use::Unclear(Unclear::Unreadable)),
-                        }
+                    let addresses: Vec<IpAddr> = told.items.iter().filter_map(|text| address(text)).collect();
+                    if addresses.len() < told.items.len() {
+                        note(Use::Unclear(Unclear::Unreadable));
                     }
-                    meaning(lan, None).into_iter().for_each(&mut note);
+                    meaning(lan, &addresses).into_iter().for_each(&mut note);
                     if told.left_out > 0 {
                         note(Use::Unclear(Unclear::Cut));
                     }
@@ -251,17 +261,37 @@ fn own_addresses(lan: &Lan) -> impl Iterator<Item = IpAddr> {
     texts.filter_map(|text| address(text.split('/').next().unwrap_or_default()))
 }
 
-/// True when a default route leaves by an interface for which no gateway is named: any interface when none is named at all, else a
-/// virtual one in whose networks no named gateway lies.
-fn has_nameless_route(lan: &Lan) -> bool {
-    let named: Vec<IpAddr> =
-        lan.gateways.known().into_iter().flat_map(|list| &list.items).filter_map(|text| address(text)).collect();
-    let Fact::Known(interfaces) = &lan.interfaces else { return named.is_empty() };
-    interfaces.items.iter().filter(|interface| interface.default_route).any(|interface| {
-        let networks = || interface.addresses.items.iter().filter_map(|text| AddressRange::around(text));
-        let leads = |gateway: &IpAddr| networks().any(|network| network.contains(*gateway));
-        named.is_empty() || (interface.kind == InterfaceKind::Virtual && !named.iter().any(leads))
-    })
+/// True unless it is known that the machine has no default route.
+fn has_way_out(lan: &Lan) -> bool {
+    let none = |gateways: &List<String>| gateways.items.is_empty() && gateways.left_out == 0;
+    !lan.gateways.known().is_some_and(none) || nameless_way_out(lan, &[]).is_some()
+}
+
+/// Whether a default route may leave past the gateways that are `named`, and why that is open.
+fn nameless_way_out(lan: &Lan, named: &[IpAddr]) -> Option<Unclear> {
+    let interfaces = match &lan.interfaces {
+        Fact::Known(interfaces) if interfaces.left_out == 0 => &interfaces.items,
+        Fact::Known(_) => return Some(Unclear::Cut),
+        Fact::Unknown(unknown) => return Some(Unclear::Fact(unknown.reason)),
+    };
+    let ways = || interfaces.iter().filter(|interface| interface.default_route);
+    // A server in a provider's cloud reaches its only gateway without a network in common.
+    let only_one = ways().count() == 1;
+    let leads_to_none = |way: &Interface| {
+        let networks = || way.addresses.items.iter().filter_map(|text| AddressRange::around(text));
+        let leads = |gateway: &IpAddr| !is_link_local(*gateway) && networks().any(|network| network.contains(*gateway));
+        let exempt = only_one && way.kind != InterfaceKind::Virtual;
+        named.is_empty() || !(exempt || named.iter().any(leads))
+    };
+    ways().any(leads_to_none).then_some(Unclear::NoAddress)
+}
+
+/// True for an address that every link has.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]

@@ -45,8 +45,8 @@ fn the_controls_of_an_office_pass_fail_and_are_unknown() {
         (
             Fact::unknown(Reason::MachinesUnclear, ""),
             Verdict::Unknown,
-            "có máy chưa cho biết",
-            "some machines do not tell",
+            "có máy chưa xác định được",
+            "for some machines it is not known",
         ),
         (Fact::unknown(Reason::NoMachine, ""), Verdict::Unknown, "chưa có máy nào", "no machine of the office"),
     ] {

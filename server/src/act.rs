@@ -8,6 +8,8 @@ pub mod caller;
 pub mod cosign;
 pub mod enrol;
 pub mod hold;
+pub mod log;
+pub mod look;
 pub mod machine;
 pub mod office;
 pub mod password;

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod enrol;
 pub mod error;
 pub mod event;
+pub mod log;
 pub mod policy;
 pub mod poll;
 pub mod report;
@@ -42,6 +43,7 @@ pub fn router(app: &App) -> Router<App> {
     let known = Router::new()
         .route(path::POLL, post(poll::poll_hold))
         .route(path::EVENT, post(event::event_take))
+        .route(path::LOG, post(log::log_ask))
         .route(&format!("{}{{address}}", path::POLICY), get(policy::policy_show))
         .layer(from_fn_with_state(app.clone(), small_body_read))
         .route(path::REPORTS, post(report::reports_take))

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use policies::text;
 use policies::text::Text;
+use protocol::report::RECEIPTS;
 use protocol::token::Token as TokenText;
 use protocol::unconnected::export::{ExportError, UncheckedExport, export_open};
 use protocol::unconnected::invitation::Inviting;
 use protocol::unconnected::{AnsweredReport, Content, FileAnswer, Invitation};
-use protocol::{Digest, EnrolRequest, Report, ReportAnswer, SignedRenewal};
+use protocol::{Digest, EnrolRequest, Header, Position, Report, ReportAnswer, SignedRenewal};
 
 use crate::act::By;
 use crate::act::airgap::file_note;
@@ -23,6 +24,7 @@ use crate::act::report::reports_answer;
 use crate::app::App;
 use crate::ca::csr::point_of;
 use crate::error::UserError;
+use crate::ingest::Form;
 use crate::secrets::Secrets;
 use crate::store::head::Head;
 use crate::store::machine::Machine;
@@ -155,21 +157,19 @@ async fn reports_take(
     export.verify(point).map_err(|_| not_signed())?;
 
     let mut answer = answer_of(app, point);
-    let taken = requests_take(app, export, &machine.id, renewal, &mut answer).await;
+    let mut positions = Vec::new();
+    let taken = requests_take(app, export, &machine.id, renewal, &mut answer, &mut positions).await;
     if let Err(error) = taken {
         answer.refusal = Some(refused(error)?);
     } else {
         policy_add(app, &mut answer);
     }
-    let is_known = |answered: &AnsweredReport| match &answered.answer {
-        ReportAnswer::Accepted { receipt } => receipt.open(app.secrets.receipt.public_key()).ok().map(|receipt| {
-            before.is_some_and(|before| {
-                (receipt.position.segment, receipt.position.number) <= (before.segment, before.number)
-            })
-        }),
-        ReportAnswer::Need { .. } | ReportAnswer::Refused { .. } => None,
+    let place = |position: Position| (position.segment, position.number);
+    let is_known = |(answered, position): (&AnsweredReport, &Position)| {
+        let known = before.is_some_and(|before| place(*position) <= place(before));
+        answered.answer.is_accepted().then_some(known)
     };
-    let known: Vec<Option<bool>> = answer.reports.iter().map(is_known).collect();
+    let known: Vec<Option<bool>> = answer.reports.iter().zip(&positions).map(is_known).collect();
     let count = |wanted: Option<bool>| known.iter().filter(|known| **known == wanted).count();
     let accepted = count(Some(false));
     if accepted > 0 {
@@ -200,7 +200,9 @@ async fn requests_take(
     machine: &str,
     renewal: Option<&SignedRenewal>,
     answer: &mut FileAnswer,
+    positions: &mut Vec<Position>,
 ) -> Result<(), CallerError> {
+    let form = if export.head.receipts >= RECEIPTS { Form::Logged } else { Form::Signed };
     if let Some(renewal) = renewal {
         answer.renewal = Some(machine_renew(app, renewal).await?);
     }
@@ -211,16 +213,47 @@ async fn requests_take(
     for request in &export.requests {
         rate_check(app, &caller.machine)?;
         let share = app.allowances.machine_bytes(&caller.machine, caller.status);
-        let answers = reports_answer(app, &caller, request, share).await?;
+        let answers = reports_answer(app, &caller, request, share, form).await?;
         // They were already decoded once to be answered.
         let reports = Report::decode_all(request)?;
-        let answered = reports.iter().map(Report::hash).zip(answers.results);
-        answer.reports.extend(answered.map(|(of, answer)| AnsweredReport { of, answer }));
+        for (report, result) in reports.iter().zip(answers.results) {
+            // A header that cannot be read was refused, and has no place.
+            let header = Header::decode(&report.header).ok();
+            let nowhere = Position { segment: 0, number: 0, hash: report.hash() };
+            positions.push(header.map_or(nowhere, |header| header.position(&report.header)));
+            answer.reports.push(AnsweredReport { of: report.hash(), answer: result });
+        }
         answer.assignment = Some(answers.assignment);
-        if !answer.reports.iter().all(|report| matches!(report.answer, ReportAnswer::Accepted { .. })) {
+        if !answer.reports.iter().all(|report| report.answer.is_accepted()) {
             break;
         }
     }
+    receipts_join(app, machine, answer, positions).await
+}
+
+/// Proves every report of the file against one checkpoint: until now each request had its own.
+async fn receipts_join(
+    app: &App,
+    machine: &str,
+    answer: &mut FileAnswer,
+    positions: &[Position],
+) -> Result<(), CallerError> {
+    let mut logged = Vec::new();
+    for (report, position) in answer.reports.iter_mut().zip(positions) {
+        if let ReportAnswer::Logged { receipt } = &mut report.answer {
+            logged.push((*position, receipt));
+        }
+    }
+    if logged.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<(Position, i64)> =
+        logged.iter().map(|(position, receipt)| (*position, receipt.received_at)).collect();
+    let found = app.db.read().await?.log_receipts(machine, &asked, usize::MAX).await?;
+    for ((_, receipt), new) in logged.into_iter().zip(found.receipts) {
+        *receipt = new.ok_or_else(|| anyhow::anyhow!("a report just taken in is not found in the evidence log"))?;
+    }
+    answer.checkpoint = Some(found.checkpoint);
     Ok(())
 }
 
@@ -232,6 +265,8 @@ fn answer_of(app: &App, point: &[u8]) -> FileAnswer {
         enrolment: None,
         renewal: None,
         reports: Vec::new(),
+        checkpoint: None,
+        log: None,
         assignment: None,
         policy: None,
         refusal: None,
@@ -256,7 +291,7 @@ fn finish(
             "The server lacks the bodies of: {}. The machine's next file will bring them.",
             sections.join(", ")
         )),
-        ReportAnswer::Accepted { .. } => None,
+        ReportAnswer::Accepted { .. } | ReportAnswer::Logged { .. } => None,
     });
     // The answer is dated after everything is done: the agent takes the later of two answers for the newer.
     answer.server_time_at = app.clock.now_ms();

@@ -1,7 +1,9 @@
 //! What every handler may use: built once at start, the same in tests. Owns no behaviour.
 
 pub mod callers;
+pub mod contacts;
 pub mod events;
+pub mod looks;
 pub mod opening;
 pub mod pages;
 pub mod programs;
@@ -15,7 +17,9 @@ use std::time::Duration;
 use policies::text::Language;
 
 use self::callers::Callers;
+use self::contacts::Contacts;
 use self::events::Events;
+use self::looks::Looks;
 use self::opening::{Wanted, store_check, store_open};
 use self::pages::PageState;
 use self::programs::Programs;
@@ -51,8 +55,12 @@ pub struct State {
     pub events: Events,
     /// The machines that called lately.
     pub callers: Callers,
+    /// When machines last called.
+    pub contacts: Contacts,
     /// The queue of reports into the store.
     pub ingest: Ingest,
+    /// The queue of looks into the audit log.
+    pub looks: Looks,
     /// What agents may make this server do and hold in memory.
     pub allowances: Allowances,
     /// What the pages keep in memory.
@@ -103,8 +111,9 @@ impl App {
         let mut tx = db.write().await?;
         tx.schema_claim(schema_since(clock.now_ms())).await?;
         tx.commit().await?;
-        let events = Events::new(db.read().await?.change_last().await?);
+        let events = Events::new(db.read().await?.change_last().await?, clock.clone());
         let ingest = Ingest::start(db.clone(), clock.clone(), Arc::<Policies>::clone(&policies));
+        let looks = Looks::start(db.clone(), clock.clone());
         let pages = PageState::new(config.pages.zone()?, Programs::new(config.agents.programs.clone()));
         let space = Space::new(config.space.clone());
         Ok(Self::new(State {
@@ -115,7 +124,9 @@ impl App {
             policies,
             events,
             callers: Callers::default(),
+            contacts: Contacts::default(),
             ingest,
+            looks,
             allowances: Allowances::default(),
             pages,
             space,

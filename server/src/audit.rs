@@ -1,4 +1,4 @@
-//! The log of every change by a person: what an entry says and how entries are chained. Each entry carries the hash of
+//! The log of every change by a person, and of every look at a machine: what an entry says and how entries are chained. Each entry carries the hash of
 //! the one before, so that none can be changed, removed or inserted without the chain breaking from there on. Owns no
 //! SQL: entries are appended by `store::audit` inside the transaction of the change itself.
 
@@ -155,8 +155,14 @@ actions! {
     HoldReleased = "hold_released";
     /// From now on retention removes signed headers that were received before an instant.
     HeadersRemoved = "headers_removed";
+    /// A machine showed that the store was put back: the evidence log began another epoch.
+    LogRestored = "log_restored";
+    /// A machine showed a checkpoint of this server that its evidence log does not continue.
+    LogContradicted = "log_contradicted";
     /// A policy set was published.
     PolicyPublished = "policy_published";
+    /// A person was shown what a machine reported, or all machines of an office: nothing changed.
+    DetailViewed = "detail_viewed";
 }
 
 /// A change to record in the audit log. Never holds a secret: no password, no token, no key.

@@ -5,4 +5,4 @@ pub mod leaf;
 pub mod signer;
 
 pub use leaf::{Leaf, Subject};
-pub use signer::Signer;
+pub use signer::{Kept, Signer};

@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::store::Db;
 use crate::store::machine::{MachineStatus, Role};
+use crate::store::{Db, Logged};
 
 pub use check::{Checked, check};
 pub(crate) use commit::JUDGED_AGAIN_MS;
@@ -42,7 +42,17 @@ const COUNTERS_WAIT: Duration = Duration::from_secs(10);
 struct Job {
     machine: String,
     reports: Vec<Checked>,
+    form: Form,
     reply: oneshot::Sender<Taken>,
+}
+
+/// Which receipts a machine takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Each signed by itself, and naming the end of the audit log.
+    Signed,
+    /// Proved in the evidence log, against one checkpoint.
+    Logged,
 }
 
 /// The answers to one request, after the commit.
@@ -52,8 +62,10 @@ pub struct Taken {
     pub answers: Vec<Answer>,
     /// The machine as it was; `None` when the store failed before it could be read.
     pub machine: Option<TakenMachine>,
-    /// Hash of the newest entry of the audit log.
+    /// Hash of the newest entry of the audit log, if somebody in the commit wanted it.
     pub audit_head: protocol::Digest,
+    /// What the commit appended to the evidence log.
+    pub logged: Option<Arc<Logged>>,
 }
 
 /// What an answer says about the machine.
@@ -113,9 +125,9 @@ impl Ingest {
     ///
     /// # Errors
     /// When the queue is full or the server is stopping; nothing is stored in that case.
-    pub async fn take(&self, machine: &str, reports: Vec<Checked>) -> Result<Taken, NotTaken> {
+    pub async fn take(&self, machine: &str, reports: Vec<Checked>, form: Form) -> Result<Taken, NotTaken> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { machine: machine.to_owned(), reports, reply };
+        let job = Job { machine: machine.to_owned(), reports, form, reply };
         self.queue.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotTaken::Full,
             mpsc::error::TrySendError::Closed(_) => NotTaken::Stopping,

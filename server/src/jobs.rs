@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod checkpoint;
+pub mod contacts;
 pub mod figure;
 pub mod grader;
 pub mod guesses;

@@ -89,6 +89,7 @@ pub async fn serve(app: App, data: &Path, listener: TcpListener, deadlines: Dead
     tasks.spawn(jobs::packing::headers_packing(app.clone()));
     tasks.spawn(jobs::guesses::guesses_tell(app.clone()));
     tasks.spawn(jobs::space::space_watch(app.clone()));
+    tasks.spawn(jobs::contacts::contacts_store(app.clone()));
     Ok(Serving { app, address, handle, server, tasks })
 }
 

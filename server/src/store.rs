@@ -76,8 +76,8 @@ use anchor::Anchor;
 pub use error::{Noun, StoreError, StoreResult};
 pub use health::Health;
 pub use scope::Scope;
-pub use transaction::Tx;
 pub(in crate::store) use transaction::{Intent, Link};
+pub use transaction::{Logged, Tx};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 

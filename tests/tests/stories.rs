@@ -12,6 +12,7 @@ mod stories {
     mod debian_patches;
     mod delivery;
     mod disk;
+    mod events;
     mod first_minutes;
     mod linux_program;
     mod login;

@@ -27,6 +27,7 @@ mod products;
 mod proxy;
 mod reach;
 mod text;
+mod ways_out;
 #[cfg(any(windows, test))]
 pub mod windows;
 

@@ -101,6 +101,7 @@ pub fn watched(section: Section) -> Vec<PathBuf> {
         Section::Lan => &[
             "/etc/hosts",
             "/etc/resolv.conf",
+            "/etc/nsswitch.conf",
             "/run/systemd/resolve/resolv.conf",
             "/etc/environment",
             "/etc/ufw/ufw.conf",

@@ -90,6 +90,21 @@ pub struct Hardware {
     pub booted_at: i64,
 }
 
+/// A route to addresses elsewhere, whether or not something else is preferred to it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Route {
+    /// The interface it leaves by: on Linux its name, on Windows its index. Empty when it is not known.
+    pub interface: String,
+    /// The lowest address it leads to.
+    pub destination: std::net::IpAddr,
+    /// How many leading bits of an address count; 0 for a default route.
+    pub prefix: u8,
+    /// The next router; none where the destination is reached without one.
+    pub gateway: Option<std::net::IpAddr>,
+    /// Smaller is preferred.
+    pub metric: u32,
+}
+
 /// The machine as the collectors see it. Paths are absolute.
 pub trait Os: Send + Sync {
     /// Opens an ordinary file. Never waits for a pipe or device to be ready.

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware, lossy};
+use super::{Answer, Hardware, Os, OsError, Route, Source, Stat, failed, files, hardware, lossy};
 
 mod limits;
 pub mod mountinfo;
 mod mounts;
 pub mod program;
 pub mod recorded;
+mod routes;
 
 pub use program::{Output, Program};
 
@@ -69,6 +70,12 @@ pub trait LinuxOs: Os {
     /// # Errors
     /// [`OsError::Failed`] when the kernel cannot be asked.
     fn addresses(&self) -> Answer<Vec<(String, String)>>;
+
+    /// The routes of all tables but that of the machine's own addresses, without those that refuse packets.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] when the kernel cannot be asked, [`OsError::TooLarge`] on a router of the internet.
+    fn routes(&self) -> Answer<Vec<Route>>;
 
     /// State of the kernel's clock.
     ///
@@ -176,6 +183,10 @@ impl LinuxOs for Linux {
         }
         addresses.sort_unstable();
         Ok(addresses)
+    }
+
+    fn routes(&self) -> Answer<Vec<Route>> {
+        routes::routes()
     }
 
     fn kernel_clock(&self) -> Answer<KernelClock> {

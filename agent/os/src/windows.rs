@@ -4,7 +4,7 @@
 //! Questions and answers are plain values that compile everywhere; `native` asks this machine, [`recorded`] replays a
 //! recording. Collectors decide what an answer means, from these plain values.
 
-use super::{Answer, Os};
+use super::{Answer, Os, Route};
 
 pub mod answer;
 #[cfg_attr(not(any(windows, test)), expect(dead_code, reason = "only the real machine needs all of it"))]
@@ -108,6 +108,12 @@ pub trait WindowsOs: Os {
     /// # Errors
     /// When they cannot be listed.
     fn adapters(&self) -> Answer<Vec<Adapter>>;
+
+    /// The routes of both IP versions (`GetIpForwardTable2`), by the index of their interface.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn routes(&self) -> Answer<Vec<Route>>;
 
     /// The neighbour table (`GetIpNetTable2`).
     ///

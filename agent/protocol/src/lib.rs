@@ -29,7 +29,7 @@ pub use message::{
     Assignment, EnrolAnswer, EnrolRequest, Order, PollAnswer, PollRequest, Refusal, RefusalAction, RenewAnswer,
     RenewRequest, Role, SignedRenewal,
 };
-pub use report::{Receipt, ReportAnswer, ReportAnswers, SignedReceipt};
+pub use report::{LoggedReceipt, Receipt, ReportAnswer, ReportAnswers, SignedReceipt};
 
 /// The only DNS name that agents accept in the server's certificate, whatever address they dial.
 pub const SERVER_NAME: &str = "tram-an.internal";
@@ -55,6 +55,8 @@ pub mod path {
         RENEW = "/agent/renew";
         /// `POST` frames of [`crate::Report`], answered by [`crate::ReportAnswers`].
         REPORTS = "/agent/reports";
+        /// `POST` [`crate::log::LogRequest`], answered by [`crate::log::LogAnswer`].
+        LOG = "/agent/log";
         /// `POST` [`crate::PollRequest`], held until there is an order.
         POLL = "/agent/poll";
         /// `POST` [`crate::AgentEvent`], answered by [`crate::AgentEventAnswer`].

@@ -152,6 +152,8 @@ fn head(server: &str, clock: &Clock, content: Content) -> ExportHead {
         made_at: clock.now(),
         agent: env!("CARGO_PKG_VERSION").to_owned(),
         not_secret: true,
+        receipts: 0,
+        checkpoint: None,
         content,
     }
 }

@@ -92,8 +92,10 @@ fn table(facts: &Facts, sections: &[Section], now: Timestamp, terminal: &Termina
         lines.push(String::new());
     }
     let personal = terminal.text(
-        "Mục có dấu * là thông tin về cá nhân. Ngoài các mục trên, phần mềm không thu thập gì khác.",
-        "Entries marked * are about a person. Nothing else is collected.",
+        "Mục có dấu * là thông tin về cá nhân. Ngoài các mục trên, phần mềm chỉ gửi thêm sự kiện của chính nó: khởi động, dừng, bị gỡ, \
+         đồng hồ bị chỉnh, từ chối bộ tiêu chí, sửa tệp hỏng.",
+        "Entries marked * are about a person. Nothing else is collected; only the agent's own events are sent besides: started, stopped, \
+         removed, clock set, policy refused, damaged file repaired.",
     );
     lines.push(personal.to_owned());
     lines.join("\n")

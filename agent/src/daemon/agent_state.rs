@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::{Assignment, Digest};
+use protocol::{AgentEventKind, Assignment, Digest, event};
 
 use crate::connection::tls::{Anchor, Trust};
 use crate::connection::{Connection, WireError};
@@ -18,9 +18,10 @@ use crate::policy::notice::Notice;
 use crate::policy::store::{PolicyStore, PolicyStoreError};
 use crate::report::delivery::Delivery;
 use crate::report::draft::{Author, Draft, ReportError};
+use crate::report::journal::Journal;
 use crate::report::observation::{Observation, Volatile};
 use crate::state::config::{self, Config, ConfigError};
-use crate::state::{Missing, StateFolder};
+use crate::state::{self, Missing, StateFolder};
 use collect::Collector;
 
 /// The running agent.
@@ -43,6 +44,8 @@ pub(crate) struct AgentState {
     pub(crate) policies: PolicyStore,
     /// What the server last said.
     pub(crate) last_answer: LastAnswer,
+    /// The agent's own events.
+    pub(crate) journal: Journal,
     author: Author,
     config_path: PathBuf,
 }
@@ -85,6 +88,7 @@ impl AgentState {
         if let Some(error) = problem {
             tracing::error!(%error, "the policy on disk is not used; it is fetched again");
         }
+        let journal = Journal::open(&state, clock.now())?;
         let author = Author { machine: identity.machine.clone(), start: crate::platform::random::identifier()?, key };
         let agent_state = Self {
             state,
@@ -96,6 +100,7 @@ impl AgentState {
             delivery,
             policies,
             last_answer,
+            journal,
             author,
             config_path,
         };
@@ -213,12 +218,14 @@ impl AgentState {
         } else {
             Volatile::Hourly
         };
-        let draft = Draft {
-            entries: self.observation.entries(volatile, now)?,
-            traits: self.observation.traits(),
-            policy: self.policies.address(),
-            made_at: now,
-        };
+        if state::was_repaired() {
+            self.journal.note(AgentEventKind::StateRepaired, None, now);
+        }
+        let mut entries = self.observation.entries(volatile, now)?;
+        // Never later than the facts: the agent's events are no evidence about the machine.
+        let observed_at = entries.values().map(|entry| entry.header.observed_at).max().unwrap_or(now);
+        entries.insert(event::SECTION, self.journal.entry(observed_at)?);
+        let draft = Draft { entries, traits: self.observation.traits(), policy: self.policies.address(), made_at: now };
         self.delivery.submit(&self.author, &draft, &self.state)?;
         self.observation.reported(&draft.entries, outcomes, now);
         Ok(())

@@ -191,7 +191,12 @@ mod tests {
                 confirmed: true,
                 policy: Some(policy),
             };
-            serde_json::to_vec(&ReportAnswers { results: results.collect(), assignment, server_time_at: 1 })
+            serde_json::to_vec(&ReportAnswers {
+                results: results.collect(),
+                assignment,
+                server_time_at: 1,
+                checkpoint: None,
+            })
         }
     }
 
@@ -334,7 +339,12 @@ mod tests {
                 let assignment =
                     Assignment { office: "x".to_owned(), role: Role::Workstation, confirmed: true, policy: None };
                 let results = vec![ReportAnswer::Refused { refusal, agreed: None }];
-                (200, vec![], serde_json::to_vec(&ReportAnswers { results, assignment, server_time_at: 1 }).unwrap())
+                (
+                    200,
+                    vec![],
+                    serde_json::to_vec(&ReportAnswers { results, assignment, server_time_at: 1, checkpoint: None })
+                        .unwrap(),
+                )
             };
             let server = world.serve(answer).await;
             let done = once(&mut open(&world.path)).await.unwrap();

@@ -107,6 +107,7 @@ pub(crate) async fn run(
         return Err(StartError::Unconnected.into());
     }
     let mut daemon = Daemon::new(agent_state)?;
+    daemon.to_say = words::first(&mut daemon.agent_state);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         machine = daemon.agent_state.identity.machine,
@@ -124,7 +125,7 @@ pub(crate) async fn run(
         }
     };
     manager.stopping();
-    words::last(&daemon.agent_state, &daemon.connection, why).await;
+    words::last(&mut daemon.agent_state, &daemon.connection, why, daemon.outcomes).await;
     logbook::enter(&Entry::Stopped);
     tracing::info!(waiting = daemon.agent_state.delivery.spool.count(), "posture-agent ends");
     Ok(())
@@ -171,7 +172,7 @@ impl Daemon {
             polling: RetriedRequest::new("asking for orders"),
             fetching: RetriedRequest::new("fetching the policy"),
             renewing: RetriedRequest::new("renewing the certificate"),
-            to_say: words::first(&agent_state),
+            to_say: None,
             silence: Silence::new(now),
             saying: RetriedRequest::new("saying what was repaired"),
             agent_state,

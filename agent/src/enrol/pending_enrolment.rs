@@ -88,7 +88,6 @@ pub(crate) fn leave(state: &Path) {
 ///
 /// # Errors
 /// When the state folder refuses.
-#[cfg(any(windows, test))]
 pub(crate) fn stay(state: &StateFolder) -> Result<(), StateError> {
     state.remove(LEAVING)
 }

@@ -7,7 +7,7 @@ use protocol::header::{Opened, OpenedReason, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::state::slots::{Found, Slots};
-use crate::state::{StateError, StateFolder};
+use crate::state::{self, StateError, StateFolder};
 
 /// The chain's file.
 const FILE: &str = "chain";
@@ -71,6 +71,7 @@ impl Chain {
         let (slots, found) = Slots::open(state.open_file(FILE)?).map_err(io)?;
         let lost = |agreed: Option<Position>| {
             tracing::error!(file = %state.file(FILE).display(), "the chain's file is damaged; a new segment is opened");
+            state::repaired();
             Head {
                 agreed,
                 beyond: u64::try_from(now / 1000).unwrap_or(0),

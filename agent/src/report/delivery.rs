@@ -9,6 +9,7 @@ use protocol::{Refusal, RefusalAction, ReportAnswer, ReportAnswers, SignedReceip
 
 use crate::report::chain::Chain;
 use crate::report::draft::{self, Author, Draft, ReportError};
+use crate::report::journal::Journal;
 use crate::report::receipts::Receipts;
 use crate::report::sections;
 use crate::report::spool::{self, Spool, Waiting};
@@ -86,6 +87,7 @@ impl Delivery {
         }
         Receipts::open(state)?.clear().map_err(io)?;
         sections::forget(state)?;
+        Journal::forget(state)?;
         Chain::forget(state)?;
         Ok(given_up)
     }
@@ -165,6 +167,10 @@ impl Delivery {
                         break;
                     }
                     accepted += 1;
+                }
+                ReportAnswer::Logged { .. } => {
+                    next = Some(Next::Wait(None));
+                    break;
                 }
                 ReportAnswer::Need { sections } => {
                     self.settle(&batch.waiting[..accepted]);

@@ -63,8 +63,8 @@ pub(crate) struct Entry {
     pub(crate) header: SectionEntry,
 }
 
-/// Every section with its text, in order.
-pub(crate) type Entries = BTreeMap<Section, Entry>;
+/// Every section with its text, by name.
+pub(crate) type Entries = BTreeMap<&'static str, Entry>;
 
 /// A section's text and its entry in the header. A section outside the protocol's limits is replaced by one in which
 /// nothing is known, so that only that section is lost and not the report.
@@ -111,13 +111,13 @@ pub(crate) fn make(author: &Author, draft: &Draft, chain: &Chain, state: &StateF
         schema: policies::fact::SCHEMA_VERSION,
         policy: draft.policy,
         made_at: draft.made_at,
-        sections: entries.iter().map(|(section, entry)| (section.name().to_owned(), entry.header)).collect(),
+        sections: entries.iter().map(|(name, entry)| ((*name).to_owned(), entry.header)).collect(),
     };
     let full = chain.opens();
     let changed = entries
         .iter()
-        .filter(|(section, entry)| full || sections::digest(state, **section) != Some(entry.header.digest))
-        .map(|(section, entry)| (section.name(), entry.text.as_str()));
+        .filter(|(name, entry)| full || sections::digest(state, name) != Some(entry.header.digest))
+        .map(|(name, entry)| (*name, entry.text.as_str()));
     let bodies = bounded(compress::encode(changed)?, entries)?;
     let bytes = header.encode()?;
     let signature = author.key.signing().sign(Purpose::Report, &bytes)?;
@@ -133,13 +133,13 @@ fn bounded(bodies: Vec<u8>, entries: &Entries) -> Result<Vec<u8>, ReportError> {
 
 /// Stores the texts of a report that is safe (in the spool, or accepted), so that the next report leaves them out.
 pub(crate) fn keep(state: &StateFolder, entries: &Entries) {
-    for (section, entry) in entries {
-        if sections::digest(state, *section) == Some(entry.header.digest) {
+    for (name, entry) in entries {
+        if sections::digest(state, name) == Some(entry.header.digest) {
             continue;
         }
-        if let Err(error) = sections::keep(state, *section, &entry.text) {
+        if let Err(error) = sections::keep(state, name, &entry.text) {
             // Losing it costs bytes, not evidence: the body is sent again with the next report.
-            tracing::debug!(section = section.name(), %error, "the section's text could not be kept");
+            tracing::debug!(section = name, %error, "the section's text could not be kept");
         }
     }
 }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn draft(facts: &Facts) -> Draft {
-        let entries = Section::ALL.iter().map(|&section| (section, entry(facts, section, 5).unwrap())).collect();
+        let entries = Section::ALL.iter().map(|&section| (section.name(), entry(facts, section, 5).unwrap())).collect();
         Draft { entries, traits: traits(facts), policy: None, made_at: 7 }
     }
 

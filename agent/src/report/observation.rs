@@ -12,6 +12,9 @@ use crate::report::draft::{self, Entries, Entry, ReportError};
 /// Sections that change by the minute: sent at most hourly, unless an outcome changes.
 const VOLATILE: [Section; 2] = [Section::Ports, Section::Neighbours];
 
+/// A clock that is set by less is being adjusted.
+const CLOCK_JUMP_MS: u64 = 5 * 60 * 1000;
+
 /// The newest facts.
 #[derive(Debug)]
 pub(crate) struct Observation {
@@ -82,6 +85,19 @@ impl Observation {
         Ok(changed)
     }
 
+    /// True when every section was observed since the start, so that a report leaves none out.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.seen.len() == Section::ALL.len()
+    }
+
+    /// By how many milliseconds the machine's clock was set forward since the system section was observed last, if `facts` were observed now.
+    /// The system counts the start of the machine back from its clock: while it runs, only a clock that was set moves it.
+    pub(crate) fn clock_jump(&self, facts: &Facts) -> Option<i64> {
+        let started = |facts: &Facts| facts.system.booted_at.known().map(|at| at.as_millisecond());
+        let jump = started(facts)?.saturating_sub(started(&self.facts)?);
+        (jump.unsigned_abs() >= CLOCK_JUMP_MS).then_some(jump)
+    }
+
     /// Digest of hardware traits.
     pub(crate) fn traits(&self) -> Digest {
         self.traits.unwrap_or(Digest::ZERO)
@@ -111,7 +127,7 @@ impl Observation {
                 Some(reported) => Entry { text: String::new(), header: reported.entry },
                 None => draft::entry(&self.facts, section, seen.observed_at)?,
             };
-            entries.insert(section, entry);
+            entries.insert(section.name(), entry);
         }
         Ok(entries)
     }
@@ -119,7 +135,7 @@ impl Observation {
     /// Records what a report contained.
     pub(crate) fn reported(&mut self, entries: &Entries, outcomes: Option<Digest>, now: i64) {
         for section in VOLATILE {
-            if let Some(entry) = entries.get(&section).filter(|entry| !entry.text.is_empty()) {
+            if let Some(entry) = entries.get(section.name()).filter(|entry| !entry.text.is_empty()) {
                 self.reported.insert(section, Reported { entry: entry.header, at: now });
             }
         }
@@ -154,7 +170,7 @@ mod tests {
         facts.time.synchronised = Fact::Known(false);
         assert!(observation.take_in(&[Section::Time], facts, 3).unwrap());
         let entries = observation.entries(Volatile::Now, 3).unwrap();
-        let observed = |section: Section| entries[&section].header.observed_at;
+        let observed = |section: Section| entries[section.name()].header.observed_at;
         assert_eq!((observed(Section::Time), observed(Section::Lan)), (3, 2));
     }
 
@@ -166,7 +182,7 @@ mod tests {
         let first = observation.entries(Volatile::Hourly, 0).unwrap();
         observation.reported(&first, None, 0);
         observation.take_in(Section::ALL, with_neighbours(2), 10).unwrap();
-        let of = |entries: &Entries| entries[&Section::Neighbours].header;
+        let of = |entries: &Entries| entries["neighbours"].header;
         let held = observation.entries(Volatile::Hourly, hour - 1).unwrap();
         assert_eq!(of(&held), of(&first));
         observation.reported(&held, None, hour - 1);
@@ -174,6 +190,23 @@ mod tests {
         assert_ne!(of(&now).digest, of(&first).digest);
         assert_eq!(of(&observation.entries(Volatile::Hourly, hour).unwrap()), of(&now));
         assert!(observation.outcomes_changed(Some(Digest::ZERO)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_moves_the_start_of_the_machine() {
+        let started = |seconds: i64| {
+            let mut facts = Facts::unknown(Reason::SourceMissing);
+            facts.system.booted_at = Fact::Known(jiff::Timestamp::from_second(1_795_305_600 + seconds).unwrap());
+            facts
+        };
+        let mut observation = Observation::default();
+        assert_eq!(observation.clock_jump(&started(0)), None, "nothing to compare with");
+        observation.take_in(&[Section::System], started(0), 1).unwrap();
+        assert!(!observation.is_whole());
+        for (seconds, jump) in [(299, None), (300, Some(300_000)), (-3600, Some(-3_600_000))] {
+            assert_eq!(observation.clock_jump(&started(seconds)), jump);
+        }
+        assert_eq!(observation.clock_jump(&with_neighbours(1)), None, "not observed this time");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Texts are verified by digest when read, so these files need not be synced.
 
 use policies::fact::Section;
-use protocol::Digest;
+use protocol::{Digest, event};
 
 use crate::state::{Durability, StateError, StateFolder};
 
@@ -14,16 +14,21 @@ fn file(section: &str) -> String {
     format!("{FOLDER}/{section}.json")
 }
 
-/// The digest of the text last reported for `section`; none when there is no such text.
-pub(crate) fn digest(state: &StateFolder, section: Section) -> Option<Digest> {
-    state.read(&file(section.name())).ok().flatten().map(|bytes| Digest::of(&bytes))
+/// The name of every section that a report can have.
+fn names() -> impl Iterator<Item = &'static str> {
+    Section::ALL.iter().map(|section| section.name()).chain([event::SECTION])
+}
+
+/// The digest of the text last reported for the section called `name`; none when there is no such text.
+pub(crate) fn digest(state: &StateFolder, name: &'static str) -> Option<Digest> {
+    state.read(&file(name)).ok().flatten().map(|bytes| Digest::of(&bytes))
 }
 
 /// The text of the section called `name`, if it still has this digest.
 pub(crate) fn text(state: &StateFolder, name: &str, digest: Digest) -> Option<String> {
     // The name comes from a server: only a known section name is turned into a path.
-    let section = Section::ALL.iter().find(|section| section.name() == name)?;
-    let bytes = state.read(&file(section.name())).ok().flatten()?;
+    let name = names().find(|known| *known == name)?;
+    let bytes = state.read(&file(name)).ok().flatten()?;
     if Digest::of(&bytes) == digest { String::from_utf8(bytes).ok() } else { None }
 }
 
@@ -31,9 +36,9 @@ pub(crate) fn text(state: &StateFolder, name: &str, digest: Digest) -> Option<St
 ///
 /// # Errors
 /// When the state folder refuses; the section is then sent again with the next report.
-pub(crate) fn keep(state: &StateFolder, section: Section, text: &str) -> Result<(), StateError> {
+pub(crate) fn keep(state: &StateFolder, name: &'static str, text: &str) -> Result<(), StateError> {
     state.folder(FOLDER)?;
-    state.write(&file(section.name()), text.as_bytes(), Durability::Relaxed)
+    state.write(&file(name), text.as_bytes(), Durability::Relaxed)
 }
 
 /// Deletes every text, so that the next report contains every body.
@@ -41,7 +46,7 @@ pub(crate) fn keep(state: &StateFolder, section: Section, text: &str) -> Result<
 /// # Errors
 /// When the state folder refuses.
 pub(crate) fn forget(state: &StateFolder) -> Result<(), StateError> {
-    Section::ALL.iter().try_for_each(|section| state.remove(&file(section.name())))
+    names().try_for_each(|name| state.remove(&file(name)))
 }
 
 #[cfg(test)]
@@ -54,13 +59,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::open(&folder.path().join("s"), Missing::Create).unwrap();
         let of = |text: &str| Digest::of(text.as_bytes());
-        assert_eq!(digest(&state, Section::Time), None);
-        keep(&state, Section::Time, "{}").unwrap();
-        assert_eq!(digest(&state, Section::Time), Some(of("{}")));
+        assert_eq!(digest(&state, "time"), None);
+        keep(&state, "time", "{}").unwrap();
+        assert_eq!(digest(&state, "time"), Some(of("{}")));
         assert_eq!(text(&state, "time", of("{}")).as_deref(), Some("{}"));
         assert_eq!(text(&state, "time", of("{ }")), None);
         assert_eq!(text(&state, "../identity", of("{}")), None);
         forget(&state).unwrap();
-        assert_eq!(digest(&state, Section::Time), None);
+        assert_eq!(digest(&state, "time"), None);
     }
 }

@@ -9,7 +9,7 @@ use super::{
 
 /// Version of the facts' meaning. Raised when a fact changes its meaning, not for a new fact or field. When raising it, list in
 /// [`super::MISREAD`] what was read differently before, and add a migration that makes the server judge and grade everything again.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 macro_rules! sections {
     ($( $(#[doc = $doc:literal])+ $section:ident = $field:ident; )+) => {

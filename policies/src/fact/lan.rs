@@ -107,7 +107,7 @@ record! {
         [addresses] List<String> = "địa chỉ IP", "addresses";
         /// Where its IPv4 address comes from.
         [addressing] Fact<Addressing> = "cách cấp địa chỉ", "addressing";
-        /// True when the default route leaves by it.
+        /// True when a default route leaves by it, or routes that together lead to a good part of the internet.
         [default_route] bool = "đường ra mặc định", "default route";
         /// What Windows takes the network for.
         #[no_reader(LINUX)]
@@ -158,9 +158,10 @@ section! {
     Lan = "lan" ("Mạng nội bộ", "Local network") {
         /// Interfaces that are up.
         [interfaces] List<Interface> = "cổng mạng", "interfaces";
-        /// Name servers in use, in order. A local stub is followed to its upstream servers.
+        /// Name servers in use, in order. A local stub is followed to its upstream servers where they are certain.
         [dns_servers] List<String> = "máy chủ DNS", "DNS servers";
-        /// Default gateways (IPv4 and IPv6).
+        /// Default gateways (IPv4 and IPv6), and those of routes that lead to a good part of the internet, as VPN programs set them;
+        /// `0.0.0.0` or `::` for a way out without a gateway.
         [gateways] List<String> = "cổng mặc định", "default gateways";
         /// Hardware address of the IPv4 gateway.
         [gateway_mac] String = "địa chỉ MAC của cổng mặc định", "gateway MAC";

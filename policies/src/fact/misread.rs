@@ -162,6 +162,12 @@ pub const MISREAD: &[Misread] = &[
     linux("backup.products", 2),
     // Rotation was read differently from logrotate.
     linux("logging.kept", 2),
+    // Routes of VPN programs (two halves, other tables, without a router), and servers for some names, were not read.
+    windows("lan.gateways", 3),
+    windows("lan.dns_servers", 3),
+    // The same; a local resolver was taken for another that happened to have left a file, and a file without servers for none.
+    linux("lan.gateways", 3),
+    linux("lan.dns_servers", 3),
     // Paid extended support was not read.
     Misread { fact: "system.supported_until", family: Family::Linux, on: On::System("ubuntu"), right_from: 2 },
 ];

@@ -8,8 +8,10 @@ use crate::text::{Text, visible};
 
 /// The shortest prefix that still names a network: anything wider would approve half the internet.
 const WIDEST_V4: u8 = 8;
-/// The same for IPv6; the link-local addresses are `fe80::/10`.
-const WIDEST_V6: u8 = 10;
+/// The same for IPv6: what a whole provider has.
+const WIDEST_V6: u8 = 32;
+/// The same for the link-local addresses, which are `fe80::/10`.
+const WIDEST_LINK_LOCAL: u8 = 10;
 
 /// One address, or all that share its first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,12 +31,13 @@ pub enum RangeError {
     NotFirst(AddressRange),
     /// It holds too many addresses.
     TooWide(AddressRange),
-    /// An address that is no other machine's: loopback, unspecified, multicast, broadcast.
+    /// An address that is no other machine's: loopback, unspecified, multicast, broadcast, reserved.
     NobodysOwn(AddressRange),
 }
 
 impl AddressRange {
-    /// The network around an address with its prefix length, such as `10.0.0.5/24`; a bare address is a range of one.
+    /// The network around an address with its prefix length, such as `10.0.0.5/24`; a bare address is a range of one. An IPv4 address
+    /// written as IPv6 (`::ffff:10.0.0.5/120`) is one of IPv4, as it is wherever addresses are compared.
     pub(super) fn around(text: &str) -> Option<Self> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address = address.parse::<IpAddr>().ok()?;
@@ -43,7 +46,26 @@ impl AddressRange {
             Some(prefix) => prefix.parse().ok().filter(|prefix| *prefix <= width)?,
             None => width,
         };
+        let (address, prefix) = match (address.to_canonical(), prefix.checked_sub(128 - 32)) {
+            (IpAddr::V4(four), Some(prefix)) if address.is_ipv6() => (IpAddr::V4(four), prefix),
+            _ => (address, prefix),
+        };
         Some(Self { first: lowest(address, prefix), prefix })
+    }
+
+    /// True when it is this address alone, and one by which a single machine is known.
+    pub(super) fn is_machine(&self, address: IpAddr) -> bool {
+        self.first == address && self.prefix == width(address) && !super::is_link_local(address)
+    }
+
+    /// True when no device of a network has an address of it.
+    fn is_nobodys(&self) -> bool {
+        let reserved = match self.first {
+            IpAddr::V4(_) => self.contains(IpAddr::V4(core::net::Ipv4Addr::BROADCAST)),
+            // Loopback, and IPv4 in the guise of IPv6.
+            IpAddr::V6(first) => first.to_bits() >> 64 == 0,
+        };
+        reserved || self.first.is_loopback() || self.first.is_unspecified() || self.first.is_multicast()
     }
 
     /// True when `address` lies in it.
@@ -71,18 +93,20 @@ impl FromStr for AddressRange {
     fn from_str(text: &str) -> Result<Self, RangeError> {
         let text = text.trim();
         let range = Self::around(text).ok_or_else(|| RangeError::Unreadable(visible(text, 80)))?;
-        let named = text.split('/').next().and_then(|address| address.parse().ok());
-        let widest = if range.first.is_ipv4() { WIDEST_V4 } else { WIDEST_V6 };
-        let broadcast = IpAddr::V4(core::net::Ipv4Addr::BROADCAST);
+        let written = text.split('/').next().and_then(|address| address.parse::<IpAddr>().ok());
+        let widest = match range.first {
+            IpAddr::V4(_) => WIDEST_V4,
+            IpAddr::V6(first) if first.is_unicast_link_local() => WIDEST_LINK_LOCAL,
+            IpAddr::V6(_) => WIDEST_V6,
+        };
         if range.prefix < widest {
             return Err(RangeError::TooWide(range));
         }
-        if named != Some(range.first) {
-            return Err(RangeError::NotFirst(range));
-        }
-        let first = range.first.to_canonical();
-        if first.is_loopback() || first.is_unspecified() || first.is_multicast() || range.contains(broadcast) {
+        if range.is_nobodys() {
             return Err(RangeError::NobodysOwn(range));
+        }
+        if written.map(|address| address.to_canonical()) != Some(range.first) {
+            return Err(RangeError::NotFirst(range));
         }
         Ok(range)
     }
@@ -113,10 +137,12 @@ impl RangeError {
             ),
             Self::TooWide(range) => Text::new(
                 format!(
-                    "Dải {range} quá rộng: dải được duyệt nhỏ nhất là /{WIDEST_V4} với IPv4, /{WIDEST_V6} với IPv6."
+                    "Dải {range} quá rộng. Dải rộng nhất được duyệt là /{WIDEST_V4} với IPv4, /{WIDEST_V6} với IPv6; riêng địa chỉ \
+                     liên kết cục bộ (link-local) duyệt được cả dải fe80::/{WIDEST_LINK_LOCAL}."
                 ),
                 format!(
-                    "The range {range} is too wide: approve at most a /{WIDEST_V4} of IPv4 or a /{WIDEST_V6} of IPv6."
+                    "The range {range} is too wide. The widest that can be approved is a /{WIDEST_V4} of IPv4 or a /{WIDEST_V6} of IPv6; \
+                     of link-local addresses it is fe80::/{WIDEST_LINK_LOCAL}."
                 ),
             ),
             Self::NobodysOwn(range) => Text::new(
@@ -141,10 +167,14 @@ mod tests {
 
     #[test]
     fn addresses_and_ranges_are_read_and_written_alike() {
-        for text in ["192.168.1.1", "10.0.0.0/8", "fe80::1", "fe80::/10", "2001:db8::/32", "203.113.131.1"] {
+        for text in
+            ["192.168.1.1", "10.0.0.0/8", "fe80::1", "fe80::/10", "2001:db8::/32", "64:ff9b::/96", "203.113.131.1"]
+        {
             assert_eq!(read(text).as_deref(), Ok(text));
         }
         assert_eq!(read(" 192.168.1.1/32 ").as_deref(), Ok("192.168.1.1"));
+        assert_eq!(read("::ffff:192.168.1.0/120").as_deref(), Ok("192.168.1.0/24"));
+        assert_eq!(read("::ffff:192.168.1.1").as_deref(), Ok("192.168.1.1"));
     }
 
     #[test]
@@ -160,6 +190,12 @@ mod tests {
             ("0.0.0.0/0", "too wide"),
             ("128.0.0.0/1", "too wide"),
             ("::/0", "too wide"),
+            ("2000::/10", "too wide"),
+            ("2000::/10", "a /32 of IPv6"),
+            ("fe80::/9", "too wide"),
+            ("::ffff:0.0.0.0/96", "too wide"),
+            ("::ffff:192.168.1.5/120", "Write 192.168.1.0/24"),
+            ("::ffff:0:0/90", "not the address of a device"),
             ("127.0.0.1", "not the address of a device"),
             ("127.0.0.0/8", "not the address of a device"),
             ("::1", "not the address of a device"),

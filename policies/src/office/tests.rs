@@ -9,8 +9,8 @@ fn lan(gateways: &[&str], dns: &[&str]) -> Lan {
     Lan { gateways: list(gateways), dns_servers: list(dns), interfaces, ..Lan::default() }
 }
 
-fn with_interface(lan: Lan, kind: InterfaceKind, addresses: &[&str]) -> Lan {
-    let interface = Interface {
+fn interface(kind: InterfaceKind, addresses: &[&str]) -> Interface {
+    Interface {
         name: "if0".to_owned(),
         kind,
         mac: Fact::default(),
@@ -19,8 +19,15 @@ fn with_interface(lan: Lan, kind: InterfaceKind, addresses: &[&str]) -> Lan {
         default_route: true,
         category: Fact::default(),
         wireless: Fact::default(),
-    };
-    Lan { interfaces: Fact::Known(List::capped(vec![interface])), ..lan }
+    }
+}
+
+fn with_interfaces(lan: Lan, interfaces: Vec<Interface>) -> Lan {
+    Lan { interfaces: Fact::Known(List::capped(interfaces)), ..lan }
+}
+
+fn with_interface(lan: Lan, kind: InterfaceKind, addresses: &[&str]) -> Lan {
+    with_interfaces(lan, vec![interface(kind, addresses)])
 }
 
 fn ranges(approved: &[&str]) -> Vec<AddressRange> {
@@ -106,6 +113,50 @@ fn a_way_out_without_an_address_is_not_known() {
     assert_eq!(of_gateways(&[bridge], &approved), "ok");
     let cloud = with_interface(lan(&["192.168.1.1"], &[]), Wired, &["10.0.0.5/32"]);
     assert_eq!(of_gateways(&[cloud], &approved), "ok");
+    let marked = lan(&["192.168.1.1", "::"], &[]);
+    assert_eq!(of_gateways(&[with_interface(marked, Wired, &["192.168.1.9/24"])], &approved), "MachinesUnclear");
+}
+
+#[test]
+fn a_link_local_network_leads_to_no_gateway() {
+    use InterfaceKind::{Virtual, Wired};
+    let both = || lan(&["192.168.1.1", "fe80::1"], &[]);
+    let approved = ["192.168.1.1", "fe80::1"];
+    let tunnel = || interface(Virtual, &["10.8.0.2/24", "fe80::5/64"]);
+    assert_eq!(of_gateways(&[with_interfaces(both(), vec![tunnel()])], &approved), "MachinesUnclear");
+    let wired = || interface(Wired, &["192.168.1.9/24", "fe80::9/64"]);
+    assert_eq!(of_gateways(&[with_interfaces(both(), vec![wired(), tunnel()])], &approved), "MachinesUnclear");
+    assert_eq!(of_gateways(&[with_interfaces(both(), vec![wired()])], &approved), "ok");
+    let autoip = interface(Virtual, &["169.254.7.7/16"]);
+    let named = lan(&["192.168.1.1", "169.254.0.1"], &[]);
+    let approved = ["192.168.1.1", "169.254.0.1"];
+    assert_eq!(of_gateways(&[with_interfaces(named, vec![wired(), autoip])], &approved), "MachinesUnclear");
+}
+
+#[test]
+fn every_interface_with_a_default_route_leads_to_a_named_gateway() {
+    use InterfaceKind::{Wired, Wireless};
+    let modem = interface(Wired, &["100.64.0.2/32"]);
+    let wired = || interface(Wired, &["192.168.1.9/24"]);
+    let wireless = interface(Wireless, &["192.168.1.10/24"]);
+    let of = |interfaces| of_gateways(&[with_interfaces(lan(&["192.168.1.1"], &[]), interfaces)], &["192.168.1.1"]);
+    assert_eq!(of(vec![wired(), modem.clone()]), "MachinesUnclear", "a modem that the system takes for a cable");
+    assert_eq!(of(vec![wired(), wireless]), "ok");
+    assert_eq!(of(vec![wired(), Interface { default_route: false, ..modem }]), "ok");
+}
+
+#[test]
+fn interfaces_that_are_not_known_leave_the_gateways_open() {
+    let unknown = Lan { interfaces: Fact::unknown(Reason::TimedOut, ""), ..lan(&["192.168.1.1"], &["192.168.1.1"]) };
+    let cut = List { items: Vec::new(), left_out: 1 };
+    let cut = Lan { interfaces: Fact::Known(cut), ..lan(&["192.168.1.1"], &["192.168.1.1"]) };
+    for (open, why) in [(unknown, Unclear::Fact(Reason::TimedOut)), (cut, Unclear::Cut)] {
+        let machines = [fresh(&open)];
+        let used = gateways(&machines, &ranges(&["192.168.1.1"]));
+        assert_eq!((told(&used, &machines), used.unclear), ("MachinesUnclear".to_owned(), vec![(0, why)]));
+        assert_eq!(of_gateways(std::slice::from_ref(&open), &["192.168.1.2"]), "192.168.1.1", "a foreign one decides");
+        assert_eq!(of_dns(&[open], &["192.168.1.1"]), "ok", "DNS servers do not hang on the interfaces");
+    }
 }
 
 #[test]
@@ -130,6 +181,29 @@ fn a_loopback_server_is_the_machine_itself() {
         assert_eq!(of_dns(&[controller], &["10.0.0.3"]), "MachinesUnclear", "{stub}");
         assert_eq!(of_dns(&[lan(&[], &[stub, "8.8.8.8"])], &["10.0.0.2"]), "8.8.8.8", "{stub}");
     }
+}
+
+#[test]
+fn no_range_and_no_link_local_address_approves_a_resolver_on_the_machine_itself() {
+    let machine = || with_interface(lan(&[], &["127.0.0.1"]), InterfaceKind::Wired, &["10.0.0.7/24", "fe80::7/64"]);
+    for approved in ["10.0.0.0/24", "10.0.0.6/31", "fe80::7", "fe80::/10"] {
+        assert_eq!(of_dns(&[machine()], &[approved]), "MachinesUnclear", "{approved}");
+    }
+    assert_eq!(of_dns(&[machine()], &["10.0.0.0/24", "10.0.0.7"]), "ok");
+}
+
+#[test]
+fn a_machine_with_a_way_out_and_no_dns_server_is_not_known() {
+    let approved = ["192.168.1.1"];
+    let why = |lan: &Lan| dns_servers(&[fresh(lan)], &ranges(&approved)).unclear;
+    let wired = |lan| with_interface(lan, InterfaceKind::Wired, &["192.168.1.9/24"]);
+    let nowhere = Lan { gateways: Fact::default(), ..lan(&[], &[]) };
+    for open in [lan(&approved, &[]), lan(&approved, &["fec0:0:0:ffff::1"]), wired(lan(&[], &[])), nowhere] {
+        assert_eq!(why(&open), [(0, Unclear::NoServer)], "{open:?}");
+    }
+    assert_eq!(why(&lan(&[], &[])), [], "not connected to anything");
+    // The C library takes it for the machine itself.
+    assert_eq!(why(&lan(&[], &["0.0.0.0"])), [(0, Unclear::Loopback)]);
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::store::{Db, StoreResult};
 /// # Errors
 /// The database fails.
 pub async fn file_note(db: &Db, by: &By, machine: &Machine, reports: usize) -> StoreResult<()> {
-    let tx = db.write().await?;
+    let mut tx = db.write().await?;
+    tx.contact_import_put(&machine.id, by.at).await?;
     let subject = format!("{} {}", machine.id, machine.name);
     let change = by
         .change(Action::FileImported, Some(&machine.office), subject)

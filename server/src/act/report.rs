@@ -3,21 +3,28 @@
 
 use std::time::Duration;
 
-use protocol::{Assignment, Receipt, Report, ReportAnswer, ReportAnswers, SignedReceipt};
+use protocol::{
+    Assignment, Digest, LoggedReceipt, Position, Receipt, Report, ReportAnswer, ReportAnswers, SignedReceipt,
+};
 
 use super::caller::{Caller, CallerError, Refusal, assignment as assignment_of};
 use crate::app::App;
 use crate::bound::Share;
 use crate::ingest::check::Refused;
-use crate::ingest::{Answer, Checked, NotTaken, Reason, Taken, check};
+use crate::ingest::{Answer, Checked, Form, NotTaken, Reason, Taken, check};
 use crate::store::machine::MachineStatus;
 use crate::store::machine::key::Peer;
+use crate::store::{StoreError, log};
 
 /// Requests with more reports than this are checked off the threads that serve connections.
 const CHECKED_AT_ONCE: usize = 4;
 
 /// How long an answer waits for the database to say where the machine belongs when the commit could not.
 const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// Different times of receipt among reports of one request that were stored before: an agent that lost an answer sends the same request
+/// again, whose reports one commit stored. What lies beyond gets receipts of the first form.
+const TIMES: usize = 4;
 
 /// Takes in the reports of one request sent over the wire or by file. `share` grows by the memory they need.
 ///
@@ -28,6 +35,7 @@ pub async fn reports_answer(
     caller: &Caller,
     body: &[u8],
     mut share: Share,
+    form: Form,
 ) -> Result<ReportAnswers, CallerError> {
     let reports = Report::decode_all(body).map_err(|frame| {
         app.ingest.counters.count(app.clock.now_ms(), Reason::BadFrame, &caller.machine, &frame.to_string());
@@ -44,9 +52,9 @@ pub async fn reports_answer(
         check_all(reports, caller, &mut share)
     };
     let mut results = Vec::with_capacity(count);
-    let mut assignment = None;
+    let (mut assignment, mut checkpoint) = (None, None);
     if !checked.is_empty() {
-        let taken = app.ingest.take(&caller.machine, checked).await.map_err(|not| {
+        let taken = app.ingest.take(&caller.machine, checked, form).await.map_err(|not| {
             if not == NotTaken::Full {
                 app.ingest.counters.count(app.clock.now_ms(), Reason::QueueFull, &caller.machine, "the queue is full");
             }
@@ -61,13 +69,16 @@ pub async fn reports_answer(
             confirmed: machine.status == MachineStatus::Confirmed,
             policy: app.policies.address(),
         });
+        let receipts = receipts_find(app, caller, &taken, form).await?;
+        let mut proved = receipts.receipts.into_iter();
         for answer in &taken.answers {
-            results.push(answer_of(app, caller, answer, &taken)?);
+            results.push(answer_of(app, caller, answer, &mut proved, receipts.audit_head)?);
         }
+        checkpoint = receipts.checkpoint;
     }
     if let Some((reason, detail)) = refused {
         app.ingest.counters.count(app.clock.now_ms(), reason, &caller.machine, &detail);
-        let accepted = results.iter().all(|answer| matches!(answer, ReportAnswer::Accepted { .. }));
+        let accepted = results.iter().all(ReportAnswer::is_accepted);
         results.push(refusal(if accepted { reason } else { Reason::AfterRefused }));
     }
     results.resize_with(count, || refusal(Reason::AfterRefused));
@@ -81,7 +92,7 @@ pub async fn reports_answer(
             assignment_of(app, &mut tx, caller).await?
         }
     };
-    Ok(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms() })
+    Ok(ReportAnswers { results, assignment, server_time_at: app.clock.now_ms(), checkpoint })
 }
 
 /// Checks reports up to the first that is refused, or that exceeds what the machine may hold in memory.
@@ -97,15 +108,65 @@ fn check_all(reports: Vec<Report>, peer: &Peer, share: &mut Share) -> (Vec<Check
     (checked, None)
 }
 
-fn answer_of(app: &App, caller: &Caller, answer: &Answer, taken: &Taken) -> Result<ReportAnswer, CallerError> {
+/// What the receipts of a request say.
+struct Receipts {
+    /// One for each accepted report; `None`: of the first form.
+    receipts: Vec<Option<LoggedReceipt>>,
+    checkpoint: Option<String>,
+    audit_head: Digest,
+}
+
+/// Proves the accepted reports: from what the commit just appended, or, when some of them were stored before, from the store.
+async fn receipts_find(app: &App, caller: &Caller, taken: &Taken, form: Form) -> Result<Receipts, CallerError> {
+    let accepted: Vec<(Position, i64)> = taken
+        .answers
+        .iter()
+        .filter_map(|answer| match answer {
+            Answer::Accepted { position, received_at } => Some((*position, *received_at)),
+            Answer::Need(_) | Answer::Refused { .. } => None,
+        })
+        .collect();
+    let audit_head = taken.audit_head;
+    if form == Form::Signed || accepted.is_empty() {
+        return Ok(Receipts { receipts: vec![None; accepted.len()], checkpoint: None, audit_head });
+    }
+    if let Some(logged) = &taken.logged {
+        let all = accepted.iter().map(|(position, _)| logged.receipt(&caller.machine, position));
+        if let Some(receipts) = all.collect::<Option<Vec<_>>>() {
+            let receipts = receipts.into_iter().map(Some).collect();
+            return Ok(Receipts { receipts, checkpoint: Some(logged.checkpoint.clone()), audit_head });
+        }
+    }
+    let mut tx = app.db.read().await?;
+    let stored = match tx.log_receipts(&caller.machine, &accepted, TIMES).await {
+        Ok(stored) => stored,
+        // A damaged log must not keep a machine's reports from being answered.
+        Err(StoreError::Log(cause)) => {
+            tracing::error!("the evidence log cannot prove stored reports: {cause}");
+            log::receipts::Receipts { receipts: vec![None; accepted.len()], ..Default::default() }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let signs = stored.receipts.iter().any(Option::is_none);
+    let audit_head = if signs { tx.audit_head().await?.hash.parse().unwrap_or(Digest::ZERO) } else { audit_head };
+    let checkpoint = stored.receipts.iter().any(Option::is_some).then_some(stored.checkpoint);
+    Ok(Receipts { receipts: stored.receipts, checkpoint, audit_head })
+}
+
+fn answer_of(
+    app: &App,
+    caller: &Caller,
+    answer: &Answer,
+    proved: &mut impl Iterator<Item = Option<LoggedReceipt>>,
+    audit_head: Digest,
+) -> Result<ReportAnswer, CallerError> {
     Ok(match answer {
         Answer::Accepted { position, received_at } => {
-            let receipt = Receipt {
-                machine: caller.machine.clone(),
-                position: *position,
-                received_at: *received_at,
-                audit_head: taken.audit_head,
-            };
+            if let Some(receipt) = proved.next().flatten() {
+                return Ok(ReportAnswer::Logged { receipt });
+            }
+            let receipt =
+                Receipt { machine: caller.machine.clone(), position: *position, received_at: *received_at, audit_head };
             ReportAnswer::Accepted { receipt: SignedReceipt::sign(&receipt, &app.secrets.receipt)? }
         }
         Answer::Need(sections) => ReportAnswer::Need { sections: sections.clone() },

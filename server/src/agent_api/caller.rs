@@ -33,6 +33,7 @@ pub async fn caller_identify(State(app): State<App>, mut request: Request, next:
         app.db.read().await?.machine_peer(&certificate.key).await?
     };
     let caller = caller_check(stored, &certificate.machine)?;
+    app.contacts.note(&app.clock, &caller.machine);
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use protocol::{EnrolAnswer, RenewAnswer};
+use protocol::{EnrolAnswer, RenewAnswer, SignedRenewal};
 
 use super::json_read;
 use crate::act::enrol::machine_enrol;
@@ -17,7 +17,9 @@ use crate::app::App;
 /// # Errors
 /// A final refusal that names what is wrong with the token or the request.
 pub async fn enrol(State(app): State<App>, body: Bytes) -> Result<Json<EnrolAnswer>, ApiError> {
-    Ok(Json(machine_enrol(&app, &json_read(&body)?).await?))
+    let answer = machine_enrol(&app, &json_read(&body)?).await?;
+    app.contacts.note(&app.clock, &answer.machine);
+    Ok(Json(answer))
 }
 
 /// Renews a machine's certificate.
@@ -25,5 +27,10 @@ pub async fn enrol(State(app): State<App>, body: Bytes) -> Result<Json<EnrolAnsw
 /// # Errors
 /// A final refusal: unknown or revoked machine, wrong signature, unusable request.
 pub async fn renew(State(app): State<App>, body: Bytes) -> Result<Json<RenewAnswer>, ApiError> {
-    Ok(Json(machine_renew(&app, &json_read(&body)?).await?))
+    let signed: SignedRenewal = json_read(&body)?;
+    let answer = machine_renew(&app, &signed).await?;
+    if let Ok(request) = signed.claim() {
+        app.contacts.note(&app.clock, &request.machine);
+    }
+    Ok(Json(answer))
 }

@@ -128,6 +128,7 @@ const fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::TooManyKeys
         | Refusal::KeyReplaced
         | Refusal::BadSignature
+        | Refusal::CheckpointUnusable
         | Refusal::UnknownMachine
         | Refusal::Revoked => StatusCode::FORBIDDEN,
     }

@@ -28,7 +28,8 @@ pub async fn event_take(
         AgentEventKind::Shutdown => Kind::Shutdown,
         AgentEventKind::Uninstalled => Kind::Uninstalled,
         AgentEventKind::AccessRepaired => Kind::AccessRepaired,
-        AgentEventKind::Unknown => return Ok(Json(AgentEventAnswer { server_time_at: now })),
+        // The others travel in reports.
+        _ => return Ok(Json(AgentEventAnswer { server_time_at: now })),
     };
     rate_take(&app, &app.allowances.events, &caller.machine)?;
     tracing::info!(machine = caller.machine, kind = kind.word(), "an agent says of itself");

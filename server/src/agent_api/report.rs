@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use protocol::report::ANNOUNCED;
 use protocol::{ReportAnswers, limits};
 
 use super::{BODY_ARRIVES, body_read};
@@ -11,7 +12,7 @@ use crate::act::report::reports_answer;
 use crate::agent_api::error::ApiError;
 use crate::app::App;
 use crate::bound::space::Room;
-use crate::ingest::Reason;
+use crate::ingest::{Form, Reason};
 
 /// Takes in the reports of one request.
 ///
@@ -25,6 +26,8 @@ pub async fn reports_take(
     if app.space.room() == Room::None {
         return Err(Refusal::Reports(Reason::DiskFull).into());
     }
+    let announced = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == ANNOUNCED));
+    let form = if announced { Form::Logged } else { Form::Signed };
     let mut share = app.allowances.machine_bytes(&caller.machine, caller.status);
     let body = match body_read(request.into_body(), limits::REPORTS_BODY, BODY_ARRIVES, &mut share).await {
         Ok(body) => body,
@@ -36,5 +39,5 @@ pub async fn reports_take(
             return Err(refusal);
         }
     };
-    Ok(Json(reports_answer(&app, &caller, &body, share).await?))
+    Ok(Json(reports_answer(&app, &caller, &body, share, form).await?))
 }

@@ -79,6 +79,7 @@ impl Callers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::store::Scope;
     use crate::store::machine::key::MachineKey;
     use crate::store::machine::{MachineStatus, Role};
@@ -96,7 +97,8 @@ mod tests {
             tx.machine_key_insert(&key).await.unwrap();
             tx.commit().await.unwrap();
 
-            let (callers, events) = (Callers::default(), Events::new(0));
+            let clock = Clock::fixed(0);
+            let (callers, events) = (Callers::default(), Events::new(0, clock.clone()));
             let find = async || callers.find(db, &events, &machine, "k").await.unwrap().unwrap();
             let before = find().await;
             assert_eq!(callers.find(db, &events, &machine, "unknown").await.unwrap(), None);
@@ -111,6 +113,29 @@ mod tests {
             }
             let after = find().await;
             assert_eq!((after.role, after.status), (Role::Server, MachineStatus::Revoked));
+        }
+
+        async fn nobody_is_remembered_while_events_are_not_read(test_database: &TestDatabase) {
+            let (db, all) = (&test_database.db, Scope::whole());
+            let mut tx = db.write().await.unwrap();
+            let office = test_database::office(&mut tx, "Xã", None).await;
+            let machine = test_database::machine(&mut tx, &office).await;
+            let public_key = b"key".to_vec();
+            let key = MachineKey { id: "k".to_owned(), machine: machine.clone(), public_key, since_at: 1, until_at: None };
+            tx.machine_key_insert(&key).await.unwrap();
+            tx.commit().await.unwrap();
+
+            let clock = Clock::fixed(0);
+            let (callers, events) = (Callers::default(), Events::new(0, clock.clone()));
+            let status = async || callers.find(db, &events, &machine, "k").await.unwrap().unwrap().status;
+            let before = status().await;
+            let mut tx = db.write().await.unwrap();
+            tx.machine_revoke(&all, &machine, 1, "lan", "x").await.unwrap();
+            tx.commit().await.unwrap();
+            clock.advance(1_999);
+            assert_eq!(status().await, before, "the event may be on its way");
+            clock.advance(1);
+            assert_eq!(status().await, MachineStatus::Revoked, "nothing was read for two seconds, and nothing failed");
         }
     }
 }

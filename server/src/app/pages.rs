@@ -10,6 +10,8 @@ use crate::bound::Bound;
 pub(crate) const STREAMS: usize = 16;
 /// Requests that one person may have open, including streams: an office that shares a login has many pages open.
 const REQUESTS: usize = 256;
+/// Connections of one person that never give way to those of strangers: a browser needs up to 6, and offices share logins.
+const CONNECTIONS: usize = 64;
 /// Downloads that one person may have open: one for every program there is.
 const DOWNLOADS: usize = 8;
 /// Downloads that all persons together may have open.
@@ -23,6 +25,8 @@ pub struct PageState {
     pub(crate) streams: Bound,
     /// Requests, by person.
     pub(crate) requests: Bound,
+    /// Connections, by person.
+    pub(crate) connections: Bound,
     /// Downloads, by person.
     pub(crate) downloads: Bound,
     zone: TimeZone,
@@ -36,6 +40,7 @@ impl PageState {
             throttle: Throttle::default(),
             streams: Bound::new(STREAMS, usize::MAX),
             requests: Bound::new(REQUESTS, usize::MAX),
+            connections: Bound::new(CONNECTIONS, usize::MAX),
             downloads: Bound::new(DOWNLOADS, ALL_DOWNLOADS),
             zone,
             programs,

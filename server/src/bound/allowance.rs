@@ -16,6 +16,10 @@ const REQUEST_EVERY: Duration = Duration::from_millis(500);
 const EVENTS: u32 = 20;
 /// The time after which one more is taken.
 const EVENT_EVERY: Duration = Duration::from_secs(60);
+/// Times a machine may ask how the log went on, each up to a dozen reads; an honest one asks once a day.
+const LOG_QUESTIONS: u32 = 4;
+/// The time after which one more is answered.
+const LOG_QUESTION_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Certificates a machine may be given at once; an honest one asks once a year. A clock that jumps makes it ask more often.
 const RENEWALS: u32 = 8;
 /// Seconds after which one more is given.
@@ -30,6 +34,8 @@ pub struct Allowances {
     pub requests: Rate,
     /// Events that machines send, by machine.
     pub events: Rate,
+    /// Questions how the log went on, by machine.
+    pub log_questions: Rate,
     /// Certificates that are renewed, by machine.
     pub renewals: Rate,
     /// Policies that are no longer in force, each up to 1 MB, being sent; by machine.
@@ -44,6 +50,7 @@ impl Default for Allowances {
         Self {
             requests: Rate::new(REQUESTS, REQUEST_EVERY),
             events: Rate::new(EVENTS, EVENT_EVERY),
+            log_questions: Rate::new(LOG_QUESTIONS, LOG_QUESTION_EVERY),
             renewals: Rate::new(RENEWALS, Duration::from_secs(RENEWAL_EVERY_S.into())),
             old_policies: Bound::new(1, 32),
             strangers: Bound::new(2 * MEGABYTE, 32 * MEGABYTE),

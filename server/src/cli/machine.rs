@@ -1,5 +1,7 @@
 //! `machine`: listing enrolled machines and deciding about them.
 
+mod show;
+
 use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, Command};
 use jiff::tz::TimeZone;
@@ -30,14 +32,22 @@ pub fn command(help: Help) -> Command {
     };
     Command::new("machine")
         .about(help.text(
-            "Máy đã kết nối: liệt kê, xác nhận, thu hồi, yêu cầu kiểm tra, đổi loại, chuyển cơ quan",
-            "Enrolled machines: list, confirm, revoke, request a check, change the role, move",
+            "Máy đã kết nối: liệt kê, xem, xác nhận, thu hồi, yêu cầu kiểm tra, đổi loại, chuyển cơ quan",
+            "Enrolled machines: list, show, confirm, revoke, request a check, change the role, move",
         ))
         .subcommand_required(true)
         .subcommand(
             Command::new("list")
                 .about(help.text("Liệt kê máy của một cơ quan", "List an office's machines"))
                 .arg(help.office()),
+        )
+        .subcommand(
+            Command::new("show")
+                .about(help.text(
+                    "Xem một máy: liên lạc gần nhất, sự kiện của phần mềm trên máy. Lượt xem được ghi vào nhật ký",
+                    "Show a machine: last contact, events of its agent. The look is entered in the audit log",
+                ))
+                .arg(machine()),
         )
         .subcommand(
             Command::new("confirm")
@@ -127,6 +137,9 @@ pub async fn perform(
         return list(&text(given, "office"), context, terminal).await;
     }
     let id = text(given, "machine");
+    if verb == "show" {
+        return show::machine_show(&id, context, terminal).await;
+    }
     let (machine, vi, en) = match verb {
         "confirm" => (machine_confirm(&context.db, &context.by(), &id).await?, "Đã xác nhận", "Confirmed"),
         "revoke" => {
@@ -164,10 +177,12 @@ async fn list(office: &str, context: &CommandContext, terminal: &Terminal) -> an
     let machines = tx.machine_list(&Scope::whole(), office).await?;
     drop(tx);
     terminal.answer(&machines, |terminal| {
-        let heads = [&HEADS[..], &[("Phần mềm", "Agent")]].concat();
-        let listed = |ListedMachine { machine, agent }: &ListedMachine| {
+        let heads = [&HEADS[..], &[("Phần mềm", "Agent"), ("Liên lạc gần nhất", "Last contact")]].concat();
+        let listed = |ListedMachine { machine, agent, contact }: &ListedMachine| {
             let mut row = row(machine, &context.zone, terminal);
             row.push(agent.as_ref().map_or_else(String::new, |agent| agent_text(agent, terminal)));
+            let contact = contact.called_at.max(contact.imported_at);
+            row.push(contact.map_or_else(String::new, |at| moment(at, &context.zone)));
             row
         };
         terminal.table(&heads, machines.iter().map(listed))

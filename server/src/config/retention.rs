@@ -10,11 +10,13 @@ pub struct Retention {
     pub accounts_months: u32,
     /// Devices on the same network. Default 6.
     pub neighbours_months: u32,
+    /// What agents reported about themselves: started, stopped, removed. Default 12.
+    pub events_months: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { months: 12, accounts_months: 6, neighbours_months: 6 }
+        Self { months: 12, accounts_months: 6, neighbours_months: 6, events_months: 12 }
     }
 }
 
@@ -24,6 +26,7 @@ impl Retention {
         match section {
             "accounts" => self.accounts_months,
             "neighbours" => self.neighbours_months,
+            protocol::event::SECTION => self.events_months,
             _ => self.months,
         }
     }

@@ -16,6 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use protocol::Digest;
+use protocol::log::leaf;
 use protocol::log::tree::leaf_hash;
 
 /// What a leaf is about: where its content is found in the store.
@@ -113,10 +114,7 @@ impl Leaf {
     fn new(subject: Subject, at: i64, fields: &[&dyn fmt::Display]) -> Self {
         let kind = subject.to_string();
         let kind = kind.split(' ').next().unwrap_or_default();
-        let mut content = format!("tram-an/leaf/{kind}/1\n");
-        for field in fields {
-            content.push_str(&format!("{field}\n"));
-        }
+        let content = leaf::content(kind, fields);
         Self { subject, content, at }
     }
 
@@ -145,7 +143,7 @@ impl Leaf {
 
     /// The last checkpoint of the epoch before.
     pub fn checkpoint(epoch: i64, size: i64, note: &str, at: i64) -> Self {
-        Self::new(Subject::Checkpoint { epoch, size }, at, &[&note.trim_end_matches('\n')])
+        Self { subject: Subject::Checkpoint { epoch, size }, content: leaf::checkpoint(note), at }
     }
 
     /// The leaf's hash in the tree.

@@ -15,6 +15,15 @@ pub struct Signer {
     key: Arc<SigningKey>,
 }
 
+/// A checkpoint that this server signed and somebody kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// As signed, without others' signatures.
+    pub note: String,
+}
+
 impl Signer {
     /// Signs for the server with this id.
     pub fn new(server: &str, key: Arc<SigningKey>) -> Self {
@@ -59,5 +68,14 @@ impl Signer {
     pub fn verify(&self, note: &Note) -> Result<Checkpoint, BadCheckpoint> {
         let checkpoint = Checkpoint::verify(note, self.public_key())?;
         if checkpoint.origin.server == self.server { Ok(checkpoint) } else { Err(BadCheckpoint::Origin) }
+    }
+
+    /// Reads what somebody shows as a checkpoint of this server; `None` when it is none.
+    pub fn kept(&self, text: &str) -> Option<Kept> {
+        let mut note: Note = text.parse().ok()?;
+        let checkpoint = self.verify(&note).ok()?;
+        let own = self.note_key(checkpoint.origin.epoch).ok()?.verify(&note).ok()?.clone();
+        note.signatures = vec![own];
+        Some(Kept { checkpoint, note: note.to_string() })
     }
 }

@@ -35,5 +35,5 @@ pub(super) fn refusals(reason: Reason, detail: &str, count: usize) -> Vec<Answer
 /// The answers to a job that could not be stored.
 pub(super) fn failed(reports: usize) -> Answered {
     let answers = refusals(Reason::ServerFailed, "the store failed", reports);
-    Answered { id: None, taken: Taken { answers, machine: None, audit_head: Digest::ZERO } }
+    Answered { id: None, taken: Taken { answers, machine: None, audit_head: Digest::ZERO, logged: None } }
 }

@@ -13,7 +13,7 @@ use super::pending::Room;
 use super::plan::{Answer, Known, Plan, plan, questions, sections_of, spoken_by};
 use super::recent::Recent;
 use super::refusal::{Counters, Reason};
-use super::{Checked, Job, Taken, TakenMachine};
+use super::{Checked, Form, Job, Taken, TakenMachine};
 use crate::store::head::{Head, HeadMove, StoredMachine};
 use crate::store::machine::MachineStatus;
 use crate::store::outbox::{EventKind, NewEvent};
@@ -58,10 +58,11 @@ impl Committer {
 
     /// Writes a batch, one job per machine, ordered by machine, and answers every job.
     pub(super) async fn commit(&mut self, batch: Vec<Job>, now: i64) {
+        let signs = batch.iter().any(|job| job.form == Form::Signed);
         let (replies, jobs): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| ((job.reply, job.reports.len()), (job.machine, job.reports))).unzip();
         let counts = self.counters.take();
-        let outcome = self.transact(jobs, &counts, now).await.map_err(|error| self.db.health().noted(error));
+        let outcome = self.transact(jobs, signs, &counts, now).await.map_err(|error| self.db.health().noted(error));
         if outcome.is_err() {
             self.db.health().reports_note(false);
         }
@@ -106,6 +107,7 @@ impl Committer {
     async fn transact(
         &mut self,
         jobs: Vec<(String, Vec<Checked>)>,
+        signs: bool,
         counts: &BTreeMap<(i64, Reason, String), i64>,
         now: i64,
     ) -> StoreResult<Vec<Answered>> {
@@ -162,9 +164,12 @@ impl Committer {
         if !counts.is_empty() {
             tx.refusal_add(&Counters::rows(counts)).await?;
         }
-        let audit_head = tx.audit_head().await?.hash.parse().unwrap_or(Digest::ZERO);
+        let audit_head = match signs {
+            true => tx.audit_head().await?.hash.parse().unwrap_or(Digest::ZERO),
+            false => Digest::ZERO,
+        };
         tx.change_append(now, &events).await?;
-        tx.commit().await?;
+        let logged = tx.commit_logged().await?.map(Arc::new);
         let stored = failed.as_ref().is_none_or(StoreError::is_refusal);
         self.db.health().reports_note(stored);
         if let Some(error) = failed {
@@ -194,7 +199,7 @@ impl Committer {
                     stored_machine.head = plan.head;
                     self.machines.put(plan.machine.clone(), stored_machine);
                 }
-                (plan.machine, Taken { answers: plan.answers, machine, audit_head })
+                (plan.machine, Taken { answers: plan.answers, machine, audit_head, logged: logged.clone() })
             })
             .collect();
         Ok(machines
@@ -204,6 +209,7 @@ impl Committer {
                     answers: refusals(Reason::Revoked, "revoked", refused.get(&machine).copied().unwrap_or(0)),
                     machine: None,
                     audit_head,
+                    logged: None,
                 });
                 Answered { id: Some(machine), taken }
             })

@@ -4,6 +4,7 @@
 mod cost;
 mod honest;
 mod hostile;
+mod receipts;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use protocol::{
 };
 use tower::ServiceExt as _;
 
-use super::{Evidence, Job, Judge, Judging, Reason, Taken};
+use super::{Evidence, Form, Job, Judge, Judging, Reason, Taken};
 use crate::act::By;
 use crate::act::policy::policy_publish;
 use crate::app::App;
@@ -112,13 +113,18 @@ impl TestServer {
     }
 
     async fn post(&self, machine: &Machine, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
+        self.ask(machine, protocol::path::REPORTS, body).await
+    }
+
+    /// Sends any request of a machine.
+    async fn ask(&self, machine: &Machine, path: &str, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
         let certificate = PeerCertificate {
             machine: machine.id.clone(),
             key: machine.key_id.clone(),
             valid_until_ms: START + 365 * 24 * 60 * 60 * 1000,
         };
         let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), certificate: Some(Arc::new(certificate)) };
-        let request = Request::post(protocol::path::REPORTS).extension(peer).body(Body::from(body)).unwrap();
+        let request = Request::post(path).extension(peer).body(Body::from(body)).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         (status, to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec())
@@ -267,5 +273,5 @@ async fn job(db: &Db, machine: &Machine, report: &Report) -> (Job, tokio::sync::
     let peer = db.read().await.unwrap().machine_peer(&machine.key_id).await.unwrap().unwrap();
     let (reply, answer) = tokio::sync::oneshot::channel();
     let reports = vec![crate::ingest::check(report.clone(), &peer).unwrap()];
-    (Job { machine: machine.id.clone(), reports, reply }, answer)
+    (Job { machine: machine.id.clone(), reports, form: Form::Signed, reply }, answer)
 }

@@ -177,15 +177,18 @@ pub async fn grades_catch_up(db: &Db, judge: &Arc<CompiledPolicy>, now: i64) -> 
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such office; otherwise when the database fails.
 pub async fn office_grade_make(db: &Db, judge: &CompiledPolicy, office: &str, now: i64) -> Result<bool, StoreError> {
-    let mut tx = db.write().await?;
+    // Read and made before the one writer is asked for: reports need it. What is stored meanwhile causes another grade by its event.
+    let mut tx = db.read().await?;
     let rows = office_rows(&mut tx, Some(judge), &Scope::whole(), office).await?;
     let before = tx.office_grade_get(office).await?;
-    let grade = rows.grade(judge, instant(now));
+    drop(tx);
+    let grade = rows.grade(judge, instant(now)).grade;
     let change = change(judge, office, before.clone().map(|before| as_linked(before, &rows)).as_ref(), &grade, now);
     let policy = judge.address().to_owned();
     let foretold = next_at(&grade, now);
     let next_at = rows.absence_end(now).map_or(foretold, |end| end.min(foretold));
     let stored = StoredGrade { office: office.to_owned(), policy, graded_at: now, next_at, grade };
+    let mut tx = db.write().await?;
     if !tx.office_grade_put(&stored, before.as_ref().map(|before| before.graded_at)).await? {
         // Another server was faster.
         return Ok(false);

@@ -5,6 +5,7 @@ pub mod lan;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use policies::evaluate::evaluate_office;
 use policies::grade::{
     self, Away, CapState, Grade, LetterResult, MachineGrade, NoLetter, OfficeState, RosterState, RosterStatus,
     grade_machine, grade_office,
@@ -18,7 +19,7 @@ use crate::store::office::Office;
 use crate::store::roster::{Roster, RosterLine};
 use crate::store::section::Sections;
 use crate::store::{Noun, Scope, StoreError, StoreResult, Tx};
-use lan::{LanRows, lan_rows};
+use lan::{LanInUse, LanRows, lan_rows};
 
 /// How long facts that an older agent misreads are left out of the sums, so that an office has time to replace it; not on machines where it
 /// was replaced. Counted from the first start of a server that knows they are wrong. Milliseconds: 30 days.
@@ -147,6 +148,17 @@ fn places(lines: Vec<RosterLine>, machines: Vec<JudgedMachine>) -> Vec<OfficeMac
     places
 }
 
+/// The grade of an office, and what it was made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradedOffice {
+    /// The grade.
+    pub grade: Grade,
+    /// Its input.
+    pub state: OfficeState,
+    /// The network that the controls about the office as a whole were judged by.
+    pub lan: LanInUse,
+}
+
 impl OfficeRows {
     /// An office with these lines and machines, each in order, without its network.
     pub(crate) fn new(
@@ -163,8 +175,17 @@ impl OfficeRows {
     }
 
     /// The grade as of `now`.
-    pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> Grade {
-        self.with_organisational(judge, grade_office(judge.rules(), &self.state(judge, now), now), now)
+    pub fn grade(&self, judge: &CompiledPolicy, now: Timestamp) -> GradedOffice {
+        let state = self.state(judge, now);
+        let grade = grade_office(judge.rules(), &state, now);
+        let lan = self.lan_in_use(judge, &grade.machines, now);
+        let controls = judge.set().office_controls();
+        let grade = if controls.is_empty() {
+            grade
+        } else {
+            grade.with_organisational(controls, evaluate_office(controls, &lan.facts, now))
+        };
+        GradedOffice { grade, state, lan }
     }
 
     /// The first end of an absence after `now`: the machine is expected again from then on.
@@ -174,7 +195,7 @@ impl OfficeRows {
     }
 
     /// The office as input of the grade, as of `now`.
-    pub fn state(&self, judge: &CompiledPolicy, now: Timestamp) -> OfficeState {
+    fn state(&self, judge: &CompiledPolicy, now: Timestamp) -> OfficeState {
         let old_agents = OldAgents { known: &self.schema_known, now: now.as_millisecond() };
         // A declaration of an empty roster says nothing about what the office has.
         let declared = self.roster.is_some() && self.places.iter().any(|place| place.line.is_some());

@@ -3,12 +3,15 @@
 
 mod balance;
 pub mod check;
+pub mod continuation;
 pub mod fault;
 mod fill;
 pub mod read;
+pub mod receipts;
 pub mod records;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod tree;
 
 use super::number::signed;

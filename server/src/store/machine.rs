@@ -2,9 +2,11 @@
 
 use sqlx::FromRow;
 
+use self::contact::Contact;
 use super::agent::AgentState;
 use super::{Noun, Scope, StoreError, StoreResult, Tx};
 
+pub mod contact;
 pub mod event;
 pub mod key;
 pub mod order;
@@ -72,6 +74,8 @@ pub struct ListedMachine {
     pub machine: Machine,
     /// Its agent; `None` without a report.
     pub agent: Option<AgentState>,
+    /// The last contact with it.
+    pub contact: Contact,
 }
 
 #[derive(Debug, FromRow)]
@@ -81,6 +85,8 @@ struct ListedRow {
     agent: Option<String>,
     schema: Option<i64>,
     schema_best: Option<i64>,
+    #[sqlx(flatten)]
+    contact: Contact,
 }
 
 impl Tx {
@@ -150,8 +156,9 @@ impl Tx {
     pub async fn machine_list(&mut self, scope: &Scope, office: &str) -> StoreResult<Vec<ListedMachine>> {
         let rows: Vec<ListedRow> = on_db!(self, connection => {
             sqlx::query_as(
-                "select m.*, h.agent, h.schema, h.schema_best from machine m join office_within w on w.office = m.office
-                     left join machine_head h on h.machine = m.id
+                "select m.*, h.agent, h.schema, h.schema_best, c.called_at, c.imported_at
+                 from machine m join office_within w on w.office = m.office
+                     left join machine_head h on h.machine = m.id left join machine_contact c on c.machine = m.id
                  where w.ancestor = $1 and m.office = $2 order by m.name, m.id",
             )
             .bind(scope.ancestor())
@@ -159,8 +166,9 @@ impl Tx {
             .fetch_all(connection)
             .await?
         });
-        let listed = |ListedRow { machine, agent, schema, schema_best }| ListedMachine {
+        let listed = |ListedRow { machine, agent, schema, schema_best, contact }| ListedMachine {
             machine,
+            contact,
             agent: AgentState::read(agent, schema, schema_best),
         };
         Ok(rows.into_iter().map(listed).collect())

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use policies::fact::{Facts, Section};
+use policies::fact::{Facts, SCHEMA_VERSION, Section};
 use protocol::Digest;
 use protocol::{compress, limits};
 use sqlx::FromRow;
 
 use super::hold::unheld;
 use super::many::{in_lists, pieces};
-use super::{StoreResult, Tx};
+use super::{Scope, StoreResult, Tx};
 
 /// Bodies shorter than this are kept as they are: compressing them saves less than it costs.
 const PLAIN_BELOW: usize = 256;
@@ -151,6 +151,9 @@ struct BodyRow {
     /// Version of the facts' meaning, when selected.
     #[sqlx(default)]
     schema: Option<i64>,
+    /// When it first came, when selected.
+    #[sqlx(default)]
+    first_at: Option<i64>,
 }
 
 impl BodyRow {
@@ -287,11 +290,16 @@ impl Tx {
         self.facts_load_where(" and b.section in ('system', 'lan')", machines).await
     }
 
-    async fn facts_load_where(
-        &mut self,
-        condition: &'static str,
-        machines: &[String],
-    ) -> StoreResult<BTreeMap<String, Facts>> {
+    /// The same for only the section `lan`, and for `system` of older agents: it says what they misread.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn facts_of_lan(&mut self, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
+        let old = format!("b.section = 'system' and coalesce(h.schema, 0) < {SCHEMA_VERSION}");
+        self.facts_load_where(&format!(" and (b.section = 'lan' or {old})"), machines).await
+    }
+
+    async fn facts_load_where(&mut self, condition: &str, machines: &[String]) -> StoreResult<BTreeMap<String, Facts>> {
         let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
         let mut schemas: BTreeMap<String, u32> = BTreeMap::new();
         for list in in_lists(machines) {
@@ -325,6 +333,32 @@ impl Tx {
             facts.forget_misread(schemas.get(machine).copied().unwrap_or(0));
         }
         Ok(facts)
+    }
+
+    /// The newest `limit` bodies of one section of a machine, the newest first, each with when it first came. One that is damaged is left out.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::NotFound`] when the machine is not within `scope`.
+    pub async fn section_bodies(
+        &mut self,
+        scope: &Scope,
+        machine: &str,
+        section: &str,
+        limit: i64,
+    ) -> StoreResult<Vec<(Vec<u8>, i64)>> {
+        self.machine_require(scope, machine).await?;
+        let rows: Vec<BodyRow> = on_db!(self, connection => {
+            sqlx::query_as(
+                "select machine, section, encoding, bytes, first_at from body where machine = $1 and section = $2
+                 order by first_at desc, digest limit $3",
+            )
+            .bind(machine)
+            .bind(section)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        });
+        Ok(rows.iter().filter_map(|row| Some((row.text()?, row.first_at?))).collect())
     }
 
     /// The exact JSON texts of a machine's current sections by name, for pages and exports.

@@ -52,6 +52,14 @@ impl TestDatabase {
         log.saturating_sub(32) / (4096 + 24)
     }
 
+    /// How many may read at once.
+    pub(crate) fn readers(&self) -> u32 {
+        match &self.db.pools {
+            Pools::Sqlite { reader, .. } => reader.options().get_max_connections(),
+            Pools::Postgres(pool) => pool.options().get_max_connections(),
+        }
+    }
+
     /// `None` without a PostgreSQL.
     pub(crate) async fn postgres() -> Option<Self> {
         let test_database = Self::postgres_empty().await?;
@@ -111,6 +119,19 @@ impl TestDatabase {
         db
     }
 
+    /// Takes the evidence log's end away, so that no entry of the audit log can be stored; or brings it back.
+    pub(crate) async fn log_away(&self, away: bool) {
+        let [from, to] = if away { ["log_head", "log_head_away"] } else { ["log_head_away", "log_head"] };
+        let sql = format!("alter table {from} rename to {to}");
+        match &self.db.pools {
+            Pools::Sqlite { writer, .. } => {
+                let mut rename = sqlx::QueryBuilder::<sqlx::Sqlite>::new(sql);
+                rename.build().persistent(false).execute(writer).await.unwrap();
+            }
+            Pools::Postgres(_) => run(&self.db, &sql).await,
+        }
+    }
+
     /// Says that the tables are written into behind the log's back from now on.
     pub(crate) fn tampered(&self) {
         self.tampered.store(true, Ordering::Relaxed);
@@ -126,6 +147,38 @@ impl TestDatabase {
             });
         }
         tx.commit().await.unwrap();
+    }
+
+    /// Sets the log back to an end that it had, as putting back a copy of the store by hand would.
+    pub(crate) async fn log_put_back(&self, head: &super::transaction::Head) {
+        self.tampered();
+        let mut tx = self.db.write().await.unwrap();
+        on_db!(tx, connection => {
+            let size = super::number::signed(head.frontier.size());
+            sqlx::query("delete from log_leaf where first >= $1").bind(size).execute(&mut *connection).await.unwrap();
+            let set = sqlx::query("update log_head set size = $1, frontier = $2, checkpoint = $3");
+            set.bind(size).bind(head.frontier.to_bytes()).bind(&head.checkpoint).execute(connection).await.unwrap();
+        });
+        tx.commit().await.unwrap();
+    }
+
+    /// Makes the whole log again without the second report of any machine, signed with the server's own key.
+    pub(crate) async fn log_rewrite(&self) {
+        self.tampered();
+        for statement in [
+            "delete from report where number = 2",
+            "delete from log_leaf",
+            "delete from log_subtree",
+            "delete from log_checkpoint",
+            "update log_head set size = 0, frontier = '', checkpoint = '', checkpoint_at = 0, filled = ''",
+        ] {
+            let mut tx = self.db.write().await.unwrap();
+            on_db!(tx, connection => {
+                sqlx::raw_sql(statement).execute(connection).await.unwrap();
+            });
+            tx.commit().await.unwrap();
+        }
+        self.second().await.close().await;
     }
 
     /// Everything stored that should be a leaf of the evidence log is one, and nothing twice.

@@ -1,7 +1,9 @@
 //! A transaction: commit, and savepoints that can be undone separately.
 
 mod append;
+mod epoch;
 mod log_end;
+mod logged;
 
 use std::sync::Arc;
 
@@ -10,7 +12,9 @@ use sqlx::{Postgres, Sqlite, Transaction};
 use super::{Db, Health, StoreError, StoreResult};
 use crate::evidence::Leaf;
 
+use append::Step;
 pub(in crate::store) use log_end::{HEIGHT, Head, Log, MADE_BY, unsigned};
+pub use logged::Logged;
 
 /// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
 #[derive(Debug)]
@@ -50,8 +54,22 @@ impl Tx {
     ///
     /// # Errors
     /// When the database could not commit; nothing is changed then.
-    pub async fn commit(mut self) -> StoreResult<()> {
-        let logged = self.log_append().await.map_err(|error| self.health.noted(error))?;
+    pub async fn commit(self) -> StoreResult<()> {
+        self.conclude().await.map(drop)
+    }
+
+    /// The same; returns what was appended to the log, to make receipts of it.
+    ///
+    /// # Errors
+    /// See [`Tx::commit`].
+    pub async fn commit_logged(self) -> StoreResult<Option<Logged>> {
+        let appended = self.conclude().await?;
+        Ok(appended.map(|(leaves, step)| Logged::new(leaves, step)))
+    }
+
+    async fn conclude(mut self) -> StoreResult<Option<(Vec<Leaf>, Step)>> {
+        let leaves = std::mem::take(&mut self.leaves);
+        let step = self.log_append(&leaves).await.map_err(|error| self.health.noted(error))?;
         let Self { link, intent, health, log, .. } = self;
         let ended = match link {
             Link::Sqlite(transaction) => transaction.commit().await,
@@ -62,8 +80,8 @@ impl Tx {
             Ok(()) => {}
             Err(error) => return Err(health.noted(error.into())),
         }
-        log.keep(logged);
-        Ok(())
+        log.keep(step.as_ref().map(|step| step.head.clone()));
+        Ok(step.map(|step| (leaves, step)))
     }
 
     /// Begins a part that can be undone separately. Parts do not nest.

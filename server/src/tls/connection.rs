@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
+use crate::bound::{Bound, Share};
 
 /// Requests a connection may have open at once before a person is known to be behind it: a page with everything it loads.
 const STRANGER_REQUESTS: usize = 16;
@@ -27,8 +28,8 @@ struct State {
     close: Option<oneshot::Sender<()>>,
     /// It presented a machine's certificate.
     machine: bool,
-    /// A person who is logged in, or a browser that a person logged in with before, uses it.
-    person: bool,
+    /// What it takes of the connections of the person who uses it, being logged in or having logged in with this browser before.
+    person: Option<Share>,
     /// It sent a request.
     asked: bool,
     /// Requests not yet fully answered.
@@ -57,7 +58,7 @@ impl Connection {
         let state = State {
             close: Some(close),
             machine: false,
-            person: false,
+            person: None,
             asked: false,
             open: 0,
             rested_at: now,
@@ -100,7 +101,7 @@ impl Connection {
     /// those owed an answer (someone logging in may be waiting in line), the longest idle first.
     pub(super) fn rank(&self) -> (bool, bool, Instant) {
         let state = self.state();
-        (state.person, state.open > state.unread.len(), state.active_at)
+        (state.person.is_some(), state.open > state.unread.len(), state.active_at)
     }
 
     /// True when it waits for nothing and no byte has passed for `time`.
@@ -111,7 +112,7 @@ impl Connection {
 
     /// True when a person uses it who is known: see [`Self::person_note`].
     pub(super) fn is_person(&self) -> bool {
-        self.state().person
+        self.state().person.is_some()
     }
 
     /// When it ends if nothing more happens: because it sent no request, has had none open for long, leaves an answer untaken, or is silent.
@@ -126,15 +127,19 @@ impl Connection {
         state.unread.values().min().map_or(ends, |since| ends.min(*since + deadlines.unread))
     }
 
-    /// Records that a person who is logged in uses it, or a browser that a person logged in with before.
-    pub fn person_note(&self) {
-        self.state().person = true;
+    /// Records that `person`, who is logged in or logged in with this browser before, uses it. It stays a stranger's while `persons` has no
+    /// room for one more of theirs.
+    pub fn person_note(&self, persons: &Bound, person: &str) {
+        let mut state = self.state();
+        if state.person.is_none() {
+            state.person = persons.enter(person);
+        }
     }
 
     /// Begins a request; `None` when too many are open.
     pub fn request_begin(self: &Arc<Self>) -> Option<OpenRequest> {
         let mut state = self.state();
-        let most = match (state.person, state.machine) {
+        let most = match (state.person.is_some(), state.machine) {
             (true, _) => usize::MAX,
             (false, true) => MACHINE_REQUESTS,
             (false, false) => STRANGER_REQUESTS,

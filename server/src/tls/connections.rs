@@ -1,5 +1,6 @@
 //! The connections that are open now. A newcomer always gets in; when places run short, the holder of the most gives way. Each machine and
-//! each address has its share. People do not count in that of their address: those who are logged in or use a browser they logged in with before.
+//! each address has its share. People do not count in that of their address: those who are logged in or use a browser they logged in with before,
+//! with as many connections as one person needs; what one opens beyond that counts as a stranger's.
 //!
 //! Which connection of an address is closed: the longest idle one, unless it is so new that it may be about to ask; else one drawn by lot,
 //! whether it is being answered, waits for a check of its password or is still in the handshake. Nobody can tell an honest browser from others
@@ -188,6 +189,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bound::Bound;
     use crate::tls::connection::OpenRequest;
 
     fn connections(most: usize) -> Arc<Connections> {
@@ -223,7 +225,7 @@ mod tests {
         let all = connections(3);
         let (mut person, mut stays) = all.accept(HERE);
         person.settle(None);
-        person.connection.person_note();
+        person.connection.person_note(&Bound::new(1, 1), "lan");
         let mut idle = Vec::new();
         for _ in 0..20 {
             let (mut place, closed) = all.accept(HERE);
@@ -243,8 +245,9 @@ mod tests {
             place.settle(None);
             (place, closed)
         };
+        let bound = Bound::new(5, 5);
         let mut persons: Vec<_> =
-            (0..5).map(|_| settled(HERE)).inspect(|(place, _)| place.connection.person_note()).collect();
+            (0..5).map(|_| settled(HERE)).inspect(|(place, _)| place.connection.person_note(&bound, "lan")).collect();
         let mut elsewhere = settled(THERE);
         let mut waiting = settled(HERE);
         let request = waiting.0.connection.request_begin().unwrap();
@@ -256,6 +259,24 @@ mod tests {
         request.handed_out();
         let _newcomer = settled(HERE);
         assert!(is_closed(&mut waiting.1));
+    }
+
+    #[test]
+    fn what_a_person_opens_beyond_their_part_counts_as_a_strangers() {
+        let deadlines = Deadlines { each_address: 3, grace: Duration::ZERO, ..Deadlines::default() };
+        let (all, bound) = (Connections::new(deadlines), Bound::new(2, usize::MAX));
+        let settled = || {
+            let (mut place, closed) = all.accept(HERE);
+            place.settle(None);
+            place.connection.person_note(&bound, "lan");
+            (place, closed)
+        };
+        let mut held: Vec<_> = (0..20).map(|_| settled()).collect();
+        let open: Vec<usize> = (0..20).filter(|&index| !is_closed(&mut held[index].1)).collect();
+        assert_eq!(open, [0, 1, 17, 18, 19], "two as a person, and the share of the address");
+        held.drain(..2);
+        held[17].0.connection.person_note(&bound, "lan");
+        assert!(held[17].0.connection.is_person(), "what was closed came back");
     }
 
     /// 200 times: `most` connections of one address that wait for an answer, an honest one among them, and as many newcomers. How often the

@@ -143,7 +143,7 @@ impl Verifying<'_> {
             // Something grows too old between what happens: the grade is made then, too.
             moments.extend([at, next.map_or(to, |next| next - 1).min(to)]);
             for moment in std::mem::take(&mut moments) {
-                let grade = rows.grade(&policy, instant(moment));
+                let grade = rows.grade(&policy, instant(moment)).grade;
                 let made = StoredGrade {
                     office: figure.office.clone(),
                     policy: figure.policy.clone(),

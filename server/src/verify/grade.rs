@@ -74,7 +74,7 @@ impl Verifying<'_> {
         for ((value, column), (_, whole)) in column_values(&columns).into_iter().zip(values(&stored)) {
             self.findings.compare(What::Grade, place(value), column, whole);
         }
-        let made = rows.grade(&policy, instant(columns.graded_at));
+        let made = rows.grade(&policy, instant(columns.graded_at)).grade;
         if made == stored && columns.policy == policy.address() {
             return Ok(());
         }

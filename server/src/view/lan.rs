@@ -1,4 +1,4 @@
-//! The network of an office: what it approves, what its machines use, and which of them do not tell.
+//! The network of an office: what it approves, what its machines use, and for which of them it is not known.
 
 use std::net::IpAddr;
 
@@ -44,7 +44,7 @@ pub struct LanList {
     pub in_use: Option<Vec<LanAddress>>,
     /// How many more there are.
     pub left_out: usize,
-    /// The machines that do not tell.
+    /// The machines for which it is not known.
     pub unclear: Vec<UnclearMachine>,
 }
 
@@ -59,7 +59,7 @@ pub struct LanAddress {
     pub machines: Vec<LanPlace>,
 }
 
-/// A machine that does not tell what it uses.
+/// A machine of which it is not known what it uses.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnclearMachine {
     /// Which.
@@ -93,7 +93,7 @@ pub async fn lan_page(
     let mut above = tx.office_path(scope, office).await?;
     above.pop();
     let history = tx.approved_address_list(scope, office, HISTORY).await?;
-    let in_use = judge.map(|judge| rows.lan_in_use(judge, &rows.grade(judge, now).machines, now));
+    let in_use = judge.map(|judge| rows.grade(judge, now).lan);
     let list = |kind, of: fn(&LanInUse) -> &InUse| {
         let approved = rows.lan.approved.iter().filter(|entry| entry.kind == kind).cloned().collect();
         let used = in_use.as_ref().map(|in_use| (in_use, of(in_use)));

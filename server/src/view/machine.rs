@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use policies::fact::{Facts, Reason};
 use policies::grade::MachineGrade;
 
+use super::journal::{MachineEvents, machine_events};
 use super::outcome::{OutcomeView, outcomes};
 use crate::judge::office::{machine_rows, old_agent_until};
 use crate::policy::CompiledPolicy;
@@ -12,6 +13,7 @@ use crate::store::head::Head;
 use crate::store::hold::Hold;
 use crate::store::judgement::StoredChange;
 use crate::store::machine::Machine;
+use crate::store::machine::contact::Contact;
 use crate::store::machine::event::AgentEvent;
 use crate::store::office::Office;
 use crate::store::report::{StoredFork, StoredSegment};
@@ -61,6 +63,10 @@ pub struct MachineView {
     pub former: Vec<Machine>,
     /// What its agent reported about itself, the newest first.
     pub said: Vec<AgentEvent>,
+    /// The last contact with it.
+    pub contact: Contact,
+    /// What its agent reported about itself, signed.
+    pub events: MachineEvents,
 }
 
 /// Everything about a machine as of `now`.
@@ -101,6 +107,8 @@ pub async fn machine_view(
         forks: tx.fork_list(scope, &machine.id).await?,
         former: tx.machine_former_list(scope, &machine).await?,
         said: tx.agent_event_list(scope, &machine.id).await?,
+        contact: tx.contact_get(scope, &machine.id).await?,
+        events: machine_events(tx, scope, &machine.id).await?,
         machine,
     })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::outcome::{OrganisationalView, OutcomeView, organisational, outcomes};
 use super::tree::{ChildView, Tree};
-use crate::judge::office::{OfficeMachine, OfficeRows, instant, office_rows, old_agent_until};
+use crate::judge::office::{GradedOffice, OfficeMachine, OfficeRows, instant, office_rows, old_agent_until};
 use crate::policy::CompiledPolicy;
 use crate::roster::{Proposal, known_list, propose};
 use crate::store::agent::AgentState;
@@ -116,13 +116,15 @@ pub async fn office_view(
     let history = tx.grade_change_list(scope, office, HISTORY).await?;
     let movement = tx.grade_change_sum(scope, office, at.saturating_sub(MOVEMENT_OVER)).await?;
     let offices = tx.office_grade_tree(scope, office).await?;
-    let state = judge.map(|judge| rows.state(judge, now));
-    let grade = judge.map(|judge| rows.grade(judge, now));
-    let organisational = judge.zip(grade.as_ref()).map(|(judge, grade)| {
-        let facts = rows.lan_in_use(judge, &grade.machines, now).facts;
-        organisational(judge, &facts, &grade.organisational, now)
+    let graded = judge.map(|judge| (judge, rows.grade(judge, now)));
+    let graded = graded.map(|(judge, GradedOffice { grade, state, lan })| {
+        let organisational = organisational(judge, &lan.facts, &grade.organisational, now);
+        (organisational, plan_next_letter(judge.rules(), &state, now), grade)
     });
-    let plan = judge.zip(state).and_then(|(judge, state)| plan_next_letter(judge.rules(), &state, now));
+    let (organisational, plan, grade) = match graded {
+        Some((organisational, plan, grade)) => (organisational, plan, Some(grade)),
+        None => Default::default(),
+    };
     let mut tree = Tree::new(offices);
     if let Some(grade) = &grade {
         tree.own_set(office, grade);
@@ -142,7 +144,7 @@ pub async fn office_view(
         grade,
         machines,
         old_agents_until,
-        organisational: organisational.unwrap_or_default(),
+        organisational,
         plan,
         whole,
         children,

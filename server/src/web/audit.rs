@@ -1,4 +1,4 @@
-//! The page `/audit`: every change by a person within the reader's scope, and the check of the whole chain.
+//! The page `/audit`: every change by a person within the reader's scope, every look at a machine, and the check of the whole chain.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use super::login::NoFields;
 use super::visitor::{Session, Visitor};
 use crate::app::App;
 use crate::audit::{Break, Entry};
+use crate::store::audit::Listed;
 use crate::store::roster::RosterState;
 use crate::web::error::PageError;
 
@@ -28,6 +29,9 @@ struct AuditPage {
     t: Catalogue,
     frame: Frame,
     entries: Vec<EntryView>,
+    /// Which entries are listed, in the address; and links to the other lists.
+    show: &'static str,
+    lists: Vec<ListLink>,
     /// The entry number where the next page begins.
     older: Option<i64>,
     /// Whether the reader may verify the whole chain, which reaches beyond one office.
@@ -47,6 +51,12 @@ struct EntryView {
     short_hash: String,
 }
 
+/// A list of entries that can be chosen.
+struct ListLink {
+    show: &'static str,
+    title: &'static str,
+}
+
 struct Verified {
     class: &'static str,
     sentence: String,
@@ -56,6 +66,9 @@ struct Verified {
 #[derive(Debug, Deserialize)]
 pub(crate) struct AuditQuery {
     before: Option<i64>,
+    /// Changes by default: an officer who opens forty machines makes forty entries.
+    #[serde(default)]
+    show: Listed,
 }
 
 /// `GET /audit`
@@ -65,7 +78,7 @@ pub(crate) async fn audit_page(
     session: Session,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, PageError> {
-    page(&app, &visitor, &session, query.before.unwrap_or(i64::MAX), None).await
+    page(&app, &visitor, &session, &query, None).await
 }
 
 /// `POST /audit`: verifies the whole chain. A post, because it reads every entry there is.
@@ -118,32 +131,54 @@ pub(crate) async fn audit_verify(
             Verified { class: "error", sentence }
         }
     };
-    page(&app, &visitor, &session, i64::MAX, Some(verified)).await
+    page(&app, &visitor, &session, &AuditQuery { before: None, show: Listed::default() }, Some(verified)).await
 }
 
 async fn page(
     app: &App,
     visitor: &Visitor,
     session: &Session,
-    before: i64,
+    query: &AuditQuery,
     verified: Option<Verified>,
 ) -> Result<Response, PageError> {
     let t = Catalogue::new(visitor.language);
     let frame = visitor.frame(app, t.text("Nhật ký thao tác", "Audit log"), NavItem::Audit);
-    let mut entries = app.db.read().await?.audit_list(&session.scope, before, ENTRIES + 1).await?;
+    let before = query.before.unwrap_or(i64::MAX);
+    let mut tx = app.db.read().await?;
+    let mut entries = tx.audit_list_only(&session.scope, query.show, before, ENTRIES + 1).await?;
+    drop(tx);
     let more = i64::try_from(entries.len()).is_ok_and(|count| count > ENTRIES);
     if more {
         entries.pop();
     }
     let older = if more { entries.last().map(|entry| entry.number) } else { None };
     let entries = entries.iter().map(|entry| entry_view(entry, t, &frame)).collect();
-    render(&AuditPage { t, frame, entries, older, may_verify: session.scope.is_whole(), verified })
+    let may_verify = session.scope.is_whole();
+    render(&AuditPage { t, frame, entries, show: show(query.show), lists: lists(t), older, may_verify, verified })
+}
+
+fn show(listed: Listed) -> &'static str {
+    match listed {
+        Listed::Changes => "changes",
+        Listed::Looks => "looks",
+        Listed::All => "all",
+    }
+}
+
+fn lists(t: Catalogue) -> Vec<ListLink> {
+    let link = |listed, title| ListLink { show: show(listed), title };
+    vec![
+        link(Listed::Changes, t.text("Thay đổi", "Changes")),
+        link(Listed::Looks, t.text("Lượt xem", "Looks")),
+        link(Listed::All, t.text("Tất cả", "All")),
+    ]
 }
 
 fn entry_view(entry: &Entry, t: Catalogue, frame: &Frame) -> EntryView {
     let detail: BTreeMap<String, String> = serde_json::from_str(&entry.detail).unwrap_or_default();
     let detail = detail
         .into_iter()
+        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| {
             let shown = match (name.as_str(), value.parse()) {
                 (name, Ok(instant)) if name.ends_with("_at") => frame.n.moment(instant),
@@ -152,7 +187,7 @@ fn entry_view(entry: &Entry, t: Catalogue, frame: &Frame) -> EntryView {
                 ("kind", _) => t.word("office_kind", &value),
                 ("state", _) => roster_state(&value, t),
                 ("from" | "to", _) => subject(&value),
-                ("as" | "by" | "encrypted" | "reason" | "setup", _) => t.word_in("audit_value", &value, 200),
+                ("as" | "by" | "encrypted" | "of" | "reason" | "setup", _) => t.word_in("audit_value", &value, 200),
                 _ => visible(&value, 200),
             };
             (t.word("audit_detail", &name), shown)

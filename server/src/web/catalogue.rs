@@ -113,9 +113,10 @@ mod tests {
 
     #[test]
     fn every_event_of_an_agent_has_words() {
-        use crate::store::machine::event::AgentEventKind as Kind;
-        for kind in [Kind::Stopped, Kind::Shutdown, Kind::Uninstalled, Kind::AccessRepaired] {
-            assert!(VI.contains_key(&format!("agent_event.{}", kind.word())), "{kind:?}");
+        use protocol::AgentEventKind as Kind;
+        for kind in Kind::ALL.into_iter().chain([Kind::Unknown]) {
+            let word = serde_json::to_value(kind).unwrap();
+            assert!(VI.contains_key(&format!("agent_event.{}", word.as_str().unwrap())), "{kind:?}");
         }
     }
 

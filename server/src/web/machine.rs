@@ -3,6 +3,7 @@
 
 mod facts;
 mod history;
+mod journal;
 mod outcomes;
 pub(super) mod waivers;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 use self::facts::{FactShown, SectionView, Shower};
 use self::history::{EventView, history};
+use self::journal::{JournalRow, journal_rows, missing_words};
 use self::outcomes::{Group, Reading};
 use self::waivers::{MachineWaivers, Reader, WaiverView};
 use super::catalogue::Catalogue;
@@ -34,6 +36,7 @@ use crate::act::machine::REASON_MOST;
 use crate::act::roster::link::REPLACED;
 use crate::app::App;
 use crate::store::head::Head;
+use crate::store::machine::contact::Contact;
 use crate::store::machine::{Machine, MachineStatus};
 use crate::view::machine_view;
 use crate::web::error::PageError;
@@ -64,6 +67,7 @@ struct MachinePage {
     waived: usize,
     passed: usize,
     received: String,
+    contact: Option<String>,
     offset: Option<String>,
     enrolled: String,
     roster_line: Option<String>,
@@ -74,10 +78,13 @@ struct MachinePage {
     /// Waivers of controls that have no outcome, by control.
     other_waivers: Vec<(String, WaiverView)>,
     sections: Vec<SectionView>,
+    journal: Vec<JournalRow>,
+    missing: Option<String>,
     history: Vec<EventView>,
 }
 
-/// `GET /machines/{machine}`
+/// `GET /machines/{machine}`. Leaves only once the look is in the audit log; a page that reloads itself makes an entry at most every
+/// quarter of an hour.
 pub(crate) async fn machine_page(
     State(app): State<App>,
     visitor: Visitor,
@@ -93,6 +100,8 @@ pub(crate) async fn machine_page(
     let view = machine_view(&mut tx, judge, scope, &id, now).await?;
     drop(tx);
     let (machine, facts, head) = (&view.machine, &view.facts, view.head.as_ref());
+    let looked = act::look::machine_look(&app, &session.by(&app), &session.token_hash, machine).await;
+    looked.map_err(|_| refusal::look_not_entered())?;
     let reader = Reader {
         name: session.by(&app).name(),
         may_change: session.may_change(),
@@ -156,6 +165,7 @@ pub(crate) async fn machine_page(
             || t.text("chưa gửi báo cáo lần nào", "never reported").to_owned(),
             |head| t.own(text!("nhận lúc {0}", "received at {0}", n.second(head.received_at))),
         ),
+        contact: contact(view.contact, t, n),
         offset: head.and_then(|head| offset(head, t, n)),
         enrolled: t.own(text!("lúc {0}", "at {0}", n.moment(machine.enrolled_at))),
         roster_line: view.line.as_ref().map(|line| visible(&line.label, 120)),
@@ -167,6 +177,8 @@ pub(crate) async fn machine_page(
         sections: Shower { t, n, now }.sections(facts, sections),
         groups,
         other_waivers,
+        journal: journal_rows(&view.events, t, n),
+        missing: missing_words(&view.events, t, n),
         history,
         id,
         t,
@@ -211,6 +223,15 @@ fn warnings(machine: &Machine, judged: bool, t: Catalogue, n: &Numbers) -> Vec<S
         );
     }
     warnings
+}
+
+/// When the machine last called, and when its last file came; `None` when neither is known.
+fn contact(contact: Contact, t: Catalogue, n: &Numbers) -> Option<String> {
+    let called = contact.called_at.map(|at| t.own(text!("qua mạng lúc {0}", "over the network at {0}", n.moment(at))));
+    let imported =
+        contact.imported_at.map(|at| t.own(text!("tệp nhập lúc {0}", "a file brought at {0}", n.moment(at))));
+    let all: Vec<String> = called.into_iter().chain(imported).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// How far the machine's clock is off, in the largest fitting unit; `None` when it is right.

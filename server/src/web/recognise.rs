@@ -38,7 +38,7 @@ impl Visitor {
             uri: request.uri().clone(),
             host: String::new(),
             expired: false,
-            is_known: false,
+            known: None,
             session: None,
         }
     }
@@ -58,10 +58,10 @@ pub(crate) async fn recognise(State(app): State<App>, mut request: Request, next
             return dress(error.into_response(), &visitor, &app);
         }
     };
-    if visitor.is_known
+    if let Some(person) = &visitor.known
         && let Some(connection) = request.extensions().get::<Arc<Connection>>()
     {
-        connection.person_note();
+        connection.person_note(&app.pages.connections, person);
     }
     request.extensions_mut().insert(visitor.clone());
     let mut place = None;
@@ -103,15 +103,14 @@ async fn recognise_visitor(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<
     let language = chosen_language(headers)
         .or_else(|| session.as_ref().and_then(|session| Language::from_code(&session.person.language)))
         .unwrap_or_default();
-    let is_known = match Cookie::Device.read(headers) {
-        Some(device) if session.is_none() => {
-            app.db.read().await?.known_device_person(&hash_token(&device)).await?.is_some()
-        }
-        _ => session.is_some(),
+    let known = match (&session, Cookie::Device.read(headers)) {
+        (Some(session), _) => Some(session.person.id.clone()),
+        (None, Some(device)) => app.db.read().await?.known_device_person(&hash_token(&device)).await?,
+        (None, None) => None,
     };
     let expired = token.is_some() && session.is_none();
     let host = host_of(headers, uri).unwrap_or_default().to_owned();
-    Ok((Visitor { language, csrf, uri: uri.clone(), host, expired, is_known, session }, new_form))
+    Ok((Visitor { language, csrf, uri: uri.clone(), host, expired, known, session }, new_form))
 }
 
 /// Turns a refusal into a page in the visitor's language; any other answer stays as it is.

@@ -54,6 +54,15 @@ pub(crate) fn wrong_value(vi: impl Into<String>, en: impl Into<String>) -> PageE
     PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, vi, en)
 }
 
+/// A look that has no entry in the audit log.
+pub(crate) fn look_not_entered() -> PageError {
+    PageError::refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Chưa ghi được lượt xem này vào nhật ký nên trang không được hiển thị. Hãy thử lại sau ít phút; nếu vẫn vậy, hãy báo người quản trị máy chủ.",
+        "This look could not be entered in the audit log, so the page is not shown. Try again in a few minutes; if it stays so, tell the server's administrator.",
+    )
+}
+
 /// Too many following pages in one browser.
 pub(crate) fn too_many_pages(status: StatusCode) -> PageError {
     PageError::refused(

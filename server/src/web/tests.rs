@@ -7,6 +7,8 @@ mod hold;
 mod hostile;
 mod lan;
 mod login;
+mod looks;
+mod machine;
 mod notice;
 mod office;
 mod scope;

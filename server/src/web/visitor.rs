@@ -44,8 +44,8 @@ pub(crate) struct Visitor {
     pub(crate) host: String,
     /// True when the browser still shows the cookie of a session that has ended.
     pub(crate) expired: bool,
-    /// True when the visitor has a session, or a person logged in with this browser before.
-    pub(super) is_known: bool,
+    /// The id of the person who has a session, or who logged in with this browser before.
+    pub(super) known: Option<String>,
     /// The session, if there is one.
     pub(super) session: Option<Session>,
 }

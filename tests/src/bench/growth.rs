@@ -2,7 +2,6 @@
 //! the server packed the headers that are older than a day.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use agent::platform::clock::Clock;
 use anyhow::{Context, ensure};

@@ -5,7 +5,6 @@ use policies::fact::{Fact, HostOverride, Interface, Lan, List, Reason};
 use super::context::{CheckContext, answered, found, unknown};
 use super::neighbours::arp;
 use crate::hosts::{CAP, Own, overrides};
-use crate::linux::text::capped;
 use os::OsError;
 
 mod addressing;
@@ -16,26 +15,22 @@ mod iptables;
 mod nftables;
 mod outside;
 mod proxies;
-mod routes;
+mod resolver;
 mod stranger;
 mod truth;
 mod walk;
 
-use routes::Route;
+use crate::ways_out::{WayOut, gateways, ways_out};
 
 pub(super) fn collect(context: &CheckContext) -> Lan {
-    let routes = routes::default_routes(context);
-    let firewall = firewall::firewalls(context, &routes, &forwards(context));
-    let interfaces = interfaces::interfaces(context, routes.known().map_or(&[], Vec::as_slice));
+    let ways = answered(context.os.routes(), |routes| Fact::Known(ways_out(&routes)));
+    let known = ways.known().map_or(&[][..], Vec::as_slice);
+    let firewall = firewall::firewalls(context, known, &forwards(context));
+    let interfaces = interfaces::interfaces(context, known);
     Lan {
-        dns_servers: name_servers(context),
-        gateway_mac: gateway_mac(context, &routes),
-        gateways: routes.map(|routes| {
-            let mut gateways: Vec<String> =
-                routes.into_iter().filter_map(|route| Some(route.gateway?.to_string())).collect();
-            gateways.dedup();
-            List::capped(gateways)
-        }),
+        dns_servers: resolver::name_servers(context),
+        gateway_mac: gateway_mac(context, &ways),
+        gateways: ways.map(|ways| gateways(&ways)),
         firewalls: firewall.firewalls,
         firewall_active: firewall.active,
         firewall_blocks_inbound: firewall.blocks_inbound,
@@ -48,44 +43,12 @@ pub(super) fn collect(context: &CheckContext) -> Lan {
     }
 }
 
-/// Name servers in `resolv.conf`. If all of them are a stub on this machine, the servers the stub asks.
-fn name_servers(context: &CheckContext) -> Fact<List<String>> {
-    let servers = match context.text("/etc/resolv.conf") {
-        Ok(text) => resolv_conf(&text),
-        Err(error) => return unknown(&error),
-    };
-    let local = |server: &String| server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    if servers.is_empty() || !servers.iter().all(local) {
-        return Fact::Known(List::capped(servers));
-    }
-    let upstream = ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"]
-        .iter()
-        .filter_map(|path| context.text(path).ok())
-        .map(|text| resolv_conf(&text))
-        .find(|upstream| !upstream.is_empty() && !upstream.iter().all(local));
-    found(upstream, "the local resolver does not say whom it asks").map(List::capped)
-}
-
-fn resolv_conf(text: &str) -> Vec<String> {
-    let mut servers: Vec<String> = Vec::new();
-    for line in crate::linux::text::lines(text) {
-        let mut words = line.split_ascii_whitespace();
-        if words.next() == Some("nameserver")
-            && let Some(server) = words.next()
-            && !servers.iter().any(|known| known == server)
-        {
-            servers.push(capped(server));
-        }
-    }
-    servers
-}
-
-fn gateway_mac(context: &CheckContext, routes: &Fact<Vec<Route>>) -> Fact<String> {
-    let routes = match routes {
-        Fact::Known(routes) => routes,
+fn gateway_mac(context: &CheckContext, ways: &Fact<Vec<WayOut>>) -> Fact<String> {
+    let ways = match ways {
+        Fact::Known(ways) => ways,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown.clone()),
     };
-    let Some(gateway) = routes.iter().find_map(|route| route.gateway.filter(std::net::IpAddr::is_ipv4)) else {
+    let Some(gateway) = ways.iter().find_map(|way| way.gateway.filter(std::net::IpAddr::is_ipv4)) else {
         return Fact::unknown(Reason::SourceMissing, "there is no IPv4 gateway");
     };
     answered(context.text("/proc/net/arp"), |text| {
@@ -114,34 +77,31 @@ mod tests {
     use super::*;
     use os::recorded::Recorded;
 
-    fn servers(os: Recorded) -> Option<Vec<String>> {
-        name_servers(&CheckContext::of(os)).known().map(|list| list.items.clone())
-    }
-
-    #[test]
-    fn name_servers_are_followed_through_the_stub() {
-        let plain = "# by hand\r\nnameserver 203.113.131.1\r\nnameserver 203.113.131.2\nnameserver 203.113.131.1\nsearch lan\nnameserver\n";
-        assert_eq!(
-            servers(Recorded::new().file("/etc/resolv.conf", plain)).unwrap(),
-            ["203.113.131.1", "203.113.131.2"]
-        );
-        let stub = Recorded::new()
-            .symlink("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
-            .file("/run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\noptions edns0 trust-ad\n");
-        assert_eq!(servers(stub.clone()), None, "nobody says whom the stub asks");
-        let followed = stub.file("/run/systemd/resolve/resolv.conf", "nameserver 192.168.1.1\nnameserver 1.1.1.1\n");
-        assert_eq!(servers(followed).unwrap(), ["192.168.1.1", "1.1.1.1"]);
-        assert_eq!(servers(Recorded::new()), None);
-    }
-
     #[test]
     fn the_gateways_hardware_address_comes_from_the_neighbour_table() {
         let os = Recorded::new()
-            .file("/proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")
+            .route("eth0", ("0.0.0.0", 0), Some("192.168.1.1"))
             .file("/proc/net/arp", "IP\n192.168.1.1 0x1 0x2 00:11:22:33:44:55 * eth0\n");
         let lan = collect(&CheckContext::of(os));
         assert_eq!(lan.gateways.known().unwrap().items, ["192.168.1.1"]);
         assert_eq!(lan.gateway_mac, Fact::Known("00:11:22:33:44:55".to_owned()));
+    }
+
+    #[test]
+    fn a_vpn_beside_the_default_route_shows_among_the_gateways() {
+        let office = || {
+            let os = Recorded::new().route("eth0", ("0.0.0.0", 0), Some("192.168.1.1"));
+            let os = os.file("/sys/class/net/eth0/flags", "0x1003\n").folder("/sys/class/net/eth0/device");
+            Recorded { addresses: vec![("eth0".to_owned(), "192.168.1.9/24".to_owned())], ..os }
+        };
+        let gateways = |os: Recorded| collect(&CheckContext::of(os)).gateways.known().map(|list| list.items.clone());
+        assert_eq!(gateways(office().route("wg0", ("0.0.0.0", 0), None)).unwrap(), ["192.168.1.1", "0.0.0.0"]);
+        let halves =
+            office().route("tun0", ("0.0.0.0", 1), Some("10.8.0.1")).route("tun0", ("128.0.0.0", 1), Some("10.8.0.1"));
+        assert_eq!(gateways(halves).unwrap(), ["192.168.1.1", "10.8.0.1"]);
+        assert_eq!(gateways(Recorded::new()), None, "the kernel did not answer");
+        let lan = collect(&CheckContext::of(office()));
+        assert!(lan.interfaces.known().unwrap().items[0].default_route);
     }
 
     #[test]

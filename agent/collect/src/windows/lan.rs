@@ -8,6 +8,7 @@ use super::context::{CheckContext, Setting, answered, unknown};
 use super::neighbours::mac;
 use crate::hosts::{CAP, Own, overrides};
 use crate::text::capped;
+use crate::ways_out::{WayOut, gateways, ways_out};
 use os::windows::{Adapter, WirelessLink};
 use os::{Answer, OsError};
 
@@ -17,17 +18,27 @@ mod proxies;
 mod rules;
 
 const TCPIP: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters";
+/// Where rules say which names are asked of other servers (Name Resolution Policy Table): by policy, and set by VPN programs.
+const NAME_RULES: [&str; 2] = [
+    r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\DNSClient\DnsPolicyConfig",
+    r"HKLM\SYSTEM\CurrentControlSet\Services\Dnscache\Parameters\DnsPolicyConfig",
+];
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 
 pub(super) fn collect(context: &CheckContext) -> Lan {
-    let adapters = context.os.adapters().map(up);
+    let adapters = context.os.adapters();
+    let ways = answered(adapters.clone(), |adapters| ways(context, &adapters));
+    let adapters = adapters.map(up);
     let networks = firewall::networks(context, &adapters);
     let firewalls = firewall::firewalls(context, &networks, &adapters);
     let rules = rules::rules(context, &adapters);
-    let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(context, &adapters)));
+    let interfaces = answered(adapters.clone(), |adapters| Fact::Known(interfaces(context, &adapters, &ways)));
     Lan {
-        dns_servers: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.dns, is_told))),
-        gateways: from(&adapters, |adapters| Fact::Known(distinct(adapters, |adapter| &adapter.gateways, |_| true))),
+        dns_servers: from(&adapters, |adapters| dns_servers(context, adapters)),
+        gateways: from(&adapters, |adapters| {
+            let of_adapters = adapters.iter().flat_map(|adapter| adapter.gateways.clone());
+            ways.map(|ways| distinct(of_adapters.chain(gateways(&ways).items)))
+        }),
         gateway_mac: from(&adapters, |adapters| gateway_mac(context, adapters)),
         firewall_active: firewall::active(&firewalls),
         firewall_blocks_inbound: firewall::blocks_inbound(&firewalls, rules::let_all_in(&rules, &firewalls, &networks)),
@@ -51,9 +62,23 @@ fn from<T>(adapters: &Answer<Vec<Adapter>>, read: impl FnOnce(&[Adapter]) -> Fac
     }
 }
 
+/// `IF_TYPE_SOFTWARE_LOOPBACK`.
+const LOOPBACK: u32 = 24;
+
+/// The ways out by adapters that are up.
+fn ways(context: &CheckContext, adapters: &[Adapter]) -> Fact<Vec<WayOut>> {
+    answered(context.os.routes(), |mut routes| {
+        let is_used = |interface: &str| {
+            let adapter = adapters.iter().find(|adapter| adapter.index.to_string() == interface);
+            adapter.is_none_or(|adapter| adapter.up && adapter.kind != LOOPBACK)
+        };
+        routes.retain(|route| is_used(&route.interface));
+        Fact::Known(ways_out(&routes))
+    })
+}
+
 /// The adapters that are up, preferred ones first, without loopback and virtual ones that have no address.
 fn up(mut adapters: Vec<Adapter>) -> Vec<Adapter> {
-    const LOOPBACK: u32 = 24;
     adapters.retain(|adapter| {
         adapter.up && adapter.kind != LOOPBACK && (adapter.hardware || !adapter.addresses.is_empty())
     });
@@ -61,7 +86,9 @@ fn up(mut adapters: Vec<Adapter>) -> Vec<Adapter> {
     adapters
 }
 
-fn interfaces(context: &CheckContext, adapters: &[Adapter]) -> List<Interface> {
+fn interfaces(context: &CheckContext, adapters: &[Adapter], ways: &Fact<Vec<WayOut>>) -> List<Interface> {
+    let is_way =
+        |index: u32| ways.known().is_some_and(|ways| ways.iter().any(|way| way.interface == index.to_string()));
     let categories = context.os.network_categories();
     let links = context.os.wireless();
     let mut interfaces: Vec<Interface> = adapters
@@ -74,7 +101,7 @@ fn interfaces(context: &CheckContext, adapters: &[Adapter]) -> List<Interface> {
                 mac: mac(&adapter.mac).map_or_else(|| Fact::unknown(Reason::SourceMissing, "it has none"), Fact::Known),
                 addresses: adapter.addresses.iter().map(|address| capped(address)).collect(),
                 addressing: addressing(adapter),
-                default_route: !adapter.gateways.is_empty(),
+                default_route: !adapter.gateways.is_empty() || is_way(adapter.index),
                 category: match &categories {
                     Ok(all) => all
                         .iter()
@@ -141,19 +168,42 @@ const fn security(link: &WirelessLink) -> WirelessSecurity {
     }
 }
 
-fn distinct(adapters: &[Adapter], of: impl Fn(&Adapter) -> &Vec<String>, keep: impl Fn(&str) -> bool) -> List<String> {
+fn distinct(addresses: impl Iterator<Item = String>) -> List<String> {
     let mut found: Vec<String> = Vec::new();
-    for address in adapters.iter().flat_map(of).filter(|address| keep(address)) {
-        if !found.contains(address) {
-            found.push(capped(address));
+    for address in addresses {
+        if !found.contains(&address) {
+            found.push(capped(&address));
         }
     }
     List::capped(found)
 }
 
+/// The servers of the adapters, and those that rules name for some or all names.
+fn dns_servers(context: &CheckContext, adapters: &[Adapter]) -> Fact<List<String>> {
+    let mut servers: Vec<String> = adapters.iter().flat_map(|adapter| adapter.dns.clone()).collect();
+    for place in NAME_RULES {
+        let rules = match context.os.keys(place) {
+            Ok(rules) => rules,
+            Err(OsError::Missing(_)) => Vec::new(),
+            Err(error) => return unknown(&error),
+        };
+        for (rule, value) in
+            rules.iter().flat_map(|rule| [(rule, "GenericDNSServers"), (rule, "DirectAccessDNSServers")])
+        {
+            match context.text(&format!(r"{place}\{rule}"), value) {
+                Setting::Set(named) => servers.extend(named.split([';', ',', ' ']).map(str::to_owned)),
+                Setting::Absent => {}
+                Setting::Unreadable(error) => return unknown(&error),
+            }
+        }
+    }
+    Fact::Known(distinct(servers.into_iter().filter(|server| is_told(server))))
+}
+
 /// Windows lists three addresses that mean "no IPv6 name server configured".
 fn is_told(server: &str) -> bool {
-    !server.to_ascii_lowercase().starts_with("fec0:0:0:ffff::")
+    let address = server.split('%').next().unwrap_or_default();
+    !address.is_empty() && !(1..=3).any(|number| address.eq_ignore_ascii_case(&format!("fec0:0:0:ffff::{number}")))
 }
 
 fn gateway_mac(context: &CheckContext, adapters: &[Adapter]) -> Fact<String> {

@@ -7,7 +7,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use super::{KernelClock, LinuxOs, Output, Owner, Program};
-use crate::{Answer, FileKind, Hardware, Os, OsError, Source, Stat, tree};
+use crate::{Answer, FileKind, Hardware, Os, OsError, Route, Source, Stat, tree};
 
 /// A machine whose answers are in memory.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -21,6 +21,8 @@ pub struct Recorded {
     pub kernel_clock: Option<KernelClock>,
     /// IPv4 addresses: interface, address with prefix length.
     pub addresses: Vec<(String, String)>,
+    /// Routes; none when they cannot be asked.
+    pub routes: Option<Vec<Route>>,
     /// Size of every file system, in bytes.
     pub disk: u64,
     /// Symbolic links.
@@ -117,6 +119,17 @@ impl Recorded {
     pub fn process(mut self, pid: u32, name: &str, executable: &str) -> Self {
         self.files.entry("/proc/1/comm".to_owned()).or_insert_with(|| b"systemd\n".to_vec());
         self.file(&format!("/proc/{pid}/comm"), format!("{name}\n")).symlink(&format!("/proc/{pid}/exe"), executable)
+    }
+
+    /// Adds a route, such as `0.0.0.0`, 0 by `eth0`, with its next router if it has one.
+    #[must_use]
+    pub fn route(mut self, interface: &str, (destination, prefix): (&str, u8), gateway: Option<&str>) -> Self {
+        let address = |text: &str| text.parse().unwrap_or(std::net::IpAddr::from([0; 4]));
+        let routes = self.routes.get_or_insert_default();
+        let metric = u32::try_from(routes.len()).unwrap_or(u32::MAX);
+        let (destination, gateway) = (address(destination), gateway.map(address));
+        routes.push(Route { interface: interface.to_owned(), destination, prefix, gateway, metric });
+        self
     }
 
     /// Makes the caller no administrator.
@@ -267,6 +280,10 @@ impl LinuxOs for Recorded {
 
     fn addresses(&self) -> Answer<Vec<(String, String)>> {
         Ok(self.addresses.clone())
+    }
+
+    fn routes(&self) -> Answer<Vec<Route>> {
+        self.routes.clone().ok_or_else(|| OsError::Failed("routes".to_owned(), "not captured".to_owned()))
     }
 
     fn kernel_clock(&self) -> Answer<KernelClock> {

@@ -12,7 +12,7 @@ use super::{
     Service, Socket, Subkey, UpdateSearch, UserAccount, WindowsOs, WindowsProcess, WirelessLink, decode,
 };
 use crate::isolated::{Isolated, Trouble};
-use crate::{Answer, Hardware, Os, OsError, Source, Stat, failed, files, hardware};
+use crate::{Answer, Hardware, Os, OsError, Route, Source, Stat, failed, files, hardware};
 
 mod accounts;
 mod adapters;
@@ -151,6 +151,10 @@ impl WindowsOs for Windows {
 
     fn adapters(&self) -> Answer<Vec<Adapter>> {
         adapters::adapters()
+    }
+
+    fn routes(&self) -> Answer<Vec<Route>> {
+        adapters::routes()
     }
 
     fn neighbours(&self) -> Answer<Vec<NeighbourEntry>> {

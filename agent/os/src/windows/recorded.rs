@@ -10,7 +10,7 @@ use super::answer::{
     AccountRules, Adapter, Event, EventQuery, Join, LogFile, Member, NeighbourEntry, NetworkCategory, Registry, Row,
     Service, Socket, Subkey, UpdateSearch, UserAccount, WindowsProcess, WirelessLink,
 };
-use crate::{Answer, FileKind, Hardware, Os, OsError, Source, Stat};
+use crate::{Answer, FileKind, Hardware, Os, OsError, Route, Source, Stat};
 
 mod load;
 mod reg_file;
@@ -53,6 +53,8 @@ pub struct Recorded {
     pub join: Option<Join>,
     /// Adapters.
     pub adapters: Option<Vec<Adapter>>,
+    /// Routes.
+    pub routes: Option<Vec<Route>>,
     /// Neighbours.
     pub neighbours: Option<Vec<NeighbourEntry>>,
     /// Sockets.
@@ -368,6 +370,10 @@ impl WindowsOs for Recorded {
 
     fn adapters(&self) -> Answer<Vec<Adapter>> {
         given(self.adapters.as_ref(), "GetAdaptersAddresses")
+    }
+
+    fn routes(&self) -> Answer<Vec<Route>> {
+        given(self.routes.as_ref(), "GetIpForwardTable2")
     }
 
     fn neighbours(&self) -> Answer<Vec<NeighbourEntry>> {

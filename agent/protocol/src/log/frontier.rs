@@ -52,6 +52,12 @@ impl Frontier {
         join(&self.roots)
     }
 
+    /// The full subtree with 2^`height` leaves at the right edge, if there is one.
+    pub(super) fn subtree(&self, height: u32) -> Option<Digest> {
+        let above = self.size.checked_shr(height).filter(|above| above & 1 == 1)?;
+        self.roots.get(usize::try_from(above.count_ones()).ok()?.checked_sub(1)?).copied()
+    }
+
     /// Appends a leaf. `full` is told of the leaf and then of every node that it completes, from the lowest up.
     pub fn append(&mut self, leaf: Digest, mut full: impl FnMut(Node, Digest)) {
         let (mut node, mut hash) = (Node { height: 0, index: self.size }, leaf);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::SignedBundle;
 use crate::digest::Digest;
 use crate::limits;
+use crate::log::LogAnswer;
 use crate::message::{Assignment, EnrolAnswer, Refusal, RenewAnswer};
 use crate::report::ReportAnswer;
 use crate::sign::{BadKey, Purpose, SigningKey, verify};
@@ -45,6 +46,12 @@ pub struct FileAnswer {
     /// One per report, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<AnsweredReport>,
+    /// What receipts of the second form prove against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// The answer to [`crate::unconnected::ExportHead::checkpoint`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogAnswer>,
     /// What the server decided about the machine; none when it refused the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Assignment>,
@@ -152,6 +159,8 @@ mod tests {
                 of: Digest::ZERO,
                 answer: ReportAnswer::Need { sections: vec!["lan".to_owned()] },
             }],
+            checkpoint: None,
+            log: None,
             assignment: None,
             policy: None,
             refusal: None,

@@ -48,9 +48,20 @@ pub struct ExportHead {
     pub agent: String,
     /// A person's declaration that the machine does not process state secrets.
     pub not_secret: bool,
+    /// The newest form of receipts that the machine takes ([`crate::report::RECEIPTS`]); 0 for the first.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub receipts: u32,
+    /// A checkpoint of the evidence log that the machine kept: the answer shows how the log went on from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// What the file carries.
     #[serde(flatten)]
     pub content: Content,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_first(receipts: &u32) -> bool {
+    *receipts == 0
 }
 
 /// Why a file cannot be read or made.
@@ -204,6 +215,8 @@ mod tests {
             made_at: 1,
             agent: "0.1.0".to_owned(),
             not_secret: true,
+            receipts: 0,
+            checkpoint: None,
             content: Content::Reports { machine: "m".to_owned(), renewal: None, left: 0 },
         }
     }

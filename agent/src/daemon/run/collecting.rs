@@ -1,7 +1,7 @@
 //! What the daemon collects next, and what it does with the facts.
 
 use policies::fact::{Facts, Section};
-use protocol::limits;
+use protocol::{AgentEventKind, limits};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -82,6 +82,9 @@ impl Daemon {
             tracing::error!("the collection broke off");
             return;
         };
+        if let Some(jump) = self.agent_state.observation.clock_jump(&facts) {
+            self.agent_state.journal.note(AgentEventKind::ClockChanged, Some(jump), self.agent_state.clock.now());
+        }
         let changed = match self.agent_state.observation.take_in(&sections, *facts, observed_at) {
             Ok(changed) => changed,
             Err(error) => {

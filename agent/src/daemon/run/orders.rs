@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use policies::text::visible;
-use protocol::{Digest, Order, PollAnswer, SignedBundle, limits};
+use protocol::{AgentEventKind, Digest, Order, PollAnswer, SignedBundle, limits};
 use tokio::time::Instant;
 
 use super::Daemon;
@@ -80,6 +80,7 @@ impl Daemon {
     pub(super) fn policy_refused(&mut self, reason: &str) {
         if self.refused.as_deref() != Some(reason) {
             logbook::enter(&Entry::PolicyRefused { reason: reason.to_owned() });
+            self.agent_state.journal.note(AgentEventKind::PolicyRefused, None, self.agent_state.clock.now());
             self.refused = Some(reason.to_owned());
         }
     }

@@ -114,6 +114,7 @@ impl Delivery {
             results: concerned.iter().map(|answered| answered.answer.clone()).collect(),
             assignment: assignment.clone(),
             server_time_at: 0,
+            checkpoint: None,
         };
         let agreed = self.chain.agreed();
         self.answered(&Batch { frames: Vec::new(), waiting: waiting.clone() }, &answers, state);

@@ -43,7 +43,7 @@ impl Fixture {
     fn report(&mut self, zone: &str) {
         let mut facts = Facts::unknown(Reason::SourceMissing);
         facts.time.zone = Fact::Known(zone.to_owned());
-        let entries = [Section::Time, Section::Lan].map(|section| (section, entry(&facts, section, 0).unwrap()));
+        let entries = [Section::Time, Section::Lan].map(|section| (section.name(), entry(&facts, section, 0).unwrap()));
         let draft = Draft { entries: entries.into(), traits: Digest::ZERO, policy: None, made_at: 0 };
         self.delivery.submit(&self.author, &draft, &self.state).unwrap();
     }
@@ -66,7 +66,7 @@ impl Fixture {
         let batch = self.delivery.request().unwrap();
         let results = batch.waiting.iter().enumerate().map(|(index, waiting)| answer(self, index, waiting)).collect();
         let assignment = Assignment { office: "o".to_owned(), role: Role::Workstation, confirmed: true, policy: None };
-        let answers = ReportAnswers { results, assignment, server_time_at: 0 };
+        let answers = ReportAnswers { results, assignment, server_time_at: 0, checkpoint: None };
         self.delivery.answered(&batch, &answers, &self.state)
     }
 

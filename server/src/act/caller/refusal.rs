@@ -61,6 +61,8 @@ pub enum Refusal {
     KeyReplaced,
     /// A renewal is not signed with the machine's key.
     BadSignature,
+    /// What a machine shows as a checkpoint of the evidence log is not one that this server signed.
+    CheckpointUnusable,
     /// The machine asks for certificates too often.
     TooManyRenewals,
     /// The store does not know the machine: it was restored from a backup older than the enrolment.
@@ -87,6 +89,7 @@ impl Refusal {
             Self::TooManyKeys => "too_many_keys",
             Self::KeyReplaced => "key_replaced",
             Self::BadSignature => "bad_signature",
+            Self::CheckpointUnusable => "checkpoint_unusable",
             Self::TooManyRenewals => "too_many_renewals",
             Self::UnknownMachine => "unknown_machine",
             Self::Revoked => "revoked",
@@ -176,6 +179,10 @@ impl Refusal {
             Self::BadSignature => (
                 "Chữ ký của yêu cầu gia hạn không đúng với khoá của máy.",
                 "The renewal's signature does not fit the machine's key.",
+            ),
+            Self::CheckpointUnusable => (
+                "Mốc đối chứng gửi lên không phải do máy chủ này ký.",
+                "The checkpoint of the evidence log in the request is not signed by this server.",
             ),
             Self::TooManyRenewals => (
                 "Máy đề nghị gia hạn chứng thư quá nhiều lần trong thời gian ngắn. Máy sẽ tự gửi lại sau.",

@@ -69,10 +69,7 @@ impl From<StoreError> for LanError {
 impl From<LanError> for anyhow::Error {
     fn from(error: LanError) -> Self {
         match error {
-            LanError::Refused(refusal) => {
-                let text = refusal.text();
-                UserError::new(text.vi, text.en).into()
-            }
+            LanError::Refused(refusal) => UserError::from(refusal.text()).into(),
             LanError::Store(error) => error.into(),
         }
     }
@@ -123,7 +120,12 @@ pub async fn office_lan_change(db: &Db, by: &By, office: &str, change: &LanChang
     let name = tx.office_get(&by.scope, office).await?.map(|office| office.name).unwrap_or_default();
     let subject = format!("{office} {name}");
     for (kind, typed) in &change.remove {
-        let address = written(typed)?;
+        let holding = tx.approved_address_in_force(&by.scope, office).await?;
+        // What earlier versions allowed or wrote in another way is taken off as it stands.
+        let address = match holding.iter().any(|entry| entry.kind == *kind && entry.address == typed.trim()) {
+            true => typed.trim().to_owned(),
+            false => written(typed)?,
+        };
         if !tx.approved_address_remove(&by.scope, office, (*kind, &address), by.at, &by.name()).await? {
             return Err(Refusal::NotThere(address).into());
         }

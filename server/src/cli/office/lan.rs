@@ -1,4 +1,4 @@
-//! `office lan`: the gateways and DNS servers an office approves of, what its machines use, and which of them do not tell.
+//! `office lan`: the gateways and DNS servers an office approves of, what its machines use, and for which of them it is not known.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -24,10 +24,10 @@ pub(super) fn command(help: Help) -> Command {
             "The local network: approved gateways and DNS servers, and what the machines use",
         ))
         .long_about(help.text(
-            "Không có tuỳ chọn: xem danh sách được duyệt, địa chỉ các máy đang dùng và máy chưa cho biết. Địa chỉ ghi như 192.168.1.1 hoặc dải \
+            "Không có tuỳ chọn: xem danh sách được duyệt, địa chỉ các máy đang dùng và máy chưa xác định được. Địa chỉ ghi như 192.168.1.1 hoặc dải \
              192.168.1.0/24; mỗi tuỳ chọn dùng được nhiều lần. Đơn vị không có danh sách của mình theo danh sách của cấp trên gần nhất.",
-            "Without options it shows what is approved, what the machines use and which do not tell. Write an address as 192.168.1.1 or a \
-             range as 192.168.1.0/24; each option may be repeated. An office without a list of its own has that of the nearest office above.",
+            "Without options it shows what is approved, what the machines use and for which it is not known. Write an address as 192.168.1.1 \
+             or a range as 192.168.1.0/24; each option may be repeated. An office without a list of its own has that of the nearest office above.",
         ))
         .arg(help.office())
         .arg(address("add-gateway", help.text("Duyệt một cổng mặc định", "Approve a default gateway")))
@@ -105,7 +105,7 @@ fn list_text(page: &LanPage, list: &LanList, context: &CommandContext, terminal:
     }
     if !list.unclear.is_empty() {
         let row = |one: &UnclearMachine| vec![one.machine.name.clone(), one.why.get(terminal.language).to_owned()];
-        let heads = [("Máy chưa cho biết", "Does not tell"), ("Lý do", "Why")];
+        let heads = [("Máy chưa xác định được", "Not known for"), ("Lý do", "Why")];
         text.push_str(&format!("{}\n", terminal.table(&heads, list.unclear.iter().map(row))));
     }
     text

@@ -7,12 +7,13 @@ use policies::grade::{CapState, Grade, LetterResult, Plan, Points, disclaimer, l
 use policies::text;
 
 use super::super::context::CommandContext;
-use super::super::terminal::Terminal;
+use super::super::terminal::{Form, Terminal};
 use super::super::text;
+use crate::act::look::office_look;
 use crate::store::Scope;
 use crate::view::{MachineLine, OfficeView, office_view, outcomes_add};
 
-/// Shows an office. With JSON output, also every outcome of every machine.
+/// Shows an office. With JSON output, also every outcome of every machine: that is a look, entered in the audit log first.
 ///
 /// # Errors
 /// There is no such office, or the database fails.
@@ -26,8 +27,11 @@ pub(super) async fn office_show(
     let mut tx = context.db.read().await?;
     let mut view =
         office_view(&mut tx, judge.as_deref(), &Scope::whole(), &text(given, "office"), context.clock.now()).await?;
-    if let Some(judge) = &judge {
+    // The text names no outcome of a machine.
+    if let Some(judge) = judge.as_ref().filter(|_| terminal.form == Form::Json) {
         outcomes_add(&mut tx, judge, &mut view).await?;
+        drop(tx);
+        office_look(&context.db, &context.by(), &view.office).await?;
     }
     terminal.answer(&view, |terminal| page(terminal, &view))
 }

@@ -127,7 +127,7 @@ impl Unchecked {
 }
 
 /// The name of a count.
-pub(super) fn name<'a>(count: &'a str, language: Language) -> &'a str {
+pub(super) fn name(count: &str, language: Language) -> &str {
     match count {
         "leaves" => language.text("mục của nhật ký đối chứng", "leaves of the evidence log"),
         "checkpoints" => language.text("mốc đã ký khớp", "signed checkpoints that fit"),

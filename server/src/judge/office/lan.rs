@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use policies::evaluate::evaluate_office;
 use policies::fact::{Facts, OfficeFacts};
-use policies::grade::{Grade, MachineGrade, MachineState, is_fresh};
+use policies::grade::{MachineGrade, MachineState, is_fresh};
 use policies::office::{self, AddressRange, Evidence, InUse, LanMachine};
 
 use super::{OfficeMachine, OfficeRows, instant};
@@ -43,16 +42,12 @@ pub struct LanInUse {
 pub async fn lan_rows(tx: &mut Tx, scope: &Scope, office: &str, places: &[OfficeMachine]) -> StoreResult<LanRows> {
     let machines = places.iter().filter_map(|place| place.machine.as_ref());
     let ids: Vec<String> = machines.filter(|machine| machine.received_at.is_some()).map(|one| one.id.clone()).collect();
-    // The family of the system says which facts an old agent misread.
-    Ok(LanRows {
-        approved: tx.approved_address_in_force(scope, office).await?,
-        facts: tx.facts_of_hardware(&ids).await?,
-    })
+    Ok(LanRows { approved: tx.approved_address_in_force(scope, office).await?, facts: tx.facts_of_lan(&ids).await? })
 }
 
 impl OfficeRows {
     /// What the expected machines use, as of `now`; `machines` are their grades.
-    pub fn lan_in_use(&self, judge: &CompiledPolicy, machines: &[MachineGrade], now: Timestamp) -> LanInUse {
+    pub(super) fn lan_in_use(&self, judge: &CompiledPolicy, machines: &[MachineGrade], now: Timestamp) -> LanInUse {
         let expected: Vec<usize> = machines
             .iter()
             .enumerate()
@@ -88,16 +83,6 @@ impl OfficeRows {
             (_, None) => Evidence::Never,
         };
         LanMachine { name: place.name(), evidence }
-    }
-
-    /// The grade with the controls about the office as a whole.
-    pub(super) fn with_organisational(&self, judge: &CompiledPolicy, grade: Grade, now: Timestamp) -> Grade {
-        let controls = judge.set().office_controls();
-        if controls.is_empty() {
-            return grade;
-        }
-        let facts = self.lan_in_use(judge, &grade.machines, now).facts;
-        grade.with_organisational(controls, evaluate_office(controls, &facts, now))
     }
 }
 

@@ -29,6 +29,13 @@ on_both! {
         assert_eq!(said, [(Kept::Uninstalled, 7), (Kept::Stopped, 7)]);
         assert!(tx.agent_event_list(&Scope::office("elsewhere"), &machine.id).await.is_err());
         drop(tx);
+
+        let app = server.app();
+        app.clock.advance(1000);
+        app.contacts.store(&app.db, &app.clock, true).await.unwrap();
+        let contact = app.db.read().await.unwrap().contact_get(&Scope::whole(), &machine.id).await.unwrap();
+        assert_eq!(contact.called_at, Some(app.clock.now_ms() - 1000), "when it called, not when that was written");
+        assert_eq!(contact.imported_at, None);
         server.end().await;
     }
 

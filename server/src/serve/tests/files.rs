@@ -12,7 +12,15 @@ use crate::store::test_database::on_both;
 
 fn head(content: Content) -> ExportHead {
     let agent = "0.1.0".to_owned();
-    ExportHead { server: "server-1".to_owned(), made_at: 0, agent, not_secret: true, content }
+    ExportHead {
+        server: "server-1".to_owned(),
+        made_at: 0,
+        agent,
+        not_secret: true,
+        receipts: 0,
+        checkpoint: None,
+        content,
+    }
 }
 
 fn reports(machine: &str, renewal: Option<SignedRenewal>) -> ExportHead {
@@ -50,6 +58,8 @@ on_both! {
             let imported = take(&server, &asked, &machine).await.unwrap();
             assert_eq!((imported.came, imported.refusal.is_none()), (Came::Enrolment { again }, true));
             let answer = opened(&server, &machine, &imported).enrolment.unwrap();
+            let contact = test_database.db.read().await.unwrap().contact_get(&Scope::whole(), &answer.machine).await.unwrap();
+            assert_eq!((contact.called_at, contact.imported_at), (None, Some(server.app().clock.now_ms())), "a file is no call");
             assert_eq!(Some(answer.machine), imported.machine.map(|machine| machine.id));
         }
         assert_eq!(server.uses_left(&token).await, 1);

@@ -5,11 +5,11 @@ use std::ops::Range;
 use protocol::Digest;
 use protocol::log::proof::{consistency, consistency_verify, inclusion};
 use protocol::log::proof_file::ProofFile;
-use protocol::log::tree::{join, node_hash, nodes_of};
-use protocol::log::{Checkpoint, Node, Note};
+use protocol::log::{Checkpoint, Note};
 use sqlx::FromRow;
 
-use super::{HEIGHT, StoreError, StoreResult, Tx, signed, unsigned};
+use super::tiles::Tiles;
+use super::{StoreError, StoreResult, Tx, signed};
 use crate::evidence::Subject;
 
 /// A checkpoint that is kept for good.
@@ -159,7 +159,7 @@ impl Tx {
         let head = self.log_head().await?;
         let checkpoint = self.log_checkpoint().await?.ok_or_else(|| StoreError::log("it is empty"))?;
         let ranges = inclusion(index, head.frontier.size()).map_err(StoreError::log)?;
-        let hashes = self.log_roots(head.epoch, &ranges).await?;
+        let hashes = Tiles::new(head.epoch).roots(self, &ranges).await?;
         Ok(ProofFile { content: content.as_bytes().to_vec(), index, hashes, checkpoint })
     }
 
@@ -173,7 +173,7 @@ impl Tx {
             return Ok(Err(Contradiction::Shorter { size: new.size }));
         }
         let ranges = consistency(old.size, new.size).map_err(StoreError::log)?;
-        let proof = self.log_roots(old.origin.epoch, &ranges).await?;
+        let proof = Tiles::new(old.origin.epoch).roots(self, &ranges).await?;
         Ok(match consistency_verify(old.size, old.root, new.size, new.root, &proof) {
             Ok(()) => Ok(Continuation { old: old.clone(), new, proof }),
             Err(_) => Err(Contradiction::Root),
@@ -197,62 +197,8 @@ impl Tx {
         note.map(|note| read(note).ok_or_else(|| StoreError::log("its newest checkpoint cannot be read"))).transpose()
     }
 
-    /// The root of each range of leaves, from stored hashes.
-    async fn log_roots(&mut self, epoch: u64, ranges: &[Range<u64>]) -> StoreResult<Vec<Digest>> {
-        let mut roots = Vec::with_capacity(ranges.len());
-        for range in ranges {
-            let mut nodes = Vec::new();
-            for node in nodes_of(range.clone()) {
-                nodes.push(self.log_node(signed(epoch), node).await?);
-            }
-            roots.push(join(&nodes));
-        }
-        Ok(roots)
-    }
-
-    /// The hash of a full node, from at most 128 stored ones below it.
-    async fn log_node(&mut self, epoch: i64, node: Node) -> StoreResult<Digest> {
-        let (level, above) = (node.height / HEIGHT, node.height % HEIGHT);
-        let below = node.index << above..(node.index + 1) << above;
-        let count = 1_usize << above;
-        let mut hashes = if level == 0 {
-            self.log_hashes(epoch, below.clone()).await?
-        } else {
-            let rows: Vec<Vec<u8>> = on_db!(self, connection => {
-                sqlx::query_scalar(
-                    "select hash from log_subtree where epoch = $1 and level = $2 and number >= $3 and number < $4 order by number",
-                )
-                .bind(epoch)
-                .bind(i64::from(level))
-                .bind(signed(below.start))
-                .bind(signed(below.end))
-                .fetch_all(connection)
-                .await?
-            });
-            rows.into_iter().filter_map(|hash| hash.try_into().ok().map(Digest)).collect()
-        };
-        if hashes.len() != count {
-            return Err(StoreError::log(format!("hashes {below:?} of level {level} are missing")));
-        }
-        while hashes.len() > 1 {
-            hashes = hashes.as_chunks::<2>().0.iter().map(|&[left, right]| node_hash(left, right)).collect();
-        }
-        hashes.pop().ok_or_else(|| StoreError::log("no hash"))
-    }
-
-    /// The hashes of these leaves that are there.
-    async fn log_hashes(&mut self, epoch: i64, range: Range<u64>) -> StoreResult<Vec<Digest>> {
-        let mut found = Vec::new();
-        for row in self.log_rows(epoch, range.clone()).await? {
-            let first = unsigned(row.first)?;
-            let numbered = row.hashes().unwrap_or_default().into_iter().zip(first..);
-            found.extend(numbered.filter(|(_, index)| range.contains(index)).map(|(hash, _)| hash));
-        }
-        Ok(found)
-    }
-
     /// The rows that hold these leaves.
-    async fn log_rows(&mut self, epoch: i64, range: Range<u64>) -> StoreResult<Vec<Leaves>> {
+    pub(super) async fn log_rows(&mut self, epoch: i64, range: Range<u64>) -> StoreResult<Vec<Leaves>> {
         Ok(on_db!(self, connection => {
             sqlx::query_as(
                 "select first, hashes, subjects from log_leaf where epoch = $1 and first < $3 and first >=

@@ -146,11 +146,19 @@ impl Tx {
         against: Option<&Checkpoint>,
     ) -> StoreResult<Tree> {
         let head = self.log_head().await?;
+        // What a machine showed is of leaves that were lost when the store was put back.
+        let shown: Vec<i64> = on_db!(self, connection => {
+            sqlx::query_scalar("select before_size from log_epoch where before_epoch = $1 and reason = 'shown'")
+                .bind(epoch)
+                .fetch_all(connection)
+                .await?
+        });
         let mut notes: Vec<(i64, String)> = self
             .log_checkpoints()
             .await?
             .into_iter()
-            .filter_map(|kept| (kept.epoch == epoch).then_some((kept.size, kept.note)))
+            .filter(|kept| kept.epoch == epoch && !shown.contains(&kept.size))
+            .map(|kept| (kept.size, kept.note))
             .collect();
         let stored_end = (signed(head.epoch) == epoch).then(|| head.frontier.clone());
         if signed(head.epoch) == epoch && head.frontier.size() > 0 {

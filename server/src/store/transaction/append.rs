@@ -3,32 +3,35 @@
 
 use std::sync::Arc;
 
-use protocol::log::{Frontier, Node};
+use protocol::Digest;
+use protocol::log::Node;
 
 use super::log_end::{HEIGHT, Head, HeadRow, MADE_BY};
 use super::{StoreError, StoreResult, Tx};
-use crate::evidence::{Leaf, Signer};
+use crate::evidence::{Leaf, Signer, Subject};
 use crate::store::number::signed;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// One commit's step of the log.
-struct Step {
+pub(super) struct Step {
     /// The checkpoint that it follows: nothing else may stand at the end.
-    follows: Head,
-    head: Head,
-    hashes: Vec<u8>,
+    pub(super) follows: Head,
+    pub(super) head: Head,
+    pub(super) hashes: Vec<Digest>,
     subjects: String,
+    /// When its reports were received; none when there is not one time for all.
+    reports_at: Option<i64>,
     subtrees: Vec<(Node, Vec<u8>)>,
 }
 
 impl Step {
     fn after(follows: Head, leaves: &[Leaf], signer: &Signer) -> StoreResult<Self> {
         let mut frontier = follows.frontier.clone();
-        let (mut hashes, mut subtrees) = (Vec::with_capacity(leaves.len() * 32), Vec::new());
+        let (mut hashes, mut subtrees) = (Vec::with_capacity(leaves.len()), Vec::new());
         for leaf in leaves {
             let hash = leaf.hash();
-            hashes.extend(hash.0);
+            hashes.push(hash);
             frontier.append(hash, |node, hash| {
                 if node.height > 0 && node.height.is_multiple_of(HEIGHT) {
                     subtrees.push((node, hash.0.to_vec()));
@@ -39,7 +42,11 @@ impl Step {
         let checkpoint = signer.sign(follows.epoch, &frontier).map_err(StoreError::log)?.to_string();
         let checkpoint_at = leaves.iter().map(|leaf| leaf.at).max().unwrap_or(0);
         let head = Head { epoch: follows.epoch, frontier, checkpoint, checkpoint_at };
-        Ok(Self { follows, head, hashes, subjects: subjects.join("\n"), subtrees })
+        let mut reports =
+            leaves.iter().filter(|leaf| matches!(leaf.subject, Subject::Report { .. })).map(|leaf| leaf.at);
+        // An older store is taken in with many times in one row.
+        let reports_at = reports.next().filter(|first| reports.all(|at| at == *first));
+        Ok(Self { follows, head, hashes, subjects: subjects.join("\n"), reports_at, subtrees })
     }
 
     /// Whether the checkpoint that it follows was the last of its day or epoch, and so is kept.
@@ -55,12 +62,11 @@ impl Tx {
         self.leaves.push(leaf);
     }
 
-    /// Appends what was noted and signs the checkpoint; the caller commits at once. Returns the new end.
+    /// Appends what was noted and signs the checkpoint; the caller commits at once. Returns what was done.
     ///
     /// # Errors
     /// When the database fails, or the log was not opened.
-    pub(super) async fn log_append(&mut self) -> StoreResult<Option<Head>> {
-        let leaves = std::mem::take(&mut self.leaves);
+    pub(super) async fn log_append(&mut self, leaves: &[Leaf]) -> StoreResult<Option<Step>> {
         if leaves.is_empty() {
             return Ok(None);
         }
@@ -70,21 +76,21 @@ impl Tx {
             return if self.schema_number().await? < MADE_BY { Ok(None) } else { Err(StoreError::LogClosed) };
         };
         if let Some(known) = log.known() {
-            let step = Step::after(known, &leaves, signer)?;
+            let step = Step::after(known, leaves, signer)?;
             if self.log_step(&step).await? {
-                return Ok(Some(step.head));
+                return Ok(Some(step));
             }
         }
-        let step = Step::after(self.log_lock().await?, &leaves, signer)?;
+        let step = Step::after(self.log_lock().await?, leaves, signer)?;
         if self.log_step(&step).await? {
-            Ok(Some(step.head))
+            Ok(Some(step))
         } else {
             Err(StoreError::log("its end moved though it was locked"))
         }
     }
 
     /// The end of the log, locked.
-    async fn log_lock(&mut self) -> StoreResult<Head> {
+    pub(super) async fn log_lock(&mut self) -> StoreResult<Head> {
         let row: HeadRow = on_db!(self, connection => {
             sqlx::query_as(
                 "update log_head set size = size where name = 'log'
@@ -118,11 +124,12 @@ impl Tx {
             return Ok(false);
         }
         on_db!(self, connection => {
-            sqlx::query("insert into log_leaf (epoch, first, hashes, subjects) values ($1, $2, $3, $4)")
+            sqlx::query("insert into log_leaf (epoch, first, hashes, subjects, reports_at) values ($1, $2, $3, $4, $5)")
                 .bind(signed(head.epoch))
                 .bind(signed(follows.frontier.size()))
-                .bind(&step.hashes)
+                .bind(step.hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>())
                 .bind(&step.subjects)
+                .bind(step.reports_at)
                 .execute(connection)
                 .await?;
         });
@@ -141,44 +148,5 @@ impl Tx {
             self.log_checkpoint_keep(follows).await?;
         }
         Ok(true)
-    }
-
-    /// Begins an epoch, because this store was put back or made anew: its first leaf is the last checkpoint known. Its number is the second
-    /// of `at`, so that no two stores that were put back from one copy begin the same. Locks the log out of turn: nobody else uses the
-    /// database then.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(crate) async fn log_epoch_begin(&mut self, at: i64) -> StoreResult<()> {
-        let last = self.log_lock().await?;
-        let epoch = signed(last.epoch + 1).max(at / 1000);
-        if last.frontier.size() > 0 {
-            self.log_checkpoint_keep(&last).await?;
-            let (before, size) = (signed(last.epoch), signed(last.frontier.size()));
-            self.leaves.insert(0, Leaf::checkpoint(before, size, &last.checkpoint, at));
-        }
-        on_db!(self, connection => {
-            sqlx::query("update log_head set epoch = $1, size = 0, frontier = $2, checkpoint = '' where name = 'log'")
-                .bind(epoch)
-                .bind(Frontier::default().to_bytes())
-                .execute(connection)
-                .await?;
-        });
-        Ok(())
-    }
-
-    async fn log_checkpoint_keep(&mut self, head: &Head) -> StoreResult<()> {
-        on_db!(self, connection => {
-            sqlx::query(
-                "insert into log_checkpoint (epoch, size, made_at, note) values ($1, $2, $3, $4) on conflict do nothing",
-            )
-            .bind(signed(head.epoch))
-            .bind(signed(head.frontier.size()))
-            .bind(head.checkpoint_at)
-            .bind(&head.checkpoint)
-            .execute(connection)
-            .await?;
-        });
-        Ok(())
     }
 }

@@ -4,7 +4,9 @@
 use policies::text;
 use policies::text::visible;
 
+use super::journal;
 use crate::policy::CompiledPolicy;
+use crate::store::machine::event::{AgentEvent, AgentEventKind};
 use crate::store::waiver::{Waiver, WaiverState};
 use crate::view::MachineView;
 use crate::web::catalogue::Catalogue;
@@ -90,7 +92,13 @@ pub(super) fn history(
         ));
         events.push(event(former.revoked_at.unwrap_or(machine.enrolled_at), what, String::new()));
     }
-    for said in &view.said {
+    // What the signed journal tells too is not told twice; nor is a shutdown, because a list of them would be an attendance clock.
+    let twin = |said: &AgentEvent| {
+        let signed = view.events.events.iter();
+        signed.into_iter().any(|event| event.at == said.said_at && journal::word(event.kind) == said.kind.word())
+    };
+    let told = view.said.iter().filter(|said| said.kind != AgentEventKind::Shutdown && !twin(said));
+    for said in told {
         events.push(event(said.received_at, t.word("agent_event", said.kind.word()), String::new()));
     }
     let by = |by: &Option<String>| {

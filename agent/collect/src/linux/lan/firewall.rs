@@ -4,12 +4,12 @@ use policies::fact::{Fact, Firewall, FirewallKind, List, PublishedPort, Reason, 
 
 use super::filter::{Family, Table};
 use super::outside::{Outside, outsides};
-use super::routes::Route;
 use super::truth::Can;
 use super::walk::{Judgement, judge, published};
 use super::{iptables, nftables};
 use crate::linux::context::{CheckContext, optional, unknown};
 use crate::linux::text::{assigned, capped};
+use crate::ways_out::WayOut;
 use os::{Answer, OsError, Output, Program};
 
 /// The machine's packet filters, and their effect on a stranger.
@@ -25,7 +25,7 @@ pub(super) struct Verdict {
 }
 
 /// Reads the kernel's filters, whichever tool made them.
-pub(super) fn firewalls(context: &CheckContext, routes: &Fact<Vec<Route>>, forwards: &Fact<bool>) -> Verdict {
+pub(super) fn firewalls(context: &CheckContext, ways: &[WayOut], forwards: &Fact<bool>) -> Verdict {
     let asked = match context.os.administrator() {
         true => filters(context),
         false => {
@@ -43,7 +43,7 @@ pub(super) fn firewalls(context: &CheckContext, routes: &Fact<Vec<Route>>, forwa
             };
         }
     };
-    let outsides = outsides(context, routes.known().map_or(&[], Vec::as_slice));
+    let outsides = outsides(context, ways);
     let all: Vec<&Table> = filters.tables.iter().collect();
     let together = judge(&all, &outsides, filters.cut);
     Verdict {

@@ -5,12 +5,12 @@ use std::net::Ipv6Addr;
 use policies::fact::{Fact, Interface, InterfaceKind, List, Reason};
 
 use super::addressing;
-use super::routes::Route;
 use crate::linux::context::{CheckContext, unknown};
 use crate::linux::text::capped;
+use crate::ways_out::WayOut;
 
 /// All interfaces that are up, by name, without loopback and virtual ones that have no address.
-pub(super) fn interfaces(context: &CheckContext, routes: &[Route]) -> Fact<List<Interface>> {
+pub(super) fn interfaces(context: &CheckContext, ways: &[WayOut]) -> Fact<List<Interface>> {
     let names = match context.os.list("/sys/class/net") {
         Ok(names) => names,
         Err(error) => return unknown(&error),
@@ -41,7 +41,7 @@ pub(super) fn interfaces(context: &CheckContext, routes: &[Route]) -> Fact<List<
             mac: mac(context, &folder),
             addresses: own_ipv4.into_iter().chain(own_ipv6).collect(),
             addressing,
-            default_route: routes.iter().any(|route| route.interface == name),
+            default_route: ways.iter().any(|way| way.interface == name),
             name: capped(&name),
             category: Fact::unknown(Reason::NoReader, ""),
             wireless: Fact::unknown(Reason::NoReader, ""),
@@ -110,11 +110,9 @@ mod tests {
             );
         os.addresses =
             vec![("eno1".to_owned(), "10.0.0.5/24".to_owned()), ("tun0".to_owned(), "10.8.0.2/32".to_owned())];
-        let routes = super::super::routes::default_routes(&CheckContext::of(
-            Recorded::new().file("/proc/net/route", "x\neno1\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n"),
-        ));
+        let way = WayOut { interface: "eno1".to_owned(), ipv6: false, gateway: None };
         let context = CheckContext::of(os);
-        let found = interfaces(&context, routes.known().unwrap());
+        let found = interfaces(&context, &[way]);
         let found = &found.known().unwrap().items;
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!(found[0].mac, Fact::Known("aa:bb:cc:00:11:22".to_owned()));

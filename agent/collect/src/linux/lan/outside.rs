@@ -3,8 +3,8 @@
 use std::net::Ipv6Addr;
 
 use super::filter::Version;
-use super::routes::Route;
 use crate::linux::context::{CheckContext, optional};
+use crate::ways_out::WayOut;
 
 /// One way in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Outside {
         }
     }
 
-    /// Whether a default route leaves by it.
+    /// Whether a way out leaves by it.
     pub(super) fn routed(&self, version: Version) -> bool {
         self.routed[usize::from(version == Version::V6)]
     }
@@ -50,11 +50,11 @@ impl Outside {
 
 /// All ways in: interfaces that have an address, and either hardware below them or a default route. If there are none, all
 /// others with an address; on an unreachable machine an invented one, so that "all" is never true of an empty set.
-pub(super) fn outsides(context: &CheckContext, routes: &[Route]) -> Vec<Outside> {
+pub(super) fn outsides(context: &CheckContext, ways_out: &[WayOut]) -> Vec<Outside> {
     let addresses = Addresses::read(context);
     let names = context.os.list("/sys/class/net").unwrap_or_default();
     let names = names.iter().filter(|name| is_up(context, name));
-    let all: Vec<Outside> = names.flat_map(|name| ways(context, name, &addresses, routes)).collect();
+    let all: Vec<Outside> = names.flat_map(|name| ways(context, name, &addresses, ways_out)).collect();
     let outer = |outside: &&Outside| outside.routed != [false; 2] || hardware(context, &outside.devices[0]);
     let found: Vec<Outside> = all.iter().filter(outer).cloned().collect();
     match (found.is_empty(), all.is_empty()) {
@@ -89,7 +89,7 @@ impl Addresses {
 }
 
 /// The ways that end at the device: one per hardware device below it, or per lowest device if there is no hardware.
-fn ways(context: &CheckContext, name: &str, addresses: &Addresses, routes: &[Route]) -> Vec<Outside> {
+fn ways(context: &CheckContext, name: &str, addresses: &Addresses, ways_out: &[WayOut]) -> Vec<Outside> {
     let own = |all: &Option<Vec<(String, u128)>>| -> Option<Vec<u128>> {
         let own = |(of, address): &(String, u128)| (of == name).then_some(*address);
         all.as_ref().map(|all| all.iter().filter_map(own).collect())
@@ -100,7 +100,7 @@ fn ways(context: &CheckContext, name: &str, addresses: &Addresses, routes: &[Rou
         return Vec::new();
     }
     let folder = format!("/sys/class/net/{name}");
-    let leaves = |ipv6| routes.iter().any(|route| route.interface == name && route.ipv6 == ipv6);
+    let leaves = |ipv6| ways_out.iter().any(|way| way.interface == name && way.ipv6 == ipv6);
     let last = Outside {
         // Enslaved but with an address: filters see the master.
         named: !context.os.exists(&format!("{folder}/master")),

@@ -3,6 +3,7 @@
 use policies::fact::{FirewallKind, FirewallProfile, InboundService};
 
 use super::*;
+use os::Route;
 use os::windows::recorded::Recorded;
 use os::windows::{NeighbourEntry, NetworkCategory as Category, Registry, Row, Variant};
 
@@ -33,6 +34,11 @@ fn wired() -> Adapter {
     }
 }
 
+fn route(index: u32, destination: &str, prefix: u8, gateway: Option<&str>) -> Route {
+    let gateway = gateway.map(|gateway| gateway.parse().unwrap());
+    Route { interface: index.to_string(), destination: destination.parse().unwrap(), prefix, gateway, metric: 0 }
+}
+
 /// A computer in a private network, with default settings.
 fn office() -> Recorded {
     let entry = NeighbourEntry {
@@ -43,6 +49,7 @@ fn office() -> Recorded {
     };
     Recorded {
         adapters: Some(vec![wired()]),
+        routes: Some(vec![route(7, "0.0.0.0", 0, Some("10.0.0.1")), route(7, "10.0.0.0", 24, None)]),
         neighbours: Some(vec![entry]),
         network_categories: Some(vec![Category { adapter: "{1}".to_owned(), category: 1 }]),
         wireless: Some(Vec::new()),
@@ -89,6 +96,52 @@ fn an_office_machine_as_it_is_delivered() {
     // What nobody switched off is on.
     assert_eq!((lan.llmnr, lan.netbios, lan.forwards), (Fact::Known(true), Fact::Known(true), Fact::Known(false)));
     assert_eq!((lan.proxies, lan.host_overrides), (Fact::Known(List::default()), Fact::Known(List::default())));
+}
+
+#[test]
+fn a_vpn_beside_the_default_route_shows_among_the_gateways() {
+    let vpn = |kind, up| {
+        let adapter =
+            Adapter { guid: "{2}".to_owned(), index: 9, kind, up, hardware: false, metric: 1, ..Adapter::default() };
+        Adapter { addresses: vec!["10.8.0.2/32".to_owned()], ..adapter }
+    };
+    let with = |adapter: Adapter, routes: &[Route]| {
+        let mut os = office();
+        os.adapters.as_mut().unwrap().push(adapter);
+        os.routes.as_mut().unwrap().extend(routes.iter().cloned());
+        collected(os)
+    };
+    let gateways = |lan: &Lan| lan.gateways.known().unwrap().items.clone();
+    let ways = |lan: &Lan| lan.interfaces.known().unwrap().items.iter().filter(|one| one.default_route).count();
+    let halves = [route(9, "0.0.0.0", 1, None), route(9, "128.0.0.0", 1, None)];
+    // PPP, tunnel, and a virtual network card.
+    for kind in [23, 131, 53] {
+        for routes in [&[route(9, "0.0.0.0", 0, None)][..], &halves] {
+            let lan = with(vpn(kind, true), routes);
+            assert_eq!((gateways(&lan), ways(&lan)), (vec!["10.0.0.1".to_owned(), "0.0.0.0".to_owned()], 2), "{kind}");
+        }
+    }
+    let routed = with(vpn(53, true), &[route(9, "0.0.0.0", 1, Some("10.8.0.1"))]);
+    assert_eq!(gateways(&routed), ["10.0.0.1", "10.8.0.1"]);
+    let split = with(vpn(23, true), &[route(9, "10.8.0.0", 16, None)]);
+    assert_eq!((gateways(&split), ways(&split)), (vec!["10.0.0.1".to_owned()], 1));
+    assert_eq!(gateways(&with(vpn(23, false), &halves)), ["10.0.0.1"], "it is down");
+    assert!(collected(Recorded { routes: None, ..office() }).gateways.known().is_none());
+}
+
+#[test]
+fn rules_for_names_name_further_servers() {
+    for place in NAME_RULES {
+        let rule = format!(r"{place}\{{A}}");
+        let lan =
+            collected(office().text(&rule, "GenericDNSServers", "10.8.0.1;10.0.0.2").text(&rule, "Other", "9.9.9.9"));
+        assert_eq!(lan.dns_servers.known().unwrap().items, ["10.0.0.2", "10.8.0.1"]);
+        let lan = collected(office().key(&rule));
+        assert_eq!(lan.dns_servers.known().unwrap().items, ["10.0.0.2"]);
+    }
+    let odd = Adapter { dns: vec!["fec0:0:0:ffff::2%1".to_owned(), "fec0:0:0:ffff::1234".to_owned()], ..wired() };
+    let lan = collected(Recorded { adapters: Some(vec![odd]), ..office() });
+    assert_eq!(lan.dns_servers.known().unwrap().items, ["fec0:0:0:ffff::1234"], "the three alone mean none");
 }
 
 #[test]

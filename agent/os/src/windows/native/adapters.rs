@@ -1,4 +1,4 @@
-//! Network adapters (`GetAdaptersAddresses`) and neighbours (`GetIpNetTable2`).
+//! Network adapters (`GetAdaptersAddresses`), routes (`GetIpForwardTable2`) and neighbours (`GetIpNetTable2`).
 #![expect(unsafe_code, reason = "the network is asked through its C interface, with lists of pointers")]
 
 use std::net::IpAddr;
@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use windows::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_NO_DATA, ERROR_NOT_FOUND, NO_ERROR};
 use windows::Win32::NetworkManagement::IpHelper::{
     FreeMibTable, GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST, GetAdaptersAddresses,
-    GetIfEntry2, GetIpNetTable2, IP_ADAPTER_ADDRESSES_LH, MIB_IF_ROW2, MIB_IPNET_ROW2, MIB_IPNET_TABLE2,
+    GetIfEntry2, GetIpForwardTable2, GetIpNetTable2, IP_ADAPTER_ADDRESSES_LH, MIB_IF_ROW2, MIB_IPFORWARD_ROW2,
+    MIB_IPFORWARD_TABLE2, MIB_IPNET_ROW2, MIB_IPNET_TABLE2,
 };
 use windows::Win32::NetworkManagement::Ndis::{IfOperStatusUp, NET_LUID_LH};
 use windows::Win32::Networking::WinSock::{ADDRESS_FAMILY, AF_UNSPEC, SOCKADDR_INET, SOCKET_ADDRESS};
 
 use crate::windows::{Adapter, NeighbourEntry, decode};
-use crate::{Answer, OsError};
+use crate::{Answer, OsError, Route};
 
 const WHAT: &str = "network adapters";
 /// `IP_ADAPTER_DHCP_ENABLED`.
@@ -109,13 +110,44 @@ fn address(socket: SOCKET_ADDRESS) -> Option<IpAddr> {
     decode::address::address(unsafe { std::slice::from_raw_parts(socket.lpSockaddr.cast::<u8>(), length) })
 }
 
-struct Neighbours(*mut MIB_IPNET_TABLE2);
+/// A table that Windows made.
+struct Table<T>(*mut T);
 
-impl Drop for Neighbours {
+impl<T> Drop for Table<T> {
     fn drop(&mut self) {
-        // SAFETY: Windows made the table for `neighbours`; it is freed once.
+        // SAFETY: Windows made the table for its one holder; it is freed once.
         unsafe { FreeMibTable(self.0.cast()) };
     }
+}
+
+/// [`super::super::WindowsOs::routes`].
+pub(super) fn routes() -> Answer<Vec<Route>> {
+    let mut table = std::ptr::null_mut();
+    // SAFETY: the pointer outlives the call.
+    let status = unsafe { GetIpForwardTable2(ADDRESS_FAMILY(AF_UNSPEC.0), &raw mut table) };
+    if status == ERROR_NOT_FOUND || (status == NO_ERROR && table.is_null()) {
+        return Ok(Vec::new());
+    }
+    if status != NO_ERROR {
+        return Err(decode::refused("routes", status.0));
+    }
+    let table: Table<MIB_IPFORWARD_TABLE2> = Table(table);
+    // SAFETY: the table has as many rows as it says, one after the other from its first.
+    let rows = unsafe {
+        let first = (&raw const (*table.0).Table).cast::<MIB_IPFORWARD_ROW2>();
+        std::slice::from_raw_parts(first, (*table.0).NumEntries as usize)
+    };
+    Ok(rows.iter().filter_map(route).collect())
+}
+
+fn route(row: &MIB_IPFORWARD_ROW2) -> Option<Route> {
+    Some(Route {
+        interface: row.InterfaceIndex.to_string(),
+        destination: inet(&row.DestinationPrefix.Prefix)?,
+        prefix: row.DestinationPrefix.PrefixLength,
+        gateway: inet(&row.NextHop).filter(|gateway| !gateway.is_unspecified()),
+        metric: row.Metric,
+    })
 }
 
 /// [`super::super::WindowsOs::neighbours`].
@@ -129,7 +161,7 @@ pub(super) fn neighbours() -> Answer<Vec<NeighbourEntry>> {
     if status != NO_ERROR {
         return Err(decode::refused("neighbour table", status.0));
     }
-    let table = Neighbours(table);
+    let table: Table<MIB_IPNET_TABLE2> = Table(table);
     // SAFETY: the table has as many rows as it says, one after the other from its first.
     let rows = unsafe {
         let first = (&raw const (*table.0).Table).cast::<MIB_IPNET_ROW2>();
@@ -139,13 +171,16 @@ pub(super) fn neighbours() -> Answer<Vec<NeighbourEntry>> {
 }
 
 fn neighbour(row: &MIB_IPNET_ROW2) -> Option<NeighbourEntry> {
-    let socket = &raw const row.Address;
-    // SAFETY: the union is read as the bytes it consists of.
-    let bytes = unsafe { std::slice::from_raw_parts(socket.cast::<u8>(), size_of::<SOCKADDR_INET>()) };
     Some(NeighbourEntry {
-        address: decode::address::address(bytes)?.to_string(),
+        address: inet(&row.Address)?.to_string(),
         mac: row.PhysicalAddress.get(..row.PhysicalAddressLength as usize).unwrap_or_default().to_vec(),
         index: row.InterfaceIndex,
         state: row.State.0.cast_unsigned(),
     })
+}
+
+fn inet(socket: &SOCKADDR_INET) -> Option<IpAddr> {
+    // SAFETY: the union is read as the bytes it consists of.
+    let bytes = unsafe { std::slice::from_raw_parts((&raw const *socket).cast::<u8>(), size_of::<SOCKADDR_INET>()) };
+    decode::address::address(bytes)
 }

@@ -88,6 +88,34 @@ on_both! {
         assert_eq!((told(&commune), told(&room), told(&elsewhere)), (2, 2, 0), "those below follow");
     }
 
+    async fn what_an_earlier_version_allowed_can_be_taken_off(test_database: &TestDatabase) {
+        let db = &test_database.db;
+        let office = test_database::office_made(db, "Xã An", None).await;
+        let lan = By::person("lan", Scope::office(&office), 7);
+        for address in ["2000::/10", "::ffff:10.0.0.1"] {
+            let old = ApprovedAddress {
+                id: new_id(),
+                office: office.clone(),
+                kind: AddressKind::Dns,
+                address: address.to_owned(),
+                document: String::new(),
+                added_at: 1,
+                added_by: "person:lan".to_owned(),
+                removed_at: None,
+                removed_by: None,
+            };
+            let mut tx = db.write().await.unwrap();
+            tx.approved_address_insert(&lan.scope, &old).await.unwrap();
+            tx.commit().await.unwrap();
+            office_lan_change(db, &lan, &office, &remove(AddressKind::Dns, address)).await.unwrap();
+            assert!(db.read().await.unwrap().approved_address_in_force(&lan.scope, &office).await.unwrap().is_empty());
+        }
+        assert!(matches!(
+            refusal(office_lan_change(db, &lan, &office, &add(AddressKind::Dns, "2000::/10")).await),
+            Refusal::Address(RangeError::TooWide(_))
+        ));
+    }
+
     async fn a_list_has_an_end(test_database: &TestDatabase) {
         let db = &test_database.db;
         let office = test_database::office_made(db, "Xã An", None).await;

@@ -75,7 +75,7 @@ on_both! {
 
     async fn a_leaf_is_added(test_database: &TestDatabase) {
         whole(test_database).await;
-        test_database.tamper(&["insert into log_leaf select epoch, 310, hashes, subjects from log_leaf where first = 309"]).await;
+        test_database.tamper(&["insert into log_leaf (epoch, first, hashes, subjects) select epoch, 310, hashes, subjects from log_leaf where first = 309"]).await;
         assert_eq!(faults(test_database).await[..], [Fault::Beside { epoch: 1, leaf: 310 }]);
     }
 
