@@ -34,9 +34,6 @@ pub use refusal::{Counters, Reason};
 const QUEUE: usize = 4096;
 /// Most reports in one commit.
 const REPORTS_A_COMMIT: usize = 512;
-/// How long a commit waits for more reports when the one before held several: a commit costs as much as dozens of reports. One that comes
-/// alone is committed at once.
-const GATHER: Duration = Duration::from_millis(20);
 /// How long refusals may wait to be stored while no report comes.
 const COUNTERS_WAIT: Duration = Duration::from_secs(10);
 
@@ -148,7 +145,7 @@ async fn run(
 ) {
     // Jobs whose machine has another job in the batch wait here for the next one.
     let mut held: VecDeque<Job> = VecDeque::new();
-    let (mut open, mut several) = (true, false);
+    let mut open = true;
     while open || !held.is_empty() {
         if held.is_empty() {
             tokio::select! {
@@ -167,16 +164,12 @@ async fn run(
                 }
             }
         }
-        if several && held.len() < REPORTS_A_COMMIT {
-            tokio::time::sleep(GATHER).await;
-        }
         while held.len() < REPORTS_A_COMMIT
             && let Ok(job) = jobs.try_recv()
         {
             held.push_back(job);
         }
         let batch = batch_take(&mut held);
-        several = batch.len() > 1;
         if !batch.is_empty() {
             committer.commit(batch, clock.now_ms()).await;
         }

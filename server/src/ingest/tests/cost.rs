@@ -87,35 +87,3 @@ async fn pages_written_for_unchanged_reports_are_few() {
     assert!(pages <= 2 * BATCH as u64, "{pages} pages for {BATCH} reports");
     test_database.end().await;
 }
-
-/// On several threads, as the server runs: each machine sends its next report as soon as the one before is answered.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn machines_that_report_at_once_share_commits() {
-    let test_database = TestDatabase::sqlite().await;
-    let test_server = TestServer::open(&test_database).await;
-    let db = &test_server.app.db;
-    let mut sent = Vec::new();
-    for mut machine in machines(&test_server).await {
-        let peer = db.read().await.unwrap().machine_peer(&machine.key_id).await.unwrap().unwrap();
-        let reports = [machine.full(), machine.report(&[]), machine.report(&[]), machine.report(&[])];
-        sent.push((machine.id, reports.map(|report| crate::ingest::check(report, &peer).unwrap())));
-    }
-    let before = db.health().statements();
-    let mut tasks = tokio::task::JoinSet::new();
-    for (machine, reports) in sent {
-        let app = test_server.app.clone();
-        tasks.spawn(async move {
-            for report in reports {
-                let taken = app.ingest.take(&machine, vec![report]).await.unwrap();
-                assert!(matches!(taken.answers[..], [crate::ingest::Answer::Accepted { .. }]));
-            }
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.unwrap();
-    }
-    // Commits of six would already need almost as many.
-    let statements = db.health().statements() - before;
-    assert!(statements <= 2 * 4 * BATCH as u64, "{statements}");
-    test_database.end().await;
-}
