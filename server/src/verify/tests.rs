@@ -153,7 +153,7 @@ on_both! {
 
     async fn what_retention_removed_is_not_missing_and_the_rest_is_intact(test_database: &TestDatabase) {
         let mut scene = Scene::made(test_database).await;
-        scene.retention = Retention { months: 1, accounts_months: 1, neighbours_months: 1 };
+        scene.retention = Retention { months: 1, accounts_months: 1, neighbours_months: 1, events_months: 1 };
         scene.pass(40 * DAY);
         scene.report(true).await;
         scene.pass(MINUTE);
@@ -177,7 +177,7 @@ on_both! {
 
     async fn reports_whose_headers_retention_removed_are_counted_and_the_next_is_verified(test_database: &TestDatabase) {
         let mut scene = Scene::made(test_database).await;
-        scene.retention = Retention { months: 1, accounts_months: 1, neighbours_months: 1 };
+        scene.retention = Retention { months: 1, accounts_months: 1, neighbours_months: 1, events_months: 1 };
         let db = &test_database.db;
         scene.pass(40 * DAY);
         assert_eq!(headers_pack(db, scene.now()).await.unwrap(), 3);
