@@ -40,7 +40,7 @@ const AGENT: Arrows = &[
     ("daemon", "connection enrol identity platform policy report state"),
     ("airgap", "daemon enrol identity platform policy report state"),
     ("install", "enrol platform policy state"),
-    ("cli", "airgap connection daemon enrol identity install platform policy state"),
+    ("cli", "airgap connection daemon enrol identity install platform policy report state"),
 ];
 
 /// Calls that change something outside the program. The door has none: code that writes is in `platform` or `state`.
@@ -86,9 +86,9 @@ const SERVER: Arrows = &[
     ("app", "audit bound clock config error evidence ingest policy secrets store"),
     ("tls", "bound ca clock config error secrets"),
     ("view", "judge policy roster store"),
-    ("act", "app audit bound ca error ingest judge policy roster store"),
+    ("act", "app audit bound ca error evidence ingest judge policy roster store"),
     ("agent_api", "act app bound ingest store tls"),
-    ("airgap", "act app ca error secrets store"),
+    ("airgap", "act app ca error ingest secrets store"),
     ("backup", "act app config error secrets store"),
     ("jobs", "act app bound config judge policy store tls"),
     ("verify", "audit ca config evidence ingest judge policy store"),

@@ -166,7 +166,7 @@ on_both! {
         machine.set("system", r#"{"family":{"known":"linux"},"id":{"known":"debian"}}"#);
         machine.set("time", r#"{"synchronised":{"known":true},"zone":{"known":"Asia/Ho_Chi_Minh"}}"#);
         for (number, (agent, schema, believed)) in
-            [("0.1.0", 1, false), ("0.2.0", 2, true), ("0.2.0", 2, true), ("0.1.0", 1, false), ("9.0\0.0", 9, true)].into_iter().enumerate()
+            [("0.1.0", 1, false), ("0.3.0", 3, true), ("0.3.0", 3, true), ("0.1.0", 1, false), ("9.0\0.0", 9, true)].into_iter().enumerate()
         {
             (machine.agent, machine.schema) = (agent.to_owned(), schema);
             let report = if number == 0 { machine.full() } else { machine.report(&[]) };

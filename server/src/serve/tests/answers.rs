@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use protocol::log::LogRequest;
 use protocol::{AgentEvent, AgentEventKind, SignedRenewal};
 use serde_json::{Value, json};
 
@@ -11,10 +12,10 @@ use crate::act::machine::machine_check;
 use crate::ingest::tests as reports;
 use crate::store::test_database::on_both;
 
-/// Makes what differs from run to run the same: ids, keys, certificates, times; and shortens what is too long to read.
+/// Makes what differs from run to run the same: ids, keys, certificates, checkpoints, times; and shortens what is too long to read.
 fn redact(value: &mut Value) {
     match value {
-        Value::String(text) if is_random(text) || text.len() > 1000 => "…".clone_into(text),
+        Value::String(text) if is_random(text) || text.contains('\n') || text.len() > 1000 => "…".clone_into(text),
         Value::Number(number) if number.as_i64().is_some_and(|number| number > 1_000_000_000_000) => {
             *value = json!("…")
         }
@@ -59,6 +60,7 @@ on_both! {
         let (_, token) = server.token(1).await;
         let renewal = SignedRenewal::sign(&known.renewal(&known), &known.signing_key()).unwrap();
         let event = AgentEvent { kind: AgentEventKind::Stopped, at: 7 };
+        let checkpoint = server.app().db.read().await.unwrap().log_checkpoint().await.unwrap().unwrap().to_string();
         let body = |request: Result<Vec<u8>, serde_json::Error>| Some(request.unwrap());
         let good: BTreeMap<&str, Option<Vec<u8>>> = [
             (path::ENROL, body(serde_json::to_vec(&Machine::new().request(&token)))),
@@ -66,6 +68,7 @@ on_both! {
             (path::POLL, body(serde_json::to_vec(&PollRequest::default()))),
             (path::EVENT, body(serde_json::to_vec(&event))),
             (path::REPORTS, Some(Vec::new())),
+            (path::LOG, body(serde_json::to_vec(&LogRequest { checkpoint }))),
             (path::POLICY, None),
         ]
         .into();

@@ -167,7 +167,7 @@ on_both! {
 
 /// Rows as the program of before wrote them: every header plain.
 async fn a_store_from_before(test_database: &TestDatabase) {
-    test_database.migrate_to(13).await;
+    test_database.migrate_to(16).await;
     test_database.log_open().await;
     let db = &test_database.db;
     let header = |number: u64| format!("header {number} of a machine of before").repeat(9).into_bytes();

@@ -71,7 +71,7 @@ on_both! {
         let site = Site::open(test_database).await;
         compare(&site, "empty", "login.vi", &site.browser().get("/login").await.body);
         let mut browser = site.person("lan", PersonRole::Officer, Some(&site.office)).await;
-        let values = [("office", site.office.as_str()), ("machine", "0"), ("token", "0"), ("waiver", "0"), ("name", "x.exe")];
+        let values = [("office", site.office.as_str()), ("machine", "0"), ("token", "0"), ("waiver", "0"), ("hold", "0"), ("name", "x.exe")];
         compare_all(&site, &mut browser, "empty", &values).await;
     }
 
@@ -96,7 +96,7 @@ on_both! {
         let form = [("control", "time-synchronised"), ("reason", "Chờ đường truyền mới"), ("until", "2026-12-20")];
         browser.post(&format!("{page}/waivers"), &form).await.location();
         let values = [
-            ("office", site.office.as_str()), ("machine", &machine.id), ("token", "0"), ("waiver", "0"), ("name", "x.exe"),
+            ("office", site.office.as_str()), ("machine", &machine.id), ("token", "0"), ("waiver", "0"), ("hold", "0"), ("name", "x.exe"),
         ];
         compare_all(&site, &mut browser, "usual", &values).await;
     }
@@ -117,7 +117,7 @@ on_both! {
         browser.post(&format!("{page}/waivers"), &form).await.location();
         browser.post(&format!("{page}/revoke"), &[("reason", &names[3])]).await;
         let values = [
-            ("office", site.office.as_str()), ("machine", &machine.id), ("token", "0"), ("waiver", "0"), ("name", "%3Cscript%3E.exe"),
+            ("office", site.office.as_str()), ("machine", &machine.id), ("token", "0"), ("waiver", "0"), ("hold", "0"), ("name", "%3Cscript%3E.exe"),
         ];
         compare_all(&site, &mut browser, "hostile", &values).await;
     }
