@@ -13,8 +13,7 @@ use data_encoding::BASE64;
 use protocol::header::{Header, Opened, OpenedReason, Position, SectionEntry};
 use protocol::sign::{Purpose, SigningKey};
 use protocol::{
-    Digest, EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest, Report, ReportAnswer, ReportAnswers, SignedRenewal,
-    compress,
+    Digest, EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest, Report, ReportAnswers, SignedRenewal, compress,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -199,7 +198,7 @@ impl FakeAgent {
         let report = self.sign(&header)?;
         let answers = self.send(&report).await?;
         match answers.results.as_slice() {
-            [ReportAnswer::Accepted { .. }] => {
+            [answer] if answer.is_accepted() => {
                 self.position = Some(header.position(&report.header));
                 self.changed.clear();
                 Ok(())

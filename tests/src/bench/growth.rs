@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use agent::platform::clock::Clock;
 use anyhow::{Context, ensure};
 use policies::fact::{Facts, Section};
-use protocol::ReportAnswer;
 use serde::de::IgnoredAny;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
@@ -123,7 +122,7 @@ async fn go_on(fake_agent: &mut FakeAgent, facts: &Facts) -> anyhow::Result<()> 
             }
         }
         let answers = fake_agent.connection.send_reports(frames).await?.results;
-        let accepted = answers.iter().filter(|answer| matches!(answer, ReportAnswer::Accepted { .. })).count();
+        let accepted = answers.iter().filter(|answer| answer.is_accepted()).count();
         ensure!(accepted == answers.len(), "a report was refused: {answers:?}");
     }
     Ok(())

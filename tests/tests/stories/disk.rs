@@ -76,7 +76,7 @@ impl Machine {
     fn sent(&self, report: &Report) -> anyhow::Result<Option<Refusal>> {
         match self.runtime.block_on(self.fake_agent.send(report)) {
             Ok(answers) => match answers.results.into_iter().next() {
-                Some(ReportAnswer::Accepted { .. }) => Ok(None),
+                Some(answer) if answer.is_accepted() => Ok(None),
                 Some(ReportAnswer::Refused { refusal, .. }) => Ok(Some(refusal)),
                 other => anyhow::bail!("neither accepted nor refused: {other:?}"),
             },
