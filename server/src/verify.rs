@@ -5,6 +5,7 @@
 mod evidence;
 mod figures;
 mod grade;
+mod keys;
 mod past;
 mod shelf;
 #[cfg(test)]

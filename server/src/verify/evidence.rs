@@ -4,23 +4,20 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{ToSpan as _, tz::TimeZone};
-use protocol::sign::Purpose;
 use protocol::{Digest, Header, Position, compress, header};
 
+use super::keys::Keys;
 use super::{Place, StoreResult, Verifying, What, Why};
 use crate::ca::csr::{key_id, point_of};
 use crate::evidence::Subject;
 use crate::ingest::{sections_of, spoken_by};
 use crate::store::Scope;
 use crate::store::machine::Machine;
-use crate::store::machine::key::MachineKey;
 use crate::store::report::StoredReport;
 use crate::store::reread::{ForkRow, StoredBody};
 
 /// Reports read at once.
 const REPORTS: i64 = 200;
-/// Between the check of a signature and its commit a key may have been replaced, by another server with another clock. Milliseconds.
-const PERIOD_SLACK: i64 = 10 * 60 * 1000;
 
 /// What the reports of a machine named, while they are walked.
 #[derive(Default)]
@@ -49,17 +46,6 @@ impl Signed {
     }
 }
 
-fn is_signed(keys: &[MachineKey], bytes: &[u8], signature: &[u8], received_at: i64) -> bool {
-    let held = |key: &&MachineKey| {
-        key.since_at <= received_at.saturating_add(PERIOD_SLACK)
-            && key.until_at.is_none_or(|until| received_at <= until.saturating_add(PERIOD_SLACK))
-    };
-    keys.iter()
-        .filter(held)
-        .filter_map(|key| point_of(&key.public_key))
-        .any(|point| protocol::sign::verify(point, Purpose::Report, bytes, signature).is_ok())
-}
-
 impl Verifying<'_> {
     pub(super) async fn machine_evidence(&mut self, machine: &Machine) -> StoreResult<()> {
         let keys = self.db.read().await?.machine_key_list(&machine.id).await?;
@@ -72,7 +58,8 @@ impl Verifying<'_> {
         let head = self.db.read().await?.head_get(&Scope::whole(), &machine.id).await?;
         let Some(head) = head else { return self.no_reports(machine).await };
         let end = (head.position.segment.cast_signed(), head.position.number.cast_signed());
-        let signed = self.reports(machine, &keys, end).await?;
+        let mut keys = Keys::new(&keys);
+        let signed = self.reports(machine, &mut keys, end).await?;
         self.state(machine, &signed, end).await?;
         self.bodies(machine, &signed).await?;
         self.forks(machine, &keys).await
@@ -89,7 +76,7 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    async fn reports(&mut self, machine: &Machine, keys: &[MachineKey], end: (i64, i64)) -> StoreResult<Signed> {
+    async fn reports(&mut self, machine: &Machine, keys: &mut Keys<'_>, end: (i64, i64)) -> StoreResult<Signed> {
         let (mut signed, mut after) = (Signed::default(), (0, 0));
         loop {
             let page = self.db.read().await?.report_page(&machine.id, after, REPORTS).await?;
@@ -105,7 +92,7 @@ impl Verifying<'_> {
         }
     }
 
-    fn report(&mut self, machine: &Machine, keys: &[MachineKey], report: StoredReport, signed: &mut Signed) {
+    fn report(&mut self, machine: &Machine, keys: &mut Keys<'_>, report: StoredReport, signed: &mut Signed) {
         let StoredReport { segment, number, hash, header: bytes, signature, received_at, .. } = report;
         let place = || Place::Of(Subject::Report { machine: machine.id.clone(), segment, number });
         if bytes.is_empty() {
@@ -125,7 +112,7 @@ impl Verifying<'_> {
         let Some(header) = Header::decode(&bytes).ok().filter(of_place) else {
             return self.findings.differ(What::Report, place(), Some(hash), None);
         };
-        if !is_signed(keys, &bytes, &signature, received_at) {
+        if !keys.signed_next(&bytes, &signature) {
             self.findings.differ(What::Signature, place(), Some(hash), None);
         }
         let before = signed.last.as_ref().map(|(_, position, _)| *position);
@@ -262,7 +249,7 @@ impl Verifying<'_> {
         self.now.to_zoned(TimeZone::UTC).saturating_sub(months.months()).timestamp().as_millisecond()
     }
 
-    async fn forks(&mut self, machine: &Machine, keys: &[MachineKey]) -> StoreResult<()> {
+    async fn forks(&mut self, machine: &Machine, keys: &Keys<'_>) -> StoreResult<()> {
         let mut after = String::new();
         loop {
             let page = self.db.read().await?.fork_page(&machine.id, &after).await?;
@@ -275,7 +262,7 @@ impl Verifying<'_> {
         }
     }
 
-    fn fork(&mut self, machine: &Machine, keys: &[MachineKey], fork: &ForkRow) {
+    fn fork(&mut self, machine: &Machine, keys: &Keys<'_>, fork: &ForkRow) {
         let place = || Place::Of(Subject::Fork { machine: machine.id.clone(), hash: fork.hash.clone() });
         if fork.header.is_empty() {
             return self.findings.uncheck(Why::HeaderRemoved, &machine.id, fork.received_at);
@@ -289,7 +276,7 @@ impl Verifying<'_> {
         let Some(header) = read.filter(|_| found == fork.hash) else {
             return self.findings.differ(What::Report, place(), Some(fork.hash.clone()), Some(found));
         };
-        if !is_signed(keys, &fork.header, &fork.signature, fork.received_at) {
+        if !keys.signed(&fork.header, &fork.signature) {
             self.findings.differ(What::Signature, place(), Some(fork.hash.clone()), None);
         }
         let Some(bodies) = &fork.bodies else { return };
