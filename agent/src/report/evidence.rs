@@ -225,13 +225,13 @@ impl Known {
             let Contradicted { epoch, size, .. } = found;
             let Text { vi, en } = found.kind.text();
             text!(
-                "Nhật ký đối chứng của máy chủ mâu thuẫn với mốc máy này đang giữ (đợt {epoch}, {size} mục): {vi}",
+                "Nhật ký đối chứng của máy chủ mâu thuẫn với mốc máy này đang giữ (kỳ {epoch}, {size} mục): {vi}",
                 "The server's evidence log contradicts the checkpoint kept here (epoch {epoch}, {size} leaves): {en}"
             )
         });
         let restored = self.restored.iter().map(|Restored { epoch, .. }| {
             text!(
-                "Máy chủ đã được khôi phục từ bản sao (server_restored): nhật ký đối chứng mở đợt {epoch}",
+                "Máy chủ đã được khôi phục từ bản sao (server_restored): nhật ký đối chứng mở kỳ {epoch}",
                 "The server was put back from a copy (server_restored): its evidence log began epoch {epoch}"
             )
         });

@@ -86,16 +86,22 @@ mod tests {
     use crate::store::outbox::NewEvent;
     use crate::store::test_database::{self, on_both};
 
+    /// An office and its machine, whose key is `k`.
+    async fn known(db: &Db) -> (String, String) {
+        let mut tx = db.write().await.unwrap();
+        let office = test_database::office(&mut tx, "Xã", None).await;
+        let machine = test_database::machine(&mut tx, &office).await;
+        let public_key = b"key".to_vec();
+        let key = MachineKey { id: "k".to_owned(), machine: machine.clone(), public_key, since_at: 1, until_at: None };
+        tx.machine_key_insert(&key).await.unwrap();
+        tx.commit().await.unwrap();
+        (office, machine)
+    }
+
     on_both! {
         async fn a_machine_is_remembered_until_an_event_about_it(test_database: &TestDatabase) {
             let (db, all) = (&test_database.db, Scope::whole());
-            let mut tx = db.write().await.unwrap();
-            let office = test_database::office(&mut tx, "Xã", None).await;
-            let machine = test_database::machine(&mut tx, &office).await;
-            let public_key = b"key".to_vec();
-            let key = MachineKey { id: "k".to_owned(), machine: machine.clone(), public_key, since_at: 1, until_at: None };
-            tx.machine_key_insert(&key).await.unwrap();
-            tx.commit().await.unwrap();
+            let (office, machine) = known(db).await;
 
             let clock = Clock::fixed(0);
             let (callers, events) = (Callers::default(), Events::new(0, clock.clone()));
@@ -117,13 +123,7 @@ mod tests {
 
         async fn nobody_is_remembered_while_events_are_not_read(test_database: &TestDatabase) {
             let (db, all) = (&test_database.db, Scope::whole());
-            let mut tx = db.write().await.unwrap();
-            let office = test_database::office(&mut tx, "Xã", None).await;
-            let machine = test_database::machine(&mut tx, &office).await;
-            let public_key = b"key".to_vec();
-            let key = MachineKey { id: "k".to_owned(), machine: machine.clone(), public_key, since_at: 1, until_at: None };
-            tx.machine_key_insert(&key).await.unwrap();
-            tx.commit().await.unwrap();
+            let (_, machine) = known(db).await;
 
             let clock = Clock::fixed(0);
             let (callers, events) = (Callers::default(), Events::new(0, clock.clone()));

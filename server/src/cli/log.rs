@@ -60,7 +60,7 @@ pub fn command(help: Help) -> Command {
                 ),
         )
         .subcommand(Command::new("epochs").about(help.text(
-            "Liệt kê các lần nhật ký mở đợt mới vì máy chủ được khôi phục từ bản sao",
+            "Liệt kê các lần nhật ký mở kỳ mới vì máy chủ được khôi phục từ bản sao",
             "List the epochs that the log began because the store was put back",
         )))
         .subcommand(
@@ -157,7 +157,7 @@ async fn epochs(context: &CommandContext, terminal: &Terminal) -> anyhow::Result
         let line = |EpochBegun { epoch, before_epoch, before_size, machine, .. }: &EpochBegun| {
             let by = machine.as_deref().unwrap_or("restore");
             terminal.own(text!(
-                "Đợt {epoch}: server_restored, sau mốc cuối đã biết của đợt {before_epoch} ({before_size} mục); căn cứ: {by}",
+                "Kỳ {epoch}: server_restored, sau mốc cuối đã biết của kỳ {before_epoch} ({before_size} mục); căn cứ: {by}",
                 "Epoch {epoch}: server_restored, after the last checkpoint known of epoch {before_epoch} ({before_size} leaves); by: {by}"
             ))
         };

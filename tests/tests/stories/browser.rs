@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 const START: Duration = Duration::from_secs(60);
 
 /// A person's own password, after the first one was changed.
-const PASSWORD: &str = "mot cau du dai de nho 2026";
+pub(crate) const PASSWORD: &str = "mot cau du dai de nho 2026";
 
 /// One window with an empty profile. Ends with this value.
 pub(crate) struct Browser {

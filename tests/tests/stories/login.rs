@@ -6,7 +6,7 @@ use harness::wait;
 use serde_json::{Value, json};
 
 use super::books::Kind;
-use super::browser::Browser;
+use super::browser::{Browser, PASSWORD};
 use super::page::picture;
 use super::world::World;
 
@@ -35,6 +35,15 @@ fn guesser(world: &World) -> anyhow::Result<Running> {
     Ok(guesser)
 }
 
+/// The first password of `canbo`, and a browser at `page` of the server behind a relay.
+fn opened(world: &World, page: &str) -> anyhow::Result<(String, Relay, Browser)> {
+    let first = world.test_server.person_add("canbo", "Nguyễn Thị Bình")?;
+    let relay = Relay::start(world.address())?;
+    let browser = Browser::start()?;
+    browser.open(&format!("https://{}{page}", relay.address()))?;
+    Ok((first, relay, browser))
+}
+
 /// Waits until the login page tells why it is not in yet.
 fn until_told(browser: &Browser, what: &str, mut act: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
     wait::until(what, wait::PATIENCE, || {
@@ -48,10 +57,7 @@ fn until_told(browser: &Browser, what: &str, mut act: impl FnMut() -> anyhow::Re
 fn a_login_beside_a_guesser_needs_no_second_click() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
-    let first = world.test_server.person_add("canbo", "Nguyễn Thị Bình")?;
-    let relay = Relay::start(world.address())?;
-    let browser = Browser::start()?;
-    browser.open(&format!("https://{}/login", relay.address()))?;
+    let (first, relay, browser) = opened(&world, "/login")?;
     browser.fill("login", "canbo")?;
     browser.fill("password", &first)?;
     let guesser = guesser(&world)?;
@@ -92,10 +98,7 @@ fn sent(browser: &Browser) -> anyhow::Result<Value> {
 fn a_wrong_password_is_told_and_a_lost_answer_is_asked_for_again() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
-    let first = world.test_server.person_add("canbo", "Nguyễn Thị Bình")?;
-    let relay = Relay::start(world.address())?;
-    let browser = Browser::start()?;
-    browser.open(&format!("https://{}/login?next=/audit", relay.address()))?;
+    let (first, relay, browser) = opened(&world, "/login?next=/audit")?;
     browser.click("form[action='/language'] button")?;
     browser.until("the other language", |text| text.contains("Login name"))?;
 
@@ -128,12 +131,14 @@ fn a_wrong_password_is_told_and_a_lost_answer_is_asked_for_again() -> anyhow::Re
 fn a_login_whose_page_was_lost_goes_on_where_it_led() -> anyhow::Result<()> {
     let world = World::new(Kind::Sqlite)?;
     let _server = world.serve()?;
-    let first = world.test_server.person_add("canbo", "Nguyễn Thị Bình")?;
-    let relay = Relay::start(world.address())?;
-    let browser = Browser::start()?;
+    let (first, relay, browser) = opened(&world, "/login")?;
+    // With a password of one's own, so that nothing of the account changes while attempts are on their way.
+    browser.log_in(&format!("https://{}/offices", relay.address()), "canbo", &first)?;
+    browser.click("form[action='/logout'] button")?;
+    browser.until("the login page", |text| text.contains("Tên đăng nhập"))?;
     browser.open(&format!("https://{}/login?next=/audit", relay.address()))?;
     browser.fill("login", "canbo")?;
-    browser.fill("password", &first)?;
+    browser.fill("password", PASSWORD)?;
     relay.lose_answers(0);
     relay.cut();
     browser.click("main form button")?;
@@ -143,8 +148,11 @@ fn a_login_whose_page_was_lost_goes_on_where_it_led() -> anyhow::Result<()> {
     })?;
     // The same cookies as if the answer had come and the page behind it had not: the form's token is void now.
     browser.beside(|| {
-        let page = format!("https://{}/offices", world.address());
-        browser.log_in(&page, "canbo", &first)
+        browser.open(&format!("https://{}/login?next=/offices", world.address()))?;
+        browser.fill("login", "canbo")?;
+        browser.fill("password", PASSWORD)?;
+        browser.click("main form button")?;
+        browser.until("the pages", |text| text.contains("UBND xã An Bình")).map(drop)
     })?;
     relay.mend();
     browser.until("the page that was asked for", |text| text.contains("Nhật ký thao tác"))?;

@@ -70,7 +70,7 @@ impl Contradiction {
                 ("báo cáo không được chứng minh là có trong nhật ký", "a report is not proved to be in the log")
             }
             Self::Smaller => ("nhật ký ngắn hơn trước", "the log is shorter than it was"),
-            Self::Roots => ("hai mã gốc cho cùng một đợt và số mục", "two roots for one epoch and size"),
+            Self::Roots => ("hai mã băm gốc cho cùng một kỳ và số mục", "two roots for one epoch and size"),
             Self::Proof => ("nhật ký không tiếp nối mốc đã giữ", "the log does not continue what it was"),
             Self::Unknown => ("lý do khác", "another reason"),
         };

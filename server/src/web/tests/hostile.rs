@@ -9,6 +9,23 @@ use super::Site;
 use crate::store::person::PersonRole;
 use crate::store::test_database::on_both;
 
+/// An account of a person.
+pub(super) fn account(name: &str) -> Account {
+    Account {
+        name: name.to_owned(),
+        id: 1000,
+        administrator: Fact::Known(true),
+        enabled: Fact::Known(true),
+        empty_password: Fact::Known(true),
+        last_logon_at: Fact::default(),
+        password_changed_at: Fact::default(),
+        password_never_expires: Fact::default(),
+        hash_method: Fact::default(),
+        last_used_at: Fact::default(),
+        password_required: Fact::default(),
+    }
+}
+
 /// Names that a machine, a share or an account may well have.
 pub(super) fn hostile_names() -> Vec<String> {
     vec![
@@ -46,20 +63,7 @@ pub(super) fn hostile_facts(names: &[String]) -> Facts {
         remote_root: Fact::default(),
     };
     facts.sharing.shares = Fact::Known(names.iter().map(share).collect());
-    let account = |name: &String| Account {
-        name: name.clone(),
-        id: 1000,
-        administrator: Fact::Known(true),
-        enabled: Fact::Known(true),
-        empty_password: Fact::Known(true),
-        last_logon_at: Fact::default(),
-        password_changed_at: Fact::default(),
-        password_never_expires: Fact::default(),
-        hash_method: Fact::default(),
-        last_used_at: Fact::default(),
-        password_required: Fact::default(),
-    };
-    facts.accounts.users = Fact::Known(names.iter().map(account).collect());
+    facts.accounts.users = Fact::Known(names.iter().map(|name| account(name)).collect());
     facts
 }
 

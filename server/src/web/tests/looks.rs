@@ -2,9 +2,10 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
-use policies::fact::{Account, Fact, Facts};
+use policies::fact::{Fact, Facts};
 
 use super::Site;
+use super::hostile::account;
 use crate::audit::Entry;
 use crate::store::Scope;
 use crate::store::audit::Listed;
@@ -18,20 +19,7 @@ const MARK: &str = "tài-khoản-riêng-4711";
 /// The facts of a machine on which somebody has an account.
 fn facts() -> Facts {
     let mut facts = Facts::default();
-    let account = Account {
-        name: MARK.to_owned(),
-        id: 1000,
-        administrator: Fact::Known(true),
-        enabled: Fact::Known(true),
-        empty_password: Fact::Known(true),
-        last_logon_at: Fact::default(),
-        password_changed_at: Fact::default(),
-        password_never_expires: Fact::default(),
-        hash_method: Fact::default(),
-        last_used_at: Fact::default(),
-        password_required: Fact::default(),
-    };
-    facts.accounts.users = Fact::Known([account].into_iter().collect());
+    facts.accounts.users = Fact::Known([account(MARK)].into_iter().collect());
     facts.system.name = Fact::Known(MARK.to_owned());
     facts
 }
